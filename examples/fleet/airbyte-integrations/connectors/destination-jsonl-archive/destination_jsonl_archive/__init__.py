@@ -1,0 +1,1 @@
+"""A destination that writes the records of each stream to a JSONL file."""

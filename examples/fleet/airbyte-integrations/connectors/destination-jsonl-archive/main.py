@@ -1,0 +1,4 @@
+from destination_jsonl_archive.run import main
+
+if __name__ == "__main__":
+    main()

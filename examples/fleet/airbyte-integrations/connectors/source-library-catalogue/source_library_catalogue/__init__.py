@@ -1,0 +1,1 @@
+"""A source that reads the books of a library's XML catalogue."""

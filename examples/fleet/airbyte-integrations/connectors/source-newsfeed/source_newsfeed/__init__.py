@@ -1,0 +1,1 @@
+"""A source that reads the entries of an RSS or Atom feed."""

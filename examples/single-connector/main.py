@@ -1,0 +1,4 @@
+from source_lighthouse.run import main
+
+if __name__ == "__main__":
+    main()

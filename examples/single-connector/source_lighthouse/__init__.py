@@ -1,0 +1,1 @@
+"""A source that reads a list of lights kept in a YAML file."""

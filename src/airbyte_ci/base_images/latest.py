@@ -1,0 +1,50 @@
+"""Which base image is the latest that a connector admits, and what was passed over and why (design, decision 10)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from packaging.specifiers import SpecifierSet
+
+from airbyte_ci.base_images.catalogue import BaseImageVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The chosen version, if any, and the newer ones that were passed over with the reason for each."""
+
+    version: BaseImageVersion | None
+    passed_over: tuple[tuple[BaseImageVersion, str], ...]
+
+
+def latest(versions: Sequence[BaseImageVersion], admitted: Sequence[SpecifierSet]) -> Choice:
+    """The newest verified release that is not yanked and whose Python one of `admitted` contains.
+
+    `versions` are newest first. No alternatives in `admitted` means that every Python is admitted.
+    """
+    passed = []
+    for item in versions:
+        if item.is_prerelease:
+            continue
+        reason = _objection(item, admitted)
+        if reason is None:
+            return Choice(item, tuple(passed))
+        passed.append((item, reason))
+    return Choice(None, tuple(passed))
+
+
+def _objection(item: BaseImageVersion, admitted: Sequence[SpecifierSet]) -> str | None:
+    if item.yanked:
+        return f"yanked: {item.yanked}"
+    if not admits(admitted, item.python):
+        return f"has Python {item.python}"
+    if not item.verified:
+        return "its digest was only sighted, never verified"
+    return None
+
+
+def admits(admitted: Sequence[SpecifierSet], python: str) -> bool:
+    """Whether a Python X.Y[.Z] is admitted; X.Y stands for its later patch releases."""
+    candidates = [python] if python.count(".") > 1 else [f"{python}.{patch}" for patch in (99, 0)]
+    return not admitted or any(
+        spec.contains(candidate, prereleases=True) for spec in admitted for candidate in candidates
+    )

@@ -1,0 +1,80 @@
+"""Which Pythons a connector admits, by what its own files declare. Nothing of it is run."""
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion
+
+from airbyte_ci.campaigns import dockerfile
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import LockError
+from airbyte_ci.python import poetry
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedPythons:
+    """Alternatives of version specifiers, as text for people, and the file that says so."""
+
+    text: str
+    specifiers: tuple[SpecifierSet, ...]
+    source: str
+
+
+def admitted(connector: Connector) -> AdmittedPythons:
+    """From pyproject.toml, else setup.py, else the Dockerfile's own Python; every Python where nothing is said.
+
+    Raises LockError for a declaration that cannot be understood.
+    """
+    for text, source in _declarations(connector):
+        try:
+            return AdmittedPythons(text, tuple(poetry.specifiers(text)), source)
+        except (InvalidSpecifier, InvalidVersion) as error:
+            raise LockError(f"{connector.relative}/{source}: the Python {text!r} cannot be understood") from error
+    return AdmittedPythons("any", (), "")
+
+
+def _declarations(connector: Connector) -> Iterator[tuple[str, str]]:
+    if "pyproject.toml" in connector.names:
+        project = _toml(connector.folder / "pyproject.toml", connector.relative)
+        poetry_table = (project.get("tool") or {}).get("poetry") or {}
+        for value in ((project.get("project") or {}).get("requires-python"), _python_of(poetry_table)):
+            if isinstance(value, str):
+                yield value, "pyproject.toml"
+    if "setup.py" in connector.names:
+        value = _python_requires((connector.folder / "setup.py").read_text("utf-8", errors="replace"))
+        if value:
+            yield value, "setup.py"
+    if connector.has_dockerfile:
+        text = (connector.folder / "Dockerfile").read_text("utf-8", errors="replace")
+        version = dockerfile.read(text).python
+        if version:
+            # Nothing is declared: what it ran on is what it is known to work with.
+            yield f"=={version}.*", "Dockerfile"
+
+
+def _python_of(table: dict[str, object]) -> object:
+    dependencies = table.get("dependencies")
+    return dependencies.get("python") if isinstance(dependencies, dict) else None
+
+
+def _toml(path: Path, relative: str) -> dict[str, dict[str, dict[str, object]]]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LockError(f"{relative}/{path.name} is not valid TOML: {error}") from error
+
+
+def _python_requires(text: str) -> str | None:
+    """The literal `python_requires=` of a setup() call; setup.py is never run here."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "python_requires" and isinstance(node.value, ast.Constant):
+            return str(node.value.value)
+    return None

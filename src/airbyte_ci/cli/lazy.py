@@ -1,0 +1,42 @@
+"""A click group that imports a command's module only when that command is used, under both spellings."""
+
+import importlib
+from collections.abc import Mapping
+
+import click
+
+
+class LazyGroup(click.Group):
+    """`commands` maps a name to (module, attribute, one-line help); `a_b` and `a-b` are the same command."""
+
+    def __init__(self, *, lazy: Mapping[str, tuple[str, str, str]], **settings: object) -> None:
+        super().__init__(**settings)  # type: ignore[arg-type]  # click's own keyword arguments
+        self._lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(self._lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        for name, (module, attribute, _) in self._lazy.items():
+            if name.replace("_", "-") == cmd_name.replace("_", "-"):
+                command: click.Command = getattr(importlib.import_module(module), attribute)
+                return command
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short) for name, (_, _, short) in self._lazy.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        # click would load every command to suggest near matches; names are enough.
+        name = args[0]
+        command = self.get_command(ctx, name)
+        if command is None and not name.startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(name, self._lazy, n=2)
+            hint = f" Did you mean {' or '.join(near)}?" if near else f" Known: {', '.join(self._lazy)}."
+            raise click.UsageError(f"There is no command {name!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)

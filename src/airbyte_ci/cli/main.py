@@ -1,0 +1,86 @@
+"""The command: global options, the groups, and the one place where errors become messages and exit codes."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from airbyte_ci import __version__
+from airbyte_ci.cli.lazy import LazyGroup
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.errors import AirbyteCiError
+
+_GROUPS: Mapping[str, tuple[str, str, str]] = {
+    "connectors": ("airbyte_ci.cli.connectors", "connectors", "List, migrate, build and run connectors."),
+    "base-images": ("airbyte_ci.cli.base_images", "base_images", "List and build base images."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=_GROUPS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="airbyte-ci", message="%(prog)s, version %(version)s")
+@click.option(
+    "--repo",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=None,
+    help="A folder of the repository (default: the current one).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Results for machines, on stdout.")
+@click.option("--quiet", is_flag=True, help="No progress, only results and errors.")
+@click.option("--offline", is_flag=True, help="Use the store only; anything that needs the network is an error.")
+@click.pass_context
+def cli(ctx: click.Context, repo: Path | None, as_json: bool, quiet: bool, offline: bool) -> None:
+    """Keeps a fleet of Python data connectors on certified base images."""
+    ctx.obj = Settings(repo or Path.cwd(), as_json, quiet, offline)
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs the command line and returns the exit code: 0, 1 failed, 2 usage, 3 our bug, 130 interrupted."""
+    try:
+        result = cli.main(arguments, prog_name="airbyte-ci", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except AirbyteCiError as error:
+        _say(str(error))
+        return error.exit_code
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted; nothing half-done is left, and the next run goes on")
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough of it (`| head`); Python must not complain when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001  # the last resort: everything else is a bug of ours
+        _say(f"a bug in airbyte-ci: {type(error).__name__}: {error} → please report it with {_report(arguments)}")
+        return 3
+
+
+def _say(message: str) -> None:
+    click.echo(click.style("✗ ", fg="red") + message, err=True)
+
+
+def _report(arguments: list[str]) -> str:
+    """Writes what a bug report needs to a file and returns its path."""
+    import platform
+    import tempfile
+    import traceback
+
+    lines = [
+        f"airbyte-ci {__version__}, Python {platform.python_version()}, {platform.platform()}",
+        f"airbyte-ci {' '.join(arguments)}",
+        "",
+        traceback.format_exc(),
+    ]
+    with tempfile.NamedTemporaryFile("w", prefix="airbyte-ci-bug-", suffix=".txt", delete=False) as file:
+        file.write("\n".join(lines))
+    return file.name

@@ -1,0 +1,88 @@
+"""A connector as it lies in its repository: its folder, its metadata and the facts that its files tell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airbyte_ci.errors import MetadataError
+
+CONNECTOR_TYPES = ("source", "destination")
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """One connector. `folder` is absolute, `relative` is its place in the repository (posix)."""
+
+    name: str
+    folder: Path
+    relative: str
+    data: Mapping[str, Any]
+    names: frozenset[str]
+
+    @property
+    def language(self) -> str | None:
+        """What the files say; the `language:` tags of the fleet are often wrong."""
+        if "manifest.yaml" in self.names:
+            return "manifest-only"
+        if (self.folder / self.package / "manifest.yaml").is_file():
+            return "low-code"
+        if self.names & {"setup.py", "pyproject.toml"}:
+            return "python"
+        if "src" in self.names and any((self.folder / "src/main" / kind).is_dir() for kind in ("java", "kotlin")):
+            return "java"
+        return None
+
+    @property
+    def is_python(self) -> bool:
+        """Whether it is a Python package; low-code connectors are."""
+        return self.language in ("python", "low-code")
+
+    @property
+    def package(self) -> str:
+        """The name of its Python package: source-faker → source_faker."""
+        return self.name.replace("-", "_")
+
+    @property
+    def support_level(self) -> str | None:
+        value = self.data.get("supportLevel")
+        return str(value) if value is not None else None
+
+    @property
+    def version(self) -> str:
+        """`dockerImageTag`; empty where there is none."""
+        return str(self.data.get("dockerImageTag") or "")
+
+    @property
+    def image_repository(self) -> str:
+        """`dockerRepository`; raises MetadataError where there is none."""
+        value = self.data.get("dockerRepository")
+        if not isinstance(value, str) or not value:
+            raise MetadataError(f"{self.relative}/metadata.yaml: data.dockerRepository is missing")
+        return value
+
+    @property
+    def base_image(self) -> str | None:
+        """`connectorBuildOptions.baseImage` as it is written."""
+        options = self.data.get("connectorBuildOptions")
+        value = options.get("baseImage") if isinstance(options, dict) else None
+        return str(value) if value else None
+
+    @property
+    def has_dockerfile(self) -> bool:
+        return "Dockerfile" in self.names
+
+    @property
+    def has_hook(self) -> bool:
+        return "build_customization.py" in self.names
+
+    @property
+    def kind(self) -> str:
+        """source or destination."""
+        value = self.data.get("connectorType")
+        return str(value) if value in CONNECTOR_TYPES else self.name.partition("-")[0]
+
+    @property
+    def short_name(self) -> str:
+        """Without its type: source-faker → faker."""
+        return self.name.removeprefix(f"{self.kind}-")

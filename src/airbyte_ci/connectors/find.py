@@ -1,0 +1,98 @@
+"""Finds the connectors of a repository and their documentation pages. Reads only; knows nothing of images."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from airbyte_ci.config import Configuration
+from airbyte_ci.connectors import metadata
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import AirbyteCiError, MetadataError
+
+# Folders that never hold connectors and may hold very many files.
+_SKIPPED = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"})
+
+
+def find(configuration: Configuration) -> tuple[tuple[Connector, ...], tuple[AirbyteCiError, ...]]:
+    """All connectors, sorted by name, and the errors of those that cannot be read."""
+    connectors, errors = [], []
+    for folder in sorted(set(_folders(configuration))):
+        try:
+            connectors.append(read(folder, configuration.root))
+        except MetadataError as error:
+            errors.append(error)
+    return tuple(sorted(connectors, key=lambda item: (item.name, item.relative))), tuple(errors)
+
+
+def read(folder: Path, root: Path) -> Connector:
+    """The connector in a folder; raises MetadataError."""
+    relative = folder.relative_to(root).as_posix()
+    path = folder / metadata.FILE
+    data = metadata.load(path, path.relative_to(root).as_posix())
+    return Connector(_name(folder, relative, data), folder, relative, data, frozenset(os.listdir(folder)))
+
+
+def _name(folder: Path, relative: str, data: object) -> str:
+    # The folder's name is the technical name in a monorepo; a repository of one connector may be called anything.
+    if relative != ".":
+        return folder.name
+    repository = data.get("dockerRepository") if isinstance(data, dict) else None
+    return str(repository or folder.name).rpartition("/")[2]
+
+
+def _folders(configuration: Configuration) -> Iterator[Path]:
+    for pattern in configuration.connectors:
+        prefix, recursive, _ = pattern.partition("**")
+        if recursive:
+            yield from _walk(configuration.root / prefix)
+        elif pattern == ".":
+            yield from _with_metadata([configuration.root])
+        else:
+            yield from _with_metadata(configuration.root.glob(pattern))
+
+
+def _with_metadata(folders: Iterable[Path]) -> Iterator[Path]:
+    return (folder for folder in folders if (folder / metadata.FILE).is_file())
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Folders with metadata; a connector is not searched for others inside it."""
+    try:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
+    if any(entry.name == metadata.FILE for entry in entries):
+        # Templates for new connectors carry placeholders, not metadata.
+        if "-scaffold-" not in folder.name:
+            yield folder
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False) and entry.name not in _SKIPPED:
+            yield from _walk(Path(entry.path))
+
+
+def documentation(connector: Connector, configuration: Configuration) -> Path | None:
+    """The connector's documentation page, or None where there is none."""
+    existing = (path for path in _pages(connector, configuration) if path.is_file())
+    return next(existing, None)
+
+
+def _pages(connector: Connector, configuration: Configuration) -> Iterator[Path]:
+    for template in configuration.docs:
+        yield configuration.root / template.format(
+            name=connector.short_name, type=connector.kind, connector=connector.name
+        )
+    url = connector.data.get("documentationUrl")
+    if isinstance(url, str) and not configuration.docs:
+        path = urlsplit(url).path.strip("/")
+        page = (configuration.root / "docs" / f"{path}.md").resolve()
+        # The URL is the connector's own text: it must not name a file outside of the documentation.
+        if path and page.is_relative_to((configuration.root / "docs").resolve()):
+            yield configuration.root / "docs" / f"{path}.md"
+
+
+def containing(connectors: Sequence[Connector], place: Path) -> Connector | None:
+    """The connector whose folder `place` is in, so that a command given there means it."""
+    inside = [item for item in connectors if place == item.folder or item.folder in place.parents]
+    return max(inside, key=lambda item: len(item.folder.parts), default=None)

@@ -1,0 +1,31 @@
+"""metadata.yaml of a connector: read quickly, with errors that name the file and the line."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from airbyte_ci.errors import MetadataError
+
+FILE = "metadata.yaml"
+# libyaml parses a fleet ten times faster; without it the answers are the same.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def load(path: Path, shown: str) -> dict[str, Any]:
+    """The `data` mapping; raises MetadataError. `shown` is the path for people."""
+    try:
+        with path.open("rb") as file:
+            document = yaml.load(file, _Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
+        raise MetadataError(f"{place}: not valid YAML: {error.problem or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise MetadataError(f"{shown}: not valid YAML: {error}".splitlines()[0]) from error
+    except OSError as error:
+        raise MetadataError(f"reading {shown}: {error.strerror}") from error
+    data = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(data, dict):
+        raise MetadataError(f"{shown}: it has no `data` mapping, so it is not connector metadata")
+    return data

@@ -1,0 +1,351 @@
+"""The sandbox: one command in a root file system, under runc on overlayfs, in namespaces of its own.
+
+Knows processes and mounts, not images or recipes. Everything that is mounted or started lives in namespaces whose
+first process dies with this one, even when this one is killed outright.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from airbyte_ci.container.tree import Tree
+from airbyte_ci.errors import SandboxError
+from airbyte_ci.oci.store import Store
+
+Network = Literal["none", "private", "host"]
+_OUTPUT_LIMIT = 64 << 20
+_NEEDED = ("runc", "unshare", "setpriv", "mount")
+# What package managers need to unpack files with owners and modes, and nothing more (Docker's set less a few).
+_CAPABILITIES = [
+    f"CAP_{name}"
+    for name in (
+        "CHOWN DAC_OVERRIDE FOWNER FSETID SETUID SETGID SETFCAP SETPCAP KILL SYS_CHROOT NET_BIND_SERVICE"
+    ).split()
+]
+# Lent to commands that use the network, never part of the image: certificates under this folder, and variables.
+_LENT = ".airbyte-ci"
+_CERTIFICATE_VARIABLES = (
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "PIP_CERT",
+    "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS",
+)
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+
+# Runs in the new namespaces: mounts, says that it is ready, waits for the network, becomes runc.
+_LAUNCHER = """
+cd "$1" && mount -t overlay overlay -o "$2" "$3" || exit 125
+echo ready > "/proc/self/fd/$4"
+read -r _ < "/proc/self/fd/$5" || exit 125
+cd "$6" && exec runc --root "$6/state" --log "$6/log" --log-format json run --bundle "$6" "$7"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder or file of the host, as seen in the sandbox (`target` is absolute)."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run: argv, environment, working directory, numeric user."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    workdir: str = "/"
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    network: Network = "none"
+    mounts: tuple[Mount, ...] = ()
+    terminal: bool = False
+    timeout: float | None = None
+    keep_output: bool = True
+    stdin: bytes | None = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a command ended, and the places where something was lent to it (paths relative to the root)."""
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+    lent: frozenset[str] = field(default_factory=frozenset)
+
+
+def missing_tools(network: Network) -> list[str]:
+    """The programs that are needed and not installed."""
+    needed = (*_NEEDED, "slirp4netns") if network == "private" else _NEEDED
+    return [name for name in needed if shutil.which(name) is None]
+
+
+def run(store: Store, root: Tree, command: Command, *, upper: Path | None = None) -> Finished:
+    """Runs the command over the tree. What it changes stays in `upper`, or is thrown away.
+
+    Raises SandboxError when the command could not be started or ran into its time limit; a non-zero exit
+    code is the caller's to judge.
+    """
+    _require(command.network)
+    scratch = store.root / "sandboxes"
+    scratch.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as name:
+        bundle = Path(name)
+        for folder in ("upper", "work", "root", "state"):
+            (bundle / folder).mkdir()
+        # Folders made for the bundle are private; the image's root must be what people expect of `/`.
+        (bundle / "upper").chmod(0o755)
+        finished = _run_in(store, bundle, root, command, upper or bundle / "upper")
+        shutil.rmtree(bundle / "work", ignore_errors=True)
+    return finished
+
+
+def _require(network: Network) -> None:
+    if missing := missing_tools(network):
+        raise SandboxError(
+            f"running a command in an image: {', '.join(missing)} not found on this machine",
+            advice=f"apt-get install {' '.join(missing)}",
+        )
+    if os.geteuid() != 0:
+        raise SandboxError(
+            "running a command in an image needs root here: mounts and namespaces are refused to this user",
+            advice="run it again with sudo",
+        )
+
+
+def _run_in(store: Store, bundle: Path, root: Tree, command: Command, upper: Path) -> Finished:
+    lent = _lend(bundle, command)
+    environment = {**command.environment, **lent.variables}
+    mounts = (*command.mounts, *lent.mounts)
+    configuration = _configuration(bundle / "root", command, environment, mounts)
+    (bundle / "config.json").write_text(json.dumps(configuration))
+    # Layer names are relative to the folder of snapshots: the kernel takes mount options of one page only.
+    lowers = ":".join(os.path.relpath(layer, store.root / "snapshots") for layer in root.layers)
+    options = f"lowerdir={lowers},upperdir={upper},workdir={bundle / 'work'},redirect_dir=off,metacopy=off,index=off"
+    if len(options) > 4000:
+        raise SandboxError(f"the image has too many layers ({len(root.layers)}) to be mounted")
+    targets = {mount.target.strip("/") for mount in mounts} | {_LENT}
+    new = frozenset(target for target in targets if root.resolve(target) is None)
+    returncode, stdout, stderr = _launch(store, bundle, options, command)
+    _raise_start_failure(bundle / "log", command, returncode)
+    return Finished(returncode, stdout, stderr, new)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lent:
+    mounts: tuple[Mount, ...]
+    variables: Mapping[str, str]
+
+
+def _lend(bundle: Path, command: Command) -> _Lent:
+    """What a command with network gets of this machine: name servers, trusted certificates, proxies."""
+    if command.network == "none":
+        return _Lent((), {})
+    resolver = bundle / "resolv.conf"
+    if command.network == "private":
+        resolver.write_text("nameserver 10.0.2.3\n")  # slirp4netns forwards it to the host's name servers
+    else:
+        shutil.copy("/etc/resolv.conf", resolver)
+    mounts = [Mount(resolver, "/etc/resolv.conf")]
+    variables = {name: os.environ[name] for name in _either_case(_PROXY_VARIABLES) if name in os.environ}
+    if bundle_file := _certificates():
+        target = f"/{_LENT}/ca-certificates.crt"
+        mounts.append(Mount(bundle_file, target))
+        variables |= dict.fromkeys(_CERTIFICATE_VARIABLES, target)
+    return _Lent(tuple(mounts), variables)
+
+
+def _either_case(names: Sequence[str]) -> list[str]:
+    return [*names, *(name.upper() for name in names)]
+
+
+def _certificates() -> Path | None:
+    named = [os.environ[name] for name in _CERTIFICATE_VARIABLES if os.environ.get(name)]
+    for candidate in (*named, "/etc/ssl/certs/ca-certificates.crt"):
+        if Path(candidate).is_file():
+            return Path(candidate)
+    return None
+
+
+def _configuration(
+    root: Path, command: Command, environment: Mapping[str, str], mounts: Sequence[Mount]
+) -> dict[str, Any]:
+    """The OCI runtime configuration (runtime-spec, config.md)."""
+    namespaces = ["pid", "ipc", "uts", "mount", *(["network"] if command.network == "none" else [])]
+    return {
+        "ociVersion": "1.0.2",
+        "process": {
+            "terminal": command.terminal,
+            "user": {"uid": command.uid, "gid": command.gid, "additionalGids": list(command.groups)},
+            "args": list(command.arguments),
+            "env": [f"{name}={value}" for name, value in environment.items()],
+            "cwd": command.workdir or "/",
+            "capabilities": {
+                kind: _CAPABILITIES if command.uid == 0 or kind == "bounding" else []
+                for kind in ("bounding", "effective", "permitted")
+            },
+            "noNewPrivileges": True,
+        },
+        "root": {"path": str(root)},
+        "hostname": "connector",
+        "mounts": [*_SYSTEM_MOUNTS, *map(_bind, mounts)],
+        "linux": {
+            "namespaces": [{"type": kind} for kind in namespaces],
+            "maskedPaths": ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"],
+            "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
+        },
+    }
+
+
+_SYSTEM_MOUNTS: tuple[dict[str, Any], ...] = (
+    {"destination": "/proc", "type": "proc", "source": "proc"},
+    {
+        "destination": "/dev",
+        "type": "tmpfs",
+        "source": "tmpfs",
+        "options": ["nosuid", "strictatime", "mode=755", "size=65536k"],
+    },
+    {
+        "destination": "/dev/pts",
+        "type": "devpts",
+        "source": "devpts",
+        "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+    },
+    {
+        "destination": "/dev/shm",
+        "type": "tmpfs",
+        "source": "shm",
+        "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"],
+    },
+    {
+        "destination": "/sys",
+        "type": "none",
+        "source": "/sys",
+        "options": ["rbind", "nosuid", "noexec", "nodev", "ro"],
+    },
+)
+
+
+def _bind(mount: Mount) -> dict[str, Any]:
+    options = ["rbind", "rw" if mount.writable else "ro"]
+    return {"destination": mount.target, "type": "none", "source": str(mount.source), "options": options}
+
+
+def _launch(store: Store, bundle: Path, options: str, command: Command) -> tuple[int, bytes, bytes]:
+    ready_read, ready_write = os.pipe()
+    go_read, go_write = os.pipe()
+    argv = [
+        *("setpriv", "--pdeathsig", "KILL", "--"),
+        *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+        *(["--net"] if command.network == "private" else []),
+        *("--", "sh", "-c", _LAUNCHER, "sandbox"),
+        *(str(store.root / "snapshots"), options, str(bundle / "root")),
+        *(str(ready_write), str(go_read), str(bundle), bundle.name),
+    ]
+    with contextlib.ExitStack() as stack:
+        stdout, stderr = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
+        keep = command.keep_output
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE if command.stdin is not None else None,
+            stdout=stdout if keep else None,
+            stderr=stderr if keep else None,
+            pass_fds=(ready_write, go_read),
+        )
+        stack.callback(_end, process)
+        os.close(ready_write)
+        os.close(go_read)
+        with os.fdopen(ready_read, "rb") as ready, os.fdopen(go_write, "wb", buffering=0) as go:
+            if ready.readline() and command.network == "private":
+                stack.enter_context(_network(process.pid))
+            with contextlib.suppress(BrokenPipeError):
+                go.write(b"go\n")
+        _wait(process, command)
+        return process.returncode, _output(stdout), _output(stderr)
+
+
+def _wait(process: "subprocess.Popen[bytes]", command: Command) -> None:
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            process.communicate(command.stdin, timeout=command.timeout)
+    except subprocess.TimeoutExpired as error:
+        raise SandboxError(
+            f"running {_shown(command)} in an image: not finished after {command.timeout:.0f} s, so it was killed"
+        ) from error
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Killing the first process of the namespaces kills everything in them; then the mounts are gone."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    if process.stdin:
+        process.stdin.close()
+
+
+def _output(file: IO[bytes]) -> bytes:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _OUTPUT_LIMIT))
+    return file.read()
+
+
+@contextlib.contextmanager
+def _network(pid: int) -> Iterator[None]:
+    """User-mode networking for the namespaces of a process: the outside, but not this host's loopback."""
+    ready_read, ready_write = os.pipe()
+    exit_read, exit_write = os.pipe()  # slirp4netns ends when the other side is closed, so it cannot outlive us
+    try:
+        process = subprocess.Popen(
+            [
+                *("slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback"),
+                *(f"--ready-fd={ready_write}", f"--exit-fd={exit_read}", str(pid), "tap0"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=(ready_write, exit_read),
+        )
+    finally:
+        os.close(ready_write)
+        os.close(exit_read)
+    try:
+        with os.fdopen(ready_read, "rb") as ready:
+            if not ready.read(1):
+                _, message = process.communicate()
+                last = message.decode(errors="replace").strip().rpartition("\n")[2]
+                raise SandboxError(f"setting up the network of a sandbox: slirp4netns says {last!r}")
+        yield
+    finally:
+        os.close(exit_write)
+        with process:
+            process.terminate()
+
+
+def _raise_start_failure(log: Path, command: Command, returncode: int) -> None:
+    if returncode == 0 or not log.exists():
+        return
+    for line in log.read_text(errors="replace").splitlines():
+        with contextlib.suppress(ValueError):
+            record = json.loads(line)
+            if record.get("level") == "error":
+                reason = str(record.get("msg", "")).rpartition("runc run failed: ")[2]
+                raise SandboxError(f"running {_shown(command)} in an image: {reason}")
+
+
+def _shown(command: Command) -> str:
+    text = " ".join(command.arguments)
+    return repr(text if len(text) <= 80 else text[:77] + "…")

@@ -1,0 +1,50 @@
+"""Users as an image names them: `airbyte`, `1000:1000` → numbers, read from its own /etc/passwd and /etc/group."""
+
+from dataclasses import dataclass
+
+from airbyte_ci.container.tree import Tree
+from airbyte_ci.errors import SandboxError
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Numeric identity and home folder."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    home: str
+
+
+def resolve(tree: Tree, spelling: str) -> User:
+    """The user that `User` of an image configuration or a `chown`-like owner means; empty is root.
+
+    Raises SandboxError for a name that the image does not have.
+    """
+    name, _, group = spelling.partition(":")
+    accounts = _table(tree, "etc/passwd", 7)
+    account = next((row for row in accounts if name in (row[0], row[2])), None)
+    if account is None and not name.isdigit() and name:
+        known = ", ".join(row[0] for row in accounts)
+        raise SandboxError(f"the image has no user {name!r}", advice=f"it has: {known or 'none'}")
+    uid = int(account[2]) if account else int(name or 0)
+    gid = _group(tree, group) if group else int(account[3]) if account else 0
+    groups = tuple(
+        int(row[2]) for row in _table(tree, "etc/group", 4) if account and account[0] in row[3].split(",")
+    )
+    return User(uid, gid, groups, account[5] if account else "/")
+
+
+def _group(tree: Tree, name: str) -> int:
+    if name.isdigit():
+        return int(name)
+    for row in _table(tree, "etc/group", 4):
+        if row[0] == name:
+            return int(row[2])
+    raise SandboxError(f"the image has no group {name!r}")
+
+
+def _table(tree: Tree, path: str, width: int) -> list[list[str]]:
+    text = (tree.read(path) or b"").decode(errors="replace")
+    rows = (line.split(":") for line in text.splitlines())
+    return [row for row in rows if len(row) >= width and row[2].isdigit()]

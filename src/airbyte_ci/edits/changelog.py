@@ -1,0 +1,157 @@
+"""The changelog table of a documentation page: its rows, and one row more; not whose page it is."""
+
+import re
+from dataclasses import dataclass
+from datetime import date as calendar_date
+from functools import cmp_to_key
+from unicodedata import category
+
+from airbyte_ci.edits.changelog_table import Entry, Table, find_table
+from airbyte_ci.edits.markdown_table import Line, escaped, like
+from airbyte_ci.edits.versions import compare, is_semver
+from airbyte_ci.errors import EditRefused
+
+_LINK = re.compile(r"\[(\\?#)?[^\]]*\]\(([^()\s]*/pull/)(\d+)[^()]*\)")
+_NUMBER = re.compile(r"\[?\\?#?(\d+)\]?")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry: version, ISO date, pull request by its number (or what stands for one), and what changed."""
+
+    version: str
+    date: str
+    pull_request: int | str
+    subject: str
+
+
+def rows(page: str, *, section: str | None = None) -> list[Row]:
+    """The rows of the page's changelog in their order; a cell that cannot be understood is given as it is.
+
+    Raises EditRefused when the page has no changelog table.
+    """
+    return [_row(entry) for entry in find_table(_lines(page), section).entries]
+
+
+def has_row(page: str, version: str, *, section: str | None = None) -> bool:
+    """Whether the page's changelog has a row for exactly that version; no changelog, no row."""
+    try:
+        return any(row.version == version for row in rows(page, section=section))
+    except EditRefused:
+        return False
+
+
+def insert_row(page: str, row: Row, *, default_url: str | None, section: str | None = None) -> str:
+    """The page with one line more: the row, where the newest one belongs, in the layout of the newest so far.
+
+    `default_url` holds `{number}` and is used when no row links to a pull request. A page that has the row is
+    returned as it is. Raises EditRefused when the page has no changelog table, has the version for another
+    pull request or has a newer one, or when the order of its rows, or the address to link to, cannot be told.
+    """
+    _check(row)
+    table = find_table(_lines(page), section)
+    same = [entry for entry in table.entries if entry.version == row.version]
+    if any(_mentions(entry.text(2), row.pull_request) for entry in same):
+        return page
+    if same:
+        raise EditRefused(
+            f"the changelog has {row.version} already, for {same[0].text(2) or 'no pull request'}",
+            advice="bump the version, or give the number of that pull request",
+        )
+    ordered = _newest_first(table.entries, row.version)
+    is_ascending = ordered != table.entries
+    at = table.entries[-1].number + 1 if is_ascending else table.top
+    line = _line(row, table, ordered, default_url)
+    result = _with_line(page, at, str(line))
+    # Proof: the rows are what they were, and one more that reads as it was meant.
+    expected = [entry.line for entry in table.entries]
+    expected.insert(len(expected) if is_ascending else 0, line)
+    if [entry.line for entry in find_table(_lines(result), section).entries] != expected:
+        raise EditRefused("the changelog row would not read back as meant", advice="add the row by hand")
+    return result
+
+
+def _with_line(page: str, at: int, line: str) -> str:
+    lines = re.findall(r"[^\n]*\n|[^\n]+", page)
+    head, tail = "".join(lines[:at]), "".join(lines[at:])
+    if head.endswith("\n"):
+        return head + line + ("\r\n" if head.endswith("\r\n") else "\n") + tail
+    # The table ends a page without a final newline; it goes on without one.
+    return head + ("\r\n" if "\r\n" in head else "\n") + line
+
+
+def _newest_first(entries: tuple[Entry, ...], version: str) -> tuple[Entry, ...]:
+    """The rows, newest first. Raises EditRefused where their order cannot be told or one is newer still."""
+    known = [entry.version for entry in entries if is_semver(entry.version)]
+    if not known:
+        if entries:
+            raise EditRefused("no row of the changelog has a version, so its order cannot be told")
+        return ()
+    newest = max(known, key=cmp_to_key(compare))
+    if compare(newest, version) >= 0:
+        raise EditRefused(f"the changelog has {newest}, which is not older than {version}")
+    if known[0] == newest:
+        return entries
+    if known[-1] == newest:
+        return entries[::-1]
+    raise EditRefused(
+        f"the newest row of the changelog, {newest}, is neither its first nor its last",
+        advice="put its rows in order",
+    )
+
+
+def _line(row: Row, table: Table, ordered: tuple[Entry, ...], default_url: str | None) -> Line:
+    newest = ordered[0] if ordered else None
+    version = f"`{row.version}`" if newest and newest.text(0).startswith("`") else row.version
+    texts = [version, row.date, _link(row.pull_request, ordered, default_url), escaped(row.subject.strip())]
+    texts += [""] * (len(table.header.cells) - len(texts))
+    neighbours = (newest.line, table.header) if newest else (table.header, *table.rule)
+    return like(texts, neighbours)
+
+
+def _link(pull_request: int | str, ordered: tuple[Entry, ...], default_url: str | None) -> str:
+    """The link in the style of the newest row that has one."""
+    number = str(pull_request)
+    for entry in ordered:
+        if found := _LINK.search(entry.text(2)):
+            return f"[{found[1] or ''}{number}]({found[2]}{number})"
+    if default_url is None or "{number}" not in default_url:
+        raise EditRefused(
+            "no row of the changelog links to a pull request, so the address of this one is not known",
+            advice="set the address of pull requests, with {number} in it, in the configuration",
+        )
+    return f"[{number}]({default_url.replace('{number}', number)})"
+
+
+def _row(entry: Entry) -> Row:
+    cell = entry.text(2)
+    link = _LINK.search(cell)
+    plain = _NUMBER.fullmatch(cell)
+    number = link[3] if link else plain[1] if plain else None
+    return Row(entry.version or entry.text(0), entry.text(1), int(number) if number else cell, entry.text(3))
+
+
+def _mentions(cell: str, pull_request: int | str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(str(pull_request))}(?!\w)", cell) is not None
+
+
+def _check(row: Row) -> None:
+    """Refuse what would not be one row, or would not read back as itself."""
+    if not is_semver(row.version):
+        raise EditRefused(
+            f"{row.version!r} is not a semantic version, so no changelog row can be written for it"
+        )
+    try:
+        is_iso = calendar_date.fromisoformat(row.date).isoformat() == row.date
+    except ValueError:
+        is_iso = False
+    if not is_iso:
+        raise EditRefused(f"{row.date!r} is not a date; write it as YYYY-MM-DD")
+    if not re.fullmatch(r"[\w*./-]+", str(row.pull_request)):
+        raise EditRefused(f"{row.pull_request!r} is not the number of a pull request")
+    if not row.subject.strip() or any(category(char) in ("Cc", "Cs", "Zl", "Zp") for char in row.subject):
+        raise EditRefused(f"the changelog text must be one line that says something, not {row.subject!r}")
+
+
+def _lines(page: str) -> list[str]:
+    return [line.rstrip("\r") for line in page.split("\n")]

@@ -1,0 +1,137 @@
+"""Where the changelog table of a page is and what its lines are; it knows nothing of adding to it."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from airbyte_ci.edits import markdown_table
+from airbyte_ci.edits.markdown_table import Line
+from airbyte_ci.errors import EditRefused
+
+_COLUMNS = (
+    {"version", "versions"},
+    {"date"},
+    {"pull request", "pull requests", "pr", "prs"},
+    {"subject", "description", "notes", "changes"},
+)
+_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+# The marks around it are formatting; a remark like "(broken)" and the address of a link do not count either.
+_VERSION = re.compile(r"[`*_~\[\s]*v?(\d[^\s`*~\[\]()]*)[`*_~\]\s]*(?:\(.*\))?[`*_~\s]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row: its line number in the page, its cells, and its version, empty where the cell holds none."""
+
+    number: int
+    line: Line
+    version: str
+
+    def text(self, column: int) -> str:
+        """The text of that cell, empty where the row is too short."""
+        return self.line.texts[column] if column < len(self.line.texts) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The header, the rule below it (if it is there), the number of the line behind them, and the rows."""
+
+    header: Line
+    rule: tuple[Line, ...]
+    top: int
+    entries: tuple[Entry, ...]
+
+
+def find_table(lines: Sequence[str], section: str | None) -> Table:
+    """The first changelog table below the heading `section`, by default below the first that says Changelog.
+
+    Raises EditRefused when there is none, or when there is no such heading and more than one table.
+    """
+    prose = list(_without_fences(lines))
+    under = _section(prose, section)
+    headers = [number for number in under if _is_header(prose[number])]
+    if not headers:
+        where = (
+            f"below the heading {section!r}"
+            if section
+            else "below its Changelog heading"
+            if under.start
+            else ""
+        )
+        raise EditRefused(
+            f"the page has no changelog table {where}".rstrip(),
+            advice="add a table with the header | Version | Date | Pull Request | Subject |",
+        )
+    if len(headers) > 1 and not under.start:
+        raise EditRefused(
+            f"the page has {len(headers)} changelog tables and no Changelog heading",
+            advice="put the heading `## Changelog` above the one that counts",
+        )
+    return _table(prose, headers[0], under.stop)
+
+
+def _table(prose: Sequence[str], number: int, stop: int) -> Table:
+    header, *below = (markdown_table.parse(line) for line in prose[number : min(number + 2, stop)])
+    rule = tuple(line for line in below if line and markdown_table.is_delimiter(str(line)))
+    top = number + 1 + len(rule)
+    return Table(header or Line(()), rule, top, tuple(_entries(prose, top, stop)))
+
+
+def _without_fences(lines: Sequence[str]) -> Iterator[str]:
+    """The lines, those of fenced code blocks emptied of what looks like headings and tables."""
+    fence = ""
+    for line in lines:
+        mark = _FENCE.match(line)
+        if fence:
+            yield ""
+            if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
+                fence = ""
+        else:
+            fence = mark[1] if mark else ""
+            yield "" if mark else line
+
+
+def _section(prose: Sequence[str], section: str | None) -> range:
+    """The line numbers below the heading, up to the next of its rank; all of them if there is no heading."""
+    headings = [(number, found) for number, line in enumerate(prose) if (found := _HEADING.fullmatch(line))]
+    for index, (start, heading) in enumerate(headings):
+        if _is_named(heading[2], section):
+            below = (at for at, found in headings[index + 1 :] if len(found[1]) <= len(heading[1]))
+            return range(start + 1, next(below, len(prose)))
+    if section is not None:
+        raise EditRefused(f"the page has no heading {section!r}")
+    return range(len(prose))
+
+
+def _is_named(title: str, section: str | None) -> bool:
+    plain = _plain(title)
+    return plain == _plain(section) if section is not None else re.search(r"change ?log", plain) is not None
+
+
+def _is_header(text: str) -> bool:
+    line = markdown_table.parse(text)
+    if line is None or len(line.cells) < len(_COLUMNS):
+        return False
+    return all(_plain(cell) in names for cell, names in zip(line.cells, _COLUMNS, strict=False))
+
+
+def _entries(prose: Sequence[str], top: int, stop: int) -> Iterator[Entry]:
+    for number in range(top, stop):
+        line = markdown_table.parse(prose[number])
+        if line is None:
+            # Markdown ends the table here, but some pages have more rows below a blank line; these count too.
+            if prose[number].strip() or not (number + 1 < stop and _starts_with_version(prose[number + 1])):
+                return
+        elif not markdown_table.is_delimiter(prose[number]):
+            version = _VERSION.fullmatch(line.cells[0])
+            yield Entry(number, line, version[1] if version else "")
+
+
+def _starts_with_version(text: str) -> bool:
+    line = markdown_table.parse(text)
+    return line is not None and _VERSION.fullmatch(line.cells[0]) is not None
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.sub(r"[`*_~]", "", text).lower().split())

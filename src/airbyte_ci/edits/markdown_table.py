@@ -1,0 +1,100 @@
+"""Lines of Markdown tables (GitHub's flavour): their cells and layout; not what a table is about."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, takewhile
+
+# A backslash escapes the pipe, even in a code span: https://github.github.com/gfm/#example-200
+_CELL = re.compile(r"(?:\\.|[^|\\]|\\$)*")
+_DELIMITER = re.compile(r"[\s:*-]*-[\s:*-]*\|[\s|:*-]*|[\s:*]*\|[\s|:*-]*-[\s|:*-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a table: its cells with the spaces around them, and whether pipes begin and end it."""
+
+    cells: tuple[str, ...]
+    indent: str = ""
+    opened: bool = True
+    closed: bool = True
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The cells without the spaces around them."""
+        return tuple(cell.strip() for cell in self.cells)
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Where each cell ends on a screen, in columns."""
+        start = len(self.indent) + self.opened
+        return tuple(end - 1 for end in accumulate((width(cell) + 1 for cell in self.cells), initial=start))[
+            1:
+        ]
+
+    def __str__(self) -> str:
+        return self.indent + "|" * self.opened + "|".join(self.cells) + "|" * self.closed
+
+
+def parse(text: str) -> Line | None:
+    """The line as one of a table, or None if it has no pipe between or around cells."""
+    body = text.strip()
+    cells = _split(body)
+    opened = len(cells) > 1 and cells[0] == ""
+    closed = len(cells) > 1 and cells[-1] == ""
+    inner = cells[opened : len(cells) - closed]
+    if len(cells) < 2 or not inner:
+        return None
+    return Line(tuple(inner), text[: len(text) - len(text.lstrip())], opened, closed)
+
+
+def is_delimiter(text: str) -> bool:
+    """Whether the line is the rule between header and rows, also with the odd marks that real pages have."""
+    return _DELIMITER.fullmatch(text.strip()) is not None
+
+
+def like(texts: Sequence[str], neighbours: Sequence[Line]) -> Line:
+    """The texts as a line in the layout of its neighbours, of which the first is the nearest.
+
+    The first columns are padded as far as all neighbours agree on their ends; one alone may agree by chance.
+    """
+    nearest = neighbours[0]
+    spaced = any(cell.startswith(" ") for cell in nearest.cells)
+    cells = [f" {text} " if spaced else text for text in texts]
+    if not nearest.opened:
+        cells[0] = cells[0].removeprefix(" ")
+    ends = zip(*(line.ends for line in neighbours), strict=False)
+    agreed = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, ends))
+    if len(neighbours) > 1 and agreed > 1:
+        for column, neighbour in enumerate(nearest.cells[: min(agreed, len(cells))]):
+            cells[column] += " " * (width(neighbour) - width(cells[column]))
+    if not nearest.closed:
+        cells[-1] = cells[-1].rstrip(" ")
+    return Line(tuple(cells), nearest.indent, nearest.opened, nearest.closed)
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    return sum(_char_width(char) for char in text)
+
+
+def escaped(text: str) -> str:
+    """The text with its pipes escaped, those that already are left alone."""
+    return re.sub(r"\\.|\|", lambda found: "\\|" if found[0] == "|" else found[0], text)
+
+
+def _split(text: str) -> list[str]:
+    cells, at = [], 0
+    while at <= len(text):
+        found = _CELL.match(text, at)
+        end = found.end() if found else at
+        cells.append(text[at:end])
+        at = end + 1
+    return cells
+
+
+def _char_width(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1

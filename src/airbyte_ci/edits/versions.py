@@ -1,0 +1,49 @@
+"""Semantic versions: bumping and comparing them; what carries a version is not known here."""
+
+from typing import Literal
+
+import semver
+
+from airbyte_ci.errors import EditRefused
+
+Part = Literal["major", "minor", "patch"]
+
+
+def is_semver(version: str) -> bool:
+    """Whether the text is a semantic version, complete and without a leading v (semver.org, 2.0.0)."""
+    return semver.Version.is_valid(version)
+
+
+def bump(version: str, part: Part) -> str:
+    """The next version of that part; a pre-release of it becomes the release: 1.2.3-rc.1, patch → 1.2.3.
+
+    Raises EditRefused when `version` is not a semantic version.
+    """
+    return str(_parse(version).next_version(part))
+
+
+def compare(one: str, other: str) -> int:
+    """Negative, zero or positive, by semantic precedence (build metadata does not count).
+
+    Raises EditRefused when either is not a semantic version.
+    """
+    return _parse(one).compare(_parse(other))
+
+
+def bumped_part(old: str, new: str) -> Part | None:
+    """The part whose bump leads from `old` to `new`, or None when no single bump does.
+
+    Raises EditRefused when either is not a semantic version.
+    """
+    parts: tuple[Part, ...] = ("patch", "minor", "major")
+    return next((part for part in parts if bump(old, part) == str(_parse(new))), None)
+
+
+def _parse(version: str) -> semver.Version:
+    try:
+        return semver.Version.parse(version)
+    except (ValueError, TypeError):
+        raise EditRefused(
+            f"{version!r} is not a semantic version",
+            advice="write it as MAJOR.MINOR.PATCH, for example 1.2.3",
+        ) from None

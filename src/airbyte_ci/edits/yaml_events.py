@@ -1,0 +1,149 @@
+"""A YAML text as its events and as nodes with their places; it reads, and knows nothing of editing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import yaml
+from yaml.resolver import Resolver
+
+from airbyte_ci.errors import EditRefused
+
+
+class Event(NamedTuple):
+    """What the parser reports, without its place: texts with equal events differ in layout and comments."""
+
+    kind: str
+    value: str
+    style: str
+    anchor: str | None
+    tag: str | None
+
+    def is_string(self, value: str) -> bool:
+        """Whether this is a scalar that every loader reads as exactly this string."""
+        if (self.kind, self.value, self.tag) != ("Scalar", value, None):
+            return False
+        return bool(self.style) or plain_is_string(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A value: `start` and `end` are offsets in the text, `first` and `last` the numbers of its events."""
+
+    kind: Literal["scalar", "mapping", "sequence", "alias"]
+    event: Event
+    flow: bool
+    start: int
+    end: int
+    first: int
+    last: int
+    pairs: tuple[tuple["Node", "Node"], ...] = ()
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether it is an alias, or has an anchor or a tag: then it is read elsewhere too, or otherwise."""
+        return self.event.anchor is not None or self.event.tag is not None
+
+
+class Document(NamedTuple):
+    """One YAML document: all events of the text in order, and the root node."""
+
+    events: tuple[Event, ...]
+    root: Node
+
+
+def read(text: str) -> Document:
+    """The only document of the text. Raises EditRefused when it is not YAML, or not exactly one document."""
+    try:
+        # The C loader's marks count characters, as Python's do; looked up here, for it may be absent.
+        raw = list(yaml.parse(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)))
+    except (yaml.YAMLError, UnicodeEncodeError) as error:
+        raise EditRefused(f"this is not YAML: {' '.join(str(error).split())}") from error
+    documents = sum(isinstance(event, yaml.DocumentStartEvent) for event in raw)
+    if documents != 1:
+        raise EditRefused(f"the text holds {documents or 'no'} YAML documents; only one can be edited")
+    return Document(tuple(_event(event) for event in raw), _root(text, raw))
+
+
+def plain_is_string(value: str) -> bool:
+    """Whether this text without quotes is a string for every loader, not a number, boolean, null or date."""
+    tag: str = Resolver().resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
+    return tag == "tag:yaml.org,2002:str" and not _is_yaml_1_2_number(value)
+
+
+def _is_yaml_1_2_number(value: str) -> bool:
+    # PyYAML resolves by YAML 1.1, where 1e3 and 0o17 are strings; for loaders of 1.2 they are numbers.
+    try:
+        float(value.replace("_", "x"))
+    except ValueError:
+        return value.lower().lstrip("+-").startswith("0o")
+    return True
+
+
+def _event(event: yaml.Event) -> Event:
+    kind = type(event).__name__.removesuffix("Event")
+    value, style = getattr(event, "value", None) or "", getattr(event, "style", None) or ""
+    if getattr(event, "flow_style", False):
+        style = "{"
+    return Event(kind, value, style, getattr(event, "anchor", None), getattr(event, "tag", None))
+
+
+class _Open:
+    """A collection whose end has not been seen."""
+
+    def __init__(self, number: int, event: yaml.Event) -> None:
+        self.number = number
+        self.event = event
+        self.children: list[Node] = []
+
+
+def _root(text: str, raw: list[yaml.Event]) -> Node:
+    # With a stack, not recursion: the depth of the text is not ours to choose.
+    stack = [_Open(-1, raw[0])]
+    for number, event in enumerate(raw):
+        if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            stack.append(_Open(number, event))
+        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            opened = stack.pop()
+            stack[-1].children.append(_collection(opened, number, event))
+        elif isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
+            stack[-1].children.append(_leaf(text, number, event))
+    return stack[0].children[0]
+
+
+def _collection(opened: _Open, number: int, event: yaml.Event) -> Node:
+    first = _event(opened.event)
+    mapping = first.kind == "MappingStart"
+    flow = first.style == "{"
+    children = iter(opened.children)
+    return Node(
+        kind="mapping" if mapping else "sequence",
+        event=first,
+        flow=flow,
+        start=_index(opened.event.start_mark),
+        # A block collection's end mark is where the next token starts, behind blank lines and comments.
+        end=_index(event.end_mark) if flow else max(child.end for child in opened.children),
+        first=opened.number,
+        last=number,
+        pairs=tuple(_pairs(children)) if mapping else (),
+    )
+
+
+def _pairs(children: Iterator[Node]) -> Iterator[tuple[Node, Node]]:
+    return zip(children, children, strict=True)
+
+
+def _leaf(text: str, number: int, event: yaml.Event) -> Node:
+    what = _event(event)
+    start, end = _index(event.start_mark), _index(event.end_mark)
+    if what.style in ("|", ">") and "+" not in text[start:end].partition("\n")[0].partition("#")[0]:
+        # The end mark is behind the blank lines that follow; only with `+` do they belong to the value.
+        end = start + len(text[start:end].rstrip())
+    kind: Literal["scalar", "alias"] = "scalar" if what.kind == "Scalar" else "alias"
+    return Node(kind=kind, event=what, flow=False, start=start, end=end, first=number, last=number)
+
+
+def _index(mark: object) -> int:
+    index = getattr(mark, "index", None)
+    assert isinstance(index, int), "the parser gives every event its place"
+    return index

@@ -1,0 +1,134 @@
+"""Layers as concatenations: segments (tar without directories, compressed once) → one layer blob.
+
+A layer is one generated member with its directories, the segments' members, and one end member. That is legal
+gzip (RFC 1952, section 2.2) and a legal layer: no path occurs twice, parents come first.
+"""
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+from airbyte_ci.errors import ImageError
+from airbyte_ci.oci import compress, tar
+from airbyte_ci.oci.digest import Digest, chunks
+from airbyte_ci.oci.image import LAYER_GZIP, Descriptor
+from airbyte_ci.oci.store import Store, VerifyingReader, action_key
+from airbyte_ci.oci.tar import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer in the store: the compressed blob's descriptor and the digest of the tar inside it."""
+
+    descriptor: Descriptor
+    diff_id: Digest
+
+    def to_json(self) -> dict[str, Any]:
+        return {"descriptor": self.descriptor.to_json(), "diffId": str(self.diff_id)}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Layer":
+        return cls(Descriptor.from_json(document["descriptor"], "a layer"), Digest.parse(document["diffId"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Files as a piece of a layer: raw tar and compressed members, both in the store, sizes in bytes."""
+
+    raw: Digest
+    raw_size: int
+    compressed: Digest
+    size: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "raw": str(self.raw),
+            "rawSize": self.raw_size,
+            "compressed": str(self.compressed),
+            "size": self.size,
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Segment":
+        return cls(
+            Digest.parse(document["raw"]),
+            int(document["rawSize"]),
+            Digest.parse(document["compressed"]),
+            int(document["size"]),
+        )
+
+    def in_store(self, store: Store) -> bool:
+        return store.has(self.raw) and store.has(self.compressed)
+
+
+def make_segment(store: Store, entries: Iterable[Entry], executor: Executor | None = None) -> Segment:
+    """Writes the entries (no directories among them) in canonical order, raw and compressed."""
+    ordered = tar.sorted_entries(entries)
+    if any(entry.kind == "dir" for entry in ordered):
+        raise ImageError("a segment holds files only; directories belong to the layer")
+    with store.writer() as raw:
+        tar.write(ordered, raw)
+    with store.writer() as packed, store.open(raw.digest) as source:
+        for piece in _members(source, executor):
+            packed.write(piece)
+    return Segment(raw.digest, raw.size, packed.digest, packed.size)
+
+
+def _members(source: VerifyingReader, executor: Executor | None) -> Iterable[bytes]:
+    # A few pieces at a time: memory stays bounded whatever the segment's size.
+    batch = compress.MEMBER_INPUT * (2 * (os.cpu_count() or 1) if executor else 1)
+    while data := source.read(batch):
+        yield from compress.members(data, executor)
+
+
+def assemble(store: Store, directories: Iterable[Entry], segments: Sequence[Segment]) -> Layer:
+    """One layer out of directories and segments; only hashing and copying, and nothing when it was done before."""
+    head = io.BytesIO()
+    tar.write(tar.sorted_entries(directories), head)
+    key = action_key(
+        "layer",
+        tar.FORMAT_VERSION,
+        {
+            "head": str(Digest.of(head.getvalue())),
+            "segments": [str(segment.raw) for segment in segments],
+            "compressor": compress.identity(),
+        },
+    )
+    if (known := store.recall(key)) is not None:
+        layer = Layer.from_json(known)
+        if store.has(layer.descriptor.digest):
+            return layer
+    layer = _concatenate(store, head.getvalue(), segments)
+    store.remember(key, layer.to_json())
+    return layer
+
+
+def _concatenate(store: Store, head: bytes, segments: Sequence[Segment]) -> Layer:
+    diff = hashlib.sha256(head)
+    size = sum(segment.size for segment in segments)
+    store.require_space(size)
+    with store.writer() as writer:
+        for piece in compress.members(head):
+            writer.write(piece)
+        for segment in segments:
+            with store.open(segment.raw) as raw:
+                for chunk in chunks(raw):
+                    diff.update(chunk)
+            with store.open(segment.compressed) as packed:
+                for chunk in chunks(packed):
+                    writer.write(chunk)
+        diff.update(tar.END)
+        writer.write(compress.member(tar.END))
+    return Layer(Descriptor(LAYER_GZIP, writer.digest, writer.size), Digest(diff.hexdigest()))
+
+
+def layer_of(store: Store, entries: Iterable[Entry]) -> Layer:
+    """A layer of arbitrary entries, for the small ones: code, removals, files of a hook."""
+    ordered = tar.sorted_entries(entries)
+    directories = [entry for entry in ordered if entry.kind == "dir"]
+    files = [entry for entry in ordered if entry.kind != "dir"]
+    return assemble(store, directories, [make_segment(store, files)] if files else [])

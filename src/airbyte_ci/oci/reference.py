@@ -1,0 +1,77 @@
+"""References: where an image lives, `registry/repository[:tag][@digest]` (distribution-spec, pull section).
+
+Knows the spelling only: whether an image exists is the registry client's question.
+"""
+
+import re
+from dataclasses import dataclass
+
+from airbyte_ci.errors import ImageError
+from airbyte_ci.oci.digest import Digest
+
+DEFAULT_REGISTRY = "docker.io"
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*\Z")
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
+_REGISTRY = re.compile(r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An image's address, normalised as Docker does: `docker.io` and `library/` are filled in."""
+
+    registry: str
+    repository: str
+    tag: str | None = None
+    digest: Digest | None = None
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.registry}/{self.repository}{tag}{digest}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Reference":
+        """Raises ImageError when the text is not a reference; says which part is wrong."""
+        rest, at, digest = text.partition("@")
+        first, slash, remainder = rest.partition("/")
+        # The first component is a registry if it could not be a repository (has a dot or a port) or is localhost.
+        if slash and ("." in first or ":" in first or first == "localhost"):
+            registry, rest = first, remainder
+        else:
+            registry = DEFAULT_REGISTRY
+        path, colon, tag = rest.rpartition(":")
+        if not colon:
+            path, tag = rest, ""
+        if registry == DEFAULT_REGISTRY and "/" not in path:
+            path = f"library/{path}"
+        if not _REGISTRY.match(registry):
+            raise ImageError(f"{text!r} is not an image address: {registry!r} is not a registry host")
+        if not _REPOSITORY.match(path):
+            raise ImageError(f"{text!r} is not an image address: {path!r} is not a repository name")
+        if (colon and not _TAG.match(tag)) or (at and not digest):
+            raise ImageError(f"{text!r} is not an image address: its tag or digest is malformed")
+        return cls(registry, path, tag or None, Digest.parse(digest) if at else None)
+
+    @property
+    def name(self) -> str:
+        """The last component of the repository, for people: `python-connector-base`."""
+        return self.repository.rpartition("/")[2]
+
+    def with_tag(self, tag: str) -> "Reference":
+        return Reference(self.registry, self.repository, tag, None)
+
+    def with_digest(self, digest: Digest) -> "Reference":
+        return Reference(self.registry, self.repository, self.tag, digest)
+
+
+def parse_pinned(text: str) -> Reference:
+    """A reference that must have a digest, because a build on the same commit must use the same base."""
+    reference = Reference.parse(text)
+    if reference.digest is None:
+        raise ImageError(
+            f"{text!r} has no digest, so it may be another image tomorrow",
+            advice="write the full address, registry/repository:tag@sha256:…",
+        )
+    return reference

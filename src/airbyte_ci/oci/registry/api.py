@@ -1,0 +1,173 @@
+"""A request to a registry's API: address, authorization, redirects, and another try when that may help.
+
+Knows HTTP as registries speak it, not manifests or blobs.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urljoin, urlsplit
+
+from airbyte_ci.errors import RegistryError
+from airbyte_ci.oci.registry.auth import Authorizer, Scopes
+from airbyte_ci.oci.registry.credentials import CredentialSource
+from airbyte_ci.oci.registry.endpoint import Endpoint, may_be_plain
+from airbyte_ci.oci.registry.failures import Refused, refusal, safe_url
+from airbyte_ci.oci.registry.options import RegistryOptions
+from airbyte_ci.oci.registry.retry import Retry
+from airbyte_ci.oci.registry.transport import Answer, Body, Transport
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request; `url` is a path of the API or an address that the registry gave (`Location`, `Link`)."""
+
+    doing: str
+    endpoint: Endpoint
+    method: str
+    url: str
+    scopes: Scopes
+    expected: tuple[int, ...] = (200,)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Body | bytes | None = None
+
+
+def pull_scope(endpoint: Endpoint) -> str:
+    return f"repository:{endpoint.repository}:pull"
+
+
+def push_scope(endpoint: Endpoint) -> str:
+    return f"repository:{endpoint.repository}:pull,push"
+
+
+class Api:
+    """Sends calls; holds the connections, the tokens and the patience of one client."""
+
+    def __init__(
+        self,
+        options: RegistryOptions,
+        credentials: CredentialSource,
+        *,
+        sleep: Callable[[float], None],
+        random: Callable[[], float],
+        clock: Callable[[], float],
+    ) -> None:
+        self.options = options
+        self.retry = Retry(options.attempts, sleep, random)
+        self._transport = Transport(connections=2 * options.concurrency, timeout=options.timeout)
+        self._auth = Authorizer(self._transport, credentials, clock=clock, may_be_plain=self._may_be_plain)
+        self._locks: dict[str, threading.Lock] = {}
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def only_one(self, what: str) -> threading.Lock:
+        """A lock by name, for work that would be done twice if two threads did it at once."""
+        return self._locks.setdefault(what, threading.Lock())
+
+    def send(self, call: Call) -> Answer:
+        """An expected answer, after as many attempts as it takes; the caller closes it."""
+        return self.retry.persist(lambda: self.once(call))
+
+    def once(self, call: Call) -> Answer:
+        """An expected answer; raises Transient when another try may help, Refused when not."""
+        if self.options.offline:
+            raise RegistryError(
+                f"{call.doing}: {call.endpoint.registry} is not asked, because of --offline",
+                advice="run once without --offline, so that the store holds what is needed",
+            )
+        answer = self._followed(call, self.address(call.endpoint, call.url))
+        if answer.status in call.expected:
+            return answer
+        with answer:
+            raise self._refusal(call, answer)
+
+    def address(self, endpoint: Endpoint, location: str, current: str | None = None) -> str:
+        """`location`, resolved against the address it came from and found fit to be asked."""
+        base = current or f"{self._scheme(endpoint)}://{endpoint.host}/"
+        try:
+            url = urljoin(base, location)
+            here, there = urlsplit(base), urlsplit(url)
+            if here.scheme == "https" and there.scheme == "http" and here.netloc == there.hostname:
+                # A registry behind a TLS proxy that does not know of it; asking over TLS is what is meant.
+                url = there._replace(scheme="https").geturl()
+                there = urlsplit(url)
+            plain = there.scheme == "http" and self._may_be_plain(there.netloc)
+            if there.hostname and (there.scheme == "https" or plain):
+                return there._replace(fragment="").geturl()
+        except ValueError:
+            pass
+        raise RegistryError(
+            f"using {endpoint}: it sends us to {safe_url(location)}, which is not reached over TLS",
+            advice=f"name the host as insecure if that is meant, or ask those who run {endpoint.registry}",
+        )
+
+    def _may_be_plain(self, host: str) -> bool:
+        return may_be_plain(host, self.options)
+
+    def _scheme(self, endpoint: Endpoint) -> str:
+        return "http" if self._may_be_plain(endpoint.host) else "https"
+
+    def _followed(self, call: Call, url: str) -> Answer:
+        """The answer after redirects. None but the registry itself ever sees our authorization."""
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = self._authorized(call, url)
+            location = answer.headers.get("Location", "")
+            if answer.status not in _REDIRECTS or not location:
+                return answer
+            answer.close()
+            following = self.address(call.endpoint, location, url)
+            if call.method not in ("GET", "HEAD") and not _may_resend(answer.status, url, following):
+                raise RegistryError(
+                    f"{call.doing}: {call.endpoint.registry} sends a {call.method} on "
+                    f"to {safe_url(following)}, where we will not follow"
+                )
+            url = following
+        raise RegistryError(f"{call.doing}: {call.endpoint.registry} redirects without end")
+
+    def _authorized(self, call: Call, url: str) -> Answer:
+        if not self._is_own(call.endpoint, url):
+            return self._exchange(call, url, None)
+        header = self._auth.header(call.endpoint, call.scopes, call.doing)
+        answer = self._exchange(call, url, header)
+        if answer.status != 401:
+            return answer
+        try:
+            renewed = self._auth.renewed(
+                call.endpoint,
+                call.scopes,
+                answer.headers.get("WWW-Authenticate", ""),
+                refused=header,
+                doing=call.doing,
+            )
+        except BaseException:
+            answer.close()
+            raise
+        if renewed is None:
+            return answer
+        answer.close()
+        return self._exchange(call, url, renewed)
+
+    def _is_own(self, endpoint: Endpoint, url: str) -> bool:
+        parts = urlsplit(url)
+        return parts.netloc == endpoint.host and parts.scheme == self._scheme(endpoint)
+
+    def _exchange(self, call: Call, url: str, authorization: str | None) -> Answer:
+        headers = {**call.headers, "Authorization": authorization} if authorization else call.headers
+        return self._transport.exchange(
+            call.method, url, headers, call.body, doing=call.doing, registry=call.endpoint.registry
+        )
+
+    def _refusal(self, call: Call, answer: Answer) -> Refused:
+        error = refusal(call.doing, call.endpoint.registry, answer.status, answer.headers, answer.peek())
+        if error.status in (401, 403) and (notes := self._auth.notes(call.endpoint)):
+            error.advice = f"{error.advice} ({'; '.join(notes)})"
+        return error
+
+
+def _may_resend(status: int, url: str, following: str) -> bool:
+    """A change of scheme or port on the registry's own host; what is sent is not handed to strangers."""
+    return status in (307, 308) and urlsplit(url).hostname == urlsplit(following).hostname

@@ -1,0 +1,173 @@
+"""Answers to challenges: basic credentials and bearer tokens, kept until they expire.
+
+Knows the token protocol (distribution, spec/auth/token and /oauth), not requests for images. A credential
+goes to its registry and to the token service which that registry names over TLS, and nowhere else.
+"""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlencode, urlsplit
+
+from airbyte_ci.errors import RegistryError
+from airbyte_ci.oci.registry import challenge
+from airbyte_ci.oci.registry.challenge import Challenge
+from airbyte_ci.oci.registry.credentials import Credential, CredentialSource, Found
+from airbyte_ci.oci.registry.endpoint import Endpoint
+from airbyte_ci.oci.registry.failures import Refused, Transient, one_line, refusal
+from airbyte_ci.oci.registry.transport import Answer, Transport
+
+_TOKEN_LIMIT = 1 << 20
+_DEFAULT_SECONDS = 60.0  # "if omitted, this defaults to 60 seconds" (spec/auth/token)
+_CLIENT = "airbyte-ci"
+
+Scopes = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    header: str = field(repr=False)
+    expires: float
+
+
+class Authorizer:
+    """The Authorization headers for the registries that one client speaks to."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        source: CredentialSource,
+        *,
+        clock: Callable[[], float],
+        may_be_plain: Callable[[str], bool],
+    ) -> None:
+        self._transport = transport
+        self._source = source
+        self._clock = clock
+        self._may_be_plain = may_be_plain
+        self._lock = threading.Lock()
+        self._found: dict[tuple[str, str], Found] = {}
+        self._challenges: dict[str, Challenge] = {}
+        self._tokens: dict[tuple[str, Scopes], _Token] = {}
+
+    def header(self, endpoint: Endpoint, scopes: Scopes, doing: str) -> str | None:
+        """The header to send at once: none before the first challenge, a fresh token after it."""
+        known = self._challenges.get(endpoint.host)
+        return self._answer(endpoint, scopes, known, refused=None, doing=doing) if known else None
+
+    def renewed(
+        self, endpoint: Endpoint, scopes: Scopes, www_authenticate: str, *, refused: str | None, doing: str
+    ) -> str | None:
+        """The header to try after a 401 for `refused`; None when there is nothing better to offer."""
+        known = next(
+            (item for item in challenge.parse(www_authenticate) if item.scheme in ("bearer", "basic")), None
+        )
+        if known is None:
+            return None
+        self._challenges[endpoint.host] = known
+        header = self._answer(endpoint, scopes, known, refused=refused, doing=doing)
+        return header if header != refused else None
+
+    def notes(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """Why places where credentials might have been could not be used."""
+        return self._credentials(endpoint).notes
+
+    def _answer(
+        self, endpoint: Endpoint, scopes: Scopes, known: Challenge, *, refused: str | None, doing: str
+    ) -> str | None:
+        if known.scheme == "basic":
+            credential = self._credentials(endpoint).credential
+            return credential.basic if credential else None
+        key = (endpoint.host, scopes)
+        with self._lock:  # so that parallel requests wait for one token and do not each ask for their own
+            token = self._tokens.get(key)
+            if token is None or token.header == refused or token.expires <= self._clock():
+                token = self._fetch(endpoint, scopes, known, doing)
+                self._tokens[key] = token
+            return token.header
+
+    def _credentials(self, endpoint: Endpoint) -> Found:
+        key = (endpoint.registry, endpoint.repository)
+        if key not in self._found:
+            self._found[key] = self._source.find(*key)
+        return self._found[key]
+
+    def _fetch(self, endpoint: Endpoint, scopes: Scopes, known: Challenge, doing: str) -> _Token:
+        realm = known.parameters.get("realm", "")
+        self._check_realm(endpoint, realm, doing)
+        asked = self._clock()
+        credential = self._credentials(endpoint).credential
+        with self._ask(endpoint, realm, known, scopes, credential, doing) as answer:
+            if answer.status != 200:
+                raise self._refused(endpoint, credential, answer, doing)
+            return _token(answer.read(_TOKEN_LIMIT), asked, f"{doing}: {endpoint.registry}")
+
+    def _check_realm(self, endpoint: Endpoint, realm: str, doing: str) -> None:
+        try:
+            parts = urlsplit(realm)
+            host = parts.netloc.rpartition("@")[2]
+        except ValueError:
+            parts, host = urlsplit(""), ""
+        plain = parts.scheme == "http" and self._may_be_plain(host)
+        if not host or not (parts.scheme == "https" or plain):
+            raise RegistryError(
+                f"{doing}: {endpoint.registry} wants a token from {one_line(host) or 'nowhere'} without TLS",
+                advice="credentials are sent over TLS only; name the host as insecure if that is meant",
+            )
+
+    def _ask(
+        self,
+        endpoint: Endpoint,
+        realm: str,
+        known: Challenge,
+        scopes: Scopes,
+        credential: Credential | None,
+        doing: str,
+    ) -> Answer:
+        service = known.parameters.get("service", "")
+        named = [("service", service)] if service else []
+        if credential and credential.identity_token:
+            form = [
+                ("grant_type", "refresh_token"),
+                *named,
+                ("client_id", _CLIENT),
+                ("scope", " ".join(scopes)),
+                ("refresh_token", credential.identity_token),
+            ]
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            body: bytes | None = urlencode(form).encode()
+            method, url = "POST", realm
+        else:
+            headers = {"Authorization": credential.basic} if credential else {}
+            query = urlencode([*named, *(("scope", scope) for scope in scopes)])
+            method, url, body = "GET", f"{realm}{'&' if '?' in realm else '?'}{query}", None
+        return self._transport.exchange(method, url, headers, body, doing=doing, registry=endpoint.registry)
+
+    def _refused(
+        self, endpoint: Endpoint, credential: Credential | None, answer: Answer, doing: str
+    ) -> Refused:
+        error = refusal(doing, endpoint.registry, answer.status, answer.headers, answer.peek())
+        if isinstance(error, Transient):
+            return error
+        who = f"the login from {credential.origin}" if credential and credential.origin else "no login"
+        return Refused(
+            f"{error.message}, asked for a token with {who}",
+            status=401,
+            code=error.code,
+            advice=f"docker login {endpoint.registry}",
+        )
+
+
+def _token(body: bytes, asked: float, where: str) -> _Token:
+    try:
+        document = json.loads(body)
+        text = document.get("token") or document.get("access_token")
+        seconds = document.get("expires_in")
+    except (ValueError, AttributeError, RecursionError):
+        text, seconds = None, None
+    if not text or not isinstance(text, str) or not text.isascii() or not text.isprintable():
+        raise RegistryError(f"{where} sent no token that can be used")
+    lifetime = float(seconds) if isinstance(seconds, int | float) and 0 < seconds < 1e9 else _DEFAULT_SECONDS
+    # Renewed a little early, so that it does not expire on the way.
+    return _Token(f"Bearer {text}", asked + lifetime * 0.9)

@@ -1,0 +1,160 @@
+"""Blobs from a registry: streamed, resumed when cut, checked; knows nothing of manifests."""
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterator
+
+from airbyte_ci.errors import DigestMismatch, ImageError, RegistryError
+from airbyte_ci.oci.digest import CHUNK
+from airbyte_ci.oci.image import Descriptor
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.api import Api, Call, pull_scope
+from airbyte_ci.oci.registry.endpoint import Endpoint, endpoints
+from airbyte_ci.oci.registry.failures import Refused, Transient
+from airbyte_ci.oci.registry.options import Event
+from airbyte_ci.oci.registry.parallel import Cancelled
+from airbyte_ci.oci.registry.transport import Answer, int_header
+from airbyte_ci.oci.store import Store
+
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)\Z")
+
+
+def pull(
+    api: Api,
+    reference: Reference,
+    descriptor: Descriptor,
+    store: Store,
+    doing: str,
+    stop: threading.Event | None = None,
+) -> None:
+    """Brings a blob into the store, from the first place that has it as it should be."""
+    last: Exception | None = None
+    for place in endpoints(reference, api.options):
+        try:
+            return _pull_from(api, place, descriptor, store, doing, stop)
+        except (RegistryError, ImageError) as error:
+            last = error
+    assert last is not None
+    raise last
+
+
+def _pull_from(
+    api: Api,
+    place: Endpoint,
+    descriptor: Descriptor,
+    store: Store,
+    doing: str,
+    stop: threading.Event | None,
+) -> None:
+    try:
+        with store.writer(expected=descriptor.digest, size=descriptor.size) as writer:
+            for chunk in stream(api, place, descriptor, doing):
+                if stop and stop.is_set():
+                    raise Cancelled
+                writer.write(chunk)
+                api.options.tell(
+                    Event("downloading", str(place), descriptor.digest, writer.size, descriptor.size)
+                )
+    except DigestMismatch as error:
+        raise _lie(place, descriptor, doing, error.message) from error
+
+
+def verified(api: Api, place: Endpoint, descriptor: Descriptor, doing: str) -> Iterator[bytes]:
+    """A blob's bytes as they arrive; raises DigestMismatch in place of the end when they are others."""
+    hasher = hashlib.sha256()
+    for chunk in stream(api, place, descriptor, doing):
+        hasher.update(chunk)
+        yield chunk
+    if hasher.hexdigest() != descriptor.digest.hex:
+        raise _lie(place, descriptor, doing, f"received sha256:{hasher.hexdigest()}")
+
+
+def stream(api: Api, place: Endpoint, descriptor: Descriptor, doing: str) -> Iterator[bytes]:
+    """Exactly as many bytes as the descriptor says, over as many requests as it takes."""
+    received, attempt, ranges = 0, 1, True
+    while received < descriptor.size:
+        before = received
+        try:
+            for chunk in _from_offset(api, place, descriptor, received if ranges else 0, received, doing):
+                received += len(chunk)
+                yield chunk
+            if received < descriptor.size:
+                raise Transient(_short(place, descriptor, received, doing))
+        except _RangeRefused:
+            ranges = False
+        except Transient as error:
+            # A connection that keeps breaking but brings us forward is worth going on with.
+            attempt = 1 if received - before >= CHUNK else attempt
+            api.retry.pause(attempt, error)
+            attempt += 1
+
+
+class _RangeRefused(Exception):
+    """The server does not serve from the offset that was asked for; the whole blob may still be had."""
+
+
+def _from_offset(
+    api: Api, place: Endpoint, descriptor: Descriptor, asked: int, wanted: int, doing: str
+) -> Iterator[bytes]:
+    """The bytes from `wanted` on, of an answer that was asked to begin at `asked`."""
+    headers = {"Range": f"bytes={asked}-"} if asked else {}
+    call = Call(
+        doing=doing,
+        endpoint=place,
+        method="GET",
+        url=f"/v2/{place.repository}/blobs/{descriptor.digest}",
+        scopes=(pull_scope(place),),
+        expected=(200, 206) if asked else (200,),
+        headers=headers,
+    )
+    try:
+        answer = api.once(call)
+    except Refused as error:
+        if asked and error.status == 416:
+            raise _RangeRefused from None
+        raise
+    with answer:
+        # 200 for a range means that it was ignored: the blob comes from its start, and we skip what we have.
+        begin = _range_begin(answer, descriptor, asked, place, doing) if answer.status == 206 else 0
+        skip = wanted - begin
+        if answer.status == 200:
+            _check_length(answer, descriptor, place, doing)
+        left = descriptor.size - wanted
+        for chunk in answer.chunks():
+            piece = chunk[skip:] if skip else chunk
+            skip = max(0, skip - len(chunk))
+            if len(piece) > left:
+                raise _lie(place, descriptor, doing, f"received more than {descriptor.size} bytes")
+            if piece:
+                left -= len(piece)
+                yield piece
+
+
+def _range_begin(answer: Answer, descriptor: Descriptor, asked: int, place: Endpoint, doing: str) -> int:
+    """Where a partial answer begins: it must say so, as Accept-Ranges cannot be trusted (RFC 9110, 14.4)."""
+    match = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
+    if not match or int(match[1]) != asked:
+        raise _RangeRefused
+    if match[3] not in ("*", str(descriptor.size)):
+        raise _lie(place, descriptor, doing, f"it has {match[3]} bytes there")
+    return asked
+
+
+def _check_length(answer: Answer, descriptor: Descriptor, place: Endpoint, doing: str) -> None:
+    length = int_header(answer.headers, "Content-Length", descriptor.size)
+    if length != descriptor.size and not answer.headers.get("Content-Encoding"):
+        raise _lie(place, descriptor, doing, f"it has {length} bytes there")
+
+
+def _short(place: Endpoint, descriptor: Descriptor, received: int, doing: str) -> str:
+    sizes = f"{received} of {descriptor.size} bytes"
+    return f"{doing}: {place.registry} sent {sizes} of {descriptor.digest.short}"
+
+
+def _lie(place: Endpoint, descriptor: Descriptor, doing: str, what: str) -> DigestMismatch:
+    return DigestMismatch(
+        f"{doing}: {place.registry} sent something else for {descriptor.digest.short} "
+        f"({descriptor.size} bytes): {what}",
+        advice="the registry or something before it changes what it serves; do not use it",
+    )

@@ -1,0 +1,107 @@
+"""The registry client: what can be asked of any OCI registry, in terms of references, images and the store.
+
+Knows the order of things; how they are said to a registry is in the modules beside this one.
+"""
+
+import os
+import random as random_module
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from airbyte_ci.errors import RegistryError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Descriptor, Image, Index, Manifest, Platform
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry import images, manifests, referrers
+from airbyte_ci.oci.registry.api import Api
+from airbyte_ci.oci.registry.credentials import CredentialSource, UserCredentials
+from airbyte_ci.oci.registry.endpoint import endpoint
+from airbyte_ci.oci.registry.options import RegistryOptions
+from airbyte_ci.oci.registry.push import Push, check_tags
+from airbyte_ci.oci.registry.upload import Uploader
+from airbyte_ci.oci.store import Store
+
+
+class RegistryClient:
+    """May be shared by threads; close it, or use it in a `with`, so that its connections end."""
+
+    def __init__(
+        self,
+        options: RegistryOptions,
+        credentials: CredentialSource,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        random: Callable[[], float] = random_module.random,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._api = Api(options, credentials, sleep=sleep, random=random, clock=clock)
+        self._uploader = Uploader(self._api)
+
+    def close(self) -> None:
+        self._api.close()
+
+    def __enter__(self) -> "RegistryClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def resolve(self, reference: Reference) -> Descriptor:
+        """What the tag or digest stands for; raises BlobNotFound when nothing has that name."""
+        return manifests.resolve(self._api, reference, f"looking up {reference}")
+
+    def manifest(self, reference: Reference) -> Manifest | Index:
+        """The manifest or index as the bytes that came, of the digest that was asked for."""
+        return manifests.read(self._api, reference, f"pulling {reference}")
+
+    def image(self, reference: Reference, platform: Platform, store: Store) -> Image:
+        """The platform's manifest and configuration, into the store; its layers stay where they are.
+
+        With a digest whose manifests the store holds, no registry is asked.
+        """
+        return images.image(self._api, reference, platform, store, f"pulling {reference}")
+
+    def pull(self, reference: Reference, platform: Platform, store: Store) -> Image:
+        """The platform's image with all its layers, into the store."""
+        return images.pull(self._api, reference, platform, store, f"pulling {reference}")
+
+    def pull_blob(self, reference: Reference, descriptor: Descriptor, store: Store) -> None:
+        """One blob of the reference's repository, into the store."""
+        doing = f"pulling {descriptor.digest.short} of {reference}"
+        images.blob(self._api, reference, descriptor, store, doing)
+
+    def push(
+        self,
+        store: Store,
+        digest: Digest,
+        target: Reference,
+        *,
+        tags: Sequence[str] = (),
+        sources: Sequence[Reference] = (),
+    ) -> Descriptor:
+        """Makes the tags, else the target's own, stand for an image or index of the store.
+
+        `sources` are repositories that may hold what the store lacks, such as a base image's layers: those of
+        the target's registry are mounted from, others are streamed through.
+        """
+        names = check_tags(tags, target)
+        place = endpoint(target)
+        push = Push(self._api, self._uploader, store, place, tuple(sources), f"pushing {target}")
+        return push.run(digest, names)
+
+    def tags(self, reference: Reference) -> tuple[str, ...]:
+        """All tags of the reference's repository, in the registry's order."""
+        return manifests.tags(self._api, endpoint(reference), f"listing the tags of {endpoint(reference)}")
+
+    def referrers(self, reference: Reference, artifact_type: str | None = None) -> tuple[Descriptor, ...]:
+        """What names the reference's digest as its subject: signatures, SBOMs, provenance."""
+        doing = f"listing the referrers of {reference}"
+        if reference.digest is None:
+            raise RegistryError(f"{doing}: it has no digest", advice="resolve it first")
+        return referrers.listed(self._api, endpoint(reference), reference.digest, artifact_type, doing)
+
+
+def client_of_user(options: RegistryOptions) -> RegistryClient:
+    """A client with the logins of the user who runs the program."""
+    return RegistryClient(options, UserCredentials(dict(os.environ), Path.home()))

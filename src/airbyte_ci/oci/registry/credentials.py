@@ -1,0 +1,204 @@
+"""Credentials as people keep them: variables, Docker's and Podman's files, credential helpers.
+
+Knows where they are kept, not what is done with them. A source that cannot be used is not an error, because
+most images are public: it leaves a note, which is shown when the registry then refuses.
+Formats: https://docs.docker.com/reference/cli/docker/login/ and containers-auth.json(5).
+"""
+
+import base64
+import binascii
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from airbyte_ci.oci.reference import DEFAULT_REGISTRY
+
+# Under this key Docker keeps the login of the registry that references call docker.io.
+_DOCKER_HUB_KEYS = ("index.docker.io", "registry-1.docker.io")
+_HELPER = re.compile(r"[A-Za-z0-9._-]+\Z")
+_HELPER_SECONDS = 30
+_IDENTITY_TOKEN_USER = "<token>"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A user name and password, or an identity token; `origin` says where it was found."""
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+    origin: str = ""
+
+    @property
+    def basic(self) -> str:
+        """The value of an Authorization header (RFC 7617)."""
+        pair = f"{self.username}:{self.password}".encode()
+        return f"Basic {base64.b64encode(pair).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search for credentials gave: one or none, and why some sources could not be used."""
+
+    credential: Credential | None = None
+    notes: tuple[str, ...] = ()
+
+
+class CredentialSource(Protocol):
+    """Something that may know the login for a repository."""
+
+    def find(self, registry: str, repository: str) -> Found: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """No credentials, whatever is asked."""
+
+    def find(self, registry: str, repository: str) -> Found:  # noqa: ARG002
+        return Found()
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """One credential per registry, handed in by the program."""
+
+    credentials: Mapping[str, Credential] = field(repr=False)
+
+    def find(self, registry: str, repository: str) -> Found:  # noqa: ARG002
+        return Found(self.credentials.get(registry))
+
+
+@dataclass(frozen=True, slots=True)
+class UserCredentials:
+    """The user's logins, first found first: variables, then Docker's and Podman's files in their order."""
+
+    environment: Mapping[str, str] = field(repr=False)
+    home: Path
+
+    def find(self, registry: str, repository: str) -> Found:
+        if credential := self._from_variables(registry):
+            return Found(credential)
+        notes: list[str] = []
+        for path in self._files():
+            for found in _from_file(path, registry, repository, self.environment):
+                notes.extend(found.notes)
+                if found.credential:
+                    return Found(found.credential, tuple(notes))
+        return Found(None, tuple(notes))
+
+    def _from_variables(self, registry: str) -> Credential | None:
+        username = self.environment.get("DOCKER_HUB_USERNAME", "")
+        password = self.environment.get("DOCKER_HUB_PASSWORD", "")
+        if registry != DEFAULT_REGISTRY or not (username and password):
+            return None
+        return Credential(username, password, origin="DOCKER_HUB_USERNAME")
+
+    def _files(self) -> Iterator[Path]:
+        explicit = self.environment.get("REGISTRY_AUTH_FILE")
+        if explicit:
+            yield Path(explicit)
+        folder = self.environment.get("DOCKER_CONFIG")
+        yield Path(folder) / "config.json" if folder else self.home / ".docker" / "config.json"
+        runtime = self.environment.get("XDG_RUNTIME_DIR")
+        if runtime:
+            yield Path(runtime) / "containers" / "auth.json"
+        config = self.environment.get("XDG_CONFIG_HOME")
+        yield (Path(config) if config else self.home / ".config") / "containers" / "auth.json"
+
+
+def _from_file(path: Path, registry: str, repository: str, environment: Mapping[str, str]) -> Iterator[Found]:
+    """What a file knows, best first: the registry's own helper, the common helper, the file itself."""
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        yield Found(notes=(f"{path} cannot be read as JSON",))
+        return
+    helpers = _object(document, "credHelpers")
+    for key in _keys(registry, repository):
+        if key in helpers:
+            yield _from_helper(str(helpers[key]), key, str(path), environment)
+    if store := document.get("credsStore"):
+        yield _from_helper(str(store), _server(registry), str(path), environment)
+    entries = {_normalised(str(key)): value for key, value in _object(document, "auths").items()}
+    for key in _keys(registry, repository):
+        if key in entries:
+            yield _from_entry(entries[key], str(path))
+
+
+def _object(document: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = document.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _keys(registry: str, repository: str) -> tuple[str, ...]:
+    """The names a login may be kept under, the narrowest first (Podman allows `host/namespace`)."""
+    parts = repository.split("/")
+    narrow = tuple(f"{registry}/{'/'.join(parts[:length])}" for length in range(len(parts), 0, -1))
+    return (*narrow, registry, *(_DOCKER_HUB_KEYS if registry == DEFAULT_REGISTRY else ()))
+
+
+def _normalised(key: str) -> str:
+    """`https://host/v1/` and `host/v2/`, as older versions wrote, name `host`."""
+    bare = re.sub(r"^https?://", "", key).rstrip("/")
+    return re.sub(r"/v[12]$", "", bare)
+
+
+def _server(registry: str) -> str:
+    return "https://index.docker.io/v1/" if registry == DEFAULT_REGISTRY else registry
+
+
+def _from_entry(entry: object, origin: str) -> Found:
+    if not isinstance(entry, dict):
+        return Found(notes=(f"{origin} holds a login that is not an object",))
+    token = str(entry.get("identitytoken") or "")
+    username, password = str(entry.get("username") or ""), str(entry.get("password") or "")
+    if entry.get("auth"):
+        try:
+            pair = base64.b64decode(str(entry["auth"]), validate=True).decode().rstrip("\0")
+        except (binascii.Error, UnicodeError, ValueError):
+            return Found(notes=(f"{origin} holds a login that is not base64",))
+        username, _, password = pair.partition(":")
+    if not token and not (username and password):
+        return Found()  # `docker login` with a helper leaves an empty entry behind
+    return Found(_credential(username, password, token, origin))
+
+
+def _credential(username: str, password: str, token: str, origin: str) -> Credential:
+    if username == _IDENTITY_TOKEN_USER:
+        return Credential(identity_token=token or password, origin=origin)
+    return Credential(username, password, token, origin)
+
+
+def _from_helper(name: str, server: str, origin: str, environment: Mapping[str, str]) -> Found:
+    """Asks `docker-credential-NAME get` (https://github.com/docker/docker-credential-helpers)."""
+    program = f"docker-credential-{name}"
+    found = shutil.which(program, path=environment.get("PATH", "")) if _HELPER.match(name) else None
+    if found is None:
+        return Found(notes=(f"{program}, which {origin} names, is not on the PATH",))
+    try:
+        answer = subprocess.run(
+            [found, "get"],
+            input=server.encode(),
+            capture_output=True,
+            timeout=_HELPER_SECONDS,
+            env=dict(environment),
+            check=False,
+        )
+        if answer.returncode != 0:
+            # Its words are not shown: nothing promises that they hold no secret.
+            missing = b"not found" in answer.stdout + answer.stderr
+            return Found() if missing else Found(notes=(f"{program} failed ({answer.returncode})",))
+        document = json.loads(answer.stdout)
+        username, secret = str(document["Username"]), str(document["Secret"])
+    except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError, RecursionError) as error:
+        return Found(notes=(f"{program} gave no login ({type(error).__name__})",))
+    return Found(_credential(username, secret, "", program)) if secret else Found()

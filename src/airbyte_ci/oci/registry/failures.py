@@ -1,0 +1,144 @@
+"""What a registry's refusals mean to a person: one line with its own words and what to do; sends nothing."""
+
+import email.utils
+import json
+import re
+import ssl
+import time
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import requests
+
+from airbyte_ci.errors import BlobNotFound, RegistryError
+
+# Worth another try: the request may be right and the moment wrong. 499 and 522 come from proxies.
+_TRANSIENT = frozenset({408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+_MESSAGE_LIMIT = 300
+
+
+class Refused(RegistryError):
+    """A registry answered, and the answer was no."""
+
+    def __init__(self, message: str, *, status: int, code: str = "", advice: str | None = None) -> None:
+        super().__init__(message, advice=advice)
+        self.status = status
+        self.code = code
+
+
+class Absent(Refused, BlobNotFound):
+    """A registry does not have what was asked for."""
+
+
+class Transient(Refused):
+    """The same request may succeed later; `after` is the wait the registry asked for, in seconds."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        code: str = "",
+        after: float | None = None,
+        advice: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, code=code, advice=advice)
+        self.after = after
+
+
+def refusal(doing: str, registry: str, status: int, headers: Mapping[str, str], body: bytes) -> Refused:
+    """The error for an answer that was not hoped for (distribution-spec, "Error Codes")."""
+    code, words = _registry_words(body)
+    said = " ".join(part for part in (str(status), code, f"({words})" if words else "") if part)
+    message = f"{doing}: {registry} answered {said}"
+    advice = _advice(status, registry)
+    if status in _TRANSIENT or code == "TOOMANYREQUESTS":
+        after = _retry_after(headers.get("Retry-After", ""))
+        return Transient(message, status=status, code=code, after=after, advice=advice)
+    kind = Absent if status == 404 else Refused
+    return kind(message, status=status, code=code, advice=advice)
+
+
+def _advice(status: int, registry: str) -> str | None:
+    if status == 401:
+        return f"docker login {registry}"
+    if status == 403:
+        return f"ask for the right to this repository, or docker login {registry} as someone who has it"
+    if status == 404:
+        return f"check the spelling; if it is private, docker login {registry}"
+    if status == 429:
+        return f"wait, docker login {registry} for a higher limit, or configure a mirror"
+    return "try again later" if status in _TRANSIENT else None
+
+
+def _registry_words(body: bytes) -> tuple[str, str]:
+    """The first error's code and message; nothing when the body is not of the specified form."""
+    try:
+        first = json.loads(body)["errors"][0]
+        return one_line(str(first.get("code") or "")), one_line(str(first.get("message") or ""))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return "", ""
+
+
+def one_line(text: str) -> str:
+    """Text from a stranger made fit for a terminal: printable, short, on one line."""
+    text = re.sub(r"\s+", " ", text).strip()
+    return "".join(letter for letter in text if letter.isprintable())[:_MESSAGE_LIMIT]
+
+
+def _retry_after(value: str) -> float | None:
+    """Seconds from a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3)."""
+    if value.isdecimal():
+        return float(value[:9])
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def no_answer(doing: str, registry: str, error: Exception) -> RegistryError:
+    """The error for an exchange that broke; the library's own text is not shown, as it holds whole URLs."""
+    where = f"{doing}: {registry}"
+    if isinstance(error, requests.exceptions.SSLError):
+        return RegistryError(
+            f"{where} cannot be trusted over TLS ({_innermost(error)})",
+            advice="name your CA bundle in SSL_CERT_FILE or REQUESTS_CA_BUNDLE",
+        )
+    if isinstance(error, requests.exceptions.ProxyError):
+        advice = "check HTTPS_PROXY and NO_PROXY"
+        return Transient(f"{where} cannot be reached through the proxy", advice=advice)
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return RegistryError(f"{where} sent a body that does not match its Content-Encoding")
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return Transient(f"{where} cannot be reached (time out)", advice="check the network and the name")
+    if isinstance(error, requests.exceptions.Timeout):
+        return Transient(f"{where} stopped answering (time out)", advice="try again later")
+    if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
+        return Transient(f"{where} broke the connection ({_innermost(error)})", advice="check the network")
+    # What is left was never sent: an address or a header that cannot be.
+    return RegistryError(f"{where} named an address or a value that cannot be used ({type(error).__name__})")
+
+
+def _innermost(error: BaseException) -> str:
+    """The system's words for the failure under the library's layers, or the failure's kind."""
+    words = ""
+    seen: set[int] = set()
+    current: object = error
+    while isinstance(current, BaseException) and id(current) not in seen:
+        seen.add(id(current))
+        if isinstance(current, ssl.SSLCertVerificationError):
+            words = current.verify_message
+        elif isinstance(current, OSError) and current.strerror:
+            words = current.strerror
+        following = current.__cause__ or current.__context__ or getattr(current, "reason", None)
+        current = following if following is not None else next(iter(current.args), None)
+    return one_line(words) or "connection lost"
+
+
+def safe_url(url: str) -> str:
+    """A URL as errors may show it: without credentials, query and fragment."""
+    try:
+        parts = urlsplit(url)
+        return one_line(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
+    except ValueError:
+        return "an address that is not a URL"

@@ -1,0 +1,208 @@
+"""Manifests and tags: reading them, checked, and writing them, confirmed; knows nothing of blobs."""
+
+import re
+from collections.abc import Iterator
+
+from airbyte_ci.errors import DigestMismatch, ImageError, RegistryError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import (
+    INDEXES,
+    MANIFEST_LIMIT,
+    MANIFESTS,
+    Descriptor,
+    Index,
+    Manifest,
+    parse_json_object,
+    parse_manifest,
+)
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.api import Api, Call, pull_scope, push_scope
+from airbyte_ci.oci.registry.endpoint import Endpoint, endpoints
+from airbyte_ci.oci.registry.failures import Refused, Transient
+from airbyte_ci.oci.registry.transport import Answer, int_header
+
+_ACCEPT = ", ".join((*MANIFESTS, *INDEXES))
+_DIGEST = "Docker-Content-Digest"
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
+_PAGE, _MOST_PAGES = 1000, 10_000
+
+
+def resolve(api: Api, reference: Reference, doing: str) -> Descriptor:
+    """What the reference stands for, by HEAD; by GET where that says too little."""
+    last: Exception | None = None
+    for place in endpoints(reference, api.options):
+        try:
+            return _head(api, place, reference, doing) or fetch(api, place, reference, doing).descriptor
+        except (RegistryError, ImageError) as error:
+            last = error
+    assert last is not None
+    raise last
+
+
+def _head(api: Api, place: Endpoint, reference: Reference, doing: str) -> Descriptor | None:
+    try:
+        answer = api.send(_call(place, "HEAD", _name(reference), doing))
+    except Transient:
+        raise
+    except Refused:
+        return None  # an answer to HEAD has no body, so GET is what tells the registry's reason
+    with answer:
+        media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
+        size = int_header(answer.headers, "Content-Length", -1)
+        digest = _claimed(answer)
+    if digest is None or size < 0 or media_type not in (*MANIFESTS, *INDEXES):
+        return None
+    _check(digest, reference.digest, place, doing)
+    return Descriptor(media_type, digest, size)
+
+
+def read(api: Api, reference: Reference, doing: str) -> Manifest | Index:
+    """The manifest or index, from the first place that has it as it should be."""
+    last: Exception | None = None
+    for place in endpoints(reference, api.options):
+        try:
+            return fetch(api, place, reference, doing)
+        except (RegistryError, ImageError) as error:
+            last = error
+    assert last is not None
+    raise last
+
+
+def fetch(api: Api, place: Endpoint, reference: Reference, doing: str) -> Manifest | Index:
+    """The bytes as they came: within the limit, of the digest asked for, of the type they claim."""
+
+    def attempt() -> tuple[bytes, str, Digest | None]:
+        with api.once(_call(place, "GET", _name(reference), doing)) as answer:
+            return answer.read(MANIFEST_LIMIT), answer.headers.get("Content-Type", ""), _claimed(answer)
+
+    raw, content_type, claimed = api.retry.persist(attempt)
+    digest = Digest.of(raw)
+    _check(digest, reference.digest, place, doing)
+    if reference.digest is None:
+        _check(digest, claimed, place, doing)
+    return checked_manifest(raw, content_type.partition(";")[0].strip(), f"{doing}: the manifest of {place}")
+
+
+def checked_manifest(raw: bytes, content_type: str, what: str) -> Manifest | Index:
+    """A manifest that can be read in one way only (GHSA-77vh-xpmg-72qh, GHSA-5j5w-g665-5m35)."""
+    document = parse_json_object(raw, what)
+    if document.get("schemaVersion") == 1:
+        raise ImageError(
+            f"{what} is of Docker's schema 1, which no longer works",
+            advice="push it again with a current tool",
+        )
+    if "manifests" in document and ("layers" in document or "config" in document):
+        raise ImageError(f"{what} is both an image and an index, so it could be read in two ways")
+    manifest = parse_manifest(raw, what)
+    if content_type in (*MANIFESTS, *INDEXES) and content_type != manifest.media_type:
+        raise ImageError(f"{what} was sent as {content_type} but says it is {manifest.media_type}")
+    return manifest
+
+
+def exists(api: Api, place: Endpoint, digest: Digest, doing: str) -> bool:
+    """Whether the registry holds the manifest with this digest."""
+    call = _call(place, "HEAD", str(digest), doing, scope=push_scope(place), expected=(200, 404))
+    with api.send(call) as answer:
+        return answer.status == 200
+
+
+def write(api: Api, place: Endpoint, manifest: Manifest | Index, name: str, doing: str) -> Answer:
+    """Puts the manifest under a tag or its digest and confirms it; returns the answer, closed."""
+    call = Call(
+        doing=doing,
+        endpoint=place,
+        method="PUT",
+        url=f"/v2/{place.repository}/manifests/{name}",
+        scopes=(push_scope(place),),
+        expected=(200, 201, 202),
+        headers={"Content-Type": manifest.media_type},
+        body=manifest.raw,
+    )
+    with api.send(call) as answer:
+        digest = _claimed(answer)
+    if digest is None:
+        digest = fetch(api, place, _named(place, name), doing).digest
+    if digest != manifest.digest:
+        raise DigestMismatch(
+            f"{doing}: {place.registry} keeps it as {digest.short} and not as {manifest.digest.short}",
+            advice="someone else may have pushed the same tag; push again",
+        )
+    return answer
+
+
+def is_tag(name: str) -> bool:
+    return bool(_TAG.match(name))
+
+
+def tags(api: Api, place: Endpoint, doing: str) -> tuple[str, ...]:
+    """All tags, page by page, in the registry's order."""
+    found: dict[str, None] = {}
+    url = f"/v2/{place.repository}/tags/list?n={_PAGE}"
+    for document in pages(api, place, url, doing):
+        names = document.get("tags") or []
+        if not isinstance(names, list):
+            raise RegistryError(f"{doing}: {place.registry} sent tags that are not a list")
+        found.update((name, None) for name in names if isinstance(name, str) and is_tag(name))
+    return tuple(found)
+
+
+def pages(api: Api, place: Endpoint, url: str, doing: str) -> Iterator[dict[str, object]]:
+    """The documents of a list, following `Link: <…>; rel="next"` (RFC 8288) within the registry."""
+    seen: set[str] = set()
+    address = api.address(place, url)
+    while address not in seen and len(seen) < _MOST_PAGES:
+        seen.add(address)
+        call = Call(doing=doing, endpoint=place, method="GET", url=address, scopes=(pull_scope(place),))
+        with api.send(call) as answer:
+            document = parse_json_object(answer.read(MANIFEST_LIMIT), f"{doing}: the list of {place}")
+            link = re.match(r'\s*<([^>]*)>\s*;.*\brel="?next\b', answer.headers.get("Link", ""))
+        yield document
+        if not link:
+            return
+        address = api.address(place, link[1], address)
+    raise RegistryError(f"{doing}: {place.registry} sends a list without end")
+
+
+def _call(
+    place: Endpoint,
+    method: str,
+    name: str,
+    doing: str,
+    *,
+    scope: str | None = None,
+    expected: tuple[int, ...] = (200,),
+) -> Call:
+    return Call(
+        doing=doing,
+        endpoint=place,
+        method=method,
+        url=f"/v2/{place.repository}/manifests/{name}",
+        scopes=(scope or pull_scope(place),),
+        expected=expected,
+        headers={"Accept": _ACCEPT},
+    )
+
+
+def _named(place: Endpoint, name: str) -> Reference:
+    reference = Reference(place.registry, place.repository)
+    return reference.with_digest(Digest.parse(name)) if ":" in name else reference.with_tag(name)
+
+
+def _name(reference: Reference) -> str:
+    return str(reference.digest or reference.tag or "latest")
+
+
+def _claimed(answer: Answer) -> Digest | None:
+    """The digest that the registry says it sent; None when it says none that we can check."""
+    try:
+        return Digest.parse(answer.headers.get(_DIGEST, ""))
+    except ImageError:
+        return None
+
+
+def _check(digest: Digest, expected: Digest | None, place: Endpoint, doing: str) -> None:
+    if expected is not None and digest != expected:
+        raise DigestMismatch(
+            f"{doing}: {place.registry} sent a manifest that is {digest.short} and not {expected.short}",
+            advice="the registry or something before it changes what it serves; do not use it",
+        )

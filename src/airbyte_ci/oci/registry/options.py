@@ -1,0 +1,42 @@
+"""What a user may choose about registries, and what is told while bytes move; knows no protocol."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from airbyte_ci.oci.digest import Digest
+
+Step = Literal["downloading", "uploading", "streaming", "mounted", "present"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A blob's progress in a repository: `done` of `total` bytes. Told from worker threads."""
+
+    step: Step
+    repository: str
+    digest: Digest
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryOptions:
+    """How registries are spoken to.
+
+    `insecure` names hosts (`host:port`, as in a reference) that may be spoken to without TLS; loopback always
+    may. `mirrors` maps a registry to hosts, each with an optional path (`mirror.local/hub`), that are asked
+    before it. `timeout` is in seconds and applies to silence, not to a whole transfer.
+    """
+
+    offline: bool = False
+    insecure: frozenset[str] = frozenset()
+    mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    concurrency: int = 6
+    timeout: float = 30.0
+    attempts: int = 5
+    progress: Callable[[Event], None] | None = None
+
+    def tell(self, event: Event) -> None:
+        if self.progress:
+            self.progress(event)

@@ -1,0 +1,177 @@
+"""An image or index from the store into a repository: blobs, then manifests, then the index, then the tags.
+
+What the store lacks (a base image's layers) is mounted from repositories of the same registry or streamed
+from others, without touching the disk.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
+from airbyte_ci.oci.digest import Digest, chunks
+from airbyte_ci.oci.image import Descriptor, Index, Manifest
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry import blobs, manifests, referrers
+from airbyte_ci.oci.registry.api import Api
+from airbyte_ci.oci.registry.endpoint import Endpoint, endpoint, endpoints
+from airbyte_ci.oci.registry.failures import Absent, Transient
+from airbyte_ci.oci.registry.options import Event, Step
+from airbyte_ci.oci.registry.parallel import Cancelled, each
+from airbyte_ci.oci.registry.transport import Body
+from airbyte_ci.oci.registry.upload import Mounted, Session, Uploader
+from airbyte_ci.oci.store import Store
+
+
+class _NotThere(Exception):
+    """A source lacks a blob; the next one is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What is pushed from where to where; `sources` may hold blobs and manifests that the store lacks."""
+
+    api: Api
+    uploader: Uploader
+    store: Store
+    target: Endpoint
+    sources: tuple[Reference, ...]
+    doing: str
+
+    def run(self, digest: Digest, tags: Sequence[str]) -> Descriptor:
+        """Sends what is missing, then names it; returns what the tags now stand for."""
+        root = self._manifest(digest)
+        names = tuple(tags) or (str(digest),)
+        here = manifests.exists(self.api, self.target, digest, self.doing)
+        if not here:
+            self._send_parts(root)
+        for name in names:
+            if here and name == str(digest):
+                continue
+            answer = manifests.write(self.api, self.target, root, name, self.doing)
+            referrers.announce(self.api, self.target, root, answer, self.doing)
+        return root.descriptor
+
+    def _send_parts(self, root: Manifest | Index) -> None:
+        """Everything below the root, deepest first, so that no manifest ever names what is not there."""
+        children = [
+            item
+            for item in self._descendants(root)
+            if not manifests.exists(self.api, self.target, item.digest, self.doing)
+        ]
+        wanted: dict[Digest, Descriptor] = {}
+        for manifest in (*children, root):
+            if isinstance(manifest, Manifest):
+                wanted |= {item.digest: item for item in (manifest.config, *manifest.layers)}
+        each(wanted.values(), self.api.options.concurrency, self._blob)
+        for manifest in children:
+            manifests.write(self.api, self.target, manifest, str(manifest.digest), self.doing)
+
+    def _descendants(self, root: Manifest | Index, depth: int = 0) -> list[Manifest | Index]:
+        if isinstance(root, Manifest):
+            return []
+        if depth > 3:
+            raise ImageError(f"{self.doing}: its indexes list indexes without end")
+        found: dict[Digest, Manifest | Index] = {}
+        for item in root.manifests:
+            child = self._manifest(item.digest)
+            found |= {below.digest: below for below in self._descendants(child, depth + 1)}
+            found[child.digest] = child
+        return list(found.values())
+
+    def _manifest(self, digest: Digest) -> Manifest | Index:
+        if self.store.has(digest):
+            return self.store.manifest(digest)
+        for source in self.sources:
+            try:
+                return manifests.read(self.api, source.with_digest(digest), self.doing)
+            except BlobNotFound:
+                continue
+        raise BlobNotFound(
+            f"{self.doing}: manifest {digest} is neither in the store nor where it could come from",
+            advice="build or pull the image again",
+        )
+
+    def _blob(self, descriptor: Descriptor, stop: threading.Event) -> None:
+        with self.api.only_one(f"{self.target} {descriptor.digest}"):
+            if stop.is_set():
+                raise Cancelled
+            step = self._bring(descriptor, stop)
+            self._tell(step, descriptor, descriptor.size)
+
+    def _bring(self, descriptor: Descriptor, stop: threading.Event) -> Step:
+        if self.uploader.present(self.target, descriptor.digest, self.doing):
+            return "present"
+        session: Session | None = None
+        for place in dict.fromkeys(map(endpoint, self.sources)):
+            if place.registry != self.target.registry or place == self.target:
+                continue
+            if session:
+                self.uploader.abandon(self.target, session, self.doing)
+            outcome = self.uploader.mount(self.target, descriptor.digest, place, self.doing)
+            if isinstance(outcome, Mounted):
+                return "mounted"
+            session = outcome
+        if self.store.has(descriptor.digest):
+            body = Body(descriptor.size, lambda: self._from_store(descriptor, stop))
+            self.uploader.send(self.target, descriptor, body, self.doing, session)
+            return "uploading"
+        self._stream(descriptor, stop, session)
+        return "streaming"
+
+    def _from_store(self, descriptor: Descriptor, stop: threading.Event) -> Iterator[bytes]:
+        with self.store.open(descriptor.digest) as reader:
+            yield from self._told("uploading", descriptor, chunks(reader), stop)
+
+    def _stream(self, descriptor: Descriptor, stop: threading.Event, session: Session | None) -> None:
+        """Through memory from the first place that has it; what was sent is checked on the way."""
+        failure: Exception | None = None
+        for source in self.sources:
+            for place in endpoints(source, self.api.options):
+
+                def opened(place: Endpoint = place) -> Iterator[bytes]:
+                    arriving = self._from_registry(place, descriptor)
+                    return self._told("streaming", descriptor, arriving, stop)
+
+                try:
+                    body = Body(descriptor.size, opened)
+                    self.uploader.send(self.target, descriptor, body, self.doing, session)
+                    return
+                except _NotThere as error:
+                    failure, session = error, None
+        raise BlobNotFound(
+            f"{self.doing}: blob {descriptor.digest} is neither in the store nor where it could come from",
+            advice="pull the base image again",
+        ) from failure
+
+    def _from_registry(self, place: Endpoint, descriptor: Descriptor) -> Iterator[bytes]:
+        try:
+            yield from blobs.verified(self.api, place, descriptor, self.doing)
+        except Absent as error:
+            raise _NotThere(error.message) from error
+        except Transient as error:
+            # Reading has had its attempts; sending must not take it for its own failure and begin again.
+            raise RegistryError(error.message, advice=error.advice) from error
+
+    def _told(
+        self, step: Step, descriptor: Descriptor, pieces: Iterator[bytes], stop: threading.Event
+    ) -> Iterator[bytes]:
+        done = 0
+        for piece in pieces:
+            if stop.is_set():
+                raise Cancelled
+            yield piece
+            done += len(piece)
+            self._tell(step, descriptor, done)
+
+    def _tell(self, step: Step, descriptor: Descriptor, done: int) -> None:
+        self.api.options.tell(Event(step, str(self.target), descriptor.digest, done, descriptor.size))
+
+
+def check_tags(tags: Sequence[str], target: Reference) -> tuple[str, ...]:
+    """The tags to set: those given, else the target's own."""
+    names = tuple(tags) or ((target.tag,) if target.tag else ())
+    for name in names:
+        if not manifests.is_tag(name):
+            raise RegistryError(f"pushing to {target}: {name!r} is not a tag")
+    return names

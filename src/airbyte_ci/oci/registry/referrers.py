@@ -1,0 +1,106 @@
+"""What refers to an image (signatures, SBOMs): the referrers API, and the tag that stands in for it.
+
+Knows subjects and artifact types (distribution-spec, "Listing Referrers"), not what artifacts mean.
+"""
+
+from typing import Any
+
+from airbyte_ci.errors import BlobNotFound, RegistryError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import INDEX, Descriptor, Index, Manifest, canonical_json, parse_json_object
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry import manifests
+from airbyte_ci.oci.registry.api import Api
+from airbyte_ci.oci.registry.endpoint import Endpoint
+from airbyte_ci.oci.registry.failures import Refused, Transient
+from airbyte_ci.oci.registry.transport import Answer
+
+# Someone else may write the stand-in tag at the same moment; after this many losses we say so.
+_ATTEMPTS = 5
+
+
+def listed(
+    api: Api, place: Endpoint, subject: Digest, artifact_type: str | None, doing: str
+) -> tuple[Descriptor, ...]:
+    """The manifests whose subject is `subject`, from the API or, where there is none, from the tag."""
+    entries = _by_api(api, place, subject, doing)
+    if entries is None:
+        entries = _by_tag(api, place, subject, doing)
+    # A registry may filter; nothing makes it, so we do (OCI-Filters-Applied).
+    kept = [item for item in entries if artifact_type in (None, item.get("artifactType"))]
+    return tuple(Descriptor.from_json(item, f"{doing}: the referrers of {subject.short}") for item in kept)
+
+
+def _by_api(api: Api, place: Endpoint, subject: Digest, doing: str) -> list[dict[str, Any]] | None:
+    url = f"/v2/{place.repository}/referrers/{subject}"
+    try:
+        found: list[dict[str, Any]] = []
+        for document in manifests.pages(api, place, url, doing):
+            if document.get("mediaType") != INDEX:
+                return None
+            found.extend(_entries(document))
+        return found
+    except Transient:
+        raise
+    except Refused as error:
+        if error.status in (400, 404, 405, 501):
+            return None
+        raise
+
+
+def _by_tag(api: Api, place: Endpoint, subject: Digest, doing: str) -> list[dict[str, Any]]:
+    try:
+        found = manifests.fetch(api, place, _stand_in(place, subject), doing)
+    except BlobNotFound:
+        return []
+    return _entries(parse_json_object(found.raw, doing)) if isinstance(found, Index) else []
+
+
+def _entries(document: dict[str, Any]) -> list[dict[str, Any]]:
+    listed = document.get("manifests")
+    return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+
+
+def _stand_in(place: Endpoint, subject: Digest) -> Reference:
+    """The tag of the referrers tag schema: the digest with a dash for the colon."""
+    return Reference(place.registry, place.repository, f"sha256-{subject.hex}")
+
+
+def announce(api: Api, place: Endpoint, manifest: Manifest | Index, answer: Answer, doing: str) -> None:
+    """Adds a pushed manifest to its subject's stand-in tag, unless the registry keeps referrers itself."""
+    document = parse_json_object(manifest.raw, doing)
+    subject = document.get("subject")
+    if subject is None or answer.headers.get("OCI-Subject"):
+        return
+    digest = Descriptor.from_json(subject, f"{doing}: the subject").digest
+    entry = _entry(manifest, document)
+    with api.only_one(f"{place} referrers {digest}"):
+        for _ in range(_ATTEMPTS):
+            known = _by_tag(api, place, digest, doing)
+            if any(item.get("digest") == entry["digest"] for item in known):
+                return
+            index = Index.parse(_index((*known, entry)), doing)
+            # The next turn of the loop reads it back: another process may have written between.
+            manifests.write(api, place, index, str(_stand_in(place, digest).tag), doing)
+        if not any(item.get("digest") == entry["digest"] for item in _by_tag(api, place, digest, doing)):
+            raise RegistryError(
+                f"{doing}: others keep rewriting the referrers of {digest.short} at {place}",
+                advice="push again",
+            )
+
+
+def _entry(manifest: Manifest | Index, document: dict[str, Any]) -> dict[str, Any]:
+    entry = manifest.descriptor.to_json()
+    config = document.get("config")
+    config_type = config.get("mediaType") if isinstance(config, dict) else None
+    artifact_type = document.get("artifactType") or config_type
+    if artifact_type:
+        entry["artifactType"] = artifact_type
+    if manifest.annotations:
+        entry["annotations"] = dict(manifest.annotations)
+    return entry
+
+
+def _index(entries: tuple[dict[str, Any], ...]) -> bytes:
+    ordered = sorted(entries, key=lambda item: str(item.get("digest")))
+    return canonical_json({"schemaVersion": 2, "mediaType": INDEX, "manifests": ordered})

@@ -1,0 +1,143 @@
+"""One HTTP exchange: connections, proxies, CA bundles; knows neither registries' protocol nor credentials.
+
+Proxies and CA bundles come from the usual variables (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE,
+SSL_CERT_FILE), as `requests` reads them.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from airbyte_ci.errors import RegistryError
+from airbyte_ci.oci.digest import CHUNK
+from airbyte_ci.oci.registry.endpoint import is_loopback
+from airbyte_ci.oci.registry.failures import no_answer
+
+_SMALL = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Bytes to send, of known size, that can be had again when the request must be repeated."""
+
+    size: int
+    open: Callable[[], Iterator[bytes]]
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.open()
+
+
+class Answer:
+    """A response whose body is read once; failures while reading it are registry errors."""
+
+    def __init__(self, response: requests.Response, doing: str, registry: str) -> None:
+        self._response = response
+        self._doing = doing
+        self._registry = registry
+        self._opened = False
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body, decoded if it was encoded for transport; raises Transient when it is cut."""
+        self._opened = True
+        try:
+            yield from self._response.iter_content(CHUNK)
+        except requests.RequestException as error:
+            raise no_answer(self._doing, self._registry, error) from None
+
+    def read(self, limit: int) -> bytes:
+        """A small body; raises RegistryError when it is larger than `limit` bytes."""
+        parts: list[bytes] = []
+        for chunk in self.chunks():
+            parts.append(chunk)
+            if sum(map(len, parts)) > limit:
+                raise RegistryError(f"{self._doing}: {self._registry} sent more than {limit} bytes")
+        return b"".join(parts)
+
+    def peek(self) -> bytes:
+        """What an error says of itself: the first bytes of the body, if they come."""
+        try:
+            return next(self.chunks(), b"")[:_SMALL]
+        except RegistryError:
+            return b""
+
+    def close(self) -> None:
+        """Gives the connection back; a small rest of the body is read first, so that it can be used again."""
+        no_body = self._response.request.method == "HEAD"
+        if not self._opened and (no_body or int_header(self.headers, "Content-Length", 0) <= _SMALL):
+            self.peek()
+        self._response.close()
+
+    def __enter__(self) -> "Answer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def int_header(headers: Mapping[str, str], name: str, default: int) -> int:
+    """A header's number, or `default` when it is absent or is not a number."""
+    value = headers.get(name, "").strip()
+    return int(value) if value.isdecimal() and len(value) < 19 else default
+
+
+class Transport:
+    """A pool of connections that any number of threads may use."""
+
+    def __init__(self, *, connections: int, timeout: float) -> None:
+        self._timeout = timeout
+        # Of the session we use what it knows of the environment and nothing else: it would follow redirects
+        # with credentials, read .netrc and keep cookies.
+        self._session = requests.Session()
+        self._adapter = HTTPAdapter(pool_connections=16, pool_maxsize=connections, max_retries=0)
+        self._settings: dict[str, Mapping[str, Any]] = {}
+
+    def exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: Body | bytes | None,
+        *,
+        doing: str,
+        registry: str,
+    ) -> Answer:
+        """The server's answer, whatever its status; raises Transient when there is none."""
+        try:
+            prepared = requests.Request(method, url, headers=self._headers(headers), data=body).prepare()
+            settings = self._environment(prepared.url or url)
+            response = self._adapter.send(prepared, stream=True, timeout=self._timeout, **settings)
+        except (requests.RequestException, UnicodeError) as error:
+            raise no_answer(doing, registry, error) from None
+        return Answer(response, doing, registry)
+
+    def close(self) -> None:
+        self._adapter.close()
+        self._session.close()
+
+    @staticmethod
+    def _headers(headers: Mapping[str, str]) -> dict[str, str]:
+        # Digests are over the stored bytes, so none may be compressed for the way.
+        return {"User-Agent": "airbyte-ci", "Accept-Encoding": "identity", **headers}
+
+    def _environment(self, url: str) -> Mapping[str, Any]:
+        """Proxies and CA bundle for the URL's host, looked up once per host because the look-up is slow."""
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if origin not in self._settings:
+            merged = self._session.merge_environment_settings(origin, {}, True, None, None)
+            if merged["verify"] is True:
+                merged["verify"] = os.environ.get("SSL_CERT_FILE") or True
+            # Loopback through a proxy would be another machine's loopback, and would leave this one.
+            proxies = {} if is_loopback(parts.netloc) else merged["proxies"]
+            self._settings[origin] = {"proxies": proxies, "verify": merged["verify"], "cert": merged["cert"]}
+        return self._settings[origin]

@@ -1,0 +1,198 @@
+"""One blob into one repository: there already, mounted, or sent whole or in chunks (distribution-spec, Push).
+
+Knows the upload protocol, not why the blob is wanted there.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Descriptor
+from airbyte_ci.oci.registry.api import Api, Call, pull_scope, push_scope
+from airbyte_ci.oci.registry.endpoint import Endpoint
+from airbyte_ci.oci.registry.failures import Refused, Transient
+from airbyte_ci.oci.registry.transport import Answer, Body, int_header
+
+# The size of a chunk when the server wants chunks and names no least size. Held in memory once per thread.
+_CHUNK = 4 << 20
+_BYTES = "application/octet-stream"
+_LARGEST_CHUNK = 16 << 20
+# Answers to a whole blob in one PUT that mean "not like this": servers and the proxies before them differ.
+_WANTS_CHUNKS = frozenset({400, 405, 411, 413, 501})
+_WRONG_BYTES = frozenset({"DIGEST_INVALID", "SIZE_INVALID"})
+_WHOLE_ATTEMPTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An upload that was begun: where it goes on, and the least size of its chunks."""
+
+    location: str
+    least: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """The blob is there, and nothing was sent."""
+
+
+@dataclass(slots=True)
+class Uploader:
+    """Uploads to the repositories of one client; remembers which registries want chunks."""
+
+    api: Api
+    chunked: set[str] = field(default_factory=set)
+
+    def present(self, place: Endpoint, digest: Digest, doing: str) -> bool:
+        """Whether the repository holds the blob."""
+        call = _call(place, "HEAD", f"/v2/{place.repository}/blobs/{digest}", doing, (200, 404))
+        with self.api.send(call) as answer:
+            return answer.status == 200
+
+    def mount(
+        self, place: Endpoint, digest: Digest, source: Endpoint, doing: str
+    ) -> Mounted | Session | None:
+        """Asks to take the blob over from another repository of the registry.
+
+        A refusal, however it is put, gives the session that came with it, or None.
+        """
+        call = Call(
+            doing=doing,
+            endpoint=place,
+            method="POST",
+            url=f"/v2/{place.repository}/blobs/uploads/?mount={digest}&from={source.repository}",
+            scopes=(push_scope(place), pull_scope(source)),
+            expected=(201, 202),
+        )
+        try:
+            with self.api.send(call) as answer:
+                return Mounted() if answer.status == 201 else self._session(place, answer, call.url, doing)
+        except Transient:
+            raise
+        except Refused:
+            return None  # some registries refuse with an error and not with a session
+
+    def abandon(self, place: Endpoint, session: Session, doing: str) -> None:
+        """Ends a session nobody will use; a registry that cannot do that forgets it by itself."""
+        try:
+            self.api.once(_call(place, "DELETE", session.location, doing, (200, 202, 204))).close()
+        except Refused:
+            return
+
+    def send(
+        self, place: Endpoint, descriptor: Descriptor, body: Body, doing: str, session: Session | None = None
+    ) -> None:
+        """Sends the blob; when the session or the connection is lost, all of it again in a new session."""
+        attempts = itertools.count(1)
+        sessions = iter([session] if session else [])
+
+        def attempt() -> None:
+            # Something on the way may break long requests without a word, so the last attempts are in chunks.
+            chunked = next(attempts) > _WHOLE_ATTEMPTS or place.host in self.chunked
+            begun = next(sessions, None) or self._begin(place, doing)
+            try:
+                self._send(place, descriptor, body, begun, doing, chunked=chunked)
+            except Transient:
+                raise
+            except Refused as error:
+                raise _lost(error) from None
+
+        self.api.retry.persist(attempt)
+
+    def _begin(self, place: Endpoint, doing: str) -> Session:
+        call = _call(place, "POST", f"/v2/{place.repository}/blobs/uploads/", doing, (202,))
+        with self.api.once(call) as answer:
+            return self._session(place, answer, call.url, doing)
+
+    def _send(
+        self,
+        place: Endpoint,
+        descriptor: Descriptor,
+        body: Body,
+        session: Session,
+        doing: str,
+        *,
+        chunked: bool,
+    ) -> None:
+        if not chunked:
+            try:
+                return self._finish(place, descriptor, session, body, doing)
+            except Refused as error:
+                if error.status not in _WANTS_CHUNKS or error.code in _WRONG_BYTES:
+                    raise
+            self.chunked.add(place.host)
+            session = self._begin(place, doing)
+        session = self._chunks(place, body, session, doing)
+        return self._finish(place, descriptor, session, b"", doing)
+
+    def _chunks(self, place: Endpoint, body: Body, session: Session, doing: str) -> Session:
+        """All of the body, each chunk beginning where the last one ended."""
+        begin = 0
+        for chunk in _chunked(body, session.least):
+            end = begin + len(chunk)
+            headers = {"Content-Type": _BYTES, "Content-Range": f"{begin}-{end - 1}"}
+            call = _call(place, "PATCH", session.location, doing, (202,), headers, chunk)
+            with self.api.once(call) as answer:
+                session = self._session(place, answer, session.location, doing)
+            begin = end
+        return session
+
+    def _finish(
+        self, place: Endpoint, descriptor: Descriptor, session: Session, body: Body | bytes, doing: str
+    ) -> None:
+        """The PUT that closes the session; a query that the Location carries is kept."""
+        joint = "&" if "?" in session.location else "?"
+        url = f"{session.location}{joint}digest={descriptor.digest}"
+        self.api.once(_call(place, "PUT", url, doing, (201, 204), {"Content-Type": _BYTES}, body)).close()
+
+    def _session(self, place: Endpoint, answer: Answer, current: str, doing: str) -> Session:
+        """Where the upload goes on; a Location may be relative, carry a query, or name another host."""
+        location = answer.headers.get("Location")
+        if not location:
+            raise Transient(f"{doing}: {place.registry} began an upload without saying where (no Location)")
+        url = self.api.address(place, location, self.api.address(place, current))
+        return Session(url, int_header(answer.headers, "OCI-Chunk-Min-Length", 0))
+
+
+def _lost(error: Refused) -> Refused:
+    """A session that is gone (404) or out of step (416) is a reason to begin again."""
+    if error.status in (404, 416) or error.code == "BLOB_UPLOAD_UNKNOWN":
+        return Transient(error.message, status=error.status, code=error.code, advice=error.advice)
+    return error
+
+
+def _chunked(body: Body, least: int) -> Iterator[Body | bytes]:
+    if least > _LARGEST_CHUNK:
+        yield body  # one chunk, streamed: the least size is more than we would hold in memory
+        return
+    size = max(_CHUNK, least)
+    held = bytearray()
+    for piece in body:
+        held += piece
+        while len(held) >= size:
+            yield bytes(held[:size])
+            del held[:size]
+    if held:
+        yield bytes(held)
+
+
+def _call(
+    place: Endpoint,
+    method: str,
+    url: str,
+    doing: str,
+    expected: Sequence[int],
+    headers: dict[str, str] | None = None,
+    body: Body | bytes | None = None,
+) -> Call:
+    return Call(
+        doing=doing,
+        endpoint=place,
+        method=method,
+        url=url,
+        scopes=(push_scope(place),),
+        expected=tuple(expected),
+        headers=headers or {},
+        body=body,
+    )

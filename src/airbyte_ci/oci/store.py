@@ -1,0 +1,292 @@
+"""The store: an OCI image layout on disk plus an action cache; knows bytes and keys, not what they mean.
+
+    oci-layout, index.json, blobs/sha256/<hex>     an image layout (image-spec, image-layout.md)
+    actions/<2 hex>/<hex>                          action key → JSON value
+    snapshots/<hex>/                               unpacked layers, made and read by `container`
+    ingest/                                        files being written; renamed into place when whole
+
+Everything is written beside its place and renamed into it, so a reader sees all of a blob or none of it,
+and any number of processes may share one store.
+"""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from airbyte_ci.errors import AirbyteCiError, BlobNotFound, DigestMismatch, StoreError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import (
+    Descriptor,
+    Image,
+    ImageConfig,
+    Index,
+    Manifest,
+    canonical_json,
+    parse_json_object,
+    parse_manifest,
+)
+
+REF_NAME = "org.opencontainers.image.ref.name"
+# Room that must remain after a large write, so that a full disk is met here and not half-way elsewhere.
+RESERVE = 64 << 20
+
+
+class BlobWriter:
+    """A blob being written: `write` the bytes, then the store's `writer` commits it under its digest."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hasher = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self._file.write(data)
+        self._hasher.update(data)
+        self.size += len(data)
+        return len(data)
+
+    @property
+    def digest(self) -> Digest:
+        return Digest(self._hasher.hexdigest())
+
+
+class VerifyingReader:
+    """A blob's bytes; reading past the last one raises DigestMismatch if they were not the blob's."""
+
+    def __init__(self, file: BinaryIO, digest: Digest) -> None:
+        self._file = file
+        self._expected = digest
+        self._hasher = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._hasher.update(data)
+        if (not data and size != 0) or size < 0:
+            self._verify()
+        return data
+
+    def _verify(self) -> None:
+        if self._hasher.hexdigest() != self._expected.hex:
+            raise DigestMismatch(
+                f"reading {self._expected} from the store: its bytes were changed on disk",
+                advice="airbyte-ci store check --drop, then build again",
+            )
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> "VerifyingReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Store:
+    """A content-addressed folder. Opening one touches two files, however many blobs it holds."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._blobs = root / "blobs" / "sha256"
+        self._ingest = root / "ingest"
+        try:
+            for folder in (self._blobs, self._ingest, root / "actions", root / "snapshots"):
+                folder.mkdir(parents=True, exist_ok=True)
+            layout = root / "oci-layout"
+            if not layout.exists():
+                _write_whole(layout, canonical_json({"imageLayoutVersion": "1.0.0"}), self._ingest)
+        except OSError as error:
+            raise StoreError(
+                f"opening the store at {root}: {error.strerror}",
+                advice="set AIRBYTE_CI_HOME to a folder you can write",
+            ) from error
+
+    # --- blobs ---------------------------------------------------------------------------------
+
+    def path(self, digest: Digest) -> Path:
+        """Where the blob is or would be; reading it here skips verification."""
+        return self._blobs / digest.hex
+
+    def has(self, digest: Digest) -> bool:
+        return self.path(digest).exists()
+
+    def size(self, digest: Digest) -> int:
+        """The blob's size in bytes; raises BlobNotFound."""
+        try:
+            return self.path(digest).stat().st_size
+        except FileNotFoundError as error:
+            raise self._missing(digest) from error
+
+    def open(self, digest: Digest) -> VerifyingReader:
+        """A stream that is verified when it is read to its end; raises BlobNotFound."""
+        try:
+            return VerifyingReader(self.path(digest).open("rb"), digest)
+        except FileNotFoundError as error:
+            raise self._missing(digest) from error
+
+    def read(self, digest: Digest) -> bytes:
+        """All of a blob, verified; for small ones."""
+        with self.open(digest) as reader:
+            return reader.read()
+
+    def put(self, data: bytes) -> Digest:
+        """Keeps `data` and returns its digest."""
+        digest = Digest.of(data)
+        if not self.has(digest):
+            with self.writer(expected=digest, size=len(data)) as writer:
+                writer.write(data)
+        return digest
+
+    @contextlib.contextmanager
+    def writer(self, *, expected: Digest | None = None, size: int | None = None) -> Iterator[BlobWriter]:
+        """Commits what was written when the block ends without an error, and otherwise leaves nothing.
+
+        `size` (bytes) is checked against the free space first. Raises DigestMismatch when the bytes are not
+        the `expected` ones, StoreError when the disk is full.
+        """
+        if size is not None:
+            self.require_space(size)
+        handle, name = tempfile.mkstemp(dir=self._ingest)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH)  # garbage collection leaves locked files alone
+                writer = BlobWriter(file)
+                yield writer
+                if expected is not None and writer.digest != expected:
+                    raise DigestMismatch(f"expected {expected} but received {writer.digest}")
+                if size is not None and writer.size != size:
+                    raise DigestMismatch(f"expected {size} bytes but received {writer.size} for {expected}")
+                file.flush()
+                os.fsync(file.fileno())
+                os.fchmod(file.fileno(), 0o444)
+                temporary.replace(self.path(writer.digest))
+        except OSError as error:
+            raise self._failed_write(error) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def require_space(self, size: int) -> None:
+        """Raises StoreError unless `size` more bytes fit."""
+        free = shutil.disk_usage(self.root).free
+        if free < size + RESERVE:
+            raise self._no_space(f"{size / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free")
+
+    def _failed_write(self, error: OSError) -> AirbyteCiError:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return self._no_space("the disk is full")
+        return StoreError(f"writing to the store at {self.root}: {error.strerror}")
+
+    def _no_space(self, why: str) -> StoreError:
+        return StoreError(
+            f"writing to the store at {self.root}: {why}",
+            advice="free some space, or set AIRBYTE_CI_HOME to a larger disk",
+        )
+
+    def _missing(self, digest: Digest) -> BlobNotFound:
+        return BlobNotFound(f"the store at {self.root} does not hold {digest}")
+
+    # --- images --------------------------------------------------------------------------------
+
+    def manifest(self, digest: Digest) -> Manifest | Index:
+        return parse_manifest(self.read(digest), f"manifest {digest}")
+
+    def image(self, digest: Digest) -> Image:
+        """The image whose manifest has this digest; raises BlobNotFound, ImageError."""
+        manifest = Manifest.parse(self.read(digest), f"manifest {digest}")
+        config = ImageConfig.parse(
+            self.read(manifest.config.digest), f"configuration {manifest.config.digest}"
+        )
+        return Image(manifest, config)
+
+    def put_image(self, manifest: Manifest, config: ImageConfig) -> Image:
+        self.put(config.raw)
+        self.put(manifest.raw)
+        return Image(manifest, config)
+
+    # --- names ---------------------------------------------------------------------------------
+
+    def tag(self, name: str, descriptor: Descriptor) -> None:
+        """Makes `name` (for people: `acme/source-x:dev`) stand for a manifest."""
+        with self._locked():
+            entries = [item for item in self._entries() if item.annotations.get(REF_NAME) != name]
+            named = Descriptor(
+                descriptor.media_type,
+                descriptor.digest,
+                descriptor.size,
+                {**descriptor.annotations, REF_NAME: name},
+                descriptor.platform,
+            )
+            index = Index.make((*entries, named), {})
+            _write_whole(self.root / "index.json", index.raw, self._ingest)
+
+    def resolve(self, name: str) -> Descriptor | None:
+        """The manifest that `name` stands for, if any."""
+        return next((item for item in self._entries() if item.annotations.get(REF_NAME) == name), None)
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted(item.annotations.get(REF_NAME, "") for item in self._entries()))
+
+    def _entries(self) -> tuple[Descriptor, ...]:
+        try:
+            raw = (self.root / "index.json").read_bytes()
+        except FileNotFoundError:
+            return ()
+        return Index.parse(raw, f"index.json of the store at {self.root}").manifests
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.root / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    # --- actions -------------------------------------------------------------------------------
+
+    def recall(self, key: Digest) -> dict[str, Any] | None:
+        """The value that was remembered under this action key, or None; a damaged one counts as none."""
+        try:
+            raw = self._action(key).read_bytes()
+            checksum, _, body = raw.partition(b"\n")
+            if hashlib.sha256(body).hexdigest().encode() != checksum:
+                return None
+            return parse_json_object(body, f"action {key}")
+        except FileNotFoundError:
+            return None
+
+    def remember(self, key: Digest, value: dict[str, Any]) -> None:
+        """Keeps what an action gave. Keys carry a format version; values name blobs by digest."""
+        path = self._action(key)
+        path.parent.mkdir(exist_ok=True)
+        body = canonical_json(value)
+        _write_whole(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body, self._ingest)
+
+    def _action(self, key: Digest) -> Path:
+        return self.root / "actions" / key.hex[:2] / key.hex
+
+
+def action_key(kind: str, version: int, inputs: object) -> Digest:
+    """The key of an action: its kind, the version of the code's format, and everything its result depends on."""
+    return Digest.of(canonical_json({"action": kind, "version": version, "inputs": inputs}))
+
+
+def _write_whole(path: Path, data: bytes, ingest: Path) -> None:
+    handle, name = tempfile.mkstemp(dir=ingest)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), 0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(f"writing {path}: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,187 @@
+"""The one tar writer: entries → the only possible bytes (ustar, pax where it must be; POSIX.1-2017 pax).
+
+Knows nothing of layers and nothing of the disk beyond reading a file's content. Every choice that shapes
+bytes is here or in `compress`: order is the caller's (`sorted_entries`), time is `MTIME`, names are bytes.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from airbyte_ci.errors import ImageError
+
+FORMAT_VERSION = 1
+# One second after the epoch: some tools take a zero for "no time" (jib made the same choice).
+MTIME = 1
+BLOCK = 512
+END = b"\0" * (2 * BLOCK)
+
+WHITEOUT = ".wh."
+OPAQUE = ".wh..wh..opq"
+
+Kind = Literal["file", "hardlink", "symlink", "char", "block", "dir", "fifo"]
+_TYPEFLAG: dict[Kind, bytes] = {
+    "file": b"0",
+    "hardlink": b"1",
+    "symlink": b"2",
+    "char": b"3",
+    "block": b"4",
+    "dir": b"5",
+    "fifo": b"6",
+}
+
+
+class Writable(Protocol):
+    """Anything with `write(bytes)`."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+_OCTAL_8 = 0o7777777
+_OCTAL_12 = 0o77777777777
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One path of a layer. `content` is the file's bytes or a file on disk that holds them."""
+
+    path: str
+    kind: Kind = "file"
+    mode: int = 0o644
+    content: bytes | Path = b""
+    link: str = ""
+    uid: int = 0
+    gid: int = 0
+    device: tuple[int, int] = (0, 0)
+    xattrs: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def directory(path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> Entry:
+    return Entry(path, "dir", mode, uid=uid, gid=gid)
+
+
+def symlink(path: str, target: str) -> Entry:
+    return Entry(path, "symlink", 0o777, link=target)
+
+
+def whiteout(path: str) -> Entry:
+    """The entry that removes `path` of the layers below (image-spec, layer.md#whiteouts)."""
+    parent, _, name = path.rpartition("/")
+    return Entry(f"{parent}/{WHITEOUT}{name}" if parent else f"{WHITEOUT}{name}", mode=0)
+
+
+def parents(path: str) -> Iterator[str]:
+    """The folders above a path, outermost first: `a/b/c` gives `a`, `a/b`."""
+    position = path.find("/")
+    while position != -1:
+        yield path[:position]
+        position = path.find("/", position + 1)
+
+
+def sorted_entries(entries: Iterable[Entry]) -> list[Entry]:
+    """The canonical order: by path bytes; hard links after every file, since their target must come first."""
+    return sorted(entries, key=lambda entry: (entry.kind == "hardlink", entry.path.encode()))
+
+
+def write(entries: Iterable[Entry], target: Writable) -> None:
+    """Writes the entries as given, without the end-of-archive blocks (`END`)."""
+    for entry in entries:
+        if isinstance(entry.content, Path):
+            size = entry.content.stat().st_size
+            target.write(header(entry, size))
+            _copy_exactly(entry.content, size, target)
+        else:
+            size = len(entry.content)
+            target.write(header(entry, size))
+            target.write(entry.content)
+        if size % BLOCK:
+            target.write(b"\0" * (BLOCK - size % BLOCK))
+
+
+def _copy_exactly(path: Path, size: int, target: Writable) -> None:
+    left = size
+    with path.open("rb") as file:
+        while left and (chunk := file.read(min(left, 1 << 20))):
+            target.write(chunk)
+            left -= len(chunk)
+    if left:
+        raise ImageError(f"{path} became shorter while it was read")
+
+
+def header(entry: Entry, size: int) -> bytes:
+    """The entry's header block, preceded by a pax header where ustar cannot say it all."""
+    path = entry.path.encode() + (b"/" if entry.kind == "dir" else b"")
+    link = entry.link.encode()
+    pax: dict[str, bytes] = {
+        f"SCHILY.xattr.{name}": value for name, value in entry.xattrs.items()
+    }
+    name, prefix = _split(path)
+    if name is None:
+        pax["path"] = path
+        name, prefix = path[:100], b""
+    if len(link) > 100 or not link.isascii():
+        pax["linkpath"] = link
+        link = link[:100]
+    numbers = {"size": (size, _OCTAL_12), "uid": (entry.uid, _OCTAL_8), "gid": (entry.gid, _OCTAL_8)}
+    fitting = {}
+    for key, (value, limit) in numbers.items():
+        if value > limit:
+            pax[key] = str(value).encode()
+        fitting[key] = min(value, limit)
+    block = _block(entry, name, prefix, link, fitting)
+    return (_pax_header(pax) + block) if pax else block
+
+
+def _split(path: bytes) -> tuple[bytes | None, bytes]:
+    """ustar's name and prefix for a path, or None where it does not fit or is not ASCII."""
+    if not path.isascii():
+        return None, b""
+    if len(path) <= 100:
+        return path, b""
+    position = path.rfind(b"/", 0, 156)
+    # A folder's final slash is not a place to split: the name would be empty.
+    if position > 0 and 0 < len(path) - position - 1 <= 100:
+        return path[position + 1 :], path[:position]
+    return None, b""
+
+
+def _block(entry: Entry, name: bytes, prefix: bytes, link: bytes, numbers: Mapping[str, int]) -> bytes:
+    device = entry.kind in ("char", "block")
+    fields = (
+        name.ljust(100, b"\0"),
+        b"%07o\0" % entry.mode,
+        b"%07o\0" % numbers["uid"],
+        b"%07o\0" % numbers["gid"],
+        b"%011o\0" % numbers["size"],
+        b"%011o\0" % MTIME,
+        b" " * 8,
+        _TYPEFLAG[entry.kind],
+        link.ljust(100, b"\0"),
+        b"ustar\x0000",
+        b"\0" * 64,  # user and group names stay empty: numbers are what the image means
+        (b"%07o\0%07o\0" % entry.device) if device else b"\0" * 16,
+        prefix.ljust(155, b"\0"),
+        b"\0" * 12,
+    )
+    block = b"".join(fields)
+    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+
+
+def _pax_header(records: Mapping[str, bytes]) -> bytes:
+    body = b"".join(_pax_record(key.encode(), records[key]) for key in sorted(records))
+    # The header's own name says nothing about the host (Python's tarfile writes a process id on some versions).
+    carrier = Entry("././@PaxHeader", mode=0)
+    numbers = {"size": len(body), "uid": 0, "gid": 0}
+    block = _block(carrier, carrier.path.encode(), b"", b"", numbers)
+    block = block[:148] + b" " * 8 + b"x" + block[157:]
+    block = block[:148] + b"%06o\0 " % sum(block) + block[156:]
+    return block + body + b"\0" * (-len(body) % BLOCK)
+
+
+def _pax_record(key: bytes, value: bytes) -> bytes:
+    """`<length> <key>=<value>\\n`, where the length counts its own digits."""
+    rest = len(key) + len(value) + 3
+    length = rest + len(str(rest))
+    length = rest + len(str(length))
+    return b"%d %s=%s\n" % (length, key, value)

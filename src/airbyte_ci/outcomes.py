@@ -1,0 +1,33 @@
+"""Outcomes: how each thing that was asked for ended, and the exit code that tells the truth about all of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["ok", "skipped", "failed", "unverified"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One subject's end. `reason` says why it is not ok, `advice` is the next command, `facts` is for machines."""
+
+    subject: str
+    status: Status
+    summary: str = ""
+    reason: str = ""
+    advice: str = ""
+    details: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        document: dict[str, Any] = {"name": self.subject, "status": self.status, **self.facts}
+        if self.reason:
+            document["reason"] = self.reason
+        if self.advice:
+            document["next"] = self.advice
+        return document
+
+
+def exit_code(outcomes: Iterable[Outcome]) -> int:
+    """1 when anything failed, else 0: a skip is not a failure, and neither is what this machine cannot verify."""
+    return int(any(outcome.status == "failed" for outcome in outcomes))

@@ -1,0 +1,108 @@
+"""The image's Python, asked and never assumed: version, tags, folders, marker environment, libc.
+
+Knows what an interpreter says of itself; how to run it in an image is the caller's.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from packaging.tags import Tag, compatible_tags, cpython_tags
+
+from airbyte_ci.errors import ImageError
+
+# Facts about the running kernel would make the environment depend on the machine that builds, so they stay empty.
+PROBE = """
+import json, os, platform, site, sys, sysconfig
+paths = sysconfig.get_paths()
+implementation = sys.implementation.version
+version = "{0.major}.{0.minor}.{0.micro}".format(implementation)
+if implementation.releaselevel != "final":
+    version += implementation.releaselevel[0] + str(implementation.serial)
+try:
+    libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
+except (AttributeError, ValueError, OSError):
+    libc = ""
+print(json.dumps({
+    "executable": sys.executable,
+    "version": platform.python_version(),
+    "cache_tag": sys.implementation.cache_tag,
+    "purelib": paths["purelib"], "platlib": paths["platlib"],
+    "scripts": paths["scripts"], "data": paths["data"], "headers": paths["include"],
+    "libc": libc,
+    "markers": {
+        "implementation_name": sys.implementation.name,
+        "implementation_version": version,
+        "os_name": os.name,
+        "platform_machine": platform.machine(),
+        "platform_python_implementation": platform.python_implementation(),
+        "platform_release": "",
+        "platform_system": platform.system(),
+        "platform_version": "",
+        "python_full_version": platform.python_version(),
+        "python_version": ".".join(platform.python_version_tuple()[:2]),
+        "sys_platform": sys.platform,
+    },
+}, sort_keys=True))
+"""
+# The oldest glibc for which manylinux wheels exist (PEP 599), per architecture.
+_OLDEST_GLIBC = {"x86_64": 5, "i686": 5}
+_LEGACY_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """One CPython of an image. Paths are absolute in the image; `markers` is the PEP 508 environment."""
+
+    executable: str
+    version: str
+    cache_tag: str
+    purelib: str
+    platlib: str
+    scripts: str
+    data: str
+    headers: str
+    libc: str
+    markers: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, answer: str) -> "Interpreter":
+        """From what `PROBE` printed; raises ImageError when it is something else."""
+        try:
+            return cls(**json.loads(answer.strip().splitlines()[-1]))
+        except (ValueError, TypeError, IndexError) as error:
+            raise ImageError(f"the image's Python did not describe itself ({error})") from error
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def minor(self) -> tuple[int, int]:
+        """(3, 11)"""
+        major, minor = self.markers["python_version"].split(".")[:2]
+        return int(major), int(minor)
+
+    def tags(self) -> list[Tag]:
+        """The wheel tags that this interpreter accepts, best first (PEP 425, PEP 600)."""
+        major, minor = self.minor
+        abi = f"cp{major}{minor}"
+        platforms = list(self._platforms())
+        return [
+            *cpython_tags((major, minor), abis=[abi], platforms=platforms),
+            *compatible_tags((major, minor), interpreter=abi, platforms=platforms),
+        ]
+
+    def _platforms(self) -> Iterator[str]:
+        machine = self.markers["platform_machine"]
+        name, _, version = self.libc.partition(" ")
+        if name == "glibc":
+            newest = int(version.split(".")[1])
+            for minor in range(newest, _OLDEST_GLIBC.get(machine, 17) - 1, -1):
+                yield f"manylinux_2_{minor}_{machine}"
+                if minor in _LEGACY_MANYLINUX:
+                    yield f"{_LEGACY_MANYLINUX[minor]}_{machine}"
+        elif not name:  # musl has no confstr; 1.2 has been the stable series since 2020
+            for minor in (2, 1):
+                yield f"musllinux_1_{minor}_{machine}"
+        yield f"linux_{machine}"

@@ -1,0 +1,89 @@
+"""The inventory of an image's Python, made once per image: interpreter, distributions, files of site-packages.
+
+Asked by running the image's own interpreter; where Python lives is never assumed (design, decision 7).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airbyte_ci.container import sandbox
+from airbyte_ci.container.evaluate import Evaluator, State
+from airbyte_ci.container.tree import Tree
+from airbyte_ci.errors import ImageError, SandboxError
+from airbyte_ci.oci.image import Image
+from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.python import installed
+from airbyte_ci.python.installed import Distribution
+from airbyte_ci.python.interpreter import PROBE, Interpreter
+
+FORMAT_VERSION = 1
+# `python` is what connectors' entrypoints say; some images only have the other name.
+_NAMES = ("python", "python3")
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """An image's Python and what is installed for it. `files` are those below site-packages and scripts."""
+
+    interpreter: Interpreter
+    distributions: tuple[Distribution, ...]
+    files: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "interpreter": self.interpreter.to_json(),
+            "distributions": [item.to_json() for item in self.distributions],
+            "files": list(self.files),
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Inventory":
+        return cls(
+            Interpreter(**document["interpreter"]),
+            tuple(Distribution.from_json(item) for item in document["distributions"]),
+            tuple(document["files"]),
+        )
+
+
+def of(store: Store, image: Image) -> Inventory:
+    """The image's inventory; raises ImageError when it has no Python, SandboxError when nothing can be run."""
+    key = action_key("inventory", FORMAT_VERSION, {"layers": [str(item) for item in image.config.diff_ids]})
+    if known := store.recall(key):
+        return Inventory.from_json(known)
+    evaluator = Evaluator(store, image)
+    state = evaluator.state(())
+    tree = evaluator.tree(state)
+    interpreter = _ask(store, evaluator, state, tree)
+    folders = [*installed.site_packages(interpreter), interpreter.scripts.strip("/")]
+    inventory = Inventory(
+        interpreter, installed.distributions(tree, interpreter), installed.files_below(tree, sorted(set(folders)))
+    )
+    store.remember(key, inventory.to_json())
+    return inventory
+
+
+def _ask(store: Store, evaluator: Evaluator, state: State, tree: Tree) -> Interpreter:
+    reasons = []
+    for name in _NAMES:
+        try:
+            finished = _run(store, evaluator, state, tree, (name, "-I", "-c", PROBE))
+        except SandboxError as error:
+            if sandbox.missing_tools("none"):
+                raise
+            reasons.append(error.message)
+            continue
+        if finished.returncode == 0:
+            return Interpreter.parse(finished.stdout.decode(errors="replace"))
+        reasons.append(finished.stderr.decode(errors="replace").strip())
+    raise ImageError(f"the base image has no Python that runs ({'; '.join(reasons)})")
+
+
+def _run(
+    store: Store, evaluator: Evaluator, state: State, tree: Tree, arguments: Sequence[str]
+) -> sandbox.Finished:
+    command = evaluator.command(state, tree, arguments, use_entrypoint=False)
+    # As root and in /: the question is about the image, not about its user.
+    return sandbox.run(store, tree, replace(command, uid=0, gid=0, workdir="/", timeout=60))
+
+

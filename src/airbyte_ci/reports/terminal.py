@@ -1,0 +1,38 @@
+"""Outcomes as people read them in a terminal. Pure: outcomes → text."""
+
+from collections.abc import Sequence
+
+from click import style
+
+from airbyte_ci.outcomes import Outcome
+
+_MARKS = {
+    "ok": ("✓", "green"),
+    "skipped": ("–", "yellow"),
+    "failed": ("✗", "red"),
+    "unverified": ("?", "yellow"),
+}
+
+
+def outcome(item: Outcome) -> str:
+    """One outcome: a line, its details, and the next command."""
+    mark, color = _MARKS[item.status]
+    told = item.summary if item.status == "ok" else item.reason or item.summary
+    subject = "" if told.startswith(item.subject) else f"{item.subject} "
+    lines = [f"{style(mark, fg=color)} {subject}{told}"]
+    lines += [f"  {detail}" for detail in item.details]
+    if item.advice:
+        lines.append(f"  {style('next:', dim=True)} {item.advice}")
+    return "\n".join(lines)
+
+
+def count(items: Sequence[Outcome], done: str) -> str:
+    """The last line: how many of each."""
+    numbers = {
+        done: sum(item.status == "ok" for item in items),
+        "unverified": sum(item.status == "unverified" for item in items),
+        "skipped": sum(item.status == "skipped" for item in items),
+        "failed": sum(item.status == "failed" for item in items),
+    }
+    shown = " · ".join(f"{number} {name}" for name, number in numbers.items() if number or name == done)
+    return f"{len(items)} connectors: {shown}"

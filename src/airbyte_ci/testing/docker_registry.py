@@ -1,0 +1,66 @@
+"""Docker's own registry, for tests against something we did not write: run here, on loopback, for a while.
+
+Knows how to run the program `docker-registry` (distribution 2.8), not what is asked of it.
+"""
+
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+PROGRAM = "docker-registry"
+
+
+def is_installed() -> bool:
+    return shutil.which(PROGRAM) is not None
+
+
+@contextlib.contextmanager
+def docker_registry(folder: Path, *, htpasswd: str | None = None, seconds: float = 15.0) -> Iterator[str]:
+    """Runs the registry with its files in `folder` and gives its `host:port`; ends it afterwards.
+
+    `htpasswd` is a line as `htpasswd -B` writes it; with one, the registry asks for basic authentication.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{free.getsockname()[1]}"
+    document: dict[str, object] = {
+        "version": "0.1",
+        "log": {"level": "error", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}},
+        "http": {"addr": host},
+    }
+    if htpasswd:
+        (folder / "htpasswd").write_text(htpasswd)
+        document["auth"] = {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}
+    config = folder / "config.yml"
+    config.write_text(json.dumps(document))  # JSON is YAML
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([PROGRAM, "serve", str(config)], stdout=log, stderr=log)
+        try:
+            _wait(host, process, seconds)
+            yield host
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait(host: str, process: "subprocess.Popen[bytes]", seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://{host}/v2/", timeout=1):
+                return
+        except urllib.error.HTTPError as error:
+            error.close()
+            return  # it answers, if only to ask who we are
+        except OSError:
+            time.sleep(0.02)
+    raise RuntimeError(f"{PROGRAM} did not begin to answer on {host}")
