@@ -82,9 +82,7 @@ def build(declaration: Declaration, bench: Workbench, platform: Platform, *, roo
     return BaseImageBuild(version, final, checks, name, cached)
 
 
-def _operations(
-    declaration: Declaration, bench: Workbench, image: Image, root: str
-) -> tuple[Operation, ...]:
+def _operations(declaration: Declaration, bench: Workbench, image: Image, root: str) -> tuple[Operation, ...]:
     debian = declaration.debian_root
     steps: tuple[Operation, ...] = debian.steps if debian and root.startswith("Debian") else ()
     steps += declaration.steps
@@ -99,7 +97,11 @@ def _operations(
 def _packages(declaration: Declaration, bench: Workbench, image: Image) -> tuple[Operation, ...]:
     base = inventory.of(bench.store, image)
     lock = pinned.lock(
-        bench.store, bench.index, base.interpreter, declaration.requirements, f"{declaration.repository} requirements"
+        bench.store,
+        bench.index,
+        base.interpreter,
+        declaration.requirements,
+        f"{declaration.repository} requirements",
     )
     evaluator = Evaluator(bench.store, image)
     workshop = environment.Workshop(
@@ -116,9 +118,7 @@ def _packages(declaration: Declaration, bench: Workbench, image: Image) -> tuple
 # --- the root ------------------------------------------------------------------------------------
 
 
-def _root(
-    declaration: Declaration, bench: Workbench, platform: Platform, wanted: str
-) -> tuple[Image, str, bool]:
+def _root(declaration: Declaration, bench: Workbench, platform: Platform, wanted: str) -> tuple[Image, str, bool]:
     refused: AirbyteCiError | None = None
     if declaration.image_root and wanted in ("auto", "image"):
         try:
@@ -173,7 +173,10 @@ def _bootstrap(root: DebianRoot, store: Store, platform: Platform) -> Image:
         "architecture": platform.architecture,
         "os": platform.os,
         "created": CREATED,
-        "config": {"Env": ["PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"], "Cmd": ["bash"]},
+        "config": {
+            "Env": ["PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"],
+            "Cmd": ["bash"],
+        },
         "history": [{"created": CREATED, "created_by": f"mmdebstrap {root.suite} {' '.join(root.packages)}"}],
         "rootfs": {"type": "layers", "diff_ids": [str(layer.diff_id)]},
     }
@@ -187,7 +190,10 @@ def _bootstrap(root: DebianRoot, store: Store, platform: Platform) -> Image:
 def _check(checks: Sequence[SanityCheck], bench: Workbench, image: Image) -> tuple[str, ...]:
     """The names of the checks; raises ImageError with all that failed. Checked once per image."""
     names = tuple(check.name for check in checks)
-    inputs = {"image": str(image.digest), "checks": [[item.name, list(item.run), item.expect] for item in checks]}
+    inputs = {
+        "image": str(image.digest),
+        "checks": [[item.name, list(item.run), item.expect] for item in checks],
+    }
     key = action_key("sanity-checks", FORMAT_VERSION, inputs)
     if bench.store.recall(key):
         return names

@@ -41,7 +41,11 @@ class BaseImageVersion:
         return self.semver.prerelease is not None
 
     def to_json(self) -> dict[str, Any]:
-        document: dict[str, Any] = {"version": self.version, "address": str(self.address), "python": self.python}
+        document: dict[str, Any] = {
+            "version": self.version,
+            "address": str(self.address),
+            "python": self.python,
+        }
         if self.user != "root":
             document["user"] = self.user
         if self.changelog:
@@ -130,9 +134,7 @@ def parse(text: str, what: str) -> Catalogue:
         raise ConfigurationError(f"reading {what}: {str(error).splitlines()[0]}") from error
     if not isinstance(document, dict):
         raise ConfigurationError(f"reading {what}: it is not a mapping of repositories to versions")
-    return _sorted(
-        _entry(repository, item, what) for repository, items in document.items() for item in items or []
-    )
+    return _sorted(_entry(repository, item, what) for repository, items in document.items() for item in items or [])
 
 
 def _entry(repository: str, item: Mapping[str, Any], what: str) -> BaseImageVersion:

@@ -107,15 +107,15 @@ def _step(document: Mapping[str, Any]) -> Operation:
     """`exec: [argv]`, `env: {NAME: value}` (one), `user: name`, `workdir: path`, `label: {…}`, `file: {path, …}`."""
     if len(document) != 1:
         raise ValueError(f"a step has one key, not {sorted(document)}")
-    (kind, value), = document.items()
+    ((kind, value),) = document.items()
     match kind:
         case "exec":
             return Exec(tuple(map(str, value)))
         case "env":
-            (name, text), = value.items()
+            ((name, text),) = value.items()
             return SetVariable(str(name), str(text))
         case "label":
-            (name, text), = value.items()
+            ((name, text),) = value.items()
             return SetLabel(str(name), str(text))
         case "user":
             return SetUser(str(value))

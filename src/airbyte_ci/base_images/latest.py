@@ -21,7 +21,7 @@ def latest(versions: Sequence[BaseImageVersion], admitted: Sequence[SpecifierSet
 
     `versions` are newest first. No alternatives in `admitted` means that every Python is admitted.
     """
-    passed = []
+    passed: list[tuple[BaseImageVersion, str]] = []
     for item in versions:
         if item.is_prerelease:
             continue

@@ -83,7 +83,10 @@ def build_base_image(settings: Settings, declaration: Path | None, root: str, as
     else:
         if not settings.quiet:
             shown = workbench.shown_path(configuration.catalogue_path)
-            click.echo(f"{click.style('✓', fg='green')} {built.version.address.name} {built.version.version}", nl=False)
+            click.echo(
+                f"{click.style('✓', fg='green')} {built.version.address.name} {built.version.version}",
+                nl=False,
+            )
             click.echo(f" with Python {built.version.python} · {len(built.checks)} sanity checks ok · {built.root}")
             click.echo(f"  recorded in {shown}")
         click.echo(str(built.version.address))

@@ -61,7 +61,9 @@ def build_connectors(
                 outcome = Outcome(connector.name, "failed", reason=error.message, advice=error.advice or "")
             progress.clear()
             outcomes.append(outcome)
-            click.echo(json.dumps(outcome.to_json(), ensure_ascii=False) if settings.as_json else terminal.outcome(outcome))
+            click.echo(
+                json.dumps(outcome.to_json(), ensure_ascii=False) if settings.as_json else terminal.outcome(outcome)
+            )
     if not settings.as_json and len(outcomes) > 1:
         click.echo(terminal.count(outcomes, "built"))
     return exit_code(outcomes)
@@ -82,9 +84,7 @@ def _deliver(
     for destination in destinations:
         say(f"output {destination}")
         places.append(
-            outputs.deliver(
-                destination, store, built.image, built.plan.repository, tag, built.plan.base, registry.push
-            )
+            outputs.deliver(destination, store, built.image, built.plan.repository, tag, built.plan.base, registry.push)
         )
     return places
 

@@ -16,7 +16,11 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "Replace a Dockerfile by the latest base image.",
     ),
     "build": ("airbyte_ci.cli.build_connectors", "build_connectors", "Build images, without a Dockerfile."),
-    "run": ("airbyte_ci.cli.run_connector", "run_connector", "Run a built image: spec, check, discover, read."),
+    "run": (
+        "airbyte_ci.cli.run_connector",
+        "run_connector",
+        "Run a built image: spec, check, discover, read.",
+    ),
 }
 
 

@@ -43,17 +43,13 @@ def load_for_change(settings: Settings, asked: Asked, verb: str) -> Fleet:
     """As `load`, for commands that change or build: nothing selected by nobody is refused."""
     fleet = load(settings, asked)
     if not asked.selection and not asked.everything and len(fleet.connectors) == fleet.total > 1:
-        raise UsageError(
-            f"{verb} what? No connector was selected", advice="name one with --name, filter, or say --all"
-        )
+        raise UsageError(f"{verb} what? No connector was selected", advice="name one with --name, filter, or say --all")
     if not fleet.connectors:
         raise UsageError(f"no connector matches, so there is nothing to {verb}", advice="airbyte-ci connectors list")
     return fleet
 
 
-def _refuse_named(
-    errors: tuple[AirbyteCiError, ...], selection: Selection, connectors: tuple[Connector, ...]
-) -> None:
+def _refuse_named(errors: tuple[AirbyteCiError, ...], selection: Selection, connectors: tuple[Connector, ...]) -> None:
     """A connector that was named and cannot be read is that error, not an unknown name."""
     known = {item.name for item in connectors}
     for name in selection.names:

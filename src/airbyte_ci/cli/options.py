@@ -10,12 +10,14 @@ import click
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.select import Selection
 
+NOTHING_ASKED = Selection()
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A selection, and whether every connector was asked for by `--all`."""
 
-    selection: Selection = Selection()
+    selection: Selection = NOTHING_ASKED
     everything: bool = False
 
 
@@ -90,10 +92,7 @@ def with_selection(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @selection_options
     @json_option
-    @click.pass_obj
-    @functools.wraps(function)
     def command(
-        state: GroupState,
         *arguments: Any,
         names: tuple[str, ...],
         languages: tuple[str, ...],
@@ -103,7 +102,9 @@ def with_selection(function: Callable[..., Any]) -> Callable[..., Any]:
         as_json: bool,
         **others: Any,
     ) -> Any:
+        state: GroupState = click.get_current_context().obj
         asked = selected(names, languages, support_levels, query, everything, state.asked)
         return function(state.settings.also(as_json=as_json), asked, *arguments, **others)
 
-    return command
+    # click reads the name and the help text from the function it is given.
+    return functools.update_wrapper(command, function, updated=())

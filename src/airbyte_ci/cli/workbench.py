@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from airbyte_ci.config import Configuration
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Image, Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry.client import RegistryClient, client_of_user
 from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.store import Store
 
@@ -47,20 +47,24 @@ class Registry:
     store: Store
 
     def pull(self, reference: Reference, platform: Platform) -> Image:
-        with self._client() as client:
+        from airbyte_ci.oci.registry.client import (
+            client_of_user,
+        )  # slow to import, and most builds pull nothing
+
+        with client_of_user(self._options()) as client:
             return client.pull(reference, platform, self.store)
 
     def push(self, digest: Digest, target: Reference, base: Reference) -> Descriptor:
-        with self._client() as client:
+        from airbyte_ci.oci.registry.client import client_of_user
+
+        with client_of_user(self._options()) as client:
             return client.push(self.store, digest, target, sources=(base,))
 
-    def _client(self) -> RegistryClient:
-        return client_of_user(
-            RegistryOptions(
-                offline=self.settings.offline,
-                insecure=frozenset(self.configuration.insecure_registries),
-                mirrors=self.configuration.mirrors,
-            )
+    def _options(self) -> RegistryOptions:
+        return RegistryOptions(
+            offline=self.settings.offline,
+            insecure=frozenset(self.configuration.insecure_registries),
+            mirrors=self.configuration.mirrors,
         )
 
 
@@ -78,7 +82,7 @@ class Progress:
     """One live line on a terminal's stderr; silent elsewhere and with --quiet."""
 
     def __init__(self, settings: Settings) -> None:
-        self._live = click.get_text_stream("stderr").isatty() and not settings.quiet
+        self._live = sys.stderr.isatty() and not settings.quiet
 
     def teller(self, subject: str) -> Callable[[str], None]:
         def say(step: str) -> None:

@@ -30,7 +30,9 @@ def read(folder: Path, root: Path) -> Connector:
     relative = folder.relative_to(root).as_posix()
     path = folder / metadata.FILE
     data = metadata.load(path, path.relative_to(root).as_posix())
-    return Connector(_name(folder, relative, data), folder, relative, data, frozenset(os.listdir(folder)))
+    return Connector(
+        _name(folder, relative, data), folder, relative, data, frozenset(item.name for item in os.scandir(folder))
+    )
 
 
 def _name(folder: Path, relative: str, data: object) -> str:

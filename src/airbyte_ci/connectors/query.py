@@ -41,7 +41,14 @@ class Query:
         except NameNotDefined as error:
             known = ", ".join(sorted(names))
             raise self._error(evaluator, f"unknown name {error.name!r} (known: {known})") from error
-        except (InvalidExpression, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
+        except (
+            InvalidExpression,
+            TypeError,
+            ValueError,
+            ArithmeticError,
+            LookupError,
+            RecursionError,
+        ) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise self._error(evaluator, f"{reason} (for {subject})") from error
         except AttributeError as error:

@@ -7,7 +7,7 @@ only the standard library, because the hook's own process loads this file as its
 import dataclasses
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, Union
+from typing import Any, TypeVar, get_args
 
 Json = Any
 T = TypeVar("T")
@@ -83,20 +83,20 @@ class AddLayer:
     comment: str = ""
 
 
-Operation = Union[
-    Exec,
-    SetVariable,
-    UnsetVariable,
-    WriteFile,
-    SetUser,
-    SetWorkdir,
-    SetLabel,
-    UnsetLabel,
-    SetEntrypoint,
-    SetDefaultArguments,
-    AddLayer,
-]
-_KINDS: Mapping[str, Any] = {kind.__name__: kind for kind in Operation.__args__}  # type: ignore[attr-defined]
+Operation = (
+    Exec
+    | SetVariable
+    | UnsetVariable
+    | WriteFile
+    | SetUser
+    | SetWorkdir
+    | SetLabel
+    | UnsetLabel
+    | SetEntrypoint
+    | SetDefaultArguments
+    | AddLayer
+)
+_KINDS: Mapping[str, Any] = {kind.__name__: kind for kind in get_args(Operation)}
 
 
 def to_json(operation: Operation) -> dict[str, Json]:

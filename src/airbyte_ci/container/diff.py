@@ -36,9 +36,7 @@ def entries(upper: Path, lower: Tree, ignored: frozenset[str]) -> list[Entry]:
     return tar.sorted_entries(_without_idle_folders(found, lower))
 
 
-def _walk(
-    upper: Path, folder: str, lower: Tree, ignored: frozenset[str], links: dict[int, str]
-) -> Iterator[Entry]:
+def _walk(upper: Path, folder: str, lower: Tree, ignored: frozenset[str], links: dict[int, str]) -> Iterator[Entry]:
     for item in sorted(os.scandir(upper / folder), key=lambda entry: entry.name.encode("utf-8", "surrogateescape")):
         path = f"{folder}/{item.name}" if folder else item.name
         status = item.stat(follow_symlinks=False)
@@ -78,7 +76,7 @@ def _entry(disk: Path, path: str, status: os.stat_result) -> Entry:
 def _content(disk: Path, status: os.stat_result) -> tuple[tar.Kind, str, bytes | Path, tuple[int, int]]:
     mode = status.st_mode
     if stat.S_ISLNK(mode):
-        return "symlink", os.readlink(disk), b"", (0, 0)
+        return "symlink", str(disk.readlink()), b"", (0, 0)
     if stat.S_ISDIR(mode):
         return "dir", "", b"", (0, 0)
     if stat.S_ISREG(mode):
@@ -99,7 +97,7 @@ def _unchanged(disk: Path, status: os.stat_result, before: Node | None) -> bool:
     if before is None or _identity(status) != _identity(before.status):
         return False
     if stat.S_ISLNK(status.st_mode):
-        return os.readlink(disk) == os.readlink(before.disk)
+        return str(disk.readlink()) == str(before.disk.readlink())
     if not stat.S_ISREG(status.st_mode) or _xattrs(disk) != _xattrs(before.disk):
         return False
     with disk.open("rb") as one, before.disk.open("rb") as other:

@@ -233,9 +233,7 @@ class Evaluator:
             _keep(upper, snapshots / raw)
         return {"stdout": output.stdout, "stderr": output.stderr, "layer": layer.to_json()}
 
-    def command(
-        self, state: State, tree: Tree, arguments: Sequence[str], *, use_entrypoint: bool
-    ) -> sandbox.Command:
+    def command(self, state: State, tree: Tree, arguments: Sequence[str], *, use_entrypoint: bool) -> sandbox.Command:
         """A command as the image's configuration runs it: environment, user, folder, entrypoint if asked."""
         user = users.resolve(tree, str(state.execution.get("User") or ""))
         entrypoint = [str(item) for item in state.execution.get("Entrypoint") or []] if use_entrypoint else []
@@ -317,5 +315,3 @@ def _keep(upper: Path, place: Path) -> None:
         except OSError:
             if not place.exists():
                 raise
-
-

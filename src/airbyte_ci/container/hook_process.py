@@ -65,9 +65,7 @@ def _call(api: types.ModuleType, module: types.ModuleType, name: str, pipe: _Pip
 
 def _where(error: BaseException, module: Path) -> str:
     """The line of the hook's own file where an error came up."""
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == module
-    ]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == module]
     return f"{module.name}:{lines[-1]}: " if lines else ""
 
 

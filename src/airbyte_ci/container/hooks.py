@@ -160,7 +160,12 @@ class Conversation:
 
 
 # The same for everyone, so that a hook that reads its environment builds the same image everywhere.
-_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8", "TZ": "UTC"}
+_ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "HOME": "/nonexistent",
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+}
 
 
 @contextlib.contextmanager
@@ -171,4 +176,3 @@ def conversation(module: Path, passed: Mapping[str, str]) -> Iterator[Conversati
         return
     with Conversation(module, passed) as talk:
         yield talk
-

@@ -26,9 +26,19 @@ _NEEDED = ("runc", "unshare", "setpriv", "mount")
 # What package managers need to unpack files with owners and modes, and nothing more (Docker's set less a few).
 _CAPABILITIES = [
     f"CAP_{name}"
-    for name in (
-        "CHOWN DAC_OVERRIDE FOWNER FSETID SETUID SETGID SETFCAP SETPCAP KILL SYS_CHROOT NET_BIND_SERVICE"
-    ).split()
+    for name in [
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "SETUID",
+        "SETGID",
+        "SETFCAP",
+        "SETPCAP",
+        "KILL",
+        "SYS_CHROOT",
+        "NET_BIND_SERVICE",
+    ]
 ]
 # Lent to commands that use the network, never part of the image: certificates under this folder, and variables.
 _LENT = ".airbyte-ci"

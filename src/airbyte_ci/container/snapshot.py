@@ -30,11 +30,14 @@ _ENTRY_LIMIT = 2_000_000
 _SIZE_LIMIT = 20 << 30
 
 
+_EMPTY = Tree(())
+
+
 @dataclass(frozen=True, slots=True)
 class Stack:
     """Unpacked layers with the name of their chain, from which the next snapshot's name follows."""
 
-    tree: Tree = Tree(())
+    tree: Tree = _EMPTY
     chain: str = f"airbyte-ci-snapshot-{_FORMAT}"
 
     def push(self, store: Store, descriptor: Descriptor, diff_id: Digest) -> "Stack":

@@ -94,7 +94,7 @@ class Tree:
                 links += 1
                 if links > _LINK_LIMIT:
                     raise ImageError(f"/{path} in the image is a loop of symbolic links")
-                target = os.readlink(node.disk)
+                target = str(node.disk.readlink())
                 if target.startswith("/"):
                     current = []
                 pending += [piece for piece in target.split("/") if piece not in ("", ".")][::-1]

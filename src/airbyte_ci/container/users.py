@@ -29,9 +29,7 @@ def resolve(tree: Tree, spelling: str) -> User:
         raise SandboxError(f"the image has no user {name!r}", advice=f"it has: {known or 'none'}")
     uid = int(account[2]) if account else int(name or 0)
     gid = _group(tree, group) if group else int(account[3]) if account else 0
-    groups = tuple(
-        int(row[2]) for row in _table(tree, "etc/group", 4) if account and account[0] in row[3].split(",")
-    )
+    groups = tuple(int(row[2]) for row in _table(tree, "etc/group", 4) if account and account[0] in row[3].split(","))
     return User(uid, gid, groups, account[5] if account else "/")
 
 

@@ -138,9 +138,7 @@ def _mentions(cell: str, pull_request: int | str) -> bool:
 def _check(row: Row) -> None:
     """Refuse what would not be one row, or would not read back as itself."""
     if not is_semver(row.version):
-        raise EditRefused(
-            f"{row.version!r} is not a semantic version, so no changelog row can be written for it"
-        )
+        raise EditRefused(f"{row.version!r} is not a semantic version, so no changelog row can be written for it")
     try:
         is_iso = calendar_date.fromisoformat(row.date).isoformat() == row.date
     except ValueError:

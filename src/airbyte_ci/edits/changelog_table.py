@@ -52,13 +52,7 @@ def find_table(lines: Sequence[str], section: str | None) -> Table:
     under = _section(prose, section)
     headers = [number for number in under if _is_header(prose[number])]
     if not headers:
-        where = (
-            f"below the heading {section!r}"
-            if section
-            else "below its Changelog heading"
-            if under.start
-            else ""
-        )
+        where = f"below the heading {section!r}" if section else "below its Changelog heading" if under.start else ""
         raise EditRefused(
             f"the page has no changelog table {where}".rstrip(),
             advice="add a table with the header | Version | Date | Pull Request | Subject |",

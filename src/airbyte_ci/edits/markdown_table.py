@@ -29,9 +29,7 @@ class Line:
     def ends(self) -> tuple[int, ...]:
         """Where each cell ends on a screen, in columns."""
         start = len(self.indent) + self.opened
-        return tuple(end - 1 for end in accumulate((width(cell) + 1 for cell in self.cells), initial=start))[
-            1:
-        ]
+        return tuple(end - 1 for end in accumulate((width(cell) + 1 for cell in self.cells), initial=start))[1:]
 
     def __str__(self) -> str:
         return self.indent + "|" * self.opened + "|".join(self.cells) + "|" * self.closed

@@ -12,10 +12,4 @@ def _escaped(char: str) -> str:
     if char in _ESCAPES:
         return _ESCAPES[char]
     # Neither plain \x nor surrogate pairs: TOML 1.0 has not the one, YAML not the other.
-    return (
-        char
-        if char.isprintable()
-        else f"\\u{ord(char):04x}"
-        if char < "\U00010000"
-        else f"\\U{ord(char):08x}"
-    )
+    return char if char.isprintable() else f"\\u{ord(char):04x}" if char < "\U00010000" else f"\\U{ord(char):08x}"

@@ -16,9 +16,7 @@ _Keys = tuple[str, ...]
 _SPACE = re.compile(r"[ \t]*")
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _KEY = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
-_STRING = re.compile(
-    r"""\"{3}(?:[^\\]|\\.)*?\"{3,5}|'{3}.*?'{3,5}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""", re.DOTALL
-)
+_STRING = re.compile(r"""\"{3}(?:[^\\]|\\.)*?\"{3,5}|'{3}.*?'{3,5}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""", re.DOTALL)
 _OTHER = re.compile(r"[^\s,\[\]{}#\"']+(?: [0-9][0-9:.Z+-]*)?")
 _LONG_QUOTES = ('"""', "'''")
 
@@ -42,9 +40,7 @@ def set_string(text: str, path: Sequence[str], value: str) -> str:
     name = ".".join(path)
     old = get_string(text, path)
     if old is None:
-        raise EditRefused(
-            f"{name} cannot be written: there is no such string", advice="edit the file by hand"
-        )
+        raise EditRefused(f"{name} cannot be written: there is no such string", advice="edit the file by hand")
     if old == value:
         return text
     for found, start, end in _strings(text):
@@ -112,9 +108,7 @@ def _keys(text: str, at: int) -> tuple[_Keys, int]:
 def _match(pattern: re.Pattern[str], text: str, at: int) -> int:
     found = pattern.match(text, at)
     if found is None:
-        raise EditRefused(
-            f"the TOML text cannot be followed at character {at}", advice="edit the file by hand"
-        )
+        raise EditRefused(f"the TOML text cannot be followed at character {at}", advice="edit the file by hand")
     return found.end()
 
 

@@ -155,9 +155,7 @@ class Manifest:
         )
 
     @classmethod
-    def make(
-        cls, config: Descriptor, layers: tuple[Descriptor, ...], annotations: Mapping[str, str]
-    ) -> "Manifest":
+    def make(cls, config: Descriptor, layers: tuple[Descriptor, ...], annotations: Mapping[str, str]) -> "Manifest":
         document: dict[str, Any] = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
@@ -295,7 +293,5 @@ class Image:
         """Each layer's descriptor with its diffID, oldest first."""
         diff_ids = self.config.diff_ids
         if len(diff_ids) != len(self.manifest.layers):
-            raise ImageError(
-                f"image {self.digest} has {len(self.manifest.layers)} layers but {len(diff_ids)} diffIDs"
-            )
+            raise ImageError(f"image {self.digest} has {len(self.manifest.layers)} layers but {len(diff_ids)} diffIDs")
         return tuple(zip(self.manifest.layers, diff_ids, strict=True))

@@ -201,9 +201,7 @@ class Store:
     def image(self, digest: Digest) -> Image:
         """The image whose manifest has this digest; raises BlobNotFound, ImageError."""
         manifest = Manifest.parse(self.read(digest), f"manifest {digest}")
-        config = ImageConfig.parse(
-            self.read(manifest.config.digest), f"configuration {manifest.config.digest}"
-        )
+        config = ImageConfig.parse(self.read(manifest.config.digest), f"configuration {manifest.config.digest}")
         return Image(manifest, config)
 
     def put_image(self, manifest: Manifest, config: ImageConfig) -> Image:

@@ -113,9 +113,7 @@ def header(entry: Entry, size: int) -> bytes:
     """The entry's header block, preceded by a pax header where ustar cannot say it all."""
     path = entry.path.encode() + (b"/" if entry.kind == "dir" else b"")
     link = entry.link.encode()
-    pax: dict[str, bytes] = {
-        f"SCHILY.xattr.{name}": value for name, value in entry.xattrs.items()
-    }
+    pax: dict[str, bytes] = {f"SCHILY.xattr.{name}": value for name, value in entry.xattrs.items()}
     name, prefix = _split(path)
     if name is None:
         pax["path"] = path

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tarfile
-from importlib import _bootstrap_external as external  # type: ignore[attr-defined]
+from importlib import _bootstrap_external as external
 from importlib.util import source_hash
 
 _WIDTH = 2
@@ -42,7 +42,11 @@ def _compiled(source: bytes, path: str) -> "bytes | None":
     except (SyntaxError, ValueError, RecursionError):
         return None  # templates and tests for other Pythons: the import would fail in the same way
     # Unchecked hash (PEP 552): the image does not change, so nothing is compared when a module is imported.
-    return bytes(external._code_to_hash_pyc(code, source_hash(source), False))
+    return bytes(
+        external._code_to_hash_pyc(  # type: ignore[attr-defined]
+            code, source_hash(source), False
+        )
+    )
 
 
 def main() -> None:
@@ -65,7 +69,7 @@ def main() -> None:
 
 def _finish(process: "subprocess.Popen[bytes]") -> None:
     if process.wait():
-        sys.exit("compiling failed for " + str(process.args[-3:]))
+        sys.exit("compiling failed: " + str(process.args))
 
 
 if __name__ == "__main__":

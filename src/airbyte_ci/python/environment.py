@@ -83,12 +83,18 @@ def prepare(lock: Lock, workshop: Workshop, *, compiled: bool = True) -> Environ
     order = wheel.tag_order(workshop.interpreter)
     files = list(workshop.executor.map(lambda package: _wheel(package, order, workshop), lock.packages))
     chosen = list(zip(lock.packages, files, strict=True))
-    packages = tuple(workshop.executor.map(lambda pair: _convert(*pair, workshop), chosen))
+    packages = tuple(workshop.executor.map(lambda pair: _convert(pair[0], pair[1], workshop), chosen))
     collisions = _collisions(packages)
     if collisions:
         packages = tuple(
-            _convert(locked, file, workshop, frozenset(path for path, owner in collisions.items() if path in
-                     package.paths and owner != package.name))
+            _convert(
+                locked,
+                file,
+                workshop,
+                frozenset(
+                    path for path, owner in collisions.items() if path in package.paths and owner != package.name
+                ),
+            )
             for (locked, file), package in zip(chosen, packages, strict=True)
         )
     if compiled:

@@ -1,90 +1,58 @@
 """Package indexes: finds a locked file by name and hash, and brings it into the store.
 
-Knows the simple API (through pypi-simple) and where people configure their index; nothing of what wheels hold.
+Knows where people configure their index and what a lock may accept; how an index is spoken to is `simple_api`'s.
 """
 
-import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-import requests
-from pypi_simple import PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, ProjectPage, PyPISimple
-
-from airbyte_ci.errors import DigestMismatch, PackageError
+from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python.lock import LockedFile
 
-_TRIES = 4
-_TIMEOUT = (15, 120)
+# What pip and uv users have set already.
+_MAIN_VARIABLES = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
+_EXTRA_VARIABLES = ("PIP_EXTRA_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class PackageIndex:
-    """The indexes to look in, first one first. Safe to use from several threads."""
+    """The indexes to look in, first one first; no main one means the public default. Safe to share by threads."""
 
-    urls: tuple[str, ...]
+    main: str | None
+    extra: tuple[str, ...] = ()
     offline: bool = False
-    _pages: dict[tuple[str, str], ProjectPage | None] = field(default_factory=dict, repr=False)
-    _local: threading.local = field(default_factory=threading.local, repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, offline: bool = False) -> "PackageIndex":
-        """What pip and uv users have set already: the index, and extra ones."""
-        main = next((environment[name] for name in _INDEX_VARIABLES if environment.get(name)), PYPI_SIMPLE_ENDPOINT)
+        """The indexes of pip's and uv's variables."""
+        main = next((environment[name] for name in _MAIN_VARIABLES if environment.get(name)), None)
         extra = (url for name in _EXTRA_VARIABLES for url in environment.get(name, "").split())
-        return cls((main, *(url for url in extra if url.startswith(("http://", "https://")))), offline)
+        return cls(main, tuple(url for url in extra if url.startswith(("http://", "https://"))), offline)
 
     def fetch(self, store: Store, project: str, file: LockedFile) -> Digest:
         """The file's bytes, in the store under its hash; raises PackageError when no index has just that file."""
         digest = Digest(file.sha256)
-        if store.has(digest):
-            return digest
-        if self.offline:
-            raise PackageError(
-                f"fetching {file.name}: it is not in the store, and --offline was given", advice="run once without it"
-            )
-        url, size = self._locate(project, file)
-        for attempt in range(1, _TRIES + 1):
-            try:
-                self._download(store, url, size, digest)
-                return digest
-            except DigestMismatch as error:
-                raise PackageError(
-                    f"fetching {file.name}: the index sent bytes that are not the locked ones ({error.message})",
-                    advice="the index or something before it cannot be trusted; nothing was kept",
-                ) from error
-            except requests.RequestException as error:
-                if attempt == _TRIES or not _passing(error):
-                    raise PackageError(f"fetching {file.name}: {_reason(error)}") from error
-        raise AssertionError("unreachable")
+        if not store.has(digest):
+            url, size = self._locate(project, file)
+            _api().download(store, file.name, url, size, digest)
+        return digest
 
     def files(self, project: str, hashes: frozenset[str]) -> tuple[LockedFile, ...]:
         """The names of the files with these sha256 (hex), for locks that record hashes without names."""
-        found = {}
-        for index in self.urls:
-            page = self._page(index, project)
-            for package in page.packages if page else ():
-                digest = package.digests.get("sha256", "")
-                if digest in hashes:
-                    found[package.filename] = LockedFile(package.filename, digest)
-        return tuple(found.values())
-
-    def _download(self, store: Store, url: str, size: int | None, digest: Digest) -> None:
-        session = self._client().s
-        with session.get(url, stream=True, timeout=_TIMEOUT) as response:
-            response.raise_for_status()
-            with store.writer(expected=digest, size=size) as writer:
-                for chunk in response.iter_content(1 << 18):
-                    writer.write(chunk)
+        return tuple(
+            LockedFile(package.filename, package.digests["sha256"])
+            for package in self._packages(project, project)
+            if package.digests.get("sha256") in hashes
+        )
 
     def _locate(self, project: str, file: LockedFile) -> tuple[str, int | None]:
         other: str | None = None
-        for index in self.urls:
-            page = self._page(index, project)
-            for package in page.packages if page else ():
-                if package.filename != file.name:
-                    continue
+        for package in self._packages(project, file.name):
+            if package.filename == file.name:
                 found = package.digests.get("sha256")
                 if found in (None, file.sha256):
                     return package.url, package.size
@@ -97,48 +65,24 @@ class PackageIndex:
             )
         raise PackageError(
             f"fetching {file.name}: no index has it (any more)",
-            advice=f"lock again, or set an index that has it (looked in {len(self.urls)})",
+            advice=f"lock again, or set an index that has it (looked in {1 + len(self.extra)})",
         )
 
-    def _page(self, index: str, project: str) -> ProjectPage | None:
-        key = (index, project)
-        if key not in self._pages:
-            try:
-                client = self._client()
-                client.endpoint = index.rstrip("/") + "/"
-                self._pages[key] = client.get_project_page(project, timeout=_TIMEOUT)
-            except NoSuchProjectError:
-                self._pages[key] = None
-            except requests.RequestException as error:
-                raise PackageError(f"looking for {project} in the package index: {_reason(error)}") from error
-        return self._pages[key]
-
-    def _client(self) -> PyPISimple:
-        """One client per thread: a requests session is not promised to be shared."""
-        if not hasattr(self._local, "client"):
-            session = requests.Session()
-            retrying = requests.adapters.HTTPAdapter(
-                max_retries=requests.adapters.Retry(3, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
+    def _packages(self, project: str, wanted: str) -> Iterator[Any]:
+        if self.offline:
+            raise PackageError(
+                f"fetching {wanted}: it is not in the store, and --offline was given",
+                advice="run once without it",
             )
-            session.mount("https://", retrying)
-            session.mount("http://", retrying)
-            self._local.client = PyPISimple(session=session)
-        client: PyPISimple = self._local.client
-        return client
+        api = _api()
+        for index in (self.main or api.default_url, *self.extra):
+            page = api.page(index, project)
+            yield from page.packages if page else ()
 
 
-_INDEX_VARIABLES = ("AIRBYTE_CI_INDEX_URL", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-_EXTRA_VARIABLES = ("PIP_EXTRA_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
+@functools.cache
+def _api() -> Any:
+    """The network side, imported when it is first needed: it costs 0.4 s, and most builds need nothing of it."""
+    from airbyte_ci.python.simple_api import SimpleApi
 
-
-def _passing(error: requests.RequestException) -> bool:
-    return error.response is None or error.response.status_code >= 500 or error.response.status_code == 429
-
-
-def _reason(error: requests.RequestException) -> str:
-    """One line without the URL, which may carry credentials."""
-    if error.response is not None:
-        return f"the index answered {error.response.status_code} {error.response.reason}"
-    return f"the index could not be reached ({type(error).__name__})"
-
-
+    return SimpleApi()

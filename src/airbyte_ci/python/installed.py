@@ -41,7 +41,7 @@ def site_packages(interpreter: Interpreter) -> list[str]:
 
 def distributions(tree: Tree, interpreter: Interpreter) -> tuple[Distribution, ...]:
     """The distributions in the image's site-packages, sorted by name."""
-    found = []
+    found: list[Distribution] = []
     for folder in site_packages(interpreter):
         for name in tree.names(folder):
             if name.endswith(".dist-info"):

@@ -57,7 +57,9 @@ def of(store: Store, image: Image) -> Inventory:
     interpreter = _ask(store, evaluator, state, tree)
     folders = [*installed.site_packages(interpreter), interpreter.scripts.strip("/")]
     inventory = Inventory(
-        interpreter, installed.distributions(tree, interpreter), installed.files_below(tree, sorted(set(folders)))
+        interpreter,
+        installed.distributions(tree, interpreter),
+        installed.files_below(tree, sorted(set(folders))),
     )
     store.remember(key, inventory.to_json())
     return inventory
@@ -79,11 +81,7 @@ def _ask(store: Store, evaluator: Evaluator, state: State, tree: Tree) -> Interp
     raise ImageError(f"the base image has no Python that runs ({'; '.join(reasons)})")
 
 
-def _run(
-    store: Store, evaluator: Evaluator, state: State, tree: Tree, arguments: Sequence[str]
-) -> sandbox.Finished:
+def _run(store: Store, evaluator: Evaluator, state: State, tree: Tree, arguments: Sequence[str]) -> sandbox.Finished:
     command = evaluator.command(state, tree, arguments, use_entrypoint=False)
     # As root and in /: the question is about the image, not about its user.
     return sandbox.run(store, tree, replace(command, uid=0, gid=0, workdir="/", timeout=60))
-
-

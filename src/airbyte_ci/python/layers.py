@@ -36,6 +36,4 @@ def _operations(store: Store, environment: Environment, base: Inventory) -> Iter
 def replaced(environment: Environment, base: Inventory) -> tuple[tuple[str, str, str], ...]:
     """(name, version in the base, version in the environment) of each distribution that is replaced."""
     wanted = {package.name: package.version for package in environment.packages}
-    return tuple(
-        (item.name, item.version, wanted[item.name]) for item in base.distributions if item.name in wanted
-    )
+    return tuple((item.name, item.version, wanted[item.name]) for item in base.distributions if item.name in wanted)

@@ -102,9 +102,7 @@ def _sha256(content: Mapping[str, Any]) -> str:
 def _check_python(lock: Mapping[str, Any], interpreter: Interpreter, where: str) -> None:
     wanted = str((lock.get("metadata") or {}).get("python-versions") or "*")
     try:
-        admitted = any(
-            constraint.contains(interpreter.version, prereleases=True) for constraint in specifiers(wanted)
-        )
+        admitted = any(constraint.contains(interpreter.version, prereleases=True) for constraint in specifiers(wanted))
     except InvalidSpecifier as error:
         raise LockError(f"{where}/poetry.lock names a Python that cannot be understood: {error}") from error
     if not admitted:
@@ -217,7 +215,7 @@ class _Selection:
 
     def _dependencies(self, entry: Mapping[str, Any], extras: frozenset[str]) -> Iterator[_Wanted]:
         by = canonicalize_name(entry["name"])
-        offered = {
+        offered: dict[str, list[str]] = {
             canonicalize_name(extra): [canonicalize_name(Requirement(_bare(text)).name) for text in texts]
             for extra, texts in (entry.get("extras") or {}).items()
         }
@@ -267,7 +265,7 @@ class _Selection:
         entries = self._entries.get(wanted.name)
         if not entries:
             raise LockError(
-                f"{self._where}/poetry.lock: {wanted.by or 'the connector'} needs {wanted.name}, which it does not lock",
+                f"{self._where}/poetry.lock: {wanted.by or 'the connector'} needs {wanted.name}, which is not in it",
                 advice="`poetry lock`",
             )
         fitting = [entry for entry in entries if self._fits(entry)]
@@ -308,7 +306,10 @@ class _Selection:
 
     def _constraints_on(self, name: str) -> Iterator[Any]:
         poetry = (self._project.get("tool") or {}).get("poetry") or {}
-        tables = [poetry.get("dependencies") or {}, *(entry.get("dependencies") or {} for entry in self._chosen.values())]
+        tables = [
+            poetry.get("dependencies") or {},
+            *(entry.get("dependencies") or {} for entry in self._chosen.values()),
+        ]
         for table in tables:
             for other, constraint in table.items():
                 if canonicalize_name(other) == name:
@@ -318,7 +319,7 @@ class _Selection:
         source = {str(key): str(value) for key, value in (entry.get("source") or {}).items()}
         if source.get("type") in ("git", "directory", "file", "url"):
             raise LockError(
-                f"{self._where}/poetry.lock: {name} comes from {source['type']} {source.get('url', '')}, not from an index",
+                f"{self._where}/poetry.lock: {name} comes from {source['type']}, not from an index",
                 advice="this is not supported yet; publish it as a wheel on an index",
             )
         files = entry.get("files") or self._legacy_files.get(str(entry["name"])) or []

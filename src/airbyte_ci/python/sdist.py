@@ -32,9 +32,7 @@ def build_requirements() -> str:
     return resources.files("airbyte_ci.python").joinpath("build-requirements.txt").read_text("utf-8")
 
 
-def to_wheel(
-    store: Store, index: PackageIndex, root: Tree, interpreter: Interpreter, sdist: LockedFile
-) -> LockedFile:
+def to_wheel(store: Store, index: PackageIndex, root: Tree, interpreter: Interpreter, sdist: LockedFile) -> LockedFile:
     """The wheel of an sdist that is in the store, kept there too; raises PackageError when it cannot be built."""
     text = build_requirements()
     inputs = {
@@ -118,7 +116,10 @@ def _keep(store: Store, path: Path) -> LockedFile:
 def canonical(data: bytes) -> bytes:
     """The same wheel as the only possible zip: sorted, stored, fixed times and modes."""
     target = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+    with (
+        zipfile.ZipFile(io.BytesIO(data)) as source,
+        zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive,
+    ):
         for member in sorted(source.infolist(), key=lambda item: item.filename):
             if member.is_dir():
                 continue

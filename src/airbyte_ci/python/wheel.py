@@ -185,5 +185,3 @@ def _with_shebang(content: bytes, executable: str) -> bytes:
     if first.startswith(b"#!python"):
         return b"#!" + executable.encode() + newline + rest
     return content
-
-

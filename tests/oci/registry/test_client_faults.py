@@ -142,8 +142,8 @@ def perform(row: Row, world: World, client: RegistryClient) -> None:
 def test_row(row: Row, tmp_path: Path) -> None:
     """The row's rule holds, no login reaches another host, and no secret is in the error."""
     store = Store(tmp_path / "store")
-    base = random_image(store, seed=1, layers=2, size=40_000)
-    new = random_image(store, seed=2, layers=2, size=40_000)
+    base = random_image(store, seed=1, layers=2, size=400_000)
+    new = random_image(store, seed=2, layers=2, size=400_000)
     with RegistryServer(login=LOGIN) as registry, RegistryServer(contents=registry.contents) as elsewhere:
         registry.contents.put_image("acme/base", store, base.digest, "1")
         locations = row.manner.locations.replace("SELF", registry.host).replace("ELSEWHERE", elsewhere.host)

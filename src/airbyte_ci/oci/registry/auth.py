@@ -60,9 +60,7 @@ class Authorizer:
         self, endpoint: Endpoint, scopes: Scopes, www_authenticate: str, *, refused: str | None, doing: str
     ) -> str | None:
         """The header to try after a 401 for `refused`; None when there is nothing better to offer."""
-        known = next(
-            (item for item in challenge.parse(www_authenticate) if item.scheme in ("bearer", "basic")), None
-        )
+        known = next((item for item in challenge.parse(www_authenticate) if item.scheme in ("bearer", "basic")), None)
         if known is None:
             return None
         self._challenges[endpoint.host] = known
@@ -144,9 +142,7 @@ class Authorizer:
             method, url, body = "GET", f"{realm}{'&' if '?' in realm else '?'}{query}", None
         return self._transport.exchange(method, url, headers, body, doing=doing, registry=endpoint.registry)
 
-    def _refused(
-        self, endpoint: Endpoint, credential: Credential | None, answer: Answer, doing: str
-    ) -> Refused:
+    def _refused(self, endpoint: Endpoint, credential: Credential | None, answer: Answer, doing: str) -> Refused:
         error = refusal(doing, endpoint.registry, answer.status, answer.headers, answer.peek())
         if isinstance(error, Transient):
             return error

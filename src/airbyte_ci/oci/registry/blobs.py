@@ -53,9 +53,7 @@ def _pull_from(
                 if stop and stop.is_set():
                     raise Cancelled
                 writer.write(chunk)
-                api.options.tell(
-                    Event("downloading", str(place), descriptor.digest, writer.size, descriptor.size)
-                )
+                api.options.tell(Event("downloading", str(place), descriptor.digest, writer.size, descriptor.size))
     except DigestMismatch as error:
         raise _lie(place, descriptor, doing, error.message) from error
 

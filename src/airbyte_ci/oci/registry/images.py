@@ -64,9 +64,7 @@ def _for_platform(api: Api, reference: Reference, platform: Platform, store: Sto
     raise ImageError(f"{doing}: its indexes list indexes without end")
 
 
-def _kept(
-    api: Api, reference: Reference, expected: Descriptor | None, store: Store, doing: str
-) -> Manifest | Index:
+def _kept(api: Api, reference: Reference, expected: Descriptor | None, store: Store, doing: str) -> Manifest | Index:
     """A manifest from the store if it is named by digest and there, else from the registry, and kept."""
     if reference.digest and store.has(reference.digest):
         return store.manifest(reference.digest)

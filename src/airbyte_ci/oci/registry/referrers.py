@@ -19,9 +19,7 @@ from airbyte_ci.oci.registry.transport import Answer
 _ATTEMPTS = 5
 
 
-def listed(
-    api: Api, place: Endpoint, subject: Digest, artifact_type: str | None, doing: str
-) -> tuple[Descriptor, ...]:
+def listed(api: Api, place: Endpoint, subject: Digest, artifact_type: str | None, doing: str) -> tuple[Descriptor, ...]:
     """The manifests whose subject is `subject`, from the API or, where there is none, from the tag."""
     entries = _by_api(api, place, subject, doing)
     if entries is None:

@@ -14,11 +14,12 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from airbyte_ci.errors import RegistryError
-from airbyte_ci.oci.digest import CHUNK
 from airbyte_ci.oci.registry.endpoint import is_loopback
 from airbyte_ci.oci.registry.failures import no_answer
 
 _SMALL = 64 << 10
+# What is read at once, and so the most that is lost when a connection breaks.
+_PIECE = 128 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Answer:
         """The body, decoded if it was encoded for transport; raises Transient when it is cut."""
         self._opened = True
         try:
-            yield from self._response.iter_content(CHUNK)
+            yield from self._response.iter_content(_PIECE)
         except requests.RequestException as error:
             raise no_answer(self._doing, self._registry, error) from None
 

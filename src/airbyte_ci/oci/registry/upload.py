@@ -14,8 +14,10 @@ from airbyte_ci.oci.registry.endpoint import Endpoint
 from airbyte_ci.oci.registry.failures import Refused, Transient
 from airbyte_ci.oci.registry.transport import Answer, Body, int_header
 
-# The size of a chunk when the server wants chunks and names no least size. Held in memory once per thread.
+# The size of a chunk when the server wants chunks and names no least size. Held in memory once per thread;
+# divided by four when it is too large for a proxy (many have a limit of 1 MiB), down to the least.
 _CHUNK = 4 << 20
+_LEAST_CHUNK = 64 << 10
 _BYTES = "application/octet-stream"
 _LARGEST_CHUNK = 16 << 20
 # Answers to a whole blob in one PUT that mean "not like this": servers and the proxies before them differ.
@@ -39,10 +41,10 @@ class Mounted:
 
 @dataclass(slots=True)
 class Uploader:
-    """Uploads to the repositories of one client; remembers which registries want chunks."""
+    """Uploads to the repositories of one client; remembers which hosts want chunks, and of what size."""
 
     api: Api
-    chunked: set[str] = field(default_factory=set)
+    chunks: dict[str, int] = field(default_factory=dict)
 
     def present(self, place: Endpoint, digest: Digest, doing: str) -> bool:
         """Whether the repository holds the blob."""
@@ -50,9 +52,7 @@ class Uploader:
         with self.api.send(call) as answer:
             return answer.status == 200
 
-    def mount(
-        self, place: Endpoint, digest: Digest, source: Endpoint, doing: str
-    ) -> Mounted | Session | None:
+    def mount(self, place: Endpoint, digest: Digest, source: Endpoint, doing: str) -> Mounted | Session | None:
         """Asks to take the blob over from another repository of the registry.
 
         A refusal, however it is put, gives the session that came with it, or None.
@@ -89,7 +89,7 @@ class Uploader:
 
         def attempt() -> None:
             # Something on the way may break long requests without a word, so the last attempts are in chunks.
-            chunked = next(attempts) > _WHOLE_ATTEMPTS or place.host in self.chunked
+            chunked = next(attempts) > _WHOLE_ATTEMPTS or place.host in self.chunks
             begun = next(sessions, None) or self._begin(place, doing)
             try:
                 self._send(place, descriptor, body, begun, doing, chunked=chunked)
@@ -119,17 +119,27 @@ class Uploader:
             try:
                 return self._finish(place, descriptor, session, body, doing)
             except Refused as error:
-                if error.status not in _WANTS_CHUNKS or error.code in _WRONG_BYTES:
+                wrong_bytes = error.status == 400 and error.code in _WRONG_BYTES
+                if error.status not in _WANTS_CHUNKS or wrong_bytes:
                     raise
-            self.chunked.add(place.host)
+            self.chunks.setdefault(place.host, _CHUNK)
             session = self._begin(place, doing)
-        session = self._chunks(place, body, session, doing)
-        return self._finish(place, descriptor, session, b"", doing)
+        while True:
+            size = self.chunks.get(place.host, _CHUNK)
+            try:
+                session = self._chunks(place, body, session, size, doing)
+                return self._finish(place, descriptor, session, b"", doing)
+            except Refused as error:
+                smaller = max(size // 4, _LEAST_CHUNK, session.least)
+                if error.status != 413 or smaller >= size:
+                    raise
+            self.chunks[place.host] = min(self.chunks.get(place.host, _CHUNK), smaller)
+            session = self._begin(place, doing)
 
-    def _chunks(self, place: Endpoint, body: Body, session: Session, doing: str) -> Session:
+    def _chunks(self, place: Endpoint, body: Body, session: Session, size: int, doing: str) -> Session:
         """All of the body, each chunk beginning where the last one ended."""
         begin = 0
-        for chunk in _chunked(body, session.least):
+        for chunk in _chunked(body, size, session.least):
             end = begin + len(chunk)
             headers = {"Content-Type": _BYTES, "Content-Range": f"{begin}-{end - 1}"}
             call = _call(place, "PATCH", session.location, doing, (202,), headers, chunk)
@@ -162,11 +172,11 @@ def _lost(error: Refused) -> Refused:
     return error
 
 
-def _chunked(body: Body, least: int) -> Iterator[Body | bytes]:
+def _chunked(body: Body, size: int, least: int) -> Iterator[Body | bytes]:
     if least > _LARGEST_CHUNK:
         yield body  # one chunk, streamed: the least size is more than we would hold in memory
         return
-    size = max(_CHUNK, least)
+    size = max(size, least)
     held = bytearray()
     for piece in body:
         held += piece
