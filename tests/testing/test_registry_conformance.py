@@ -44,9 +44,7 @@ class Registry:
 
     def put(self, name: str, document: dict[str, object], repository: str = REPOSITORY) -> requests.Response:
         headers = {"Content-Type": str(document["mediaType"])}
-        return self.ask(
-            "PUT", f"/v2/{repository}/manifests/{name}", data=json.dumps(document), headers=headers
-        )
+        return self.ask("PUT", f"/v2/{repository}/manifests/{name}", data=json.dumps(document), headers=headers)
 
     def manifest(self, **more: object) -> dict[str, object]:
         config, layer = self.upload(REPOSITORY, b"{}"), self.upload(REPOSITORY, BLOB)
@@ -138,9 +136,7 @@ def test_manifest_comes_back_as_it_was_put(registry: Registry) -> None:
             found = registry.ask(method, f"/v2/{REPOSITORY}/manifests/{name}")
             assert (found.status_code, found.headers["Content-Type"]) == (200, MANIFEST)
             assert found.headers["Docker-Content-Digest"] == digest
-    assert Digest.of(registry.ask("GET", f"/v2/{REPOSITORY}/manifests/latest").content) == Digest.parse(
-        digest
-    )
+    assert Digest.of(registry.ask("GET", f"/v2/{REPOSITORY}/manifests/latest").content) == Digest.parse(digest)
 
 
 # --- push ------------------------------------------------------------------------------------------
@@ -246,14 +242,10 @@ def test_manifest_without_layers_is_taken(registry: Registry) -> None:
     assert registry.put("empty", registry.manifest(layers=[])).status_code == 201
 
 
-@pytest.mark.parametrize(
-    "body", [b"{", b"[]", b"null", b"\xff", b'{"config": {"digest": 3}}', b"[" * 100_000]
-)
+@pytest.mark.parametrize("body", [b"{", b"[]", b"null", b"\xff", b'{"config": {"digest": 3}}', b"[" * 100_000])
 def test_malformed_manifest_is_refused(registry: Registry, body: bytes) -> None:
     """What is not a manifest is MANIFEST_INVALID."""
-    answer = registry.ask(
-        "PUT", f"/v2/{REPOSITORY}/manifests/x", data=body, headers={"Content-Type": MANIFEST}
-    )
+    answer = registry.ask("PUT", f"/v2/{REPOSITORY}/manifests/x", data=body, headers={"Content-Type": MANIFEST})
     assert (answer.status_code, registry.code(answer)) == (400, "MANIFEST_INVALID")
 
 
@@ -319,9 +311,7 @@ def test_referrers_are_listed_with_type_and_annotations(registry: Registry) -> N
     registry.put("sbom", registry.manifest(subject=subject))
     entries = registry.ask("GET", f"/v2/{REPOSITORY}/referrers/{UNKNOWN}").json()["manifests"]
     assert {entry["artifactType"] for entry in entries} == {"test/a", CONFIG}
-    assert [entry.get("annotations") for entry in entries if entry["artifactType"] == "test/a"] == [
-        {"k": "v"}
-    ]
+    assert [entry.get("annotations") for entry in entries if entry["artifactType"] == "test/a"] == [{"k": "v"}]
 
 
 def test_referrers_can_be_filtered(registry: Registry) -> None:

@@ -30,6 +30,8 @@ from airbyte_ci.python.index import PackageIndex
 
 FORMAT_VERSION = 1
 _SOURCE_DATE_EPOCH = "1"
+# Bytes that a bootstrap takes at its largest: the packages, what they unpack to, and the layer made of it.
+_ROOM = 800 << 20
 Pull = Callable[[Reference, Platform], Image]
 
 
@@ -152,6 +154,7 @@ def _debian(root: DebianRoot, bench: Workbench, platform: Platform) -> tuple[Ima
 def _bootstrap(root: DebianRoot, store: Store, platform: Platform) -> Image:
     if shutil.which("mmdebstrap") is None:
         raise SandboxError("building a Debian root: mmdebstrap is not installed", advice="apt-get install mmdebstrap")
+    store.require_space(_ROOM)
     with tempfile.TemporaryDirectory(dir=store.root, ignore_cleanup_errors=True) as name:
         folder = Path(name) / "root"
         finished = subprocess.run(

@@ -31,7 +31,7 @@ def list_connectors(settings: Settings, asked: Asked, format_: str | None, outpu
     elif kind == "names":
         text = "".join(f"{item.name}\n" for item in rows)
     else:
-        text = listing.table(rows, fleet.total, width=listing.terminal_width(), color=sys.stdout.isatty())
+        text = listing.table(rows, fleet.total, color=sys.stdout.isatty())
     _put(text, output)
     fleets.tell_unreadable(fleet)
     return 1 if fleet.unreadable else 0

@@ -17,6 +17,8 @@ from airbyte_ci.errors import BlobNotFound, UsageError
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store import Store
 
+_FILE_OPTIONS = ("--config", "--catalog", "--state")
+
 
 @click.command("run", context_settings={"ignore_unknown_options": True})
 @click.option("-t", "--tag", default="dev", show_default=True, help="The local tag.")
@@ -42,7 +44,10 @@ def run_connector(
     mount_code: bool,
     network: Network,
 ) -> int:
-    """Run a built image: `run -- spec`, `run -- check --config FILE`. Its exit code is the connector's."""
+    """Run a built image: `run -- spec`, `run -- check --config FILE`. Its exit code is the connector's.
+
+    Files of this machine that --config, --catalog and --state name are lent to it; folders need --mount.
+    """
     fleet = fleets.load_for_change(settings, asked, "run")
     if len(fleet.connectors) != 1:
         raise UsageError(f"run takes one connector, and {len(fleet.connectors)} are selected", advice="--name=…")
@@ -52,6 +57,8 @@ def run_connector(
     lent = [_mount(text) for text in mounts] + (_code(connector, image) if mount_code else [])
     if not arguments and not shell:
         raise UsageError("run what?", advice=f"airbyte-ci connectors --name={connector.name} run -- spec")
+    arguments, files = _files(arguments, connector)
+    lent += files
     terminal = shell and sys.stdin.isatty() and sys.stdout.isatty()
     return run.run(store, image, arguments, RunSettings(tuple(lent), network, terminal, shell))
 
@@ -63,6 +70,24 @@ def _image(store: Store, connector: Connector, tag: str) -> Image:
     if descriptor is None:
         raise BlobNotFound(f"running {connector.name}: {name} is not built yet", advice=f"`{build}`")
     return store.image(descriptor.digest)
+
+
+def _files(arguments: tuple[str, ...], connector: Connector) -> tuple[tuple[str, ...], list[Mount]]:
+    """Files of this machine after --config, --catalog and --state, lent to the image under names of their own.
+
+    Looked for from here and from the connector's folder; any other path is one in the image, left as it is.
+    """
+    result, mounts = list(arguments), []
+    for position, option in enumerate(arguments[:-1]):
+        if option in _FILE_OPTIONS:
+            for folder in (Path.cwd(), connector.folder):
+                path = folder / arguments[position + 1]
+                if path.is_file():
+                    target = f"/.airbyte-ci/files/{option.lstrip('-')}-{path.name}"
+                    mounts.append(Mount(path.resolve(), target))
+                    result[position + 1] = target
+                    break
+    return tuple(result), mounts
 
 
 def _mount(text: str) -> Mount:

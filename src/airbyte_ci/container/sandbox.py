@@ -50,6 +50,7 @@ _CERTIFICATE_VARIABLES = (
     "GIT_SSL_CAINFO",
     "NODE_EXTRA_CA_CERTS",
 )
+_HOSTS = b"127.0.0.1 localhost connector\n::1 localhost ip6-localhost ip6-loopback\n"
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
 # Runs in the new namespaces: mounts, says that it is ready, waits for the network, becomes runc.
@@ -162,15 +163,19 @@ class _Lent:
 
 
 def _lend(bundle: Path, command: Command) -> _Lent:
-    """What a command with network gets of this machine: name servers, trusted certificates, proxies."""
+    """What is lent to every command, the names of itself, and to one with network what it needs of this machine:
+    name servers, trusted certificates, proxies."""
+    hosts = bundle / "hosts"
+    # Images have no /etc/hosts of their own, and programs expect `localhost` to be a name.
+    hosts.write_bytes(Path("/etc/hosts").read_bytes() if command.network == "host" else _HOSTS)
     if command.network == "none":
-        return _Lent((), {})
+        return _Lent((Mount(hosts, "/etc/hosts"),), {})
     resolver = bundle / "resolv.conf"
     if command.network == "private":
         resolver.write_text("nameserver 10.0.2.3\n")  # slirp4netns forwards it to the host's name servers
     else:
         shutil.copy("/etc/resolv.conf", resolver)
-    mounts = [Mount(resolver, "/etc/resolv.conf")]
+    mounts = [Mount(hosts, "/etc/hosts"), Mount(resolver, "/etc/resolv.conf")]
     variables = {name: os.environ[name] for name in _either_case(_PROXY_VARIABLES) if name in os.environ}
     if bundle_file := _certificates():
         target = f"/{_LENT}/ca-certificates.crt"

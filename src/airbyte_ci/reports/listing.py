@@ -1,15 +1,17 @@
 """The listing of a fleet: connectors and a catalogue → rows, a table, JSON."""
 
-import shutil
-import sys
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from click import style
 
 from airbyte_ci.base_images.catalogue import Catalogue
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.reports import columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +69,21 @@ def _state(connector: Connector, catalogue: Catalogue) -> str:
     return f"{f'{behind} behind' if behind else 'latest'}{leftover}"
 
 
-def table(rows: Sequence[Row], total: int, *, width: int, color: bool) -> str:
+def table(rows: Sequence[Row], total: int, *, color: bool) -> str:
     """The rows as people read them, and a line that counts."""
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table(box=None, pad_edge=True, header_style="bold")
-    for title in ("CONNECTOR", "LANGUAGE", "LEVEL", "VERSION", "BASE IMAGE", "STATE"):
-        shown.add_column(title, overflow="fold", no_wrap=title == "CONNECTOR")
+    if not rows:
+        return count(rows, total) + "\n"
+    cells = [("CONNECTOR", "LANGUAGE", "LEVEL", "VERSION", "BASE IMAGE", "STATE")]
     for item in rows:
-        shown.add_row(
-            item.name,
-            item.language or "–",
-            item.support_level or "–",
-            item.version or "–",
-            _short(item.base_image),
-            f"[{_color(item.state)}]{item.state}[/]",
-        )
-    console = Console(width=width, force_terminal=color, no_color=not color, highlight=False, legacy_windows=False)
-    with console.capture() as capture:
-        if rows:
-            console.print(shown)
-    lines = "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
-    return lines + count(rows, total) + "\n"
+        level, version = item.support_level or "–", item.version or "–"
+        cells.append((item.name, item.language or "–", level, version, _short(item.base_image), item.state))
+
+    def paint(row: int, column: int) -> columns.Paint | None:
+        if row == 0:
+            return functools.partial(style, bold=True)
+        return functools.partial(style, fg=_color(rows[row - 1].state)) if column == len(cells[0]) - 1 else None
+
+    return columns.lines(cells, paint if color else None) + count(rows, total) + "\n"
 
 
 def count(rows: Sequence[Row], total: int) -> str:
@@ -113,9 +107,4 @@ def _short(address: str | None) -> str:
 def _color(state: str) -> str:
     if state == "latest":
         return "green"
-    return "dim" if state == "not Python" else "yellow"
-
-
-def terminal_width() -> int:
-    """The terminal's width in columns; wide when the output goes elsewhere, so that nothing is folded."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 240
+    return "bright_black" if state == "not Python" else "yellow"

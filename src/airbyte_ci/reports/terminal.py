@@ -18,7 +18,7 @@ def outcome(item: Outcome) -> str:
     """One outcome: a line, its details, and the next command."""
     mark, color = _MARKS[item.status]
     told = item.summary if item.status == "ok" else item.reason or item.summary
-    subject = "" if told.startswith(item.subject) else f"{item.subject} "
+    subject = "" if item.subject in told.partition(":")[0] else f"{item.subject} "
     lines = [f"{style(mark, fg=color)} {subject}{told}"]
     lines += [f"  {detail}" for detail in item.details]
     if item.advice:

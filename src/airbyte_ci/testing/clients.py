@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from airbyte_ci.oci.registry import Anonymous, CredentialSource, RegistryClient, RegistryOptions
+from airbyte_ci.oci.registry.client import RegistryClient
+from airbyte_ci.oci.registry.credentials import Anonymous, CredentialSource
+from airbyte_ci.oci.registry.options import RegistryOptions
 
 
 @dataclass(slots=True)

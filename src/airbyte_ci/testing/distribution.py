@@ -178,9 +178,7 @@ class Distribution:
 
     def _upload(self, request: Request) -> bytearray | None:
         repository = self._contents.repositories.get(request.repository)
-        carried = (
-            f"{key}={values[0]}" if (key := self._query_name) and (values := request.query.get(key)) else ""
-        )
+        carried = f"{key}={values[0]}" if (key := self._query_name) and (values := request.query.get(key)) else ""
         known = repository is not None and carried == self._manner.location_query
         return repository.uploads.get(request.name) if repository is not None and known else None
 

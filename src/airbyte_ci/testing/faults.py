@@ -116,9 +116,7 @@ class Header:
 
     def apply(self, request: Request, handle: Handler) -> Reply:
         reply = handle(request).without_header(self.name)
-        return (
-            reply if self.value is None else replace(reply, headers={**reply.headers, self.name: self.value})
-        )
+        return reply if self.value is None else replace(reply, headers={**reply.headers, self.name: self.value})
 
 
 @dataclass(frozen=True, slots=True)

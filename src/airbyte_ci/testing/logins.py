@@ -65,10 +65,7 @@ class Gate:
         scopes = form.get("scope", [""])[0].split() if form else list(request.query.get("scope", ()))
         allowed = {"pull", "push", "delete"} if user else self._login.anonymous
         granted = frozenset(
-            (repository, action)
-            for scope in scopes
-            for repository, action in _actions(scope)
-            if action in allowed
+            (repository, action) for scope in scopes for repository, action in _actions(scope) if action in allowed
         )
         text = secrets.token_urlsafe(16)
         with self._lock:

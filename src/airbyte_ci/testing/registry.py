@@ -10,10 +10,12 @@ import http.server
 import re
 import socket
 import socketserver
+import ssl
 import sys
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -74,6 +76,7 @@ class RegistryServer:
     login: Login = field(default_factory=Login)
     manner: Manner = field(default_factory=Manner)
     contents: Contents = field(default_factory=Contents)
+    certificate: Path | None = None  # a file with a certificate and its key, to speak TLS
     _log: list[Logged] = field(default_factory=list)
     _mishaps: list[BaseException] = field(default_factory=list)
     _server: "_Server | None" = None
@@ -107,7 +110,7 @@ class RegistryServer:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}"
+        return f"{'https' if self.certificate else 'http'}://{self.host}"
 
     def fail(self, fault: Fault) -> None:
         """One more fault, from now on."""
@@ -115,9 +118,7 @@ class RegistryServer:
 
     def requests(self, *operations: Operation) -> tuple[Request, ...]:
         """The requests so far, of these operations or of all."""
-        return tuple(
-            item.request for item in self.log if not operations or item.request.operation in operations
-        )
+        return tuple(item.request for item in self.log if not operations or item.request.operation in operations)
 
     @property
     def log(self) -> tuple[Logged, ...]:
@@ -167,6 +168,10 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         self.registry = registry
         self._open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", 0), _Handler)
+        if registry.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(registry.certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def server_bind(self) -> None:
         socketserver.TCPServer.server_bind(self)  # without the look-up of our own name, which may be slow
@@ -185,7 +190,7 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         error = sys.exception()
-        if error is not None and not isinstance(error, ConnectionError):
+        if error is not None and not isinstance(error, ConnectionError | ssl.SSLError):
             self.registry.mishap(error)
 
 

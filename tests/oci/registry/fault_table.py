@@ -6,7 +6,8 @@ from typing import Literal
 
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound, DigestMismatch, ImageError, RegistryError
 from airbyte_ci.oci.image import INDEX
-from airbyte_ci.oci.registry import Absent, Refused, RegistryOptions, Transient
+from airbyte_ci.oci.registry.failures import Absent, Refused, Transient
+from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.testing.distribution import Manner
 from airbyte_ci.testing.faults import (
     Body,
@@ -471,7 +472,7 @@ UPLOADS = (
         "a server that wants chunks gets chunks",
         "push",
         (),
-        Ok({"patch upload": 2}),
+        Ok({"patch upload": 6}),
         Manner(body_most=399_000, chunk_least=300_000),
         ONE,
     ),

@@ -1,6 +1,5 @@
 """Who is told our logins, and when: against registries that ask in every way."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,9 @@ import pytest
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry import Anonymous, Credential, CredentialSource, Fixed, Found, RegistryOptions
+from airbyte_ci.oci.registry.client import RegistryClient
+from airbyte_ci.oci.registry.credentials import Anonymous, Credential, CredentialSource, Fixed, Found
+from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.store import Store
 from airbyte_ci.testing.clients import quick_client
 from airbyte_ci.testing.faults import Fault, Header
@@ -87,7 +88,7 @@ def test_public_image_needs_no_login(image: Image, tmp_path: Path) -> None:
 def test_missing_login_says_what_to_do(scheme: str, image: Image, tmp_path: Path) -> None:
     """A push without a login ends with the command that gives one, and with why none was found."""
     with RegistryServer(login=Login(scheme=scheme, users=USERS)) as registry:
-        expected = rf"UNAUTHORIZED.* → docker login {registry.host} \(docker-credential-x is not on the PATH\)"
+        expected = rf"answered 401.* → docker login {registry.host} \(docker-credential-x is not on the PATH\)"
         with pytest.raises(AirbyteCiError, match=expected):
             push_and_pull(registry, Noted(), image, tmp_path)
 
@@ -126,8 +127,6 @@ def test_expired_token_is_renewed_before_it_is_used(tmp_path: Path) -> None:
     """A token is not sent when its time is over: the next request asks for another first."""
     now = [0.0]
     with RegistryServer(login=Login(scheme="bearer", users=USERS, lifetime=60)) as registry:
-        from airbyte_ci.oci.registry import RegistryClient
-
         store = Store(tmp_path / "store")
         image = random_image(store)
         registry.contents.put_image("acme/x", store, image.digest, "1")

@@ -6,19 +6,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from fault_table import ROWS, Fails, Row
 
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import CONFIG, INDEX, MANIFEST, Image, canonical_json
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry import Credential, Fixed, RegistryClient
+from airbyte_ci.oci.registry.client import RegistryClient
+from airbyte_ci.oci.registry.credentials import Credential, Fixed
 from airbyte_ci.oci.store import Store
 from airbyte_ci.testing.clients import Waits, quick_client
 from airbyte_ci.testing.faults import Redirect
 from airbyte_ci.testing.images import AMD64, random_image
 from airbyte_ci.testing.logins import Login
 from airbyte_ci.testing.registry import RegistryServer
+from tests.oci.registry.fault_table import ROWS, Fails, Row
 
 LOGIN = Login(scheme="bearer", users={"me": "hunter2"})
 SECRETS = ("hunter2", "s3cret", "Bearer ey", "bWU6aHVudGVyMg")  # the last is me:hunter2 in base64

@@ -1,29 +1,4 @@
-"""The registry client (OCI distribution-spec 1.1, Docker Registry v2); knows nothing about connectors."""
+"""The registry client (OCI distribution-spec 1.1, Docker Registry v2); knows nothing about connectors.
 
-from airbyte_ci.oci.registry.client import RegistryClient, client_of_user
-from airbyte_ci.oci.registry.credentials import (
-    Anonymous,
-    Credential,
-    CredentialSource,
-    Fixed,
-    Found,
-    UserCredentials,
-)
-from airbyte_ci.oci.registry.failures import Absent, Refused, Transient
-from airbyte_ci.oci.registry.options import Event, RegistryOptions
-
-__all__ = [
-    "Absent",
-    "Anonymous",
-    "Credential",
-    "CredentialSource",
-    "Event",
-    "Fixed",
-    "Found",
-    "Refused",
-    "RegistryClient",
-    "RegistryOptions",
-    "Transient",
-    "UserCredentials",
-    "client_of_user",
-]
+`client` is what others use; nothing is imported here, because `options` is wanted where no registry is asked.
+"""

@@ -6,16 +6,20 @@ Knows HTTP as registries speak it, not manifests or blobs.
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from airbyte_ci.errors import RegistryError
+from airbyte_ci.errors import ImageError, RegistryError
+from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.registry.auth import Authorizer, Scopes
 from airbyte_ci.oci.registry.credentials import CredentialSource
-from airbyte_ci.oci.registry.endpoint import Endpoint, may_be_plain
-from airbyte_ci.oci.registry.failures import Refused, refusal, safe_url
+from airbyte_ci.oci.registry.endpoint import Endpoint, endpoints, may_be_plain
+from airbyte_ci.oci.registry.failures import Refused, Transient, Untrusted, refusal, safe_url
 from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.registry.retry import Retry
 from airbyte_ci.oci.registry.transport import Answer, Body, Transport
+
+T = TypeVar("T")
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
@@ -57,9 +61,10 @@ class Api:
     ) -> None:
         self.options = options
         self.retry = Retry(options.attempts, sleep, random)
-        self._transport = Transport(connections=2 * options.concurrency, timeout=options.timeout)
+        self._transport = Transport(timeout=options.timeout)
         self._auth = Authorizer(self._transport, credentials, clock=clock, may_be_plain=self._may_be_plain)
         self._locks: dict[str, threading.Lock] = {}
+        self._schemes: dict[str, str] = {}
 
     def close(self) -> None:
         self._transport.close()
@@ -79,11 +84,59 @@ class Api:
                 f"{call.doing}: {call.endpoint.registry} is not asked, because of --offline",
                 advice="run once without --offline, so that the store holds what is needed",
             )
-        answer = self._followed(call, self.address(call.endpoint, call.url))
+        answer = self._reached(call)
         if answer.status in call.expected:
             return answer
         with answer:
             raise self._refusal(call, answer)
+
+    def _reached(self, call: Call) -> Answer:
+        """The answer of a host that may speak either, plain HTTP or TLS, over the one that it speaks."""
+        host = call.endpoint.host
+        try:
+            answer = self._followed(call, self.address(call.endpoint, call.url))
+        except Transient:
+            if not self._turns_out_tls(call):
+                raise
+        else:
+            # What servers answer to plain HTTP on a TLS port: 400, with words that HEAD does not have.
+            if answer.status != 400 or not self._turns_out_tls(call):
+                self._schemes.setdefault(host, self._scheme(call.endpoint))
+                return answer
+            answer.close()
+        return self._followed(call, self.address(call.endpoint, call.url))
+
+    def _turns_out_tls(self, call: Call) -> bool:
+        """Whether a host that was taken for plain HTTP answers over TLS; asked once per host."""
+        host = call.endpoint.host
+        if host in self._schemes or not self._may_be_plain(host):
+            return False
+        self._schemes[host] = "http"
+        url, registry = f"https://{host}/v2/", call.endpoint.registry
+        try:
+            self._transport.exchange("GET", url, {}, None, doing=call.doing, registry=registry).close()
+        except Untrusted:
+            raise
+        except RegistryError:
+            return False
+        self._schemes[host] = "https"
+        return True
+
+    def first(self, reference: Reference, action: Callable[[Endpoint], T]) -> T:
+        """The action's result at the first place that will do: a mirror, else the registry."""
+        *mirrors, registry = endpoints(reference, self.options)
+        failures: list[str] = []
+        for mirror in mirrors:
+            try:
+                return action(mirror)
+            except (RegistryError, ImageError) as error:
+                failures.append(error.message)
+        try:
+            return action(registry)
+        except (RegistryError, ImageError) as error:
+            if failures:
+                error.advice = f"{error.advice or 'check the mirrors'} (mirrors: {'; '.join(failures)})"
+            raise
 
     def address(self, endpoint: Endpoint, location: str, current: str | None = None) -> str:
         """`location`, resolved against the address it came from and found fit to be asked."""
@@ -109,7 +162,8 @@ class Api:
         return may_be_plain(host, self.options)
 
     def _scheme(self, endpoint: Endpoint) -> str:
-        return "http" if self._may_be_plain(endpoint.host) else "https"
+        known = self._schemes.get(endpoint.host)
+        return known or ("http" if self._may_be_plain(endpoint.host) else "https")
 
     def _followed(self, call: Call, url: str) -> Answer:
         """The answer after redirects. None but the registry itself ever sees our authorization."""

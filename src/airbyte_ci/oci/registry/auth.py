@@ -46,7 +46,7 @@ class Authorizer:
         self._source = source
         self._clock = clock
         self._may_be_plain = may_be_plain
-        self._lock = threading.Lock()
+        self._locks: dict[tuple[str, Scopes], threading.Lock] = {}
         self._found: dict[tuple[str, str], Found] = {}
         self._challenges: dict[str, Challenge] = {}
         self._tokens: dict[tuple[str, Scopes], _Token] = {}
@@ -78,7 +78,8 @@ class Authorizer:
             credential = self._credentials(endpoint).credential
             return credential.basic if credential else None
         key = (endpoint.host, scopes)
-        with self._lock:  # so that parallel requests wait for one token and do not each ask for their own
+        # So that parallel requests wait for one token and do not each ask for their own.
+        with self._locks.setdefault(key, threading.Lock()):
             token = self._tokens.get(key)
             if token is None or token.header == refused or token.expires <= self._clock():
                 token = self._fetch(endpoint, scopes, known, doing)

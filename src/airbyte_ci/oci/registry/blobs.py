@@ -5,12 +5,12 @@ import re
 import threading
 from collections.abc import Iterator
 
-from airbyte_ci.errors import DigestMismatch, ImageError, RegistryError
+from airbyte_ci.errors import DigestMismatch
 from airbyte_ci.oci.digest import CHUNK
 from airbyte_ci.oci.image import Descriptor
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.registry.api import Api, Call, pull_scope
-from airbyte_ci.oci.registry.endpoint import Endpoint, endpoints
+from airbyte_ci.oci.registry.endpoint import Endpoint
 from airbyte_ci.oci.registry.failures import Refused, Transient
 from airbyte_ci.oci.registry.options import Event
 from airbyte_ci.oci.registry.parallel import Cancelled
@@ -29,14 +29,7 @@ def pull(
     stop: threading.Event | None = None,
 ) -> None:
     """Brings a blob into the store, from the first place that has it as it should be."""
-    last: Exception | None = None
-    for place in endpoints(reference, api.options):
-        try:
-            return _pull_from(api, place, descriptor, store, doing, stop)
-        except (RegistryError, ImageError) as error:
-            last = error
-    assert last is not None
-    raise last
+    api.first(reference, lambda place: _pull_from(api, place, descriptor, store, doing, stop))
 
 
 def _pull_from(

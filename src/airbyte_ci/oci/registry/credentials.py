@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,9 @@ _DOCKER_HUB_KEYS = ("index.docker.io", "registry-1.docker.io")
 _HELPER = re.compile(r"[A-Za-z0-9._-]+\Z")
 _HELPER_SECONDS = 30
 _IDENTITY_TOKEN_USER = "<token>"
+
+
+Helper = Callable[[str, str, str], "Found"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +82,24 @@ class UserCredentials:
 
     environment: Mapping[str, str] = field(repr=False)
     home: Path
+    _asked: dict[tuple[str, str], Found] = field(default_factory=dict, repr=False, compare=False)
 
     def find(self, registry: str, repository: str) -> Found:
         if credential := self._from_variables(registry):
             return Found(credential)
         notes: list[str] = []
         for path in self._files():
-            for found in _from_file(path, registry, repository, self.environment):
+            for found in _from_file(path, registry, repository, self._helper):
                 notes.extend(found.notes)
                 if found.credential:
                     return Found(found.credential, tuple(notes))
         return Found(None, tuple(notes))
+
+    def _helper(self, name: str, server: str, origin: str) -> Found:
+        """What a helper says; it is a program, and may ask the user, so it is run once per server."""
+        if (name, server) not in self._asked:
+            self._asked[name, server] = _from_helper(name, server, origin, self.environment)
+        return self._asked[name, server]
 
     def _from_variables(self, registry: str) -> Credential | None:
         username = self.environment.get("DOCKER_HUB_USERNAME", "")
@@ -111,7 +121,7 @@ class UserCredentials:
         yield (Path(config) if config else self.home / ".config") / "containers" / "auth.json"
 
 
-def _from_file(path: Path, registry: str, repository: str, environment: Mapping[str, str]) -> Iterator[Found]:
+def _from_file(path: Path, registry: str, repository: str, helper: Helper) -> Iterator[Found]:
     """What a file knows, best first: the registry's own helper, the common helper, the file itself."""
     try:
         document = json.loads(path.read_bytes())
@@ -125,9 +135,9 @@ def _from_file(path: Path, registry: str, repository: str, environment: Mapping[
     helpers = _object(document, "credHelpers")
     for key in _keys(registry, repository):
         if key in helpers:
-            yield _from_helper(str(helpers[key]), key, str(path), environment)
+            yield helper(str(helpers[key]), key, str(path))
     if store := document.get("credsStore"):
-        yield _from_helper(str(store), _server(registry), str(path), environment)
+        yield helper(str(store), _server(registry), str(path))
     entries = {_normalised(str(key)): value for key, value in _object(document, "auths").items()}
     for key in _keys(registry, repository):
         if key in entries:

@@ -5,7 +5,7 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 import requests
@@ -44,6 +44,10 @@ class Transient(Refused):
     ) -> None:
         super().__init__(message, status=status, code=code, advice=advice)
         self.after = after
+
+
+class Untrusted(RegistryError):
+    """A host's certificate is not one that we trust."""
 
 
 def refusal(doing: str, registry: str, status: int, headers: Mapping[str, str], body: bytes) -> Refused:
@@ -99,11 +103,8 @@ def _retry_after(value: str) -> float | None:
 def no_answer(doing: str, registry: str, error: Exception) -> RegistryError:
     """The error for an exchange that broke; the library's own text is not shown, as it holds whole URLs."""
     where = f"{doing}: {registry}"
-    if isinstance(error, requests.exceptions.SSLError):
-        return RegistryError(
-            f"{where} cannot be trusted over TLS ({_innermost(error)})",
-            advice="name your CA bundle in SSL_CERT_FILE or REQUESTS_CA_BUNDLE",
-        )
+    if isinstance(error, requests.exceptions.SSLError) and (certain := _certain(error, where)):
+        return certain
     if isinstance(error, requests.exceptions.ProxyError):
         advice = "check HTTPS_PROXY and NO_PROXY"
         return Transient(f"{where} cannot be reached through the proxy", advice=advice)
@@ -119,20 +120,34 @@ def no_answer(doing: str, registry: str, error: Exception) -> RegistryError:
     return RegistryError(f"{where} named an address or a value that cannot be used ({type(error).__name__})")
 
 
-def _innermost(error: BaseException) -> str:
-    """The system's words for the failure under the library's layers, or the failure's kind."""
-    words = ""
+def _certain(error: Exception, where: str) -> RegistryError | None:
+    """The error for a TLS failure that will not pass by itself; None for one that may."""
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Untrusted(
+                f"{where} cannot be trusted over TLS ({one_line(cause.verify_message)})",
+                advice="name your CA bundle in SSL_CERT_FILE or REQUESTS_CA_BUNDLE",
+            )
+        if isinstance(cause, ssl.SSLError) and cause.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
+            return RegistryError(f"{where} does not speak TLS", advice="name the host as insecure if that is meant")
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The failure and those under the library's layers, outermost first."""
     seen: set[int] = set()
     current: object = error
     while isinstance(current, BaseException) and id(current) not in seen:
         seen.add(id(current))
-        if isinstance(current, ssl.SSLCertVerificationError):
-            words = current.verify_message
-        elif isinstance(current, OSError) and current.strerror:
-            words = current.strerror
+        yield current
         following = current.__cause__ or current.__context__ or getattr(current, "reason", None)
         current = following if following is not None else next(iter(current.args), None)
-    return one_line(words) or "connection lost"
+
+
+def _innermost(error: BaseException) -> str:
+    """The system's words for the failure, if it has any."""
+    words = [cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror]
+    return one_line(words[-1]) if words else "connection lost"
 
 
 def safe_url(url: str) -> str:

@@ -17,7 +17,7 @@ from airbyte_ci.oci.image import (
 )
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.registry.api import Api, Call, pull_scope, push_scope
-from airbyte_ci.oci.registry.endpoint import Endpoint, endpoints
+from airbyte_ci.oci.registry.endpoint import Endpoint
 from airbyte_ci.oci.registry.failures import Refused, Transient
 from airbyte_ci.oci.registry.transport import Answer, int_header
 
@@ -29,14 +29,10 @@ _PAGE, _MOST_PAGES = 1000, 10_000
 
 def resolve(api: Api, reference: Reference, doing: str) -> Descriptor:
     """What the reference stands for, by HEAD; by GET where that says too little."""
-    last: Exception | None = None
-    for place in endpoints(reference, api.options):
-        try:
-            return _head(api, place, reference, doing) or fetch(api, place, reference, doing).descriptor
-        except (RegistryError, ImageError) as error:
-            last = error
-    assert last is not None
-    raise last
+    return api.first(
+        reference,
+        lambda place: _head(api, place, reference, doing) or fetch(api, place, reference, doing).descriptor,
+    )
 
 
 def _head(api: Api, place: Endpoint, reference: Reference, doing: str) -> Descriptor | None:
@@ -58,14 +54,7 @@ def _head(api: Api, place: Endpoint, reference: Reference, doing: str) -> Descri
 
 def read(api: Api, reference: Reference, doing: str) -> Manifest | Index:
     """The manifest or index, from the first place that has it as it should be."""
-    last: Exception | None = None
-    for place in endpoints(reference, api.options):
-        try:
-            return fetch(api, place, reference, doing)
-        except (RegistryError, ImageError) as error:
-            last = error
-    assert last is not None
-    raise last
+    return api.first(reference, lambda place: fetch(api, place, reference, doing))
 
 
 def fetch(api: Api, place: Endpoint, reference: Reference, doing: str) -> Manifest | Index:

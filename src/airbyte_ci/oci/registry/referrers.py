@@ -64,6 +64,10 @@ def _stand_in(place: Endpoint, subject: Digest) -> Reference:
     return Reference(place.registry, place.repository, f"sha256-{subject.hex}")
 
 
+def has_subject(manifest: Manifest | Index) -> bool:
+    return parse_json_object(manifest.raw, "a manifest").get("subject") is not None
+
+
 def announce(api: Api, place: Endpoint, manifest: Manifest | Index, answer: Answer, doing: str) -> None:
     """Adds a pushed manifest to its subject's stand-in tag, unless the registry keeps referrers itself."""
     document = parse_json_object(manifest.raw, doing)

@@ -20,6 +20,8 @@ from airbyte_ci.oci.registry.failures import no_answer
 _SMALL = 64 << 10
 # What is read at once, and so the most that is lost when a connection breaks.
 _PIECE = 128 << 10
+# Connections kept open per host; more may be used, and are then closed.
+_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,12 @@ def int_header(headers: Mapping[str, str], name: str, default: int) -> int:
 class Transport:
     """A pool of connections that any number of threads may use."""
 
-    def __init__(self, *, connections: int, timeout: float) -> None:
+    def __init__(self, *, timeout: float) -> None:
         self._timeout = timeout
         # Of the session we use what it knows of the environment and nothing else: it would follow redirects
         # with credentials, read .netrc and keep cookies.
         self._session = requests.Session()
-        self._adapter = HTTPAdapter(pool_connections=16, pool_maxsize=connections, max_retries=0)
+        self._adapter = HTTPAdapter(pool_connections=16, pool_maxsize=_KEPT, max_retries=0)
         self._settings: dict[str, Mapping[str, Any]] = {}
 
     def exchange(
@@ -114,7 +116,8 @@ class Transport:
     ) -> Answer:
         """The server's answer, whatever its status; raises Transient when there is none."""
         try:
-            prepared = requests.Request(method, url, headers=self._headers(headers), data=body).prepare()
+            data = body or b""  # an empty stream would be sent without a length
+            prepared = requests.Request(method, url, headers=self._headers(headers), data=data).prepare()
             settings = self._environment(prepared.url or url)
             response = self._adapter.send(prepared, stream=True, timeout=self._timeout, **settings)
         except (requests.RequestException, UnicodeError) as error:

@@ -1,0 +1,66 @@
+# `make demo` and `make test` are all a newcomer needs; both install what is missing.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CLI := $(BIN)/airbyte-ci
+
+# Debian packages by the command that tells whether they are there.
+DEMO_TOOLS := mmdebstrap runc slirp4netns git
+TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci
+
+.PHONY: help install demo base test unit lint bench lock clean tools-demo tools-test
+
+help: ## show this
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/installed ## the command, at .venv/bin/airbyte-ci
+
+$(VENV)/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/apt-install python3-venv
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+tools-demo:
+	@scripts/apt-install $(DEMO_TOOLS)
+
+tools-test:
+	@scripts/apt-install $(TEST_TOOLS)
+
+demo: install tools-demo ## the main job on the example fleet, step by step
+	@scripts/demo
+
+base: install tools-demo ## the demo's base image; its address is the last line
+	@scripts/scratch-fleet .scratch/base
+	@$(CLI) --repo .scratch/base base-images build --root debian
+
+test: install tools-test lint ## everything: style, types, layers, all tests
+	@$(BIN)/pytest
+
+unit: install tools-test ## the quick tests only
+	@$(BIN)/pytest -m 'not slow'
+
+lint: install
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+bench: install tools-test ## ratios, side by side with the peer, in one run
+	@$(BIN)/python bench/run.py
+
+lock: install ## resolve the pinned requirements again; no index host is written
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade \
+		--group dev pyproject.toml -o requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.9 --generate-hashes --no-annotate --no-header --upgrade \
+		src/airbyte_ci/python/build-requirements.in -o src/airbyte_ci/python/build-requirements.txt
+	@cd src/airbyte_ci/base_images/declarations && $(CURDIR)/$(BIN)/uv pip compile --quiet --universal \
+		--python-version 3.9 --exclude-newer 2023-10-13 --generate-hashes --no-annotate --no-header \
+		python-connector-base.in -o python-connector-base.txt
+
+clean: ## remove what make made, not the store
+	@rm -rf $(VENV) .scratch dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

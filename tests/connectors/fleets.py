@@ -1,0 +1,49 @@
+"""Fleets for these tests: small ones written into a folder, and the real one of October 2023 where it is at hand."""
+
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from airbyte_ci.connectors.connector import Connector
+
+REAL = Path(__file__).parents[2] / ".." / "shared" / "fleet"
+MONOREPO = "airbyte-integrations/connectors"
+
+
+def connector(name: str, names: tuple[str, ...] = (), /, **data: object) -> Connector:
+    """A connector that lies nowhere, by its metadata and the names in its folder."""
+    return Connector(name, Path("/nowhere") / name, f"{MONOREPO}/{name}", data, frozenset(names))
+
+
+def write(root: Path, folder: str, *files: str, **data: object) -> Path:
+    """A connector's folder with metadata, and empty files and folders (ending in /) of these names."""
+    place = root / folder
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "metadata.yaml").write_text(yaml.safe_dump({"metadataSpecVersion": "1.0", "data": data}))
+    for name in files:
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).mkdir() if name.endswith("/") else (place / name).touch()
+    return place
+
+
+def unpacked(root: Path) -> None:
+    """The real fleet's metadata.yaml files, as the monorepo holds them."""
+    archive = REAL / "fleet-2023-10.tar.xz"
+    if not archive.exists():
+        pytest.skip("the real fleet (../shared/fleet/fleet-2023-10.tar.xz) is not here")
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            reader = tar.extractfile(member) if member.name.endswith("metadata.yaml") else None
+            if reader:
+                target = root / member.name
+                target.parent.mkdir(parents=True)
+                target.write_bytes(reader.read())
+
+
+def languages() -> dict[str, tuple[str, list[str]]]:
+    """Of each connector's folder: the language as the original detects it, and the telling files that it has."""
+    lines = (REAL / "fleet-2023-10.tsv").read_text().splitlines()[1:]
+    rows = (line.split("\t") for line in lines)
+    return {row[0]: (row[1], row[2].split() if len(row) > 2 else []) for row in rows}

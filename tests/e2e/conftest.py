@@ -1,0 +1,115 @@
+"""What the end-to-end tests share: the command as a process, a scratch fleet, and the demo's base image."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airbyte_ci.oci.store import Store
+from airbyte_ci.testing.docker_registry import docker_registry
+
+PROJECT = Path(__file__).resolve().parents[2]
+GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@example.com")
+
+
+@dataclass(frozen=True)
+class Result:
+    """How the command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Command = Callable[..., Result]
+
+
+def airbyte_ci(*arguments: str, cwd: Path, home: Path, env: dict[str, str] | None = None, timeout: int = 900) -> Result:
+    """The command as people run it; nothing of it lives in this process."""
+    finished = subprocess.run(
+        [sys.executable, "-m", "airbyte_ci", *arguments],
+        cwd=cwd,
+        env={**os.environ, "AIRBYTE_CI_HOME": str(home), **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return Result(finished.returncode, finished.stdout, finished.stderr)
+
+
+@pytest.fixture(scope="session")
+def home() -> Path:
+    """The store of the tests; kept between sessions, so that only the first one builds the base image."""
+    return PROJECT / ".scratch" / "test-store"
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Path:
+    """A copy of the example fleet in a git repository of its own."""
+    return make_fleet(tmp_path / "fleet")
+
+
+def make_fleet(folder: Path) -> Path:
+    shutil.copytree(PROJECT / "examples" / "fleet", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for arguments in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-qm", "fleet")):
+        subprocess.run([*GIT, *arguments], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture
+def run(fleet: Path, home: Path) -> Command:
+    """The command in the scratch fleet."""
+
+    def call(*arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> Result:
+        return airbyte_ci(*arguments, cwd=cwd or fleet, home=home, env=env)
+
+    return call
+
+
+@dataclass(frozen=True)
+class Base:
+    """The demo's base image: its address, and the catalogue text that names it."""
+
+    address: str
+    catalogue: str
+
+
+@pytest.fixture(scope="session")
+def base(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """The demo's base image, built into the store of the tests."""
+    folder = make_fleet(tmp_path_factory.mktemp("base") / "fleet")
+    built = airbyte_ci("base-images", "build", "--root", "debian", cwd=folder, home=home)
+    assert built.code == 0, built.err
+    return Base(built.out.splitlines()[-1], (folder / "base-images.yaml").read_text())
+
+
+@pytest.fixture
+def catalogued(fleet: Path, base: Base) -> Path:
+    """The scratch fleet with the demo's base image in its catalogue."""
+    (fleet / "base-images.yaml").write_text(base.catalogue)
+    return fleet
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Debian's docker-registry on a free loopback port: `host:port`."""
+    with docker_registry(tmp_path_factory.mktemp("registry")) as host:
+        yield host
+
+
+@pytest.fixture
+def store(home: Path) -> Store:
+    return Store(home)
