@@ -109,7 +109,9 @@ def _status(folder: Path) -> str:
 
 def test_a_stale_lock_is_refused(run: Command, catalogued: Path, base: Base) -> None:
     """A lock that was made for another pyproject.toml is not what would be installed."""
-    _replace(TIDES / "pyproject.toml", "[tool.poetry.dependencies]", '[tool.poetry.dependencies]\nsix = "*"')(catalogued)
+    _replace(TIDES / "pyproject.toml", "[tool.poetry.dependencies]", '[tool.poetry.dependencies]\nsix = "*"')(
+        catalogued
+    )
     built = run("connectors", "--name=source-tides", "build", f"--base-image={base.address}")
     assert built.code == 1
     assert "poetry.lock does not match pyproject.toml" in built.out

@@ -19,7 +19,8 @@ from tests.e2e.conftest import Base, Command, Result, airbyte_ci, make_fleet
 pytestmark = pytest.mark.slow
 HOOKED = "--name=source-exchange-rates-archive"
 LIST_DISTRIBUTIONS = (
-    "import importlib.metadata as m, json; print(json.dumps([[d.metadata['Name'], d.version] for d in m.distributions()]))"
+    "import importlib.metadata as m, json; "
+    "print(json.dumps([[d.metadata['Name'], d.version] for d in m.distributions()]))"
 )
 
 
@@ -64,11 +65,9 @@ def test_hooks_shape_the_image(run: Command, catalogued: Path, base: Base) -> No
     seen = _shell(
         run,
         HOOKED,
-        "echo $EXCHANGE_RATES_CACHE; stat -c %a /var/cache/exchange-rates; cat /usr/share/exchange-rates/SOURCE.txt; "
-        "ls -A / ; env",
+        "echo $EXCHANGE_RATES_CACHE; stat -c %a /var/cache/exchange-rates; cat /usr/share/exchange-rates/SOURCE.txt",
     )
     assert seen.startswith("/var/cache/exchange-rates\n777\nRates as published")
-    assert ".airbyte-ci" not in _shell(run, HOOKED, "ls -A /").split() or True
     built = run("connectors", HOOKED, "build", f"--base-image={base.address}", "--output=oci:layout")
     assert built.code == 0
     names = subprocess.run(
@@ -97,7 +96,9 @@ def test_each_distribution_is_there_once_at_the_lock_s_version(run: Command, cat
         locked.setdefault(package["name"].replace("_", "-").replace(".", "-"), set()).add(package["version"])
     shared = versions.keys() & locked.keys()
     assert {"requests", "urllib3", "certifi"} <= shared
-    main = {name for name in shared if any("main" in item["groups"] for item in lock["package"] if item["name"] == name)}
+    main = {
+        name for name in shared if any("main" in item["groups"] for item in lock["package"] if item["name"] == name)
+    }
     assert {name for name in main if versions[name] not in locked[name]} == set()
     assert versions["poetry"] == "1.6.1"
 
@@ -119,14 +120,16 @@ def test_skopeo_and_umoci_read_the_layout(run: Command, catalogued: Path, base: 
     )
     code = tmp_path / "bundle/rootfs/airbyte/integration_code"
     assert sorted(item.name for item in code.iterdir()) == ["main.py", "source_exchange_rates_archive"]
-    assert os.readlink(tmp_path / "bundle/rootfs/etc/localtime") == "/usr/share/zoneinfo/Etc/UTC"
+    assert str((tmp_path / "bundle/rootfs/etc/localtime").readlink()) == "/usr/share/zoneinfo/Etc/UTC"
 
 
 def test_a_registry_takes_the_image_and_gives_it_back(
     run: Command, catalogued: Path, base: Base, registry: str, store: Store, tmp_path: Path
 ) -> None:
     """Pushed to Debian's docker-registry, pulled into an empty store: the same digest, every byte verified."""
-    built = run("connectors", HOOKED, "build", f"--base-image={base.address}", f"--output=registry:{registry}", "--json")
+    built = run(
+        "connectors", HOOKED, "build", f"--base-image={base.address}", f"--output=registry:{registry}", "--json"
+    )
     assert built.code == 0, built.out
     address = Reference.parse(built.json["outputs"][1])
     assert str(address.digest) == built.json["digest"]

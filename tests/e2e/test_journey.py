@@ -118,4 +118,3 @@ def test_a_shell_looks_around_in_the_image(run: Command, catalogued: Path, base:
         "/airbyte/integration_code",
         "python /airbyte/integration_code/main.py",
     ]
-

@@ -1,14 +1,15 @@
 """Finds the connectors of a repository and their documentation pages. Reads only; knows nothing of images."""
 
 import os
+import posixpath
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import metadata
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.errors import AirbyteCiError, MetadataError
+from airbyte_ci.errors import AirbyteCiError, ConfigurationError, MetadataError
 
 # Folders that never hold connectors and may hold very many files.
 _SKIPPED = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"})
@@ -44,18 +45,32 @@ def _name(folder: Path, relative: str, data: object) -> str:
 
 
 def _folders(configuration: Configuration) -> Iterator[Path]:
+    root = configuration.root
     for pattern in configuration.connectors:
-        prefix, recursive, _ = pattern.partition("**")
-        if recursive:
-            yield from _walk(configuration.root / prefix)
+        _refuse_escape("connectors", pattern)
+        prefix = pattern.removesuffix("**")
+        if prefix != pattern and not any(mark in prefix for mark in "*?["):
+            yield from _walk(root / prefix)
         elif pattern == ".":
-            yield from _with_metadata([configuration.root])
+            yield from _with_metadata([root])
         else:
-            yield from _with_metadata(configuration.root.glob(pattern))
+            folders = (folder for folder in root.glob(pattern) if not _SKIPPED & {*folder.relative_to(root).parts})
+            yield from (folder for folder in _with_metadata(folders) if not _is_template(folder))
+
+
+def _refuse_escape(key: str, place: str) -> None:
+    path = PurePosixPath(place)
+    if path.is_absolute() or ".." in path.parts:
+        raise ConfigurationError(f"the configuration's {key} {place!r} leads out of the repository")
 
 
 def _with_metadata(folders: Iterable[Path]) -> Iterator[Path]:
     return (folder for folder in folders if (folder / metadata.FILE).is_file())
+
+
+def _is_template(folder: Path) -> bool:
+    """Templates for new connectors carry placeholders, not metadata."""
+    return "-scaffold-" in folder.name
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -65,8 +80,7 @@ def _walk(folder: Path) -> Iterator[Path]:
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
     if any(entry.name == metadata.FILE for entry in entries):
-        # Templates for new connectors carry placeholders, not metadata.
-        if "-scaffold-" not in folder.name:
+        if not _is_template(folder):
             yield folder
         return
     for entry in entries:
@@ -76,22 +90,34 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def documentation(connector: Connector, configuration: Configuration) -> Path | None:
     """The connector's documentation page, or None where there is none."""
-    existing = (path for path in _pages(connector, configuration) if path.is_file())
-    return next(existing, None)
+    try:
+        existing = (path for path in _pages(connector, configuration) if path.is_file())
+        return next(existing, None)
+    except (OSError, ValueError):
+        return None  # what is written there cannot be a path (too long, a NUL, no URL)
 
 
 def _pages(connector: Connector, configuration: Configuration) -> Iterator[Path]:
     for template in configuration.docs:
-        yield configuration.root / template.format(
-            name=connector.short_name, type=connector.kind, connector=connector.name
-        )
+        yield configuration.root / _filled(template, connector)
     url = connector.data.get("documentationUrl")
     if isinstance(url, str) and not configuration.docs:
-        path = urlsplit(url).path.strip("/")
-        page = (configuration.root / "docs" / f"{path}.md").resolve()
+        path = posixpath.normpath(urlsplit(url).path.strip("/"))
+        docs = configuration.root / "docs"
         # The URL is the connector's own text: it must not name a file outside of the documentation.
-        if path and page.is_relative_to((configuration.root / "docs").resolve()):
-            yield configuration.root / "docs" / f"{path}.md"
+        if path != "." and (docs / f"{path}.md").resolve().is_relative_to(docs.resolve()):
+            yield docs / f"{path}.md"
+
+
+def _filled(template: str, connector: Connector) -> str:
+    _refuse_escape("docs", template)
+    try:
+        return template.format(name=connector.short_name, type=connector.kind, connector=connector.name)
+    except (LookupError, ValueError, AttributeError) as error:
+        raise ConfigurationError(
+            f"the configuration's docs {template!r} cannot be filled in ({error})",
+            advice="use {name}, {type} and {connector}",
+        ) from error
 
 
 def containing(connectors: Sequence[Connector], place: Path) -> Connector | None:

@@ -5,40 +5,51 @@ import re
 import subprocess
 from pathlib import Path
 
+from airbyte_ci.errors import ConnectorError
+
+# A port belongs to the address of pages only where it is one of HTTP.
 _REMOTE = re.compile(
-    r"(?:https?://(?:[^@/]+@)?|ssh://git@|git@)(?P<host>[^/:]+)(?::\d+)?[/:](?P<path>.+?)(?:\.git)?/?$"
+    r"(?:https?://(?:[^@/]+@)?(?P<site>[^/]+)/|(?:ssh://)?git@(?P<host>[^/:]+)(?::\d+)?[/:])(?P<path>.+?)(?:\.git)?/?"
 )
+# Set by git for its hooks; they would make it speak of another repository than the one it is asked about.
+_INHERITED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes] | None:
+    inherited = {name: value for name, value in os.environ.items() if name not in _INHERITED}
     try:
-        finished = subprocess.run(
+        return subprocess.run(
             ["git", "-C", str(root), *arguments],
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+            env={**inherited, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
         )
     except FileNotFoundError:
         return None
-    return finished.stdout.decode(errors="replace") if finished.returncode == 0 else None
 
 
 def uncommitted(root: Path, path: Path) -> str | None:
     """How a file differs from the last commit (`modified`, `untracked`), or None when it is safe in git.
 
-    Also None where there is no git repository: there is nothing to compare with.
+    Also None where there is no git repository: there is nothing to compare with. Raises ConnectorError where there
+    is one that git does not read.
     """
-    status = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignored", "--", str(path))
-    if not status:
+    answer = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignored", "--", str(path))
+    if answer is None or answer.returncode:
+        if answer is not None and any((folder / ".git").exists() for folder in (root, *root.parents)):
+            said = answer.stderr.decode(errors="replace").strip().splitlines()[:1]
+            raise ConnectorError(f"asking git whether {path} is committed: {''.join(said)}")
         return None
-    return "untracked" if status.startswith(("??", "!!")) else "modified"
+    if not answer.stdout:
+        return None
+    return "untracked" if answer.stdout.startswith((b"??", b"!!")) else "modified"
 
 
 def pull_request_url(root: Path) -> str | None:
     """Where pull requests of the `origin` remote are, as a template with {number}; None without such a remote."""
-    url = (_git(root, "remote", "get-url", "origin") or "").strip()
-    match = _REMOTE.match(url)
-    if match is None:
+    answer = _git(root, "remote", "get-url", "origin")
+    if answer is None or answer.returncode:
         return None
-    return f"https://{match['host']}/{match['path']}/pull/{{number}}"
+    match = _REMOTE.fullmatch(answer.stdout.decode(errors="replace").strip())
+    return f"https://{match['site'] or match['host']}/{match['path']}/pull/{{number}}" if match else None

@@ -1,10 +1,8 @@
 """Selection: which connectors a command is about. Kinds of filter are AND-ed, values of one kind OR-ed."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from airbyte_ci.connectors import query as queries
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
 
@@ -40,6 +38,8 @@ def select(connectors: Sequence[Connector], selection: Selection) -> Selected:
         chosen = [item for item in chosen if item.support_level in selection.support_levels]
     if not selection.query:
         return Selected(tuple(chosen))
+    from airbyte_ci.connectors import query as queries  # most listings have no query, and simpleeval is slow to import
+
     query = queries.parse(selection.query)
     unknown = query.unknown_keys(item.data for item in connectors)
     matching = tuple(item for item in chosen if query.matches({"data": item.data}, item.name))
@@ -50,6 +50,8 @@ def _refuse_unknown(connectors: Sequence[Connector], names: Sequence[str]) -> No
     known = [item.name for item in connectors]
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            import difflib
+
+            near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
             advice = f"did you mean {' or '.join(near)}?" if near else "airbyte-ci connectors list"
             raise UsageError(f"there is no connector {name!r} in this repository", advice=advice)

@@ -6,6 +6,7 @@ removed first (the escapes that lexical checks miss: umoci CVE-2021-29136, CPyth
 """
 
 import contextlib
+import errno
 import fcntl
 import gzip
 import hashlib
@@ -14,6 +15,7 @@ import os
 import shutil
 import stat
 import tarfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +30,11 @@ from airbyte_ci.oci.tar import OPAQUE, WHITEOUT
 _FORMAT = 1
 _ENTRY_LIMIT = 2_000_000
 _SIZE_LIMIT = 20 << 30
-
+# Headers that describe the next entry (long names, attributes) are read into memory whole.
+_EXTENSION_LIMIT = 1 << 20
+_DEPTH_LIMIT = 200
+# What the disk can be blamed for; every other refusal of the kernel is about what the layer says.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
 
 _EMPTY = Tree(())
 
@@ -64,6 +70,7 @@ def unpack(store: Store, layers: Sequence[tuple[Descriptor, Digest]]) -> Stack:
 
 
 def _unpack_locked(store: Store, folder: Path, below: Tree, descriptor: Descriptor, diff_id: Digest) -> None:
+    store.size(descriptor.digest)  # raises BlobNotFound before anything is made
     with folder.with_name(f".{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.exists():  # another process was faster
@@ -71,14 +78,43 @@ def _unpack_locked(store: Store, folder: Path, below: Tree, descriptor: Descript
         partial = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         store.require_space(3 * descriptor.size)
-        partial.mkdir(mode=0o755)
         try:
+            partial.mkdir()
+            _own_root(partial, below)
             _apply(store, descriptor, diff_id, Tree((partial, *below.layers)))
             partial.replace(folder)
         except OSError as error:
-            raise StoreError(f"unpacking layer {diff_id.short}: {error.strerror} ({error.filename})") from error
+            kind = StoreError if error.errno in _DISK_ERRORS else ImageError
+            raise kind(f"unpacking layer {diff_id.short}: {error.strerror} ({error.filename})") from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def _own_root(partial: Path, below: Tree) -> None:
+    """The root is what the layers below say, until this one says otherwise; never what our umask says."""
+    root = below.entry("")
+    partial.chmod(stat.S_IMODE(root.status.st_mode) if root else 0o755)
+    if root:
+        os.chown(partial, root.status.st_uid, root.status.st_gid)
+
+
+class _Member(tarfile.TarInfo):
+    """A header, refused where Python's reader would stop quietly or read without limit."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
+        try:
+            member = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if buf.strip(b"\0"):
+                raise ImageError(f"a layer has a broken header ({error})") from error
+            raise  # the end of the archive
+        if not member.isfile() and member.type not in _PLAIN_TYPES and member.size > _EXTENSION_LIMIT:
+            raise ImageError(f"a layer has a header of {member.size} bytes before an entry")
+        return member
+
+
+_PLAIN_TYPES = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE)
 
 
 class _Counted(io.RawIOBase):
@@ -104,19 +140,33 @@ def _apply(store: Store, descriptor: Descriptor, diff_id: Digest, tree: Tree) ->
         plain: io.BufferedIOBase = gzip.GzipFile(fileobj=blob) if _is_gzip(blob) else blob
         counted = _Counted(plain)
         try:
-            with tarfile.open(fileobj=counted, mode="r|") as archive:
-                for count, member in enumerate(archive):
-                    if count > _ENTRY_LIMIT:
-                        raise ImageError(f"a layer has more than {_ENTRY_LIMIT} entries")
-                    _create(member, archive, tree)
+            with tarfile.open(fileobj=counted, mode="r|", tarinfo=_Member) as archive:
+                _create_all(archive, tree)
             while counted.read(1 << 20):
                 pass  # the padding after the end marker belongs to the diffID too
         except AirbyteCiError:
             raise
-        except (tarfile.TarError, EOFError, gzip.BadGzipFile, ValueError) as error:
+        except _UNREADABLE as error:
             raise ImageError(f"layer {diff_id.short} is not a readable archive ({error})") from error
     if counted.hasher.hexdigest() != diff_id.hex:
         raise DigestMismatch(f"layer {descriptor.digest.short} does not unpack to its diffID {diff_id.short}")
+
+
+# What the readers of gzip and tar raise for bytes that are neither, and the kernel's interface for absurd numbers.
+_UNREADABLE = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError, OverflowError, RecursionError)
+
+
+def _create_all(archive: tarfile.TarFile, tree: Tree) -> None:
+    count = size = 0
+    while (member := archive.next()) is not None:
+        archive.members.clear()  # it would remember every entry
+        count, size = count + 1, size + member.size
+        if count > _ENTRY_LIMIT:
+            raise ImageError(f"a layer has more than {_ENTRY_LIMIT} entries")
+        # A sparse entry may be larger than the archive that it comes in.
+        if member.size < 0 or size > _SIZE_LIMIT:
+            raise ImageError(f"a layer unpacks to more than {_SIZE_LIMIT >> 30} GiB")
+        _create(member, archive, tree)
 
 
 def _is_gzip(blob: io.BufferedIOBase) -> bool:
@@ -132,25 +182,29 @@ def _create(member: tarfile.TarInfo, archive: tarfile.TarFile, tree: Tree) -> No
         return
     parent, _, name = path.rpartition("/")
     folder = _real_folder(parent, tree)
+    if len(folder.relative_to(tree.layers[0]).parts) > _DEPTH_LIMIT:
+        raise ImageError(f"a layer has an entry in more than {_DEPTH_LIMIT} folders: {member.name[:80]!r}…")
     if name == OPAQUE:
-        os.setxattr(folder, OPAQUE_XATTR, b"y", follow_symlinks=False)
-        return
-    if name.startswith(WHITEOUT):
-        _white_out(folder / name.removeprefix(WHITEOUT))
-        return
-    disk = folder / name
-    _remove(disk, keep_folder=member.isdir())
-    if member.islnk():
-        _link(member, tree, disk)
+        _hide_below(folder, tree)
+    elif name.startswith(WHITEOUT):
+        _white_out(folder, name.removeprefix(WHITEOUT))
+    elif member.isdir():
+        _make_folder(folder / name)
+        _own(folder / name, member)
     else:
-        _make(member, archive, disk)
-        _own(disk, member)
+        disk = folder / name
+        _remove(disk)
+        if member.islnk():
+            _link(member, tree, disk)
+        else:
+            _make(member, archive, disk)
+            _own(disk, member)
 
 
 def _clean(name: str) -> str:
     parts = [part for part in name.split("/") if part not in ("", ".")]
-    if ".." in parts or "\0" in name:
-        raise ImageError(f"a layer has an entry with a forbidden name: {name!r}")
+    if ".." in parts or "\0" in name or len(parts) > _DEPTH_LIMIT:
+        raise ImageError(f"a layer has an entry with a forbidden name: {name[:80]!r}")
     return "/".join(parts)
 
 
@@ -161,8 +215,8 @@ def _real_folder(path: str, tree: Tree) -> Path:
     if node is None:
         parent, _, name = path.rpartition("/")
         disk = _real_folder(parent, tree) / name
-        _remove(disk)
-        disk.mkdir(mode=0o755)
+        _make_folder(disk)
+        disk.chmod(0o755)
         return disk
     if not node.is_dir:
         raise ImageError(f"a layer puts a file below /{path}, which is not a folder")
@@ -179,42 +233,68 @@ def _copy_up(node: Node, tree: Tree) -> Path:
     return disk
 
 
-def _remove(disk: Path, *, keep_folder: bool = False) -> None:
+def _make_folder(disk: Path) -> None:
+    """A folder, empty where it takes the place of a whiteout or a file: what the layers below have stays hidden."""
     try:
-        status = disk.lstat()
+        disk.mkdir()
+    except FileExistsError:
+        if not disk.is_symlink() and disk.is_dir():
+            return
+        disk.unlink()
+        disk.mkdir()
+        _set_opaque(disk)
+
+
+def _remove(disk: Path) -> None:
+    try:
+        disk.unlink()
     except FileNotFoundError:
         return
-    if stat.S_ISDIR(status.st_mode):
-        if not keep_folder:
-            shutil.rmtree(disk)
-    else:
-        disk.unlink()
+    except IsADirectoryError:
+        shutil.rmtree(disk)
 
 
-def _white_out(disk: Path) -> None:
-    if disk.name in ("", ".", ".."):
-        raise ImageError(f"a layer has a whiteout with a forbidden name: {disk.name!r}")
-    # A whiteout speaks of the layers below, never of entries of its own layer (layer.md#whiteouts).
-    with contextlib.suppress(FileExistsError):
+def _set_opaque(folder: Path) -> None:
+    os.setxattr(folder, OPAQUE_XATTR, b"y", follow_symlinks=False)
+
+
+def _hide_below(folder: Path, tree: Tree) -> None:
+    """An opaque whiteout; overlayfs does not honour one in the root, so there each name is removed."""
+    if folder != tree.layers[0]:
+        _set_opaque(folder)
+        return
+    for name in Tree(tree.layers[1:]).names(""):
+        _white_out(folder, name)
+
+
+def _white_out(folder: Path, name: str) -> None:
+    """A whiteout speaks of the layers below, never of entries of its own layer (layer.md#whiteouts)."""
+    if name in ("", ".", ".."):
+        raise ImageError(f"a layer has a whiteout with a forbidden name: {name!r}")
+    disk = folder / name
+    try:
         os.mknod(disk, stat.S_IFCHR | 0o000, os.makedev(0, 0))
+    except FileExistsError:
+        if not disk.is_symlink() and disk.is_dir():
+            _set_opaque(disk)
 
 
 def _link(member: tarfile.TarInfo, tree: Tree, disk: Path) -> None:
     """A hard link to a file of this layer, or a copy of a file below: either way owner and mode are the target's."""
     target = tree.resolve(_clean(member.linkname), follow_last=False)
-    if target is None or target.is_dir:
+    if target is None or not (stat.S_ISREG(target.status.st_mode) or target.is_link):
         raise ImageError(f"a layer has a hard link to {member.linkname!r}, which is not a file in the image")
     if target.disk.is_relative_to(tree.layers[0]):
         os.link(target.disk, disk, follow_symlinks=False)
     else:
-        shutil.copy2(target.disk, disk, follow_symlinks=False)
+        shutil.copyfile(target.disk, disk, follow_symlinks=False)
         os.lchown(disk, target.status.st_uid, target.status.st_gid)
+        # After the owner, since changing that takes away set-user-ID bits and capabilities.
+        shutil.copystat(target.disk, disk, follow_symlinks=False)
 
 
 def _make(member: tarfile.TarInfo, archive: tarfile.TarFile, disk: Path) -> None:
-    if member.isdir():
-        disk.mkdir(exist_ok=True)
-    elif member.issym():
+    if member.issym():
         disk.symlink_to(member.linkname)
     elif member.isfile():
         source = archive.extractfile(member)

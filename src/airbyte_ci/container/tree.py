@@ -3,6 +3,7 @@
 Paths are resolved inside the stack: a symbolic link can point anywhere and still never leads out of it.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -53,29 +54,31 @@ class Tree:
 
     def entry(self, path: str) -> Node | None:
         """The path itself, its last component not followed; its parents must be real directories of the stack."""
+        return next(self._nodes(path), None)
+
+    def _nodes(self, path: str) -> Iterator[Node]:
+        """The path in each layer that has it, newest first, as far down as nothing hides the layers below."""
         parts = path.split("/") if path else []
         for layer in self.layers:
-            disk = layer
+            disk, status = layer, layer.lstat()
             hidden = False
-            for position, part in enumerate(parts):
+            for part in parts:
+                if not stat.S_ISDIR(status.st_mode):
+                    return
+                hidden = hidden or (disk != layer and is_opaque(disk))
                 disk = disk / part
                 try:
                     status = disk.lstat()
-                except (FileNotFoundError, NotADirectoryError):
+                except OSError as error:
+                    if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+                        raise
                     break
                 if is_whiteout(status):
-                    return None
-                last = position == len(parts) - 1
-                if last:
-                    return Node(path, disk, status)
-                if not stat.S_ISDIR(status.st_mode):
-                    return None
-                hidden = hidden or is_opaque(disk)
-            if not parts:
-                return Node("", layer, layer.lstat())
+                    return
+            else:
+                yield Node(path, disk, status)
             if hidden:
-                return None
-        return None
+                return
 
     def resolve(self, path: str, *, follow_last: bool = True) -> Node | None:
         """The path with every symbolic link followed inside the stack; None where it leads nowhere."""
@@ -112,18 +115,17 @@ class Tree:
     def names(self, path: str) -> list[str]:
         """The names in a folder, sorted; empty where there is no such folder."""
         folder = self.resolve(path)
-        if folder is None or not folder.is_dir:
+        if folder is None:
             return []
         seen: dict[str, bool] = {}
-        for layer in self.layers:
-            disk = layer / folder.path
-            if disk.is_symlink() or not disk.is_dir():
-                continue
-            for item in os.scandir(disk):
-                seen.setdefault(item.name, not is_whiteout(item.stat(follow_symlinks=False)))
-            if is_opaque(disk):
+        for node in self._nodes(folder.path):
+            if not node.is_dir:
                 break
-        return sorted(name for name, there in seen.items() if there and self.entry(_join(folder.path, name)))
+            for item in os.scandir(node.disk):
+                seen.setdefault(item.name, not is_whiteout(item.stat(follow_symlinks=False)))
+            if folder.path and is_opaque(node.disk):
+                break
+        return sorted(name for name, there in seen.items() if there)
 
     def walk(self, path: str) -> Iterator[Node]:
         """Everything below a folder, folders before what they hold, in name order; links are not followed."""

@@ -22,19 +22,24 @@ def resolve(tree: Tree, spelling: str) -> User:
     Raises SandboxError for a name that the image does not have.
     """
     name, _, group = spelling.partition(":")
+    name = name or "0"
     accounts = _table(tree, "etc/passwd", 7)
     account = next((row for row in accounts if name in (row[0], row[2])), None)
-    if account is None and not name.isdigit() and name:
+    if account is None and not _is_number(name):
         known = ", ".join(row[0] for row in accounts)
         raise SandboxError(f"the image has no user {name!r}", advice=f"it has: {known or 'none'}")
-    uid = int(account[2]) if account else int(name or 0)
+    uid = int(account[2] if account else name)
     gid = _group(tree, group) if group else int(account[3]) if account else 0
-    groups = tuple(int(row[2]) for row in _table(tree, "etc/group", 4) if account and account[0] in row[3].split(","))
-    return User(uid, gid, groups, account[5] if account else "/")
+    return User(uid, gid, _memberships(tree, account[0]) if account and not group else (), account[5] if account else "/")
+
+
+def _memberships(tree: Tree, name: str) -> tuple[int, ...]:
+    """The groups that list a user; as in Docker they do not count where the group is spelled out."""
+    return tuple(int(row[2]) for row in _table(tree, "etc/group", 4) if name in row[3].split(","))
 
 
 def _group(tree: Tree, name: str) -> int:
-    if name.isdigit():
+    if _is_number(name):
         return int(name)
     for row in _table(tree, "etc/group", 4):
         if row[0] == name:
@@ -45,4 +50,10 @@ def _group(tree: Tree, name: str) -> int:
 def _table(tree: Tree, path: str, width: int) -> list[list[str]]:
     text = (tree.read(path) or b"").decode(errors="replace")
     rows = (line.split(":") for line in text.splitlines())
-    return [row for row in rows if len(row) >= width and row[2].isdigit()]
+    numeric = (2,) if width < 7 else (2, 3)
+    return [row for row in rows if len(row) >= width and all(_is_number(row[column]) for column in numeric)]
+
+
+def _is_number(text: str) -> bool:
+    """Whether a user or group identity is written as a number (of 32 bits, as Linux has them)."""
+    return text.isascii() and text.isdigit() and len(text) <= 10

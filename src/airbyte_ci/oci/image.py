@@ -4,7 +4,7 @@ What was pulled is kept as the bytes that came (a digest is over bytes); what we
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +37,9 @@ def canonical_json(value: object) -> bytes:
 def parse_json_object(data: bytes, what: str) -> dict[str, Any]:
     """A JSON object; raises ImageError naming `what` for anything else, however deep or broken."""
     try:
-        value = json.loads(data)
+        value = json.loads(data.decode())
+        if b"\\u" in data:
+            canonical_json(value)  # an escaped lone surrogate can be read, but never written again
     except (ValueError, RecursionError) as error:
         raise ImageError(f"{what} is not JSON ({error})") from error
     if not isinstance(value, dict):
@@ -230,6 +232,29 @@ def parse_manifest(raw: bytes, what: str) -> Manifest | Index:
     return Manifest.parse(raw, what)
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+# What the parts of a configuration's `config` must be where they are given (config.md).
+_EXECUTION: Mapping[str, Callable[[object], bool]] = {
+    "Env": _is_list,
+    "Entrypoint": _is_list,
+    "Cmd": _is_list,
+    "Labels": _is_table,
+    "User": _is_text,
+    "WorkingDir": _is_text,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
     """An image's configuration (config.md): how to run it, and the diffIDs of its layers."""
@@ -244,8 +269,14 @@ class ImageConfig:
         rootfs = document.get("rootfs")
         if not isinstance(rootfs, dict) or not isinstance(rootfs.get("diff_ids"), list):
             raise ImageError(f"{what} names no layers (rootfs.diff_ids)")
-        if not isinstance(document.get("config") or {}, dict):
+        execution = document.get("config") or {}
+        if not isinstance(execution, dict):
             raise ImageError(f"{what} has a config that is not an object")
+        for key, fits in _EXECUTION.items():
+            if (value := execution.get(key)) is not None and not fits(value):
+                raise ImageError(f"{what} has a config whose {key} is malformed: {value!r:.80}")
+        if not isinstance(document.get("history") or [], list):
+            raise ImageError(f"{what} has a history that is not a list")
         return cls(raw, document)
 
     @classmethod

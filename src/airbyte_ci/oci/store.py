@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from airbyte_ci.errors import AirbyteCiError, BlobNotFound, DigestMismatch, StoreError
+from airbyte_ci.errors import BlobNotFound, DigestMismatch, StoreError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import (
     Descriptor,
@@ -41,13 +41,15 @@ RESERVE = 64 << 20
 class BlobWriter:
     """A blob being written: `write` the bytes, then the store's `writer` commits it under its digest."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, root: Path) -> None:
         self._file = file
+        self._root = root
         self._hasher = hashlib.sha256()
         self.size = 0
 
     def write(self, data: bytes) -> int:
-        self._file.write(data)
+        with _told(self._root):
+            self._file.write(data)
         self._hasher.update(data)
         self.size += len(data)
         return len(data)
@@ -96,17 +98,12 @@ class Store:
         self.root = root
         self._blobs = root / "blobs" / "sha256"
         self._ingest = root / "ingest"
-        try:
+        with _told(root, "opening"):
             for folder in (self._blobs, self._ingest, root / "actions", root / "snapshots"):
                 folder.mkdir(parents=True, exist_ok=True)
             layout = root / "oci-layout"
             if not layout.exists():
-                _write_whole(layout, canonical_json({"imageLayoutVersion": "1.0.0"}), self._ingest)
-        except OSError as error:
-            raise StoreError(
-                f"opening the store at {root}: {error.strerror}",
-                advice="set AIRBYTE_CI_HOME to a folder you can write",
-            ) from error
+                self._replace(layout, canonical_json({"imageLayoutVersion": "1.0.0"}))
 
     # --- blobs ---------------------------------------------------------------------------------
 
@@ -149,46 +146,37 @@ class Store:
         """Commits what was written when the block ends without an error, and otherwise leaves nothing.
 
         `size` (bytes) is checked against the free space first. Raises DigestMismatch when the bytes are not
-        the `expected` ones, StoreError when the disk is full.
+        the `expected` ones, StoreError when the disk is full. An error of the block itself passes as it is.
         """
         if size is not None:
             self.require_space(size)
-        handle, name = tempfile.mkstemp(dir=self._ingest)
-        temporary = Path(name)
+        with _told(self.root):
+            handle, name = tempfile.mkstemp(dir=self._ingest)
+        temporary, file = Path(name), os.fdopen(handle, "wb")
         try:
-            with os.fdopen(handle, "wb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH)  # garbage collection leaves locked files alone
-                writer = BlobWriter(file)
-                yield writer
-                if expected is not None and writer.digest != expected:
-                    raise DigestMismatch(f"expected {expected} but received {writer.digest}")
-                if size is not None and writer.size != size:
-                    raise DigestMismatch(f"expected {size} bytes but received {writer.size} for {expected}")
+            fcntl.flock(file, fcntl.LOCK_SH)  # garbage collection leaves locked files alone
+            writer = BlobWriter(file, self.root)
+            yield writer
+            if expected is not None and writer.digest != expected:
+                raise DigestMismatch(f"expected {expected} but received {writer.digest}")
+            if size is not None and writer.size != size:
+                raise DigestMismatch(f"expected {size} bytes but received {writer.size} for {expected}")
+            with _told(self.root):
                 file.flush()
                 os.fsync(file.fileno())
                 os.fchmod(file.fileno(), 0o444)
                 temporary.replace(self.path(writer.digest))
-        except OSError as error:
-            raise self._failed_write(error) from error
         finally:
+            with contextlib.suppress(OSError):  # closing writes what a full disk has refused already
+                file.close()
             temporary.unlink(missing_ok=True)
 
     def require_space(self, size: int) -> None:
         """Raises StoreError unless `size` more bytes fit."""
-        free = shutil.disk_usage(self.root).free
+        with _told(self.root):
+            free = shutil.disk_usage(self.root).free
         if free < size + RESERVE:
-            raise self._no_space(f"{size / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free")
-
-    def _failed_write(self, error: OSError) -> AirbyteCiError:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return self._no_space("the disk is full")
-        return StoreError(f"writing to the store at {self.root}: {error.strerror}")
-
-    def _no_space(self, why: str) -> StoreError:
-        return StoreError(
-            f"writing to the store at {self.root}: {why}",
-            advice="free some space, or set AIRBYTE_CI_HOME to a larger disk",
-        )
+            raise _no_space(self.root, f"{(size + RESERVE) / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free")
 
     def _missing(self, digest: Digest) -> BlobNotFound:
         return BlobNotFound(f"the store at {self.root} does not hold {digest}")
@@ -223,7 +211,7 @@ class Store:
                 descriptor.platform,
             )
             index = Index.make((*entries, named), {})
-            _write_whole(self.root / "index.json", index.raw, self._ingest)
+            self._replace(self.root / "index.json", index.raw)
 
     def resolve(self, name: str) -> Descriptor | None:
         """The manifest that `name` stands for, if any."""
@@ -241,7 +229,9 @@ class Store:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        with (self.root / "lock").open("w") as file:
+        with _told(self.root):
+            file = (self.root / "lock").open("w")
+        with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -261,9 +251,25 @@ class Store:
     def remember(self, key: Digest, value: dict[str, Any]) -> None:
         """Keeps what an action gave. Keys carry a format version; values name blobs by digest."""
         path = self._action(key)
-        path.parent.mkdir(exist_ok=True)
+        with _told(self.root):
+            path.parent.mkdir(exist_ok=True)
         body = canonical_json(value)
-        _write_whole(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body, self._ingest)
+        self._replace(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        """Puts a small file in its place, whole or not at all."""
+        with _told(self.root):
+            handle, name = tempfile.mkstemp(dir=self._ingest)
+            temporary = Path(name)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    os.fchmod(file.fileno(), 0o644)
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def _action(self, key: Digest) -> Path:
         return self.root / "actions" / key.hex[:2] / key.hex
@@ -274,17 +280,22 @@ def action_key(kind: str, version: int, inputs: object) -> Digest:
     return Digest.of(canonical_json({"action": kind, "version": version, "inputs": inputs}))
 
 
-def _write_whole(path: Path, data: bytes, ingest: Path) -> None:
-    handle, name = tempfile.mkstemp(dir=ingest)
-    temporary = Path(name)
+@contextlib.contextmanager
+def _told(root: Path, doing: str = "writing to") -> Iterator[None]:
+    """What the disk refuses becomes a StoreError that says what to do about it."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o644)
-        temporary.replace(path)
+        yield
     except OSError as error:
-        raise StoreError(f"writing {path}: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _no_space(root, "the disk is full") from error
+        raise StoreError(
+            f"{doing} the store at {root}: {error.strerror or error}",
+            advice="set AIRBYTE_CI_HOME to a folder you can write",
+        ) from error
+
+
+def _no_space(root: Path, why: str) -> StoreError:
+    return StoreError(
+        f"writing to the store at {root}: {why}",
+        advice="free some space, or set AIRBYTE_CI_HOME to a larger disk",
+    )

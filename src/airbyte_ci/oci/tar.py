@@ -81,7 +81,7 @@ def parents(path: str) -> Iterator[str]:
 
 def sorted_entries(entries: Iterable[Entry]) -> list[Entry]:
     """The canonical order: by path bytes; hard links after every file, since their target must come first."""
-    return sorted(entries, key=lambda entry: (entry.kind == "hardlink", entry.path.encode()))
+    return sorted(entries, key=lambda entry: (entry.kind == "hardlink", _bytes(entry.path)))
 
 
 def write(entries: Iterable[Entry], target: Writable) -> None:
@@ -110,9 +110,13 @@ def _copy_exactly(path: Path, size: int, target: Writable) -> None:
 
 
 def header(entry: Entry, size: int) -> bytes:
-    """The entry's header block, preceded by a pax header where ustar cannot say it all."""
-    path = entry.path.encode() + (b"/" if entry.kind == "dir" else b"")
-    link = entry.link.encode()
+    """The entry's header block, preceded by a pax header where ustar cannot say it all.
+
+    Raises ImageError for what no header can say.
+    """
+    _check(entry)
+    path = _bytes(entry.path) + (b"/" if entry.kind == "dir" else b"")
+    link = _bytes(entry.link)
     pax: dict[str, bytes] = {f"SCHILY.xattr.{name}": value for name, value in entry.xattrs.items()}
     name, prefix = _split(path)
     if name is None:
@@ -131,15 +135,29 @@ def header(entry: Entry, size: int) -> bytes:
     return (_pax_header(pax) + block) if pax else block
 
 
+def _check(entry: Entry) -> None:
+    """A value that does not fit would shift the fields after it."""
+    numbers = (entry.uid, entry.gid, *entry.device)
+    if not 0 <= entry.mode <= 0o7777 or min(numbers) < 0 or max(entry.device) > _OCTAL_8:
+        raise ImageError(f"{entry.path!r} has a mode, owner or device number that no archive can hold")
+    if not entry.path or "\0" in entry.path + entry.link or any("=" in name for name in entry.xattrs):
+        raise ImageError(f"{entry.path!r} has a name, link or attribute that no archive can hold")
+
+
+def _bytes(name: str) -> bytes:
+    """A name as Linux has it: any bytes but NUL, mostly UTF-8 (Python keeps the others as lone surrogates)."""
+    return name.encode("utf-8", "surrogateescape")
+
+
 def _split(path: bytes) -> tuple[bytes | None, bytes]:
     """ustar's name and prefix for a path, or None where it does not fit or is not ASCII."""
     if not path.isascii():
         return None, b""
     if len(path) <= 100:
         return path, b""
-    position = path.rfind(b"/", 0, 156)
     # A folder's final slash is not a place to split: the name would be empty.
-    if position > 0 and 0 < len(path) - position - 1 <= 100:
+    position = path.rfind(b"/", 0, min(156, len(path) - 1))
+    if position > 0 and len(path) - position - 1 <= 100:
         return path[position + 1 :], path[:position]
     return None, b""
 

@@ -18,15 +18,9 @@ class Waits:
 
 
 def quick_client(
-    options: RegistryOptions | None = None,
-    credentials: CredentialSource | None = None,
-    *,
-    waits: Waits | None = None,
+    options: RegistryOptions | None = None, credentials: CredentialSource | None = None, *, waits: Waits | None = None
 ) -> RegistryClient:
     """A client with no logins and no delays, unless others are given; its jitter is nothing."""
     return RegistryClient(
-        options or RegistryOptions(),
-        credentials or Anonymous(),
-        sleep=waits or Waits(),
-        random=lambda: 0.0,
+        options or RegistryOptions(), credentials or Anonymous(), sleep=waits or Waits(), random=lambda: 0.0
     )

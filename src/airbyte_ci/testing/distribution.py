@@ -141,9 +141,7 @@ class Distribution:
             return error(404, "BLOB_UNKNOWN", "blob unknown to registry")
         digest, data = found
         reply = Reply(
-            200,
-            {"Content-Type": "application/octet-stream", "Docker-Content-Digest": str(digest)},
-            data,
+            200, {"Content-Type": "application/octet-stream", "Docker-Content-Digest": str(digest)}, data
         ).with_headers(Accept_Ranges="bytes")
         match = _RANGE.match(request.headers.get("range", ""))
         return _part(reply, match[1], match[2]) if match else reply
@@ -229,11 +227,7 @@ class Distribution:
 
     def _accepted(self, request: Request, name: str) -> Reply:
         held = self._contents.repository(request.repository).uploads[name]
-        headers = {
-            "Location": self._where(request, name),
-            "Range": _range(held),
-            "Docker-Upload-UUID": name,
-        }
+        headers = {"Location": self._where(request, name), "Range": _range(held), "Docker-Upload-UUID": name}
         return Reply(202, headers)
 
     def _where(self, request: Request, name: str) -> str:
@@ -283,11 +277,7 @@ class Distribution:
 
 def _entry(digest: Digest, manifest: StoredManifest) -> dict[str, object]:
     document = manifest.document
-    entry: dict[str, object] = {
-        "mediaType": manifest.media_type,
-        "digest": str(digest),
-        "size": len(manifest.raw),
-    }
+    entry: dict[str, object] = {"mediaType": manifest.media_type, "digest": str(digest), "size": len(manifest.raw)}
     config = document.get("config")
     artifact_type = document.get("artifactType") or (config or {}).get("mediaType")
     if artifact_type:

@@ -89,17 +89,10 @@ def at_each(what: str, do: Do, effect: Effect, *operations: Operation) -> tuple[
 
 NOWHERE = Header("Docker-Content-Digest", f"sha256:{'0' * 64}")
 CUT = Cut(200_000)  # in a layer: the configuration is the first blob, and shorter
-QUICK = RegistryOptions(timeout=0.2)
+QUICK = RegistryOptions(timeout=0.1)
 ONE = RegistryOptions(concurrency=1)
 PULL: tuple[Operation, ...] = ("token", "get manifest", "get blob")
-PUSH: tuple[Operation, ...] = (
-    "token",
-    "head manifest",
-    "head blob",
-    "start upload",
-    "put upload",
-    "put manifest",
-)
+PUSH: tuple[Operation, ...] = ("token", "head manifest", "head blob", "start upload", "put upload", "put manifest")
 ACTS: tuple[Operation, ...] = ("start upload", "put upload", "put manifest")
 SILENT = Wait(1.0, threading.Event())
 DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
@@ -146,13 +139,7 @@ TRYING_AGAIN = (
         Row(f"{status} is tried again", "pull", once("get blob", Refuse(status)), Ok({"get blob": 4}))
         for status in (408, 500, 502, 503, 504)
     ),
-    Row(
-        "501 is not tried again",
-        "pull",
-        ever("get blob", Refuse(501)),
-        Fails(Refused, "answered 501"),
-        options=ONE,
-    ),
+    Row("501 is not tried again", "pull", ever("get blob", Refuse(501)), Fails(Refused, "answered 501"), options=ONE),
     *at_each("500", "pull", Refuse(500), *PULL),
     *at_each("500", "push", Refuse(500), *PUSH),
     *at_each("a lost connection", "pull", HangUp(), *PULL),
@@ -167,12 +154,7 @@ TRYING_AGAIN = (
     ),
     Row("a silent registry is given up and asked again", "pull", once("get blob", SILENT), Ok(), options=QUICK),
     Row("a silent upload is given up and sent again", "push", once("put upload", SILENT), Ok(), options=QUICK),
-    Row(
-        "a list that fails is asked again",
-        "tags",
-        once("list tags", Refuse(502), after=1),
-        Ok({"list tags": 3}),
-    ),
+    Row("a list that fails is asked again", "tags", once("list tags", Refuse(502), after=1), Ok({"list tags": 3})),
 )
 
 BLOBS = (
@@ -207,10 +189,7 @@ BLOBS = (
     Row(
         "a part that begins elsewhere is not used",
         "pull",
-        (
-            *once("get blob", CUT, after=1),
-            *once("get blob", Header("Content-Range", "bytes 5-9/10"), after=2),
-        ),
+        (*once("get blob", CUT, after=1), *once("get blob", Header("Content-Range", "bytes 5-9/10"), after=2)),
         Ok({"get blob": 5}),
         options=ONE,
     ),
@@ -229,18 +208,8 @@ BLOBS = (
         ever("get blob", Corrupt()),
         Fails(DigestMismatch, r"sent something else for sha256:\w{12} .*do not use it"),
     ),
-    Row(
-        "a longer blob is found unread",
-        "pull",
-        ever("get blob", Resize(5)),
-        Fails(DigestMismatch, "bytes there"),
-    ),
-    Row(
-        "a shorter blob is found unread",
-        "pull",
-        ever("get blob", Resize(-5)),
-        Fails(DigestMismatch, "bytes there"),
-    ),
+    Row("a longer blob is found unread", "pull", ever("get blob", Resize(5)), Fails(DigestMismatch, "bytes there")),
+    Row("a shorter blob is found unread", "pull", ever("get blob", Resize(-5)), Fails(DigestMismatch, "bytes there")),
     Row("a blob without a length is read", "pull", ever("get blob", NoLength()), Ok({"get blob": 3})),
     Row(
         "a longer blob without a length is found",
@@ -301,12 +270,7 @@ MANIFESTS = (
         ever("get manifest", Body(b" " * (5 << 20))),
         Fails(RegistryError, "more than 4194304 bytes"),
     ),
-    Row(
-        "a cut manifest is asked for again",
-        "pull",
-        once("get manifest", Cut(20), after=1),
-        Ok({"get manifest": 3}),
-    ),
+    Row("a cut manifest is asked for again", "pull", once("get manifest", Cut(20), after=1), Ok({"get manifest": 3})),
     *(
         Row(
             f"{name} is not a manifest",
@@ -398,15 +362,7 @@ REDIRECTS = (
 )
 
 AUTHORIZATION = (
-    *at_each(
-        "a token that expires",
-        "push",
-        ExpireToken(),
-        "head blob",
-        "start upload",
-        "put upload",
-        "put manifest",
-    ),
+    *at_each("a token that expires", "push", ExpireToken(), "head blob", "start upload", "put upload", "put manifest"),
     *at_each("a token that expires", "pull", ExpireToken(), "get manifest", "get blob"),
     *at_each("a token that expires", "mount", ExpireToken(), "mount blob"),
     Row(
@@ -422,12 +378,7 @@ AUTHORIZATION = (
         Fails(Refused, r"401 UNAUTHORIZED \(incorrect username or password\).*→ docker login 127.0.0.1:\d+"),
     ),
     *(
-        Row(
-            f"a token answer of {body!r} is none",
-            "pull",
-            ever("token", Body(body)),
-            Fails(RegistryError, "no token"),
-        )
+        Row(f"a token answer of {body!r} is none", "pull", ever("token", Body(body)), Fails(RegistryError, "no token"))
         for body in (b"[]", b"{", b"{}", b'{"token": 5}', b'{"token": "a\\r\\nEvil: 1"}')
     ),
     Row(
@@ -516,12 +467,7 @@ UPLOADS = (
         ever("start upload", Refuse(404, "NAME_UNKNOWN", "no such repository")),
         Fails(Absent, r"404 NAME_UNKNOWN \(no such repository\)", waits=()),
     ),
-    Row(
-        "429 while uploading is waited out",
-        "push",
-        once("put upload", Refuse(429, retry_after="3")),
-        Ok(waits=(3,)),
-    ),
+    Row("429 while uploading is waited out", "push", once("put upload", Refuse(429, retry_after="3")), Ok(waits=(3,))),
     Row(
         "an upload that breaks twice goes on in chunks",
         "push",
@@ -574,10 +520,7 @@ AFTERWARDS = (
 STREAMS = (
     Row("blobs are streamed from another registry", "stream", (), Ok({"put upload": 3})),
     Row(
-        "a lost session makes the stream begin again",
-        "stream",
-        once("put upload", LoseUpload()),
-        Ok({"put upload": 4}),
+        "a lost session makes the stream begin again", "stream", once("put upload", LoseUpload()), Ok({"put upload": 4})
     ),
     Row("a stream is sent in chunks where that is wanted", "stream", (), Ok(), Manner(body_most=100_000), ONE),
     Row(
@@ -609,13 +552,7 @@ STREAMS = (
 
 REFERRERS = (
     Row("a registry with referrers needs no tag for them", "attach", (), Ok({"put manifest": 1})),
-    Row(
-        "a registry without referrers gets the tag",
-        "attach",
-        (),
-        Ok({"put manifest": 2}),
-        Manner(referrers=False),
-    ),
+    Row("a registry without referrers gets the tag", "attach", (), Ok({"put manifest": 2}), Manner(referrers=False)),
     Row("referrers are found by the tag", "referrers", (), Ok({"get manifest": 1}), Manner(referrers=False)),
     Row("referrers are found on many pages", "referrers", (), Ok({"list referrers": 3}), Manner(page=1)),
     Row(

@@ -96,12 +96,7 @@ def two_referrers(world: World) -> None:
         raw = signature(world.base, number)
         digest = contents.put_manifest("acme/base", MANIFEST, raw)
         entries.append(
-            {
-                "mediaType": MANIFEST,
-                "digest": str(digest),
-                "size": len(raw),
-                "artifactType": f"test/sig{number}",
-            }
+            {"mediaType": MANIFEST, "digest": str(digest), "size": len(raw), "artifactType": f"test/sig{number}"}
         )
     index = canonical_json({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
     contents.put_manifest("acme/base", INDEX, index, f"sha256-{world.base.digest.hex}")

@@ -24,7 +24,7 @@ from airbyte_ci.oci.registry.options import Event, RegistryOptions
 from airbyte_ci.oci.store import Store
 from airbyte_ci.testing.clients import quick_client
 from airbyte_ci.testing.distribution import Manner
-from airbyte_ci.testing.faults import Fault, Header
+from airbyte_ci.testing.faults import Cut, Fault, Header
 from airbyte_ci.testing.images import AMD64, random_image, random_index
 from airbyte_ci.testing.registry import RegistryServer
 
@@ -229,3 +229,16 @@ def test_pull_blob_brings_one_blob(registry: RegistryServer, source: Store, stor
         client.pull_blob(at(registry, "acme/x"), empty, store)
     assert store.read(layer.digest) == source.read(layer.digest)
     assert len(registry.requests()) == 1
+
+
+def test_cut_body_is_not_asked_for_from_its_start(registry: RegistryServer, source: Store, store: Store) -> None:
+    """After a cut only what is missing is asked for, and it makes the same blob."""
+    image = random_image(source, layers=1, size=1_000_000)
+    layer = image.manifest.layers[0]
+    registry.contents.put_image("acme/x", source, image.digest, "1")
+    registry.fail(Fault("get blob", Cut(600_000), 1))
+    with quick_client() as client:
+        client.pull_blob(at(registry, "acme/x"), layer, store)
+    ranges = [request.headers.get("range") for request in registry.requests("get blob")]
+    assert ranges == [None, f"bytes={4 * (128 << 10)}-"]
+    assert store.read(layer.digest) == source.read(layer.digest)

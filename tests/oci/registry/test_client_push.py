@@ -14,6 +14,7 @@ from airbyte_ci.oci.registry.options import Event, RegistryOptions
 from airbyte_ci.oci.store import Store
 from airbyte_ci.testing.clients import quick_client
 from airbyte_ci.testing.distribution import Manner
+from airbyte_ci.testing.faults import Corrupt, Fault, Refuse
 from airbyte_ci.testing.images import AMD64, random_image, random_index
 from airbyte_ci.testing.logins import Login
 from airbyte_ci.testing.registry import RegistryServer
@@ -154,6 +155,21 @@ def test_streamed_blobs_do_not_touch_the_disk(registry: RegistryServer, store: S
         client.push(here, image.digest, at(registry, "acme/x:1"), sources=[at(origin, "base/x:1")])
         assert not any(here.has(layer.digest) for layer in image.manifest.layers)
         assert len(origin.requests("get blob")) == len(image.manifest.layers)
+
+
+def test_next_source_is_streamed_from_when_one_fails(registry: RegistryServer, store: Store, tmp_path: Path) -> None:
+    """A source or a mirror of one that lies, fails or lacks a blob is passed over for the next."""
+    image = random_image(store, size=300_000)
+    lies = (Fault("get blob", Corrupt(), None),)
+    fails = (Fault("get blob", Refuse(500), None),)
+    with RegistryServer(lies) as liar, RegistryServer(fails) as broken, RegistryServer() as origin:
+        for server in (liar, broken, origin):
+            server.contents.put_image("base/x", store, image.digest, "1")
+        options = RegistryOptions(mirrors={origin.host: (liar.host,)}, attempts=2)
+        sources = [at(broken, "base/x:1"), at(origin, "base/none:1"), at(origin, "base/x:1")]
+        with quick_client(options) as client:
+            client.push(bare(tmp_path, image), image.digest, at(registry, "acme/x:1"), sources=sources)
+            assert client.pull(at(registry, "acme/x:1"), AMD64, Store(tmp_path / "pulled")) == image
 
 
 def test_progress_says_what_was_done(registry: RegistryServer, store: Store, tmp_path: Path) -> None:

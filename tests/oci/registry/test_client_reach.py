@@ -1,5 +1,6 @@
 """Which hosts are asked, over what: mirrors, TLS, proxies, and hosts that are not there."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def test_registry_is_asked_when_a_mirror_will_not_do(store: Store, tmp_path: Pat
             reference = Reference.parse(f"{origin.host}/acme/x:1")
             assert client.pull(reference, AMD64, Store(tmp_path / "pulled")) == image
             assert mirror.requests("get manifest", "get blob")
-            with pytest.raises(BlobNotFound, match=f"{origin.host} answered 404"):
+            assert client.tags(reference) == ("1",)
+            with pytest.raises(BlobNotFound, match=rf"{origin.host} answered 404 .*\(mirrors: .*{mirror.host}"):
                 client.resolve(Reference.parse(f"{origin.host}/acme/x:2"))
 
 
@@ -80,11 +82,7 @@ def test_docker_hub_has_another_host_for_its_api() -> None:
         "docker.io/airbyte/source-x",
     )
     mirrors = endpoints(Reference.parse("airbyte/x"), mirrored("docker.io", "a.example/hub/", "b.example"))
-    assert [str(item) for item in mirrors] == [
-        "a.example/hub/airbyte/x",
-        "b.example/airbyte/x",
-        "docker.io/airbyte/x",
-    ]
+    assert [str(item) for item in mirrors] == ["a.example/hub/airbyte/x", "b.example/airbyte/x", "docker.io/airbyte/x"]
 
 
 @pytest.mark.parametrize(
@@ -150,6 +148,8 @@ def test_host_that_is_not_there_is_named(store: Store) -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for 127.0.0.1 that signs itself, and its key."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
     folder = tmp_path_factory.mktemp("tls")
     command = [
         *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),

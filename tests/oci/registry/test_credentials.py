@@ -71,8 +71,7 @@ def test_nothing_anywhere_is_no_login(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "key",
-    ["docker.io", "https://index.docker.io/v1/", "index.docker.io", "https://registry-1.docker.io/v2/"],
+    "key", ["docker.io", "https://index.docker.io/v1/", "index.docker.io", "https://registry-1.docker.io/v2/"]
 )
 def test_names_of_docker_hub(tmp_path: Path, key: str) -> None:
     """The registry that references call docker.io has its login under any of its names."""

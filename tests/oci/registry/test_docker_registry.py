@@ -153,3 +153,40 @@ def test_processes_that_push_the_same(host: str, store: Store) -> None:
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(3)]
     answers = [process.communicate()[0].strip() for process in running]
     assert answers == [str(image.digest)] * 3
+
+
+MEASURED = """
+import sys
+from pathlib import Path
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.store import Store
+from airbyte_ci.testing.clients import quick_client
+from airbyte_ci.testing.images import AMD64
+
+def peak():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
+
+folder, host = Path(sys.argv[1]), sys.argv[2]
+before = peak()
+with quick_client() as client:
+    source = Reference.parse(f"{host}/acme/big:1")
+    digest = Store(folder / "store").resolve("big").digest
+    client.push(Store(folder / "store"), digest, source)
+    client.pull(source, AMD64, Store(folder / "pulled"))
+    client.image(source, AMD64, Store(folder / "bare"))
+    # Under another name it is another registry, from which nothing can be mounted.
+    other = Reference.parse(f"{host.replace('127.0.0.1', 'localhost')}/acme/streamed:1")
+    client.push(Store(folder / "bare"), digest, other, sources=[source])
+print(peak() - before)
+"""
+
+
+def test_memory_does_not_grow_with_blobs(host: str, store: Store, tmp_path: Path) -> None:
+    """Pushing, pulling and streaming a blob of 120 MB take less than 80 MB more than doing nothing."""
+    image = random_image(store, layers=1, size=120_000_000)
+    store.tag("big", image.manifest.descriptor)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", MEASURED, str(tmp_path), host]
+    grown = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+    assert int(grown) < 80

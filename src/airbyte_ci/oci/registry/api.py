@@ -191,11 +191,7 @@ class Api:
             return answer
         try:
             renewed = self._auth.renewed(
-                call.endpoint,
-                call.scopes,
-                answer.headers.get("WWW-Authenticate", ""),
-                refused=header,
-                doing=call.doing,
+                call.endpoint, call.scopes, answer.headers.get("WWW-Authenticate", ""), refused=header, doing=call.doing
             )
         except BaseException:
             answer.close()

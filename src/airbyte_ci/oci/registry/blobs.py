@@ -33,12 +33,7 @@ def pull(
 
 
 def _pull_from(
-    api: Api,
-    place: Endpoint,
-    descriptor: Descriptor,
-    store: Store,
-    doing: str,
-    stop: threading.Event | None,
+    api: Api, place: Endpoint, descriptor: Descriptor, store: Store, doing: str, stop: threading.Event | None
 ) -> None:
     try:
         with store.writer(expected=descriptor.digest, size=descriptor.size) as writer:

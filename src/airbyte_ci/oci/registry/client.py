@@ -92,7 +92,8 @@ class RegistryClient:
 
     def tags(self, reference: Reference) -> tuple[str, ...]:
         """All tags of the reference's repository, in the registry's order."""
-        return manifests.tags(self._api, endpoint(reference), f"listing the tags of {endpoint(reference)}")
+        doing = f"listing the tags of {endpoint(reference)}"
+        return self._api.first(reference, lambda place: manifests.tags(self._api, place, doing))
 
     def referrers(self, reference: Reference, artifact_type: str | None = None) -> tuple[Descriptor, ...]:
         """What names the reference's digest as its subject: signatures, SBOMs, provenance."""

@@ -34,13 +34,7 @@ class Transient(Refused):
     """The same request may succeed later; `after` is the wait the registry asked for, in seconds."""
 
     def __init__(
-        self,
-        message: str,
-        *,
-        status: int = 0,
-        code: str = "",
-        after: float | None = None,
-        advice: str | None = None,
+        self, message: str, *, status: int = 0, code: str = "", after: float | None = None, advice: str | None = None
     ) -> None:
         super().__init__(message, status=status, code=code, advice=advice)
         self.after = after

@@ -30,8 +30,7 @@ _PAGE, _MOST_PAGES = 1000, 10_000
 def resolve(api: Api, reference: Reference, doing: str) -> Descriptor:
     """What the reference stands for, by HEAD; by GET where that says too little."""
     return api.first(
-        reference,
-        lambda place: _head(api, place, reference, doing) or fetch(api, place, reference, doing).descriptor,
+        reference, lambda place: _head(api, place, reference, doing) or fetch(api, place, reference, doing).descriptor
     )
 
 
@@ -77,8 +76,7 @@ def checked_manifest(raw: bytes, content_type: str, what: str) -> Manifest | Ind
     document = parse_json_object(raw, what)
     if document.get("schemaVersion") == 1:
         raise ImageError(
-            f"{what} is of Docker's schema 1, which no longer works",
-            advice="push it again with a current tool",
+            f"{what} is of Docker's schema 1, which no longer works", advice="push it again with a current tool"
         )
     if "manifests" in document and ("layers" in document or "config" in document):
         raise ImageError(f"{what} is both an image and an index, so it could be read in two ways")
@@ -153,13 +151,7 @@ def pages(api: Api, place: Endpoint, url: str, doing: str) -> Iterator[dict[str,
 
 
 def _call(
-    place: Endpoint,
-    method: str,
-    name: str,
-    doing: str,
-    *,
-    scope: str | None = None,
-    expected: tuple[int, ...] = (200,),
+    place: Endpoint, method: str, name: str, doing: str, *, scope: str | None = None, expected: tuple[int, ...] = (200,)
 ) -> Call:
     return Call(
         doing=doing,

@@ -33,7 +33,7 @@ class RegistryOptions:
     insecure: frozenset[str] = frozenset()
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     concurrency: int = 6
-    timeout: float = 30.0
+    timeout: float = 60.0
     attempts: int = 5
     progress: Callable[[Event], None] | None = None
 

@@ -4,6 +4,7 @@ What the store lacks (a base image's layers) is mounted from repositories of the
 from others, without touching the disk.
 """
 
+import functools
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.registry import blobs, manifests, referrers
 from airbyte_ci.oci.registry.api import Api
 from airbyte_ci.oci.registry.endpoint import Endpoint, endpoint, endpoints
-from airbyte_ci.oci.registry.failures import Absent, Transient
 from airbyte_ci.oci.registry.options import Event, Step
 from airbyte_ci.oci.registry.parallel import Cancelled, each
 from airbyte_ci.oci.registry.transport import Body
@@ -23,8 +23,12 @@ from airbyte_ci.oci.registry.upload import Mounted, Session, Uploader
 from airbyte_ci.oci.store import Store
 
 
-class _NotThere(Exception):
-    """A source lacks a blob; the next one is asked."""
+class _SourceFailed(Exception):
+    """A place that was streamed from failed, not the one that was sent to; the next one is asked."""
+
+    def __init__(self, failure: RegistryError | ImageError) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,8 @@ class Push:
                 return "mounted"
             session = outcome
         if self.store.has(descriptor.digest):
-            body = Body(descriptor.size, lambda: self._from_store(descriptor, stop))
+            size = self.store.size(descriptor.digest)
+            body = Body(size, lambda: self._from_store(descriptor, stop))
             self.uploader.send(self.target, descriptor, body, self.doing, session)
             return "uploading"
         self._stream(descriptor, stop, session)
@@ -124,34 +129,27 @@ class Push:
             yield from self._told("uploading", descriptor, chunks(reader), stop)
 
     def _stream(self, descriptor: Descriptor, stop: threading.Event, session: Session | None) -> None:
-        """Through memory from the first place that has it; what was sent is checked on the way."""
-        failure: Exception | None = None
-        for source in self.sources:
-            for place in endpoints(source, self.api.options):
-
-                def opened(place: Endpoint = place) -> Iterator[bytes]:
-                    arriving = self._from_registry(place, descriptor)
-                    return self._told("streaming", descriptor, arriving, stop)
-
-                try:
-                    body = Body(descriptor.size, opened)
-                    self.uploader.send(self.target, descriptor, body, self.doing, session)
-                    return
-                except _NotThere as error:
-                    failure, session = error, None
+        """Through memory from the first place that can give it; what is sent is checked on the way."""
+        failure: RegistryError | ImageError | None = None
+        for place in (place for source in self.sources for place in endpoints(source, self.api.options)):
+            body = Body(descriptor.size, functools.partial(self._from_registry, place, descriptor, stop))
+            try:
+                return self.uploader.send(self.target, descriptor, body, self.doing, session)
+            except _SourceFailed as error:
+                failure, session = error.failure, None
+        if failure and not isinstance(failure, BlobNotFound):
+            raise failure
         raise BlobNotFound(
             f"{self.doing}: blob {descriptor.digest} is neither in the store nor where it could come from",
             advice="pull the base image again",
         ) from failure
 
-    def _from_registry(self, place: Endpoint, descriptor: Descriptor) -> Iterator[bytes]:
+    def _from_registry(self, place: Endpoint, descriptor: Descriptor, stop: threading.Event) -> Iterator[bytes]:
+        arriving = blobs.verified(self.api, place, descriptor, self.doing)
         try:
-            yield from blobs.verified(self.api, place, descriptor, self.doing)
-        except Absent as error:
-            raise _NotThere(error.message) from error
-        except Transient as error:
-            # Reading has had its attempts; sending must not take it for its own failure and begin again.
-            raise RegistryError(error.message, advice=error.advice) from error
+            yield from self._told("streaming", descriptor, arriving, stop)
+        except (RegistryError, ImageError) as error:
+            raise _SourceFailed(error) from error
 
     def _told(
         self, step: Step, descriptor: Descriptor, pieces: Iterator[bytes], stop: threading.Event

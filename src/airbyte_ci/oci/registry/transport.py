@@ -20,6 +20,7 @@ from airbyte_ci.oci.registry.failures import no_answer
 _SMALL = 64 << 10
 # What is read at once, and so the most that is lost when a connection breaks.
 _PIECE = 128 << 10
+_PUT_PATIENCE = 5
 # Connections kept open per host; more may be used, and are then closed.
 _KEPT = 64
 
@@ -105,21 +106,16 @@ class Transport:
         self._settings: dict[str, Mapping[str, Any]] = {}
 
     def exchange(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: Body | bytes | None,
-        *,
-        doing: str,
-        registry: str,
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | bytes | None, *, doing: str, registry: str
     ) -> Answer:
         """The server's answer, whatever its status; raises Transient when there is none."""
         try:
             data = body or b""  # an empty stream would be sent without a length
             prepared = requests.Request(method, url, headers=self._headers(headers), data=data).prepare()
             settings = self._environment(prepared.url or url)
-            response = self._adapter.send(prepared, stream=True, timeout=self._timeout, **settings)
+            # A registry may move a whole blob in its storage before it answers a PUT.
+            patience = (self._timeout, self._timeout * (_PUT_PATIENCE if method == "PUT" else 1))
+            response = self._adapter.send(prepared, stream=True, timeout=patience, **settings)
         except (requests.RequestException, UnicodeError) as error:
             raise no_answer(doing, registry, error) from None
         return Answer(response, doing, registry)

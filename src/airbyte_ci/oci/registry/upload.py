@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from airbyte_ci.errors import RegistryError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor
 from airbyte_ci.oci.registry.api import Api, Call, pull_scope, push_scope
@@ -77,7 +78,7 @@ class Uploader:
         """Ends a session nobody will use; a registry that cannot do that forgets it by itself."""
         try:
             self.api.once(_call(place, "DELETE", session.location, doing, (200, 202, 204))).close()
-        except Refused:
+        except RegistryError:
             return
 
     def send(
@@ -106,14 +107,7 @@ class Uploader:
             return self._session(place, answer, call.url, doing)
 
     def _send(
-        self,
-        place: Endpoint,
-        descriptor: Descriptor,
-        body: Body,
-        session: Session,
-        doing: str,
-        *,
-        chunked: bool,
+        self, place: Endpoint, descriptor: Descriptor, body: Body, session: Session, doing: str, *, chunked: bool
     ) -> None:
         if not chunked:
             try:

@@ -1,0 +1,67 @@
+"""Interrupted at any moment nothing is lost, nothing goes on running, and the next run goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.client import client_of_user
+from airbyte_ci.oci.registry.options import RegistryOptions
+from airbyte_ci.oci.store import Store
+from tests.e2e.conftest import Base, airbyte_ci
+
+pytestmark = pytest.mark.slow
+BUILD = ("connectors", "--name=source-exchange-rates-archive", "build")
+
+
+@pytest.fixture
+def address(base: Base, registry: str, store: Store) -> str:
+    """The demo's base image in a registry, so that a cold store has to pull it."""
+    reference = Reference.parse(base.address)
+    assert reference.digest is not None
+    target = Reference.parse(f"{registry}/airbyte/python-connector-base:1.0.0")
+    with client_of_user(RegistryOptions()) as client:
+        return str(target.with_digest(client.push(store, reference.digest, target).digest))
+
+
+def _left_behind(home: Path) -> list[str]:
+    """Processes and mounts that speak of this store."""
+    found = [line for line in Path("/proc/mounts").read_text().splitlines() if str(home) in line]
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if str(home) in command and int(folder.name) != os.getpid():
+            found.append(command)
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["SIGINT", "SIGKILL"])
+def test_a_build_that_was_stopped_is_taken_up_again(
+    number: signal.Signals, fleet: Path, address: str, tmp_path: Path
+) -> None:
+    """Stopped at several moments of a cold build; in the end it is built, and nothing is left behind."""
+    home = tmp_path / "store"
+    command = [sys.executable, "-m", "airbyte_ci", *BUILD, f"--base-image={address}"]
+    environment = {**os.environ, "AIRBYTE_CI_HOME": str(home)}
+    for delay in (0.3, 0.8, 1.5, 2.5, 4.0):
+        process = subprocess.Popen(
+            command, cwd=fleet, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        time.sleep(delay)  # the moment of the interruption, not something waited for
+        process.send_signal(number)
+        _, error = process.communicate(timeout=60)
+        assert process.returncode in (0, 130, -number), error
+        assert "Traceback" not in error
+        deadline = time.monotonic() + 10
+        while _left_behind(home) and time.monotonic() < deadline:
+            time.sleep(0.05)  # the kernel takes down namespaces on its own time
+        assert _left_behind(home) == []
+    finished = airbyte_ci(*BUILD, f"--base-image={address}", cwd=fleet, home=home)
+    assert finished.code == 0, finished.out + finished.err
