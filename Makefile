@@ -7,11 +7,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLI := $(BIN)/airbyte-ci
 
-# Debian packages by the command that tells whether they are there.
+# Debian packages, with the command that tells whether they are there where it has another name.
 DEMO_TOOLS := mmdebstrap runc slirp4netns git
-TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci
+TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci docker.io:dockerd
 
-.PHONY: help install demo base test unit lint bench lock clean tools-demo tools-test
+.PHONY: help install demo base test unit lint chaos bench lock clean tools-demo tools-test
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,7 +19,7 @@ help: ## show this
 install: $(VENV)/installed ## the command, at .venv/bin/airbyte-ci
 
 $(VENV)/installed: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/apt-install python3-venv
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/apt-install python3-venv:ensurepip
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -49,6 +49,9 @@ lint: install
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+chaos: install ## kill processes that write and collect at 1,000 random moments
+	@$(BIN)/python -m tests.chaos.killing 1000
 
 bench: install tools-test ## ratios, side by side with the peer, in one run
 	@$(BIN)/python bench/run.py

@@ -123,6 +123,19 @@ def test_skopeo_and_umoci_read_the_layout(run: Command, catalogued: Path, base: 
     assert str((tmp_path / "bundle/rootfs/etc/localtime").readlink()) == "/usr/share/zoneinfo/Etc/UTC"
 
 
+def test_an_archive_is_read_in_both_ways(run: Command, catalogued: Path, base: Base, tmp_path: Path) -> None:
+    """One file serves those who read OCI archives and those who read Docker's; two of them are the same bytes."""
+    files = [tmp_path / name for name in ("one.tar", "two.tar")]
+    outputs = [f"--output=archive:{file}" for file in files]
+    built = run("connectors", HOOKED, "build", f"--base-image={base.address}", *outputs, "--json")
+    assert built.code == 0, built.out
+    assert files[0].read_bytes() == files[1].read_bytes()
+    for kind in ("oci-archive", "docker-archive"):
+        seen = subprocess.run(["skopeo", "inspect", f"{kind}:{files[0]}"], capture_output=True, text=True, check=True)
+        assert json.loads(seen.stdout)["Labels"]["io.airbyte.name"] == "acme/source-exchange-rates-archive"
+        subprocess.run(["skopeo", "copy", "-q", f"{kind}:{files[0]}", f"dir:{tmp_path / kind}"], check=True)
+
+
 def test_a_registry_takes_the_image_and_gives_it_back(
     run: Command, catalogued: Path, base: Base, registry: str, store: Store, tmp_path: Path
 ) -> None:

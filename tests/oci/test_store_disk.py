@@ -41,7 +41,8 @@ class Disk:
         subprocess.run(["mount", "-o", "remount,ro", self.place], check=True)
 
     def unmount(self) -> None:
-        subprocess.run(["umount", self.place], check=True)
+        # Lazily: a process keeps a file of each store that it opened (its session) for as long as it lives.
+        subprocess.run(["umount", "--lazy", self.place], check=True)
 
 
 @pytest.fixture
@@ -115,24 +116,12 @@ def _write(store: Store) -> None:
         writer.write(b"x")
 
 
-def test_a_store_that_cannot_be_written_can_be_read(disk: Disk) -> None:
-    """A read-only home gives what it holds; writing is a StoreError that names the variable."""
-    store = Store(disk.place / "home")
-    store.remember(KEY, {"value": 1})
+def test_a_disk_that_cannot_be_written_is_one_clear_error(disk: Disk) -> None:
+    """A home on a read-only disk is a StoreError that names the variable."""
     disk.make_read_only()
-    store = Store(disk.place / "home")
-    assert store.recall(KEY) == {"value": 1}
-    attempts = (
-        lambda: store.remember(KEY, {}),
-        lambda: store.remember(action_key("b", 1, {}), {}),
-        lambda: store.tag("a", Descriptor(MANIFEST, Digest.of(b""), 0)),
-        lambda: _write(store),
-        lambda: Store(disk.place / "new"),
-    )
-    for attempt in attempts:
-        with pytest.raises(StoreError, match="Read-only file system") as caught:
-            attempt()
-        assert "AIRBYTE_CI_HOME" in str(caught.value)
+    with pytest.raises(StoreError, match="opening the store at .*: Read-only file system") as caught:
+        Store(disk.place / "home")
+    assert "AIRBYTE_CI_HOME" in str(caught.value)
 
 
 def start(root: Path, script: str) -> "subprocess.Popen[str]":

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -155,8 +154,8 @@ def _bootstrap(root: DebianRoot, store: Store, platform: Platform) -> Image:
     if shutil.which("mmdebstrap") is None:
         raise SandboxError("building a Debian root: mmdebstrap is not installed", advice="apt-get install mmdebstrap")
     store.require_space(_ROOM)
-    with tempfile.TemporaryDirectory(dir=store.root, ignore_cleanup_errors=True) as name:
-        folder = Path(name) / "root"
+    with store.scratch() as scratch:
+        folder = scratch / "root"
         finished = subprocess.run(
             [
                 *("mmdebstrap", "--variant=minbase", "--mode=root", "--quiet"),

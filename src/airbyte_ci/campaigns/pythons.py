@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion
 from airbyte_ci.campaigns import dockerfile
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import LockError
-from airbyte_ci.python import poetry
+from airbyte_ci.python import constraints
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def admitted(connector: Connector) -> AdmittedPythons:
     """
     for text, source in _declarations(connector):
         try:
-            return AdmittedPythons(text, tuple(poetry.specifiers(text)), source)
+            return AdmittedPythons(text, tuple(constraints.specifiers(text)), source)
         except (InvalidSpecifier, InvalidVersion) as error:
             raise LockError(f"{connector.relative}/{source}: the Python {text!r} cannot be understood") from error
     return AdmittedPythons("any", (), "")

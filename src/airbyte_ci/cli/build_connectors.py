@@ -25,7 +25,13 @@ from airbyte_ci.reports import terminal
 @click.command("build")
 @click.option("-t", "--tag", default="dev", show_default=True, help="The local tag.")
 @click.option("--base-image", metavar="ADDRESS", help="Build on this base instead of the one in the metadata.")
-@click.option("--output", "outputs_", multiple=True, metavar="DEST", help="oci:DIR or registry[:PREFIX]; repeatable.")
+@click.option(
+    "--output",
+    "outputs_",
+    multiple=True,
+    metavar="DEST",
+    help="oci:DIR, archive:FILE, docker or registry[:PREFIX]; repeatable.",
+)
 @click.option("--no-verify", is_flag=True, help="Do not run `spec` in the built image.")
 @with_selection
 def build_connectors(

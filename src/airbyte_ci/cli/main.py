@@ -16,6 +16,7 @@ from airbyte_ci.errors import AirbyteCiError
 _GROUPS: Mapping[str, tuple[str, str, str]] = {
     "connectors": ("airbyte_ci.cli.connectors", "connectors", "List, migrate, build and run connectors."),
     "base-images": ("airbyte_ci.cli.base_images", "base_images", "List and build base images."),
+    "store": ("airbyte_ci.cli.store", "store", "See, check and shrink what is kept."),
 }
 
 
@@ -38,7 +39,7 @@ def cli(ctx: click.Context, repo: Path | None, as_json: bool, quiet: bool, offli
 
 def main() -> None:
     """The console script."""
-    # Reading a fleet makes many objects and hardly any cycles: collecting as often as by default cost a tenth of `list`.
+    # Reading a fleet makes many objects and hardly any cycles; collecting by default cost a tenth of `list`.
     gc.set_threshold(50_000)
     sys.exit(run(sys.argv[1:]))
 

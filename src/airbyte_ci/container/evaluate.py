@@ -7,7 +7,6 @@ them. What a command with network gave is an input from then on; its layer is ke
 import json
 import os
 import string
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -150,7 +149,7 @@ class Evaluator:
         stack = snapshot.unpack(self._store, self._base.layers)
         for step in state.steps:
             raw = self._store.root / "snapshots" / step.raw
-            if step.raw and raw.exists():
+            if step.raw and self._store.use(raw):
                 stack = stack.push_folder(raw)
             else:
                 stack = stack.push(self._store, step.layer.descriptor, step.layer.diff_id)
@@ -213,15 +212,15 @@ class Evaluator:
 
     def _usable(self, known: Mapping[str, Any], raw: str) -> bool:
         layer = Layer.from_json(known["layer"])
-        return self._store.has(layer.descriptor.digest) and (self._store.root / "snapshots" / raw).exists()
+        return self._store.has(layer.descriptor.digest) and self._store.use(self._store.root / "snapshots" / raw)
 
     def _run(self, state: State, operation: Exec, raw: str, known: Mapping[str, Any] | None) -> dict[str, Any]:
         tree = self.tree(state)
         command = self.command(state, tree, operation.arguments, use_entrypoint=operation.use_entrypoint)
         command = replace(command, network="private", timeout=self._timeout, stdin=operation.stdin.encode())
         snapshots = self._store.root / "snapshots"
-        with tempfile.TemporaryDirectory(dir=snapshots, prefix=".exec-", ignore_cleanup_errors=True) as name:
-            upper = Path(name) / "upper"
+        with self._store.scratch() as folder:
+            upper = folder / "upper"
             upper.mkdir()
             finished = sandbox.run(self._store, tree, command, upper=upper)
             output = Output(finished.stdout.decode(errors="replace"), finished.stderr.decode(errors="replace"))

@@ -112,10 +112,7 @@ def run(store: Store, root: Tree, command: Command, *, upper: Path | None = None
     code is the caller's to judge.
     """
     _require(command.network)
-    scratch = store.root / "sandboxes"
-    scratch.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as name:
-        bundle = Path(name)
+    with store.scratch() as bundle:
         for folder in ("upper", "work", "root", "state"):
             (bundle / folder).mkdir()
         # Folders made for the bundle are private; the image's root must be what people expect of `/`.

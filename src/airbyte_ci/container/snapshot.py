@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from airbyte_ci.container.tree import OPAQUE_XATTR, Node, Tree
+from airbyte_ci.container.tree import OPAQUE_XATTR, Node, Tree, is_whiteout
 from airbyte_ci.errors import AirbyteCiError, DigestMismatch, ImageError, StoreError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor
@@ -31,7 +31,7 @@ _FORMAT = 1
 _ENTRY_LIMIT = 2_000_000
 _SIZE_LIMIT = 20 << 30
 # Headers that describe the next entry (long names, attributes) are read into memory whole.
-_EXTENSION_LIMIT = 1 << 20
+_READ_LIMIT = 1 << 20
 _DEPTH_LIMIT = 200
 # What the disk can be blamed for; every other refusal of the kernel is about what the layer says.
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -51,7 +51,7 @@ class Stack:
         chain = hashlib.sha256(f"{self.chain} {diff_id}".encode()).hexdigest()
         # Half of the digest keeps the mount options of many layers within the kernel's one page.
         folder = store.root / "snapshots" / chain[:32]
-        if not folder.exists():
+        if not store.use(folder):
             _unpack_locked(store, folder, self.tree, descriptor, diff_id)
         return Stack(Tree((folder, *self.tree.layers)), chain)
 
@@ -98,57 +98,53 @@ def _own_root(partial: Path, below: Tree) -> None:
         os.chown(partial, root.status.st_uid, root.status.st_gid)
 
 
-class _Member(tarfile.TarInfo):
-    """A header, refused where Python's reader would stop quietly or read without limit."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
-        try:
-            member = super().frombuf(buf, encoding, errors)
-        except tarfile.HeaderError as error:
-            if buf.strip(b"\0"):
-                raise ImageError(f"a layer has a broken header ({error})") from error
-            raise  # the end of the archive
-        if not member.isfile() and member.type not in _PLAIN_TYPES and member.size > _EXTENSION_LIMIT:
-            raise ImageError(f"a layer has a header of {member.size} bytes before an entry")
-        return member
-
-
-_PLAIN_TYPES = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE)
-
-
-class _Counted(io.RawIOBase):
-    """The uncompressed bytes, hashed, and stopped when a layer grows without end."""
+class _Stream(io.RawIOBase):
+    """The uncompressed bytes, forwards only: hashed, and stopped when a layer or one of its headers is without end."""
 
     def __init__(self, source: io.BufferedIOBase) -> None:
         self._source = source
         self.hasher = hashlib.sha256()
-        self._size = 0
+        self.last = b""
+        self._position = 0
 
     def read(self, size: int = -1) -> bytes:
-        data = self._source.read(size)
+        if not 0 <= size <= _READ_LIMIT:
+            raise ImageError(f"a layer has a header of {size} bytes before an entry")
+        self.last = data = self._source.read(size)
         self.hasher.update(data)
-        self._size += len(data)
-        if self._size > _SIZE_LIMIT:
+        self._position += len(data)
+        if self._position > _SIZE_LIMIT:
             raise ImageError(f"a layer unpacks to more than {_SIZE_LIMIT >> 30} GiB")
         return data
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence != io.SEEK_SET or offset < self._position:
+            raise ImageError("a layer has an entry of a negative size")
+        while offset > self._position and self.read(min(offset - self._position, _READ_LIMIT)):
+            pass
+        return self._position
 
 
 def _apply(store: Store, descriptor: Descriptor, diff_id: Digest, tree: Tree) -> None:
     # The gzip trailer's checksum and the diffID are both verified; the compressed bytes were when they came.
     with store.path(descriptor.digest).open("rb") as blob:
         plain: io.BufferedIOBase = gzip.GzipFile(fileobj=blob) if _is_gzip(blob) else blob
-        counted = _Counted(plain)
+        stream = _Stream(plain)
         try:
-            with tarfile.open(fileobj=counted, mode="r|", tarinfo=_Member) as archive:
+            with tarfile.open(fileobj=stream, mode="r:") as archive:
                 _create_all(archive, tree)
-            while counted.read(1 << 20):
+            if stream.last.strip(b"\0"):  # Python's reader takes anything but a header for the end
+                raise ImageError(f"layer {diff_id.short} has a broken header after its first entries")
+            while stream.read(_READ_LIMIT):
                 pass  # the padding after the end marker belongs to the diffID too
         except AirbyteCiError:
             raise
         except _UNREADABLE as error:
             raise ImageError(f"layer {diff_id.short} is not a readable archive ({error})") from error
-    if counted.hasher.hexdigest() != diff_id.hex:
+    if stream.hasher.hexdigest() != diff_id.hex:
         raise DigestMismatch(f"layer {descriptor.digest.short} does not unpack to its diffID {diff_id.short}")
 
 
@@ -187,7 +183,7 @@ def _create(member: tarfile.TarInfo, archive: tarfile.TarFile, tree: Tree) -> No
     if name == OPAQUE:
         _hide_below(folder, tree)
     elif name.startswith(WHITEOUT):
-        _white_out(folder, name.removeprefix(WHITEOUT))
+        _white_out(folder, name.removeprefix(WHITEOUT), tree)
     elif member.isdir():
         _make_folder(folder / name)
         _own(folder / name, member)
@@ -255,6 +251,12 @@ def _remove(disk: Path) -> None:
 
 
 def _set_opaque(folder: Path) -> None:
+    # With nothing below, overlayfs would list the folder's whiteouts as names that nobody can open.
+    for place, _, names in os.walk(folder):
+        for name in names:
+            disk = Path(place, name)
+            if is_whiteout(disk.lstat()):
+                disk.unlink()
     os.setxattr(folder, OPAQUE_XATTR, b"y", follow_symlinks=False)
 
 
@@ -264,28 +266,32 @@ def _hide_below(folder: Path, tree: Tree) -> None:
         _set_opaque(folder)
         return
     for name in Tree(tree.layers[1:]).names(""):
-        _white_out(folder, name)
+        _white_out(folder, name, tree)
 
 
-def _white_out(folder: Path, name: str) -> None:
+def _white_out(folder: Path, name: str, tree: Tree) -> None:
     """A whiteout speaks of the layers below, never of entries of its own layer (layer.md#whiteouts)."""
     if name in ("", ".", ".."):
         raise ImageError(f"a layer has a whiteout with a forbidden name: {name!r}")
     disk = folder / name
-    try:
+    found = tree.entry(str(disk.relative_to(tree.layers[0])))
+    if found is None:
+        return
+    if found.disk != disk:
         os.mknod(disk, stat.S_IFCHR | 0o000, os.makedev(0, 0))
-    except FileExistsError:
-        if not disk.is_symlink() and disk.is_dir():
-            _set_opaque(disk)
+    elif found.is_dir:
+        _set_opaque(disk)
 
 
 def _link(member: tarfile.TarInfo, tree: Tree, disk: Path) -> None:
     """A hard link to a file of this layer, or a copy of a file below: either way owner and mode are the target's."""
     target = tree.resolve(_clean(member.linkname), follow_last=False)
-    if target is None or not (stat.S_ISREG(target.status.st_mode) or target.is_link):
+    if target is None or target.is_dir:
         raise ImageError(f"a layer has a hard link to {member.linkname!r}, which is not a file in the image")
     if target.disk.is_relative_to(tree.layers[0]):
         os.link(target.disk, disk, follow_symlinks=False)
+    elif not stat.S_ISREG(target.status.st_mode) and not target.is_link:
+        raise ImageError(f"a layer has a hard link to {member.linkname!r}, a device of a layer below")
     else:
         shutil.copyfile(target.disk, disk, follow_symlinks=False)
         os.lchown(disk, target.status.st_uid, target.status.st_gid)

@@ -46,6 +46,10 @@ def is_opaque(folder: Path) -> bool:
         return False
 
 
+# A path as overlayfs sees it: its node in each layer that shows through, newest first; empty where there is nothing.
+_Place = tuple[Node, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """Unpacked layers, newest first. All paths are relative to the image's root, `usr/bin/env`."""
@@ -54,56 +58,43 @@ class Tree:
 
     def entry(self, path: str) -> Node | None:
         """The path itself, its last component not followed; its parents must be real directories of the stack."""
-        return next(self._nodes(path), None)
-
-    def _nodes(self, path: str) -> Iterator[Node]:
-        """The path in each layer that has it, newest first, as far down as nothing hides the layers below."""
-        parts = path.split("/") if path else []
-        for layer in self.layers:
-            disk, status = layer, layer.lstat()
-            hidden = False
-            for part in parts:
-                if not stat.S_ISDIR(status.st_mode):
-                    return
-                hidden = hidden or (disk != layer and is_opaque(disk))
-                disk = disk / part
-                try:
-                    status = disk.lstat()
-                except OSError as error:
-                    if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
-                        raise
-                    break
-                if is_whiteout(status):
-                    return
-            else:
-                yield Node(path, disk, status)
-            if hidden:
-                return
+        place = self._root()
+        for name in path.split("/") if path else []:
+            place = _below(place, name)
+        return place[0] if place else None
 
     def resolve(self, path: str, *, follow_last: bool = True) -> Node | None:
         """The path with every symbolic link followed inside the stack; None where it leads nowhere."""
-        pending = [part for part in path.split("/") if part not in ("", ".")][::-1]
-        current: list[str] = []
+        place = self._resolve(path, follow_last)
+        return place[0] if place else None
+
+    def _root(self) -> _Place:
+        return tuple(Node("", layer, layer.lstat()) for layer in self.layers)
+
+    def _resolve(self, path: str, follow_last: bool) -> _Place:
+        pending = _components(path)
+        root = self._root()
+        places = [root]
         links = 0
         while pending:
-            part = pending.pop()
-            if part == "..":
-                del current[-1:]
+            name = pending.pop()
+            if name == "..":
+                places = places[:-1] or [root]
                 continue
-            node = self.entry("/".join([*current, part]))
-            if node is None:
-                return None
-            if node.is_link and (pending or follow_last):
+            place = _below(places[-1], name)
+            if not place:
+                return ()
+            if place[0].is_link and (pending or follow_last):
                 links += 1
                 if links > _LINK_LIMIT:
                     raise ImageError(f"/{path} in the image is a loop of symbolic links")
-                target = str(node.disk.readlink())
+                target = str(place[0].disk.readlink())
                 if target.startswith("/"):
-                    current = []
-                pending += [piece for piece in target.split("/") if piece not in ("", ".")][::-1]
+                    places = [root]
+                pending += _components(target)
                 continue
-            current.append(part)
-        return self.entry("/".join(current))
+            places.append(place)
+        return places[-1]
 
     def read(self, path: str) -> bytes | None:
         """A regular file's bytes, or None where there is none."""
@@ -114,29 +105,50 @@ class Tree:
 
     def names(self, path: str) -> list[str]:
         """The names in a folder, sorted; empty where there is no such folder."""
-        folder = self.resolve(path)
-        if folder is None:
-            return []
-        seen: dict[str, bool] = {}
-        for node in self._nodes(folder.path):
-            if not node.is_dir:
-                break
-            for item in os.scandir(node.disk):
-                seen.setdefault(item.name, not is_whiteout(item.stat(follow_symlinks=False)))
-            if folder.path and is_opaque(node.disk):
-                break
-        return sorted(name for name, there in seen.items() if there)
+        return _names(self._resolve(path, follow_last=True))
 
     def walk(self, path: str) -> Iterator[Node]:
         """Everything below a folder, folders before what they hold, in name order; links are not followed."""
-        for name in self.names(path):
-            node = self.entry(_join(path, name))
-            if node is None:
-                continue
-            yield node
-            if node.is_dir:
-                yield from self.walk(node.path)
+        place = self._root()
+        for name in path.split("/") if path else []:
+            place = _below(place, name)
+        return _walk(place)
 
 
-def _join(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
+def _components(path: str) -> list[str]:
+    """A path's parts, the last one first."""
+    return [part for part in path.split("/") if part not in ("", ".")][::-1]
+
+
+def _below(folder: _Place, name: str) -> _Place:
+    """What a name in a folder is. Folders merge, until a layer has something else there or hides those below."""
+    found: list[Node] = []
+    for node in folder if folder and folder[0].is_dir else ():
+        disk = node.disk / name
+        try:
+            status = disk.lstat()
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+                raise
+            continue
+        if is_whiteout(status) or (found and not stat.S_ISDIR(status.st_mode)):
+            break
+        found.append(Node(f"{node.path}/{name}" if node.path else name, disk, status))
+        if not stat.S_ISDIR(status.st_mode) or is_opaque(disk):
+            break
+    return tuple(found)
+
+
+def _names(folder: _Place) -> list[str]:
+    seen: dict[str, bool] = {}
+    for node in folder if folder and folder[0].is_dir else ():
+        for item in os.scandir(node.disk):
+            seen.setdefault(item.name, not is_whiteout(item.stat(follow_symlinks=False)))
+    return sorted(name for name, there in seen.items() if there)
+
+
+def _walk(folder: _Place) -> Iterator[Node]:
+    for name in _names(folder):
+        if place := _below(folder, name):
+            yield place[0]
+            yield from _walk(place)

@@ -3,10 +3,11 @@
     oci-layout, index.json, blobs/sha256/<hex>     an image layout (image-spec, image-layout.md)
     actions/<2 hex>/<hex>                          action key → JSON value
     snapshots/<hex>/                               unpacked layers, made and read by `container`
-    ingest/                                        files being written; renamed into place when whole
+    ingest/, scratch/                              files being written; folders that live as long as a command
+    sessions/, lock, gc.lock                       who is using the store (`sessions`)
 
 Everything is written beside its place and renamed into it, so a reader sees all of a blob or none of it,
-and any number of processes may share one store.
+and any number of processes may share one store. What is used is marked with the time of its use.
 """
 
 import contextlib
@@ -16,11 +17,12 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from airbyte_ci.errors import BlobNotFound, DigestMismatch, StoreError
+from airbyte_ci.oci import sessions
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import (
     Descriptor,
@@ -34,6 +36,7 @@ from airbyte_ci.oci.image import (
 )
 
 REF_NAME = "org.opencontainers.image.ref.name"
+_FOLDERS = ("actions", "snapshots", "scratch", "sessions")
 # Room that must remain after a large write, so that a full disk is met here and not half-way elsewhere.
 RESERVE = 64 << 20
 
@@ -92,15 +95,17 @@ class VerifyingReader:
 
 
 class Store:
-    """A content-addressed folder. Opening one touches two files, however many blobs it holds."""
+    """A content-addressed folder. Opening one touches a few files, however many blobs it holds."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._blobs = root / "blobs" / "sha256"
         self._ingest = root / "ingest"
         with _told(root, "opening"):
-            for folder in (self._blobs, self._ingest, root / "actions", root / "snapshots"):
+            folders = (self._blobs, self._ingest, *(root / name for name in _FOLDERS))
+            for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
+            self._began = sessions.join(root / "sessions")
             layout = root / "oci-layout"
             if not layout.exists():
                 self._replace(layout, canonical_json({"imageLayoutVersion": "1.0.0"}))
@@ -112,7 +117,32 @@ class Store:
         return self._blobs / digest.hex
 
     def has(self, digest: Digest) -> bool:
-        return self.path(digest).exists()
+        """Whether the blob is there; if it is, it stays at least as long as this process lives."""
+        return self.use(self.path(digest))
+
+    def use(self, path: Path) -> bool:
+        """Marks a file of the store as used now, so that garbage collection leaves it; False where it is not there."""
+        try:
+            # Marked since this session began: no collection that may remove it can be under way.
+            if path.stat().st_mtime >= self._began:
+                return True
+            with sessions.locked(self.root / "gc.lock", shared=True):
+                os.utime(path)
+        except FileNotFoundError:
+            return False
+        except PermissionError:
+            return True  # a store that others keep and we may only read
+        return True
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for as long as the block; what a killed process leaves of it is collected later."""
+        with _told(self.root):
+            folder = Path(tempfile.mkdtemp(dir=self.root / "scratch"))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def size(self, digest: Digest) -> int:
         """The blob's size in bytes; raises BlobNotFound."""
@@ -123,6 +153,7 @@ class Store:
 
     def open(self, digest: Digest) -> VerifyingReader:
         """A stream that is verified when it is read to its end; raises BlobNotFound."""
+        self.has(digest)  # marks its use
         try:
             return VerifyingReader(self.path(digest).open("rb"), digest)
         except FileNotFoundError as error:
@@ -210,8 +241,15 @@ class Store:
                 {**descriptor.annotations, REF_NAME: name},
                 descriptor.platform,
             )
-            index = Index.make((*entries, named), {})
-            self._replace(self.root / "index.json", index.raw)
+            self._write_index((*entries, named))
+
+    def untag(self, name: str) -> None:
+        """Forgets a name; the image becomes collectable."""
+        with self._locked():
+            self._write_index(item for item in self._entries() if item.annotations.get(REF_NAME) != name)
+
+    def _write_index(self, entries: Iterable[Descriptor]) -> None:
+        self._replace(self.root / "index.json", Index.make(tuple(entries), {}).raw)
 
     def resolve(self, name: str) -> Descriptor | None:
         """The manifest that `name` stands for, if any."""
@@ -239,14 +277,17 @@ class Store:
 
     def recall(self, key: Digest) -> dict[str, Any] | None:
         """The value that was remembered under this action key, or None; a damaged one counts as none."""
+        if not self.use(self._action(key)):
+            return None
         try:
-            raw = self._action(key).read_bytes()
-            checksum, _, body = raw.partition(b"\n")
-            if hashlib.sha256(body).hexdigest().encode() != checksum:
-                return None
-            return parse_json_object(body, f"action {key}")
+            body = _checked(self._action(key).read_bytes())
+            return parse_json_object(body, f"action {key}") if body is not None else None
         except FileNotFoundError:
             return None
+
+    def is_whole_action(self, path: Path) -> bool:
+        """Whether an action's file is as it was written."""
+        return _checked(path.read_bytes()) is not None
 
     def remember(self, key: Digest, value: dict[str, Any]) -> None:
         """Keeps what an action gave. Keys carry a format version; values name blobs by digest."""
@@ -273,6 +314,12 @@ class Store:
 
     def _action(self, key: Digest) -> Path:
         return self.root / "actions" / key.hex[:2] / key.hex
+
+
+def _checked(raw: bytes) -> bytes | None:
+    """An action's value without the checksum in front of it; None when they do not agree."""
+    checksum, _, body = raw.partition(b"\n")
+    return body if hashlib.sha256(body).hexdigest().encode() == checksum else None
 
 
 def action_key(kind: str, version: int, inputs: object) -> Digest:

@@ -1,7 +1,6 @@
 """Byte code: compiled once per wheel by the image's own Python, the same bytes every time (design, decision 4)."""
 
 import json
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -66,8 +65,7 @@ def _recall(store: Store, key: Digest) -> Bytecode | None:
 def _compile(
     store: Store, root: Tree, interpreter: Interpreter, keys: Mapping[Digest, Digest], executor: Executor
 ) -> None:
-    with tempfile.TemporaryDirectory(dir=store.root) as name:
-        folder = Path(name)
+    with store.scratch() as folder:
         roots = sorted({interpreter.purelib, interpreter.platlib})
         jobs = [[f"/.airbyte-ci/blobs/{raw.hex}", f"/.airbyte-ci/out/{raw.hex}", *roots] for raw in keys]
         (folder / "jobs.json").write_text(json.dumps(jobs))

@@ -4,7 +4,6 @@ Which wheel comes out depends on the sdist, those requirements and the interpret
 """
 
 import io
-import tempfile
 import zipfile
 from importlib import resources
 from pathlib import Path
@@ -61,8 +60,7 @@ def _fetch(store: Store, index: PackageIndex, interpreter: Interpreter, text: st
 def _build(
     store: Store, root: Tree, interpreter: Interpreter, sdist: LockedFile, tools: list[LockedFile]
 ) -> LockedFile:
-    with tempfile.TemporaryDirectory(dir=store.root) as name:
-        folder = Path(name)
+    with store.scratch() as folder:
         for part in ("tools", "out", "source"):
             (folder / part).mkdir()
         for file in tools:

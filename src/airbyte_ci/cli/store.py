@@ -1,0 +1,122 @@
+"""The `store` group: how much is kept, whether it is whole, and making room."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import click
+
+from airbyte_ci.cli import workbench
+from airbyte_ci.cli.lazy import LazyGroup
+from airbyte_ci.cli.options import json_option
+from airbyte_ci.cli.settings import Settings
+
+_COMMANDS: Mapping[str, tuple[str, str, str]] = {
+    "stats": ("airbyte_ci.cli.store", "stats", "Show what the store holds."),
+    "check": ("airbyte_ci.cli.store", "check", "Read everything and name what is damaged."),
+    "gc": ("airbyte_ci.cli.store", "gc", "Make room: remove what was not used lately."),
+}
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class _Size(click.ParamType[int]):
+    name = "SIZE"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        match = re.fullmatch(r"([0-9.]+)\s*([kmgt]?)i?b?", str(value).lower())
+        if match is None:
+            self.fail(f"{value!r} is not a size; write it as 500MB or 20GB", param, ctx)
+        return int(float(match[1]) * _UNITS[match[2]])
+
+
+class _Duration(click.ParamType[float]):
+    name = "TIME"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = re.fullmatch(r"([0-9.]+)\s*([smhdw])", str(value).lower())
+        if match is None:
+            self.fail(f"{value!r} is not a time; write it as 12h, 30d or 2w", param, ctx)
+        return float(match[1]) * _SECONDS[match[2]]
+
+
+@click.group("store", cls=LazyGroup, lazy=_COMMANDS)
+def store() -> None:
+    """Everything that was fetched or made, kept by digest in AIRBYTE_CI_HOME."""
+
+
+@click.command("stats")
+@json_option
+@click.pass_obj
+def stats(settings: Settings, as_json: bool) -> int:
+    """Show what the store holds, and what its images share."""
+    from airbyte_ci.oci import stats as counting
+
+    opened = workbench.open_store()
+    counted = counting.stats(opened)
+    if settings.also(as_json=as_json).as_json:
+        click.echo(json.dumps({"root": str(opened.root), **asdict(counted)}))
+        return 0
+    click.echo(f"store      {opened.root}")
+    click.echo(f"blobs      {counted.blobs:,} · {_shown(counted.blob_bytes)}")
+    click.echo(f"snapshots  {counted.snapshots:,} · {_shown(counted.snapshot_bytes)}")
+    click.echo(f"actions    {counted.actions:,}")
+    shared = f" ({_shown(counted.shared_bytes)} saved by shared layers)" if counted.shared_bytes else ""
+    click.echo(f"images     {counted.names:,} with a name · {_shown(counted.named_bytes)}{shared}")
+    return 0
+
+
+@click.command("check")
+@click.option("--drop", is_flag=True, help="Remove what is damaged; it is made or fetched again when it is needed.")
+@json_option
+@click.pass_obj
+def check(settings: Settings, drop: bool, as_json: bool) -> int:
+    """Read every blob, action and named image; exit with 1 when something is damaged and still there."""
+    from airbyte_ci.oci import check as checking
+
+    checked = checking.check(workbench.open_store(), drop=drop)
+    if settings.also(as_json=as_json).as_json:
+        damages = [{"subject": item.subject, "reason": item.reason} for item in checked.damages]
+        click.echo(json.dumps({"blobs": checked.blobs, "actions": checked.actions, "damages": damages}))
+    else:
+        for item in checked.damages:
+            mark = click.style("✗", fg="red")
+            click.echo(f"{mark} {item.subject}: {item.reason}{' (dropped)' if drop else ''}")
+        counted = f"{checked.blobs:,} blobs, {checked.actions:,} actions, {checked.names:,} named images"
+        click.echo(f"{counted} · {len(checked.damages)} damaged")
+        if checked.damages and not drop:
+            click.echo("  next: airbyte-ci store check --drop")
+    return 1 if checked.damages and not drop else 0
+
+
+@click.command("gc")
+@click.option("--older-than", type=_Duration(), help="Remove what was not used for this long: 12h, 30d, 2w.")
+@click.option("--max-size", type=_Size(), help="Remove the longest unused until the store is this small: 20GB.")
+@json_option
+@click.pass_obj
+def gc(settings: Settings, older_than: float | None, max_size: int | None, as_json: bool) -> int:
+    """Remove leftovers of killed processes and, by the options, what was not used lately.
+
+    Images with a name stay whole, and so does whatever a running command uses.
+    """
+    from airbyte_ci.oci import collect
+
+    collected = collect.collect(workbench.open_store(), collect.Policy(older_than, max_size))
+    if settings.also(as_json=as_json).as_json:
+        click.echo(json.dumps(asdict(collected)))
+    else:
+        freed, size = _shown(collected.freed), _shown(collected.size)
+        click.echo(f"{collected.removed:,} entries removed, {freed} · {collected.kept:,} kept, {size}")
+        if older_than is None and max_size is None:
+            click.echo("  only leftovers were removed; say --older-than or --max-size for more")
+    return 0
+
+
+def _shown(size: int) -> str:
+    value = float(size)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"

@@ -1,0 +1,178 @@
+"""Garbage collection: what may leave a store, oldest use first, and nothing that somebody may be using.
+
+Named images are kept whole. Everything else is a cache: each entry may go on its own, because whoever looks for it
+finds out that it is not there and makes it again. So a collection that is killed leaves a whole store.
+"""
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from airbyte_ci.errors import AirbyteCiError, StoreError
+from airbyte_ci.oci import sessions
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Index, Manifest
+from airbyte_ci.oci.store import Store
+
+# Entries are removed in small groups, so that a build waits a moment at most.
+_GROUP = 64
+_TRASH = ".trash-"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What to remove: what was not used for `older_than` seconds, and the oldest while all exceed `max_size` bytes."""
+
+    older_than: float | None = None
+    max_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was removed and what stays, in entries and bytes."""
+
+    removed: int
+    freed: int
+    kept: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    path: Path
+    used: float
+    size: int
+
+
+def collect(store: Store, policy: Policy, *, now: float | None = None) -> Collected:
+    """Removes what the policy says and what killed processes left behind; raises StoreError when one runs already."""
+    moment = time.time() if now is None else now
+    with _alone(store):
+        began = sessions.oldest(store.root / "sessions")
+        # Whatever was used since the oldest living session began may be in use now.
+        untouchable = moment if began is None else min(moment, began)
+        _sweep(store, untouchable)
+        entries = sorted(_entries(store), key=lambda entry: entry.used)
+        named = _named(store)
+        total = sum(entry.size for entry in entries)
+        removed = freed = 0
+        for group in _groups(_chosen(entries, policy, moment, total, untouchable, named)):
+            with sessions.locked(store.root / "gc.lock", shared=False):
+                for entry in group:
+                    if _remove(store, entry, untouchable):
+                        removed, freed = removed + 1, freed + entry.size
+        _empty_trash(store)
+        return Collected(removed, freed, len(entries) - removed, total - freed)
+
+
+@contextlib.contextmanager
+def _alone(store: Store) -> Iterator[None]:
+    with (store.root / "collecting").open("a") as file:
+        if not sessions.is_free(file.fileno()):
+            raise StoreError(f"collecting garbage in {store.root}: another process is doing that now")
+        yield
+
+
+def _entries(store: Store) -> Iterator[_Entry]:
+    for folder in (store.root / "blobs" / "sha256", *(store.root / "actions").iterdir()):
+        for item in os.scandir(folder):
+            with contextlib.suppress(FileNotFoundError):
+                status = item.stat(follow_symlinks=False)
+                yield _Entry(Path(item.path), status.st_mtime, status.st_size)
+    for item in os.scandir(store.root / "snapshots"):
+        if not item.name.startswith("."):
+            with contextlib.suppress(FileNotFoundError):
+                yield _Entry(Path(item.path), item.stat().st_mtime, folder_size(Path(item.path)))
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes below a folder, links counted as themselves."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118  # hot: a base has 10,000 files
+    return total
+
+
+def _chosen(
+    entries: list[_Entry], policy: Policy, now: float, total: int, untouchable: float, named: frozenset[str]
+) -> Iterator[_Entry]:
+    excess = total - policy.max_size if policy.max_size is not None else 0
+    for entry in entries:
+        if entry.used >= untouchable or entry.path.name in named:
+            continue
+        stale = policy.older_than is not None and entry.used < now - policy.older_than
+        if stale or excess > 0:
+            excess -= entry.size
+            yield entry
+
+
+def _named(store: Store) -> frozenset[str]:
+    """The file names of all blobs of images that have a name."""
+    kept: set[str] = set()
+    for name in store.names():
+        descriptor = store.resolve(name)
+        if descriptor is not None:
+            with contextlib.suppress(AirbyteCiError):  # a damaged image is `check`'s to tell
+                kept |= {digest.hex for digest in reachable(store, descriptor.digest)}
+    return frozenset(kept)
+
+
+def reachable(store: Store, digest: Digest) -> Iterator[Digest]:
+    """An image's or index's blobs, itself first; raises BlobNotFound, ImageError for one that is not whole."""
+    yield digest
+    manifest: Manifest | Index = store.manifest(digest)
+    if isinstance(manifest, Index):
+        for item in manifest.manifests:
+            yield from reachable(store, item.digest)
+    else:
+        yield manifest.config.digest
+        yield from (layer.digest for layer in manifest.layers)
+
+
+def _groups(entries: Iterator[_Entry]) -> Iterator[list[_Entry]]:
+    group: list[_Entry] = []
+    for entry in entries:
+        group.append(entry)
+        if len(group) == _GROUP:
+            yield group
+            group = []
+    yield group
+
+
+def _remove(store: Store, entry: _Entry, untouchable: float) -> bool:
+    """Removes one entry unless it was used since it was chosen; the lock keeps marks from being set meanwhile."""
+    try:
+        if entry.path.stat().st_mtime >= untouchable:
+            return False
+        if entry.path.is_dir():
+            # Under another name first: a half-removed snapshot must not look like one.
+            entry.path.replace(store.root / "scratch" / f"{_TRASH}{entry.path.name}-{os.getpid()}")
+        else:
+            entry.path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _sweep(store: Store, untouchable: float) -> None:
+    """What killed processes left: files half-written, folders of commands that are no more."""
+    leftovers = [*(store.root / "ingest").iterdir(), *(store.root / "scratch").iterdir()]
+    for path in (*leftovers, *(store.root / "snapshots").glob(".*.partial")):
+        with contextlib.suppress(FileNotFoundError):
+            if path.lstat().st_mtime >= untouchable:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+
+
+def _empty_trash(store: Store) -> None:
+    for path in (store.root / "scratch").glob(f"{_TRASH}*"):
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,45 @@
+"""What a store holds, in numbers: blobs by what they are, actions by kind of entry, snapshots, named images."""
+
+import os
+from dataclasses import dataclass
+
+from airbyte_ci.oci.collect import folder_size, reachable
+from airbyte_ci.oci.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts and bytes. `shared` is what named images would take more if none shared a layer with another."""
+
+    blobs: int
+    blob_bytes: int
+    actions: int
+    snapshots: int
+    snapshot_bytes: int
+    names: int
+    named_bytes: int
+    shared_bytes: int
+
+
+def stats(store: Store) -> Stats:
+    """Counts everything; raises ImageError, BlobNotFound for a named image that is not whole."""
+    sizes = {item.name: item.stat().st_size for item in os.scandir(store.root / "blobs" / "sha256")}
+    folders = [item for item in (store.root / "snapshots").iterdir() if not item.name.startswith(".")]
+    named: dict[str, int] = {}
+    apart = 0
+    names = store.names()
+    for name in names:
+        descriptor = store.resolve(name)
+        for digest in set(reachable(store, descriptor.digest)) if descriptor else ():
+            named[digest.hex] = sizes.get(digest.hex, 0)
+            apart += sizes.get(digest.hex, 0)
+    return Stats(
+        len(sizes),
+        sum(sizes.values()),
+        sum(1 for folder in (store.root / "actions").iterdir() for _ in os.scandir(folder)),
+        len(folders),
+        sum(folder_size(folder) for folder in folders),
+        len(names),
+        sum(named.values()),
+        apart - sum(named.values()),
+    )

@@ -1,0 +1,231 @@
+"""The graph of a poetry.lock: from the project's main dependencies along the lock's, where markers hold.
+
+Knows tables as poetry writes them, not files, and not whether the lock is current.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.specifiers import InvalidSpecifier
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from airbyte_ci.errors import LockError
+from airbyte_ci.python import constraints
+from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.lock import LockedFile, LockedPackage
+
+Table = Mapping[str, Any]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# A choice between several entries of a package changes what is needed, and so other choices; it settles quickly.
+_ROUNDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """An edge: which package is asked for, with which versions and extras, from which source, and by whom."""
+
+    name: str
+    constraint: str
+    extras: frozenset[str]
+    source: str | None
+    by: str
+
+
+def select(lock: Table, project: Table, interpreter: Interpreter, where: str) -> tuple[LockedPackage, ...]:
+    """The packages that the main dependencies need, sorted by name; raises LockError.
+
+    Raises KeyError, TypeError, AttributeError or ValueError for tables that are not as poetry writes them.
+    """
+    return _Graph(lock, project, interpreter, where).select()
+
+
+class _Graph:
+    """One lock for one interpreter. A class only because every step needs both."""
+
+    def __init__(self, lock: Table, project: Table, interpreter: Interpreter, where: str) -> None:
+        self._project = project
+        self._interpreter = interpreter
+        self._where = where
+        self._entries: dict[str, list[Table]] = {}
+        for package in lock.get("package") or []:
+            self._entries.setdefault(canonicalize_name(package["name"]), []).append(package)
+        self._legacy_files: Table = (lock.get("metadata") or {}).get("files") or {}
+
+    def select(self) -> tuple[LockedPackage, ...]:
+        chosen: dict[str, Table] = {}
+        for _ in range(_ROUNDS):
+            wanted = self._walk(chosen)
+            better = {name: self._best(name, edges) for name, edges in wanted.items()}
+            if better == chosen:
+                self._check(chosen, wanted)
+                return tuple(self._package(name, chosen[name], wanted[name]) for name in sorted(chosen))
+            chosen = better
+        raise LockError(
+            f"{self._where}/poetry.lock has several versions of a package and no rule to choose one",
+            advice="`poetry lock` with poetry 2",
+        )
+
+    def _walk(self, chosen: Mapping[str, Table]) -> dict[str, list[_Wanted]]:
+        """Every edge that can be reached, by the package it leads to; what is not chosen yet is the best for it."""
+        reached: dict[str, list[_Wanted]] = {}
+        pending = [*self._roots()]
+        seen: set[tuple[str, frozenset[str]]] = set()
+        while pending:
+            wanted = pending.pop()
+            reached.setdefault(wanted.name, []).append(wanted)
+            if (wanted.name, wanted.extras) not in seen:
+                seen.add((wanted.name, wanted.extras))
+                entry = chosen.get(wanted.name) or self._best(wanted.name, [wanted])
+                pending += self._dependencies(entry, wanted.extras)
+        return reached
+
+    # --- edges -----------------------------------------------------------------------------------
+
+    def _roots(self) -> Iterator[_Wanted]:
+        listed = (self._project.get("project") or {}).get("dependencies") or []
+        poetry = (self._project.get("tool") or {}).get("poetry") or {}
+        tables = [poetry.get("dependencies") or {}, ((poetry.get("group") or {}).get("main") or {}).get("dependencies")]
+        named = {canonicalize_name(name): details for table in tables for name, details in (table or {}).items()}
+        for text in listed:
+            requirement = Requirement(text)
+            if requirement.marker is None or self._holds(requirement.marker, frozenset()):
+                name = canonicalize_name(requirement.name)
+                extras = frozenset(map(canonicalize_name, requirement.extras))
+                yield _Wanted(name, str(requirement.specifier) or "*", extras, None, "")
+                if name in named:  # poetry's table adds sources and markers to what the standard one lists
+                    yield from self._edges(name, named[name], extras, "")
+        if not listed:
+            for name, details in named.items():
+                if name != "python":
+                    yield from self._edges(name, details, frozenset(), "")
+
+    def _dependencies(self, entry: Table, extras: frozenset[str]) -> Iterator[_Wanted]:
+        by = canonicalize_name(entry["name"])
+        enabled = _enabled(entry, extras)
+        for name, details in (entry.get("dependencies") or {}).items():
+            yield from self._edges(name, details, extras, by, enabled)
+
+    def _edges(
+        self, name: str, details: Any, extras: frozenset[str], by: str, enabled: frozenset[str] = frozenset()
+    ) -> Iterator[_Wanted]:
+        wanted = canonicalize_name(name)
+        for item in details if isinstance(details, list) else [details]:
+            detail = item if isinstance(item, dict) else {"version": item}
+            if (not detail.get("optional") or wanted in enabled) and self._applies(detail, extras):
+                asked = frozenset(canonicalize_name(extra) for extra in detail.get("extras") or ())
+                yield _Wanted(wanted, str(detail.get("version") or "*"), asked, detail.get("source"), by)
+
+    def _applies(self, detail: Table, extras: frozenset[str]) -> bool:
+        if "markers" in detail and not self._holds(Marker(detail["markers"]), extras):
+            return False
+        if "platform" in detail and detail["platform"] != self._interpreter.markers["sys_platform"]:
+            return False
+        return constraints.admits(str(detail.get("python") or "*"), self._interpreter.version)
+
+    def _holds(self, marker: Marker, extras: frozenset[str]) -> bool:
+        environment = dict(self._interpreter.markers)
+        return any(marker.evaluate({**environment, "extra": extra}) for extra in ("", *extras))
+
+    # --- nodes -----------------------------------------------------------------------------------
+
+    def _best(self, name: str, edges: Sequence[_Wanted]) -> Table:
+        """Of several entries (one per Python, platform or source) the newest that everyone admits who asks for it."""
+        entries = self._entries.get(name)
+        if not entries:
+            raise LockError(
+                f"{self._where}/poetry.lock: {edges[0].by or 'the connector'} needs {name}, which is not in it",
+                advice="`poetry lock`",
+            )
+        if len(entries) == 1:
+            return entries[0]
+        fitting = [entry for entry in entries if self._fits(entry)] or entries
+        admitted = [entry for entry in fitting if all(_admits(entry, edge) for edge in edges)] or fitting
+        return max(admitted, key=lambda entry: Version(str(entry["version"])))
+
+    def _fits(self, entry: Table) -> bool:
+        markers = entry.get("markers")
+        if isinstance(markers, dict):  # format 2.1: a marker per group
+            markers = markers.get("main")
+        holds = not isinstance(markers, str) or self._holds(Marker(markers), frozenset())
+        return holds and self._fits_python(entry)
+
+    def _fits_python(self, entry: Table) -> bool:
+        return constraints.admits(str(entry.get("python-versions") or "*"), self._interpreter.version)
+
+    def _check(self, chosen: Mapping[str, Table], wanted: Mapping[str, Sequence[_Wanted]]) -> None:
+        """Refuses a lock that contradicts itself: made by hand, or by a merge."""
+        for name, entry in chosen.items():
+            version = entry["version"]
+            for edge in wanted[name]:
+                if not _admits(entry, edge):
+                    raise LockError(
+                        f"{self._where}/poetry.lock: {edge.by or 'the connector'} needs {name} {edge.constraint}, "
+                        f"and the lock has {', '.join(str(item['version']) for item in self._entries[name])}",
+                        advice="`poetry lock`",
+                    )
+            if not self._fits_python(entry):
+                raise LockError(
+                    f"{self._where}/poetry.lock: {name} {version} is for Python {entry['python-versions']}, and the "
+                    f"base image has Python {self._interpreter.version}",
+                    advice="choose a base image with an admitted Python, or lock again",
+                )
+
+    def _package(self, name: str, entry: Table, edges: Sequence[_Wanted]) -> LockedPackage:
+        source = {str(key): str(value) for key, value in (entry.get("source") or {}).items()}
+        if source.get("type") in ("git", "directory", "file", "url"):
+            raise LockError(
+                f"{self._where}/poetry.lock: {name} comes from {source['type']}, not from an index",
+                advice="this is not supported yet; publish it as a wheel on an index",
+            )
+        files = entry.get("files") or self._legacy_files.get(str(entry["name"])) or []
+        locked = tuple(_file(item, name, self._where) for item in files)
+        if not locked:
+            raise LockError(f"{self._where}/poetry.lock has no hashes for {name}", advice="`poetry lock`")
+        return LockedPackage(name, str(entry["version"]), locked, tuple(sorted({edge.by for edge in edges})), source)
+
+
+def _enabled(entry: Table, extras: frozenset[str]) -> frozenset[str]:
+    """The names of optional dependencies that come with these extras; an extra may ask for others of its package."""
+    own = canonicalize_name(entry["name"])
+    offered: dict[str, list[str]] = {}
+    for extra, texts in (entry.get("extras") or {}).items():
+        offered[canonicalize_name(extra)] = texts
+    names: set[str] = set()
+    pending, seen = [*extras], set(extras)
+    while pending:
+        for text in offered.get(pending.pop(), []):
+            requirement = Requirement(_bare(text))
+            names.add(canonicalize_name(requirement.name))
+            if canonicalize_name(requirement.name) == own:
+                more = {canonicalize_name(extra) for extra in requirement.extras} - seen
+                seen |= more
+                pending += more
+    return frozenset(names - {own})
+
+
+def _admits(entry: Table, edge: _Wanted) -> bool:
+    # The public index goes unnamed in a lock.
+    if edge.source is not None and (entry.get("source") or {}).get("reference", "PyPI").lower() != edge.source.lower():
+        return False
+    try:
+        return constraints.admits(edge.constraint, str(entry["version"]))
+    except (InvalidSpecifier, InvalidVersion):
+        return True  # old packages say things that only poetry understood when it locked
+
+
+def _file(item: Table, package: str, where: str) -> LockedFile:
+    algorithm, _, value = str(item["hash"]).partition(":")
+    if algorithm != "sha256" or not _SHA256.fullmatch(value):
+        raise LockError(f"{where}/poetry.lock: {package} is locked by {item['hash']}, and only sha256:… is accepted")
+    return LockedFile(str(item["file"]), value)
+
+
+def _bare(text: str) -> str:
+    """An extra's requirement as the lock writes it, `name (>=1.0)`, as PEP 508 takes it: name and extras alone."""
+    return text.split("(")[0].split(";")[0].strip()

@@ -1,0 +1,174 @@
+"""Garbage collection takes what is old, never what is named or in use, and leaves a whole store."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airbyte_ci.errors import StoreError
+from airbyte_ci.oci import sessions
+from airbyte_ci.oci.check import check
+from airbyte_ci.oci.collect import Policy, collect
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Platform
+from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.testing.images import random_image
+
+DAY = 86400.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def _age(store: Store, digest: Digest, days: float) -> None:
+    moment = time.time() - days * DAY
+    os.utime(store.path(digest), (moment, moment))
+
+
+def _age_all(store: Store, days: float) -> None:
+    for path in (store.root / "blobs" / "sha256").iterdir():
+        _age(store, Digest(path.name), days)
+
+
+def test_what_was_not_used_for_long_goes(store: Store) -> None:
+    """older_than removes by the time of the last use, not of the making."""
+    old, used = store.put(b"old"), store.put(b"used")
+    _age(store, old, 40)
+    _age(store, used, 40)
+    assert Store(store.root).has(used)
+    collected = collect(store, Policy(older_than=30 * DAY))
+    assert (collected.removed, store.has(old), store.has(used)) == (1, False, True)
+
+
+def test_the_longest_unused_go_until_the_store_is_small_enough(store: Store) -> None:
+    """max_size removes the oldest first and stops as soon as it may."""
+    blobs = [store.put(bytes([number]) * 1000) for number in range(5)]
+    for number, digest in enumerate(blobs):
+        _age(store, digest, 10 - number)
+    collect(store, Policy(max_size=2500))
+    assert [store.has(digest) for digest in blobs] == [False, False, False, True, True]
+
+
+def test_named_images_stay_whole(store: Store) -> None:
+    """Everything that a name reaches stays, however old; without the name it goes."""
+    image = random_image(store, seed=1, platform=Platform("linux", "amd64"))
+    store.tag("acme/source-x:dev", image.manifest.descriptor)
+    _age_all(store, 400)
+    collect(store, Policy(older_than=DAY, max_size=0))
+    assert check(store).damages == ()
+    store.untag("acme/source-x:dev")
+    _age_all(store, 400)
+    collect(store, Policy(older_than=DAY))
+    assert not store.has(image.digest)
+
+
+def test_nothing_that_a_running_process_used_goes(store: Store) -> None:
+    """Another process uses an old blob and lives on: the blob stays until the process ends, however it ends."""
+    digest = store.put(b"in use")
+    _age(store, digest, 400)
+    script = (
+        "import sys, pathlib; from airbyte_ci.oci.store import Store; from airbyte_ci.oci.digest import Digest; "
+        "print(Store(pathlib.Path(sys.argv[1])).has(Digest(sys.argv[2])), flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script, str(store.root), digest.hex]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "True\n"
+        collect(store, Policy(max_size=0), now=time.time() + 1000 * DAY)
+        assert store.path(digest).exists()
+        process.kill()
+    collect(store, Policy(max_size=0), now=time.time() + 1000 * DAY)
+    assert not store.path(digest).exists()
+
+
+def test_leftovers_of_killed_processes_go(store: Store) -> None:
+    """Half-written files and folders of commands that are no more are swept, those of living ones are not."""
+    stale, fresh = store.root / "ingest" / "stale", store.root / "ingest" / "fresh"
+    for path in (stale, fresh):
+        path.write_bytes(b"half")
+    (store.root / "scratch" / "bundle" / "deep").mkdir(parents=True)
+    past = time.time() - DAY
+    for path in (stale, store.root / "scratch" / "bundle"):
+        os.utime(path, (past, past))
+    os.utime(fresh, (time.time() + 60, time.time() + 60))
+    collect(store, Policy())
+    assert (stale.exists(), fresh.exists(), (store.root / "scratch" / "bundle").exists()) == (False, True, False)
+
+
+def test_only_one_collects_at_a_time(store: Store) -> None:
+    """A second collection says so instead of waiting."""
+    with (store.root / "collecting").open("a") as file:
+        assert sessions.is_free(file.fileno())
+        with pytest.raises(StoreError, match="another process"):
+            collect(store, Policy())
+
+
+def test_actions_go_like_everything_else(store: Store) -> None:
+    """An action that nobody asked for lately goes; asking marks it."""
+    keys = [action_key("test", 1, number) for number in range(2)]
+    for key in keys:
+        store.remember(key, {"value": 1})
+    past = time.time() - DAY
+    for path in (store.root / "actions").glob("*/*"):
+        os.utime(path, (past, past))
+    assert Store(store.root).recall(keys[0]) == {"value": 1}
+    collect(store, Policy(older_than=60))
+    assert [store.recall(key) for key in keys] == [{"value": 1}, None]
+
+
+Damage = Callable[[Store], None]
+
+
+def _flip(store: Store) -> None:
+    path = store.path(store.put(b"a blob that will be damaged"))
+    path.chmod(0o644)
+    path.write_bytes(b"A blob that will be damaged")
+
+
+def _shorten(store: Store) -> None:
+    path = store.path(store.put(b"a blob that will be shorter"))
+    path.chmod(0o644)
+    path.write_bytes(b"a blob")
+
+
+def _stranger(store: Store) -> None:
+    (store.root / "blobs" / "sha256" / "not-a-digest").write_bytes(b"x")
+
+
+def _action(store: Store) -> None:
+    store.remember(action_key("test", 1, "x"), {"value": 1})
+    (path,) = (store.root / "actions").glob("*/*")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+
+
+def _incomplete(store: Store) -> None:
+    image = random_image(store, seed=1, platform=Platform("linux", "amd64"))
+    store.tag("acme/source-x:dev", image.manifest.descriptor)
+    store.path(image.manifest.layers[0].digest).unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "subject"),
+    [
+        (_flip, "blob "),
+        (_shorten, "blob "),
+        (_stranger, "file not-a-digest"),
+        (_action, "action "),
+        (_incomplete, "image acme/source-x:dev"),
+    ],
+    ids=["flipped byte", "shorter", "stranger", "action", "named image without a layer"],
+)
+def test_damage_is_found_named_and_dropped(damage: Damage, subject: str, store: Store) -> None:
+    """check names what is damaged; with drop it is gone, and a second check finds nothing."""
+    random_image(store, seed=2, platform=Platform("linux", "amd64"))
+    damage(store)
+    (found,) = check(store).damages
+    assert found.subject.startswith(subject)
+    assert len(check(store, drop=True).damages) == 1
+    assert check(store).damages == ()
