@@ -11,9 +11,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import listing  # the measures lie beside this script
+import registries
+import stores
 from timing import Measure
 
-MEASURES = (*listing.MEASURES,)
+MEASURES = (*listing.MEASURES, *stores.MEASURES, *registries.MEASURES)
 
 
 def main() -> None:

@@ -4,12 +4,22 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airbyte_ci.container.tree import Node, Tree, is_opaque, is_whiteout
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.tar import Entry
 
+# What belongs to the machine that runs an image, and names that a layer cannot say.
+_FOREIGN = re.compile(
+    r"""
+      (dev|proc|sys|run)/.*
+    | etc/(machine-id|hostname|hosts|resolv\.conf)
+    | (.*/)?\.wh\..*
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 # Files that package managers and Python write differently on each run and that nothing needs in an image.
 _NOISE = re.compile(
     r"""
@@ -18,44 +28,84 @@ _NOISE = re.compile(
     | var/cache/(apt/.*\.bin|apt/archives/.+|ldconfig/aux-cache)
     | var/lib/apt/lists/.+
     | var/lib/dpkg/.*-old
-    | etc/(machine-id|hostname|hosts|resolv\.conf|\.pwd\.lock)
+    | etc/\.pwd\.lock
     | etc/(passwd|group|shadow|gshadow|subuid|subgid)-
     | (root|home/[^/]+)/\.cache/pip/.*
-    | (dev|proc|sys|run)/.*
     | (.*/)?__pycache__(/.*)?
-    | (.*/)?\.wh\..*
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
+_NOTHING = Tree(())
 
 
 def entries(upper: Path, lower: Tree, ignored: frozenset[str]) -> list[Entry]:
     """The upper folder as layer entries; `ignored` are the places where something was lent to the command."""
-    links: dict[int, str] = {}
-    found = list(_walk(upper, "", lower, ignored, links))
-    return tar.sorted_entries(_without_idle_folders(found, lower))
+    lent = frozenset(parent for path in ignored for parent in tar.parents(path))
+    found = _Walk(upper, ignored, lent, {}).below("", lower)
+    return tar.sorted_entries({entry.path: entry for entry in found}.values())
 
 
-def _walk(upper: Path, folder: str, lower: Tree, ignored: frozenset[str], links: dict[int, str]) -> Iterator[Entry]:
-    for item in sorted(os.scandir(upper / folder), key=lambda entry: entry.name.encode("utf-8", "surrogateescape")):
-        path = f"{folder}/{item.name}" if folder else item.name
-        status = item.stat(follow_symlinks=False)
-        if path in ignored or _NOISE.fullmatch(path):
-            continue
-        if is_whiteout(status):
-            if lower.entry(path):
-                yield tar.whiteout(path)
-            continue
-        if stat.S_ISDIR(status.st_mode):
-            yield _entry(upper / path, path, status)
-            if is_opaque(upper / path) and lower.entry(path):
-                yield Entry(f"{path}/{tar.OPAQUE}", mode=0)
-            yield from _walk(upper, path, lower, ignored, links)
-        elif status.st_nlink > 1 and status.st_ino in links:
-            yield Entry(path, "hardlink", stat.S_IMODE(status.st_mode), link=links[status.st_ino])
-        elif not _unchanged(upper / path, status, lower.entry(path)):
-            links[status.st_ino] = path
-            yield _entry(upper / path, path, status)
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    upper: Path
+    ignored: frozenset[str]
+    lent: frozenset[str]
+    links: dict[int, str]
+
+    def below(self, folder: str, lower: Tree) -> Iterator[Entry]:
+        """What a folder holds that is not in `lower`, the layers below as far as they show through here."""
+        for item in sorted(os.scandir(self.upper / folder), key=lambda entry: os.fsencode(entry.name)):
+            path = f"{folder}/{item.name}" if folder else item.name
+            status = item.stat(follow_symlinks=False)
+            if path in self.ignored or _FOREIGN.fullmatch(path):
+                continue
+            if is_whiteout(status):
+                if lower.entry(path):
+                    yield tar.whiteout(path)
+            elif _NOISE.fullmatch(path):
+                yield from self._noise(path, status, lower)
+            elif stat.S_ISDIR(status.st_mode):
+                yield from self._folder(path, status, lower)
+            else:
+                yield from self._file(path, status, lower)
+
+    def _folder(self, path: str, status: os.stat_result, lower: Tree) -> Iterator[Entry]:
+        opaque = is_opaque(self.upper / path)
+        before = lower.entry(path)
+        inside = list(self.below(path, _NOTHING if opaque else lower))
+        if opaque and before:
+            inside.append(Entry(f"{path}/{tar.OPAQUE}", mode=0))
+        entry = _entry(self.upper / path, path, status)
+        idle = _same_folder(entry, before) if before else path in self.lent
+        if inside or not idle:
+            yield entry
+            yield from inside
+
+    def _file(self, path: str, status: os.stat_result, lower: Tree) -> Iterator[Entry]:
+        if status.st_nlink > 1 and status.st_ino in self.links:
+            # Some tools set a link's owner and mode again, so they must be those of the file.
+            yield replace(_entry(self.upper / path, path, status), kind="hardlink", content=b"", link=self.links[status.st_ino])
+        elif not _unchanged(self.upper / path, status, lower.entry(path)):
+            self.links[status.st_ino] = path
+            yield _entry(self.upper / path, path, status)
+            yield from _stale_byte_code(path, lower)
+
+    def _noise(self, path: str, status: os.stat_result, lower: Tree) -> Iterator[Entry]:
+        """Noise is left out; but byte code that was written anew must not show through in its old version."""
+        before = lower.entry(path)
+        if before and stat.S_ISDIR(status.st_mode) and not is_opaque(self.upper / path):
+            yield from self.below(path, lower)
+        elif before and "__pycache__" in path and not _unchanged(self.upper / path, status, before):
+            yield tar.whiteout(path)
+
+
+def _stale_byte_code(path: str, lower: Tree) -> Iterator[Entry]:
+    """Byte code of the layers below for a module that was changed: unchecked, it would be run in its place."""
+    folder, _, name = path.rpartition("/")
+    if name.endswith(".py"):
+        cache = f"{folder}/__pycache__" if folder else "__pycache__"
+        start = name.removesuffix("py")
+        yield from (tar.whiteout(f"{cache}/{item}") for item in lower.names(cache) if item.startswith(start))
 
 
 def _entry(disk: Path, path: str, status: os.stat_result) -> Entry:
@@ -88,7 +138,12 @@ def _content(disk: Path, status: os.stat_result) -> tuple[tar.Kind, str, bytes |
 
 
 def _xattrs(disk: Path) -> dict[str, bytes]:
-    names = [name for name in os.listxattr(disk, follow_symlinks=False) if name.startswith(("security.", "user."))]
+    # Others are this machine's (SELinux labels, overlayfs' own), or have no spelling in an archive.
+    names = [
+        name
+        for name in os.listxattr(disk, follow_symlinks=False)
+        if name == "security.capability" or (name.startswith("user.") and "=" not in name)
+    ]
     return {name: os.getxattr(disk, name, follow_symlinks=False) for name in sorted(names)}
 
 
@@ -112,19 +167,8 @@ def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
     return (status.st_mode, status.st_uid, status.st_gid, size)
 
 
-def _without_idle_folders(found: list[Entry], lower: Tree) -> Iterator[Entry]:
-    """Leaves out folders that exist below, are as they were and hold no change."""
-    used = {parent for entry in found if entry.kind != "dir" for parent in tar.parents(entry.path)}
-    for entry in found:
-        if entry.kind == "dir" and entry.path not in used:
-            before = lower.entry(entry.path)
-            if before and before.is_dir and _same_folder(entry, before):
-                continue
-        yield entry
-
-
 def _same_folder(entry: Entry, before: Node) -> bool:
-    return (entry.mode, entry.uid, entry.gid) == (
+    return before.is_dir and (entry.mode, entry.uid, entry.gid) == (
         stat.S_IMODE(before.status.st_mode),
         before.status.st_uid,
         before.status.st_gid,

@@ -8,6 +8,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
+from packaging.version import Version
+
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci import tar
@@ -149,6 +151,8 @@ def _convert(
     installed = wheel.read(workshop.store.path(Digest(file.sha256)), file.name, interpreter)
     if installed.name != package.name:
         raise PackageError(f"the lock's file for {package.name} is a wheel of {installed.name}: {file.name}")
+    if Version(installed.version) != Version(package.version):
+        raise PackageError(f"the lock's file for {package.name} {package.version} is of another version: {file.name}")
     entries = [entry for entry in installed.entries if entry.path not in excluded]
     segment = make_segment(workshop.store, entries)
     paths = sorted(entry.path for entry in entries)

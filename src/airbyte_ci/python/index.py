@@ -29,8 +29,8 @@ class PackageIndex:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, offline: bool = False) -> "PackageIndex":
         """The indexes of pip's and uv's variables."""
-        main = next((environment[name] for name in _MAIN_VARIABLES if environment.get(name)), None)
-        extra = (url for name in _EXTRA_VARIABLES for url in environment.get(name, "").split())
+        main = next((_url(environment[name]) for name in _MAIN_VARIABLES if environment.get(name)), None)
+        extra = (_url(text) for name in _EXTRA_VARIABLES for text in environment.get(name, "").split())
         return cls(main, tuple(url for url in extra if url.startswith(("http://", "https://"))), offline)
 
     def fetch(self, store: Store, project: str, file: LockedFile) -> Digest:
@@ -78,6 +78,12 @@ class PackageIndex:
         for index in (self.main or api.default_url, *self.extra):
             page = api.page(index, project)
             yield from page.packages if page else ()
+
+
+def _url(text: str) -> str:
+    """uv lets an index have a name: `internal=https://…`."""
+    name, equals, url = text.partition("=")
+    return url if equals and "/" not in name else text
 
 
 @functools.cache

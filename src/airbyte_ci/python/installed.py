@@ -56,10 +56,16 @@ def _read(tree: Tree, folder: str, name: str) -> Iterator[Distribution]:
         return
     headers = HeaderParser().parsestr(metadata.decode(errors="replace"), headersonly=True)
     record = (tree.read(f"{info}/RECORD") or b"").decode(errors="replace")
-    files = {posixpath.normpath(posixpath.join(folder, row[0])) for row in csv.reader(record.splitlines()) if row}
+    rows = (row[0] for row in csv.reader(record.splitlines()) if row)
+    files = {posixpath.normpath(posixpath.join(folder, path)).lstrip("/") for path in rows}
     # Whatever RECORD says, the metadata folder is the distribution's.
     files |= {f"{info}/{item}" for item in tree.names(info)}
     yield Distribution(canonicalize_name(str(headers["Name"])), str(headers["Version"]), tuple(sorted(files)))
+
+
+def folders(interpreter: Interpreter) -> list[str]:
+    """The folders that distributions share: site-packages and scripts, relative to the root."""
+    return sorted({*site_packages(interpreter), interpreter.scripts.strip("/")})
 
 
 def files_below(tree: Tree, folders: Iterable[str]) -> tuple[str, ...]:
@@ -68,16 +74,20 @@ def files_below(tree: Tree, folders: Iterable[str]) -> tuple[str, ...]:
 
 
 def removals(
-    present: Iterable[Distribution], files: Collection[str], names: Collection[str], supplied: Collection[str]
+    present: Iterable[Distribution],
+    files: Collection[str],
+    names: Collection[str],
+    supplied: Collection[str],
+    roots: Collection[str],
 ) -> list[Entry]:
     """Whiteouts for the distributions in `names`, less what the environment supplies at the same path.
 
-    `files` are the base's files; a folder that would become empty is removed as a whole.
+    `files` are the base's files; a folder that would become empty is removed as a whole, if it is inside of `roots`.
     """
     there = set(files)
     gone = {path for item in present if item.name in names for path in item.files if path in there}
     gone |= _compiled(gone, there)
-    return [tar.whiteout(path) for path in sorted(_collapsed(gone, there, set(supplied)))]
+    return [tar.whiteout(path) for path in sorted(_collapsed(gone, there, set(supplied), roots))]
 
 
 def _compiled(sources: Collection[str], there: Collection[str]) -> set[str]:
@@ -92,10 +102,11 @@ def _compiled(sources: Collection[str], there: Collection[str]) -> set[str]:
     return found
 
 
-def _collapsed(gone: set[str], there: set[str], supplied: set[str]) -> set[str]:
+def _collapsed(gone: set[str], there: set[str], supplied: set[str], roots: Collection[str]) -> set[str]:
     """The smallest set of whiteouts: whole folders where nothing of the base stays and nothing new comes."""
     kept = {parent for path in there - gone for parent in tar.parents(path)}
     kept |= {parent for path in supplied for parent in tar.parents(path)}
+    kept |= {folder for root in roots for folder in (*tar.parents(root), root)}
     result = set()
     for path in gone - supplied:
         whole = next((parent for parent in tar.parents(path) if parent not in kept), None)

@@ -70,9 +70,11 @@ class Interpreter:
     def parse(cls, answer: str) -> "Interpreter":
         """From what `PROBE` printed; raises ImageError when it is something else."""
         try:
-            return cls(**json.loads(answer.strip().splitlines()[-1]))
-        except (ValueError, TypeError, IndexError) as error:
+            found = cls(**json.loads(answer.strip().splitlines()[-1]))
+            found.tags()  # what it says must make sense before anything relies on it
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise ImageError(f"the image's Python did not describe itself ({error})") from error
+        return found
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -55,11 +55,10 @@ def of(store: Store, image: Image) -> Inventory:
     state = evaluator.state(())
     tree = evaluator.tree(state)
     interpreter = _ask(store, evaluator, state, tree)
-    folders = [*installed.site_packages(interpreter), interpreter.scripts.strip("/")]
     inventory = Inventory(
         interpreter,
         installed.distributions(tree, interpreter),
-        installed.files_below(tree, sorted(set(folders))),
+        installed.files_below(tree, installed.folders(interpreter)),
     )
     store.remember(key, inventory.to_json())
     return inventory

@@ -25,7 +25,8 @@ def _operations(store: Store, environment: Environment, base: Inventory) -> Iter
     if not environment.packages:
         return
     names = {package.name for package in environment.packages}
-    gone = installed.removals(base.distributions, base.files, names, environment.paths)
+    roots = installed.folders(base.interpreter)
+    gone = installed.removals(base.distributions, base.files, names, environment.paths, roots)
     if gone:
         layer = layer_of(store, gone)
         yield AddLayer(json.dumps(layer.to_json(), sort_keys=True), "remove replaced Python distributions")

@@ -39,6 +39,6 @@ def _parse_line(line: str, what: str) -> Pinned:
     except InvalidRequirement as error:
         raise LockError(f"{what}: {line[:60]!r} is not a requirement") from error
     versions = [item.version for item in requirement.specifier if item.operator == "=="]
-    if len(versions) != 1 or not hashes:
+    if len(versions) != 1 or versions[0].endswith(".*") or not hashes:
         raise LockError(f"{what}: {requirement.name} is not pinned to one version with hashes")
     return Pinned(canonicalize_name(requirement.name), versions[0], hashes, requirement.marker)

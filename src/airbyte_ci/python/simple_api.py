@@ -5,9 +5,16 @@ Slow to import, so it is imported only when something has to come over the netwo
 
 import threading
 from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
 
 import requests
-from pypi_simple import PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, ProjectPage, PyPISimple
+from pypi_simple import (
+    PYPI_SIMPLE_ENDPOINT,
+    NoSuchProjectError,
+    ProjectPage,
+    PyPISimple,
+    UnsupportedRepoVersionError,
+)
 
 from airbyte_ci.errors import DigestMismatch, PackageError
 from airbyte_ci.oci.digest import Digest
@@ -16,6 +23,7 @@ from airbyte_ci.oci.store import Store
 _TRIES = 4
 _TIMEOUT = (15, 120)
 _RETRIED = (429, 500, 502, 503, 504)
+Login = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -24,6 +32,7 @@ class SimpleApi:
 
     _pages: dict[tuple[str, str], ProjectPage | None] = field(default_factory=dict)
     _local: threading.local = field(default_factory=threading.local)
+    _logins: dict[str, Login] = field(default_factory=dict)
 
     @property
     def default_url(self) -> str:
@@ -33,6 +42,7 @@ class SimpleApi:
         """The project's files on an index, asked once; None where the index does not have it."""
         key = (index, project)
         if key not in self._pages:
+            self._remember_login(index)
             try:
                 client = self._client()
                 client.endpoint = index.rstrip("/") + "/"
@@ -41,6 +51,11 @@ class SimpleApi:
                 self._pages[key] = None
             except requests.RequestException as error:
                 raise PackageError(f"looking for {project} in the package index: {_reason(error)}") from error
+            except (UnsupportedRepoVersionError, ValueError) as error:
+                # Their texts hold the URL, which may carry credentials.
+                raise PackageError(
+                    f"looking for {project} in the package index: its answer is not one ({type(error).__name__})"
+                ) from error
         return self._pages[key]
 
     def download(self, store: Store, name: str, url: str, size: int | None, digest: Digest) -> None:
@@ -55,30 +70,39 @@ class SimpleApi:
                     advice="the index or something before it cannot be trusted; nothing was kept",
                 ) from error
             except requests.RequestException as error:
-                if attempt == _TRIES or not _passing(error):
+                if attempt == _TRIES or not isinstance(error, requests.exceptions.ChunkedEncodingError):
                     raise PackageError(f"fetching {name}: {_reason(error)}") from error
 
     def _download(self, store: Store, url: str, size: int | None, digest: Digest) -> None:
-        with self._client().s.get(url, stream=True, timeout=_TIMEOUT) as response:
+        login = self._logins.get(urlsplit(url).netloc)
+        # As it is: some servers call a .tar.gz a text that they compressed on the way, and it would be unpacked.
+        headers = {"Accept-Encoding": "identity"}
+        with self._client().s.get(url, stream=True, timeout=_TIMEOUT, headers=headers, auth=login) as response:
             response.raise_for_status()
             with store.writer(expected=digest, size=size) as writer:
                 for chunk in response.iter_content(1 << 18):
                     writer.write(chunk)
+                    if size is not None and writer.size > size:
+                        break
+
+    def _remember_login(self, index: str) -> None:
+        """Pages may name files on their own host in full: the index's credentials are for these too, as with pip."""
+        parts = urlsplit(index)
+        if parts.username is not None:
+            host = parts.netloc.rpartition("@")[2]
+            self._logins[host] = (unquote(parts.username), unquote(parts.password or ""))
 
     def _client(self) -> PyPISimple:
         """One client per thread: a requests session is not promised to be shared."""
         if not hasattr(self._local, "client"):
             session = requests.Session()
-            retry = requests.adapters.Retry(3, backoff_factor=0.5, status_forcelist=_RETRIED)
+            # A last bad status comes back as an answer, so that it can be told.
+            retry = requests.adapters.Retry(3, backoff_factor=0.5, status_forcelist=_RETRIED, raise_on_status=False)
             for scheme in ("https://", "http://"):
                 session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry))
             self._local.client = PyPISimple(session=session)
         client: PyPISimple = self._local.client
         return client
-
-
-def _passing(error: requests.RequestException) -> bool:
-    return error.response is None or error.response.status_code in _RETRIED
 
 
 def _reason(error: requests.RequestException) -> str:

@@ -4,10 +4,12 @@ Reading and RECORD are `installer`'s; where files go, and that none escapes, is 
 """
 
 import base64
+import configparser
 import os
 import posixpath
 import zipfile
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +19,7 @@ from installer.destinations import WheelDestination
 from installer.exceptions import InstallerError
 from installer.records import Hash, RecordEntry
 from installer.scripts import Script
-from installer.sources import WheelFile
+from installer.sources import WheelContentElement, WheelFile
 from installer.utils import Scheme
 from packaging.tags import Tag
 from packaging.utils import (
@@ -39,6 +41,12 @@ _SIZE_LIMIT = 8 << 30
 _FILE_LIMIT = 1_000_000
 
 
+# How installer and zipfile say that a file is not what it should be.
+_DAMAGE = (
+    *(InstallerError, InvalidWheelFilename, zipfile.BadZipFile, zlib.error, configparser.Error),
+    *(ValueError, LookupError, TypeError, AssertionError, RuntimeError, EOFError, OSError),
+)
+
 TagOrder = Mapping[Tag, int]
 
 
@@ -49,7 +57,7 @@ def tag_order(interpreter: Interpreter) -> TagOrder:
 
 def choose(files: Iterable[LockedFile], order: TagOrder) -> LockedFile | None:
     """The best wheel among the files for an interpreter, or None where there is none."""
-    best: tuple[int, tuple[int, ...], LockedFile] | None = None
+    best: tuple[int, tuple[()] | tuple[int, str], LockedFile] | None = None
     for file in files:
         if not file.name.endswith(".whl"):
             continue
@@ -59,8 +67,9 @@ def choose(files: Iterable[LockedFile], order: TagOrder) -> LockedFile | None:
             continue
         positions = [order[tag] for tag in supported if tag in order]
         if positions:
-            candidate = (min(positions), tuple(-part for part in build[:1] if isinstance(part, int)), file)
-            if best is None or candidate[:2] < best[:2]:
+            # A later build of the same tag is a correction of the earlier; none at all comes before the first.
+            candidate = (-min(positions), build, file)
+            if best is None or candidate[:2] > best[:2]:
                 best = candidate
     return best[2] if best else None
 
@@ -81,14 +90,15 @@ def read(path: Path, filename: str, interpreter: Interpreter) -> InstalledWheel:
         name, version, _, _ = parse_wheel_filename(filename)
         with zipfile.ZipFile(path) as archive:
             _check_size(archive, filename)
+            _check_names(archive, filename)
             source = _Source(archive, filename)
             source.validate_record()
             destination = _Destination(interpreter, filename)
             # Some wheels ship their builder's INSTALLER; a second one would be listed twice in RECORD.
             told = {} if "INSTALLER" in source.dist_info_filenames else {"INSTALLER": b"airbyte-ci\n"}
             install(source, destination, told)
-    except (InstallerError, InvalidWheelFilename, zipfile.BadZipFile, ValueError, KeyError, OSError) as error:
-        reason = "; ".join(getattr(error, "issues", ())) or str(error)
+    except _DAMAGE as error:
+        reason = "; ".join(getattr(error, "issues", ())) or str(error) or type(error).__name__
         raise PackageError(f"installing {filename}: it is not a valid wheel ({reason})") from error
     return InstalledWheel(
         canonicalize_name(name), str(version), tuple(destination.entries.values()), destination.record
@@ -101,12 +111,26 @@ def _check_size(archive: zipfile.ZipFile, filename: str) -> None:
         raise PackageError(f"installing {filename}: it unpacks to more than a wheel may")
 
 
+def _check_names(archive: zipfile.ZipFile, filename: str) -> None:
+    """Every name must be a plain relative path: what comes later relies on it, and never ends on some others."""
+    for member in archive.infolist():
+        name = member.filename.removesuffix("/")
+        if posixpath.normpath(name) != name or name.startswith(("/", "../")) or name == ".." or "\0" in name:
+            raise PackageError(f"installing {filename}: its file {member.filename!r} would land outside of its folder")
+        if name.endswith(".data") and "/" not in name and not member.is_dir():
+            raise PackageError(f"installing {filename}: {name} is a file, and should be a folder")
+
+
 class _Source(WheelFile):
     """A wheel with its true file name, wherever it is kept: the store knows it by its hash."""
 
     def __init__(self, archive: zipfile.ZipFile, filename: str) -> None:
         archive.filename = filename
         super().__init__(archive)
+
+    def get_contents(self) -> Iterator[WheelContentElement]:
+        """Without byte code: which Python made it, and of what, is not known (pip leaves it out too)."""
+        return (item for item in super().get_contents() if "__pycache__" not in item[0][0].split("/"))
 
 
 class _Destination(WheelDestination):
