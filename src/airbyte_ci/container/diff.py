@@ -57,7 +57,7 @@ class _Walk:
         for item in sorted(os.scandir(self.upper / folder), key=lambda entry: os.fsencode(entry.name)):
             path = f"{folder}/{item.name}" if folder else item.name
             status = item.stat(follow_symlinks=False)
-            if path in self.ignored or _FOREIGN.fullmatch(path):
+            if path in self.ignored or _FOREIGN.fullmatch(path) or stat.S_ISSOCK(status.st_mode):
                 continue
             if is_whiteout(status):
                 if lower.entry(path):

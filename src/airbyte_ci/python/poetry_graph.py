@@ -187,7 +187,9 @@ class _Graph:
         locked = tuple(_file(item, name, self._where) for item in files)
         if not locked:
             raise LockError(f"{self._where}/poetry.lock has no hashes for {name}", advice="`poetry lock`")
-        return LockedPackage(name, str(entry["version"]), locked, tuple(sorted({edge.by for edge in edges})), source)
+        version = str(entry["version"])
+        Version(version)  # whatever follows may rely on its being one
+        return LockedPackage(name, version, locked, tuple(sorted({edge.by for edge in edges})), source)
 
 
 def _enabled(entry: Table, extras: frozenset[str]) -> frozenset[str]:

@@ -57,7 +57,7 @@ def tag_order(interpreter: Interpreter) -> TagOrder:
 
 def choose(files: Iterable[LockedFile], order: TagOrder) -> LockedFile | None:
     """The best wheel among the files for an interpreter, or None where there is none."""
-    best: tuple[int, tuple[()] | tuple[int, str], LockedFile] | None = None
+    best: tuple[int, tuple[()] | tuple[int, str], str, LockedFile] | None = None
     for file in files:
         if not file.name.endswith(".whl"):
             continue
@@ -68,10 +68,10 @@ def choose(files: Iterable[LockedFile], order: TagOrder) -> LockedFile | None:
         positions = [order[tag] for tag in supported if tag in order]
         if positions:
             # A later build of the same tag is a correction of the earlier; none at all comes before the first.
-            candidate = (-min(positions), build, file)
-            if best is None or candidate[:2] > best[:2]:
+            candidate = (-min(positions), build, file.name, file)
+            if best is None or candidate[:3] > best[:3]:
                 best = candidate
-    return best[2] if best else None
+    return best[3] if best else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +113,12 @@ def _check_size(archive: zipfile.ZipFile, filename: str) -> None:
 
 def _check_names(archive: zipfile.ZipFile, filename: str) -> None:
     """Every name must be a plain relative path: what comes later relies on it, and never ends on some others."""
+    data = f"{'-'.join(filename.split('-')[:2])}.data"
     for member in archive.infolist():
         name = member.filename.removesuffix("/")
-        if posixpath.normpath(name) != name or name.startswith(("/", "../")) or name == ".." or "\0" in name:
+        if posixpath.normpath(name) != name or name.startswith(("/", "../")) or name == "..":
             raise PackageError(f"installing {filename}: its file {member.filename!r} would land outside of its folder")
-        if name.endswith(".data") and "/" not in name and not member.is_dir():
+        if name == data and not member.is_dir():
             raise PackageError(f"installing {filename}: {name} is a file, and should be a folder")
 
 

@@ -1,0 +1,63 @@
+"""An image as one tar file that everybody loads: an OCI layout with Docker's manifest.json beside it.
+
+skopeo reads it as `oci-archive:` and as `docker-archive:`, `docker load` and `podman load` take it as it is.
+"""
+
+from collections.abc import Collection, Iterator
+
+from airbyte_ci.oci import tar
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Descriptor, Image, Index, canonical_json
+from airbyte_ci.oci.store import REF_NAME, Store
+from airbyte_ci.oci.tar import Entry, Writable
+
+
+def write(store: Store, image: Image, name: str, target: Writable, *, left_out: Collection[Digest] = ()) -> None:
+    """Writes the archive. Layers whose diffIDs are in `left_out` are named but not there: the reader has them."""
+    entries = list(_entries(store, image, name, left_out))
+    for entry in tar.sorted_entries(entries):
+        _write_verified(store, entry, target)
+    target.write(tar.END)
+
+
+def _entries(store: Store, image: Image, name: str, left_out: Collection[Digest]) -> Iterator[Entry]:
+    yield tar.directory("blobs")
+    yield tar.directory("blobs/sha256")
+    yield Entry("oci-layout", content=canonical_json({"imageLayoutVersion": "1.0.0"}))
+    named = Descriptor(
+        image.manifest.media_type,
+        image.digest,
+        len(image.manifest.raw),
+        # containerd looks for the full name, others for the short one.
+        {REF_NAME: name.rpartition(":")[2], "io.containerd.image.name": f"docker.io/{name}"},
+        image.config.platform,
+    )
+    yield Entry("index.json", content=Index.make((named,), {}).raw)
+    docker = {
+        "Config": _place(image.manifest.config.digest),
+        "RepoTags": [name],
+        "Layers": [_place(layer.digest) for layer, _ in image.layers],
+    }
+    yield Entry("manifest.json", content=canonical_json([docker]))
+    blobs = {image.digest, image.manifest.config.digest}
+    blobs |= {layer.digest for layer, diff_id in image.layers if diff_id not in left_out}
+    for digest in blobs:
+        yield Entry(_place(digest), mode=0o444, content=store.path(digest))
+
+
+def _place(digest: Digest) -> str:
+    return f"blobs/sha256/{digest.hex}"
+
+
+def _write_verified(store: Store, entry: Entry, target: Writable) -> None:
+    """A blob's bytes are verified as they pass; everything else is written as it is."""
+    if isinstance(entry.content, bytes):
+        tar.write([entry], target)
+        return
+    digest = Digest(entry.path.rpartition("/")[2])
+    size = store.size(digest)
+    target.write(tar.header(entry, size))
+    with store.open(digest) as blob:
+        while chunk := blob.read(1 << 20):
+            target.write(chunk)
+    target.write(b"\0" * (-size % tar.BLOCK))

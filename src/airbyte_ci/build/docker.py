@@ -1,0 +1,67 @@
+"""Loading an image into the Docker daemon of this machine, sending only the layers that it lacks."""
+
+import json
+import shutil
+import subprocess
+
+from airbyte_ci.build import archive
+from airbyte_ci.errors import RegistryError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Image
+from airbyte_ci.oci.store import Store
+
+
+def load(store: Store, image: Image, name: str) -> None:
+    """`docker load` of the image under a name; raises RegistryError when there is no daemon or it refuses."""
+    if shutil.which("docker") is None:
+        raise RegistryError("loading into Docker: there is no `docker` command", advice="use --output=archive:FILE")
+    known = _shared_prefix(image)
+    if known and _sent(store, image, name, known) is None:
+        return
+    # A daemon with another way of keeping images (containerd's) wants every layer, whatever it has.
+    refused = _sent(store, image, name, frozenset())
+    if refused is not None:
+        raise RegistryError(f"loading {name} into Docker: {refused}", advice="is the Docker daemon running?")
+
+
+def _sent(store: Store, image: Image, name: str, left_out: frozenset[Digest]) -> str | None:
+    """What the daemon said when it refused, None when it took the image."""
+    process = subprocess.Popen(
+        ["docker", "load", "--quiet"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    try:
+        with process.stdin as pipe:
+            archive.write(store, image, name, pipe, left_out=left_out)
+    except BrokenPipeError:
+        pass  # it ended early, and its words say why
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        message = process.stderr.read().decode(errors="replace") if process.stderr else ""
+        if process.stderr:
+            process.stderr.close()
+        process.wait()
+    return None if process.returncode == 0 else message.strip().rpartition("\n")[2] or "docker load failed"
+
+
+def _shared_prefix(image: Image) -> frozenset[Digest]:
+    """The layers from the base up that some image of the daemon has in the same order: those it need not be sent."""
+    ours = [str(item) for item in image.config.diff_ids]
+    longest = 0
+    for theirs in _daemon_layers():
+        shared = next((n for n, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]), None)
+        longest = max(longest, min(len(ours), len(theirs)) if shared is None else shared)
+    return frozenset(image.config.diff_ids[:longest])
+
+
+def _daemon_layers() -> list[list[str]]:
+    listed = subprocess.run(["docker", "images", "--quiet", "--no-trunc"], capture_output=True, text=True, check=False)
+    identities = sorted(set(listed.stdout.split()))
+    if not identities:
+        return []
+    command = ["docker", "image", "inspect", "--format", "{{json .RootFS.Layers}}", *identities]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    layers = [json.loads(line) for line in shown.stdout.splitlines() if line.startswith("[")]
+    return [[str(item) for item in each] for each in layers]

@@ -1,0 +1,84 @@
+"""Running a built image: a connector's commands, a shell, and the `spec` by which a build is verified."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airbyte_ci.container import sandbox
+from airbyte_ci.container.evaluate import Evaluator
+from airbyte_ci.errors import ImageError
+from airbyte_ci.oci.image import Image
+from airbyte_ci.oci.store import Store, action_key
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """How to run: what is lent to the container, which network, at a terminal or not."""
+
+    mounts: tuple[sandbox.Mount, ...] = ()
+    network: sandbox.Network = "private"
+    terminal: bool = False
+    shell: bool = False
+
+
+def run(store: Store, image: Image, arguments: Sequence[str], settings: RunSettings) -> int:
+    """Runs the image with this process' own stdin, stdout and stderr; the connector's exit code."""
+    evaluator = Evaluator(store, image)
+    state = evaluator.state(())
+    tree = evaluator.tree(state)
+    if settings.shell:
+        shell = "/bin/bash" if tree.resolve("bin/bash") else "/bin/sh"
+        command = evaluator.command(state, tree, (shell, *arguments), use_entrypoint=False)
+    else:
+        command = evaluator.command(state, tree, arguments, use_entrypoint=True)
+    command = replace(
+        command,
+        mounts=settings.mounts,
+        network=settings.network,
+        terminal=settings.terminal,
+        keep_output=False,
+        stdin=None,
+    )
+    return sandbox.run(store, tree, command).returncode
+
+
+def verify(store: Store, image: Image, *, again: bool = False) -> Mapping[str, Any]:
+    """The image's specification, from running `spec`; raises ImageError when it does not answer with one.
+
+    Remembered by the image's digest: the same bytes answer the same.
+    """
+    key = action_key("spec", FORMAT_VERSION, {"image": str(image.digest)})
+    if not again and (known := store.recall(key)):
+        return known
+    evaluator = Evaluator(store, image)
+    state = evaluator.state(())
+    tree = evaluator.tree(state)
+    command = evaluator.command(state, tree, ("spec",), use_entrypoint=True)
+    finished = sandbox.run(store, tree, replace(command, timeout=300))
+    output = finished.stdout.decode(errors="replace")
+    specification = _specification(output)
+    if finished.returncode or specification is None:
+        said = (finished.stderr.decode(errors="replace").strip() or output.strip()).splitlines()[-12:]
+        shown = "".join(f"\n    {line}" for line in said)
+        raise ImageError(
+            f"the built image does not answer `spec` (exit code {finished.returncode}):{shown}",
+            advice="look around in it with `airbyte-ci connectors --name=… run --shell`",
+        )
+    store.remember(key, dict(specification))
+    return specification
+
+
+def _specification(output: str) -> dict[str, Any] | None:
+    """The `spec` of a SPEC message among the lines (Airbyte protocol); log lines may come before."""
+    for line in output.splitlines():
+        try:
+            message = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(message, dict) and message.get("type") == "SPEC" and isinstance(message.get("spec"), dict):
+            specification: dict[str, Any] = message["spec"]
+            return specification
+    return None

@@ -1,0 +1,379 @@
+"""Wheels: which is chosen, where its files go, and which are refused."""
+
+import base64
+import csv
+import hashlib
+import tempfile
+import warnings
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airbyte_ci.errors import PackageError
+from airbyte_ci.oci.tar import Entry
+from airbyte_ci.python import wheel
+from airbyte_ci.python.lock import LockedFile
+from tests.python import wheels
+from tests.python.interpreters import cpython
+
+PYTHON = cpython()
+SITE = "usr/local/lib/python3.11/site-packages"
+INFO = "demo-1.0.dist-info"
+
+
+def read(path: Path) -> dict[str, Entry]:
+    return {entry.path: entry for entry in wheel.read(path, path.name, PYTHON).entries}
+
+
+def text(entry: Entry) -> str:
+    assert isinstance(entry.content, bytes)
+    return entry.content.decode()
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(PackageError) as caught:
+        wheel.read(path, path.name, PYTHON)
+    assert caught.value.message.startswith(f"installing {path.name}: ")
+    return caught.value.message
+
+
+# --- choosing --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["x-1-py3-none-any.whl", "x-1.tar.gz"], "x-1-py3-none-any.whl"),
+        (["x-1.tar.gz"], None),
+        (["x-1-cp310-cp310-manylinux_2_17_x86_64.whl"], None),
+        (["x-1-cp311-cp311-macosx_11_0_arm64.whl", "x-1-cp311-cp311-win_amd64.whl"], None),
+        (["x-1-cp311-cp311-manylinux_2_17_aarch64.whl"], None),
+        (["x-1-cp311-cp311-musllinux_1_2_x86_64.whl"], None),
+        (["x-1-cp311-cp311-manylinux_2_37_x86_64.whl"], None),
+        (
+            ["x-1-py3-none-any.whl", "x-1-cp311-cp311-manylinux2014_x86_64.whl"],
+            "x-1-cp311-cp311-manylinux2014_x86_64.whl",
+        ),
+        (
+            ["x-1-cp311-cp311-manylinux_2_17_x86_64.whl", "x-1-cp311-cp311-manylinux_2_28_x86_64.whl"],
+            "x-1-cp311-cp311-manylinux_2_28_x86_64.whl",
+        ),
+        (["x-1-cp39-abi3-manylinux1_x86_64.whl", "x-1-py3-none-any.whl"], "x-1-cp39-abi3-manylinux1_x86_64.whl"),
+        (["x-1-py2.py3-none-any.whl", "x-1-py3-none-any.whl"], "x-1-py3-none-any.whl"),
+        (
+            [
+                "x-1-cp311-cp311-manylinux_2_5_x86_64.manylinux1_x86_64.manylinux_2_28_x86_64.whl",
+                "x-1-py3-none-any.whl",
+            ],
+            "x-1-cp311-cp311-manylinux_2_5_x86_64.manylinux1_x86_64.manylinux_2_28_x86_64.whl",
+        ),
+        (["x-1-py3-none-any.whl", "x-1-1-py3-none-any.whl"], "x-1-1-py3-none-any.whl"),
+        (["x-1-2-py3-none-any.whl", "x-1-10-py3-none-any.whl", "x-1-9b-py3-none-any.whl"], "x-1-10-py3-none-any.whl"),
+        (["x-1-1a-py3-none-any.whl", "x-1-1b-py3-none-any.whl"], "x-1-1b-py3-none-any.whl"),
+        (["x-1-9-py3-none-any.whl", "x-1-cp311-cp311-linux_x86_64.whl"], "x-1-cp311-cp311-linux_x86_64.whl"),
+        (["nonsense.whl", "x-y-z.whl", "x-1-py3-none-any.whl"], "x-1-py3-none-any.whl"),
+        ([], None),
+    ],
+    ids=str,
+)
+def test_the_best_wheel_is_chosen(names: list[str], expected: str | None) -> None:
+    """The most specific tag that the interpreter accepts, then the newest build; none where none fits."""
+    order = wheel.tag_order(PYTHON)
+    for given_order in (names, names[::-1]):
+        found = wheel.choose([LockedFile(name, "0" * 64) for name in given_order], order)
+        assert (found.name if found else None) == expected
+
+
+def test_musl_and_other_machines_have_their_own() -> None:
+    """The image's libc and architecture decide, not the machine that builds."""
+    names = [f"x-1-cp311-cp311-{kind}.whl" for kind in ("manylinux_2_17_x86_64", "musllinux_1_1_x86_64")]
+    names.append("x-1-cp311-cp311-manylinux_2_17_aarch64.whl")
+    files = [LockedFile(name, "0" * 64) for name in names]
+    for interpreter, expected in (
+        (cpython(), names[0]),
+        (cpython(libc=""), names[1]),
+        (cpython(machine="aarch64"), names[2]),
+    ):
+        found = wheel.choose(files, wheel.tag_order(interpreter))
+        assert found is not None
+        assert found.name == expected
+
+
+# --- where files go --------------------------------------------------------------------------------
+
+EVERYTHING = {
+    "demo/__init__.py": "VALUE = 1\n",
+    "demo/tool.sh": "#!/bin/sh\n",
+    "demo-1.0.data/scripts/demo-script": "#!python\nprint('script')\n",
+    "demo-1.0.data/scripts/demo-gui": "#!pythonw\r\nprint('gui')\n",
+    "demo-1.0.data/scripts/demo.sh": "#!/bin/sh\n",
+    "demo-1.0.data/data/share/demo/data.txt": "data\n",
+    "demo-1.0.data/headers/demo.h": "/* */\n",
+    "demo-1.0.data/purelib/demo_pure.py": "",
+    "demo-1.0.data/platlib/demo_plat.py": "",
+    f"{INFO}/entry_points.txt": "[console_scripts]\ndemo = demo:main.run\n[gui_scripts]\ndemo-w = demo:a\n[x]\ny = z\n",
+}
+
+
+def test_every_scheme_has_its_place(tmp_path: Path) -> None:
+    """Packages, scripts, data and headers lie where the image's Python has them, with modes that say what can run."""
+    found = read(wheels.make(tmp_path, files=EVERYTHING, executable=["demo/tool.sh"]))
+    assert {path: entry.mode for path, entry in found.items()} == {
+        f"{SITE}/demo/__init__.py": 0o644,
+        f"{SITE}/demo/tool.sh": 0o755,
+        f"{SITE}/demo_pure.py": 0o644,
+        f"{SITE}/demo_plat.py": 0o644,
+        "usr/local/bin/demo": 0o755,
+        "usr/local/bin/demo-w": 0o755,
+        "usr/local/bin/demo-script": 0o755,
+        "usr/local/bin/demo-gui": 0o755,
+        "usr/local/bin/demo.sh": 0o755,
+        "usr/local/share/demo/data.txt": 0o644,
+        "usr/local/include/python3.11/demo/demo.h": 0o644,
+        **{f"{SITE}/{INFO}/{name}": 0o644 for name in ("METADATA", "WHEEL", "RECORD", "INSTALLER", "entry_points.txt")},
+    }
+
+
+def test_scripts_run_by_the_images_python(tmp_path: Path) -> None:
+    """Entry points and `#!python` scripts begin with the image's interpreter; other scripts stay as they are."""
+    found = read(wheels.make(tmp_path, files=EVERYTHING))
+    first = "#!/usr/local/bin/python3.11\n"
+    assert text(found["usr/local/bin/demo"]).startswith(first)
+    assert "from demo import main" in text(found["usr/local/bin/demo"])
+    assert "sys.exit(main.run())" in text(found["usr/local/bin/demo"])
+    assert text(found["usr/local/bin/demo-script"]) == f"{first}print('script')\n"
+    assert text(found["usr/local/bin/demo-gui"]) == f"{first}print('gui')\n"
+    assert text(found["usr/local/bin/demo.sh"]) == "#!/bin/sh\n"
+
+
+def test_record_says_what_is_there(tmp_path: Path) -> None:
+    """Each file once, with its true hash and size, sorted; importlib.metadata finds every one of them."""
+    result = wheel.read(wheels.make(tmp_path, files=EVERYTHING), "demo-1.0-py3-none-any.whl", PYTHON)
+    assert result.record == f"{SITE}/{INFO}/RECORD"
+    found = {entry.path: entry for entry in result.entries}
+    lines = text(found[result.record]).splitlines()
+    assert lines == sorted(lines)
+    root = tmp_path / "root"
+    wheels.unpack(result.entries, root)
+    for path, digest, size in csv.reader(lines):
+        content = (root / SITE / path).read_bytes()
+        if path != f"{INFO}/RECORD":
+            algorithm, _, value = digest.partition("=")
+            expected = base64.urlsafe_b64encode(hashlib.new(algorithm, content).digest()).decode().rstrip("=")
+            assert (value, int(size)) == (expected, len(content))
+    (distribution,) = metadata.distributions(path=[str(root / SITE)])
+    listed = distribution.files
+    assert listed is not None
+    assert {Path(str(file.locate())).resolve() for file in listed} == {(root / path).resolve() for path in found}
+
+
+def test_a_name_with_a_comma_survives_record(tmp_path: Path) -> None:
+    """RECORD is CSV: what needs quotes has them."""
+    content = b"x"
+    info = [
+        wheels.row(f"{INFO}/{name}", text.encode())
+        for name, text in (("METADATA", wheels.METADATA.format(name="demo", version="1.0")), ("WHEEL", wheels.WHEEL))
+    ]
+    quoted = '"' + wheels.row('demo/a,"b".txt', content).replace('"', '""').replace(",sha256", '",sha256')
+    path = wheels.make(tmp_path, files={'demo/a,"b".txt': content}, record=[*info, quoted])
+    found = read(path)
+    paths = [row[0] for row in csv.reader(text(found[f"{SITE}/{INFO}/RECORD"]).splitlines())]
+    assert 'demo/a,"b".txt' in paths
+
+
+@pytest.mark.parametrize(
+    ("filename", "name", "version"),
+    [
+        ("Foo.Bar_baz-1.0-py3-none-any.whl", "foo-bar-baz", "1.0"),
+        ("foo_bar-1.0.0rc1-py3-none-any.whl", "foo-bar", "1.0.0rc1"),
+        ("demo-1.0-5-py3-none-any.whl", "demo", "1.0"),
+        ("demo-1.0+cpu-py3-none-any.whl", "demo", "1.0+cpu"),
+    ],
+)
+def test_names_are_normalised(tmp_path: Path, filename: str, name: str, version: str) -> None:
+    """However a wheel spells its name, the environment knows it by one."""
+    spelt, number = filename.split("-")[:2]
+    path = wheels.make(tmp_path, spelt, number, {f"{name}.py": ""}, filename=filename)
+    result = wheel.read(path, filename, PYTHON)
+    assert (result.name, result.version) == (name, version)
+
+
+def test_an_installer_that_came_along_stays(tmp_path: Path) -> None:
+    """A wheel that ships INSTALLER keeps its own; otherwise ours is told, once."""
+    cases: list[tuple[dict[str, str | bytes], str]]
+    cases = [({f"{INFO}/INSTALLER": "builder\n"}, "builder\n"), ({"demo.py": ""}, "airbyte-ci\n")]
+    for files, expected in cases:
+        found = read(wheels.make(tmp_path, files=files))
+        assert text(found[f"{SITE}/{INFO}/INSTALLER"]) == expected
+        assert text(found[f"{SITE}/{INFO}/RECORD"]).count("INSTALLER") == 1
+
+
+def test_byte_code_in_a_wheel_is_left_out(tmp_path: Path) -> None:
+    """Nobody knows of what it was compiled; it is not installed, not recorded, and not talked about."""
+    files = {"demo/a.py": "", "demo/__pycache__/a.cpython-311.pyc": b"\0"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = read(wheels.make(tmp_path, files=files))
+    assert not any("__pycache__" in path for path in found)
+    assert "__pycache__" not in text(found[f"{SITE}/{INFO}/RECORD"])
+
+
+def test_folders_in_a_wheel_are_no_files(tmp_path: Path) -> None:
+    """Entries for folders, which some builders write, install nothing."""
+    path = wheels.make(tmp_path)
+    before = set(read(path))
+    with zipfile.ZipFile(path, "a") as archive:
+        for name in ("demo/", "demo-1.0.data/"):
+            archive.writestr(zipfile.ZipInfo(name), b"")
+    assert set(read(path)) == before
+
+
+# --- refused ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../outside.py",
+        "demo/../../outside.py",
+        "demo/../inside.py",
+        "/etc/passwd",
+        "./demo.py",
+        "demo//a.py",
+        "demo-1.0.data/scripts/../../../../../etc/cron.d/x",
+        "demo-1.0.data/data/../../../etc/passwd",
+        "./demo-1.0.data/scripts/x",
+        "..",
+    ],
+)
+def test_no_file_lands_elsewhere(tmp_path: Path, path: str) -> None:
+    """A name that is not a plain path inside of its folder is refused, in RECORD or not."""
+    assert "would land outside" in refusal(wheels.make(tmp_path, files={path: "x"}))
+
+
+def test_a_script_cannot_be_called_a_path(tmp_path: Path) -> None:
+    """An entry point's name is a file's name in the scripts folder, never a way out of it."""
+    points = "[console_scripts]\n../../../etc/cron.d/x = demo:main\n"
+    assert "would land outside of /usr/local/bin" in refusal(
+        wheels.make(tmp_path, files={f"{INFO}/entry_points.txt": points})
+    )
+
+
+def test_a_file_called_as_the_data_folder_is_refused(tmp_path: Path) -> None:
+    """It is neither a file of the package nor one of a scheme (and made installer search for ever)."""
+    assert "is a file, and should be a folder" in refusal(wheels.make(tmp_path, files={"demo-1.0.data": "x"}))
+
+
+GOOD = {"demo/a.py": "a = 1\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"demo-1.0.data/nonsense/x": ""}, "valid .data subdirectory"),
+        ({f"{INFO}/entry_points.txt": "[console_scripts]\nx = demo\n"}, "not a valid wheel"),
+        ({f"{INFO}/entry_points.txt": "[console_scripts]\nx = demo:a\nx = demo:b\n"}, "not a valid wheel"),
+        ({f"{INFO}/entry_points.txt": "[console_scripts]\nx = %(y)s:a\n"}, "not a valid wheel"),
+        ({f"{INFO}/entry_points.txt": "nonsense\n"}, "not a valid wheel"),
+        ({f"{INFO}/entry_points.txt": b"\xff"}, "not a valid wheel"),
+        ({f"{INFO}/WHEEL": "Wheel-Version: 2.0\n"}, "Incompatible Wheel-Version 2.0"),
+        ({f"{INFO}/WHEEL": ""}, "Incompatible Wheel-Version None"),
+        ({"other-1.0.dist-info/METADATA": ""}, "exactly one .dist-info"),
+        ({"demo/a.py": "", f"{INFO}/RECORD.jws": ""}, "incorrectly contained in RECORD"),
+        ({"demo-1.0.data/purelib/demo.py": "", "demo.py": ""}, "two files for"),
+        (
+            {"demo-1.0.data/scripts/x": "", f"{INFO}/entry_points.txt": "[console_scripts]\nx = demo:a\n"},
+            "two files for",
+        ),
+    ],
+)
+def test_a_wheel_that_is_not_right_is_refused(tmp_path: Path, files: dict[str, str | bytes], said: str) -> None:
+    """Whatever is wrong with its metadata is one PackageError that names the wheel."""
+    assert said in refusal(wheels.make(tmp_path, files=files))
+
+
+def test_record_must_be_right(tmp_path: Path) -> None:
+    """No RECORD, a file that is not in it, another hash or size, no hash: each is refused."""
+    good = [
+        wheels.row(f"{INFO}/METADATA", wheels.METADATA.format(name="demo", version="1.0").encode()),
+        wheels.row(f"{INFO}/WHEEL", wheels.WHEEL.encode()),
+        wheels.row("demo/a.py", b"a = 1\n"),
+    ]
+    assert read(wheels.make(tmp_path, files=GOOD, record=good))
+    for record, said in (
+        (good[:2], "demo/a.py is not mentioned in RECORD"),
+        ([*good[:2], wheels.row("demo/a.py", b"a = 2\n")], "hash / size of demo/a.py didn't match RECORD"),
+        ([*good[:2], good[2].rpartition(",")[0] + ",7"], "didn't match RECORD"),
+        ([*good[:2], "demo/a.py,,"], "hash / size of demo/a.py is not included in RECORD"),
+        ([*good[:2], "demo/a.py,md5=AAAA,6"], "RECORD"),
+        ([*good[:2], "demo/a.py,nonsense=AAAA,6"], "RECORD"),
+        ([*good[:2], "demo/a.py"], "RECORD"),
+    ):
+        assert said in refusal(wheels.make(tmp_path, files=GOOD, record=record))
+    path = wheels.make(tmp_path, files=GOOD)
+    path.write_bytes(path.read_bytes().replace(b"RECORD", b"RECORE"))
+    assert "Unable to retrieve `RECORD`" in refusal(path)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_may_come_once(tmp_path: Path) -> None:
+    """Two members of one name: which of them was recorded cannot be told."""
+    assert "demo/a.py is not mentioned in RECORD" in refusal(wheels.make(tmp_path, files=GOOD, twice=["demo/a.py"]))
+
+
+@pytest.mark.parametrize("damage", ["text", "empty", "cut", "flipped", "encrypted", "method"])
+def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
+    """What is not a whole zip is a PackageError, whichever way it is damaged."""
+    path = wheels.make(tmp_path, files={"demo/a.py": "content " * 50})
+    data = path.read_bytes()
+    flags = data.index(b"PK\x01\x02") + 8
+    path.write_bytes(
+        {
+            "text": b"<html>404</html>",
+            "empty": b"",
+            "cut": data[: len(data) // 2],
+            "flipped": data.replace(b"content content", b"content_content", 1),
+            "encrypted": data[:flags] + b"\x01\0" + data[flags + 2 :],
+            "method": data[: flags + 2] + b"\x63\0" + data[flags + 4 :],
+        }[damage]
+    )
+    assert "it is not a valid wheel" in refusal(path)
+
+
+def test_a_wheel_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The declared sizes are summed up before anything is read."""
+    path = wheels.make(tmp_path, files={"demo/a.py": "x" * 2000})
+    monkeypatch.setattr(wheel, "_SIZE_LIMIT", 1000)
+    assert "it unpacks to more than a wheel may" in refusal(path)
+
+
+def test_a_file_name_that_is_no_wheels_is_refused(tmp_path: Path) -> None:
+    """The name is part of what a wheel is: without it, its tags are not known."""
+    for name in ("demo.whl", "demo-1.0.whl", "demo-1.0-py3-none-any.zip", "demo-x-py3-none-any.whl"):
+        assert refusal(wheels.make(tmp_path, filename=name))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_wheel_or_a_package_error(junk: bytes) -> None:
+    """Bytes changed anywhere in a wheel never end in another error."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = wheels.make(Path(folder))
+        data = bytearray(path.read_bytes())
+        for position, value in zip(junk[::2], junk[1::2], strict=False):
+            data[(position * 7) % len(data)] = value
+        path.write_bytes(data)
+        try:
+            wheel.read(path, path.name, PYTHON)
+        except PackageError as error:
+            assert path.name in error.message
+
+
+def test_the_same_wheel_gives_the_same_entries(tmp_path: Path) -> None:
+    """Reading is a function of the bytes and the name, wherever the file is kept."""
+    path = wheels.make(tmp_path, files=EVERYTHING)
+    kept = path.rename(tmp_path / "kept-by-its-hash")
+    assert wheel.read(kept, path.name, PYTHON) == wheel.read(wheels.make(tmp_path, files=EVERYTHING), path.name, PYTHON)
