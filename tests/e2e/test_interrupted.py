@@ -1,5 +1,6 @@
 """Interrupted at any moment nothing is lost, nothing goes on running, and the next run goes on."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from airbyte_ci.oci.check import check
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.registry.client import client_of_user
 from airbyte_ci.oci.registry.options import RegistryOptions
@@ -65,3 +67,24 @@ def test_a_build_that_was_stopped_is_taken_up_again(
         assert _left_behind(home) == []
     finished = airbyte_ci(*BUILD, f"--base-image={address}", cwd=fleet, home=home)
     assert finished.code == 0, finished.out + finished.err
+
+
+def test_two_processes_build_and_push_the_same_image_at_once(
+    fleet: Path, address: str, registry: str, tmp_path: Path
+) -> None:
+    """Side by side on one cold store: both succeed, with the same digest, and the store is whole."""
+    home = tmp_path / "store"
+    command = [
+        *(sys.executable, "-m", "airbyte_ci", *BUILD),
+        f"--base-image={address}",
+        f"--output=registry:{registry}",
+    ]
+    environment = {**os.environ, "AIRBYTE_CI_HOME": str(home)}
+    both = [
+        subprocess.Popen([*command, "--json"], cwd=fleet, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    answers = [json.loads(process.communicate(timeout=600)[0]) for process in both]
+    assert [process.returncode for process in both] == [0, 0], answers
+    assert answers[0]["digest"] == answers[1]["digest"]
+    assert check(Store(home)).damages == ()

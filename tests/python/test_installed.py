@@ -1,6 +1,7 @@
 """What a base has installed, and what goes when an environment comes: afterwards each name is there once."""
 
 import shutil
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -80,9 +81,13 @@ NEW: Files = {"demo/__init__.py": "new", "demo/kept.py": "new", "demo/fresh.py":
 def test_what_is_installed_is_found(tmp_path: Path) -> None:
     """Names are normalised, versions and files are as METADATA and RECORD say, sorted by name."""
     root = base(tmp_path, ("Zope.Thing", "1.0", {"zope/thing.py": ""}), ("demo", "2.0", OLD))
-    (root / SITE / "empty-1.0.dist-info").mkdir()
+    (root / SITE / "Empty_one-1.0.dist-info").mkdir()
     present = installed.distributions(Tree((root,)), PYTHON)
-    assert [(item.name, item.version) for item in present] == [("demo", "2.0"), ("zope-thing", "1.0")]
+    assert [(item.name, item.version) for item in present] == [
+        ("demo", "2.0"),
+        ("empty-one", "1.0"),
+        ("zope-thing", "1.0"),
+    ]
     assert f"{SITE}/demo/gone/deep.py" in present[0].files
     assert f"{SITE}/demo-2.0.dist-info/RECORD" in present[0].files
 
@@ -115,23 +120,14 @@ def test_a_folder_that_others_share_stays(tmp_path: Path) -> None:
     """In a namespace package only one's own part goes; a whole folder goes only when nothing of it remains."""
     root = base(
         tmp_path,
-        ("google-one", "1.0", {"google/one/a.py": "", "google/one/b.py": "", "google/common.py": ""}),
-        ("google-two", "1.0", {"google/two/a.py": ""}),
+        ("google_one", "1.0", {"google/one/a.py": "", "google/one/b.py": "", "google/common.py": ""}),
+        ("google_two", "1.0", {"google/two/a.py": ""}),
     )
-    assert (
-        removals(root, {"google-one"}, [])
-        == [
-            f"{SITE}/google/common.py",
-            f"{SITE}/google/one",
-            f"{SITE}/google_one-1.0.dist-info"
-            if (root / SITE / "google_one-1.0.dist-info").exists()
-            else f"{SITE}/google-one-1.0.dist-info",
-        ]
-        or True
-    )
-    gone = removals(root, {"google-one"}, [])
-    assert f"{SITE}/google/one" in gone
-    assert not any(path in gone for path in (f"{SITE}/google", f"{SITE}/google/two"))
+    assert removals(root, {"google-one"}, []) == [
+        f"{SITE}/google/common.py",
+        f"{SITE}/google/one",
+        f"{SITE}/google_one-1.0.dist-info",
+    ]
     both = removals(root, {"google-one", "google-two"}, [])
     assert f"{SITE}/google" in both
     assert not any(path.startswith(f"{SITE}/google/") for path in both)
@@ -189,7 +185,7 @@ def test_a_record_that_lies_reaches_nothing_else(tmp_path: Path, record: str) ->
 
 @pytest.mark.parametrize("damage", ["no RECORD", "empty RECORD", "no METADATA", "not UTF-8"])
 def test_a_damaged_distribution_is_no_error(tmp_path: Path, damage: str) -> None:
-    """Without a RECORD at least the metadata goes, so that the name is found once; without METADATA it has none."""
+    """At least the metadata goes, so that the name is found once; without METADATA the folder tells the name."""
     root = base(tmp_path, ("demo", "1.0", OLD))
     info = root / SITE / "demo-1.0.dist-info"
     match damage:
@@ -201,14 +197,11 @@ def test_a_damaged_distribution_is_no_error(tmp_path: Path, damage: str) -> None
             (info / "METADATA").unlink()
         case _:
             (info / "RECORD").write_bytes(b"demo/\xff.py,,\n")
-    expected = [] if damage == "no METADATA" else [str((info).relative_to(root))]
-    assert removals(root, {"demo"}, []) == expected
+    assert str(info.relative_to(root)) in removals(root, {"demo"}, [])
 
 
 def test_purelib_and_platlib_may_differ(tmp_path: Path) -> None:
     """Where a distribution lies is asked of the interpreter: both of its folders are looked through, once each."""
-    from dataclasses import replace
-
     root = base(tmp_path, ("demo", "1.0", OLD))
     lib64 = "usr/local/lib64/python3.11/site-packages"
     other = replace(PYTHON, platlib=f"/{lib64}")

@@ -214,7 +214,7 @@ def test_an_installer_that_came_along_stays(tmp_path: Path) -> None:
 
 def test_byte_code_in_a_wheel_is_left_out(tmp_path: Path) -> None:
     """Nobody knows of what it was compiled; it is not installed, not recorded, and not talked about."""
-    files = {"demo/a.py": "", "demo/__pycache__/a.cpython-311.pyc": b"\0"}
+    files: dict[str, str | bytes] = {"demo/a.py": "", "demo/__pycache__/a.cpython-311.pyc": b"\0"}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = read(wheels.make(tmp_path, files=files))

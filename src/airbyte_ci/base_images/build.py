@@ -10,7 +10,6 @@ import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.base_images.declare import DebianRoot, Declaration, SanityCheck

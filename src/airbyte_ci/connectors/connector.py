@@ -25,7 +25,7 @@ class Connector:
         """What the files say; the `language:` tags of the fleet are often wrong."""
         if "manifest.yaml" in self.names:
             return "manifest-only"
-        if (self.folder / self.package / "manifest.yaml").is_file():
+        if self.package in self.names and (self.folder / self.package / "manifest.yaml").is_file():
             return "low-code"
         if self.names & {"setup.py", "pyproject.toml"}:
             return "python"

@@ -29,11 +29,9 @@ def find(configuration: Configuration) -> tuple[tuple[Connector, ...], tuple[Air
 def read(folder: Path, root: Path) -> Connector:
     """The connector in a folder; raises MetadataError."""
     relative = folder.relative_to(root).as_posix()
-    path = folder / metadata.FILE
-    data = metadata.load(path, path.relative_to(root).as_posix())
-    return Connector(
-        _name(folder, relative, data), folder, relative, data, frozenset(item.name for item in os.scandir(folder))
-    )
+    data = metadata.load(folder / metadata.FILE, metadata.FILE if relative == "." else f"{relative}/{metadata.FILE}")
+    names = frozenset(item.name for item in os.scandir(folder))
+    return Connector(_name(folder, relative, data), folder, relative, data, names)
 
 
 def _name(folder: Path, relative: str, data: object) -> str:

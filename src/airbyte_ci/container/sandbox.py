@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from airbyte_ci.oci.store import Store
 Network = Literal["none", "private", "host"]
 _OUTPUT_LIMIT = 64 << 20
 _NEEDED = ("runc", "unshare", "setpriv", "mount")
+_PACKAGES = {"unshare": "util-linux", "setpriv": "util-linux"}
 # What package managers need to unpack files with owners and modes, and nothing more (Docker's set less a few).
 _CAPABILITIES = [
     f"CAP_{name}"
@@ -115,18 +117,25 @@ def run(store: Store, root: Tree, command: Command, *, upper: Path | None = None
     with store.scratch() as bundle:
         for folder in ("upper", "work", "root", "state"):
             (bundle / folder).mkdir()
-        # Folders made for the bundle are private; the image's root must be what people expect of `/`.
-        (bundle / "upper").chmod(0o755)
-        finished = _run_in(store, bundle, root, command, upper or bundle / "upper")
+        upper = upper or bundle / "upper"
+        _take_root(upper, root)
+        finished = _run_in(store, bundle, root, command, upper)
         shutil.rmtree(bundle / "work", ignore_errors=True)
     return finished
+
+
+def _take_root(upper: Path, root: Tree) -> None:
+    """overlayfs shows the upper folder's owner and mode as those of `/`: they must be the image's."""
+    if node := root.entry(""):
+        os.chown(upper, node.status.st_uid, node.status.st_gid)
+        upper.chmod(stat.S_IMODE(node.status.st_mode))
 
 
 def _require(network: Network) -> None:
     if missing := missing_tools(network):
         raise SandboxError(
             f"running a command in an image: {', '.join(missing)} not found on this machine",
-            advice=f"apt-get install {' '.join(missing)}",
+            advice=f"apt-get install {' '.join(sorted({_PACKAGES.get(name, name) for name in missing}))}",
         )
     if os.geteuid() != 0:
         raise SandboxError(
@@ -141,12 +150,18 @@ def _run_in(store: Store, bundle: Path, root: Tree, command: Command, upper: Pat
     mounts = (*command.mounts, *lent.mounts)
     configuration = _configuration(bundle / "root", command, environment, mounts)
     (bundle / "config.json").write_text(json.dumps(configuration))
-    # Layer names are relative to the folder of snapshots: the kernel takes mount options of one page only.
-    lowers = ":".join(os.path.relpath(layer, store.root / "snapshots") for layer in root.layers)
-    options = f"lowerdir={lowers},upperdir={upper},workdir={bundle / 'work'},redirect_dir=off,metacopy=off,index=off"
+    # Names are relative to the folder of snapshots: the kernel takes mount options of one page only, and the
+    # store's own place may have a comma or a colon in it.
+    *lowers, upper_name, work = (
+        os.path.relpath(place, store.root / "snapshots") for place in (*root.layers, upper, bundle / "work")
+    )
+    # An image may bring device nodes; through them a command would have this machine's disks.
+    options = f"nodev,lowerdir={':'.join(lowers)},upperdir={upper_name},workdir={work}"
+    options += ",redirect_dir=off,metacopy=off,index=off"
     if len(options) > 4000:
         raise SandboxError(f"the image has too many layers ({len(root.layers)}) to be mounted")
-    targets = {mount.target.strip("/") for mount in mounts} | {_LENT}
+    system = (str(mount["destination"]) for mount in _SYSTEM_MOUNTS)
+    targets = {target.strip("/") for target in (_LENT, *system, *(mount.target for mount in mounts))}
     new = frozenset(target for target in targets if root.resolve(target) is None)
     returncode, stdout, stderr = _launch(store, bundle, options, command)
     _raise_start_failure(bundle / "log", command, returncode)
@@ -243,12 +258,8 @@ _SYSTEM_MOUNTS: tuple[dict[str, Any], ...] = (
         "source": "shm",
         "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"],
     },
-    {
-        "destination": "/sys",
-        "type": "none",
-        "source": "/sys",
-        "options": ["rbind", "nosuid", "noexec", "nodev", "ro"],
-    },
+    # A new one: with the host's /sys would come its control groups, and those below a read-only bind stay writable.
+    {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]},
 )
 
 
@@ -278,15 +289,20 @@ def _launch(store: Store, bundle: Path, options: str, command: Command) -> tuple
             stderr=stderr if keep else None,
             pass_fds=(ready_write, go_read),
         )
+        stack.callback(_remove_control_groups, bundle.name)
         stack.callback(_end, process)
         os.close(ready_write)
         os.close(go_read)
         with os.fdopen(ready_read, "rb") as ready, os.fdopen(go_write, "wb", buffering=0) as go:
-            if ready.readline() and command.network == "private":
+            mounted = ready.readline()
+            if mounted and command.network == "private":
                 stack.enter_context(_network(process.pid))
             with contextlib.suppress(BrokenPipeError):
                 go.write(b"go\n")
         _wait(process, command)
+        if not mounted:
+            reason = _output(stderr).decode(errors="replace").strip() or f"exit code {process.returncode}"
+            raise SandboxError(f"mounting an image to run {_shown(command)} in it: {reason}")
         return process.returncode, _output(stdout), _output(stderr)
 
 
@@ -296,17 +312,33 @@ def _wait(process: "subprocess.Popen[bytes]", command: Command) -> None:
             process.communicate(command.stdin, timeout=command.timeout)
     except subprocess.TimeoutExpired as error:
         raise SandboxError(
-            f"running {_shown(command)} in an image: not finished after {command.timeout:.0f} s, so it was killed"
+            f"running {_shown(command)} in an image: not finished after {command.timeout:g} s, so it was killed"
         ) from error
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Killing the first process of the namespaces kills everything in them; then the mounts are gone."""
+    """Killing the first process of the namespaces kills everything in them; then the mounts are gone.
+
+    That process is unshare's child; unshare itself ends when all of them have.
+    """
     if process.poll() is None:
-        process.send_signal(signal.SIGKILL)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        for pid in map(int, children or [process.pid]):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         process.wait()
     if process.stdin:
         process.stdin.close()
+
+
+def _remove_control_groups(name: str) -> None:
+    """runc makes control groups beside or below our own, and leaves them behind when it is killed."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, own = line.split(":", 2)
+        for hierarchy in ("unified", controllers.removeprefix("name=")):
+            for place in (own, os.path.dirname(own)):  # noqa: PTH120  # a name in the kernel's tree of groups
+                with contextlib.suppress(OSError):
+                    Path("/sys/fs/cgroup", hierarchy, place.strip("/"), name).rmdir()
 
 
 def _output(file: IO[bytes]) -> bytes:

@@ -5,7 +5,7 @@ As pip does: a distribution of the same name is removed by its RECORD before the
 
 import csv
 import posixpath
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from email.parser import HeaderParser
 from typing import Any
@@ -45,22 +45,22 @@ def distributions(tree: Tree, interpreter: Interpreter) -> tuple[Distribution, .
     for folder in site_packages(interpreter):
         for name in tree.names(folder):
             if name.endswith(".dist-info"):
-                found += _read(tree, folder, name)
+                found.append(_read(tree, folder, name))
     return tuple(sorted(found, key=lambda item: item.name))
 
 
-def _read(tree: Tree, folder: str, name: str) -> Iterator[Distribution]:
+def _read(tree: Tree, folder: str, name: str) -> Distribution:
     info = f"{folder}/{name}"
-    metadata = tree.read(f"{info}/METADATA")
-    if metadata is None:
-        return
-    headers = HeaderParser().parsestr(metadata.decode(errors="replace"), headersonly=True)
+    headers = HeaderParser().parsestr((tree.read(f"{info}/METADATA") or b"").decode(errors="replace"), headersonly=True)
+    # A folder without METADATA is still found by its name.
+    named, _, version = name.removesuffix(".dist-info").partition("-")
     record = (tree.read(f"{info}/RECORD") or b"").decode(errors="replace")
     rows = (row[0] for row in csv.reader(record.splitlines()) if row)
     files = {posixpath.normpath(posixpath.join(folder, path)).lstrip("/") for path in rows}
     # Whatever RECORD says, the metadata folder is the distribution's.
     files |= {f"{info}/{item}" for item in tree.names(info)}
-    yield Distribution(canonicalize_name(str(headers["Name"])), str(headers["Version"]), tuple(sorted(files)))
+    name, version = str(headers["Name"] or named), str(headers["Version"] or version)
+    return Distribution(canonicalize_name(name), version, tuple(sorted(files)))
 
 
 def folders(interpreter: Interpreter) -> list[str]:
