@@ -102,7 +102,7 @@ def test_one_connector_alone_is_called_as_its_image(tmp_path: Path) -> None:
         (b"data:\n", ": it has no `data` mapping"),
         (b"- data\n", ": it has no `data` mapping"),
         (b"data: text\n", ": it has no `data` mapping"),
-        (b"data: " + b"[" * 1500 + b"]" * 1500, ": it has no `data` mapping"),
+        (b"data: " + b"[" * 1500 + b"]" * 1500, ": it is too large or too deeply nested"),
         (b"data: " + b"[" * 100_000 + b"]" * 100_000, ": it is too large or too deeply nested"),
         (b"data: " + b"{a: " * 100_000 + b"}" * 100_000, ": it is too large or too deeply nested"),
         (b"data:\n  " + b"- " * 100_000 + b"a", ": it is too large or too deeply nested"),

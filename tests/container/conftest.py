@@ -32,7 +32,7 @@ def small_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="session")
 def small_image(small_store: Store) -> Image:
     """A root file system of a few megabytes in which commands really run."""
-    layer = layer_of(small_store, _entries())
+    layer = layer_of(small_store, image_entries())
     config = ImageConfig.make(
         {
             "os": "linux",
@@ -57,7 +57,8 @@ def own_store(tmp_path: Path, small_store: Store, small_image: Image) -> Iterato
     yield Store(tmp_path / "store")
 
 
-def _entries() -> list[Entry]:
+def image_entries() -> list[Entry]:
+    """What the small image holds."""
     programs = {f"bin/{name}": _which(name) for name in PROGRAMS}
     libraries = {path.lstrip("/"): Path(path) for program in programs.values() for path in _libraries(program)}
     found = [

@@ -28,7 +28,9 @@ def load(path: Path, shown: str) -> dict[str, Any]:
         mark = error.problem_mark
         place = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
         raise MetadataError(f"{place}: not valid YAML: {error.problem or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise _bottomless(shown) from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise MetadataError(f"{shown}: not valid YAML: {error}".splitlines()[0]) from error
     except OSError as error:
         raise MetadataError(f"reading {shown}: {error.strerror}") from error
@@ -69,4 +71,8 @@ def _document(raw: bytes) -> Any:
 
 def _refuse_bottomless(raw: bytes, shown: str) -> None:
     if len(raw) > _SIZE_LIMIT or raw.count(b"[") + raw.count(b"{") > _BRACKET_LIMIT or _DEEP_LINE.search(raw):
-        raise MetadataError(f"{shown}: it is too large or too deeply nested for connector metadata")
+        raise _bottomless(shown)
+
+
+def _bottomless(shown: str) -> MetadataError:
+    return MetadataError(f"{shown}: it is too large or too deeply nested for connector metadata")

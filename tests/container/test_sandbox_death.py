@@ -1,0 +1,129 @@
+"""How a sandbox ends: in time or out of it, with its parent or before, no process and no mount outlives it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import airbyte_ci
+from airbyte_ci.container import sandbox
+from airbyte_ci.container.sandbox import Command, Network
+from airbyte_ci.container.tree import Tree
+from airbyte_ci.errors import SandboxError
+from airbyte_ci.oci.store import Store
+
+# Forks twice, ignores every signal that can be, and one child leaves the session and its parent.
+STUBBORN = """
+trap '' TERM INT HUP QUIT
+(trap '' TERM HUP; sleep {marker} & sleep {marker}) &
+sleep {marker} & disown
+sleep {marker}
+"""
+
+
+@pytest.fixture
+def marker() -> str:
+    """A number of seconds that no other process sleeps."""
+    return f"4242.{uuid.uuid4().int % 10**15:015d}"
+
+
+def processes(word: str) -> list[int]:
+    """The processes of this machine, in all namespaces below ours, whose argv has a word."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if word.encode() in path.read_bytes() and int(path.parts[2]) != os.getpid():
+                found.append(int(path.parts[2]))
+        except OSError:
+            continue
+    return found
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    """Waits for a condition; whether it came."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.mark.parametrize("network", ["none", "private"])
+def test_a_time_limit_kills_everything(small_store: Store, small_tree: Tree, marker: str, network: Network) -> None:
+    """Processes that fork, detach and ignore signals are gone when the error comes, and the error says why."""
+    line = STUBBORN.format(marker=marker)
+    command = Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, network=network, timeout=1)
+    with pytest.raises(SandboxError, match="not finished after 1 s, so it was killed"):
+        sandbox.run(small_store, small_tree, command)
+    assert processes(marker) == []
+
+
+def test_what_a_command_leaves_running_ends_with_it(small_store: Store, small_tree: Tree, marker: str) -> None:
+    """A daemon started by a hook does not run on beside the build."""
+    line = f"(sleep {marker} &) ; sleep {marker} & echo done"
+    done = sandbox.run(small_store, small_tree, Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, timeout=60))
+    assert (done.returncode, done.stdout) == (0, b"done\n")
+    assert processes(marker) == []
+
+
+@pytest.mark.parametrize("network", ["none", "private"])
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda end: end.name)
+def test_nothing_outlives_the_tool(
+    small_store: Store, small_tree: Tree, marker: str, network: Network, end: signal.Signals
+) -> None:
+    """Killed outright or interrupted, it takes processes, mounts and the network's helper with it."""
+    source = f"""
+from pathlib import Path
+from airbyte_ci.container import sandbox
+from airbyte_ci.container.tree import Tree
+from airbyte_ci.oci.store import Store
+command = sandbox.Command(["/bin/bash", "-c", {STUBBORN.format(marker=marker)!r}], {{"PATH": "/bin"}}, network={network!r})
+sandbox.run(Store(Path({str(small_store.root)!r})), Tree((Path({str(small_tree.layers[0])!r}),)), command)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(airbyte_ci.__file__).parents[1])}
+    tool = subprocess.Popen([sys.executable, "-c", source], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        assert until(lambda: len(processes(f"sleep\0{marker}")) == 4)
+        helpers = Path(f"/proc/{tool.pid}/task/{tool.pid}/children").read_text().split()
+        tool.send_signal(end)
+        assert until(lambda: tool.poll() is not None)
+        # The tool's own argv has the marker as well.
+        assert until(lambda: not processes(marker))
+        assert until(lambda: not any(_lives(pid) for pid in helpers))
+        mounts = {path.read_text() for path in Path("/proc").glob("[0-9]*/mounts") if _readable(path)}
+        assert not any(str(small_store.root) in text for text in mounts)
+    finally:
+        tool.kill()
+        tool.wait()
+
+
+def _lives(pid: str) -> bool:
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+def _readable(path: Path) -> bool:
+    try:
+        path.read_text()
+    except OSError:
+        return False
+    return True
+
+
+def test_the_store_is_fit_for_use_after_a_killing(small_store: Store, small_tree: Tree) -> None:
+    """Rests of a killed run are in nobody's way."""
+    rest = small_store.root / "scratch" / "tmprest"
+    (rest / "upper").mkdir(parents=True)
+    done = sandbox.run(small_store, small_tree, Command(["/bin/true"], {"PATH": "/bin"}, timeout=60))
+    assert done.returncode == 0
+    (rest / "upper").rmdir()
+    rest.rmdir()

@@ -1,0 +1,94 @@
+"""The image's Python as it describes itself: the probe, its answer, and the wheel tags that follow."""
+
+import json
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+from packaging.markers import default_environment
+from packaging.tags import sys_tags
+
+from airbyte_ci.errors import ImageError
+from airbyte_ci.python.interpreter import PROBE, Interpreter
+from tests.python.interpreters import cpython
+
+
+def answered() -> str:
+    command = [sys.executable, "-I", "-c", PROBE]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_probe_tells_what_python_is() -> None:
+    """Version, folders and markers of the Python that runs it; nothing of the machine's kernel."""
+    found = Interpreter.parse(answered())
+    assert found.executable == sys.executable
+    assert found.cache_tag == sys.implementation.cache_tag
+    assert found.purelib == sysconfig.get_paths()["purelib"]
+    assert found.minor == sys.version_info[:2]
+    expected = {key: str(value) for key, value in default_environment().items() if key != "extra"}
+    assert {**expected, "platform_release": "", "platform_version": ""} == found.markers
+    assert Interpreter(**json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_tags_are_those_of_packaging() -> None:
+    """For the Python that runs this, the tags and their order are packaging's own."""
+    assert Interpreter.parse(answered()).tags() == list(sys_tags())
+
+
+def test_talk_before_the_answer_does_not_matter() -> None:
+    """A sitecustomize may print: the last line is the answer."""
+    assert Interpreter.parse(f"hello\n{answered()}\n") == Interpreter.parse(answered())
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "first", "last_platform", "absent"),
+    [
+        (cpython(), "cp311-cp311-manylinux_2_36_x86_64", "linux_x86_64", "manylinux_2_37_x86_64"),
+        (cpython(machine="aarch64"), "cp311-cp311-manylinux_2_36_aarch64", "linux_aarch64", "manylinux_2_16_aarch64"),
+        (cpython(libc=""), "cp311-cp311-musllinux_1_2_x86_64", "linux_x86_64", "manylinux_2_17_x86_64"),
+        (
+            cpython("3.9.18", libc="glibc 2.17"),
+            "cp39-cp39-manylinux_2_17_x86_64",
+            "linux_x86_64",
+            "manylinux_2_28_x86_64",
+        ),
+        (cpython("3.13.0rc2"), "cp313-cp313-manylinux_2_36_x86_64", "linux_x86_64", "win_amd64"),
+    ],
+    ids=["glibc", "arm", "musl", "old", "candidate"],
+)
+def test_tags_follow_libc_and_machine(interpreter: Interpreter, first: str, last_platform: str, absent: str) -> None:
+    """The newest platform that the image's libc allows comes first, the plain one last, others' never."""
+    tags = interpreter.tags()
+    assert str(tags[0]) == first
+    platforms = [tag.platform for tag in tags if tag.abi != "none"]
+    assert last_platform in platforms
+    assert absent not in platforms
+    assert len(set(tags)) == len(tags)
+
+
+GOOD = json.loads(json.dumps(cpython().to_json()))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "\n",
+        "not JSON",
+        "[]",
+        "{}",
+        json.dumps({**GOOD, "surprise": 1}),
+        json.dumps({**GOOD, "markers": {}}),
+        json.dumps({**GOOD, "markers": []}),
+        json.dumps({**GOOD, "markers": {**GOOD["markers"], "python_version": "three"}}),
+        json.dumps({**GOOD, "libc": "glibc"}),
+        json.dumps({**GOOD, "libc": "glibc 2.x"}),
+        json.dumps({**GOOD, "libc": None}),
+    ],
+    ids=str,
+)
+def test_an_answer_that_makes_no_sense_is_refused(answer: str) -> None:
+    """An image whose `python` is something else is told, before anything relies on it."""
+    with pytest.raises(ImageError, match="the image's Python did not describe itself"):
+        Interpreter.parse(answer)
