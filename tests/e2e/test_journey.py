@@ -53,6 +53,19 @@ def test_a_connector_moves_from_its_dockerfile_to_a_running_image(
     assert (read.code, len(_messages(read.out, "RECORD"))) == (0, 11)
 
 
+def test_an_environment_is_explained_before_it_is_built(run: Command, catalogued: Path, base: Base) -> None:
+    """Who asked for a package, what it replaces in the base, and what the last build had."""
+    name = "--name=source-exchange-rates-archive"
+    assert run("connectors", name, "build", f"--base-image={base.address}").code == 0
+    shown = run("connectors", name, "environment", f"--base-image={base.address}", "--json")
+    assert shown.code == 0, shown.err
+    packages = {item["name"]: item for item in shown.json}
+    assert packages["requests"]["requiredBy"] == ["the connector"]
+    assert packages["urllib3"]["requiredBy"] == ["requests"]
+    assert packages["urllib3"]["replaces"] == "2.0.6"
+    assert packages["urllib3"]["lastBuild"] == packages["urllib3"]["version"]
+
+
 def test_a_failing_connector_gives_its_own_exit_code(run: Command, catalogued: Path, base: Base) -> None:
     """`run` ends as the connector does."""
     name = "--name=source-tides"

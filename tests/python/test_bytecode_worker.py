@@ -32,7 +32,7 @@ SOURCES = {
 
 def pythons() -> list[str]:
     """The CPythons of this machine, one for each version from 3.9 on, newest last; their own names when linked."""
-    found = {}
+    found: dict[tuple[int, ...], str] = {}
     folders = [Path(name) for name in os.environ.get("PATH", "").split(":")]
     candidates = [Path(sys.executable), *Path("~/.pyenv/versions").expanduser().glob("3.*/bin/python3")]
     candidates += [folder / f"python3.{minor}" for folder in folders for minor in range(9, 20)]
@@ -111,7 +111,7 @@ def test_the_same_bytes_every_time(python: str, tmp_path: Path) -> None:
 
 @every_python
 def test_what_is_compiled_and_how(python: str, tmp_path: Path) -> None:
-    """Python files of site-packages that are Python, beside their sources, unchecked, and at home where they will be."""
+    """Python files of site-packages that are Python, beside their sources, unchecked, named by their final paths."""
     found = files(compiled(python, tmp_path, segment(tmp_path, SOURCES))[0])
     tag = subprocess.run(
         [python, "-I", "-c", "import sys; print(sys.implementation.cache_tag)"],

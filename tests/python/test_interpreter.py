@@ -32,8 +32,15 @@ def test_the_probe_tells_what_python_is() -> None:
 
 
 def test_tags_are_those_of_packaging() -> None:
-    """For the Python that runs this, the tags and their order are packaging's own."""
-    assert Interpreter.parse(answered()).tags() == list(sys_tags())
+    """For the Python that runs this, the tags and their order are packaging's own, but for the plain linux_….
+
+    Where that one stands depends on the version of packaging; no index takes such wheels.
+    """
+    ours, theirs = Interpreter.parse(answered()).tags(), list(sys_tags())
+    assert set(ours) == set(theirs)
+    assert [tag for tag in ours if not tag.platform.startswith("linux_")] == [
+        tag for tag in theirs if not tag.platform.startswith("linux_")
+    ]
 
 
 def test_talk_before_the_answer_does_not_matter() -> None:

@@ -28,8 +28,8 @@ Some_Thing[extra]==1.0 \\
 other==2.0.post1 ; python_version < "3.12" --hash=sha256:{A}  # why
 """
     one, two = requirements.parse(text, "r.txt")
-    assert (one.name, one.version, one.hashes, one.marker) == ("some-thing", "1.0", {A, B}, None)
-    assert (two.name, two.version, two.hashes) == ("other", "2.0.post1", {A})
+    assert (one.name, one.version, one.hashes, one.marker) == ("some-thing", "1.0", frozenset({A, B}), None)
+    assert (two.name, two.version, two.hashes) == ("other", "2.0.post1", frozenset({A}))
     assert str(two.marker) == 'python_version < "3.12"'
 
 

@@ -112,7 +112,7 @@ def _install(
 ) -> tuple[environment.Environment, tuple[Operation, ...]]:
     """The environment, and the operations so far with its layers on top."""
     python = inventory.of(bench.store, base.image)
-    lock = lockfile.select(connector, python.interpreter)
+    lock = lockfile.select(connector, python.interpreter, bench.store, bench.index)
     workshop = environment.Workshop(
         bench.store,
         bench.index,

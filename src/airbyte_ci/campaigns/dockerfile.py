@@ -4,10 +4,11 @@ Reads instructions, not their effect: enough to name what must be carried over b
 """
 
 import re
+import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-_INSTALL = re.compile(r"\b(?:apt-get|apt|apk|yum|dnf|microdnf)\b(?:\s+-\S+)*\s+(?:install|add)\b(?P<words>[^;&|]*)")
+_INSTALL = re.compile(r"\b(?:apt-get|apt|apk|yum|dnf|microdnf)\b(?:\s+-\S+)*\s+(?:install|add)\b(?P<words>[^;&|>]*)")
 _PYTHON = re.compile(r"(?:^|/)python:(?P<version>\d+\.\d+)")
 # What every connector's Dockerfile had, and what the build now does itself.
 _EXPECTED_VARIABLES = frozenset({"AIRBYTE_ENTRYPOINT"})
@@ -32,24 +33,35 @@ class DockerfileFacts:
         return tuple(lost)
 
 
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What a stage has by itself or from the stage that it is built on."""
+
+    python: str | None = None
+    variables: dict[str, None] = field(default_factory=dict)
+    user: str | None = None
+
+
 def read(text: str) -> DockerfileFacts:
     """The facts of a Dockerfile's text; what cannot be understood is left out, never an error."""
-    python, user = None, None
-    variables: dict[str, None] = {}
-    packages: dict[str, None] = {}
+    stage, name = _Stage(), ""
+    stages: dict[str, _Stage] = {}
+    packages: dict[str, None] = {}  # of all stages: what one installs may be copied to another
     for instruction, rest in _instructions(text):
         match instruction:
             case "FROM":
-                found = _PYTHON.search(rest.split()[0] if rest else "")
-                python = found["version"] if found else python
-                variables.clear()  # a stage's variables end with it; packages may be copied on, so they stay
+                image, name = _from(rest)
+                found = _PYTHON.search(image)
+                stage = stages.get(image) or _Stage(found["version"] if found else stage.python)
             case "ENV":
-                variables |= dict.fromkeys(name for name in _names(rest) if name not in _EXPECTED_VARIABLES)
+                names = dict.fromkeys(item for item in _names(rest) if item not in _EXPECTED_VARIABLES)
+                stage = replace(stage, variables=stage.variables | names)
             case "RUN":
                 packages |= dict.fromkeys(_packages(rest))
             case "USER":
-                user = rest.strip() if rest.strip() not in ("root", "0") else None
-    return DockerfileFacts(python, tuple(variables), tuple(packages), user)
+                stage = replace(stage, user=rest if rest.partition(":")[0] not in ("root", "0") else None)
+        stages[name] = stage
+    return DockerfileFacts(stage.python, tuple(stage.variables), tuple(packages), stage.user)
 
 
 def _instructions(text: str) -> Iterator[tuple[str, str]]:
@@ -61,21 +73,32 @@ def _instructions(text: str) -> Iterator[tuple[str, str]]:
         if stripped.endswith("\\"):
             logical += stripped[:-1] + " "
             continue
-        word, _, rest = (logical + stripped).partition(" ")
+        word, *rest = (logical + stripped).split(maxsplit=1)
         logical = ""
-        yield word.upper(), rest.strip()
+        yield word.upper(), "".join(rest)
+
+
+def _from(rest: str) -> tuple[str, str]:
+    """The image and the stage's name, in lower case as they are compared: `--platform=x python:3.9 AS base`."""
+    words = [word.lower() for word in rest.split() if not word.startswith("--")]
+    return words[0] if words else "", words[2] if words[1:2] == ["as"] and words[2:] else ""
 
 
 def _names(rest: str) -> list[str]:
     """`A=1 B="x y"` names A and B; the old form `A 1` names A."""
-    first = rest.split(maxsplit=1)[:1]
+    try:
+        words = shlex.split(rest)
+    except ValueError:  # a quote that is not closed
+        words = rest.split()
+    first = words[:1]
     if first and "=" not in first[0]:
         return first
-    return re.findall(r"(?:^|\s)([A-Za-z_][A-Za-z0-9_]*)=", rest)
+    return [word.partition("=")[0] for word in words if "=" in word]
 
 
 def _packages(command: str) -> Iterator[str]:
     for match in _INSTALL.finditer(command):
         for word in match["words"].split():
-            if not word.startswith(("-", "$", ".")):
+            # Options, variables, virtual names of apk, and what is left of `2>&1` are no packages.
+            if not word.startswith(("-", "$", ".")) and not word.isdigit():
                 yield word.split("=")[0].rstrip("~")

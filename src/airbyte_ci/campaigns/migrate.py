@@ -3,7 +3,7 @@
 The guide's definition: no Dockerfile, the latest base image in metadata, a patch bump, a changelog entry.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -57,11 +57,11 @@ def plan(
     choice = _choose(connector, configuration, catalogue, admitted)
     assert choice.version is not None
     before = connector.version
-    after = versions.bump(before, "patch")
+    after = _bumped(connector)
     facts = dockerfile.read((connector.folder / "Dockerfile").read_text("utf-8", errors="replace"))
     root = configuration.root
     changes = [
-        _change(root, connector.folder / "Dockerfile", None),
+        FileChange(_relative(connector, "Dockerfile"), (connector.folder / "Dockerfile").read_bytes(), None),
         _metadata(connector, root, choice.version, after),
         *_project(connector, root, before, after),
         *_page(connector, configuration, after, pull_request, today, subject),
@@ -116,38 +116,53 @@ def _choose(
     )
 
 
-def _change(root: Path, path: Path, after: bytes | None) -> FileChange:
-    return FileChange(path.relative_to(root).as_posix(), path.read_bytes(), after)
+def _bumped(connector: Connector) -> str:
+    try:
+        return versions.bump(connector.version, "patch")
+    except EditRefused as error:
+        raise EditRefused(f"migrating {connector.name}: dockerImageTag {error.message}", advice=error.advice) from error
+
+
+def _edited(connector: Connector, root: Path, path: Path, edit: Callable[[str], str]) -> FileChange:
+    """The change of one file; a refusal names it."""
+    shown = path.relative_to(root).as_posix()
+    before = path.read_bytes()
+    try:
+        return FileChange(shown, before, edit(before.decode()).encode())
+    except UnicodeDecodeError as error:
+        raise EditRefused(f"migrating {connector.name}: {shown}: it is not UTF-8 text") from error
+    except EditRefused as error:
+        raise EditRefused(f"migrating {connector.name}: {shown}: {error.message}", advice=error.advice) from error
 
 
 def _metadata(connector: Connector, root: Path, base: BaseImageVersion, version: str) -> FileChange:
-    path = connector.folder / "metadata.yaml"
-    text = path.read_bytes().decode()
-    text = yaml_text.upsert_scalar(text, ("data", "connectorBuildOptions", "baseImage"), str(base.address))
-    text = yaml_text.set_scalar(text, ("data", "dockerImageTag"), version)
-    for registry in _equal_overrides(connector.data, connector.version):
-        text = yaml_text.set_scalar(text, ("data", "registries", registry, "dockerImageTag"), version)
-    return _change(root, path, text.encode())
+    def edit(text: str) -> str:
+        text = yaml_text.upsert_scalar(text, ("data", "connectorBuildOptions", "baseImage"), str(base.address))
+        text = yaml_text.set_scalar(text, ("data", "dockerImageTag"), version)
+        for registry in _equal_overrides(connector.data, connector.version):
+            text = yaml_text.set_scalar(text, ("data", "registries", registry, "dockerImageTag"), version)
+        return text
+
+    return _edited(connector, root, connector.folder / "metadata.yaml", edit)
 
 
 def _equal_overrides(data: Any, version: str) -> Iterator[str]:
     """Registries that repeat the connector's own version; one pinned to an older version stays pinned."""
-    for name, registry in (data.get("registries") or {}).items():
+    registries = data.get("registries")
+    for name, registry in registries.items() if isinstance(registries, dict) else ():
         if isinstance(registry, dict) and str(registry.get("dockerImageTag")) == version:
             yield str(name)
 
 
 def _project(connector: Connector, root: Path, before: str, after: str) -> Iterator[FileChange]:
-    path = connector.folder / "pyproject.toml"
-    if not path.is_file():
-        return
-    text = path.read_bytes().decode()
-    edited = text
-    for key in _VERSION_KEYS:
-        if toml_text.get_string(edited, key) == before:
-            edited = toml_text.set_string(edited, key, after)
-    if edited != text:
-        yield _change(root, path, edited.encode())
+    def edit(text: str) -> str:
+        for key in _VERSION_KEYS:
+            if toml_text.get_string(text, key) == before:
+                text = toml_text.set_string(text, key, after)
+        return text
+
+    if "pyproject.toml" in connector.names:
+        yield _edited(connector, root, connector.folder / "pyproject.toml", edit)
 
 
 def _page(
@@ -166,12 +181,8 @@ def _page(
             f"migrating {connector.name}: it has no documentation page, so there is no changelog for the new version",
             advice="write the page that documentationUrl names, or set `docs` in the configuration",
         )
-    page = path.read_bytes().decode()
     default = git.pull_request_url(configuration.root) or configuration.pull_request_url or None
     row = changelog.Row(version, today.isoformat(), pull_request, subject)
-    try:
-        text = changelog.insert_row(page, row, default_url=default)
-    except EditRefused as error:
-        shown = path.relative_to(configuration.root).as_posix()
-        raise EditRefused(f"migrating {connector.name}: {shown}: {error.message}", advice=error.advice) from error
-    yield _change(configuration.root, path, text.encode())
+    yield _edited(
+        connector, configuration.root, path, lambda page: changelog.insert_row(page, row, default_url=default)
+    )

@@ -2,9 +2,10 @@
 
 import ast
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
@@ -40,8 +41,8 @@ def admitted(connector: Connector) -> AdmittedPythons:
 def _declarations(connector: Connector) -> Iterator[tuple[str, str]]:
     if "pyproject.toml" in connector.names:
         project = _toml(connector.folder / "pyproject.toml", connector.relative)
-        poetry_table = (project.get("tool") or {}).get("poetry") or {}
-        for value in ((project.get("project") or {}).get("requires-python"), _python_of(poetry_table)):
+        dependencies = _table(project, "tool", "poetry", "dependencies")
+        for value in (_table(project, "project").get("requires-python"), dependencies.get("python")):
             if isinstance(value, str):
                 yield value, "pyproject.toml"
     if "setup.py" in connector.names:
@@ -56,12 +57,14 @@ def _declarations(connector: Connector) -> Iterator[tuple[str, str]]:
             yield f"=={version}.*", "Dockerfile"
 
 
-def _python_of(table: dict[str, object]) -> object:
-    dependencies = table.get("dependencies")
-    return dependencies.get("python") if isinstance(dependencies, dict) else None
+def _table(document: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    for key in keys:
+        inner = document.get(key)
+        document = inner if isinstance(inner, dict) else {}
+    return document
 
 
-def _toml(path: Path, relative: str) -> dict[str, dict[str, dict[str, object]]]:
+def _toml(path: Path, relative: str) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

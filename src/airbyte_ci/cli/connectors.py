@@ -16,6 +16,7 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "Replace a Dockerfile by the latest base image.",
     ),
     "build": ("airbyte_ci.cli.build_connectors", "build_connectors", "Build images, without a Dockerfile."),
+    "environment": ("airbyte_ci.cli.environment", "environment", "Show what will be installed, and why."),
     "run": (
         "airbyte_ci.cli.run_connector",
         "run_connector",

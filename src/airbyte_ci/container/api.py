@@ -106,10 +106,12 @@ def to_json(operation: Operation) -> dict[str, Json]:
 
 def from_json(document: Mapping[str, Json]) -> Operation:
     """The operation that `to_json` wrote; raises ValueError for anything else."""
+    if not isinstance(document, Mapping):
+        raise ValueError(f"an operation that is not an object: {document!r:.80}")
     fields = dict(document)
-    kind = _KINDS.get(fields.pop("operation", ""))
+    kind = _KINDS.get(str(fields.pop("operation", "")))
     if kind is None:
-        raise ValueError(f"unknown operation in {document!r}")
+        raise ValueError(f"unknown operation in {document!r:.80}")
     for name, value in fields.items():
         if isinstance(value, list):
             fields[name] = tuple(value)
@@ -117,7 +119,19 @@ def from_json(document: Mapping[str, Json]) -> Operation:
         operation: Operation = kind(**fields)
     except TypeError as error:
         raise ValueError(str(error)) from error
+    for field in dataclasses.fields(operation):
+        if not _fits(field.type, value := getattr(operation, field.name)):
+            raise ValueError(f"{kind.__name__} has {value!r:.80} as its {field.name}")
     return operation
+
+
+def _fits(kind: object, value: object) -> bool:
+    """Whether a value that came as JSON is of a field's type, and text can be written as UTF-8."""
+    if kind == tuple[str, ...]:
+        return isinstance(value, tuple) and all(_fits(str, item) for item in value)
+    if kind is str and isinstance(value, str):
+        return value.isascii() or value == value.encode(errors="replace").decode()
+    return type(value) is kind
 
 
 @dataclass(frozen=True)

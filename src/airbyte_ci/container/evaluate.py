@@ -190,6 +190,9 @@ class Evaluator:
 
     def _write(self, state: State, operation: WriteFile) -> State:
         path = _absolute(state, operation.path).strip("/")
+        if not path or not 0 <= operation.permissions <= 0o7777:
+            shown = f"with_new_file({operation.path!r}, permissions={operation.permissions:#o})"
+            raise SandboxError(f"{shown} is not a file that an image can have")
         uid, gid = 0, 0
         if operation.owner:
             owner = users.resolve(self.tree(state), operation.owner)
@@ -226,11 +229,12 @@ class Evaluator:
             output = Output(finished.stdout.decode(errors="replace"), finished.stderr.decode(errors="replace"))
             if finished.returncode:
                 raise _failed(operation, finished.returncode, output)
-            layer = layer_of(self._store, diff.entries(upper, tree, finished.lent))
-            if known and self._store.has(Layer.from_json(known["layer"]).descriptor.digest):
-                layer = Layer.from_json(known["layer"])  # what a command gave once is an input from then on
+            if known is None or not self._store.has(Layer.from_json(known["layer"]).descriptor.digest):
+                layer = layer_of(self._store, diff.entries(upper, tree, finished.lent))
+                known = {"stdout": output.stdout, "stderr": output.stderr, "layer": layer.to_json()}
+            # Otherwise only the raw files were missing: what a command gave once is an input from then on.
             _keep(upper, snapshots / raw)
-        return {"stdout": output.stdout, "stderr": output.stderr, "layer": layer.to_json()}
+        return dict(known)
 
     def command(self, state: State, tree: Tree, arguments: Sequence[str], *, use_entrypoint: bool) -> sandbox.Command:
         """A command as the image's configuration runs it: environment, user, folder, entrypoint if asked."""

@@ -86,7 +86,7 @@ def main() -> None:
             pipe.send(_call(api, module, request["call"], pipe))
     except _Refused as error:
         pipe.send({"error": str(error), "known": True})
-    except Exception as error:  # noqa: BLE001  # whatever the hook raises is reported with its line
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the hook raises is reported with its line
         pipe.send({"error": f"{_where(error, path)}{type(error).__name__}: {error}"})
 
 

@@ -6,6 +6,8 @@ Knows the protocol and its record, not what the operations mean: questions are a
 import contextlib
 import json
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -50,19 +52,21 @@ class Conversation:
     main_file: str | None = None
     hooks: tuple[str, ...] = ()
     _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
-    _file: Any = field(default=None, repr=False)
     _socket: Any = field(default=None, repr=False)
+    _pending: bytearray = field(default_factory=bytearray, repr=False)
     _talk: Any = field(default=None, repr=False)
 
     def __enter__(self) -> "Conversation":
         ours, theirs = socket.socketpair()
         self._talk = tempfile.TemporaryFile()
         self._socket = ours
-        self._file = ours.makefile("rw", encoding="utf-8")
         script = Path(__file__).with_name("hook_process.py")
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(script), str(theirs.fileno()), str(self.module)],
+                [
+                    *(_NAMESPACES if os.geteuid() == 0 and shutil.which("unshare") else ()),
+                    *(sys.executable, "-I", "-S", str(script), str(theirs.fileno()), str(self.module.absolute())),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=self._talk,
                 stderr=self._talk,
@@ -72,8 +76,7 @@ class Conversation:
                 start_new_session=True,
             )
         try:
-            hello = self._receive(time.monotonic() + self.timeout)
-            self.main_file, self.hooks = hello.get("main"), tuple(hello.get("hooks") or ())
+            self._greet(self._receive(time.monotonic() + self.timeout))
         except BaseException:
             self._stop()
             raise
@@ -89,16 +92,24 @@ class Conversation:
         if name not in self.hooks:
             return HookRecord()
         deadline = time.monotonic() + self.timeout
-        self._send({"call": name})
+        self._send({"call": name}, deadline)
         answers: list[tuple[str, str, Any]] = []
         while True:
             message = self._receive(deadline)
             if "operations" in message:
                 return HookRecord(self._operations(message["operations"]), tuple(answers))
             question = self._question(message)
+            asked = time.monotonic()
             value = self._answer(question, answer)
+            deadline += time.monotonic() - asked  # what an answer takes is not the hook's time
             answers.append((question.about, question.argument, value))
-            self._send({"answer": value})
+            self._send({"answer": value}, deadline)
+
+    def _greet(self, hello: Mapping[str, Any]) -> None:
+        main, names = hello.get("main"), hello.get("hooks")
+        if not isinstance(main, str | None) or not isinstance(names, list):
+            raise HookError(f"{self.module}: MAIN_FILE_NAME is {main!r:.80}, which is not the name of a file")
+        self.main_file, self.hooks = main, tuple(map(str, names))
 
     def _answer(self, question: Question, answer: Answer) -> Any:
         try:
@@ -123,19 +134,16 @@ class Conversation:
             raise HookError(f"{self.module}: a hook may not add finished layers")
         return operations
 
-    def _send(self, message: Mapping[str, Any]) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            self._file.write(json.dumps(message) + "\n")
-            self._file.flush()
+    def _send(self, message: Mapping[str, Any], deadline: float) -> None:
+        # A process that has ended is met when its reply is read.
+        with self._in_time(deadline), contextlib.suppress(ConnectionError):
+            self._socket.sendall(json.dumps(message).encode() + b"\n")
 
     def _receive(self, deadline: float) -> dict[str, Any]:
-        self._socket.settimeout(max(0.01, deadline - time.monotonic()))
+        line = self._line(deadline)
         try:
-            line = self._file.readline()
             message = json.loads(line) if line else {"error": "its process ended" + self._said()}
-        except TimeoutError as error:
-            raise HookError(f"{self.module}: not finished after {self.timeout:.0f} s, so it was killed") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise HookError(f"{self.module}: the hook's process sent something unreadable") from error
         if not isinstance(message, dict):
             raise HookError(f"{self.module}: the hook's process sent something that is not of the protocol")
@@ -143,22 +151,54 @@ class Conversation:
             raise HookError(f"running {self.module}: {message['error']}")
         return message
 
+    def _line(self, deadline: float) -> bytes:
+        """One line of the conversation; empty when the process has ended."""
+        searched = 0
+        while (end := self._pending.find(b"\n", searched)) < 0:
+            if (searched := len(self._pending)) > _MESSAGE_LIMIT:
+                raise HookError(f"{self.module}: the hook's process sent more than {_MESSAGE_LIMIT >> 20} MiB at once")
+            data = b""
+            with self._in_time(deadline), contextlib.suppress(ConnectionError):  # it died with our message unread
+                data = self._socket.recv(1 << 16)
+            if not data:
+                return b""
+            self._pending += data
+        line = bytes(self._pending[:end])
+        del self._pending[: end + 1]
+        return line
+
+    @contextlib.contextmanager
+    def _in_time(self, deadline: float) -> Iterator[None]:
+        try:
+            if (left := deadline - time.monotonic()) <= 0:
+                raise TimeoutError
+            self._socket.settimeout(left)
+            yield
+        except TimeoutError as error:
+            raise HookError(f"{self.module}: not finished after {self.timeout:g} s, so it was killed") from error
+
     def _said(self) -> str:
-        self._talk.seek(0)
+        size = self._talk.seek(0, os.SEEK_END)
+        self._talk.seek(max(0, size - 4096))
         lines = self._talk.read(4096).decode(errors="replace").strip().splitlines()
         return f": {lines[-1]}" if lines else ""
 
     def _stop(self) -> None:
         assert self._process is not None
-        if self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, 9)
+        # Not waited for yet, so its number is still its own, and what it has started goes with it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._file.close()
         self._socket.close()
         self._talk.close()
 
 
+_MESSAGE_LIMIT = 64 << 20
+# Where this user may: no network, no other processes (nor their environment) to be seen, and an end together with ours.
+_NAMESPACES = (
+    *("setpriv", "--pdeathsig", "KILL", "--"),
+    *("unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child", "--mount-proc", "--"),
+)
 # The same for everyone, so that a hook that reads its environment builds the same image everywhere.
 _ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",

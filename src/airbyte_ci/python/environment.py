@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
+from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from airbyte_ci.container.tree import Tree
@@ -129,6 +130,7 @@ def _convert(
     package: LockedPackage, file: LockedFile, workshop: Workshop, excluded: frozenset[str] = frozenset()
 ) -> Package:
     """The package's files as a segment, without the paths that another package owns."""
+    _refuse_other(package, file)
     interpreter = workshop.interpreter
     inputs = {
         "wheel": file.sha256,
@@ -149,15 +151,20 @@ def _convert(
         return Package(package.name, package.version, file, (segment,), tuple(known["paths"]), fresh=False)
     workshop.progress(f"unpacking {file.name}")
     installed = wheel.read(workshop.store.path(Digest(file.sha256)), file.name, interpreter)
-    if installed.name != package.name:
-        raise PackageError(f"the lock's file for {package.name} is a wheel of {installed.name}: {file.name}")
-    if Version(installed.version) != Version(package.version):
-        raise PackageError(f"the lock's file for {package.name} {package.version} is of another version: {file.name}")
     entries = [entry for entry in installed.entries if entry.path not in excluded]
     segment = make_segment(workshop.store, entries)
     paths = sorted(entry.path for entry in entries)
     workshop.store.remember(key, {"segment": segment.to_json(), "paths": paths})
     return Package(package.name, package.version, file, (segment,), tuple(paths), fresh=True)
+
+
+def _refuse_other(package: LockedPackage, file: LockedFile) -> None:
+    """A lock that was edited by hand, or by an attacker, may name another project's or version's file."""
+    name, version, _, _ = parse_wheel_filename(file.name)
+    if name != package.name:
+        raise PackageError(f"the lock's file for {package.name} is a wheel of {name}: {file.name}")
+    if version != Version(package.version):
+        raise PackageError(f"the lock's file for {package.name} {package.version} is of another version: {file.name}")
 
 
 def _collisions(packages: Iterable[Package]) -> dict[str, str]:

@@ -43,9 +43,7 @@ def distributions(tree: Tree, interpreter: Interpreter) -> tuple[Distribution, .
     """The distributions in the image's site-packages, sorted by name."""
     found: list[Distribution] = []
     for folder in site_packages(interpreter):
-        for name in tree.names(folder):
-            if name.endswith(".dist-info"):
-                found.append(_read(tree, folder, name))
+        found += (_read(tree, folder, name) for name in tree.names(folder) if name.endswith(".dist-info"))
     return tuple(sorted(found, key=lambda item: item.name))
 
 

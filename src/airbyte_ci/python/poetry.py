@@ -5,7 +5,6 @@ The selection is poetry's own: from the project's main dependencies along the lo
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion
 
 from airbyte_ci.errors import LockError
-from airbyte_ci.python import constraints, poetry_graph
+from airbyte_ci.python import constraints, poetry_graph, toml
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import Lock
 
@@ -26,23 +25,13 @@ _POETRY_KEYS = (*_LEGACY_KEYS, "group")
 _PROJECT_KEYS = ("requires-python", "dependencies", "optional-dependencies")
 
 
-def parse(text: str, what: str) -> dict[str, Any]:
-    """A TOML document; raises LockError naming the file and the place."""
-    if "<<<<<<<" in text and ">>>>>>>" in text:
-        raise LockError(f"{what} holds merge conflict markers", advice="resolve the conflict, then `poetry lock`")
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise LockError(f"{what} is not valid TOML: {error}") from error
-
-
 def select(lock_text: str, pyproject_text: str, interpreter: Interpreter, where: str) -> Lock:
     """The main dependencies for this interpreter; raises LockError.
 
     `where` is the connector's folder, for messages.
     """
-    lock = parse(lock_text, f"{where}/poetry.lock")
-    project = parse(pyproject_text, f"{where}/pyproject.toml")
+    lock = toml.parse(lock_text, f"{where}/poetry.lock")
+    project = toml.parse(pyproject_text, f"{where}/pyproject.toml")
     _check_current(lock, project, where)
     _check_python(lock, interpreter, where)
     try:

@@ -1,0 +1,507 @@
+"""Hooks: real modules in a real process; what they do is recorded, and whatever they do wrong has a line and an end."""
+
+import json
+import os
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airbyte_ci.container import hooks
+from airbyte_ci.container.api import (
+    Exec,
+    Question,
+    SetDefaultArguments,
+    SetEntrypoint,
+    SetLabel,
+    SetUser,
+    SetVariable,
+    SetWorkdir,
+    UnsetVariable,
+    WriteFile,
+    from_json,
+)
+from airbyte_ci.container.hooks import Conversation, HookRecord
+from airbyte_ci.errors import CommandFailed, HookError
+from tests.container.test_sandbox_death import processes, until
+
+Write = Callable[[str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes build_customization.py with this source."""
+
+    def go(source: str) -> Path:
+        module = tmp_path / "connector" / hooks.MODULE
+        module.parent.mkdir(exist_ok=True)
+        module.write_text(textwrap.dedent(source))
+        return module
+
+    return go
+
+
+def nothing(question: Question) -> Any:
+    raise AssertionError(f"nobody asked for {question}")
+
+
+def pre(module: Path, answer: Callable[[Question], Any] = nothing, timeout: float = 30) -> HookRecord:
+    """Runs a module's first hook."""
+    with Conversation(module, {}, timeout) as talk:
+        return talk.call("pre_connector_install", answer)
+
+
+HEADER = "async def pre_connector_install(c):\n    "
+
+
+def test_both_hooks_are_called_each_at_its_time(write: Write) -> None:
+    """One module, one process: state that the first leaves is there for the second, and order is ours."""
+    module = write(
+        """
+        MAIN_FILE_NAME = "run.py"
+        seen = []
+
+        async def pre_connector_install(base_image_container):
+            seen.append("pre")
+            return base_image_container.with_exec(["apt-get", "update"]).with_env_variable("A", "1")
+
+        async def post_connector_install(connector_container):
+            return connector_container.with_label("seen", ",".join(seen))
+        """
+    )
+    with Conversation(module, {}) as talk:
+        assert talk.main_file == "run.py"
+        assert talk.hooks == ("pre_connector_install", "post_connector_install")
+        first = talk.call("pre_connector_install", nothing)
+        assert first.operations == (Exec(("apt-get", "update")), SetVariable("A", "1"))
+        assert talk.call("post_connector_install", nothing).operations == (SetLabel("seen", "pre"),)
+
+
+def test_a_module_may_define_one_hook_or_only_a_name(write: Write) -> None:
+    """What is not defined does nothing."""
+    with Conversation(write("MAIN_FILE_NAME = 'x.py'"), {}) as talk:
+        assert (talk.main_file, talk.hooks) == ("x.py", ())
+        assert talk.call("pre_connector_install", nothing) == HookRecord()
+    with Conversation(write(HEADER + "return c"), {}) as talk:
+        assert talk.main_file is None
+        assert talk.call("post_connector_install", nothing) == HookRecord()
+        assert talk.call("pre_connector_install", nothing) == HookRecord()
+
+
+def test_no_module_is_no_conversation(tmp_path: Path, write: Write) -> None:
+    """Most connectors have none."""
+    with hooks.conversation(tmp_path / hooks.MODULE, {}) as talk:
+        assert talk is None
+    with hooks.conversation(write(HEADER + "return c"), {}) as talk:
+        assert talk is not None
+
+
+def test_hooks_look_as_they_do_upstream(write: Write) -> None:
+    """Imports of Container, outside TYPE_CHECKING as well; helpers beside the module; annotations; awaiting."""
+    module = write(
+        """
+        from __future__ import annotations
+        import textwrap
+        from typing import TYPE_CHECKING
+        import dagger
+        from dagger import Container, File
+        from helper import PACKAGES
+
+        if TYPE_CHECKING:
+            from dagger import Directory
+
+        async def pre_connector_install(base_image_container: Container) -> Container:
+            assert isinstance(base_image_container, dagger.Container)
+            container = await base_image_container
+            return await (
+                container.with_exec(["apt-get", "install", "-y", *PACKAGES], skip_entrypoint=True)
+                .with_workdir("/airbyte").with_user("airbyte").without_env_variable("X")
+                .with_new_file("/etc/x", contents="y", permissions=0o600, owner="airbyte")
+                .with_entrypoint(["python", "main.py"]).with_default_args(args=["spec"])
+                .with_(lambda c: c.with_env_variable("P", "$PATH:/x", expand=True))
+            )
+        """
+    )
+    (module.parent / "helper.py").write_text("PACKAGES = ['socat', 'git']")
+    assert pre(module).operations == (
+        Exec(("apt-get", "install", "-y", "socat", "git")),
+        SetWorkdir("/airbyte"),
+        SetUser("airbyte"),
+        UnsetVariable("X"),
+        WriteFile("/etc/x", "y", 0o600, "airbyte"),
+        SetEntrypoint(("python", "main.py")),
+        SetDefaultArguments(()),
+        SetDefaultArguments(("spec",)),
+        SetVariable("P", "$PATH:/x", True),
+    )
+    assert not (module.parent / "__pycache__").exists()
+
+
+def test_a_hook_need_not_be_async(write: Write) -> None:
+    """A plain function that returns a container does as well."""
+    assert pre(write("def pre_connector_install(c): return c.with_user('x')")).operations == (SetUser("x"),)
+
+
+def test_questions_are_answered_and_recorded(write: Write) -> None:
+    """A hook may branch on an answer; the record holds what was asked with which recipe and what was said."""
+    module = write(
+        """
+        async def pre_connector_install(c):
+            c = c.with_exec(["uname", "-m"])
+            machine = (await c.stdout()).strip()
+            path = await c.env_variable("PATH")
+            nothing = await c.label("nothing")
+            names = await c.directory("/etc").entries()
+            text = await c.directory("/etc/").file("passwd").contents()
+            assert (path, nothing, names, text) == ("/bin", None, ["passwd"], "root"), (path, nothing, names, text)
+            if machine == "x86_64":
+                return c.with_exec(["install", "amd64"])
+            return c.with_exec(["install", "other"])
+        """
+    )
+    asked: list[Question] = []
+
+    def answer(question: Question) -> Any:
+        asked.append(question)
+        known = {"stdout": "x86_64\n", "variable": "/bin", "label": None, "entries": ["passwd"], "file": "root"}
+        return known[question.about]
+
+    record = pre(module, answer)
+    uname = Exec(("uname", "-m"))
+    assert record.operations == (uname, Exec(("install", "amd64")))
+    assert all(question.operations == (uname,) for question in asked)
+    assert record.answers == (
+        ("stdout", "", "x86_64\n"),
+        ("variable", "PATH", "/bin"),
+        ("label", "nothing", None),
+        ("entries", "/etc", ["passwd"]),
+        ("file", "/etc/passwd", "root"),
+    )
+    written = json.loads(json.dumps(record.to_json()))
+    assert tuple(map(from_json, written["operations"])) == record.operations
+
+
+def test_a_question_that_cannot_be_answered_ends_the_hook(write: Write) -> None:
+    """Even one that would catch the error: it must not go on with a wrong picture of the image."""
+    module = write(
+        """
+        async def pre_connector_install(c):
+            try:
+                await c.with_exec(["false"]).sync()
+            except BaseException:
+                pass
+            return c
+        """
+    )
+
+    def answer(question: Question) -> Any:
+        raise CommandFailed("running 'false' in the image: exit code 1", returncode=1, advice="look")
+
+    with pytest.raises(HookError, match="exit code 1") as caught:
+        pre(module, answer)
+    assert caught.value.advice == "look"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return None", "must return a container, but it returned None"),
+        ("return 'text'", "must return a container, but it returned 'text'"),
+        ("return object()", "must return a container, but it returned <object"),
+        ("pass", "must return a container, but it returned None"),
+        ("raise ValueError('no such thing')", r"build_customization\.py:2: ValueError: no such thing"),
+        ("return helper()", r"build_customization\.py:2: NameError: name 'helper'"),
+        ("import requests", r"build_customization\.py:2: ModuleNotFoundError: .*requests"),
+        ("from dagger import dag", r"build_customization\.py:2: ImportError: .*dag"),
+        (
+            "return c.with_mounted_cache('/x', None)",
+            r"build_customization\.py:2: Unsupported: Container.with_mounted_cache is not provided by airbyte-ci",
+        ),
+        ("return await c.file('/x').export('/tmp/x')", r"build_customization\.py:2: Unsupported: File.export is not"),
+        ("return await c.directory('/x').glob('*')", r"build_customization\.py:2: Unsupported: Directory.glob is not"),
+        ("return c.with_exec('apt-get update')", r"build_customization\.py:2: TypeError: with_exec takes a list"),
+        ("return c.with_exec(['sleep', 5])", r"build_customization\.py:2: TypeError: with_exec takes a list"),
+        ("return c.with_env_variable('A', 1)", r"build_customization\.py:2: TypeError: with_env_variable takes"),
+        ("return c.with_label('a', 1)", "malformed operation .SetLabel has 1 as its value"),
+        ("return c.with_new_file('/x', contents=7)", "malformed operation .WriteFile has 7 as its contents"),
+        (r"return c.with_user('\udc80')", "malformed operation .SetUser has"),
+        ("import sys; sys.exit(3)", r"build_customization\.py:2: SystemExit: 3"),
+        ("import os; print('last words', flush=True); os._exit(0)", "its process ended: last words"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "its process ended"),
+        ("def f(): return f()\n    f()", r"build_customization\.py:2: RecursionError"),
+        ("raise KeyboardInterrupt", "its process ended"),
+        ("raise BaseException('odd')", "its process ended: BaseException: odd"),
+    ],
+)
+def test_what_goes_wrong_in_a_hook_is_a_hook_error(write: Write, body: str, message: str) -> None:
+    """With the line of the hook where there is one, and never an exception of ours."""
+    with pytest.raises(HookError, match=message):
+        pre(write(HEADER + body))
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def f(:", r"SyntaxError: .*build_customization\.py, line 1"),
+        ("import nothing_of_the_kind", r"build_customization\.py:1: ModuleNotFoundError"),
+        ("x = 1\ny = x / 0", r"build_customization\.py:2: ZeroDivisionError"),
+        ("raise SystemExit('bye')", r"build_customization\.py:1: SystemExit: bye"),
+        ("MAIN_FILE_NAME = 5", "MAIN_FILE_NAME is 5, which is not the name of a file"),
+        ("import pathlib; MAIN_FILE_NAME = pathlib.Path('main.py')", "PosixPath is not JSON serializable"),
+        ("import os; os._exit(0)", "its process ended"),
+        ("import time; time.sleep(600)", "not finished after 0.5 s, so it was killed"),
+        ("\0", "SyntaxError|ValueError"),
+        ("é = '\udce9'", "SyntaxError"),
+    ],
+    ids=repr,
+)
+def test_a_module_that_cannot_be_loaded_is_a_hook_error(tmp_path: Path, source: str, message: str) -> None:
+    """When the conversation is opened, and the process is gone."""
+    module = tmp_path / hooks.MODULE
+    module.write_text(source, errors="surrogateescape")
+    with pytest.raises(HookError, match=message), Conversation(module, {}, timeout=0.5 if "sleep" in source else 30):
+        pass
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import time; time.sleep(600)",
+        "while True: pass",
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)",
+        "import os, time\n    if os.fork(): os._exit(0)\n    time.sleep(600)",
+    ],
+    ids=["sleeps", "spins", "ignores signals", "forks"],
+)
+def test_a_hook_that_never_ends_is_killed(write: Write, body: str) -> None:
+    """With all that it started, when its time is over."""
+    module = write(HEADER + body)
+    with pytest.raises(HookError, match="not finished after 0.5 s, so it was killed"):
+        pre(module, timeout=0.5)
+    assert until(lambda: processes(str(module)) == [])
+
+
+def test_a_hook_that_drips_bytes_is_killed_too(write: Write) -> None:
+    """A line that grows and never ends is no sign of life."""
+    module = write(
+        HEADER
+        + """
+    import socket, sys, time
+    talk = socket.socket(fileno=int(sys.argv[1]))
+    while True:
+        talk.sendall(b" ")
+        time.sleep(0.01)
+"""
+    )
+    with pytest.raises(HookError, match="not finished after 0.5 s"):
+        pre(module, timeout=0.5)
+
+
+def test_a_message_without_end_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would otherwise fill this process's memory."""
+    monkeypatch.setattr(hooks, "_MESSAGE_LIMIT", 1 << 20)
+    with pytest.raises(HookError, match="more than 1 MiB at once"):
+        pre(write(HEADER + "return c.with_new_file('/x', 'x' * (2 << 20))"))
+
+
+def test_large_messages_go_both_ways(write: Write) -> None:
+    """Megabytes of operations and answers, more than a socket's buffer holds."""
+    module = write(HEADER + "text = await c.stdout(); return c.with_new_file('/x', text + await c.stderr())")
+    record = pre(module, lambda question: "é" * 1_000_000)
+    assert record.operations == (WriteFile("/x", "é" * 2_000_000),)
+
+
+def test_the_time_an_answer_takes_is_not_the_hooks(write: Write) -> None:
+    """A long apt-get install does not use up what the hook has."""
+
+    def slow(question: Question) -> Any:
+        time.sleep(1.2)
+        return "x"
+
+    assert pre(write(HEADER + "await c.stdout(); return c"), slow, timeout=1).answers == (("stdout", "", "x"),)
+
+
+def test_what_a_hook_starts_ends_with_it(write: Write) -> None:
+    """A daemon in a session of its own does not outlive the conversation, whichever way that ends."""
+    marker = f"4243.{time.time_ns()}"
+    module = write(
+        HEADER + f"import subprocess; subprocess.Popen(['sleep', '{marker}'], start_new_session=True); return c"
+    )
+    with Conversation(module, {}) as talk:
+        talk.call("pre_connector_install", nothing)
+        assert processes(marker)
+    assert until(lambda: processes(marker) == [])
+
+
+def test_a_hook_prints_beside_the_results(write: Write, capfd: pytest.CaptureFixture[str]) -> None:
+    """stdout belongs to results: prints, os-level writes and children's output go elsewhere, and the pipe is unharmed."""
+    body = "print('hello'); import os, sys; os.write(1, b'raw'); os.system('echo child'); sys.stderr.write('err'); return c"
+    assert pre(write(HEADER + body)) == HookRecord()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_hook_reads_no_input_of_ours(write: Write) -> None:
+    """stdin is empty."""
+    assert pre(write(HEADER + "import sys; return c.with_user('u' + sys.stdin.read())")).operations == (SetUser("u"),)
+
+
+@pytest.fixture
+def secret(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2-of-the-host")
+    yield "hunter2-of-the-host"
+
+
+def test_a_hook_sees_no_variable_of_this_machine(write: Write, secret: str) -> None:
+    """A fixed environment, what was passed by name, and nothing else: the same image everywhere."""
+    module = write(HEADER + "import os, json; return c.with_label('env', json.dumps(dict(os.environ)))")
+    with Conversation(module, {"PASSED": "1"}) as talk:
+        (label,) = talk.call("pre_connector_install", nothing).operations
+    assert isinstance(label, SetLabel)
+    found = json.loads(label.value)
+    assert found.pop("PASSED") == "1"
+    assert set(found) <= {"PATH", "HOME", "LANG", "TZ", "LC_CTYPE"}
+    assert found["HOME"] == "/nonexistent"
+
+
+def test_a_hook_does_not_reach_our_environment_through_proc(write: Write, secret: str) -> None:
+    """It has process numbers of its own, so it cannot read /proc/<parent>/environ."""
+    module = write(
+        HEADER
+        + """
+    import glob
+    found = b""
+    for path in glob.glob("/proc/[0-9]*/environ"):
+        found += open(path, "rb").read()
+    return c.with_label("found", str(b"hunter2-of-the-host" in found) + str(len(found) > 0))
+"""
+    )
+    assert pre(module).operations == (SetLabel("found", "FalseTrue"),)
+
+
+def test_a_hook_itself_has_no_network(write: Write) -> None:
+    """Its commands in the image have; the module that describes them has nothing to fetch."""
+    module = write(
+        HEADER
+        + """
+    import socket
+    names = [name for _, name in socket.if_nameindex()]
+    try:
+        socket.create_connection(("10.0.2.2", 80), 2)
+    except OSError as error:
+        return c.with_label("names", ",".join(names))
+"""
+    )
+    assert pre(module).operations == (SetLabel("names", "lo"),)
+
+
+def test_modules_of_the_tool_are_not_importable(write: Write) -> None:
+    """Only the standard library, dagger and what lies beside the module."""
+    body = """
+    found = []
+    for name in ("airbyte_ci", "requests", "yaml", "click", "pip"):
+        try:
+            __import__(name)
+            found.append(name)
+        except ImportError:
+            pass
+    return c.with_label("found", ",".join(found))
+"""
+    assert pre(write(HEADER + body)).operations == (SetLabel("found", ""),)
+
+
+@pytest.mark.parametrize(
+    ("message", "problem"),
+    [
+        ('{"operations": [{"operation": "AddLayer", "layer": "{}", "comment": ""}]}', "may not add finished layers"),
+        ('{"ask": {"about": "stdout", "operations": [{"operation": "AddLayer", "layer": "x"}]}}', "may not add finished"),
+        ("{", "something unreadable"),
+        ("\\xff\\xfe", "something unreadable"),
+        ("[" * 100_000, "something unreadable"),
+        ("[]", "not of the protocol"),
+        ("7", "not of the protocol"),
+        ("{}", "not of the protocol"),
+        ('{"ask": 5}', "not of the protocol"),
+        ('{"ask": {}}', "malformed operation"),
+        ('{"operations": 5}', "malformed operation"),
+        ('{"operations": null}', "malformed operation"),
+        ('{"operations": {"a": 1}}', "malformed operation"),
+        ('{"operations": [5]}', "malformed operation"),
+        ('{"operations": ["Exec"]}', "malformed operation"),
+        ('{"operations": [{}]}', "unknown operation"),
+        ('{"operations": [{"operation": []}]}', "unknown operation"),
+        ('{"operations": [{"operation": "__class__"}]}', "unknown operation"),
+        ('{"operations": [{"operation": "Exec"}]}', "malformed operation"),
+        ('{"operations": [{"operation": "Exec", "arguments": "sh"}]}', "malformed operation"),
+        ('{"operations": [{"operation": "Exec", "arguments": ["a", 5]}]}', "malformed operation"),
+        ('{"operations": [{"operation": "Exec", "arguments": [["a"]]}]}', "malformed operation"),
+        ('{"operations": [{"operation": "Exec", "arguments": [], "other": 1}]}', "malformed operation"),
+        ('{"operations": [{"operation": "SetUser", "user": null}]}', "malformed operation"),
+        ('{"operations": [{"operation": "SetUser", "user": "\\\\ud800"}]}', "malformed operation"),
+        ('{"operations": [{"operation": "WriteFile", "path": "/x", "contents": "", "permissions": 1.5}]}', "malformed"),
+        ('{"operations": [{"operation": "WriteFile", "path": "/x", "contents": "", "permissions": true}]}', "malformed"),
+        ('{"error": {"a": 1}}', "running .*: {'a': 1}"),
+    ],
+)
+def test_forged_messages_are_refused(write: Write, message: str, problem: str) -> None:
+    """A hook can find the pipe and write to it; what it says is checked as if a stranger had."""
+    source = HEADER + f"""
+    import os, sys
+    os.write(int(sys.argv[1]), {message!r}.encode().decode("unicode_escape").encode("latin-1") + b"\\n")
+    await c.stdout()
+    return c
+"""
+    with pytest.raises(HookError, match=problem):
+        pre(write(source), lambda question: "x")
+
+
+@pytest.mark.parametrize("hello", ["{}", '{"hooks": 5}', '{"hooks": ["pre_connector_install"], "main": 5}', "[]", "x"])
+def test_a_forged_greeting_is_refused(write: Write, hello: str) -> None:
+    """The first message is read with the same care."""
+    module = write(f"import os, sys; os.write(int(sys.argv[1]), {hello!r}.encode() + b'\\n')")
+    with pytest.raises(HookError), Conversation(module, {}):
+        pass
+
+
+def test_two_messages_at_once_are_two(write: Write) -> None:
+    """Each line is a message, however the pipe cuts them."""
+    one = '{"ask": {"about": "stdout", "operations": [], "argument": "%s"}}\\n'
+    module = write(
+        HEADER
+        + f"""
+    import os, sys
+    os.write(int(sys.argv[1]), b'{one % 1}{one % 2}{{"operations": []}}\\n')
+    import time; time.sleep(600)
+"""
+    )
+    record = pre(module, lambda question: question.argument)
+    assert record.answers == (("stdout", "1", "1"), ("stdout", "2", "2"))
+
+
+def test_a_process_that_died_between_the_hooks_is_a_hook_error(write: Write) -> None:
+    """The second call meets the end, also where our message was never read."""
+    module = write(
+        """
+        import os, threading, time
+        async def pre_connector_install(c):
+            threading.Thread(target=lambda: (time.sleep(0.2), os._exit(0))).start()
+            return c
+        async def post_connector_install(c):
+            return c
+        """
+    )
+    with Conversation(module, {}) as talk:
+        talk.call("pre_connector_install", nothing)
+        assert until(lambda: processes(str(module)) == [])
+        with pytest.raises(HookError, match="its process ended"):
+            talk.call("post_connector_install", nothing)
+
+
+def test_a_relative_path_is_as_good(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hook's process works in the module's folder, which must not change what its path means."""
+    module = write(HEADER + "import os; return c.with_label('cwd', os.getcwd())")
+    monkeypatch.chdir(module.parent.parent)
+    relative = Path(os.path.relpath(module))
+    assert pre(relative).operations == (SetLabel("cwd", str(module.parent)),)

@@ -1,0 +1,192 @@
+"""Environments: from a lock to layers, without byte code, on an index of this process."""
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from airbyte_ci.container.tree import Tree
+from airbyte_ci.errors import PackageError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.layer import Layer
+from airbyte_ci.oci.store import Store
+from airbyte_ci.python import environment, installed, layers
+from airbyte_ci.python import index as indexes
+from airbyte_ci.python.environment import Environment
+from airbyte_ci.python.index import PackageIndex
+from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.inventory import Inventory
+from airbyte_ci.python.lock import Lock, LockedFile, LockedPackage
+from tests.python import package_index, wheels
+from tests.python.interpreters import cpython
+from tests.python.package_index import Index
+
+SITE = "usr/local/lib/python3.11/site-packages"
+
+
+@dataclass
+class Shop:
+    """An index with wheels, a store, and what was said while preparing."""
+
+    folder: Path
+    index: Index
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def store(self) -> Store:
+        return Store(self.folder / "store")
+
+    def wheel(self, name: str, version: str, *files: str, locked: str = "", claims: str = "") -> LockedPackage:
+        """A wheel on the index and its entry in a lock; `locked` and `claims` are other names and versions there."""
+        contents: dict[str, str | bytes] = dict.fromkeys(files or (f"{name}.py",), f"of {name}\n")
+        path = wheels.make(self.folder, name, version, contents)
+        project = locked or name
+        sha256 = self.index.add(project, path.name, path.read_bytes())
+        return LockedPackage(project, claims or version, (LockedFile(path.name, sha256),))
+
+    def prepare(self, *packages: LockedPackage, interpreter: Interpreter | None = None) -> Environment:
+        def no_root() -> Tree:
+            raise AssertionError("no command should have to run")
+
+        with ThreadPoolExecutor(4) as pool:
+            workshop = environment.Workshop(
+                self.store, PackageIndex(self.index.url), no_root, interpreter or cpython(), pool, self.said.append
+            )
+            return environment.prepare(Lock("test", packages), workshop, compiled=False)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    indexes._api.cache_clear()
+    with package_index.running(Index()) as index:
+        yield Shop(tmp_path, index)
+
+
+def members(store: Store, layer: Layer) -> dict[str, tarfile.TarInfo]:
+    """A layer's members; a path that occurs twice, and a file before its folder, are errors."""
+    raw = gzip.decompress(store.read(layer.descriptor.digest))
+    assert Digest.of(raw) == layer.diff_id
+    found: dict[str, tarfile.TarInfo] = {}
+    with tarfile.open(fileobj=io.BytesIO(raw)) as archive:
+        for member in archive:
+            assert member.name not in found
+            found[member.name] = member
+    return found
+
+
+def added(shop: Shop, prepared: Environment, base: Inventory) -> list[tuple[str, dict[str, tarfile.TarInfo]]]:
+    """The comment and the members of each layer."""
+    operations = layers.operations(shop.store, prepared, base)
+    return [(item.comment, members(shop.store, Layer.from_json(json.loads(item.layer)))) for item in operations]
+
+
+NOTHING = Inventory(cpython(), (), ())
+
+
+def test_packages_become_a_layer(shop: Shop) -> None:
+    """Every file of every wheel, in its place, owned by root, after its folders, at one fixed time."""
+    prepared = shop.prepare(shop.wheel("one", "1.0", "one/a.py", "one/deep/b.py"), shop.wheel("two", "2.0"))
+    ((comment, found),) = added(shop, prepared, NOTHING)
+    assert comment == "install Python dependencies"
+    assert {f"{SITE}/one/a.py", f"{SITE}/one/deep/b.py", f"{SITE}/two.py"} <= set(found)
+    assert {(item.uid, item.gid, item.uname, item.mtime) for item in found.values()} == {(0, 0, "", 1)}
+    names = list(found)
+    for name in names:
+        parent = name.rpartition("/")[0]
+        assert not parent.startswith(f"{SITE}/") or names.index(parent) < names.index(name)
+    assert not any(SITE.startswith(name) for name in names), "folders of the base keep the base's modes"
+
+
+def test_a_second_time_is_ready_and_the_same(shop: Shop) -> None:
+    """What was made once is neither fetched nor unpacked again, whatever else is wanted with it."""
+    one, two = shop.wheel("one", "1.0"), shop.wheel("two", "1.0")
+    first = shop.prepare(one)
+    assert shop.said == ["fetching one-1.0-py3-none-any.whl", "unpacking one-1.0-py3-none-any.whl"]
+    shop.said.clear()
+    both = shop.prepare(one, two)
+    assert shop.said == ["fetching two-1.0-py3-none-any.whl", "unpacking two-1.0-py3-none-any.whl"]
+    assert both.packages[0].segments == first.packages[0].segments
+    assert [package.fresh for package in both.packages] == [False, True]
+
+
+def test_the_layer_does_not_depend_on_what_was_ready(shop: Shop, tmp_path: Path) -> None:
+    """A warm store and an empty one give the same layer."""
+    packages = (shop.wheel("one", "1.0"), shop.wheel("two", "1.0"))
+    shop.prepare(packages[1])
+    warm = layers.operations(shop.store, shop.prepare(*packages), NOTHING)
+    other = Shop(tmp_path / "other", shop.index)
+    assert layers.operations(other.store, other.prepare(*packages), NOTHING) == warm
+
+
+def test_another_layout_is_another_segment(shop: Shop) -> None:
+    """The interpreter's folders and name are in the bytes, so they are in the key."""
+    package = shop.wheel("one", "1.0")
+    paths = [shop.prepare(package, interpreter=cpython(version)).paths for version in ("3.11.2", "3.9.18")]
+    assert not paths[0] & paths[1]
+
+
+def test_of_a_path_of_several_the_last_by_name_stays(shop: Shop) -> None:
+    """Two wheels with one path: it is in the layer once, as if they were installed in order, and it is told."""
+    one = shop.wheel("aaa", "1.0", "tests/__init__.py", "aaa.py")
+    two = shop.wheel("bbb", "1.0", "tests/__init__.py", "bbb.py")
+    prepared = shop.prepare(one, two)
+    assert prepared.collisions == {f"{SITE}/tests/__init__.py": "bbb"}
+    ((_, found),) = added(shop, prepared, NOTHING)
+    assert found[f"{SITE}/tests/__init__.py"].size == len("of bbb\n")
+    assert {f"{SITE}/aaa.py", f"{SITE}/bbb.py"} <= set(found)
+    alone = shop.prepare(one)
+    assert f"{SITE}/tests/__init__.py" in alone.paths
+
+
+def test_what_the_base_has_is_replaced(shop: Shop) -> None:
+    """A layer of removals comes first, with nothing that the environment brings, and it is told what was replaced."""
+    prepared = shop.prepare(shop.wheel("demo", "2.0", "demo/kept.py"))
+    files = tuple(f"{SITE}/{path}" for path in ("demo/kept.py", "demo/gone.py", "demo-1.0.dist-info/RECORD"))
+    other = installed.Distribution("other", "1.0", (f"{SITE}/other.py",))
+    base = Inventory(cpython(), (installed.Distribution("demo", "1.0", files), other), (*files, *other.files))
+    (comment, gone), (_, found) = added(shop, prepared, base)
+    assert comment == "remove replaced Python distributions"
+    assert set(gone) == {f"{SITE}/.wh.demo-1.0.dist-info", f"{SITE}/demo/.wh.gone.py"}
+    assert f"{SITE}/demo/kept.py" in found
+    assert layers.replaced(prepared, base) == (("demo", "1.0", "2.0"),)
+
+
+def test_no_packages_no_layers(shop: Shop) -> None:
+    """A connector without dependencies adds nothing to its base."""
+    assert added(shop, shop.prepare(), NOTHING) == []
+
+
+def test_a_wheel_of_something_else_is_refused(shop: Shop) -> None:
+    """A lock whose file is a wheel of another project or version was made by hand, or is an attack."""
+    with pytest.raises(PackageError, match=r"the lock's file for one is a wheel of two: two-1\.0-py3"):
+        shop.prepare(shop.wheel("two", "1.0", locked="one"))
+    good = shop.wheel("three", "1.0")
+    shop.prepare(good)
+    with pytest.raises(PackageError, match=r"the lock's file for three 0\.9 is of another version: three-1\.0-py3"):
+        shop.prepare(replace(good, version="0.9"))
+
+
+def test_versions_may_be_spelt_differently(shop: Shop) -> None:
+    """`1.0` in the lock and `1.0.0` in the wheel's name are one version."""
+    assert shop.prepare(shop.wheel("one", "1.0.0", claims="1.0")).paths
+
+
+def test_what_has_no_file_for_this_python_is_told(shop: Shop) -> None:
+    """Neither a wheel that fits nor an sdist: which package, which Python, which machine."""
+    sha256 = hashlib.sha256(b"x").hexdigest()
+    windows = LockedPackage("one", "1.0", (LockedFile("one-1.0-cp311-cp311-win_amd64.whl", sha256),))
+    with pytest.raises(PackageError, match=r"one 1\.0 has no wheel for Python 3\.11\.2 on x86_64 \(glibc 2\.36\)"):
+        shop.prepare(windows)
+
+
+def test_an_inventory_survives_json() -> None:
+    """What is remembered of a base reads back as it was."""
+    base = Inventory(cpython(), (installed.Distribution("demo", "1.0", ("a", "b")),), ("a", "b", "c"))
+    assert Inventory.from_json(json.loads(json.dumps(base.to_json()))) == base

@@ -1,0 +1,138 @@
+"""uv.lock and pylock.toml: what they select is what uv itself would install."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from airbyte_ci.errors import LockError
+from airbyte_ci.python import pylock, uv_lock
+from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.lock import Lock
+from tests.python.interpreters import cpython
+
+PROJECT = """\
+[project]
+name = "source-sample"
+version = "0.1.0"
+requires-python = ">=3.10,<3.14"
+dependencies = [
+    "requests[socks]>=2.31",
+    "numpy>=2",
+    "tomli>=2; python_version < '3.11'",
+    "colorama; sys_platform == 'win32'",
+]
+
+[dependency-groups]
+dev = ["pytest"]
+"""
+UV = str(Path(sys.executable).parent / "uv")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that uv has locked, with its lock in both forms."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "pyproject.toml").write_text(PROJECT)
+    _uv(folder, "lock", "--quiet")
+    _uv(folder, "export", "--quiet", "--no-dev", "--no-emit-project", "--format=pylock.toml", "-o", "pylock.toml")
+    return folder
+
+
+def _uv(folder: Path, *arguments: str) -> str:
+    return subprocess.run([UV, *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def _expected(project: Path, interpreter: Interpreter) -> set[tuple[str, str]]:
+    """What uv says, its markers evaluated for the interpreter."""
+    listed = _uv(project, "export", "--quiet", "--no-dev", "--no-emit-project", "--no-hashes", "--no-annotate")
+    requirements = [Requirement(line) for line in listed.splitlines() if line and not line.startswith("#")]
+    environment = dict(interpreter.markers)
+    return {
+        (item.name, next(iter(item.specifier)).version)
+        for item in requirements
+        if item.marker is None or item.marker.evaluate(environment)
+    }
+
+
+def _by_uv_lock(project: Path, interpreter: Interpreter) -> Lock:
+    return uv_lock.select((project / "uv.lock").read_text(), PROJECT, interpreter, "connectors/source-sample")
+
+
+def _by_pylock(project: Path, interpreter: Interpreter) -> Lock:
+    return pylock.select((project / "pylock.toml").read_text(), interpreter, "connectors/source-sample/pylock.toml")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["3.10.14", "3.11.2", "3.12.1"])
+@pytest.mark.parametrize("select", [_by_uv_lock, _by_pylock], ids=["uv.lock", "pylock.toml"])
+def test_the_selection_is_uv_s(select: Callable[[Path, Interpreter], Lock], version: str, project: Path) -> None:
+    """Names and versions for this Python and platform equal those of `uv export`, and every file has a hash."""
+    interpreter = cpython(version)
+    lock = select(project, interpreter)
+    assert {(package.name, package.version) for package in lock.packages} == _expected(project, interpreter)
+    assert all(package.files for package in lock.packages)
+
+
+@pytest.mark.slow
+def test_a_uv_lock_of_another_pyproject_is_refused(project: Path) -> None:
+    """A requirement that was added after locking makes the lock stale."""
+    changed = PROJECT.replace('"numpy>=2",', '"numpy>=2", "six",')
+    with pytest.raises(LockError, match=r"uv.lock does not match pyproject.toml.*uv lock"):
+        uv_lock.select((project / "uv.lock").read_text(), changed, cpython("3.11.2"), "connectors/source-sample")
+
+
+@pytest.mark.slow
+def test_a_python_outside_of_the_lock_is_refused(project: Path) -> None:
+    """Both forms say which Python they are for."""
+    with pytest.raises(LockError, match=r"uv.lock is for Python .*base image has Python 3.9.18"):
+        _by_uv_lock(project, cpython("3.9.18"))
+    with pytest.raises(LockError, match=r"pylock.toml cannot serve Python 3.9.18"):
+        _by_pylock(project, cpython("3.9.18"))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("version = 2", "only 1 is understood"),
+        ("version = 1\n<<<<<<< a\n>>>>>>> b\n", "merge conflict"),
+        ("version = 1\npackage = [", "not valid TOML"),
+        ("version = 1\nrequires-python = '>=3.10'\n", "does not lock source-sample"),
+        ("version = 1\n[[package]]\nversion = '1'\n", "damaged"),
+    ],
+    ids=["version", "merge conflict", "truncated", "without the project", "without a name"],
+)
+def test_a_broken_uv_lock_is_one_clear_line(text: str, reason: str) -> None:
+    """Each kind of damage names the file."""
+    with pytest.raises(LockError, match=reason) as raised:
+        uv_lock.select(text, PROJECT, cpython("3.11.2"), "connectors/source-sample")
+    assert "connectors/source-sample/uv.lock" in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("lock-version = '1.0'", "not a PEP 751 lock"),
+        ("lock-version = '9.0'\ncreated-by = 'x'\npackages = []", "not a PEP 751 lock"),
+        (
+            "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'a'\nversion = '1'\n"
+            "[[packages.wheels]]\nname = 'a-1-py3-none-any.whl'\nurl = 'https://example.com/a-1-py3-none-any.whl'\n"
+            "[packages.wheels.hashes]\nmd5 = '0'\n",
+            "without a sha256",
+        ),
+        (
+            "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'a'\nversion = '1'\n"
+            "[packages.directory]\npath = '.'\n",
+            "not from an index",
+        ),
+    ],
+    ids=["no packages", "another version", "no sha256", "a folder"],
+)
+def test_a_pylock_that_cannot_be_used_is_one_clear_line(text: str, reason: str) -> None:
+    """Each reason names the file."""
+    with pytest.raises(LockError, match=reason) as raised:
+        pylock.select(text, cpython("3.11.2"), "connectors/source-sample/pylock.toml")
+    assert "pylock.toml" in raised.value.message
