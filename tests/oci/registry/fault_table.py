@@ -462,6 +462,12 @@ UPLOADS = (
         Fails(Refused, r"400 DIGEST_INVALID \(wrong\)", {"patch upload": 0}),
     ),
     Row(
+        "a registry that doubts a blob once is sent it once more",
+        "push",
+        once("put upload", Refuse(400, "DIGEST_INVALID", "wrong")),
+        Ok(),
+    ),
+    Row(
         "a repository that may not be made is told at once",
         "push",
         ever("start upload", Refuse(404, "NAME_UNKNOWN", "no such repository")),

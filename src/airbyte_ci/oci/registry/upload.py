@@ -86,6 +86,7 @@ class Uploader:
     ) -> None:
         """Sends the blob; when the session or the connection is lost, all of it again in a new session."""
         attempts = itertools.count(1)
+        doubted: list[Refused] = []
         sessions = iter([session] if session else [])
 
         def attempt() -> None:
@@ -97,6 +98,11 @@ class Uploader:
             except Transient:
                 raise
             except Refused as error:
+                # Our bytes are verified as they go, so once we doubt the other side: docker-registry 2.8 says this
+                # when several processes commit the same blob at one moment.
+                if error.code in _WRONG_BYTES and not doubted:
+                    doubted.append(error)
+                    raise _again(error) from None
                 raise _lost(error) from None
 
         self.api.retry.persist(attempt)
@@ -162,8 +168,12 @@ class Uploader:
 def _lost(error: Refused) -> Refused:
     """A session that is gone (404) or out of step (416) is a reason to begin again."""
     if error.status in (404, 416) or error.code == "BLOB_UPLOAD_UNKNOWN":
-        return Transient(error.message, status=error.status, code=error.code, advice=error.advice)
+        return _again(error)
     return error
+
+
+def _again(error: Refused) -> Transient:
+    return Transient(error.message, status=error.status, code=error.code, advice=error.advice)
 
 
 def _chunked(body: Body, size: int, least: int) -> Iterator[Body | bytes]:
