@@ -5,6 +5,7 @@ import io
 import tarfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from airbyte_ci.container import snapshot
 from airbyte_ci.container.snapshot import Stack
@@ -26,15 +27,15 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, data: bytes = b"", **fields
     return info, data
 
 
-def file(name: str, data: bytes = b"new", **fields: object) -> Member:
+def file(name: str, data: bytes = b"new", **fields: Any) -> Member:
     return member(name, data=data, **fields)
 
 
-def folder(name: str, **fields: object) -> Member:
+def folder(name: str, **fields: Any) -> Member:
     return member(name, tarfile.DIRTYPE, **fields)
 
 
-def link(name: str, target: str, **fields: object) -> Member:
+def link(name: str, target: str, **fields: Any) -> Member:
     return member(name, tarfile.SYMTYPE, linkname=target, **fields)
 
 

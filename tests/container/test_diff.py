@@ -49,7 +49,9 @@ class Overlay:
         for name in ("place", "upper", "work"):
             (folder / name).mkdir(parents=True)
         lower = ":".join(map(str, stack.tree.layers))
-        options = f"lowerdir={lower},upperdir={self.upper},workdir={folder / 'work'},redirect_dir=off,metacopy=off,index=off"
+        options = (
+            f"lowerdir={lower},upperdir={self.upper},workdir={folder / 'work'},redirect_dir=off,metacopy=off,index=off"
+        )
         subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, self.place], check=True)
 
     def changes(self, ignored: frozenset[str] = frozenset()) -> dict[str, Entry]:
@@ -126,7 +128,8 @@ def test_what_changed_is_found_and_nothing_else(overlay: Overlay, command: str, 
 @pytest.mark.parametrize(
     "command",
     [
-        "mkdir -p var/log/apt var/cache/apt/archives; echo x > var/log/apt/history.log; echo x > var/cache/apt/pkgcache.bin",
+        "mkdir -p var/log/apt; echo x > var/log/apt/history.log",
+        "mkdir -p var/cache/apt/archives; echo x > var/cache/apt/pkgcache.bin; echo x > var/cache/apt/archives/a.deb",
         "echo x > var/lib/apt/lists/new; mkdir var/lib/apt/lists/partial",
         "echo x >> var/log/dpkg.log",
         "echo x > etc/hosts; echo x > etc/resolv.conf; echo x > etc/hostname; echo x > etc/machine-id",
@@ -148,7 +151,10 @@ def test_noise_is_left_out(overlay: Overlay, command: str) -> None:
 def test_removing_noise_removes_it(overlay: Overlay) -> None:
     """`rm -rf /var/lib/apt/lists/*` of lists that the base brought is a change like any other."""
     do("rm -rf var/lib/apt/lists/* var/log/dpkg.log", overlay.place)
-    assert {path for path in overlay.changes() if ".wh." in path} == {"var/lib/apt/lists/.wh.old", "var/log/.wh.dpkg.log"}
+    assert {path for path in overlay.changes() if ".wh." in path} == {
+        "var/lib/apt/lists/.wh.old",
+        "var/log/.wh.dpkg.log",
+    }
 
 
 @pytest.mark.parametrize(
@@ -214,7 +220,10 @@ def test_a_link_to_a_file_of_the_base_brings_its_content(overlay: Overlay) -> No
 
 def test_what_was_lent_is_left_out_with_the_folders_made_for_it(overlay: Overlay) -> None:
     """A mount point and the folders above it are no change; what the command put beside it is."""
-    do("mkdir -p lent/deep; touch lent/deep/point; mkdir -p both/here; touch both/here/point; echo x > both/own", overlay.place)
+    do(
+        "mkdir -p lent/deep; touch lent/deep/point; mkdir -p both/here; touch both/here/point; echo x > both/own",
+        overlay.place,
+    )
     found = overlay.changes(frozenset({"lent/deep/point", "both/here/point"}))
     assert set(found) == {"both", "both/own"}
 
@@ -242,7 +251,11 @@ def test_a_socket_or_an_idle_whiteout_is_nothing(tmp_path: Path) -> None:
 
 
 _NAMES = ["a", "b", "d", "d/a", "d/b", "d/sub", "d/sub/c", "f", "l", "n", "n/m"]
-_ACTIONS = st.tuples(st.sampled_from(["write", "remove", "mkdir", "link", "hard", "move", "mode"]), st.sampled_from(_NAMES), st.sampled_from(_NAMES))
+_ACTIONS = st.tuples(
+    st.sampled_from(["write", "remove", "mkdir", "link", "hard", "move", "mode"]),
+    st.sampled_from(_NAMES),
+    st.sampled_from(_NAMES),
+)
 
 
 def _act(place: Path, kind: str, first: str, second: str) -> None:
@@ -259,7 +272,7 @@ def _act(place: Path, kind: str, first: str, second: str) -> None:
         elif kind == "hard":
             os.link(one, other, follow_symlinks=False)
         elif kind == "mode":
-            os.chmod(one, 0o711, follow_symlinks=True)
+            one.chmod(0o711)
         elif not one.is_dir():
             one.rename(other)
     except OSError:

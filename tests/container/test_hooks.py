@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import airbyte_ci
 from airbyte_ci.container import hooks
 from airbyte_ci.container.api import (
     Exec,
@@ -230,7 +233,7 @@ def test_a_question_that_cannot_be_answered_ends_the_hook(write: Write) -> None:
         (r"return c.with_user('\udc80')", "malformed operation .SetUser has"),
         ("import sys; sys.exit(3)", r"build_customization\.py:2: SystemExit: 3"),
         ("import os; print('last words', flush=True); os._exit(0)", "its process ended: last words"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "its process ended"),
+        ("import os; os.abort()", "its process ended"),
         ("def f(): return f()\n    f()", r"build_customization\.py:2: RecursionError"),
         ("raise KeyboardInterrupt", "its process ended"),
         ("raise BaseException('odd')", "its process ended: BaseException: odd"),
@@ -272,16 +275,22 @@ def test_a_module_that_cannot_be_loaded_is_a_hook_error(tmp_path: Path, source: 
         "import time; time.sleep(600)",
         "while True: pass",
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)",
-        "import os, time\n    if os.fork(): os._exit(0)\n    time.sleep(600)",
+        "import os, time\n    os.fork() or os.setsid(); time.sleep(600)",
     ],
     ids=["sleeps", "spins", "ignores signals", "forks"],
 )
 def test_a_hook_that_never_ends_is_killed(write: Write, body: str) -> None:
     """With all that it started, when its time is over."""
     module = write(HEADER + body)
-    with pytest.raises(HookError, match="not finished after 0.5 s, so it was killed"):
+    with pytest.raises(HookError, match=r"not finished after 0\.5 s, so it was killed"):
         pre(module, timeout=0.5)
     assert until(lambda: processes(str(module)) == [])
+
+
+def test_a_hook_that_leaves_a_child_behind_has_ended(write: Write) -> None:
+    """The child holds the pipe, but dies with its parent: nobody waits for it."""
+    with pytest.raises(HookError, match="its process ended"):
+        pre(write(HEADER + "import os, time\n    if os.fork(): os._exit(0)\n    time.sleep(600)"))
 
 
 def test_a_hook_that_drips_bytes_is_killed_too(write: Write) -> None:
@@ -296,7 +305,7 @@ def test_a_hook_that_drips_bytes_is_killed_too(write: Write) -> None:
         time.sleep(0.01)
 """
     )
-    with pytest.raises(HookError, match="not finished after 0.5 s"):
+    with pytest.raises(HookError, match=r"not finished after 0\.5 s"):
         pre(module, timeout=0.5)
 
 
@@ -332,13 +341,28 @@ def test_what_a_hook_starts_ends_with_it(write: Write) -> None:
     )
     with Conversation(module, {}) as talk:
         talk.call("pre_connector_install", nothing)
-        assert processes(marker)
+        assert until(lambda: processes(marker) != [])
     assert until(lambda: processes(marker) == [])
 
 
+def test_a_hook_does_not_outlive_the_tool(write: Write) -> None:
+    """kill -9 of the tool ends a hook that spins, too."""
+    module = write(HEADER + "print('spinning')\n    while True: pass")
+    source = (
+        "from pathlib import Path; from airbyte_ci.container.hooks import Conversation\n"
+        f"with Conversation(Path({str(module)!r}), {{}}) as talk: talk.call('pre_connector_install', None)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(airbyte_ci.__file__).parents[1])}
+    tool = subprocess.Popen([sys.executable, "-c", source], env=environment)
+    assert until(lambda: len(processes("hook_process.py\0")) > 0 and len(processes(f"\0{module}")) > 1)
+    tool.kill()
+    tool.wait()
+    assert until(lambda: processes(str(module)) == [])
+
+
 def test_a_hook_prints_beside_the_results(write: Write, capfd: pytest.CaptureFixture[str]) -> None:
-    """stdout belongs to results: prints, os-level writes and children's output go elsewhere, and the pipe is unharmed."""
-    body = "print('hello'); import os, sys; os.write(1, b'raw'); os.system('echo child'); sys.stderr.write('err'); return c"
+    """stdout belongs to results: what it, its writes and its children print goes elsewhere; the pipe is unharmed."""
+    body = "import os, sys; print('x'); os.write(1, b'raw'); os.system('echo child'); sys.stderr.write('err'); return c"
     assert pre(write(HEADER + body)) == HookRecord()
     assert capfd.readouterr() == ("", "")
 
@@ -416,7 +440,10 @@ def test_modules_of_the_tool_are_not_importable(write: Write) -> None:
     ("message", "problem"),
     [
         ('{"operations": [{"operation": "AddLayer", "layer": "{}", "comment": ""}]}', "may not add finished layers"),
-        ('{"ask": {"about": "stdout", "operations": [{"operation": "AddLayer", "layer": "x"}]}}', "may not add finished"),
+        (
+            '{"ask": {"about": "stdout", "operations": [{"operation": "AddLayer", "layer": "x"}]}}',
+            "may not add finished",
+        ),
         ("{", "something unreadable"),
         ("\\xff\\xfe", "something unreadable"),
         ("[" * 100_000, "something unreadable"),
@@ -441,18 +468,24 @@ def test_modules_of_the_tool_are_not_importable(write: Write) -> None:
         ('{"operations": [{"operation": "SetUser", "user": null}]}', "malformed operation"),
         ('{"operations": [{"operation": "SetUser", "user": "\\\\ud800"}]}', "malformed operation"),
         ('{"operations": [{"operation": "WriteFile", "path": "/x", "contents": "", "permissions": 1.5}]}', "malformed"),
-        ('{"operations": [{"operation": "WriteFile", "path": "/x", "contents": "", "permissions": true}]}', "malformed"),
+        (
+            '{"operations": [{"operation": "WriteFile", "path": "/x", "contents": "", "permissions": true}]}',
+            "malformed",
+        ),
         ('{"error": {"a": 1}}', "running .*: {'a': 1}"),
     ],
 )
 def test_forged_messages_are_refused(write: Write, message: str, problem: str) -> None:
     """A hook can find the pipe and write to it; what it says is checked as if a stranger had."""
-    source = HEADER + f"""
+    source = (
+        HEADER
+        + f"""
     import os, sys
     os.write(int(sys.argv[1]), {message!r}.encode().decode("unicode_escape").encode("latin-1") + b"\\n")
     await c.stdout()
     return c
 """
+    )
     with pytest.raises(HookError, match=problem):
         pre(write(source), lambda question: "x")
 

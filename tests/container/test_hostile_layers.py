@@ -117,7 +117,18 @@ def test_a_symlink_out_of_the_image_stays_inside(store: Store, tmp_path: Path) -
         [file("x", b"was a link")],
         [link("x/file", "y"), file("x/file/deeper")],
     ],
-    ids=["whiteout", "opaque", "folder", "link", "file", "pipe", "dir over link", "dir through link", "file over", "two"],
+    ids=[
+        "whiteout",
+        "opaque",
+        "folder",
+        "link",
+        "file",
+        "pipe",
+        "dir over link",
+        "dir through link",
+        "file over",
+        "two",
+    ],
 )
 @pytest.mark.parametrize("layers", [1, 2])
 def test_no_kind_of_entry_follows_a_link_out(store: Store, tmp_path: Path, attack: list[Member], layers: int) -> None:
@@ -162,7 +173,12 @@ def test_a_layer_that_grows_without_end_is_stopped(store: Store, monkeypatch: py
 def test_a_sparse_file_is_counted_by_what_it_unpacks_to(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """One kilobyte that stands for terabytes of zeros is a bomb as well."""
     monkeypatch.setattr(snapshot, "_SIZE_LIMIT", 5 << 20)
-    headers = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.size": str(1 << 40), "GNU.sparse.map": "0,1"}
+    headers = {
+        "GNU.sparse.major": "0",
+        "GNU.sparse.minor": "1",
+        "GNU.sparse.size": str(1 << 40),
+        "GNU.sparse.map": "0,1",
+    }
     with pytest.raises(ImageError, match="unpacks to more than"):
         unpack(store, [file("sparse", b"x", pax_headers=headers)])
     assert leftovers(store) == []
@@ -187,7 +203,9 @@ def test_depth_through_links_is_limited_too(store: Store) -> None:
     """Folders below a link to deep folders below a link …: cleaning up must still be possible."""
     deep = "d/" * 150
     with pytest.raises(ImageError, match="folders"):
-        unpack(store, [folder(deep), link("x", deep), folder("x/" + deep)], [link("y", "x/" + deep), folder("y/" + deep)])
+        unpack(
+            store, [folder(deep), link("x", deep), folder("x/" + deep)], [link("y", "x/" + deep), folder("y/" + deep)]
+        )
 
 
 def _gzipped(tar: bytes) -> bytes:

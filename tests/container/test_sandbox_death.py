@@ -1,6 +1,7 @@
 """How a sandbox ends: in time or out of it, with its parent or before, no process and no mount outlives it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,7 +85,8 @@ from pathlib import Path
 from airbyte_ci.container import sandbox
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci.store import Store
-command = sandbox.Command(["/bin/bash", "-c", {STUBBORN.format(marker=marker)!r}], {{"PATH": "/bin"}}, network={network!r})
+argv = ["/bin/bash", "-c", {STUBBORN.format(marker=marker)!r}]
+command = sandbox.Command(argv, {{"PATH": "/bin"}}, network={network!r})
 sandbox.run(Store(Path({str(small_store.root)!r})), Tree((Path({str(small_tree.layers[0])!r}),)), command)
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(airbyte_ci.__file__).parents[1])}
@@ -102,6 +104,14 @@ sandbox.run(Store(Path({str(small_store.root)!r})), Tree((Path({str(small_tree.l
     finally:
         tool.kill()
         tool.wait()
+        _tidy(small_store)
+
+
+def _tidy(store: Store) -> None:
+    """A tool that was killed leaves a folder, which is collected later, and empty control groups."""
+    for folder in (store.root / "scratch").iterdir():
+        sandbox._remove_control_groups(folder.name)
+        shutil.rmtree(folder)
 
 
 def _lives(pid: str) -> bool:

@@ -48,9 +48,7 @@ def server() -> Iterator[Server]:
 
 
 def bash(store: Store, tree: Tree, line: str, network: Network) -> Finished:
-    return sandbox.run(
-        store, tree, Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, network=network, timeout=60)
-    )
+    return sandbox.run(store, tree, Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, network=network, timeout=60))
 
 
 def test_no_network_is_no_network(small_store: Store, small_tree: Tree) -> None:
@@ -84,7 +82,10 @@ def test_the_host_network_is_this_machines(small_store: Store, small_tree: Tree,
 
 def test_the_private_network_has_a_way_out(small_store: Store, small_tree: Tree) -> None:
     """A device of its own, a default route, and name servers; its loopback works."""
-    line = "cat /proc/net/dev /etc/resolv.conf; while read i d r; do [ $d = 00000000 ] && echo default $i; done < /proc/net/route"
+    line = (
+        "cat /proc/net/dev /etc/resolv.conf;"
+        "while read i d r; do [ $d = 00000000 ] && echo default $i; done < /proc/net/route"
+    )
     text = bash(small_store, small_tree, line, "private").stdout.decode()
     assert "tap0:" in text
     assert "nameserver 10.0.2.3" in text
@@ -97,5 +98,5 @@ def test_abstract_sockets_of_this_machine_are_out_of_reach(small_store: Store, s
         listening.bind("\0airbyte-ci-test")
         listening.listen()
         for network in ("none", "private"):
-            text = bash(small_store, small_tree, "cat /proc/net/unix", network).stdout  # type: ignore[arg-type]
+            text = bash(small_store, small_tree, "cat /proc/net/unix", network).stdout
             assert b"@airbyte-ci-test" not in text

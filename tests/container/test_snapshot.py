@@ -90,11 +90,20 @@ BASE = [folder("d"), file("d/a", b"a"), file("d/b", b"b"), folder("d/sub"), file
         pytest.param([whiteout(".wh.nothing"), whiteout("x/.wh.y")], {"nothing": None, "f": "f"}, id="idle whiteouts"),
         pytest.param([file("./f", b"2"), file("/d//a", b"3")], {"f": "2", "d/a": "3"}, id="odd spellings"),
         pytest.param([hard("g", "f")], {"g": "f", "f": "f"}, id="hard link to a file below"),
-        pytest.param([file("x"), hard("y", "x"), hard("z", "y")], {"x": "new", "y": "new", "z": "new"}, id="hard links"),
+        pytest.param(
+            [file("x"), hard("y", "x"), hard("z", "y")], {"x": "new", "y": "new", "z": "new"}, id="hard links"
+        ),
         pytest.param([link("l", "f"), hard("m", "l")], {"l": "→ f", "m": "→ f"}, id="hard link to a link"),
         pytest.param([member("p", tarfile.FIFOTYPE)], {"p": ""}, id="a pipe"),
         pytest.param([file("f", b"1"), file("f", b"2")], {"f": "2"}, id="the same file twice"),
         pytest.param([file(".wh.f", b"with content")], {"f": None}, id="a whiteout may have content"),
+        pytest.param([link(".wh.f", "d/a")], {"f": None, "d/a": "a"}, id="a link named like a whiteout"),
+        pytest.param(
+            [link("x", "d"), whiteout(".wh.x"), whiteout("x/.wh.a")],
+            {"x": "→ d", "d/a": None, "d/b": "b"},
+            id="a link is its own layer's, and a whiteout below it goes through",
+        ),
+        pytest.param([link("f", "/d/a"), file("f", b"2")], {"f": "2", "d/a": "a"}, id="a link becomes a file"),
     ],
 )
 def test_a_layer_changes_what_is_below(store: Store, layer: list[Member], expected: dict[str, str | None]) -> None:
@@ -190,7 +199,9 @@ def test_folders_that_are_copied_up_stay_as_they_were(store: Store) -> None:
 
 def test_links_in_a_parents_place_are_followed_inside(store: Store) -> None:
     """`lib/x` in an image whose lib is a link to usr/lib is usr/lib/x (merged /usr)."""
-    stack = unpack(store, [folder("usr/lib"), link("lib", "usr/lib"), link("abs", "/usr")], [file("lib/x"), file("abs/y")])
+    stack = unpack(
+        store, [folder("usr/lib"), link("lib", "usr/lib"), link("abs", "/usr")], [file("lib/x"), file("abs/y")]
+    )
     assert shown(stack) == {
         "abs": "→ /usr",
         "lib": "→ usr/lib",
@@ -217,9 +228,9 @@ def test_the_umask_does_not_show(store: Store) -> None:
         os.umask(before)
     for layer in stack.tree.layers:
         assert stat.S_IMODE(layer.stat().st_mode) == 0o755
-    assert {node.path: stat.S_IMODE(node.status.st_mode) for node in stack.tree.walk("") if node.is_dir} == dict.fromkeys(
-        ("a", "a/b", "x", "x/y"), 0o755
-    )
+    assert {
+        node.path: stat.S_IMODE(node.status.st_mode) for node in stack.tree.walk("") if node.is_dir
+    } == dict.fromkeys(("a", "a/b", "x", "x/y"), 0o755)
 
 
 def test_names_may_be_long_or_not_utf8(store: Store) -> None:
@@ -231,7 +242,10 @@ def test_names_may_be_long_or_not_utf8(store: Store) -> None:
 
 def test_devices_are_made(store: Store) -> None:
     """Old images bring a /dev of their own."""
-    stack = unpack(store, [device("null", 1, 3), device("disk", 8, 0, tarfile.BLKTYPE), device("zero-block", 0, 0, tarfile.BLKTYPE)])
+    stack = unpack(
+        store,
+        [device("null", 1, 3), device("disk", 8, 0, tarfile.BLKTYPE), device("zero-block", 0, 0, tarfile.BLKTYPE)],
+    )
     status = stack.tree.entry("null")
     assert status is not None
     assert (stat.S_ISCHR(status.status.st_mode), status.status.st_rdev) == (True, os.makedev(1, 3))
@@ -293,7 +307,9 @@ def test_processes_unpack_the_same_layer_together(store: Store) -> None:
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(airbyte_ci.__file__).parents[1])}
     processes = [
-        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+        subprocess.Popen(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        )
         for _ in range(4)
     ]
     outputs = [process.communicate() for process in processes]

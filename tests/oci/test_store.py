@@ -88,7 +88,7 @@ def test_a_damaged_blob_is_never_given_back_whole(store: Store, how: str) -> Non
 def test_unexpected_bytes_are_not_kept(store: Store, wrong: bytes) -> None:
     """A writer that expects a digest or a size leaves nothing when it gets another."""
     for expectation in ({"expected": DIGEST}, {"size": len(DATA)}):
-        with pytest.raises(DigestMismatch), store.writer(**expectation) as writer:  # type: ignore[arg-type]
+        with pytest.raises(DigestMismatch), store.writer(**expectation) as writer:
             writer.write(wrong)
     assert files(store) == set()
 

@@ -119,7 +119,7 @@ def _write(store: Store) -> None:
 def test_a_disk_that_cannot_be_written_is_one_clear_error(disk: Disk) -> None:
     """A home on a read-only disk is a StoreError that names the variable."""
     disk.make_read_only()
-    with pytest.raises(StoreError, match="opening the store at .*: Read-only file system") as caught:
+    with pytest.raises(StoreError, match=r"opening the store at .*: Read-only file system") as caught:
         Store(disk.place / "home")
     assert "AIRBYTE_CI_HOME" in str(caught.value)
 

@@ -68,7 +68,7 @@ _XATTRS = st.dictionaries(
 
 @st.composite
 def an_entry(draw: st.DrawFn) -> Entry:
-    kind = draw(st.sampled_from(["file", "symlink", "hardlink", "dir", "fifo", "char", "block"]))
+    kind = draw(st.sampled_from(list(tar._TYPEFLAG)))
     path = draw(_PATH)
     entry = Entry(path, kind, draw(st.integers(0, 0o7777)), uid=draw(_NUMBER), gid=draw(_NUMBER), xattrs=draw(_XATTRS))
     if kind == "file":

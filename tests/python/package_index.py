@@ -24,6 +24,7 @@ class File:
     headers: dict[str, str] = field(default_factory=dict)
     sent: bytes | None = None  # instead of the body
     promised: int | None = None  # Content-Length
+    cuts: int = 0  # how often only half of it is sent first
 
 
 @dataclass
@@ -78,6 +79,9 @@ def running(index: Index) -> Iterator[Index]:
             file = index.projects[project][name]
             if file.statuses:
                 return self._answer(file.statuses.pop(0), b"")
+            if file.cuts:
+                file.cuts -= 1
+                return self._answer(200, file.body[: len(file.body) // 2], promised=len(file.body))
             return self._answer(200, file.body if file.sent is None else file.sent, file.headers, file.promised)
 
         def _answer(

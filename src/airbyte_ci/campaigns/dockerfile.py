@@ -73,9 +73,15 @@ def _instructions(text: str) -> Iterator[tuple[str, str]]:
         if stripped.endswith("\\"):
             logical += stripped[:-1] + " "
             continue
-        word, *rest = (logical + stripped).split(maxsplit=1)
+        yield _instruction(logical + stripped)
         logical = ""
-        yield word.upper(), "".join(rest)
+    if logical.strip():  # the end of the file ends a line that was to go on
+        yield _instruction(logical)
+
+
+def _instruction(line: str) -> tuple[str, str]:
+    word, *rest = line.split(maxsplit=1)
+    return word.upper(), "".join(rest).strip()
 
 
 def _from(rest: str) -> tuple[str, str]:

@@ -58,10 +58,11 @@ def plan(
     assert choice.version is not None
     before = connector.version
     after = _bumped(connector)
-    facts = dockerfile.read((connector.folder / "Dockerfile").read_text("utf-8", errors="replace"))
-    root = configuration.root
+    root, path = configuration.root, connector.folder / "Dockerfile"
+    content = path.read_bytes()
+    facts = dockerfile.read(content.decode(errors="replace"))
     changes = [
-        FileChange(_relative(connector, "Dockerfile"), (connector.folder / "Dockerfile").read_bytes(), None),
+        FileChange(path.relative_to(root).as_posix(), content, None),
         _metadata(connector, root, choice.version, after),
         *_project(connector, root, before, after),
         *_page(connector, configuration, after, pull_request, today, subject),

@@ -84,7 +84,9 @@ class _Walk:
     def _file(self, path: str, status: os.stat_result, lower: Tree) -> Iterator[Entry]:
         if status.st_nlink > 1 and status.st_ino in self.links:
             # Some tools set a link's owner and mode again, so they must be those of the file.
-            yield replace(_entry(self.upper / path, path, status), kind="hardlink", content=b"", link=self.links[status.st_ino])
+            yield replace(
+                _entry(self.upper / path, path, status), kind="hardlink", content=b"", link=self.links[status.st_ino]
+            )
         elif not _unchanged(self.upper / path, status, lower.entry(path)):
             self.links[status.st_ino] = path
             yield _entry(self.upper / path, path, status)

@@ -45,7 +45,7 @@ from airbyte_ci.oci.layer import Layer, layer_of
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.oci.tar import Entry
 
-_FORMAT = 1
+_FORMAT = 2
 # When an image was created is not a fact about its content; jib made the same choice.
 CREATED = "1970-01-01T00:00:01Z"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

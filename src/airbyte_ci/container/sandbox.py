@@ -12,49 +12,21 @@ import signal
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO
 
+from airbyte_ci.container import lending, runtime
+from airbyte_ci.container.command import Command, Mount, Network
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import SandboxError
 from airbyte_ci.oci.store import Store
 
-Network = Literal["none", "private", "host"]
+__all__ = ["Command", "Finished", "Mount", "Network", "missing_tools", "run"]
+
 _OUTPUT_LIMIT = 64 << 20
 _NEEDED = ("runc", "unshare", "setpriv", "mount")
 _PACKAGES = {"unshare": "util-linux", "setpriv": "util-linux"}
-# What package managers need to unpack files with owners and modes, and nothing more (Docker's set less a few).
-_CAPABILITIES = [
-    f"CAP_{name}"
-    for name in [
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "FOWNER",
-        "FSETID",
-        "SETUID",
-        "SETGID",
-        "SETFCAP",
-        "SETPCAP",
-        "KILL",
-        "SYS_CHROOT",
-        "NET_BIND_SERVICE",
-    ]
-]
-# Lent to commands that use the network, never part of the image: certificates under this folder, and variables.
-_LENT = ".airbyte-ci"
-_CERTIFICATE_VARIABLES = (
-    "SSL_CERT_FILE",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-    "PIP_CERT",
-    "GIT_SSL_CAINFO",
-    "NODE_EXTRA_CA_CERTS",
-)
-_HOSTS = b"127.0.0.1 localhost connector\n::1 localhost ip6-localhost ip6-loopback\n"
-_PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
-
 # Runs in the new namespaces: mounts, says that it is ready, waits for the network, becomes runc.
 _LAUNCHER = """
 cd "$1" && mount -t overlay overlay -o "$2" "$3" || exit 125
@@ -62,33 +34,6 @@ echo ready > "/proc/self/fd/$4"
 read -r _ < "/proc/self/fd/$5" || exit 125
 cd "$6" && exec runc --root "$6/state" --log "$6/log" --log-format json run --bundle "$6" "$7"
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """A folder or file of the host, as seen in the sandbox (`target` is absolute)."""
-
-    source: Path
-    target: str
-    writable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What to run: argv, environment, working directory, numeric user."""
-
-    arguments: Sequence[str]
-    environment: Mapping[str, str]
-    workdir: str = "/"
-    uid: int = 0
-    gid: int = 0
-    groups: tuple[int, ...] = ()
-    network: Network = "none"
-    mounts: tuple[Mount, ...] = ()
-    terminal: bool = False
-    timeout: float | None = None
-    keep_output: bool = True
-    stdin: bytes | None = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +90,10 @@ def _require(network: Network) -> None:
 
 
 def _run_in(store: Store, bundle: Path, root: Tree, command: Command, upper: Path) -> Finished:
-    lent = _lend(bundle, command)
+    lent = lending.lend(bundle, command)
     environment = {**command.environment, **lent.variables}
     mounts = (*command.mounts, *lent.mounts)
-    configuration = _configuration(bundle / "root", command, environment, mounts)
+    configuration = runtime.configuration(bundle / "root", command, environment, mounts)
     (bundle / "config.json").write_text(json.dumps(configuration))
     # Names are relative to the folder of snapshots: the kernel takes mount options of one page only, and the
     # store's own place may have a comma or a colon in it.
@@ -160,112 +105,12 @@ def _run_in(store: Store, bundle: Path, root: Tree, command: Command, upper: Pat
     options += ",redirect_dir=off,metacopy=off,index=off"
     if len(options) > 4000:
         raise SandboxError(f"the image has too many layers ({len(root.layers)}) to be mounted")
-    system = (str(mount["destination"]) for mount in _SYSTEM_MOUNTS)
-    targets = {target.strip("/") for target in (_LENT, *system, *(mount.target for mount in mounts))}
+    system = (str(mount["destination"]) for mount in runtime.SYSTEM_MOUNTS)
+    targets = {target.strip("/") for target in (lending.FOLDER, *system, *(mount.target for mount in mounts))}
     new = frozenset(target for target in targets if root.resolve(target) is None)
     returncode, stdout, stderr = _launch(store, bundle, options, command)
     _raise_start_failure(bundle / "log", command, returncode)
     return Finished(returncode, stdout, stderr, new)
-
-
-@dataclass(frozen=True, slots=True)
-class _Lent:
-    mounts: tuple[Mount, ...]
-    variables: Mapping[str, str]
-
-
-def _lend(bundle: Path, command: Command) -> _Lent:
-    """What is lent to every command, the names of itself, and to one with network what it needs of this machine:
-    name servers, trusted certificates, proxies."""
-    hosts = bundle / "hosts"
-    # Images have no /etc/hosts of their own, and programs expect `localhost` to be a name.
-    hosts.write_bytes(Path("/etc/hosts").read_bytes() if command.network == "host" else _HOSTS)
-    if command.network == "none":
-        return _Lent((Mount(hosts, "/etc/hosts"),), {})
-    resolver = bundle / "resolv.conf"
-    if command.network == "private":
-        resolver.write_text("nameserver 10.0.2.3\n")  # slirp4netns forwards it to the host's name servers
-    else:
-        shutil.copy("/etc/resolv.conf", resolver)
-    mounts = [Mount(hosts, "/etc/hosts"), Mount(resolver, "/etc/resolv.conf")]
-    variables = {name: os.environ[name] for name in _either_case(_PROXY_VARIABLES) if name in os.environ}
-    if bundle_file := _certificates():
-        target = f"/{_LENT}/ca-certificates.crt"
-        mounts.append(Mount(bundle_file, target))
-        variables |= dict.fromkeys(_CERTIFICATE_VARIABLES, target)
-    return _Lent(tuple(mounts), variables)
-
-
-def _either_case(names: Sequence[str]) -> list[str]:
-    return [*names, *(name.upper() for name in names)]
-
-
-def _certificates() -> Path | None:
-    named = [os.environ[name] for name in _CERTIFICATE_VARIABLES if os.environ.get(name)]
-    for candidate in (*named, "/etc/ssl/certs/ca-certificates.crt"):
-        if Path(candidate).is_file():
-            return Path(candidate)
-    return None
-
-
-def _configuration(
-    root: Path, command: Command, environment: Mapping[str, str], mounts: Sequence[Mount]
-) -> dict[str, Any]:
-    """The OCI runtime configuration (runtime-spec, config.md)."""
-    namespaces = ["pid", "ipc", "uts", "mount", *(["network"] if command.network == "none" else [])]
-    return {
-        "ociVersion": "1.0.2",
-        "process": {
-            "terminal": command.terminal,
-            "user": {"uid": command.uid, "gid": command.gid, "additionalGids": list(command.groups)},
-            "args": list(command.arguments),
-            "env": [f"{name}={value}" for name, value in environment.items()],
-            "cwd": command.workdir or "/",
-            "capabilities": {
-                kind: _CAPABILITIES if command.uid == 0 or kind == "bounding" else []
-                for kind in ("bounding", "effective", "permitted")
-            },
-            "noNewPrivileges": True,
-        },
-        "root": {"path": str(root)},
-        "hostname": "connector",
-        "mounts": [*_SYSTEM_MOUNTS, *map(_bind, mounts)],
-        "linux": {
-            "namespaces": [{"type": kind} for kind in namespaces],
-            "maskedPaths": ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"],
-            "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
-        },
-    }
-
-
-_SYSTEM_MOUNTS: tuple[dict[str, Any], ...] = (
-    {"destination": "/proc", "type": "proc", "source": "proc"},
-    {
-        "destination": "/dev",
-        "type": "tmpfs",
-        "source": "tmpfs",
-        "options": ["nosuid", "strictatime", "mode=755", "size=65536k"],
-    },
-    {
-        "destination": "/dev/pts",
-        "type": "devpts",
-        "source": "devpts",
-        "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
-    },
-    {
-        "destination": "/dev/shm",
-        "type": "tmpfs",
-        "source": "shm",
-        "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"],
-    },
-    # A new one: with the host's /sys would come its control groups, and those below a read-only bind stay writable.
-    {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]},
-)
-
-
-def _bind(mount: Mount) -> dict[str, Any]:
-    options = ["rbind", "rw" if mount.writable else "ro"]
-    return {"destination": mount.target, "type": "none", "source": str(mount.source), "options": options}
 
 
 def _launch(store: Store, bundle: Path, options: str, command: Command) -> tuple[int, bytes, bytes]:
@@ -296,7 +141,7 @@ def _launch(store: Store, bundle: Path, options: str, command: Command) -> tuple
         with os.fdopen(ready_read, "rb") as ready, os.fdopen(go_write, "wb", buffering=0) as go:
             mounted = ready.readline()
             if mounted and command.network == "private":
-                stack.enter_context(_network(process.pid))
+                stack.enter_context(lending.network(process.pid))
             with contextlib.suppress(BrokenPipeError):
                 go.write(b"go\n")
         _wait(process, command)
@@ -323,7 +168,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     """
     if process.poll() is None:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        for pid in map(int, children or [process.pid]):
+        for pid in [int(child) for child in children] or [process.pid]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
@@ -345,38 +190,6 @@ def _output(file: IO[bytes]) -> bytes:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _OUTPUT_LIMIT))
     return file.read()
-
-
-@contextlib.contextmanager
-def _network(pid: int) -> Iterator[None]:
-    """User-mode networking for the namespaces of a process: the outside, but not this host's loopback."""
-    ready_read, ready_write = os.pipe()
-    exit_read, exit_write = os.pipe()  # slirp4netns ends when the other side is closed, so it cannot outlive us
-    try:
-        process = subprocess.Popen(
-            [
-                *("slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback"),
-                *(f"--ready-fd={ready_write}", f"--exit-fd={exit_read}", str(pid), "tap0"),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=(ready_write, exit_read),
-        )
-    finally:
-        os.close(ready_write)
-        os.close(exit_read)
-    try:
-        with os.fdopen(ready_read, "rb") as ready:
-            if not ready.read(1):
-                _, message = process.communicate()
-                last = message.decode(errors="replace").strip().rpartition("\n")[2]
-                raise SandboxError(f"setting up the network of a sandbox: slirp4netns says {last!r}")
-        yield
-    finally:
-        os.close(exit_write)
-        with process:
-            process.terminate()
 
 
 def _raise_start_failure(log: Path, command: Command, returncode: int) -> None:

@@ -27,7 +27,7 @@ from airbyte_ci.oci.image import Descriptor
 from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import OPAQUE, WHITEOUT
 
-_FORMAT = 1
+_FORMAT = 2
 _ENTRY_LIMIT = 2_000_000
 _SIZE_LIMIT = 20 << 30
 # Headers that describe the next entry (long names, attributes) are read into memory whole.
@@ -155,7 +155,7 @@ _UNREADABLE = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueEr
 def _create_all(archive: tarfile.TarFile, tree: Tree) -> None:
     count = size = 0
     while (member := archive.next()) is not None:
-        archive.members.clear()  # it would remember every entry
+        archive.members.clear()  # type: ignore[attr-defined]  # it would remember every entry
         count, size = count + 1, size + member.size
         if count > _ENTRY_LIMIT:
             raise ImageError(f"a layer has more than {_ENTRY_LIMIT} entries")

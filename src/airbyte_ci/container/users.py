@@ -30,7 +30,9 @@ def resolve(tree: Tree, spelling: str) -> User:
         raise SandboxError(f"the image has no user {name!r}", advice=f"it has: {known or 'none'}")
     uid = int(account[2] if account else name)
     gid = _group(tree, group) if group else int(account[3]) if account else 0
-    return User(uid, gid, _memberships(tree, account[0]) if account and not group else (), account[5] if account else "/")
+    return User(
+        uid, gid, _memberships(tree, account[0]) if account and not group else (), account[5] if account else "/"
+    )
 
 
 def _memberships(tree: Tree, name: str) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 import requests
+import urllib3
 from pypi_simple import (
     PYPI_SIMPLE_ENDPOINT,
     NoSuchProjectError,
@@ -70,8 +71,10 @@ class SimpleApi:
                     advice="the index or something before it cannot be trusted; nothing was kept",
                 ) from error
             except requests.RequestException as error:
-                if attempt == _TRIES or not isinstance(error, requests.exceptions.ChunkedEncodingError):
-                    raise PackageError(f"fetching {name}: {_reason(error)}") from error
+                raise PackageError(f"fetching {name}: {_reason(error)}") from error
+            except urllib3.exceptions.HTTPError as error:
+                if attempt == _TRIES:
+                    raise PackageError(f"fetching {name}: the index broke off ({type(error).__name__})") from error
 
     def _download(self, store: Store, url: str, size: int | None, digest: Digest) -> None:
         login = self._logins.get(urlsplit(url).netloc)
@@ -80,7 +83,7 @@ class SimpleApi:
         with self._client().s.get(url, stream=True, timeout=_TIMEOUT, headers=headers, auth=login) as response:
             response.raise_for_status()
             with store.writer(expected=digest, size=size) as writer:
-                for chunk in response.iter_content(1 << 18):
+                for chunk in response.raw.stream(1 << 18, decode_content=False):
                     writer.write(chunk)
                     if size is not None and writer.size > size:
                         break

@@ -1,0 +1,124 @@
+"""Declarations of base images: a file of data and what it means."""
+
+from pathlib import Path
+
+import pytest
+
+from airbyte_ci.base_images import declare
+from airbyte_ci.container.api import Exec, SetLabel, SetUser, SetVariable, SetWorkdir, WriteFile
+from airbyte_ci.errors import ConfigurationError
+
+DIGEST = f"sha256:{'a' * 64}"
+TEXT = f"""
+repository: acme.example/base
+version: 1.2.3
+changelog: First
+root:
+  image: docker.io/library/python:3.10@{DIGEST}
+  debian:
+    suite: bookworm
+    packages: [python3]
+    steps:
+    - exec: [python3, -m, venv, /usr/local]
+requirements: base.txt
+steps:
+- env: {{LANG: C.UTF-8}}
+- label: {{who: acme}}
+- user: root
+- workdir: /x
+- file: {{path: /etc/x, contents: "text", mode: "755", owner: "1:1"}}
+- file: {{path: /etc/y, contents: "text"}}
+checks:
+- {{name: runs, run: [python, -V], expect: "3.10"}}
+- {{name: talks, run: [sh, -c, 1]}}
+"""
+
+
+def parsed(text: str) -> declare.Declaration:
+    return declare.parse(text, "x.yaml", lambda name: f"content of {name}")
+
+
+def test_a_declaration_is_a_value() -> None:
+    """Every step is an operation, in order; files beside it are read; checks have a name and what to expect."""
+    found = parsed(TEXT)
+    assert (found.repository, found.version, found.changelog) == ("acme.example/base", "1.2.3", "First")
+    assert str(found.address) == "acme.example/base:1.2.3"
+    assert found.requirements == "content of base.txt"
+    assert str(found.image_root) == f"docker.io/library/python:3.10@{DIGEST}"
+    assert found.debian_root is not None
+    assert found.debian_root.suite == "bookworm"
+    assert found.debian_root.packages == ("python3",)
+    assert found.debian_root.steps == (Exec(("python3", "-m", "venv", "/usr/local")),)
+    assert found.steps == (
+        SetVariable("LANG", "C.UTF-8"),
+        SetLabel("who", "acme"),
+        SetUser("root"),
+        SetWorkdir("/x"),
+        WriteFile("/etc/x", "text", 0o755, "1:1"),
+        WriteFile("/etc/y", "text", 0o644, ""),
+    )
+    assert [(check.name, check.run, check.expect) for check in found.checks] == [
+        ("runs", ("python", "-V"), "3.10"),
+        ("talks", ("sh", "-c", "1"), ""),
+    ]
+
+
+def test_only_what_is_needed_is_needed() -> None:
+    """Requirements, steps and checks may be absent, and one root is enough."""
+    found = parsed(f"repository: a/b\nversion: 1.0.0\nchangelog: x\nroot: {{image: 'a/b@{DIGEST}'}}\n")
+    assert (found.requirements, found.steps, found.checks, found.debian_root) == ("", (), (), None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("repository: acme.example/base", "x: 1", "repository is missing"),
+        ("changelog: First", "x: 1", "changelog is missing"),
+        ("suite: bookworm", "x: 1", "suite is missing"),
+        (f"@{DIGEST}", "", "has no digest"),
+        ("- user: root", "- user: root\n  workdir: /y", "a step has one key"),
+        ("- user: root", "- become: root", "unknown step 'become'"),
+        ("- user: root", "- text", "reading x.yaml: "),
+        ("- user: root", "- env: {A: 1, B: 2}", "reading x.yaml: "),
+        ('mode: "755"', 'mode: "8"', "reading x.yaml: "),
+        ("path: /etc/y, ", "", "path is missing"),
+        ("name: runs, ", "", "name is missing"),
+        ("checks:", "checks: [", "reading x.yaml: "),
+    ],
+)
+def test_a_declaration_that_is_not_right_is_told(old: str, new: str, said: str) -> None:
+    """The error names the file and the key, in one line."""
+    assert old in TEXT
+    with pytest.raises(ConfigurationError) as caught:
+        parsed(TEXT.replace(old, new))
+    assert caught.value.message.startswith("reading x.yaml: ")
+    assert said in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("text", ["", "text", "- a\n", "root: text\n"])
+def test_what_is_no_declaration_is_told(text: str) -> None:
+    """Whatever the document is, the end is an error of the configuration."""
+    with pytest.raises(ConfigurationError, match=r"reading x\.yaml"):
+        parsed(text)
+
+
+def test_files_lie_beside_the_declaration(tmp_path: Path) -> None:
+    """A file that it names and that is not there is told, with the declaration's own path."""
+    path = tmp_path / "x.yaml"
+    with pytest.raises(ConfigurationError, match=r"x\.yaml"):
+        declare.read(path)
+    path.write_text(TEXT)
+    with pytest.raises(ConfigurationError, match=r"base\.txt"):
+        declare.read(path)
+    (tmp_path / "base.txt").write_text("hashes")
+    assert declare.read(path).requirements == "hashes"
+
+
+def test_the_shipped_declaration_has_both_roots() -> None:
+    """The tool's own base can be built on a pulled root and on Debian's packages, with hashed requirements."""
+    found = declare.shipped()
+    assert found.image_root is not None
+    assert found.debian_root is not None
+    assert "--hash=sha256:" in found.requirements
+    assert any("poetry" in check.name for check in found.checks)

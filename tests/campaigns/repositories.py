@@ -1,0 +1,47 @@
+"""The example repositories, copied into a folder and committed to git there."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from airbyte_ci import config
+from airbyte_ci.config import Configuration
+from airbyte_ci.connectors import find
+from airbyte_ci.connectors.connector import Connector
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CONNECTORS = "airbyte-integrations/connectors"
+
+
+def git(root: Path, *arguments: str) -> str:
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+    command = ["git", "-C", str(root), "-c", "user.name=T", "-c", "user.email=t@example.com", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, env=environment, text=True).stdout
+
+
+def copied(example: str, target: Path) -> Path:
+    """A copy of an example, as the first commit of its own repository."""
+    shutil.copytree(EXAMPLES / example, target, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
+    git(target, "init", "-q", "-b", "main")
+    commit(target)
+    return target
+
+
+def commit(root: Path) -> None:
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "work")
+
+
+def opened(root: Path) -> tuple[Configuration, dict[str, Connector]]:
+    """The repository's configuration and its connectors by name, read anew."""
+    configuration = config.find(root)
+    connectors, errors = find.find(configuration)
+    assert not errors
+    return configuration, {item.name: item for item in connectors}
+
+
+def snapshot(root: Path) -> dict[str, bytes]:
+    """Every file outside of .git, by its path."""
+    found = (path for path in root.rglob("*") if path.is_file() and ".git" not in path.relative_to(root).parts)
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}

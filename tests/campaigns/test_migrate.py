@@ -1,0 +1,411 @@
+"""The migration to a base image, on copies of the examples: what it changes, and what it refuses to change."""
+
+import difflib
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from airbyte_ci.base_images import catalogue
+from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.campaigns import migrate
+from airbyte_ci.campaigns.migrate import Migration, NotApplicable
+from airbyte_ci.errors import AirbyteCiError, ConnectorError, EditRefused
+from tests.campaigns.repositories import CONNECTORS, commit, copied, git, opened, snapshot
+
+TODAY = date(2024, 2, 29)
+REPOSITORY = "docker.io/airbyte/python-connector-base"
+SUBJECT = migrate.SUBJECT
+
+
+def version(number: str, python: str, **more: object) -> dict[str, object]:
+    digest = f"sha256:{number.replace('.', '').replace('-rc', '').ljust(64, '0')}"
+    return {"version": number, "address": f"{REPOSITORY}:{number}@{digest}", "python": python, **more}
+
+
+KNOWN = catalogue.parse(
+    yaml.safe_dump({REPOSITORY: [version("4.1.0", "3.13"), version("2.0.0", "3.10.14"), version("1.2.0", "3.9.18")]}),
+    "the test's catalogue",
+)
+ADDRESS = f"{REPOSITORY}:2.0.0@sha256:200{'0' * 61}"
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Path:
+    """A git repository with the example fleet."""
+    return copied("fleet", tmp_path / "fleet")
+
+
+@pytest.fixture
+def single(tmp_path: Path) -> Path:
+    """A git repository with the single connector."""
+    return copied("single-connector", tmp_path / "single")
+
+
+def planned(
+    root: Path, name: str, pull_request: int | None = 4711, known: Catalogue = KNOWN, subject: str = SUBJECT
+) -> Migration:
+    configuration, connectors = opened(root)
+    return migrate.plan(connectors[name], configuration, known, pull_request, TODAY, subject)
+
+
+def changed(before: dict[str, bytes], after: dict[str, bytes]) -> dict[str, list[str]]:
+    """Of every file that differs, the lines that are gone (-) and those that came (+)."""
+    result = {}
+    for path in sorted(before.keys() | after.keys()):
+        old, new = before.get(path, b"").decode().split("\n"), after.get(path, b"").decode().split("\n")
+        if path not in after:
+            result[path] = ["deleted"]
+        elif old != new:
+            result[path] = [line for line in difflib.ndiff(old, new) if line[0] in "+-"]
+    return result
+
+
+def migrated(root: Path, name: str, pull_request: int | None = 4711) -> dict[str, list[str]]:
+    before = snapshot(root)
+    planned(root, name, pull_request).edit.apply(root)
+    return changed(before, snapshot(root))
+
+
+def refusal(root: Path, name: str, kind: type[AirbyteCiError] = EditRefused, known: Catalogue = KNOWN) -> str:
+    """The message of a refusal, which has changed nothing."""
+    before = snapshot(root)
+    with pytest.raises(kind) as caught:
+        planned(root, name, known=known)
+    assert snapshot(root) == before
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def rewrite(root: Path, path: str, old: str, new: str) -> None:
+    """A committed change of one text in a file."""
+    text = (root / path).read_bytes().decode()
+    assert old in text
+    (root / path).write_bytes(text.replace(old, new).encode())
+    commit(root)
+
+
+# --- what it does ----------------------------------------------------------------------------------
+
+
+def test_every_connector_of_the_example_fleet(fleet: Path) -> None:
+    """Those with a Dockerfile are migrated, the others say why not; planning alone writes nothing."""
+    before = snapshot(fleet)
+    ends = {}
+    for name, connector in opened(fleet)[1].items():
+        try:
+            plan = planned(fleet, name)
+            ends[name] = f"{plan.before} → {plan.after} on {plan.base.version}"
+        except NotApplicable as error:
+            ends[name] = error.message.replace(connector.base_image or "\0", "…")
+    assert snapshot(fleet) == before
+    assert ends == {
+        "destination-jsonl-archive": "0.1.7 → 0.1.8 on 2.0.0",
+        "source-exchange-rates-archive": "source-exchange-rates-archive is migrated already: it uses …",
+        "source-ledger": "source-ledger is not a Python connector (java)",
+        "source-library-catalogue": "0.1.3 → 0.1.4 on 4.1.0",
+        "source-newsfeed": "source-newsfeed is migrated already: it uses …",
+        "source-parcels": "0.3.9 → 0.3.10 on 2.0.0",
+        "source-tides": "0.2.4 → 0.2.5 on 2.0.0",
+        "source-weather-stations": "source-weather-stations is migrated already: it uses …",
+    }
+
+
+def test_only_the_bytes_that_must_change(fleet: Path) -> None:
+    """Odd quoting, comments, flow lists and a missing final newline stay; every line that changes is meant."""
+    folder = f"{CONNECTORS}/source-tides"
+    row = f"| 0.2.5   | 2024-02-29 | [4711](https://github.com/acme/connectors/pull/4711) | {SUBJECT} |"
+    assert migrated(fleet, "source-tides") == {
+        f"{folder}/Dockerfile": ["deleted"],
+        f"{folder}/metadata.yaml": [
+            '-   dockerImageTag: "0.2.4"   # keep in step with pyproject.toml',
+            '+   dockerImageTag: "0.2.5"   # keep in step with pyproject.toml',
+            '-       dockerImageTag: "0.2.4"',
+            '+       dockerImageTag: "0.2.5"',
+            "+   connectorBuildOptions:",
+            f"+     baseImage: {ADDRESS}",
+        ],
+        f"{folder}/pyproject.toml": ['- version = "0.2.4"', '+ version = "0.2.5"'],
+        "docs/integrations/sources/tides.md": [f"+ {row}"],
+    }
+    data = yaml.safe_load((fleet / folder / "metadata.yaml").read_text())["data"]
+    assert data["connectorBuildOptions"] == {"baseImage": ADDRESS}
+    assert not (fleet / "docs/integrations/sources/tides.md").read_bytes().endswith(b"\n")
+
+
+def test_the_migrated_connector_reads_as_migrated(fleet: Path) -> None:
+    """Afterwards the repository holds a connector on the base image; the Dockerfile is gone, and git can undo it."""
+    migrated(fleet, "source-parcels")
+    connector = opened(fleet)[1]["source-parcels"]
+    assert (connector.base_image, connector.version, connector.has_dockerfile) == (ADDRESS, "0.3.10", False)
+    git(fleet, "checkout", "-q", ".")
+    assert opened(fleet)[1]["source-parcels"].version == "0.3.9"
+
+
+def test_the_plan_tells_what_a_person_should_know(fleet: Path) -> None:
+    """What was passed over and why, which Pythons count, and what the Dockerfile did that the base does not."""
+    plan = planned(fleet, "source-tides")
+    assert [(item.version, reason) for item, reason in plan.passed_over] == [("4.1.0", "has Python 3.13")]
+    assert (plan.pythons.text, plan.pythons.source) == ("^3.9,<3.13", "pyproject.toml")
+    assert plan.not_carried == ("system packages tzdata, build-base, bash",)
+    assert not plan.pending_row
+    assert plan.edit.diff().count("diff --git") == 4
+
+
+def test_a_second_run_has_nothing_to_do(fleet: Path) -> None:
+    """Migrating again, for whatever pull request, changes nothing."""
+    migrated(fleet, "source-tides")
+    message = refusal(fleet, "source-tides", NotApplicable)
+    assert message == f"source-tides is migrated already: it uses {ADDRESS}"
+
+
+def test_equal_overrides_move_and_pinned_ones_stay(fleet: Path) -> None:
+    """A registry that repeats the version gets the new one; one that is pinned to another keeps it."""
+    path = f"{CONNECTORS}/source-tides/metadata.yaml"
+    rewrite(
+        fleet, path, "    oss:\n      enabled: true\n", "    oss:\n      enabled: true\n      dockerImageTag: 0.1.0\n"
+    )
+    migrated(fleet, "source-tides")
+    registries = yaml.safe_load((fleet / path).read_text())["data"]["registries"]
+    assert {name: item["dockerImageTag"] for name, item in registries.items()} == {"cloud": "0.2.5", "oss": "0.1.0"}
+
+
+def test_a_pyproject_of_another_version_stays(fleet: Path) -> None:
+    """pyproject.toml moves along only where it has the connector's version."""
+    path = f"{CONNECTORS}/source-tides/pyproject.toml"
+    rewrite(fleet, path, 'version = "0.2.4"', 'version = "0.1.0"')
+    assert path not in migrated(fleet, "source-tides")
+
+
+def test_a_setup_py_connector_needs_no_pyproject(fleet: Path) -> None:
+    """Where there is no pyproject.toml, three files change."""
+    assert sorted(migrated(fleet, "source-library-catalogue")) == [
+        f"{CONNECTORS}/source-library-catalogue/Dockerfile",
+        f"{CONNECTORS}/source-library-catalogue/metadata.yaml",
+        "docs/integrations/sources/library-catalogue.md",
+    ]
+
+
+def test_a_repository_of_one_connector(single: Path) -> None:
+    """Another layout, PEP 621, its page where the configuration says: the same migration."""
+    result = migrated(single, "source-lighthouse")
+    assert sorted(result) == ["Dockerfile", "docs/lighthouse.md", "metadata.yaml", "pyproject.toml"]
+    assert result["pyproject.toml"] == ['- version = "0.5.1"', '+ version = "0.5.2"']
+    assert f"baseImage: {REPOSITORY}:4.1.0" in (single / "metadata.yaml").read_text()
+
+
+def test_without_a_number_there_is_no_row(fleet: Path) -> None:
+    """No pull request yet: everything but the changelog, and it is told that the row is pending."""
+    assert planned(fleet, "source-tides", None).pending_row
+    result = migrated(fleet, "source-tides", None)
+    assert sorted(path.rpartition("/")[2] for path in result) == ["Dockerfile", "metadata.yaml", "pyproject.toml"]
+
+
+def test_the_changelog_says_what_was_asked(fleet: Path) -> None:
+    """The text of the row can be chosen; what would break the table is escaped."""
+    planned(fleet, "source-tides", subject="Base | image").edit.apply(fleet)
+    assert "| Base \\| image" in (fleet / "docs/integrations/sources/tides.md").read_text()
+
+
+TABLE = "# X\n\n## Changelog\n\n| Version | Date | Pull Request | Subject |\n|:--|:--|:--|:--|\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "remote", "expected"),
+    [
+        (
+            "| 0.2.4 | 2024-01-09 | [1](https://neighbour.example/x/pull/1) | a |\n",
+            "git@git.example:acme/x.git",
+            "[4711](https://neighbour.example/x/pull/4711)",
+        ),
+        (
+            "| 0.2.4 | 2024-01-09 | [\\#1](https://neighbour.example/x/pull/1) | a |\n",
+            None,
+            "[\\#4711](https://neighbour.example/x/pull/4711)",
+        ),
+        ("", "git@git.example:acme/x.git", "[4711](https://git.example/acme/x/pull/4711)"),
+        (
+            "| 0.2.4 | 2024-01-09 | | a |\n",
+            "https://git.example/acme/x",
+            "[4711](https://git.example/acme/x/pull/4711)",
+        ),
+        ("", None, "[4711](https://github.com/acme/connectors/pull/4711)"),
+        ("", "/srv/git/x.git", "[4711](https://github.com/acme/connectors/pull/4711)"),
+    ],
+    ids=["neighbour", "neighbour's style", "remote", "remote over rows without links", "configuration", "local remote"],
+)
+def test_where_the_row_links_to(fleet: Path, rows: str, remote: str | None, expected: str) -> None:
+    """As its neighbours do, else to the git remote, else to what the configuration says."""
+    page = fleet / "docs/integrations/sources/tides.md"
+    page.write_text(TABLE + rows)
+    if remote:
+        git(fleet, "remote", "add", "origin", remote)
+    migrated(fleet, "source-tides")
+    assert f"| {expected} |" in page.read_text()
+
+
+def test_the_first_repository_with_an_admitted_base_counts(fleet: Path) -> None:
+    """The configuration orders repositories: a company's own base comes before the published ones."""
+    own = "localhost/airbyte/python-connector-base"
+    ours = catalogue.parse(
+        f"{own}:\n- {{version: 1.0.0, address: '{own}:1.0.0@sha256:{'a' * 64}', python: 3.11.2}}\n", "ours"
+    )
+    assert str(planned(fleet, "source-tides", known=KNOWN.merged(ours)).base.address).startswith(f"{own}:1.0.0@")
+
+
+def test_a_connector_with_both_is_migrated(fleet: Path) -> None:
+    """A Dockerfile beside a base image is a migration that was not finished: it goes, and the base is the latest."""
+    path = f"{CONNECTORS}/source-weather-stations"
+    (fleet / path / "Dockerfile").write_text("FROM python:3.9\n")
+    commit(fleet)
+    address = planned(fleet, "source-weather-stations").base.address
+    result = migrated(fleet, "source-weather-stations")
+    assert result[f"{path}/Dockerfile"] == ["deleted"]
+    assert f"+     baseImage: {address}" in result[f"{path}/metadata.yaml"]
+    assert "# a certified base: change it with airbyte-ci only" in (fleet / path / "metadata.yaml").read_text()
+
+
+# --- what it refuses --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["modified", "staged", "untracked", "ignored"])
+def test_a_dockerfile_that_is_not_in_git_is_not_deleted(fleet: Path, state: str) -> None:
+    """What the deletion would lose is refused, with the command that saves it."""
+    file = fleet / CONNECTORS / "source-tides/Dockerfile"
+    if state in ("modified", "staged"):
+        file.write_text(file.read_text() + "ENV NEW=1\n")
+    else:
+        git(fleet, "rm", "-q", "--cached", str(file))
+        (fleet / ".gitignore").write_text("Dockerfile\n" if state == "ignored" else "")
+        git(fleet, "commit", "-qm", "without it")
+    if state == "staged":
+        git(fleet, "add", str(file))
+    message = refusal(fleet, "source-tides")
+    told = "modified" if state in ("modified", "staged") else "untracked"
+    assert f"{CONNECTORS}/source-tides/Dockerfile is {told} in git and would be lost" in message
+    assert f"git add {CONNECTORS}/source-tides/Dockerfile && git commit" in message
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "said"),
+    [
+        (
+            "docs/integrations/sources/tides.md",
+            "| Version |",
+            "| Release |",
+            "tides.md: the page has no changelog table",
+        ),
+        ("docs/integrations/sources/tides.md", "| 0.2.4 ", "| 0.2.5 ", "tides.md: the changelog has 0.2.5 already"),
+        (
+            "docs/integrations/sources/tides.md",
+            "| 0.2.4 ",
+            "| 0.3.0 ",
+            "tides.md: the changelog has 0.3.0, which is not",
+        ),
+        (
+            f"{CONNECTORS}/source-tides/metadata.yaml",
+            '"0.2.4"   #',
+            '"0.2"   #',
+            "dockerImageTag '0.2' is not a semantic",
+        ),
+        (f"{CONNECTORS}/source-tides/metadata.yaml", '"0.2.4"   #', "latest   #", "dockerImageTag 'latest' is not a"),
+        (
+            f"{CONNECTORS}/source-tides/metadata.yaml",
+            '  dockerImageTag: "0.2.4"   #',
+            "  #",
+            "dockerImageTag '' is not a",
+        ),
+        (
+            f"{CONNECTORS}/source-tides/metadata.yaml",
+            "sources/tides\n  github",
+            "sources/none\n  github",
+            "it has no documentation page, so there is no changelog",
+        ),
+        (
+            f"{CONNECTORS}/source-tides/metadata.yaml",
+            "  license: MIT\n",
+            "  license: MIT\n  connectorBuildOptions: text\n",
+            "metadata.yaml: ",
+        ),
+        (
+            f"{CONNECTORS}/source-tides/metadata.yaml",
+            "  license: MIT\n",
+            "  license: MIT\n  dockerImageTag: 0.2.4\n",
+            "metadata.yaml: ",
+        ),
+    ],
+    ids=["no table", "same row", "newer row", "not semver", "a word", "no version", "no page", "no mapping", "twice"],
+)
+def test_what_cannot_be_exact_is_refused(fleet: Path, path: str, old: str, new: str, said: str) -> None:
+    """The refusal names the connector, the file and the reason; not one file has changed."""
+    rewrite(fleet, path, old, new)
+    message = refusal(fleet, "source-tides")
+    assert message.startswith("migrating source-tides: ")
+    assert said in message
+
+
+@pytest.mark.parametrize("path", ["docs/integrations/sources/tides.md", f"{CONNECTORS}/source-tides/metadata.yaml"])
+def test_a_text_that_is_not_utf_8_is_refused(fleet: Path, path: str) -> None:
+    """Bytes that cannot be read cannot be edited exactly."""
+    text = (fleet / path).read_text()
+    (fleet / path).write_bytes(text.encode("utf-16") if path.endswith("yaml") else text.encode() + b"\n\xe9\n")
+    commit(fleet)
+    assert refusal(fleet, "source-tides") == f"migrating source-tides: {path}: it is not UTF-8 text"
+
+
+def test_no_base_for_its_python_is_refused_with_all_reasons(fleet: Path) -> None:
+    """Every version that was passed over is named with its reason, and what can be done."""
+    text = yaml.safe_dump(
+        {
+            REPOSITORY: [
+                version("4.1.0", "3.13"),
+                version("3.0.0", "3.10", yanked="leaks"),
+                version("2.1.0-rc.1", "3.10"),
+                version("2.0.0", "3.10", verified=False),
+            ]
+        }
+    )
+    message = refusal(fleet, "source-tides", ConnectorError, catalogue.parse(text, "x"))
+    assert message.startswith(
+        "migrating source-tides: no base image for Python ^3.9,<3.13 "
+        "(4.1.0 has Python 3.13; 3.0.0 yanked: leaks; 2.0.0 its digest was only sighted, never verified)"
+    )
+    assert "the catalogue has none" in refusal(fleet, "source-tides", ConnectorError, Catalogue(()))
+
+
+def test_registries_that_are_no_mapping_are_none(fleet: Path) -> None:
+    """What is not as the schema has it does not stop a migration that does not need it."""
+    path = f"{CONNECTORS}/source-parcels/metadata.yaml"
+    rewrite(
+        fleet,
+        path,
+        "  registries:\n    cloud:\n      enabled: false\n    oss:\n      enabled: true\n",
+        "  registries: []\n",
+    )
+    assert path in migrated(fleet, "source-parcels")
+
+
+def test_nothing_is_half_written_when_a_file_changes_meanwhile(fleet: Path) -> None:
+    """Between plan and write somebody edits the page: no file is touched, the Dockerfile is still there."""
+    plan = planned(fleet, "source-tides")
+    page = fleet / "docs/integrations/sources/tides.md"
+    page.write_text(page.read_text() + "\nmore\n")
+    before = snapshot(fleet)
+    with pytest.raises(EditRefused, match=r"docs/integrations/sources/tides\.md has changed meanwhile"):
+        plan.edit.apply(fleet)
+    assert snapshot(fleet) == before
+
+
+def test_without_git_it_works_too(fleet: Path) -> None:
+    """A folder that is no repository has nothing to compare with: the migration is made all the same."""
+    (fleet / ".git").rename(fleet.parent / "aside")
+    assert f"{CONNECTORS}/source-tides/Dockerfile" in migrated(fleet, "source-tides")
+
+
+def test_a_repository_that_git_does_not_read_is_refused(fleet: Path) -> None:
+    """Not knowing whether the Dockerfile is safe is a reason not to delete it."""
+    (fleet / ".git").rename(fleet.parent / "aside")
+    (fleet / ".git").write_text("gitdir: /nonexistent\n")
+    message = refusal(fleet, "source-tides", ConnectorError)
+    assert "asking git whether" in message

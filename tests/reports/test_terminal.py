@@ -1,0 +1,37 @@
+"""Outcomes as lines for people."""
+
+import pytest
+from click import unstyle
+
+from airbyte_ci.outcomes import Outcome
+from airbyte_ci.reports import terminal
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (Outcome("source-x", "ok", "1.0.0 → 1.0.1"), "✓ source-x 1.0.0 → 1.0.1"),
+        (Outcome("source-x", "ok", "done", reason="not shown"), "✓ source-x done"),
+        (Outcome("source-x", "skipped", reason="migrated already"), "– source-x migrated already"),
+        (Outcome("source-x", "failed", "tried", "no space"), "✗ source-x no space"),
+        (Outcome("source-x", "failed", "tried"), "✗ source-x tried"),
+        (Outcome("source-x", "unverified", reason="no runc"), "? source-x no runc"),
+        (Outcome("source-x", "failed", reason="building source-x: no lock"), "✗ building source-x: no lock"),
+        (
+            Outcome("source-x", "ok", "done", advice="airbyte-ci build", details=("− Dockerfile", "~ metadata.yaml")),
+            "✓ source-x done\n  − Dockerfile\n  ~ metadata.yaml\n  next: airbyte-ci build",
+        ),
+    ],
+    ids=lambda item: item.status if isinstance(item, Outcome) else "",
+)
+def test_an_outcome_is_a_line_and_what_belongs_to_it(item: Outcome, expected: str) -> None:
+    """Mark, subject (once) and what happened; then details, then the next command."""
+    assert unstyle(terminal.outcome(item)) == expected
+
+
+def test_the_last_line_counts() -> None:
+    """How many were asked for, how many are done (always), and what else there was."""
+    items = [Outcome("a", "ok"), Outcome("b", "failed"), Outcome("c", "skipped"), Outcome("d", "skipped")]
+    assert terminal.count(items, "built") == "4 connectors: 1 built · 2 skipped · 1 failed"
+    assert terminal.count([Outcome("b", "failed")], "built") == "1 connectors: 0 built · 1 failed"
+    assert terminal.count([Outcome("d", "unverified")], "built") == "1 connectors: 0 built · 1 unverified"
