@@ -153,7 +153,6 @@ def test_a_damaged_blob_is_not_delivered(store: Store, tmp_path: Path, kind: str
     assert not (tmp_path / "out").is_file()
 
 
-@pytest.mark.xfail(strict=True, reason="outputs._copy leaves its .partial file behind when it fails")
 def test_a_damaged_blob_leaves_nothing_behind(store: Store, tmp_path: Path) -> None:
     """A delivery that failed leaves no half-written blobs in the folder."""
     image = random_image(store)
@@ -163,10 +162,7 @@ def test_a_damaged_blob_leaves_nothing_behind(store: Store, tmp_path: Path) -> N
     assert not [path for path in (tmp_path / "out").rglob("*") if "partial" in path.name]
 
 
-_MASKED = pytest.mark.xfail(strict=True, reason="write_archive's unlink raises NotADirectoryError over the StoreError")
-
-
-@pytest.mark.parametrize("kind", ["oci", pytest.param("archive", marks=_MASKED)])
+@pytest.mark.parametrize("kind", ["oci", "archive"])
 def test_a_place_that_cannot_be_written_is_told(store: Store, tmp_path: Path, kind: str) -> None:
     """The path is named; it is no bug of ours."""
     (tmp_path / "file").touch()

@@ -81,10 +81,12 @@ def test_nothing_outlives_the_tool(
 ) -> None:
     """Killed outright or interrupted, it takes processes, mounts and the network's helper with it."""
     source = f"""
+import signal
 from pathlib import Path
 from airbyte_ci.container import sandbox
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci.store import Store
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 argv = ["/bin/bash", "-c", {STUBBORN.format(marker=marker)!r}]
 command = sandbox.Command(argv, {{"PATH": "/bin"}}, network={network!r})
 sandbox.run(Store(Path({str(small_store.root)!r})), Tree((Path({str(small_tree.layers[0])!r}),)), command)

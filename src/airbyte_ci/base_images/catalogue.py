@@ -134,6 +134,9 @@ def parse(text: str, what: str) -> Catalogue:
         raise ConfigurationError(f"reading {what}: {str(error).splitlines()[0]}") from error
     if not isinstance(document, dict):
         raise ConfigurationError(f"reading {what}: it is not a mapping of repositories to versions")
+    for repository, items in document.items():
+        if not isinstance(items, list | None):
+            raise ConfigurationError(f"reading {what}: the versions of {repository} are not a list")
     return _sorted(_entry(repository, item, what) for repository, items in document.items() for item in items or [])
 
 

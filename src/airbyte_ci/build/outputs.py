@@ -1,5 +1,6 @@
 """Where a built image goes: the store under its local name, and on request a folder, a file, Docker, a registry."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -85,17 +86,26 @@ def write_archive(store: Store, image: Image, path: Path, name: str) -> None:
     except OSError as error:
         raise StoreError(f"writing the image to {path}: {error.strerror}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        _forget(partial)
+
+
+def _forget(partial: Path) -> None:
+    """Removes what was half-written; where that cannot be, the error that led here says why."""
+    with contextlib.suppress(OSError):
+        partial.unlink()
 
 
 def _copy(store: Store, digest: Digest, target: Path) -> None:
     if target.exists():
         return
     partial = target.with_name(f".{target.name}.partial")
-    with store.open(digest) as source, partial.open("wb") as file:
-        shutil.copyfileobj(source, file, 1 << 20)
-        source.read(1)  # at the end of the bytes they are verified
-    partial.replace(target)
+    try:
+        with store.open(digest) as source, partial.open("wb") as file:
+            shutil.copyfileobj(source, file, 1 << 20)
+            source.read(1)  # at the end of the bytes they are verified
+        partial.replace(target)
+    finally:
+        _forget(partial)
 
 
 def _replace(path: Path, data: bytes) -> None:

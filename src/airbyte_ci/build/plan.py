@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airbyte_ci.container import evaluate
 from airbyte_ci.container.api import Operation, to_json
 from airbyte_ci.container.hooks import HookRecord
 from airbyte_ci.oci import compress, tar
@@ -51,6 +52,7 @@ class BuildPlan:
             "hooks": {"pre": self.pre_hook.to_json(), "post": self.post_hook.to_json()},
             "operations": [to_json(operation) for operation in self.operations],
             "choices": {
+                "evaluation": evaluate.FORMAT_VERSION,
                 "tar": tar.FORMAT_VERSION,
                 "compressor": compress.identity(),
                 "layers": layers.RULE_VERSION,

@@ -18,17 +18,18 @@ _LEFT_OUT = frozenset({"__pycache__", ".git", ".venv", ".mypy_cache", ".pytest_c
 
 def entries(connector: Connector, main_file: str) -> list[Entry]:
     """The layer's entries; raises ConnectorError when the main file or the package is not there."""
-    found = [tar.directory(CODE)]
     main = _main(connector, main_file)
-    found.append(_file(main, f"{CODE}/{main_file}"))
     package = connector.folder / connector.package
-    if not package.is_dir():
+    if not package.is_dir() or package.is_symlink():
         raise ConnectorError(
-            f"building {connector.name}: its package {connector.relative}/{connector.package}/ does not exist",
+            f"building {connector.name}: its package {connector.relative}/{connector.package}/ is not a folder there",
             advice=f"the package of {connector.name} must be called {connector.package}",
         )
-    found += _walk(package, f"{CODE}/{connector.package}")
-    return tar.sorted_entries(found)
+    place = f"{CODE}/{main_file}"
+    found = {CODE: tar.directory(CODE), place: _file(main, place)}
+    found |= {path: tar.directory(path) for path in tar.parents(place) if path.startswith(f"{CODE}/")}
+    found |= {entry.path: entry for entry in _walk(package, f"{CODE}/{connector.package}")}
+    return tar.sorted_entries(found.values())
 
 
 def _main(connector: Connector, main_file: str) -> Path:

@@ -45,7 +45,7 @@ from airbyte_ci.oci.layer import Layer, layer_of
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.oci.tar import Entry
 
-_FORMAT = 2
+FORMAT_VERSION = 3
 # When an image was created is not a fact about its content; jib made the same choice.
 CREATED = "1970-01-01T00:00:01Z"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -62,9 +62,12 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A layer on top of the base. For a command's layer, `raw` names the snapshot with the scrubbed files too."""
+    """A layer on top of the base; none where a command changed nothing that stays.
 
-    layer: Layer
+    For a command, `raw` names the snapshot with the scrubbed files too.
+    """
+
+    layer: Layer | None
     created_by: str
     raw: str = ""
 
@@ -101,7 +104,7 @@ class Evaluator:
     def state(self, operations: Sequence[Operation]) -> State:
         """The container after these operations; raises SandboxError, CommandFailed, ImageError."""
         state = State(self._base, self._base.config.execution)
-        key = Digest.of(canonical_json({"base": str(self._base.digest), "format": _FORMAT}))
+        key = Digest.of(canonical_json({"base": str(self._base.digest), "format": FORMAT_VERSION}))
         for position, operation in enumerate(operations):
             key = Digest.of(canonical_json([str(key), to_json(operation)]))
             if key not in self._known:
@@ -151,7 +154,7 @@ class Evaluator:
             raw = self._store.root / "snapshots" / step.raw
             if step.raw and self._store.use(raw):
                 stack = stack.push_folder(raw)
-            else:
+            elif step.layer:
                 stack = stack.push(self._store, step.layer.descriptor, step.layer.diff_id)
         return stack.tree
 
@@ -201,7 +204,7 @@ class Evaluator:
         return _append(state, Step(layer_of(self._store, [entry]), f"with_new_file /{path}"))
 
     def _exec(self, state: State, operation: Exec, key: Digest) -> State:
-        action = action_key("exec", _FORMAT, {"operations": str(key)})
+        action = action_key("exec", FORMAT_VERSION, {"operations": str(key)})
         raw = f"exec-{action.hex[:32]}"
         known = self._store.recall(action)
         # A later command may need files that are scrubbed from the layer, so the raw snapshot counts too.
@@ -209,13 +212,15 @@ class Evaluator:
             known = self._run(state, operation, raw, known)
             self._store.remember(action, known)
         output = Output(known["stdout"], known["stderr"])
-        layer = Layer.from_json(known["layer"])
         shown = " ".join(operation.arguments)
-        return replace(_append(state, Step(layer, f"with_exec {shown}", raw)), output=output, impure=True)
+        return replace(_append(state, Step(_layer(known), f"with_exec {shown}", raw)), output=output, impure=True)
 
     def _usable(self, known: Mapping[str, Any], raw: str) -> bool:
-        layer = Layer.from_json(known["layer"])
-        return self._store.has(layer.descriptor.digest) and self._store.use(self._store.root / "snapshots" / raw)
+        return self._has_layer(known) and self._store.use(self._store.root / "snapshots" / raw)
+
+    def _has_layer(self, known: Mapping[str, Any]) -> bool:
+        layer = _layer(known)
+        return layer is None or self._store.has(layer.descriptor.digest)
 
     def _run(self, state: State, operation: Exec, raw: str, known: Mapping[str, Any] | None) -> dict[str, Any]:
         tree = self.tree(state)
@@ -229,9 +234,10 @@ class Evaluator:
             output = Output(finished.stdout.decode(errors="replace"), finished.stderr.decode(errors="replace"))
             if finished.returncode:
                 raise _failed(operation, finished.returncode, output)
-            if known is None or not self._store.has(Layer.from_json(known["layer"]).descriptor.digest):
-                layer = layer_of(self._store, diff.entries(upper, tree, finished.lent))
-                known = {"stdout": output.stdout, "stderr": output.stderr, "layer": layer.to_json()}
+            if known is None or not self._has_layer(known):
+                entries = diff.entries(upper, tree, finished.lent)
+                layer = layer_of(self._store, entries).to_json() if entries else None
+                known = {"stdout": output.stdout, "stderr": output.stderr, "layer": layer}
             # Otherwise only the raw files were missing: what a command gave once is an input from then on.
             _keep(upper, snapshots / raw)
         return dict(known)
@@ -271,14 +277,17 @@ def to_image(store: Store, state: State, annotations: Mapping[str, str]) -> Imag
     document["created"] = CREATED
     document["config"] = {key: value for key, value in state.execution.items() if value not in (None, [], {}, "")}
     document["history"] = [*(document.get("history") or []), *state.history]
-    diff_ids = [str(item) for item in state.base.config.diff_ids]
-    document["rootfs"] = {
-        "type": "layers",
-        "diff_ids": [*diff_ids, *(str(step.layer.diff_id) for step in state.steps)],
-    }
+    ours = [step.layer for step in state.steps if step.layer]
+    diff_ids = [str(item) for item in (*state.base.config.diff_ids, *(layer.diff_id for layer in ours))]
+    document["rootfs"] = {"type": "layers", "diff_ids": diff_ids}
     config = ImageConfig.make(document)
-    layers = (*map(_oci_layer, state.base.manifest.layers), *(step.layer.descriptor for step in state.steps))
+    layers = (*map(_oci_layer, state.base.manifest.layers), *(layer.descriptor for layer in ours))
     return store.put_image(Manifest.make(config.descriptor, layers, annotations), config)
+
+
+def _layer(known: Mapping[str, Any]) -> Layer | None:
+    """The layer of a remembered command."""
+    return Layer.from_json(known["layer"]) if known["layer"] else None
 
 
 def _oci_layer(layer: Descriptor) -> Descriptor:
@@ -287,7 +296,9 @@ def _oci_layer(layer: Descriptor) -> Descriptor:
 
 
 def _append(state: State, step: Step) -> State:
-    record = {"created": CREATED, "created_by": step.created_by, "comment": "airbyte-ci"}
+    record: dict[str, Any] = {"created": CREATED, "created_by": step.created_by, "comment": "airbyte-ci"}
+    if step.layer is None:
+        record["empty_layer"] = True
     return replace(state, steps=(*state.steps, step), history=(*state.history, record))
 
 
