@@ -38,6 +38,7 @@ CASES = [
     ("unknown name", _nothing, ("connectors", "--name=source-parcel", "list"), 2, ["source-parcel'", "source-parcels"]),
     ("unknown command", _nothing, ("connectors", "lits"), 2, ["lits", "list"]),
     ("nothing selected", _nothing, ("connectors", "build"), 2, ["--name", "--all"]),
+    ("empty query", _nothing, ("connectors", "--metadata-query=", "list"), 2, ["--metadata-query is empty"]),
     ("query with a typo", _nothing, ("connectors", "--metadata-query=dta.a", "list"), 2, ["'dta'", "column 1"]),
     (
         "broken YAML",

@@ -17,9 +17,7 @@ def fleet() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def pyprojects() -> dict[str, str]:
     """pyproject.toml of 62 connectors of June 2024, by its path in their archive."""
-    return {
-        path: text for path, text in _texts("locks-2024-06.tar.xz").items() if path.endswith("pyproject.toml")
-    }
+    return {path: text for path, text in _texts("locks-2024-06.tar.xz").items() if path.endswith("pyproject.toml")}
 
 
 @pytest.fixture(scope="session")
@@ -34,16 +32,12 @@ def python_connectors(fleet: dict[str, str]) -> dict[str, str]:
 def pages(fleet: dict[str, str]) -> dict[str, str]:
     """The connectors' documentation pages (not the in-app texts and migration guides)."""
     aside = (".inapp.md", "-migrations.md")
-    return {
-        path: text for path, text in fleet.items() if path.startswith("docs/") and not path.endswith(aside)
-    }
+    return {path: text for path, text in fleet.items() if path.startswith("docs/") and not path.endswith(aside)}
 
 
 def _texts(archive: str) -> dict[str, str]:
     if not (_FLEET / archive).exists():
         pytest.skip(f"the real fleet (../shared/fleet/{archive}) is not here")
     with tarfile.open(_FLEET / archive) as tar:
-        files = [
-            (member.name.removeprefix("./"), tar.extractfile(member)) for member in tar if member.isfile()
-        ]
+        files = [(member.name.removeprefix("./"), tar.extractfile(member)) for member in tar if member.isfile()]
         return {name: file.read().decode() for name, file in files if file is not None}

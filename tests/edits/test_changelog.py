@@ -62,9 +62,7 @@ def added(page: str, row: Row = ROW, **options: str | None) -> tuple[int, str]:
             id="no heading, no blank line before the table",
         ),
         pytest.param(
-            PLAIN.replace(
-                "## Changelog\n", "## Changelog\n\n<details>\n  <summary>Expand to review</summary>\n"
-            ),
+            PLAIN.replace("## Changelog\n", "## Changelog\n\n<details>\n  <summary>Expand to review</summary>\n"),
             9,
             PLAIN_ROW,
             id="folded",
@@ -77,18 +75,14 @@ def added(page: str, row: Row = ROW, **options: str | None) -> tuple[int, str]:
             id="delimiter behind the rows",
         ),
         pytest.param(PLAIN.replace(" :--- |", " :--* |"), 6, PLAIN_ROW, id="odd delimiter"),
-        pytest.param(
-            PLAIN.replace(":--- |\n", ":--- ||\n"), 6, PLAIN_ROW, id="delimiter with a cell too many"
-        ),
+        pytest.param(PLAIN.replace(":--- |\n", ":--- ||\n"), 6, PLAIN_ROW, id="delimiter with a cell too many"),
         pytest.param(
             PLAIN.replace("| 0.2.0 |", "| `0.2.0` |"),
             6,
             PLAIN_ROW.replace("0.2.1", "`0.2.1`"),
             id="back-ticks",
         ),
-        pytest.param(
-            PLAIN.replace("[29314]", "[#29314]"), 6, PLAIN_ROW.replace("[3", "[#3"), id="number sign"
-        ),
+        pytest.param(PLAIN.replace("[29314]", "[#29314]"), 6, PLAIN_ROW.replace("[3", "[#3"), id="number sign"),
         pytest.param(
             PLAIN.replace("[29314](https://example.com/pull/29314)", "#29314"),
             6,
@@ -101,9 +95,7 @@ def added(page: str, row: Row = ROW, **options: str | None) -> tuple[int, str]:
             PLAIN_ROW,
             id="pipes in cells, a cell too many",
         ),
-        pytest.param(
-            PLAIN.replace("| Migrate |", ""), 6, PLAIN_ROW.removesuffix(" |"), id="a cell and a pipe too few"
-        ),
+        pytest.param(PLAIN.replace("| Migrate |", ""), 6, PLAIN_ROW.removesuffix(" |"), id="a cell and a pipe too few"),
         pytest.param(
             PLAIN.replace("\n| 0", "\n0"),
             6,
@@ -118,9 +110,7 @@ def added(page: str, row: Row = ROW, **options: str | None) -> tuple[int, str]:
         ),
         pytest.param(PLAIN.replace("| 0.2.0", "| 0.2.0 (broken)"), 6, PLAIN_ROW, id="a remark"),
         pytest.param(PLAIN.replace("| 0.2.0", "| unpublished"), 6, PLAIN_ROW, id="a row without a version"),
-        pytest.param(
-            PLAIN.replace("| 0.2.0", "| **0.0.9**").replace("0.1.0", "0.2.0"), 8, PLAIN_ROW, id="ascending"
-        ),
+        pytest.param(PLAIN.replace("| 0.2.0", "| **0.0.9**").replace("0.1.0", "0.2.0"), 8, PLAIN_ROW, id="ascending"),
         pytest.param(
             PLAIN.replace("0.2.0", "0.0.9").replace("0.1.0", "0.2.0").removesuffix("\n") + "\n<!-- end -->",
             8,
@@ -128,9 +118,7 @@ def added(page: str, row: Row = ROW, **options: str | None) -> tuple[int, str]:
             id="ascending, text right below",
         ),
         pytest.param(PLAIN.replace("Subject", "Description"), 6, PLAIN_ROW, id="Description"),
-        pytest.param(
-            PLAIN.replace("Pull Request | Subject", "Pull request | **Notes**"), 6, PLAIN_ROW, id="Notes"
-        ),
+        pytest.param(PLAIN.replace("Pull Request | Subject", "Pull request | **Notes**"), 6, PLAIN_ROW, id="Notes"),
         pytest.param(
             PLAIN.replace("# Faker", "```\n## Changelog\n| Version | Date | Pull Request | Subject |\n```\n"),
             10,
@@ -251,8 +239,7 @@ def test_a_placeholder_stands_for_a_number() -> None:
 def test_has_row_compares_whole_versions(cell: str, version: str, expected: bool) -> None:
     """The version cell is compared without its formatting, but as a whole."""
     assert (
-        has_row(PLAIN.replace("| 0.2.0 |", f"| {cell} |").replace("| 0.1.0 | 2022", "| - | 2022"), version)
-        is expected
+        has_row(PLAIN.replace("| 0.2.0 |", f"| {cell} |").replace("| 0.1.0 | 2022", "| - | 2022"), version) is expected
     )
 
 

@@ -120,9 +120,7 @@ def test_a_binary_file_is_only_said_to_differ() -> None:
     assert diff == "diff --git a/x b/x\nBinary files a/x and b/x differ\n"
 
 
-text_of_a_file = st.none() | st.lists(st.sampled_from([b"a", b"b", b"\r", b"", b"\xff"]), max_size=9).map(
-    b"\n".join
-)
+text_of_a_file = st.none() | st.lists(st.sampled_from([b"a", b"b", b"\r", b"", b"\xff"]), max_size=9).map(b"\n".join)
 
 
 @settings(max_examples=25, deadline=None)

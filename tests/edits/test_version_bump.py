@@ -29,9 +29,7 @@ def test_bump(version: str, part: Part, expected: str) -> None:
     assert bump(version, part) == expected
 
 
-@pytest.mark.parametrize(
-    "version", ["", "1.2", "v1.2.3", "1.2.3 ", "01.2.3", "latest", "1.2.3.4", "2021-11-01"]
-)
+@pytest.mark.parametrize("version", ["", "1.2", "v1.2.3", "1.2.3 ", "01.2.3", "latest", "1.2.3.4", "2021-11-01"])
 def test_what_is_not_a_semantic_version_is_refused(version: str) -> None:
     """The refusal shows the text and the form that was expected."""
     assert not is_semver(version)

@@ -254,9 +254,7 @@ def test_insert_refuses_what_it_cannot_do_exactly(text: str, reason: str) -> Non
 
 
 words = st.text(st.sampled_from("ab-:#'\"{}[],&*!|>%@`\\ \n\té😀\u2028\x07") | st.characters(), max_size=8)
-styles = st.sampled_from(
-    ["a:\n  b: x # c\nz: 1\n", "a:\n  b: 'x'\n", 'a: {b: "x"}\n', "a: {c: [{}], b: x, d: e}\r\n"]
-)
+styles = st.sampled_from(["a:\n  b: x # c\nz: 1\n", "a:\n  b: 'x'\n", 'a: {b: "x"}\n', "a: {c: [{}], b: x, d: e}\r\n"])
 
 
 @settings(max_examples=40, deadline=None)
@@ -281,9 +279,7 @@ def documents(draw: st.DrawFn) -> str:
     """Metadata-like documents as PyYAML lays them out, with comments and blank lines between."""
     keys = st.text("abcdxyz", min_size=1, max_size=3)
     leaves = st.text("ab 1:#\n", max_size=6) | st.integers() | st.booleans() | st.none()
-    values = st.recursive(
-        leaves, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(keys, inner, max_size=3)
-    )
+    values = st.recursive(leaves, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(keys, inner, max_size=3))
     document = {"data": draw(st.dictionaries(keys, values, min_size=1, max_size=4)), "z": 1}
     lines = yaml.safe_dump(
         document, sort_keys=draw(st.booleans()), default_flow_style=draw(st.sampled_from([None, False]))

@@ -87,6 +87,7 @@ def build(connector: Connector, bench: Workbench, platform: Platform, override: 
         python.interpreter,
         tuple(installed.to_json()),
         code.diff_id,
+        bench.passed if hook else {},
         pre,
         post,
         (*operations, *post.operations),

@@ -25,7 +25,10 @@ PLAN_DIGEST = "io.airbyte.ci.plan.digest"
 
 @dataclass(frozen=True, slots=True)
 class BuildPlan:
-    """One connector's image for one platform. `operations` are all of them, in order, hooks' included."""
+    """One connector's image for one platform. `operations` are all of them, in order, hooks' included.
+
+    `variables` are those of the environment that the hooks were given; none where there is no hook.
+    """
 
     name: str
     repository: str
@@ -36,6 +39,7 @@ class BuildPlan:
     interpreter: Interpreter
     packages: tuple[Mapping[str, Any], ...]
     source: Digest
+    variables: Mapping[str, str]
     pre_hook: HookRecord
     post_hook: HookRecord
     operations: tuple[Operation, ...]
@@ -49,7 +53,11 @@ class BuildPlan:
             "python": self.interpreter.version,
             "packages": [dict(package) for package in self.packages],
             "source": str(self.source),
-            "hooks": {"pre": self.pre_hook.to_json(), "post": self.post_hook.to_json()},
+            "hooks": {
+                "variables": dict(self.variables),
+                "pre": self.pre_hook.to_json(),
+                "post": self.post_hook.to_json(),
+            },
             "operations": [to_json(operation) for operation in self.operations],
             "choices": {
                 "evaluation": evaluate.FORMAT_VERSION,

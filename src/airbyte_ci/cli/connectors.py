@@ -35,7 +35,7 @@ def connectors(
     names: tuple[str, ...],
     languages: tuple[str, ...],
     support_levels: tuple[str, ...],
-    query: str,
+    query: str | None,
     everything: bool,
 ) -> None:
     """List, migrate, build and run connectors.

@@ -9,6 +9,7 @@ import click
 
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.select import Selection
+from airbyte_ci.errors import UsageError
 
 NOTHING_ASKED = Selection()
 
@@ -47,7 +48,7 @@ _SELECTION = (
         type=click.Choice(["certified", "community", "archived"]),
         help="Connectors of this support level; repeatable.",
     ),
-    click.option("--metadata-query", "query", default="", metavar="EXPR", help="An expression over `data`."),
+    click.option("--metadata-query", "query", default=None, metavar="EXPR", help="An expression over `data`."),
     click.option("--all", "everything", is_flag=True, help="Every connector, for commands that change or build."),
 )
 
@@ -68,11 +69,14 @@ def selected(
     names: tuple[str, ...],
     languages: tuple[str, ...],
     support_levels: tuple[str, ...],
-    query: str,
+    query: str | None,
     everything: bool,
     before: Asked,
 ) -> Asked:
     """What was asked for here, added to what was asked for before the verb."""
+    if query is not None and not query.strip():
+        # A variable of a shell script that is not set must not select the whole fleet.
+        raise UsageError("--metadata-query is empty", advice="leave it out, or give an expression over `data`")
     earlier = before.selection
     if earlier.query and query:
         query = f"({earlier.query}) and ({query})"
@@ -97,7 +101,7 @@ def with_selection(function: Callable[..., Any]) -> Callable[..., Any]:
         names: tuple[str, ...],
         languages: tuple[str, ...],
         support_levels: tuple[str, ...],
-        query: str,
+        query: str | None,
         everything: bool,
         as_json: bool,
         **others: Any,

@@ -166,9 +166,11 @@ def _create_all(archive: tarfile.TarFile, tree: Tree) -> None:
 
 
 def _is_gzip(blob: io.BufferedIOBase) -> bool:
-    magic = blob.read(2)
+    magic = blob.read(4)
     blob.seek(0)
-    return magic == b"\x1f\x8b"
+    if magic == b"\x28\xb5\x2f\xfd":
+        raise ImageError("a layer is compressed with zstd, which cannot be unpacked yet")
+    return magic.startswith(b"\x1f\x8b")
 
 
 def _create(member: tarfile.TarInfo, archive: tarfile.TarFile, tree: Tree) -> None:
