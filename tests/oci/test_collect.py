@@ -74,7 +74,8 @@ def test_nothing_that_a_running_process_used_goes(store: Store) -> None:
     _age(store, digest, 400)
     script = (
         "import sys, pathlib; from airbyte_ci.oci.store import Store; from airbyte_ci.oci.digest import Digest; "
-        "print(Store(pathlib.Path(sys.argv[1])).has(Digest(sys.argv[2])), flush=True); sys.stdin.read()"
+        "store = Store(pathlib.Path(sys.argv[1])); "
+        "print(store.has(Digest(sys.argv[2])), flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", script, str(store.root), digest.hex]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -52,7 +52,7 @@ def collect(store: Store, policy: Policy, *, now: float | None = None) -> Collec
     """Removes what the policy says and what killed processes left behind; raises StoreError when one runs already."""
     moment = time.time() if now is None else now
     with _alone(store):
-        began = sessions.oldest(store.root / "sessions")
+        began = sessions.oldest(store.root / "sessions", but=store.session)
         # Whatever was used since the oldest living session began may be in use now.
         untouchable = moment if began is None else min(moment, began)
         _sweep(store, untouchable)

@@ -1,42 +1,59 @@
-"""Sessions: which processes use a store, so that collecting garbage takes nothing from under them.
+"""Sessions: who uses a store, so that collecting garbage takes nothing from under them.
 
-A process that opens a store holds a locked file for as long as it lives; the kernel lets go of the lock however it
-dies. What a process uses it marks with the time of use, and nothing used since the oldest session began is removed.
+An open store holds a locked file for as long as it lives; the kernel lets go of the lock however its process dies. What
+is used is marked with the time of use, and nothing that was used since the oldest session began is removed.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-# The same process may open a store many times; one file speaks for all of them.
-_OPEN: dict[tuple[int, str], tuple[int, float]] = {}
+
+class Session:
+    """One use of a store, from `join` until nobody refers to it. `began` is in seconds, by the disk's clock."""
+
+    def __init__(self, began: float, inode: int = 0) -> None:
+        self.began = began
+        self.inode = inode
 
 
-def join(folder: Path) -> float:
-    """Registers this process and returns when its session began (seconds since the epoch, by the disk's clock)."""
-    key = (os.getpid(), str(folder))
-    if key not in _OPEN:
+def join(folder: Path) -> Session:
+    """A session that has begun. A store that cannot be written needs none: nothing can be removed from it."""
+    try:
         descriptor, name = tempfile.mkstemp(dir=folder, prefix=f"{os.getpid()}-")
-        # Between being made and being locked it looks stale, and may be swept away: then it is made anew.
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if not Path(name).exists():
-            os.close(descriptor)
-            return join(folder)
-        _OPEN[key] = (descriptor, os.fstat(descriptor).st_mtime)
-    return _OPEN[key][1]
+    except OSError as error:
+        if error.errno == errno.EROFS:
+            return Session(0.0)
+        raise
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    if not Path(name).exists():
+        # Between being made and being locked it looked stale and was swept away.
+        os.close(descriptor)
+        return join(folder)
+    status = os.fstat(descriptor)
+    session = Session(status.st_mtime, status.st_ino)
+    weakref.finalize(session, _leave, descriptor, name, os.getpid())
+    return session
 
 
-def oldest(folder: Path) -> float | None:
-    """When the oldest living session began; None where there is none but this process. Sweeps the dead ones."""
-    own = _OPEN.get((os.getpid(), str(folder)))
+def _leave(descriptor: int, name: str, process: int) -> None:
+    os.close(descriptor)
+    if os.getpid() == process:  # a forked child has a copy of the file, but it is not its session
+        Path(name).unlink(missing_ok=True)
+
+
+def oldest(folder: Path, *, but: Session) -> float | None:
+    """When the oldest living session began, `but` one's own; None where there is no other. Sweeps the dead ones."""
     began = []
     for path in folder.iterdir():
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
             status = os.fstat(file.fileno())
-            if own and status.st_ino == os.fstat(own[0]).st_ino:
+            if status.st_ino == but.inode:
                 continue
             if is_free(file.fileno()):
                 path.unlink(missing_ok=True)

@@ -105,7 +105,7 @@ class Store:
             folders = (self._blobs, self._ingest, *(root / name for name in _FOLDERS))
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)
-            self._began = sessions.join(root / "sessions")
+            self.session = sessions.join(root / "sessions")
             layout = root / "oci-layout"
             if not layout.exists():
                 self._replace(layout, canonical_json({"imageLayoutVersion": "1.0.0"}))
@@ -117,14 +117,14 @@ class Store:
         return self._blobs / digest.hex
 
     def has(self, digest: Digest) -> bool:
-        """Whether the blob is there; if it is, it stays at least as long as this process lives."""
+        """Whether the blob is there; if it is, it stays at least as long as this store is open."""
         return self.use(self.path(digest))
 
     def use(self, path: Path) -> bool:
         """Marks a file of the store as used now, so that garbage collection leaves it; False where it is not there."""
         try:
             # Marked since this session began: no collection that may remove it can be under way.
-            if path.stat().st_mtime >= self._began:
+            if path.stat().st_mtime >= self.session.began:
                 return True
             with sessions.locked(self.root / "gc.lock", shared=True):
                 os.utime(path)
