@@ -90,14 +90,7 @@ def prepare(lock: Lock, workshop: Workshop, *, compiled: bool = True) -> Environ
     collisions = _collisions(packages)
     if collisions:
         packages = tuple(
-            _convert(
-                locked,
-                file,
-                workshop,
-                frozenset(
-                    path for path, owner in collisions.items() if path in package.paths and owner != package.name
-                ),
-            )
+            _convert(locked, file, workshop, _ceded(package, collisions))
             for (locked, file), package in zip(chosen, packages, strict=True)
         )
     if compiled:
@@ -177,6 +170,11 @@ def _collisions(packages: Iterable[Package]) -> dict[str, str]:
                 shared[path] = package.name
             owners[path] = package.name
     return shared
+
+
+def _ceded(package: Package, collisions: Mapping[str, str]) -> frozenset[str]:
+    """The paths of a package that another one owns."""
+    return frozenset(path for path in package.paths if collisions.get(path, package.name) != package.name)
 
 
 def _compile(packages: Sequence[Package], workshop: Workshop) -> tuple[Package, ...]:
