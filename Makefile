@@ -9,7 +9,7 @@ CLI := $(BIN)/airbyte-ci
 
 # Debian packages, with the command that tells whether they are there where it has another name.
 DEMO_TOOLS := mmdebstrap runc slirp4netns git
-TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci docker.io:dockerd
+TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd
 
 .PHONY: help install demo base test unit lint chaos bench lock clean tools-demo tools-test
 

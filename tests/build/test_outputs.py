@@ -1,7 +1,6 @@
 """Where built images go: destinations as they are written, and folders and files that other tools read."""
 
 import json
-import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -19,7 +18,6 @@ from airbyte_ci.testing.images import random_image
 
 NAME = "acme/source-x:dev"
 BASE = parse_pinned(f"acme.example/base:1.0.0@sha256:{'a' * 64}")
-needs_skopeo = pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not installed")
 
 
 @pytest.fixture
@@ -60,7 +58,6 @@ def test_a_destination_that_is_not_known_is_refused(text: str) -> None:
     assert "oci:DIR" in str(caught.value)
 
 
-@needs_skopeo
 def test_a_folder_is_an_image_layout(store: Store, tmp_path: Path) -> None:
     """skopeo finds the image by its name, with the digest that we said, and can copy it whole."""
     image = random_image(store)
@@ -75,7 +72,6 @@ def test_a_folder_is_an_image_layout(store: Store, tmp_path: Path) -> None:
     skopeo("copy", place, f"dir:{tmp_path / 'copy'}")
 
 
-@needs_skopeo
 def test_a_folder_holds_several_images(store: Store, tmp_path: Path) -> None:
     """Others stay under their names; the same name is replaced; writing again changes nothing."""
     one, two, three = (random_image(store, seed=seed) for seed in (1, 2, 3))
@@ -92,7 +88,6 @@ def test_a_folder_holds_several_images(store: Store, tmp_path: Path) -> None:
     assert not [path for path in folder.rglob("*") if "partial" in path.name]
 
 
-@needs_skopeo
 @pytest.mark.parametrize("transport", ["oci-archive", "docker-archive"])
 def test_an_archive_is_read_by_everybody(store: Store, tmp_path: Path, transport: str) -> None:
     """One file that is an OCI archive and Docker's at once; the same bytes whenever it is written."""

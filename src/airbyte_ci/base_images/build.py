@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.base_images.declare import DebianRoot, Declaration, SanityCheck
-from airbyte_ci.container import diff, sandbox
+from airbyte_ci.container import diff, evaluate, sandbox
 from airbyte_ci.container.api import Operation, SetLabel
 from airbyte_ci.container.evaluate import CREATED, Evaluator
 from airbyte_ci.container.tree import Tree
@@ -208,10 +208,7 @@ def _check(checks: Sequence[SanityCheck], bench: Workbench, image: Image) -> tup
 
 
 def _failure(check: SanityCheck, store: Store, image: Image) -> str | None:
-    evaluator = Evaluator(store, image)
-    state = evaluator.state(())
-    tree = evaluator.tree(state)
-    command = evaluator.command(state, tree, check.run, use_entrypoint=False)
+    tree, command = evaluate.prepare(store, image, check.run)
     finished = sandbox.run(store, tree, replace(command, timeout=120))
     output = finished.stdout.decode(errors="replace") + finished.stderr.decode(errors="replace")
     if finished.returncode or not re.search(check.expect, output, re.MULTILINE):

@@ -58,4 +58,4 @@ def _in_store(store: Store, reference: Reference, platform: Platform) -> Image |
         image = store.image(chosen.digest)
     except BlobNotFound:
         return None
-    return image if all(store.has(layer.digest) for layer, _ in image.layers) else None
+    return image if store.holds(image) else None

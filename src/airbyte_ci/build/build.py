@@ -3,7 +3,6 @@
 The order is the original's: base, pre hook, environment, code, entrypoint and labels, post hook.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -15,7 +14,6 @@ from airbyte_ci.build.plan import BuildPlan
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container import hooks
 from airbyte_ci.container.api import (
-    AddLayer,
     Operation,
     Question,
     SetDefaultArguments,
@@ -24,7 +22,7 @@ from airbyte_ci.container.api import (
     SetVariable,
     SetWorkdir,
 )
-from airbyte_ci.container.evaluate import Evaluator
+from airbyte_ci.container.evaluate import Evaluator, add_layer
 from airbyte_ci.container.hooks import Conversation, HookRecord
 from airbyte_ci.errors import HookError
 from airbyte_ci.oci.digest import Digest
@@ -33,6 +31,7 @@ from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.python import environment, inventory, layers
 from airbyte_ci.python.index import PackageIndex
+from airbyte_ci.python.inventory import Inventory
 
 FORMAT_VERSION = 1
 
@@ -68,15 +67,15 @@ def build(connector: Connector, bench: Workbench, platform: Platform, override: 
     address = bases.address(connector, override)
     base = bases.resolve(bench.store, address, platform, bench.pull)
     evaluator = Evaluator(bench.store, base.image)
+    python = inventory.of(bench.store, base.image)
     with hooks.conversation(connector.folder / hooks.MODULE, bench.passed) as hook:
         _refuse_idle(hook, connector)
         bench.say("pre hook" if hook else "planning")
         pre = _call(hook, "pre_connector_install", evaluator, ())
-        installed, operations = _install(connector, bench, base, evaluator, pre.operations)
+        installed, operations = _install(connector, bench, python, evaluator, pre.operations)
         code = layer_of(bench.store, source.entries(connector, _main_file(hook)))
-        operations += (_layer(code.to_json(), "copy the connector's code"), *_run_settings(connector, _main_file(hook)))
+        operations += (add_layer(code, "copy the connector's code"), *_run_settings(connector, _main_file(hook)))
         post = _call(hook, "post_connector_install", evaluator, operations)
-    python = inventory.of(bench.store, base.image)
     plan = BuildPlan(
         connector.name,
         connector.image_repository,
@@ -107,12 +106,11 @@ def build(connector: Connector, bench: Workbench, platform: Platform, override: 
 def _install(
     connector: Connector,
     bench: Workbench,
-    base: bases.BaseImage,
+    python: Inventory,
     evaluator: Evaluator,
     before: tuple[Operation, ...],
 ) -> tuple[environment.Environment, tuple[Operation, ...]]:
     """The environment, and the operations so far with its layers on top."""
-    python = inventory.of(bench.store, base.image)
     lock = lockfile.select(connector, python.interpreter, bench.store, bench.index)
     workshop = environment.Workshop(
         bench.store,
@@ -125,10 +123,6 @@ def _install(
     bench.say("environment")
     installed = environment.prepare(lock, workshop)
     return installed, (*before, *layers.operations(bench.store, installed, python))
-
-
-def _layer(document: Mapping[str, object], comment: str) -> AddLayer:
-    return AddLayer(json.dumps(document, sort_keys=True), comment)
 
 
 def _run_settings(connector: Connector, main_file: str) -> tuple[Operation, ...]:
@@ -150,7 +144,7 @@ def _evaluate(plan: BuildPlan, store: Store, evaluator: Evaluator) -> tuple[Imag
         digest = Digest.parse(known["manifest"])
         if store.has(digest):
             image = store.image(digest)
-            if all(store.has(layer.digest) for layer, _ in image.layers):
+            if store.holds(image):
                 return image, True
     image = evaluator.image(plan.operations, plan.annotations)
     store.put(canonical_json(plan.to_json()))

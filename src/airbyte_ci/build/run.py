@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airbyte_ci.container import sandbox
+from airbyte_ci.container import evaluate, sandbox
 from airbyte_ci.container.evaluate import Evaluator
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Image
@@ -53,10 +53,7 @@ def verify(store: Store, image: Image, *, again: bool = False) -> Mapping[str, A
     key = action_key("spec", FORMAT_VERSION, {"image": str(image.digest)})
     if not again and (known := store.recall(key)):
         return known
-    evaluator = Evaluator(store, image)
-    state = evaluator.state(())
-    tree = evaluator.tree(state)
-    command = evaluator.command(state, tree, ("spec",), use_entrypoint=True)
+    tree, command = evaluate.prepare(store, image, ("spec",), use_entrypoint=True)
     finished = sandbox.run(store, tree, replace(command, timeout=300))
     output = finished.stdout.decode(errors="replace")
     specification = _specification(output)

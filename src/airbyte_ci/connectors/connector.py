@@ -73,10 +73,6 @@ class Connector:
         return "Dockerfile" in self.names
 
     @property
-    def has_hook(self) -> bool:
-        return "build_customization.py" in self.names
-
-    @property
     def kind(self) -> str:
         """source or destination."""
         value = self.data.get("connectorType")

@@ -81,7 +81,6 @@ class State:
     steps: tuple[Step, ...] = ()
     history: tuple[Mapping[str, Any], ...] = ()
     output: Output = field(default_factory=lambda: Output("", ""))
-    impure: bool = False
 
     @property
     def environment(self) -> dict[str, str]:
@@ -213,7 +212,7 @@ class Evaluator:
             self._store.remember(action, known)
         output = Output(known["stdout"], known["stderr"])
         shown = " ".join(operation.arguments)
-        return replace(_append(state, Step(_layer(known), f"with_exec {shown}", raw)), output=output, impure=True)
+        return replace(_append(state, Step(_layer(known), f"with_exec {shown}", raw)), output=output)
 
     def _usable(self, known: Mapping[str, Any], raw: str) -> bool:
         return self._has_layer(known) and self._store.use(self._store.root / "snapshots" / raw)
@@ -283,6 +282,21 @@ def to_image(store: Store, state: State, annotations: Mapping[str, str]) -> Imag
     config = ImageConfig.make(document)
     layers = (*map(_oci_layer, state.base.manifest.layers), *(layer.descriptor for layer in ours))
     return store.put_image(Manifest.make(config.descriptor, layers, annotations), config)
+
+
+def add_layer(layer: Layer, comment: str) -> AddLayer:
+    """The operation that puts a finished layer on top."""
+    return AddLayer(json.dumps(layer.to_json(), sort_keys=True), comment)
+
+
+def prepare(
+    store: Store, image: Image, arguments: Sequence[str], *, use_entrypoint: bool = False
+) -> tuple[Tree, sandbox.Command]:
+    """An image as it is, ready to run a command as its configuration says: its root and the command."""
+    evaluator = Evaluator(store, image)
+    state = evaluator.state(())
+    tree = evaluator.tree(state)
+    return tree, evaluator.command(state, tree, arguments, use_entrypoint=use_entrypoint)
 
 
 def _layer(known: Mapping[str, Any]) -> Layer | None:

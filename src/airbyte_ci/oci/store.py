@@ -223,6 +223,10 @@ class Store:
         config = ImageConfig.parse(self.read(manifest.config.digest), f"configuration {manifest.config.digest}")
         return Image(manifest, config)
 
+    def holds(self, image: Image) -> bool:
+        """Whether all layers of an image are there; they stay as long as this store is open."""
+        return all(self.has(layer.digest) for layer in image.manifest.layers)
+
     def put_image(self, manifest: Manifest, config: ImageConfig) -> Image:
         self.put(config.raw)
         self.put(manifest.raw)

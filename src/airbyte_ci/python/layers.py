@@ -3,10 +3,10 @@
 The rule by which packages are grouped into layers is versioned: it shapes digests.
 """
 
-import json
 from collections.abc import Iterator
 
 from airbyte_ci.container.api import AddLayer
+from airbyte_ci.container.evaluate import add_layer
 from airbyte_ci.oci.layer import assemble, layer_of
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python import installed
@@ -28,10 +28,9 @@ def _operations(store: Store, environment: Environment, base: Inventory) -> Iter
     roots = installed.folders(base.interpreter)
     gone = installed.removals(base.distributions, base.files, names, environment.paths, roots)
     if gone:
-        layer = layer_of(store, gone)
-        yield AddLayer(json.dumps(layer.to_json(), sort_keys=True), "remove replaced Python distributions")
+        yield add_layer(layer_of(store, gone), "remove replaced Python distributions")
     layer = assemble(store, environment.directories(base.interpreter), environment.segments)
-    yield AddLayer(json.dumps(layer.to_json(), sort_keys=True), "install Python dependencies")
+    yield add_layer(layer, "install Python dependencies")
 
 
 def replaced(environment: Environment, base: Inventory) -> tuple[tuple[str, str, str], ...]:

@@ -5,7 +5,6 @@ Knows how to run the program `docker-registry` (distribution 2.8), not what is a
 
 import contextlib
 import json
-import shutil
 import socket
 import subprocess
 import time
@@ -15,10 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PROGRAM = "docker-registry"
-
-
-def is_installed() -> bool:
-    return shutil.which(PROGRAM) is not None
 
 
 @contextlib.contextmanager

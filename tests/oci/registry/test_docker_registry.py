@@ -15,10 +15,8 @@ from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.registry.credentials import Credential, Fixed
 from airbyte_ci.oci.store import Store
 from airbyte_ci.testing.clients import quick_client
-from airbyte_ci.testing.docker_registry import docker_registry, is_installed
+from airbyte_ci.testing.docker_registry import docker_registry
 from airbyte_ci.testing.images import AMD64, random_image, random_index
-
-pytestmark = pytest.mark.skipif(not is_installed(), reason="docker-registry is not installed")
 
 ARM64 = Platform("linux", "arm64")
 # What `htpasswd -nbB me hunter2` prints.
