@@ -73,3 +73,9 @@ def test_an_outcome_for_machines() -> None:
         "reason": "why",
         "next": "airbyte-ci x",
     }
+
+
+def test_what_cannot_be_printed_is_escaped() -> None:
+    """Texts of files, servers and hooks come into messages: they neither move the cursor nor hide; lines stay lines."""
+    error = errors.LockError("a\x1b[2Jb\u202ec\ufeff é\n    \udc80 ✓")
+    assert str(error) == "a\\x1b[2Jb\\u202ec\\ufeff é\n    \\udc80 ✓"

@@ -3,7 +3,7 @@
 Knows the keys and their defaults (the layout of the Airbyte monorepo), not what is found there.
 """
 
-import tomllib
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -22,7 +22,10 @@ class Configuration:
 
     `docs` are templates of documentation pages ({name} without source-/destination-, {type}); without any, the
     page follows from the connector's documentationUrl, as in the monorepo. `registries` that are listed in
-    `insecure_registries` are spoken to over plain HTTP. `mirrors` maps a registry to those asked first.
+    `insecure_registries` are spoken to over plain HTTP. `mirrors` maps a registry to those asked first, `checks`
+    a weight (error, warning, off) to ids of checks. `resolve_as_of` is the day for connectors without a lock; `groups`
+    and `extras` are wanted beside the main dependencies, by patterns of connectors' names; `test_secrets` are variables
+    of the environment that their tests need.
     """
 
     root: Path
@@ -35,6 +38,11 @@ class Configuration:
     customisation_owners: str = ""
     insecure_registries: tuple[str, ...] = ()
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    resolve_as_of: str = ""
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    test_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def catalogue_path(self) -> Path:
@@ -47,6 +55,11 @@ def home(environment: Mapping[str, str]) -> Path:
         return Path(chosen).expanduser().absolute()
     cache = environment.get("XDG_CACHE_HOME") or str(Path(environment.get("HOME") or "~").expanduser() / ".cache")
     return Path(cache) / "airbyte-ci"
+
+
+def place(root: Path) -> str:
+    """A short name for a repository by where it lies; two may share one, so what is kept there must say whose it is."""
+    return f"{root.name}-{zlib.crc32(bytes(root)):08x}"
 
 
 def find(start: Path) -> Configuration:
@@ -83,6 +96,8 @@ def _table(folder: Path) -> tuple[dict[str, Any], Path] | None:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    import tomllib  # most repositories have no table, and starting up is measured
+
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -16,6 +16,7 @@ AirbyteCiError              1  something that was asked for could not be done
 ├─ PackageError             1  a wheel, an sdist or a package index is not usable
 ├─ SandboxError             1  a command could not be run in an image
 │  └─ CommandFailed         1  it ran, and failed
+├─ PlanError                1  a build plan cannot be read, or not be built here
 └─ HookError                1  build_customization.py failed or asked for what we do not have
 
 Anything else that escapes is a bug of ours and exits with 3; an interruption exits with 130.
@@ -28,12 +29,21 @@ class AirbyteCiError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, advice: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = _plain(message)
+        super().__init__(self.message)
         self.advice = advice
 
     def __str__(self) -> str:
         return f"{self.message} → {self.advice}" if self.advice else self.message
+
+
+def _plain(text: str) -> str:
+    """What files and servers say must not move a terminal's cursor or hide in it; line ends may stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        mark if mark.isprintable() or mark == "\n" else mark.encode("unicode_escape").decode() for mark in text
+    )
 
 
 class UsageError(AirbyteCiError):
@@ -100,6 +110,10 @@ class CommandFailed(SandboxError):
     def __init__(self, message: str, *, returncode: int, advice: str | None = None) -> None:
         super().__init__(message, advice=advice)
         self.returncode = returncode
+
+
+class PlanError(AirbyteCiError):
+    """A build plan that cannot be read, or cannot be built here."""
 
 
 class HookError(AirbyteCiError):
