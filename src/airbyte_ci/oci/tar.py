@@ -79,6 +79,17 @@ def parents(path: str) -> Iterator[str]:
         position = path.find("/", position + 1)
 
 
+def folders(paths: Iterable[str]) -> set[str]:
+    """All folders above some paths; each is looked at once, however many paths it holds."""
+    found: set[str] = set()
+    for folder in {path.rpartition("/")[0] for path in paths}:
+        above = folder
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition("/")[0]
+    return found
+
+
 def sorted_entries(entries: Iterable[Entry]) -> list[Entry]:
     """The canonical order: by path bytes; hard links after every file, since their target must come first."""
     return sorted(entries, key=lambda entry: (entry.kind == "hardlink", _bytes(entry.path)))

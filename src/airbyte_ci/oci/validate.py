@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from typing import BinaryIO
 
 from airbyte_ci.errors import DigestMismatch, ImageError
 from airbyte_ci.oci.digest import Digest
@@ -9,6 +10,7 @@ from airbyte_ci.oci.image import Descriptor, Image, Index, Manifest
 from airbyte_ci.oci.store import Store
 
 _GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 def validate(store: Store, digest: Digest) -> None:
@@ -41,11 +43,23 @@ def _check_size(store: Store, item: Descriptor) -> None:
 
 def _check_diff_id(store: Store, layer: Descriptor, diff_id: Digest) -> None:
     with store.path(layer.digest).open("rb") as blob:
-        packed = blob.read(2) == _GZIP
+        magic = blob.read(4)
         blob.seek(0)
         try:
-            found = Digest.of_stream(gzip.GzipFile(fileobj=blob) if packed else blob)
+            found = _digest_inside(blob, magic)
         except (OSError, EOFError, zlib.error) as error:
             raise ImageError(f"layer {layer.digest} cannot be unpacked ({error})") from error
     if found != diff_id:
         raise DigestMismatch(f"layer {layer.digest} unpacks to {found}, and the configuration says {diff_id}")
+
+
+def _digest_inside(blob: BinaryIO, magic: bytes) -> Digest:
+    """The digest of the archive in a blob; raises OSError, EOFError, zlib.error where it cannot be unpacked."""
+    if magic != _ZSTD:
+        return Digest.of_stream(gzip.GzipFile(fileobj=blob) if magic.startswith(_GZIP) else blob)
+    import zstandard  # few layers are
+
+    try:
+        return Digest.of_stream(zstandard.ZstdDecompressor().stream_reader(blob, read_across_frames=True))
+    except zstandard.ZstdError as error:
+        raise OSError(str(error)) from error

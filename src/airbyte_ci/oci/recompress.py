@@ -1,0 +1,61 @@
+"""zstd: an image's own layers compressed again. diffIDs and configuration stay; the manifest becomes another.
+
+Layers are made of gzip members that the whole fleet shares, so zstd comes last, once per layer.
+"""
+
+import zlib
+from dataclasses import replace
+from functools import cache
+
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import LAYER_GZIP, LAYER_ZSTD, Descriptor, Image, Manifest
+from airbyte_ci.oci.store import BlobWriter, Store, VerifyingReader, action_key
+
+FORMAT_VERSION = 1
+# Level 3 is smaller than zlib's 6 and seven times as fast (measured on 213 MB of Python packages).
+LEVEL = 3
+
+
+def zstd(store: Store, image: Image, base_layers: int) -> Image:
+    """The image with its layers above the base's as zstd; all of them must be in the store."""
+    layers = image.manifest.layers
+    ours = tuple(_zstd(store, layer) for layer in layers[base_layers:])
+    manifest = Manifest.make(image.manifest.config, (*layers[:base_layers], *ours), image.manifest.annotations)
+    return store.put_image(manifest, image.config)
+
+
+@cache
+def identity() -> str:
+    """The compressor with its version: zstd does not promise the same bytes from one to the next."""
+    import zstandard  # only those who ask for zstd wait for it
+
+    version = ".".join(map(str, zstandard.ZSTD_VERSION))
+    return f"zstd-{LEVEL}+{version}"
+
+
+def _zstd(store: Store, layer: Descriptor) -> Descriptor:
+    if layer.media_type != LAYER_GZIP:
+        return layer
+    key = action_key("recompress", FORMAT_VERSION, {"layer": str(layer.digest), "compressor": identity()})
+    if known := store.recall(key):
+        digest, size = Digest.parse(known["digest"]), int(known["size"])
+        if store.has(digest):
+            return replace(layer, media_type=LAYER_ZSTD, digest=digest, size=size)
+    with store.open(layer.digest) as source, store.writer() as writer:
+        _convert(source, writer)
+    store.remember(key, {"digest": str(writer.digest), "size": writer.size})
+    return replace(layer, media_type=LAYER_ZSTD, digest=writer.digest, size=writer.size)
+
+
+def _convert(source: VerifyingReader, target: BlobWriter) -> None:
+    import zstandard
+
+    compressor = zstandard.ZstdCompressor(level=LEVEL, threads=0, write_checksum=True).compressobj()
+    inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    while data := source.read(1 << 20):
+        while data:
+            target.write(compressor.compress(inflate.decompress(data)))
+            data = inflate.unused_data
+            if inflate.eof:
+                inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    target.write(compressor.flush())

@@ -1,0 +1,25 @@
+"""Whether a registry answers at all (distribution-spec, end-1): asked once, without a login, and nothing is fetched."""
+
+from airbyte_ci.errors import RegistryError
+from airbyte_ci.oci.registry.endpoint import Endpoint, may_be_plain
+from airbyte_ci.oci.registry.options import RegistryOptions
+from airbyte_ci.oci.registry.transport import Transport
+
+# With a login or without one: it is a registry, and it is there.
+_ANSWERS = (200, 401, 403)
+
+
+def reach(registry: str, options: RegistryOptions) -> str:
+    """What it said, in words; raises RegistryError where it did not answer as a registry does."""
+    host = Endpoint(registry, "").host
+    scheme = "http" if may_be_plain(host, options) else "https"
+    transport = Transport(timeout=options.timeout)
+    try:
+        with transport.exchange(
+            "HEAD", f"{scheme}://{host}/v2/", {}, None, doing="looking for a registry", registry=registry
+        ) as answer:
+            if answer.status not in _ANSWERS:
+                raise RegistryError(f"{registry} answered {answer.status}, which no registry does")
+            return "it answers" if answer.status == 200 else "it answers, and asks for a login"
+    finally:
+        transport.close()
