@@ -17,6 +17,7 @@ from airbyte_ci.oci.tar import Entry, directory, symlink
 
 PROGRAMS = (
     *("sh", "bash", "true", "cat", "ls", "id", "env", "date", "sleep", "pwd", "stat"),
+    *("mount", "unshare", "mknod", "chroot", "tail", "head"),
     *("mkdir", "rm", "mv", "cp", "ln", "touch", "chmod", "chown", "dd"),
 )
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nairbyte:x:1000:1001:Airbyte:/home/airbyte:/bin/sh\n"

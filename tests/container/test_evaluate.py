@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airbyte_ci.build.outputs import write_layout
+from airbyte_ci.build.outputs import Result, write_layout
 from airbyte_ci.container.api import (
     AddLayer,
     Container,
@@ -378,8 +378,8 @@ def test_other_tools_read_the_image(tmp_path: Path, own_store: Store, evaluator:
     """skopeo finds the configuration, umoci unpacks the file system that the commands saw."""
     image = evaluator.image(OPERATIONS, {})
     layout = tmp_path / "layout"
-    write_layout(own_store, image, layout, "airbyte/source-x:dev")
-    write_layout(own_store, image, layout, "x")
+    write_layout(own_store, Result((image,)), layout, "airbyte/source-x:dev")
+    write_layout(own_store, Result((image,)), layout, "x")
     inspected = subprocess.run(["skopeo", "inspect", f"oci:{layout}:x"], capture_output=True, check=True).stdout
     found = json.loads(inspected)
     assert found["Digest"] == str(image.digest)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.container import snapshot
+from airbyte_ci.container import archive as archive_module
+from airbyte_ci.container import snapshot, unpacking
 from airbyte_ci.errors import DigestMismatch, ImageError, StoreError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import LAYER_GZIP, Descriptor
@@ -143,6 +144,18 @@ def test_no_kind_of_entry_follows_a_link_out(store: Store, tmp_path: Path, attac
     assert "trusted.overlay.opaque" not in os.listxattr(victim)
 
 
+def test_a_folder_that_becomes_a_link_is_no_folder_any_more(store: Store, tmp_path: Path) -> None:
+    """What was created in the folder before proves nothing about its place, nor about those below it."""
+    before = outside(tmp_path, store)
+    victim = str(tmp_path / "victim")
+    known = [file("x/y/z/a"), hard("x/y/z/b", "x/y/z/a"), whiteout("x/y/.wh.c")]
+    for way in ([link("x", victim)], [file("x/y/z/a"), file("x"), link("x", victim)], [link("x/y", victim)]):
+        top = unpack(store, [folder("x/y/z")], [*known, *way, file("x/y/z/file", b"hostile"), file("x/y/file")])
+        assert top.tree.read("x/y/z/file") == b"hostile"
+        assert top.tree.read("x/y/file") == b"new"
+    assert outside(tmp_path, store) == before
+
+
 @pytest.mark.parametrize("name", [".", "/", "./", "//", "./."])
 def test_the_root_cannot_be_replaced(store: Store, name: str) -> None:
     """umoci CVE-2021-29136: an entry for the root that is a link changes nothing."""
@@ -161,7 +174,7 @@ def test_a_hard_link_does_not_open_a_device_of_a_lower_layer(store: Store) -> No
 
 def test_a_layer_that_grows_without_end_is_stopped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A gzip bomb ends at the limit."""
-    monkeypatch.setattr(snapshot, "_SIZE_LIMIT", 5 << 20)
+    monkeypatch.setattr(archive_module, "_SIZE_LIMIT", 5 << 20)
     with pytest.raises(ImageError, match="unpacks to more than"):
         unpack(store, [file("bomb", b"\0" * (6 << 20))])
     with pytest.raises(ImageError, match="unpacks to more than"):
@@ -172,7 +185,7 @@ def test_a_layer_that_grows_without_end_is_stopped(store: Store, monkeypatch: py
 
 def test_a_sparse_file_is_counted_by_what_it_unpacks_to(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """One kilobyte that stands for terabytes of zeros is a bomb as well."""
-    monkeypatch.setattr(snapshot, "_SIZE_LIMIT", 5 << 20)
+    monkeypatch.setattr(archive_module, "_SIZE_LIMIT", 5 << 20)
     headers = {
         "GNU.sparse.major": "0",
         "GNU.sparse.minor": "1",
@@ -186,7 +199,7 @@ def test_a_sparse_file_is_counted_by_what_it_unpacks_to(store: Store, monkeypatc
 
 def test_entries_without_end_are_stopped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each entry costs an inode."""
-    monkeypatch.setattr(snapshot, "_ENTRY_LIMIT", 10)
+    monkeypatch.setattr(unpacking, "_ENTRY_LIMIT", 10)
     with pytest.raises(ImageError, match="more than 10 entries"):
         unpack(store, [file(str(number)) for number in range(11)])
     assert leftovers(store) == []

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import airbyte_ci
-from airbyte_ci.container import sandbox
+from airbyte_ci.container import control_groups, sandbox
 from airbyte_ci.container.sandbox import Command, Network
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import SandboxError
@@ -83,7 +83,7 @@ def test_nothing_outlives_the_tool(
     source = f"""
 import signal
 from pathlib import Path
-from airbyte_ci.container import sandbox
+from airbyte_ci.container import control_groups, sandbox
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci.store import Store
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
@@ -112,7 +112,7 @@ sandbox.run(Store(Path({str(small_store.root)!r})), Tree((Path({str(small_tree.l
 def _tidy(store: Store) -> None:
     """A tool that was killed leaves a folder, which is collected later, and empty control groups."""
     for folder in (store.root / "scratch").iterdir():
-        sandbox._remove_control_groups(folder.name)
+        control_groups.sweep()
         shutil.rmtree(folder)
 
 

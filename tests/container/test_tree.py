@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airbyte_ci.container.tree import OPAQUE_XATTR, Tree
+from airbyte_ci.container.tree import Tree, opaque_attribute
 from airbyte_ci.errors import ImageError
 
 
@@ -54,12 +54,22 @@ def test_whiteouts_and_opaque_folders_hide(stack: Tree) -> None:
     put(bottom, "d/sub/old", "x")
     white_out(middle, "gone")
     put(top, "d/new", "x")
-    os.setxattr(top / "d", OPAQUE_XATTR, b"y")
+    os.setxattr(top / "d", opaque_attribute(), b"y")
     assert stack.entry("gone") is None
     assert stack.names("") == ["d"]
     assert stack.names("d") == ["new"]
     assert stack.entry("d/sub/old") is None
     assert stack.names("d/sub") == []
+
+
+def test_what_is_in_an_opaque_folder_is_closed_too(stack: Tree) -> None:
+    """A folder in an opaque one shows nothing of lower layers, although it says nothing about that itself."""
+    top, _, bottom = stack.layers
+    put(bottom, "d/sub/old")
+    put(top, "d/sub/new")
+    os.setxattr(top / "d", opaque_attribute(), b"y")
+    assert stack.names("d/sub") == ["new"]
+    assert stack.entry("d/sub/old") is None
 
 
 def test_a_file_between_two_folders_ends_the_merge(stack: Tree) -> None:
@@ -172,4 +182,4 @@ def _step(layer: Path, kind: str, path: str, content: str) -> None:
     else:
         place.mkdir()
         if kind == "opaque":
-            os.setxattr(place, OPAQUE_XATTR, b"y")
+            os.setxattr(place, opaque_attribute(), b"y")

@@ -1,6 +1,7 @@
-"""What a sandbox is asked to run, and what of this machine it may see; data only."""
+"""What a sandbox is asked to run, and what of this machine it may see and use; data only."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,16 +11,43 @@ Network = Literal["none", "private", "host"]
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A folder or file of the host, as seen in the sandbox (`target` is absolute)."""
+    """A folder or file of the host, as seen in the sandbox (`target` is absolute).
 
-    source: Path
+    Without a source it is an empty folder in memory, of at most `size` bytes where that is not 0.
+    """
+
+    source: Path | None
     target: str
     writable: bool = False
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of this machine a command may use; all but `processes` in bytes.
+
+    `memory` is that of all its processes, 0 for three quarters of the machine's; `address_space` that of each, 0 for
+    no limit. `disk` is what must stay free on the store's disk; a command that takes it is ended.
+    """
+
+    processes: int = 4096
+    memory: int = 0
+    address_space: int = 0
+    file: int = 32 << 30
+    disk: int = 256 << 20
+
+    @property
+    def memory_bytes(self) -> int:
+        return self.memory or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run: argv, environment, working directory, numeric user."""
+    """What to run: argv, environment, working directory, numeric user.
+
+    With `packages`, package managers find what earlier commands have downloaded, and add to it. `heard` is called with
+    what it prints on stdout, while it prints, so that all of it can be looked at; it must not raise.
+    """
 
     arguments: Sequence[str]
     environment: Mapping[str, str]
@@ -33,3 +61,7 @@ class Command:
     timeout: float | None = None
     keep_output: bool = True
     stdin: bytes | None = b""
+    limits: Limits = Limits()
+    packages: bool = False
+    read_only: bool = False
+    heard: Callable[[bytes], None] | None = None

@@ -35,14 +35,32 @@ _NOISE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# Noise without which a later command may not work: `apt-get update` and `apt-get install` may be two.
+_NEEDED_LATER = re.compile(r"var/lib/apt/lists/.+", re.DOTALL)
+_OWN_XATTR = re.compile(r"user\.overlay\.|.*=")
 _NOTHING = Tree(())
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a command changed: the entries of its layer, and what is left out of it and later commands may need."""
+
+    entries: list[Entry]
+    left_out: tuple[str, ...]
 
 
 def entries(upper: Path, lower: Tree, ignored: frozenset[str]) -> list[Entry]:
     """The upper folder as layer entries; `ignored` are the places where something was lent to the command."""
+    return changes(upper, lower, ignored).entries
+
+
+def changes(upper: Path, lower: Tree, ignored: frozenset[str], kept: frozenset[str] = frozenset()) -> Changes:
+    """The upper folder as layer entries; below the `kept` ones of the ignored places later commands see the files."""
     lent = frozenset(parent for path in ignored for parent in tar.parents(path))
-    found = _Walk(upper, ignored, lent, {}).below("", lower)
-    return tar.sorted_entries({entry.path: entry for entry in found}.values())
+    walk = _Walk(upper, ignored, lent, {}, kept, [])
+    found = walk.below("", lower)
+    ordered = tar.sorted_entries({entry.path: entry for entry in found}.values())
+    return Changes(ordered, tuple(walk.left_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +69,8 @@ class _Walk:
     ignored: frozenset[str]
     lent: frozenset[str]
     links: dict[int, str]
+    kept: frozenset[str]
+    left_out: list[str]
 
     def below(self, folder: str, lower: Tree) -> Iterator[Entry]:
         """What a folder holds that is not in `lower`, the layers below as far as they show through here."""
@@ -58,6 +78,8 @@ class _Walk:
             path = f"{folder}/{item.name}" if folder else item.name
             status = item.stat(follow_symlinks=False)
             if path in self.ignored or _FOREIGN.fullmatch(path) or stat.S_ISSOCK(status.st_mode):
+                if path in self.kept:
+                    self.left_out.append(path)
                 continue
             if is_whiteout(status):
                 if lower.entry(path):
@@ -75,7 +97,7 @@ class _Walk:
         inside = list(self.below(path, _NOTHING if opaque else lower))
         if opaque and before:
             inside.append(Entry(f"{path}/{tar.OPAQUE}", mode=0))
-        entry = _entry(self.upper / path, path, status)
+        entry = entry_of(self.upper / path, path, status)
         idle = _same_folder(entry, before) if before else path in self.lent
         if inside or not idle:
             yield entry
@@ -85,11 +107,11 @@ class _Walk:
         if status.st_nlink > 1 and status.st_ino in self.links:
             # Some tools set a link's owner and mode again, so they must be those of the file.
             yield replace(
-                _entry(self.upper / path, path, status), kind="hardlink", content=b"", link=self.links[status.st_ino]
+                entry_of(self.upper / path, path, status), kind="hardlink", content=b"", link=self.links[status.st_ino]
             )
         elif not _unchanged(self.upper / path, status, lower.entry(path)):
             self.links[status.st_ino] = path
-            yield _entry(self.upper / path, path, status)
+            yield entry_of(self.upper / path, path, status)
             yield from _stale_byte_code(path, lower)
 
     def _noise(self, path: str, status: os.stat_result, lower: Tree) -> Iterator[Entry]:
@@ -97,6 +119,9 @@ class _Walk:
         before = lower.entry(path)
         if before and stat.S_ISDIR(status.st_mode) and not is_opaque(self.upper / path):
             yield from self.below(path, lower)
+            return
+        if _NEEDED_LATER.fullmatch(path):
+            self.left_out.append(path)
         elif before and "__pycache__" in path and not _unchanged(self.upper / path, status, before):
             yield tar.whiteout(path)
 
@@ -110,7 +135,8 @@ def _stale_byte_code(path: str, lower: Tree) -> Iterator[Entry]:
         yield from (tar.whiteout(f"{cache}/{item}") for item in lower.names(cache) if item.startswith(start))
 
 
-def _entry(disk: Path, path: str, status: os.stat_result) -> Entry:
+def entry_of(disk: Path, path: str, status: os.stat_result) -> Entry:
+    """A file on disk as the entry that a layer has for it."""
     kind, link, content, device = _content(disk, status)
     return Entry(
         path,
@@ -144,7 +170,7 @@ def _xattrs(disk: Path) -> dict[str, bytes]:
     names = [
         name
         for name in os.listxattr(disk, follow_symlinks=False)
-        if name == "security.capability" or (name.startswith("user.") and "=" not in name)
+        if name == "security.capability" or (name.startswith("user.") and not _OWN_XATTR.match(name))
     ]
     return {name: os.getxattr(disk, name, follow_symlinks=False) for name in sorted(names)}
 
@@ -170,8 +196,9 @@ def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
 
 
 def _same_folder(entry: Entry, before: Node) -> bool:
-    return before.is_dir and (entry.mode, entry.uid, entry.gid) == (
+    return before.is_dir and (entry.mode, entry.uid, entry.gid, entry.xattrs) == (
         stat.S_IMODE(before.status.st_mode),
         before.status.st_uid,
         before.status.st_gid,
+        _xattrs(before.disk),
     )

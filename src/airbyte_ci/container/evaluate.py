@@ -5,32 +5,33 @@ them. What a command with network gave is an input from then on; its layer is ke
 """
 
 import json
-import os
-import string
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from airbyte_ci.container import diff, sandbox, snapshot, users
+from airbyte_ci.container import answers, contents, execute, sandbox, settings, snapshot, user_namespace, users
 from airbyte_ci.container.api import (
     AddLayer,
+    Content,
+    Copy,
     Exec,
+    FromContainer,
+    MakeLink,
+    MountContents,
     Operation,
     Question,
-    SetDefaultArguments,
-    SetEntrypoint,
-    SetLabel,
-    SetUser,
-    SetVariable,
-    SetWorkdir,
-    UnsetLabel,
-    UnsetVariable,
+    Remove,
+    Unmount,
     WriteFile,
     to_json,
 )
+from airbyte_ci.container.api.patterns import matches
+from airbyte_ci.container.execute import DEFAULT_PATH, Workplace
+from airbyte_ci.container.snapshot import Stack
+from airbyte_ci.container.state import CREATED, Output, State, Step
 from airbyte_ci.container.tree import Tree
-from airbyte_ci.errors import AirbyteCiError, CommandFailed, HookError, SandboxError
+from airbyte_ci.errors import HookError, SandboxError
+from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import (
     DOCKER_LAYER_GZIP,
@@ -45,60 +46,33 @@ from airbyte_ci.oci.layer import Layer, layer_of
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.oci.tar import Entry
 
-FORMAT_VERSION = 3
-# When an image was created is not a fact about its content; jib made the same choice.
-CREATED = "1970-01-01T00:00:01Z"
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+__all__ = ["CREATED", "DEFAULT_PATH", "FORMAT_VERSION", "Evaluator", "Output", "State", "Step", "add_layer", "prepare"]
 
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What a command printed."""
-
-    stdout: str
-    stderr: str
-    exit_code: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A layer on top of the base; none where a command changed nothing that stays.
-
-    For a command, `raw` names the snapshot with the scrubbed files too.
-    """
-
-    layer: Layer | None
-    created_by: str
-    raw: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """A container after its operations: the layers it added and how it runs."""
-
-    base: Image
-    execution: Mapping[str, Any]
-    steps: tuple[Step, ...] = ()
-    history: tuple[Mapping[str, Any], ...] = ()
-    output: Output = field(default_factory=lambda: Output("", ""))
-
-    @property
-    def environment(self) -> dict[str, str]:
-        pairs = (str(item).partition("=") for item in self.execution.get("Env") or [])
-        return {name: value for name, _, value in pairs}
-
-    def with_execution(self, key: str, value: object) -> "State":
-        return replace(self, execution={**self.execution, key: value})
+FORMAT_VERSION = 4
 
 
 class Evaluator:
-    """Evaluates operations on one base image for one platform, each prefix once."""
+    """Evaluates operations on one base image for one platform, each prefix once.
 
-    def __init__(self, store: Store, base: Image, *, timeout: float | None = 3600) -> None:
+    `bring` is called before the base's layers are needed: until then they may be elsewhere.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        base: Image,
+        *,
+        timeout: float | None = 3600,
+        bring: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
+        self._bring = bring
         self._base = base
-        self._timeout = timeout
         self._known: dict[Digest, State] = {}
+        # By the name of a command's raw snapshot: the state before it, itself, and its action.
+        self._made: dict[str, tuple[State, Exec, Digest]] = {}
+        self._secrets: dict[str, str] = {}
+        self._workplace = Workplace(store, timeout, self._secrets)
 
     def state(self, operations: Sequence[Operation]) -> State:
         """The container after these operations; raises SandboxError, CommandFailed, ImageError."""
@@ -107,181 +81,252 @@ class Evaluator:
         for position, operation in enumerate(operations):
             key = Digest.of(canonical_json([str(key), to_json(operation)]))
             if key not in self._known:
-                self._known[key] = self._apply(state, operation, key, operations[: position + 1])
+                self._known[key] = self._apply(state, operation, key, operations[:position])
             state = self._known[key]
         return state
 
     def answer(self, operations: Sequence[Operation], question: Question) -> Any:
         """Evaluates the recipe and answers a hook's question about it."""
+        self._secrets.update(question.secrets)
+        if question.about == "secret":
+            return True
+        if question.contents:
+            found = contents.entries(question.contents, self._taker(operations))
+            return answers.about_contents(found, question.about, question.argument)
         state = self.state((*operations, *question.operations))
-        argument = question.argument
-        match question.about:
-            case "stdout":
-                return state.output.stdout
-            case "stderr":
-                return state.output.stderr
-            case "exit_code":
-                return state.output.exit_code
-            case "sync":
-                return True
-            case "variable":
-                return state.environment.get(argument)
-            case "user":
-                return state.execution.get("User", "")
-            case "workdir":
-                return state.execution.get("WorkingDir") or "/"
-            case "entrypoint":
-                return state.execution.get("Entrypoint") or []
-            case "label":
-                return (state.execution.get("Labels") or {}).get(argument)
-            case "platform":
-                return str(self._base.config.platform)
-            case "file":
-                return self._file(state, argument)
-            case "entries":
-                return self._entries(state, argument)
-        raise HookError(f"a hook asked something unknown: {question.about!r}")
+        try:
+            return answers.about_state(state, question)
+        except KeyError:
+            return answers.about_tree(self.tree(state), question.about, state.absolute(question.argument))
 
-    def image(self, operations: Sequence[Operation], annotations: Mapping[str, str]) -> Image:
+    def image(
+        self, operations: Sequence[Operation], annotations: Mapping[str, str], *, created: str = CREATED
+    ) -> Image:
         """The image that the operations make of the base, in the store."""
-        return to_image(self._store, self.state(operations), annotations)
+        return to_image(self._store, self.state(operations), annotations, created=created)
 
     def tree(self, state: State) -> Tree:
         """The root file system, as commands see it; unpacks what is not unpacked."""
+        self._bring()
         stack = snapshot.unpack(self._store, self._base.layers)
         for step in state.steps:
-            raw = self._store.root / "snapshots" / step.raw
-            if step.raw and self._store.use(raw):
-                stack = stack.push_folder(raw)
-            elif step.layer:
-                stack = stack.push(self._store, step.layer.descriptor, step.layer.diff_id)
+            stack = self._push(stack, step)
         return stack.tree
+
+    def command(self, state: State, tree: Tree, arguments: Sequence[str], *, use_entrypoint: bool) -> sandbox.Command:
+        """A command as the image's configuration runs it: environment, user, folder, entrypoint if asked."""
+        return execute.command(state, tree, arguments, use_entrypoint=use_entrypoint)
+
+    # --- snapshots -------------------------------------------------------------------------------
+
+    def _push(self, stack: Stack, step: Step) -> Stack:
+        snapshots = self._store.root / "snapshots"
+        raw = snapshots / step.raw
+        if step.raw and self._store.use(raw):
+            return stack.push_folder(raw)
+        if step.layer:
+            stack = stack.push(self._store, step.layer.descriptor, step.layer.diff_id)
+        if step.raw:
+            rest = snapshots / step.raw.replace("exec-", "rest-")
+            if self._store.use(rest) or self._leave_again(step):
+                stack = stack.push_folder(rest)
+        return stack
+
+    def _leave_again(self, step: Step) -> bool:
+        """Makes what a command left for later ones and a collection took; False where it left nothing.
+
+        Its layer stays as it is: what a command gave once is an input from then on.
+        """
+        before, operation, action = self._made[step.raw]
+        known = self._store.recall(action)
+        if known is None or not known["left_out"]:
+            return False
+        snapshots = self._store.root / "snapshots"
+        shown = " ".join(operation.arguments)
+        with self._store.scratch() as folder:
+            try:
+                ran = self._workplace.run(before, self.tree(before), operation, folder / "raw")
+            except SandboxError as error:
+                raise SandboxError(
+                    f"files that {shown!r} leaves for later commands were collected from the store, and it does not "
+                    f"run again: {error.message}",
+                    advice=error.advice,
+                ) from error
+            execute.only(folder / "raw", ran.left_out, folder / "rest")
+            (folder / "rest").replace(snapshots / step.raw.replace("exec-", "rest-"))
+        return True
 
     # --- operations ------------------------------------------------------------------------------
 
-    def _apply(self, state: State, operation: Operation, key: Digest, prefix: Sequence[Operation]) -> State:
+    def _apply(self, state: State, operation: Operation, key: Digest, before: Sequence[Operation]) -> State:
+        changed = settings.apply(state, operation)
+        if changed is not None:
+            return changed
         match operation:
             case Exec():
                 return self._exec(state, operation, key)
+            case AddLayer(layer, comment):
+                return state.with_step(Step(Layer.from_json(json.loads(layer)) if layer else None, comment))
             case WriteFile():
                 return self._write(state, operation)
-            case AddLayer(layer, comment):
-                return _append(state, Step(Layer.from_json(json.loads(layer)), comment))
-            case SetVariable(name, value, expand):
-                environment = state.environment
-                if expand:
-                    value = string.Template(value).safe_substitute(environment)
-                return _with_environment(state, {**environment, name: value})
-            case UnsetVariable(name):
-                return _with_environment(state, {k: v for k, v in state.environment.items() if k != name})
-            case SetUser(user):
-                return state.with_execution("User", user)
-            case SetWorkdir(path):
-                return state.with_execution("WorkingDir", _absolute(state, path))
-            case SetEntrypoint(arguments):
-                return state.with_execution("Entrypoint", list(arguments))
-            case SetDefaultArguments(arguments):
-                return state.with_execution("Cmd", list(arguments))
-            case SetLabel(name, value):
-                return state.with_execution("Labels", {**(state.execution.get("Labels") or {}), name: value})
-            case UnsetLabel(name):
-                labels = dict(state.execution.get("Labels") or {})
-                labels.pop(name, None)
-                return state.with_execution("Labels", labels)
-        raise AssertionError(f"{prefix[-1]} is not an operation")
+            case Copy():
+                return self._copy(state, operation, before)
+            case MakeLink(path, target, expand):
+                place = state.absolute(path, expand=expand).strip("/")
+                entry = tar.symlink(place, state.expanded(target, expand=expand))
+                return self._with_layer(state, [entry], f"with_symlink /{place}")
+            case Remove():
+                return self._remove(state, operation)
+            case MountContents():
+                return self._mount(state, operation, before)
+            case Unmount(path, expand):
+                return self._unmount(state, state.absolute(path, expand=expand))
+        raise AssertionError(f"{operation} is not an operation")
+
+    def _with_layer(self, state: State, entries: Sequence[Entry], created_by: str) -> State:
+        layer = layer_of(self._store, entries) if entries else None
+        return state.with_step(Step(layer, created_by))
 
     def _write(self, state: State, operation: WriteFile) -> State:
-        path = _absolute(state, operation.path).strip("/")
+        path = state.absolute(operation.path, expand=operation.expand).strip("/")
         if not path or not 0 <= operation.permissions <= 0o7777:
             shown = f"with_new_file({operation.path!r}, permissions={operation.permissions:#o})"
             raise SandboxError(f"{shown} is not a file that an image can have")
-        uid, gid = 0, 0
-        if operation.owner:
-            owner = users.resolve(self.tree(state), operation.owner)
-            uid, gid = owner.uid, owner.gid
+        uid, gid = self._owner(state, operation.owner) or (0, 0)
         entry = Entry(path, mode=operation.permissions, content=operation.contents.encode(), uid=uid, gid=gid)
-        return _append(state, Step(layer_of(self._store, [entry]), f"with_new_file /{path}"))
+        return self._with_layer(state, [entry], f"with_new_file /{path}")
+
+    def _owner(self, state: State, owner: str) -> tuple[int, int] | None:
+        if not owner:
+            return None
+        user = users.resolve(self.tree(state), owner)
+        return user.uid, user.gid
+
+    def _copy(self, state: State, operation: Copy, before: Sequence[Operation]) -> State:
+        path = state.absolute(operation.path, expand=operation.expand)
+        placed = self._placed(state, operation.contents, path, operation.owner, before, operation)
+        return self._with_layer(state, placed, f"with_{'file' if _is_file(operation.contents) else 'directory'} {path}")
+
+    def _placed(
+        self,
+        state: State,
+        made_of: Sequence[Content],
+        path: str,
+        owner: str,
+        before: Sequence[Operation],
+        copy: Copy | None = None,
+    ) -> list[Entry]:
+        found = contents.entries(made_of, self._taker(before))
+        if copy:
+            found = contents.selected(found, copy.include, copy.exclude)
+        given = self._owner(state, owner)
+        if "" not in found and path != "/" and (not found or (given and self.tree(state).resolve(path) is None)):
+            found = {"": Entry("", "dir", 0o755), **found}
+        placed = contents.placed(found, path, permissions=copy.permissions if copy else -1)
+        if given is None:
+            return list(placed.values())
+        return [replace(entry, uid=given[0], gid=given[1]) for entry in placed.values()]
+
+    def _taker(self, before: Sequence[Operation]) -> contents.Take:
+        """Finds what contents take from a container, at this place of the recipe."""
+
+        def take(content: FromContainer) -> tuple[Tree, str]:
+            if not 0 <= content.back <= len(before):
+                raise HookError("a hook takes files of a container that comes before the first one")
+            state = self.state((*before[: len(before) - content.back], *content.operations))
+            return self.tree(state), state.absolute(content.path, expand=content.expand)
+
+        return take
+
+    def _remove(self, state: State, operation: Remove) -> State:
+        tree = self.tree(state)
+        found: set[str] = set()
+        for pattern in operation.paths:
+            path = state.absolute(pattern, expand=operation.expand)
+            if any(letter in path for letter in "*?["):
+                found |= {node.path for node in tree.walk("") if matches(node.path, path)}
+            elif (node := tree.resolve(path, follow_last=False)) and node.path:
+                found.add(node.path)
+        entries = [tar.whiteout(path) for path in sorted(found) if not any(p in found for p in tar.parents(path))]
+        return self._with_layer(state, entries, f"without_files {' '.join(operation.paths)}")
+
+    # --- mounts of contents: layers that the image does not get ----------------------------------
+
+    def _mount(self, state: State, operation: MountContents, before: Sequence[Operation]) -> State:
+        path = state.absolute(operation.path, expand=operation.expand)
+        if path == "/":
+            raise SandboxError("a hook mounts something at /, which would hide the image")
+        placed = self._placed(state, operation.contents, path, operation.owner, before)
+        return self._lend(state, path, placed, (*state.mounted, path))
+
+    def _unmount(self, state: State, path: str) -> State:
+        lending = tuple(item for item in state.lending if item[0] != path)
+        if path not in state.mounted:
+            return replace(state, lending=lending)
+        # What the image itself has there shows again.
+        own = replace(state, steps=tuple(replace(step, raw="") for step in state.steps if not step.lent))
+        tree = self.tree(own)
+        found = (
+            {} if tree.resolve(path) is None else contents.entries([FromContainer((), path)], lambda _: (tree, path))
+        )
+        others = tuple(place for place in state.mounted if place != path)
+        return self._lend(replace(state, lending=lending), path, list(contents.placed(found, path).values()), others)
+
+    def _lend(self, state: State, path: str, placed: list[Entry], mounted: tuple[str, ...]) -> State:
+        place = path.strip("/")
+        node = self.tree(state).resolve(path, follow_last=False)
+        if node is not None:
+            gone = Entry(f"{place}/{tar.OPAQUE}", mode=0) if node.is_dir and placed else tar.whiteout(place)
+            hides = node.is_dir and any(entry.path != place for entry in placed)
+            placed = [*placed, gone] if hides or not placed else placed
+        step = Step(layer_of(self._store, placed), f"mount {path}", lent=True) if placed else None
+        return replace(state.with_step(step) if step else state, mounted=mounted)
+
+    # --- commands --------------------------------------------------------------------------------
 
     def _exec(self, state: State, operation: Exec, key: Digest) -> State:
-        action = action_key("exec", FORMAT_VERSION, {"operations": str(key)})
+        action = action_key("exec", FORMAT_VERSION, {"operations": f"{key}{user_namespace.name()}"})
         raw = f"exec-{action.hex[:32]}"
         known = self._store.recall(action)
-        # A later command may need files that are scrubbed from the layer, so the raw snapshot counts too.
-        if known is None or not self._usable(known, raw):
-            known = self._run(state, operation, raw, known)
+        if known is None or not self._has_layer(known):
+            place = self._store.root / "snapshots" / raw
+            known = self._workplace.run(state, self.tree(state), operation, place).known
             self._store.remember(action, known)
-        output = Output(known["stdout"], known["stderr"])
+        self._made[raw] = (state, operation, action)
+        output = Output(known["stdout"], known["stderr"], known["exit_code"], known["cut"])
         shown = " ".join(operation.arguments)
-        return replace(_append(state, Step(_layer(known), f"with_exec {shown}", raw)), output=output)
+        step = Step(_layer(known), f"with_exec {shown}", raw, known["impure"])
+        return self._redirected(replace(state.with_step(step), output=output), operation)
 
-    def _usable(self, known: Mapping[str, Any], raw: str) -> bool:
-        return self._has_layer(known) and self._store.use(self._store.root / "snapshots" / raw)
+    def _redirected(self, state: State, operation: Exec) -> State:
+        """What a command printed as files of the image, where that was asked for."""
+        kinds = (("stdout", operation.redirect_stdout), ("stderr", operation.redirect_stderr))
+        for name, path in kinds:
+            if path:
+                if state.output.cut:
+                    raise SandboxError(f"with_exec(redirect_{name}={path!r}): the command printed more than is kept")
+                place = state.absolute(path, expand=operation.expand).strip("/")
+                text = state.output.stdout if name == "stdout" else state.output.stderr
+                state = self._with_layer(state, [Entry(place, content=text.encode())], f"redirect_{name} /{place}")
+        return state
 
     def _has_layer(self, known: Mapping[str, Any]) -> bool:
         layer = _layer(known)
         return layer is None or self._store.has(layer.descriptor.digest)
 
-    def _run(self, state: State, operation: Exec, raw: str, known: Mapping[str, Any] | None) -> dict[str, Any]:
-        tree = self.tree(state)
-        command = self.command(state, tree, operation.arguments, use_entrypoint=operation.use_entrypoint)
-        command = replace(command, network="private", timeout=self._timeout, stdin=operation.stdin.encode())
-        snapshots = self._store.root / "snapshots"
-        with self._store.scratch() as folder:
-            upper = folder / "upper"
-            upper.mkdir()
-            finished = sandbox.run(self._store, tree, command, upper=upper)
-            output = Output(finished.stdout.decode(errors="replace"), finished.stderr.decode(errors="replace"))
-            if finished.returncode:
-                raise _failed(operation, finished.returncode, output)
-            if known is None or not self._has_layer(known):
-                entries = diff.entries(upper, tree, finished.lent)
-                layer = layer_of(self._store, entries).to_json() if entries else None
-                known = {"stdout": output.stdout, "stderr": output.stderr, "layer": layer}
-            # Otherwise only the raw files were missing: what a command gave once is an input from then on.
-            _keep(upper, snapshots / raw)
-        return dict(known)
 
-    def command(self, state: State, tree: Tree, arguments: Sequence[str], *, use_entrypoint: bool) -> sandbox.Command:
-        """A command as the image's configuration runs it: environment, user, folder, entrypoint if asked."""
-        user = users.resolve(tree, str(state.execution.get("User") or ""))
-        entrypoint = [str(item) for item in state.execution.get("Entrypoint") or []] if use_entrypoint else []
-        environment = {"PATH": DEFAULT_PATH, "HOME": user.home, **state.environment}
-        workdir = str(state.execution.get("WorkingDir") or "/")
-        return sandbox.Command(
-            (*entrypoint, *arguments),
-            environment,
-            workdir=workdir,
-            uid=user.uid,
-            gid=user.gid,
-            groups=user.groups,
-        )
-
-    def _file(self, state: State, path: str) -> str:
-        data = self.tree(state).read(_absolute(state, path))
-        if data is None:
-            raise HookError(f"a hook asked for the contents of {path}, which is not a file in the image")
-        return data.decode(errors="replace")
-
-    def _entries(self, state: State, path: str) -> list[str]:
-        tree = self.tree(state)
-        node = tree.resolve(_absolute(state, path))
-        if node is None or not node.is_dir:
-            raise HookError(f"a hook asked for the entries of {path}, which is not a folder in the image")
-        return tree.names(node.path)
-
-
-def to_image(store: Store, state: State, annotations: Mapping[str, str]) -> Image:
-    """The state as an image: the base's layers and history as they are, ours on top."""
+def to_image(store: Store, state: State, annotations: Mapping[str, str], *, created: str = CREATED) -> Image:
+    """The state as an image: the base's layers and history as they are, ours on top. `created` is RFC 3339."""
     document = {**state.base.config.document}
-    document["created"] = CREATED
+    document["created"] = created
     document["config"] = {key: value for key, value in state.execution.items() if value not in (None, [], {}, "")}
-    document["history"] = [*(document.get("history") or []), *state.history]
-    ours = [step.layer for step in state.steps if step.layer]
+    document["history"] = [*(document.get("history") or []), *({**item, "created": created} for item in state.history)]
+    ours = [step.layer for step in state.steps if step.layer and not step.lent]
     diff_ids = [str(item) for item in (*state.base.config.diff_ids, *(layer.diff_id for layer in ours))]
     document["rootfs"] = {"type": "layers", "diff_ids": diff_ids}
     config = ImageConfig.make(document)
     layers = (*map(_oci_layer, state.base.manifest.layers), *(layer.descriptor for layer in ours))
-    return store.put_image(Manifest.make(config.descriptor, layers, annotations), config)
+    return store.put_image(Manifest.make(config.descriptor, layers, {**state.annotations, **annotations}), config)
 
 
 def add_layer(layer: Layer, comment: str) -> AddLayer:
@@ -299,6 +344,11 @@ def prepare(
     return tree, evaluator.command(state, tree, arguments, use_entrypoint=use_entrypoint)
 
 
+def _is_file(made_of: Sequence[Content]) -> bool:
+    last = made_of[-1] if made_of else None
+    return bool(getattr(last, "file", False))
+
+
 def _layer(known: Mapping[str, Any]) -> Layer | None:
     """The layer of a remembered command."""
     return Layer.from_json(known["layer"]) if known["layer"] else None
@@ -307,39 +357,3 @@ def _layer(known: Mapping[str, Any]) -> Layer | None:
 def _oci_layer(layer: Descriptor) -> Descriptor:
     """Docker's name for the same bytes would make the manifest a mixture that strict readers refuse."""
     return replace(layer, media_type=LAYER_GZIP) if layer.media_type == DOCKER_LAYER_GZIP else layer
-
-
-def _append(state: State, step: Step) -> State:
-    record: dict[str, Any] = {"created": CREATED, "created_by": step.created_by, "comment": "airbyte-ci"}
-    if step.layer is None:
-        record["empty_layer"] = True
-    return replace(state, steps=(*state.steps, step), history=(*state.history, record))
-
-
-def _with_environment(state: State, environment: Mapping[str, str]) -> State:
-    return state.with_execution("Env", [f"{name}={value}" for name, value in environment.items()])
-
-
-def _absolute(state: State, path: str) -> str:
-    folder = str(state.execution.get("WorkingDir") or "/")
-    normal = os.path.normpath(os.path.join(folder, path))  # noqa: PTH118  # a path of the image, not of this host
-    if normal.startswith("/") and "\0" not in normal:
-        return normal
-    raise SandboxError(f"{path!r} is not a path in an image")
-
-
-def _failed(operation: Exec, returncode: int, output: Output) -> AirbyteCiError:
-    shown = " ".join(operation.arguments)
-    last = (output.stderr.strip() or output.stdout.strip()).splitlines()[-15:]
-    said = "".join(f"\n    {line}" for line in last)
-    return CommandFailed(f"running {shown!r} in the image: exit code {returncode}{said}", returncode=returncode)
-
-
-def _keep(upper: Path, place: Path) -> None:
-    """Two processes may have run the same command; the first one's files stay."""
-    if not place.exists():
-        try:
-            upper.replace(place)
-        except OSError:
-            if not place.exists():
-                raise

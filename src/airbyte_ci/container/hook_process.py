@@ -4,36 +4,28 @@ Started as a script with `-I -S`. It speaks JSON lines over one socket: it is to
 while the hook runs, and ends each call with the operations that the hook added.
 """
 
-import asyncio
-import importlib.util
+# ruff: noqa: PTH119, PTH120  # pathlib would be a good part of the start
+import importlib
 import json
+import os
 import sys
-import traceback
 import types
-from pathlib import Path
-from socket import socket
 from typing import Any
 
 
-def _load(name: str, path: Path) -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 class _Pipe:
+    """Lines of JSON over a socket, of which the number is all that is needed."""
+
     def __init__(self, descriptor: int) -> None:
-        self._file = socket(fileno=descriptor).makefile("rw", encoding="utf-8")
+        self._reader = open(descriptor, encoding="utf-8")  # noqa: SIM115  # as long as this process
+        self._writer = open(os.dup(descriptor), "w", encoding="utf-8")  # noqa: SIM115, PTH123
 
     def send(self, message: dict[str, Any]) -> None:
-        self._file.write(json.dumps(message) + "\n")
-        self._file.flush()
+        self._writer.write(json.dumps(message) + "\n")
+        self._writer.flush()
 
     def receive(self) -> dict[str, Any]:
-        line = self._file.readline()
+        line = self._reader.readline()
         if not line:
             raise SystemExit("airbyte-ci went away")
         message: dict[str, Any] = json.loads(line)
@@ -46,39 +38,66 @@ class _Refused(Exception):
 
 def _call(api: types.ModuleType, module: types.ModuleType, name: str, pipe: _Pipe) -> dict[str, Any]:
     def ask(question: Any) -> Any:
-        operations = [api.to_json(operation) for operation in question.operations]
-        pipe.send({"ask": {"about": question.about, "argument": question.argument, "operations": operations}})
+        asked = {
+            "about": question.about,
+            "argument": question.argument,
+            "operations": [api.to_json(operation) for operation in question.operations],
+            "contents": api.contents_to_json(question.contents),
+            "secrets": question.secrets,
+        }
+        pipe.send({"ask": asked})
         reply = pipe.receive()
         if "error" in reply:
             raise _Refused(reply["error"])
         return reply["answer"]
 
-    async def run() -> Any:
-        result = getattr(module, name)(api.Container((), ask))
-        return await result if hasattr(result, "__await__") else result
-
-    returned = asyncio.run(run())
+    api.dag.ask = ask
+    result = getattr(module, name)(api.Container((), ask))
+    returned = _awaited(result, module) if hasattr(result, "__await__") else result
     if not isinstance(returned, api.Container):
         raise TypeError(f"{name} must return a container, but it returned {returned!r:.80}")
     return {"operations": [api.to_json(operation) for operation in returned.operations]}
 
 
-def _where(error: BaseException, module: Path) -> str:
+def _awaited(result: Any, module: types.ModuleType) -> Any:
+    """What an awaitable gives. Nothing of the API ever waits, so an event loop is there for hooks that name it."""
+    with open(str(module.__file__), encoding="utf-8") as source:  # noqa: PTH123
+        named = "asyncio" in sys.modules or "asyncio" in source.read()
+    if named or not isinstance(result, types.CoroutineType):
+        import asyncio
+
+        async def run() -> Any:
+            return await result
+
+        return asyncio.run(run())
+    try:
+        result.send(None)
+    except StopIteration as finished:
+        return finished.value
+    raise RuntimeError("the hook waits for something that is not airbyte-ci's; import asyncio where the module begins")
+
+
+def _where(error: BaseException, module: str) -> str:
     """The line of the hook's own file where an error came up."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == module]
-    return f"{module.name}:{lines[-1]}: " if lines else ""
+    import traceback
+
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == module]
+    return f"{os.path.basename(module)}:{lines[-1]}: " if lines else ""
 
 
 def main() -> None:
     pipe = _Pipe(int(sys.argv[1]))
-    path = Path(sys.argv[2])
+    path = sys.argv[2]
     # What hooks print is talk, and stdout belongs to results.
+    os.dup2(2, 1)
     sys.stdout = sys.stderr
-    api = _load("dagger", Path(__file__).with_name("api.py"))
-    sys.path.insert(0, str(path.parent))
     sys.dont_write_bytecode = True
+    # `dagger` lies beside this script, other modules of the connector beside the hook; none of those takes its place.
+    sys.path.insert(0, os.path.dirname(__file__))
+    api = importlib.import_module("dagger")
+    sys.path[0] = os.path.dirname(path)
     try:
-        module = _load(path.stem, path)
+        module = importlib.import_module(os.path.basename(path).removesuffix(".py"))
         names = [name for name in ("pre_connector_install", "post_connector_install") if hasattr(module, name)]
         pipe.send({"main": getattr(module, "MAIN_FILE_NAME", None), "hooks": names})
         while True:

@@ -4,23 +4,25 @@ Knows the protocol and its record, not what the operations mean: questions are a
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from airbyte_ci.container import api
+from airbyte_ci.container import api, control_groups, hook_root, launch
 from airbyte_ci.container.api import Operation, Question
+from airbyte_ci.container.capture import Capture
+from airbyte_ci.container.runtime import Confinement
 from airbyte_ci.errors import AirbyteCiError, HookError
 
 MODULE = "build_customization.py"
@@ -48,44 +50,57 @@ class Conversation:
 
     module: Path
     passed: Mapping[str, str]
-    timeout: float = 3600
+    timeout: float = 600
     main_file: str | None = None
     hooks: tuple[str, ...] = ()
     _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
     _socket: Any = field(default=None, repr=False)
     _pending: bytearray = field(default_factory=bytearray, repr=False)
-    _talk: Any = field(default=None, repr=False)
+    _talk: "Capture | None" = field(default=None, repr=False)
+    _bundle: Path = field(default=Path(), repr=False)
+    _ends: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
 
     def __enter__(self) -> "Conversation":
-        ours, theirs = socket.socketpair()
-        self._talk = tempfile.TemporaryFile()
-        self._socket = ours
-        script = Path(__file__).with_name("hook_process.py")
+        launch.require(_NEEDED, f"running {self.module}")
+        control_groups.sweep()
+        _sweep_bundles(Path(tempfile.gettempdir()))
+        while True:
+            with contextlib.ExitStack() as stack:
+                self._start(stack)
+                try:
+                    self._greet(self._receive(time.monotonic() + self.timeout))
+                except HookError:
+                    if control_groups.refused(launch.start_failure(self._bundle / "log") or ""):
+                        continue
+                    raise
+                self._ends = stack.pop_all()
+                return self
+
+    def _start(self, stack: contextlib.ExitStack) -> None:
+        name = control_groups.new_name()
+        self._bundle = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{name}-")))
+        hook_root.write_bundle(self._bundle, self.module, {**_ENVIRONMENT, **self.passed}, _confinement())
+        self._socket, theirs = socket.socketpair()
+        stack.callback(self._socket.close)
         with theirs:
             self._process = subprocess.Popen(
                 [
-                    *(_NAMESPACES if os.geteuid() == 0 and shutil.which("unshare") else ()),
-                    *(sys.executable, "-I", "-S", str(script), str(theirs.fileno()), str(self.module.absolute())),
+                    *launch.namespaces("--net", *(["--user", "--map-root-user"] if os.geteuid() else [])),
+                    *("sh", "-c", _LAUNCHER, "hook", str(self._bundle), name, launch.rootless()),
                 ],
-                stdin=subprocess.DEVNULL,
-                stdout=self._talk,
-                stderr=self._talk,
-                env={**_ENVIRONMENT, **self.passed},
-                cwd=self.module.parent,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
+                stdin=theirs.fileno(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
             )
-        try:
-            self._greet(self._receive(time.monotonic() + self.timeout))
-        except BaseException:
-            self._stop()
-            raise
-        return self
+        stack.callback(control_groups.remove, name)
+        stack.callback(launch.end, self._process)
+        assert self._process.stdout is not None
+        self._talk = Capture(self._process.stdout, _TALK_LIMIT)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        self._ends.close()
 
     def call(self, name: HookName, answer: Answer) -> HookRecord:
         """Runs one hook to its end; nothing where the module does not define it. Raises HookError."""
@@ -102,7 +117,8 @@ class Conversation:
             asked = time.monotonic()
             value = self._answer(question, answer)
             deadline += time.monotonic() - asked  # what an answer takes is not the hook's time
-            answers.append((question.about, question.argument, value))
+            if question.about != "secret":
+                answers.append((_asked_about(question), question.argument, value))
             self._send({"answer": value}, deadline)
 
     def _greet(self, hello: Mapping[str, Any]) -> None:
@@ -123,16 +139,35 @@ class Conversation:
         if not isinstance(asked, dict):
             raise HookError(f"{self.module}: the hook's process sent something that is not of the protocol")
         operations = self._operations(asked.get("operations"))
-        return Question(str(asked.get("about")), operations, str(asked.get("argument")))
+        secrets = asked.get("secrets", {})
+        if not isinstance(secrets, dict) or not all(isinstance(item, str) for item in secrets.values()):
+            raise HookError(f"{self.module}: the hook's process sent something that is not of the protocol")
+        with self._read():
+            made_of = api.contents_from_json(asked.get("contents", []))
+        self._refuse_layers(made_of)
+        return Question(str(asked.get("about")), operations, str(asked.get("argument")), made_of, secrets)
 
     def _operations(self, documents: Any) -> tuple[Operation, ...]:
-        try:
+        with self._read():
             operations = tuple(api.from_json(document) for document in documents)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise HookError(f"{self.module}: the hook's process sent a malformed operation ({error})") from error
-        if any(isinstance(operation, api.AddLayer) for operation in operations):
-            raise HookError(f"{self.module}: a hook may not add finished layers")
+        self._refuse_layers(operations)
         return operations
+
+    @contextlib.contextmanager
+    def _read(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise HookError(f"{self.module}: the hook's process sent a malformed operation ({error})") from error
+
+    def _refuse_layers(self, values: Iterable[Any]) -> None:
+        """Finished layers are the tool's to add, at any depth."""
+        for value in values:
+            if isinstance(value, api.AddLayer):
+                raise HookError(f"{self.module}: a hook may not add finished layers")
+            for name in ("contents", "operations"):
+                inner = getattr(value, name, ())
+                self._refuse_layers(inner if isinstance(inner, tuple) else ())
 
     def _send(self, message: Mapping[str, Any], deadline: float) -> None:
         # A process that has ended is met when its reply is read.
@@ -178,27 +213,26 @@ class Conversation:
             raise HookError(f"{self.module}: not finished after {self.timeout:g} s, so it was killed") from error
 
     def _said(self) -> str:
-        size = self._talk.seek(0, os.SEEK_END)
-        self._talk.seek(max(0, size - 4096))
-        lines = self._talk.read(4096).decode(errors="replace").strip().splitlines()
-        return f": {lines[-1]}" if lines else ""
-
-    def _stop(self) -> None:
-        assert self._process is not None
-        # Not waited for yet, so its number is still its own, and what it has started goes with it.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._socket.close()
-        self._talk.close()
+        """Why the process has ended: runc's reason, or the last line that it printed."""
+        if why := launch.start_failure(self._bundle / "log"):
+            return f": {why}"
+        assert self._talk is not None and self._process is not None
+        self._talk.wait(5)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self._process.wait(5) == 128 + signal.SIGKILL:
+                return f", killed; it may have used more than {hook_root.LIMITS.memory >> 20} MiB"
+        lines = self._talk.tail.decode(errors="replace").strip().splitlines()
+        return f": {lines[-1][:500]}" if lines else ""
 
 
 _MESSAGE_LIMIT = 64 << 20
-# Where this user may: no network, no other processes (nor their environment) to be seen, and an end together with ours.
-_NAMESPACES = (
-    *("setpriv", "--pdeathsig", "KILL", "--"),
-    *("unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child", "--mount-proc", "--"),
-)
+_TALK_LIMIT = 64 << 10
+_NEEDED = ("runc", "unshare", "setpriv", "mount")
+# The socket comes as standard input, the only number that a shell can be sure of.
+_LAUNCHER = """
+cd "$1" && mount -t tmpfs -o mode=755,size=4m hook root && cp -a links/. root/ || exit 125
+exec runc --rootless "$3" --root state --log log --log-format json run --preserve-fds 1 --bundle . "$2" 3<&0 < /dev/null
+"""
 # The same for everyone, so that a hook that reads its environment builds the same image everywhere.
 _ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -206,6 +240,27 @@ _ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "TZ": "UTC",
 }
+
+
+def _sweep_bundles(folder: Path) -> None:
+    """Removes the bundles of killed processes; there is nothing but empty files and folders in them."""
+    for name in os.listdir(folder):  # noqa: PTH208  # hot, in a folder of many
+        if name.startswith("airbyte-ci-") and control_groups.is_orphan(name):
+            shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _confinement() -> Confinement:
+    """As root a user namespace like this one's; otherwise the one that unshare makes, with nobody but this user."""
+    alone = ((0, 0, 1),)
+    return Confinement(alone, alone, control_groups=False) if os.geteuid() else Confinement.here()
+
+
+def _asked_about(question: Question) -> str:
+    """What the record says of a question; about a folder that was put together it names that folder's digest."""
+    if not question.contents:
+        return question.about
+    text = json.dumps(api.contents_to_json(question.contents), sort_keys=True)
+    return f"{question.about} of {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 @contextlib.contextmanager

@@ -1,15 +1,13 @@
-"""What is lent to a command for as long as it runs and is never part of an image: names, certificates, a network."""
+"""What is lent to a command for as long as it runs and is never part of an image: names, certificates, proxies."""
 
-import contextlib
 import os
 import shutil
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from airbyte_ci.container import network
 from airbyte_ci.container.command import Command, Mount
-from airbyte_ci.errors import SandboxError
 
 # Where certificates and other files of this machine are put in the sandbox.
 FOLDER = ".airbyte-ci"
@@ -43,9 +41,11 @@ def lend(bundle: Path, command: Command) -> Lent:
         return Lent((Mount(hosts, "/etc/hosts"),), {})
     resolver = bundle / "resolv.conf"
     if command.network == "private":
-        resolver.write_text("nameserver 10.0.2.3\n")  # slirp4netns forwards it to the host's name servers
+        resolver.write_text(f"nameserver {network.NAME_SERVER}\n")
     else:
         shutil.copy("/etc/resolv.conf", resolver)
+    for file in (hosts, resolver):
+        file.chmod(0o644)  # whatever our umask says: users of the image read them
     mounts = [Mount(hosts, "/etc/hosts"), Mount(resolver, "/etc/resolv.conf")]
     variables = {name: os.environ[name] for name in _either_case(_PROXY_VARIABLES) if name in os.environ}
     if bundle_file := _certificates():
@@ -65,35 +65,3 @@ def _certificates() -> Path | None:
         if Path(candidate).is_file():
             return Path(candidate)
     return None
-
-
-@contextlib.contextmanager
-def network(pid: int) -> Iterator[None]:
-    """User-mode networking for the namespaces of a process: the outside, but not this host's loopback."""
-    ready_read, ready_write = os.pipe()
-    exit_read, exit_write = os.pipe()  # slirp4netns ends when the other side is closed, so it cannot outlive us
-    try:
-        process = subprocess.Popen(
-            [
-                *("slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback"),
-                *(f"--ready-fd={ready_write}", f"--exit-fd={exit_read}", str(pid), "tap0"),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=(ready_write, exit_read),
-        )
-    finally:
-        os.close(ready_write)
-        os.close(exit_read)
-    try:
-        with os.fdopen(ready_read, "rb") as ready:
-            if not ready.read(1):
-                _, message = process.communicate()
-                last = message.decode(errors="replace").strip().rpartition("\n")[2]
-                raise SandboxError(f"setting up the network of a sandbox: slirp4netns says {last!r}")
-        yield
-    finally:
-        os.close(exit_write)
-        with process:
-            process.terminate()

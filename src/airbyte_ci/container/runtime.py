@@ -1,13 +1,17 @@
 """The OCI runtime configuration of a sandbox (runtime-spec, config.md): a command → what runc is told."""
 
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airbyte_ci.container import control_groups, seccomp, user_namespace
 from airbyte_ci.container.command import Command, Mount
+from airbyte_ci.container.user_namespace import Identities
 
 # What package managers need to unpack files with owners and modes, and nothing more (Docker's set less a few).
-_CAPABILITIES = [
+CAPABILITIES = tuple(
     f"CAP_{name}"
     for name in [
         "CHOWN",
@@ -22,14 +26,53 @@ _CAPABILITIES = [
         "SYS_CHROOT",
         "NET_BIND_SERVICE",
     ]
-]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """What this machine allows: the identities of the user namespace, and whether control groups can be made."""
+
+    users: Identities = ()
+    groups: Identities = ()
+    control_groups: bool = True
+
+    @staticmethod
+    def here() -> "Confinement":
+        """A user namespace with the same numbers as this one's, in which no capability reaches outside."""
+        grouped = not user_namespace.inside() and control_groups.refusal() is None
+        return Confinement(*user_namespace.same(), control_groups=grouped)
 
 
 def configuration(
-    root: Path, command: Command, environment: Mapping[str, str], mounts: Sequence[Mount]
+    root: Path,
+    command: Command,
+    environment: Mapping[str, str],
+    mounts: Sequence[Mount],
+    confinement: Confinement,
+    capabilities: Sequence[str] = CAPABILITIES,
+    *,
+    system: Path | None = None,
 ) -> dict[str, Any]:
-    """The OCI runtime configuration (runtime-spec, config.md)."""
-    namespaces = ["pid", "ipc", "uts", "mount", *(["network"] if command.network == "none" else [])]
+    """The OCI runtime configuration (runtime-spec, config.md); `system` is a sysfs that is mounted already."""
+    spaces = ["pid", "ipc", "uts", "mount"]
+    linux: dict[str, Any] = {
+        "namespaces": [{"type": kind} for kind in (*spaces, *(["user"] if confinement.users else []))],
+        "maskedPaths": [
+            *("/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list"),
+            *("/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap"),
+        ],
+        "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
+        "seccomp": seccomp.profile(),
+    }
+    if confinement.users:
+        linux["uidMappings"], linux["gidMappings"] = map(_mappings, (confinement.users, confinement.groups))
+    if confinement.control_groups:
+        linux["resources"] = {
+            "memory": {"limit": command.limits.memory_bytes},
+            "pids": {"limit": command.limits.processes},
+        }
+    shown = [{**_SYSFS, "source": str(system)}] if system else []
     return {
         "ociVersion": "1.0.2",
         "process": {
@@ -39,24 +82,35 @@ def configuration(
             "env": [f"{name}={value}" for name, value in environment.items()],
             "cwd": command.workdir or "/",
             "capabilities": {
-                kind: _CAPABILITIES if command.uid == 0 or kind == "bounding" else []
+                kind: list(capabilities) if command.uid == 0 or kind == "bounding" else []
                 for kind in ("bounding", "effective", "permitted")
             },
             "noNewPrivileges": True,
+            "rlimits": _resource_limits(command, confinement),
         },
-        "root": {"path": str(root)},
+        "root": {"path": str(root), "readonly": command.read_only},
         "hostname": "connector",
-        "mounts": [*SYSTEM_MOUNTS, *map(_bind, mounts)],
-        "linux": {
-            "namespaces": [{"type": kind} for kind in namespaces],
-            "maskedPaths": ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"],
-            "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
-        },
+        "mounts": [*SYSTEM_MOUNTS, *shown, *map(bind, mounts)],
+        "linux": linux,
     }
 
 
+def _resource_limits(command: Command, confinement: Confinement) -> list[dict[str, Any]]:
+    limits = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": command.limits.file}
+    if command.limits.address_space:
+        limits["RLIMIT_AS"] = command.limits.address_space
+    if not confinement.control_groups:
+        # Per process, and per user: the best there is without control groups.
+        limits |= {"RLIMIT_DATA": command.limits.memory_bytes, "RLIMIT_NPROC": command.limits.processes}
+    return [{"type": kind, "soft": limit, "hard": limit} for kind, limit in limits.items()]
+
+
+def _mappings(identities: Identities) -> list[dict[str, int]]:
+    return [{"containerID": inside, "hostID": outside, "size": length} for inside, outside, length in identities]
+
+
 SYSTEM_MOUNTS: tuple[dict[str, Any], ...] = (
-    {"destination": "/proc", "type": "proc", "source": "proc"},
+    {"destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"]},
     {
         "destination": "/dev",
         "type": "tmpfs",
@@ -75,11 +129,25 @@ SYSTEM_MOUNTS: tuple[dict[str, Any], ...] = (
         "source": "shm",
         "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"],
     },
-    # A new one: with the host's /sys would come its control groups, and those below a read-only bind stay writable.
-    {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"]},
 )
 
 
-def _bind(mount: Mount) -> dict[str, Any]:
-    options = ["rbind", "rw" if mount.writable else "ro"]
+def bind(mount: Mount) -> dict[str, Any]:
+    """A mount as runc is told it."""
+    if mount.source is None:
+        options = ["nosuid", "nodev", "mode=1777", *([f"size={mount.size}"] if mount.size else [])]
+        return {"destination": mount.target, "type": "tmpfs", "source": "tmpfs", "options": options}
+    # Flags that the source has may not be taken away in a user namespace.
+    kept = os.statvfs(mount.source).f_flag
+    flags = [name for name, flag in _FLAGS.items() if kept & flag and name not in ("nosuid", "nodev")]
+    options = ["rbind", "nosuid", "nodev", "rw" if mount.writable else "ro", *flags]
     return {"destination": mount.target, "type": "none", "source": str(mount.source), "options": options}
+
+
+_SYSFS = {"destination": "/sys", "type": "none", "options": ["rbind", "ro", "nosuid", "noexec", "nodev"]}
+_FLAGS = {
+    "noexec": os.ST_NOEXEC,
+    "noatime": os.ST_NOATIME,
+    "nodiratime": os.ST_NODIRATIME,
+    "relatime": os.ST_RELATIME,
+}

@@ -6,14 +6,29 @@ Paths are resolved inside the stack: a symbolic link can point anywhere and stil
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from airbyte_ci.container import user_namespace
 from airbyte_ci.errors import ImageError
 
 _LINK_LIMIT = 40
-OPAQUE_XATTR = "trusted.overlay.opaque"
+# What one layer says of so many paths is kept in memory; beyond, it is looked up again.
+_KEPT = 50_000
+# In a user namespace only the attributes of files' owners can be set, and overlayfs is told to use those.
+_OPAQUE_XATTRS = ("trusted.overlay.opaque", "user.overlay.opaque")
+
+
+def opaque_attribute() -> str:
+    """The name under which overlayfs, as this process mounts it, finds that a folder hides those below."""
+    return _OPAQUE_XATTRS[user_namespace.inside()]
+
+
+def mount_options() -> str:
+    """What overlayfs must be told so that it uses that name, and writes whole files wherever something changes."""
+    # With `userxattr` the other two are off, and may not be mentioned.
+    return ",index=off,userxattr" if user_namespace.inside() else ",index=off,redirect_dir=off,metacopy=off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,63 +53,158 @@ def is_whiteout(status: os.stat_result) -> bool:
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
-def is_opaque(folder: Path) -> bool:
+def is_opaque(folder: Path | str) -> bool:
     """Whether overlayfs hides everything below this folder's name in the lower layers."""
     try:
-        return os.getxattr(folder, OPAQUE_XATTR, follow_symlinks=False) == b"y"
+        return os.getxattr(folder, opaque_attribute(), follow_symlinks=False) == b"y"
     except OSError:
         return False
 
 
-# A path as overlayfs sees it: its node in each layer that shows through, newest first; empty where there is nothing.
-_Place = tuple[Node, ...]
+@dataclass(frozen=True, slots=True)
+class Says:
+    """What one layer says of a path: the status of what it has there, and whether lower layers show there as well."""
+
+    status: os.stat_result | None
+    is_open: bool
+
+    @property
+    def is_dir(self) -> bool:
+        return self.status is not None and stat.S_ISDIR(self.status.st_mode)
+
+
+_NOTHING = Says(None, is_open=True)
+_GONE = Says(None, is_open=False)
+
+
+class Layer:
+    """One unpacked layer by itself. No part of a path below its folder is ever followed as a link.
+
+    What it says is kept in memory, so the layer must not change. Of one that `changes` only real folders are kept, and
+    whoever removes or hides one of them must say so (`forget`): what is created below it would follow another's links.
+    """
+
+    def __init__(self, folder: Path, *, changes: bool = False) -> None:
+        self.folder = folder
+        self._disk = str(folder)
+        self._changes = changes
+        self._known: dict[str, Says] = {}
+
+    def disk(self, path: str) -> str:
+        """Where the layer has a path, or would have it."""
+        return f"{self._disk}/{path}" if path else self._disk
+
+    def look(self, path: str) -> Says:
+        """What the layer says of a path, which is relative to the root and has no `.`, `..` or empty part."""
+        known = self._known
+        place, names = path, []
+        while (says := known.get(place)) is None and place:
+            place, _, name = place.rpartition("/")
+            names.append(name)
+        if says is None:
+            says = self._keep("", Says(os.lstat(self._disk), is_open=True))  # hot
+        while names:
+            if not says.is_dir:
+                return _NOTHING if says.is_open else _GONE
+            name = names.pop()
+            place = f"{place}/{name}" if place else name
+            says = self._keep(place, self._ask(place, says.is_open))
+        return says
+
+    def _ask(self, path: str, is_open: bool) -> Says:
+        """The same, where the parent is a real folder of this layer, open to lower ones or not."""
+        disk = f"{self._disk}/{path}"
+        try:
+            status = os.lstat(disk)  # hot
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
+                raise
+            return _NOTHING if is_open else _GONE
+        if is_whiteout(status):
+            return _GONE
+        return Says(status, is_open and stat.S_ISDIR(status.st_mode) and not is_opaque(disk))
+
+    def _keep(self, path: str, says: Says) -> Says:
+        if not self._changes or says.is_dir:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            self._known[path] = says
+        return says
+
+    def forget(self) -> None:
+        """A folder of the layer was removed or hidden."""
+        self._known.clear()
+
+
+def follow(path: str, look: Callable[[str], Node | None], *, follow_last: bool = True) -> Node | None:
+    """The path with every symbolic link followed, by a `look` at paths without any; None where it leads nowhere.
+
+    Raises ImageError where it never ends.
+    """
+    pending = components(path)
+    here = look("")
+    root = here
+    # The folders on the way; `..` of the root is the root.
+    places = [here]
+    links = 0
+    while pending:
+        name = pending.pop()
+        if name == "..":
+            places = places[:-1] or [root]
+            continue
+        parent = places[-1]
+        here = look(f"{parent.path}/{name}" if parent and parent.path else name)
+        if here is None:
+            return None
+        if here.is_link and (pending or follow_last):
+            links += 1
+            if links > _LINK_LIMIT:
+                raise ImageError(f"/{path} in the image is a loop of symbolic links")
+            target = str(here.disk.readlink())
+            if target.startswith("/"):
+                places = [root]
+            pending += components(target)
+            continue
+        places.append(here)
+    return places[-1]
+
+
+def components(path: str) -> list[str]:
+    """A path's parts, the last one first."""
+    return [part for part in path.split("/") if part not in ("", ".")][::-1]
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Unpacked layers, newest first. All paths are relative to the image's root, `usr/bin/env`."""
+    """Unpacked layers, newest first. All paths are relative to the image's root, `usr/bin/env`.
+
+    The layers must stay as they are while a tree looks at them.
+    """
 
     layers: tuple[Path, ...]
+    _stack: tuple[Layer, ...] = field(default=(), repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if len(self._stack) != len(self.layers):
+            object.__setattr__(self, "_stack", tuple(Layer(layer) for layer in self.layers))
+
+    def over(self, folder: Path) -> "Tree":
+        """This tree below one more layer; what is known of its layers stays known."""
+        return Tree((folder, *self.layers), (Layer(folder), *self._stack))
 
     def entry(self, path: str) -> Node | None:
         """The path itself, its last component not followed; its parents must be real directories of the stack."""
-        place = self._root()
-        for name in path.split("/") if path else []:
-            place = _below(place, name)
-        return place[0] if place else None
+        for layer in self._stack:
+            says = layer.look(path)
+            if says.status is not None:
+                return Node(path, Path(layer.disk(path)), says.status)
+            if not says.is_open:
+                return None
+        return None
 
     def resolve(self, path: str, *, follow_last: bool = True) -> Node | None:
         """The path with every symbolic link followed inside the stack; None where it leads nowhere."""
-        place = self._resolve(path, follow_last)
-        return place[0] if place else None
-
-    def _root(self) -> _Place:
-        return tuple(Node("", layer, layer.lstat()) for layer in self.layers)
-
-    def _resolve(self, path: str, follow_last: bool) -> _Place:
-        pending = _components(path)
-        root = self._root()
-        places = [root]
-        links = 0
-        while pending:
-            name = pending.pop()
-            if name == "..":
-                places = places[:-1] or [root]
-                continue
-            place = _below(places[-1], name)
-            if not place:
-                return ()
-            if place[0].is_link and (pending or follow_last):
-                links += 1
-                if links > _LINK_LIMIT:
-                    raise ImageError(f"/{path} in the image is a loop of symbolic links")
-                target = str(place[0].disk.readlink())
-                if target.startswith("/"):
-                    places = [root]
-                pending += _components(target)
-                continue
-            places.append(place)
-        return places[-1]
+        return follow(path, self.entry, follow_last=follow_last)
 
     def read(self, path: str) -> bytes | None:
         """A regular file's bytes, or None where there is none."""
@@ -105,50 +215,55 @@ class Tree:
 
     def names(self, path: str) -> list[str]:
         """The names in a folder, sorted; empty where there is no such folder."""
-        return _names(self._resolve(path, follow_last=True))
+        node = self.resolve(path)
+        return [name for name, _ in _merged(self._folders(node.path))] if node else []
 
     def walk(self, path: str) -> Iterator[Node]:
         """Everything below a folder, folders before what they hold, in name order; links are not followed."""
-        place = self._root()
-        for name in path.split("/") if path else []:
-            place = _below(place, name)
-        return _walk(place)
+        return _walk(path, self._folders(path))
+
+    def _folders(self, path: str) -> list[str]:
+        """The folders on disk that are one folder of the image, newest first; none where it is something else."""
+        found = []
+        for layer in self._stack:
+            says = layer.look(path)
+            if says.status is not None:
+                if not says.is_dir:
+                    break
+                found.append(layer.disk(path))
+            if not says.is_open:
+                break
+        return found
 
 
-def _components(path: str) -> list[str]:
-    """A path's parts, the last one first."""
-    return [part for part in path.split("/") if part not in ("", ".")][::-1]
+def _merged(folders: Sequence[str]) -> list[tuple[str, list[os.DirEntry[str]]]]:
+    """The names in folders that are one folder, sorted, with what each folder has by that name, newest first."""
+    found: dict[str, list[os.DirEntry[str]]] = {}
+    for folder in folders:
+        with os.scandir(folder) as items:
+            for item in items:
+                found.setdefault(item.name, []).append(item)
+    return [(name, found[name]) for name in sorted(found) if not _is_whiteout(found[name][0])]
 
 
-def _below(folder: _Place, name: str) -> _Place:
-    """What a name in a folder is. Folders merge, until a layer has something else there or hides those below."""
-    found: list[Node] = []
-    for node in folder if folder and folder[0].is_dir else ():
-        disk = node.disk / name
-        try:
-            status = disk.lstat()
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):
-                raise
-            continue
-        if is_whiteout(status) or (found and not stat.S_ISDIR(status.st_mode)):
-            break
-        found.append(Node(f"{node.path}/{name}" if node.path else name, disk, status))
-        if not stat.S_ISDIR(status.st_mode) or is_opaque(disk):
-            break
-    return tuple(found)
+def _is_whiteout(item: os.DirEntry[str]) -> bool:
+    # Listing a folder tells most kinds, without another question about each file.
+    if item.is_file(follow_symlinks=False) or item.is_dir(follow_symlinks=False) or item.is_symlink():
+        return False
+    return is_whiteout(item.stat(follow_symlinks=False))
 
 
-def _names(folder: _Place) -> list[str]:
-    seen: dict[str, bool] = {}
-    for node in folder if folder and folder[0].is_dir else ():
-        for item in os.scandir(node.disk):
-            seen.setdefault(item.name, not is_whiteout(item.stat(follow_symlinks=False)))
-    return sorted(name for name, there in seen.items() if there)
-
-
-def _walk(folder: _Place) -> Iterator[Node]:
-    for name in _names(folder):
-        if place := _below(folder, name):
-            yield place[0]
-            yield from _walk(place)
+def _walk(path: str, folders: Sequence[str]) -> Iterator[Node]:
+    for name, items in _merged(folders):
+        place = f"{path}/{name}" if path else name
+        yield Node(place, Path(items[0].path), items[0].stat(follow_symlinks=False))
+        # Folders merge, until a layer has something else there or hides those below.
+        below = []
+        for item in items:
+            if not item.is_dir(follow_symlinks=False):
+                break
+            below.append(item.path)
+            if is_opaque(item.path):
+                break
+        if below:
+            yield from _walk(place, below)

@@ -1,0 +1,92 @@
+"""Answers to a hook's questions, from a state and its root file system."""
+
+import stat
+from collections.abc import Callable
+from typing import Any
+
+from airbyte_ci.container import contents
+from airbyte_ci.container.api import Question
+from airbyte_ci.container.contents import Entries
+from airbyte_ci.container.state import State
+from airbyte_ci.container.tree import Node, Tree
+from airbyte_ci.errors import HookError
+
+
+def about_state(state: State, question: Question) -> Any:
+    """What the state alone tells; raises KeyError for other questions."""
+    execution, argument = state.execution, question.argument
+    simple: dict[str, Callable[[], Any]] = {
+        "stdout": lambda: _printed(state, state.output.stdout),
+        "stderr": lambda: _printed(state, state.output.stderr),
+        "exit_code": lambda: state.output.exit_code,
+        "sync": lambda: True,
+        "variable": lambda: state.environment.get(argument),
+        "variables": lambda: state.environment,
+        "user": lambda: execution.get("User", ""),
+        "workdir": lambda: execution.get("WorkingDir") or "/",
+        "entrypoint": lambda: execution.get("Entrypoint") or [],
+        "default_args": lambda: execution.get("Cmd") or [],
+        "label": lambda: (execution.get("Labels") or {}).get(argument),
+        "labels": lambda: execution.get("Labels") or {},
+        "mounts": lambda: [*state.mounted, *(path for path, _ in state.lending)],
+        "platform": lambda: str(state.base.config.platform),
+    }
+    return simple[question.about]()
+
+
+def _printed(state: State, text: str) -> str:
+    if state.output.cut:
+        raise HookError(
+            "a hook asks what a command printed, which is more than is kept",
+            advice="write it to a file of the image with redirect_stdout, or print less",
+        )
+    return text
+
+
+def about_tree(tree: Tree, about: str, path: str) -> Any:
+    """What a root file system tells about a path; raises HookError where it is not what is asked about."""
+    node = tree.resolve(path)
+    match about:
+        case "exists":
+            return node is not None
+        case "file" | "size":
+            if node is None or not stat.S_ISREG(node.status.st_mode):
+                raise _absent("contents" if about == "file" else "size", path, "a file")
+            return node.status.st_size if about == "size" else node.disk.read_bytes().decode(errors="replace")
+        case "entries" | "paths":
+            if node is None or not node.is_dir:
+                raise _absent("entries", path, "a folder")
+            return tree.names(node.path) if about == "entries" else _paths(tree, node)
+    raise HookError(f"a hook asked something unknown: {about!r}")
+
+
+def _paths(tree: Tree, folder: Node) -> list[str]:
+    cut = len(folder.path) + 1 if folder.path else 0
+    return [f"{node.path[cut:]}{'/' if node.is_dir else ''}" for node in tree.walk(folder.path)]
+
+
+def about_contents(found: Entries, about: str, path: str) -> Any:
+    """The same of a folder or file that a hook has put together."""
+    place = "/".join(part for part in path.split("/") if part not in ("", "."))
+    entry = found.get(place)
+    inside = sorted(inner for inner in found if inner and (not place or inner.startswith(f"{place}/")))
+    match about:
+        case "exists":
+            return entry is not None or bool(inside)
+        case "file" | "size":
+            if entry is None or entry.kind != "file":
+                raise _absent("contents" if about == "file" else "size", path, "a file")
+            data = contents.data(entry)
+            return len(data) if about == "size" else data.decode(errors="replace")
+        case "entries":
+            if place and not inside and (entry is None or entry.kind != "dir"):
+                raise _absent("entries", path, "a folder")
+            cut = len(place) + 1 if place else 0
+            return sorted({inner[cut:].split("/")[0] for inner in inside})
+        case "paths":
+            return [f"{inner}{'/' if found[inner].kind == 'dir' else ''}" for inner in inside]
+    raise HookError(f"a hook asked something unknown: {about!r}")
+
+
+def _absent(wanted: str, path: str, kind: str) -> HookError:
+    return HookError(f"a hook asked for the {wanted} of {path}, which is not {kind} in the image")

@@ -1,0 +1,406 @@
+"""Operations, contents and questions: what a hook's Container collects, as data that can be sent and read back."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, get_args, get_origin, get_type_hints
+
+from .record import names_of, replaced, value
+
+Json = Any
+_NONE: Mapping[str, str] = {}
+
+
+# --- contents: where the files of a Directory or File come from, step by step ---------------------
+
+
+@value
+class FromContainer:
+    """A folder or file of a container: that of the operation as it was `back` operations before it, then these."""
+
+    operations: "tuple[Operation, ...]"
+    path: str
+    expand: bool = False
+    back: int = 0
+
+
+@value
+class NewFile:
+    """A file; `contents` is text, or base64 where `encoded`."""
+
+    path: str
+    contents: str
+    permissions: int = 0o644
+    encoded: bool = False
+
+
+@value
+class NewFolder:
+    path: str
+    permissions: int = 0o755
+
+
+@value
+class NewLink:
+    path: str
+    target: str
+
+
+@value
+class Insert:
+    """Other contents at a place below; `permissions` of -1 leaves modes as they are."""
+
+    path: str
+    contents: "tuple[Content, ...]"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    permissions: int = -1
+
+
+@value
+class Narrow:
+    """Only what is at this path, which becomes the root; `file` says that it must be one."""
+
+    path: str
+    file: bool = False
+
+
+@value
+class Without:
+    """Everything but what these patterns name."""
+
+    patterns: tuple[str, ...]
+
+
+@value
+class Filter:
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+Content = FromContainer | NewFile | NewFolder | NewLink | Insert | Narrow | Without | Filter
+
+
+# --- operations on a container --------------------------------------------------------------------
+
+
+@value
+class Exec:
+    """Run a command. `arguments` is the whole argv; `expect` is SUCCESS, FAILURE or ANY exit code.
+
+    The `redirect_…` are files of the image.
+    """
+
+    arguments: tuple[str, ...]
+    stdin: str = ""
+    use_entrypoint: bool = False
+    expect: str = "SUCCESS"
+    redirect_stdin: str = ""
+    redirect_stdout: str = ""
+    redirect_stderr: str = ""
+    expand: bool = False
+
+
+@value
+class SetVariable:
+    name: str
+    value: str
+    expand: bool = False
+
+
+@value
+class UnsetVariable:
+    name: str
+
+
+@value
+class SetSecretVariable:
+    """A variable that commands see and the image does not have; the value is known by its digest only."""
+
+    name: str
+    secret: str
+    digest: str
+
+
+@value
+class UnsetSecretVariable:
+    name: str
+
+
+@value
+class WriteFile:
+    """A text file; `owner` is `user[:group]`, empty for root."""
+
+    path: str
+    contents: str
+    permissions: int = 0o644
+    owner: str = ""
+    expand: bool = False
+
+
+@value
+class Copy:
+    """A folder's contents, or a file, put at a path; an empty `owner` is root, `permissions` of -1 the source's."""
+
+    path: str
+    contents: tuple[Content, ...]
+    owner: str = ""
+    permissions: int = -1
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    expand: bool = False
+
+
+@value
+class MakeLink:
+    path: str
+    target: str
+    expand: bool = False
+
+
+@value
+class Remove:
+    """Files and folders that these patterns name, if any."""
+
+    paths: tuple[str, ...]
+    expand: bool = False
+
+
+@value
+class MountContents:
+    """Files that commands see and change, and the image does not have."""
+
+    path: str
+    contents: tuple[Content, ...]
+    owner: str = ""
+    expand: bool = False
+
+
+@value
+class MountCache:
+    """A folder that all builds share; `locked` where only one command may use it at a time."""
+
+    path: str
+    cache: str
+    locked: bool = False
+    owner: str = ""
+    expand: bool = False
+
+
+@value
+class MountTemporary:
+    """An empty folder for each command."""
+
+    path: str
+    size: int = 0
+    expand: bool = False
+
+
+@value
+class MountSecret:
+    path: str
+    secret: str
+    digest: str
+    owner: str = ""
+    permissions: int = 0o400
+    expand: bool = False
+
+
+@value
+class Unmount:
+    path: str
+    expand: bool = False
+
+
+@value
+class SetUser:
+    user: str
+
+
+@value
+class SetWorkdir:
+    path: str
+    expand: bool = False
+
+
+@value
+class SetLabel:
+    name: str
+    value: str
+
+
+@value
+class UnsetLabel:
+    name: str
+
+
+@value
+class SetAnnotation:
+    """An annotation of the image's manifest."""
+
+    name: str
+    value: str
+
+
+@value
+class UnsetAnnotation:
+    name: str
+
+
+@value
+class SetEntrypoint:
+    arguments: tuple[str, ...]
+
+
+@value
+class SetDefaultArguments:
+    arguments: tuple[str, ...]
+
+
+@value
+class ExposePort:
+    """`port` is `8080/tcp`."""
+
+    port: str
+
+
+@value
+class UnexposePort:
+    port: str
+
+
+@value
+class AddLayer:
+    """A layer that exists already; `layer` is its JSON form, empty where a command left none. Not offered to hooks."""
+
+    layer: str
+    comment: str = ""
+
+
+Operation = (
+    Exec
+    | SetVariable
+    | UnsetVariable
+    | SetSecretVariable
+    | UnsetSecretVariable
+    | WriteFile
+    | Copy
+    | MakeLink
+    | Remove
+    | MountContents
+    | MountCache
+    | MountTemporary
+    | MountSecret
+    | Unmount
+    | SetUser
+    | SetWorkdir
+    | SetLabel
+    | UnsetLabel
+    | SetAnnotation
+    | UnsetAnnotation
+    | SetEntrypoint
+    | SetDefaultArguments
+    | ExposePort
+    | UnexposePort
+    | AddLayer
+)
+_OPERATIONS: Mapping[str, Any] = {kind.__name__: kind for kind in get_args(Operation)}
+_CONTENTS: Mapping[str, Any] = {kind.__name__: kind for kind in get_args(Content)}
+
+
+@value
+class Question:
+    """Something only an evaluation can answer: `about` is stdout, file, entries, variable, …
+
+    About a folder or file that is no container's, `contents` says what it is made of. `secrets` are values by digest.
+    """
+
+    about: str
+    operations: tuple[Operation, ...]
+    argument: str = ""
+    contents: tuple[Content, ...] = ()
+    secrets: Mapping[str, str] = _NONE
+    _hidden = ("secrets",)
+
+
+Ask = Callable[[Question], Json]
+
+
+def relative(contents: tuple[Content, ...], own: tuple[Operation, ...]) -> tuple[Content, ...]:
+    """Contents for an operation that comes after `own`: what they have in common is said by a number."""
+    return tuple(_relative(content, own) for content in contents)
+
+
+def _relative(content: Content, own: tuple[Operation, ...]) -> Content:
+    if isinstance(content, Insert):
+        return replaced(content, contents=relative(content.contents, own))
+    if not isinstance(content, FromContainer):
+        return content
+    theirs = content.operations
+    shared = 0
+    while shared < min(len(own), len(theirs)) and own[shared] == theirs[shared]:
+        shared += 1
+    return replaced(content, operations=theirs[shared:], back=len(own) - shared)
+
+
+# --- as data --------------------------------------------------------------------------------------
+
+
+def to_json(operation: Operation) -> dict[str, Json]:
+    """The operation as data, for the pipe, for keys and for the record in the plan."""
+    return {"operation": type(operation).__name__, **_fields(operation)}
+
+
+def contents_to_json(contents: tuple[Content, ...]) -> list[Json]:
+    return [{"content": type(content).__name__, **_fields(content)} for content in contents]
+
+
+def _fields(item: Operation | Content) -> dict[str, Json]:
+    return {name: _plain(getattr(item, name)) for name in names_of(item)}
+
+
+def _plain(item: Json) -> Json:
+    if isinstance(item, tuple):
+        return [_plain(one) for one in item]
+    if type(item).__name__ in _OPERATIONS:
+        return to_json(item)
+    return contents_to_json((item,))[0] if type(item).__name__ in _CONTENTS else item
+
+
+def from_json(document: Mapping[str, Json]) -> Operation:
+    """The operation that `to_json` wrote; raises ValueError for anything else."""
+    operation: Operation = _read(document, "operation", _OPERATIONS)
+    return operation
+
+
+def contents_from_json(documents: Json) -> tuple[Content, ...]:
+    """What `contents_to_json` wrote; raises ValueError for anything else."""
+    if not isinstance(documents, list):
+        raise ValueError(f"contents that are not a list: {documents!r:.80}")
+    return tuple(_read(document, "content", _CONTENTS) for document in documents)
+
+
+def _read(document: Json, key: str, kinds: Mapping[str, Any]) -> Json:
+    if not isinstance(document, Mapping):
+        raise ValueError(f"an {key} that is not an object: {document!r:.80}")
+    fields = dict(document)
+    kind = kinds.get(str(fields.pop(key, "")))
+    if kind is None:
+        raise ValueError(f"unknown {key} in {document!r:.80}")
+    types = get_type_hints(kind)
+    try:
+        return kind(**{name: _value(kind, name, types.get(name), item) for name, item in fields.items()})
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+
+
+def _value(kind: type, name: str, expected: object, found: Json) -> Json:
+    """A field's value as its type; text must be such that it can be written as UTF-8."""
+    if get_origin(expected) is tuple and isinstance(found, list | tuple):
+        (item, _) = get_args(expected)
+        return tuple(_value(kind, name, item, one) for one in found)
+    if expected == Operation:
+        return from_json(found)
+    if expected == Content:
+        return _read(found, "content", _CONTENTS)
+    if type(found) is not expected or (expected is str and found != found.encode(errors="replace").decode()):
+        raise ValueError(f"{kind.__name__} has {found!r:.80} as its {name}")
+    return found

@@ -1,0 +1,158 @@
+"""A layer's blob as the uncompressed bytes of its archive: hashed, forwards only, and stopped where they never end.
+
+Knows compression and limits, not what the archive says.
+"""
+
+import hashlib
+import io
+import tarfile
+import zlib
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from airbyte_ci.errors import ImageError
+
+_SIZE_LIMIT = 20 << 30
+# Headers that describe the next entry (long names, attributes) are read into memory whole.
+_READ_LIMIT = 1 << 20
+_PIECE = 1 << 20
+_INPUT = 128 << 10
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+# zlib's name for a gzip member with its header and its trailer, whose checksum and length it verifies.
+_GZIP_MEMBER = 16 + zlib.MAX_WBITS
+
+
+class Stream(io.RawIOBase):
+    """The uncompressed bytes of a blob, as a file that only goes forwards. While some are used, the next are made."""
+
+    def __init__(self, blob: io.BufferedReader) -> None:
+        self._hasher = hashlib.sha256()
+        self._pieces = _ahead(self._hashed(_plain(blob)))
+        self._piece = memoryview(b"")
+        self._position = 0
+        # What was read last; after the last entry, that is what ended the archive.
+        self.last = b""
+
+    def _hashed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        size = 0
+        for piece in _large(pieces):
+            self._hasher.update(piece)
+            size += len(piece)
+            check_size(size)
+            yield piece
+
+    def pieces(self, size: int) -> Iterator[memoryview]:
+        """The next bytes, as many as `size` or as there are."""
+        while size > 0 and (self._piece or self._fill()):
+            part = self._piece[:size]
+            self._piece = self._piece[len(part) :]
+            self._position += len(part)
+            size -= len(part)
+            yield part
+
+    def _fill(self) -> bool:
+        self._piece = memoryview(next(self._pieces, b""))
+        return bool(self._piece)
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _READ_LIMIT:
+            raise ImageError(f"a layer has a header of {size} bytes before an entry")
+        self.last = b"".join(self.pieces(size))
+        return self.last
+
+    def content(self, size: int) -> Iterator[memoryview]:
+        """An entry's content of exactly this size, in bytes; raises ReadError where there is less."""
+        for part in self.pieces(size):
+            size -= len(part)
+            yield part
+        if size:
+            raise tarfile.ReadError("unexpected end of data")
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence != io.SEEK_SET or offset < self._position:
+            raise ImageError("a layer has an entry of a negative size")
+        for _ in self.pieces(offset - self._position):
+            pass
+        return self._position
+
+    def digest(self) -> str:
+        """The sha256 (hex) of all bytes; what follows the archive's end marker is read first, for it counts too."""
+        while self._fill():
+            pass
+        return self._hasher.hexdigest()
+
+    def close(self) -> None:
+        self._pieces.close()
+        super().close()
+
+
+def check_size(size: int) -> None:
+    """Raises ImageError for more bytes than a layer may unpack to."""
+    if not 0 <= size <= _SIZE_LIMIT:
+        raise ImageError(f"a layer unpacks to more than {_SIZE_LIMIT >> 30} GiB")
+
+
+def _ahead(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
+    """The same pieces, the next one made by another thread meanwhile: zlib and hashing leave the interpreter to us."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, pieces, b"")
+        while piece := coming.result():
+            coming = pool.submit(next, pieces, b"")
+            yield piece
+
+
+def _large(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Small pieces joined: layers of many gzip members have many."""
+    waiting: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _PIECE // 2:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if size:
+        yield b"".join(waiting)
+
+
+def _plain(blob: io.BufferedReader) -> Iterator[bytes]:
+    """The uncompressed bytes; by what the blob begins with, since media types are sometimes wrong."""
+    magic = blob.read(4)
+    blob.seek(0)
+    if magic == _ZSTD:
+        return _from_zstd(blob)
+    return _from_gzip(blob) if magic.startswith(_GZIP) else iter(lambda: blob.read(_PIECE), b"")
+
+
+def _from_gzip(blob: io.BufferedReader) -> Iterator[bytes]:
+    """The bytes of all members (RFC 1952); zeros may follow a member, as tapes were padded."""
+    data = blob.read(_INPUT)
+    while data:
+        member = zlib.decompressobj(_GZIP_MEMBER)
+        full = False
+        while not member.eof:
+            if not data and not full and not (data := blob.read(_INPUT)):
+                raise EOFError("compressed file ended before the end-of-stream marker was reached")
+            piece = member.decompress(data, _PIECE)
+            data, full = member.unconsumed_tail, len(piece) == _PIECE
+            if piece:
+                yield piece
+        data = member.unused_data.lstrip(b"\0")
+        while not data and (more := blob.read(_INPUT)):
+            data = more.lstrip(b"\0")
+
+
+def _from_zstd(blob: io.BufferedReader) -> Iterator[bytes]:
+    import zstandard  # few layers are, and it is a tenth of what a build imports
+
+    # A window larger than this is an attack on memory (RFC 8878 recommends 8 MiB, containerd's writers need more).
+    decompressor = zstandard.ZstdDecompressor(max_window_size=64 << 20)
+    reader = decompressor.stream_reader(blob, read_across_frames=True)
+    try:
+        while piece := reader.read(_PIECE):
+            yield piece
+    except zstandard.ZstdError as error:
+        raise ImageError(f"a layer is not readable zstd ({error})") from error

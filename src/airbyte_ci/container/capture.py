@@ -1,0 +1,48 @@
+"""What a process prints, kept to its last bytes while it prints: however much it is, memory and disk stay free."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import IO
+
+_CHUNK = 1 << 16
+
+
+class Capture:
+    """Reads a pipe to its end beside the caller; `tail` is what came last, of at most `limit` bytes.
+
+    `heard` is called with everything that comes, in the thread that reads.
+    """
+
+    def __init__(self, pipe: IO[bytes], limit: int, heard: Callable[[bytes], None] | None = None) -> None:
+        self._pipe = pipe
+        self._limit = limit
+        self._heard = heard
+        self._chunks: deque[bytes] = deque()
+        self._held = 0
+        self.size = 0
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with self._pipe:
+            while chunk := self._pipe.read1(_CHUNK):  # type: ignore[attr-defined]  # a buffered reader
+                if self._heard:
+                    self._heard(chunk)
+                with self._lock:
+                    self._chunks.append(chunk)
+                    self._held += len(chunk)
+                    self.size += len(chunk)
+                    while self._held - len(self._chunks[0]) >= self._limit:
+                        self._held -= len(self._chunks.popleft())
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Until the other side has closed the pipe."""
+        self._thread.join(timeout)
+
+    @property
+    def tail(self) -> bytes:
+        with self._lock:
+            whole = b"".join(self._chunks)
+        return whole[max(0, len(whole) - self._limit) :]

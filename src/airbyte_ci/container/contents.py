@@ -1,0 +1,138 @@
+"""Contents that a hook put together → layer entries: from containers, from the connector's folder, from pieces."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from airbyte_ci.container import diff
+from airbyte_ci.container.api import (
+    Content,
+    Filter,
+    FromContainer,
+    Insert,
+    Narrow,
+    NewFile,
+    NewFolder,
+    NewLink,
+    Without,
+)
+from airbyte_ci.container.api.patterns import matches_below
+from airbyte_ci.container.tree import Tree
+from airbyte_ci.errors import HookError
+from airbyte_ci.oci.tar import Entry
+
+# Path below the root of the contents → entry; a file alone is at the empty path.
+Entries = dict[str, Entry]
+# The tree of a container, and the path in it, that contents are taken from.
+Take = Callable[[FromContainer], tuple[Tree, str]]
+
+
+def entries(contents: Sequence[Content], take: Take) -> Entries:
+    """What the contents are; raises HookError for a path that is not there."""
+    found: Entries = {}
+    for content in contents:
+        found = _after(found, content, take)
+    return found
+
+
+def placed(found: Entries, path: str, *, permissions: int = -1) -> Entries:
+    """The entries at a place of an image, with the modes of files changed if that is asked for."""
+    top = path.strip("/")
+    moved = {f"{top}/{inner}".strip("/"): entry for inner, entry in found.items()}
+    return {
+        place: replace(entry, path=place, mode=permissions if _takes_mode(entry, permissions) else entry.mode)
+        for place, entry in moved.items()
+        if place
+    }
+
+
+def _takes_mode(entry: Entry, permissions: int) -> bool:
+    return permissions >= 0 and entry.kind in ("file", "dir")
+
+
+def _after(found: Entries, content: Content, take: Take) -> Entries:
+    match content:
+        case FromContainer():
+            return {**found, **_from_tree(*take(content))}
+        case NewFile(path, text, permissions, encoded):
+            data = _decoded(path, text) if encoded else text.encode()
+            return _with(found, Entry(_clean(path), mode=_mode(permissions), content=data))
+        case NewFolder(path, permissions):
+            return _with(found, Entry(_clean(path), "dir", _mode(permissions)))
+        case NewLink(path, target):
+            return _with(found, Entry(_clean(path), "symlink", 0o777, link=target))
+        case Insert(path, inner, include, exclude, permissions):
+            chosen = selected(entries(inner, take), include, exclude)
+            return {**found, **placed(chosen, _clean(path, empty=True), permissions=permissions)}
+        case Narrow(path, file):
+            return _narrowed(found, path, file=file)
+        case Without(patterns):
+            return selected(found, (), patterns)
+        case Filter(include, exclude):
+            return selected(found, include, exclude)
+    raise AssertionError(f"{content} is no content")
+
+
+def selected(found: Entries, include: Sequence[str], exclude: Sequence[str]) -> Entries:
+    """What the patterns leave; folders stay where something in them does."""
+    if not include and not exclude:
+        return found
+    kept = {
+        path for path in found if (not include or matches_below(path, include)) and not matches_below(path, exclude)
+    }
+    needed = {path[:place] for path in kept for place, letter in enumerate(path) if letter == "/"}
+    return {path: entry for path, entry in found.items() if path in kept or (include and path in needed)}
+
+
+def _from_tree(tree: Tree, path: str) -> Entries:
+    node = tree.resolve(path)
+    if node is None:
+        raise HookError(f"a hook takes {path}, which is not in the image")
+    if not node.is_dir:
+        return {"": diff.entry_of(node.disk, "file", node.status)}
+    cut = len(node.path) + 1 if node.path else 0
+    return {item.path[cut:]: diff.entry_of(item.disk, item.path, item.status) for item in tree.walk(node.path)}
+
+
+def _narrowed(found: Entries, path: str, *, file: bool) -> Entries:
+    place = _clean(path, empty=True)
+    entry = found.get(place)
+    if file or (entry and entry.kind != "dir"):
+        if entry is None or entry.kind == "dir":
+            raise HookError(f"a hook takes {path} of a folder that has no such file")
+        return {"": entry}
+    inside = {inner[len(place) + 1 :]: item for inner, item in found.items() if inner.startswith(f"{place}/")}
+    if place and not inside and entry is None:
+        raise HookError(f"a hook takes {path} of a folder that has no such folder")
+    return inside if place else found
+
+
+def _with(found: Entries, entry: Entry) -> Entries:
+    return {**found, entry.path: entry}
+
+
+def _clean(path: str, *, empty: bool = False) -> str:
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in parts or "\0" in path or not (parts or empty):
+        raise HookError(f"{path!r} is not a path in a folder")
+    return "/".join(parts)
+
+
+def _mode(permissions: int) -> int:
+    if not 0 <= permissions <= 0o7777:
+        raise HookError(f"{permissions:#o} are not permissions")
+    return permissions
+
+
+def _decoded(path: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise HookError(f"the contents of {path} are not base64") from error
+
+
+def data(entry: Entry) -> bytes:
+    """A file's bytes."""
+    return entry.content.read_bytes() if isinstance(entry.content, Path) else entry.content

@@ -1,0 +1,117 @@
+"""A declaration (build_customization.yaml) as operations on containers; nothing is run.
+
+Knows what Debian's package manager is told, not when the operations are applied.
+"""
+
+import base64
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from airbyte_ci.connectors.customization import Customization, ImageFile
+from airbyte_ci.container.api import (
+    Content,
+    Copy,
+    Exec,
+    Narrow,
+    NewFile,
+    NewFolder,
+    NewLink,
+    Operation,
+    SetUser,
+    SetVariable,
+    SetWorkdir,
+    WriteFile,
+)
+from airbyte_ci.errors import ConnectorError
+
+# One step: what it downloads of the archive's lists is gone at its end, and no question waits for an answer.
+_INSTALL = (
+    "export DEBIAN_FRONTEND=noninteractive && apt-get update && "
+    "apt-get install --yes --no-install-recommends {names} && rm -rf /var/lib/apt/lists/*"
+)
+_LEFT_OUT = frozenset({"__pycache__", ".git", ".DS_Store"})
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a declaration asks for: before and after the install, and only where Python packages are compiled."""
+
+    before: tuple[Operation, ...] = ()
+    building: tuple[Operation, ...] = ()
+    after: tuple[Operation, ...] = ()
+    user: str | None = None
+
+
+def declared(asked: Customization, folder: Path, user: str) -> Declared:
+    """The operations; `folder` is the connector's, `user` who the base image runs as (empty: root).
+
+    Raises ConnectorError for a source that is not there or leads out of the folder.
+    """
+    after = _made(asked.post_install, folder, user) if asked.post_install else ()
+    if asked.workdir:
+        after = (*after, SetWorkdir(asked.workdir))
+    if asked.user:
+        after = (*after, SetUser(asked.user))
+    return Declared(_made(asked, folder, user), tuple(installed(asked.build_packages, user)), after, asked.user)
+
+
+def installed(packages: tuple[str, ...], user: str) -> Iterator[Operation]:
+    """Debian packages, by root whoever the image runs as."""
+    if not packages:
+        return
+    is_root = user.partition(":")[0] in ("", "0", "root")
+    if not is_root:
+        yield SetUser("root")
+    yield Exec(("sh", "-c", _INSTALL.format(names=" ".join(sorted(packages)))))
+    if not is_root:
+        yield SetUser(user)
+
+
+def _made(asked: Customization, folder: Path, user: str) -> tuple[Operation, ...]:
+    return (
+        *installed(asked.system_packages, user),
+        *(SetVariable(name, value) for name, value in asked.env.items()),
+        *(_file(path, item, folder) for path, item in asked.files.items()),
+    )
+
+
+def _file(path: str, item: ImageFile, folder: Path) -> Operation:
+    mode = int(item.mode, 8) if item.mode else None
+    if item.source is None:
+        return WriteFile(path, item.content or "", 0o644 if mode is None else mode)
+    source = folder / item.source
+    if not source.resolve().is_relative_to(folder.resolve()) or not source.exists():
+        raise ConnectorError(
+            f"reading build_customization.yaml of {folder.name}: files.{path}: there is no {item.source} in its folder"
+        )
+    if source.is_dir():
+        return Copy(path, tuple(_below(source, "", mode)))
+    return Copy(path, (_content(source, source.name, mode), Narrow(source.name, file=True)))
+
+
+def _below(folder: Path, place: str, mode: int | None) -> Iterator[Content]:
+    for item in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if item.name in _LEFT_OUT or item.name.endswith((".pyc", ".pyo")):
+            continue
+        inner = f"{place}{item.name}"
+        if item.is_symlink():
+            yield NewLink(inner, str(Path(item.path).readlink()))
+        elif item.is_dir():
+            yield NewFolder(inner)
+            yield from _below(Path(item.path), f"{inner}/", mode)
+        elif item.is_file():
+            yield _content(Path(item.path), inner, mode)
+
+
+def _content(path: Path, place: str, mode: int | None) -> NewFile:
+    if mode is None:
+        # As for code: only "executable or not" is of the source, the rest is the umask of who checked it out.
+        mode = 0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644
+    data = path.read_bytes()
+    try:
+        return NewFile(place, data.decode(), mode)
+    except UnicodeDecodeError:
+        return NewFile(place, base64.b64encode(data).decode(), mode, encoded=True)

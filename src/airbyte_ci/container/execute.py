@@ -1,0 +1,212 @@
+"""One command of a recipe: prepared from the state before it, run in the sandbox, and what it changed as a layer."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from airbyte_ci.container import diff, sandbox, users
+from airbyte_ci.container.api import Exec, MountCache, MountTemporary
+from airbyte_ci.container.sandbox import Command, Finished, Mount
+from airbyte_ci.container.state import Lending, Output, State
+from airbyte_ci.container.tree import Tree
+from airbyte_ci.errors import AirbyteCiError, CommandFailed, SandboxError
+from airbyte_ci.oci.layer import layer_of
+from airbyte_ci.oci.store import Store
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_HIDDEN = "***"
+# Characters that are remembered of output that is not whole anyway.
+_SHOWN_OF_CUT = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a command gave, as it is remembered; `left_out` are paths that only its raw files have."""
+
+    known: dict[str, Any]
+    left_out: tuple[str, ...]
+
+
+def command(state: State, tree: Tree, arguments: Sequence[str], *, use_entrypoint: bool) -> Command:
+    """A command as the image's configuration runs it: environment, user, folder, entrypoint if asked."""
+    user = users.resolve(tree, str(state.execution.get("User") or ""))
+    entrypoint = [str(item) for item in state.execution.get("Entrypoint") or []] if use_entrypoint else []
+    environment = {"PATH": DEFAULT_PATH, "HOME": user.home, **state.environment}
+    workdir = str(state.execution.get("WorkingDir") or "/")
+    return Command(
+        (*entrypoint, *arguments),
+        environment,
+        workdir=workdir,
+        uid=user.uid,
+        gid=user.gid,
+        groups=user.groups,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """Where commands of recipes run. `secrets` are values by their digest."""
+
+    store: Store
+    timeout: float | None
+    secrets: Mapping[str, str]
+
+    def run(self, state: State, tree: Tree, operation: Exec, place: Path) -> Ran:
+        """Runs the command; the files that it changed are at `place`. Raises CommandFailed, SandboxError."""
+        secrets = {name: self._secret(name, digest) for name, digest in state.secrets.items()}
+        arguments = [state.expanded(item, expand=operation.expand) for item in operation.arguments]
+        asked = command(state, tree, arguments, use_entrypoint=operation.use_entrypoint)
+        with self.store.scratch() as folder, self._lent(folder, state, tree) as mounts:
+            upper = folder / "upper"
+            upper.mkdir()
+            asked = replace(
+                asked,
+                environment={**asked.environment, **secrets},
+                network="private",
+                timeout=self.timeout,
+                stdin=_input(state, tree, operation),
+                mounts=mounts,
+                packages=True,
+            )
+            finished = sandbox.run(self.store, tree, asked, upper=upper)
+            output = _output(finished, [*secrets.values(), *self._mounted_secrets(state)])
+            _judge(operation, output, asked)
+            ignored = finished.lent | {path.strip("/") for path in state.mounted}
+            kept = frozenset(path.strip("/") for path in state.mounted)
+            changes = diff.changes(upper, tree, ignored, kept)
+            layer = layer_of(self.store, changes.entries).to_json() if changes.entries else None
+            _keep(upper, place)
+        cached = any(isinstance(item, MountCache) for _, item in state.lending)
+        known = {
+            "stdout": output.stdout,
+            "stderr": output.stderr,
+            "exit_code": output.exit_code,
+            "cut": output.cut,
+            "layer": layer,
+            "impure": finished.used_network or cached,
+            "left_out": bool(changes.left_out),
+        }
+        return Ran(known, changes.left_out)
+
+    def _secret(self, name: str, digest: str) -> str:
+        if digest not in self.secrets:
+            raise SandboxError(
+                f"a command needs the secret {name}, which is not part of a plan", advice="build the connector itself"
+            )
+        return self.secrets[digest]
+
+    def _mounted_secrets(self, state: State) -> Iterator[str]:
+        for _, item in state.lending:
+            if not isinstance(item, MountCache | MountTemporary):
+                yield self.secrets.get(item.digest, "")
+
+    @contextlib.contextmanager
+    def _lent(self, folder: Path, state: State, tree: Tree) -> Iterator[tuple[Mount, ...]]:
+        """Caches, empty folders and secrets at their places, for as long as a command runs."""
+        with contextlib.ExitStack() as stack:
+            mounts = []
+            for path, item in state.lending:
+                if isinstance(item, MountTemporary):
+                    mounts.append(Mount(None, path, writable=True, size=item.size))
+                elif isinstance(item, MountCache):
+                    mounts.append(Mount(self._cache(item, tree, stack), path, writable=True))
+                else:
+                    mounts.append(Mount(self._secret_file(folder, item, tree), path))
+            yield tuple(mounts)
+
+    def _cache(self, item: MountCache, tree: Tree, stack: contextlib.ExitStack) -> Path:
+        name = hashlib.sha256(item.cache.encode()).hexdigest()[:32]
+        place = self.store.root / "caches" / "named" / name
+        if not place.is_dir():
+            place.mkdir(parents=True, exist_ok=True)
+            place.chmod(0o755)
+            _own(place, item, tree)
+        if item.locked:
+            lock = stack.enter_context(place.with_name(f".{name}.lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return place
+
+    def _secret_file(self, folder: Path, item: Lending, tree: Tree) -> Path:
+        assert not isinstance(item, MountCache | MountTemporary)
+        place = folder / f"secret-{item.digest}"
+        with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT, 0o400), "w") as file:
+            file.write(self._secret(item.secret, item.digest))
+        place.chmod(item.permissions & 0o777)
+        _own(place, item, tree)
+        return place
+
+
+def _own(place: Path, item: Lending, tree: Tree) -> None:
+    if not isinstance(item, MountTemporary) and item.owner:
+        owner = users.resolve(tree, item.owner)
+        os.chown(place, owner.uid, owner.gid)
+
+
+def _input(state: State, tree: Tree, operation: Exec) -> bytes:
+    if not operation.redirect_stdin:
+        return operation.stdin.encode()
+    path = state.absolute(operation.redirect_stdin, expand=operation.expand)
+    data = tree.read(path)
+    if data is None:
+        raise SandboxError(f"with_exec(redirect_stdin={path!r}): the image has no such file")
+    return data
+
+
+def _output(finished: Finished, secrets: Sequence[str]) -> Output:
+    texts = [data.decode(errors="replace") for data in (finished.stdout, finished.stderr)]
+    if finished.is_cut:
+        texts = [text[-_SHOWN_OF_CUT:] for text in texts]
+    for secret in secrets:
+        texts = [text.replace(secret, _HIDDEN) for text in texts] if secret else texts
+    return Output(texts[0], texts[1], finished.returncode, finished.is_cut)
+
+
+def _judge(operation: Exec, output: Output, asked: Command) -> None:
+    """Raises CommandFailed for an exit code that the operation does not expect."""
+    code = output.exit_code
+    if operation.expect == "ANY" or (operation.expect == "FAILURE") == (code != 0):
+        return
+    shown = " ".join(operation.arguments)
+    if code == 0:
+        raise CommandFailed(f"running {shown!r} in the image: it succeeded, and was expected to fail", returncode=0)
+    raise _failed(shown, output, asked)
+
+
+def _failed(shown: str, output: Output, asked: Command) -> AirbyteCiError:
+    last = (output.stderr.strip() or output.stdout.strip()).splitlines()[-15:]
+    said = "".join(f"\n    {line}" for line in last)
+    code = output.exit_code
+    killed = f", killed; it may have used more than {asked.limits.memory_bytes >> 20} MiB" if code == 137 else ""
+    return CommandFailed(f"running {shown!r} in the image: exit code {code}{killed}{said}", returncode=code)
+
+
+def _keep(upper: Path, place: Path) -> None:
+    """Two processes may have run the same command; the first one's files stay."""
+    if not place.exists():
+        try:
+            upper.replace(place)
+        except OSError:
+            if not place.exists():
+                raise
+
+
+def only(place: Path, paths: Sequence[str], target: Path) -> None:
+    """Of a command's files those at some paths, as an overlay of their own: their folders keep owner and mode."""
+    target.mkdir()
+    shutil.copystat(place, target)
+    for path in paths:
+        parent = Path()
+        for part in Path(path).parent.parts:
+            parent /= part
+            if not (target / parent).is_dir():
+                (target / parent).mkdir()
+                status = (place / parent).lstat()
+                os.chown(target / parent, status.st_uid, status.st_gid)
+                shutil.copystat(place / parent, target / parent)
+        (place / path).replace(target / path)

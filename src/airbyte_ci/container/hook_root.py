@@ -1,0 +1,90 @@
+"""The root in which a hook's module runs: an interpreter, its standard library and the connector's folder, read-only.
+
+Everything else of this machine is not there: no home, no configuration, no other process, no network, no capability.
+"""
+
+import json
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from airbyte_ci.container import runtime
+from airbyte_ci.container.command import Command, Limits, Mount
+from airbyte_ci.container.runtime import Confinement
+
+# A hook describes; what it describes runs elsewhere.
+LIMITS = Limits(processes=64, memory=1 << 30, address_space=4 << 30, file=64 << 20)
+TALK = 3
+_SCRIPT = Path(__file__).with_name("hook_process.py")
+_API = Path(__file__).with_name("api")
+_OURS = "/airbyte-ci"
+# Where shared libraries may be. Parts of one that are other programs' are not looked into by Python.
+_LIBRARIES = ("/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/usr/local/lib")
+_FILES = ("/etc/ld.so.cache",)
+# What a connector's folder may hold that is nobody's business but its developer's.
+_HIDDEN_FOLDERS = ("secrets", ".git", ".venv", ".ssh", ".aws")
+_HIDDEN_FILES = (".env", ".netrc", ".pypirc")
+
+
+def write_bundle(bundle: Path, module: Path, environment: Mapping[str, str], confinement: Confinement) -> None:
+    """Makes the OCI bundle: `config.json`, an empty `root` to mount on, and `links` that belong into the root."""
+    for name in ("root", "links", "empty/folder"):
+        (bundle / name).mkdir(parents=True)
+    (bundle / "empty" / "file").touch()
+    folder = module.absolute().parent
+    command = Command(
+        (_interpreter(), "-I", "-S", f"{_OURS}/hook_process.py", str(TALK), f"{folder}/{module.name}"),
+        environment,
+        workdir=str(folder),
+        limits=LIMITS,
+    )
+    # Its files may be another user's (a checkout that is built with sudo): reading them is all that root is for.
+    capabilities = ("CAP_DAC_READ_SEARCH",)
+    mounts = tuple(_mounts(bundle, folder))
+    document = runtime.configuration(bundle / "root", command, environment, mounts, confinement, capabilities)
+    document["root"]["readonly"] = True
+    (bundle / "config.json").write_text(json.dumps(document))
+
+
+def _mounts(bundle: Path, folder: Path) -> Iterator[Mount]:
+    # First, because the connector's folder may be below it.
+    yield Mount(None, "/tmp", writable=True, size=16 << 20)
+    places = {Path(item) for item in (*_LIBRARIES, *_standard_library())}
+    for place in sorted(places):
+        if place.is_symlink() and place.parent == Path("/"):
+            (bundle / "links" / place.name).symlink_to(place.readlink())  # /lib, where /usr is merged
+        elif place.exists() and not any(parent in places for parent in place.parents):
+            yield Mount(place, str(place))
+    for file in (*_FILES, _interpreter()):
+        if Path(file).exists():
+            yield Mount(Path(file), file)
+    for kind in ("purelib", "platlib"):
+        packages = Path(sysconfig.get_path(kind, vars=_base()))
+        if packages.is_dir() and any(parent in places for parent in packages.parents):
+            yield Mount(bundle / "empty" / "folder", str(packages))
+    yield Mount(_SCRIPT, f"{_OURS}/hook_process.py")
+    yield Mount(_API, f"{_OURS}/dagger")
+    yield Mount(folder, str(folder))
+    for name in (*_HIDDEN_FOLDERS, *_HIDDEN_FILES):
+        place = folder / name
+        if place.exists() and not place.is_symlink():
+            yield Mount(bundle / "empty" / ("folder" if place.is_dir() else "file"), str(place))
+
+
+def _interpreter() -> str:
+    """The program behind a virtual environment's link: beside it Python finds its standard library."""
+    return os.path.realpath(sys.executable)
+
+
+def _base() -> dict[str, str]:
+    """The installation that a virtual environment was made from."""
+    return {"base": sys.base_prefix, "platbase": sys.base_exec_prefix, "installed_base": sys.base_prefix}
+
+
+def _standard_library() -> Iterator[str]:
+    for kind in ("stdlib", "platstdlib"):
+        yield sysconfig.get_path(kind, vars=_base())
+    for library in sorted((Path(_interpreter()).parent.parent / "lib").glob("libpython*.so*")):
+        yield str(library)

@@ -1,0 +1,48 @@
+"""How an ordinary user builds: the whole tool again as root of a user namespace, with that user's subordinate ids.
+
+Owners of files below the store are then the numbers that images have; nothing in there has rights outside.
+"""
+
+import os
+import pwd
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from airbyte_ci.errors import SandboxError
+
+# Fewer than this and files of an image have owners for which there is no number.
+NEEDED = 65535
+
+
+def obstacle() -> SandboxError | None:
+    """Why this user cannot go on as root of a user namespace; None where that is possible."""
+    if missing := [name for name in ("unshare", "newuidmap", "newgidmap") if shutil.which(name) is None]:
+        return SandboxError(
+            f"building without being root: {', '.join(missing)} not found on this machine",
+            advice="run it with sudo, or apt-get install uidmap util-linux",
+        )
+    user = pwd.getpwuid(os.getuid()).pw_name
+    tables = (Path("/etc/subuid"), Path("/etc/subgid"))
+    return next((found for table in tables if (found := shortage(table, user, os.getuid()))), None)
+
+
+def shortage(table: Path, user: str, uid: int) -> SandboxError | None:
+    """Why a table of subordinate identities (subuid(5)) is not enough for a user; None where it is."""
+    try:
+        rows = [line.split(":") for line in table.read_text().splitlines()]
+    except OSError:
+        rows = []
+    own = [row[2] for row in rows if len(row) == 3 and row[0] in (user, str(uid)) and row[2].isdigit()]
+    if sum(map(int, own)) >= NEEDED:
+        return None
+    return SandboxError(
+        f"building without being root: {user} has no {NEEDED} ids in {table}",
+        advice=f"run it with sudo, or first: sudo usermod --add-{table.name}s 100000-165535 {user}",
+    )
+
+
+def enter(program: Sequence[str]) -> None:
+    """This process becomes the program, run by root of a user namespace; nothing happens where that is not possible."""
+    if os.geteuid() != 0 and obstacle() is None:
+        os.execvp("unshare", ["unshare", "--user", "--map-root-user", "--map-auto", "--mount", "--", *program])

@@ -1,0 +1,90 @@
+"""A container between two operations, as a value: the layers it added, how it runs, and what is lent to commands."""
+
+import os
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from airbyte_ci.container.api import MountCache, MountSecret, MountTemporary
+from airbyte_ci.errors import SandboxError
+from airbyte_ci.oci.image import Image
+from airbyte_ci.oci.layer import Layer
+
+# When an image was created is not a fact about its content; jib made the same choice.
+CREATED = "1970-01-01T00:00:01Z"
+Lending = MountCache | MountTemporary | MountSecret
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a command printed; `cut` where there was more than is kept."""
+
+    stdout: str
+    stderr: str
+    exit_code: int = 0
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A layer on top of the base; none where a command changed nothing that stays.
+
+    For a command, `raw` names the snapshot with the scrubbed files too, and `impure` says that its result may depend on
+    the network or on a cache. A `lent` layer is there for commands and is not in the image.
+    """
+
+    layer: Layer | None
+    created_by: str
+    raw: str = ""
+    impure: bool = False
+    lent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A container after its operations. `secrets` are variables by the digest of their value."""
+
+    base: Image
+    execution: Mapping[str, Any]
+    steps: tuple[Step, ...] = ()
+    history: tuple[Mapping[str, Any], ...] = ()
+    output: Output = field(default_factory=lambda: Output("", ""))
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    mounted: tuple[str, ...] = ()
+    lending: tuple[tuple[str, Lending], ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        pairs = (str(item).partition("=") for item in self.execution.get("Env") or [])
+        return {name: value for name, _, value in pairs}
+
+    def with_execution(self, key: str, value: object) -> "State":
+        return replace(self, execution={**self.execution, key: value})
+
+    def with_environment(self, environment: Mapping[str, str]) -> "State":
+        return self.with_execution("Env", [f"{name}={value}" for name, value in environment.items()])
+
+    def with_step(self, step: Step) -> "State":
+        """With a layer on top, and the history entry that says where it came from."""
+        if step.lent:
+            return replace(self, steps=(*self.steps, step))
+        comment = "airbyte-ci; used the network" if step.impure else "airbyte-ci"
+        record: dict[str, Any] = {"created": CREATED, "created_by": step.created_by, "comment": comment}
+        if step.layer is None:
+            record["empty_layer"] = True
+        return replace(self, steps=(*self.steps, step), history=(*self.history, record))
+
+    def expanded(self, text: str, *, expand: bool) -> str:
+        """The text with `$NAME` and `${NAME}` replaced by the image's variables, if that is asked for."""
+        return string.Template(text).safe_substitute(self.environment) if expand else text
+
+    def absolute(self, path: str, *, expand: bool = False) -> str:
+        """A path of the image; relative ones begin at its working directory. Raises SandboxError."""
+        folder = str(self.execution.get("WorkingDir") or "/")
+        path = self.expanded(path, expand=expand)
+        normal = os.path.normpath(os.path.join(folder, path))  # noqa: PTH118  # a path of the image, not of this host
+        if normal.startswith("/") and "\0" not in normal:
+            return "/" + normal.lstrip("/")
+        raise SandboxError(f"{path!r} is not a path in an image")

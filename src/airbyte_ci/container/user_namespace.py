@@ -1,0 +1,37 @@
+"""Whether this process is root of the machine or of a user namespace, and which identities there are."""
+
+import functools
+from pathlib import Path
+
+# First number inside, first number outside, how many.
+Identities = tuple[tuple[int, int, int], ...]
+_ALL: Identities = ((0, 0, 4294967295),)
+
+
+@functools.cache
+def inside() -> bool:
+    """Whether this process' root is not the machine's."""
+    return _read("uid_map") != _ALL
+
+
+@functools.cache
+def same() -> tuple[Identities, Identities]:
+    """All users and groups of this namespace, for a namespace below it in which each keeps its number.
+
+    None where this machine allows no more namespaces.
+    """
+    limit = Path("/proc/sys/user/max_user_namespaces")
+    if not limit.exists() or int(limit.read_text()) == 0:
+        return (), ()
+    users, groups = (tuple((first, first, many) for first, _, many in _read(name)) for name in ("uid_map", "gid_map"))
+    return users, groups
+
+
+def name() -> str:
+    """What tells apart files that were written in different user namespaces; empty outside of one."""
+    return "".join(f"-{first}+{many}" for _, first, many in _read("uid_map")) if inside() else ""
+
+
+def _read(name: str) -> Identities:
+    rows = (line.split() for line in Path("/proc/self", name).read_text().splitlines())
+    return tuple((int(first), int(outside), int(many)) for first, outside, many in rows)

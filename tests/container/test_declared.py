@@ -1,0 +1,104 @@
+"""A declaration as operations: who runs what, what files become, and what may not be taken."""
+
+from pathlib import Path
+
+import pytest
+
+from airbyte_ci.connectors import customization
+from airbyte_ci.container.api import (
+    Copy,
+    Exec,
+    Narrow,
+    NewFile,
+    NewFolder,
+    NewLink,
+    Operation,
+    SetUser,
+    SetVariable,
+    SetWorkdir,
+    WriteFile,
+)
+from airbyte_ci.container.declared import Declared, declared
+from airbyte_ci.errors import ConnectorError
+
+WHOLE = """\
+systemPackages: [socat, jq]
+buildPackages: [gcc]
+env: {A: "1"}
+files: {/etc/a: {content: x}, /opt/tool: {source: tool.sh}, /opt/folder: {source: folder, mode: "600"}}
+user: someone
+workdir: /data
+postInstall: {env: {B: "2"}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "source-x"
+    (made / "folder/in").mkdir(parents=True)
+    (made / "tool.sh").write_text("#!/bin/sh\n")
+    (made / "tool.sh").chmod(0o700)
+    (made / "folder/in/raw").write_bytes(b"\xff")
+    (made / "folder/link").symlink_to("in/raw")
+    (made / "folder/junk.pyc").write_bytes(b"")
+    return made
+
+
+def _declared(text: str, folder: Path, user: str = "") -> Declared:
+    return declared(customization.parse(text, "x"), folder, user)
+
+
+def _installs(operations: tuple[Operation, ...]) -> list[str]:
+    return [operation.arguments[-1] for operation in operations if isinstance(operation, Exec)]
+
+
+def test_a_declaration_is_these_operations(folder: Path) -> None:
+    """One step of apt for sorted packages, then variables and files; compilers are apart, and the user comes last."""
+    found = _declared(WHOLE, folder)
+    (install,), (build,) = _installs(found.before), _installs(found.building)
+    assert " jq socat && rm -rf /var/lib/apt/lists/*" in install and " gcc &&" in build
+    assert found.before[1:] == (
+        SetVariable("A", "1"),
+        WriteFile("/etc/a", "x"),
+        Copy("/opt/tool", (NewFile("tool.sh", "#!/bin/sh\n", 0o755), Narrow("tool.sh", file=True))),
+        Copy(
+            "/opt/folder",
+            (NewFolder("in"), NewFile("in/raw", "/w==", 0o600, encoded=True), NewLink("link", "in/raw")),
+        ),
+    )
+    assert found.after == (SetVariable("B", "2"), SetWorkdir("/data"), SetUser("someone"))
+    assert found.user == "someone"
+
+
+def test_root_installs_whoever_the_base_runs_as(folder: Path) -> None:
+    """And the base's user is who goes on."""
+    found = _declared("systemPackages: [jq]", folder, "airbyte")
+    assert [found.before[0], found.before[2]] == [SetUser("root"), SetUser("airbyte")]
+    assert len(_declared("systemPackages: [jq]", folder, "0:0").before) == 1
+
+
+@pytest.mark.parametrize("source", ["absent", "out"])
+def test_nothing_outside_of_the_folder_is_taken(folder: Path, source: str) -> None:
+    """A link that leads out is as little there as what is not."""
+    (folder / "out").symlink_to("/etc/passwd")
+    with pytest.raises(ConnectorError, match=rf"files\./x: there is no {source} in its folder"):
+        _declared(f"files: {{/x: {{source: {source}}}}}", folder)
+
+
+def test_what_it_is_made_of_changes_its_digest(folder: Path) -> None:
+    """Declaration, sources and modules beside the hook count; the rest of the folder does not."""
+    place = folder / customization.FILE
+    place.write_text(WHOLE)
+    seen = [customization.inputs(folder)]
+    for path, text in (
+        ("folder/in/raw", "1"),
+        (customization.FILE, f"{WHOLE}# more"),
+        ("tool.sh", "2"),
+        (customization.MODULE, ""),
+        ("beside.py", "3"),
+    ):
+        (folder / path).write_text(text)
+        seen.append(customization.inputs(folder))
+    assert len(set(seen)) == len(seen)
+    (folder / "README.md").write_text("x")
+    assert customization.inputs(folder) == seen[-1]
