@@ -1,14 +1,15 @@
-"""Fleets for these tests: small ones written into a folder, and the real one of October 2023 where it is at hand."""
+"""Fleets for these tests: small ones written into a folder, and the real one of October 2023."""
 
+import os
 import tarfile
 from pathlib import Path
 
-import pytest
 import yaml
 
 from airbyte_ci.connectors.connector import Connector
 
-REAL = Path(__file__).parents[2] / ".." / "shared" / "fleet"
+# The folder of the real fleet's archives; only tests that are run by name ask for it.
+REAL = "AIRBYTE_CI_FLEET"
 MONOREPO = "airbyte-integrations/connectors"
 
 
@@ -28,22 +29,19 @@ def write(root: Path, folder: str, *files: str, **data: object) -> Path:
     return place
 
 
-def unpacked(root: Path) -> None:
-    """The real fleet's metadata.yaml files, as the monorepo holds them."""
-    archive = REAL / "fleet-2023-10.tar.xz"
-    if not archive.exists():
-        pytest.skip("the real fleet (../shared/fleet/fleet-2023-10.tar.xz) is not here")
-    with tarfile.open(archive) as tar:
+def unpacked(root: Path, ending: str = "metadata.yaml") -> None:
+    """The real fleet's metadata.yaml files (or others, by the ending of their names), as the monorepo holds them."""
+    with tarfile.open(Path(os.environ[REAL]) / "fleet-2023-10.tar.xz") as tar:
         for member in tar:
-            reader = tar.extractfile(member) if member.name.endswith("metadata.yaml") else None
+            reader = tar.extractfile(member) if member.isfile() and member.name.endswith(ending) else None
             if reader:
                 target = root / member.name
-                target.parent.mkdir(parents=True)
+                target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(reader.read())
 
 
 def languages() -> dict[str, tuple[str, list[str]]]:
     """Of each connector's folder: the language as the original detects it, and the telling files that it has."""
-    lines = (REAL / "fleet-2023-10.tsv").read_text().splitlines()[1:]
+    lines = (Path(os.environ[REAL]) / "fleet-2023-10.tsv").read_text().splitlines()[1:]
     rows = (line.split("\t") for line in lines)
     return {row[0]: (row[1], row[2].split() if len(row) > 2 else []) for row in rows}

@@ -8,7 +8,6 @@ from airbyte_ci import config
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import find
 from airbyte_ci.errors import ConfigurationError
-from tests.connectors import fleets
 from tests.connectors.fleets import MONOREPO, connector, write
 
 
@@ -151,24 +150,6 @@ def test_files_tell_the_language(tmp_path: Path, files: tuple[str, ...], languag
     """The files decide, in the original's order; what metadata says of it does not count."""
     folder = write(tmp_path, "source-x", *files, tags=["language:cobol"])
     assert find.read(folder, tmp_path).language == language
-
-
-@pytest.mark.slow
-def test_the_real_fleet_of_2023(tmp_path: Path) -> None:
-    """All 373 connectors of October 2023 are found and read, each with the language that the original detected."""
-    fleets.unpacked(tmp_path)
-    expected = fleets.languages()
-    for folder, (_, files) in expected.items():
-        for name in files:
-            place = tmp_path / folder / name
-            place.mkdir(parents=True) if name == "src/main/java" else place.parent.mkdir(exist_ok=True)
-            place.touch()
-    connectors, errors = find.find(config.find(tmp_path / MONOREPO / "source-faker"))
-    assert errors == ()
-    assert len(connectors) == 373
-    found = {item.relative: item.language or "-" for item in connectors}
-    assert found == {folder: language for folder, (language, _) in expected.items()}
-    assert sum(item.has_dockerfile for item in connectors) == 295
 
 
 # --- pages ---------------------------------------------------------------------------------------

@@ -7,6 +7,9 @@ from typing import Any
 
 from airbyte_ci.errors import MetadataError
 
+METADATA = "metadata.yaml"
+# Low-code connectors are Python packages too.
+PYTHON_LANGUAGES = ("python", "low-code")
 CONNECTOR_TYPES = ("source", "destination")
 
 
@@ -36,7 +39,7 @@ class Connector:
     @property
     def is_python(self) -> bool:
         """Whether it is a Python package; low-code connectors are."""
-        return self.language in ("python", "low-code")
+        return self.language in PYTHON_LANGUAGES
 
     @property
     def package(self) -> str:

@@ -4,34 +4,53 @@ import os
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 
 from airbyte_ci.config import Configuration
-from airbyte_ci.connectors import metadata
-from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.connector import METADATA, Connector
+from airbyte_ci.connectors.memory import Memory
 from airbyte_ci.errors import AirbyteCiError, ConfigurationError, MetadataError
 
 # Folders that never hold connectors and may hold very many files.
 _SKIPPED = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"})
 
 
-def find(configuration: Configuration) -> tuple[tuple[Connector, ...], tuple[AirbyteCiError, ...]]:
+def find(
+    configuration: Configuration, memory: Memory | None = None
+) -> tuple[tuple[Connector, ...], tuple[AirbyteCiError, ...]]:
     """All connectors, sorted by name, and the errors of those that cannot be read."""
     connectors, errors = [], []
-    for folder in sorted(set(_folders(configuration))):
+    for folder, names in sorted(dict(_folders(configuration)).items()):
         try:
-            connectors.append(read(folder, configuration.root))
+            connectors.append(_read(folder, configuration.root, names, memory))
         except MetadataError as error:
             errors.append(error)
+    if memory:
+        memory.save()
     return tuple(sorted(connectors, key=lambda item: (item.name, item.relative))), tuple(errors)
 
 
 def read(folder: Path, root: Path) -> Connector:
     """The connector in a folder; raises MetadataError."""
+    return _read(folder, root, _names(folder), None)
+
+
+def _read(folder: Path, root: Path, names: frozenset[str], memory: Memory | None) -> Connector:
     relative = folder.relative_to(root).as_posix()
-    data = metadata.load(folder / metadata.FILE, metadata.FILE if relative == "." else f"{relative}/{metadata.FILE}")
-    names = frozenset(item.name for item in os.scandir(folder))
+    path, shown = folder / METADATA, METADATA if relative == "." else f"{relative}/{METADATA}"
+    data = memory.load(path, shown, _load) if memory else _load(path, shown)
     return Connector(_name(folder, relative, data), folder, relative, data, names)
+
+
+def _load(path: Path, shown: str) -> dict[str, Any]:
+    from airbyte_ci.connectors import metadata  # slow to import, and not needed for files that were read before
+
+    return metadata.load(path, shown)
+
+
+def _names(folder: Path) -> frozenset[str]:
+    return frozenset(item.name for item in os.scandir(folder))
 
 
 def _name(folder: Path, relative: str, data: object) -> str:
@@ -42,18 +61,19 @@ def _name(folder: Path, relative: str, data: object) -> str:
     return str(repository or folder.name).rpartition("/")[2]
 
 
-def _folders(configuration: Configuration) -> Iterator[Path]:
+def _folders(configuration: Configuration) -> Iterator[tuple[Path, frozenset[str]]]:
+    """Folders of connectors, with the names in them."""
     root = configuration.root
     for pattern in configuration.connectors:
         _refuse_escape("connectors", pattern)
         prefix = pattern.removesuffix("**")
         if prefix != pattern and not any(mark in prefix for mark in "*?["):
-            yield from _walk(root / prefix)
+            yield from ((Path(folder), names) for folder, names in _walk(str(root / prefix)))
         elif pattern == ".":
             yield from _with_metadata([root])
         else:
             folders = (folder for folder in root.glob(pattern) if not _SKIPPED & {*folder.relative_to(root).parts})
-            yield from (folder for folder in _with_metadata(folders) if not _is_template(folder))
+            yield from ((folder, names) for folder, names in _with_metadata(folders) if not _is_template(str(folder)))
 
 
 def _refuse_escape(key: str, place: str) -> None:
@@ -62,28 +82,29 @@ def _refuse_escape(key: str, place: str) -> None:
         raise ConfigurationError(f"the configuration's {key} {place!r} leads out of the repository")
 
 
-def _with_metadata(folders: Iterable[Path]) -> Iterator[Path]:
-    return (folder for folder in folders if (folder / metadata.FILE).is_file())
+def _with_metadata(folders: Iterable[Path]) -> Iterator[tuple[Path, frozenset[str]]]:
+    return ((folder, _names(folder)) for folder in folders if (folder / METADATA).is_file())
 
 
-def _is_template(folder: Path) -> bool:
+def _is_template(folder: str) -> bool:
     """Templates for new connectors carry placeholders, not metadata."""
-    return "-scaffold-" in folder.name
+    return "-scaffold-" in folder.rpartition(os.sep)[2]
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: str) -> Iterator[tuple[str, frozenset[str]]]:
     """Folders with metadata; a connector is not searched for others inside it."""
     try:
         entries = list(os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
-    if any(entry.name == metadata.FILE for entry in entries):
+    names = frozenset([entry.name for entry in entries])
+    if METADATA in names:
         if not _is_template(folder):
-            yield folder
+            yield folder, names
         return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False) and entry.name not in _SKIPPED:
-            yield from _walk(Path(entry.path))
+            yield from _walk(entry.path)
 
 
 def documentation(connector: Connector, configuration: Configuration) -> Path | None:

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from airbyte_ci.errors import ConnectorError
@@ -15,13 +16,14 @@ _REMOTE = re.compile(
 _INHERITED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
 
-def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes] | None:
+def ask(root: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes] | None:
+    """Git's answer about the repository that `root` is in, `given` on its stdin; None where there is no git."""
     inherited = {name: value for name, value in os.environ.items() if name not in _INHERITED}
     try:
         return subprocess.run(
             ["git", "-C", str(root), *arguments],
             env={**inherited, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             check=False,
         )
@@ -35,7 +37,7 @@ def uncommitted(root: Path, path: Path) -> str | None:
     Also None where there is no git repository: there is nothing to compare with. Raises ConnectorError where there
     is one that git does not read.
     """
-    answer = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignored", "--", str(path))
+    answer = ask(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignored", "--", str(path))
     if answer is None or answer.returncode:
         if answer is not None and any((folder / ".git").exists() for folder in (root, *root.parents)):
             said = answer.stderr.decode(errors="replace").strip().splitlines()[:1]
@@ -46,9 +48,37 @@ def uncommitted(root: Path, path: Path) -> str | None:
     return "untracked" if answer.stdout.startswith((b"??", b"!!")) else "modified"
 
 
+def committed(root: Path, commit: str, paths: Sequence[str]) -> dict[str, bytes]:
+    """What files, by their paths below `root`, held in a commit; without those that it has not. One process for all."""
+    prefix = ask(root, "rev-parse", "--show-prefix")
+    if prefix is None or prefix.returncode or not paths:
+        return {}
+    start = prefix.stdout.removesuffix(b"\n")
+    names = [path for path in paths if "\n" not in path]
+    asked = b"".join(b"%s:%s%s\n" % (commit.encode(), start, os.fsencode(path)) for path in names)
+    answer = ask(root, "cat-file", "--batch", given=asked)
+    return {} if answer is None else dict(_batch(answer.stdout, names))
+
+
+def _batch(output: bytes, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """https://git-scm.com/docs/git-cat-file#_batch_output"""
+    at = 0
+    for name in names:
+        end = output.find(b"\n", at)
+        if end < 0:
+            return  # the commit is not there, or git ended
+        words = output[at:end].split(b" ")
+        at = end + 1
+        if words[-1] not in (b"missing", b"ambiguous"):
+            size = int(words[-1])
+            if words[-2] == b"blob":
+                yield name, output[at : at + size]
+            at += size + 1
+
+
 def pull_request_url(root: Path) -> str | None:
     """Where pull requests of the `origin` remote are, as a template with {number}; None without such a remote."""
-    answer = _git(root, "remote", "get-url", "origin")
+    answer = ask(root, "remote", "get-url", "origin")
     if answer is None or answer.returncode:
         return None
     match = _REMOTE.fullmatch(answer.stdout.decode(errors="replace").strip())

@@ -8,7 +8,6 @@ import yaml
 
 from airbyte_ci.errors import MetadataError
 
-FILE = "metadata.yaml"
 # libyaml parses a fleet ten times faster; without it the answers are the same.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT, _LIST, _MAPPING = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))

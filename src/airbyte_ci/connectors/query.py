@@ -18,7 +18,7 @@ from airbyte_ci.errors import QueryError
 
 # A query that is longer than this was not written by a person.
 _LENGTH_LIMIT = 10_000
-_KNOWN = ("data",)
+_KNOWN: Mapping[str, tuple[str, ...]] = {"data": ()}
 _AVAILABLE = (
     *(ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop, ast.keyword),
     *(ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Call, ast.Constant, ast.Name, ast.Attribute),
@@ -51,6 +51,11 @@ class Query:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise _error(self.text, evaluator.failed, f"{reason} (for {subject})") from error
 
+    @property
+    def names(self) -> frozenset[str]:
+        """What it speaks of: `data`, and facts."""
+        return frozenset(node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name))
+
     def unknown_keys(self, data: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
         """Paths below `data` in the expression that no connector has: most likely misspelt."""
         everyone = list(data)
@@ -60,8 +65,11 @@ class Query:
         return tuple(sorted(".".join(path) for path in shortest))
 
 
-def parse(text: str, known: Collection[str] = _KNOWN) -> Query:
-    """Raises QueryError that shows where the expression is not one, or speaks of a name that is not `known`."""
+def parse(text: str, known: Mapping[str, tuple[str, ...]] = _KNOWN) -> Query:
+    """Raises QueryError that shows where the expression is not one, or speaks of what is not `known`.
+
+    `known` maps each name to the fields that it has, none where these are not known or there are none.
+    """
     line = " ".join(text.strip().split("\n"))
     if len(line) > _LENGTH_LIMIT:
         raise QueryError(f"reading the metadata query: it is longer than {_LENGTH_LIMIT} characters")
@@ -79,7 +87,7 @@ def parse(text: str, known: Collection[str] = _KNOWN) -> Query:
     return Query(line, tree)
 
 
-def _check(tree: ast.expr, text: str, known: Collection[str]) -> None:
+def _check(tree: ast.expr, text: str, known: Mapping[str, tuple[str, ...]]) -> None:
     """Refuses what no connector's metadata could make right."""
     called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
@@ -87,7 +95,7 @@ def _check(tree: ast.expr, text: str, known: Collection[str]) -> None:
             raise _error(text, node, reason)
 
 
-def _objection(node: ast.AST, called: Collection[ast.expr], known: Collection[str]) -> str | None:
+def _objection(node: ast.AST, called: Collection[ast.expr], known: Mapping[str, tuple[str, ...]]) -> str | None:
     match node:
         case ast.Name(name):
             if node in called:
@@ -97,6 +105,9 @@ def _objection(node: ast.AST, called: Collection[ast.expr], known: Collection[st
             return f"{name!r} is not available; a key with an underscore in front is written ['{name}']"
         case ast.Attribute(attr=name) if node in called and name not in _CALLABLE:
             return f"{name}() is not available"
+        case ast.Attribute(value=ast.Name(fact), attr=name) if known.get(fact) and node not in called:
+            fields = known[fact]
+            return None if name in fields else f"{fact} has no {name!r} (known: {', '.join(fields)})"
         case ast.Call(func=function) if not isinstance(function, (ast.Name, ast.Attribute)):
             return "this cannot be called"
         case ast.keyword(arg=None):

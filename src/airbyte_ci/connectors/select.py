@@ -1,23 +1,34 @@
 """Selection: which connectors a command is about. Kinds of filter are AND-ed, values of one kind OR-ed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from airbyte_ci.connectors import facts as own_facts
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.facts import Fact
 from airbyte_ci.errors import UsageError
+
+ModifiedFiles = Callable[[], Mapping[str, tuple[str, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What was asked for. Empty means no filter of that kind, so an empty Selection is every connector."""
+    """What was asked for. Empty means no filter of that kind, so an empty Selection is every connector.
+
+    `modified`: only those that the branch modifies; `metadata_changes`: only those whose metadata it modifies.
+    """
 
     names: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     support_levels: tuple[str, ...] = ()
     query: str = ""
+    modified: bool = False
+    metadata_changes: bool = False
+    diffed_branch: str | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.names or self.languages or self.support_levels or self.query)
+        filters = self.names or self.languages or self.support_levels or self.query
+        return bool(filters or self.modified or self.metadata_changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +39,58 @@ class Selected:
     warnings: tuple[str, ...] = ()
 
 
-def select(connectors: Sequence[Connector], selection: Selection) -> Selected:
-    """A filter that matches nothing selects nothing. Raises UsageError for a name that does not exist, QueryError."""
+def _nothing() -> Mapping[str, tuple[str, ...]]:
+    return {}
+
+
+def select(
+    connectors: Sequence[Connector],
+    selection: Selection,
+    facts: Mapping[str, Fact] = own_facts.OWN,
+    modified: ModifiedFiles = _nothing,
+) -> Selected:
+    """A filter that matches nothing selects nothing. Raises UsageError for a name that does not exist, QueryError.
+
+    `facts` are what a query may speak of beside `data`; `modified` gives the modified files by folder of connector,
+    and is only called where it is needed.
+    """
     _refuse_unknown(connectors, selection.names)
     chosen = [item for item in connectors if not selection.names or item.name in selection.names]
     if selection.languages:
         chosen = [item for item in chosen if item.language in selection.languages]
     if selection.support_levels:
         chosen = [item for item in chosen if item.support_level in selection.support_levels]
+    if selection.modified or selection.metadata_changes:
+        chosen = _modified(chosen, modified(), selection)
     if not selection.query:
         return Selected(tuple(chosen))
+    return _asked(connectors, chosen, selection.query, facts)
+
+
+def _modified(
+    connectors: Sequence[Connector], files: Mapping[str, tuple[str, ...]], selection: Selection
+) -> list[Connector]:
+    from airbyte_ci.connectors.modified import changes_metadata  # only where git was asked
+
+    chosen = [item for item in connectors if item.relative in files]
+    if selection.metadata_changes:
+        chosen = [item for item in chosen if changes_metadata(files[item.relative])]
+    return chosen
+
+
+def _asked(
+    connectors: Sequence[Connector], chosen: Sequence[Connector], text: str, facts: Mapping[str, Fact]
+) -> Selected:
     from airbyte_ci.connectors import query as queries  # most listings have no query, and simpleeval is slow to import
 
-    query = queries.parse(selection.query)
+    query = queries.parse(text, {"data": (), **{name: own_facts.FIELDS.get(name, ()) for name in facts}})
     unknown = query.unknown_keys(item.data for item in connectors)
-    matching = tuple(item for item in chosen if query.matches({"data": item.data}, item.name))
+    needed = [(name, fact) for name, fact in facts.items() if name in query.names]
+    matching = tuple(
+        item
+        for item in chosen
+        if query.matches({"data": item.data, **{name: fact(item) for name, fact in needed}}, item.name)
+    )
     return Selected(matching, tuple(f"the query uses {key}, a key that no connector has" for key in unknown))
 
 

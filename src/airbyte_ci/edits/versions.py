@@ -22,6 +22,24 @@ def bump(version: str, part: Part) -> str:
     return str(_parse(version).next_version(part))
 
 
+def next_candidate(version: str) -> str:
+    """The next release candidate: 1.2.3 → 1.2.4-rc.1, 1.2.4-rc.1 → 1.2.4-rc.2.
+
+    Raises EditRefused when `version` is not a semantic version.
+    """
+    parsed = _parse(version)
+    # A candidate of the version that is out would be lower than it.
+    return str((parsed if parsed.prerelease else parsed.bump_patch()).bump_prerelease("rc"))
+
+
+def promoted(version: str) -> str:
+    """The release that a candidate is for: 1.2.4-rc.2 → 1.2.4. Raises EditRefused when it is no pre-release."""
+    parsed = _parse(version)
+    if not parsed.prerelease:
+        raise EditRefused(f"{version} is not a release candidate, so there is nothing to promote")
+    return str(parsed.finalize_version())
+
+
 def compare(one: str, other: str) -> int:
     """Negative, zero or positive, by semantic precedence (build metadata does not count).
 

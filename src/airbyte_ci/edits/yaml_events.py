@@ -1,5 +1,6 @@
 """A YAML text as its events and as nodes with their places; it reads, and knows nothing of editing."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -52,6 +53,7 @@ class Document(NamedTuple):
     root: Node
 
 
+@functools.lru_cache(maxsize=4)  # an edit reads its text to find the place, and its result to prove it and to go on
 def read(text: str) -> Document:
     """The only document of the text. Raises EditRefused when it is not YAML, or not exactly one document."""
     try:

@@ -1,4 +1,7 @@
-"""The edits over a real fleet: what a base-image migration changes in 292 connectors, and nothing else."""
+"""The edits over a real fleet: what a migration changes in 292 connectors, and nothing else.
+
+Run by name: `AIRBYTE_CI_FLEET=FOLDER pytest tests/edits/real_fleet.py`.
+"""
 
 import difflib
 import re

@@ -1,0 +1,191 @@
+"""build_customization.yaml: what an image needs beside its base, its lock and its code; not how it gets there.
+
+The same rules as `schemas/build_customization.json`, which editors and other tools read.
+"""
+
+import hashlib
+import json
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from airbyte_ci.errors import ConnectorError
+
+FILE = "build_customization.yaml"
+MODULE = "build_customization.py"
+LOCK = "build_customization.lock"
+# What names may be; who drafts a declaration asks these too.
+PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+SOURCE = re.compile(r"(?!/)(?!\.\.(/|$))(?!.*/\.\.(/|$)).+")
+USER = re.compile(r"[a-z0-9_][a-z0-9_-]*(:[a-z0-9_][a-z0-9_-]*)?")
+_MODE = re.compile(r"0?[0-7]{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """One file: its text, or the `source` in the connector's folder; `mode` in octal, None: as it is by default."""
+
+    content: str | None = None
+    source: str | None = None
+    mode: str | None = None
+
+    def to_json(self) -> dict[str, str]:
+        named = {"content": self.content, "source": self.source, "mode": self.mode}
+        return {key: value for key, value in named.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Customization:
+    """The declaration. Packages are Debian's; `files` are by absolute path.
+
+    `post_install` is what comes after the Python packages and the code; it has system packages, variables and files.
+    """
+
+    system_packages: tuple[str, ...] = ()
+    build_packages: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, ImageFile] = field(default_factory=dict)
+    user: str | None = None
+    workdir: str | None = None
+    post_install: "Customization | None" = None
+
+    def __bool__(self) -> bool:
+        return self != Customization()
+
+    def to_json(self) -> dict[str, Any]:
+        """The document, without what is empty."""
+        document: dict[str, Any] = {
+            "systemPackages": list(self.system_packages),
+            "buildPackages": list(self.build_packages),
+            "env": dict(self.env),
+            "files": {path: item.to_json() for path, item in self.files.items()},
+            "user": self.user,
+            "workdir": self.workdir,
+            "postInstall": self.post_install.to_json() if self.post_install else None,
+        }
+        return {key: value for key, value in document.items() if value}
+
+
+def parse(text: str, shown: str) -> Customization:
+    """Raises ConnectorError that names the file (`shown`) and the entry that is wrong."""
+    import yaml
+
+    try:
+        document = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConnectorError(f"reading {shown}: not valid YAML: {str(error).splitlines()[0]}") from error
+    if document is None:
+        return Customization()
+    return _customization(_table(document, "it", shown), "", _KEYS, shown)
+
+
+_LATER = ("systemPackages", "env", "files")
+_KEYS = (*_LATER, "buildPackages", "user", "workdir", "postInstall")
+
+
+def _customization(table: Mapping[Any, Any], within: str, known: tuple[str, ...], shown: str) -> Customization:
+    for key in table:
+        if key not in known:
+            place = f" in {within.rstrip('.')}" if within else ""
+            raise ConnectorError(
+                f"reading {shown}: unknown key {key!r}{place}", advice=f"known: {', '.join(sorted(known))}"
+            )
+    later = table.get("postInstall")
+    return Customization(
+        _packages(table.get("systemPackages"), f"{within}systemPackages", shown),
+        _packages(table.get("buildPackages"), f"{within}buildPackages", shown),
+        {
+            _matching(name, VARIABLE, f"a name in {within}env", shown): _text(value, f"{within}env.{name}", shown)
+            for name, value in _table(table.get("env"), f"{within}env", shown).items()
+        },
+        {
+            _absolute(path, f"a path in {within}files", shown): _file(item, f"{within}files.{path}", shown)
+            for path, item in _table(table.get("files"), f"{within}files", shown).items()
+        },
+        None if table.get("user") is None else _matching(table["user"], USER, "user", shown),
+        None if table.get("workdir") is None else _absolute(table["workdir"], "workdir", shown),
+        None
+        if later is None
+        else _customization(_table(later, "postInstall", shown), "postInstall.", _LATER, shown) or None,
+    )
+
+
+def files(folder: Path) -> tuple[Path, ...]:
+    """The files of a connector's folder that its customisation is made of: declaration, modules beside it, sources.
+
+    Raises ConnectorError for a declaration that is wrong.
+    """
+    found = {folder / FILE, *folder.glob("*.py")} if (folder / MODULE).is_file() else {folder / FILE}
+    if (folder / FILE).is_file():
+        asked = parse((folder / FILE).read_text("utf-8", errors="replace"), f"{folder.name}/{FILE}")
+        parts = (asked, asked.post_install) if asked.post_install else (asked,)
+        named = {folder / item.source for part in parts for item in part.files.values() if item.source}
+        found |= {inner for place in named for inner in (place.rglob("*") if place.is_dir() else (place,))}
+    return tuple(sorted(path for path in found if path.is_file()))
+
+
+def inputs(folder: Path) -> str:
+    """The digest (hex) of those files, by path, executable or not, and content."""
+    digest = hashlib.sha256()
+    for path in files(folder):
+        mode = path.stat().st_mode & stat.S_IXUSR
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"{path.relative_to(folder)}\0{mode}\0{content}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the file."""
+    text = resources.files("airbyte_ci.connectors").joinpath("schemas/build_customization.json").read_text("utf-8")
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def _table(value: Any, what: str, shown: str) -> dict[Any, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConnectorError(f"reading {shown}: {what} must be a mapping, not {value!r}")
+    return value
+
+
+def _packages(value: Any, what: str, shown: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len({str(item) for item in value}) < len(value):
+        raise ConnectorError(f"reading {shown}: {what} must be a list of different names, not {value!r}")
+    return tuple(_matching(item, PACKAGE, f"a name in {what}", shown) for item in value)
+
+
+def _file(value: Any, what: str, shown: str) -> ImageFile:
+    table = _table(value, what, shown)
+    if set(table) - {"content", "source", "mode"} or ("content" in table) == ("source" in table):
+        raise ConnectorError(f"reading {shown}: {what} must have either content or source, and may have mode")
+    return ImageFile(
+        None if "content" not in table else _text(table["content"], f"{what}.content", shown),
+        None if "source" not in table else _matching(table["source"], SOURCE, f"{what}.source", shown),
+        None if "mode" not in table else _matching(table["mode"], _MODE, f"{what}.mode", shown),
+    )
+
+
+def _text(value: Any, what: str, shown: str) -> str:
+    if not isinstance(value, str):
+        raise ConnectorError(f"reading {shown}: {what} must be a text, not {value!r}", advice="put it in quotes")
+    return value
+
+
+def _matching(value: Any, pattern: re.Pattern[str], what: str, shown: str) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ConnectorError(f"reading {shown}: {what} cannot be {value!r}")
+    return value
+
+
+def _absolute(value: Any, what: str, shown: str) -> str:
+    if not isinstance(value, str) or not value.startswith("/") or ".." in value.split("/"):
+        raise ConnectorError(f"reading {shown}: {what} must be an absolute path, not {value!r}")
+    return value

@@ -1,0 +1,40 @@
+"""Which repository on which GitHub this is, by what GitHub Actions, the environment and git say; it asks nobody."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from airbyte_ci.connectors import git
+
+_PUBLIC = "https://api.github.com"
+# Actions', the GitHub command's, its one for GitHub Enterprise, and the original's.
+TOKENS = ("GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "CI_GITHUB_ACCESS_TOKEN")
+
+
+@dataclass(frozen=True, slots=True)
+class GitHubRepository:
+    """`owner/name` on the GitHub whose REST API is at `api` (no slash at its end), and the token to ask it with."""
+
+    api: str
+    name: str
+    token: str = field(repr=False)
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.api).netloc
+
+    def __str__(self) -> str:
+        return self.name if self.api == _PUBLIC else f"{self.name} on {self.host}"
+
+
+def repository(root: Path, environment: Mapping[str, str]) -> GitHubRepository | None:
+    """From GITHUB_API_URL and GITHUB_REPOSITORY, else from the `origin` remote; None where neither names one."""
+    token = next((environment[name] for name in TOKENS if environment.get(name)), "")
+    api, name = environment.get("GITHUB_API_URL", "").rstrip("/"), environment.get("GITHUB_REPOSITORY", "")
+    if not name:
+        url = urlsplit((git.pull_request_url(root) or "").partition("/pull/")[0])
+        name = url.path.strip("/")
+        # GitHub Enterprise Server has its API below the site: https://docs.github.com/enterprise-server/rest
+        api = api or ("" if url.netloc == "github.com" else f"https://{url.netloc}/api/v3")
+    return GitHubRepository(api or _PUBLIC, name, token) if name.count("/") == 1 else None

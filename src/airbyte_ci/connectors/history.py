@@ -1,0 +1,77 @@
+"""What a branch changed since it left another one, as git tells it; what the changes mean is not known here."""
+
+from pathlib import Path
+
+from airbyte_ci.connectors import git
+from airbyte_ci.errors import ConnectorError, UsageError
+
+_ADVICE = "name the branch that this one will be merged into with --diffed-branch"
+
+
+def fork_point(root: Path, branch: str | None) -> str:
+    """The commit at which HEAD left `branch`, by default the remote's HEAD.
+
+    Raises UsageError where there is no git repository, no such branch, or nothing that they have in common.
+    """
+    name = branch or _default_branch(root)
+    for candidate in (name, f"origin/{name}"):
+        if _commit(root, candidate) is None:
+            continue
+        answer = git.ask(root, "merge-base", candidate, "HEAD")
+        if answer is not None and answer.returncode == 0:
+            return answer.stdout.decode().split()[0]
+        raise UsageError(
+            f"comparing with {candidate}: it has no commit in common with this branch",
+            advice="fetch more of the history: git fetch --unshallow",
+        )
+    raise UsageError(f"comparing with {name}: there is no such branch or commit here", advice=_ADVICE)
+
+
+def fork_point_if_known(root: Path, branch: str | None) -> str | None:
+    """As `fork_point`; where no branch is named and none is known, the last commit; None without git."""
+    try:
+        return fork_point(root, branch)
+    except UsageError:
+        if branch:
+            raise
+        return _commit(root, "HEAD")
+
+
+def changed_files(root: Path, commit: str) -> frozenset[str]:
+    """Paths below `root` that differ between a commit and the working tree: committed, staged, not, and untracked.
+
+    A renamed file is two: the one that is gone and the one that came. Raises ConnectorError when git fails.
+    """
+    tracked = ("diff", "--name-only", "--no-renames", "--no-ext-diff", "--relative", "-z", commit, "--")
+    untracked = ("ls-files", "--others", "--exclude-standard", "-z")
+    paths: set[str] = set()
+    for command in (tracked, untracked):
+        answer = git.ask(root, *command)
+        if answer is None or answer.returncode:
+            said = answer.stderr.decode(errors="replace").strip() if answer else "git is not installed"
+            raise ConnectorError(f"asking git what changed in {root} since {commit}: {said}")
+        paths |= {path.decode("utf-8", "surrogateescape") for path in answer.stdout.split(b"\0") if path}
+    return frozenset(paths)
+
+
+def _default_branch(root: Path) -> str:
+    """The branch that new clones of the remote start on; `origin` counts before other remotes."""
+    answer = git.ask(root, "for-each-ref", "--format=%(refname) %(symref)", "refs/remotes/*/HEAD")
+    if answer is None:
+        raise UsageError("finding what was modified: git is not installed")
+    if answer.returncode:
+        raise UsageError(f"finding what was modified: {root} is not a git repository that can be read")
+    heads = dict(line.split(" ", 1) for line in answer.stdout.decode().splitlines() if " refs/" in line)
+    if heads:
+        target = heads.get("refs/remotes/origin/HEAD") or heads[min(heads)]
+        return target.removeprefix("refs/remotes/")
+    # A remote that was added by hand, or a CI checkout, has no HEAD of its own.
+    for name in ("origin/main", "origin/master"):
+        if _commit(root, name):
+            return name
+    raise UsageError("finding what was modified: no remote says which branch is its main one", advice=_ADVICE)
+
+
+def _commit(root: Path, name: str) -> str | None:
+    answer = git.ask(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    return answer.stdout.decode().strip() if answer is not None and answer.returncode == 0 else None

@@ -1,0 +1,119 @@
+"""Metadata that was read before, so that files that have not changed since are not parsed again.
+
+One text file for a repository, a line for each metadata.yaml. A line counts only while the file's identity, size and
+times are what they were; the file can be deleted at any time, and what is wrong with it is never an error.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+_HEADER = "airbyte-ci metadata 1"
+_PLAIN = (str, int, float, bool, type(None))
+# A file that changes twice within the clock's resolution has the same times both times: the youngest are not trusted.
+# (Git's "racy" entries: https://git-scm.com/docs/racy-git)
+_TOO_YOUNG = 100_000_000
+
+Parse = Callable[[Path, str], dict[str, Any]]
+
+
+class Memory:
+    """Of one repository; `path` is where it is kept, `now` the time in nanoseconds."""
+
+    def __init__(self, path: Path, now: Callable[[], int] = time.time_ns) -> None:
+        self._path = path
+        self._now = now
+        self._known = _read(path)
+        self._seen: dict[str, str] = {}
+
+    def load(self, path: Path, shown: str, parse: Parse) -> dict[str, Any]:
+        """What `parse` gives for the file, remembered; raises what it raises."""
+        try:
+            state = os.stat(path)  # noqa: PTH116  # hundreds of files: the plain call is measurably quicker
+        except OSError:
+            return parse(path, shown)
+        identity = f"{state.st_mtime_ns} {state.st_ctime_ns} {state.st_size} {state.st_ino}.{state.st_dev}"
+        key = f"{json.dumps(shown)}\t{identity}"
+        kept = self._known.get(key)
+        if kept is not None and (data := _restored(kept)) is not None:
+            self._seen[key] = kept
+            return data
+        data = parse(path, shown)
+        is_settled = max(state.st_mtime_ns, state.st_ctime_ns) < self._now() - _TOO_YOUNG
+        if is_settled and (text := _kept(data)) is not None:
+            self._seen[key] = text
+        return data
+
+    def save(self) -> None:
+        """Writes it, if anything is new; a folder that cannot be written to is no error."""
+        if self._seen == self._known:
+            return
+        text = "".join(f"{line}\n" for line in (_HEADER, *(f"{key}\t{kept}" for key, kept in self._seen.items())))
+        staged = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            staged.write_text(text, "utf-8", "surrogatepass")
+            staged.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                staged.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, str]:
+    """By file and its state, what it held: the places of dates, a tab, the data."""
+    try:
+        header, *lines = path.read_text("utf-8", "surrogatepass").split("\n")
+    except (OSError, ValueError):
+        return {}
+    if header != _HEADER:
+        return {}
+    parts = (line.split("\t", 2) for line in lines)
+    return {f"{part[0]}\t{part[1]}": part[2] for part in parts if len(part) == 3}
+
+
+def _kept(data: dict[str, Any]) -> str | None:
+    """The data as a text that gives it back exactly; None where JSON cannot."""
+    places: list[list[str | int]] = []
+    try:
+        _note_dates(data, [], places)
+        return f"{json.dumps(places)}\t{json.dumps(data, default=date.isoformat, allow_nan=False)}"
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _restored(text: str) -> dict[str, Any] | None:
+    places, _, document = text.partition("\t")
+    try:
+        data: dict[str, Any] = json.loads(document)
+        for *place, last in json.loads(places):
+            holder: Any = data
+            for key in place:
+                holder = holder[key]
+            holder[last] = date.fromisoformat(holder[last])
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _note_dates(value: Any, place: list[str | int], places: list[list[str | int]]) -> None:
+    """Notes where dates are: JSON has none, and an unquoted one in YAML is one. TypeError for what else it lacks."""
+    kind = type(value)
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str:
+                raise TypeError("JSON has only texts for keys")
+            if type(item) is not str:
+                _note_dates(item, [*place, key], places)
+    elif kind is list:
+        for index, item in enumerate(value):
+            if type(item) is not str:
+                _note_dates(item, [*place, index], places)
+    elif kind is date:
+        places.append(place)
+    elif kind not in _PLAIN:
+        raise TypeError(f"JSON has no {kind.__name__}")

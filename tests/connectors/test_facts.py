@@ -1,0 +1,79 @@
+"""Facts in queries: computed when the query speaks of them, and NULL where there are none."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airbyte_ci.connectors import facts
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.select import Selection, select
+from airbyte_ci.errors import QueryError
+from tests.connectors.fleets import connector
+
+FLEET = [
+    connector("source-a", ("Dockerfile", "poetry.lock", "uv.lock", "setup.py")),
+    connector("source-b", ("build_customization.py", "uv.lock", "pyproject.toml")),
+    connector("source-c", ("build_customization.yaml", "pylock.toml")),
+]
+BASES: dict[str, Any] = {"source-b": {"version": "1.2.0", "behind": 3, "yanked": False}, "source-c": {"version": "9"}}
+
+
+def selected(query: str) -> list[str]:
+    known = {**facts.OWN, "base": lambda item: BASES.get(item.name), "modified": lambda item: item.name == "source-a"}
+    return [item.name[-1] for item in select(FLEET, Selection(query=query), known).connectors]
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("has_dockerfile", "a"),
+        ("not has_dockerfile", "bc"),
+        ("has_hook", "bc"),
+        ("lock.kind == 'uv'", "b"),
+        ("lock.kind in ['poetry', 'pylock']", "ac"),
+        ("modified and language == 'python'", "a"),
+        ("name.endswith('c')", "c"),
+        ("base.version == '1.2.0'", "b"),
+        ("base is None", "a"),
+        ("base.version is None", "a"),
+        ("base.behind > 2", "b"),
+        ("base.behind < 3", ""),
+        ("not base.yanked", "b"),
+        ("base.yanked is None", "ac"),
+    ],
+)
+def test_facts(query: str, names: str) -> None:
+    """What is not known is NULL, as with keys of the metadata."""
+    assert "".join(selected(query)) == names
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [("base.versoin == '1'", "base has no 'versoin' (known: version, "), ("bases.version", "unknown name 'bases'")],
+)
+def test_a_misspelt_fact_is_an_error(query: str, said: str) -> None:
+    """Never an empty answer; the place is shown."""
+    with pytest.raises(QueryError) as caught:
+        selected(query)
+    assert said in caught.value.message
+    assert "^" in caught.value.message
+
+
+def test_only_what_is_asked_for_is_computed() -> None:
+    """A fact may be dear (git, the catalogue): a query that does not speak of it does not pay for it."""
+
+    def dear(item: Connector) -> bool:
+        raise AssertionError(item)
+
+    assert len(select(FLEET, Selection(query="has_hook"), {**facts.OWN, "modified": dear}).connectors) == 2
+
+
+def test_requirements_are_a_lock_only_with_hashes(tmp_path: Path) -> None:
+    """A list of names locks nothing."""
+    place = tmp_path / "requirements.txt"
+    item = Connector("source-x", tmp_path, "source-x", {}, frozenset({"requirements.txt"}))
+    place.write_text("-e .\n")
+    assert facts.lock_kind(item) is None
+    place.write_text("a==1 --hash=sha256:00\n")
+    assert facts.lock_kind(item) == "requirements"

@@ -1,0 +1,126 @@
+"""`connectors list` as people and CI use it: filters, formats, counting, and what ends with which code."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airbyte_ci.cli import main
+from tests.campaigns.repositories import CONNECTORS, commit, copied, git
+
+List = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Path:
+    return copied("fleet", tmp_path / "fleet")
+
+
+@pytest.fixture
+def listed(fleet: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> List:
+    """The command in the example fleet: exit code, stdout, stderr."""
+    monkeypatch.setenv("AIRBYTE_CI_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(fleet)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        code = main.run(["connectors", *arguments])
+        return code, *capfd.readouterr()
+
+    return call
+
+
+def append(path: Path) -> None:
+    path.write_text(f"{path.read_text()}# more\n")
+
+
+def names(out: str) -> list[str]:
+    return [line.removeprefix("source-").removeprefix("destination-") for line in out.split()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--metadata-query", "has_dockerfile"], ["jsonl-archive", "library-catalogue", "parcels", "tides"]),
+        (["--metadata-query", "base.version == '2.0.0' and has_hook"], ["exchange-rates-archive"]),
+        (["--metadata-query", "base.behind > 0", "--sort=-base.behind", "--limit=1"], ["newsfeed"]),
+        (["--metadata-query", "lock.kind is None"], ["ledger", "library-catalogue"]),
+        (["--language=python", "--offset=1", "--limit=2"], ["exchange-rates-archive", "library-catalogue"]),
+        (["--limit=0"], []),
+        (["--sort=-version", "--support-level=certified", "--limit=2"], ["exchange-rates-archive", "weather-stations"]),
+    ],
+    ids=str,
+)
+def test_what_is_listed(listed: List, arguments: list[str], expected: list[str]) -> None:
+    """Facts beside data, order, and parts of the list; a second time the same from what was remembered."""
+    assert [names(listed("list", "--format=names", *arguments)[1]) for _ in range(2)] == [expected, expected]
+
+
+def test_what_this_branch_modifies(listed: List, fleet: Path) -> None:
+    """Against the remote's HEAD or a named branch; nothing modified selects nothing, and says so where that ends it."""
+    code, out, err = listed("--modified", "list", "--format=names")
+    assert (code, out) == (2, "")
+    assert "no remote says which branch is its main one" in err
+    git(fleet, "update-ref", "refs/remotes/origin/main", "main")
+    git(fleet, "checkout", "-q", "-b", "work")
+    assert listed("--modified", "list", "--format=names", "--language=python")[:2] == (0, "")
+    code, out, err = listed("--modified", "bump_version", "patch", "text")
+    assert (code, err) == (0, "no modified connector matches, so there is nothing to bump\n")
+    append(fleet / CONNECTORS / "source-tides/metadata.yaml")
+    append(fleet / CONNECTORS / "source-parcels/main.py")
+    commit(fleet)
+    append(fleet / "docs/integrations/sources/weather-stations.md")
+    assert names(listed("--modified", "list", "--format=names")[1]) == ["parcels", "tides", "weather-stations"]
+    assert names(listed("--metadata-changes-only", "list", "--format=names")[1]) == ["tides"]
+    assert names(listed("list", "--format=names", "--modified", "--diffed-branch=work")[1]) == ["weather-stations"]
+    assert names(listed("--metadata-query=modified and has_hook", "list", "--format=names")[1]) == []
+    (found,) = json.loads(listed("--metadata-changes-only", "list", "--json")[1])
+    assert found["modifiedFiles"] == [f"{CONNECTORS}/source-tides/metadata.yaml"]
+
+
+def test_counts_and_assertions(listed: List) -> None:
+    """What CI asks: how many of each, and that there is none."""
+    assert listed("list", "--count-by=language")[1] == ("LANGUAGE  CONNECTORS\npython    6\njava      1\nlow-code  1\n")
+    counts = json.loads(listed("list", "--count-by=base.version", "--json")[1])
+    assert {item["value"]: item["connectors"] for item in counts}[None] == 5
+    assert listed("--language=java", "list", "--assert-none")[0] == 1
+    assert "1 connector is selected, and none should be" in listed("--language=java", "list", "--assert-none")[2]
+    assert listed("--metadata-query=data.name == 'none'", "list", "--assert-none")[0] == 0
+
+
+def test_a_matrix_for_jobs(listed: List, tmp_path: Path) -> None:
+    """Into a file; an empty one is told, for GitHub refuses it."""
+    target = tmp_path / "matrix.json"
+    assert listed("list", "--format=gh-matrix", "--shards=3", "-o", str(target))[:2] == (0, "")
+    assert len(json.loads(target.read_text())["include"]) == 3
+    code, out, err = listed("--metadata-query=data.name == 'none'", "list", "--format=gh-matrix")
+    assert (code, out) == (0, '{"include": []}\n')
+    assert "the matrix is empty" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["list", "--shards=2"], "--shards spreads a matrix"),
+        (["list", "--sort=nothing"], "no selected connector has the field 'nothing'"),
+        (["list", "--count-by=version", "--format=csv"], "--count-by cannot be shown as csv"),
+        (["list", "-o", "/nonexistent/x"], "writing /nonexistent/x"),
+        (["--use-cdk-ref=main", "list"], "--use-cdk-ref is not supported"),
+        (["--modified", "--diffed-branch=nowhere", "list"], "there is no such branch"),
+    ],
+)
+def test_wrong_usage(listed: List, arguments: list[str], said: str) -> None:
+    """One line, exit code 2, nothing on stdout."""
+    code, out, err = listed(*arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_options_of_the_original_are_taken(listed: List) -> None:
+    """Scripts may go on passing what has no effect here; it is told."""
+    code, _, err = listed("--execute-timeout=60", "--disable-report-auto-open", "--concurrency=10", "list")
+    assert code == 0
+    assert [line.partition(":")[0] for line in err.splitlines()] == [
+        "! --execute-timeout has no effect",
+        "! --enable-report-auto-open has no effect",
+    ]
