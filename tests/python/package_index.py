@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 JSON = "application/vnd.pypi.simple.v1+json"
 
@@ -25,6 +27,8 @@ class File:
     sent: bytes | None = None  # instead of the body
     promised: int | None = None  # Content-Length
     cuts: int = 0  # how often only half of it is sent first
+    uploaded: str = ""  # upload-time (PEP 700)
+    more: dict[str, Any] = field(default_factory=dict)  # further keys of the page
 
 
 @dataclass
@@ -37,7 +41,13 @@ class Index:
     page: tuple[str, bytes] | None = None  # instead of every page: content type and body
     login: str = ""  # user:password without which nothing is given
     absolute: bool = False  # pages name files by full URLs
+    ranges: bool = True  # parts of files are given
+    context: ssl.SSLContext | None = None  # then it speaks TLS
     asked: list[str] = field(default_factory=list)
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).netloc
 
     def add(self, project: str, name: str, body: bytes, **details: Any) -> str:
         """A file of a project; its true sha256."""
@@ -70,7 +80,7 @@ def running(index: Index) -> Iterator[Index]:
                 return self._answer(200, index.page[1], {"Content-Type": index.page[0]})
             if project not in index.projects:
                 return self._answer(404, b"")
-            prefix = f"http://127.0.0.1:{server.server_port}" if index.absolute else ""
+            prefix = index.url.removesuffix("/simple/") if index.absolute else ""
             files = [_described(prefix, project, name, file) for name, file in index.projects[project].items()]
             document = {"meta": {"api-version": "1.1"}, "name": project, "versions": [], "files": files}
             return self._answer(200, json.dumps(document).encode(), {"Content-Type": JSON})
@@ -82,7 +92,14 @@ def running(index: Index) -> Iterator[Index]:
             if file.cuts:
                 file.cuts -= 1
                 return self._answer(200, file.body[: len(file.body) // 2], promised=len(file.body))
-            return self._answer(200, file.body if file.sent is None else file.sent, file.headers, file.promised)
+            body = file.body if file.sent is None else file.sent
+            if index.ranges and (wanted := self.headers.get("Range")):
+                first, _, last = wanted.removeprefix("bytes=").partition("-")
+                start = int(first) if first else max(0, len(body) - int(last))
+                part = body[start : int(last) + 1 if first else len(body)]
+                place = {"Content-Range": f"bytes {start}-{start + len(part) - 1}/{len(body)}"}
+                return self._answer(206, part, place)
+            return self._answer(200, body, file.headers, file.promised)
 
         def _answer(
             self, status: int, body: bytes, headers: dict[str, str] | None = None, promised: int | None = None
@@ -96,9 +113,11 @@ def running(index: Index) -> Iterator[Index]:
             self.close_connection = promised is not None
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if index.context:
+        server.socket = index.context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    index.url = f"http://127.0.0.1:{server.server_port}/simple/"
+    index.url = f"{'https' if index.context else 'http'}://127.0.0.1:{server.server_port}/simple/"
     try:
         yield index
     finally:
@@ -114,4 +133,5 @@ def _described(prefix: str, project: str, name: str, file: File) -> dict[str, An
         "url": f"{prefix}/files/{project}/{name}",
         "hashes": {"sha256": sha256} if sha256 else {},
     }
-    return document if file.size is None else {**document, "size": file.size}
+    known = {"size": file.size, "upload-time": file.uploaded or None}
+    return {**document, **{key: value for key, value in known.items() if value is not None}, **file.more}

@@ -55,11 +55,12 @@ class Shop:
         def no_root() -> Tree:
             raise AssertionError("no command should have to run")
 
+        python = interpreter or cpython()
         with ThreadPoolExecutor(4) as pool:
             workshop = environment.Workshop(
-                self.store, PackageIndex(self.index.url), no_root, interpreter or cpython(), pool, self.said.append
+                self.store, PackageIndex(self.index.url), no_root, python, pool, self.said.append
             )
-            return environment.prepare(Lock("test", packages), workshop, compiled=False)
+            return environment.prepare(environment.choose(Lock("test", packages), python), workshop, compiled=False)
 
 
 @pytest.fixture
@@ -81,27 +82,29 @@ def members(store: Store, layer: Layer) -> dict[str, tarfile.TarInfo]:
     return found
 
 
-def added(shop: Shop, prepared: Environment, base: Inventory) -> list[tuple[str, dict[str, tarfile.TarInfo]]]:
-    """The comment and the members of each layer."""
-    operations = layers.operations(shop.store, prepared, base)
-    return [(item.comment, members(shop.store, Layer.from_json(json.loads(item.layer)))) for item in operations]
+def added(shop: Shop, prepared: Environment) -> list[dict[str, tarfile.TarInfo]]:
+    """The members of each layer."""
+    return [members(shop.store, layer) for layer in layers.install(shop.store, prepared, cpython(), KEY).layers]
 
 
+KEY = Digest("a" * 64)
 NOTHING = Inventory(cpython(), (), ())
 
 
 def test_packages_become_a_layer(shop: Shop) -> None:
     """Every file of every wheel, in its place, owned by root, after its folders, at one fixed time."""
     prepared = shop.prepare(shop.wheel("one", "1.0", "one/a.py", "one/deep/b.py"), shop.wheel("two", "2.0"))
-    ((comment, found),) = added(shop, prepared, NOTHING)
-    assert comment == "install Python dependencies"
-    assert {f"{SITE}/one/a.py", f"{SITE}/one/deep/b.py", f"{SITE}/two.py"} <= set(found)
-    assert {(item.uid, item.gid, item.uname, item.mtime) for item in found.values()} == {(0, 0, "", 1)}
-    names = list(found)
-    for name in names:
-        parent = name.rpartition("/")[0]
-        assert not parent.startswith(f"{SITE}/") or names.index(parent) < names.index(name)
-    assert not any(SITE.startswith(name) for name in names), "folders of the base keep the base's modes"
+    files = {path for package in prepared.packages for path in package.paths}
+    assert {f"{SITE}/one/a.py", f"{SITE}/one/deep/b.py", f"{SITE}/two.py"} <= files
+    for found in added(shop, prepared):
+        assert {(item.uid, item.gid, item.uname, item.mtime) for item in found.values()} == {(0, 0, "", 1)}
+        names = list(found)
+        for name in names:
+            parent = name.rpartition("/")[0]
+            assert not parent.startswith(f"{SITE}/") or names.index(parent) < names.index(name)
+        assert not any(SITE.startswith(name) for name in names), "folders of the base keep the base's modes"
+        files -= {name for name, item in found.items() if item.isfile()}
+    assert files == set()
 
 
 def test_a_second_time_is_ready_and_the_same(shop: Shop) -> None:
@@ -120,15 +123,17 @@ def test_the_layer_does_not_depend_on_what_was_ready(shop: Shop, tmp_path: Path)
     """A warm store and an empty one give the same layer."""
     packages = (shop.wheel("one", "1.0"), shop.wheel("two", "1.0"))
     shop.prepare(packages[1])
-    warm = layers.operations(shop.store, shop.prepare(*packages), NOTHING)
+    warm = layers.install(shop.store, shop.prepare(*packages), cpython(), KEY).layers
     other = Shop(tmp_path / "other", shop.index)
-    assert layers.operations(other.store, other.prepare(*packages), NOTHING) == warm
+    assert layers.install(other.store, other.prepare(*packages), cpython(), KEY).layers == warm
 
 
 def test_another_layout_is_another_segment(shop: Shop) -> None:
     """The interpreter's folders and name are in the bytes, so they are in the key."""
     package = shop.wheel("one", "1.0")
-    paths = [shop.prepare(package, interpreter=cpython(version)).paths for version in ("3.11.2", "3.9.18")]
+    paths = [
+        set(shop.prepare(package, interpreter=cpython(version)).packages[0].paths) for version in ("3.11.2", "3.9.18")
+    ]
     assert not paths[0] & paths[1]
 
 
@@ -138,29 +143,33 @@ def test_of_a_path_of_several_the_last_by_name_stays(shop: Shop) -> None:
     two = shop.wheel("bbb", "1.0", "tests/__init__.py", "bbb.py")
     prepared = shop.prepare(one, two)
     assert prepared.collisions == {f"{SITE}/tests/__init__.py": "bbb"}
-    ((_, found),) = added(shop, prepared, NOTHING)
-    assert found[f"{SITE}/tests/__init__.py"].size == len("of bbb\n")
+    found = [name for layer in added(shop, prepared) for name, item in layer.items() if item.isfile()]
+    assert found.count(f"{SITE}/tests/__init__.py") == 1
     assert {f"{SITE}/aaa.py", f"{SITE}/bbb.py"} <= set(found)
-    alone = shop.prepare(one)
-    assert f"{SITE}/tests/__init__.py" in alone.paths
+    owner = next(package for package in prepared.packages if f"{SITE}/tests/__init__.py" in package.paths)
+    assert owner.name == "bbb"
+    assert f"{SITE}/tests/__init__.py" in shop.prepare(one).packages[0].paths
 
 
 def test_what_the_base_has_is_replaced(shop: Shop) -> None:
-    """A layer of removals comes first, with nothing that the environment brings, and it is told what was replaced."""
-    prepared = shop.prepare(shop.wheel("demo", "2.0", "demo/kept.py"))
+    """Its removals are a layer below that knows nothing of what comes: the same for every version and connector."""
     files = tuple(f"{SITE}/{path}" for path in ("demo/kept.py", "demo/gone.py", "demo-1.0.dist-info/RECORD"))
     other = installed.Distribution("other", "1.0", (f"{SITE}/other.py",))
     base = Inventory(cpython(), (installed.Distribution("demo", "1.0", files), other), (*files, *other.files))
-    (comment, gone), (_, found) = added(shop, prepared, base)
-    assert comment == "remove replaced Python distributions"
-    assert set(gone) == {f"{SITE}/.wh.demo-1.0.dist-info", f"{SITE}/demo/.wh.gone.py"}
-    assert f"{SITE}/demo/kept.py" in found
-    assert layers.replaced(prepared, base) == (("demo", "1.0", "2.0"),)
+    (gone,) = layers.removals(shop.store, ["demo", "fresh"], base, "this base")
+    assert gone.comment == "remove replaced Python distributions"
+    layer = Layer.from_json(json.loads(gone.layer))
+    assert set(members(shop.store, layer)) == {f"{SITE}/.wh.demo", f"{SITE}/.wh.demo-1.0.dist-info"}
+    assert layers.removals(shop.store, ["stranger", "demo"], base, "this base") == (gone,)
+    assert layers.removals(Store(shop.folder / "cold"), ["demo"], base, "this base") == (gone,)
+    assert layers.removals(shop.store, ["fresh"], base, "this base") == ()
+    lock = Lock("test", (shop.wheel("demo", "2.0", "demo/kept.py"), shop.wheel("fresh", "1.0")))
+    assert layers.replaced(environment.choose(lock, cpython()), base) == (("demo", "1.0", "2.0"),)
 
 
 def test_no_packages_no_layers(shop: Shop) -> None:
     """A connector without dependencies adds nothing to its base."""
-    assert added(shop, shop.prepare(), NOTHING) == []
+    assert added(shop, shop.prepare()) == []
 
 
 def test_a_wheel_of_something_else_is_refused(shop: Shop) -> None:
@@ -175,7 +184,7 @@ def test_a_wheel_of_something_else_is_refused(shop: Shop) -> None:
 
 def test_versions_may_be_spelt_differently(shop: Shop) -> None:
     """`1.0` in the lock and `1.0.0` in the wheel's name are one version."""
-    assert shop.prepare(shop.wheel("one", "1.0.0", claims="1.0")).paths
+    assert shop.prepare(shop.wheel("one", "1.0.0", claims="1.0")).packages
 
 
 def test_what_has_no_file_for_this_python_is_told(shop: Shop) -> None:

@@ -39,13 +39,13 @@ def base(tmp_path: Path, *distributions: tuple[str, str, Files]) -> Path:
     return root
 
 
-def removals(root: Path, names: set[str], supplied: list[str], interpreter: Interpreter = PYTHON) -> list[str]:
+def removals(root: Path, names: set[str], interpreter: Interpreter = PYTHON) -> list[str]:
     """The whited-out paths."""
     tree = Tree((root,))
     folders = installed.folders(interpreter)
     present = installed.distributions(tree, interpreter)
     files = installed.files_below(tree, folders)
-    entries = installed.removals(present, files, names, supplied, folders)
+    entries = installed.removals(present, files, names, folders)
     assert all(Path(entry.path).name.startswith(WHITEOUT) for entry in entries)
     return [entry.path.replace(WHITEOUT, "") for entry in entries]
 
@@ -53,8 +53,8 @@ def removals(root: Path, names: set[str], supplied: list[str], interpreter: Inte
 def replaced(tmp_path: Path, root: Path, name: str, version: str, files: Files) -> list[str]:
     """Replaces a distribution in the root as the two layers do; what was whited out."""
     new = tmp_path / "new"
-    paths = install(new, tmp_path, name, version, files)
-    gone = removals(root, {name}, paths)
+    install(new, tmp_path, name, version, files)
+    gone = removals(root, {name})
     for path in gone:
         target = root / path
         assert target.exists(), f"{path} was whited out and is not there"
@@ -96,24 +96,24 @@ def test_an_older_version_goes_as_pip_removes_it(tmp_path: Path) -> None:
     """What only the old one had is gone, what both have is the new one's, and the name is there once."""
     root = base(tmp_path, ("demo", "1.0", OLD), ("other", "1.0", {"other.py": ""}))
     gone = replaced(tmp_path, root, "demo", "2.0", NEW)
-    assert gone == [f"{SITE}/demo-1.0.dist-info", f"{SITE}/demo/gone"]
+    assert gone == [f"{SITE}/demo", f"{SITE}/demo-1.0.dist-info"]
     assert found(root) == {"demo": "2.0", "other": "1.0"}
     assert {path.name for path in (root / SITE / "demo").iterdir()} == {"__init__.py", "kept.py", "fresh.py"}
     assert (root / SITE / "demo/kept.py").read_text() == "new"
     assert (root / SITE / "README.txt").exists()
 
 
-def test_the_same_version_is_not_whited_out(tmp_path: Path) -> None:
-    """What the environment supplies at the same path needs no removal: a whiteout above it would hide nothing."""
+def test_the_same_version_is_whited_out_too(tmp_path: Path) -> None:
+    """What goes does not depend on what comes in the layers above: so whoever replaces the same shares the layer."""
     root = base(tmp_path, ("demo", "1.0", OLD))
-    assert replaced(tmp_path, root, "demo", "1.0", OLD) == []
+    assert replaced(tmp_path, root, "demo", "1.0", OLD) == [f"{SITE}/demo", f"{SITE}/demo-1.0.dist-info"]
     assert found(root) == {"demo": "1.0"}
 
 
 def test_what_is_not_replaced_stays(tmp_path: Path) -> None:
     """A distribution of the base that the environment does not have keeps every file."""
     root = base(tmp_path, ("demo", "1.0", OLD))
-    assert removals(root, {"another"}, []) == []
+    assert removals(root, {"another"}) == []
 
 
 def test_a_folder_that_others_share_stays(tmp_path: Path) -> None:
@@ -123,12 +123,12 @@ def test_a_folder_that_others_share_stays(tmp_path: Path) -> None:
         ("google_one", "1.0", {"google/one/a.py": "", "google/one/b.py": "", "google/common.py": ""}),
         ("google_two", "1.0", {"google/two/a.py": ""}),
     )
-    assert removals(root, {"google-one"}, []) == [
+    assert removals(root, {"google-one"}) == [
         f"{SITE}/google/common.py",
         f"{SITE}/google/one",
         f"{SITE}/google_one-1.0.dist-info",
     ]
-    both = removals(root, {"google-one", "google-two"}, [])
+    both = removals(root, {"google-one", "google-two"})
     assert f"{SITE}/google" in both
     assert not any(path.startswith(f"{SITE}/google/") for path in both)
 
@@ -148,12 +148,12 @@ def test_byte_code_beside_goes_along(tmp_path: Path) -> None:
 
 
 def test_scripts_go_and_their_folder_stays(tmp_path: Path) -> None:
-    """A script of the old one goes unless the new one has it too; Python's own are nobody's."""
+    """Each script of the old one goes, and comes again if the new one has it; Python's own are nobody's."""
     points = "[console_scripts]\none = demo:a\ntwo = demo:b\n"
     root = base(tmp_path, ("demo", "1.0", {"demo.py": "", "demo-1.0.dist-info/entry_points.txt": points}))
     new: Files = {"demo.py": "", "demo-2.0.dist-info/entry_points.txt": points.replace("one", "three")}
     gone = replaced(tmp_path, root, "demo", "2.0", new)
-    assert gone == [f"{BIN}/one", f"{SITE}/demo-1.0.dist-info"]
+    assert gone == [f"{BIN}/one", f"{BIN}/two", f"{SITE}/demo-1.0.dist-info", f"{SITE}/demo.py"]
     assert {path.name for path in (root / BIN).iterdir()} == {"python3.11", "two", "three"}
 
 
@@ -162,7 +162,7 @@ def test_shared_folders_are_never_removed(tmp_path: Path) -> None:
     points = "[console_scripts]\none = demo:a\n"
     root = tmp_path / "base"
     install(root, tmp_path, "demo", "1.0", {"demo.py": "", "demo-1.0.dist-info/entry_points.txt": points})
-    assert removals(root, {"demo"}, []) == [f"{BIN}/one", f"{SITE}/demo-1.0.dist-info", f"{SITE}/demo.py"]
+    assert removals(root, {"demo"}) == [f"{BIN}/one", f"{SITE}/demo-1.0.dist-info", f"{SITE}/demo.py"]
 
 
 def test_a_file_becomes_a_folder_and_back(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_record_that_lies_reaches_nothing_else(tmp_path: Path, record: str) ->
     root = base(tmp_path, ("demo", "1.0", {"demo.py": ""}))
     with (root / SITE / "demo-1.0.dist-info/RECORD").open("a") as file:
         file.write(record)
-    assert "etc/passwd" not in removals(root, {"demo"}, [])
+    assert "etc/passwd" not in removals(root, {"demo"})
 
 
 @pytest.mark.parametrize("damage", ["no RECORD", "empty RECORD", "no METADATA", "not UTF-8"])
@@ -197,7 +197,7 @@ def test_a_damaged_distribution_is_no_error(tmp_path: Path, damage: str) -> None
             (info / "METADATA").unlink()
         case _:
             (info / "RECORD").write_bytes(b"demo/\xff.py,,\n")
-    assert str(info.relative_to(root)) in removals(root, {"demo"}, [])
+    assert str(info.relative_to(root)) in removals(root, {"demo"})
 
 
 def test_purelib_and_platlib_may_differ(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_purelib_and_platlib_may_differ(tmp_path: Path) -> None:
     other = replace(PYTHON, platlib=f"/{lib64}")
     shutil.copytree(root / SITE, root / lib64)
     assert [item.name for item in installed.distributions(Tree((root,)), other)] == ["demo", "demo"]
-    assert {path.split("/")[2] for path in removals(root, {"demo"}, [], other)} == {"lib", "lib64"}
+    assert {path.split("/")[2] for path in removals(root, {"demo"}, other)} == {"lib", "lib64"}
 
 
 def test_a_distribution_survives_json(tmp_path: Path) -> None:

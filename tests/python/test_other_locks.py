@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from airbyte_ci.errors import LockError
 from airbyte_ci.python import pylock, uv_lock
 from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import Lock
+from airbyte_ci.python.lock import Lock, Wish
 from tests.python.interpreters import cpython
 
 PROJECT = """\
@@ -124,15 +124,74 @@ def test_a_broken_uv_lock_is_one_clear_line(text: str, reason: str) -> None:
             "without a sha256",
         ),
         (
-            "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'a'\nversion = '1'\n"
-            "[packages.directory]\npath = '.'\n",
-            "not from an index",
+            "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'a'\n"
+            "[packages.vcs]\ntype = 'hg'\nurl = 'https://x'\ncommit-id = '1'\n",
+            "of version control only git",
         ),
     ],
-    ids=["no packages", "another version", "no sha256", "a folder"],
+    ids=["no packages", "another version", "no sha256", "mercurial"],
 )
 def test_a_pylock_that_cannot_be_used_is_one_clear_line(text: str, reason: str) -> None:
     """Each reason names the file."""
     with pytest.raises(LockError, match=reason) as raised:
         pylock.select(text, cpython("3.11.2"), "connectors/source-sample/pylock.toml")
     assert "pylock.toml" in raised.value.message
+
+
+WISHED = """\
+[project]
+name = "source-sample"
+version = "0.1.0"
+requires-python = ">=3.11"
+dependencies = ["idna"]
+
+[project.optional-dependencies]
+more = ["six"]
+
+[dependency-groups]
+prod = ["attrs"]
+"""
+
+
+@pytest.mark.slow
+def test_wished_groups_and_extras_are_uvs(tmp_path: Path) -> None:
+    """Main only, unless a group or an extra is wished; a wish that the lock cannot grant is refused; both forms."""
+    (tmp_path / "pyproject.toml").write_text(WISHED)
+    _uv(tmp_path, "lock", "--quiet")
+    _uv(
+        tmp_path,
+        *("export", "--quiet", "--no-emit-project", "--all-groups", "--all-extras", "--no-default-groups"),
+        *("--format=pylock.toml", "-o", "pylock.toml"),
+    )
+    text, place = (tmp_path / "uv.lock").read_text(), "connectors/source-sample"
+    for wish, names in (
+        (Wish(), ["idna"]),
+        (Wish(extras=("More",)), ["idna", "six"]),
+        (Wish(groups=("prod",), extras=("more",)), ["attrs", "idna", "six"]),
+    ):
+        lock = uv_lock.select(text, WISHED, cpython(), place, wish)
+        assert [package.name for package in lock.packages] == names
+    stale = WISHED.replace('"six"', '"six>=1"')
+    assert uv_lock.select(text, stale, cpython(), place).packages
+    with pytest.raises(LockError, match="does not match"):
+        uv_lock.select(text, stale, cpython(), place, Wish(extras=("more",)))
+    with pytest.raises(LockError, match="has no group 'none'"):
+        uv_lock.select(text, WISHED, cpython(), place, Wish(groups=("none",)))
+
+
+def test_wished_groups_and_extras_of_a_pylock() -> None:
+    """PEP 751's markers on extras and groups; default groups are always there."""
+    text = """
+lock-version = "1.0"
+created-by = "x"
+extras = ["more"]
+dependency-groups = ["base", "prod"]
+default-groups = ["base"]
+"""
+    for name, marker in (("a", ""), ("b", "'more' in extras"), ("c", "'prod' in dependency_groups")):
+        text += f'[[packages]]\nname = "{name}"\nversion = "1"\n' + (f'marker = "{marker}"\n' if marker else "")
+        text += f'wheels = [{{url = "https://f/{name}-1-py3-none-any.whl", hashes = {{sha256 = "{"0" * 64}"}}}}]\n'
+    for wish, names in ((Wish(), "a"), (Wish(extras=("more",)), "ab"), (Wish(("prod",), ("more",)), "abc")):
+        assert "".join(item.name for item in pylock.select(text, cpython(), "pylock.toml", wish).packages) == names
+    with pytest.raises(LockError, match="has no extra 'none'"):
+        pylock.select(text, cpython(), "pylock.toml", Wish(extras=("none",)))

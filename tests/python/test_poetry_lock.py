@@ -8,6 +8,7 @@ import pytest
 from airbyte_ci.errors import LockError
 from airbyte_ci.python import constraints, poetry
 from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.lock import Wish
 from tests.python.interpreters import cpython
 from tests.python.locks import lock, package, project, real, select
 
@@ -267,6 +268,67 @@ def test_the_examples_locks_are_current(path: Path) -> None:
     assert poetry.select(text, pyproject, cpython(python), path.parent.name).packages
 
 
+# --- groups and extras ----------------------------------------------------------------------------
+
+_WISHED = """
+[tool.poetry]
+name = "x"
+[tool.poetry.dependencies]
+python = "^3.9"
+a = "*"
+b = { version = "*", optional = true }
+[tool.poetry.extras]
+More = ["b"]
+[tool.poetry.group.prod.dependencies]
+c = "*"
+[tool.poetry.group.dev.dependencies]
+d = "*"
+"""
+_WISHED_STANDARD = """
+[project]
+name = "x"
+requires-python = ">=3.9"
+dependencies = ["a"]
+[project.optional-dependencies]
+more = ["b"]
+[dependency-groups]
+prod = ["c"]
+dev = [{include-group = "prod"}, "d"]
+"""
+
+
+@pytest.mark.parametrize("pyproject", [_WISHED, _WISHED_STANDARD], ids=["poetry's tables", "standard"])
+@pytest.mark.parametrize(
+    ("wish", "names"),
+    [
+        (Wish(), "a"),
+        (Wish(extras=("more",)), "ab"),
+        (Wish(groups=("Prod",)), "ac"),
+        (Wish(groups=("prod",), extras=("more",)), "abc"),
+    ],
+    ids=str,
+)
+def test_groups_and_extras_are_there_when_they_are_wished(pyproject: str, wish: Wish, names: str) -> None:
+    """Main dependencies only, but for a wish; format 2.1's markers by group and by extra are heeded."""
+    lines = {
+        "a": "groups = ['main']",
+        "b": "groups = ['main']\nmarkers = \"extra == 'more'\"",
+        "c": "groups = ['prod', 'dev']\nmarkers = {prod = \"python_version >= '3.9'\"}",
+        "d": "groups = ['dev']",
+    }
+    text = lock(pyproject, *(package(name, "1.0", more) for name, more in lines.items()))
+    found = poetry.select(text, pyproject, cpython(), "connectors/x", wish)
+    assert "".join(item.name for item in found.packages) == names
+
+
+@pytest.mark.parametrize("wish", [Wish(groups=("none",)), Wish(extras=("none",))], ids=str)
+def test_a_wish_that_cannot_be_granted_is_refused(wish: Wish) -> None:
+    """The kind and the name."""
+    text = lock(_WISHED, package("a", "1.0"))
+    with pytest.raises(LockError, match=r"pyproject.toml has no (group|extra) 'none'"):
+        poetry.select(text, _WISHED, cpython(), "connectors/x", wish)
+
+
 # --- current or stale -----------------------------------------------------------------------------
 
 _POETRY = '[tool.poetry]\nname = "x"\n[tool.poetry.dependencies]\npython = "^3.9"\nsix = "^1.16"\n'
@@ -373,12 +435,13 @@ _GOOD = lock(_PYPROJECT, package("a", "1.0"))
             lock(_PYPROJECT, package("a", "1.0"), python="^3.12"),
             "poetry.lock is for Python ^3.12, and the base image has Python 3.11.2",
         ),
-        *(
-            (
-                lock(_PYPROJECT, package("a", "1.0", more=f'[package.source]\ntype = "{kind}"\nurl = "x"\n')),
-                f"poetry.lock: a comes from {kind}, not from an index",
-            )
-            for kind in ("git", "directory", "file", "url")
+        (
+            lock(_PYPROJECT, package("a", "1.0", more='[package.source]\ntype = "svn"\nurl = "x"\n')),
+            "poetry.lock: a comes from 'svn', which is not known",
+        ),
+        (
+            lock(_PYPROJECT, package("a", "1.0", more='[package.source]\ntype = "git"\nurl = "x"\n')),
+            "poetry.lock: a comes from git at 'no commit', which is not a full commit id",
         ),
     ],
 )

@@ -10,6 +10,7 @@ from airbyte_ci.oci.store import Store
 from airbyte_ci.python import index as indexes
 from airbyte_ci.python import pinned, requirements
 from airbyte_ci.python.index import PackageIndex
+from airbyte_ci.python.lock import FromArchive, FromDirectory, FromGit, FromIndex, Origin
 from tests.python import package_index
 from tests.python.interpreters import cpython
 from tests.python.package_index import Index
@@ -21,16 +22,71 @@ def test_pinned_requirements_are_read() -> None:
     """Continued lines, comments, markers, extras and several hashes, as pip-compile and uv write them."""
     text = f"""
 # a comment
+--index-url https://own.example/simple
 Some_Thing[extra]==1.0 \\
     --hash=sha256:{A} \\
     --hash=sha256:{B}
     # via something
 other==2.0.post1 ; python_version < "3.12" --hash=sha256:{A}  # why
 """
-    one, two = requirements.parse(text, "r.txt")
+    document = requirements.parse(text, "r.txt")
+    one, two = document.entries
+    assert document.index_url == "https://own.example/simple"
     assert (one.name, one.version, one.hashes, one.marker) == ("some-thing", "1.0", frozenset({A, B}), None)
     assert (two.name, two.version, two.hashes) == ("other", "2.0.post1", frozenset({A}))
-    assert str(two.marker) == 'python_version < "3.12"'
+    assert (one.extras, str(two.marker)) == (frozenset({"extra"}), 'python_version < "3.12"')
+
+
+COMMIT = "c" * 40
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "origin"),
+    [
+        ("-e .", None, None),
+        ("-e ./lib[x]", "the-lib", FromDirectory("./lib", editable=True)),
+        ("../lib ; python_version > '3'", "the-lib", FromDirectory("../lib")),
+        ("../lib ; python_version < '3'", None, None),
+        ("lib @ file:///srv/lib", "lib", FromDirectory("/srv/lib")),
+        (
+            f"lib @ git+https://u:p@host/lib.git@{COMMIT}#subdirectory=x",
+            "lib",
+            FromGit("https://host/lib.git", COMMIT, "x"),
+        ),
+        (f"lib @ git+file:///srv/lib@{COMMIT}", "lib", FromGit("file:///srv/lib", COMMIT)),
+        (f"git+ssh://git@host/lib.git@{COMMIT}#egg=Lib", "lib", FromGit("ssh://git@host/lib.git", COMMIT)),
+        (
+            f"https://u:p@host/lib-1.0-py3-none-any.whl --hash=sha256:{A}",
+            "lib",
+            FromArchive("https://host/lib-1.0-py3-none-any.whl"),
+        ),
+        (f"lib @ https://host/lib-1.0.tar.gz#sha256={A}", "lib", FromArchive("https://host/lib-1.0.tar.gz")),
+        (
+            f"./wheels/lib-1.0-py3-none-any.whl --hash=sha256:{A}",
+            "lib",
+            FromArchive("./wheels/lib-1.0-py3-none-any.whl"),
+        ),
+    ],
+)
+def test_what_comes_from_elsewhere_has_an_origin(
+    tmp_path: Path, line: str, name: str | None, origin: Origin | None
+) -> None:
+    """Folders, git and archives, as pip writes them; the connector itself is no package, and no login stays."""
+    lock = pinned.lock(
+        Store(tmp_path), PackageIndex(None, offline=True), cpython(), line, "r.txt", name_of=lambda _: "the-lib"
+    )
+    assert [(package.name, package.origin) for package in lock.packages] == ([(name, origin)] if name else [])
+    assert all([file.sha256 for file in package.files] == [A] for package in lock.packages if package.files)
+
+
+def test_included_files_are_read(tmp_path: Path) -> None:
+    """-r is relative to the file that says it; -c only constrains."""
+    files = {"more/a.txt": "-r b.txt\na==1.0", "more/b.txt": "b==1.0", "c.txt": "c==1.0"}
+    document = requirements.parse("-r more/a.txt\n-c c.txt\nd", "r.txt", files.__getitem__)
+    assert [entry.name for entry in document.entries] == ["b", "a", "d"]
+    assert [entry.name for entry in document.constraints] == ["c"]
+    with pytest.raises(LockError, match="includes itself"):
+        requirements.parse("-r r.txt", "r.txt", lambda _: "-r r.txt")
 
 
 @pytest.mark.parametrize(
@@ -41,23 +97,29 @@ other==2.0.post1 ; python_version < "3.12" --hash=sha256:{A}  # why
         (f"demo>=1.0 --hash=sha256:{A}", "demo is not pinned to one version with hashes"),
         (f"demo==1.* --hash=sha256:{A}", "demo is not pinned to one version with hashes"),
         (f"demo==1.0,==1.1 --hash=sha256:{A}", "demo is not pinned to one version with hashes"),
-        (f"demo @ https://x/demo.whl --hash=sha256:{A}", "demo is not pinned to one version with hashes"),
-        (f"demo==1.0 --hash=sha512:{A}", "is not a requirement"),
-        (f"demo==1.0 --hash=sha256:{A[:-1]}", "is not a requirement"),
+        ("demo @ https://x/demo-1.0.tar.gz", "demo is not locked by one sha256"),
+        (f"demo @ https://x/demo --hash=sha256:{A}", "demo comes from https://x/demo, which is neither a wheel nor"),
+        ("demo @ git+https://x/demo@main", "demo comes from git at 'main', which is not a full commit id"),
+        ("-e git+https://user:secret@x/demo@main", "demo@main comes from git at 'main', which is not a full commit"),
+        ("--find-links https://user:secret@x/", "'--find-links https://x/' is not understood"),
+        ("demo @ hg+https://x/demo@1", "demo comes from hg+https, and of version control only git is understood"),
+        (f"demo==1.0 --hash=sha512:{A}", "has a hash that is not a sha256"),
+        (f"demo==1.0 --hash=sha256:{A[:-1]}", "has a hash that is not a sha256"),
         (f"demo==1.0 --hash=sha256:{A.upper()}", "is not a requirement"),
-        ("-r other.txt", "'-r other.txt' is not a requirement"),
-        ("--index-url https://x/simple", "is not a requirement"),
-        ("-e .", "'-e .' is not a requirement"),
-        ("./demo.whl", "is not a requirement"),
-        ("<<<<<<< HEAD", "'<<<<<<< HEAD' is not a requirement"),
+        ("-r other.txt", "'-r other.txt' is not understood"),
+        ("--no-binary :all:", "'--no-binary :all:' is not understood"),
+        ("--extra-index-url https://${TOKEN}@x/simple", "takes an index from a variable, which is not read here"),
+        ("./demo.whl", "./demo.whl is not locked by one sha256"),
+        ("<<<<<<< HEAD", "holds merge conflict markers"),
     ],
 )
-def test_what_is_not_pinned_is_refused(line: str, said: str) -> None:
-    """The error names the file and the requirement."""
+def test_what_is_not_pinned_is_refused(tmp_path: Path, line: str, said: str) -> None:
+    """One line that names the file and the requirement."""
     with pytest.raises(LockError) as caught:
-        requirements.parse(f"good==1.0 --hash=sha256:{A}\n{line}\n", "r.txt")
-    assert caught.value.message.startswith("r.txt: ")
+        pinned.lock(Store(tmp_path), PackageIndex(None, offline=True), cpython(), line, "r.txt")
+    assert caught.value.message.startswith("r.txt")
     assert said in caught.value.message
+    assert "secret" not in str(caught.value)
 
 
 @pytest.fixture
@@ -92,3 +154,14 @@ def test_a_hash_that_no_index_has_is_told(tmp_path: Path, index: Index) -> None:
     index.add("demo", "demo-1.0-py3-none-any.whl", b"other")
     with pytest.raises(PackageError, match=r"fetching demo 1\.0: no index has a file with a required hash"):
         pinned.lock(Store(tmp_path), PackageIndex(index.url), cpython(), f"demo==1.0 --hash=sha256:{A}\n", "r.txt")
+
+
+def test_an_index_that_the_file_names_is_where_its_packages_come_from(tmp_path: Path, index: Index) -> None:
+    """What only that index has is fetched from it later too; what a configured one has needs no name."""
+    own = index.add("own", "own-1.0-py3-none-any.whl", b"own")
+    with package_index.running(Index()) as public:
+        both = public.add("both", "both-1.0-py3-none-any.whl", b"both")
+        index.add("both", "both-1.0-py3-none-any.whl", b"both")
+        text = f"--extra-index-url {index.url}\nown==1.0 --hash=sha256:{own}\nboth==1.0 --hash=sha256:{both}\n"
+        lock = pinned.lock(Store(tmp_path), PackageIndex(public.url), cpython(), text, "r.txt")
+    assert [package.origin for package in lock.packages] == [FromIndex(), FromIndex(index.url.rstrip("/"))]

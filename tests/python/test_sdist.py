@@ -64,5 +64,5 @@ def test_the_contents_stay() -> None:
 
 def test_the_shipped_build_requirements_are_pinned() -> None:
     """Everything that builds an sdist is named with one version and its hashes."""
-    names = {item.name for item in requirements.parse(sdist.build_requirements(), "build-requirements.txt")}
+    names = {item.name for item in requirements.parse(sdist.build_requirements(), "build-requirements.txt").entries}
     assert {"pip", "setuptools", "wheel"} <= names

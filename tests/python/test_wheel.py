@@ -235,40 +235,8 @@ def test_folders_in_a_wheel_are_no_files(tmp_path: Path) -> None:
 # --- refused ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "../outside.py",
-        "demo/../../outside.py",
-        "demo/../inside.py",
-        "/etc/passwd",
-        "./demo.py",
-        "demo//a.py",
-        "demo-1.0.data/scripts/../../../../../etc/cron.d/x",
-        "demo-1.0.data/data/../../../etc/passwd",
-        "./demo-1.0.data/scripts/x",
-        "..",
-    ],
-)
-def test_no_file_lands_elsewhere(tmp_path: Path, path: str) -> None:
-    """A name that is not a plain path inside of its folder is refused, in RECORD or not."""
-    assert "would land outside" in refusal(wheels.make(tmp_path, files={path: "x"}))
-
-
-def test_a_script_cannot_be_called_a_path(tmp_path: Path) -> None:
-    """An entry point's name is a file's name in the scripts folder, never a way out of it."""
-    points = "[console_scripts]\n../../../etc/cron.d/x = demo:main\n"
-    assert "would land outside of /usr/local/bin" in refusal(
-        wheels.make(tmp_path, files={f"{INFO}/entry_points.txt": points})
-    )
-
-
-def test_a_file_called_as_the_data_folder_is_refused(tmp_path: Path) -> None:
-    """It is neither a file of the package nor one of a scheme (and made installer search for ever)."""
-    assert "is a file, and should be a folder" in refusal(wheels.make(tmp_path, files={"demo-1.0.data": "x"}))
-
-
 GOOD = {"demo/a.py": "a = 1\n"}
+MD5 = base64.urlsafe_b64encode(hashlib.md5(b"a = 1\n").digest()).decode().rstrip("=")
 
 
 @pytest.mark.parametrize(
@@ -309,7 +277,7 @@ def test_record_must_be_right(tmp_path: Path) -> None:
         ([*good[:2], wheels.row("demo/a.py", b"a = 2\n")], "hash / size of demo/a.py didn't match RECORD"),
         ([*good[:2], good[2].rpartition(",")[0] + ",7"], "didn't match RECORD"),
         ([*good[:2], "demo/a.py,,"], "hash / size of demo/a.py is not included in RECORD"),
-        ([*good[:2], "demo/a.py,md5=AAAA,6"], "RECORD"),
+        ([*good[:2], f"demo/a.py,md5={MD5},6"], "a hash of demo/a.py that counts for nothing (md5)"),
         ([*good[:2], "demo/a.py,nonsense=AAAA,6"], "RECORD"),
         ([*good[:2], "demo/a.py"], "RECORD"),
     ):
@@ -317,12 +285,6 @@ def test_record_must_be_right(tmp_path: Path) -> None:
     path = wheels.make(tmp_path, files=GOOD)
     path.write_bytes(path.read_bytes().replace(b"RECORD", b"RECORE"))
     assert "Unable to retrieve `RECORD`" in refusal(path)
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_member_may_come_once(tmp_path: Path) -> None:
-    """Two members of one name: which of them was recorded cannot be told."""
-    assert "demo/a.py is not mentioned in RECORD" in refusal(wheels.make(tmp_path, files=GOOD, twice=["demo/a.py"]))
 
 
 @pytest.mark.parametrize("damage", ["text", "empty", "cut", "flipped", "encrypted", "method"])
@@ -341,20 +303,46 @@ def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
             "method": data[: flags + 2] + b"\x63\0" + data[flags + 4 :],
         }[damage]
     )
-    assert "it is not a valid wheel" in refusal(path)
-
-
-def test_a_wheel_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The declared sizes are summed up before anything is read."""
-    path = wheels.make(tmp_path, files={"demo/a.py": "x" * 2000})
-    monkeypatch.setattr(wheel, "_SIZE_LIMIT", 1000)
-    assert "it unpacks to more than a wheel may" in refusal(path)
+    assert any(
+        said in refusal(path) for said in ("it is not a valid wheel", "is not what the archive's directory says")
+    )
 
 
 def test_a_file_name_that_is_no_wheels_is_refused(tmp_path: Path) -> None:
     """The name is part of what a wheel is: without it, its tags are not known."""
     for name in ("demo.whl", "demo-1.0.whl", "demo-1.0-py3-none-any.zip", "demo-x-py3-none-any.whl"):
         assert refusal(wheels.make(tmp_path, filename=name))
+
+
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512", "blake2b"])
+def test_better_hashes_count_too(tmp_path: Path, algorithm: str) -> None:
+    """RECORD may say more than sha256, padded or in hex as some builders write it; our own has sha256."""
+    digest = hashlib.new(algorithm, b"a = 1\n")
+    for value in (digest.hexdigest(), base64.urlsafe_b64encode(digest.digest()).decode()):
+        info = [
+            wheels.row(f"{INFO}/METADATA", wheels.METADATA.format(name="demo", version="1.0").encode()),
+            wheels.row(f"{INFO}/WHEEL", wheels.WHEEL.encode()),
+        ]
+        found = read(wheels.make(tmp_path, files=GOOD, record=[*info, f"demo/a.py,{algorithm}={value},6"]))
+        assert wheels.row("demo/a.py", b"a = 1\n") in text(found[f"{SITE}/{INFO}/RECORD"])
+
+
+def test_large_files_wait_on_disk(tmp_path: Path) -> None:
+    """With a folder for them, contents beyond a few MB are not held in memory; the files are the same."""
+    files: dict[str, str | bytes] = {f"demo/{n}.bin": bytes([n]) * (700_000 + n) for n in range(20)}
+    files["demo/large.so"] = b"large" * 500_000
+    files["demo-1.0.data/scripts/large"] = b"#!python\n" + b"\0" * (3 << 20)
+    path = wheels.make(tmp_path, files=files)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    spilt = {entry.path: entry for entry in wheel.read(path, path.name, PYTHON, scratch).entries}
+    held = sum(len(entry.content) for entry in spilt.values() if isinstance(entry.content, bytes))
+    assert held <= 9 << 20
+    plain = read(path)
+    for place, entry in spilt.items():
+        content = entry.content.read_bytes() if isinstance(entry.content, Path) else entry.content
+        assert (content, entry.mode) == (plain[place].content, plain[place].mode)
+    assert isinstance(spilt["usr/local/bin/large"].content, Path)
 
 
 @given(st.binary(max_size=200))

@@ -1,7 +1,8 @@
 """Byte code: compiled once per wheel by the image's own Python, the same bytes every time (design, decision 4)."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+import struct
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,13 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Segment, make_segment
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.oci.tar import Entry
+from airbyte_ci.python.contents import Contents
 from airbyte_ci.python.interpreter import Interpreter
 
-FORMAT_VERSION = 1
-_WORKER = Path(__file__).with_name("bytecode_worker.py")
+FORMAT_VERSION = 2
+# What runs in the image, by file name: the worker starts the compiler, which needs the last one before 3.11.
+_PROGRAMS = ("bytecode_worker.py", "bytecode_compiler.py", "bytecode_marshal.py")
+_PLACE = "/.airbyte-ci"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +70,19 @@ def _compile(
     store: Store, root: Tree, interpreter: Interpreter, keys: Mapping[Digest, Digest], executor: Executor
 ) -> None:
     with store.scratch() as folder:
-        roots = sorted({interpreter.purelib, interpreter.platlib})
-        jobs = [[f"/.airbyte-ci/blobs/{raw.hex}", f"/.airbyte-ci/out/{raw.hex}", *roots] for raw in keys]
-        (folder / "jobs.json").write_text(json.dumps(jobs))
-        (folder / "out").mkdir()
+        for part in ("questions", "answers"):
+            (folder / part).mkdir()
+        roots = (interpreter.purelib, interpreter.platlib)
+        for raw in keys:
+            write_question(store.path(raw), folder / "questions" / raw.hex, roots)
+        programs = [f"{_PLACE}/{name}" for name in _PROGRAMS]
         command = sandbox.Command(
-            (interpreter.executable, "-I", "-S", "-B", "/.airbyte-ci/worker.py", "/.airbyte-ci/jobs.json"),
+            (interpreter.executable, "-I", "-S", "-B", *programs[:2], f"{_PLACE}/questions", f"{_PLACE}/answers"),
             {"PATH": "/usr/local/bin:/usr/bin:/bin"},
             mounts=(
-                sandbox.Mount(store.path(next(iter(keys))).parent, "/.airbyte-ci/blobs"),
-                sandbox.Mount(folder / "out", "/.airbyte-ci/out", writable=True),
-                sandbox.Mount(folder / "jobs.json", "/.airbyte-ci/jobs.json"),
-                sandbox.Mount(_WORKER, "/.airbyte-ci/worker.py"),
+                sandbox.Mount(folder / "questions", f"{_PLACE}/questions"),
+                sandbox.Mount(folder / "answers", f"{_PLACE}/answers", writable=True),
+                *(sandbox.Mount(Path(__file__).with_name(name), f"{_PLACE}/{name}") for name in _PROGRAMS),
             ),
             timeout=1800,
         )
@@ -86,16 +91,32 @@ def _compile(
             last = finished.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise SandboxError(f"compiling byte code with the image's Python: {''.join(last)}")
         for raw, key in keys.items():
-            entries = _entries((folder / "out" / raw.hex).read_bytes())
-            segment = make_segment(store, entries, executor)
-            paths = [entry.path for entry in entries]
-            store.remember(key, {"segment": segment.to_json(), "paths": paths})
+            _remember(store, key, folder / "answers" / raw.hex, executor)
 
 
-def _entries(answer: bytes) -> list[Entry]:
-    head, _, body = answer.partition(b"\n")
-    entries, start = [], 0
-    for path, size in json.loads(head):
-        entries.append(Entry(path, content=body[start : start + size]))
-        start += size
-    return entries
+def write_question(segment: Path, target: Path, roots: Iterable[str]) -> None:
+    """The Python files of a segment below `roots`, sorted: `<path length: 4><size: 8><path><source>` for each."""
+    folders = tuple(f"{root.strip('/')}/" for root in roots)
+    with tarfile.open(segment, "r:") as archive, target.open("wb") as file:
+        for member in sorted(archive, key=lambda item: item.name):
+            if member.isfile() and member.name.endswith(".py") and member.name.startswith(folders):
+                reader = archive.extractfile(member)
+                assert reader is not None
+                name = member.name.encode("utf-8", "surrogateescape")
+                file.write(struct.pack("<IQ", len(name), member.size) + name + reader.read())
+
+
+def _remember(store: Store, key: Digest, answer: Path, executor: Executor) -> None:
+    with store.scratch() as folder:
+        entries = list(_entries(answer, Contents(folder)))
+        segment = make_segment(store, entries, executor)
+    store.remember(key, {"segment": segment.to_json(), "paths": [entry.path for entry in entries]})
+
+
+def _entries(answer: Path, contents: Contents) -> Iterator[Entry]:
+    """The compiler's answer: `<path length: 4><size: 8><path><byte code>` for each file."""
+    with answer.open("rb") as file:
+        while head := file.read(12):
+            length, size = struct.unpack("<IQ", head)
+            path = file.read(length).decode("utf-8", "surrogateescape")
+            yield Entry(path, content=contents.keep(iter((file.read(size),))).content)

@@ -1,11 +1,12 @@
 """The environment: a lock's packages as layer segments, each made once per wheel and shared by the whole fleet.
 
-Knows wheels, segments and collisions; nothing of connectors and of how layers are grouped.
+Knows wheels, segments and collisions; nothing of connectors and of how layers are grouped. Choosing what will be
+installed is pure; preparing it fetches, builds, converts and compiles.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from packaging.utils import parse_wheel_filename
@@ -13,15 +14,109 @@ from packaging.version import Version
 
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import PackageError
-from airbyte_ci.oci import tar
+from airbyte_ci.oci import compress, tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Segment, make_segment
 from airbyte_ci.oci.store import Store, action_key
-from airbyte_ci.oci.tar import Entry
-from airbyte_ci.python import bytecode, sdist, wheel
+from airbyte_ci.python import bytecode, libraries, sdist, trees, wheel
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import Lock, LockedFile, LockedPackage
+from airbyte_ci.python.lock import (
+    THE_INDEX,
+    FromIndex,
+    Lock,
+    LockedFile,
+    LockedPackage,
+    Origin,
+    origin_from_json,
+    origin_to_json,
+)
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What will be installed of a locked package: its wheel, or the source of which its wheel will be built."""
+
+    name: str
+    version: str
+    file: LockedFile
+    origin: Origin = THE_INDEX
+
+    @property
+    def is_source(self) -> bool:
+        return not self.file.name.endswith(".whl")
+
+    @property
+    def is_tree(self) -> bool:
+        return self.file.name.endswith(trees.SUFFIX)
+
+    def to_json(self) -> dict[str, Any]:
+        document: dict[str, Any] = {
+            "name": self.name,
+            "version": self.version,
+            "file": self.file.name,
+            "sha256": self.file.sha256,
+        }
+        if self.origin != THE_INDEX:
+            document["origin"] = origin_to_json(self.origin)
+        return document
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Choice":
+        origin = origin_from_json(document["origin"]) if "origin" in document else THE_INDEX
+        return cls(document["name"], document["version"], LockedFile(document["file"], document["sha256"]), origin)
+
+
+Obtain = Callable[[LockedPackage], LockedFile]
+
+
+def choose(lock: Lock, interpreter: Interpreter, obtain: Obtain | None = None) -> tuple[Choice, ...]:
+    """The file of each package that serves the interpreter best; raises PackageError where there is none.
+
+    `obtain` brings what no index has: folders, commits and files at a place of their own.
+    """
+    order = wheel.tag_order(interpreter)
+    return tuple(_choose(package, order, interpreter, obtain) for package in lock.packages)
+
+
+def _choose(package: LockedPackage, order: wheel.TagOrder, interpreter: Interpreter, obtain: Obtain | None) -> Choice:
+    if not isinstance(package.origin, FromIndex):
+        if obtain is None:
+            raise PackageError(f"{package.name} comes from {package.origin}, and only an index can be asked here")
+        return Choice(package.name, package.version, obtain(package), package.origin)
+    file = wheel.choose(package.files, order)
+    if file is None:
+        file = next((item for item in package.files if item.name.endswith((".tar.gz", ".zip"))), None)
+    if file is None:
+        raise PackageError(
+            f"{package.name} {package.version} has no wheel for Python {interpreter.version} on "
+            f"{interpreter.markers['platform_machine']} ({interpreter.libc or 'musl'}) and no sdist in the lock",
+            advice="choose another version, or another base image",
+        )
+    return Choice(package.name, package.version, file, package.origin)
+
+
+def key(choices: Sequence[Choice], interpreter: Interpreter, *, compiled: bool, context: str = "") -> Digest:
+    """What the environment's layers depend on. No base is among it: they outlive base upgrades (design, decision 6).
+
+    `context` names the root in which native sources were built, where there are any.
+    """
+    inputs = {
+        "packages": [[item.name, item.version, item.file.name, item.file.sha256] for item in choices],
+        "python": [interpreter.version, interpreter.cache_tag, interpreter.executable, *_schemes(interpreter)],
+        "formats": [wheel.FORMAT_VERSION, tar.FORMAT_VERSION, compress.identity()],
+        "bytecode": bytecode.FORMAT_VERSION if compiled else None,
+        "builds": sdist.identity() if any(choice.is_source for choice in choices) else None,
+        # What was built in a root is for its machine; wheels of an index say by their names which they are for.
+        "context": f"{context} {interpreter.markers['platform_machine']}" if context else "",
+    }
+    return action_key("environment", FORMAT_VERSION, inputs)
+
+
+def _schemes(interpreter: Interpreter) -> list[str]:
+    return [interpreter.purelib, interpreter.platlib, interpreter.scripts, interpreter.data, interpreter.headers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,44 +129,38 @@ class Package:
     segments: tuple[Segment, ...]
     paths: tuple[str, ...]
     fresh: bool
+    is_native: bool = False
+
+    @property
+    def size(self) -> int:
+        """Compressed bytes in a layer."""
+        return sum(segment.size for segment in self.segments)
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """All packages of a connector, sorted by name; `collisions` are paths of several, with their owner."""
+    """All packages of a connector, sorted by name; `collisions` are paths of several, with their owner.
+
+    `libraries` are shared libraries, by soname, that the image must have.
+    """
 
     packages: tuple[Package, ...]
     collisions: Mapping[str, str] = field(default_factory=dict)
+    libraries: tuple[str, ...] = ()
 
     @property
-    def segments(self) -> tuple[Segment, ...]:
-        return tuple(segment for package in self.packages for segment in package.segments)
-
-    @property
-    def paths(self) -> frozenset[str]:
-        return frozenset(path for package in self.packages for path in package.paths)
-
-    def directories(self, interpreter: Interpreter) -> list[Entry]:
-        """The folders inside site-packages. Those above it belong to the base, with its modes and owners."""
-        roots = {interpreter.purelib.strip("/") + "/", interpreter.platlib.strip("/") + "/"}
-        folders = {parent for path in self.paths for parent in tar.parents(path)}
-        return [tar.directory(folder) for folder in sorted(folders) if folder.startswith(tuple(roots))]
-
-    def to_json(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "name": package.name,
-                "version": package.version,
-                "wheel": package.wheel.name,
-                "sha256": package.wheel.sha256,
-            }
-            for package in self.packages
-        ]
+    def is_native(self) -> bool:
+        """Whether a wheel was built here for this root only: then it is not for another base."""
+        return any(package.is_native for package in self.packages)
 
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What preparing an environment needs: the store, the index, the image's root and Python, threads."""
+    """What preparing an environment needs: the store, the index, the image's root and Python, threads.
+
+    `context` names everything that the root is made of. `host` is the Python in `root` where that is a stand-in for
+    an image of another architecture, which has the same Python.
+    """
 
     store: Store
     index: PackageIndex
@@ -79,85 +168,112 @@ class Workshop:
     interpreter: Interpreter
     executor: Executor
     progress: Callable[[str], None]
+    context: str = ""
+    host: Interpreter | None = None
 
 
-def prepare(lock: Lock, workshop: Workshop, *, compiled: bool = True) -> Environment:
+def prepare(choices: Sequence[Choice], workshop: Workshop, *, compiled: bool = True) -> Environment:
     """Fetches, builds, converts and compiles what is not ready; raises PackageError, SandboxError."""
-    order = wheel.tag_order(workshop.interpreter)
-    files = list(workshop.executor.map(lambda package: _wheel(package, order, workshop), lock.packages))
-    chosen = list(zip(lock.packages, files, strict=True))
-    packages = tuple(workshop.executor.map(lambda pair: _convert(pair[0], pair[1], workshop), chosen))
+    # One package after the other in each thread, so that some are unpacked while others still come.
+    ready = list(workshop.executor.map(lambda choice: _ready(choice, workshop), choices))
+    files = [file for file, _, _ in ready]
+    packages: Sequence[Package] = [package for _, _, package in ready]
+    chosen = list(zip(choices, files, strict=True))
     collisions = _collisions(packages)
     if collisions:
-        packages = tuple(
-            _convert(locked, file, workshop, _ceded(package, collisions))
-            for (locked, file), package in zip(chosen, packages, strict=True)
-        )
+        packages = [
+            _convert(choice, file, workshop, _ceded(package, collisions))
+            for (choice, file), package in zip(chosen, packages, strict=True)
+        ]
+    _confirm_trees(chosen, packages, workshop)
     if compiled:
         packages = _compile(packages, workshop)
-    return Environment(packages, collisions)
+    natives = (native for _, native, _ in ready)
+    return Environment(
+        tuple(replace(package, is_native=native) for package, native in zip(packages, natives, strict=True)),
+        collisions,
+        libraries.missing(workshop.executor.map(lambda file: libraries.of_wheel(workshop.store, file), files)),
+    )
 
 
-def _wheel(package: LockedPackage, order: wheel.TagOrder, workshop: Workshop) -> LockedFile:
-    """The package's wheel in the store: the best locked one, or the one built of its sdist."""
-    file = wheel.choose(package.files, order)
-    if file is not None:
-        if not workshop.store.has(Digest(file.sha256)):
-            workshop.progress(f"fetching {file.name}")
-        workshop.index.fetch(workshop.store, package.name, file)
-        return file
-    source = next((item for item in package.files if item.name.endswith((".tar.gz", ".zip"))), None)
-    if source is None:
-        interpreter = workshop.interpreter
+def _ready(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool, Package]:
+    """The package's wheel, whether it was built natively, and its segment."""
+    file, native = _wheel(choice, workshop)
+    return file, native, _convert(choice, file, workshop)
+
+
+def _confirm_trees(
+    chosen: Sequence[tuple[Choice, LockedFile]], packages: Sequence[Package], workshop: Workshop
+) -> None:
+    if not any(choice.is_tree for choice, _ in chosen):
+        return
+    from airbyte_ci.python import consistency, metadata  # few connectors have one
+
+    versions = {package.name: package.version for package in packages}
+    for choice, file in chosen:
+        if choice.is_tree:
+            text = metadata.of_wheel(workshop.store.path(Digest(file.sha256)), file.name)
+            consistency.confirm(choice.name, text, versions, workshop.interpreter)
+
+
+def _wheel(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool]:
+    """The package's wheel in the store, the chosen one or one built of the source, and whether that was native."""
+    if not workshop.store.has(Digest(choice.file.sha256)):
+        workshop.progress(f"fetching {choice.file.name}")
+    if isinstance(choice.origin, FromIndex):
+        workshop.index.fetch(workshop.store, choice.name, choice.file, choice.origin)
+    if not choice.is_source:
+        return choice.file, False
+    builder = sdist.Builder(
+        workshop.store, workshop.index, workshop.root, workshop.host or workshop.interpreter, workshop.context
+    )
+    built = sdist.to_wheel(builder, choice.file, workshop.progress, choice.version if choice.is_tree else "")
+    native = not built.name.endswith("-none-any.whl")
+    if native and workshop.host:
+        machine = workshop.interpreter.markers["platform_machine"]
         raise PackageError(
-            f"{package.name} {package.version} has no wheel for Python {interpreter.version} on "
-            f"{interpreter.markers['platform_machine']} ({interpreter.libc or 'musl'}) and no sdist in the lock",
-            advice="choose another version, or another base image",
+            f"{choice.name} {choice.version} has no wheel for {machine}, and its sdist makes native code",
+            advice=f"lock a version that has a wheel for {machine}, publish one on your own index, "
+            f"or build on a machine that is {machine}",
         )
-    workshop.index.fetch(workshop.store, package.name, source)
-    workshop.progress(f"building {source.name}")
-    return sdist.to_wheel(workshop.store, workshop.index, workshop.root(), workshop.interpreter, source)
+    return built, native
 
 
-def _convert(
-    package: LockedPackage, file: LockedFile, workshop: Workshop, excluded: frozenset[str] = frozenset()
-) -> Package:
+def _convert(choice: Choice, file: LockedFile, workshop: Workshop, excluded: frozenset[str] = frozenset()) -> Package:
     """The package's files as a segment, without the paths that another package owns."""
-    _refuse_other(package, file)
+    _refuse_other(choice, file)
+    built = str(parse_wheel_filename(file.name)[1])
+    version = built if choice.is_tree else choice.version or built
     interpreter = workshop.interpreter
     inputs = {
         "wheel": file.sha256,
         "name": file.name,
         "executable": interpreter.executable,
-        "schemes": [
-            interpreter.purelib,
-            interpreter.platlib,
-            interpreter.scripts,
-            interpreter.data,
-            interpreter.headers,
-        ],
+        "schemes": _schemes(interpreter),
         "excluded": sorted(excluded),
     }
     key = action_key("wheel", wheel.FORMAT_VERSION, inputs)
     known = workshop.store.recall(key)
     if known is not None and (segment := Segment.from_json(known["segment"])).in_store(workshop.store):
-        return Package(package.name, package.version, file, (segment,), tuple(known["paths"]), fresh=False)
+        return Package(choice.name, version, file, (segment,), tuple(known["paths"]), fresh=False)
     workshop.progress(f"unpacking {file.name}")
-    installed = wheel.read(workshop.store.path(Digest(file.sha256)), file.name, interpreter)
-    entries = [entry for entry in installed.entries if entry.path not in excluded]
-    segment = make_segment(workshop.store, entries)
+    with workshop.store.scratch() as scratch:
+        installed = wheel.read(workshop.store.path(Digest(file.sha256)), file.name, interpreter, scratch)
+        entries = [entry for entry in installed.entries if entry.path not in excluded]
+        segment = make_segment(workshop.store, entries)
     paths = sorted(entry.path for entry in entries)
     workshop.store.remember(key, {"segment": segment.to_json(), "paths": paths})
-    return Package(package.name, package.version, file, (segment,), tuple(paths), fresh=True)
+    return Package(choice.name, version, file, (segment,), tuple(paths), fresh=True)
 
 
-def _refuse_other(package: LockedPackage, file: LockedFile) -> None:
+def _refuse_other(choice: Choice, file: LockedFile) -> None:
     """A lock that was edited by hand, or by an attacker, may name another project's or version's file."""
     name, version, _, _ = parse_wheel_filename(file.name)
-    if name != package.name:
-        raise PackageError(f"the lock's file for {package.name} is a wheel of {name}: {file.name}")
-    if version != Version(package.version):
-        raise PackageError(f"the lock's file for {package.name} {package.version} is of another version: {file.name}")
+    if name != choice.name:
+        raise PackageError(f"the lock's file for {choice.name} is a wheel of {name}: {file.name}")
+    # A tree is named by its digest, and its version is what it says now; whether that fits is `consistency`'s.
+    if choice.version and not choice.is_tree and version != Version(choice.version):
+        raise PackageError(f"the lock's file for {choice.name} {choice.version} is of another version: {file.name}")
 
 
 def _collisions(packages: Iterable[Package]) -> dict[str, str]:
@@ -169,7 +285,15 @@ def _collisions(packages: Iterable[Package]) -> dict[str, str]:
             if path in owners:
                 shared[path] = package.name
             owners[path] = package.name
+    _refuse_both(owners)
     return shared
+
+
+def _refuse_both(owners: Mapping[str, str]) -> None:
+    """What is a file of one package cannot be a folder of another: which of them stays would be chance."""
+    for both in sorted(tar.folders(owners) & owners.keys()):
+        other = next(owner for path, owner in owners.items() if path.startswith(f"{both}/"))
+        raise PackageError(f"{owners[both]} installs /{both} as a file, and {other} as a folder")
 
 
 def _ceded(package: Package, collisions: Mapping[str, str]) -> frozenset[str]:
@@ -177,10 +301,10 @@ def _ceded(package: Package, collisions: Mapping[str, str]) -> frozenset[str]:
     return frozenset(path for path in package.paths if collisions.get(path, package.name) != package.name)
 
 
-def _compile(packages: Sequence[Package], workshop: Workshop) -> tuple[Package, ...]:
+def _compile(packages: Sequence[Package], workshop: Workshop) -> list[Package]:
     segments = [package.segments[0] for package in packages]
     if not segments:
-        return ()
+        return []
     codes: Mapping[Digest, bytecode.Bytecode] = bytecode.compile_all(
         workshop.store, workshop.root, workshop.interpreter, segments, workshop.executor
     )
@@ -188,13 +312,6 @@ def _compile(packages: Sequence[Package], workshop: Workshop) -> tuple[Package, 
     for package in packages:
         code = codes[package.segments[0].raw]
         compiled.append(
-            Package(
-                package.name,
-                package.version,
-                package.wheel,
-                (*package.segments, code.segment),
-                (*package.paths, *code.paths),
-                package.fresh,
-            )
+            replace(package, segments=(*package.segments, code.segment), paths=(*package.paths, *code.paths))
         )
-    return tuple(compiled)
+    return compiled

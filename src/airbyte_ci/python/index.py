@@ -1,61 +1,148 @@
 """Package indexes: finds a locked file by name and hash, and brings it into the store.
 
-Knows where people configure their index and what a lock may accept; how an index is spoken to is `simple_api`'s.
+Knows which indexes may be asked for what, and what a lock may accept; how an index is spoken to is `simple_api`'s.
 """
 
 import functools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
-from airbyte_ci.python.lock import LockedFile
+from airbyte_ci.python import index_settings, origins
+from airbyte_ci.python.index_settings import NO_ACCESS, Access, Source
+from airbyte_ci.python.lock import THE_INDEX, FromIndex, LockedFile
 
-# What pip and uv users have set already.
-_MAIN_VARIABLES = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-_EXTRA_VARIABLES = ("PIP_EXTRA_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
+PUBLIC = Source("https://pypi.org/simple/")
 
 
 @dataclass(frozen=True, slots=True)
 class PackageIndex:
-    """The indexes to look in, first one first; no main one means the public default. Safe to share by threads."""
+    """The indexes to look in, first one first; no main one means the public default. Safe to share by threads.
 
-    main: str | None
-    extra: tuple[str, ...] = ()
+    `named` are indexes that are asked only for packages that name them, by URL or by name.
+    """
+
+    main: str | None = field(repr=False)
+    extra: tuple[str, ...] = field(default=(), repr=False)
     offline: bool = False
+    access: Access = NO_ACCESS
+    named: tuple[Source, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, offline: bool = False) -> "PackageIndex":
-        """The indexes of pip's and uv's variables."""
-        main = next((_url(environment[name]) for name in _MAIN_VARIABLES if environment.get(name)), None)
-        extra = (_url(text) for name in _EXTRA_VARIABLES for text in environment.get(name, "").split())
-        return cls(main, tuple(url for url in extra if url.startswith(("http://", "https://"))), offline)
+        """The indexes of pip's and uv's variables and files; raises ConfigurationError for a file that is damaged."""
+        settings = index_settings.read(environment)
+        extra = tuple(source.url for source in settings.extra if not source.explicit)
+        everything = (*((settings.main,) if settings.main else ()), *settings.extra)
+        main = settings.main.url if settings.main else None
+        return cls(main, extra, offline, settings.access, tuple(item for item in everything if item.name))
 
-    def fetch(self, store: Store, project: str, file: LockedFile) -> Digest:
+    def also(self, declared: Iterable[tuple[Source, bool]]) -> "PackageIndex":
+        """With the indexes that a project declares, each with whether it replaces the public one.
+
+        Who builds has the last word: a main index of theirs stays.
+        """
+        sources = [(source, main) for source, main in declared if origins.index(source.url) != THE_INDEX]
+        extra = [source.url for source, main in sources if not main and not source.explicit]
+        main = self.main or next((source.url for source, main in sources if main), None)
+        named = (*self.named, *(source for source, _ in sources if source.name))
+        return replace(self, main=main, extra=(*extra, *self.extra), named=named)
+
+    # --- which indexes -----------------------------------------------------------------------------
+
+    def sources(self, origin: FromIndex = THE_INDEX) -> tuple[Source, ...]:
+        """The indexes that may be asked for a package of this origin, first one first."""
+        if origin != THE_INDEX:
+            return (self._configured(origin),)
+        return tuple(self._source(url) for url in (self.main or PUBLIC.url, *self.extra))
+
+    def _source(self, url: str) -> Source:
+        name = next((item.name for item in self.named if item.url == url), "")
+        return Source(url, name)
+
+    def _configured(self, origin: FromIndex) -> Source:
+        """An index that a lock names, with the login and the name under which it is configured."""
+        urls = [*([self.main] if self.main else []), *self.extra, *(item.url for item in self.named)]
+        url = next((url for url in urls if origins.public(url).rstrip("/") == origin.url), origin.url)
+        source = self._source(url)
+        return source if source.name else replace(source, name=origin.name)
+
+    # --- what they have ----------------------------------------------------------------------------
+
+    def fetch(self, store: Store, project: str, file: LockedFile, origin: FromIndex = THE_INDEX) -> Digest:
         """The file's bytes, in the store under its hash; raises PackageError when no index has just that file."""
         digest = Digest(file.sha256)
-        if not store.has(digest):
-            url, size = self._locate(project, file)
-            _api().download(store, file.name, url, size, digest)
+        if not store.has(digest) and not self._fetch_directly(store, file, origin):
+            source, url, size = self._locate(project, file, origin)
+            self._online(file.name).download(store, file.name, source, url, size, digest)
         return digest
 
-    def files(self, project: str, hashes: frozenset[str]) -> tuple[LockedFile, ...]:
-        """The names of the files with these sha256 (hex), for locks that record hashes without names."""
+    def fetch_url(self, store: Store, file: LockedFile, url: str, source: Source | None = None) -> Digest:
+        """The same of a file whose place is known (`name @ https://…`)."""
+        digest = Digest(file.sha256)
+        if not store.has(digest):
+            self._online(file.name).download(store, file.name, source or Source(url), url, None, digest)
+        return digest
+
+    def take(self, store: Store, url: str) -> LockedFile:
+        """A file that nobody has hashed yet, as it is now; raises PackageError."""
+        name = origins.file_name(url)
+        return LockedFile(name, self._online(name).download(store, name, Source(url), url, None, None).hex)
+
+    def get(self, source: Source, url: str, headers: Mapping[str, str], *, stream: bool = False) -> Any:
+        """Another answer of an index (a requests.Response), a part of a file for example; raises PackageError."""
+        return self._online(origins.file_name(url)).get(source, url, headers, stream=stream)
+
+    def files(
+        self, project: str, hashes: frozenset[str], origin: FromIndex = THE_INDEX
+    ) -> tuple[tuple[LockedFile, FromIndex], ...]:
+        """The files with these sha256 (hex) and where they are, for locks that record hashes without names."""
         return tuple(
-            LockedFile(package.filename, package.digests["sha256"])
-            for package in self._packages(project, project)
+            (LockedFile(package.filename, package.digests["sha256"]), self.origin_of(source))
+            for source, package in self._packages(project, project, origin)
             if package.digests.get("sha256") in hashes
         )
 
-    def _locate(self, project: str, file: LockedFile) -> tuple[str, int | None]:
+    def origin_of(self, source: Source) -> FromIndex:
+        """How a lock names this index: the main one goes without a name."""
+        if source.url == (self.main or PUBLIC.url):
+            return THE_INDEX
+        return replace(origins.index(source.url), name=source.name)
+
+    def origins(self) -> frozenset[FromIndex]:
+        """How locks name the indexes that are asked for packages without one."""
+        return frozenset(map(self.origin_of, self.sources()))
+
+    def page(self, source: Source, project: str) -> Any:
+        """A project's page on one index (a pypi_simple.ProjectPage), or None."""
+        if self.offline:
+            raise PackageError(
+                f"looking for {project} in the package index: --offline was given, and this was not resolved before",
+                advice="run once without it, or make a lock",
+            )
+        return self._online(project).page(source, project)
+
+    def _fetch_directly(self, store: Store, file: LockedFile, origin: FromIndex) -> bool:
+        """By the URL in the lock, unless somebody configured an index to be asked instead of the public one."""
+        if not file.url or self.offline or (origin == THE_INDEX and self.main):
+            return False
+        try:
+            source = self.sources(origin)[0]
+            self._online(file.name).download(store, file.name, source, file.url, None, Digest(file.sha256))
+        except PackageError:
+            return False  # the page of the index will say where it is now, or that it is gone
+        return True
+
+    def _locate(self, project: str, file: LockedFile, origin: FromIndex) -> tuple[Source, str, int | None]:
         other: str | None = None
-        for package in self._packages(project, file.name):
+        for source, package in self._packages(project, file.name, origin):
             if package.filename == file.name:
                 found = package.digests.get("sha256")
                 if found in (None, file.sha256):
-                    return package.url, package.size
+                    return source, package.url, package.size
                 other = found
         if other:
             raise PackageError(
@@ -63,32 +150,31 @@ class PackageIndex:
                 f"locked {file.sha256[:12]}…)",
                 advice="find out why before you lock again",
             )
+        looked = f"looked in {len(self.sources(origin))}" if origin == THE_INDEX else f"the lock names {origin.url}"
         raise PackageError(
             f"fetching {file.name}: no index has it (any more)",
-            advice=f"lock again, or set an index that has it (looked in {1 + len(self.extra)})",
+            advice=f"lock again, or set an index that has it ({looked})",
         )
 
-    def _packages(self, project: str, wanted: str) -> Iterator[Any]:
+    def _packages(self, project: str, wanted: str, origin: FromIndex) -> Iterator[tuple[Source, Any]]:
+        api = self._online(wanted)
+        for source in self.sources(origin):
+            page = api.page(source, project)
+            for package in page.packages if page else ():
+                yield source, package
+
+    def _online(self, wanted: str) -> Any:
         if self.offline:
             raise PackageError(
                 f"fetching {wanted}: it is not in the store, and --offline was given",
                 advice="run once without it",
             )
-        api = _api()
-        for index in (self.main or api.default_url, *self.extra):
-            page = api.page(index, project)
-            yield from page.packages if page else ()
-
-
-def _url(text: str) -> str:
-    """uv lets an index have a name: `internal=https://…`."""
-    name, equals, url = text.partition("=")
-    return url if equals and "/" not in name else text
+        return _api(self.access)
 
 
 @functools.cache
-def _api() -> Any:
+def _api(access: Access) -> Any:
     """The network side, imported when it is first needed: it costs 0.4 s, and most builds need nothing of it."""
     from airbyte_ci.python.simple_api import SimpleApi
 
-    return SimpleApi()
+    return SimpleApi(access)

@@ -41,23 +41,59 @@ def site_packages(interpreter: Interpreter) -> list[str]:
 
 def distributions(tree: Tree, interpreter: Interpreter) -> tuple[Distribution, ...]:
     """The distributions in the image's site-packages, sorted by name."""
+    return distributions_in(tree, site_packages(interpreter))
+
+
+def distributions_in(tree: Tree, folders: Iterable[str]) -> tuple[Distribution, ...]:
+    """The distributions in some folders, for those who cannot ask an interpreter; sorted by name."""
     found: list[Distribution] = []
-    for folder in site_packages(interpreter):
-        found += (_read(tree, folder, name) for name in tree.names(folder) if name.endswith(".dist-info"))
+    for folder in folders:
+        for name in tree.names(folder):
+            if name.endswith(".dist-info"):
+                found.append(_read(tree, folder, name))
+            elif name.endswith(".egg-info"):
+                found.append(_read_egg(tree, folder, name))
     return tuple(sorted(found, key=lambda item: item.name))
 
 
 def _read(tree: Tree, folder: str, name: str) -> Distribution:
     info = f"{folder}/{name}"
-    headers = HeaderParser().parsestr((tree.read(f"{info}/METADATA") or b"").decode(errors="replace"), headersonly=True)
-    # A folder without METADATA is still found by its name.
-    named, _, version = name.removesuffix(".dist-info").partition("-")
     record = (tree.read(f"{info}/RECORD") or b"").decode(errors="replace")
     rows = (row[0] for row in csv.reader(record.splitlines()) if row)
     files = {posixpath.normpath(posixpath.join(folder, path)).lstrip("/") for path in rows}
     # Whatever RECORD says, the metadata folder is the distribution's.
     files |= {f"{info}/{item}" for item in tree.names(info)}
-    name, version = str(headers["Name"] or named), str(headers["Version"] or version)
+    return _described(tree.read(f"{info}/METADATA"), name.removesuffix(".dist-info"), files)
+
+
+def _read_egg(tree: Tree, folder: str, name: str) -> Distribution:
+    """What setuptools and distutils installed before there were wheels: a folder, or a file without a list of files.
+
+    Without a list its packages are taken to be all of theirs, as pip does, except those that several may share.
+    """
+    info = f"{folder}/{name}"
+    files = {info} | {node.path for node in tree.walk(info) if not node.is_dir}
+    if listed := _lines(tree, f"{info}/installed-files.txt"):
+        files |= {posixpath.normpath(posixpath.join(info, path)).lstrip("/") for path in listed}
+    else:
+        shared = set(_lines(tree, f"{info}/namespace_packages.txt"))
+        for top in _lines(tree, f"{info}/top_level.txt"):
+            if top not in shared and "/" not in top:
+                files.add(f"{folder}/{top}.py")
+                files |= {node.path for node in tree.walk(f"{folder}/{top}") if not node.is_dir}
+    spelt = name.removesuffix(".egg-info")
+    return _described(tree.read(f"{info}/PKG-INFO") or tree.read(info), "-".join(spelt.split("-")[:2]), files)
+
+
+def _lines(tree: Tree, path: str) -> list[str]:
+    return (tree.read(path) or b"").decode(errors="replace").split()
+
+
+def _described(metadata: bytes | None, spelt: str, files: Collection[str]) -> Distribution:
+    """What has no metadata is still found by the name of its folder."""
+    headers = HeaderParser().parsestr((metadata or b"").decode(errors="replace"), headersonly=True)
+    named, _, numbered = spelt.partition("-")
+    name, version = str(headers["Name"] or named), str(headers["Version"] or numbered)
     return Distribution(canonicalize_name(name), version, tuple(sorted(files)))
 
 
@@ -75,17 +111,16 @@ def removals(
     present: Iterable[Distribution],
     files: Collection[str],
     names: Collection[str],
-    supplied: Collection[str],
     roots: Collection[str],
 ) -> list[Entry]:
-    """Whiteouts for the distributions in `names`, less what the environment supplies at the same path.
+    """Whiteouts for the distributions in `names`; what replaces them comes in a layer above.
 
     `files` are the base's files; a folder that would become empty is removed as a whole, if it is inside of `roots`.
     """
     there = set(files)
     gone = {path for item in present if item.name in names for path in item.files if path in there}
     gone |= _compiled(gone, there)
-    return [tar.whiteout(path) for path in sorted(_collapsed(gone, there, set(supplied), roots))]
+    return [tar.whiteout(path) for path in sorted(_collapsed(gone, there, roots))]
 
 
 def _compiled(sources: Collection[str], there: Collection[str]) -> set[str]:
@@ -100,13 +135,12 @@ def _compiled(sources: Collection[str], there: Collection[str]) -> set[str]:
     return found
 
 
-def _collapsed(gone: set[str], there: set[str], supplied: set[str], roots: Collection[str]) -> set[str]:
-    """The smallest set of whiteouts: whole folders where nothing of the base stays and nothing new comes."""
-    kept = {parent for path in there - gone for parent in tar.parents(path)}
-    kept |= {parent for path in supplied for parent in tar.parents(path)}
+def _collapsed(gone: set[str], there: set[str], roots: Collection[str]) -> set[str]:
+    """The smallest set of whiteouts: whole folders where nothing of the base stays."""
+    kept = tar.folders(there - gone)
     kept |= {folder for root in roots for folder in (*tar.parents(root), root)}
     result = set()
-    for path in gone - supplied:
+    for path in gone:
         whole = next((parent for parent in tar.parents(path) if parent not in kept), None)
         result.add(whole or path)
     return result

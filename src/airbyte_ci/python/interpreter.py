@@ -20,6 +20,10 @@ implementation = sys.implementation.version
 version = "{0.major}.{0.minor}.{0.micro}".format(implementation)
 if implementation.releaselevel != "final":
     version += implementation.releaselevel[0] + str(implementation.serial)
+# A virtual environment has Python's own headers from elsewhere; those of packages go where pip puts them.
+headers = paths["include"]
+if sys.prefix != sys.base_prefix:
+    headers = "{0}/include/site/python{1.major}.{1.minor}".format(sys.prefix, implementation)
 try:
     libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
 except (AttributeError, ValueError, OSError):
@@ -29,7 +33,7 @@ print(json.dumps({
     "version": platform.python_version(),
     "cache_tag": sys.implementation.cache_tag,
     "purelib": paths["purelib"], "platlib": paths["platlib"],
-    "scripts": paths["scripts"], "data": paths["data"], "headers": paths["include"],
+    "scripts": paths["scripts"], "data": paths["data"], "headers": headers,
     "libc": libc,
     "markers": {
         "implementation_name": sys.implementation.name,

@@ -3,7 +3,7 @@
 Asked by running the image's own interpreter; where Python lives is never assumed (design, decision 7).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from airbyte_ci.python import installed
 from airbyte_ci.python.installed import Distribution
 from airbyte_ci.python.interpreter import PROBE, Interpreter
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # `python` is what connectors' entrypoints say; some images only have the other name.
 _NAMES = ("python", "python3")
 
@@ -46,12 +46,15 @@ class Inventory:
         )
 
 
-def of(store: Store, image: Image) -> Inventory:
-    """The image's inventory; raises ImageError when it has no Python, SandboxError when nothing can be run."""
+def of(store: Store, image: Image, bring: Callable[[], None] = lambda: None) -> Inventory:
+    """The image's inventory; raises ImageError when it has no Python, SandboxError when nothing can be run.
+
+    `bring` is called when the layers are needed: the first time that the image is asked about.
+    """
     key = action_key("inventory", FORMAT_VERSION, {"layers": [str(item) for item in image.config.diff_ids]})
     if known := store.recall(key):
         return Inventory.from_json(known)
-    evaluator = Evaluator(store, image)
+    evaluator = Evaluator(store, image, bring=bring)
     state = evaluator.state(())
     tree = evaluator.tree(state)
     interpreter = _ask(store, evaluator, state, tree)

@@ -1,39 +1,155 @@
-"""An environment as operations on an image: what it replaces is whited out, then its packages come.
+"""An environment as layers of an image: what it replaces is whited out, then its packages come.
 
-The rule by which packages are grouped into layers is versioned: it shapes digests.
+How packages are grouped is a pure function of the connector's own wheels and a versioned rule, so that connectors which
+are built alone, at other times and elsewhere, still share layers (design, decision 6).
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from airbyte_ci.container.api import AddLayer
 from airbyte_ci.container.evaluate import add_layer
-from airbyte_ci.oci.layer import assemble, layer_of
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci import tar
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.layer import Layer, assemble, layer_of
+from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python import installed
-from airbyte_ci.python.environment import Environment
+from airbyte_ci.python.environment import Choice, Environment, Package
+from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.inventory import Inventory
 
-RULE_VERSION = 1
+RULE_VERSION = 4
+# On a layer's descriptor: the key of the environment it belongs to, which part it is, of how many.
+PART = "io.airbyte.ci.environment.part"
+# And which shared libraries, by soname, the environment needs of the image.
+LIBRARIES = "io.airbyte.ci.environment.libraries"
+# Measured on 61 real environments of June 2024 (1,377 MB when each has its own layer): one layer per wheel would keep
+# 433 MB in up to 98 layers, one layer each 853 MB, this rule 472 MB in 15 layers on average and 31 at most.
+_OWN_LAYER = 512 << 10
+_MOST_OWN = 24
+_BUCKETS = 8
 
 
-def operations(store: Store, environment: Environment, base: Inventory) -> tuple[AddLayer, ...]:
-    """The layers that install the environment on an image with this inventory."""
-    return tuple(_operations(store, environment, base))
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An environment's layers, lowest first. `fresh` counts packages that were not ready."""
+
+    layers: tuple[Layer, ...]
+    collisions: Mapping[str, str]
+    libraries: tuple[str, ...] = ()
+    fresh: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "layers": [layer.to_json() for layer in self.layers],
+            "collisions": dict(self.collisions),
+            "libraries": list(self.libraries),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Installed":
+        layers = tuple(Layer.from_json(item) for item in document["layers"])
+        return cls(layers, dict(document["collisions"]), tuple(document["libraries"]))
 
 
-def _operations(store: Store, environment: Environment, base: Inventory) -> Iterator[AddLayer]:
+def libraries_of(layers: Iterable[Layer]) -> tuple[str, ...]:
+    """The shared libraries that layers found elsewhere say they need."""
+    return tuple(sorted({name for layer in layers for name in layer.descriptor.annotations.get(LIBRARIES, "").split()}))
+
+
+def grouped(packages: Iterable[Package]) -> list[list[Package]]:
+    """The packages of each layer, lowest first.
+
+    A large wheel has a layer of its own: what is large is worth sharing, and seldom changes with the rest. The small
+    ones are spread by their names, so that one that changes takes an eighth of the others along, always the same.
+    """
+    ordered = sorted(packages, key=lambda package: (-package.size, package.name))
+    large = sorted(
+        (package for package in ordered[:_MOST_OWN] if package.size >= _OWN_LAYER), key=lambda package: package.name
+    )
+    own = {package.name for package in large}
+    buckets: dict[int, list[Package]] = {}
+    for package in sorted(ordered, key=lambda package: package.name):
+        if package.name not in own:
+            buckets.setdefault(_bucket(package.name), []).append(package)
+    return [[package] for package in large] + [buckets[number] for number in sorted(buckets)]
+
+
+def _bucket(name: str) -> int:
+    return hashlib.sha256(name.encode()).digest()[0] % _BUCKETS
+
+
+def install(store: Store, environment: Environment, interpreter: Interpreter, key: Digest) -> Installed:
+    """The environment as layers that carry its key, so that a registry can tell what they are."""
+    groups = grouped(environment.packages)
+    layers = []
+    for number, packages in enumerate(groups, 1):
+        layer = _layer(store, packages, interpreter)
+        annotations = {PART: f"{key} {number}/{len(groups)}"}
+        if environment.libraries:
+            annotations[LIBRARIES] = " ".join(environment.libraries)
+        layers.append(replace(layer, descriptor=replace(layer.descriptor, annotations=annotations)))
+    fresh = sum(package.fresh for package in environment.packages)
+    return Installed(tuple(layers), environment.collisions, environment.libraries, fresh)
+
+
+def together(store: Store, environment: Environment, base: Inventory) -> tuple[AddLayer, ...]:
+    """The operations that install the environment as one layer, for an image that many others stand on."""
     if not environment.packages:
-        return
-    names = {package.name for package in environment.packages}
-    roots = installed.folders(base.interpreter)
-    gone = installed.removals(base.distributions, base.files, names, environment.paths, roots)
-    if gone:
-        yield add_layer(layer_of(store, gone), "remove replaced Python distributions")
-    layer = assemble(store, environment.directories(base.interpreter), environment.segments)
-    yield add_layer(layer, "install Python dependencies")
+        return ()
+    gone = removals(store, [package.name for package in environment.packages], base, "")
+    layer = _layer(store, environment.packages, base.interpreter)
+    return (*gone, add_layer(layer, "install Python dependencies"))
 
 
-def replaced(environment: Environment, base: Inventory) -> tuple[tuple[str, str, str], ...]:
+def _layer(store: Store, packages: Sequence[Package], interpreter: Interpreter) -> Layer:
+    paths = {path for package in packages for path in package.paths}
+    return assemble(
+        store,
+        _directories(paths, interpreter),
+        [segment for package in packages for segment in package.segments],
+    )
+
+
+def _directories(paths: Iterable[str], interpreter: Interpreter) -> list[Entry]:
+    """The folders inside site-packages. Those above it belong to the base, with its modes and owners."""
+    roots = tuple({f"{interpreter.purelib.strip('/')}/", f"{interpreter.platlib.strip('/')}/"})
+    return [tar.directory(folder) for folder in sorted(tar.folders(paths)) if folder.startswith(roots)]
+
+
+def removals(store: Store, names: Iterable[str], base: Inventory, identity: str) -> tuple[AddLayer, ...]:
+    """The layer that whites out the base's distributions of these names; none where it has none of them.
+
+    It lies below what is installed, so it does not depend on that: every connector that replaces the same
+    distributions of a base shares it. `identity` names the base, for the cache; empty is none.
+    """
+    wanted = set(names)
+    replaced = [item for item in base.distributions if item.name in wanted]
+    if not replaced:
+        return ()
+    key = action_key("removals", RULE_VERSION, {"base": identity, "names": [item.name for item in replaced]})
+    known = store.recall(key) if identity else None
+    layer = Layer.from_json(known) if known else None
+    if layer is None or not store.has(layer.descriptor.digest):
+        roots = installed.folders(base.interpreter)
+        entries = installed.removals(base.distributions, base.files, {item.name for item in replaced}, roots)
+        if not entries:
+            return ()
+        layer = layer_of(store, entries)
+        if identity:
+            store.remember(key, layer.to_json())
+    return (add_layer(layer, "remove replaced Python distributions"),)
+
+
+def additions(installed: Installed) -> tuple[AddLayer, ...]:
+    """The operations that put an installed environment on an image."""
+    return tuple(add_layer(layer, "install Python dependencies") for layer in installed.layers)
+
+
+def replaced(choices: Iterable[Choice], base: Inventory) -> tuple[tuple[str, str, str], ...]:
     """(name, version in the base, version in the environment) of each distribution that is replaced."""
-    wanted = {package.name: package.version for package in environment.packages}
+    wanted = {choice.name: choice.version for choice in choices}
     return tuple((item.name, item.version, wanted[item.name]) for item in base.distributions if item.name in wanted)

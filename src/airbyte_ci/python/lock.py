@@ -1,35 +1,154 @@
 """Locks: what a lock file says should be installed, for one interpreter. No network, no disk beyond the texts.
 
-Whatever the file's format, the result is the same: names, versions and the hashes of the files that are allowed.
+Whatever the file's format, the result is the same (its model is PEP 751's): names, versions, where each package comes
+from, and the hashes of the files that are allowed. The connector itself is never among the packages.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from airbyte_ci.errors import LockError
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which of a project's dependencies are wanted beside the main ones: groups (never by default) and extras."""
+
+    groups: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+
+    def refuse_unknown(self, groups: Collection[str], extras: Collection[str], what: str) -> None:
+        """Raises LockError for a wish that a project (`what`) cannot grant."""
+        for name, wanted, known in (("group", self.groups, groups), ("extra", self.extras, extras)):
+            for item in wanted:
+                if canonicalize_name(item) not in {canonicalize_name(other) for other in known}:
+                    raise LockError(
+                        f"{what} has no {name} {item!r}", advice="see groups and extras in .airbyte-ci.toml"
+                    )
+
+
+MAIN_ONLY = Wish()
 
 
 @dataclass(frozen=True, slots=True)
 class LockedFile:
-    """A wheel or an sdist by name and sha256 (hex)."""
+    """A wheel or an sdist by name and sha256 (hex); `url` is where the lock says that it is, if it says so."""
 
     name: str
     sha256: str
+    url: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FromIndex:
+    """From a package index, as one of the package's `files`.
+
+    `url` is the root of its simple API as the lock names it, without credentials; empty is the main index: the one
+    that is configured, or the public one. Only that index may be asked for the package. `name` is what the project
+    calls it, for whoever gave a login under that name.
+    """
+
+    url: str = ""
+    name: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return f"the index {self.url}" if self.url else "the index"
+
+
+@dataclass(frozen=True, slots=True)
+class FromDirectory:
+    """From a source folder: `path` is posix and relative to the connector's folder (`../lib`), or absolute.
+
+    No hash guards it: whoever installs it must put a digest of the folder into the plan. `subdirectory` is where the
+    project is below `path`. `editable` says how a developer has it; an image always gets a copy.
+    """
+
+    path: str
+    editable: bool = False
+    subdirectory: str = ""
+
+    def __str__(self) -> str:
+        return f"the folder {self.path}" + (f"/{self.subdirectory}" if self.subdirectory else "")
+
+
+@dataclass(frozen=True, slots=True)
+class FromGit:
+    """From a git repository at a full commit id (40 or 64 hex digits); `subdirectory` is where the project is in it.
+
+    `url` is what git takes (https://…, ssh://…, file://…), without credentials. `requested` is the branch, tag or
+    revision that the project asked for, as `direct_url.json` wants it; empty where it is not known.
+    """
+
+    url: str
+    commit: str
+    subdirectory: str = ""
+    requested: str = ""
+
+    def __str__(self) -> str:
+        return f"git {self.url} at {self.commit[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class FromArchive:
+    """From one wheel or sdist at a place of its own; the package's `files` hold just this one, with its hash.
+
+    `place` is an absolute URL without credentials, or a path relative to the connector's folder.
+    """
+
+    place: str
+    subdirectory: str = ""
+
+    @property
+    def is_url(self) -> bool:
+        return "://" in self.place
+
+    def __str__(self) -> str:
+        return self.place
+
+
+Origin = FromIndex | FromDirectory | FromGit | FromArchive
+THE_INDEX = FromIndex()
+_ORIGINS: Mapping[str, type[Origin]] = {
+    "index": FromIndex,
+    "directory": FromDirectory,
+    "git": FromGit,
+    "archive": FromArchive,
+}
+
+
+def origin_to_json(origin: Origin) -> dict[str, Any]:
+    """The origin as data, for plans and keys."""
+    kind = next(name for name, kind in _ORIGINS.items() if isinstance(origin, kind))
+    return {"from": kind, **asdict(origin)}
+
+
+def origin_from_json(document: Mapping[str, Any]) -> Origin:
+    """What `origin_to_json` wrote; raises KeyError, TypeError for anything else."""
+    fields = dict(document)
+    return _ORIGINS[fields.pop("from")](**fields)
 
 
 @dataclass(frozen=True, slots=True)
 class LockedPackage:
-    """One distribution that must be installed: normalised name, version, allowed files."""
+    """One distribution that must be installed: normalised name, version, allowed files, origin.
+
+    `files` is empty for folders and git. `version` may be empty for them too: then only their metadata knows it.
+    `required_by` are names of packages that ask for it; the empty name is the connector.
+    """
 
     name: str
     version: str
     files: tuple[LockedFile, ...]
     required_by: tuple[str, ...] = ()
-    source: Mapping[str, str] = field(default_factory=dict)
+    origin: Origin = field(default=THE_INDEX)
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A lock's selection for one interpreter, and the digest of what it was read from."""
+    """A lock's selection for one interpreter, sorted by name; `kind` says how it was made (poetry, uv, pylock, …)."""
 
     kind: str
     packages: tuple[LockedPackage, ...]

@@ -1,51 +1,125 @@
 """Hashed requirements → the files that serve an interpreter; remembered, so that a second time asks no index."""
 
+import posixpath
+from collections.abc import Callable
+
 from packaging.utils import canonicalize_name
 
-from airbyte_ci.errors import PackageError
+from airbyte_ci.errors import LockError, PackageError
 from airbyte_ci.oci.store import Store, action_key
-from airbyte_ci.python import requirements, wheel
+from airbyte_ci.python import origins, requirements, wheel
 from airbyte_ci.python.index import PackageIndex
+from airbyte_ci.python.index_settings import Source
 from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import Lock, LockedFile, LockedPackage
+from airbyte_ci.python.lock import THE_INDEX, FromArchive, FromDirectory, FromIndex, Lock, LockedFile, LockedPackage
+from airbyte_ci.python.requirements import Entry, Reader
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+
+_Indexes = tuple[PackageIndex, PackageIndex]
+"""Those that are configured, and those with what the file itself names."""
 
 
-def lock(store: Store, index: PackageIndex, interpreter: Interpreter, text: str, what: str) -> Lock:
+def lock(
+    store: Store,
+    index: PackageIndex,
+    interpreter: Interpreter,
+    text: str,
+    what: str,
+    *,
+    read: Reader | None = None,
+    name_of: Callable[[str], str] = posixpath.basename,
+) -> Lock:
     """The requirements that apply to the interpreter, each with the one wheel that serves it best.
 
-    Raises LockError for a text that is not pinned, PackageError when no index has a wheel.
+    `read` gives the text of a file that this one includes, `name_of` the name of the project in a folder. Raises
+    LockError for a text that is not pinned, PackageError when no index has a wheel.
     """
+    document = requirements.parse(text, what, read)
+    wider = index.also(declared(document))
     order = wheel.tag_order(interpreter)
-    packages = []
-    for pinned in requirements.parse(text, what):
-        if pinned.marker is None or pinned.marker.evaluate(dict(interpreter.markers)):
-            file = _file(store, index, interpreter, pinned, order)
-            packages.append(LockedPackage(canonicalize_name(pinned.name), pinned.version, (file,)))
-    return Lock("requirements", tuple(sorted(packages, key=lambda item: item.name)))
+    packages: dict[str, LockedPackage] = {}
+    for entry in document.entries:
+        if entry.marker is None or entry.marker.evaluate(dict(interpreter.markers)):
+            package = _package(store, (index, wider), interpreter, entry, order, what, name_of)
+            if package and package != packages.setdefault(package.name, package):
+                raise LockError(f"{what} has {package.name} twice for this Python and platform")
+    return Lock("requirements", tuple(packages[name] for name in sorted(packages)))
+
+
+def declared(document: requirements.Document) -> list[tuple[Source, bool]]:
+    """The indexes that a requirements file names."""
+    main = [(Source(document.index_url), True)] if document.index_url else []
+    return [*main, *((Source(url), False) for url in document.extra_index_urls)]
+
+
+def _package(
+    store: Store,
+    indexes: _Indexes,
+    interpreter: Interpreter,
+    entry: Entry,
+    order: wheel.TagOrder,
+    what: str,
+    name_of: Callable[[str], str],
+) -> LockedPackage | None:
+    if entry.place:
+        return _placed(entry, what, name_of)
+    if entry.version is None or not entry.hashes:
+        raise LockError(f"{what}: {entry.name} is not pinned to one version with hashes")
+    file, origin = _file(store, indexes, interpreter, entry, order)
+    return LockedPackage(entry.name, entry.version, (file,), origin=origin)
+
+
+def _placed(entry: Entry, what: str, name_of: Callable[[str], str]) -> LockedPackage | None:
+    origin = origins.of_place(
+        entry.place, entry.editable, f"{what}: {entry.name or origins.without_logins(entry.place)}"
+    )
+    if isinstance(origin, FromDirectory):
+        if posixpath.normpath(origin.path) == ".":
+            return None  # the connector itself
+        return LockedPackage(entry.name or name_of(origin.path), "", (), origin=origin)
+    if not isinstance(origin, FromArchive):
+        repository = canonicalize_name(posixpath.basename(origin.url).removesuffix(".git"))
+        return LockedPackage(entry.name or repository, "", (), origin=origin)
+    hashes = entry.hashes or origins.hashes_of(entry.place)
+    if len(hashes) != 1:
+        raise LockError(f"{what}: {entry.name or origin.place} is not locked by one sha256")
+    file = LockedFile(origins.file_name(origin.place), *hashes)
+    name, version = origins.name_and_version(file.name, what)
+    return LockedPackage(entry.name or name, version, (file,), origin=origin)
 
 
 def _file(
     store: Store,
-    index: PackageIndex,
+    indexes: _Indexes,
     interpreter: Interpreter,
-    pinned: requirements.Pinned,
+    entry: Entry,
     order: wheel.TagOrder,
-) -> LockedFile:
+) -> tuple[LockedFile, FromIndex]:
     inputs = {
-        "hashes": sorted(pinned.hashes),
+        "hashes": sorted(entry.hashes),
         "python": interpreter.version,
         "machine": interpreter.markers["platform_machine"],
         "libc": interpreter.libc,
     }
     key = action_key("requirement", FORMAT_VERSION, inputs)
     if known := store.recall(key):
-        return LockedFile(known["name"], known["sha256"])
-    files = index.files(pinned.name, pinned.hashes)
+        return LockedFile(known["name"], known["sha256"]), FromIndex(known["index"])
+    configured, wider = indexes
+    found = dict(reversed(wider.files(entry.name, entry.hashes)))
     # Only what has no wheel comes as an sdist, and then only the one whose hash is in the file.
-    file = wheel.choose(files, order) or next(iter(item for item in files if item.name.endswith(".tar.gz")), None)
+    file = wheel.choose(found, order) or next(iter(item for item in found if item.name.endswith(".tar.gz")), None)
     if file is None:
-        raise PackageError(f"fetching {pinned.name} {pinned.version}: no index has a file with a required hash")
-    store.remember(key, {"name": file.name, "sha256": file.sha256})
-    return file
+        doing = f"fetching {entry.name} {entry.version}"
+        if found:
+            machine = interpreter.markers["platform_machine"]
+            names = ", ".join(sorted(item.name for item in found))
+            raise PackageError(
+                f"{doing}: of the locked files none is for Python {interpreter.version} on {machine} ({names})",
+                advice="lock the hashes of its files for every platform, or choose another version",
+            )
+        raise PackageError(f"{doing}: no index has a file with a required hash")
+    # The hash says what it is: among the configured indexes it does not matter which of them has it.
+    origin = THE_INDEX if found[file] in configured.origins() else found[file]
+    store.remember(key, {"name": file.name, "sha256": file.sha256, "index": origin.url})
+    return file, origin

@@ -14,9 +14,9 @@ from packaging.specifiers import InvalidSpecifier
 from packaging.version import InvalidVersion
 
 from airbyte_ci.errors import LockError
-from airbyte_ci.python import constraints, poetry_graph, toml
+from airbyte_ci.python import constraints, poetry_graph, poetry_text, toml
 from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import Lock
+from airbyte_ci.python.lock import MAIN_ONLY, Lock, Wish
 
 # What poetry hashes of pyproject.toml to tell whether the lock is current (poetry/packages/locker.py). The legacy
 # keys count even when they are absent, unless the project describes itself in the standard tables.
@@ -25,17 +25,17 @@ _POETRY_KEYS = (*_LEGACY_KEYS, "group")
 _PROJECT_KEYS = ("requires-python", "dependencies", "optional-dependencies")
 
 
-def select(lock_text: str, pyproject_text: str, interpreter: Interpreter, where: str) -> Lock:
-    """The main dependencies for this interpreter; raises LockError.
+def select(lock_text: str, pyproject_text: str, interpreter: Interpreter, where: str, wish: Wish = MAIN_ONLY) -> Lock:
+    """The main dependencies for this interpreter, and those of the wish; raises LockError.
 
     `where` is the connector's folder, for messages.
     """
-    lock = toml.parse(lock_text, f"{where}/poetry.lock")
+    lock = poetry_text.parse(lock_text, f"{where}/poetry.lock")
     project = toml.parse(pyproject_text, f"{where}/pyproject.toml")
     _check_current(lock, project, where)
     _check_python(lock, interpreter, where)
     try:
-        return Lock("poetry", poetry_graph.select(lock, project, interpreter, where))
+        return Lock("poetry", poetry_graph.select(lock, project, interpreter, where, wish))
     except (InvalidMarker, InvalidSpecifier, InvalidVersion, InvalidRequirement) as error:
         reason = str(error).splitlines()[0]
         raise LockError(f"{where}/poetry.lock cannot be understood: {reason}") from error
@@ -50,7 +50,7 @@ def _check_current(lock: Mapping[str, Any], project: Mapping[str, Any], where: s
     recorded = metadata.get("content-hash") if isinstance(metadata, dict) else None
     if recorded is None:
         raise LockError(f"{where}/poetry.lock has no content hash: it is truncated", advice="`poetry lock`")
-    if recorded not in content_hashes(project):
+    if str(recorded) not in content_hashes(project):
         raise LockError(
             f"{where}/poetry.lock does not match pyproject.toml: it was changed after the lock was made",
             advice=f"cd {where} && poetry lock",

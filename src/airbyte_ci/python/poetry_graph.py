@@ -15,9 +15,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from airbyte_ci.errors import LockError
-from airbyte_ci.python import constraints
+from airbyte_ci.python import constraints, origins, poetry_roots
 from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import LockedFile, LockedPackage
+from airbyte_ci.python.lock import MAIN_ONLY, FromDirectory, FromGit, LockedFile, LockedPackage, Wish
 
 Table = Mapping[str, Any]
 
@@ -37,19 +37,23 @@ class _Wanted:
     by: str
 
 
-def select(lock: Table, project: Table, interpreter: Interpreter, where: str) -> tuple[LockedPackage, ...]:
-    """The packages that the main dependencies need, sorted by name; raises LockError.
+def select(
+    lock: Table, project: Table, interpreter: Interpreter, where: str, wish: Wish = MAIN_ONLY
+) -> tuple[LockedPackage, ...]:
+    """The packages that the main dependencies and those of the wish need, sorted by name; raises LockError.
 
     Raises KeyError, TypeError, AttributeError or ValueError for tables that are not as poetry writes them.
     """
-    return _Graph(lock, project, interpreter, where).select()
+    return _Graph(lock, project, interpreter, where, wish).select()
 
 
 class _Graph:
     """One lock for one interpreter. A class only because every step needs both."""
 
-    def __init__(self, lock: Table, project: Table, interpreter: Interpreter, where: str) -> None:
-        self._project = project
+    def __init__(self, lock: Table, project: Table, interpreter: Interpreter, where: str, wish: Wish) -> None:
+        self._roots = poetry_roots.of(project, wish, f"{where}/pyproject.toml")
+        self._groups = ("main", *map(canonicalize_name, wish.groups))
+        self._extras = frozenset(map(canonicalize_name, wish.extras))
         self._interpreter = interpreter
         self._where = where
         self._entries: dict[str, list[Table]] = {}
@@ -74,7 +78,7 @@ class _Graph:
     def _walk(self, chosen: Mapping[str, Table]) -> dict[str, list[_Wanted]]:
         """Every edge that can be reached, by the package it leads to; what is not chosen yet is the best for it."""
         reached: dict[str, list[_Wanted]] = {}
-        pending = [*self._roots()]
+        pending = [*self._asked()]
         seen: set[tuple[str, frozenset[str]]] = set()
         while pending:
             wanted = pending.pop()
@@ -87,23 +91,16 @@ class _Graph:
 
     # --- edges -----------------------------------------------------------------------------------
 
-    def _roots(self) -> Iterator[_Wanted]:
-        listed = (self._project.get("project") or {}).get("dependencies") or []
-        poetry = (self._project.get("tool") or {}).get("poetry") or {}
-        tables = [poetry.get("dependencies") or {}, ((poetry.get("group") or {}).get("main") or {}).get("dependencies")]
-        named = {canonicalize_name(name): details for table in tables for name, details in (table or {}).items()}
-        for text in listed:
-            requirement = Requirement(text)
-            if requirement.marker is None or self._holds(requirement.marker, frozenset()):
-                name = canonicalize_name(requirement.name)
-                extras = frozenset(map(canonicalize_name, requirement.extras))
-                yield _Wanted(name, str(requirement.specifier) or "*", extras, None, "")
-                if name in named:  # poetry's table adds sources and markers to what the standard one lists
-                    yield from self._edges(name, named[name], extras, "")
-        if not listed:
-            for name, details in named.items():
-                if name != "python":
-                    yield from self._edges(name, details, frozenset(), "")
+    def _asked(self) -> Iterator[_Wanted]:
+        """What the connector itself asks for, where it applies."""
+        for root in self._roots:
+            if isinstance(root.details, Requirement):
+                requirement = root.details
+                if requirement.marker is None or self._holds(requirement.marker, self._extras):
+                    extras = frozenset(map(canonicalize_name, requirement.extras))
+                    yield _Wanted(root.name, str(requirement.specifier) or "*", extras, None, "")
+            else:
+                yield from self._edges(root.name, root.details, self._extras, "", root.enabled)
 
     def _dependencies(self, entry: Table, extras: frozenset[str]) -> Iterator[_Wanted]:
         by = canonicalize_name(entry["name"])
@@ -151,8 +148,12 @@ class _Graph:
     def _fits(self, entry: Table) -> bool:
         markers = entry.get("markers")
         if isinstance(markers, dict):  # format 2.1: a marker per group
-            markers = markers.get("main")
-        holds = not isinstance(markers, str) or self._holds(Marker(markers), frozenset())
+            groups = set(map(canonicalize_name, entry.get("groups") or ("main",))).intersection(self._groups)
+            texts = {canonicalize_name(group): text for group, text in markers.items()}
+            found = [texts.get(group) for group in groups]
+        else:
+            found = [markers]
+        holds = any(not isinstance(text, str) or self._holds(Marker(text), self._extras) for text in found)
         return holds and self._fits_python(entry)
 
     def _fits_python(self, entry: Table) -> bool:
@@ -177,19 +178,17 @@ class _Graph:
                 )
 
     def _package(self, name: str, entry: Table, edges: Sequence[_Wanted]) -> LockedPackage:
-        source = {str(key): str(value) for key, value in (entry.get("source") or {}).items()}
-        if source.get("type") in ("git", "directory", "file", "url"):
-            raise LockError(
-                f"{self._where}/poetry.lock: {name} comes from {source['type']}, not from an index",
-                advice="this is not supported yet; publish it as a wheel on an index",
-            )
+        what = f"{self._where}/poetry.lock: {name}"
+        origin = origins.of_poetry(entry.get("source") or {}, bool(entry.get("develop")), what)
         files = entry.get("files") or self._legacy_files.get(str(entry["name"])) or []
         locked = tuple(_file(item, name, self._where) for item in files)
-        if not locked:
+        if isinstance(origin, (FromDirectory, FromGit)):
+            locked = ()
+        elif not locked:
             raise LockError(f"{self._where}/poetry.lock has no hashes for {name}", advice="`poetry lock`")
         version = str(entry["version"])
         Version(version)  # whatever follows may rely on its being one
-        return LockedPackage(name, version, locked, tuple(sorted({edge.by for edge in edges})), source)
+        return LockedPackage(name, version, locked, tuple(sorted({edge.by for edge in edges})), origin)
 
 
 def _enabled(entry: Table, extras: frozenset[str]) -> frozenset[str]:

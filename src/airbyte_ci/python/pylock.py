@@ -1,11 +1,15 @@
 """pylock.toml (PEP 751) → the packages that one interpreter needs. Reading and selecting are `packaging`'s."""
 
-from pathlib import PurePosixPath
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
+from packaging.markers import UndefinedEnvironmentName
 from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageDirectory,
     PackageSdist,
+    PackageVcs,
     PackageWheel,
     Pylock,
     PylockSelectError,
@@ -14,35 +18,76 @@ from packaging.pylock import (
 )
 
 from airbyte_ci.errors import LockError
-from airbyte_ci.python import toml
+from airbyte_ci.python import origins, toml
 from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import Lock, LockedFile, LockedPackage
+from airbyte_ci.python.lock import MAIN_ONLY, THE_INDEX, FromDirectory, Lock, LockedFile, LockedPackage, Origin, Wish
+
+_Source = PackageWheel | PackageSdist | PackageArchive | PackageDirectory | PackageVcs
 
 
-def select(text: str, interpreter: Interpreter, what: str) -> Lock:
-    """The lock's default groups for this interpreter; raises LockError naming the file."""
-    document = toml.parse(text, what)
+def select(text: str, interpreter: Interpreter, what: str, wish: Wish = MAIN_ONLY) -> Lock:
+    """The lock's default groups for this interpreter, and those of the wish; raises LockError naming the file."""
+    return of(toml.parse(text, what), interpreter, what, wish)
+
+
+def of(document: Mapping[str, Any], interpreter: Interpreter, what: str, wish: Wish = MAIN_ONLY) -> Lock:
+    """The same of a text that was parsed already."""
     try:
         lock = Pylock.from_dict(document)
         environment: Any = dict(interpreter.markers)
-        chosen = list(lock.select(environment=environment, tags=interpreter.tags()))
+        if "airbyte-ci" in (lock.tool or {}):
+            wish = MAIN_ONLY  # one of ours holds what was wished when it was made, and nothing else
+        wish.refuse_unknown(lock.dependency_groups or (), lock.extras or (), what)
+        chosen = list(
+            lock.select(
+                environment=environment,
+                tags=interpreter.tags(),
+                extras=wish.extras,
+                dependency_groups=_groups(lock, wish),
+            )
+        )
     except (PylockValidationError, PylockUnsupportedVersionError) as error:
-        raise LockError(f"{what} is not a PEP 751 lock: {error}") from error
+        # packaging shows a marker on lines of its own.
+        raise LockError(f"{what} is not a PEP 751 lock: {' '.join(str(error).split())[:300]}") from error
+    except UndefinedEnvironmentName as error:
+        raise LockError(f"{what} has a marker that PEP 751 does not know: {error}") from error
     except PylockSelectError as error:
         raise LockError(f"{what} cannot serve Python {interpreter.version}: {error}") from error
-    packages = []
-    for package, file in chosen:
-        if not isinstance(file, (PackageWheel, PackageSdist)):
-            raise LockError(f"{what}: {package.name} comes from {type(file).__name__}, not from an index")
-        if package.version is None:
-            raise LockError(f"{what}: {package.name} has no version")
-        packages.append(LockedPackage(package.name, str(package.version), (_file(package.name, file, what),)))
+    packages = (_package(package, file, what) for package, file in chosen)
     return Lock("pylock", tuple(sorted(packages, key=lambda item: item.name)))
 
 
-def _file(package: str, file: PackageWheel | PackageSdist, what: str) -> LockedFile:
-    name = file.name or PurePosixPath(unquote(urlsplit(file.url or file.path or "").path)).name
+def _groups(lock: Pylock, wish: Wish) -> list[str] | None:
+    return [*(lock.default_groups or ()), *wish.groups] if wish.groups else None
+
+
+def _package(package: Package, source: _Source, what: str) -> LockedPackage:
+    name, version = package.name, str(package.version or "")
+    by = tuple(((package.tool or {}).get("airbyte-ci") or {}).get("required-by") or ())
+    subject = f"{what}: {name}"
+    match source:
+        case PackageDirectory():
+            origin: Origin = FromDirectory(source.path, bool(source.editable), source.subdirectory or "")
+            return LockedPackage(name, version, (), by, origin)
+        case PackageVcs(type="git"):
+            details = {"subdirectory": source.subdirectory or "", "requested": source.requested_revision or ""}
+            origin = origins.git(source.url or source.path or "", source.commit_id, subject, **details)
+            return LockedPackage(name, version, (), by, origin)
+        case PackageVcs():
+            raise LockError(f"{subject} comes from {source.type}, and of version control only git is understood")
+        case PackageArchive():
+            origin = origins.archive(source.url or source.path or "", source.subdirectory or "")
+            return LockedPackage(name, version, (_file(source, None, subject),), by, origin)
+    if not version:
+        raise LockError(f"{subject} has no version")
+    origin = origins.index(package.index) if package.index else THE_INDEX
+    return LockedPackage(name, version, (_file(source, source.name, subject),), by, origin)
+
+
+def _file(file: PackageWheel | PackageSdist | PackageArchive, name: str | None, subject: str) -> LockedFile:
+    url = origins.public(file.url or "")
+    name = name or origins.file_name(url or file.path or "")
     sha256 = file.hashes.get("sha256")
     if sha256 is None or not name:
-        raise LockError(f"{what}: {package} is locked without a sha256, and only that is accepted")
-    return LockedFile(name, sha256)
+        raise LockError(f"{subject} is locked without a sha256, and only that is accepted")
+    return LockedFile(name, sha256, url)

@@ -1,44 +1,164 @@
-"""requirements.txt with hashes (pip's format, as far as locks use it): text → pinned requirements."""
+"""requirements.txt in pip's format: text → what it asks for, and from which indexes. No network; knows no versions.
 
+https://pip.pypa.io/en/stable/reference/requirements-file-format/
+"""
+
+import posixpath
 import re
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
-from packaging.markers import Marker
+from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from airbyte_ci.errors import LockError
+from airbyte_ci.python import origins
 
-_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})(?:\s|$)")
+_HASH = re.compile(r"\s--hash[= ](?P<algorithm>[a-z0-9]+):(?P<value>[0-9a-f]+)(?=\s|$)")
+_OPTION = re.compile(r"(?P<option>-[a-zA-Z]|--[a-z-]+)(?:[ =]\s*(?P<value>.*))?")
+_LONG = {"-r": "--requirement", "-c": "--constraint", "-e": "--editable", "-i": "--index-url"}
+# What says nothing about which packages are meant.
+_NEUTRAL = frozenset({"--require-hashes", "--prefer-binary", "--disable-pip-version-check"})
+_NESTED = 20
+
+Reader = Callable[[str], str]
+"""The text of another file by its path relative to this one's folder; raises LockError."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pinned:
-    """One requirement at one version, with the sha256 (hex) of every file that may be used for it."""
+class Entry:
+    """One thing that is asked for; `hashes` are sha256 (hex) of the files that may be used for it.
+
+    `place` is the URL or the path that it must come from, empty for an index. A path may stand without a name.
+    """
 
     name: str
-    version: str
-    hashes: frozenset[str]
+    specifier: SpecifierSet
+    extras: frozenset[str] = frozenset()
     marker: Marker | None = None
+    hashes: frozenset[str] = frozenset()
+    place: str = ""
+    editable: bool = False
+
+    @property
+    def version(self) -> str | None:
+        """The one version to which it is pinned."""
+        versions = [item.version for item in self.specifier if item.operator in ("==", "===")]
+        return versions[0] if len(versions) == 1 and not versions[0].endswith(".*") else None
 
 
-def parse(text: str, what: str) -> tuple[Pinned, ...]:
-    """Raises LockError, naming the line, for anything that is not pinned and hashed."""
-    pinned = []
-    for line in text.replace("\\\n", " ").splitlines():
-        stripped = line.split(" #")[0].strip()
-        if stripped and not stripped.startswith("#"):
-            pinned.append(_parse_line(stripped, what))
-    return tuple(pinned)
+@dataclass(slots=True)
+class Document:
+    """A requirements file with those that it includes."""
+
+    entries: list[Entry] = field(default_factory=list)
+    constraints: list[Entry] = field(default_factory=list)
+    index_url: str = ""
+    extra_index_urls: list[str] = field(default_factory=list)
 
 
-def _parse_line(line: str, what: str) -> Pinned:
-    hashes = frozenset(_HASH.findall(line))
+def parse(text: str, what: str, read: Reader | None = None) -> Document:
+    """Everything that the file says; raises LockError, naming the line, for what is not understood."""
+    if "<<<<<<<" in text and re.search(r"^<{7} ", text, re.MULTILINE):
+        raise LockError(f"{what} holds merge conflict markers", advice="resolve the conflict, then make it again")
+    document = Document()
+    _parse(text, what, read, document, document.entries, depth=0)
+    return document
+
+
+def _parse(text: str, what: str, read: Reader | None, document: Document, target: list[Entry], depth: int) -> None:
+    if depth > _NESTED:
+        raise LockError(f"{what} includes itself")
+    for line in _lines(text):
+        if not line.startswith("-"):
+            target.append(_entry(line, what))
+            continue
+        found = _OPTION.fullmatch(line)
+        option = _LONG.get(found["option"], found["option"]) if found else line
+        value = ((found["value"] if found else "") or "").strip()
+        match option:
+            case "--requirement" | "--constraint" if read:
+                other = target if option == "--requirement" else document.constraints
+                nested = _below(read, posixpath.dirname(value))
+                _parse(read(value), posixpath.join(posixpath.dirname(what), value), nested, document, other, depth + 1)
+            case "--editable":
+                target.append(_entry(value, what, editable=True))
+            case "--index-url":
+                document.index_url = _url(value, what)
+            case "--extra-index-url":
+                document.extra_index_urls.append(_url(value, what))
+            case _ if option not in _NEUTRAL:
+                raise LockError(f"{what}: {_shown(line)} is not understood")
+
+
+def _below(read: Reader, folder: str) -> Reader:
+    return lambda path: read(posixpath.join(folder, path))
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Logical lines without comments and without blanks around them."""
+    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
+        stripped = re.sub(r"(^|\s)#.*$", "", line).strip()
+        if stripped:
+            yield stripped
+
+
+def _url(value: str, what: str) -> str:
+    if "${" in value:
+        raise LockError(
+            f"{what} takes an index from a variable, which is not read here",
+            advice="set PIP_EXTRA_INDEX_URL instead, or name the index without credentials and put them into ~/.netrc",
+        )
+    return value
+
+
+def _shown(line: str) -> str:
+    return repr(origins.without_logins(line)[:60])
+
+
+def _entry(line: str, what: str, *, editable: bool = False) -> Entry:
+    text = f"{line} "
+    others = [found["algorithm"] for found in _HASH.finditer(text) if found["algorithm"] != "sha256"]
+    hashes = frozenset(found["value"] for found in _HASH.finditer(text))
+    if others or any(len(value) != 64 for value in hashes):
+        raise LockError(f"{what}: {_shown(line)} has a hash that is not a sha256, and only that is accepted")
+    bare = _HASH.sub("", text).strip()
+    if _is_place(bare):
+        return _placed(bare, hashes, editable, what)
     try:
-        requirement = Requirement(_HASH.sub("", line).strip())
+        requirement = Requirement(bare)
     except InvalidRequirement as error:
-        raise LockError(f"{what}: {line[:60]!r} is not a requirement") from error
-    versions = [item.version for item in requirement.specifier if item.operator == "=="]
-    if len(versions) != 1 or versions[0].endswith(".*") or not hashes:
-        raise LockError(f"{what}: {requirement.name} is not pinned to one version with hashes")
-    return Pinned(canonicalize_name(requirement.name), versions[0], hashes, requirement.marker)
+        raise LockError(f"{what}: {_shown(line)} is not a requirement") from error
+    return Entry(
+        canonicalize_name(requirement.name),
+        requirement.specifier,
+        frozenset(map(canonicalize_name, requirement.extras)),
+        requirement.marker,
+        hashes,
+        requirement.url or "",
+        editable,
+    )
+
+
+def _is_place(text: str) -> bool:
+    """A path or a URL without a name in front: `.`, `./lib[extra]`, `../lib`, `/lib`, `lib.whl`, `git+https://…`."""
+    word = re.split(r"[\s;]", text, maxsplit=1)[0]
+    named = re.match(r"[A-Za-z0-9._-]+\s*(\[[^]]*\])?\s*@", text)
+    return not named and ("/" in word or word.startswith(".") or word.endswith((".whl", ".tar.gz", ".zip")))
+
+
+def _placed(text: str, hashes: frozenset[str], editable: bool, what: str) -> Entry:
+    place, _, condition = text.partition(" ;") if " ;" in text else text.partition(";")
+    try:
+        marker = Marker(condition.strip()) if condition.strip() else None
+        (place,) = shlex.split(place)
+    except (InvalidMarker, ValueError) as error:
+        raise LockError(f"{what}: {_shown(text)} is not a requirement") from error
+    extras: frozenset[str] = frozenset()
+    if found := re.fullmatch(r"(?P<place>.*[^/])\[(?P<extras>[^]]*)\]", place):
+        place, extras = found["place"], frozenset(map(canonicalize_name, re.findall(r"[\w.-]+", found["extras"])))
+    egg = re.search(r"[#&]egg=([A-Za-z0-9._-]+)", place)
+    return Entry(canonicalize_name(egg[1]) if egg else "", SpecifierSet(), extras, marker, hashes, place, editable)

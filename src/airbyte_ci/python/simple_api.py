@@ -3,14 +3,16 @@
 Slow to import, so it is imported only when something has to come over the network.
 """
 
+import itertools
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from pypi_simple import (
-    PYPI_SIMPLE_ENDPOINT,
     NoSuchProjectError,
     ProjectPage,
     PyPISimple,
@@ -20,92 +22,142 @@ from pypi_simple import (
 from airbyte_ci.errors import DigestMismatch, PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
+from airbyte_ci.python import origins
+from airbyte_ci.python.credentials import Credentials, Login
+from airbyte_ci.python.index_settings import NO_ACCESS, Access, Source, variable_name
 
 _TRIES = 4
 _TIMEOUT = (15, 120)
 _RETRIED = (429, 500, 502, 503, 504)
-Login = tuple[str, str]
 
 
 @dataclass(slots=True)
 class SimpleApi:
     """Talks to indexes; may be shared by threads."""
 
+    access: Access = NO_ACCESS
     _pages: dict[tuple[str, str], ProjectPage | None] = field(default_factory=dict)
     _local: threading.local = field(default_factory=threading.local)
     _logins: dict[str, Login] = field(default_factory=dict)
+    _credentials: Credentials = field(init=False)
 
-    @property
-    def default_url(self) -> str:
-        return PYPI_SIMPLE_ENDPOINT
+    def __post_init__(self) -> None:
+        self._credentials = Credentials(self.access)
 
-    def page(self, index: str, project: str) -> ProjectPage | None:
+    def page(self, source: Source, project: str) -> ProjectPage | None:
         """The project's files on an index, asked once; None where the index does not have it."""
-        key = (index, project)
+        key = (source.url, project)
         if key not in self._pages:
-            self._remember_login(index)
+            login = self._login(source)
+            where = f"looking for {project} in the package index {_host(source.url)}"
             try:
                 client = self._client()
-                client.endpoint = index.rstrip("/") + "/"
+                client.endpoint = origins.public(source.url).rstrip("/") + "/"
+                client.s.auth = login
                 self._pages[key] = client.get_project_page(project, timeout=_TIMEOUT)
             except NoSuchProjectError:
                 self._pages[key] = None
             except requests.RequestException as error:
-                raise PackageError(f"looking for {project} in the package index: {_reason(error)}") from error
+                raise PackageError(f"{where}: {_reason(error)}", advice=_advice(error, source)) from error
             except (UnsupportedRepoVersionError, ValueError) as error:
                 # Their texts hold the URL, which may carry credentials.
-                raise PackageError(
-                    f"looking for {project} in the package index: its answer is not one ({type(error).__name__})"
-                ) from error
+                raise PackageError(f"{where}: its answer is not one ({type(error).__name__})") from error
         return self._pages[key]
 
-    def download(self, store: Store, name: str, url: str, size: int | None, digest: Digest) -> None:
+    def download(
+        self, store: Store, name: str, source: Source, url: str, size: int | None, expected: Digest | None
+    ) -> Digest:
         """A file's bytes into the store; raises PackageError for other bytes and for an index that fails."""
-        for attempt in range(1, _TRIES + 1):
+        self._login(source)
+        for attempt in itertools.count(1):
             try:
-                self._download(store, url, size, digest)
-                return
+                return self._download(store, url, size, expected)
             except DigestMismatch as error:
                 raise PackageError(
                     f"fetching {name}: the index sent bytes that are not the locked ones ({error.message})",
                     advice="the index or something before it cannot be trusted; nothing was kept",
                 ) from error
             except requests.RequestException as error:
-                raise PackageError(f"fetching {name}: {_reason(error)}") from error
+                raise PackageError(f"fetching {name}: {_reason(error)}", advice=_advice(error, source)) from error
             except urllib3.exceptions.HTTPError as error:
                 if attempt == _TRIES:
                     raise PackageError(f"fetching {name}: the index broke off ({type(error).__name__})") from error
+        raise AssertionError  # for mypy, which does not know that counting never ends
 
-    def _download(self, store: Store, url: str, size: int | None, digest: Digest) -> None:
-        login = self._logins.get(urlsplit(url).netloc)
+    def get(self, source: Source, url: str, headers: Mapping[str, str], *, stream: bool = False) -> requests.Response:
+        """Another answer of an index, a part of a file for example; raises PackageError when it cannot be reached."""
+        self._login(source)
+        try:
+            return self._get(url, headers, stream=stream)
+        except requests.RequestException as error:
+            raise PackageError(f"asking the package index {_host(url)}: {_reason(error)}") from error
+
+    def _download(self, store: Store, url: str, size: int | None, expected: Digest | None) -> Digest:
         # As it is: some servers call a .tar.gz a text that they compressed on the way, and it would be unpacked.
-        headers = {"Accept-Encoding": "identity"}
-        with self._client().s.get(url, stream=True, timeout=_TIMEOUT, headers=headers, auth=login) as response:
+        with self._get(url, {"Accept-Encoding": "identity"}, stream=True) as response:
             response.raise_for_status()
-            with store.writer(expected=digest, size=size) as writer:
+            with store.writer(expected=expected, size=size) as writer:
                 for chunk in response.raw.stream(1 << 18, decode_content=False):
                     writer.write(chunk)
                     if size is not None and writer.size > size:
                         break
+            return writer.digest
 
-    def _remember_login(self, index: str) -> None:
+    def _get(self, url: str, headers: Mapping[str, str], *, stream: bool = False) -> requests.Response:
+        session = self._client().s
+        session.auth = self._logins.get(urlsplit(url).netloc)
+        return session.get(url, stream=stream, timeout=_TIMEOUT, headers=headers)
+
+    def _login(self, source: Source) -> Login | None:
         """Pages may name files on their own host in full: the index's credentials are for these too, as with pip."""
-        parts = urlsplit(index)
-        if parts.username is not None:
-            host = parts.netloc.rpartition("@")[2]
-            self._logins[host] = (unquote(parts.username), unquote(parts.password or ""))
+        login = self._credentials.of(source)
+        if login is not None:
+            self._logins[_host(source.url)] = login
+        return login
 
     def _client(self) -> PyPISimple:
         """One client per thread: a requests session is not promised to be shared."""
         if not hasattr(self._local, "client"):
             session = requests.Session()
-            # A last bad status comes back as an answer, so that it can be told.
-            retry = requests.adapters.Retry(3, backoff_factor=0.5, status_forcelist=_RETRIED, raise_on_status=False)
+            adapter = _Adapter(self.access)
             for scheme in ("https://", "http://"):
-                session.mount(scheme, requests.adapters.HTTPAdapter(max_retries=retry))
+                session.mount(scheme, adapter)
             self._local.client = PyPISimple(session=session)
         client: PyPISimple = self._local.client
         return client
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Retries, and the user's certificates: a session's own would lose against REQUESTS_CA_BUNDLE."""
+
+    def __init__(self, access: Access) -> None:
+        # A last bad status comes back as an answer, so that it can be told; a bad certificate stays bad.
+        retries = requests.adapters.Retry(
+            3, other=0, backoff_factor=0.5, status_forcelist=_RETRIED, raise_on_status=False
+        )
+        super().__init__(max_retries=retries)
+        self._access = access
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        if self._access.ca_bundle:
+            options["verify"] = self._access.ca_bundle
+        if self._access.client_certificate:
+            options["cert"] = self._access.client_certificate
+        return super().send(request, *arguments, **options)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _advice(error: requests.RequestException, source: Source) -> str | None:
+    if error.response is not None and error.response.status_code in (401, 403):
+        name = variable_name(source.name) if source.name else ""
+        variables = f"UV_INDEX_{name}_USERNAME and UV_INDEX_{name}_PASSWORD, or " if name else ""
+        return f"give a login for {_host(source.url)}: {variables}in ~/.netrc, or in the index' URL"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "if its certificate is your own authority's, name that authority's file in PIP_CERT or SSL_CERT_FILE"
+    return None
 
 
 def _reason(error: requests.RequestException) -> str:

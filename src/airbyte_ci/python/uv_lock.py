@@ -3,10 +3,10 @@
 The selection is uv's own: from the project's dependencies along the lock's, where markers hold.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePosixPath
+from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
@@ -14,15 +14,27 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from airbyte_ci.errors import LockError
-from airbyte_ci.python import toml
+from airbyte_ci.python import index_settings, origins, toml
+from airbyte_ci.python.index_settings import Source
 from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import Lock, LockedFile, LockedPackage
+from airbyte_ci.python.lock import (
+    MAIN_ONLY,
+    FromArchive,
+    FromDirectory,
+    FromGit,
+    FromIndex,
+    Lock,
+    LockedFile,
+    LockedPackage,
+    Wish,
+)
 
 _Entry = Mapping[str, Any]
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def select(lock_text: str, pyproject_text: str, interpreter: Interpreter, where: str) -> Lock:
-    """The project's own dependencies for this interpreter, no groups; raises LockError."""
+def select(lock_text: str, pyproject_text: str, interpreter: Interpreter, where: str, wish: Wish = MAIN_ONLY) -> Lock:
+    """The project's own dependencies for this interpreter, and those of the wish; raises LockError."""
     what = f"{where}/uv.lock"
     lock = toml.parse(lock_text, what)
     project = toml.parse(pyproject_text, f"{where}/pyproject.toml")
@@ -31,9 +43,14 @@ def select(lock_text: str, pyproject_text: str, interpreter: Interpreter, where:
     try:
         _check_python(lock, interpreter, what)
         root = _root(lock, project, what)
-        _check_current(root, project, interpreter, where)
-        chosen = _walk(lock, root, interpreter, what)
-        packages = (_package(entry, askers, what) for entry, askers in chosen)
+        wish.refuse_unknown(root.get("dev-dependencies") or {}, root.get("optional-dependencies") or {}, what)
+        _check_current(root, project, interpreter, where, wish)
+        chosen = _walk(lock, root, interpreter, what, wish)
+        # A virtual package is a list of dependencies: there is nothing of it to install.
+        indexes = {origins.index(source.url).url: source.name for source, _ in _indexes(project)}
+        packages = (
+            _package(entry, by, what, indexes) for entry, by in chosen if "virtual" not in (entry.get("source") or {})
+        )
         return Lock("uv", tuple(sorted(packages, key=lambda item: item.name)))
     except (InvalidMarker, InvalidSpecifier, InvalidRequirement) as error:
         raise LockError(f"{what} cannot be understood: {str(error).splitlines()[0]}") from error
@@ -53,26 +70,50 @@ def _check_python(lock: _Entry, interpreter: Interpreter, what: str) -> None:
 def _root(lock: _Entry, project: _Entry, what: str) -> _Entry:
     """The project itself among the packages: uv lists it with a source in this folder."""
     name = canonicalize_name(str((project.get("project") or {}).get("name") or ""))
+    found: list[_Entry] = []
     for entry in lock.get("package") or []:
         source = entry.get("source") or {}
         if canonicalize_name(entry["name"]) == name and (source.get("virtual") or source.get("editable")) == ".":
-            found: _Entry = entry
-            return found
-    raise LockError(f"{what} does not lock {name or 'a project'}, which pyproject.toml describes", advice="`uv lock`")
+            found.append(entry)
+    if len(found) > 1:
+        raise LockError(f"{what} locks {name} twice: two locks were merged", advice="`uv lock`")
+    if not found:
+        raise LockError(
+            f"{what} does not lock {name or 'a project'}, which pyproject.toml describes", advice="`uv lock`"
+        )
+    return found[0]
 
 
-def _check_current(root: _Entry, project: _Entry, interpreter: Interpreter, where: str) -> None:
+def _check_current(root: _Entry, project: _Entry, interpreter: Interpreter, where: str, wish: Wish) -> None:
     """uv records what it locked for: the requirements of then must be those of now, for this interpreter.
 
     Markers are compared by what they mean here, because uv spells them anew.
     """
-    now = map(Requirement, (project.get("project") or {}).get("dependencies") or [])
-    then = map(_recorded, (root.get("metadata") or {}).get("requires-dist") or [])
-    if _normal(now, interpreter) != _normal(then, interpreter):
+    asked, recorded = project.get("project") or {}, root.get("metadata") or {}
+    now = [Requirement(text) for text in asked.get("dependencies") or []]
+    then = [_recorded(item) for item in recorded.get("requires-dist") or []]
+    for extra in wish.extras:
+        now += [Requirement(text) for text in _under(asked.get("optional-dependencies"), extra)]
+    for group in wish.groups:
+        items = _under(project.get("dependency-groups"), group)
+        if all(isinstance(item, str) for item in items):  # uv records what groups include in its own way
+            now += map(Requirement, items)
+            then += map(_recorded, _under(recorded.get("requires-dev"), group))
+    if _normal(now, interpreter, wish) != _normal(then, interpreter, wish):
         raise LockError(
             f"{where}/uv.lock does not match pyproject.toml: it was changed after the lock was made",
             advice=f"cd {where} && uv lock",
         )
+
+
+def _under(table: Any, name: str) -> list[Any]:
+    """The list under a name, however it is spelled."""
+    return [
+        item
+        for key, items in (table or {}).items()
+        if canonicalize_name(key) == canonicalize_name(name)
+        for item in items
+    ]
 
 
 def _recorded(item: _Entry) -> Requirement:
@@ -82,23 +123,27 @@ def _recorded(item: _Entry) -> Requirement:
 
 
 def _normal(
-    requirements: Iterable[Requirement], interpreter: Interpreter
+    requirements: Iterable[Requirement], interpreter: Interpreter, wish: Wish
 ) -> set[tuple[str, frozenset[str], SpecifierSet]]:
-    environment = {**interpreter.markers, "extra": ""}
+    environments = [{**interpreter.markers, "extra": extra} for extra in ("", *wish.extras)]
     return {
         (canonicalize_name(item.name), frozenset(map(canonicalize_name, item.extras)), item.specifier)
         for item in requirements
-        if item.marker is None or item.marker.evaluate(environment)
+        if item.marker is None or any(map(item.marker.evaluate, environments))
     }
 
 
-def _walk(lock: _Entry, root: _Entry, interpreter: Interpreter, what: str) -> Iterator[tuple[_Entry, tuple[str, ...]]]:
+def _walk(
+    lock: _Entry, root: _Entry, interpreter: Interpreter, what: str, wish: Wish
+) -> Iterator[tuple[_Entry, tuple[str, ...]]]:
     entries: dict[str, list[_Entry]] = {}
     for entry in lock.get("package") or []:
         entries.setdefault(canonicalize_name(entry["name"]), []).append(entry)
     asked: dict[str, set[str]] = {}
     chosen: dict[str, _Entry] = {}
     pending = [("", edge) for edge in root.get("dependencies") or []]
+    pending += [("", edge) for extra in wish.extras for edge in _under(root.get("optional-dependencies"), extra)]
+    pending += [("", edge) for group in wish.groups for edge in _under(root.get("dev-dependencies"), group)]
     seen: set[tuple[str, frozenset[str]]] = set()
     while pending:
         by, edge = pending.pop()
@@ -132,17 +177,30 @@ def _applies(entry: _Entry, interpreter: Interpreter) -> bool:
     return not markers or any(Marker(text).evaluate(dict(interpreter.markers)) for text in markers)
 
 
-def _package(entry: _Entry, askers: tuple[str, ...], what: str) -> LockedPackage:
+def _indexes(project: _Entry) -> Iterator[tuple[Source, bool]]:
+    return index_settings.of_uv((project.get("tool") or {}).get("uv") or {})
+
+
+def _package(entry: _Entry, askers: tuple[str, ...], what: str, indexes: Mapping[str, str]) -> LockedPackage:
     name = canonicalize_name(entry["name"])
-    if "registry" not in (entry.get("source") or {}):
-        raise LockError(f"{what}: {name} does not come from an index", advice="publish it as a wheel on an index")
+    origin = origins.of_uv(entry.get("source") or {}, f"{what}: {name}")
+    if isinstance(origin, FromIndex):
+        origin = replace(origin, name=indexes.get(origin.url, ""))
     items = [*(entry.get("wheels") or []), *([entry["sdist"]] if entry.get("sdist") else [])]
-    return LockedPackage(name, str(entry["version"]), tuple(_file(item, name, what) for item in items), askers)
+    place = origin.place if isinstance(origin, FromArchive) else ""
+    files = tuple(_file(item, name, place, what) for item in items)
+    if isinstance(origin, (FromDirectory, FromGit)):
+        files = ()
+    elif not files:
+        raise LockError(f"{what}: {name} has neither wheels nor an sdist", advice="`uv lock`")
+    # The version of a folder may be known to its build back end only.
+    version = str(entry.get("version") or "") if isinstance(origin, FromDirectory) else str(entry["version"])
+    return LockedPackage(name, version, files, askers, origin)
 
 
-def _file(item: _Entry, package: str, what: str) -> LockedFile:
+def _file(item: _Entry, package: str, place: str, what: str) -> LockedFile:
     algorithm, _, value = str(item.get("hash", "")).partition(":")
-    if algorithm != "sha256" or len(value) != 64:
+    if algorithm != "sha256" or not _SHA256.fullmatch(value):
         raise LockError(f"{what}: {package} is locked without a sha256, and only that is accepted")
-    place = str(item.get("url") or item.get("path") or item.get("filename") or "")
-    return LockedFile(PurePosixPath(unquote(urlsplit(place).path)).name, value)
+    url = origins.public(str(item.get("url") or ""))
+    return LockedFile(origins.file_name(url or str(item.get("path") or item.get("filename") or place)), value, url)

@@ -1,6 +1,6 @@
 """Wheels: a wheel file → the files it installs, at their final places in the image (wheel spec, PyPA).
 
-Reading and RECORD are `installer`'s; where files go, and that none escapes, is decided here. No disk, no image.
+Reading and RECORD are `installer`'s; where files go, and that none escapes, is decided here. No image, no index.
 """
 
 import base64
@@ -11,8 +11,11 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from email.parser import HeaderParser
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from installer import install
 from installer.destinations import WheelDestination
@@ -28,18 +31,19 @@ from packaging.utils import (
     canonicalize_name,
     parse_wheel_filename,
 )
+from packaging.version import Version
 
 from airbyte_ci.errors import PackageError
-from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci import tar
+from airbyte_ci.oci.digest import Digest, chunks
 from airbyte_ci.oci.tar import Entry
+from airbyte_ci.python import recorded, wheel_archive
+from airbyte_ci.python.contents import Contents
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import LockedFile
+from airbyte_ci.python.wheel_archive import WheelRefused
 
-FORMAT_VERSION = 1
-# A wheel that unpacks to more than this is an attack or a mistake.
-_SIZE_LIMIT = 8 << 30
-_FILE_LIMIT = 1_000_000
-
+FORMAT_VERSION = 2
 
 # How installer and zipfile say that a file is not what it should be.
 _DAMAGE = (
@@ -84,62 +88,89 @@ class InstalledWheel:
     record: str
 
 
-def read(path: Path, filename: str, interpreter: Interpreter) -> InstalledWheel:
-    """The wheel as installed for this interpreter; raises PackageError for a wheel that is not right."""
+def read(path: Path, filename: str, interpreter: Interpreter, scratch: Path | None = None) -> InstalledWheel:
+    """The wheel as installed for this interpreter; raises PackageError for a wheel that is not right.
+
+    `scratch` is an empty folder for contents that are too large to be held in memory; entries refer to files in it.
+    """
     try:
         name, version, _, _ = parse_wheel_filename(filename)
         with zipfile.ZipFile(path) as archive:
-            _check_size(archive, filename)
-            _check_names(archive, filename)
-            source = _Source(archive, filename)
-            source.validate_record()
-            destination = _Destination(interpreter, filename)
+            wheel_archive.check(archive, path)
+            source = _Source(archive, filename, name, version)
+            source.validate_record(validate_contents=False)  # contents are verified while they are read
+            source.check_metadata()
+            destination = _Destination(interpreter, filename, Contents(scratch))
             # Some wheels ship their builder's INSTALLER; a second one would be listed twice in RECORD.
             told = {} if "INSTALLER" in source.dist_info_filenames else {"INSTALLER": b"airbyte-ci\n"}
             install(source, destination, told)
+    except WheelRefused as error:
+        raise PackageError(f"installing {filename}: {error}") from error
     except _DAMAGE as error:
         reason = "; ".join(getattr(error, "issues", ())) or str(error) or type(error).__name__
-        raise PackageError(f"installing {filename}: it is not a valid wheel ({reason})") from error
+        raise PackageError(f"installing {filename}: it is not a valid wheel ({_line(reason)})") from error
     return InstalledWheel(
         canonicalize_name(name), str(version), tuple(destination.entries.values()), destination.record
     )
 
 
-def _check_size(archive: zipfile.ZipFile, filename: str) -> None:
-    members = archive.infolist()
-    if len(members) > _FILE_LIMIT or sum(member.file_size for member in members) > _SIZE_LIMIT:
-        raise PackageError(f"installing {filename}: it unpacks to more than a wheel may")
-
-
-def _check_names(archive: zipfile.ZipFile, filename: str) -> None:
-    """Every name must be a plain relative path: what comes later relies on it, and never ends on some others."""
-    data = f"{'-'.join(filename.split('-')[:2])}.data"
-    for member in archive.infolist():
-        name = member.filename.removesuffix("/")
-        if posixpath.normpath(name) != name or name.startswith(("/", "../")) or name == "..":
-            raise PackageError(f"installing {filename}: its file {member.filename!r} would land outside of its folder")
-        if name == data and not member.is_dir():
-            raise PackageError(f"installing {filename}: {name} is a file, and should be a folder")
+def _line(reason: str) -> str:
+    """One line of bounded length, whatever a wheel's own texts have put into it."""
+    text = " ".join(reason.split())
+    return text if len(text) <= 500 else f"{text[:499]}…"
 
 
 class _Source(WheelFile):
     """A wheel with its true file name, wherever it is kept: the store knows it by its hash."""
 
-    def __init__(self, archive: zipfile.ZipFile, filename: str) -> None:
+    def __init__(self, archive: zipfile.ZipFile, filename: str, name: NormalizedName, version: Version) -> None:
         archive.filename = filename
         super().__init__(archive)
+        self._archive = archive
+        self._whose = (name, version)
+
+    @cached_property
+    def data_dir(self) -> str:
+        """The wheel's data folder. Its name may be spelt otherwise than in the file's name, as that of .dist-info."""
+        found = {name.partition("/")[0] for name in self._archive.namelist() if ".data" in name}
+        folders = sorted(name for name in found if name.endswith(".data"))
+        if len(folders) > 1 or any(_whose(folder) != self._whose for folder in folders):
+            raise WheelRefused(f"it has the data folder of another distribution ({', '.join(folders)})")
+        if folders and folders[0] in self._archive.namelist():
+            raise WheelRefused(f"its {folders[0]} is a file, and should be a folder")
+        return folders[0] if folders else super().data_dir
+
+    def check_metadata(self) -> None:
+        """The folder and METADATA must name the distribution that the file's name does, as tools will ask them."""
+        headers = HeaderParser().parsestr(self._archive.read(f"{self.dist_info_dir}/METADATA").decode(errors="replace"))
+        told = [[str(value) for value in headers.get_all(key, [])] for key in ("Name", "Version")]
+        match told:
+            case [[name], [version]] if (canonicalize_name(name), Version(version)) == self._whose:
+                pass
+            case _:
+                raise WheelRefused(f"its METADATA is of {_line(' '.join(chain(*told))) or 'nothing'}")
+        if _whose(self.dist_info_dir) != self._whose:
+            raise WheelRefused(f"its metadata folder is of another version ({self.dist_info_dir})")
 
     def get_contents(self) -> Iterator[WheelContentElement]:
-        """Without byte code: which Python made it, and of what, is not known (pip leaves it out too)."""
-        return (item for item in super().get_contents() if "__pycache__" not in item[0][0].split("/"))
+        """Without byte code: which Python made it, and of what, is not known (`installer` skips it too)."""
+        for record, stream, executable in super().get_contents():
+            if "__pycache__" not in record[0].split("/"):
+                yield record, cast("BinaryIO", recorded.Verified(stream, *record)), executable
+
+
+def _whose(folder: str) -> tuple[NormalizedName, Version]:
+    """The name and version of which `demo-1.0.dist-info` or `demo-1.0.data` is."""
+    name, _, version = folder.rpartition(".")[0].rpartition("-")
+    return canonicalize_name(name), Version(version.replace("_", "-"))
 
 
 class _Destination(WheelDestination):
     """Collects entries at the places of an image's interpreter."""
 
-    def __init__(self, interpreter: Interpreter, filename: str) -> None:
+    def __init__(self, interpreter: Interpreter, filename: str, contents: Contents) -> None:
         self._interpreter = interpreter
-        self._filename = filename
+        self._contents = contents
         distribution = filename.split("-")[0]
         self._roots: dict[str, str] = {
             "purelib": interpreter.purelib,
@@ -148,13 +179,18 @@ class _Destination(WheelDestination):
             "data": interpreter.data,
             "headers": posixpath.join(interpreter.headers, distribution),
         }
+        names = ("python", "python3", "python" + ".".join(map(str, interpreter.minor)))
+        python = {interpreter.executable, *(posixpath.join(interpreter.scripts, name) for name in names)}
+        # A file in the place of a folder would hide all that the image has in it.
+        folders = {*self._roots.values(), *(parent for path in python for parent in tar.parents(path))}
+        self._taken = {*python, *folders, *(parent for folder in folders for parent in tar.parents(folder))}
         self.entries: dict[str, Entry] = {}
         self.record = ""
 
     def write_file(
         self, scheme: Scheme, path: str | os.PathLike[str], stream: BinaryIO, is_executable: bool
     ) -> RecordEntry:
-        content = stream.read()
+        content = chunks(stream)
         if scheme == "scripts":
             content = _with_shebang(content, self._interpreter.executable)
             is_executable = True
@@ -163,7 +199,7 @@ class _Destination(WheelDestination):
     def write_script(self, name: str, module: str, attr: str, section: str) -> RecordEntry:
         script = Script(name, module, attr, section)  # type: ignore[arg-type]  # installer types it as a Literal
         filename, content = script.generate(self._interpreter.executable, "posix")
-        return self._keep("scripts", filename, content, executable=True)
+        return self._keep("scripts", filename, iter((content,)), executable=True)
 
     def finalize_installation(
         self, scheme: Scheme, record_file_path: str, records: Iterable[tuple[Scheme, RecordEntry]]
@@ -176,24 +212,33 @@ class _Destination(WheelDestination):
             rows.append((posixpath.relpath(path, root), digest, size))
         lines = sorted(",".join(map(_csv, row)) for row in rows)
         content = "".join(f"{line}\n" for line in lines).encode()
-        self._keep(scheme, record_file_path, content, executable=False)
+        self._keep(scheme, record_file_path, iter((content,)), executable=False)
         self.record = posixpath.join(root, record_file_path).lstrip("/")
+        self._check_tree()
 
-    def _keep(self, scheme: str, path: str, content: bytes, *, executable: bool) -> RecordEntry:
+    def _keep(self, scheme: str, path: str, content: Iterator[bytes], *, executable: bool) -> RecordEntry:
         place = self._place(scheme, path)
         if place in self.entries:
-            raise PackageError(f"installing {self._filename}: it has two files for /{place}")
-        self.entries[place] = Entry(place, mode=0o755 if executable else 0o644, content=content)
-        digest = Digest.of(content)
-        return RecordEntry(path, Hash("sha256", _base64(digest)), len(content))
+            raise WheelRefused(f"it has two files for /{place}")
+        kept = self._contents.keep(content)
+        self.entries[place] = Entry(place, mode=0o755 if executable else 0o644, content=kept.content)
+        return RecordEntry(path, Hash("sha256", _base64(kept.digest)), kept.size)
 
     def _place(self, scheme: str, path: str) -> str:
-        """Where a file goes; raises PackageError when that would be outside of its scheme's folder."""
+        """Where a file goes: inside of its scheme's folder, and not where the interpreter is."""
         root = self._roots[scheme]
         place = posixpath.normpath(posixpath.join(root, path))
         if not place.startswith(root.rstrip("/") + "/") or "\0" in place:
-            raise PackageError(f"installing {self._filename}: its file {path!r} would land outside of {root}")
+            raise WheelRefused(f"its file {path!r} would land outside of {root}")
+        if place in self._taken:
+            raise WheelRefused(f"its file {path!r} would replace the image's Python ({place})")
         return place.lstrip("/")
+
+    def _check_tree(self) -> None:
+        """Schemes may share folders: what is a file by one must not be a folder by another."""
+        folders = tar.folders(self.entries)
+        if both := sorted(folders & self.entries.keys()):
+            raise WheelRefused(f"it has /{both[0]} both as a file and as a folder")
 
 
 def _base64(digest: Digest) -> str:
@@ -204,9 +249,10 @@ def _csv(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"' if any(mark in cell for mark in ',"\n') else cell
 
 
-def _with_shebang(content: bytes, executable: str) -> bytes:
+def _with_shebang(content: Iterator[bytes], executable: str) -> Iterator[bytes]:
     """Scripts of a wheel start with `#!python`, to be replaced by the interpreter (binary distribution format)."""
-    first, newline, rest = content.partition(b"\n")
+    start = next(content, b"")
+    first, newline, rest = start.partition(b"\n")
     if first.startswith(b"#!python"):
-        return b"#!" + executable.encode() + newline + rest
-    return content
+        start = b"#!" + executable.encode() + newline + rest
+    return chain((start,), content)

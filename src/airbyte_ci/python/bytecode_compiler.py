@@ -1,0 +1,49 @@
+"""Runs inside an image, once for each wheel: sources on stdin → byte code on stdout. Imports nothing from a file.
+
+Whatever is loaded has its names interned, and marshal tells names that others use from those that nobody else does:
+a process that holds nothing of the standard library says the same in every build of one Python version.
+"""
+
+import _imp
+import marshal
+import sys
+from _frozen_importlib_external import MAGIC_NUMBER
+
+
+def main() -> None:
+    """Reads `<path length: 4><size: 8><path><source>`, little-endian; answers the same with byte code, where it can."""
+    questions, answers = sys.stdin.buffer, sys.stdout.buffer
+    while head := questions.read(12):
+        path = questions.read(int.from_bytes(head[:4], "little")).decode("utf-8", "surrogateescape")
+        size = int.from_bytes(head[4:], "little")
+        source = questions.read(size)
+        if len(source) != size or len(head) != 12:
+            sys.exit("a question is cut off")
+        body = _compiled(source, "/" + path)
+        if body is not None:
+            folder, _, name = path.rpartition("/")
+            place = f"{folder}/__pycache__/{name[:-3]}.{sys.implementation.cache_tag}.pyc"
+            encoded = place.encode("utf-8", "surrogateescape")
+            answers.write(len(encoded).to_bytes(4, "little") + len(body).to_bytes(8, "little") + encoded + body)
+
+
+def _compiled(source: bytes, path: str) -> "bytes | None":
+    try:
+        code = compile(source, path, "exec", dont_inherit=True, optimize=-1)
+        body = marshal.dumps(code) if sys.version_info >= (3, 11) else _before_3_11(code)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        return None  # templates and tests for other Pythons: the import would fail in the same way
+    # Unchecked hash (PEP 552): the image does not change, so nothing is compared when a module is imported.
+    digest = _imp.source_hash(int.from_bytes(MAGIC_NUMBER, "little"), source)
+    return MAGIC_NUMBER + (0b01).to_bytes(4, "little") + digest + body
+
+
+def _before_3_11(code: object) -> bytes:
+    """Sets are marshalled in the order of their hashes, and None's is its address: bpo-37596, mended in 3.11."""
+    import bytecode_marshal  # type: ignore[import-not-found]  # lies beside this file
+
+    return bytes(bytecode_marshal.dumps(code))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""The inventory of an image that cannot run here, from its twin that can: same release, another architecture.
+
+What the twin's Python says of itself holds for the other one if both have the same standard library; that, the folders
+and the C library are looked up in the other image's files. Nothing is run in it, and no emulator is needed.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from airbyte_ci.container.evaluate import Evaluator
+from airbyte_ci.container.tree import Tree
+from airbyte_ci.errors import ImageError
+from airbyte_ci.oci.image import Image
+from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.python import installed
+from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.inventory import Inventory
+
+FORMAT_VERSION = 1
+# `uname -m`, which is what markers and wheel tags say, of OCI's (GOARCH's) names.
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "ppc64le": "ppc64le", "s390x": "s390x"}
+_LIBC = re.compile(rb"GNU C Library [^\n]{0,80} version (\d+\.\d+)")
+
+
+def inventory(store: Store, image: Image, bring: Callable[[], None], twin_image: Image, twin: Inventory) -> Inventory:
+    """What is in the image; raises ImageError where its Python is not the twin's."""
+    layers = [[str(item) for item in one.config.diff_ids] for one in (image, twin_image)]
+    key = action_key("foreign inventory", FORMAT_VERSION, {"layers": layers})
+    if known := store.recall(key):
+        return Inventory.from_json(known)
+    trees = []
+    for one in (image, twin_image):
+        evaluator = Evaluator(store, one, bring=bring if one is image else lambda: None)
+        trees.append(evaluator.tree(evaluator.state(())))
+    ours, others = trees
+    interpreter = _interpreter(ours, others, image, twin.interpreter)
+    found = Inventory(
+        interpreter,
+        installed.distributions(ours, interpreter),
+        installed.files_below(ours, installed.folders(interpreter)),
+    )
+    store.remember(key, found.to_json())
+    return found
+
+
+def _interpreter(tree: Tree, twin_tree: Tree, image: Image, twin: Interpreter) -> Interpreter:
+    platform = image.config.platform
+    doing = f"looking at the Python of the base image for {platform}"
+    machine = _MACHINES.get(platform.architecture)
+    if machine is None:
+        raise ImageError(f"{doing}: this architecture is not known to Python's packaging")
+    if tree.resolve(twin.executable) is None:
+        raise ImageError(f"{doing}: it has no {twin.executable}, which the image for this machine has")
+    folder = _standard_library(twin_tree, twin)
+    if folder is None or _digest(tree, folder) != _digest(twin_tree, folder):
+        raise ImageError(
+            f"{doing}: its standard library is not that of Python {twin.version} in the image for this machine",
+            advice="build on a base image whose platforms are of one release",
+        )
+    libc = _libc(tree, machine) if twin.libc else ""
+    return replace(twin, libc=libc, markers={**twin.markers, "platform_machine": machine})
+
+
+def _standard_library(tree: Tree, interpreter: Interpreter) -> str | None:
+    version = interpreter.markers["python_version"]
+    folders = (interpreter.purelib.rpartition("/")[0], f"/usr/lib/python{version}", f"/usr/local/lib/python{version}")
+    return next((folder for folder in folders if tree.resolve(f"{folder}/opcode.py")), None)
+
+
+def _digest(tree: Tree, folder: str) -> str:
+    """Of the top-level modules: every release of Python changes some, and no architecture does."""
+    digest = hashlib.sha256()
+    for name in tree.names(folder):
+        if name.endswith(".py") and not name.startswith("_sysconfigdata"):
+            digest.update(name.encode() + b"\0" + hashlib.sha256(tree.read(f"{folder}/{name}") or b"").digest())
+    return digest.hexdigest()
+
+
+def _libc(tree: Tree, machine: str) -> str:
+    for folder in (f"usr/lib/{machine}-linux-gnu", f"lib/{machine}-linux-gnu", "usr/lib64", "lib64", "usr/lib", "lib"):
+        data = tree.read(f"{folder}/libc.so.6")
+        if data and (found := _LIBC.search(data)):
+            return f"glibc {found[1].decode()}"
+    raise ImageError(f"looking for the C library of a base image for {machine}: it has no libc.so.6 where it should be")

@@ -1,0 +1,102 @@
+"""Shared libraries: what the native code of wheels needs of an image, and what an image has.
+
+A wheel's tag promises that it needs no more than its platform has (PEP 600), and an image may have less than that.
+"""
+
+import io
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from airbyte_ci.container.tree import Tree
+from airbyte_ci.errors import PackageError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.python.lock import LockedFile
+
+FORMAT_VERSION = 1
+_MAGIC = b"\x7fELF"
+_FOLDERS = ("lib", "lib64", "usr/lib", "usr/lib64", "usr/local/lib")
+# A library is looked at whole; what is larger than this is data.
+_LIMIT = 512 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """Libraries by soname: those that a wheel's native code is linked to, and those that it brings."""
+
+    needed: frozenset[str]
+    brought: frozenset[str]
+
+
+def of_wheel(store: Store, file: LockedFile) -> Linked:
+    """What a wheel in the store needs and brings, looked at once; nothing for a pure one."""
+    if file.name.endswith("-any.whl"):
+        return Linked(frozenset(), frozenset())
+    key = action_key("libraries of a wheel", FORMAT_VERSION, file.sha256)
+    known = store.recall(key)
+    if known is None:
+        found = _read(store.path(Digest(file.sha256)))
+        known = {"needed": sorted(found.needed), "brought": sorted(found.brought)}
+        store.remember(key, known)
+    return Linked(frozenset(known["needed"]), frozenset(known["brought"]))
+
+
+def missing(linked: Iterable[Linked]) -> tuple[str, ...]:
+    """What the wheels together need of the image."""
+    needed: set[str] = set()
+    brought: set[str] = set()
+    for one in linked:
+        needed |= one.needed
+        brought |= one.brought
+    return tuple(sorted(needed - brought))
+
+
+def in_image(tree: Tree) -> frozenset[str]:
+    """The names of shared libraries in the folders in which the image's loader looks."""
+    found = set()
+    for folder in _FOLDERS:
+        for name in tree.names(folder):
+            if ".so" in name:
+                found.add(name)
+            elif name.endswith(("-linux-gnu", "-linux-gnueabihf", "-linux-musl")):
+                found |= {inner for inner in tree.names(f"{folder}/{name}") if ".so" in inner}
+    return frozenset(found)
+
+
+def _read(path: Path) -> Linked:
+    needed: set[str] = set()
+    brought: set[str] = set()
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            name = member.filename.rpartition("/")[2]
+            if ".so" not in name or member.file_size > _LIMIT:
+                continue
+            brought.add(name)
+            with archive.open(member) as file:
+                if file.read(4) != _MAGIC:
+                    continue
+            for is_needed, soname in _dynamic(io.BytesIO(archive.read(member)), f"{path.name}/{member.filename}"):
+                (needed if is_needed else brought).add(soname)
+    return Linked(frozenset(needed), frozenset(brought))
+
+
+def _dynamic(file: BinaryIO, what: str) -> Iterator[tuple[bool, str]]:
+    """The library's DT_NEEDED (True) and DT_SONAME (False) entries (System V ABI, dynamic section)."""
+    from elftools.common.exceptions import ELFError  # only native wheels that are new wait for it
+    from elftools.elf.dynamic import DynamicSegment
+    from elftools.elf.elffile import ELFFile
+
+    try:
+        for segment in ELFFile(file).iter_segments("PT_DYNAMIC"):
+            assert isinstance(segment, DynamicSegment)
+            for tag in segment.iter_tags():
+                told: Any = tag  # its attributes are named after what it is
+                if told.entry.d_tag == "DT_NEEDED":
+                    yield True, str(told.needed)
+                elif told.entry.d_tag == "DT_SONAME":
+                    yield False, str(told.soname)
+    except (ELFError, AssertionError, ValueError, OverflowError, UnicodeDecodeError) as error:
+        raise PackageError(f"looking at the libraries of {what}: it is not a readable library ({error})") from error

@@ -1,0 +1,244 @@
+"""Core metadata of sources: read where it is static, else asked of the build back end in a sandbox, never on the host.
+
+Knows folders and sdists (PEP 621, PEP 643, PEP 517), not what is done with the answer.
+"""
+
+import io
+import json
+import tarfile
+import tomllib
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from packaging.utils import canonicalize_name
+
+from airbyte_ci.container import sandbox
+from airbyte_ci.errors import PackageError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.store import action_key
+from airbyte_ci.python import pinned, sdist, trees
+from airbyte_ci.python.lock import FromDirectory, LockedFile, LockedPackage
+from airbyte_ci.python.sdist import Builder
+
+FORMAT_VERSION = 1
+_STATIC = ("version", "dependencies", "optional-dependencies")
+_METADATA = ".dist-info/METADATA"
+_PLACE = "/.airbyte-ci/metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a distribution says of itself; `requires` are PEP 508 texts, their extras as markers."""
+
+    name: str
+    version: str
+    requires: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    requires_python: str = ""
+
+    def text(self) -> str:
+        """As a METADATA file."""
+        lines = ["Metadata-Version: 2.3", f"Name: {self.name}", f"Version: {self.version}"]
+        lines += [f"Requires-Python: {self.requires_python}"] if self.requires_python else []
+        lines += [f"Provides-Extra: {extra}" for extra in self.extras]
+        lines += [f"Requires-Dist: {requirement}" for requirement in self.requires]
+        return "\n".join([*lines, "", ""])
+
+    @classmethod
+    def parse(cls, text: str) -> "Metadata":
+        """From a METADATA or PKG-INFO file."""
+        headers = HeaderParser().parsestr(text, headersonly=True)
+        return cls(
+            str(headers["Name"] or ""),
+            str(headers["Version"] or ""),
+            tuple(map(_joined, headers.get_all("Requires-Dist") or ())),
+            tuple(headers.get_all("Provides-Extra") or ()),
+            str(headers["Requires-Python"] or ""),
+        )
+
+
+def of_folder(builder: Builder, folder: Path, what: str) -> Metadata:
+    """Of a source folder; raises PackageError when its build back end fails."""
+    if found := static(folder):
+        return found
+    here = LockedPackage(folder.name, "", (), origin=FromDirectory("."))
+    return _remembered(builder, trees.obtain(here, folder, builder.store, builder.index), what)
+
+
+def of_sdist(builder: Builder, file: LockedFile) -> Metadata:
+    """Of an sdist that is in the store; raises PackageError."""
+    path = builder.store.path(Digest(file.sha256))
+    return _of_pkg_info(path, file.name) or _remembered(builder, file, file.name)
+
+
+def of_tree(builder: Builder, file: LockedFile, what: str) -> Metadata:
+    """Of a source tree (`trees`) that is in the store; raises PackageError."""
+    return _remembered(builder, file, what)
+
+
+def of_wheel(file: Path | BinaryIO, name: str) -> str:
+    """The text of METADATA in a wheel; raises PackageError."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            found = [item for item in archive.namelist() if item.count("/") == 1 and item.endswith(_METADATA)]
+            return archive.read(found[0]).decode("utf-8", "replace")
+    except (zipfile.BadZipFile, IndexError, EOFError, OSError, NotImplementedError) as error:
+        raise PackageError(f"reading the metadata of {name}: it is not a wheel ({type(error).__name__})") from error
+
+
+def static(folder: Path) -> Metadata | None:
+    """What pyproject.toml says for good; None where something of it is left to the back end."""
+    try:
+        project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8")).get("project")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return None
+    if not isinstance(project, dict) or set(_STATIC) & set(project.get("dynamic") or ()) or "version" not in project:
+        return None
+    optional: Mapping[str, Any] = project.get("optional-dependencies") or {}
+    return Metadata(
+        str(project.get("name") or ""),
+        str(project["version"]),
+        (
+            *map(str, project.get("dependencies") or ()),
+            *(_with_extra(str(text), extra) for extra, texts in optional.items() for text in texts),
+        ),
+        tuple(optional),
+        str(project.get("requires-python") or ""),
+    )
+
+
+def name_of(folder: Path) -> str:
+    """The normalised name of the project in a folder, as far as it can be read without running anything."""
+    try:
+        document = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        document = {}
+    poetry = (document.get("tool") or {}).get("poetry") or {}
+    return canonicalize_name(str((document.get("project") or {}).get("name") or poetry.get("name") or folder.name))
+
+
+def _joined(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _with_extra(text: str, extra: str) -> str:
+    requirement, semicolon, marker = text.partition(";")
+    condition = f"extra == '{extra}'"
+    return f"{requirement} ; {f'({marker.strip()}) and {condition}' if semicolon else condition}"
+
+
+# --- sdists --------------------------------------------------------------------------------------
+
+
+def _of_pkg_info(path: Path, name: str) -> Metadata | None:
+    """PKG-INFO counts since metadata 2.2, where it does not call its dependencies dynamic (PEP 643)."""
+    text = _pkg_info(path, name)
+    headers = HeaderParser().parsestr(text, headersonly=True)
+    try:
+        version = tuple(map(int, str(headers["Metadata-Version"] or "0").split(".")))
+    except ValueError:
+        return None
+    dynamic = {item.lower() for item in headers.get_all("Dynamic") or ()}
+    if version < (2, 2) or dynamic & {"requires-dist", "provides-extra", "requires-python", "version"}:
+        return None
+    return Metadata.parse(text)
+
+
+def _pkg_info(path: Path, name: str) -> str:
+    try:
+        if name.endswith(".zip"):
+            with zipfile.ZipFile(path) as archive:
+                found = [item for item in archive.namelist() if item.count("/") == 1 and item.endswith("/PKG-INFO")]
+                return archive.read(found[0]).decode(errors="replace") if found else ""
+        with tarfile.open(path) as tar:
+            for member in tar:
+                if member.name.count("/") == 1 and member.name.endswith("/PKG-INFO"):
+                    reader = tar.extractfile(member)
+                    return io.TextIOWrapper(reader, "utf-8", "replace").read() if reader else ""
+    except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
+        raise PackageError(f"reading {name}: it is not an archive ({type(error).__name__})") from error
+    return ""
+
+
+# --- the sandbox ---------------------------------------------------------------------------------
+
+
+def _remembered(builder: Builder, file: LockedFile, what: str) -> Metadata:
+    inputs = {
+        "source": file.sha256,
+        "builds": sdist.identity(),
+        "python": builder.interpreter.version,
+        "machine": builder.interpreter.markers["platform_machine"],
+    }
+    key = action_key("metadata", FORMAT_VERSION, inputs)
+    if known := builder.store.recall(key):
+        lists = {name: tuple(known[name]) for name in ("requires", "extras")}
+        return Metadata(known["name"], known["version"], requires_python=known["requires_python"], **lists)
+    found = _ask(builder, file, what)
+    builder.store.remember(key, asdict(found))
+    return found
+
+
+def _ask(builder: Builder, file: LockedFile, what: str) -> Metadata:
+    """What the back end answers: pip asks it, under the image's Python, and installs nothing."""
+    text = sdist.build_requirements()
+    tools = pinned.lock(builder.store, builder.index, builder.interpreter, text, "build-requirements.txt")
+    with builder.store.scratch() as folder:
+        (folder / "tools").mkdir()
+        (folder / "out").mkdir()
+        for package in tools.packages:
+            (tool,) = package.files
+            digest = builder.index.fetch(builder.store, package.name, tool)
+            (folder / "tools" / tool.name).hardlink_to(builder.store.path(digest))
+        target = file.name if file.name.endswith((".tar.gz", ".zip")) else "source.tar"
+        (folder / target).hardlink_to(builder.store.path(Digest(file.sha256)))
+        pip = next(package.files[0].name for package in tools.packages if package.name == "pip")
+        finished = sandbox.run(builder.store, builder.root(), _command(builder, folder, pip, target))
+        report = folder / "out" / "report.json"
+        if finished.returncode == 0 and report.is_file():
+            return _of_report(json.loads(report.read_bytes()))
+    try:
+        # Building knows more ways; what it makes will be needed anyway, unless it is the connector itself.
+        wheel = sdist.to_wheel(builder, file, lambda _: None)
+    except PackageError as error:
+        raise PackageError(
+            f"asking {what} what it needs, which only its code knows: {error.message}", advice=error.advice
+        ) from error
+    return Metadata.parse(of_wheel(builder.store.path(Digest(wheel.sha256)), wheel.name))
+
+
+def _of_report(report: Mapping[str, Any]) -> Metadata:
+    """pip's installation report: the metadata as JSON (PEP 566)."""
+    found = report["install"][0]["metadata"]
+    return Metadata(
+        str(found["name"]),
+        str(found["version"]),
+        tuple(map(_joined, found.get("requires_dist") or ())),
+        tuple(found.get("provides_extra") or ()),
+        str(found.get("requires_python") or ""),
+    )
+
+
+def _command(builder: Builder, folder: Path, pip: str, target: str) -> sandbox.Command:
+    return sandbox.Command(
+        (
+            *(builder.interpreter.executable, "-s", "-B", f"{_PLACE}/tools/{pip}/pip", "install"),
+            *("--dry-run", "--ignore-installed", "--no-deps", "--no-index", f"--find-links={_PLACE}/tools"),
+            *("--no-cache-dir", "--disable-pip-version-check", "--quiet", "--no-input", "--break-system-packages"),
+            *(f"--report={_PLACE}/out/report.json", f"{_PLACE}/{target}"),
+        ),
+        {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": "/tmp",
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "PYTHONHASHSEED": "0",
+            "PIP_ROOT_USER_ACTION": "ignore",
+        },
+        mounts=(sandbox.Mount(folder, _PLACE, writable=True),),
+        timeout=600,
+    )

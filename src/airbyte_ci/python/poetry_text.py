@@ -1,0 +1,61 @@
+"""poetry.lock as TOML, quickly: nine tenths of its text are lists of files, and only those of chosen packages are read.
+
+What comes out is what `tomllib` gives: a list that is not exactly as poetry writes it is left to that.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+from airbyte_ci.python import toml
+
+# No quote, backslash or control character: then a basic string of TOML is what stands between its quotes.
+_TEXT = r'[^"\\\x00-\x1f\x7f]+'
+_FILE = re.compile(rf'    \{{file = "({_TEXT})", hash = "({_TEXT})"\}},\n')
+_LIST = re.compile(rf"^files = \[\n((?:{_FILE.pattern.replace('(', '(?:')})+)\]$", re.MULTILINE)
+# Stands for a list of files while the rest is parsed; a text in which it occurs, in any spelling, is parsed as it is.
+_TOKEN = "\ue000"
+_TOKENS = re.compile(r"\ue000|\\u[eE]000|\\U0000[eE]000")
+
+
+class FileList:
+    """The files of one package, read when they are iterated over."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __iter__(self) -> Iterator[dict[str, str]]:
+        return ({"file": name, "hash": value} for name, value in _FILE.findall(self._text))
+
+
+def parse(text: str, what: str) -> dict[str, Any]:
+    """The document; lists of files may be a FileList. Raises LockError naming the file and the place."""
+    if _TOKENS.search(text):
+        return toml.parse(text, what)
+    lists: list[str] = []
+
+    def put_aside(found: re.Match[str]) -> str:
+        lists.append(found[1])
+        return f'files = "{_TOKEN}{len(lists) - 1}"'
+
+    short = _LIST.sub(put_aside, text)
+    try:
+        document = tomllib.loads(short)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return toml.parse(text, what)  # tells the place as it is in the file
+    toml.refuse_conflict(text, what)
+    for table in _tables(document):
+        files = table.get("files") if isinstance(table, dict) else None
+        if isinstance(files, str) and files.startswith(_TOKEN):
+            table["files"] = FileList(lists[int(files[1:])])
+    return document
+
+
+def _tables(document: dict[str, Any]) -> Iterator[Any]:
+    """Where a key `files` can be: packages, and format 1's table of files, where a package may have that name."""
+    packages, metadata = document.get("package"), document.get("metadata")
+    yield from packages if isinstance(packages, list) else ()
+    yield metadata.get("files") if isinstance(metadata, dict) else None

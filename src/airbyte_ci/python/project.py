@@ -1,0 +1,281 @@
+"""What a project without a lock asks for: pyproject.toml (PEP 621 or poetry's tables) as entries of one form.
+
+Knows texts and the interpreter for which conditions hold; no network, no versions, no code that must be run.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from packaging.markers import InvalidMarker, Marker
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
+
+from airbyte_ci.errors import LockError
+from airbyte_ci.python import constraints, index_settings, origins
+from airbyte_ci.python.index_settings import Source
+from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.metadata import Metadata
+from airbyte_ci.python.requirements import Entry
+
+Table = Mapping[str, Any]
+NOTHING: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be resolved: entries that apply to the interpreter, where conditions held.
+
+    `indexes` are those that the project describes, each with whether it replaces the public one; `pins` say by name
+    from which of them a package must come. `texts` are the requirements as they are written, conditions too: while
+    they are the same, a resolution stays current.
+    """
+
+    entries: tuple[Entry, ...]
+    texts: tuple[str, ...]
+    constraints: tuple[Entry, ...] = ()
+    indexes: tuple[tuple[Source, bool], ...] = ()
+    pins: tuple[tuple[str, str], ...] = ()
+
+
+def describes_itself(project: Table) -> bool:
+    """Whether pyproject.toml lists dependencies, or leaves it to setup.py."""
+    table = project.get("project")
+    standard = isinstance(table, dict) and not {"dependencies", "optional-dependencies"} & set(
+        table.get("dynamic") or ()
+    )
+    return standard or bool(_poetry(project).get("dependencies"))
+
+
+def of_pyproject(
+    project: Table,
+    interpreter: Interpreter,
+    what: str,
+    groups: Collection[str] = NOTHING,
+    extras: Collection[str] = NOTHING,
+) -> Asked:
+    """Its main dependencies with those of the groups and extras; raises LockError."""
+    try:
+        _check_python(project, interpreter, what)
+        uv = (project.get("tool") or {}).get("uv") or {}
+        sources = _uv_sources(uv)
+        found = [
+            *_standard(project, groups, extras, what),
+            *_of_poetry(project, interpreter, groups, extras, what),
+        ]
+        entries = (_placed(entry, sources, interpreter) for entry, _ in found if entry)
+        pins = {name: str(item["index"]) for name, item in _uv_choices(sources, interpreter) if "index" in item}
+        return Asked(
+            tuple(entry for entry in entries if entry.marker is None or _holds(entry.marker, interpreter)),
+            tuple(sorted(origins.without_logins(text) for _, text in found)),
+            tuple(of_text(text, what) for text in uv.get("constraint-dependencies") or ()),
+            (*index_settings.of_uv(uv), *index_settings.of_poetry(_poetry(project))),
+            tuple(sorted({**pins, **_poetry_pins(project)}.items())),
+        )
+    except (InvalidMarker, InvalidSpecifier, InvalidVersion, InvalidRequirement) as error:
+        raise LockError(f"{what} cannot be understood: {str(error).splitlines()[0]}") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise LockError(f"{what} is damaged: {error!r} where a dependency was expected") from error
+
+
+def of_metadata(found: Metadata, interpreter: Interpreter, what: str, extras: Collection[str] = NOTHING) -> Asked:
+    """The dependencies that a build back end told; raises LockError."""
+    if found.requires_python and not _admits(found.requires_python, interpreter):
+        raise _other_python(what, found.requires_python, interpreter)
+    unknown = set(extras) - {canonicalize_name(extra) for extra in found.extras}
+    if unknown:
+        raise LockError(f"{what} has no extra {', '.join(sorted(unknown))}")
+    entries = [of_text(text, what) for text in found.requires]
+    holding = (item for item in entries if item.marker is None or _holds(item.marker, interpreter, extras))
+    return Asked(tuple(holding), tuple(sorted(map(origins.without_logins, found.requires))))
+
+
+def of_text(text: str, what: str) -> Entry:
+    """A PEP 508 requirement; raises LockError."""
+    try:
+        found = Requirement(text)
+    except InvalidRequirement as error:
+        raise LockError(f"{what}: {origins.without_logins(text)[:60]!r} is not a requirement") from error
+    extras = frozenset(map(canonicalize_name, found.extras))
+    return Entry(canonicalize_name(found.name), found.specifier, extras, found.marker, place=found.url or "")
+
+
+# --- PEP 621 and PEP 735 -------------------------------------------------------------------------
+
+
+_Found = tuple[Entry | None, str]
+"""An entry and the text that asks for it; None where its condition does not hold."""
+
+
+def _standard(project: Table, groups: Collection[str], extras: Collection[str], what: str) -> Iterator[_Found]:
+    table = project.get("project") or {}
+    optional: dict[str, Any] = {
+        canonicalize_name(name): texts for name, texts in (table.get("optional-dependencies") or {}).items()
+    }
+    own = canonicalize_name(str(table.get("name") or ""))
+    texts = [*(table.get("dependencies") or ())]
+    pending: list[str] = [canonicalize_name(extra) for extra in extras if canonicalize_name(extra) in optional]
+    known = {*optional, *map(canonicalize_name, _poetry(project).get("extras") or {})}
+    if unknown := {canonicalize_name(extra) for extra in extras} - known:
+        raise LockError(f"{what} has no extra {', '.join(sorted(unknown))}")
+    seen: set[str] = set()
+    for text in texts:
+        yield of_text(text, what), str(text)
+    while pending:
+        extra = pending.pop()
+        if extra in seen:
+            continue
+        seen.add(extra)
+        for text in optional.get(extra) or ():
+            entry = of_text(text, what)
+            if entry.name == own:  # `name[all]` of itself
+                pending += entry.extras
+            else:
+                yield entry, str(text)
+    for group in groups:
+        yield from _group(project, canonicalize_name(group), what, ())
+
+
+def _group(project: Table, name: str, what: str, within: tuple[str, ...]) -> Iterator[_Found]:
+    """A dependency group with those that it includes (PEP 735)."""
+    listed: dict[str, Any] = {
+        canonicalize_name(key): value for key, value in (project.get("dependency-groups") or {}).items()
+    }
+    if name in within:
+        raise LockError(f"{what}: the dependency group {name} includes itself")
+    if name not in listed and name not in {str(canonicalize_name(key)) for key in _poetry(project).get("group") or {}}:
+        raise LockError(f"{what} has no dependency group {name}")
+    for item in listed.get(name) or ():
+        if isinstance(item, dict):
+            yield from _group(project, canonicalize_name(item["include-group"]), what, (*within, name))
+        else:
+            yield of_text(str(item), what), str(item)
+
+
+def _check_python(project: Table, interpreter: Interpreter, what: str) -> None:
+    standard = str((project.get("project") or {}).get("requires-python") or "")
+    python = (_poetry(project).get("dependencies") or {}).get("python")
+    poetrys = str(python.get("version") if isinstance(python, dict) else python or "")
+    if standard and not _admits(standard, interpreter):
+        raise _other_python(what, standard, interpreter)
+    if poetrys and not constraints.admits(poetrys, interpreter.version):
+        raise _other_python(what, poetrys, interpreter)
+
+
+def _admits(wanted: str, interpreter: Interpreter) -> bool:
+    return SpecifierSet(wanted).contains(interpreter.version, prereleases=True)
+
+
+def _other_python(what: str, wanted: str, interpreter: Interpreter) -> LockError:
+    return LockError(
+        f"{what} is for Python {wanted}, and the base image has Python {interpreter.version}",
+        advice="choose a base image with an admitted Python",
+    )
+
+
+def _holds(marker: Marker, interpreter: Interpreter, extras: Collection[str] = NOTHING) -> bool:
+    return any(marker.evaluate({**interpreter.markers, "extra": extra}) for extra in ("", *extras))
+
+
+_Sources = Mapping[str, list[Table]]
+
+
+def _uv_sources(uv: Table) -> _Sources:
+    """`[tool.uv.sources]`: where packages come from, by normalised name; several have markers."""
+    sources = uv.get("sources") or {}
+    return {canonicalize_name(name): item if isinstance(item, list) else [item] for name, item in sources.items()}
+
+
+def _uv_choices(sources: _Sources, interpreter: Interpreter) -> Iterator[tuple[str, Table]]:
+    for name, items in sources.items():
+        for item in items:
+            if "marker" not in item or _holds(Marker(str(item["marker"])), interpreter):
+                yield name, item
+
+
+def _placed(entry: Entry, sources: _Sources, interpreter: Interpreter) -> Entry:
+    """The entry with the place that `[tool.uv.sources]` gives it."""
+    for name, item in _uv_choices(sources, interpreter):
+        if name == entry.name and {"path", "git", "url"} & set(item):
+            return replace(entry, specifier=SpecifierSet(), place=_place(item), editable=bool(item.get("editable")))
+    return entry
+
+
+# --- poetry --------------------------------------------------------------------------------------
+
+
+def _poetry(project: Table) -> Table:
+    table = (project.get("tool") or {}).get("poetry")
+    return table if isinstance(table, dict) else {}
+
+
+def _poetry_tables(project: Table, groups: Collection[str]) -> Iterator[Table]:
+    poetry = _poetry(project)
+    yield poetry.get("dependencies") or {}
+    for name, group in (poetry.get("group") or {}).items():
+        if name == "main" or canonicalize_name(name) in {canonicalize_name(item) for item in groups}:
+            yield group.get("dependencies") or {}
+
+
+def _poetry_pins(project: Table) -> dict[str, str]:
+    return {
+        canonicalize_name(name): str(item["source"])
+        for table in _poetry_tables(project, ())
+        for name, details in table.items()
+        for item in (details if isinstance(details, list) else [details])
+        if isinstance(item, dict) and item.get("source")
+    }
+
+
+def _of_poetry(
+    project: Table, interpreter: Interpreter, groups: Collection[str], extras: Collection[str], what: str
+) -> Iterator[_Found]:
+    standard = (project.get("project") or {}).get("dependencies")
+    wanted = {
+        canonicalize_name(name)
+        for extra, names in (_poetry(project).get("extras") or {}).items()
+        if canonicalize_name(extra) in {canonicalize_name(item) for item in extras}
+        for name in names
+    }
+    for position, table in enumerate(_poetry_tables(project, groups)):
+        if position == 0 and standard:
+            continue  # there poetry's table only adds to the standard one
+        for name, details in table.items():
+            if name == "python":
+                continue
+            for item in details if isinstance(details, list) else [details]:
+                detail = item if isinstance(item, dict) else {"version": item}
+                if not detail.get("optional") or canonicalize_name(name) in wanted:
+                    holds = _applies(detail, interpreter)
+                    entry = _entry(canonicalize_name(name), detail, what) if holds else None
+                    yield entry, f"{name} = {json.dumps(item, sort_keys=True)}"
+
+
+def _applies(detail: Table, interpreter: Interpreter) -> bool:
+    if "markers" in detail and not _holds(Marker(str(detail["markers"])), interpreter):
+        return False
+    if "platform" in detail and detail["platform"] != interpreter.markers["sys_platform"]:
+        return False
+    return constraints.admits(str(detail.get("python") or "*"), interpreter.version)
+
+
+def _entry(name: str, detail: Table, what: str) -> Entry:
+    extras = frozenset(map(canonicalize_name, detail.get("extras") or ()))
+    alternatives = list(constraints.specifiers(str(detail.get("version") or "*")))
+    if len(alternatives) > 1:
+        raise LockError(
+            f"{what}: {name} {detail['version']} is a choice that only poetry understands", advice="`poetry lock`"
+        )
+    return Entry(name, alternatives[0], extras, place=_place(detail), editable=bool(detail.get("develop")))
+
+
+def _place(detail: Table) -> str:
+    subdirectory = f"#subdirectory={detail['subdirectory']}" if detail.get("subdirectory") else ""
+    if "git" in detail:
+        revision = detail.get("rev") or detail.get("tag") or detail.get("branch") or ""
+        return f"git+{detail['git']}" + (f"@{revision}" if revision else "") + subdirectory
+    place = str(detail.get("path") or detail.get("url") or "")
+    return place + subdirectory if place else ""

@@ -1,0 +1,177 @@
+"""Resolution: what to install where nobody locked it, as of a moment. uv decides; here it is asked.
+
+uv sees one index, in this process on the loopback, and nothing else: no network, no credentials, no code of a package.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote
+
+from airbyte_ci.errors import LockError, PackageError
+from airbyte_ci.oci.store import Store
+from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.lock import Lock, LockedPackage
+from airbyte_ci.python.offers import Offers
+from airbyte_ci.python.requirements import Entry
+
+_PINNED = re.compile(
+    r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?==(?P<version>\S+?)(?:\s*;.*)?\s*(?:#\s*via\s+(?P<via>.*))?"
+)
+# The glibc versions for which uv knows a platform; in between, the older one is right.
+_GLIBC = (17, *range(28, 41))
+_JSON = "application/vnd.pypi.simple.v1+json"
+_PATIENCE = 600
+
+
+def resolve(
+    store: Store,
+    offers: Offers,
+    entries: Iterable[Entry],
+    constraints: Iterable[Entry],
+    what: str,
+) -> Lock:
+    """One version of each package that the entries need; raises LockError where there is no solution, PackageError."""
+    with store.scratch() as folder, _serving(offers) as url:
+        (folder / "requirements.in").write_text("".join(f"{line(entry)}\n" for entry in entries))
+        (folder / "constraints.txt").write_text("".join(f"{line(entry)}\n" for entry in constraints))
+        finished = _run(folder, url, offers.interpreter)
+    if offers.errors:
+        raise offers.errors[0]
+    if finished.returncode:
+        raise LockError(f"{what}: {_reason(finished.stderr)}", advice=_advice(offers))
+    return Lock("resolved", tuple(_packages(offers, finished.stdout)))
+
+
+def line(entry: Entry) -> str:
+    """An entry as a resolver reads it."""
+    extras = f"[{','.join(sorted(entry.extras))}]" if entry.extras else ""
+    return f"{entry.name}{extras}{entry.specifier}" + (f" ; {entry.marker}" if entry.marker else "")
+
+
+def platform(interpreter: Interpreter) -> str:
+    """The interpreter's platform as uv calls it; raises LockError for one that it does not know."""
+    machine = interpreter.markers["platform_machine"]
+    name, _, version = interpreter.libc.partition(" ")
+    if machine not in ("x86_64", "aarch64"):
+        raise LockError(f"resolving for {machine} is not possible", advice="make a lock on such a machine")
+    if name != "glibc":
+        return f"{machine}-unknown-linux-musl"
+    minor = max((known for known in _GLIBC if known <= int(version.split(".")[1])), default=_GLIBC[0])
+    return f"{machine}-manylinux_2_{minor}"
+
+
+def _run(folder: Path, url: str, interpreter: Interpreter) -> "subprocess.CompletedProcess[str]":
+    arguments = [
+        *(_uv(), "pip", "compile", "requirements.in", "--constraints=constraints.txt"),
+        *(f"--default-index={url}", f"--python-version={interpreter.version}", f"--python={sys.executable}"),
+        *(f"--python-platform={platform(interpreter)}", "--no-build", "--no-config", "--no-cache", "--no-sources"),
+        *("--no-header", "--annotation-style=line", "--strip-extras", "--quiet", "--color=never"),
+    ]
+    environment = {"PATH": os.defpath, "HOME": str(folder), "UV_PYTHON_DOWNLOADS": "never", "NO_PROXY": "127.0.0.1"}
+    try:
+        return subprocess.run(
+            arguments,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LockError(f"resolving took more than {_PATIENCE} s, so it was ended", advice="make a lock") from error
+
+
+def _uv() -> str:
+    from uv import find_uv_bin  # its own way to find the program that was installed with it
+
+    try:
+        return str(find_uv_bin())
+    except FileNotFoundError:
+        if found := shutil.which("uv"):
+            return found
+        raise PackageError("resolving: the program uv is not there", advice="install airbyte-ci again") from None
+
+
+def _packages(offers: Offers, output: str) -> Iterator[LockedPackage]:
+    for text in output.splitlines():
+        found = _PINNED.fullmatch(text.strip())
+        if not found:
+            raise PackageError(f"uv answered {text[:80]!r}, which is not understood")
+        via = [item.strip() for item in (found["via"] or "").split(",") if item.strip()]
+        # What a file asks for, `-r requirements.in`, the connector asks for; constraints ask for nothing.
+        names = {"" if item.startswith("-r") else item for item in via if not item.startswith("-c")}
+        yield offers.chosen(found["name"], found["version"], tuple(sorted(names)))
+
+
+def _reason(said: str) -> str:
+    """uv's explanation in one line."""
+    text = re.sub(r"\s+", " ", re.sub(r"[╰─▶│]|^\s*(?:error|cause):|×", " ", said, flags=re.MULTILINE)).strip()
+    text = text.replace("No solution found when resolving dependencies:", "").partition("hint:")[0].strip()
+    text = text.replace("No solution found when resolving dependencies", "").strip()
+    return f"no versions fit together: {text}" if text else "resolving failed"
+
+
+def _advice(offers: Offers) -> str:
+    day = f", or a later day than {offers.as_of - timedelta(microseconds=1):%Y-%m-%d}" if offers.as_of else ""
+    return f"change what it asks for, take another base image{day}"
+
+
+# --- the one index -------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _serving(offers: Offers) -> Iterator[str]:
+    """The URL of an index on the loopback with the offers, until the end of the block."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            kind, _, rest = unquote(self.path).strip("/").partition("/")
+            try:
+                if kind == "simple":
+                    page = offers.page(rest)
+                    body = None if page is None else json.dumps(page).encode()
+                    return self._answer(404 if body is None else 200, body or b"", _JSON)
+                name, _, file = rest.partition("/")
+                if file.endswith(".metadata"):
+                    text = offers.metadata(name, file.removesuffix(".metadata"))
+                    return self._answer(200, text.encode(), "text/plain; charset=utf-8")
+                return self._answer(404, b"", "text/plain")
+            except Exception as error:  # noqa: BLE001  # it is raised where the resolution was asked for
+                offers.errors.append(error)
+            # uv tries a 5xx again; with a 403 it gives up at once.
+            return self._answer(403, b"", "text/plain")
+
+        def _answer(self, status: int, body: bytes, kind: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/simple/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

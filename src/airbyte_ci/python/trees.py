@@ -1,0 +1,182 @@
+"""Source trees: a folder or a git commit that a lock names, as one archive by digest, of which a wheel is built.
+
+What counts of a folder is what git would: tracked files and new ones that are not ignored. Nothing of it is run here.
+"""
+
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from airbyte_ci.connectors import git
+from airbyte_ci.errors import PackageError
+from airbyte_ci.oci import tar
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.tar import Entry
+from airbyte_ci.python.index import PackageIndex
+from airbyte_ci.python.lock import (
+    FromArchive,
+    FromDirectory,
+    FromGit,
+    LockedFile,
+    LockedPackage,
+)
+
+FORMAT_VERSION = 1
+# How a tree's archive is called: nothing on an index can have such a name.
+SUFFIX = ".tree.tar"
+# What tools leave behind never counts, ignored by git or not; the rest only where no git tells what does.
+CACHES = frozenset({"__pycache__", ".git", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
+_LEFT_OUT = CACHES | {".tox", "build", "dist", "node_modules"}
+_GIT_TIMEOUT = 600
+
+
+def obtain(package: LockedPackage, folder: Path, store: Store, index: PackageIndex) -> LockedFile:
+    """The file or tree of a package that no index has, in the store; raises PackageError when it is not to be had.
+
+    `folder` is the connector's, to which paths in a lock are relative.
+    """
+    match package.origin:
+        case FromDirectory() as origin:
+            return _of_folder(store, package.name, folder_of(origin, folder), origin.subdirectory)
+        case FromGit() as origin:
+            return _of_git(store, package.name, origin, offline=index.offline)
+        case FromArchive() as origin:
+            return _archive(store, index, package, origin, folder)
+    raise AssertionError(f"{package.origin} is an index")
+
+
+def folder_of(origin: FromDirectory, folder: Path) -> Path:
+    """Where the source folder is on this machine."""
+    return Path(os.path.normpath(folder / origin.path))
+
+
+def _of_folder(store: Store, name: str, folder: Path, subdirectory: str) -> LockedFile:
+    project = folder / subdirectory if subdirectory else folder
+    if not any((project / file).is_file() for file in ("pyproject.toml", "setup.py")):
+        raise PackageError(
+            f"{name} comes from the folder {project}, which has neither pyproject.toml nor setup.py",
+            advice="check out what the lock was made with, or lock again",
+        )
+    return _keep(store, name, _entries(folder), subdirectory)
+
+
+def _entries(folder: Path) -> Iterator[Entry]:
+    """The files that count, with the places they have in an archive; links stay links."""
+    for path in sorted(_listed(folder) or _walked(folder)):
+        disk = folder / path
+        try:
+            status = disk.lstat()
+        except FileNotFoundError:
+            continue  # removed, and git does not know it yet
+        if stat.S_ISLNK(status.st_mode):
+            yield tar.symlink(path, str(disk.readlink()))
+        elif stat.S_ISREG(status.st_mode):
+            yield Entry(path, mode=0o755 if status.st_mode & stat.S_IXUSR else 0o644, content=disk.read_bytes())
+
+
+def _listed(folder: Path) -> list[str]:
+    answer = git.ask(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+    if answer is None or answer.returncode:
+        return []
+    names = [os.fsdecode(name) for name in answer.stdout.split(b"\0") if name]
+    return [name for name in names if not name.endswith(".pyc") and CACHES.isdisjoint(name.split("/"))]
+
+
+def _walked(folder: Path) -> list[str]:
+    found = []
+    for place, names, files in os.walk(folder):
+        names[:] = [name for name in names if name not in _LEFT_OUT and not name.endswith(".egg-info")]
+        found += [os.path.relpath(Path(place, name), folder) for name in files if not name.endswith(".pyc")]
+    return found
+
+
+def _keep(store: Store, name: str, entries: Iterator[Entry], subdirectory: str) -> LockedFile:
+    files = {entry.path: entry for entry in entries}
+    folders = {parent: tar.directory(parent) for path in files for parent in tar.parents(path)}
+    with store.writer() as writer:
+        tar.write(tar.sorted_entries([*folders.values(), *files.values()]), writer)
+        writer.write(tar.END)
+    place = f"+{subdirectory.replace('/', '+')}" if subdirectory else ""
+    return LockedFile(f"{name}{place}{SUFFIX}", writer.digest.hex)
+
+
+def _of_git(store: Store, name: str, origin: FromGit, *, offline: bool) -> LockedFile:
+    """The commit's tree. A commit never changes, so it is asked for once."""
+    inputs = {"url": origin.url, "commit": origin.commit, "name": name, "subdirectory": origin.subdirectory}
+    key = action_key("git tree", FORMAT_VERSION, inputs)
+    known = store.recall(key)
+    if known is not None and store.has(Digest(known["sha256"])):
+        return LockedFile(known["name"], known["sha256"])
+    if offline:
+        raise PackageError(
+            f"fetching {name} from {origin}: it is not in the store, and --offline was given",
+            advice="run once without it",
+        )
+    with store.scratch() as folder:
+        _check_out(origin, folder / "tree", name)
+        found = _of_folder(store, name, folder / "tree", origin.subdirectory)
+    store.remember(key, {"name": found.name, "sha256": found.sha256})
+    return found
+
+
+def _check_out(origin: FromGit, target: Path, name: str) -> None:
+    target.mkdir()
+    said = _git(target, "init", "--quiet")
+    if not said:
+        said = _git(target, "fetch", "--quiet", "--depth=1", "--no-tags", "--", origin.url, origin.commit)
+        if said:
+            # Servers may refuse to give a commit that no branch ends in; then everything comes.
+            everything = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
+            said = _git(target, "fetch", "--quiet", "--", origin.url, *everything)
+        said = said or _git(target, "checkout", "--quiet", "--detach", origin.commit)
+    if said:
+        raise PackageError(
+            f"fetching {name} from {origin}: {said}",
+            advice="is the commit pushed, and does `git ls-remote` work with this address?",
+        )
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What git said when it failed, in one line; empty when it did not."""
+    if shutil.which("git") is None:
+        return "git is not installed"
+    try:
+        finished = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_GIT_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"git did not finish in {_GIT_TIMEOUT} s"
+    if finished.returncode == 0:
+        return ""
+    lines = finished.stderr.decode(errors="replace").strip().splitlines()
+    return next((line for line in lines if line.startswith(("fatal:", "error:"))), "".join(lines[-1:]) or "it failed")
+
+
+def _archive(
+    store: Store, index: PackageIndex, package: LockedPackage, origin: FromArchive, folder: Path
+) -> LockedFile:
+    (file,) = package.files
+    if origin.is_url:
+        index.fetch_url(store, file, origin.place)
+        return file
+    path = folder / origin.place
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PackageError(f"{package.name} comes from {origin.place}: {error.strerror}") from error
+    if Digest.of(data).hex != file.sha256:
+        raise PackageError(
+            f"{package.name} comes from {origin.place}, whose bytes are not those that were locked",
+            advice="lock again, if the change is meant",
+        )
+    store.put(data)
+    return file
