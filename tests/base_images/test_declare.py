@@ -72,10 +72,15 @@ def test_only_what_is_needed_is_needed() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("repository: acme.example/base", "x: 1", "repository is missing"),
-        ("changelog: First", "x: 1", "changelog is missing"),
+        ("repository: acme.example/base\n", "", "repository is missing"),
+        ("repository: acme.example/base", "repository: acme.example/base:1", "has a tag or a digest"),
+        ("version: 1.2.3", "version: 1.2", "is not a semantic version"),
+        ("changelog: First", "changelog: First\nchangelgo: x", "unknown key 'changelgo'"),
+        ("changelog: First", "changelog: First\nsupported-until: soon", "is not a day"),
+        ("changelog: First", "changelog: First\nplatforms: [amd64]", "is not a platform"),
+        ("- user: root", "- exec: apt-get update", "exec takes a list"),
+        ("changelog: First\n", "", "changelog is missing"),
         ("suite: bookworm", "x: 1", "suite is missing"),
-        (f"@{DIGEST}", "", "has no digest"),
         ("- user: root", "- user: root\n  workdir: /y", "a step has one key"),
         ("- user: root", "- become: root", "unknown step 'become'"),
         ("- user: root", "- text", "reading x.yaml: "),

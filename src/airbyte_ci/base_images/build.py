@@ -1,216 +1,106 @@
-"""Building a base image: a declaration → an image in the store, checked, under one digest for its platform.
-
-The root is pulled where it can be; otherwise it comes from Debian packages by mmdebstrap, with the same steps on top.
-"""
+"""Building a base image: a declaration → an image in the store, checked, with all its inputs known by digest."""
 
 import os
-import re
-import shutil
-import subprocess
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
+from airbyte_ci.base_images import checks, lock, root
 from airbyte_ci.base_images.catalogue import BaseImageVersion
-from airbyte_ci.base_images.declare import DebianRoot, Declaration, SanityCheck
-from airbyte_ci.container import diff, evaluate, sandbox
-from airbyte_ci.container.api import Operation, SetLabel
-from airbyte_ci.container.evaluate import CREATED, Evaluator
-from airbyte_ci.container.tree import Tree
-from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ImageError, RegistryError, SandboxError
+from airbyte_ci.base_images.declare import Declaration
+from airbyte_ci.base_images.lock import PlatformLock, VersionLock
+from airbyte_ci.base_images.root import Root
+from airbyte_ci.base_images.workbench import Workbench
+from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Image, ImageConfig, Index, Manifest, Platform
-from airbyte_ci.oci.layer import layer_of
-from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.store import Store, action_key
-from airbyte_ci.python import environment, inventory, layers, pinned
-from airbyte_ci.python.index import PackageIndex
 
 FORMAT_VERSION = 1
-_SOURCE_DATE_EPOCH = "1"
-# Bytes that a bootstrap takes at its largest: the packages, what they unpack to, and the layer made of it.
-_ROOM = 800 << 20
-Pull = Callable[[Reference, Platform], Image]
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True)
 class BaseImageBuild:
-    """What was built: the version as the catalogue records it, its image, and what the sanity checks said."""
+    """What was built: the version as the catalogue records it, its image, what the checks said, and its inputs."""
 
     version: BaseImageVersion
     image: Image
     checks: tuple[str, ...]
     root: str
     cached: bool
+    locked: PlatformLock
 
 
-@dataclass(frozen=True, slots=True)
-class Workbench:
-    """What building a base image needs beside its declaration."""
+def build(
+    declaration: Declaration,
+    bench: Workbench,
+    platform: Platform,
+    *,
+    kind: str = "auto",
+    fresh: bool = False,
+    checked: bool = True,
+) -> BaseImageBuild:
+    """Builds, checks and keeps the base image. `kind` of root is auto, image or debian.
 
-    store: Store
-    index: PackageIndex
-    pull: Pull
-    executor: Executor
-    progress: Callable[[str], None]
-
-
-def build(declaration: Declaration, bench: Workbench, platform: Platform, *, root: str = "auto") -> BaseImageBuild:
-    """Builds, checks and keeps the base image. `root` is auto, image or debian.
-
+    `fresh` packages for a Debian root; not `checked` for those who do that themselves and want to see all that fails.
     Raises ImageError when a check fails, SandboxError when a command does, PackageError.
     """
-    image, name, cached = _root(declaration, bench, platform, root)
-    operations = _operations(declaration, bench, image, name)
-    final = Evaluator(bench.store, image).image(operations, {})
-    checks = _check(declaration.checks, bench, final)
-    python = inventory.of(bench.store, final).interpreter.version
-    descriptor = replace(final.manifest.descriptor, platform=platform)
-    # Connectors pin the index, so that one address serves every platform that is added to it.
-    index = Index.make((descriptor,), {})
-    bench.store.put(index.raw)
-    address = declaration.address.with_digest(index.digest)
-    bench.store.tag(str(declaration.address), index.descriptor)
-    version = BaseImageVersion(
+    _refuse_foreign(declaration, platform)
+    found = root.resolve(declaration, bench.store, bench.registries, platform, kind, bench.progress, fresh=fresh)
+    image, locked = make(declaration, bench, found, None)
+    passed = checks.require(bench.store, image, declaration.checks, bench.progress) if checked else ()
+    version = entry_of(VersionLock(declaration, {platform: locked}), image, bench.store)
+    return BaseImageBuild(version, image, passed, found.title, found.cached, locked)
+
+
+def entry_of(locked: VersionLock, image: Image, store: Store) -> BaseImageVersion:
+    """The version as the catalogue has it, of the platforms that are locked; the store knows it by its name."""
+    declaration, index = locked.declaration, locked.index
+    store.put(index.raw)
+    store.tag(str(declaration.address), index.descriptor)
+    part = next(iter(locked.platforms.values()))
+    return BaseImageVersion(
         declaration.repository,
         declaration.version,
-        address,
-        python,
-        str(final.config.execution.get("User") or "root"),
+        declaration.address.with_digest(index.digest),
+        part.python,
+        str(image.config.execution.get("User") or "root"),
         declaration.changelog,
+        platforms=tuple((str(platform), item.manifest) for platform, item in sorted(locked.platforms.items())),
+        supported_until=declaration.supported_until,
+        requires_platform=declaration.requires_platform,
     )
-    return BaseImageBuild(version, final, checks, name, cached)
 
 
-def _operations(declaration: Declaration, bench: Workbench, image: Image, root: str) -> tuple[Operation, ...]:
-    debian = declaration.debian_root
-    steps: tuple[Operation, ...] = debian.steps if debian and root.startswith("Debian") else ()
-    steps += declaration.steps
-    if declaration.requirements:
-        bench.progress("installing Python packages")
-        shaped = Evaluator(bench.store, image).image(steps, {})
-        steps += _packages(declaration, bench, shaped)
-    labels = {"io.airbyte.version": declaration.version, "io.airbyte.name": declaration.address.repository}
-    return (*steps, *(SetLabel(key, value) for key, value in labels.items()))
+def make(
+    declaration: Declaration, bench: Workbench, found: Root, locked: PlatformLock | None
+) -> tuple[Image, PlatformLock]:
+    """The image on its root, and its inputs. With `locked`, from those inputs and no others."""
+    inputs = {"declaration": lock.plain(declaration.document), "root": str(found.image.digest), "code": _code()}
+    key = action_key("base-image", FORMAT_VERSION, inputs)
+    known = bench.store.recall(key) if locked is None else None
+    if known and bench.store.has(digest := Digest.parse(known["manifest"])):
+        image = bench.store.image(digest)
+        if bench.store.holds(image):
+            return image, PlatformLock.from_json(known)
+    from airbyte_ci.base_images import making
+
+    image, part = making.made(declaration, bench, found, locked)
+    bench.store.remember(key, part.to_json())
+    return image, part
 
 
-def _packages(declaration: Declaration, bench: Workbench, image: Image) -> tuple[Operation, ...]:
-    base = inventory.of(bench.store, image)
-    lock = pinned.lock(
-        bench.store,
-        bench.index,
-        base.interpreter,
-        declaration.requirements,
-        f"{declaration.repository} requirements",
-    )
-    evaluator = Evaluator(bench.store, image)
-    workshop = environment.Workshop(
-        bench.store,
-        bench.index,
-        lambda: evaluator.tree(evaluator.state(())),
-        base.interpreter,
-        bench.executor,
-        bench.progress,
-    )
-    return layers.operations(bench.store, environment.prepare(lock, workshop), base)
+def _code() -> list[list[object]]:
+    """The code that shapes bytes, by its files: loading it to ask for its versions takes longer than all the rest."""
+    package = Path(__file__).parents[1]
+    files = (path for room in ("oci", "container", "python", "base_images") for path in (package / room).rglob("*.py"))
+    return sorted([str(path.relative_to(package)), (state := path.stat()).st_size, state.st_mtime_ns] for path in files)
 
 
-# --- the root ------------------------------------------------------------------------------------
-
-
-def _root(declaration: Declaration, bench: Workbench, platform: Platform, wanted: str) -> tuple[Image, str, bool]:
-    refused: AirbyteCiError | None = None
-    if declaration.image_root and wanted in ("auto", "image"):
-        try:
-            bench.progress(f"pulling {declaration.image_root}")
-            return bench.pull(declaration.image_root, platform), str(declaration.image_root), False
-        except (RegistryError, BlobNotFound) as error:
-            if wanted == "image" or declaration.debian_root is None:
-                raise
-            refused = error
-    if declaration.debian_root is None or wanted == "image":
-        raise ImageError(f"building {declaration.address}: the declaration has no such root ({wanted})")
-    if refused:
-        bench.progress(f"the root image cannot be pulled ({refused.message}), so Debian packages are the root")
-    return _debian(declaration.debian_root, bench, platform)
-
-
-def _debian(root: DebianRoot, bench: Workbench, platform: Platform) -> tuple[Image, str, bool]:
-    """The Debian root, bootstrapped once per store: its packages are an input from then on."""
-    name = f"Debian {root.suite} with {', '.join(root.packages)}"
-    inputs = {"suite": root.suite, "packages": list(root.packages), "platform": str(platform)}
-    key = action_key("debian-root", FORMAT_VERSION, inputs)
-    known = bench.store.recall(key)
-    if known is not None and bench.store.has(Digest.parse(known["manifest"])):
-        return bench.store.image(Digest.parse(known["manifest"])), name, True
-    bench.progress(f"bootstrapping {name}")
-    image = _bootstrap(root, bench.store, platform)
-    bench.store.remember(key, {"manifest": str(image.digest)})
-    return image, name, False
-
-
-def _bootstrap(root: DebianRoot, store: Store, platform: Platform) -> Image:
-    if shutil.which("mmdebstrap") is None:
-        raise SandboxError("building a Debian root: mmdebstrap is not installed", advice="apt-get install mmdebstrap")
-    store.require_space(_ROOM)
-    with store.scratch() as scratch:
-        folder = scratch / "root"
-        finished = subprocess.run(
-            [
-                *("mmdebstrap", "--variant=minbase", "--mode=root", "--quiet"),
-                *("--architectures", platform.architecture, f"--include={','.join(root.packages)}"),
-                *(root.suite, str(folder)),
-            ],
-            env={**os.environ, "SOURCE_DATE_EPOCH": _SOURCE_DATE_EPOCH},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
+def _refuse_foreign(declaration: Declaration, platform: Platform) -> None:
+    machine = os.uname().machine
+    if platform.architecture != _MACHINES.get(machine, machine):
+        raise ImageError(
+            f"building {declaration.address} for {platform}: its commands cannot run on this machine ({machine})",
+            advice=f"run this on a {platform.architecture} machine",
         )
-        if finished.returncode:
-            last = "\n    ".join(finished.stderr.decode(errors="replace").strip().splitlines()[-5:])
-            raise SandboxError(f"building a Debian root with mmdebstrap:\n    {last}")
-        layer = layer_of(store, diff.entries(folder, Tree(()), frozenset()))
-    document = {
-        "architecture": platform.architecture,
-        "os": platform.os,
-        "created": CREATED,
-        "config": {
-            "Env": ["PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"],
-            "Cmd": ["bash"],
-        },
-        "history": [{"created": CREATED, "created_by": f"mmdebstrap {root.suite} {' '.join(root.packages)}"}],
-        "rootfs": {"type": "layers", "diff_ids": [str(layer.diff_id)]},
-    }
-    config = ImageConfig.make(document)
-    return store.put_image(Manifest.make(config.descriptor, (layer.descriptor,), {}), config)
-
-
-# --- sanity checks -------------------------------------------------------------------------------
-
-
-def _check(checks: Sequence[SanityCheck], bench: Workbench, image: Image) -> tuple[str, ...]:
-    """The names of the checks; raises ImageError with all that failed. Checked once per image."""
-    names = tuple(check.name for check in checks)
-    inputs = {
-        "image": str(image.digest),
-        "checks": [[item.name, list(item.run), item.expect] for item in checks],
-    }
-    key = action_key("sanity-checks", FORMAT_VERSION, inputs)
-    if bench.store.recall(key):
-        return names
-    bench.progress("running sanity checks")
-    failures = [failure for check in checks if (failure := _failure(check, bench.store, image))]
-    if failures:
-        said = "".join(f"\n    {failure}" for failure in failures)
-        raise ImageError(f"the base image does not pass its sanity checks:{said}")
-    bench.store.remember(key, {"passed": list(names)})
-    return names
-
-
-def _failure(check: SanityCheck, store: Store, image: Image) -> str | None:
-    tree, command = evaluate.prepare(store, image, check.run)
-    finished = sandbox.run(store, tree, replace(command, timeout=120))
-    output = finished.stdout.decode(errors="replace") + finished.stderr.decode(errors="replace")
-    if finished.returncode or not re.search(check.expect, output, re.MULTILINE):
-        return f"{check.name}: {' '.join(check.run)} → {finished.returncode}, {output.strip()[:200]!r}"
-    return None

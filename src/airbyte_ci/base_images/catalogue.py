@@ -1,63 +1,29 @@
-"""The catalogue of base images: versions as data, and which of them is the latest for a connector.
+"""The catalogue of base images: versions as data, found by address or by name.
 
 It ships with the published versions; a repository's own file comes on top and its entries count first.
 """
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import semver
 import yaml
 
-from airbyte_ci.errors import ConfigurationError, ImageError
-from airbyte_ci.oci.reference import Reference, parse_pinned
+from airbyte_ci.base_images import entry
+from airbyte_ci.base_images.entry import BaseImageVersion
+from airbyte_ci.errors import ConfigurationError, ImageError, UsageError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.reference import Reference
+
+__all__ = ["BaseImageVersion", "Catalogue", "dump", "load", "parse", "read", "shipped"]
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _HEADER = "# Base images of this repository, kept by `airbyte-ci base-images`; newest first.\n"
 
 
-@dataclass(frozen=True, slots=True)
-class BaseImageVersion:
-    """One version of a base image. `python` is X.Y or X.Y.Z; `verified` is false for addresses merely sighted."""
-
-    repository: str
-    version: str
-    address: Reference
-    python: str
-    user: str = "root"
-    changelog: str = ""
-    verified: bool = True
-    yanked: str = ""
-
-    @property
-    def semver(self) -> semver.Version:
-        return semver.Version.parse(self.version)
-
-    @property
-    def is_prerelease(self) -> bool:
-        return self.semver.prerelease is not None
-
-    def to_json(self) -> dict[str, Any]:
-        document: dict[str, Any] = {
-            "version": self.version,
-            "address": str(self.address),
-            "python": self.python,
-        }
-        if self.user != "root":
-            document["user"] = self.user
-        if self.changelog:
-            document["changelog"] = self.changelog
-        if not self.verified:
-            document["verified"] = False
-        if self.yanked:
-            document["yanked"] = self.yanked
-        return document
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Catalogue:
     """All known versions, newest first within a repository."""
 
@@ -67,19 +33,33 @@ class Catalogue:
         """The versions of one repository, newest first."""
         return tuple(item for item in self.versions if item.repository == repository)
 
+    @functools.cached_property
+    def _by_digest(self) -> dict[tuple[str, Digest], list[BaseImageVersion]]:
+        found: dict[tuple[str, Digest], list[BaseImageVersion]] = {}
+        for item in self.versions:
+            digests = dict.fromkeys(
+                digest for digest in (item.address.digest, *dict(item.platforms).values()) if digest
+            )
+            for digest in digests:
+                found.setdefault((_repository(item.address), digest), []).append(item)
+        return found
+
+    def all_of(self, address: Reference) -> tuple[BaseImageVersion, ...]:
+        """Every version that has the address' digest: of an index, or of one platform; newest first."""
+        if address.digest is None:
+            same = (item for item in self.versions if _repository(item.address) == _repository(address))
+            return tuple(item for item in same if item.version == address.tag)
+        return tuple(self._by_digest.get((_repository(address), address.digest), ()))
+
     def find(self, address: str) -> BaseImageVersion | None:
         """The version with this address: by digest, else by tag within the repository."""
         try:
             reference = Reference.parse(address)
         except ImageError:
             return None
-        same = [item for item in self.versions if _repository(item.address) == _repository(reference)]
-        if reference.digest:
-            # Several versions may share a digest; the tag tells which one is meant.
-            by_digest = [item for item in same if item.address.digest == reference.digest]
-            tagged = [item for item in by_digest if item.version == reference.tag]
-            return next(iter(tagged or by_digest), None)
-        return next((item for item in same if item.version == reference.tag), None)
+        found = self.all_of(reference)
+        # Several versions may share a digest; the tag tells which one is meant.
+        return next((item for item in found if item.version == reference.tag), next(iter(found), None))
 
     def behind(self, address: str) -> int | None:
         """How many releases are newer than this address; None when the address is not known."""
@@ -89,11 +69,48 @@ class Catalogue:
         newer = (item for item in self.of(version.repository) if item.semver > version.semver)
         return sum(1 for item in newer if not item.is_prerelease and not item.yanked and item.verified)
 
+    def named(self, text: str, preferred: Sequence[str] = ()) -> BaseImageVersion:
+        """The version that a person means by `1.2.0`, `python-connector-base:1.2.0`, an address or a digest.
+
+        Where several could be meant, the first of the `preferred` repositories that has one counts. Raises UsageError
+        when it is none, or still one of several.
+        """
+        found = [item for item in self.versions if _means(text, item)]
+        if len(found) > 1:
+            for repository in preferred:
+                if chosen := [item for item in found if item.repository == repository]:
+                    found = chosen
+                    break
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            known = sorted({item.repository for item in self.versions})
+            raise UsageError(
+                f"the catalogue has no base image {text!r}",
+                advice=f"see `airbyte-ci base-images list`; it knows {', '.join(known) or 'none'}",
+            )
+        choices = " or ".join(f"{item.repository}:{item.version}" for item in found[:4])
+        raise UsageError(f"{text!r} may be one of {len(found)} base images", advice=f"say {choices}")
+
     def merged(self, other: "Catalogue") -> "Catalogue":
         """This catalogue with another's entries in front of it; the same version of a repository is replaced."""
         replaced = {(item.repository, item.version) for item in other.versions}
         kept = [item for item in self.versions if (item.repository, item.version) not in replaced]
         return _sorted([*other.versions, *kept])
+
+    def replacing(self, *versions: BaseImageVersion) -> "Catalogue":
+        """With these entries in the place of those of the same versions, if any."""
+        return self.merged(Catalogue(versions))
+
+
+def _means(text: str, item: BaseImageVersion) -> bool:
+    if text in (item.version, str(item.address.digest), str(item.address)):
+        return True
+    name, colon, version = text.partition("@")[0].rpartition(":")
+    digest = text.partition("@")[2]
+    if not colon or version != item.version or digest not in ("", str(item.address.digest)):
+        return False
+    return f"/{item.repository}".endswith(f"/{name}") or str(Reference.parse(item.repository)).endswith(f"/{name}")
 
 
 def _repository(reference: Reference) -> str:
@@ -107,7 +124,7 @@ def _sorted(versions: Iterable[BaseImageVersion]) -> Catalogue:
 
 def shipped() -> Catalogue:
     """The versions that were known when this tool was released."""
-    text = resources.files("airbyte_ci.base_images").joinpath("catalogue.yaml").read_text("utf-8")
+    text = Path(__file__).with_name("catalogue.yaml").read_text("utf-8")
     return parse(text, "the shipped catalogue")
 
 
@@ -137,26 +154,9 @@ def parse(text: str, what: str) -> Catalogue:
     for repository, items in document.items():
         if not isinstance(items, list | None):
             raise ConfigurationError(f"reading {what}: the versions of {repository} are not a list")
-    return _sorted(_entry(repository, item, what) for repository, items in document.items() for item in items or [])
-
-
-def _entry(repository: str, item: Mapping[str, Any], what: str) -> BaseImageVersion:
-    try:
-        version = str(item["version"])
-        semver.Version.parse(version)
-        address = parse_pinned(str(item["address"]))
-        return BaseImageVersion(
-            str(repository),
-            version,
-            address,
-            str(item["python"]),
-            str(item.get("user", "root")),
-            str(item.get("changelog", "")),
-            bool(item.get("verified", True)),
-            str(item.get("yanked", "")),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, ImageError) as error:
-        raise ConfigurationError(f"reading {what}: an entry of {repository} is not right: {error!r}") from error
+    return _sorted(
+        entry.from_json(repository, item, what) for repository, items in document.items() for item in items or []
+    )
 
 
 def dump(catalogue: Catalogue) -> str:
@@ -165,3 +165,12 @@ def dump(catalogue: Catalogue) -> str:
     for item in catalogue.versions:
         repositories.setdefault(item.repository, []).append(item.to_json())
     return _HEADER + yaml.safe_dump(repositories, sort_keys=False, allow_unicode=True, width=200)
+
+
+def pasted(versions: Sequence[BaseImageVersion]) -> str:
+    """For each version the lines that metadata.yaml needs."""
+    return "".join(
+        f"# {item.repository} {item.version}, Python {item.python}\n"
+        f"connectorBuildOptions:\n  baseImage: {item.address}\n"
+        for item in versions
+    )

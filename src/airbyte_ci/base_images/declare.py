@@ -1,18 +1,26 @@
-"""Declarations of base images: a file of data → a value. Nothing is built or looked up here."""
+"""Declarations of base images: a file of data → a value. Nothing is built or looked up here.
 
-from collections.abc import Mapping
+What a declaration extends is `extend`'s; here a whole document, extended or not, is read.
+"""
+
+import datetime
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
+import semver
 
+from airbyte_ci.base_images import extend
 from airbyte_ci.container.api import Exec, Operation, SetLabel, SetUser, SetVariable, SetWorkdir, WriteFile
 from airbyte_ci.errors import ConfigurationError, ImageError
-from airbyte_ci.oci.reference import Reference, parse_pinned
+from airbyte_ci.oci.image import Platform
+from airbyte_ci.oci.reference import Reference
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Says which Python (X.Y) an image has, to whoever reads registries and cannot run it.
+PYTHON_LABEL = "io.airbyte.ci.python"
+DEFAULT = "python-connector-base"
+_PLATFORMS = ("linux/amd64", "linux/arm64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,11 @@ class SanityCheck:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """A base image as its file says. `requirements` is the text of a hashed requirements file."""
+    """A base image as its file says. `requirements` is the text of a hashed requirements file.
+
+    `python` (X.Y) is what the image must have, `packages` are Debian packages, `writable` are places that the user
+    may write beside its home, the working directory and /tmp. `document` is the declaration as plain data, whole.
+    """
 
     repository: str
     version: str
@@ -45,6 +57,13 @@ class Declaration:
     requirements: str
     steps: tuple[Operation, ...]
     checks: tuple[SanityCheck, ...]
+    platforms: tuple[Platform, ...]
+    packages: tuple[str, ...]
+    python: str
+    writable: tuple[str, ...]
+    supported_until: datetime.date | None
+    requires_platform: str
+    document: Mapping[str, Any]
 
     @property
     def address(self) -> Reference:
@@ -52,65 +71,108 @@ class Declaration:
         return Reference.parse(f"{self.repository}:{self.version}")
 
 
-def shipped() -> Declaration:
-    """The python-connector-base that comes with this tool."""
-    folder = resources.files("airbyte_ci.base_images").joinpath("declarations")
-    text = folder.joinpath("python-connector-base.yaml").read_text("utf-8")
-    return parse(text, "the shipped declaration", lambda name: folder.joinpath(name).read_text("utf-8"))
+def shipped(name: str = DEFAULT) -> Declaration:
+    """A declaration that comes with this tool; raises ConfigurationError naming those that do."""
+    return from_document(extend.shipped(name), f"the shipped declaration {name}")
 
 
 def read(path: Path) -> Declaration:
-    """A declaration file; files that it names lie beside it. Raises ConfigurationError."""
-    try:
-        return parse(path.read_text("utf-8"), str(path), lambda name: (path.parent / name).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"reading the base image declaration {path}: {error}") from error
+    """A declaration file with all that it extends. Raises ConfigurationError."""
+    return from_document(extend.read(path), str(path))
 
 
-def parse(text: str, what: str, read_beside: Any) -> Declaration:
+def parse(text: str, what: str, read_beside: extend.ReadBeside) -> Declaration:
     """Raises ConfigurationError naming `what` and the key that is wrong."""
+    return from_document(extend.parse(text, what, read_beside), what)
+
+
+def from_document(document: Mapping[str, Any], what: str) -> Declaration:
+    """The declaration that a flattened document means; raises ConfigurationError."""
     try:
-        document = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"reading {what}: {' '.join(str(error).split())}") from error
-    try:
-        root = document["root"]
-        requirements = document.get("requirements")
-        return Declaration(
-            str(document["repository"]),
-            str(document["version"]),
-            str(document["changelog"]),
-            parse_pinned(root["image"]) if root.get("image") else None,
-            _debian(root["debian"]) if root.get("debian") else None,
-            read_beside(str(requirements)) if requirements else "",
-            tuple(_step(item) for item in document.get("steps") or []),
-            tuple(
-                SanityCheck(str(item["name"]), tuple(map(str, item["run"])), str(item.get("expect", "")))
-                for item in document.get("checks") or []
-            ),
-        )
+        return _declaration(document)
     except KeyError as error:
         raise ConfigurationError(f"reading {what}: {error.args[0]} is missing") from error
-    except (TypeError, AttributeError, ValueError, ImageError, OSError) as error:
+    except (TypeError, AttributeError, ValueError, ImageError) as error:
         raise ConfigurationError(f"reading {what}: {error}") from error
 
 
-def _debian(document: Mapping[str, Any]) -> DebianRoot:
-    return DebianRoot(
-        str(document["suite"]),
-        tuple(map(str, document["packages"])),
-        tuple(_step(item) for item in document.get("steps") or []),
+def _declaration(document: Mapping[str, Any]) -> Declaration:
+    root = document["root"]
+    image, debian = root.get("image"), root.get("debian")
+    if not image and not debian:
+        raise ValueError("the root has neither image nor debian")
+    return Declaration(
+        _repository(document["repository"]),
+        _version(document["version"]),
+        str(document["changelog"]),
+        Reference.parse(str(image)) if image else None,
+        _debian(debian) if debian else None,
+        str(document.get("requirements") or ""),
+        (*_steps(document.get("steps")), *_last(document)),
+        tuple(
+            SanityCheck(str(item["name"]), tuple(map(str, item["run"])), str(item.get("expect", "")))
+            for item in document.get("checks") or []
+        ),
+        tuple(Platform.parse(str(item)) for item in document.get("platforms") or _PLATFORMS),
+        tuple(map(str, document.get("packages") or [])),
+        str(document.get("python") or ""),
+        tuple(map(str, document.get("writable") or [])),
+        _day(document.get("supported-until")),
+        str(document.get("requires-platform") or ""),
+        document,
     )
+
+
+def _repository(value: object) -> str:
+    reference = Reference.parse(str(value))
+    if reference.tag or reference.digest:
+        raise ValueError(f"repository {value!r} has a tag or a digest; the version is the tag")
+    return f"{reference.registry}/{reference.repository}"
+
+
+def _version(value: object) -> str:
+    if not semver.Version.is_valid(str(value)):
+        raise ValueError(f"version {value!r} is not a semantic version such as 1.2.3 or 1.2.3-rc.1")
+    return str(value)
+
+
+def _day(value: object) -> datetime.date | None:
+    if value is None or isinstance(value, datetime.date):
+        return value
+    try:
+        return datetime.date.fromisoformat(str(value))
+    except ValueError as error:
+        raise ValueError(f"supported-until {value!r} is not a day such as 2027-06-30") from error
+
+
+def _debian(document: Mapping[str, Any]) -> DebianRoot:
+    packages = tuple(map(str, document["packages"]))
+    return DebianRoot(str(document["suite"]), packages, _steps(document.get("steps")))
+
+
+def _last(document: Mapping[str, Any]) -> tuple[Operation, ...]:
+    """The user and its folder come last: what is done before them is done by root."""
+    folder, user = document.get("workdir"), document.get("user")
+    return (
+        *((SetWorkdir(str(folder)),) if folder else ()),
+        *((SetUser(str(user)),) if user else ()),
+    )
+
+
+def _steps(documents: Sequence[Mapping[str, Any]] | None) -> tuple[Operation, ...]:
+    return tuple(_step(item) for item in documents or [])
 
 
 def _step(document: Mapping[str, Any]) -> Operation:
     """`exec: [argv]`, `env: {NAME: value}` (one), `user: name`, `workdir: path`, `label: {…}`, `file: {path, …}`."""
-    if len(document) != 1:
-        raise ValueError(f"a step has one key, not {sorted(document)}")
+    if not isinstance(document, Mapping) or len(document) != 1:
+        raise ValueError(f"a step has one key, which {document!r:.60} has not")
     ((kind, value),) = document.items()
     match kind:
-        case "exec":
+        case "exec" if isinstance(value, list):
             return Exec(tuple(map(str, value)))
+        case "exec":
+            raise ValueError(f"the step exec takes a list, not {value!r:.60}")
         case "env":
             ((name, text),) = value.items()
             return SetVariable(str(name), str(text))
@@ -122,6 +184,10 @@ def _step(document: Mapping[str, Any]) -> Operation:
         case "workdir":
             return SetWorkdir(str(value))
         case "file":
-            mode = int(str(value.get("mode", "644")), 8)
-            return WriteFile(str(value["path"]), str(value["contents"]), mode, str(value.get("owner", "")))
+            return _file(value)
     raise ValueError(f"unknown step {kind!r}")
+
+
+def _file(value: Mapping[str, Any]) -> WriteFile:
+    mode = int(str(value.get("mode", "644")), 8)
+    return WriteFile(str(value["path"]), str(value["contents"]), mode, str(value.get("owner", "")))

@@ -1,5 +1,6 @@
 """Which base image is the latest that a connector admits, and what was passed over and why (design, decision 10)."""
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,30 +17,47 @@ class Choice:
     passed_over: tuple[tuple[BaseImageVersion, str], ...]
 
 
-def latest(versions: Sequence[BaseImageVersion], admitted: Sequence[SpecifierSet]) -> Choice:
+def latest(
+    versions: Sequence[BaseImageVersion],
+    admitted: Sequence[SpecifierSet],
+    *,
+    today: datetime.date | None = None,
+    platform: str = "",
+) -> Choice:
     """The newest verified release that is not yanked and whose Python one of `admitted` contains.
 
-    `versions` are newest first. No alternatives in `admitted` means that every Python is admitted.
+    `versions` are newest first. No alternatives in `admitted` means that every Python is admitted. With a day,
+    versions whose support has ended by then are passed over; with a platform's version, those that need a later one.
     """
     passed: list[tuple[BaseImageVersion, str]] = []
     for item in versions:
         if item.is_prerelease:
             continue
-        reason = _objection(item, admitted)
+        reason = _objection(item, admitted, today, platform)
         if reason is None:
             return Choice(item, tuple(passed))
         passed.append((item, reason))
     return Choice(None, tuple(passed))
 
 
-def _objection(item: BaseImageVersion, admitted: Sequence[SpecifierSet]) -> str | None:
+def _objection(
+    item: BaseImageVersion, admitted: Sequence[SpecifierSet], today: datetime.date | None, platform: str
+) -> str | None:
     if item.yanked:
         return f"yanked: {item.yanked}"
     if not admits(admitted, item.python):
         return f"has Python {item.python}"
     if not item.verified:
         return "its digest was only sighted, never verified"
+    if today and item.is_expired(today):
+        return f"is not supported since {item.supported_until}"
+    if platform and item.requires_platform and _numbers(item.requires_platform) > _numbers(platform):
+        return f"needs the platform {item.requires_platform} or later"
     return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))
 
 
 def admits(admitted: Sequence[SpecifierSet], python: str) -> bool:

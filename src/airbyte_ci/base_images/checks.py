@@ -1,0 +1,89 @@
+"""Checking a base image: the declared sanity checks and the contract that every base must keep → what each said.
+
+What was green is remembered by the image's digest: the same bytes answer the same.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from airbyte_ci.base_images.declare import SanityCheck
+from airbyte_ci.errors import ImageError
+from airbyte_ci.oci.image import Image
+from airbyte_ci.oci.store import Store, action_key
+
+FORMAT_VERSION = 2
+_TIMEOUT = 120
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """How a check ended; `said` is empty when it passed."""
+
+    name: str
+    said: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return not self.said
+
+
+def require(
+    store: Store, image: Image, declared: Sequence[SanityCheck], progress: Callable[[str], None]
+) -> tuple[str, ...]:
+    """The names of the declared checks, all of which pass; raises ImageError with all that failed."""
+    results = sanity(store, image, declared, progress)
+    if failures := [item for item in results if not item.passed]:
+        said = "".join(f"\n    {item.name}: {item.said}" for item in failures)
+        raise ImageError(f"the base image does not pass its sanity checks:{said}")
+    return tuple(item.name for item in results)
+
+
+def sanity(
+    store: Store, image: Image, declared: Sequence[SanityCheck], progress: Callable[[str], None]
+) -> tuple[CheckResult, ...]:
+    """The declared checks: each command must succeed and print what is expected."""
+    inputs = {
+        "image": str(image.digest),
+        "checks": [[item.name, list(item.run), item.expect] for item in declared],
+    }
+    key = action_key("sanity-checks", FORMAT_VERSION, inputs)
+    if store.recall(key):
+        return tuple(CheckResult(item.name) for item in declared)
+    if declared:
+        progress("running sanity checks")
+    results = tuple(CheckResult(item.name, _failure(item, store, image)) for item in declared)
+    if all(item.passed for item in results):
+        store.remember(key, {"passed": [item.name for item in results]})
+    return results
+
+
+def kept(
+    store: Store, image: Image, writable: Sequence[str], progress: Callable[[str], None]
+) -> tuple[CheckResult, ...]:
+    """The contract of every base image; `writable` are places that its user may write beside the usual ones."""
+    from airbyte_ci.base_images import contract  # slow to import, and a build that changes nothing asks nothing
+
+    inputs = {"image": str(image.digest), "writable": sorted(writable), "contract": contract.VERSION}
+    key = action_key("base-contract", FORMAT_VERSION, inputs)
+    if known := store.recall(key):
+        return tuple(CheckResult(name) for name in known["passed"])
+    subject = contract.subject(store, image, tuple(writable))
+    results = []
+    for name, check in contract.CLAUSES:
+        progress(name)
+        results.append(CheckResult(name, check(subject) or ""))
+    if all(item.passed for item in results):
+        store.remember(key, {"passed": [item.name for item in results]})
+    return tuple(results)
+
+
+def _failure(check: SanityCheck, store: Store, image: Image) -> str:
+    from airbyte_ci.container import evaluate, sandbox
+
+    tree, command = evaluate.prepare(store, image, check.run)
+    finished = sandbox.run(store, tree, replace(command, timeout=_TIMEOUT))
+    output = finished.stdout.decode(errors="replace") + finished.stderr.decode(errors="replace")
+    if finished.returncode or not re.search(check.expect, output, re.MULTILINE):
+        return f"{' '.join(check.run)} → {finished.returncode}, {output.strip()[:200]!r}"
+    return ""

@@ -1,0 +1,58 @@
+"""What Debian's package manager records in an image: its status file → packages. Text in, values out."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+STATUS = "var/lib/dpkg/status"
+# Images without a package manager (distroless) keep one file per package here.
+STATUS_FOLDER = "var/lib/dpkg/status.d"
+_SOURCE = re.compile(r"(\S+)(?:\s+\((\S+)\))?")
+_FIELDS = ("Package", "Version", "Architecture", "Status", "Source")
+
+
+@dataclass(frozen=True, slots=True)
+class DebianPackage:
+    """An installed package. Advisories speak of its source package, whose version may be another."""
+
+    name: str
+    version: str
+    architecture: str
+    source: str
+    source_version: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def packages(text: str) -> tuple[DebianPackage, ...]:
+    """The installed packages of a status file, sorted by name; removed ones of which settings are left are not."""
+    found = (_package(fields) for fields in _stanzas(text))
+    return tuple(sorted((item for item in found if item), key=lambda item: (item.name, item.architecture)))
+
+
+def _stanzas(text: str) -> Iterator[dict[str, str]]:
+    for stanza in re.split(r"\n\s*\n", text):
+        fields = {}
+        for line in stanza.splitlines():
+            name, colon, value = line.partition(":")
+            if colon and name in _FIELDS:
+                fields[name] = value.strip()
+        if fields:
+            yield fields
+
+
+def _package(fields: dict[str, str]) -> DebianPackage | None:
+    name, version = fields.get("Package"), fields.get("Version")
+    # Files of status.d have no Status: what they name is installed.
+    if not name or not version or fields.get("Status", "installed").split()[-1] != "installed":
+        return None
+    source = _SOURCE.fullmatch(fields.get("Source", ""))
+    return DebianPackage(
+        name,
+        version,
+        fields.get("Architecture", ""),
+        source[1] if source else name,
+        (source[2] if source else None) or version,
+    )

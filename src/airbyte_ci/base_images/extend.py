@@ -1,0 +1,147 @@
+"""Declarations that extend others: files of YAML → one flat document. Knows how keys are joined, not what they mean."""
+
+from collections.abc import Callable, Mapping
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from airbyte_ci.errors import ConfigurationError
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+ReadBeside = Callable[[str], str]
+Document = dict[str, Any]
+
+SHIPPED = "shipped:"
+_DEEPEST = 8
+# What a declaration must say itself: that of another one would be a lie.
+_OWN = ("repository", "version", "changelog", "supported-until")
+_JOINED = ("packages", "writable")
+_REPLACED = ("root", "python", "platforms", "user", "workdir", "requires-platform")
+_TURNED_INTO_STEPS = ("environment", "files", "steps")
+_KEYS = frozenset((*_OWN, *_JOINED, *_REPLACED, *_TURNED_INTO_STEPS, "extends", "requirements", "checks"))
+
+
+def names() -> list[str]:
+    """The shipped declarations, by the name after `shipped:`."""
+    return sorted(item.name.removesuffix(".yaml") for item in _folder().iterdir() if item.name.endswith(".yaml"))
+
+
+def shipped(name: str) -> Document:
+    """A shipped declaration, flat; raises ConfigurationError naming those that there are."""
+    return _shipped(name, ())
+
+
+def read(path: Path) -> Document:
+    """A file's declaration, flat; what it extends and names lies beside it. Raises ConfigurationError."""
+    return _read(path, ())
+
+
+def parse(text: str, what: str, read_beside: ReadBeside) -> Document:
+    """A declaration's text, flat; `read_beside` gives the text of a file that it names."""
+
+    def other(name: str, chain: tuple[str, ...]) -> Document:
+        return _flat(read_beside(name), name, read_beside, other, chain)
+
+    return _flat(text, what, read_beside, other, ())
+
+
+Other = Callable[[str, tuple[str, ...]], Document]
+
+
+def _folder() -> Traversable:
+    return resources.files("airbyte_ci.base_images").joinpath("declarations")
+
+
+def _shipped(name: str, chain: tuple[str, ...]) -> Document:
+    if name not in names():
+        raise ConfigurationError(f"there is no shipped declaration {name!r}", advice=f"there are: {', '.join(names())}")
+
+    def beside(other: str) -> str:
+        return _folder().joinpath(other).read_text("utf-8")
+
+    what = f"{SHIPPED}{name}"
+    return _flat(beside(f"{name}.yaml"), what, beside, lambda other, so_far: _shipped(other, so_far), (*chain, what))
+
+
+def _read(path: Path, chain: tuple[str, ...]) -> Document:
+    what = str(path)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"reading the base image declaration {path}: {error}") from error
+
+    def beside(name: str) -> str:
+        return (path.parent / name).read_text("utf-8")
+
+    def other(name: str, so_far: tuple[str, ...]) -> Document:
+        return _read((path.parent / name).resolve(), so_far)
+
+    return _flat(text, what, beside, other, (*chain, str(path.resolve())))
+
+
+def _flat(text: str, what: str, read_beside: ReadBeside, other: Other, chain: tuple[str, ...]) -> Document:
+    document = _loaded(text, what)
+    if unknown := sorted(map(str, document.keys() - _KEYS)):
+        raise ConfigurationError(
+            f"reading {what}: unknown key {unknown[0]!r}", advice=f"known: {', '.join(sorted(_KEYS))}"
+        )
+    try:
+        own = _steps_only(document, read_beside)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"reading {what}: requirements: {error}") from error
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ConfigurationError(f"reading {what}: {error}") from error
+    above = document.get("extends")
+    if above is None:
+        return own
+    if len(chain) > _DEEPEST:
+        raise ConfigurationError(f"reading {what}: it extends itself, or too many others ({' → '.join(chain[-3:])})")
+    name = str(above)
+    parent = _shipped(name.removeprefix(SHIPPED), chain) if name.startswith(SHIPPED) else other(name, chain)
+    return _joined(parent, own)
+
+
+def _loaded(text: str, what: str) -> Document:
+    try:
+        document = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"reading {what}: {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"reading {what}: it is not a mapping of keys to values")
+    return document
+
+
+def _steps_only(document: Mapping[str, Any], read_beside: ReadBeside) -> Document:
+    """Environment and files as the steps that they are short for; requirements as their text."""
+    flat = {key: document[key] for key in (*_OWN, *_JOINED, *_REPLACED, "checks") if key in document}
+    environment, files = document.get("environment") or {}, document.get("files") or []
+    flat["steps"] = [
+        *({"env": {name: value}} for name, value in environment.items()),
+        *({"file": value} for value in files),
+        *(document.get("steps") or []),
+    ]
+    if requirements := document.get("requirements"):
+        flat["requirements"] = read_beside(str(requirements))
+    return flat
+
+
+def _joined(parent: Document, own: Document) -> Document:
+    inherited = {key: value for key, value in parent.items() if key not in _OWN}
+    joined = {**inherited, **own, "steps": [*parent["steps"], *own["steps"]]}
+    for key in _JOINED:
+        if values := [*(parent.get(key) or []), *(own.get(key) or [])]:
+            joined[key] = list(dict.fromkeys(values))
+    if texts := [document["requirements"] for document in (parent, own) if document.get("requirements")]:
+        joined["requirements"] = "\n".join(texts)
+    renewed = {_name(item) for item in own.get("checks") or []}
+    checks = [item for item in parent.get("checks") or [] if _name(item) not in renewed]
+    if checks or own.get("checks"):
+        joined["checks"] = [*checks, *(own.get("checks") or [])]
+    return joined
+
+
+def _name(check: Any) -> str:
+    return str(check.get("name")) if isinstance(check, dict) else ""

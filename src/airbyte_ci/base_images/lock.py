@@ -1,0 +1,165 @@
+"""The lock of a released version: its declaration as it was, every external input, and what came of them.
+
+A document beside the declaration, one part per platform, since each platform may be built on a machine of its own.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from airbyte_ci.base_images import declare
+from airbyte_ci.base_images.debian_inputs import DebianInputs
+from airbyte_ci.base_images.declare import Declaration
+from airbyte_ci.errors import ConfigurationError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import MANIFEST, Descriptor, Index, Platform
+from airbyte_ci.oci.layer import Layer
+from airbyte_ci.oci.reference import Reference
+
+SCHEMA = 1
+SUFFIX = ".lock.json"
+FOLDER = "base-images"
+
+
+@dataclass(frozen=True, slots=True)
+class LockedWheel:
+    """A file of a package index: an input by name and hash."""
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return self.file
+
+    @property
+    def digest(self) -> Digest:
+        return Digest(self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class LockedCommand:
+    """What a command gave; with a network, that is an input. No layer when it changed nothing."""
+
+    arguments: tuple[str, ...]
+    layer: Layer | None
+
+    def __str__(self) -> str:
+        return f"what {' '.join(self.arguments)[:60]!r} gave"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"arguments": list(self.arguments), "layer": self.layer.to_json() if self.layer else None}
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformLock:
+    """One platform: the root (an image by digest, or Debian packages), wheels, commands, and the image they gave.
+
+    `size` is that of the image's manifest in bytes; `checks` are those that were green.
+    """
+
+    manifest: Digest
+    size: int
+    root: Digest
+    debian: DebianInputs | None
+    wheels: tuple[LockedWheel, ...]
+    commands: tuple[LockedCommand, ...]
+    python: str
+    checks: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "manifest": str(self.manifest),
+            "size": self.size,
+            "python": self.python,
+            "root": {"manifest": str(self.root), "debian": self.debian.to_json() if self.debian else None},
+            "wheels": [
+                {"name": item.name, "version": item.version, "file": item.file, "sha256": item.sha256}
+                for item in self.wheels
+            ],
+            "commands": [item.to_json() for item in self.commands],
+            "checks": list(self.checks),
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "PlatformLock":
+        root = document["root"]
+        return cls(
+            Digest.parse(document["manifest"]),
+            int(document["size"]),
+            Digest.parse(root["manifest"]),
+            DebianInputs.from_json(root["debian"]) if root["debian"] else None,
+            tuple(LockedWheel(**item) for item in document["wheels"]),
+            tuple(
+                LockedCommand(tuple(item["arguments"]), Layer.from_json(item["layer"]) if item["layer"] else None)
+                for item in document["commands"]
+            ),
+            str(document["python"]),
+            tuple(document["checks"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class VersionLock:
+    """A version's declaration, flat, and its locked platforms."""
+
+    declaration: Declaration
+    platforms: Mapping[Platform, PlatformLock] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> tuple[Platform, ...]:
+        """The declared platforms that no machine has locked yet."""
+        return tuple(item for item in self.declaration.platforms if item not in self.platforms)
+
+    @property
+    def index(self) -> Index:
+        """One index for all platforms: connectors pin it, so that one address serves each of them."""
+        parts = sorted(self.platforms.items())
+        descriptors = (Descriptor(MANIFEST, part.manifest, part.size, {}, platform) for platform, part in parts)
+        return Index.make(tuple(descriptors), {})
+
+    def with_platform(self, platform: Platform, part: PlatformLock) -> "VersionLock":
+        return replace(self, platforms={**self.platforms, platform: part})
+
+    def dump(self) -> str:
+        """The document's text."""
+        document = {
+            "schema": SCHEMA,
+            "declaration": plain(self.declaration.document),
+            "platforms": {str(platform): self.platforms[platform].to_json() for platform in sorted(self.platforms)},
+        }
+        return json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can hold it: YAML has days, JSON has not."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def place(address: Reference, root: Path) -> Path:
+    """Where a version's lock lies in a repository; `address` has the version as its tag."""
+    return root / FOLDER / f"{address.name}-{address.tag}{SUFFIX}"
+
+
+def read(path: Path) -> VersionLock | None:
+    """The lock in a file, None where there is none; raises ConfigurationError."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"reading the lock {path}: {error}") from error
+    try:
+        if document["schema"] != SCHEMA:
+            raise ConfigurationError(f"reading the lock {path}: its schema {document['schema']!r} is not known")
+        platforms = {Platform.parse(key): PlatformLock.from_json(item) for key, item in document["platforms"].items()}
+        return VersionLock(declare.from_document(document["declaration"], str(path)), platforms)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigurationError(f"reading the lock {path}: it is damaged ({error!r})") from error

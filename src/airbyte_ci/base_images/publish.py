@@ -1,0 +1,99 @@
+"""Publishing a released version: one index for all platforms under its tag, confirmed; never over another one."""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from airbyte_ci.base_images import inputs, standing
+from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.lock import VersionLock
+from airbyte_ci.base_images.registries import Registries
+from airbyte_ci.errors import BlobNotFound, ImageError
+from airbyte_ci.oci.image import Platform
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The entry as it is recorded; `already` when the registry had it. `inputs` counts the files kept beside it."""
+
+    entry: BaseImageVersion
+    already: bool
+    inputs: int
+
+
+def publish(
+    catalogue: Catalogue,
+    entry: BaseImageVersion,
+    lock: VersionLock,
+    store: Store,
+    registries: Registries,
+    today: datetime.date,
+    progress: Callable[[str], None],
+) -> Published:
+    """Raises ImageError when it may not be published, or the tag is taken; RegistryError."""
+    doing = f"publishing {entry.address.with_tag(entry.version)}"
+    _refuse(catalogue, entry, lock, doing)
+    store.put(lock.index.raw)
+    already = _is_there(entry, registries, doing)
+    if not already:
+        for platform in lock.platforms:
+            progress(f"pushing the inputs of {platform}")
+            _inputs(lock, platform, store, registries)
+        progress("pushing the image")
+        registries.push(lock.index.digest, entry.address.with_tag(entry.version), (entry.version,))
+    found = registries.resolve(entry.address.with_tag(entry.version)).digest
+    if found != entry.address.digest:
+        raise ImageError(f"{doing}: {entry.address.registry} now says {found.short}; someone else pushed that tag")
+    return Published(
+        replace(entry, published=entry.published or today, verified=True),
+        already,
+        sum(len(inputs.of(part)) for part in lock.platforms.values()),
+    )
+
+
+def stage(lock: VersionLock, platform: Platform, store: Store, registries: Registries) -> None:
+    """Pushes a platform of an unfinished version by digest only, so that another machine can finish it."""
+    address = lock.declaration.address
+    _inputs(lock, platform, store, registries)
+    registries.push(lock.platforms[platform].manifest, Reference(address.registry, address.repository), ())
+
+
+def _inputs(lock: VersionLock, platform: Platform, store: Store, registries: Registries) -> None:
+    """Pushes a platform's inputs, unless the machine that built it has done so."""
+    address, part = lock.declaration.address, lock.platforms[platform]
+    target = inputs.place(address, platform)
+    try:
+        digest = inputs.keep(address, platform, part, store)
+    except ImageError as error:
+        try:
+            registries.resolve(target)
+        except BlobNotFound:
+            raise error from None
+        return
+    registries.push(digest, target, (target.tag or "",))
+
+
+def _refuse(catalogue: Catalogue, entry: BaseImageVersion, lock: VersionLock, doing: str) -> None:
+    standing.refuse(catalogue, str(entry.address), doing)
+    if entry.released is None:
+        raise ImageError(f"{doing}: it was built and not released", advice="airbyte-ci base-images release FILE")
+    if lock.index.digest != entry.address.digest:
+        raise ImageError(
+            f"{doing}: its lock is for {lock.index.digest.short}, and the catalogue says {entry.address.digest}",
+            advice="restore both from git",
+        )
+
+
+def _is_there(entry: BaseImageVersion, registries: Registries, doing: str) -> bool:
+    try:
+        found = registries.resolve(entry.address.with_tag(entry.version)).digest
+    except BlobNotFound:
+        return False
+    if found != entry.address.digest:
+        raise ImageError(
+            f"{doing}: {entry.address.registry} has another image of this version, {found.short}",
+            advice="a published version is never overwritten; raise `version` and release again",
+        )
+    return True

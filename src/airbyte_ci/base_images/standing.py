@@ -1,0 +1,53 @@
+"""Whether a version of a base image may still be used: yanked or expired ones, told in one clear line.
+
+Migrations, upgrades and publishing refuse what was yanked (`refuse`); building warns (`warning`): old commits stay
+buildable (design, decision 10).
+"""
+
+import datetime
+
+from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.errors import ImageError
+
+
+def warning(catalogue: Catalogue, address: str, today: datetime.date) -> str:
+    """What a person who builds on this address should know; empty when there is nothing."""
+    version = catalogue.find(address)
+    if version is None:
+        return ""
+    if version.yanked:
+        return f"{_name(version)} was yanked: {version.yanked}{_replacement(catalogue, version)}"
+    if version.is_expired(today):
+        return f"{_name(version)} is not supported since {version.supported_until}: move to a newer one"
+    return ""
+
+
+def refuse(catalogue: Catalogue, address: str, doing: str) -> None:
+    """Raises ImageError when the address is of a yanked version; `doing` says what is refused."""
+    version = catalogue.find(address)
+    if version and version.yanked:
+        raise ImageError(
+            f"{doing}: {_name(version)} was yanked: {version.yanked}",
+            advice=f"move to {replacement(catalogue, version) or 'another version'}",
+        )
+
+
+def replacement(catalogue: Catalogue, version: BaseImageVersion) -> str:
+    """The version to move to: what the yank says, else the newest good release of the same major; empty for none."""
+    if version.replaced_by:
+        return version.replaced_by
+    good = (
+        item
+        for item in catalogue.of(version.repository)
+        if not item.yanked and item.verified and not item.is_prerelease and item.version != version.version
+    )
+    return next((item.version for item in good if item.semver.major == version.semver.major), "")
+
+
+def _replacement(catalogue: Catalogue, version: BaseImageVersion) -> str:
+    other = replacement(catalogue, version)
+    return f"; move to {other}" if other else ""
+
+
+def _name(version: BaseImageVersion) -> str:
+    return f"{version.address.name} {version.version}"

@@ -1,0 +1,122 @@
+"""Declarations that extend others: how keys are joined, and the declarations that are shipped."""
+
+from pathlib import Path
+
+import pytest
+
+from airbyte_ci.base_images import declare, extend
+from airbyte_ci.container.api import Exec, SetUser, SetVariable, SetWorkdir, WriteFile
+from airbyte_ci.errors import ConfigurationError
+
+PARENT = """
+repository: acme.example/parent
+version: 9.9.9
+changelog: Theirs
+supported-until: 2030-01-01
+python: "3.11"
+root: {debian: {suite: bookworm, packages: [python3]}}
+packages: [socat]
+requirements: parent.txt
+environment: {A: "1", B: "1"}
+steps: [{exec: [one]}]
+user: theirs
+checks: [{name: a, run: [a]}, {name: b, run: [b]}]
+"""
+CHILD = """
+extends: parent.yaml
+repository: acme.example/child
+version: 1.0.0
+changelog: Ours
+packages: [socat, jq]
+requirements: child.txt
+environment: {B: "2"}
+files: [{path: /etc/x, contents: x}]
+steps: [{exec: [two]}]
+user: ours
+workdir: /ours
+checks: [{name: a, run: [ours]}]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    files = {"parent.yaml": PARENT, "child.yaml": CHILD, "parent.txt": "p==1", "child.txt": "c==1"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_a_declaration_adds_to_what_it_extends(folder: Path) -> None:
+    """Packages, requirements, steps and checks are joined, its own last; the user comes after every step."""
+    child = declare.read(folder / "child.yaml")
+    assert (child.repository, child.version, child.changelog) == ("acme.example/child", "1.0.0", "Ours")
+    assert (child.python, child.packages, child.requirements) == ("3.11", ("socat", "jq"), "p==1\nc==1")
+    assert child.steps == (
+        *(SetVariable("A", "1"), SetVariable("B", "1"), Exec(("one",))),
+        *(SetVariable("B", "2"), WriteFile("/etc/x", "x"), Exec(("two",))),
+        *(SetWorkdir("/ours"), SetUser("ours")),
+    )
+    assert [(check.name, check.run) for check in child.checks] == [("b", ("b",)), ("a", ("ours",))]
+    assert child.debian_root is not None
+    # How long the parent is supported says nothing of a version that others release.
+    assert child.supported_until is None
+
+
+@pytest.mark.parametrize("key", ["repository", "version", "changelog"])
+def test_its_own_name_is_never_inherited(folder: Path, key: str) -> None:
+    """Whoever extends a declaration releases an image of its own, and says so."""
+    text = "".join(f"{line}\n" for line in CHILD.splitlines() if not line.startswith(f"{key}:"))
+    (folder / "child.yaml").write_text(text)
+    with pytest.raises(ConfigurationError, match=f"{key} is missing"):
+        declare.read(folder / "child.yaml")
+
+
+@pytest.mark.parametrize(
+    ("extends", "said"),
+    [
+        ("child.yaml", "extends itself"),
+        ("shipped:moon", "there is no shipped declaration 'moon'"),
+        ("nothing.yaml", "nothing.yaml"),
+    ],
+)
+def test_what_cannot_be_extended_is_told(folder: Path, extends: str, said: str) -> None:
+    """A loop, an unknown shipped declaration, a file that is not there: one line that names it."""
+    (folder / "child.yaml").write_text(CHILD.replace("parent.yaml", extends))
+    with pytest.raises(ConfigurationError) as caught:
+        declare.read(folder / "child.yaml")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "user", "suite"),
+    [
+        ("root-python3.9", None, "bullseye"),
+        ("root-python3.10", None, None),
+        ("airbyte-python3.9", "airbyte", "bullseye"),
+        ("airbyte-python3.10", "airbyte", None),
+        ("airbyte-python3.11", "airbyte", "bookworm"),
+        ("airbyte-python3.12", "airbyte", None),
+        ("airbyte-python3.13", "airbyte", "trixie"),
+    ],
+)
+def test_the_shipped_families_can_be_extended(tmp_path: Path, name: str, user: str | None, suite: str | None) -> None:
+    """Root's for 1.x and 2.x, the user airbyte's from 3.x on, for each Python; a company needs four lines more."""
+    assert name in extend.names()
+    path = tmp_path / "acme.yaml"
+    path.write_text(f"extends: shipped:{name}\nrepository: acme.example/base\nversion: 1.0.0\nchangelog: First\n")
+    found = declare.read(path)
+    assert found.python == name.rpartition("python")[2]
+    users = [item.user for item in found.steps if isinstance(item, SetUser)]
+    assert users[-1:] == ([user] if user else [])
+    assert (found.debian_root.suite if found.debian_root else None) == suite
+    assert found.image_root is not None
+    # A digest that nobody could verify is not made up: where it is not known, whoever builds pins it.
+    assert (found.image_root.digest is not None) == (name.rpartition(".")[2] in ("9", "10"))
+
+
+def test_the_example_s_company_base_extends_a_shipped_one() -> None:
+    """As a reader of the example fleet finds it."""
+    path = Path(__file__).parents[2] / "examples" / "fleet" / "base-images" / "acme.yaml"
+    assert "extends: shipped:" in path.read_text()
+    assert declare.read(path).repository == "localhost:5000/acme/python-connector-base"

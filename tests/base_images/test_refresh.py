@@ -1,0 +1,192 @@
+"""The catalogue from a registry: what is new, what was overwritten, what is gone; and publishing into one."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from airbyte_ci.base_images import declare, publish, refresh
+from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.lock import PlatformLock, VersionLock
+from airbyte_ci.base_images.refresh import Refreshed
+from airbyte_ci.errors import BlobNotFound, ImageError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Descriptor, Image, ImageConfig, Index, Manifest, Platform
+from airbyte_ci.oci.layer import layer_of
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.client import RegistryClient
+from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.tar import Entry
+from airbyte_ci.testing.clients import quick_client
+from airbyte_ci.testing.registry import RegistryServer
+
+AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
+TODAY = date(2026, 11, 24)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A registry, a client of it as commands have one, and a store."""
+
+    client: RegistryClient
+    store: Store
+    repository: str
+
+    def pull(self, reference: Reference, platform: Platform) -> Image:
+        return self.client.pull(reference, platform, self.store)
+
+    def fetch(self, reference: Reference, descriptor: Descriptor) -> None:
+        self.client.pull_blob(reference, descriptor, self.store)
+
+    def tags(self, reference: Reference) -> tuple[str, ...]:
+        return self.client.tags(reference)
+
+    def resolve(self, reference: Reference) -> Descriptor:
+        return self.client.resolve(reference)
+
+    def manifest(self, reference: Reference) -> Manifest | Index:
+        return self.client.manifest(reference)
+
+    def push(self, digest: Digest, target: Reference, tags: Sequence[str]) -> Descriptor:
+        return self.client.push(self.store, digest, target, tags=tags, sources=(target.with_tag("x"),))
+
+    def image(self, content: str, platform: Platform = AMD64, **execution: object) -> Image:
+        layer = layer_of(self.store, [Entry("etc/content", content=content.encode())])
+        config = ImageConfig.make(
+            {
+                **platform.to_json(),
+                "config": execution,
+                "rootfs": {"type": "layers", "diff_ids": [str(layer.diff_id)]},
+            }
+        )
+        return self.store.put_image(Manifest.make(config.descriptor, (layer.descriptor,), {}), config)
+
+    def published(self, tag: str, images: Sequence[Image]) -> Digest:
+        """An index of the images under a tag."""
+        described = [replace(item.manifest.descriptor, platform=item.config.platform) for item in images]
+        index = Index.make(tuple(described), {})
+        self.store.put(index.raw)
+        return self.push(index.digest, Reference.parse(f"{self.repository}:{tag}"), (tag,)).digest
+
+    def refreshed(self, known: Catalogue, *, accept: bool = False) -> Refreshed:
+        with ThreadPoolExecutor(2) as pool:
+            return refresh.refresh(self.repository, known, self, self.store, pool, lambda _: None, accept=accept)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with RegistryServer() as server, quick_client() as client:
+        yield Place(client, Store(tmp_path), f"{server.host}/acme/base")
+
+
+def _entry(place: Place, version: str, digest: Digest, **others: object) -> BaseImageVersion:
+    address = Reference.parse(f"{place.repository}:{version}").with_digest(digest)
+    return replace(BaseImageVersion(place.repository, version, address, "3.11"), **others)  # type: ignore[arg-type]
+
+
+def test_versions_are_read_from_any_registry(place: Place) -> None:
+    """Digest, platforms, Python and user of each version; tags that are no versions are left alone."""
+    images = [place.image("1", item, User="airbyte", Env=["PYTHON_VERSION=3.11.9"]) for item in (AMD64, ARM64)]
+    digest = place.published("1.0.0", images)
+    place.published("2.0.0-rc.1", [place.image("2", Labels={declare.PYTHON_LABEL: "3.12"})])
+    place.published("latest", images)
+    found = place.refreshed(Catalogue(()))
+    assert (found.new, found.complaints) == (2, ())
+    one, two = sorted(found.entries, key=lambda item: item.version)
+    assert (one.version, one.address.digest, one.python, one.user) == ("1.0.0", digest, "3.11.9", "airbyte")
+    assert one.platforms == tuple((str(item.config.platform), item.digest) for item in images)
+    assert (two.version, two.python, two.user, two.is_prerelease) == ("2.0.0-rc.1", "3.12", "root", True)
+    # A second time there is nothing to learn.
+    assert place.refreshed(Catalogue(found.entries)) == Refreshed((), 0, ())
+
+
+def test_a_tag_that_was_overwritten_is_told_and_not_believed(place: Place) -> None:
+    """The catalogue keeps what connectors pin, unless a person accepts the new one; what people said stays."""
+    old = place.published("1.0.0", [place.image("old")])
+    known = Catalogue((_entry(place, "1.0.0", old, changelog="First", released=TODAY),))
+    new = place.published("1.0.0", [place.image("new")])
+    found = place.refreshed(known)
+    assert found.entries == ()
+    assert len(found.complaints) == 1
+    assert "1.0.0 was overwritten" in found.complaints[0]
+    assert old.short in found.complaints[0]
+    assert new.short in found.complaints[0]
+    accepted = place.refreshed(known, accept=True)
+    assert [(item.address.digest, item.changelog) for item in accepted.entries] == [(new, "First")]
+
+
+def test_a_digest_that_is_gone_is_told(place: Place) -> None:
+    """One line for a version that nobody can pull any more; one that was only sighted is verified by being there."""
+    digest = place.published("1.0.0", [place.image("1")])
+    gone = _entry(place, "0.9.0", Digest("0" * 64))
+    found = place.refreshed(Catalogue((_entry(place, "1.0.0", digest, verified=False), gone)))
+    assert [(item.version, item.verified) for item in found.entries] == [("1.0.0", True)]
+    assert [line for line in found.complaints if "no longer has base 0.9.0" in line] == list(found.complaints)
+    assert found.complaints
+
+
+def _locked(place: Place, platforms: Sequence[Platform], content: str = "x") -> VersionLock:
+    declared = declare.from_document(
+        {
+            "repository": place.repository,
+            "version": "1.0.0",
+            "changelog": "First",
+            "root": {"image": f"acme.example/root@sha256:{'a' * 64}"},
+            "platforms": ["linux/amd64", "linux/arm64"],
+        },
+        "x",
+    )
+    lock = VersionLock(declared)
+    for platform in platforms:
+        image = place.image(content, platform)
+        part = PlatformLock(image.digest, len(image.manifest.raw), image.digest, None, (), (), "3.11.2")
+        lock = lock.with_platform(platform, part)
+    return lock
+
+
+def _publish(place: Place, lock: VersionLock, **others: object) -> publish.Published:
+    entry = _entry(place, "1.0.0", lock.index.digest, **{"released": TODAY, **others})
+    return publish.publish(Catalogue((entry,)), entry, lock, place.store, place, TODAY, lambda _: None)
+
+
+def test_one_index_for_all_platforms_is_published_once(place: Place, tmp_path: Path) -> None:
+    """Parts of other machines come from the registry where they were pushed by digest; a second time is no change."""
+    lock = _locked(place, (AMD64, ARM64))
+    publish.stage(lock, ARM64, place.store, place)
+    other = Place(place.client, Store(tmp_path / "other"), place.repository)
+    _locked(other, (AMD64,))
+    published = _publish(other, lock)
+    assert (published.already, published.entry.published) == (False, TODAY)
+    index = place.manifest(Reference.parse(f"{place.repository}:1.0.0"))
+    assert isinstance(index, Index)
+    assert index.digest == lock.index.digest
+    assert [item.platform for item in index.manifests] == [AMD64, ARM64]
+    assert _publish(other, lock).already
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        ({"released": None}, "was built and not released"),
+        ({"yanked": "it leaks"}, "was yanked: it leaks"),
+        ({"address": Reference.parse(f"acme.example/base:1.0.0@sha256:{'b' * 64}")}, "its lock is for"),
+    ],
+)
+def test_what_may_not_be_published_is_not(place: Place, others: dict[str, object], words: str) -> None:
+    """A version that was only built, one that was yanked, one whose lock is another; the registry stays empty."""
+    with pytest.raises(ImageError, match=words):
+        _publish(place, _locked(place, (AMD64, ARM64)), **others)
+    with pytest.raises(BlobNotFound):
+        place.resolve(Reference.parse(f"{place.repository}:1.0.0"))
+
+
+def test_a_published_version_is_never_overwritten(place: Place) -> None:
+    """Another image under the same tag is refused, and the tag stays what it was."""
+    first = _locked(place, (AMD64, ARM64))
+    _publish(place, first)
+    with pytest.raises(ImageError, match="never overwritten"):
+        _publish(place, _locked(place, (AMD64, ARM64), "other"))
+    assert place.resolve(Reference.parse(f"{place.repository}:1.0.0")).digest == first.index.digest
