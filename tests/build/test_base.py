@@ -6,19 +6,16 @@ import pytest
 
 from airbyte_ci.build import base
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ConnectorError, ImageError, RegistryError
-from airbyte_ci.oci.image import Image, Platform
-from airbyte_ci.oci.reference import Reference, parse_pinned
+from airbyte_ci.oci.image import Platform
+from airbyte_ci.oci.reference import parse_pinned
 from airbyte_ci.oci.store import Store
 from airbyte_ci.testing.images import random_image, random_index
+from tests.build.registries import Deaf, Shelf
 from tests.connectors.fleets import connector
 
 PINNED = f"acme.example/base:1.0.0@sha256:{'a' * 64}"
 OTHER = f"acme.example/other@sha256:{'b' * 64}"
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
-
-
-def no_pull(reference: Reference, platform: Platform) -> Image:
-    raise RegistryError(f"no registry for {reference}", advice="look again")
 
 
 @pytest.mark.parametrize(
@@ -59,11 +56,14 @@ def test_a_base_in_the_store_asks_no_registry(tmp_path: Path) -> None:
     """By an image's own digest, or by an index's, of which the platform's image is taken."""
     store = Store(tmp_path)
     image, index = random_image(store, seed=1), random_index(store, (AMD64, ARM64), seed=2)
-    alone = base.resolve(store, parse_pinned(f"a/b@{image.digest}"), AMD64, no_pull)
+    registries = Deaf()
+    alone = base.resolve(store, parse_pinned(f"a/b@{image.digest}"), AMD64, registries)
     assert alone.image.digest == image.digest
     for platform in (AMD64, ARM64):
-        found = base.resolve(store, parse_pinned(f"a/b@{index.digest}"), platform, no_pull).image
-        assert found.config.platform == platform
+        found = base.resolve(store, parse_pinned(f"a/b@{index.digest}"), platform, registries)
+        assert found.image.config.platform == platform
+        found.bring()
+    assert registries.asked == []
 
 
 def test_an_index_without_the_platform_is_told(tmp_path: Path) -> None:
@@ -71,39 +71,48 @@ def test_an_index_without_the_platform_is_told(tmp_path: Path) -> None:
     store = Store(tmp_path)
     index = random_index(store, (ARM64,))
     with pytest.raises(ImageError, match=r"has no image for linux/amd64 \(it has: linux/arm64\)"):
-        base.resolve(store, parse_pinned(f"a/b@{index.digest}"), AMD64, no_pull)
+        base.resolve(store, parse_pinned(f"a/b@{index.digest}"), AMD64, Deaf())
 
 
-@pytest.mark.parametrize("lost", ["manifest", "config", "layer"])
-def test_a_base_that_is_there_in_part_is_pulled(tmp_path: Path, lost: str) -> None:
-    """A store that lost a blob (collected, interrupted) is completed from the registry."""
-    store = Store(tmp_path)
-    image = random_image(store)
-    digest = {
-        "manifest": image.digest,
-        "config": image.manifest.config.digest,
-        "layer": image.manifest.layers[1].digest,
-    }[lost]
-    store.path(digest).unlink()
-    asked = []
-
-    def pull(reference: Reference, platform: Platform) -> Image:
-        asked.append((str(reference), str(platform)))
-        return image
-
+@pytest.mark.parametrize("lost", ["manifest", "config"])
+def test_a_base_that_is_there_in_part_is_looked_up(tmp_path: Path, lost: str) -> None:
+    """A store that lost a small blob (collected, interrupted) asks for those, and for no layer before it must."""
+    store, behind = Store(tmp_path / "ours"), Store(tmp_path / "behind")
+    image = random_image(behind)
+    random_image(store)
+    store.path({"manifest": image.digest, "config": image.manifest.config.digest}[lost]).unlink()
+    registries = Shelf(behind=behind, ours=store, image=image)
     reference = parse_pinned(f"acme.example/b:1@{image.digest}")
-    assert base.resolve(store, reference, AMD64, pull).image == image
-    assert asked == [(str(reference), "linux/amd64")]
+    assert base.resolve(store, reference, AMD64, registries).image == image
+    assert registries.asked == [("look", str(reference), "linux/amd64")]
+
+
+def test_only_the_layers_that_are_not_here_are_fetched(tmp_path: Path) -> None:
+    """When they are needed, each once, from the first place that has them; a second time nothing is asked."""
+    store, behind = Store(tmp_path / "ours"), Store(tmp_path / "behind")
+    image = random_image(behind, layers=3)
+    store.put(behind.read(image.manifest.layers[1].digest))
+    registries = Shelf(behind=behind, ours=store, image=image)
+    reference = parse_pinned(f"acme.example/b:1@{image.digest}")
+    found = base.resolve(store, reference, AMD64, registries)
+    for _ in range(2):
+        found.bring()
+    layers = image.manifest.layers
+    assert registries.asked[1:] == [("fetch", str(reference), str(layers[number].digest)) for number in (0, 2)]
 
 
 @pytest.mark.parametrize("error", [RegistryError("gone", advice="look again"), BlobNotFound("gone")])
-def test_a_pull_that_fails_is_told_with_another_way(tmp_path: Path, error: AirbyteCiError) -> None:
-    """What the registry said, what it advised, and that another base can be built on."""
-
-    def pull(reference: Reference, platform: Platform) -> Image:
-        raise error
-
-    with pytest.raises(RegistryError, match="gone") as caught:
-        base.resolve(Store(tmp_path), parse_pinned(PINNED), AMD64, pull)
-    assert "--base-image" in str(caught.value)
-    assert (error.advice or "") in str(caught.value)
+def test_a_registry_that_fails_is_told_with_another_way(tmp_path: Path, error: RegistryError | BlobNotFound) -> None:
+    """What the registry said, what it advised, and that another base can be built on; for layers too."""
+    store = Store(tmp_path / "ours")
+    image = random_image(store)
+    reference = parse_pinned(f"acme.example/b:1@{image.digest}")
+    store.path(image.manifest.layers[1].digest).unlink()
+    for ask in (
+        lambda: base.resolve(store, parse_pinned(PINNED), AMD64, Deaf(error)),
+        base.resolve(store, reference, AMD64, Deaf(error)).bring,
+    ):
+        with pytest.raises(RegistryError, match="gone") as caught:
+            ask()
+        assert "--base-image" in str(caught.value)
+        assert (error.advice or "") in str(caught.value)

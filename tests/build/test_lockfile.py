@@ -4,48 +4,138 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.build import lockfile
-from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.errors import LockError
-from airbyte_ci.oci.store import Store
-from airbyte_ci.python.index import PackageIndex
-from airbyte_ci.python.lock import Lock
+from airbyte_ci.build.rules import Rules
+from airbyte_ci.errors import LockError, PackageError
+from tests.build.lockfiles import LOCK, PROJECT, PYLOCK, STANDARD, UV, A, Files, selected
 from tests.python import locks
-from tests.python.interpreters import cpython
 
-
-def selected(folder: Path, **files: str | bytes) -> Lock:
-    names = [name.replace("__", ".") for name in files]
-    for name, content in zip(names, files.values(), strict=True):
-        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    connector = Connector("source-x", folder, "connectors/source-x", {}, frozenset(names))
-    return lockfile.select(connector, cpython(), Store(folder / "store"), PackageIndex(None, offline=True))
-
-
-PROJECT = locks.project("a = '*'")
-LOCK = locks.lock(PROJECT, locks.package("a", "1.0"))
+CONFLICT = "<<<<<<< HEAD\n{}=======\n>>>>>>> main\n"
 
 
 def test_poetrys_lock_is_read_with_its_pyproject(tmp_path: Path) -> None:
     """The packages that it selects, whatever other locks lie beside it."""
-    lock = selected(tmp_path, poetry__lock=LOCK, pyproject__toml=PROJECT, requirements__txt="b==1.0")
+    lock = selected(tmp_path, {"poetry.lock": LOCK, "pyproject.toml": PROJECT, "requirements.txt": "b==1.0"})
     assert (lock.kind, [package.name for package in lock.packages]) == ("poetry", ["a"])
+
+
+def test_a_cycle_is_no_mistake(tmp_path: Path) -> None:
+    """Packages may need each other; each is installed once."""
+    lock = selected(tmp_path / "uv", {"uv.lock": UV, "pyproject.toml": STANDARD})
+    assert [(package.name, package.required_by) for package in lock.packages] == [("a", ("", "b")), ("b", ("a",))]
+    text = locks.lock(
+        PROJECT,
+        locks.package("a", "1.0", dependencies=("b = '*'",)),
+        locks.package("b", "1.0", dependencies=("a = '*'",)),
+    )
+    lock = selected(tmp_path / "poetry", {"poetry.lock": text, "pyproject.toml": PROJECT})
+    assert [package.name for package in lock.packages] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({}, "building source-x: connectors/source-x has no lock"),
-        ({"setup__py": "", "requirements__txt": "-e ."}, "building source-x: connectors/source-x has no lock"),
-        ({"poetry__lock": LOCK}, "building source-x: connectors/source-x has a poetry.lock but no pyproject.toml"),
-        ({"poetry__lock": LOCK, "pyproject__toml": b"\xff"}, "reading connectors/source-x/pyproject.toml: "),
-        ({"poetry__lock": b"\xff", "pyproject__toml": PROJECT}, "reading connectors/source-x/poetry.lock: "),
-        ({"poetry__lock": "", "pyproject__toml": PROJECT}, "connectors/source-x/poetry.lock has no content hash"),
+        ({"poetry.lock": LOCK}, "building source-x: connectors/source-x has a poetry.lock but no pyproject.toml"),
+        ({"poetry.lock": LOCK, "pyproject.toml": b"\xff"}, "reading connectors/source-x/pyproject.toml: "),
+        ({"poetry.lock": b"\xff", "pyproject.toml": PROJECT}, "reading connectors/source-x/poetry.lock: "),
+        ({"poetry.lock": "", "pyproject.toml": PROJECT}, "connectors/source-x/poetry.lock has no content hash"),
+        ({"poetry.lock": LOCK[:-90], "pyproject.toml": PROJECT}, "connectors/source-x/poetry.lock is not valid TOML"),
+        (
+            {"poetry.lock": CONFLICT.format(LOCK), "pyproject.toml": PROJECT},
+            "connectors/source-x/poetry.lock holds merge conflict markers",
+        ),
+        (
+            {"poetry.lock": LOCK, "pyproject.toml": locks.project("a = '^1'")},
+            "connectors/source-x/poetry.lock does not match pyproject.toml",
+        ),
+        (
+            {"poetry.lock": locks.lock(PROJECT), "pyproject.toml": PROJECT},
+            "connectors/source-x/poetry.lock: the connector needs a, which is not in it",
+        ),
+        (
+            {
+                "poetry.lock": locks.lock(PROJECT, locks.package("a", "1.0"), python="^3.12"),
+                "pyproject.toml": PROJECT,
+            },
+            "connectors/source-x/poetry.lock is for Python ^3.12, and the base image has Python 3.11.2",
+        ),
+        (
+            {"poetry.lock": LOCK.replace("sha256:", "md5:"), "pyproject.toml": PROJECT},
+            "connectors/source-x/poetry.lock: a is locked by md5:",
+        ),
+        ({"uv.lock": UV}, "building source-x: connectors/source-x has a uv.lock but no pyproject.toml"),
+        ({"uv.lock": UV[:-60], "pyproject.toml": STANDARD}, "connectors/source-x/uv.lock is not valid TOML"),
+        (
+            {"uv.lock": UV[: UV.rindex("[[package]]")], "pyproject.toml": STANDARD},
+            "connectors/source-x/uv.lock has no b for this Python and platform",
+        ),
+        (
+            {"uv.lock": CONFLICT.format(UV), "pyproject.toml": STANDARD},
+            "connectors/source-x/uv.lock holds merge conflict markers",
+        ),
+        (
+            {"uv.lock": UV, "pyproject.toml": STANDARD.replace("a>=1", "a>=2")},
+            "connectors/source-x/uv.lock does not match pyproject.toml",
+        ),
+        (
+            {"uv.lock": UV.replace(">=3.10", ">=3.12"), "pyproject.toml": STANDARD},
+            "connectors/source-x/uv.lock is for Python >=3.12, and the base image has Python 3.11.2",
+        ),
+        (
+            {"uv.lock": UV.replace(f'hash = "sha256:{A}"', "size = 3"), "pyproject.toml": STANDARD},
+            "connectors/source-x/uv.lock: a is locked without a sha256",
+        ),
+        ({"pylock.toml": PYLOCK[:-30]}, "connectors/source-x/pylock.toml is not valid TOML"),
+        ({"pylock.toml": CONFLICT.format(PYLOCK)}, "connectors/source-x/pylock.toml holds merge conflict markers"),
+        (
+            {"pylock.toml": PYLOCK.replace(">=3.10", ">=3.12")},
+            "connectors/source-x/pylock.toml cannot serve Python 3.11.2",
+        ),
+        ({"pylock.toml": PYLOCK.replace("sha256", "md5")}, "connectors/source-x/pylock.toml: a is locked without a"),
+        (
+            {"pylock.toml": PYLOCK, "pyproject.toml": STANDARD.replace("a>=1", "a>=2")},
+            "connectors/source-x/pylock.toml does not match pyproject.toml: that asks for a>=2, and the lock has 1.0",
+        ),
+        (
+            {"pylock.toml": PYLOCK, "pyproject.toml": STANDARD.replace("a>=1", "c")},
+            "connectors/source-x/pylock.toml does not match pyproject.toml: that asks for c, and the lock has none",
+        ),
+        (
+            {"pylock.toml": PYLOCK.replace("somebody", "airbyte-ci")},
+            "connectors/source-x/pylock.toml is truncated",
+        ),
+        (
+            {"requirements.txt": f"a==1.0 --hash=sha256:{A}\nb==1.0\n"},
+            "fetching a: it is not in the store, and --offline was given",
+        ),
+        (
+            {"requirements.txt": f"b==1.0\na==1.0 --hash=sha256:{A}\n"},
+            "connectors/source-x/requirements.txt: b is not pinned to one version with hashes",
+        ),
+        (
+            {"requirements.txt": f"<<<<<<< HEAD\na==1.0 --hash=sha256:{A}\n"},
+            "connectors/source-x/requirements.txt holds merge conflict markers",
+        ),
     ],
-    ids=["nothing", "unhashed", "no project", "bytes", "lock's bytes", "empty"],
 )
-def test_no_usable_lock_is_told(tmp_path: Path, files: dict[str, str | bytes], said: str) -> None:
-    """The connector or the file is named, and how a lock is made."""
-    with pytest.raises(LockError) as caught:
-        selected(tmp_path, **files)
-    assert caught.value.message.startswith(said)
+def test_no_usable_lock_is_one_clear_line(tmp_path: Path, files: Files, said: str) -> None:
+    """The file is named, and what is wrong with it."""
+    with pytest.raises((LockError, PackageError)) as caught:
+        selected(tmp_path, files)
+    assert str(caught.value).startswith(said)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "files"),
+    [
+        ("poetry", {"poetry.lock": LOCK, "pyproject.toml": PROJECT}),
+        ("uv", {"uv.lock": UV, "pyproject.toml": STANDARD}),
+        ("pylock", {"pylock.toml": PYLOCK}),
+    ],
+)
+def test_a_group_that_does_not_exist_is_told(tmp_path: Path, kind: str, files: Files) -> None:
+    """A wish of the repository that a lock cannot grant is an error, not an image without it."""
+    rules = Rules(groups={"source-*": ("prod",)})
+    with pytest.raises(LockError, match=r"has no group 'prod' → see groups and extras in \.airbyte-ci\.toml"):
+        selected(tmp_path, files, rules)
+    selected(tmp_path, files, Rules(groups={"destination-*": ("prod",)}))

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.build import outputs
-from airbyte_ci.build.outputs import Destination
+from airbyte_ci.build.outputs import Destination, Result
 from airbyte_ci.errors import AirbyteCiError, StoreError, UsageError
-from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Descriptor, Image
-from airbyte_ci.oci.reference import Reference, parse_pinned
+from airbyte_ci.oci.image import Image, Index, Platform
+from airbyte_ci.oci.reference import parse_pinned
 from airbyte_ci.oci.store import Store
 from airbyte_ci.testing.images import random_image
+from tests.build.registries import Deaf, Shelf
 
 NAME = "acme/source-x:dev"
 BASE = parse_pinned(f"acme.example/base:1.0.0@sha256:{'a' * 64}")
@@ -29,8 +29,13 @@ def skopeo(*arguments: str) -> str:
     return subprocess.run(["skopeo", *arguments], check=True, capture_output=True, text=True).stdout
 
 
-def no_push(digest: Digest, target: Reference, base: Reference) -> Descriptor:
-    raise AssertionError("nothing should be pushed")
+AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
+
+
+def deliver(kind: str, place: Path | str, store: Store, *images: Image, registries: Deaf | None = None) -> str:
+    """Puts it there as NAME; the address."""
+    result = outputs.together(store, images)
+    return outputs.deliver(Destination(kind, str(place)), store, result, NAME, (BASE,), registries or Deaf(), AMD64)
 
 
 @pytest.mark.parametrize(
@@ -61,9 +66,7 @@ def test_a_destination_that_is_not_known_is_refused(text: str) -> None:
 def test_a_folder_is_an_image_layout(store: Store, tmp_path: Path) -> None:
     """skopeo finds the image by its name, with the digest that we said, and can copy it whole."""
     image = random_image(store)
-    place = outputs.deliver(
-        Destination("oci", str(tmp_path / "out")), store, image, "acme/source-x", "dev", BASE, no_push
-    )
+    place = deliver("oci", tmp_path / "out", store, image)
     assert place == f"oci:{tmp_path / 'out'}:{NAME}"
     told = json.loads(skopeo("inspect", place))
     assert told["Digest"] == str(image.digest)
@@ -76,11 +79,11 @@ def test_a_folder_holds_several_images(store: Store, tmp_path: Path) -> None:
     """Others stay under their names; the same name is replaced; writing again changes nothing."""
     one, two, three = (random_image(store, seed=seed) for seed in (1, 2, 3))
     folder = tmp_path / "out"
-    outputs.write_layout(store, one, folder, "acme/one:dev")
-    outputs.write_layout(store, two, folder, "acme/two:dev")
-    outputs.write_layout(store, three, folder, "acme/one:dev")
+    outputs.write_layout(store, Result((one,)), folder, "acme/one:dev")
+    outputs.write_layout(store, Result((two,)), folder, "acme/two:dev")
+    outputs.write_layout(store, Result((three,)), folder, "acme/one:dev")
     index = (folder / "index.json").read_bytes()
-    outputs.write_layout(store, three, folder, "acme/one:dev")
+    outputs.write_layout(store, Result((three,)), folder, "acme/one:dev")
     for name, image in (("acme/one:dev", three), ("acme/two:dev", two)):
         assert json.loads(skopeo("inspect", f"oci:{folder}:{name}"))["Digest"] == str(image.digest)
     assert len(json.loads(index)["manifests"]) == 2
@@ -94,9 +97,7 @@ def test_an_archive_is_read_by_everybody(store: Store, tmp_path: Path, transport
     image = random_image(store)
     path = tmp_path / "deep" / "x.tar"
     for attempt in (path, tmp_path / "again.tar"):
-        place = outputs.deliver(
-            Destination("archive", str(attempt)), store, image, "acme/source-x", "dev", BASE, no_push
-        )
+        place = deliver("archive", attempt, store, image)
         assert place == f"archive:{attempt}"
     assert path.read_bytes() == (tmp_path / "again.tar").read_bytes()
     config = json.loads(skopeo("inspect", "--config", f"{transport}:{path}"))
@@ -118,14 +119,11 @@ def test_an_archive_is_read_by_everybody(store: Store, tmp_path: Path, transport
 def test_a_registry_gets_it_under_the_prefix(store: Store, place: str, repository: str, expected: str) -> None:
     """The repository's own name after the prefix, pushed with the base as a source of layers; the digest is told."""
     image = random_image(store)
-    pushed = []
-
-    def push(digest: Digest, target: Reference, base: Reference) -> Descriptor:
-        pushed.append((digest, str(target), base))
-        return image.manifest.descriptor
-
-    address = outputs.deliver(Destination("registry", place), store, image, repository, "dev", BASE, push)
-    assert pushed == [(image.digest, expected, BASE)]
+    registries = Shelf(image=image)
+    address = outputs.deliver(
+        *(Destination("registry", place), store, Result((image,)), f"{repository}:dev", (BASE,), registries, AMD64)
+    )
+    assert registries.asked == [("push", str(image.digest), expected, str(BASE))]
     assert address == f"{expected}@{image.digest}"
 
 
@@ -143,7 +141,7 @@ def test_a_damaged_blob_is_not_delivered(store: Store, tmp_path: Path, kind: str
     image = random_image(store)
     _damaged(store, image)
     with pytest.raises(AirbyteCiError, match="its bytes were changed on disk"):
-        outputs.deliver(Destination(kind, str(tmp_path / "out")), store, image, "acme/source-x", "dev", BASE, no_push)
+        deliver(kind, tmp_path / "out", store, image)
     assert not (tmp_path / "out/index.json").exists()
     assert not (tmp_path / "out").is_file()
 
@@ -153,7 +151,7 @@ def test_a_damaged_blob_leaves_nothing_behind(store: Store, tmp_path: Path) -> N
     image = random_image(store)
     _damaged(store, image)
     with pytest.raises(AirbyteCiError):
-        outputs.write_layout(store, image, tmp_path / "out", NAME)
+        outputs.write_layout(store, Result((image,)), tmp_path / "out", NAME)
     assert not [path for path in (tmp_path / "out").rglob("*") if "partial" in path.name]
 
 
@@ -162,14 +160,33 @@ def test_a_place_that_cannot_be_written_is_told(store: Store, tmp_path: Path, ki
     """The path is named; it is no bug of ours."""
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"writing the image to .*file/out: "):
-        outputs.deliver(
-            Destination(kind, str(tmp_path / "file/out")), store, random_image(store), "acme/x", "dev", BASE, no_push
-        )
+        deliver(kind, tmp_path / "file/out", store, random_image(store))
 
 
 def test_a_folder_that_is_something_else_is_not_overwritten(store: Store, tmp_path: Path) -> None:
     """An index.json that is no index is told, and stays."""
     (tmp_path / "index.json").write_text("<html>")
     with pytest.raises(AirbyteCiError, match="is not JSON"):
-        outputs.write_layout(store, random_image(store), tmp_path, NAME)
+        outputs.write_layout(store, Result((random_image(store),)), tmp_path, NAME)
     assert (tmp_path / "index.json").read_text() == "<html>"
+
+
+def test_several_platforms_are_one_index(store: Store, tmp_path: Path) -> None:
+    """An index with each platform's image under the one name; skopeo finds both, and Docker's file says it cannot."""
+    images = [random_image(store, seed=number, platform=item) for number, item in enumerate((AMD64, ARM64))]
+    place = deliver("oci", tmp_path / "out", store, *images)
+    index = Index.parse(skopeo("inspect", "--raw", place).encode(), place)
+    assert [(item.digest, item.platform) for item in index.manifests] == [
+        (image.digest, image.config.platform) for image in images
+    ]
+    for image, architecture in zip(images, ("amd64", "arm64"), strict=True):
+        told = json.loads(skopeo("inspect", f"--override-arch={architecture}", place))
+        assert (told["Architecture"], told["Layers"]) == (
+            architecture,
+            [str(layer.digest) for layer in image.manifest.layers],
+        )
+    skopeo("copy", "--all", place, f"dir:{tmp_path / 'copy'}")
+    with pytest.raises(UsageError, match=r"takes one platform, and 2 are built → --output=oci:DIR"):
+        deliver("archive", tmp_path / "x.tar", store, *images)
+    with pytest.raises(UsageError, match=r"none of the platforms is linux/amd64"):
+        deliver("docker", "", store, images[1])

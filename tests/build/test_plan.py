@@ -1,45 +1,35 @@
 """The BuildPlan: one canonical document, and a digest that changes with everything that shapes bytes."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+from jsonschema import Draft202012Validator
 
-from airbyte_ci.build.plan import BASE_DIGEST, BASE_NAME, PLAN_DIGEST, BuildPlan
-from airbyte_ci.container.api import SetLabel, SetVariable
+from airbyte_ci.build import plan as plans
+from airbyte_ci.build.plan import BASE_DIGEST, BASE_NAME, PLAN_DIGEST, BuildPlan, Shape, Source
+from airbyte_ci.container.api import AddLayer, Operation, SetLabel, SetVariable
+from airbyte_ci.container.api.operations import Content
 from airbyte_ci.container.hooks import HookRecord
+from airbyte_ci.errors import PlanError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Platform, canonical_json
 from airbyte_ci.oci.reference import parse_pinned
-from airbyte_ci.oci.store import Store
-from airbyte_ci.testing.images import random_image
-from tests.python.interpreters import cpython
+from airbyte_ci.python.environment import Choice
+from airbyte_ci.python.lock import FromArchive, LockedFile
+from tests.build.plans import BASE, WHEEL, a_plan
 
-BASE = parse_pinned(f"acme.example/base:1.0.0@sha256:{'a' * 64}")
-
-
-@pytest.fixture
-def plan(tmp_path: Path) -> BuildPlan:
-    return BuildPlan(
-        name="source-x",
-        repository="acme/source-x",
-        version="1.0.0",
-        platform=Platform("linux", "amd64"),
-        base=BASE,
-        base_image=random_image(Store(tmp_path)),
-        interpreter=cpython(),
-        packages=({"name": "a", "version": "1.0", "wheel": "a.whl", "sha256": "b" * 64},),
-        source=Digest("c" * 64),
-        variables={},
-        pre_hook=HookRecord(),
-        post_hook=HookRecord(),
-        operations=(SetVariable("A", "1"), SetLabel("b", "2")),
-    )
+PLAN = a_plan()
+DEEP = "[" * 100_000
 
 
-def test_the_same_plan_has_the_same_digest(plan: BuildPlan) -> None:
-    """The digest is of the canonical document, which is plain data."""
-    assert replace(plan).digest == plan.digest == Digest.of(canonical_json(plan.to_json()))
+def test_what_is_printed_is_parsed_to_the_same_plan() -> None:
+    """Canonical or laid out for people, the document is the plan: equal, and with the same digest."""
+    for text in (PLAN.text, json.dumps(PLAN.to_json(), indent=2)):
+        assert BuildPlan.parse(text, "the plan") == PLAN
+        assert BuildPlan.parse(text, "the plan").digest == PLAN.digest == Digest.of(canonical_json(PLAN.to_json()))
 
 
 @pytest.mark.parametrize(
@@ -51,44 +41,129 @@ def test_the_same_plan_has_the_same_digest(plan: BuildPlan) -> None:
         {"platform": Platform("linux", "arm64")},
         {"base": parse_pinned(f"acme.example/base:1.0.0@sha256:{'d' * 64}")},
         {"base": parse_pinned(f"acme.example/base:1.0.1@sha256:{'a' * 64}")},
-        {"interpreter": cpython("3.11.3")},
+        {"base_manifest": Digest("0" * 64)},
+        {"python": "3.11.3"},
         {"packages": ()},
-        {"packages": ({"name": "a", "version": "1.0", "wheel": "a.whl", "sha256": "e" * 64},)},
-        {"source": Digest("f" * 64)},
-        {"variables": {"HTTP_PROXY": "http://proxy.example"}},
-        {"operations": ()},
-        {"operations": (SetLabel("b", "2"), SetVariable("A", "1"))},
-        {"operations": (SetVariable("A", "2"), SetLabel("b", "2"))},
-        {"pre_hook": HookRecord(operations=(SetVariable("H", "1"),))},
-        {"post_hook": HookRecord(operations=(SetVariable("H", "1"),))},
+        {"packages": (replace(WHEEL, file=LockedFile("a-1.0-py3-none-any.whl", "e" * 64)), *PLAN.packages[1:])},
+        {"packages": (replace(WHEEL, origin=FromArchive("wheels/a-1.0-py3-none-any.whl")), *PLAN.packages[1:])},
+        {"source": replace(PLAN.source, layer=Digest("f" * 64))},
+        {"source": replace(PLAN.source, main="run.py")},
+        {"source": replace(PLAN.source, owner=(1000, 1000))},
+        {"variables": {"REGION": "us"}},
+        {"pre": HookRecord(operations=(SetVariable("H", "1"),))},
+        {"post": HookRecord()},
+        {"building": ()},
+        {"pre": replace(PLAN.pre, answers=(("stdout", "", "other"),))},
+        {"shape": Shape(compression="zstd")},
+        {"shape": Shape(bytecode=False)},
+        {"shape": Shape(created="2024-01-01T00:00:00Z")},
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_everything_that_shapes_bytes_is_in_the_digest(plan: BuildPlan, change: dict[str, object]) -> None:
-    """A change of any part is another plan, and so another image."""
-    assert replace(plan, **change).digest != plan.digest  # type: ignore[arg-type]
+def test_everything_that_shapes_bytes_is_in_the_digest(change: dict[str, Any]) -> None:
+    """A change of any part is another plan, and so another image; and it is read back as it is."""
+    changed = replace(PLAN, **change)
+    assert changed.digest != PLAN.digest
+    assert BuildPlan.parse(changed.text, "the plan") == changed
 
 
-def test_another_base_image_is_another_plan(plan: BuildPlan, tmp_path: Path) -> None:
-    """Behind an index's address are several manifests: the one that was chosen counts too."""
-    assert replace(plan, base_image=random_image(Store(tmp_path), seed=7)).digest != plan.digest
+def test_the_published_schema_is_strict_and_complete() -> None:
+    """It is a schema, real plans fit, and it knows every operation and content with exactly its fields."""
+    schema = plans.schema()
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(PLAN.to_json())
+    for union, key, name in ((Operation, "operation", "operation"), (Content, "content", "content")):
+        known = {item["properties"][key]["const"]: set(item["required"]) for item in schema["$defs"][name]["oneOf"]}
+        fields = {kind.__name__: {key, *kind.__match_args__} for kind in get_args(union) if kind is not AddLayer}
+        assert known == fields
+    objects = [schema]
+    while objects:
+        item = objects.pop()
+        if isinstance(item, dict):
+            assert item.get("type") != "object" or "additionalProperties" in item, item
+            objects += item.values()
+        elif isinstance(item, list):
+            objects += item
+    assert schema["properties"]["choices"]["required"] == [
+        *("compression", "bytecode", "created"),
+        *plans.formats(),
+    ]
 
 
-def test_a_hooks_record_is_in_the_plan_even_without_operations(plan: BuildPlan) -> None:
-    """What a hook asked, and what it was told, is part of how the image came about."""
-    digests = {
-        replace(plan, pre_hook=HookRecord(answers=(("stdout", "whoami", answer),))).digest for answer in ("root", "me")
-    }
-    assert len(digests | {plan.digest}) == 3
+def _set(*path: Any, to: Any) -> Callable[[dict[str, Any]], object]:
+    def change(document: dict[str, Any]) -> None:
+        item: Any = document
+        for key in path[:-1]:
+            item = item[key]
+        item[path[-1]] = to
+
+    return change
 
 
-def test_the_choices_that_shape_bytes_are_named(plan: BuildPlan) -> None:
-    """Formats and compressor are in the document: another version of the tool is another plan."""
-    choices = plan.to_json()["choices"]
-    assert {"tar", "compressor", "layers", "bytecode"} <= choices.keys()
-    assert plan.to_json()["schema"] == 1
+def _drop(*path: str) -> Callable[[dict[str, Any]], object]:
+    def change(document: dict[str, Any]) -> None:
+        item: Any = document
+        for key in path[:-1]:
+            item = item[key]
+        del item[path[-1]]
+
+    return change
 
 
-def test_the_manifest_says_where_it_comes_from(plan: BuildPlan) -> None:
+LAYER = {"operation": "AddLayer", "layer": "{}", "comment": ""}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_set("connector", "version", to="1.0.1"), "it was edited by hand, and no longer says one thing only"),
+        (_set("settings", to=[]), "it was edited by hand"),
+        (_set("source", "main", to="other.py"), "it was edited by hand"),
+        (_set("connector", "name", to=7), r"it is not a build plan ($.connector.name: 7 is not of type 'string')"),
+        (_set("surplus", to=1), "it is not a build plan ($: Additional properties are not allowed"),
+        (_set("packages", 0, "sha256", to="abc"), "it is not a build plan ($.packages[0].sha256: 'abc' does not"),
+        (_set("packages", 0, "name", to="Not.Normal"), "it is not a build plan ($.packages[0].name"),
+        (_set("base", "address", to="acme/base:1"), "it is not a build plan ($.base.address"),
+        (_set("hooks", "pre", "operations", to=[LAYER]), "it is not a build plan ($.hooks.pre.operations[0]"),
+        (_drop("hooks", "post"), "it is not a build plan ($.hooks: 'post' is a required property)"),
+        (_drop("schema"), "it is not a build plan"),
+        (_set("schema", to=1), "it was made by another version of airbyte-ci, with another schema"),
+        (_set("choices", "tar", to=0), "it was made by another version of airbyte-ci, with another tar"),
+        (_drop("choices", "builds"), "it was made by another version of airbyte-ci, with another builds"),
+    ],
+)
+def test_another_document_is_refused_in_one_line(change: Callable[[dict[str, Any]], object], said: str) -> None:
+    """Edited by hand, of another version, or no plan at all: the file is named, and what is wrong."""
+    document = json.loads(PLAN.text)
+    change(document)
+    with pytest.raises(PlanError) as caught:
+        BuildPlan.parse(json.dumps(document), "p.json")
+    assert str(caught.value).startswith(f"reading p.json: {said}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "{}", '"plan"', b"\xff", PLAN.text[:-9], DEEP], ids=lambda text: repr(text)[:12]
+)
+def test_what_is_no_document_is_refused(text: str | bytes) -> None:
+    """However broken or deep."""
+    with pytest.raises(PlanError, match=r"reading p\.json: it is not a build plan \(.*--print-plan"):
+        BuildPlan.parse(text, "p.json")
+
+
+def test_the_manifest_says_where_it_comes_from() -> None:
     """The base by the standard annotations, and the plan's own digest."""
-    assert plan.annotations == {BASE_NAME: str(BASE), BASE_DIGEST: str(BASE.digest), PLAN_DIGEST: str(plan.digest)}
+    assert PLAN.annotations == {BASE_NAME: str(BASE), BASE_DIGEST: str(BASE.digest), PLAN_DIGEST: str(PLAN.digest)}
+
+
+def test_how_it_is_run_follows_from_the_rest() -> None:
+    """Entrypoint, folder and labels are not to be said twice."""
+    plan = replace(PLAN, source=Source(PLAN.source.layer, "run.py", "code"), version="2.0.0")
+    assert SetLabel("io.airbyte.version", "2.0.0") in plan.settings
+    assert "python /code/run.py" in json.dumps(plan.to_json()["settings"])
+
+
+def test_a_choice_without_an_origin_is_of_the_index() -> None:
+    """What comes from the configured index says nothing of it: plans name no private host that is not in the lock."""
+    assert "origin" not in WHEEL.to_json()
+    assert Choice.from_json(json.loads(json.dumps(WHEEL.to_json()))) == WHEEL

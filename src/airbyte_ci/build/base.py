@@ -1,23 +1,28 @@
-"""The base image of a build: from the store where it is there, else from its registry, by digest."""
+"""The base image of a build, by digest: its configuration always, its layers only when something must run in them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from airbyte_ci.build.registries import Registries
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import BlobNotFound, ConnectorError, RegistryError
-from airbyte_ci.oci.image import Image, Index, Platform
+from airbyte_ci.oci import local
+from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference, parse_pinned
 from airbyte_ci.oci.store import Store
-
-Pull = Callable[[Reference, Platform], Image]
 
 
 @dataclass(frozen=True, slots=True)
 class BaseImage:
-    """A base image by address, and its image for the platform with all layers in the store."""
+    """A base image by address, and its image for a platform. Its layers may still be in its registry."""
 
     address: Reference
     image: Image
+    store: Store
+    registries: Registries
+
+    def bring(self) -> None:
+        """Has all layers in the store; raises BlobNotFound, RegistryError."""
+        complete(self.store, self.image, (self.address,), self.registries)
 
 
 def address(connector: Connector, override: str | None) -> Reference:
@@ -35,27 +40,39 @@ def address(connector: Connector, override: str | None) -> Reference:
     )
 
 
-def resolve(store: Store, reference: Reference, platform: Platform, pull: Pull) -> BaseImage:
-    """The base image with its layers; raises BlobNotFound, RegistryError, ImageError."""
+def resolve(store: Store, reference: Reference, platform: Platform, registries: Registries) -> BaseImage:
+    """The base image; raises BlobNotFound, RegistryError, ImageError."""
     assert reference.digest is not None
-    image = _in_store(store, reference, platform)
+    image = local.find(store, reference, platform)
     if image is None:
         try:
-            image = pull(reference, platform)
+            image = registries.look(reference, platform)
         except (RegistryError, BlobNotFound) as error:
-            other = "build on a base image that the store has with --base-image"
-            raise RegistryError(
-                error.message, advice=f"{error.advice}, or {other}" if error.advice else other
-            ) from error
-    return BaseImage(reference, image)
+            raise _with_other_way(error) from error
+    return BaseImage(reference, image, store, registries)
 
 
-def _in_store(store: Store, reference: Reference, platform: Platform) -> Image | None:
-    assert reference.digest is not None
-    try:
-        manifest = store.manifest(reference.digest)
-        chosen = manifest.select(platform, str(reference)) if isinstance(manifest, Index) else manifest.descriptor
-        image = store.image(chosen.digest)
-    except BlobNotFound:
-        return None
-    return image if store.holds(image) else None
+def _with_other_way(error: RegistryError | BlobNotFound) -> RegistryError:
+    other = "build on a base image that the store has with --base-image"
+    return RegistryError(error.message, advice=f"{error.advice}, or {other}" if error.advice else other)
+
+
+def complete(store: Store, image: Image, sources: tuple[Reference, ...], registries: Registries) -> None:
+    """Brings the layers of an image that the store lacks from where they may be, the first that has them.
+
+    Raises BlobNotFound or RegistryError when none has one.
+    """
+    for layer in {item.digest: item for item in image.manifest.layers}.values():
+        if store.has(layer.digest):
+            continue
+        failure: RegistryError | BlobNotFound | None = None
+        for source in sources:
+            try:
+                registries.fetch(source, layer)
+                break
+            except BlobNotFound as error:
+                failure = failure or error
+            except RegistryError as error:
+                failure = error
+        else:
+            raise _with_other_way(failure) if failure else BlobNotFound(f"layer {layer.digest} is not in the store")

@@ -1,41 +1,189 @@
-"""A connector's lock: which file it has, and what that selects for an interpreter."""
+"""A connector's lock: which file it has, what that selects for an interpreter, and what counts where there is none."""
 
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from airbyte_ci.build.rules import NO_RULES, Rules
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import LockError
 from airbyte_ci.oci.store import Store
-from airbyte_ci.python import pinned, poetry
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import Lock
+from airbyte_ci.python.lock import Lock, Wish
+from airbyte_ci.python.sdist import Builder
 
+_INCLUDE = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[ =]?\s*(\S+)", re.MULTILINE)
 # In the order in which they count where a connector has several.
 KINDS = ("poetry.lock", "uv.lock", "pylock.toml", "requirements.txt")
 
 
-def select(connector: Connector, interpreter: Interpreter, store: Store, index: PackageIndex) -> Lock:
-    """The connector's locked packages; raises LockError for no lock, a stale one, or one for another Python.
+def kind(connector: Connector) -> str | None:
+    """The name of its lock file; None where it has none. A requirements file is one if it has hashes."""
+    found = next((name for name in KINDS if name in connector.names), None)
+    if found == "requirements.txt" and "--hash=sha256:" not in _text(connector, found):
+        return None
+    return found
 
-    Only hashed requirements need the index: they name no files.
+
+def select(
+    connector: Connector,
+    interpreter: Interpreter,
+    store: Store,
+    index: PackageIndex,
+    rules: Rules = NO_RULES,
+    builder: Builder | None = None,
+) -> Lock:
+    """The connector's packages; raises LockError for a stale lock, one for another Python, or none and no day.
+
+    Only hashed requirements and what is not locked need the index. `builder` is where a connector without a lock is
+    asked what it needs.
     """
-    kind = next((name for name in KINDS if name in connector.names), None)
-    what = f"{connector.relative}/{kind}"
-    match kind:
+    found, where, wish = kind(connector), connector.relative, rules.wish(connector)
+    what = f"{where}/{found}"
+    match found:
         case "poetry.lock":
-            return poetry.select(_text(connector, kind), _project(connector, kind), interpreter, connector.relative)
+            from airbyte_ci.python import poetry  # what was selected before is remembered
+
+            return poetry.select(_text(connector, found), _project(connector, found), interpreter, where, wish)
         case "uv.lock":
             from airbyte_ci.python import uv_lock  # most connectors have another lock
 
-            return uv_lock.select(_text(connector, kind), _project(connector, kind), interpreter, connector.relative)
+            return uv_lock.select(_text(connector, found), _project(connector, found), interpreter, where, wish)
         case "pylock.toml":
-            from airbyte_ci.python import pylock
+            from airbyte_ci.python import pylock, toml
 
-            return pylock.select(_text(connector, kind), interpreter, what)
-        case "requirements.txt" if "--hash=sha256:" in (text := _text(connector, kind)):
-            return pinned.lock(store, index, interpreter, text, what)
-    raise LockError(
-        f"building {connector.name}: {connector.relative} has no lock, so what to install is not known",
-        advice="make one: `poetry lock`, `uv lock`, or hashed requirements by `uv pip compile --generate-hashes`",
-    )
+            document = toml.parse(_text(connector, found), what)
+            _refuse_stale(connector, interpreter, document, what, wish, builder)
+            lock = pylock.of(document, interpreter, what, wish)
+            _refuse_other(connector, interpreter, lock, what, wish)
+            return lock
+        case "requirements.txt":
+            from airbyte_ci.python import metadata, pinned
+
+            wish.refuse_unknown((), (), what)
+            lock = pinned.lock(
+                store,
+                index,
+                interpreter,
+                _text(connector, found),
+                what,
+                read=lambda path: _text(connector, path),
+                name_of=lambda path: metadata.name_of(connector.folder / path),
+            )
+            _refuse_other(connector, interpreter, lock, what, wish)
+            return lock
+    return _unlocked(connector, interpreter, rules, builder)
+
+
+def included(connector: Connector) -> frozenset[Path]:
+    """The files that its requirements include, wherever they are: what they say counts like its own."""
+    found: set[Path] = set()
+    pending = [connector.folder / "requirements.txt"] if "requirements.txt" in connector.names else []
+    while pending:
+        path = pending.pop()
+        try:
+            values = _INCLUDE.findall(path.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError):
+            continue  # whoever reads it for its contents tells
+        places = {Path(os.path.normpath(path.parent / value)) for value in values} - found
+        found |= places
+        pending += places
+    return frozenset(found)
+
+
+def _unlocked(connector: Connector, interpreter: Interpreter, rules: Rules, builder: Builder | None) -> Lock:
+    from airbyte_ci.build import unlocked
+    from airbyte_ci.python import pylock
+
+    as_of = day(connector, rules)
+    if not as_of or builder is None:
+        raise LockError(
+            f"building {connector.name}: {connector.relative} has no lock, so what to install is not known",
+            advice=f"make one: `airbyte-ci connectors --name={connector.name} lock`, or say as of which day: "
+            "--resolve-as-of=2024-04-01, or resolve-as-of in .airbyte-ci.toml",
+        )
+    moment = unlocked.moment(as_of, rules.now)
+    if moment is None:
+        raise LockError(
+            f"building {connector.name}: as of now is another set of packages each time",
+            advice=f"airbyte-ci connectors --name={connector.name} lock",
+        )
+    text = unlocked.text(connector, interpreter, moment, rules.wish(connector), builder)
+    found = pylock.select(text, interpreter, f"{connector.relative}, as of {as_of}")
+    return replace(found, kind=f"resolution as of {as_of}")
+
+
+def day(connector: Connector, rules: Rules) -> str:
+    """As of which day a connector is resolved: the command's or repository's, else uv's `exclude-newer` beside it."""
+    if rules.as_of:
+        return rules.as_of
+    from airbyte_ci.python import toml
+
+    tables = []
+    if "uv.toml" in connector.names:
+        tables.append(toml.parse(_text(connector, "uv.toml"), f"{connector.relative}/uv.toml"))
+    if "pyproject.toml" in connector.names:
+        document = toml.parse(_text(connector, "pyproject.toml"), f"{connector.relative}/pyproject.toml")
+        tables.append((document.get("tool") or {}).get("uv") or {})
+    return next((str(table["exclude-newer"]) for table in tables if "exclude-newer" in table), "")
+
+
+def _refuse_stale(
+    connector: Connector,
+    interpreter: Interpreter,
+    document: Mapping[str, Any],
+    what: str,
+    wish: Wish,
+    builder: Builder | None,
+) -> None:
+    """A pylock.toml of ours says for which requirements it was made; others' say nothing of it."""
+    from airbyte_ci.build import unlocked
+
+    made = (document.get("tool") or {}).get("airbyte-ci")
+    if made is None and document.get("created-by") == "airbyte-ci":
+        raise LockError(
+            f"{what} is truncated: the end, [tool.airbyte-ci], is not there",
+            advice=f"airbyte-ci connectors --name={connector.name} lock",
+        )
+    if not isinstance(made, dict) or made.get("inputs") == unlocked.inputs(connector) or builder is None:
+        return
+    now = unlocked.asked(connector, interpreter, wish, builder).texts
+    changed = sorted(set(now) ^ set(made.get("requires") or ()))
+    if changed:
+        raise LockError(
+            f"{what} does not match what {connector.relative} asks for now ({_some(changed)})",
+            advice=f"airbyte-ci connectors --name={connector.name} lock",
+        )
+
+
+def _refuse_other(connector: Connector, interpreter: Interpreter, lock: Lock, what: str, wish: Wish) -> None:
+    """A lock that records nothing of pyproject.toml must at least have what that asks for."""
+    if "pyproject.toml" not in connector.names:
+        return
+    from airbyte_ci.python import project, toml
+
+    place = f"{connector.relative}/pyproject.toml"
+    document = toml.parse(_text(connector, "pyproject.toml"), place)
+    if not project.describes_itself(document):
+        return
+    versions = {package.name: package.version for package in lock.packages}
+    for entry in project.of_pyproject(document, interpreter, place, wish.groups, wish.extras).entries:
+        version = versions.get(entry.name)
+        if version is None or (version and not entry.specifier.contains(version, prereleases=True)):
+            raise LockError(
+                f"{what} does not match pyproject.toml: that asks for {entry.name}{entry.specifier}, and the lock has "
+                + (version or "none of it"),
+                advice="make the lock anew",
+            )
+
+
+def _some(items: Iterable[str]) -> str:
+    first, *others = items
+    return f"{first} and {len(others)} more" if others else first
 
 
 def _project(connector: Connector, lock: str) -> str:
@@ -46,6 +194,6 @@ def _project(connector: Connector, lock: str) -> str:
 
 def _text(connector: Connector, name: str) -> str:
     try:
-        return (connector.folder / name).read_text("utf-8")
+        return (connector.folder / PurePosixPath(name)).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise LockError(f"reading {connector.relative}/{name}: {error}") from error

@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from airbyte_ci.build import verification
 from airbyte_ci.container import evaluate, sandbox
 from airbyte_ci.container.evaluate import Evaluator
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Image
-from airbyte_ci.oci.store import Store, action_key
-
-FORMAT_VERSION = 1
+from airbyte_ci.oci.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +44,12 @@ def run(store: Store, image: Image, arguments: Sequence[str], settings: RunSetti
     return sandbox.run(store, tree, command).returncode
 
 
-def verify(store: Store, image: Image, *, again: bool = False) -> Mapping[str, Any]:
+def verify(store: Store, image: Image) -> Mapping[str, Any]:
     """The image's specification, from running `spec`; raises ImageError when it does not answer with one.
 
     Remembered by the image's digest: the same bytes answer the same.
     """
-    key = action_key("spec", FORMAT_VERSION, {"image": str(image.digest)})
-    if not again and (known := store.recall(key)):
+    if known := verification.known(store, image):
         return known
     tree, command = evaluate.prepare(store, image, ("spec",), use_entrypoint=True)
     finished = sandbox.run(store, tree, replace(command, timeout=300))
@@ -64,7 +62,7 @@ def verify(store: Store, image: Image, *, again: bool = False) -> Mapping[str, A
             f"the built image does not answer `spec` (exit code {finished.returncode}):{shown}",
             advice="look around in it with `airbyte-ci connectors --name=… run --shell`",
         )
-    store.remember(key, dict(specification))
+    verification.remember(store, image, specification)
     return specification
 
 

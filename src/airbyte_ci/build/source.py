@@ -3,21 +3,29 @@
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from airbyte_ci.build.base import BaseImage
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.container import users
+from airbyte_ci.container.evaluate import Evaluator
 from airbyte_ci.errors import ConnectorError
 from airbyte_ci.oci import tar
+from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.oci.tar import Entry
 
 # Where the original put the code; connectors' own texts refer to it.
 CODE = "airbyte/integration_code"
 DEFAULT_MAIN = "main.py"
-_LEFT_OUT = frozenset({"__pycache__", ".git", ".venv", ".mypy_cache", ".pytest_cache", ".DS_Store"})
+LEFT_OUT = frozenset({"__pycache__", ".git", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".DS_Store"})
 
 
-def entries(connector: Connector, main_file: str) -> list[Entry]:
-    """The layer's entries; raises ConnectorError when the main file or the package is not there."""
+def entries(connector: Connector, main_file: str, owner: tuple[int, int] = (0, 0)) -> list[Entry]:
+    """The layer's entries; raises ConnectorError when the main file or the package is not there.
+
+    `owner` is (uid, gid): connectors write beside their code, so it belongs to the user that they run as.
+    """
     main = _main(connector, main_file)
     package = connector.folder / connector.package
     if not package.is_dir() or package.is_symlink():
@@ -29,7 +37,24 @@ def entries(connector: Connector, main_file: str) -> list[Entry]:
     found = {CODE: tar.directory(CODE), place: _file(main, place)}
     found |= {path: tar.directory(path) for path in tar.parents(place) if path.startswith(f"{CODE}/")}
     found |= {entry.path: entry for entry in _walk(package, f"{CODE}/{connector.package}")}
-    return tar.sorted_entries(found.values())
+    uid, gid = owner
+    return tar.sorted_entries(replace(entry, uid=uid, gid=gid) for entry in found.values())
+
+
+def owner(store: Store, base: BaseImage) -> tuple[int, int]:
+    """Who the image's user is (uid, gid), looked up in the base's own accounts, once per base; root is (0, 0)."""
+    user = str(base.image.config.execution.get("User") or "")
+    if user in ("", "0", "root", "0:0"):
+        return (0, 0)
+    layers = [str(item) for item in base.image.config.diff_ids]
+    key = action_key("owner", 1, {"layers": layers, "user": user})
+    known = store.recall(key)
+    if known is None:
+        evaluator = Evaluator(store, base.image, bring=base.bring)
+        found = users.resolve(evaluator.tree(evaluator.state(())), user)
+        known = {"uid": found.uid, "gid": found.gid}
+        store.remember(key, known)
+    return int(known["uid"]), int(known["gid"])
 
 
 def _main(connector: Connector, main_file: str) -> Path:
@@ -45,7 +70,7 @@ def _main(connector: Connector, main_file: str) -> Path:
 def _walk(folder: Path, place: str) -> Iterator[Entry]:
     yield tar.directory(place)
     for item in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if item.name in _LEFT_OUT or item.name.endswith((".pyc", ".pyo")):
+        if item.name in LEFT_OUT or item.name.endswith((".pyc", ".pyo")):
             continue
         path, target = Path(item.path), f"{place}/{item.name}"
         if item.is_symlink():

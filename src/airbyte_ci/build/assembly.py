@@ -1,0 +1,247 @@
+"""A plan's image in the making: each layer is made when something asks for it, once, or found where it was pushed.
+
+Knows the order of things in an image; not how a plan comes about, and not where the finished image goes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airbyte_ci.build.base import BaseImage
+from airbyte_ci.build.plan import DEFAULT_SHAPE, BuildPlan, Shape
+from airbyte_ci.build.registries import Registries
+from airbyte_ci.build.rules import NO_RULES, Rules
+from airbyte_ci.container.api import AddLayer, Copy, Exec, MakeLink, MountContents, Operation, Remove, WriteFile
+from airbyte_ci.container.evaluate import Evaluator, add_layer
+from airbyte_ci.container.tree import Tree
+from airbyte_ci.errors import PackageError
+from airbyte_ci.oci import recompress
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Image
+from airbyte_ci.oci.layer import Layer
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.python import environment, layers, libraries
+from airbyte_ci.python.environment import Choice
+from airbyte_ci.python.index import PackageIndex
+from airbyte_ci.python.inventory import Inventory
+from airbyte_ci.python.layers import Installed
+from airbyte_ci.python.lock import LockedFile, Origin
+
+_MAKES_FILES = (Copy, Exec, MakeLink, MountContents, Remove, WriteFile)
+# Finds an environment's layers by its key where an image was pushed before.
+Elsewhere = Callable[[Digest], "Found | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Layers that a registry holds, in the repository of `source`; the store need not have them."""
+
+    layers: tuple[Layer, ...]
+    source: Reference
+
+
+def nowhere(_key: Digest) -> Found | None:
+    """No registry is asked."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """What builds need beside the connector. `passed` are variables that hooks may see; `say` tells progress.
+
+    `rules` say what counts for locks; `framework` takes the place of the locked one. `folders` gathers the source
+    folders that a build reads beside the connector's own.
+    """
+
+    store: Store
+    index: PackageIndex
+    registries: Registries
+    executor: Executor
+    passed: Mapping[str, str]
+    say: Callable[[str], None]
+    shape: Shape = DEFAULT_SHAPE
+    elsewhere: Elsewhere = nowhere
+    rules: Rules = NO_RULES
+    framework: Origin | None = None
+    folders: set[Path] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a connector is built on: the base image, what is known of its Python, and where commands can run.
+
+    `host` is the base image's twin for this machine where the base itself cannot run here.
+    """
+
+    base: BaseImage
+    python: Inventory
+    host: "Ground | None" = None
+
+    @property
+    def runs(self) -> "Ground":
+        return self.host or self
+
+
+@dataclass(slots=True)
+class Assembly:
+    """The layers of one image. `pre` are the operations before the install; `code` is the connector's own layer.
+
+    `building` is done where packages are made from source, and is not in the image.
+    """
+
+    bench: Workbench
+    ground: Ground
+    evaluator: Evaluator
+    pre: tuple[Operation, ...]
+    packages: tuple[Choice, ...]
+    code: Layer
+    shape: Shape
+    building: tuple[Operation, ...] = ()
+    sources: list[Reference] = field(default_factory=list)
+    _installed: Installed | None = None
+
+    def operations(self) -> tuple[Operation, ...]:
+        """What the pre hook did, the environment and the code."""
+        return (*self.pre, *self.installing(), add_layer(self.code, "copy the connector's code"))
+
+    @property
+    def installed(self) -> Installed:
+        """The environment's layers: ready in the store, found in a registry, or made now."""
+        self._installed = self.known or self._make()
+        return self._installed
+
+    @property
+    def known(self) -> Installed | None:
+        """The environment's layers if they need not be made."""
+        self._installed = self._installed or self._recall() or self._find()
+        return self._installed
+
+    def image(self, plan: BuildPlan) -> Image:
+        """The plan's image; its layers are in the store, or in a registry of `sources`."""
+        operations = (*self.operations(), *plan.settings, *plan.post.operations)
+        image = self.evaluator.image(operations, plan.annotations, created=self.shape.created)
+        if self.shape.compression == "zstd":
+            image = recompress.zstd(self.bench.store, image, len(self.ground.base.image.manifest.layers))
+        return image
+
+    # --- the environment -------------------------------------------------------------------------
+
+    def installing(self) -> tuple[AddLayer, ...]:
+        """What puts the packages on the layers below: what they replace is whited out first."""
+        if not self.packages:
+            return ()
+        names = [choice.name for choice in self.packages]
+        identity = str(Digest.of("\n".join(map(str, self.ground.base.image.config.diff_ids)).encode()))
+        gone = layers.removals(self.bench.store, names, self.ground.python, identity)
+        self._confirm_libraries(self.installed)
+        return (*gone, *layers.additions(self.installed))
+
+    def _confirm_libraries(self, installed: Installed) -> None:
+        """Raises PackageError when the image lacks shared libraries that the packages' native code is linked to."""
+        if not installed.libraries:
+            return
+        absent = sorted(set(installed.libraries) - self._libraries())
+        if absent:
+            files = (choice.file for choice in self.packages if not choice.is_source)
+            linked = {file.name: libraries.of_wheel(self.bench.store, file) for file in files if self._has(file)}
+            needing = sorted(name.partition("-")[0] for name, one in linked.items() if one.needed & set(absent))
+            raise PackageError(
+                f"the image has no {', '.join(absent)}, which {', '.join(needing) or 'a package'} is linked to",
+                advice="install the system package that has it in pre_connector_install, or use another base image",
+            )
+
+    def _has(self, file: LockedFile) -> bool:
+        return self.bench.store.has(Digest(file.sha256))
+
+    def _libraries(self) -> frozenset[str]:
+        """The shared libraries of the image below the packages, looked up once."""
+        key = action_key("libraries of an image", libraries.FORMAT_VERSION, self._below(self.ground, self.pre))
+        known = self.bench.store.recall(key)
+        if known is None:
+            tree = self.evaluator.tree(self.evaluator.state(self.pre))
+            known = {"names": sorted(libraries.in_image(tree))}
+            self.bench.store.remember(key, known)
+        return frozenset(known["names"])
+
+    def _key(self, context: str) -> Digest:
+        """Names the layers: the environment, and how its packages are grouped into them."""
+        packages = environment.key(
+            self.packages, self.ground.python.interpreter, compiled=self.shape.bytecode, context=context
+        )
+        return action_key("environment layers", layers.RULE_VERSION, str(packages))
+
+    @property
+    def _keys(self) -> tuple[Digest, ...]:
+        """Without and with what sources were built in: which one counts shows when they were."""
+        if any(choice.is_source for choice in self.packages):
+            return self._key(""), self._key(self._context)
+        return (self._key(""),)
+
+    @property
+    def _context(self) -> str:
+        """Names the root in which sources are built."""
+        return self._below(self.ground.runs, (*self.pre, *self.building))
+
+    @staticmethod
+    def _below(ground: Ground, operations: tuple[Operation, ...]) -> str:
+        """Names the files that operations make of a base. What only sets variables, last, changes nothing of them."""
+        makes = [number for number, operation in enumerate(operations, 1) if isinstance(operation, _MAKES_FILES)]
+        texts = [repr(operation) for operation in operations[: max(makes, default=0)]]
+        diff_ids = [str(item) for item in ground.base.image.config.diff_ids]
+        return str(Digest.of("\n".join([*diff_ids, *texts]).encode()))
+
+    def _recall(self) -> Installed | None:
+        for key in self._keys:
+            if known := self.bench.store.recall(key):
+                installed = Installed.from_json(known)
+                if _all_there(self.bench.store, installed.layers):
+                    return installed
+        return None
+
+    def _find(self) -> Installed | None:
+        if self.bench.elsewhere is nowhere:
+            return None
+        for key in self._keys:
+            place = action_key("found", layers.RULE_VERSION, {"key": str(key), "kind": self.shape.compression})
+            if known := self.bench.store.recall(place):
+                self.sources.append(Reference.parse(known["source"]))
+                return Installed.from_json(known)
+            if found := self.bench.elsewhere(key):
+                self.sources.append(found.source)
+                installed = Installed(found.layers, {}, layers.libraries_of(found.layers))
+                self.bench.store.remember(place, {**installed.to_json(), "source": str(found.source)})
+                return installed
+        return None
+
+    def _make(self) -> Installed:
+        self.bench.say("environment")
+        runs = self.ground.runs
+        workshop = environment.Workshop(
+            self.bench.store,
+            self.bench.index,
+            self._root,
+            self.ground.python.interpreter,
+            self.bench.executor,
+            self.bench.say,
+            self._context,
+            runs.python.interpreter if self.ground.host else None,
+        )
+        prepared = environment.prepare(self.packages, workshop, compiled=self.shape.bytecode)
+        key = self._key(self._context if prepared.is_native else "")
+        installed = layers.install(self.bench.store, prepared, self.ground.python.interpreter, key)
+        self.bench.store.remember(key, installed.to_json())
+        return installed
+
+    def _root(self) -> Tree:
+        runs = self.ground.runs
+        runs.base.bring()
+        if self.ground.host:
+            evaluator = Evaluator(self.bench.store, runs.base.image)
+            return evaluator.tree(evaluator.state(self.building))
+        return self.evaluator.tree(self.evaluator.state((*self.pre, *self.building)))
+
+
+def _all_there(store: Store, found: Iterable[Layer]) -> bool:
+    return all(store.has(layer.descriptor.digest) for layer in found)

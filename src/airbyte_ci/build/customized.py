@@ -1,0 +1,70 @@
+"""What a connector's customisation changed in its image: looked up once for a plan, kept beside the image, found again.
+
+Knows where effects are kept, not what is shown or approved of them.
+"""
+
+from airbyte_ci.build import effects
+from airbyte_ci.build.assembly import Assembly
+from airbyte_ci.build.planning import Planned
+from airbyte_ci.connectors import customization
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.container import effect as changes
+from airbyte_ci.container.api import Operation
+from airbyte_ci.container.effect import Effect
+from airbyte_ci.container.tree import Tree
+from airbyte_ci.errors import ConnectorError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.reference import parse_pinned
+from airbyte_ci.oci.store import Store, action_key
+
+FORMAT_VERSION = 1
+
+
+def record(connector: Connector, planned: Planned) -> None:
+    """Keeps what the customisation did under the plan, where it is not kept yet, and under the files it comes from.
+
+    What has run is not run again; raises an AirbyteCiError where a layer that is needed is not at hand.
+    """
+    plan, store = planned.plan, planned.assembly.bench.store
+    if effects.of_plan(store, plan.digest) is None:
+        effects.keep(store, plan.digest, _find(planned).to_json())
+    key = _of_files(connector, str(plan.base))
+    known = store.recall(key) or {}
+    store.remember(key, {**known, str(plan.platform): str(plan.digest)})
+
+
+def _find(planned: Planned) -> Effect:
+    """From the layers and settings of each step."""
+    plan, assembly = planned.plan, planned.assembly
+    found = _between(assembly, (), plan.pre.operations)
+    if plan.post.operations:
+        below = (*assembly.operations(), *plan.settings)
+        found = found.followed_by(_between(assembly, below, plan.post.operations))
+    return found
+
+
+def _between(assembly: Assembly, below: tuple[Operation, ...], operations: tuple[Operation, ...]) -> Effect:
+    evaluator = assembly.evaluator
+    before, after = evaluator.state(below), evaluator.state((*below, *operations))
+    makes_files = any(step.layer for step in after.steps[len(before.steps) :])
+    # Where nothing was written there is nothing to compare, and a base may stay where it is.
+    tree = evaluator.tree(before) if makes_files else Tree(())
+    return changes.between(assembly.bench.store, tree, before, after)
+
+
+def of_connector(store: Store, connector: Connector) -> dict[str, Effect]:
+    """By platform: the effects of builds of exactly these files of the customisation on the connector's base."""
+    if not connector.base_image:
+        raise ConnectorError(f"{connector.name}: its metadata names no base image")
+    known = store.recall(_of_files(connector, str(parse_pinned(connector.base_image)))) or {}
+    found = {platform: effects.of_plan(store, Digest.parse(plan)) for platform, plan in sorted(known.items())}
+    return {platform: Effect.from_json(item) for platform, item in found.items() if item is not None}
+
+
+def _of_files(connector: Connector, base: str) -> Digest:
+    inputs = {
+        "connector": connector.image_repository,
+        "files": customization.inputs(connector.folder),
+        "base": base,
+    }
+    return action_key("customization", FORMAT_VERSION, inputs)

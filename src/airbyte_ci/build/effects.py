@@ -1,0 +1,48 @@
+"""Where the effects of customisations are kept in the store, and what is told of them. Light to import.
+
+Knows their JSON form only: how they are found is in `customized`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.store import Store, action_key
+
+FORMAT_VERSION = 2
+_DEPTH = 3
+
+
+def of_plan(store: Store, plan: Digest) -> Mapping[str, Any] | None:
+    """What was kept for a plan."""
+    return store.recall(_key(plan))
+
+
+def keep(store: Store, plan: Digest, effect: Mapping[str, Any]) -> None:
+    """Keeps it beside the plan's image."""
+    store.remember(_key(plan), dict(effect))
+
+
+def _key(plan: Digest) -> Digest:
+    return action_key("effect of a customization", FORMAT_VERSION, str(plan))
+
+
+def summary(effect: Mapping[str, Any]) -> dict[str, Any]:
+    """The effect with its files counted by folder; of those that packages brought only how many."""
+    packaged = set(effect["packaged"])
+    files = {
+        kind: _by_folder(path for path in effect[kind] if path not in packaged)
+        for kind in ("added", "changed", "removed")
+    }
+    others = ("packages", "python", "variables", "settings", "users", "setuid", "impure", "size")
+    return {**{name: effect[name] for name in others}, "files": {**files, "packaged": len(packaged)}}
+
+
+def _by_folder(paths: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(folder(path) for path in paths).items()))
+
+
+def folder(path: str) -> str:
+    """The folder of a path of the image, at most three deep."""
+    return "/" + "/".join(path.lstrip("/").split("/")[:-1][:_DEPTH])

@@ -1,0 +1,78 @@
+"""Fingerprints: whether anything that shapes a build changed since the last one, without reading what did not.
+
+Every file's and folder's identity is compared: kind, mode, size, inode, and the times of change of content and of
+status. The last one nobody can set: touched, reverted, replaced and renamed files, changed modes and a clock that goes
+backwards all show. What changed within the clock's grain of being looked at is not trusted, as in git's index.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+# Folders that tools fill beside a connector's files, and that no build reads: `build.source` and `python.trees` leave
+# out these and more.
+LEFT_OUT = frozenset({"__pycache__", ".git", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
+# Kernels stamp files by a clock that ticks every 1 to 10 ms; some file systems keep whole seconds or two.
+_GRAIN = 20_000_000
+_COARSE_GRAIN = 2_000_000_000
+
+
+class Fingerprint:
+    """The state of some files at one moment. `digest` is that state's name; `newest` the latest change (ns)."""
+
+    __slots__ = ("_coarse", "digest", "newest")
+
+    def __init__(self, roots: Iterable[Path]) -> None:
+        digest = hashlib.sha256()
+        self.newest = 0
+        self._coarse = True
+        # Where a root is a link, what is read lies behind it.
+        places = dict.fromkeys(place for root in roots for place in (root, root.resolve()))
+        for place in places:
+            for line, changed in _walk(place, str(place)):
+                digest.update(line)
+                self.newest = max(self.newest, changed)
+                self._coarse = self._coarse and changed % 1_000_000_000 == 0
+        self.digest = digest.hexdigest()
+
+    def is_settled(self, moment: int) -> bool:
+        """Whether a later change would show, when the files were looked at from this moment on (ns since the epoch)."""
+        return self.newest + (_COARSE_GRAIN if self._coarse else _GRAIN) < moment
+
+
+def _walk(path: Path | os.DirEntry[str], name: str) -> Iterator[tuple[bytes, int]]:
+    try:
+        status = path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        yield f"{name}\0absent\n".encode(errors="surrogateescape"), 0
+        return
+    yield _line(name, status)
+    if stat.S_ISLNK(status.st_mode):
+        # What a link points to counts as it is read; where that lies is in the link, whose own status shows it.
+        try:
+            yield _line(f"{name}\0target", path.stat())
+        except OSError:
+            yield f"{name}\0dangling\n".encode(errors="surrogateescape"), 0
+    elif stat.S_ISDIR(status.st_mode):
+        with os.scandir(path) as entries:
+            inside = sorted(entries, key=lambda entry: entry.name)
+        for entry in inside:
+            if entry.name not in LEFT_OUT and not entry.name.endswith(".pyc"):
+                yield from _walk(entry, f"{name}/{entry.name}")
+
+
+def _line(name: str, status: os.stat_result) -> tuple[bytes, int]:
+    is_folder = stat.S_ISDIR(status.st_mode)
+    # A folder changes when a tool makes its cache inside; what it holds is compared name by name instead.
+    changed = 0 if is_folder else status.st_ctime_ns
+    facts = (
+        (status.st_mode, status.st_dev, status.st_ino)
+        if is_folder
+        else (
+            *(status.st_mode, status.st_dev, status.st_ino, status.st_size),
+            *(status.st_mtime_ns, status.st_ctime_ns),
+        )
+    )
+    return f"{name}\0{facts}\n".encode(errors="surrogateescape"), changed

@@ -1,0 +1,61 @@
+"""A connector on a framework that is being edited: the CDK of a folder or of a git commit instead of the locked one."""
+
+import re
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from airbyte_ci.errors import LockError, PackageError, UsageError
+from airbyte_ci.python.lock import FromDirectory, FromGit, Lock, Origin
+
+NAME = "airbyte-cdk"
+REPOSITORY = "https://github.com/airbytehq/airbyte-python-cdk.git"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def local(path: Path) -> Origin:
+    """The framework in a folder of this machine; raises UsageError where there is none."""
+    if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
+        raise UsageError(f"--use-local-cdk {path}: it has neither pyproject.toml nor setup.py")
+    return FromDirectory(str(path.absolute()), editable=True)
+
+
+def at(reference: str) -> Origin:
+    """The framework at a branch, tag or commit, `REF` or `URL@REF`, as it is now; raises PackageError."""
+    url, at_sign, name = reference.rpartition("@")
+    if not at_sign or "/" not in url:
+        url, name = REPOSITORY, reference
+    if _COMMIT.fullmatch(name):
+        return FromGit(url, name, requested=name)
+    doing = f"looking for {name} in {url}"
+    try:
+        answer = subprocess.run(
+            ["git", "ls-remote", "--", url, name, f"{name}^{{}}"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    except (FileNotFoundError, subprocess.TimeoutExpired) as error:
+        raise PackageError(f"{doing}: {error}") from error
+    if answer.returncode:
+        raise PackageError(f"{doing}: {''.join(answer.stderr.strip().splitlines()[-1:])}")
+    lines = (line.split("\t") for line in answer.stdout.splitlines())
+    found = {name: commit for commit, name in lines}
+    # An annotated tag has an object of its own; the one it stands for is listed with ^{}.
+    wanted = (f"refs/tags/{name}^{{}}", f"refs/tags/{name}", f"refs/heads/{name}", name)
+    commit = next((found[item] for item in wanted if item in found), None)
+    if commit is None:
+        raise PackageError(f"{doing}: there is no such branch or tag", advice="a commit must be written in full")
+    return FromGit(url, commit, requested=name)
+
+
+def replaced(lock: Lock, origin: Origin) -> Lock:
+    """The lock with the framework from there; raises LockError where it has none to replace."""
+    if all(package.name != NAME for package in lock.packages):
+        raise LockError(f"the lock has no {NAME} to be replaced by {origin}", advice="leave --use-local-cdk out")
+    packages = (
+        replace(package, files=(), origin=origin) if package.name == NAME else package for package in lock.packages
+    )
+    return replace(lock, packages=tuple(packages))

@@ -1,0 +1,280 @@
+"""One connector's build from end to end: every platform, verified, named in the store, and put where it was asked for.
+
+What a build with nothing changed does not need is imported where it is used: most builds are of that kind.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airbyte_ci.build import effects, outputs
+from airbyte_ci.build.outputs import Destination
+from airbyte_ci.build.registries import Registries
+from airbyte_ci.build.rules import NO_RULES, Rules
+from airbyte_ci.build.summary import Built, Memory
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import BlobNotFound
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import LAYER_GZIP, LAYER_ZSTD, Image, Platform
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.store import Store
+from airbyte_ci.outcomes import Outcome
+from airbyte_ci.python.lock import Origin
+
+Index = Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked of every build. `native` is the platform that this machine runs; `shape` as in `plan.Shape`.
+
+    `plan` is a plan that was made before, as text; empty makes a new one. `again` builds a second time from nothing.
+    `show_hook` has the customisation's effect looked up whatever that takes.
+    """
+
+    platforms: tuple[Platform, ...]
+    native: Platform
+    override: str | None
+    tag: str
+    destinations: tuple[Destination, ...]
+    verify: bool
+    compression: str
+    bytecode: bool
+    created: str
+    plan: bytes = b""
+    again: bool = False
+    rules: Rules = NO_RULES
+    framework: Origin | None = None
+    show_hook: bool = False
+
+    @property
+    def may_stay_away(self) -> bool:
+        """Whether layers may stay in a registry: nothing is run or written here."""
+        return not self.verify and bool(self.destinations) and all(item.is_registry for item in self.destinations)
+
+    def settings(self) -> dict[str, Any]:
+        """What of this shapes an image, or how far it must be here."""
+        return {
+            "override": self.override,
+            "compression": self.compression,
+            "bytecode": self.bytecode,
+            "created": self.created,
+            "locks": self.rules.to_json(),
+            "framework": str(self.framework),
+            "away": str(self.destinations[0]) if self.may_stay_away else "",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What builds share. `index` is made when a package is asked for; `settings` is what of the repository counts."""
+
+    store: Store
+    registries: Registries
+    index: Index
+    executor: Executor
+    passed: Mapping[str, str]
+    settings: Mapping[str, Any]
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One platform's image and whether it answered `spec`; why not, where it was not asked.
+
+    It is `unchanged` where nothing that the last build read has changed since."""
+
+    platform: Platform
+    built: Built
+    image: Image
+    verified: bool
+    unverified: str
+    seconds: float
+    unchanged: bool
+
+
+def run(connector: Connector, order: Order, tools: Tools) -> list[Outcome]:
+    """Builds, verifies, names and puts out; an outcome for each platform. Raises AirbyteCiError when one fails."""
+    done = [_one(connector, order, tools, platform) for platform in order.platforms]
+    name = f"{done[0].built.repository}:{order.tag}"
+    try:
+        places = _put_out(done, name, order, tools)
+    except BlobNotFound:
+        if not order.may_stay_away:
+            raise
+        # What a registry had is gone: then it is made here, as if no registry had been asked.
+        order = replace(order, verify=False, destinations=order.destinations)
+        done = [_one(connector, order, tools, platform, near=True) for platform in order.platforms]
+        places = _put_out(done, name, order, tools)
+    return [_outcome(connector, item, places, _effect(tools, item.built)) for item in done]
+
+
+def _effect(tools: Tools, built: Built) -> Mapping[str, Any] | None:
+    """What the customisation changed, where that is known."""
+    return effects.of_plan(tools.store, Digest.parse(built.plan)) if built.hook_operations else None
+
+
+def _one(connector: Connector, order: Order, tools: Tools, platform: Platform, *, near: bool = False) -> Done:
+    started = time.monotonic()
+    memory = _memory(connector, order, tools, platform)
+    built = None if near or order.plan or order.again else memory.recall(tools.store)
+    if built and order.show_hook and built.hook_operations and not _effect(tools, built):
+        built = None
+    unchanged = built is not None
+    if built is None:
+        built = _build(connector, order, tools, platform, near=near)
+        if not order.plan:
+            memory.remember(tools.store, built)
+    image = tools.store.image(built.digest)
+    if not order.may_stay_away:
+        _complete(tools, image, built)
+    verified, unverified = _verify(order, tools, platform, image)
+    return Done(platform, built, image, verified, unverified, time.monotonic() - started, unchanged)
+
+
+def _memory(connector: Connector, order: Order, tools: Tools, platform: Platform) -> Memory:
+    settings = {
+        **order.settings(),
+        **tools.settings,
+        "platform": str(platform),
+        "native": str(order.native),
+        "passed": dict(tools.passed),
+    }
+    return Memory.of((connector.folder,), settings, time.time_ns())
+
+
+def _build(connector: Connector, order: Order, tools: Tools, platform: Platform, *, near: bool) -> Built:
+    from airbyte_ci.build import build, planning
+    from airbyte_ci.build.assembly import nowhere
+    from airbyte_ci.build.plan import BuildPlan
+
+    bench = workbench(connector, order, tools, platform)
+    if near:
+        bench = replace(bench, elsewhere=nowhere)
+    if order.plan:
+        given = BuildPlan.parse(order.plan, f"the plan of {connector.name}")
+        planned = planning.from_plan(given, connector, bench, order.native)
+    else:
+        tools.say("planning")
+        planned = planning.plan(connector, bench, platform, order.native, order.override)
+    built = build.build(planned, bench)
+    is_run = order.verify and order.native.accepts(platform)
+    if built.hook_operations and (is_run or order.show_hook):
+        from airbyte_ci.build import customized
+
+        customized.record(connector, planned)
+    if order.again:
+        from airbyte_ci.build import reproduce
+
+        tools.say("building again from nothing")
+        reproduce.confirm(connector, planned, built, bench, order.native)
+    return built
+
+
+def plan(connector: Connector, order: Order, tools: Tools, platform: Platform) -> Any:
+    """The BuildPlan, without building it."""
+    from airbyte_ci.build import planning
+
+    bench = workbench(connector, order, tools, platform)
+    return planning.plan(connector, bench, platform, order.native, order.override).plan
+
+
+def workbench(connector: Connector, order: Order, tools: Tools, platform: Platform) -> Any:
+    """What planning and building the connector's image need."""
+    import functools
+
+    from airbyte_ci.build import elsewhere
+    from airbyte_ci.build.assembly import Workbench, nowhere
+    from airbyte_ci.build.plan import Shape
+
+    shape = Shape("zstd" if order.compression == "zstd" else "gzip", order.bytecode, order.created)
+    find = nowhere
+    if order.may_stay_away:
+        target = order.destinations[0].reference(connector.image_repository, order.tag)
+        media_type = LAYER_ZSTD if shape.compression == "zstd" else LAYER_GZIP
+        find = functools.partial(elsewhere.find, tools.registries, target, platform, media_type)
+    return Workbench(
+        *(tools.store, tools.index(), tools.registries, tools.executor, tools.passed, tools.say),
+        shape,
+        find,
+        order.rules,
+        order.framework,
+    )
+
+
+def _complete(tools: Tools, image: Image, built: Built) -> None:
+    if tools.store.holds(image):
+        return
+    from airbyte_ci.build import base
+
+    tools.say("fetching layers")
+    base.complete(tools.store, image, _sources([built]), tools.registries)
+
+
+def _verify(order: Order, tools: Tools, platform: Platform, image: Image) -> tuple[bool, str]:
+    if not order.verify:
+        return False, ""
+    if not order.native.accepts(platform):
+        return False, f"this machine runs {order.native}"
+    from airbyte_ci.build import verification
+
+    if verification.known(tools.store, image) is None:
+        from airbyte_ci.build import run
+
+        tools.say("spec")
+        run.verify(tools.store, image)
+    return True, ""
+
+
+def _put_out(done: Sequence[Done], name: str, order: Order, tools: Tools) -> list[str]:
+    """Names the image in the store, if it is all there, and puts it where else it was asked for; the addresses."""
+    result = outputs.together(tools.store, [item.image for item in done])
+    places = []
+    if all(tools.store.holds(item.image) for item in done):
+        tools.store.tag(name, result.descriptor)
+        places.append(name)
+    sources = _sources([item.built for item in done])
+    for destination in order.destinations:
+        tools.say(f"output {destination}")
+        places.append(outputs.deliver(destination, tools.store, result, name, sources, tools.registries, order.native))
+    return places
+
+
+def _sources(built: Iterable[Built]) -> tuple[Reference, ...]:
+    return tuple(dict.fromkeys(Reference.parse(source) for item in built for source in item.sources))
+
+
+def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Mapping[str, Any] | None) -> Outcome:
+    built = item.built
+    ready = built.packages - built.fresh
+    told = [
+        f"{item.seconds:.1f} s",
+        f"{ready} packages ready, {built.fresh} new" if built.fresh else f"{ready} packages ready",
+        f"hook: {built.hook_operations} operations" if built.hook_operations else "",
+        "spec ok" if item.verified else "spec not run",
+    ]
+    details = [f"also at {', '.join(places[1:])}"] if len(places) > 1 else []
+    if built.collisions:
+        shared = ", ".join(f"/{path} ({owner})" for path, owner in list(built.collisions.items())[:3])
+        details.append(f"! {len(built.collisions)} files are installed by several packages; kept of the last: {shared}")
+    return Outcome(
+        connector.name,
+        "unverified" if item.unverified else "ok",
+        f"{built.platform} {built.digest.short} {' · '.join(part for part in told if part)}",
+        reason=item.unverified,
+        details=tuple(details),
+        facts={
+            "platform": built.platform,
+            "digest": built.manifest,
+            "diffIds": list(built.diff_ids),
+            "baseImage": built.base,
+            "plan": built.plan,
+            "seconds": round(item.seconds, 3),
+            "cached": built.cached,
+            "unchanged": item.unchanged,
+            "outputs": list(places),
+            **({"customization": effects.summary(effect)} if effect else {}),
+        },
+    )

@@ -1,0 +1,272 @@
+"""What this machine has for builds, each thing tried for real: the sandbox's parts, disk, registries, tools.
+
+Finds out; what it costs where something is missing, and what mends it, is said here too. Nothing is changed but a file
+that is written and removed in the store, and nothing is shown.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from airbyte_ci.config import Configuration
+from airbyte_ci.container import launch, probes, rootless, sandbox, user_namespace
+from airbyte_ci.container.sandbox import Command
+from airbyte_ci.container.tree import Tree
+from airbyte_ci.errors import AirbyteCiError, RegistryError, SandboxError, StoreError
+from airbyte_ci.oci.registry.options import RegistryOptions
+from airbyte_ci.oci.store import Store
+
+# A base image unpacked, some connectors' layers, and what builds write meanwhile.
+_DISK = 5 << 30
+_PATIENCE = 2.0
+_PROGRAMS = ("sh", "cat")
+Status = Literal["ok", "missing", "limited", "untried"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One thing: whether it works, what was seen, and where it does not what that costs and the command that mends it.
+
+    `missing` keeps builds from working, `limited` only some of them or some commands.
+    """
+
+    name: str
+    status: Status
+    told: str
+    cost: str = ""
+    advice: str = ""
+    seconds: float = 0.0
+
+
+def examine(home: Path, configuration: Configuration, *, offline: bool) -> tuple[Found, ...]:
+    """Everything, in the order in which it is shown; `home` is the store's folder. Takes a second or two."""
+    with ThreadPoolExecutor(8) as pool:
+        hosts = _registries(configuration)
+        asked = [] if offline else [pool.submit(_timed, _registry(host, configuration)) for host in hosts]
+        others = [pool.submit(_timed, item) for item in (_python, _git, _uv, _docker)]
+        found = [_timed(_user), *_here(home)]
+        found += [item.result() for item in (*asked, *others)]
+    skipped = [Found(f"registry {host}", "untried", "offline, so it was not asked") for host in hosts if offline]
+    return (*found, *skipped)
+
+
+def _timed(probe: Callable[[], Found]) -> Found:
+    started = time.monotonic()
+    found = probe()
+    return Found(found.name, found.status, found.told, found.cost, found.advice, round(time.monotonic() - started, 3))
+
+
+# --- the sandbox and the store --------------------------------------------------------------------
+
+_NOTHING_RUNS = "no command runs in an image: no hook, no byte code, no sdist, no `spec`"
+_NOTHING_KEPT = "nothing can be kept, so nothing can be built"
+_ELSEWHERE = "export AIRBYTE_CI_HOME=/a/folder/of/yours"
+_COSTS = {
+    "tools": _NOTHING_RUNS,
+    "user namespaces": _NOTHING_RUNS,
+    "overlay mount": _NOTHING_RUNS,
+    "hook modules": "connectors with a build_customization.py cannot be built",
+    "sandbox (overlay, runc, namespaces, limits)": _NOTHING_RUNS,
+    "seccomp": "commands in images would not be kept from dangerous system calls, so they are not run",
+    "network of the sandbox": "hooks and systemPackages that download something fail",
+    "identities and limits": "",
+}
+
+
+def _here(home: Path) -> Iterator[Found]:
+    """What needs the store's disk, one after the other: where a part fails, the whole shows what that means."""
+    yield _timed(_namespaces)
+    try:
+        store = Store(home)
+    except AirbyteCiError as error:
+        yield Found("store", "missing", error.message, _NOTHING_KEPT, error.advice or _ELSEWHERE)
+        return
+    yield _timed(lambda: _disk(store))
+    yield _timed(lambda: _overlay(store))
+    with store.scratch() as folder:
+        tree = _small_root(folder)
+        tried = probes.all_of(store, tree)
+        for item in tried:
+            status: Status = "ok" if item.works else "missing"
+            cost = "" if item.works else _COSTS.get(item.name, _NOTHING_RUNS)
+            yield Found(item.name, status, item.detail, cost, item.advice or "", round(item.seconds, 3))
+        if tree is None:
+            yield Found("sandbox", "untried", "no small root could be made of this machine's sh")
+        else:
+            yield _timed(lambda: _seccomp(store, tree))
+
+
+def _user() -> Found:
+    if os.geteuid() == 0:
+        users, groups = user_namespace.same()
+        fewest = min(sum(length for *_, length in table) for table in (users, groups))
+        if fewest < rootless.NEEDED:
+            told = f"root of a user namespace with {fewest} identities; files of images have {rootless.NEEDED}"
+            return Found("user", "missing", told, _NOTHING_RUNS, "unshare --map-root-user --map-auto airbyte-ci …")
+        return Found("user", "ok", "root of a user namespace" if user_namespace.inside() else "root")
+    obstacle = rootless.obstacle()
+    if obstacle is None:
+        return Found("user", "ok", "an ordinary user with subordinate ids")
+    return Found("user", "missing", obstacle.message, _NOTHING_RUNS, obstacle.advice or "")
+
+
+def _namespaces() -> Found:
+    name = "user namespaces"
+    try:
+        _run(["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "true"])
+    except SandboxError as error:
+        return Found(name, "missing", error.message, _COSTS[name], error.advice or _allow_namespaces())
+    return Found(name, "ok", "made, with mount and process namespaces")
+
+
+def _allow_namespaces() -> str:
+    """The setting that forbids them here."""
+    restricted = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+    if restricted.exists() and restricted.read_text().strip() == "1":
+        return "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+    return "sudo sysctl -w user.max_user_namespaces=15000 (in a container: run it with --privileged)"
+
+
+def _overlay(store: Store) -> Found:
+    name = "overlay mount"
+    script = 'cd "$1" && mkdir l u w m && mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m && echo x > m/x'
+    try:
+        with store.scratch() as folder:
+            _run([*launch.namespaces(), "sh", "-c", script, "overlay", str(folder)])
+    except SandboxError as error:
+        advice = "export AIRBYTE_CI_HOME=/a/folder on ext4 or xfs, or: sudo modprobe overlay"
+        return Found(name, "missing", error.message, _COSTS[name], error.advice or advice)
+    return Found(name, "ok", "mounted on the store's file system, and written")
+
+
+def _seccomp(store: Store, tree: Tree) -> Found:
+    command = Command(("/bin/sh", "-c", "cat /proc/self/status"), {"PATH": "/bin"}, timeout=30)
+    try:
+        said = sandbox.run(store, tree, command).stdout.decode(errors="replace")
+    except AirbyteCiError as error:
+        return Found("seccomp", "missing", error.message, _COSTS["seccomp"], error.advice or "")
+    if "Seccomp:\t2" in said and "NoNewPrivs:\t1" in said:
+        return Found("seccomp", "ok", "a filter is on for commands, and they gain no privileges")
+    advice = "use a kernel and a runc with CONFIG_SECCOMP_FILTER"
+    return Found("seccomp", "limited", "no filter is on", "commands may ask the kernel for anything", advice)
+
+
+def _disk(store: Store) -> Found:
+    try:
+        with store.scratch() as folder:
+            (folder / "file").write_bytes(b"x" * 4096)
+            (folder / "link").hardlink_to(folder / "file")
+    except (OSError, StoreError) as error:
+        return Found(
+            "store",
+            "missing",
+            f"{store.root}: {getattr(error, 'strerror', None) or error}",
+            _NOTHING_KEPT,
+            _ELSEWHERE,
+        )
+    free = shutil.disk_usage(store.root).free
+    told = f"{store.root}, {free / 1e9:.0f} GB free"
+    if free < _DISK:
+        cost = f"builds may end half way: a base image and its layers want some {_DISK / 1e9:.0f} GB"
+        return Found("store", "limited", told, cost, "airbyte-ci store gc --max-size 1GB")
+    return Found("store", "ok", told)
+
+
+def _run(command: Sequence[str]) -> None:
+    """Raises SandboxError that says what the command said."""
+    launch.require((next(name for name in command if name in ("unshare", "setpriv")),), "trying namespaces")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise SandboxError(f"{command[0]} did not end in 10 s") from error
+    if done.returncode:
+        last = "".join(done.stderr.strip().splitlines()[-1:])
+        raise SandboxError(last or f"{command[0]} ended with exit code {done.returncode}")
+
+
+def _small_root(folder: Path) -> Tree | None:
+    """A root file system with a shell of this machine and its libraries; None where they cannot be found."""
+    for place in ("bin", "tmp", "etc"):
+        (folder / place).mkdir()
+    for name in _PROGRAMS:
+        program = shutil.which(name)
+        if program is None:
+            return None
+        try:
+            listed = subprocess.run(["ldd", program], capture_output=True, text=True, timeout=10, check=False).stdout
+        except (FileNotFoundError, subprocess.TimeoutExpired):
+            return None
+        shutil.copy(program, folder / "bin" / name)
+        for library in re.findall(r"(/\S+\.so\S*) \(0x", listed):
+            target = folder / library.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(library, target)
+    return Tree((folder,))
+
+
+# --- around it ------------------------------------------------------------------------------------
+
+
+def _registries(configuration: Configuration) -> tuple[str, ...]:
+    """The hosts that the configuration names: of base images, and their mirrors. A bare `localhost` is only a name."""
+    named = [repository.partition("/")[0] for repository in configuration.base_image_repositories]
+    mirrors = [mirror.partition("/")[0] for item in configuration.mirrors.values() for mirror in item]
+    return tuple(dict.fromkeys(host for host in (*named, *mirrors) if host != "localhost"))
+
+
+def _registry(host: str, configuration: Configuration) -> Callable[[], Found]:
+    def probe() -> Found:
+        from airbyte_ci.oci.registry.reach import reach  # slow to import
+
+        options = RegistryOptions(insecure=frozenset(configuration.insecure_registries), timeout=_PATIENCE)
+        try:
+            return Found(f"registry {host}", "ok", reach(host, options))
+        except RegistryError as error:
+            cost = "base images that only it has cannot be fetched, and nothing can be pushed there"
+            advice = error.advice or "see to the network or the proxy, or name a mirror in the configuration"
+            return Found(f"registry {host}", "limited", error.message, cost, advice)
+
+    return probe
+
+
+def _python() -> Found:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Found("python", "ok", f"{version} runs hook modules; byte code is made by each base image's own Python")
+
+
+def _git() -> Found:
+    return _program("git", ("git", "--version"), "--modified and packages from git do not work", "apt-get install git")
+
+
+def _uv() -> Found:
+    cost = "`lock`, and connectors without a lock, do not work"
+    advice = f"{sys.executable} -m pip install uv"
+    try:
+        from uv import find_uv_bin
+
+        return _program("uv", (str(find_uv_bin()), "--version"), cost, advice)
+    except (ImportError, FileNotFoundError):
+        return Found("uv", "limited", "not found", cost, advice)
+
+
+def _docker() -> Found:
+    """Only an output needs it, so that it is not there is no fault."""
+    if shutil.which("docker") is None:
+        return Found("docker", "ok", "not here, and only needed for --output=docker")
+    return _program("docker", ("docker", "--version"), "--output=docker does not work", "see docker --version")
+
+
+def _program(name: str, command: Sequence[str], cost: str, advice: str) -> Found:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return Found(name, "limited", "not found, or it does not run", cost, advice)
+    return Found(name, "ok", done.stdout.strip().splitlines()[0] if done.stdout.strip() else "there")

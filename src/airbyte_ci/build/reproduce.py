@@ -1,0 +1,129 @@
+"""Whether a build gives the same bytes again: everything is made a second time, in a store that is empty.
+
+Only the base image is taken over, by digest. Packages come from their index again, hooks and commands run again.
+"""
+
+import gzip
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import IO
+
+from airbyte_ci.build import build, planning
+from airbyte_ci.build.assembly import Workbench, nowhere
+from airbyte_ci.build.planning import Planned
+from airbyte_ci.build.summary import Built
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import ImageError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import LAYER_ZSTD, Descriptor, Image, Platform
+from airbyte_ci.oci.store import Store
+
+
+def confirm(connector: Connector, planned: Planned, built: Built, bench: Workbench, native: Platform) -> None:
+    """Raises ImageError that names the first difference when a second build from nothing gives another image."""
+    with bench.store.scratch() as folder:
+        store = Store(folder / "store")
+        ground = planned.assembly.ground
+        for base in {id(item): item.base for item in (ground, ground.runs)}.values():
+            base.bring()
+            _take_over(bench.store, store, base.image, base.address.digest)
+        empty = replace(bench, store=store, elsewhere=nowhere)
+        plan = planned.plan
+        again = planning.plan(connector, empty, plan.platform, native, str(plan.base))
+        second = build.build(again, empty)
+        if second.manifest != built.manifest:
+            first_image, second_image = bench.store.image(built.digest), store.image(second.digest)
+            what = difference(bench.store, first_image, store, second_image)
+            if plan.digest != again.plan.digest:
+                what = f"its plan is another ({_plans(plan.to_json(), again.plan.to_json())}); {what}"
+            raise ImageError(
+                f"building {connector.name} again from nothing gave another image: {what}",
+                advice="a command of a hook that asks the network is the usual cause; pin what it installs",
+            )
+
+
+def _take_over(source: Store, target: Store, image: Image, index: Digest | None) -> None:
+    wanted = {image.digest, image.manifest.config.digest, *(layer.digest for layer in image.manifest.layers)}
+    if index:
+        wanted.add(index)
+    for digest in wanted:
+        if not target.has(digest):
+            target.path(digest).hardlink_to(source.path(digest))
+
+
+def _plans(first: object, second: object, place: str = "") -> str:
+    """Where two documents differ first."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        for key in sorted({*first, *second}):
+            if first.get(key) != second.get(key):
+                return _plans(first.get(key), second.get(key), f"{place}.{key}".lstrip("."))
+    if isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
+        for number, (one, other) in enumerate(zip(first, second, strict=True)):
+            if one != other:
+                return _plans(one, other, f"{place}[{number}]")
+    return f"{place}: {first!r:.60} and {second!r:.60}"
+
+
+def difference(store: Store, first: Image, other: Store, second: Image) -> str:
+    """The first differing file of the first differing layer of two images, in words."""
+    if len(first.layers) != len(second.layers):
+        return f"{len(first.layers)} layers and {len(second.layers)}"
+    for number, ((one, one_id), (two, two_id)) in enumerate(zip(first.layers, second.layers, strict=True)):
+        if one_id != two_id:
+            found = next(_differences(store, one, other, two), "nothing but the order of entries")
+            return f"layer {number}: {found}"
+        if one.digest != two.digest:
+            return f"layer {number} is the same archive, compressed to other bytes"
+    return "the configuration" if first.config.raw != second.config.raw else "the manifest's annotations"
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """What of an entry of a layer counts."""
+
+    facts: tuple[object, ...]
+    content: Digest
+
+
+def _differences(store: Store, one: Descriptor, other: Store, two: Descriptor) -> Iterator[str]:
+    ours, theirs = _members(store, one), _members(other, two)
+    for path in sorted({*ours, *theirs}):
+        left, right = ours.get(path), theirs.get(path)
+        if left is None or right is None:
+            yield f"/{path} is only in the {'second' if left is None else 'first'}"
+        elif left.content != right.content:
+            yield f"/{path} has other contents"
+        elif left.facts != right.facts:
+            changed = next(pair for pair in zip(left.facts, right.facts, strict=True) if pair[0] != pair[1])
+            yield f"/{path}: {changed[0]} and {changed[1]}"
+
+
+_NOTHING = Digest.of(b"")
+
+
+def _members(store: Store, layer: Descriptor) -> dict[str, _Member]:
+    found = {}
+    with (
+        store.path(layer.digest).open("rb") as blob,
+        tarfile.open(fileobj=_plain(blob, layer.media_type), mode="r|") as archive,
+    ):
+        for member in archive:
+            reader = archive.extractfile(member) if member.isreg() else None
+            facts = (
+                f"type {member.type!r}",
+                f"mode {member.mode:o}",
+                f"owner {member.uid}:{member.gid}",
+                f"time {member.mtime}",
+                f"link to {member.linkname!r}",
+            )
+            found[member.name] = _Member(facts, Digest.of_stream(reader) if reader else _NOTHING)
+    return found
+
+
+def _plain(blob: IO[bytes], media_type: str) -> IO[bytes]:
+    if media_type != LAYER_ZSTD:
+        return gzip.GzipFile(fileobj=blob)  # type: ignore[return-value]  # as tarfile reads it
+    import zstandard
+
+    return zstandard.ZstdDecompressor().stream_reader(blob, read_across_frames=True)

@@ -1,0 +1,104 @@
+"""What a build gave, in short: enough to tell, to name, to verify and to put out its image. Light to import.
+
+Kept beside the fingerprint of what the build read, so that the next build with nothing changed reads this and no more.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import airbyte_ci
+from airbyte_ci.build.fingerprint import Fingerprint
+from airbyte_ci.errors import BlobNotFound
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.store import Store, action_key
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """One platform's image and how it came about.
+
+    `fresh` counts packages that were not ready; `replaced` are (name, version in the base, version installed);
+    `collisions` are paths of several packages with their owner; `sources` are repositories that hold layers which the
+    store may lack, the base's first; `folders` are those that were read beside the connector's own.
+    """
+
+    repository: str
+    platform: str
+    base: str
+    plan: str
+    manifest: str
+    diff_ids: tuple[str, ...]
+    base_layers: int
+    packages: int
+    hook_operations: int
+    replaced: tuple[tuple[str, str, str], ...]
+    collisions: Mapping[str, str]
+    sources: tuple[str, ...]
+    folders: tuple[str, ...] = ()
+    fresh: int = 0
+    cached: bool = True
+
+    @property
+    def digest(self) -> Digest:
+        return Digest.parse(self.manifest)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "fresh": 0, "cached": True}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Built":
+        fields = dict(document)
+        for name in ("diff_ids", "sources", "folders"):
+            fields[name] = tuple(fields[name])
+        fields["replaced"] = tuple((name, old, new) for name, old, new in fields["replaced"])
+        return cls(**fields)
+
+
+def _is_there(store: Store, built: Built) -> bool:
+    """Whether the image can be put out: what the store lacks of its layers is the base's or was pushed before."""
+    try:
+        image = store.image(built.digest)
+        ours = image.manifest.layers[built.base_layers :]
+        return all(store.has(layer.digest) for layer in ours) or bool(built.sources[1:])
+    except BlobNotFound:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The last build with these settings from these folders: its summary, if nothing that it read changed."""
+
+    key: Digest
+    state: str
+    is_settled: bool
+    roots: tuple[Path, ...]
+    moment: int
+
+    @classmethod
+    def of(cls, roots: Iterable[Path], settings: object, moment: int) -> "Memory":
+        """`settings` is everything else that shapes the build, as JSON; `moment` (ns) is before anything was read."""
+        places = (*roots, Path(airbyte_ci.__file__).parent)
+        found = Fingerprint(places)
+        inputs = {"roots": [str(root) for root in places], "settings": settings}
+        key = action_key("fingerprint", FORMAT_VERSION, inputs)
+        return cls(key, found.digest, found.is_settled(moment), places, moment)
+
+    def recall(self, store: Store) -> Built | None:
+        known = store.recall(self.key)
+        if known is None or known["state"] != self.state:
+            return None
+        built = Built.from_json(known["built"])
+        if known["beside"] != Fingerprint(map(Path, built.folders)).digest:
+            return None
+        return built if _is_there(store, built) else None
+
+    def remember(self, store: Store, built: Built) -> None:
+        """Keeps the summary, unless a file changed meanwhile or so lately that another change might not show."""
+        beside = Fingerprint(map(Path, built.folders))
+        if self.is_settled and beside.is_settled(self.moment) and Fingerprint(self.roots).digest == self.state:
+            value = {"state": self.state, "beside": beside.digest, "built": built.to_json()}
+            store.remember(self.key, value)

@@ -1,0 +1,320 @@
+"""Connectors without a lock: what they ask for, resolved as of a moment, as the text of a PEP 751 lock.
+
+Knows which of a folder's files say what is needed; how versions are chosen is `python.resolve`'s.
+"""
+
+import hashlib
+import json
+import os
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import LockError, UsageError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.store import action_key
+from airbyte_ci.python import metadata, origins, pinned, project, pylock_text, requirements, resolve, toml, trees
+from airbyte_ci.python.index import PackageIndex
+from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.lock import FromArchive, FromDirectory, FromGit, Lock, LockedFile, LockedPackage, Origin, Wish
+from airbyte_ci.python.metadata import Metadata
+from airbyte_ci.python.offers import Local, Offers
+from airbyte_ci.python.project import Asked
+from airbyte_ci.python.requirements import Entry
+from airbyte_ci.python.sdist import Builder
+
+FORMAT_VERSION = 1
+NOW = "now"
+_NESTED = 20
+# The files that say what a project needs, in the order in which they count, as in the original's installation.
+DESCRIPTIONS = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What was resolved for an interpreter, and the requirements that it was resolved for."""
+
+    lock: Lock
+    texts: tuple[str, ...]
+
+
+def moment(text: str, now: datetime) -> datetime | None:
+    """The moment that a date or an RFC 3339 time means; None for `now`. Raises UsageError.
+
+    A date is the whole day, in UTC everywhere: it must not mean something else on another machine.
+    """
+    if text == NOW:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a day to resolve as of", advice="as in 2024-04-01") from None
+    if len(text) == 10:
+        found = found.replace(tzinfo=UTC) + timedelta(days=1)
+    elif found.tzinfo is None:
+        raise UsageError(f"{text!r} has no time zone", advice=f"{text}Z, or the day alone")
+    if found > now:
+        raise UsageError(
+            f"{text} is not over yet, so what there will be then is not known", advice="take an earlier day"
+        )
+    return found.astimezone(UTC)
+
+
+def shown(moment: datetime) -> str:
+    """A moment as `moment` reads it."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def asked(connector: Connector, interpreter: Interpreter, wish: Wish, builder: Builder) -> Asked:
+    """What the connector's files ask for; raises LockError where none of them says it, PackageError."""
+    return _asked(connector.folder, connector.relative, connector.names, interpreter, wish, builder)[1]
+
+
+def resolution(
+    connector: Connector, interpreter: Interpreter, as_of: datetime | None, wish: Wish, builder: Builder
+) -> Resolution:
+    """Resolves for the interpreter; raises LockError, PackageError. Nothing is remembered."""
+    wanted = asked(connector, interpreter, wish, builder)
+    prepared = _prepare(connector, wanted, interpreter, builder)
+    return Resolution(_resolve(connector, prepared, wanted, interpreter, as_of), wanted.texts)
+
+
+def text(connector: Connector, interpreter: Interpreter, as_of: datetime, wish: Wish, builder: Builder) -> str:
+    """The lock of a resolution, remembered for what it depends on: the same question asks no index again."""
+    wanted = asked(connector, interpreter, wish, builder)
+    prepared = _prepare(connector, wanted, interpreter, builder)
+    key = action_key("resolution", FORMAT_VERSION, prepared.identity(wanted, interpreter, as_of))
+    if known := builder.store.recall(key):
+        return str(known["text"])
+    lock = _resolve(connector, prepared, wanted, interpreter, as_of)
+    found = render([(interpreter, Resolution(lock, wanted.texts))], shown(as_of), {})
+    builder.store.remember(key, {"text": found})
+    return found
+
+
+def render(resolutions: Iterable[tuple[Interpreter, Resolution]], as_of: str, inputs: Mapping[str, str]) -> str:
+    """The text of a PEP 751 lock, with what `is_current` compares."""
+    found = list(resolutions)
+    tool = {
+        "inputs": dict(inputs),
+        "requires": sorted({line for _, item in found for line in item.texts}),
+        "resolved-as-of": as_of,
+    }
+    return pylock_text.render([(pylock_text.marker(interpreter), item.lock) for interpreter, item in found], tool)
+
+
+def inputs(connector: Connector) -> dict[str, str]:
+    """The digests of the files that say what the connector needs; while they are the same, so is what they say."""
+    present = (name for name in DESCRIPTIONS if name in connector.names)
+    return {name: hashlib.sha256((connector.folder / name).read_bytes()).hexdigest() for name in present}
+
+
+# --- what files ask for --------------------------------------------------------------------------
+
+
+def _asked(
+    folder: Path, what: str, names: Iterable[str], interpreter: Interpreter, wish: Wish, builder: Builder
+) -> tuple[Metadata, Asked]:
+    present = set(names)
+    if "pyproject.toml" in present:
+        place = f"{what}/pyproject.toml"
+        document = toml.parse(_text(folder, "pyproject.toml", what), place)
+        if project.describes_itself(document):
+            found = project.of_pyproject(document, interpreter, place, wish.groups, wish.extras)
+            return metadata.static(folder) or _poetrys(document, folder), found
+    if present & {"setup.py", "setup.cfg", "pyproject.toml"}:
+        told = metadata.of_folder(builder, folder, what)
+        return told, project.of_metadata(told, interpreter, what, wish.extras)
+    if "requirements.txt" in present:
+        return Metadata(folder.name, "0"), _of_requirements(folder, what, interpreter)
+    raise LockError(
+        f"{what} has no lock, and no file that says what it needs", advice="add pyproject.toml, and lock it"
+    )
+
+
+def _poetrys(document: Mapping[str, object], folder: Path) -> Metadata:
+    table: Mapping[str, object] = (document.get("tool") or {}).get("poetry") or {}  # type: ignore[attr-defined]
+    return Metadata(str(table.get("name") or folder.name), str(table.get("version") or "0"))
+
+
+def _of_requirements(folder: Path, what: str, interpreter: Interpreter) -> Asked:
+    document = requirements.parse(
+        _text(folder, "requirements.txt", what), f"{what}/requirements.txt", lambda path: _text(folder, path, what)
+    )
+    holding = [
+        entry for entry in document.entries if entry.marker is None or entry.marker.evaluate(dict(interpreter.markers))
+    ]
+    texts = tuple(sorted(_shown(entry) for entry in (*document.entries, *document.constraints)))
+    return Asked(tuple(holding), texts, tuple(document.constraints), tuple(pinned.declared(document)))
+
+
+def _shown(entry: Entry) -> str:
+    return resolve.line(entry) + (f" @ {origins.public(entry.place)}" if entry.place else "")
+
+
+def _text(folder: Path, name: str, what: str) -> str:
+    try:
+        return (folder / name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LockError(f"reading {what}/{name}: {error}") from error
+
+
+# --- places of their own -------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """Entries by name only, and the projects of which the place is known."""
+
+    builder: Builder
+    configured: PackageIndex
+    entries: list[Entry] = field(default_factory=list)
+    locals: dict[str, Local] = field(default_factory=dict)
+
+    def identity(self, wanted: Asked, interpreter: Interpreter, as_of: datetime) -> dict[str, object]:
+        """Everything that a resolution depends on."""
+        index = self.builder.index
+        places = [(name, item.metadata.text(), str(item.origin)) for name, item in sorted(self.locals.items())]
+        files = [file.sha256 for item in self.locals.values() for file in item.files]
+        return {
+            "entries": sorted(map(resolve.line, self.entries)),
+            "constraints": sorted(map(resolve.line, wanted.constraints)),
+            "texts": wanted.texts,
+            "places": json.loads(json.dumps(places)),
+            "files": sorted(files),
+            "pins": [list(pin) for pin in wanted.pins],
+            "indexes": [origins.public(source.url) for source in (*index.sources(), *index.named)],
+            "as of": as_of.isoformat(),
+            "python": interpreter.version,
+            "libc": interpreter.libc,
+            "markers": dict(interpreter.markers),
+        }
+
+
+def _prepare(connector: Connector, wanted: Asked, interpreter: Interpreter, builder: Builder) -> _Prepared:
+    prepared = _Prepared(replace(builder, index=builder.index.also(wanted.indexes)), builder.index)
+    prepared.entries = _named(wanted.entries, connector.folder, connector, interpreter, prepared, 0)
+    return prepared
+
+
+def _named(
+    entries: Iterable[Entry],
+    folder: Path,
+    connector: Connector,
+    interpreter: Interpreter,
+    prepared: _Prepared,
+    depth: int,
+) -> list[Entry]:
+    """The entries with each place made a project of its own, by name and version."""
+    if depth > _NESTED:
+        raise LockError(f"{connector.relative} needs folders that need each other without end")
+    found = []
+    for entry in entries:
+        if not entry.place:
+            found.append(entry)
+            continue
+        what = f"{connector.relative}: {entry.name or origins.without_logins(entry.place)}"
+        origin = _origin(entry, folder, connector, what)
+        if origin is None:
+            continue
+        local = _local(entry, origin, connector, interpreter, prepared, depth, what)
+        name = canonicalize_name(local.metadata.name)
+        if entry.name and entry.name != name:
+            raise LockError(f"{what}: at {origin} is {name}, not {entry.name}")
+        prepared.locals[name] = local
+        found.append(replace(entry, name=name, place="", specifier=SpecifierSet(f"=={local.metadata.version}")))
+    return found
+
+
+def _origin(entry: Entry, folder: Path, connector: Connector, what: str) -> Origin | None:
+    """Where the entry comes from, relative to the connector; None for the connector itself."""
+    if entry.place.startswith("git+") and not origins.is_locked_git(entry.place):
+        raise LockError(
+            f"{what} comes from a branch or a tag of git, and nobody locked its commit",
+            advice="name the full commit id, or make a lock with `poetry lock` or `uv lock`",
+        )
+    origin = origins.of_place(entry.place, entry.editable, what)
+    if isinstance(origin, FromDirectory) or (isinstance(origin, FromArchive) and not origin.is_url):
+        place = origin.path if isinstance(origin, FromDirectory) else origin.place
+        path = posixpath.normpath(os.path.relpath(folder / place, connector.folder))
+        if path == ".":
+            return None
+        return replace(origin, path=path) if isinstance(origin, FromDirectory) else replace(origin, place=path)
+    return origin
+
+
+def _local(
+    entry: Entry,
+    origin: Origin,
+    connector: Connector,
+    interpreter: Interpreter,
+    prepared: _Prepared,
+    depth: int,
+    what: str,
+) -> Local:
+    builder = prepared.builder
+    match origin:
+        case FromDirectory(path, _, subdirectory):
+            source = connector.folder / path / subdirectory
+            if not source.is_dir():
+                raise LockError(f"{what} is to come from {path}, which is not a folder")
+            wish = Wish(extras=tuple(sorted(entry.extras)))
+            told, inner = _asked(source, path, (item.name for item in source.iterdir()), interpreter, wish, builder)
+            entries = _named(inner.entries, source, connector, interpreter, prepared, depth + 1)
+            requires = tuple(resolve.line(replace(item, marker=None)) for item in entries)
+            return Local(Metadata(told.name, told.version, requires, wish.extras), origin)
+        case FromArchive(place):
+            file = _archive(entry, origin, connector, builder, what)
+            if file.name.endswith(".whl"):
+                found = Metadata.parse(metadata.of_wheel(builder.store.path(Digest(file.sha256)), file.name))
+            else:
+                found = metadata.of_sdist(builder, file)
+            return Local(found, origin, (replace(file, url=place if origin.is_url else ""),))
+        case FromGit():
+            tree = trees.obtain(
+                LockedPackage(entry.name or "project", "", (), origin=origin),
+                connector.folder,
+                builder.store,
+                builder.index,
+            )
+            told = metadata.of_tree(builder, tree, what)
+            inner = project.of_metadata(told, interpreter, what, entry.extras)
+            entries = _named(inner.entries, connector.folder, connector, interpreter, prepared, depth + 1)
+            requires = tuple(resolve.line(replace(item, marker=None)) for item in entries)
+            return Local(Metadata(told.name, told.version, requires, tuple(sorted(entry.extras))), origin)
+    raise AssertionError(f"{origin} is an index")
+
+
+def _archive(entry: Entry, origin: FromArchive, connector: Connector, builder: Builder, what: str) -> LockedFile:
+    """The archive in the store, and its hash: the one that is asked for, or the one that it has now."""
+    hashes = entry.hashes or origins.hashes_of(entry.place)
+    name = origins.file_name(origin.place)
+    if origin.is_url and len(hashes) == 1:
+        file = LockedFile(name, *hashes)
+        builder.index.fetch_url(builder.store, file, origin.place)
+        return file
+    if origin.is_url:
+        return builder.index.take(builder.store, origin.place)
+    try:
+        data = (connector.folder / origin.place).read_bytes()
+    except OSError as error:
+        raise LockError(f"{what} is to come from {origin.place}: {error.strerror}") from error
+    file = LockedFile(name, builder.store.put(data).hex)
+    if hashes and file.sha256 not in hashes:
+        raise LockError(f"{what}: {origin.place} has another sha256 than the one that is asked for")
+    return file
+
+
+def _resolve(
+    connector: Connector, prepared: _Prepared, wanted: Asked, interpreter: Interpreter, as_of: datetime | None
+) -> Lock:
+    configured = prepared.configured
+    offers = Offers(prepared.builder, interpreter, as_of, prepared.locals, dict(wanted.pins), configured)
+    named = [entry for entry in wanted.constraints if not entry.place]
+    return resolve.resolve(prepared.builder.store, offers, prepared.entries, named, f"resolving {connector.relative}")

@@ -1,0 +1,23 @@
+"""What is known of an image's `spec`, by the image's digest: the same bytes answer the same. Light to import."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Image
+from airbyte_ci.oci.store import Store, action_key
+
+FORMAT_VERSION = 1
+
+
+def known(store: Store, image: Image) -> Mapping[str, Any] | None:
+    """The specification that the image answered with, if it was ever asked."""
+    return store.recall(_key(image))
+
+
+def remember(store: Store, image: Image, specification: Mapping[str, Any]) -> None:
+    store.remember(_key(image), dict(specification))
+
+
+def _key(image: Image) -> Digest:
+    return action_key("spec", FORMAT_VERSION, {"image": str(image.digest)})

@@ -1,0 +1,61 @@
+"""Registries for tests that ask none, and for those that watch what is asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from airbyte_ci.errors import AirbyteCiError, BlobNotFound
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Descriptor, Image, Platform
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.store import Store
+
+
+@dataclass
+class Deaf:
+    """Registries that have nothing, or fail as told; `asked` is every question."""
+
+    failure: AirbyteCiError = field(default_factory=lambda: BlobNotFound("no registry has it"))
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    def look(self, reference: Reference, platform: Platform) -> Image:
+        self.asked.append(("look", str(reference), str(platform)))
+        raise self.failure
+
+    def fetch(self, reference: Reference, descriptor: Descriptor) -> None:
+        self.asked.append(("fetch", str(reference), str(descriptor.digest)))
+        raise self.failure
+
+    def tags(self, reference: Reference) -> tuple[str, ...]:
+        self.asked.append(("tags", str(reference)))
+        return ()
+
+    def stands_for(self, reference: Reference, digest: Digest) -> bool:
+        return False
+
+    def push(self, digest: Digest, target: Reference, sources: Sequence[Reference]) -> Descriptor:
+        self.asked.append(("push", str(digest), str(target), *map(str, sources)))
+        raise self.failure
+
+
+@dataclass
+class Shelf(Deaf):
+    """Registries that all have what another store has; a push is only noted."""
+
+    behind: Store | None = None
+    ours: Store | None = None
+    image: Image | None = None
+
+    def look(self, reference: Reference, platform: Platform) -> Image:
+        self.asked.append(("look", str(reference), str(platform)))
+        assert self.image and self.ours
+        return self.ours.put_image(self.image.manifest, self.image.config)
+
+    def fetch(self, reference: Reference, descriptor: Descriptor) -> None:
+        self.asked.append(("fetch", str(reference), str(descriptor.digest)))
+        assert self.behind and self.ours
+        self.ours.put(self.behind.read(descriptor.digest))
+
+    def push(self, digest: Digest, target: Reference, sources: Sequence[Reference]) -> Descriptor:
+        self.asked.append(("push", str(digest), str(target), *map(str, sources)))
+        assert self.image
+        return self.image.manifest.descriptor

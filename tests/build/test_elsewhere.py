@@ -1,0 +1,109 @@
+"""Layers of an environment in a registry: taken only when all of them are there, under this key and in this form."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from airbyte_ci.build import elsewhere
+from airbyte_ci.errors import BlobNotFound, RegistryError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import LAYER_GZIP, LAYER_ZSTD, Descriptor, Image, ImageConfig, Manifest, Platform
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.python.layers import PART
+from tests.build.registries import Deaf
+
+KEY, OTHER = Digest("a" * 64), Digest("b" * 64)
+AMD64 = Platform("linux", "amd64")
+TARGET = Reference.parse("localhost:5000/acme/source-x:dev")
+
+
+def image(*annotations: str, media_type: str = LAYER_GZIP) -> Image:
+    """An image with a base layer and one for each annotation; the digest of each layer is its number."""
+    layers = [Descriptor(LAYER_GZIP, Digest("0" * 64), 1)]
+    for number, text in enumerate(annotations, 1):
+        layers.append(Descriptor(media_type, Digest(f"{number:064}"), 1, {PART: text} if text else {}))
+    config = ImageConfig.make(
+        {
+            **AMD64.to_json(),
+            "rootfs": {"type": "layers", "diff_ids": [str(layer.digest) for layer in layers]},
+        }
+    )
+    return Image(Manifest.make(config.descriptor, tuple(layers), {}), config)
+
+
+class Tagged(Deaf):
+    """A repository with these images by tag."""
+
+    def __init__(self, **images: Image) -> None:
+        super().__init__()
+        self.images = {name.replace("_", "."): item for name, item in images.items()}
+
+    def look(self, reference: Reference, platform: Platform) -> Image:
+        self.asked.append(("look", str(reference.tag)))
+        if reference.tag not in self.images:
+            raise self.failure
+        return self.images[str(reference.tag)]
+
+    def tags(self, reference: Reference) -> tuple[str, ...]:
+        return tuple(self.images)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        ([f"{KEY} 1/2", f"{KEY} 2/2"], [1, 2]),
+        ([f"{KEY} 2/2", f"{KEY} 1/2"], [2, 1]),
+        (["", f"{KEY} 1/1", ""], [2]),
+        ([f"{OTHER} 1/1", f"{KEY} 1/1"], [2]),
+        ([], []),
+        ([""], []),
+        ([f"{OTHER} 1/2", f"{OTHER} 2/2"], []),
+        ([f"{KEY} 1/2"], []),
+        ([f"{KEY} 2/2"], []),
+        ([f"{KEY} 1/3", f"{KEY} 3/3"], []),
+        ([f"{KEY} 1/1", f"{KEY} 2/1"], []),
+        ([f"{KEY} 0/1"], []),
+        ([f"{KEY} 1/2", f"{KEY} 2/3"], []),
+        ([f"{KEY} 1/2", f"{OTHER} 2/2"], []),
+        ([f"{KEY} 1/1 ", f"{KEY}"], []),
+        ([f"{KEY} -1/-1"], []),
+        ([f"{KEY} 1/1000000000000"], []),
+    ],
+)
+def test_only_a_whole_environment_is_taken(annotations: Sequence[str], expected: list[int]) -> None:
+    """In the order that the parts say; one that is missing, of another key or not well-formed: none of them."""
+    found = elsewhere.parts(image(*annotations), KEY)
+    assert [int(layer.descriptor.digest.hex) for layer in found] == expected
+
+
+def test_the_layers_are_of_the_compression_that_is_wanted() -> None:
+    """gzip and zstd have other bytes, so one is not taken for the other."""
+    for has in (LAYER_GZIP, LAYER_ZSTD):
+        registries = Tagged(dev=image(f"{KEY} 1/1", media_type=has))
+        for wanted in (LAYER_GZIP, LAYER_ZSTD):
+            found = elsewhere.find(registries, TARGET, AMD64, wanted, KEY)
+            assert (found is not None) is (has == wanted)
+
+
+def test_the_newest_versions_are_looked_at_and_not_all(tmp_path: Path) -> None:
+    """The tag that will be pushed, then the newest by version, not by letters; what is no version never."""
+    ours, theirs = image(f"{KEY} 1/1"), image(f"{OTHER} 1/1")
+    registries = Tagged(**{"0_9": theirs, "0_10": ours, "latest": ours, "0_2": theirs, "0_3": theirs, "0_1": ours})
+    found = elsewhere.find(registries, TARGET, AMD64, LAYER_GZIP, KEY)
+    assert found is not None
+    assert registries.asked == [("look", "dev"), ("look", "0.10")]
+    assert found.source.repository == TARGET.repository
+    registries.asked.clear()
+    assert elsewhere.find(registries, TARGET, AMD64, LAYER_GZIP, Digest("c" * 64)) is None
+    assert len(registries.asked) == 4
+
+
+@pytest.mark.parametrize("failure", [BlobNotFound("none"), RegistryError("no")])
+def test_an_empty_repository_has_nothing(failure: BlobNotFound) -> None:
+    """The first push of a connector finds none; a registry that fails is told where it must work, at the push."""
+    if isinstance(failure, BlobNotFound):
+        assert elsewhere.find(Deaf(failure), TARGET, AMD64, LAYER_GZIP, KEY) is None
+        return
+    with pytest.raises(RegistryError):
+        elsewhere.find(Deaf(failure), TARGET, AMD64, LAYER_GZIP, KEY)
