@@ -1,4 +1,4 @@
-"""What is read of a Dockerfile before it is deleted."""
+"""How a Dockerfile is read before it is deleted: stages, instructions, and what a RUN does."""
 
 import textwrap
 
@@ -6,12 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airbyte_ci.campaigns import dockerfile
-from airbyte_ci.campaigns.dockerfile import DockerfileFacts
+from airbyte_ci.campaigns import dockerfile, shell_commands
+from airbyte_ci.campaigns.dockerfile import Instruction
 
 
-def facts(text: str) -> DockerfileFacts:
+def read(text: str) -> dockerfile.Dockerfile:
     return dockerfile.read(textwrap.dedent(text))
+
+
+def commands(text: str) -> list[tuple[str, str]]:
+    found = shell_commands.read(Instruction("RUN", text, 1))
+    return [(command.kind, command.text) for command in found if command.kind != "nothing"]
 
 
 @pytest.mark.parametrize(
@@ -24,7 +29,9 @@ def facts(text: str) -> DockerfileFacts:
         ("FROM docker.io/library/python:3.11@sha256:abc\n", "3.11"),
         ("FROM python:3.10 as builder\nFROM python:3.9-slim\n", "3.9"),
         ("FROM python:3.10 as builder\nFROM python:3.9-slim as other\nFROM builder\n", "3.10"),
-        ("ARG V=3.9\nFROM python:${V}\n", None),
+        ("FROM python:3.10 as base\nFROM base as base\nFROM base\n", "3.10"),
+        ("ARG V=3.9\nFROM python:${V}\n", "3.9"),
+        ("FROM python:${V}\n", None),
         ("FROM airbyte/python-connector-base:1.1.0\n", None),
         ("FROM debian:12\n", None),
         ("FROM\n", None),
@@ -33,75 +40,116 @@ def facts(text: str) -> DockerfileFacts:
 )
 def test_the_python_of_the_last_stage(text: str, python: str | None) -> None:
     """X.Y of the image that the final stage is built on, through stages by name; none where it does not say."""
-    assert facts(text).python == python
+    assert read(text).python == python
+
+
+def test_the_final_image_and_what_is_aside() -> None:
+    """Stages that the last is built on are the image; the others only where something is copied from them."""
+    file = read("FROM a as base\nFROM base as builder\nRUN x\nFROM base as rest\nRUN y\nFROM rest\nRUN z\n")
+    assert [stage.name for stage in file.final] == ["base", "rest", ""]
+    assert [stage.name for stage in file.aside] == ["builder"]
 
 
 @pytest.mark.parametrize(
-    ("text", "variables"),
+    ("text", "values"),
     [
-        ("FROM x\nENV A=1 B=2\nENV C 3 D=4\n", ("A", "B", "C")),
-        ('FROM x\nENV A="x B=y" C=z\n', ("A", "C")),
-        ("FROM x\nENV A=1 \\\n    # why\n    B=2\n", ("A", "B")),
-        ('FROM x\nENV AIRBYTE_ENTRYPOINT "python /airbyte/integration_code/main.py"\n', ()),
-        ("FROM x as builder\nENV A=1\nFROM y\nENV B=1\n", ("B",)),
-        ("FROM x as base\nENV A=1\nFROM base as builder\nENV B=1\nFROM BASE\nENV C=1\n", ("A", "C")),
-        ("FROM x\nENV A='unclosed B=2\n", ("A", "B")),
-        ("FROM x\nENV A=1\\\n", ("A",)),
-        ("FROM x\nENV\n", ()),
+        ("RUN a && \\\n    # why\n    b\n", ["a &&     b"]),
+        ("RUN a \\\n\n  b\nRUN c\n", ["a   b", "c"]),
+        ("RUN a \\\n", ["a"]),
+        ("RUN <<EOF\necho FROM x\nENV a=b\nEOF\nRUN c\n", ["<<EOF \\necho FROM x \\nENV a=b \\nEOF", "c"]),
+        ("RUN a\r\nRUN b\r\n", ["a", "b"]),
+        ("# escape=`\nFROM z\nRUN a `\n b\n", ["a  b"]),
     ],
 )
-def test_variables_of_the_final_image(text: str, variables: tuple[str, ...]) -> None:
-    """Those of the last stage and of the stages that it is built on; the one that every connector had is left out."""
-    assert facts(text).variables == variables
+def test_instructions_over_several_lines(text: str, values: list[str]) -> None:
+    """Joined as Docker joins them: comments and blank lines in between, here-documents, the last line, other ends."""
+    instructions = read(f"FROM x\n{text}" if not text.startswith("# esc") else text).final[-1].instructions
+    assert [item.value for item in instructions if item.name == "RUN"] == values
 
 
 @pytest.mark.parametrize(
-    ("command", "packages"),
+    ("value", "pairs"),
     [
-        ("apt-get update && apt-get install -y --no-install-recommends socat curl=7.* && rm -rf /x", ("socat", "curl")),
-        ("apk --no-cache add bash tzdata", ("bash", "tzdata")),
-        ("apk add --no-cache --virtual .deps gcc~=12", ("gcc",)),
-        ("yum install -y git; dnf install jq", ("git", "jq")),
-        ("apt-get install -y git > /dev/null 2>&1", ("git",)),
-        ("apt-get install -y git || true", ("git",)),
-        ("apt install $PACKAGES git", ("git",)),
-        ("apt-get install -y \\\n    libpq-dev \\\n    # for the driver\n    gcc \\\n && true", ("libpq-dev", "gcc")),
-        ("pip install poetry", ()),
-        ("apt-get update", ()),
+        ("A=1 B=2", [("A", "1"), ("B", "2")]),
+        ("C 3 D=4", [("C", "3 D=4")]),
+        ('A="x B=y" C=z', [("A", "x B=y"), ("C", "z")]),
+        ("A=$K/b", [("A", "known/b")]),
+        ("A='unclosed B=2", [("A", "unclosed B=2")]),
+        ("A=1 B", []),
+        ("", []),
     ],
 )
-def test_system_packages(command: str, packages: tuple[str, ...]) -> None:
-    """The packages of every stage, without versions, options and what is not a name."""
-    assert facts(f"FROM x\nRUN {command}\n").packages == packages
+def test_names_and_values(value: str, pairs: list[tuple[str, str]]) -> None:
+    """Both forms of ENV, with quotes and variables; nothing where it is neither."""
+    assert Instruction("ENV", value, 1).pairs({"K": "known"}) == pairs
 
 
 @pytest.mark.parametrize(
-    ("text", "user"),
+    ("text", "expected"),
     [
-        ("FROM x\nUSER airbyte\n", "airbyte"),
-        ("FROM x\nUSER 1000:1000\n", "1000:1000"),
-        ("FROM x\nUSER airbyte\nUSER root\n", None),
-        ("FROM x\nUSER root:root\n", None),
-        ("FROM x as builder\nUSER airbyte\nFROM y\n", None),
-        ("FROM x as base\nUSER airbyte\nFROM base\n", "airbyte"),
+        (
+            "apt-get update && apt-get install -y --no-install-recommends socat curl=7.* && rm -rf /tmp/x",
+            [("packages", "socat curl")],
+        ),
+        ("apk --no-cache add bash tzdata", [("packages", "bash tzdata")]),
+        ("apk add --no-cache --virtual .deps gcc~=12", [("packages", "gcc")]),
+        ("yum install -y git; dnf install jq", [("packages", "git"), ("packages", "jq")]),
+        ("apt-get install -y git > /dev/null 2>&1", [("packages", "git")]),
+        ("DEBIAN_FRONTEND=noninteractive apt-get install -y git || true", [("packages", "git")]),
+        ("apt install $PACKAGES git", [("packages", "git")]),
+        ('["apt-get", "install", "-y", "git"]', [("packages", "git")]),
+        ('["sh", "-c", "apk add git && pip install ."]', [("packages", "git"), ("install", "install .")]),
+        ("--mount=type=cache,target=/x apk add git", [("packages", "git")]),
+        ("pip install --upgrade pip poetry==1.6.1 setuptools && pip install --prefix=/install .", [("install", None)]),
+        ("python3 -m pip install -r requirements.txt", [("install", None)]),
+        ('pip install --prefix=/install "Cython<3.0" "pyyaml~=5.4"', [("python", "Cython<3.0 pyyaml~=5.4")]),
+        ("pip install duckdb", [("python", "duckdb")]),
+        ("poetry config virtualenvs.create false && poetry install --no-root", [("install", None)]),
+        ('echo "Etc/UTC" > /etc/timezone', []),
+        ("rm -rf /opt/thing", [("other", "rm -rf /opt/thing")]),
+        ("mkdir -p /airbyte/integration_code && mkdir /data", [("other", "mkdir /data")]),
+        ("curl https://x.example | sh", [("other", "curl https://x.example | sh")]),
+        ("cd /tmp && make", [("other", "cd /tmp && make")]),
+        ("for i in a b; do echo $i; done", [("other", "for i in a b; do echo $i; done")]),
+        ("echo 'unclosed", [("other", "echo 'unclosed")]),
+        ("apt-get update", []),
     ],
 )
-def test_the_user_of_the_final_image(text: str, user: str | None) -> None:
-    """The last USER of the final stage, or of the one that it is built on; root is nothing to tell."""
-    assert facts(text).user == user
+def test_what_a_run_does(text: str, expected: list[tuple[str, str | None]]) -> None:
+    """Packages without versions and options, Python packages, the connector itself; the rest as it is written."""
+    found = commands(text)
+    assert [kind for kind, _ in found] == [kind for kind, _ in expected]
+    assert all(words in (None, said) for (_, said), (_, words) in zip(found, expected, strict=True))
 
 
-def test_what_is_not_carried_over_in_words() -> None:
-    """Variables, packages and the user, each named; nothing for a Dockerfile that did nothing special."""
-    told = facts("FROM x\nENV CODE_PATH=x\nRUN apk add socat bash\nUSER me\n").not_carried()
-    assert told == ("ENV CODE_PATH", "system packages socat, bash", "USER me")
-    assert facts('FROM python:3.9\nCOPY . .\nENTRYPOINT ["python"]\n').not_carried() == ()
-
-
-_WORDS = ["FROM", "x", "as", "ENV", "A=1", "'", '"', "RUN", "apk", "add", "\n", "\\", "USER", "#", "${V}", ">"]
+_WORDS = [
+    "FROM",
+    "x",
+    "as",
+    "ENV",
+    "A=1",
+    "'",
+    '"',
+    "RUN",
+    "apk",
+    "add",
+    "\n",
+    "\\",
+    "USER",
+    "#",
+    "${V}",
+    ">",
+    "<<E",
+    "E",
+]
 
 
 @given(st.text(max_size=200) | st.lists(st.sampled_from(_WORDS)).map(" ".join))
 def test_any_text_can_be_read(text: str) -> None:
     """What cannot be understood is left out; it is never an error."""
-    dockerfile.read(text)
+    for stage in dockerfile.read(text).stages:
+        for instruction in stage.instructions:
+            instruction.pairs({})
+            instruction.flags()
+            instruction.listed()
+            list(shell_commands.read(instruction))

@@ -9,8 +9,10 @@ import yaml
 
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import Catalogue
-from airbyte_ci.campaigns import migrate
-from airbyte_ci.campaigns.migrate import Migration, NotApplicable
+from airbyte_ci.campaigns import baseline, migrate
+from airbyte_ci.campaigns.change import Change, NotApplicable
+from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError, ConnectorError, EditRefused
 from tests.campaigns.repositories import CONNECTORS, commit, copied, git, opened, snapshot
 
@@ -44,10 +46,19 @@ def single(tmp_path: Path) -> Path:
 
 
 def planned(
-    root: Path, name: str, pull_request: int | None = 4711, known: Catalogue = KNOWN, subject: str = SUBJECT
-) -> Migration:
+    root: Path,
+    name: str,
+    pull_request: int | None = 4711,
+    known: Catalogue = KNOWN,
+    subject: str = SUBJECT,
+    to: str | None = None,
+    is_written: bool = True,
+) -> Change:
     configuration, connectors = opened(root)
-    return migrate.plan(connectors[name], configuration, known, pull_request, TODAY, subject)
+    chosen = [connectors[name]]
+    git_facts = baseline.of(chosen, configuration, doomed=migrate.DOOMED)
+    entry = Entry(pull_request, subject, TODAY, is_written)
+    return migrate.plan(chosen[0], configuration, known, Files(root), git_facts, entry, to)
 
 
 def changed(before: dict[str, bytes], after: dict[str, bytes]) -> dict[str, list[str]]:
@@ -96,18 +107,18 @@ def test_every_connector_of_the_example_fleet(fleet: Path) -> None:
     for name, connector in opened(fleet)[1].items():
         try:
             plan = planned(fleet, name)
-            ends[name] = f"{plan.before} → {plan.after} on {plan.base.version}"
+            ends[name] = plan.summary.partition(" (")[0]
         except NotApplicable as error:
             ends[name] = error.message.replace(connector.base_image or "\0", "…")
     assert snapshot(fleet) == before
     assert ends == {
-        "destination-jsonl-archive": "0.1.7 → 0.1.8 on 2.0.0",
+        "destination-jsonl-archive": "0.1.7 → 0.1.8 on python-connector-base 2.0.0",
         "source-exchange-rates-archive": "source-exchange-rates-archive is migrated already: it uses …",
         "source-ledger": "source-ledger is not a Python connector (java)",
-        "source-library-catalogue": "0.1.3 → 0.1.4 on 4.1.0",
+        "source-library-catalogue": "0.1.3 → 0.1.4 on python-connector-base 4.1.0",
         "source-newsfeed": "source-newsfeed is migrated already: it uses …",
-        "source-parcels": "0.3.9 → 0.3.10 on 2.0.0",
-        "source-tides": "0.2.4 → 0.2.5 on 2.0.0",
+        "source-parcels": "0.3.9 → 0.3.10 on python-connector-base 2.0.0",
+        "source-tides": "0.2.4 → 0.2.5 on python-connector-base 2.0.0",
         "source-weather-stations": "source-weather-stations is migrated already: it uses …",
     }
 
@@ -116,7 +127,9 @@ def test_only_the_bytes_that_must_change(fleet: Path) -> None:
     """Odd quoting, comments, flow lists and a missing final newline stay; every line that changes is meant."""
     folder = f"{CONNECTORS}/source-tides"
     row = f"| 0.2.5   | 2024-02-29 | [4711](https://github.com/acme/connectors/pull/4711) | {SUBJECT} |"
-    assert migrated(fleet, "source-tides") == {
+    result = migrated(fleet, "source-tides")
+    assert "- docker build -t acme/source-tides:dev ." in result.pop(f"{folder}/README.md")
+    assert result == {
         f"{folder}/Dockerfile": ["deleted"],
         f"{folder}/metadata.yaml": [
             '-   dockerImageTag: "0.2.4"   # keep in step with pyproject.toml',
@@ -146,18 +159,21 @@ def test_the_migrated_connector_reads_as_migrated(fleet: Path) -> None:
 def test_the_plan_tells_what_a_person_should_know(fleet: Path) -> None:
     """What was passed over and why, which Pythons count, and what the Dockerfile did that the base does not."""
     plan = planned(fleet, "source-tides")
-    assert [(item.version, reason) for item, reason in plan.passed_over] == [("4.1.0", "has Python 3.13")]
-    assert (plan.pythons.text, plan.pythons.source) == ("^3.9,<3.13", "pyproject.toml")
-    assert plan.not_carried == ("system packages tzdata, build-base, bash",)
-    assert not plan.pending_row
-    assert plan.edit.diff().count("diff --git") == 4
+    assert plan.summary.endswith("on python-connector-base 2.0.0 (newest for Python ^3.9,<3.13; 4.1.0 has Python 3.13)")
+    assert plan.notes == (
+        "Python 3.9 → 3.10",
+        "Alpine → Debian",
+        "compilers for Alpine (build-base): Debian's wheels need none",
+    )
+    assert (plan.carried, plan.not_carried, plan.row_waits) == ((), (), False)
+    assert plan.edit.diff().count("diff --git") == 5
 
 
 def test_a_second_run_has_nothing_to_do(fleet: Path) -> None:
     """Migrating again, for whatever pull request, changes nothing."""
     migrated(fleet, "source-tides")
     message = refusal(fleet, "source-tides", NotApplicable)
-    assert message == f"source-tides is migrated already: it uses {ADDRESS}"
+    assert message.startswith(f"source-tides is migrated already: it uses {ADDRESS} → airbyte-ci ")
 
 
 def test_equal_overrides_move_and_pinned_ones_stay(fleet: Path) -> None:
@@ -179,9 +195,11 @@ def test_a_pyproject_of_another_version_stays(fleet: Path) -> None:
 
 
 def test_a_setup_py_connector_needs_no_pyproject(fleet: Path) -> None:
-    """Where there is no pyproject.toml, three files change."""
+    """Where there is no pyproject.toml, none is needed; a package that the base lacks is declared."""
     assert sorted(migrated(fleet, "source-library-catalogue")) == [
         f"{CONNECTORS}/source-library-catalogue/Dockerfile",
+        f"{CONNECTORS}/source-library-catalogue/README.md",
+        f"{CONNECTORS}/source-library-catalogue/build_customization.yaml",
         f"{CONNECTORS}/source-library-catalogue/metadata.yaml",
         "docs/integrations/sources/library-catalogue.md",
     ]
@@ -197,9 +215,155 @@ def test_a_repository_of_one_connector(single: Path) -> None:
 
 def test_without_a_number_there_is_no_row(fleet: Path) -> None:
     """No pull request yet: everything but the changelog, and it is told that the row is pending."""
-    assert planned(fleet, "source-tides", None).pending_row
+    assert planned(fleet, "source-tides", None).row_waits
     result = migrated(fleet, "source-tides", None)
-    assert sorted(path.rpartition("/")[2] for path in result) == ["Dockerfile", "metadata.yaml", "pyproject.toml"]
+    names = sorted(path.rpartition("/")[2] for path in result)
+    assert names == ["Dockerfile", "README.md", "metadata.yaml", "pyproject.toml"]
+
+
+def test_the_number_fills_in_the_row_that_waits(fleet: Path) -> None:
+    """Given later, committed or not, the number adds the row and nothing else; then there is nothing left to do."""
+    migrated(fleet, "source-tides", None)
+    git(fleet, "checkout", "-q", "-b", "work")
+    for is_committed in (False, True):
+        if is_committed:
+            commit(fleet)
+            git(fleet, "update-ref", "refs/remotes/origin/main", "main")
+        plan = planned(fleet, "source-tides")
+        assert [change.path for change in plan.edit.changes] == ["docs/integrations/sources/tides.md"]
+        assert (plan.before, plan.after, plan.row_waits) == ("0.2.4", "0.2.5", False)
+    plan.edit.apply(fleet)
+    assert "| 0.2.5   | 2024-02-29 | [4711]" in (fleet / "docs/integrations/sources/tides.md").read_text()
+    refusal(fleet, "source-tides", NotApplicable)
+
+
+def test_no_row_waits_for_what_is_released(fleet: Path) -> None:
+    """A version that the main branch has already gets no row from a later run."""
+    migrated(fleet, "source-tides", None)
+    commit(fleet)
+    refusal(fleet, "source-tides", NotApplicable)
+
+
+def test_a_branch_that_is_above_is_not_bumped_again(fleet: Path) -> None:
+    """What the branch has bumped already is the new version; its row is added where it is missing."""
+    path = f"{CONNECTORS}/source-tides/metadata.yaml"
+    git(fleet, "checkout", "-q", "-b", "work")
+    git(fleet, "update-ref", "refs/remotes/origin/main", "main")
+    rewrite(fleet, path, '"0.2.4"   #', '"0.3.0"   #')
+    plan = planned(fleet, "source-tides")
+    assert (plan.before, plan.after) == ("0.3.0", "0.3.0")
+    result = migrated(fleet, "source-tides")
+    assert not [line for line in result[path] if "dockerImageTag" in line]
+    assert "| 0.3.0   | 2024-02-29 |" in result["docs/integrations/sources/tides.md"][0]
+
+
+def test_the_row_can_be_left_to_the_person(fleet: Path) -> None:
+    """With --no-changelog the page is not touched, even one that is not there, and the row to paste is given."""
+    plan = planned(fleet, "source-tides", is_written=False)
+    assert plan.changelog is not None
+    assert plan.changelog.text.startswith(
+        "| 0.2.5   | 2024-02-29 | [4711](https://github.com/acme/connectors/pull/4711) |"
+    )
+    (fleet / "docs/integrations/sources/tides.md").unlink()
+    commit(fleet)
+    plan = planned(fleet, "source-tides", None, is_written=False)
+    assert plan.changelog is not None
+    assert plan.changelog.text.startswith(
+        "| 0.2.5 | 2024-02-29 | [PR_NUMBER](https://github.com/acme/connectors/pull/PR_"
+    )
+    assert {change.path.partition("/")[0] for change in plan.edit.changes} == {"airbyte-integrations"}
+
+
+def test_a_row_that_could_not_be_written_later_is_refused_now(fleet: Path) -> None:
+    """Without a number too, a page without a table is a refusal: nobody could fill the row in."""
+    rewrite(fleet, "docs/integrations/sources/tides.md", "| Version |", "| Release |")
+    with pytest.raises(EditRefused, match=r"no changelog table.* or say --no-changelog"):
+        planned(fleet, "source-tides", None)
+
+
+def test_what_belongs_to_the_dockerfile_goes_with_it(fleet: Path) -> None:
+    """.dockerignore and a left-over build.gradle are deleted too, and only when git has them."""
+    folder = f"{CONNECTORS}/source-tides"
+    (fleet / folder / "build.gradle").write_text("plugins {}\n")
+    (fleet / folder / ".dockerignore").write_text("*\n")
+    message = refusal(fleet, "source-tides")
+    assert "source-tides/.dockerignore is untracked in git and would be lost" in message
+    commit(fleet)
+    result = migrated(fleet, "source-tides")
+    assert [path for path, lines in result.items() if lines == ["deleted"]] == [
+        f"{folder}/.dockerignore",
+        f"{folder}/Dockerfile",
+        f"{folder}/build.gradle",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("instruction", "name", "said"),
+    [
+        ("ENV CODE_PATH=x\n", "build_customization.yaml", "ENV CODE_PATH"),
+        ('RUN curl https://x.example | sh\nLABEL a.b="c d"\n', "build_customization.py", "RUN curl https://x"),
+    ],
+)
+def test_drafts_do_not_overwrite(fleet: Path, instruction: str, name: str, said: str) -> None:
+    """What the base does not give is drafted; where there is such a file already it is told instead."""
+    path = f"{CONNECTORS}/source-tides/Dockerfile"
+    rewrite(fleet, path, "LABEL io.airbyte.name", f"{instruction}LABEL io.airbyte.name")
+    plan = planned(fleet, "source-tides")
+    assert plan.carried[0].startswith(said)
+    assert plan.carried[0].endswith(f"→ {name}")
+    drafted = next(change for change in plan.edit.changes if change.path.endswith(name))
+    assert drafted.before is None
+    assert f"{name} needs the approval of @acme/connector-ops" in plan.notes
+    (fleet / CONNECTORS / "source-tides" / name).write_text("# mine\n")
+    commit(fleet)
+    plan = planned(fleet, "source-tides")
+    assert not [change for change in plan.edit.changes if change.path.endswith(name)]
+    assert plan.not_carried[0].startswith(said)
+    assert f"({name} is there already)" in plan.not_carried[0]
+
+
+def test_the_label_of_the_dockerfile_counts(fleet: Path) -> None:
+    """An image of the label's version was built: the next version is above both."""
+    path = f"{CONNECTORS}/source-tides/Dockerfile"
+    rewrite(fleet, path, "io.airbyte.version=0.2.3", "io.airbyte.version=0.2.7")
+    plan = planned(fleet, "source-tides")
+    assert (plan.after, plan.notes[0]) == ("0.2.8", "the Dockerfile's label says 0.2.7")
+
+
+@pytest.mark.parametrize(
+    ("to", "expected"),
+    [
+        ("1.2.0", "1.2.0 (as asked)"),
+        ("1", "1.2.0 (as asked)"),
+        ("latest", "2.0.0 (newest for"),
+        ("2.0", "2.0.0 (as asked)"),
+    ],
+)
+def test_a_base_image_can_be_asked_for(fleet: Path, to: str, expected: str) -> None:
+    """One version, the newest of a line, or the latest."""
+    assert f"on python-connector-base {expected}" in planned(fleet, "source-tides", to=to).summary
+
+
+@pytest.mark.parametrize(
+    ("python", "known", "expected"),
+    [("3.7", KNOWN, "1.2.0"), ("3.11", KNOWN, "4.1.0"), ("3.14", KNOWN, "4.1.0"), ("3.10", KNOWN, "2.0.0")],
+)
+def test_a_python_that_nobody_declared_is_a_wish(fleet: Path, python: str, known: Catalogue, expected: str) -> None:
+    """The Dockerfile's own Python is taken where there is a base with it, else the next higher, else the highest."""
+    path = f"{CONNECTORS}/source-library-catalogue"
+    rewrite(fleet, f"{path}/Dockerfile", "python:3.9-slim", f"python:{python}-slim")
+    setup = (fleet / path / "setup.py").read_text().replace("python_requires", "description")
+    (fleet / path / "setup.py").write_text(setup)
+    commit(fleet)
+    assert f"on python-connector-base {expected} " in planned(fleet, "source-library-catalogue").summary
+    assert "(as asked)" in planned(fleet, "source-library-catalogue", to="2.0.0").summary
+
+
+def test_a_python_that_is_declared_is_not(fleet: Path) -> None:
+    """What was asked for and is not admitted, or not known, is refused."""
+    for to, said in (("4.1.0", "has Python 3.13, and the connector admits"), ("9", "has no base image 9")):
+        with pytest.raises(ConnectorError, match=said):
+            planned(fleet, "source-tides", to=to)
 
 
 def test_the_changelog_says_what_was_asked(fleet: Path) -> None:
@@ -251,7 +415,9 @@ def test_the_first_repository_with_an_admitted_base_counts(fleet: Path) -> None:
     ours = catalogue.parse(
         f"{own}:\n- {{version: 1.0.0, address: '{own}:1.0.0@sha256:{'a' * 64}', python: 3.11.2}}\n", "ours"
     )
-    assert str(planned(fleet, "source-tides", known=KNOWN.merged(ours)).base.address).startswith(f"{own}:1.0.0@")
+    base_image = planned(fleet, "source-tides", known=KNOWN.merged(ours)).base_image
+    assert base_image is not None
+    assert base_image.startswith(f"{own}:1.0.0@")
 
 
 def test_a_connector_with_both_is_migrated(fleet: Path) -> None:
@@ -259,7 +425,7 @@ def test_a_connector_with_both_is_migrated(fleet: Path) -> None:
     path = f"{CONNECTORS}/source-weather-stations"
     (fleet / path / "Dockerfile").write_text("FROM python:3.9\n")
     commit(fleet)
-    address = planned(fleet, "source-weather-stations").base.address
+    address = planned(fleet, "source-weather-stations").base_image
     result = migrated(fleet, "source-weather-stations")
     assert result[f"{path}/Dockerfile"] == ["deleted"]
     assert f"+     baseImage: {address}" in result[f"{path}/metadata.yaml"]
@@ -351,7 +517,7 @@ def test_a_text_that_is_not_utf_8_is_refused(fleet: Path, path: str) -> None:
     text = (fleet / path).read_text()
     (fleet / path).write_bytes(text.encode("utf-16") if path.endswith("yaml") else text.encode() + b"\n\xe9\n")
     commit(fleet)
-    assert refusal(fleet, "source-tides") == f"migrating source-tides: {path}: it is not UTF-8 text"
+    assert refusal(fleet, "source-tides").startswith(f"migrating source-tides: {path}: it is not UTF-8 text")
 
 
 def test_no_base_for_its_python_is_refused_with_all_reasons(fleet: Path) -> None:

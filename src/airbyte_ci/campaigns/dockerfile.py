@@ -1,110 +1,175 @@
-"""What a connector's Dockerfile did that its base image does not: read before it is deleted, told to the person.
+"""A Dockerfile as its stages and instructions; what they mean for an image is not known here."""
 
-Reads instructions, not their effect: enough to name what must be carried over by hand.
-"""
-
+import functools
+import io
+import json
 import re
-import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-_INSTALL = re.compile(r"\b(?:apt-get|apt|apk|yum|dnf|microdnf)\b(?:\s+-\S+)*\s+(?:install|add)\b(?P<words>[^;&|>]*)")
+from airbyte_ci.errors import EditRefused
+
 _PYTHON = re.compile(r"(?:^|/)python:(?P<version>\d+\.\d+)")
-# What every connector's Dockerfile had, and what the build now does itself.
-_EXPECTED_VARIABLES = frozenset({"AIRBYTE_ENTRYPOINT"})
+_HEREDOC = re.compile(r"<<-?\s*(?P<quote>[\"']?)(?P<end>[A-Za-z_]\w*)(?P=quote)")
 
 
 @dataclass(frozen=True, slots=True)
-class DockerfileFacts:
-    """The Python of the last stage (X.Y), variables, system packages, and whether it ran as another user."""
+class Instruction:
+    """One instruction, its name in capitals, its lines joined; `line` counts from 1."""
 
-    python: str | None
-    variables: tuple[str, ...]
-    packages: tuple[str, ...]
-    user: str | None
+    name: str
+    value: str
+    line: int
 
-    def not_carried(self) -> tuple[str, ...]:
-        """Each thing that the migrated connector will not have, in words."""
-        lost = [f"ENV {name}" for name in self.variables]
-        if self.packages:
-            lost.append(f"system packages {', '.join(self.packages)}")
-        if self.user:
-            lost.append(f"USER {self.user}")
-        return tuple(lost)
+    def __str__(self) -> str:
+        return f"{self.name} {self.value}"
+
+    def flags(self) -> tuple[dict[str, str], str]:
+        """`--from=builder a b` as its flags and the rest."""
+        flags, rest = {}, self.value.strip()
+        while found := re.match(r"--([a-z][a-z-]*)(?:=(\S*))?(?:\s+|$)", rest):
+            flags[found[1]] = found[2] or ""
+            rest = rest[found.end() :]
+        return flags, rest
+
+    def listed(self) -> list[str] | None:
+        """The exec form `["a", "b"]` as its words; None for the shell form."""
+        try:
+            words = json.loads(self.value) if self.value.startswith("[") else None
+        except ValueError:
+            return None
+        return words if isinstance(words, list) and all(isinstance(word, str) for word in words) else None
+
+    def pairs(self, known: Mapping[str, str]) -> list[tuple[str, str]]:
+        """The names and values of ENV, LABEL or ARG, with the variables in them replaced by the `known` ones."""
+        from dockerfile_parse.util import extract_key_values
+
+        if self.name == "ARG":
+            name, _, value = self.value.partition("=")
+            return [(name.strip(), substituted(value.strip(), known))]
+        try:
+            return list(extract_key_values(True, {}, dict(known), self.value))
+        except (ValueError, IndexError):  # a quote that is not closed, or nothing
+            return []
 
 
 @dataclass(frozen=True, slots=True)
-class _Stage:
-    """What a stage has by itself or from the stage that it is built on."""
+class Stage:
+    """One stage: the image or the stage that it is built on, its name, and its instructions."""
 
-    python: str | None = None
-    variables: dict[str, None] = field(default_factory=dict)
-    user: str | None = None
-
-
-def read(text: str) -> DockerfileFacts:
-    """The facts of a Dockerfile's text; what cannot be understood is left out, never an error."""
-    stage, name = _Stage(), ""
-    stages: dict[str, _Stage] = {}
-    packages: dict[str, None] = {}  # of all stages: what one installs may be copied to another
-    for instruction, rest in _instructions(text):
-        match instruction:
-            case "FROM":
-                image, name = _from(rest)
-                found = _PYTHON.search(image)
-                stage = stages.get(image) or _Stage(found["version"] if found else stage.python)
-            case "ENV":
-                names = dict.fromkeys(item for item in _names(rest) if item not in _EXPECTED_VARIABLES)
-                stage = replace(stage, variables=stage.variables | names)
-            case "RUN":
-                packages |= dict.fromkeys(_packages(rest))
-            case "USER":
-                stage = replace(stage, user=rest if rest.partition(":")[0] not in ("root", "0") else None)
-        stages[name] = stage
-    return DockerfileFacts(stage.python, tuple(stage.variables), tuple(packages), stage.user)
+    image: str
+    name: str = ""
+    instructions: tuple[Instruction, ...] = ()
 
 
-def _instructions(text: str) -> Iterator[tuple[str, str]]:
-    logical = ""
-    for line in text.splitlines():
-        stripped = line.strip()
-        if not stripped or stripped.startswith("#"):
-            continue
-        if stripped.endswith("\\"):
-            logical += stripped[:-1] + " "
-            continue
-        yield _instruction(logical + stripped)
-        logical = ""
-    if logical.strip():  # the end of the file ends a line that was to go on
-        yield _instruction(logical)
+@dataclass(frozen=True, slots=True)
+class Dockerfile:
+    """All stages in order; `arguments` are the ARGs above the first FROM."""
+
+    stages: tuple[Stage, ...]
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def final(self) -> tuple[Stage, ...]:
+        """The stages that the image is made of: those that the last one is built on, the first of them first."""
+        chain: list[Stage] = []
+        index = len(self.stages) - 1
+        while index >= 0:
+            stage = self.stages[index]
+            chain.insert(0, stage)
+            # A stage is built on the nearest one above it with that name.
+            above = [i for i in range(index) if self.stages[i].name and self.stages[i].name == stage.image]
+            index = above[-1] if above else -1
+        return tuple(chain)
+
+    @property
+    def aside(self) -> tuple[Stage, ...]:
+        """The other stages, from which only what is copied reaches the image."""
+        final = self.final
+        return tuple(stage for stage in self.stages if not any(stage is one for one in final))
+
+    @property
+    def root(self) -> str:
+        """The image that the last stage is built on in the end; empty where there is none."""
+        return self.final[0].image if self.stages else ""
+
+    @property
+    def python(self) -> str | None:
+        """X.Y of the official Python image at the root."""
+        found = _PYTHON.search(self.root)
+        return found["version"] if found else None
 
 
-def _instruction(line: str) -> tuple[str, str]:
-    word, *rest = line.split(maxsplit=1)
-    return word.upper(), "".join(rest).strip()
+@functools.lru_cache(maxsize=2)  # one is asked for its Python and for what it did
+def read(text: str) -> Dockerfile:
+    """The stages of a Dockerfile's text; what cannot be understood is left out, never an error."""
+    stages: list[Stage] = []
+    arguments: dict[str, str] = {}
+    for instruction in _instructions(text):
+        if instruction.name == "FROM":
+            stages.append(_stage(instruction, arguments))
+        elif stages:
+            last = stages[-1]
+            stages[-1] = Stage(last.image, last.name, (*last.instructions, instruction))
+        elif instruction.name == "ARG":
+            arguments |= dict(instruction.pairs(arguments))
+    return Dockerfile(tuple(stages), arguments)
 
 
-def _from(rest: str) -> tuple[str, str]:
-    """The image and the stage's name, in lower case as they are compared: `--platform=x python:3.9 AS base`."""
-    words = [word.lower() for word in rest.split() if not word.startswith("--")]
-    return words[0] if words else "", words[2] if words[1:2] == ["as"] and words[2:] else ""
+def substituted(value: str, known: Mapping[str, str]) -> str:
+    """The text without quotes, its `$NAME` and `${NAME}` replaced; unknown ones are empty, as Docker has it."""
+    from dockerfile_parse.util import WordSplitter
 
-
-def _names(rest: str) -> list[str]:
-    """`A=1 B="x y"` names A and B; the old form `A 1` names A."""
     try:
-        words = shlex.split(rest)
-    except ValueError:  # a quote that is not closed
-        words = rest.split()
-    first = words[:1]
-    if first and "=" not in first[0]:
-        return first
-    return [word.partition("=")[0] for word in words if "=" in word]
+        return str(WordSplitter(value, args={}, envs=dict(known)).dequote())
+    except (ValueError, IndexError):
+        return value
 
 
-def _packages(command: str) -> Iterator[str]:
-    for match in _INSTALL.finditer(command):
-        for word in match["words"].split():
-            # Options, variables, virtual names of apk, and what is left of `2>&1` are no packages.
-            if not word.startswith(("-", "$", ".")) and not word.isdigit():
-                yield word.split("=")[0].rstrip("~")
+def _stage(instruction: Instruction, arguments: Mapping[str, str]) -> Stage:
+    """`--platform=x python:3.9 AS base`; names are compared in lower case."""
+    words = [word.lower() for word in substituted(instruction.flags()[1], arguments).split()]
+    return Stage(words[0] if words else "", words[2] if words[1:2] == ["as"] and words[2:] else "")
+
+
+def _instructions(text: str) -> Iterator[Instruction]:
+    from dockerfile_parse import DockerfileParser
+
+    content = "".join(_prepared(text)).encode("utf-8", "replace")
+    # It reads bytes, whatever its stubs say.
+    structure = DockerfileParser(fileobj=io.BytesIO(content)).structure  # type: ignore[arg-type]
+    for item in structure:
+        if item["instruction"] != "COMMENT":
+            yield Instruction(item["instruction"], item["value"].strip(), item["startline"] + 1)
+
+
+def _prepared(text: str) -> list[str]:
+    """Lines that the parser reads as Docker does.
+
+    It ends an instruction at a blank line that Docker skips, drops one whose last line says that it goes on, and takes
+    the lines of a here-document for instructions: these are put behind the instruction, on one line.
+    """
+    lines: list[str] = []
+    end = ""
+    for line in text.replace("\r\n", "\n").split("\n"):
+        if end:
+            lines[-1] = f"{lines[-1].rstrip()} \\n{line.strip()}\n"
+            end = "" if line.strip() == end else end
+            continue
+        goes_on = bool(lines) and lines[-1].rstrip().endswith("\\")
+        if goes_on and not line.strip():
+            continue
+        lines.append(f"{line}\n")
+        if (found := _HEREDOC.search(line)) and re.match(r"\s*(RUN|COPY|ADD)\b", line, re.IGNORECASE):
+            end = found["end"]
+    if lines:
+        lines[-1] = lines[-1].rstrip().rstrip("\\") + "\n"
+    return lines
+
+
+def read_bytes(content: bytes) -> Dockerfile:
+    """Of a file's content; raises EditRefused where it is not a Dockerfile at all."""
+    result = read(content.decode("utf-8", "replace"))
+    if not result.stages:
+        raise EditRefused("the Dockerfile has no FROM, so what it does cannot be told")
+    return result

@@ -1,82 +1,137 @@
-"""The migration of one connector to a base image, as an Edit: pure, nothing is written here.
+"""The migration of one connector from its Dockerfile to a base image, as a Change: pure, nothing is written here.
 
-The guide's definition: no Dockerfile, the latest base image in metadata, a patch bump, a changelog entry.
+The guide's definition: no Dockerfile, the latest base image in metadata, a patch bump, a changelog entry, and what the
+image needs beside its base in a customisation that its owners approve.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from typing import Literal
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
-from airbyte_ci.base_images.latest import Choice, latest
-from airbyte_ci.campaigns import dockerfile, pythons
+from airbyte_ci.base_images.latest import Choice, admits
+from airbyte_ci.campaigns import (
+    base_choice,
+    carry_over,
+    customization_draft,
+    dockerfile,
+    pythons,
+    readme,
+    release,
+    waiting,
+)
+from airbyte_ci.campaigns.base_choice import Offered
+from airbyte_ci.campaigns.baseline import Baseline
+from airbyte_ci.campaigns.carried import CarriedOver, Surroundings
+from airbyte_ci.campaigns.change import Change, NotApplicable
 from airbyte_ci.campaigns.pythons import AdmittedPythons
+from airbyte_ci.campaigns.release import Entry
 from airbyte_ci.config import Configuration
-from airbyte_ci.connectors import find, git
-from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.edits import changelog, toml_text, versions, yaml_text
+from airbyte_ci.connectors import customization
+from airbyte_ci.connectors.connector import METADATA, Connector
+from airbyte_ci.edits import versions, yaml_text
 from airbyte_ci.edits.edit import Edit, FileChange
+from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import ConnectorError, EditRefused
 
 SUBJECT = "Base image migration: remove Dockerfile and use the python-connector-base image"
-_VERSION_KEYS = (("tool", "poetry", "version"), ("project", "version"))
-
-
-class NotApplicable(ConnectorError):
-    """There is nothing to migrate: already done, or not a Python connector."""
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """What would be done to a connector, and what the person should know of it."""
-
-    edit: Edit
-    before: str
-    after: str
-    base: BaseImageVersion
-    passed_over: tuple[tuple[BaseImageVersion, str], ...]
-    pythons: AdmittedPythons
-    not_carried: tuple[str, ...]
-    pending_row: bool
+# What goes with the Dockerfile: the one is read only by `docker build`, the other built images of Python connectors.
+DOOMED = ("Dockerfile", ".dockerignore", "build.gradle")
+_CODE = (".py", ".yaml", ".yml", ".json", ".toml", ".cfg", ".sh", ".txt")
+# Of a file this long only the start can be code.
+_READ = 1 << 20
 
 
 def plan(
     connector: Connector,
     configuration: Configuration,
     catalogue: Catalogue,
-    pull_request: int | None,
-    today: date,
-    subject: str = SUBJECT,
-) -> Migration:
+    files: Files,
+    baseline: Baseline,
+    entry: Entry,
+    to: str | None = None,
+) -> Change:
     """Raises NotApplicable when there is nothing to do, EditRefused or ConnectorError when it cannot be exact."""
-    _refuse_inapplicable(connector)
-    _refuse_unsaved(connector, configuration.root)
+    try:
+        is_migrated = connector.is_python and connector.base_image and not connector.has_dockerfile
+        if is_migrated and (left := waiting.plan(connector, configuration, files, baseline, entry)):
+            return left
+        _refuse_inapplicable(connector)
+        _refuse_unsaved(connector, baseline)
+        return _planned(connector, configuration, catalogue, files, baseline, entry, to)
+    except NotApplicable:
+        raise
+    except (EditRefused, ConnectorError) as error:
+        raise type(error)(f"migrating {connector.name}: {error.message}", advice=error.advice) from error
+
+
+def _planned(
+    connector: Connector,
+    configuration: Configuration,
+    catalogue: Catalogue,
+    files: Files,
+    baseline: Baseline,
+    entry: Entry,
+    to: str | None,
+) -> Change:
     admitted = pythons.admitted(connector)
-    choice = _choose(connector, configuration, catalogue, admitted)
-    assert choice.version is not None
-    before = connector.version
-    after = _bumped(connector)
-    root, path = configuration.root, connector.folder / "Dockerfile"
-    content = path.read_bytes()
-    facts = dockerfile.read(content.decode(errors="replace"))
+    offered = Offered(configuration.base_image_repositories, catalogue, entry.today)
+    choice = base_choice.asked_for(to, offered, admitted) if to else base_choice.newest(offered, admitted)
+    base = choice.version
+    assert base is not None
+    content = files.read(release.path_of(connector, "Dockerfile")) or b""
+    labelled = release.labelled(content.decode("utf-8", "replace"))
+    after = release.patched(connector, baseline, labelled)
+    carried = carry_over.decide(dockerfile.read_bytes(content), base, _surroundings(connector))
+    drafts, drafted, by_hand = _drafts(connector, carried)
+    row, changelog = release.row(connector, configuration, files, baseline, after, entry)
     changes = [
-        FileChange(path.relative_to(root).as_posix(), content, None),
-        _metadata(connector, root, choice.version, after),
-        *_project(connector, root, before, after),
-        *_page(connector, configuration, after, pull_request, today, subject),
+        *_deletions(connector, files),
+        _metadata(connector, files, base, after),
+        *release.elsewhere(connector, files, after),
+        *_readme(connector, files),
+        *drafts,
+        *row,
     ]
-    return Migration(
-        Edit.of(changes),
-        before,
+    return Change(
+        connector.name,
+        connector.relative,
+        f"{connector.name}: use the base image {base.address.name} {base.version}",
+        f"{connector.version} → {after} on {base.address.name} {base.version} {_why(choice, admitted, to)}",
+        connector.version,
         after,
-        choice.version,
-        choice.passed_over,
-        admitted,
-        facts.not_carried(),
-        pull_request is None,
+        Edit.of(changes),
+        str(base.address),
+        changelog,
+        (*_labels(connector.version, labelled, after), *carried.settled, *_approval(drafts, configuration)),
+        tuple(drafted),
+        (*carried.lost, *by_hand),
+        f"airbyte-ci connectors --name={connector.name} build && git add -A && git commit",
     )
+
+
+def _labels(current: str, labelled: str | None, after: str) -> tuple[str, ...]:
+    """Where the Dockerfile was ahead of the metadata, the version goes further than one patch."""
+    counted = (
+        labelled and labelled != current and versions.is_semver(labelled) and versions.bump(labelled, "patch") == after
+    )
+    return (f"the Dockerfile's label says {labelled}",) if counted else ()
+
+
+def _approval(drafts: list[FileChange], configuration: Configuration) -> tuple[str, ...]:
+    if not drafts or not configuration.customisation_owners:
+        return ()
+    names = " and ".join(draft.path.rpartition("/")[2] for draft in drafts)
+    return (f"{names} need{'s' if len(drafts) == 1 else ''} the approval of {configuration.customisation_owners}",)
+
+
+def _why(choice: Choice, admitted: AdmittedPythons, to: str | None) -> str:
+    assert choice.version is not None
+    if to and to != "latest":
+        return "(as asked)"
+    if not admits(admitted.specifiers, choice.version.python):
+        return f"(the nearest to the Dockerfile's Python {admitted.text.strip('=.*')})"
+    passed = "".join(f"; {item.version} {reason}" for item, reason in choice.passed_over)
+    return f"(newest for Python {admitted.text}{passed})"
 
 
 def _refuse_inapplicable(connector: Connector) -> None:
@@ -87,103 +142,89 @@ def _refuse_inapplicable(connector: Connector) -> None:
     if connector.has_dockerfile:
         return
     if connector.base_image:
-        raise NotApplicable(f"{connector.name} is migrated already: it uses {connector.base_image}")
+        raise NotApplicable(
+            f"{connector.name} is migrated already: it uses {connector.base_image}",
+            advice=f"airbyte-ci connectors --name={connector.name} upgrade_base_image",
+        )
     raise NotApplicable(f"{connector.name} has no Dockerfile to migrate from")
 
 
-def _refuse_unsaved(connector: Connector, root: Path) -> None:
-    """The Dockerfile is deleted, so it must be safe in git first."""
-    state = git.uncommitted(root, connector.folder / "Dockerfile")
-    if state:
-        raise EditRefused(
-            f"migrating {connector.name}: {connector.relative}/Dockerfile is {state} in git and would be lost",
-            advice=f"commit it first: git add {connector.relative}/Dockerfile && git commit",
-        )
+def _refuse_unsaved(connector: Connector, baseline: Baseline) -> None:
+    """What is deleted must be safe in git first."""
+    for name in DOOMED:
+        path = release.path_of(connector, name)
+        if state := baseline.unsaved.get(path):
+            raise EditRefused(
+                f"{path} is {state} in git and would be lost",
+                advice=f"commit it first: git add {path} && git commit",
+            )
 
 
-def _choose(
-    connector: Connector, configuration: Configuration, catalogue: Catalogue, admitted: AdmittedPythons
-) -> Choice:
-    passed: tuple[tuple[BaseImageVersion, str], ...] = ()
-    for repository in configuration.base_image_repositories:
-        choice = latest(catalogue.of(repository), admitted.specifiers)
-        if choice.version:
-            return choice
-        passed += choice.passed_over
-    reasons = "; ".join(f"{item.version} {reason}" for item, reason in passed) or "the catalogue has none"
-    raise ConnectorError(
-        f"migrating {connector.name}: no base image for Python {admitted.text} ({reasons})",
-        advice="widen the Python in pyproject.toml and lock again, or add a base image to the catalogue",
-    )
+def _deletions(connector: Connector, files: Files) -> Iterator[FileChange]:
+    for name in DOOMED:
+        if name in connector.names:
+            path = release.path_of(connector, name)
+            yield FileChange(path, files.read(path), None)
 
 
-def _bumped(connector: Connector) -> str:
-    try:
-        return versions.bump(connector.version, "patch")
-    except EditRefused as error:
-        raise EditRefused(f"migrating {connector.name}: dockerImageTag {error.message}", advice=error.advice) from error
-
-
-def _edited(connector: Connector, root: Path, path: Path, edit: Callable[[str], str]) -> FileChange:
-    """The change of one file; a refusal names it."""
-    shown = path.relative_to(root).as_posix()
-    before = path.read_bytes()
-    try:
-        return FileChange(shown, before, edit(before.decode()).encode())
-    except UnicodeDecodeError as error:
-        raise EditRefused(f"migrating {connector.name}: {shown}: it is not UTF-8 text") from error
-    except EditRefused as error:
-        raise EditRefused(f"migrating {connector.name}: {shown}: {error.message}", advice=error.advice) from error
-
-
-def _metadata(connector: Connector, root: Path, base: BaseImageVersion, version: str) -> FileChange:
+def _metadata(connector: Connector, files: Files, base: BaseImageVersion, version: str) -> FileChange:
     def edit(text: str) -> str:
         text = yaml_text.upsert_scalar(text, ("data", "connectorBuildOptions", "baseImage"), str(base.address))
-        text = yaml_text.set_scalar(text, ("data", "dockerImageTag"), version)
-        for registry in _equal_overrides(connector.data, connector.version):
-            text = yaml_text.set_scalar(text, ("data", "registries", registry, "dockerImageTag"), version)
-        return text
+        return release.with_version(text, connector, version)
 
-    return _edited(connector, root, connector.folder / "metadata.yaml", edit)
+    return release.edited(files, release.path_of(connector, METADATA), edit)
 
 
-def _equal_overrides(data: Any, version: str) -> Iterator[str]:
-    """Registries that repeat the connector's own version; one pinned to an older version stays pinned."""
-    registries = data.get("registries")
-    for name, registry in registries.items() if isinstance(registries, dict) else ():
-        if isinstance(registry, dict) and str(registry.get("dockerImageTag")) == version:
-            yield str(name)
-
-
-def _project(connector: Connector, root: Path, before: str, after: str) -> Iterator[FileChange]:
-    def edit(text: str) -> str:
-        for key in _VERSION_KEYS:
-            if toml_text.get_string(text, key) == before:
-                text = toml_text.set_string(text, key, after)
-        return text
-
-    if "pyproject.toml" in connector.names:
-        yield _edited(connector, root, connector.folder / "pyproject.toml", edit)
-
-
-def _page(
-    connector: Connector,
-    configuration: Configuration,
-    version: str,
-    pull_request: int | None,
-    today: date,
-    subject: str,
-) -> Iterator[FileChange]:
-    if pull_request is None:
+def _readme(connector: Connector, files: Files) -> Iterator[FileChange]:
+    path = release.path_of(connector, "README.md")
+    if "README.md" not in connector.names:
         return
-    path = find.documentation(connector, configuration)
-    if path is None:
-        raise EditRefused(
-            f"migrating {connector.name}: it has no documentation page, so there is no changelog for the new version",
-            advice="write the page that documentationUrl names, or set `docs` in the configuration",
-        )
-    default = git.pull_request_url(configuration.root) or configuration.pull_request_url or None
-    row = changelog.Row(version, today.isoformat(), pull_request, subject)
-    yield _edited(
-        connector, configuration.root, path, lambda page: changelog.insert_row(page, row, default_url=default)
-    )
+    content = files.read(path)
+    try:
+        text = (content or b"").decode()
+    except UnicodeDecodeError:
+        return  # its build section stays as it is: nothing depends on it
+    new = readme.with_build_section(text, connector.name, connector.image_repository)
+    yield FileChange(path, content, new.encode())
+
+
+# --- what the Dockerfile did ----------------------------------------------------------------------
+
+
+def _surroundings(connector: Connector) -> Surroundings:
+    """Answers by looking into the folder, only when asked: most Dockerfiles ask for nothing."""
+    folder = connector.folder
+
+    def kind_of(path: str) -> Literal["file", "folder"] | None:
+        if not path or ".." in path.split("/") or "\0" in path:
+            return None
+        place = folder / path
+        return "folder" if place.is_dir() else "file" if place.is_file() else None
+
+    def mentions(name: str) -> bool:
+        wanted = name.encode()
+        files = (path for path in folder.rglob("*") if path.suffix in _CODE and path.is_file())
+        return any(wanted in path.read_bytes()[:_READ] for path in files)
+
+    return Surroundings(connector.package, kind_of, mentions)
+
+
+def _drafts(connector: Connector, carried: CarriedOver) -> tuple[list[FileChange], list[str], list[str]]:
+    """The drafted files, what is in them, and what is to be carried by hand because there is such a file already."""
+    drafts: list[FileChange] = []
+    done: list[str] = []
+    by_hand: list[str] = []
+    for name, words in ((customization.FILE, carried.declared()), (customization.MODULE, carried.coded())):
+        if words and name in connector.names:
+            by_hand += [f"{word} ({name} is there already)" for word in words]
+        elif words:
+            done += [f"{word} → {name}" for word in words]
+            text = _draft(name, carried)
+            drafts.append(FileChange(release.path_of(connector, name), None, text.encode()))
+    return drafts, done, by_hand
+
+
+def _draft(name: str, carried: CarriedOver) -> str:
+    if name == customization.FILE:
+        return customization_draft.declaration(carried.customization)
+    return customization_draft.module(carried)

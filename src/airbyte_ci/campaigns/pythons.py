@@ -1,6 +1,7 @@
 """Which Pythons a connector admits, by what its own files declare. Nothing of it is run."""
 
 import ast
+import dataclasses
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,11 @@ class AdmittedPythons:
     specifiers: tuple[SpecifierSet, ...]
     source: str
 
+    @property
+    def is_observed(self) -> bool:
+        """Whether nobody declared it: it is what the Dockerfile had, so another may do as well."""
+        return self.source == "Dockerfile"
+
 
 def admitted(connector: Connector) -> AdmittedPythons:
     """From pyproject.toml, else setup.py, else the Dockerfile's own Python; every Python where nothing is said.
@@ -36,6 +42,11 @@ def admitted(connector: Connector) -> AdmittedPythons:
         except (InvalidSpecifier, InvalidVersion) as error:
             raise LockError(f"{connector.relative}/{source}: the Python {text!r} cannot be understood") from error
     return AdmittedPythons("any", (), "")
+
+
+def declared(connector: Connector) -> AdmittedPythons:
+    """As `admitted`, for a connector that is on a base image: what its Dockerfile had says nothing any more."""
+    return admitted(dataclasses.replace(connector, names=connector.names - {"Dockerfile"}))
 
 
 def _declarations(connector: Connector) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,127 @@
+"""Which base image a connector moves to: the newest that its Python admits, or the one that was asked for."""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from packaging.specifiers import SpecifierSet
+
+from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.latest import Choice, admits, latest
+from airbyte_ci.campaigns.pythons import AdmittedPythons
+from airbyte_ci.errors import ConnectorError
+
+_ADVICE = "widen the Python in pyproject.toml and lock again, or add a base image to the catalogue"
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What there is to choose from: the repositories that count, first one first, and what is supported `today`."""
+
+    repositories: tuple[str, ...]
+    catalogue: Catalogue
+    today: datetime.date
+
+    def of(self, repository: str) -> tuple[BaseImageVersion, ...]:
+        """The repository's versions, newest first."""
+        return self.catalogue.of(repository)
+
+    def latest(self, versions: Sequence[BaseImageVersion], specifiers: Sequence[SpecifierSet]) -> Choice:
+        return latest(versions, specifiers, today=self.today)
+
+
+def newest(offered: Offered, admitted: AdmittedPythons) -> Choice:
+    """Of the first repository that has an admitted one; for a Python that only a Dockerfile tells, the nearest.
+
+    Raises ConnectorError that names every reason.
+    """
+    passed: tuple[tuple[BaseImageVersion, str], ...] = ()
+    for repository in offered.repositories:
+        choice = offered.latest(offered.of(repository), admitted.specifiers)
+        if choice.version:
+            return choice
+        passed += choice.passed_over
+    nearest = _nearest(offered, admitted) if admitted.is_observed else None
+    if nearest:
+        return Choice(nearest, ())
+    raise ConnectorError(f"no base image for Python {admitted.text} ({_reasons(passed)})", advice=_ADVICE)
+
+
+def _nearest(offered: Offered, admitted: AdmittedPythons) -> BaseImageVersion | None:
+    """The newest base image of the next higher Python, else of the next lower one."""
+    observed = _minor(admitted.text.removeprefix("=="))
+    for repository in offered.repositories:
+        known = [offered.latest([item], ()).version for item in offered.of(repository)]
+        usable = [item for item in known if item]
+        above = sorted({_minor(item.python) for item in usable if _minor(item.python) > observed})
+        below = sorted({_minor(item.python) for item in usable if _minor(item.python) < observed}, reverse=True)
+        for python in (*above, *below):
+            return next(item for item in usable if _minor(item.python) == python)
+    return None
+
+
+def _minor(python: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in python.split(".")[:2])
+
+
+def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Choice:
+    """The version `wanted` (1.2.0), the newest of a line (1.2 or 1), or `latest`. Raises ConnectorError, UsageError.
+
+    With its repository, `acme/python-connector-base:1.0.0`, it may be of any that the catalogue knows.
+    """
+    if wanted == "latest":
+        return newest(offered, admitted)
+    if ":" in wanted:
+        named = offered.catalogue.named(wanted, offered.repositories)
+        _refuse(named, admitted)
+        return Choice(named, ())
+    passed: tuple[tuple[BaseImageVersion, str], ...] = ()
+    specifiers = () if admitted.is_observed else admitted.specifiers
+    for repository in offered.repositories:
+        known = offered.of(repository)
+        exact = next((item for item in known if item.version == wanted), None)
+        if exact is not None:
+            _refuse(exact, admitted)
+            return Choice(exact, ())
+        choice = offered.latest([item for item in known if item.version.startswith(f"{wanted}.")], specifiers)
+        if choice.version:
+            return choice
+        passed += choice.passed_over
+    if passed:
+        raise ConnectorError(f"no base image {wanted} for Python {admitted.text} ({_reasons(passed)})", advice=_ADVICE)
+    raise ConnectorError(
+        f"the catalogue has no base image {wanted} in {' or '.join(offered.repositories)}",
+        advice="airbyte-ci base-images list",
+    )
+
+
+def within_major(current: BaseImageVersion, offered: Offered, admitted: AdmittedPythons) -> Choice:
+    """The newest of the same major version. Raises ConnectorError where none can be used."""
+    same = [item for item in offered.of(current.repository) if item.semver.major == current.semver.major]
+    choice = offered.latest(same, admitted.specifiers)
+    if choice.version:
+        return choice
+    raise ConnectorError(
+        f"no base image {current.semver.major}.x for Python {admitted.text} ({_reasons(choice.passed_over)})",
+        advice="choose another with --to",
+    )
+
+
+def other_majors(current: BaseImageVersion, offered: Offered, admitted: AdmittedPythons) -> BaseImageVersion | None:
+    """The newest that its Python admits in a higher major version, to be told of."""
+    higher = [item for item in offered.of(current.repository) if item.semver.major > current.semver.major]
+    return offered.latest(higher, admitted.specifiers).version
+
+
+def _refuse(version: BaseImageVersion, admitted: AdmittedPythons) -> None:
+    if version.yanked:
+        raise ConnectorError(f"base image {version.version} is yanked: {version.yanked}", advice="choose another")
+    if not admitted.is_observed and not admits(admitted.specifiers, version.python):
+        raise ConnectorError(
+            f"base image {version.version} has Python {version.python}, and the connector admits {admitted.text}",
+            advice=_ADVICE,
+        )
+
+
+def _reasons(passed: Sequence[tuple[BaseImageVersion, str]]) -> str:
+    return "; ".join(f"{item.version} {reason}" for item, reason in passed) or "the catalogue has none"

@@ -1,0 +1,81 @@
+"""What git knows of the connectors of a campaign, asked once for all of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airbyte_ci.config import Configuration
+from airbyte_ci.connectors import git, history
+from airbyte_ci.connectors.connector import METADATA, Connector
+
+NEVER = "0.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """`released` is each connector's version where this branch left its main one, by folder; `unsaved` says of files
+    how they differ from the last commit, by path; `pull_request_url` is a template with {number}, None if unknown.
+    """
+
+    released: Mapping[str, str] = field(default_factory=dict)
+    unsaved: Mapping[str, str] = field(default_factory=dict)
+    pull_request_url: str | None = None
+
+
+def of(
+    connectors: Sequence[Connector],
+    configuration: Configuration,
+    diffed_branch: str | None = None,
+    doomed: Iterable[str] = (),
+) -> Baseline:
+    """`doomed` are names in a connector's folder that the campaign will delete. Raises ConnectorError, UsageError."""
+    root = configuration.root
+    fork = history.fork_point_if_known(root, diffed_branch)
+    url = git.pull_request_url(root) or configuration.pull_request_url or None
+    return Baseline(_released(connectors, root, fork), _unsaved(connectors, root, doomed), url)
+
+
+def _released(connectors: Sequence[Connector], root: Path, fork: str | None) -> dict[str, str]:
+    if fork is None:
+        return {}
+    by_path = {_path(connector, METADATA): connector for connector in connectors}
+    # What is not there yet was never released: whatever version it has is above that.
+    versions = {connector.relative: NEVER for connector in connectors}
+    for path, content in git.committed(root, fork, list(by_path)).items():
+        connector = by_path[path]
+        version = connector.version if content == (root / path).read_bytes() else _version(content)
+        if version:  # whatever else it was, it was not released
+            versions[connector.relative] = version
+    return versions
+
+
+def _version(content: bytes) -> str:
+    import yaml
+
+    try:
+        document: Any = yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return str(document["data"]["dockerImageTag"])
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, RecursionError):
+        return ""
+
+
+def _unsaved(connectors: Sequence[Connector], root: Path, doomed: Iterable[str]) -> dict[str, str]:
+    names = list(doomed)
+    paths = [_path(connector, name) for connector in connectors for name in names if name in connector.names]
+    committed = git.committed(root, "HEAD", paths)
+    unsaved = {}
+    for path in paths:
+        if committed.get(path) == (root / path).read_bytes():
+            continue
+        # Git itself decides: a checkout may differ from what is committed (line ends, filters).
+        state = git.uncommitted(root, root / path)
+        if state is None and not committed:
+            return {}  # no repository
+        if state:
+            unsaved[path] = state
+    return unsaved
+
+
+def _path(connector: Connector, name: str) -> str:
+    return name if connector.relative == "." else f"{connector.relative}/{name}"

@@ -1,0 +1,58 @@
+"""What a campaign does to one connector, as a value: the edit, and what people and pull requests should know of it."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from airbyte_ci.edits.changelog import Row
+from airbyte_ci.edits.edit import Edit
+from airbyte_ci.errors import ConnectorError
+
+
+class NotApplicable(ConnectorError):
+    """There is nothing to do for this connector: done already, or not the kind that it is done to."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangelogEntry:
+    """The row of the new version. `page` is where it goes; `is_written` says that the edit does it.
+
+    It is not where the number of the pull request is not known yet (then `row.pull_request` is a placeholder), where
+    the person adds it (`text` is the line to paste), or where the page has the version already.
+    """
+
+    row: Row
+    page: str | None
+    is_written: bool
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One connector's part of a campaign.
+
+    `title` is one line for a commit or a pull request, `summary` what it comes to (`0.3.9 → 0.3.10 on …`), `before`
+    and `after` are versions, `notes` is what should be looked at, `next_step` the command to give next.
+    """
+
+    connector: str
+    folder: str
+    title: str
+    summary: str
+    before: str
+    after: str
+    edit: Edit
+    base_image: str | None = None
+    changelog: ChangelogEntry | None = None
+    notes: tuple[str, ...] = ()
+    carried: tuple[str, ...] = ()
+    not_carried: tuple[str, ...] = ()
+    next_step: str = ""
+
+    def with_edit(self, edit: Edit) -> "Change":
+        """The same change with another edit: one that was read from a plan."""
+        return dataclasses.replace(self, edit=edit)
+
+    @property
+    def row_waits(self) -> bool:
+        """Whether the changelog row is still to be written, when the pull request has a number."""
+        return self.changelog is not None and not self.changelog.is_written and not self.changelog.text

@@ -1,0 +1,195 @@
+"""A connector's lock made anew by its own tool (poetry or uv), as a Change: nothing is written in the repository."""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import tempfile
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airbyte_ci.campaigns import release, waiting
+from airbyte_ci.campaigns.baseline import Baseline
+from airbyte_ci.campaigns.change import Change, NotApplicable
+from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.config import Configuration
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.edits.edit import Edit, FileChange
+from airbyte_ci.edits.files import Files
+from airbyte_ci.errors import ConnectorError, EditRefused, LockError
+
+SUBJECT = "Update dependencies"
+# In the order in which a build prefers them. `poetry update --lock` and its like only write the lock.
+_TOOLS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "poetry.lock": ("poetry", ("update", "--lock", "--no-interaction"), ()),
+    "uv.lock": ("uv", ("lock", "--upgrade"), ("lock", "--upgrade-package")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LockDifference:
+    """What a new lock changes: name, version before and after, None where it was not or is no more."""
+
+    packages: tuple[tuple[str, str | None, str | None], ...]
+
+    def __str__(self) -> str:
+        return ", ".join(_shown(*package) for package in self.packages)
+
+
+def lock_name(connector: Connector) -> str | None:
+    """The lock that a tool can refresh; None where there is none."""
+    if "pyproject.toml" not in connector.names:
+        return None
+    return next((name for name in _TOOLS if name in connector.names), None)
+
+
+def plan(
+    connector: Connector,
+    configuration: Configuration,
+    files: Files,
+    baseline: Baseline,
+    entry: Entry,
+    refreshed: Callable[[], bytes],
+) -> Change:
+    """`refreshed` gives the connector's lock made anew; an entry without a text gets one.
+
+    Raises NotApplicable where nothing is newer, LockError where the tool fails, EditRefused, ConnectorError.
+    """
+    try:
+        return _planned(connector, configuration, files, baseline, entry, refreshed)
+    except NotApplicable:
+        raise
+    except (EditRefused, ConnectorError) as error:
+        raise type(error)(f"upgrading {connector.name}: {error.message}", advice=error.advice) from error
+
+
+def _planned(
+    connector: Connector,
+    configuration: Configuration,
+    files: Files,
+    baseline: Baseline,
+    entry: Entry,
+    refreshed: Callable[[], bytes],
+) -> Change:
+    lock = lock_name(connector)
+    if lock is None:
+        raise NotApplicable(f"{connector.name} has no poetry.lock or uv.lock to refresh")
+    path = release.path_of(connector, lock)
+    before, after = files.read(path) or b"", refreshed()
+    difference = compare(before, after)
+    entry = dataclasses.replace(entry, subject=entry.subject or SUBJECT)
+    if not difference.packages:
+        if left := waiting.plan(connector, configuration, files, baseline, entry):
+            return left
+        raise NotApplicable(f"{connector.name}: its dependencies are the newest that it admits")
+    version = release.patched(connector, baseline)
+    row, changelog = release.row(connector, configuration, files, baseline, version, entry)
+    after = release.with_own_version(after.decode(), connector.version, version).encode()
+    changes = [
+        FileChange(path, before, after),
+        release.metadata(connector, files, version),
+        *release.elsewhere(connector, files, version, lock=False),
+        *row,
+    ]
+    return Change(
+        connector.name,
+        connector.relative,
+        f"{connector.name}: {entry.subject[0].lower()}{entry.subject[1:]}",
+        f"{connector.version} → {version} with {_count(difference)}",
+        connector.version,
+        version,
+        Edit.of(changes),
+        connector.base_image,
+        changelog,
+        tuple(_shown(*package) for package in difference.packages),
+        next_step=f"airbyte-ci connectors --name={connector.name} build && git add -A && git commit",
+    )
+
+
+def compare(before: bytes, after: bytes) -> LockDifference:
+    """By the names and versions in `[[package]]`, which poetry and uv both write. Raises LockError."""
+    old, new = _packages(before), _packages(after)
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    return LockDifference(tuple((name, old.get(name), new.get(name)) for name in names))
+
+
+def _packages(content: bytes) -> dict[str, str]:
+    try:
+        document: dict[str, Any] = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LockError(f"the lock cannot be read: {error}") from error
+    versions: dict[str, list[str]] = {}
+    for item in document.get("package", []):
+        # The project itself is in a uv lock; its version is not a dependency's.
+        if {"editable", "virtual"} & set(item.get("source", {})) and item["source"].get("editable", ".") == ".":
+            continue
+        versions.setdefault(str(item.get("name")), []).append(str(item.get("version")))
+    return {name: ", ".join(sorted(found)) for name, found in versions.items()}
+
+
+def refreshed(connector: Connector, root: Path, environment: Mapping[str, str], only: tuple[str, ...] = ()) -> bytes:
+    """The lock as its tool makes it now: everything as new as the project admits, or only the packages in `only`.
+
+    The tool runs in a copy, around which the repository looks as it does (dependencies may be folders of it); nothing
+    of the repository is touched. Raises LockError.
+    """
+    lock = lock_name(connector)
+    if lock is None:
+        raise LockError(f"{connector.relative} has no lock to refresh")
+    tool, arguments, selective = _TOOLS[lock]
+    program = shutil.which(tool, path=environment.get("PATH"))
+    if program is None:
+        raise LockError(f"{lock} needs {tool}, which is not installed", advice=f"install {tool}, for example by pipx")
+    if only and tool == "uv":
+        arguments = (selective[0], *(word for name in only for word in (selective[1], name)))
+    elif only:
+        arguments = (*arguments, *only)
+    with tempfile.TemporaryDirectory(prefix="airbyte-ci-lock-") as name:
+        folder = _copied(connector, root, Path(name))
+        ended = subprocess.run(
+            [program, *arguments],
+            cwd=folder,
+            env={**environment, "POETRY_VIRTUALENVS_CREATE": "false"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if ended.returncode:
+            said = [line for line in (ended.stderr or ended.stdout).strip().splitlines() if line.strip()]
+            raise LockError(f"{tool} {' '.join(arguments)} ended with {ended.returncode}: {' / '.join(said[-3:])}")
+        return (folder / lock).read_bytes()
+
+
+def _copied(connector: Connector, root: Path, target: Path) -> Path:
+    """The connector's small files copied, everything else of the repository on its way linked."""
+    folder, source = target, root
+    for part in Path(connector.relative).parts:
+        for item in os.scandir(source):
+            if item.name not in (part, ".git"):
+                (folder / item.name).symlink_to(item.path)
+        folder, source = folder / part, source / part
+        folder.mkdir()
+    for item in os.scandir(source):
+        if item.name in (".git", ".venv"):
+            continue
+        if item.is_file() and item.name in (*_TOOLS, "pyproject.toml", "poetry.toml", "uv.toml"):
+            shutil.copy2(item.path, folder / item.name)
+        else:
+            (folder / item.name).symlink_to(item.path)
+    return folder
+
+
+def _count(difference: LockDifference) -> str:
+    number = len(difference.packages)
+    return f"{number} package{'s' if number != 1 else ''} changed"
+
+
+def _shown(name: str, before: str | None, after: str | None) -> str:
+    if before is None:
+        return f"+ {name} {after}"
+    return f"− {name} {before}" if after is None else f"{name} {before} → {after}"

@@ -1,0 +1,215 @@
+"""A campaign as a file: every edit of a run, which can be looked at and applied later, exactly as it is.
+
+One JSON object a line: what made it, then a change a line, so that it is written while a run goes on and two plans can
+be compared. A change names the digest of each file before and after, and holds the new content.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airbyte_ci.campaigns.change import Change, ChangelogEntry
+from airbyte_ci.edits.changelog import Row
+from airbyte_ci.edits.edit import Edit, FileChange
+from airbyte_ci.edits.files import Files
+from airbyte_ci.errors import AirbyteCiError, EditRefused
+
+FORMAT = "airbyte-ci plan 1"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """One file of a planned change: digests (`sha256:…`) before and after, None where there is no file."""
+
+    path: str
+    before: str | None
+    after: str | None
+    content: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """One connector's change as it was planned; `change.edit` is empty, for the files were not read."""
+
+    change: Change
+    files: tuple[PlannedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All changes of a run, in the order in which they build on each other; `command` made them."""
+
+    command: str
+    changes: tuple[PlannedChange, ...]
+
+
+def header(command: str) -> str:
+    """The first line of the file."""
+    return json.dumps({"format": FORMAT, "command": command}, ensure_ascii=False) + "\n"
+
+
+def line(change: Change) -> str:
+    """A change as a line of the file."""
+    document: dict[str, Any] = {
+        "connector": change.connector,
+        "folder": change.folder,
+        "title": change.title,
+        "summary": change.summary,
+        "from": change.before,
+        "to": change.after,
+        "baseImage": change.base_image,
+        "changelog": _changelog_document(change.changelog),
+        "notes": list(change.notes),
+        "carriedOver": list(change.carried),
+        "notCarriedOver": list(change.not_carried),
+        "next": change.next_step,
+        "files": [_file_document(item) for item in change.edit.changes],
+    }
+    return json.dumps(document, ensure_ascii=False) + "\n"
+
+
+def read(path: Path) -> Plan:
+    """Raises AirbyteCiError for a file that cannot be read or is no plan, naming the line."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AirbyteCiError(f"reading the plan {path}: {error}") from error
+    number = 0
+    try:
+        first = json.loads(lines[0])
+        if first.get("format") != FORMAT:
+            raise ValueError(f"its format is {first.get('format')!r}, not {FORMAT!r}")
+        changes: list[PlannedChange] = []
+        while number + 1 < len(lines):
+            number += 1
+            changes.append(_planned(json.loads(lines[number])))
+        return Plan(str(first["command"]), tuple(changes))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise AirbyteCiError(f"reading the plan {path}, line {number + 1}: it is not a plan: {error}") from error
+
+
+def verified(plan: Plan, root: Path) -> tuple[tuple[PlannedChange, Edit], ...]:
+    """The edits of a plan against the files as they are, every one checked before the first is given.
+
+    An edit is empty where it is applied already: an interrupted `apply` goes on where it was. Raises EditRefused when
+    any file is neither what the plan was made from nor what it makes.
+    """
+    files = Files(root)
+    applied = _applied(plan, files)
+    result = []
+    for number, planned in enumerate(plan.changes):
+        edit = Edit() if number in applied else _edit(planned, files)
+        files.record(edit, outside="\0")
+        result.append((planned, edit))
+    return tuple(result)
+
+
+def _applied(plan: Plan, files: Files) -> frozenset[int]:
+    """The numbers of the changes whose files are all as they make them, or as a later change of theirs does."""
+    # A page that several connectors share goes from state to state; where it is now tells how far it came.
+    behind: dict[str, int] = {}
+    for number, planned in enumerate(plan.changes):
+        for item in planned.files:
+            if _digest(files.read(item.path)) == item.after:
+                behind[item.path] = number
+    return frozenset(
+        number
+        for number, planned in enumerate(plan.changes)
+        if all(behind.get(item.path, -1) >= number for item in planned.files)
+    )
+
+
+def _edit(planned: PlannedChange, files: Files) -> Edit:
+    changes = []
+    for item in planned.files:
+        content = files.read(item.path)
+        digest = _digest(content)
+        if digest != item.before:
+            what = "is gone" if digest is None else "exists by now" if item.before is None else "has changed"
+            raise EditRefused(
+                f"applying the plan to {planned.change.connector}: {item.path} {what} since, so nothing was written",
+                advice="make the plan again",
+            )
+        changes.append(FileChange(item.path, content, item.content))
+    return Edit.of(changes)
+
+
+def write(path: Path, command: str, changes: Iterable[Change]) -> None:
+    """The whole file at once."""
+    path.write_text(header(command) + "".join(map(line, changes)), "utf-8")
+
+
+# --- documents ------------------------------------------------------------------------------------
+
+
+def _file_document(change: FileChange) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "path": change.path,
+        "before": _digest(change.before),
+        "after": _digest(change.after),
+    }
+    if change.after is not None:
+        try:
+            document["text"] = change.after.decode()
+        except UnicodeDecodeError:
+            document["base64"] = base64.b64encode(change.after).decode()
+    return document
+
+
+def _changelog_document(entry: ChangelogEntry | None) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    return {
+        "version": entry.row.version,
+        "date": entry.row.date,
+        "pullRequest": entry.row.pull_request,
+        "subject": entry.row.subject,
+        "page": entry.page,
+        "isWritten": entry.is_written,
+        "text": entry.text,
+    }
+
+
+def _planned(document: dict[str, Any]) -> PlannedChange:
+    changelog = document["changelog"]
+    change = Change(
+        document["connector"],
+        document["folder"],
+        document["title"],
+        document["summary"],
+        document["from"],
+        document["to"],
+        Edit(),
+        document["baseImage"],
+        None if changelog is None else _changelog_entry(changelog),
+        tuple(document["notes"]),
+        tuple(document["carriedOver"]),
+        tuple(document["notCarriedOver"]),
+        document["next"],
+    )
+    return PlannedChange(change, tuple(_planned_file(item) for item in document["files"]))
+
+
+def _changelog_entry(document: dict[str, Any]) -> ChangelogEntry:
+    row = Row(document["version"], document["date"], document["pullRequest"], document["subject"])
+    return ChangelogEntry(row, document["page"], document["isWritten"], document["text"])
+
+
+def _planned_file(document: dict[str, Any]) -> PlannedFile:
+    content: bytes | None = None
+    if "text" in document:
+        content = document["text"].encode()
+    elif "base64" in document:
+        content = base64.b64decode(document["base64"], validate=True)
+    if _digest(content) != document["after"]:
+        raise ValueError(f"the content of {document['path']} is not what its digest says")
+    FileChange(document["path"], None, content)  # refuses a path that leads out of the repository
+    return PlannedFile(document["path"], document["before"], document["after"], content)
+
+
+def _digest(content: bytes | None) -> str | None:
+    return None if content is None else f"sha256:{hashlib.sha256(content).hexdigest()}"

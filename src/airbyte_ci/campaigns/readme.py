@@ -1,0 +1,62 @@
+"""The build section of a connector's README: how the image is built now that there is no Dockerfile."""
+
+import re
+
+_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_OLD = re.compile(r"\bdocker build\b|\bgradlew\b.*airbyteDocker|\bDockerfile\b")
+_NEW = """\
+
+```bash
+airbyte-ci connectors --name={name} build --output=docker
+```
+
+The image is then `{repository}:dev`.
+
+There is no Dockerfile. The image is made of the base image that `metadata.yaml` names, the locked dependencies and the
+code. What else it needs goes into `build_customization.yaml` (system packages, environment variables, files) or, for
+steps of its own, into `build_customization.py`.
+
+"""
+
+
+def with_build_section(text: str, name: str, repository: str) -> str:
+    """The text with what is below its heading `Build` replaced, where that speaks of a Dockerfile; else as it is."""
+    ending = "\r\n" if "\r\n" in text else "\n"
+    lines = text.split(ending)
+    section = _build_section(lines)
+    if section is None:
+        return text
+    body = "\n".join(lines[section.start : section.stop])
+    if not _OLD.search(body) or re.search(r"\bairbyte-ci\b.*\bbuild\b", body):
+        return text
+    new = _NEW.format(name=name, repository=repository).split("\n")[:-1]
+    if section.stop == len(lines):
+        new = [*new[:-1], *lines[-1:]] if lines[-1] == "" else new[:-1]
+    return ending.join([*lines[: section.start], *new, *lines[section.stop :]])
+
+
+def _build_section(lines: list[str]) -> range | None:
+    """The lines below the last heading `Build` (or `Build the image`), up to the next heading of its rank or above."""
+    headings = list(_headings(lines))
+    found: range | None = None
+    for index, (number, rank, title) in enumerate(headings):
+        if re.fullmatch(r"build(ing)?( (the|your|a) .*(image|connector))?:?", title.lower()):
+            stop = next((at for at, other, _ in headings[index + 1 :] if other <= rank), len(lines))
+            found = range(number + 1, stop)
+    return found
+
+
+def _headings(lines: list[str]) -> list[tuple[int, int, str]]:
+    """Line number, rank and title of each heading; a `#` in a code block is none."""
+    result, fence = [], ""
+    for number, line in enumerate(lines):
+        mark = _FENCE.match(line)
+        if fence:
+            if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
+                fence = ""
+        elif mark:
+            fence = mark[1]
+        elif heading := _HEADING.fullmatch(line):
+            result.append((number, len(heading[1]), heading[2]))
+    return result

@@ -1,0 +1,202 @@
+"""A new version of a connector: everywhere it is written, and its changelog row. What is released is not known here."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from airbyte_ci.campaigns.baseline import Baseline
+from airbyte_ci.campaigns.change import ChangelogEntry
+from airbyte_ci.config import Configuration
+from airbyte_ci.connectors import find
+from airbyte_ci.connectors.connector import METADATA, Connector
+from airbyte_ci.edits import changelog, toml_text, versions, yaml_text
+from airbyte_ci.edits.edit import FileChange
+from airbyte_ci.edits.files import Files
+from airbyte_ci.errors import EditRefused
+
+_VERSION_KEYS = (("tool", "poetry", "version"), ("project", "version"))
+_PLACEHOLDER = "PR_NUMBER"
+_OWN_PACKAGE = re.compile(
+    r'(^\[\[package\]\]\r?\nname = "[^"]+"\r?\nversion = ")([^"]+)'
+    r'("\r?\nsource = \{ (?:editable|virtual) = "\." \})',
+    re.MULTILINE,
+)
+_LABEL = re.compile(r"(\bio\.airbyte\.version[= ][\"']?)(\d[^\s\"']*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the changelog says: the pull request (None: not known yet), the text, the day.
+
+    `is_written` false: the row is given to the person instead.
+    """
+
+    pull_request: int | None
+    subject: str
+    today: date
+    is_written: bool = True
+
+
+def path_of(connector: Connector, name: str) -> str:
+    """The path in the repository of a file of the connector."""
+    return name if connector.relative == "." else f"{connector.relative}/{name}"
+
+
+def edited(files: Files, path: str, edit: Callable[[str], str]) -> FileChange:
+    """The change of one file that is there; a refusal names it."""
+    before = files.read(path)
+    assert before is not None, f"{path} was there a moment ago"
+    try:
+        return FileChange(path, before, edit(before.decode()).encode())
+    except UnicodeDecodeError as error:
+        raise EditRefused(f"{path}: it is not UTF-8 text") from error
+    except EditRefused as error:
+        raise EditRefused(f"{path}: {error.message}", advice=error.advice) from error
+
+
+def patched(connector: Connector, baseline: Baseline, labelled: str | None = None) -> str:
+    """The version of a change that is no feature: one patch above what is released, or what it is if that is above.
+
+    `labelled` is what a Dockerfile's label says: images of that version were built, so the next is above it too.
+    """
+    released = baseline.released.get(connector.relative)
+    current = connector.version
+    try:
+        if labelled and versions.is_semver(labelled) and versions.compare(labelled, current) > 0:
+            return versions.bump(labelled, "patch")
+        versions.bump(current, "patch")
+        if released and versions.is_semver(released) and versions.compare(current, released) > 0:
+            return current
+        return versions.bump(current, "patch")
+    except EditRefused as error:
+        raise EditRefused(f"dockerImageTag {error.message}", advice=error.advice) from error
+
+
+def with_version(text: str, connector: Connector, after: str) -> str:
+    """metadata.yaml with another dockerImageTag, and in the registries that repeat it; pinned ones stay."""
+    if after == connector.version:
+        return text
+    text = yaml_text.set_scalar(text, ("data", "dockerImageTag"), after)
+    for registry in _equal_overrides(connector.data, connector.version):
+        text = yaml_text.set_scalar(text, ("data", "registries", registry, "dockerImageTag"), after)
+    return text
+
+
+def _equal_overrides(data: Any, version: str) -> Iterator[str]:
+    registries = data.get("registries")
+    for name, registry in registries.items() if isinstance(registries, dict) else ():
+        if isinstance(registry, dict) and str(registry.get("dockerImageTag")) == version:
+            yield str(name)
+
+
+def labelled(dockerfile: str) -> str | None:
+    """The version that a Dockerfile's label gives its image."""
+    found = _LABEL.search(dockerfile)
+    return found[2] if found else None
+
+
+def metadata(connector: Connector, files: Files, after: str) -> FileChange:
+    """The change of metadata.yaml where nothing but the version changes."""
+    return edited(files, path_of(connector, METADATA), lambda text: with_version(text, connector, after))
+
+
+def elsewhere(
+    connector: Connector, files: Files, after: str, *, label: bool = False, lock: bool = True
+) -> Iterator[FileChange]:
+    """The same version in pyproject.toml, in uv.lock (`lock`), and in the label of a Dockerfile that stays."""
+    before = connector.version
+
+    def project(text: str) -> str:
+        for key in _VERSION_KEYS:
+            if toml_text.get_string(text, key) == before:
+                text = toml_text.set_string(text, key, after)
+        return text
+
+    def relabelled(text: str) -> str:
+        return _LABEL.sub(lambda found: found[1] + (after if found[2] == before else found[2]), text)
+
+    if after == before:
+        return
+    if "pyproject.toml" in connector.names:
+        yield edited(files, path_of(connector, "pyproject.toml"), project)
+    if lock and "uv.lock" in connector.names:
+        yield edited(files, path_of(connector, "uv.lock"), lambda text: with_own_version(text, before, after))
+    if label and connector.has_dockerfile:
+        yield edited(files, path_of(connector, "Dockerfile"), relabelled)
+
+
+def with_own_version(text: str, before: str, after: str) -> str:
+    """uv.lock with another version of the project that it locks: uv calls it stale otherwise."""
+    return _OWN_PACKAGE.sub(lambda found: found[1] + (after if found[2] == before else found[2]) + found[3], text)
+
+
+def row(
+    connector: Connector, configuration: Configuration, files: Files, baseline: Baseline, version: str, entry: Entry
+) -> tuple[tuple[FileChange, ...], ChangelogEntry]:
+    """The changelog row of the version: the change of the page, none where it is not written now.
+
+    Raises EditRefused when the row could not be written, now or later, unless it is not to be.
+    """
+    number = entry.pull_request if entry.pull_request is not None else _PLACEHOLDER
+    wanted = changelog.Row(version, entry.today.isoformat(), number, entry.subject)
+    page = page_of(connector, configuration)
+    if not entry.is_written:
+        return (), ChangelogEntry(wanted, page, False, _to_paste(files, page, wanted, baseline))
+    if page is None:
+        raise EditRefused(
+            "it has no documentation page, so there is no changelog for the new version",
+            advice="write the page that documentationUrl names, set `docs` in the configuration, or say --no-changelog",
+        )
+    if version == connector.version and has_row(files, page, connector, version):
+        return (), ChangelogEntry(wanted, page, False, "the page has it")
+    try:
+        change = edited(files, page, lambda text: _inserted(text, wanted, baseline, connector))
+    except EditRefused as error:
+        advice = error.advice or "mend the table"
+        raise EditRefused(error.message, advice=f"{advice}, or say --no-changelog to add the row by hand") from error
+    if entry.pull_request is None:
+        return (), ChangelogEntry(wanted, page, False)
+    return (change,), ChangelogEntry(wanted, page, True)
+
+
+def page_of(connector: Connector, configuration: Configuration) -> str | None:
+    """The path of its documentation page in the repository; None where there is none."""
+    path: Path | None = find.documentation(connector, configuration)
+    return path.relative_to(configuration.root).as_posix() if path else None
+
+
+def has_row(files: Files, page: str, connector: Connector, version: str) -> bool:
+    """Whether the page has a row for exactly that version of the connector."""
+    text = (files.read(page) or b"").decode("utf-8", "replace")
+    return changelog.has_row(text, version, section=_section(text, connector))
+
+
+def _inserted(text: str, wanted: changelog.Row, baseline: Baseline, connector: Connector) -> str:
+    section = _section(text, connector)
+    return changelog.insert_row(text, wanted, default_url=baseline.pull_request_url, section=section)
+
+
+def _section(text: str, connector: Connector) -> str | None:
+    """Of a page that several connectors share, the changelog heading that names this one (`CHANGELOG source-x`)."""
+    for found in re.finditer(r"^#{1,6}[ \t]+(.*?change ?log.*?)[ \t]*#*[ \t]*\r?$", text, re.MULTILINE | re.IGNORECASE):
+        if re.search(rf"(?<![\w-]){re.escape(connector.name)}(?![\w-])", found[1]):
+            return found[1]
+    return None
+
+
+def _to_paste(files: Files, page: str | None, wanted: changelog.Row, baseline: Baseline) -> str:
+    """The row as the page would have it, or as any page would."""
+    if page is not None:
+        text = (files.read(page) or b"").decode("utf-8", "replace")
+        try:
+            result = changelog.insert_row(text, wanted, default_url=baseline.pull_request_url)
+            return next(line for line in result.splitlines() if line not in text.splitlines())
+        except (EditRefused, StopIteration):
+            pass
+    number = str(wanted.pull_request)
+    url = baseline.pull_request_url
+    link = f"[{number}]({url.replace('{number}', number)})" if url else number
+    return f"| {wanted.version} | {wanted.date} | {link} | {wanted.subject} |"

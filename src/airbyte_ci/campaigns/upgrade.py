@@ -1,0 +1,176 @@
+"""Moving one connector from one base image to another, as a Change: pure, nothing is written here."""
+
+import dataclasses
+from datetime import date
+
+from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.latest import Choice
+from airbyte_ci.campaigns import base_choice, pythons, release, waiting
+from airbyte_ci.campaigns.base_choice import Offered
+from airbyte_ci.campaigns.baseline import Baseline
+from airbyte_ci.campaigns.change import Change, NotApplicable
+from airbyte_ci.campaigns.pythons import AdmittedPythons
+from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.config import Configuration
+from airbyte_ci.connectors.connector import METADATA, Connector
+from airbyte_ci.edits import yaml_text
+from airbyte_ci.edits.edit import Edit
+from airbyte_ci.edits.files import Files
+from airbyte_ci.errors import ConnectorError, EditRefused
+
+_KEY = ("data", "connectorBuildOptions", "baseImage")
+
+
+def plan(
+    connector: Connector,
+    configuration: Configuration,
+    catalogue: Catalogue,
+    files: Files,
+    baseline: Baseline,
+    entry: Entry,
+    to: str | None = None,
+    *,
+    set_missing: bool = False,
+) -> Change:
+    """Inside the major version unless `to` says otherwise; an entry without a text gets one that names the new base.
+
+    With `set_missing`, a Python connector with neither a base image nor a Dockerfile gets the newest one.
+
+    Raises NotApplicable when there is nothing to do, EditRefused or ConnectorError when it cannot be exact.
+    """
+    try:
+        return _planned(connector, configuration, catalogue, files, baseline, entry, to, set_missing)
+    except NotApplicable:
+        raise
+    except (EditRefused, ConnectorError) as error:
+        raise type(error)(f"upgrading {connector.name}: {error.message}", advice=error.advice) from error
+
+
+def _planned(
+    connector: Connector,
+    configuration: Configuration,
+    catalogue: Catalogue,
+    files: Files,
+    baseline: Baseline,
+    entry: Entry,
+    to: str | None,
+    set_missing: bool,
+) -> Change:
+    written = connector.base_image
+    if written is None and not (set_missing and connector.is_python and not connector.has_dockerfile):
+        raise NotApplicable(
+            f"{connector.name} has no base image yet",
+            advice=f"airbyte-ci connectors --name={connector.name} migrate_to_base_image",
+        )
+    current = catalogue.find(written) if written else None
+    admitted = pythons.declared(connector)
+    choice = _choice(written, current, configuration, catalogue, entry.today, admitted, to)
+    base = choice.version
+    assert base is not None
+    if str(base.address) == written:
+        return _left_to_do(connector, configuration, files, baseline, entry, base)
+    _refuse_older(connector, current, base, to)
+    name = f"{base.address.repository}:{base.version}"
+    entry = dataclasses.replace(entry, subject=entry.subject or _subject(name, current, base))
+    after = release.patched(connector, baseline)
+    row, changelog = release.row(connector, configuration, files, baseline, after, entry)
+    metadata = release.edited(
+        files,
+        release.path_of(connector, METADATA),
+        lambda text: release.with_version(yaml_text.upsert_scalar(text, _KEY, str(base.address)), connector, after),
+    )
+    before = current.version if current else "an unknown one" if written else "none"
+    return Change(
+        connector.name,
+        connector.relative,
+        f"{connector.name}: {entry.subject[0].lower()}{entry.subject[1:]}",
+        f"{connector.version} → {after} on {base.address.name} {before} → {base.version}",
+        connector.version,
+        after,
+        Edit.of([metadata, *release.elsewhere(connector, files, after), *row]),
+        str(base.address),
+        changelog,
+        _notes(current, base, catalogue, entry.today, admitted, choice),
+        next_step=f"airbyte-ci connectors --name={connector.name} build && git add -A && git commit",
+    )
+
+
+def _choice(
+    written: str | None,
+    current: BaseImageVersion | None,
+    configuration: Configuration,
+    catalogue: Catalogue,
+    today: date,
+    admitted: AdmittedPythons,
+    to: str | None,
+) -> Choice:
+    repositories = (current.repository,) if current else configuration.base_image_repositories
+    offered = Offered(repositories, catalogue, today)
+    if to:
+        return base_choice.asked_for(to, offered, admitted)
+    if written is None:
+        return base_choice.newest(offered, admitted)
+    if current is None:
+        raise ConnectorError(
+            f"the catalogue does not have {written}, so what is newer is not known",
+            advice="airbyte-ci base-images refresh, or choose one with --to",
+        )
+    if current.yanked and current.replaced_by:
+        # Whoever yanked it has said where its connectors go.
+        return base_choice.asked_for(current.replaced_by, offered, admitted)
+    return base_choice.within_major(current, offered, admitted)
+
+
+def _refuse_older(
+    connector: Connector, current: BaseImageVersion | None, base: BaseImageVersion, to: str | None
+) -> None:
+    """Down only where it is asked for, or where the present one must not be used."""
+    if current and not to and not current.yanked and base.semver < current.semver:
+        raise NotApplicable(f"{connector.name} uses {current.version}, which is newer than {base.version}")
+
+
+def _subject(name: str, current: BaseImageVersion | None, base: BaseImageVersion) -> str:
+    is_down = current is not None and base.semver < current.semver
+    return f"{'Go back to' if is_down else 'Upgrade'} base image {'' if is_down else 'to '}{name}"
+
+
+def _left_to_do(
+    connector: Connector,
+    configuration: Configuration,
+    files: Files,
+    baseline: Baseline,
+    entry: Entry,
+    base: BaseImageVersion,
+) -> Change:
+    """It is on that base image: what may be left to do is the row of an earlier run without a number."""
+    subject = entry.subject or _subject(f"{base.address.repository}:{base.version}", None, base)
+    entry = dataclasses.replace(entry, subject=subject)
+    left = waiting.plan(connector, configuration, files, baseline, entry)
+    if left is None:
+        raise NotApplicable(f"{connector.name} uses {base.address.name} {base.version} already")
+    return left
+
+
+def _notes(
+    current: BaseImageVersion | None,
+    base: BaseImageVersion,
+    catalogue: Catalogue,
+    today: date,
+    admitted: AdmittedPythons,
+    choice: Choice,
+) -> tuple[str, ...]:
+    notes = [f"{item.version} {reason}" for item, reason in choice.passed_over]
+    if current and current.yanked:
+        notes.append(f"{current.version} is yanked: {current.yanked}")
+    if current and _minor(current.python) != _minor(base.python):
+        notes.append(f"Python {_minor(current.python)} → {_minor(base.python)}")
+    if current and current.user != base.user:
+        notes.append(f"user {current.user} → {base.user}")
+    further = base_choice.other_majors(base, Offered((base.repository,), catalogue, today), admitted)
+    if further:
+        notes.append(f"{further.version} is another major version: --to {further.version}")
+    return tuple(notes)
+
+
+def _minor(python: str) -> str:
+    return ".".join(python.split(".")[:2])

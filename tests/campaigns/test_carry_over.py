@@ -1,0 +1,179 @@
+"""What becomes of what a Dockerfile did: declared, coded, settled with a reason, or told as lost."""
+
+import ast
+import textwrap
+from typing import Literal
+
+import jsonschema
+import pytest
+import yaml
+
+from airbyte_ci.base_images import catalogue
+from airbyte_ci.campaigns import carry_over, customization_draft, dockerfile
+from airbyte_ci.campaigns.carried import CarriedOver, Surroundings
+from airbyte_ci.connectors import customization
+
+BASE = catalogue.shipped().of("docker.io/airbyte/python-connector-base")
+KINDS: dict[str, Literal["file", "folder"]] = {"ca.pem": "file", "conf": "folder", "tools/run.sh": "file"}
+
+
+def decided(text: str, version: str = "1.1.0", mentions: tuple[str, ...] = ()) -> CarriedOver:
+    base = next(item for item in BASE if item.version == version)
+    surroundings = Surroundings("source_x", KINDS.get, lambda name: name in mentions)
+    return carry_over.decide(dockerfile.read(textwrap.dedent(text)), base, surroundings)
+
+
+TEMPLATE = """\
+FROM python:3.9.11-alpine3.15 as base
+FROM base as builder
+WORKDIR /airbyte/integration_code
+RUN apk --no-cache upgrade && pip install --upgrade pip && apk --no-cache add tzdata build-base libffi-dev
+COPY setup.py ./
+RUN pip install --prefix=/install .
+FROM base
+WORKDIR /airbyte/integration_code
+COPY --from=builder /install /usr/local
+COPY --from=builder /usr/share/zoneinfo/Etc/UTC /etc/localtime
+RUN echo "Etc/UTC" > /etc/timezone
+RUN apk --no-cache add bash
+COPY main.py ./
+COPY source_x ./source_x
+ENV AIRBYTE_ENTRYPOINT "python /airbyte/integration_code/main.py"
+ENTRYPOINT ["python", "/airbyte/integration_code/main.py"]
+LABEL io.airbyte.version=0.1.0
+LABEL io.airbyte.name=airbyte/source-x
+"""
+
+
+def test_the_usual_dockerfile_leaves_nothing() -> None:
+    """What hundreds of connectors had is what the base and the build give: nothing is drafted, nothing is lost."""
+    found = decided(TEMPLATE)
+    assert (found.declared(), found.coded(), found.lost) == ((), (), ())
+    assert found.settled == (
+        "Alpine → Debian",
+        "compilers for Alpine (build-base, libffi-dev): Debian's wheels need none",
+    )
+
+
+FROM = "FROM python:3.9-slim\nWORKDIR /airbyte/integration_code\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "declared"),
+    [
+        ("RUN apt-get install -y libxml2-utils bash", ("package libxml2-utils",)),
+        (
+            "RUN apt-get install -y socat build-essential libpq-dev",
+            ("build package build-essential", "build package libpq-dev"),
+        ),
+        ("ENV FLAG=1 TZ=Etc/UTC", ("ENV FLAG",)),
+        ("COPY ca.pem /etc/ssl/ca.pem", ("file /etc/ssl/ca.pem",)),
+        (
+            "COPY ca.pem tools/run.sh ./extra/",
+            ("file /airbyte/integration_code/extra/ca.pem", "file /airbyte/integration_code/extra/run.sh"),
+        ),
+        ("COPY --chmod=755 tools/run.sh /usr/bin/", ("file /usr/bin/run.sh",)),
+        ("COPY conf /conf/", ("file /conf",)),
+        ("USER 1000:1000", ("USER 1000:1000",)),
+        ("USER me\nUSER root", ()),
+        ("WORKDIR ../other", ("WORKDIR /airbyte/other",)),
+        ("ENV CODE_PATH=source_x\nCOPY $CODE_PATH ./$CODE_PATH", ()),
+    ],
+    ids=str,
+)
+def test_what_can_be_declared(text: str, declared: tuple[str, ...]) -> None:
+    """Packages, variables, files, user and folder go into the declaration, which reads back and fits its schema."""
+    found = decided(FROM + text)
+    assert (found.declared(), found.coded(), found.lost) == (declared, (), ())
+    draft = customization_draft.declaration(found.customization)
+    assert customization.parse(draft, "x") == found.customization
+    if declared:
+        jsonschema.validate(yaml.safe_load(draft), customization.schema())
+
+
+@pytest.mark.parametrize(
+    ("text", "coded"),
+    [
+        ("RUN curl -o /usr/bin/x https://x.example", '.with_exec(["curl", "-o", "/usr/bin/x", "https://x.example"])'),
+        ("RUN curl https://x.example | sh", '.with_exec(["sh", "-c", "curl https://x.example | sh"])'),
+        ("RUN echo $HOME 'a b' > /x", """.with_exec(["sh", "-c", "echo $HOME 'a b' > /x"])"""),
+        ('LABEL com.acme.team="a b"', '.with_label("com.acme.team", "a b")'),
+        ('ENTRYPOINT ["/bin/run", "it"]', '.with_entrypoint(["/bin/run", "it"])'),
+        ('ENTRYPOINT ["python", "main_dev.py"]', 'MAIN_FILE_NAME = "main_dev.py"'),
+    ],
+)
+def test_what_needs_a_module(text: str, coded: str) -> None:
+    """Commands, labels and another entry point are drafted as a hook, which is Python that compiles."""
+    found = decided(FROM + text)
+    assert (found.declared(), len(found.coded()), found.lost) == ((), 1, ())
+    module = customization_draft.module(found)
+    ast.parse(module)
+    assert coded in module
+
+
+def test_a_command_after_the_packages_runs_after_them() -> None:
+    """What may need the connector's own packages is drafted for after their installation; what comes before, before."""
+    found = decided(FROM + "RUN setup-a\nCOPY setup.py ./\nRUN pip install .\nRUN setup-b\n")
+    assert (found.before, found.after) == ((("setup-a",),), (("setup-b",),))
+    module = customization_draft.module(found)
+    assert module.index("pre_connector_install") < module.index("setup-a") < module.index("post_connector_install")
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ('RUN pip install "pyyaml~=5.4"', "pip install pyyaml~=5.4"),
+        ("COPY secret.txt /x", "COPY secret.txt /x"),
+        ("ADD https://x.example/y /y", "ADD https://x.example/y /y"),
+        ("COPY --from=nginx /etc/nginx /etc/nginx", "COPY --from=nginx /etc/nginx /etc/nginx"),
+        ("COPY --chown=me ca.pem /x", "COPY --chown=me"),
+        ("ENV PATH=/opt/bin:$PATH", "ENV PATH"),
+        ("EXPOSE 80", "EXPOSE 80"),
+        ("HEALTHCHECK NONE", "HEALTHCHECK NONE"),
+        ('CMD ["spec"]', 'CMD ["spec"]'),
+    ],
+)
+def test_what_cannot_be_carried_is_told(text: str, lost: str) -> None:
+    """Each thing that the image will not have is named as it was written."""
+    assert [item[: len(lost)] for item in decided(FROM + text).lost] == [lost]
+
+
+def test_another_image_is_told() -> None:
+    """Of an image that is not the official Python nothing is known, so it is told."""
+    assert decided("FROM ubuntu:22.04\n").lost == ("FROM ubuntu:22.04: what that image has is not known here",)
+
+
+@pytest.mark.parametrize(
+    ("version", "packages"), [("1.0.0", ("poppler-utils", "socat")), ("1.1.0", ("poppler-utils",)), ("1.2.0", ())]
+)
+def test_what_later_bases_have(version: str, packages: tuple[str, ...]) -> None:
+    """A package that the base has had since some version is carried only to an older one."""
+    found = decided(FROM + "RUN apt-get install -y socat poppler-utils", version)
+    assert found.customization.system_packages == packages
+
+
+def test_language_data_that_the_base_has() -> None:
+    """NLTK's data is drafted as a command, or settled where the base has it."""
+    text = FROM + "RUN pip install .\nRUN python -c \"import nltk; nltk.download('punkt')\"\n"
+    assert decided(text).after == (("python", "-c", "import nltk; nltk.download('punkt')"),)
+    assert decided(text, "1.2.0").settled == ("NLTK data: the base has it",)
+
+
+def test_a_variable_that_the_code_reads_is_carried() -> None:
+    """One that the Dockerfile uses as well is kept where the connector's files speak of it."""
+    text = FROM + "ENV CODE_PATH=source_x\nCOPY $CODE_PATH ./$CODE_PATH\n"
+    assert decided(text).settled == ("ENV CODE_PATH: only the Dockerfile used it",)
+    assert decided(text, mentions=("CODE_PATH",)).customization.env == {"CODE_PATH": "source_x"}
+
+
+def test_git_for_building_only() -> None:
+    """A package of a stage that is not in the image is for building; git only where something comes from git."""
+    text = "FROM python:3.9-slim as b\nRUN apt-get install -y git protobuf-compiler\nFROM python:3.9-slim\n"
+    assert decided(text).customization.build_packages == ("protobuf-compiler",)
+    assert decided(text, mentions=("git+",)).customization.build_packages == ("git", "protobuf-compiler")
+
+
+def test_the_user_of_the_base_is_given() -> None:
+    """A USER that is the base's own needs nothing."""
+    assert not decided(FROM + "USER airbyte", "4.0.2").customization
+    assert decided(FROM + "USER airbyte").customization.user == "airbyte"

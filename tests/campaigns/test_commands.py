@@ -1,0 +1,156 @@
+"""The campaigns as commands: what they print, write and end with."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airbyte_ci.cli import main
+from tests.campaigns.repositories import CONNECTORS, commit, copied, git, snapshot
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Path:
+    return copied("fleet", tmp_path / "fleet")
+
+
+@pytest.fixture
+def run(fleet: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """A command of `connectors` in the example fleet, on a day in 2024: exit code, stdout, stderr."""
+    monkeypatch.setenv("AIRBYTE_CI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1709208000")
+    monkeypatch.chdir(fleet)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        code = main.run([*arguments])
+        return code, *capfd.readouterr()
+
+    return call
+
+
+def test_a_dry_run_a_plan_and_a_run_are_the_same(run: Run, fleet: Path, tmp_path: Path) -> None:
+    """The diff, the plan applied and the real run leave the same files; the first two leave none by themselves."""
+    command = ("connectors", "--all", "migrate_to_base_image", "7")
+    before = snapshot(fleet)
+    code, diff, _ = run(*command, "--dry-run")
+    assert (code, snapshot(fleet)) == (0, before)
+    code, out, _ = run(*command, "--plan", str(tmp_path / "plan.jsonl"))
+    assert (code, snapshot(fleet)) == (0, before)
+    assert f"next: airbyte-ci apply {tmp_path / 'plan.jsonl'}" in out
+    assert run(*command)[0] == 0
+    by_run = snapshot(fleet)
+    assert by_run != before
+    for other in ("diff", "plan"):
+        git(fleet, "stash", "-qu")
+        git(fleet, "stash", "drop", "-q")
+        assert snapshot(fleet) == before
+        if other == "diff":
+            subprocess.run(["git", "apply", "-"], input=diff, text=True, check=True, cwd=fleet)
+        else:
+            code, shown, _ = run("apply", str(tmp_path / "plan.jsonl"), "--dry-run")
+            assert (code, shown) == (0, diff)
+            assert run("apply", str(tmp_path / "plan.jsonl"))[0] == 0
+        assert snapshot(fleet) == by_run
+    code, out, _ = run("apply", str(tmp_path / "plan.jsonl"))
+    assert code == 0
+    assert "4 connectors: 0 applied · 4 skipped" in out
+
+
+def test_a_second_run_changes_nothing(run: Run, fleet: Path) -> None:
+    """Skipped with the reason; named, it is a failure."""
+    assert run("connectors", "--all", "migrate_to_base_image", "7")[0] == 0
+    before = snapshot(fleet)
+    code, out, _ = run("connectors", "--all", "migrate_to_base_image", "7")
+    assert code == 0
+    assert "8 connectors: 0 migrated · 8 skipped" in out
+    code, out, _ = run("connectors", "--name=source-tides", "migrate_to_base_image", "7")
+    assert code == 1
+    assert "migrated already" in out
+    assert snapshot(fleet) == before
+
+
+def test_no_changelog_prints_the_row(run: Run) -> None:
+    """The row to paste, as the page would have it."""
+    code, out, _ = run("connectors", "--name=source-tides", "migrate_to_base_image", "--no-changelog")
+    assert code == 0
+    assert "! add to docs/integrations/sources/tides.md: | 0.2.5   | 2024-02-29 | [PR_NUMBER](https://github" in out
+
+
+def test_results_for_machines(run: Run) -> None:
+    """One object a line, with what was carried over and what waits."""
+    code, out, _ = run("connectors", "--language=python", "migrate_to_base_image", "--json", "--dry-run")
+    assert code == 0
+    found = {item["name"]: item for item in map(json.loads, out.splitlines())}
+    assert found["source-parcels"]["carriedOver"] == ["ENV CODE_PATH → build_customization.yaml"]
+    assert found["source-parcels"]["changelogRowWaits"]
+    assert found["source-parcels"]["diff"].startswith("diff --git")
+    assert found["source-exchange-rates-archive"]["status"] == "skipped"
+
+
+@pytest.mark.parametrize(
+    "words", [("7", "New stream"), ("New stream", "--pr-number=7"), ("New stream", "--pull-request-number", "7")]
+)
+def test_a_bump_as_scripts_call_it(run: Run, fleet: Path, words: tuple[str, ...]) -> None:
+    """The number before the text, or as an option."""
+    code, out, _ = run("connectors", "--name=source-tides", "bump-version", "minor", *words)
+    assert (code, "0.2.4 → 0.3.0" in out) == (0, True)
+    assert "| 0.3.0   | 2024-02-29 | [7](" in (fleet / "docs/integrations/sources/tides.md").read_text()
+
+
+def test_an_upgrade_of_the_fleet(run: Run, fleet: Path) -> None:
+    """Those that are behind move within their major version; the others say why not."""
+    path = fleet / CONNECTORS / "source-weather-stations/metadata.yaml"
+    text = path.read_text()
+    at = text.index("baseImage: ") + len("baseImage: ")
+    path.write_text(text[:at] + "airbyte/python-connector-base:2.0.0" + text[text.index("\n", at) :])
+    commit(fleet)
+    code, out, _ = run("connectors", "--all", "upgrade_base_image", "7")
+    assert code == 0
+    assert "python-connector-base:2.0.0@sha256:" in path.read_text()
+    assert "8 connectors: 2 upgraded · 6 skipped" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["connectors", "migrate_to_base_image", "7"], 2, "migrate what? No connector was selected"),
+        (
+            ["connectors", "--all", "migrate_to_base_image", "7", "--pr-number=8"],
+            2,
+            "two pull requests are given: 7 and 8",
+        ),
+        (["connectors", "--all", "migrate_to_base_image", "seven"], 2, "seven"),
+        (["connectors", "--all", "bump_version", "patch"], 2, "bump_version takes BUMP [PR_NUMBER] CHANGELOG_ENTRY"),
+        (["connectors", "--all", "bump_version", "path", "text"], 2, "there is no bump 'path'"),
+        (
+            ["connectors", "--all", "migrate_to_base_image", "--plan=/nonexistent/p"],
+            2,
+            "writing the plan /nonexistent/p",
+        ),
+        (["apply", "/dev/null"], 1, "reading the plan /dev/null, line 1: it is not a plan"),
+        (["apply", "/nonexistent"], 2, "/nonexistent"),
+        (["--offline", "connectors", "--all", "upgrade_dependencies"], 2, "--offline was given"),
+    ],
+)
+def test_wrong_usage(run: Run, fleet: Path, arguments: list[str], code: int, said: str) -> None:
+    """One clear line, and nothing is changed."""
+    before = snapshot(fleet)
+    ended, out, err = run(*arguments)
+    assert said in out + err
+    assert (ended, snapshot(fleet)) == (code, before)
+
+
+def test_dependencies_without_their_tool(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is missing is named, with how to get it; nothing to refresh is a skip."""
+    git_only = tmp_path / "bin"
+    git_only.mkdir()
+    (git_only / "git").symlink_to("/usr/bin/git")
+    monkeypatch.setenv("PATH", str(git_only))
+    code, out, _ = run("connectors", "--name=source-tides", "--name=source-ledger", "upgrade_dependencies")
+    assert code == 1
+    assert "source-tides: poetry.lock needs poetry, which is not installed" in out
+    assert "source-ledger has no poetry.lock or uv.lock to refresh" in out

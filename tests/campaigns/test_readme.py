@@ -1,0 +1,65 @@
+"""The build section of a README: brought up to date once, and nothing else."""
+
+import pytest
+
+from airbyte_ci.campaigns.readme import with_build_section
+
+TEXT = """\
+# Source
+
+#### Build & activate the environment
+docker build is not spoken of here
+
+### Locally running the connector docker image
+
+#### Build
+First, build:
+```
+# Build
+docker build . -t acme/source-x:dev
+```
+In the Dockerfile.
+
+#### Run
+Then run.
+"""
+
+
+def updated(text: str) -> str:
+    return with_build_section(text, "source-x", "acme/source-x")
+
+
+def test_the_section_is_replaced() -> None:
+    """What is below the heading, and only that; the code block's comment is no heading."""
+    result = updated(TEXT)
+    head, tail = TEXT.partition("First, build")[0], TEXT[TEXT.index("#### Run") :]
+    assert result.startswith(f"{head}\n```bash\nairbyte-ci connectors --name=source-x build --output=docker\n```\n")
+    assert result.endswith(f"\n\n{tail}")
+    assert "docker build ." not in result
+    assert updated(result) == result
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# Build\n\nnothing of the kind\n",
+        TEXT.replace("#### Build\n", "#### How\n"),
+        TEXT.replace("First, build:", "airbyte-ci connectors --name source-x build"),
+    ],
+)
+def test_what_is_not_old_stays(text: str) -> None:
+    """No such section, none that speaks of a Dockerfile, or one that names the new command."""
+    assert updated(text) == text
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\n\n"])
+def test_the_end_of_the_file_stays(ending: str) -> None:
+    """Where it is the last section the file ends as it did."""
+    result = updated("# Build\n\ndocker build ." + ending)
+    assert result.endswith("`build_customization.py`." + ending[:1])
+
+
+def test_line_ends_stay() -> None:
+    """A file with carriage returns has them in the new lines too."""
+    assert updated(TEXT.replace("\n", "\r\n")) == updated(TEXT).replace("\n", "\r\n")

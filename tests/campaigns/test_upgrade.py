@@ -1,0 +1,184 @@
+"""Moving from one base image to another: which one, the version, the row, and nothing else."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from airbyte_ci.base_images import catalogue
+from airbyte_ci.campaigns import baseline, upgrade
+from airbyte_ci.campaigns.change import Change, NotApplicable
+from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.edits.files import Files
+from airbyte_ci.errors import ConnectorError
+from tests.campaigns.repositories import CONNECTORS, commit, copied, git, opened
+
+REPOSITORY = "docker.io/airbyte/python-connector-base"
+NAME = "source-weather-stations"
+PATH = f"{CONNECTORS}/{NAME}/metadata.yaml"
+
+
+def version(number: str, python: str, **more: object) -> dict[str, object]:
+    digest = f"sha256:{number.replace('.', '').replace('-rc', '').ljust(64, '0')}"
+    return {"version": number, "address": f"{REPOSITORY}:{number}@{digest}", "python": python, **more}
+
+
+KNOWN = catalogue.parse(
+    yaml.safe_dump(
+        {
+            REPOSITORY: [
+                version("4.1.0", "3.11"),
+                version("3.9.0", "3.14"),
+                version("2.2.0", "3.10", yanked="leaks"),
+                version("2.1.1", "3.10", yanked="leaks too", **{"replaced-by": "2.0.0"}),
+                version("2.1.0", "3.10", user="airbyte"),
+                version("2.0.0", "3.10"),
+                version("1.2.0", "3.9"),
+                version("1.1.0", "3.9"),
+            ]
+        }
+    ),
+    "the test's catalogue",
+)
+
+
+def address(number: str) -> str:
+    return str(next(item.address for item in KNOWN.versions if item.version == number))
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Path:
+    return copied("fleet", tmp_path / "fleet")
+
+
+def on(fleet: Path, base: str) -> None:
+    """Puts the connector, made to admit Python 3.9 as well, on a base image; committed."""
+    text = (fleet / PATH).read_text()
+    line = next(line for line in text.splitlines() if "baseImage:" in line)
+    comment = line.partition("  #")[1] + line.partition("  #")[2]
+    (fleet / PATH).write_text(text.replace(line, f"{line.partition('baseImage:')[0]}baseImage: {base}{comment}"))
+    project = fleet / CONNECTORS / NAME / "pyproject.toml"
+    project.write_text(project.read_text().replace("^3.10,<3.14", "^3.9,<3.14"))
+    commit(fleet)
+
+
+def planned(fleet: Path, to: str | None = None, pull_request: int | None = 12, name: str = NAME) -> Change:
+    configuration, connectors = opened(fleet)
+    known = baseline.of([connectors[name]], configuration)
+    entry = Entry(pull_request, "", date(2024, 6, 4))
+    return upgrade.plan(connectors[name], configuration, KNOWN, Files(fleet), known, entry, to)
+
+
+@pytest.mark.parametrize(
+    ("base", "to", "expected"),
+    [
+        (address("1.1.0"), None, "1.2.0"),
+        (address("2.2.0"), None, "2.1.0"),
+        (address("2.1.1"), None, "2.0.0"),
+        ("airbyte/python-connector-base:1.2.0", None, "1.2.0"),
+        ("airbyte/python-connector-base:1.1.0", None, "1.2.0"),
+        (address("1.1.0"), "latest", "4.1.0"),
+        (address("1.1.0"), "2", "2.1.0"),
+        (address("2.1.0"), "1.1.0", "1.1.0"),
+        (f"{REPOSITORY}:9.9.9@sha256:{'9' * 64}", "2.0.0", "2.0.0"),
+    ],
+)
+def test_the_base_that_is_moved_to(fleet: Path, base: str, to: str | None, expected: str) -> None:
+    """The newest of the major version, which is not yanked; what was asked for, up or down; a whole address always."""
+    on(fleet, base)
+    plan = planned(fleet, to)
+    assert plan.base_image == address(expected)
+    plan.edit.apply(fleet)
+    text = (fleet / PATH).read_text()
+    assert f"baseImage: {address(expected)}" in text
+    assert "# a certified base: change it with airbyte-ci only" in text
+
+
+def test_three_lines_change(fleet: Path) -> None:
+    """The address, the version wherever it is, and one row more; the version goes up when the base goes down too."""
+    on(fleet, address("2.1.0"))
+    plan = planned(fleet, "1.1.0")
+    counts = {path.rpartition("/")[2]: (added, removed) for path, added, removed in plan.edit.counts()}
+    assert counts == {"metadata.yaml": (2, 2), "pyproject.toml": (1, 1), "weather-stations.md": (1, 0)}
+    assert (plan.before, plan.after) == ("1.4.2", "1.4.3")
+    assert plan.changelog is not None
+    assert plan.changelog.row.subject == "Go back to base image airbyte/python-connector-base:1.1.0"
+
+
+def test_what_changes_with_the_base_is_told(fleet: Path) -> None:
+    """Another Python, another user, and the next major version."""
+    on(fleet, address("1.1.0"))
+    assert planned(fleet, "2").notes == (
+        "2.2.0 yanked: leaks",
+        "2.1.1 yanked: leaks too",
+        "Python 3.9 → 3.10",
+        "user root → airbyte",
+        "4.1.0 is another major version: --to 4.1.0",
+    )
+
+
+@pytest.mark.parametrize("base", ["1.2.0", "2.1.0"])
+def test_the_newest_stays(fleet: Path, base: str) -> None:
+    """On the newest of its major version there is nothing to do."""
+    on(fleet, address(base))
+    with pytest.raises(NotApplicable, match=f"uses python-connector-base {base} already"):
+        planned(fleet)
+
+
+def test_the_row_that_waits_is_filled_in(fleet: Path) -> None:
+    """Without a number everything but the row; with it later only the row; the version is bumped once."""
+    on(fleet, address("1.1.0"))
+    git(fleet, "update-ref", "refs/remotes/origin/main", "main")
+    first = planned(fleet, pull_request=None)
+    assert first.row_waits
+    first.edit.apply(fleet)
+    commit(fleet)
+    second = planned(fleet)
+    assert [change.path for change in second.edit.changes] == ["docs/integrations/sources/weather-stations.md"]
+    assert (second.before, second.after) == ("1.4.2", "1.4.3")
+    second.edit.apply(fleet)
+    with pytest.raises(NotApplicable):
+        planned(fleet)
+    third = planned(fleet, "2.0.0")
+    assert (third.before, third.after) == ("1.4.3", "1.4.3")
+
+
+@pytest.mark.parametrize(
+    ("base", "to", "said"),
+    [
+        (f"{REPOSITORY}:9.9.9@sha256:{'9' * 64}", None, "the catalogue does not have"),
+        (address("1.1.0"), "2.2.0", "base image 2.2.0 is yanked: leaks"),
+        (address("1.1.0"), "3.9.0", "has Python 3.14, and the connector admits"),
+        (address("1.1.0"), "7", "the catalogue has no base image 7"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(fleet: Path, base: str, to: str | None, said: str) -> None:
+    """An unknown base, a yanked one, one with another Python: the reason is told."""
+    on(fleet, base)
+    with pytest.raises(ConnectorError, match=f"^upgrading {NAME}: .*{said}"):
+        planned(fleet, to)
+
+
+def test_a_connector_with_a_dockerfile_is_to_be_migrated(fleet: Path) -> None:
+    """What has no base image yet is sent to the other command."""
+    with pytest.raises(NotApplicable) as caught:
+        planned(fleet, name="source-parcels")
+    assert "migrate_to_base_image" in str(caught.value)
+
+
+def test_a_connector_without_any_gets_one_where_that_is_asked(fleet: Path) -> None:
+    """A new connector, with neither a Dockerfile nor a base image, gets the newest; one with a Dockerfile does not."""
+    git(fleet, "rm", "-q", f"{CONNECTORS}/source-tides/Dockerfile")
+    commit(fleet)
+    configuration, connectors = opened(fleet)
+    entry = Entry(12, "", date(2024, 6, 4))
+
+    def given(name: str, *, set_missing: bool) -> Change:
+        known = baseline.of([connectors[name]], configuration)
+        return upgrade.plan(connectors[name], configuration, KNOWN, Files(fleet), known, entry, set_missing=set_missing)
+
+    assert given("source-tides", set_missing=True).base_image == address("4.1.0")
+    for name, set_missing in (("source-tides", False), ("source-parcels", True), ("source-ledger", True)):
+        with pytest.raises(NotApplicable):
+            given(name, set_missing=set_missing)
