@@ -1,0 +1,126 @@
+"""All checks, listed by hand in the order in which they are shown, and bound to what each of them needs to know."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.checks import (
+    base_image_address,
+    base_image_allowed,
+    base_image_exists,
+    base_image_latest,
+    base_image_supported,
+    base_image_used,
+    base_image_yanked,
+    built_and_tested,
+    changelog_row,
+    docs_page,
+    hook_approved,
+    hook_effect,
+    hook_owned,
+    metadata_schema,
+    no_dockerfile,
+    version_in_pyproject,
+    version_increment,
+    version_semver,
+)
+from airbyte_ci.checks.base_image_exists import Exists
+from airbyte_ci.checks.base_image_latest import Admitted
+from airbyte_ci.checks.branch import Branch
+from airbyte_ci.checks.hook_owned import Ownership
+from airbyte_ci.checks.mending import Mending
+from airbyte_ci.checks.reviews import Reviews
+from airbyte_ci.checks.rule import Check, Checked, Finding, Rule, Verdict, unverified
+from airbyte_ci.checks.texts import Texts
+from airbyte_ci.checks.weights import Weights
+from airbyte_ci.config import Configuration
+from airbyte_ci.connectors import find
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import ConnectorError
+from airbyte_ci.oci.store import Store
+
+RULES: tuple[Rule, ...] = (
+    no_dockerfile.RULE,
+    base_image_used.RULE,
+    base_image_address.RULE,
+    base_image_allowed.RULE,
+    base_image_exists.RULE,
+    base_image_yanked.RULE,
+    base_image_supported.RULE,
+    base_image_latest.RULE,
+    version_semver.RULE,
+    version_increment.RULE,
+    version_in_pyproject.RULE,
+    docs_page.RULE,
+    changelog_row.RULE,
+    built_and_tested.BUILT,
+    built_and_tested.TESTED,
+    hook_owned.RULE,
+    hook_approved.RULE,
+    hook_effect.RULE,
+    metadata_schema.RULE,
+)
+IDS = tuple(rule.id for rule in RULES)
+
+
+def bound(
+    configuration: Configuration,
+    catalogue: Catalogue,
+    *,
+    mending: Mending,
+    today: date,
+    admitted: Admitted,
+    branch: Callable[[], Branch | None],
+    exists: Exists | None,
+    store: Store | None,
+    ownership: Callable[[], Ownership],
+    reviews: Callable[[], Reviews | str],
+) -> tuple[Check, ...]:
+    """The checks, ready to be applied to connectors.
+
+    `branch`, `ownership` and `reviews` are slow to learn and asked when a check first needs them; they remember.
+    `exists` asks a registry (None: offline), `store` may be None where nothing was ever kept.
+    """
+    texts = Texts()
+    root, allowed = configuration.root, configuration.base_image_repositories
+
+    def page(connector: Connector) -> Path | None:
+        return find.documentation(connector, configuration)
+
+    runs: dict[Rule, Callable[[Connector], Verdict]] = {
+        no_dockerfile.RULE: lambda item: no_dockerfile.check(item, mending),
+        base_image_used.RULE: lambda item: base_image_used.check(item, mending),
+        base_image_address.RULE: lambda item: base_image_address.check(item, mending),
+        base_image_allowed.RULE: lambda item: base_image_allowed.check(item, allowed),
+        base_image_exists.RULE: lambda item: base_image_exists.check(item, exists, mending),
+        base_image_yanked.RULE: lambda item: base_image_yanked.check(item, catalogue, mending),
+        base_image_supported.RULE: lambda item: base_image_supported.check(item, catalogue, today, mending),
+        base_image_latest.RULE: lambda item: base_image_latest.check(item, catalogue, admitted, today, mending),
+        version_semver.RULE: lambda item: version_semver.check(item, mending),
+        version_increment.RULE: lambda item: version_increment.check(item, branch(), mending),
+        version_in_pyproject.RULE: lambda item: version_in_pyproject.check(item, texts, mending),
+        docs_page.RULE: lambda item: docs_page.check(item, page),
+        changelog_row.RULE: lambda item: changelog_row.check(item, root, page, texts, mending),
+        built_and_tested.BUILT: lambda item: built_and_tested.check(item, store, "built", mending),
+        built_and_tested.TESTED: lambda item: built_and_tested.check(item, store, "tested", mending),
+        hook_owned.RULE: lambda item: hook_owned.check(item, ownership, mending),
+        hook_approved.RULE: lambda item: hook_approved.check(item, ownership, mending.pull_request, reviews),
+        hook_effect.RULE: lambda item: hook_effect.check(item, store, mending),
+        metadata_schema.RULE: lambda item: metadata_schema.check(item, texts, mending),
+    }
+    return tuple(Check(rule, runs[rule]) for rule in RULES)
+
+
+def apply(checks: Sequence[Check], connector: Connector, weights: Weights) -> Checked:
+    """Every check's verdict about one connector."""
+    findings = (Finding(check.rule, weights.of(check.rule, connector), _verdict(check, connector)) for check in checks)
+    return Checked(connector.name, connector.relative, tuple(findings))
+
+
+def _verdict(check: Check, connector: Connector) -> Verdict:
+    """What a check cannot find out for a connector must not keep it from the others."""
+    try:
+        return check.run(connector)
+    except ConnectorError as error:
+        return unverified(error.message, error.advice or "")

@@ -1,0 +1,52 @@
+"""The base image's digest exists in its registry, whichever that is."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+
+from airbyte_ci.checks import base_image_address
+from airbyte_ci.checks.mending import Mending
+from airbyte_ci.checks.rule import OK, Rule, Verdict, failed, unverified
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import AirbyteCiError, BlobNotFound
+from airbyte_ci.oci.reference import Reference
+
+RULE = Rule(
+    id="base-image-exists",
+    point=2,
+    label="latest base",
+    title="The base image's digest exists in its registry.",
+    why="A digest that nobody can pull fails every build, and a mistyped one looks like any other.",
+)
+
+Exists = Callable[[Reference], object]
+
+
+def check(connector: Connector, exists: Exists | None, mending: Mending) -> Verdict:
+    """`exists` asks the registry and raises BlobNotFound or RegistryError; None: the network may not be used."""
+    reference = base_image_address.reference_of(connector)
+    if isinstance(reference, Verdict):
+        return reference
+    if reference.digest is None:
+        return base_image_address.NO_ADDRESS
+    if exists is None:
+        return unverified("offline, so the registry was not asked", "run it again without --offline")
+    try:
+        exists(reference)
+    except BlobNotFound:
+        return failed(
+            f"{reference.registry} has no {reference.repository}@{reference.digest.short}",
+            mending.upgrade(connector, "latest"),
+            base_image_address.place(connector),
+        )
+    except AirbyteCiError as error:
+        return unverified(error.message, error.advice or "")
+    return OK
+
+
+def together(
+    connectors: Iterable[Connector], resolve: Callable[[Reference], object], executor: Executor
+) -> Callable[[Reference], object]:
+    """Asks about all their base images at once, each address once; what comes answers as `Exists` does."""
+    references = {base_image_address.reference_of(connector) for connector in connectors}
+    asked = {item: executor.submit(resolve, item) for item in references if isinstance(item, Reference) and item.digest}
+    return lambda reference: asked[reference].result()

@@ -1,0 +1,52 @@
+"""The guide's point 2: the base image is the latest one that the connector's Python admits."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from packaging.specifiers import SpecifierSet
+
+from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.base_images.latest import latest
+from airbyte_ci.checks import base_image_address
+from airbyte_ci.checks.base_image_yanked import unknown
+from airbyte_ci.checks.mending import Mending
+from airbyte_ci.checks.rule import OK, Rule, Verdict, failed, unverified
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import LockError
+
+RULE = Rule(
+    id="base-image-latest",
+    point=2,
+    label="latest base",
+    title="The base image is the newest release of its major version whose Python the connector admits.",
+    why="Small upgrades that everybody makes are safe; large ones after years are not.",
+    severity="warning",
+)
+
+# The alternatives of Pythons that a connector admits; none of them: every Python. Raises LockError.
+Admitted = Callable[[Connector], Sequence[SpecifierSet]]
+
+
+def check(connector: Connector, catalogue: Catalogue, admitted: Admitted, today: date, mending: Mending) -> Verdict:
+    """A newer major version is a change that a person decides on, so being behind it is nothing to complain about."""
+    reference = base_image_address.reference_of(connector)
+    if isinstance(reference, Verdict):
+        return reference
+    used = catalogue.find(str(reference))
+    if used is None:
+        return unknown(connector)
+    same = [item for item in catalogue.of(used.repository) if item.semver.major == used.semver.major]
+    newer = [item for item in same if item.semver > used.semver]
+    if latest(newer, (), today=today).version is None:
+        return OK  # whatever it admits, and its files need not be read
+    try:
+        newest = latest(newer, admitted(connector), today=today).version
+    except LockError as error:
+        return unverified(error.message, error.advice or "")
+    if newest is None:
+        return OK
+    return failed(
+        f"it is on {used.address.name} {used.version}, and {newest.version} is there",
+        mending.upgrade(connector),
+        base_image_address.place(connector),
+    )

@@ -1,0 +1,35 @@
+"""The base image is still supported."""
+
+from datetime import date
+
+from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.checks import base_image_address
+from airbyte_ci.checks.base_image_yanked import unknown
+from airbyte_ci.checks.mending import Mending
+from airbyte_ci.checks.rule import OK, Rule, Verdict, failed
+from airbyte_ci.connectors.connector import Connector
+
+RULE = Rule(
+    id="base-image-supported",
+    point=2,
+    label="latest base",
+    title="The base image is supported: the catalogue's date for it is not over.",
+    why="After that day nobody mends what is found in it.",
+)
+
+
+def check(connector: Connector, catalogue: Catalogue, today: date, mending: Mending) -> Verdict:
+    """A version without a date is supported until one is set."""
+    reference = base_image_address.reference_of(connector)
+    if isinstance(reference, Verdict):
+        return reference
+    version = catalogue.find(str(reference))
+    if version is None:
+        return unknown(connector)
+    if not version.is_expired(today):
+        return OK
+    return failed(
+        f"{version.address.name} {version.version} was supported until {version.supported_until}",
+        mending.upgrade(connector, "latest"),
+        base_image_address.place(connector),
+    )

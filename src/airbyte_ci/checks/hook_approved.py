@@ -1,0 +1,57 @@
+"""The guide's point 6, done: on a pull request that changes it, one of the owners approved the customisation."""
+
+from collections.abc import Callable
+
+from airbyte_ci.checks import hook_owned
+from airbyte_ci.checks.hook_owned import Ownership
+from airbyte_ci.checks.reviews import Reviews, team_of
+from airbyte_ci.checks.rule import OK, Rule, Verdict, failed, inapplicable, unverified
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import AirbyteCiError
+
+RULE = Rule(
+    id="hook-approved",
+    point=6,
+    label="hook",
+    title="On a pull request that changes build_customization.py (or .yaml), one of its owners approved.",
+    why="A line in CODEOWNERS asks for a review; only the review is one.",
+    severity="error",
+)
+
+
+def check(
+    connector: Connector,
+    ownership: Callable[[], Ownership],
+    pull_request: int | None,
+    reviews: Callable[[], Reviews | str],
+) -> Verdict:
+    """`reviews` gives what asks GitHub about the pull request, or why it cannot be asked."""
+    hooks = hook_owned.files(connector)
+    if not hooks:
+        return hook_owned.NO_HOOK
+    if pull_request is None:
+        return inapplicable("not on a pull request (--pull-request)")
+    asking, known = reviews(), ownership()
+    if isinstance(asking, str):
+        return unverified(asking)
+    try:
+        changed = [place for place in hooks if asking.changes(known.prefix + place.path)]
+        if not changed:
+            return inapplicable(f"pull request {pull_request} does not change it")
+        for place in changed:
+            owners = known.approvers(place)
+            if owners and not asking.approved_by(owners):
+                told = " or ".join(owners)
+                return failed(
+                    f"{place.path.rpartition('/')[2]} is not approved by {told}", _ask(pull_request, owners), place
+                )
+    except AirbyteCiError as error:
+        return unverified(error.message, error.advice or "")
+    # What nobody owns nobody can approve; that it has no owner is the other rule's to tell.
+    return OK if all(known.approvers(place) for place in changed) else inapplicable("nobody owns it")
+
+
+def _ask(pull_request: int, owners: tuple[str, ...]) -> str:
+    """The command that requests a review."""
+    names = ",".join("/".join(team) if (team := team_of(owner)) else owner.removeprefix("@") for owner in owners)
+    return f"gh pr edit {pull_request} --add-reviewer {names}"

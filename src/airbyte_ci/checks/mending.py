@@ -1,0 +1,58 @@
+"""The commands that mend what a check finds, as a person would type them."""
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from airbyte_ci.checks.rule import Place
+from airbyte_ci.connectors.connector import Connector
+
+
+@dataclass(frozen=True, slots=True)
+class Mending:
+    """`root` is the repository's and `here` where the person is; both absolute.
+
+    `pull_request` is the one that the checks run for, if any: its number goes into the changelog.
+    """
+
+    root: Path
+    here: Path
+    pull_request: int | None = None
+
+    def build(self, connector: Connector) -> str:
+        return _command(connector, "build")
+
+    def test(self, connector: Connector) -> str:
+        return _command(connector, "test")
+
+    def approve(self, connector: Connector) -> str:
+        """Writes anew what its customisation changes, for its owners to review."""
+        return _command(connector, "approve_customization")
+
+    def migrate(self, connector: Connector) -> str:
+        return _command(connector, "migrate_to_base_image", *self._number())
+
+    def upgrade(self, connector: Connector, to: str = "") -> str:
+        """To the newest of the major version; `to` is another version, or `latest` where that is no way out."""
+        return _command(connector, "upgrade_base_image", *self._number(), *(("--to", to) if to else ()))
+
+    def bump(self, connector: Connector, kind: str) -> str:
+        """`kind` is patch, rc, version:X; that of the present version only adds its changelog row."""
+        number = self._number() or ("PR_NUMBER",)
+        return _command(connector, "bump_version", kind, *number, "what changed")
+
+    def edit(self, place: Place) -> str:
+        """Opens the file in the person's editor."""
+        return f"$EDITOR {f'+{place.line} ' if place.line else ''}{self.path(place.path)}"
+
+    def path(self, path: str) -> str:
+        """A path below the root as the person would type it."""
+        return shlex.quote(os.path.relpath(self.root / path, self.here))
+
+    def _number(self) -> tuple[str, ...]:
+        return (str(self.pull_request),) if self.pull_request else ()
+
+
+def _command(connector: Connector, *words: str) -> str:
+    return shlex.join(["airbyte-ci", "connectors", f"--name={connector.name}", *words])

@@ -1,0 +1,40 @@
+"""Where in a connector's files something stands, for reports that point at a line; read only when something failed."""
+
+from collections.abc import Sequence
+
+from airbyte_ci.checks.rule import Place
+from airbyte_ci.connectors.connector import METADATA, Connector
+from airbyte_ci.edits import yaml_events
+from airbyte_ci.errors import EditRefused
+
+
+def file(connector: Connector, name: str) -> Place:
+    """A file of the connector's folder."""
+    return Place(name if connector.relative == "." else f"{connector.relative}/{name}")
+
+
+def in_metadata(connector: Connector, *keys: str) -> Place:
+    """The line of metadata.yaml where the last of the nested `keys` stands that is there."""
+    place = file(connector, METADATA)
+    try:
+        text = (connector.folder / METADATA).read_text("utf-8", errors="replace")
+        return Place(place.path, _line(text, keys))
+    except (OSError, EditRefused):
+        return place
+
+
+def line_with(text: str, start: str) -> int:
+    """The number of the first line that starts with this, blanks aside; 0 when there is none."""
+    numbered = enumerate(text.splitlines(), 1)
+    return next((number for number, line in numbered if line.lstrip().startswith(start)), 0)
+
+
+def _line(text: str, keys: Sequence[str]) -> int:
+    node, offset = yaml_events.read(text).root, 0
+    for key in keys:
+        pair = next((pair for pair in node.pairs if pair[0].event.value == key), None)
+        if pair is None:
+            break
+        name, node = pair
+        offset = name.start
+    return text.count("\n", 0, offset) + 1

@@ -1,0 +1,109 @@
+"""How the last build and the last test of exactly these files of a connector ended, kept in the store.
+
+    built, tested     action "connector-built" or "connector-tested", version 1, of {connector, inputs} → Result
+    known             action "connector-results", version 1, of {connector} → {}: there may be results of it
+
+`connector` is its image repository. `inputs` is the digest of its folder's files: those that git does not ignore, by
+path, mode and content. Whoever builds or tests remembers the result here, under the digest that was taken *before*;
+the checks read it. A connector of which nothing was ever kept costs one look-up, and its files are not read.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from airbyte_ci.connectors import git
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import ConnectorError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import canonical_json
+from airbyte_ci.oci.store import Store, action_key
+
+Kind = Literal["built", "tested"]
+FORMAT_VERSION = 1
+# Made by tools that run in the folder; only looked at where there is no git to say what is ignored.
+_JUNK = frozenset({".git", ".venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "build", "dist"})
+# Credentials lie there while tests run; they are never committed, and tests of others would not know them.
+_SECRETS = "secrets"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How it ended: `ok`, what to tell of it in one line, and when (ISO 8601, UTC)."""
+
+    ok: bool
+    summary: str = ""
+    at: str = ""
+
+
+def remember(store: Store, connector: Connector, inputs: Digest, kind: Kind, result: Result) -> None:
+    """Keeps a result; a later one of the same inputs replaces it."""
+    value = {"ok": result.ok, "summary": result.summary, "at": result.at}
+    store.remember(_key(connector, inputs, kind), value)
+    store.remember(_known(connector), {})
+
+
+def recall(store: Store, connector: Connector, inputs: Digest, kind: Kind) -> Result | None:
+    """The result for exactly these inputs."""
+    value = store.recall(_key(connector, inputs, kind))
+    return None if value is None else Result(bool(value.get("ok")), str(value["summary"]), str(value["at"]))
+
+
+def is_known(store: Store, connector: Connector) -> bool:
+    """Whether anything was ever kept of the connector."""
+    return store.recall(_known(connector)) is not None
+
+
+def inputs_of(connector: Connector) -> Digest:
+    """The digest of the connector's files as they are now; raises ConnectorError when one cannot be read."""
+    try:
+        entries = [_entry(connector.folder, path) for path in sorted(_paths(connector.folder))]
+    except OSError as error:
+        raise ConnectorError(f"reading the files of {connector.relative}: {error}") from error
+    return Digest.of(canonical_json([entry for entry in entries if entry]))
+
+
+def _key(connector: Connector, inputs: Digest, kind: Kind) -> Digest:
+    value = {"connector": connector.image_repository, "inputs": str(inputs)}
+    return action_key(f"connector-{kind}", FORMAT_VERSION, value)
+
+
+def _known(connector: Connector) -> Digest:
+    return action_key("connector-results", FORMAT_VERSION, {"connector": connector.image_repository})
+
+
+def _paths(folder: Path) -> Iterator[str]:
+    answer = git.ask(folder, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    if answer is not None and answer.returncode == 0:
+        found = {path.decode("utf-8", "surrogateescape") for path in answer.stdout.split(b"\0") if path}
+    else:
+        found = set(_walk(folder, ""))
+    return (path for path in found if not path.startswith(f"{_SECRETS}/"))
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[str]:
+    for item in os.scandir(folder):
+        if item.name in _JUNK or item.name.endswith(".pyc"):
+            continue
+        if item.is_dir(follow_symlinks=False):
+            yield from _walk(Path(item.path), f"{prefix}{item.name}/")
+        else:
+            yield f"{prefix}{item.name}"
+
+
+def _entry(folder: Path, path: str) -> list[Any] | None:
+    """Path, kind and content; None for what git knows and is not there any more."""
+    place = folder / path
+    name = path.encode("utf-8", "surrogateescape").hex() if not path.isprintable() else path
+    try:
+        mode = place.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            return [name, "link", str(place.readlink())]
+        kind = "executable" if mode & stat.S_IXUSR else "file"
+        return [name, kind, hashlib.sha256(place.read_bytes()).hexdigest()] if stat.S_ISREG(mode) else None
+    except FileNotFoundError:
+        return None

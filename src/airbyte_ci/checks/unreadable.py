@@ -1,0 +1,25 @@
+"""A connector whose metadata cannot be read at all, as a finding, so that no report passes over it."""
+
+import re
+from pathlib import PurePosixPath
+
+from airbyte_ci.checks.mending import Mending
+from airbyte_ci.checks.metadata_schema import RULE
+from airbyte_ci.checks.rule import Checked, Finding, Place, failed
+from airbyte_ci.errors import AirbyteCiError
+
+# As the errors of reading metadata begin: the file, and the line and column where they are known.
+_PLACE = re.compile(
+    r"(?:reading )?(?P<path>\S.*?metadata\.yaml)(?::(?P<line>\d+)(?::\d+)?)?: (?P<reason>.*)", re.DOTALL
+)
+
+
+def checked(error: AirbyteCiError, mending: Mending) -> Checked:
+    """One error of the metadata check: every connector is published by its metadata, whatever its support level."""
+    found = _PLACE.fullmatch(error.message)
+    if found is None:
+        return Checked("metadata.yaml", ".", (Finding(RULE, "error", failed(error.message, error.advice or "")),))
+    path = PurePosixPath(found["path"])
+    place = Place(str(path), int(found["line"] or 0))
+    verdict = failed(found["reason"], error.advice or mending.edit(place), place)
+    return Checked(path.parent.name or path.name, str(path.parent), (Finding(RULE, "error", verdict),))

@@ -1,0 +1,249 @@
+"""`connectors check` as a whole: exit codes, weights, choices, registries, pull requests, reports."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airbyte_ci.checks.all_checks import IDS
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.store import Store
+from airbyte_ci.testing.clients import quick_client
+from airbyte_ci.testing.docker_registry import docker_registry
+from airbyte_ci.testing.images import random_image
+from tests.checks.repository import FOLDER, Repository, address
+from tests.checks.test_reviews import PullRequest
+from tests.github import double
+from tests.github.description import ENTERPRISE, PUBLIC
+
+METADATA, DOCKERFILE, HOOK = f"{FOLDER}/metadata.yaml", f"{FOLDER}/Dockerfile", f"{FOLDER}/build_customization.py"
+PROJECT = f"{FOLDER}/pyproject.toml"
+USED = address("1.2.0")
+
+
+def test_an_error_fails_and_a_warning_does_not(repository: Repository) -> None:
+    """1 for certified connectors, 0 for others; `[checks]` and --severity say otherwise, the later one counts."""
+    repository.write(DOCKERFILE, "FROM x\n")
+    only = ("--offline", "--only=no-dockerfile")
+    assert repository.checked(*only)[0] == 1
+    assert repository.checked(*only, "--severity=no-dockerfile=warning")[0] == 0
+    repository.replace(METADATA, "certified", "community")
+    assert repository.checked(*only)[0] == 0
+    repository.replace(".airbyte-ci.toml", "customisation", '[checks]\nerror = ["no-dockerfile"]\noff = ["tested"]\n#')
+    code, found = repository.checked("--offline", "--skip=version-increment")
+    assert (code, found["no-dockerfile"]["severity"], "tested" in found) == (1, "error", False)
+    assert repository.checked(*only, "--severity=no-dockerfile=warning")[0] == 0
+
+
+def test_a_misspelt_support_level_makes_nothing_lighter(repository: Repository) -> None:
+    """Only the levels that are known to be lighter are."""
+    repository.write(DOCKERFILE, "FROM x\n")
+    repository.replace(METADATA, "certified", "certifed")
+    assert repository.checked("--offline", "--only=no-dockerfile")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only=no-dockerfil"], "did you mean no-dockerfile?"),
+        (["--skip=x"], "there is no check 'x'"),
+        (["--severity=no-dockerfile"], "--severity ID=error"),
+        (["--severity=nothing=error"], "there is no check 'nothing'"),
+        (["--sarif=main.py/x"], "writing main.py/x"),
+    ],
+)
+def test_wrong_usage_is_told(repository: Repository, arguments: list[str], said: str) -> None:
+    """Exit code 2 and what to write instead."""
+    repository.write("main.py", "")
+    code, _, err = repository.check("--name=source-x", "check", "--offline", *arguments)
+    assert (code, said in err) == (2, True), err
+
+
+def test_a_person_sees_six_points_in_one_line(repository: Repository) -> None:
+    """As the guide numbers them, and below them what fails, with one command for what one command mends."""
+    repository.write(DOCKERFILE, "FROM x\n")
+    repository.replace(METADATA, f"  connectorBuildOptions:\n    baseImage: {USED}\n", "")
+    code, out, _ = repository.check("--name=source-x", "check", "--offline", "--pull-request=12")
+    assert (code, out.splitlines()) == (
+        1,
+        [
+            "✗ source-x  1 no Dockerfile ✗  2 latest base ✗  3 patch bump ✗  4 changelog ✓  "
+            "5 built ? tested ?  6 hook –  metadata ✓",
+            "  ✗ no-dockerfile      it is still built from its Dockerfile",
+            "  ✗ base-image-used    its metadata names no base image",
+            "    next: airbyte-ci connectors --name=source-x migrate_to_base_image 12",
+            "  ✗ version-increment  Dockerfile and 1 more changed, and its version is still 1.4.2",
+            "    next: airbyte-ci connectors --name=source-x bump_version patch 12 'what changed'",
+            "  ? built              not built",
+            "    next: airbyte-ci connectors --name=source-x build",
+            "  ? tested             not tested",
+            "    next: airbyte-ci connectors --name=source-x test",
+        ],
+    )
+
+
+def test_a_connector_that_cannot_be_read_is_an_error_of_every_report(repository: Repository, tmp_path: Path) -> None:
+    """It is not passed over because no filter can select it."""
+    repository.write("connectors/source-broken/metadata.yaml", "data: [\n")
+    sarif, junit = tmp_path / "x.sarif", tmp_path / "x.xml"
+    code, out, _ = repository.check(
+        "--all", "check", "--offline", "--github-annotations", f"--sarif={sarif}", f"--junit={junit}"
+    )
+    assert code == 1
+    assert (
+        "::error file=connectors/source-broken/metadata.yaml,line=2,title=source-broken%3A metadata-schema::not" in out
+    )
+    assert "2 connectors: 1 without a failure · 1 error in 1" in out
+    (result,) = json.loads(sarif.read_text())["runs"][0]["results"]
+    assert (
+        result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        == "connectors/source-broken/metadata.yaml"
+    )
+    assert '<testsuite name="source-broken" tests="1" failures="1"' in junit.read_text()
+    assert repository.check("--name=source-x", "check", "--offline")[0] == 0
+
+
+def test_reports_are_written_where_nothing_was_modified(repository: Repository, tmp_path: Path) -> None:
+    """A later step of the job uploads them, and must find them."""
+    junit = tmp_path / "reports" / "x.xml"
+    code, out, err = repository.check("--modified", "check", "--offline", f"--junit={junit}")
+    assert (code, out) == (0, "")
+    assert "nothing to check" in err
+    assert 'tests="0" failures="0"' in junit.read_text()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "data: {}",
+        "data: {dockerImageTag: [], connectorBuildOptions: {baseImage: {a: b}}, documentationUrl: 7, supportLevel: 1}",
+        "data: {connectorBuildOptions: [1], registries: 1, tags: 5, releases: no, name: !!binary YWJj, icon: .nan}",
+        "data: {1: 2, null: 3, ? [a, b] : c, 2024-01-01: d}",
+        'data: {documentationUrl: "https://docs.airbyte.com/../../etc/passwd", dockerRepository: "../../x"}',
+        'data: {documentationUrl: "http://[", dockerImageTag: "1.0.0\\u001b[31m", dockerRepository: 1}',
+        "data: {x: " + "[" * 300 + "]" * 300 + "}",
+        "data: &a {x: *a}",
+    ],
+)
+def test_no_metadata_is_a_bug_of_ours(repository: Repository, data: str) -> None:
+    """Whatever is written there is a finding, or an error that names the file."""
+    repository.write(METADATA, f'metadataSpecVersion: "1.0"\n{data}\n')
+    repository.write(PROJECT, "[tool]\npoetry = 1\n[project]\nversion = 2\n")
+    repository.write(HOOK, "")
+    code, out, err = repository.check("--all", "check", "--offline", "--pull-request=1", "--github-annotations")
+    assert (code, "metadata ✗" in out) == (1, True), err
+
+
+def test_a_digest_is_asked_of_its_registry(repository: Repository, tmp_path: Path) -> None:
+    """There: ok. Another digest: failed. Offline: unverified, and never a failure."""
+    store = Store(tmp_path / "images")
+    image = random_image(store, seed=1, layers=1)
+    only = ("--only=base-image-exists",)
+    with docker_registry(tmp_path / "registry") as host:
+        pushed = f"{host}/base:1.0.0@{image.digest}"
+        with quick_client() as client:
+            client.push(store, image.digest, Reference.parse(f"{host}/base:1.0.0"))
+        repository.replace(METADATA, USED, pushed)
+        assert repository.checked(*only)[1]["base-image-exists"]["status"] == "ok"
+        assert repository.checked(*only, "--offline")[1]["base-image-exists"]["status"] == "unverified"
+        other = f"{host}/base:1.0.0@sha256:{1:064x}"
+        repository.replace(METADATA, pushed, other)
+        found = repository.checked(*only)[1]["base-image-exists"]
+        assert (found["status"], f"{host} has no base@sha256:0000" in found["reason"]) == ("failed", True)
+
+
+@pytest.mark.slow
+def test_a_registry_that_does_not_answer_is_no_failure(repository: Repository) -> None:
+    """It is tried again for some seconds, then the digest is not verified; only --strict fails for that."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and never listening: whoever connects is refused
+        repository.replace(METADATA, "registry.acme.example", f"127.0.0.1:{taken.getsockname()[1]}")
+        code, found = repository.checked("--only=base-image-exists")
+    assert (code, found["base-image-exists"]["status"]) == (0, "unverified")
+    assert repository.checked("--only=base-image-exists", "--strict", "--offline")[0] == 1
+
+
+@pytest.mark.parametrize("github", [PUBLIC, ENTERPRISE])
+def test_a_hook_must_be_approved_on_its_pull_request(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, github: str
+) -> None:
+    """By one of the configured owners, where the pull request changes it; GitHub is found as Actions describes it."""
+    repository.write(HOOK, "MAIN_FILE_NAME = 'main.py'\n")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/connectors")
+    monkeypatch.setenv("GITHUB_TOKEN", "secret")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    only = ("--only=hook-approved", "--pull-request=4711")
+
+    def asked(pull_request: PullRequest, *arguments: str) -> tuple[int, str, str, str]:
+        with double.running(github, pull_request.answer) as running:
+            monkeypatch.setenv("GITHUB_API_URL", running.api)
+            code, found = repository.checked(*(arguments or only))
+        item = found["hook-approved"]
+        return code, item["status"], item.get("reason", ""), item.get("next", "")
+
+    members = {"ann": "active"}
+    assert asked(PullRequest([("ann", "APPROVED")], [(HOOK, "")], members))[:2] == (0, "ok")
+    code, status, reason, command = asked(PullRequest([("zoe", "APPROVED")], [(HOOK, "")], members))
+    assert (code, status) == (1, "failed")
+    assert reason == "build_customization.py is not approved by @acme/connector-ops"
+    assert command == "gh pr edit 4711 --add-reviewer acme/connector-ops"
+    assert asked(PullRequest([], [("README.md", "")]))[1] == "skipped"
+    assert asked(PullRequest([]), *only, "--offline")[1:3] == (
+        "unverified",
+        "offline, so GitHub was not asked who approved it",
+    )
+    assert asked(PullRequest([]), "--only=hook-approved")[1] == "skipped"
+
+
+def test_a_pull_request_does_not_choose_its_approvers(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owners are those of the branch it will be merged into, whatever it says of owners itself."""
+    repository.git("switch", "-qc", "work")
+    repository.write(HOOK, "MAIN_FILE_NAME = 'main.py'\n")
+    repository.write("CODEOWNERS", "* @zoe\n")
+    repository.replace(".airbyte-ci.toml", "@acme/connector-ops", "@zoe")
+    for name, value in {"GITHUB_REPOSITORY": "acme/connectors", "GITHUB_TOKEN": "secret", "NO_PROXY": "*"}.items():
+        monkeypatch.setenv(name, value)
+    with double.running(PUBLIC, PullRequest([("zoe", "APPROVED")], [(HOOK, "")]).answer) as running:
+        monkeypatch.setenv("GITHUB_API_URL", running.api)
+        code, found = repository.checked("--only=hook-approved", "--only=hook-owned", "--pull-request=4711")
+    assert (code, found["hook-owned"]["status"]) == (1, "ok")
+    assert found["hook-approved"]["reason"] == "build_customization.py is not approved by @acme/connector-ops"
+
+
+def test_paths_are_told_from_the_top_of_the_git_repository(repository: Repository) -> None:
+    """Where the configured root is a folder of a larger repository, GitHub's paths and CODEOWNERS begin at its top."""
+    repository.git("init", "-q", str(repository.root.parent))
+    (repository.root / ".git").rename(repository.root.parent / "old-git")
+    (repository.root / "CODEOWNERS").rename(repository.root.parent / "CODEOWNERS")
+    repository.write(HOOK, "")
+    (repository.root.parent / "CODEOWNERS").write_text("* @acme/connector-ops\n/repository/**/*.py @acme/all\n")
+    arguments = ("--name=source-x", "check", "--offline", "--only=hook-owned", "--github-annotations")
+    code, out, _ = repository.check(*arguments)
+    assert code == 1
+    assert f"next: echo '/repository/{HOOK} @acme/connector-ops' >> ../CODEOWNERS" in out
+    assert f"::error file=repository/{HOOK},title=" in out
+
+
+def test_the_command_runs_as_a_process(repository: Repository) -> None:
+    """As CI runs it: JSON on stdout, annotations beside it on stderr, and the exit code."""
+    repository.write(DOCKERFILE, "FROM x\n")
+    command = [
+        sys.executable,
+        "-m",
+        "airbyte_ci",
+        "connectors",
+        "--all",
+        "check",
+        "--offline",
+        "--json",
+        "--github-annotations",
+    ]
+    done = subprocess.run(command, cwd=repository.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (item,) = map(json.loads, done.stdout.splitlines())
+    assert (item["name"], item["status"], item["points"]["1"]) == ("source-x", "failed", "error")
+    assert tuple(check["id"] for check in item["checks"]) == IDS
+    assert done.stderr.startswith("::error file=connectors/source-x/Dockerfile,title=source-x%3A no-dockerfile::")

@@ -1,0 +1,149 @@
+"""Who approved a pull request, asked of a GitHub on loopback by its published description."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from airbyte_ci.checks.reviews import Reviews
+from airbyte_ci.connectors.github import GitHubRepository
+from airbyte_ci.errors import AirbyteCiError
+from tests.github import double
+from tests.github.description import ENTERPRISE, PUBLIC, Description
+from tests.github.double import Answer, Double, Request
+
+HOOK = "connectors/source-x/build_customization.py"
+TEAM = "@acme/connector-ops"
+
+
+@dataclass
+class PullRequest:
+    """What the double knows: who said what, in the order of time; the files; the team's members and their states."""
+
+    reviews: Sequence[tuple[str | None, str]] = ()
+    files: Sequence[tuple[str, str]] = ((HOOK, ""),)
+    members: dict[str, str] = field(default_factory=dict)
+    is_visible: bool = True
+
+    def answer(self, request: Request, known: Description) -> Answer | None:
+        match request.name:
+            case "GET /repos/{owner}/{repo}/pulls/{pull_number}/files":
+                return (200, [*self._files(known)]) if request.token == "secret" else (404, _not_found())
+            case "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews":
+                return 200, [*self._reviews(known)]
+            case "GET /orgs/{org}/teams/{team_slug}":
+                return (200, _team(known)) if self.is_visible else None
+            case "GET /orgs/{org}/teams/{team_slug}/memberships/{username}":
+                state = self.members.get(request.variables["username"]) if self.is_visible else None
+                example = known.example("team-membership-response-if-user-is-a-team-maintainer")
+                return (200, {**example, "state": state}) if state else None
+        return None
+
+    def _reviews(self, known: Description) -> Iterator[Any]:
+        (example,) = known.example("pull-request-review-items")
+        for number, (person, state) in enumerate(self.reviews):
+            user = {**example["user"], "login": person} if person else None
+            yield {**example, "id": number, "user": user, "state": state}
+
+    def _files(self, known: Description) -> Iterator[Any]:
+        (example,) = known.example("diff-entry-items")
+        for name, before in self.files:
+            yield {
+                **example,
+                "filename": name,
+                **({"previous_filename": before, "status": "renamed"} if before else {}),
+            }
+
+
+def _team(known: Description) -> Any:
+    """GitHub's example lacks what its schema asks for."""
+    example = known.example("team-full")
+    return {**example, "type": "organization", "organization": {**example["organization"], "archived_at": None}}
+
+
+def _not_found() -> dict[str, str]:
+    return {"message": "Not Found"}
+
+
+def asked(running: Double, token: str = "secret") -> Reviews:
+    return Reviews(GitHubRepository(running.api, "acme/connectors", token), 4711)
+
+
+MEMBERS = {"ann": "active", "Bob": "active", "eve": "pending"}
+
+
+@pytest.mark.parametrize("github", [PUBLIC, ENTERPRISE])
+@pytest.mark.parametrize(
+    ("reviews", "owners", "approved"),
+    [
+        ([("ann", "APPROVED")], [TEAM], True),
+        ([("zoe", "APPROVED")], [TEAM], False),  # not in the team
+        ([("eve", "APPROVED")], [TEAM], False),  # invited, and not in the team yet
+        ([("zoe", "APPROVED")], [TEAM, "@Zoe"], True),  # a person, whatever the case
+        ([("ann", "COMMENTED")], [TEAM], False),
+        ([("ann", "APPROVED"), ("ann", "COMMENTED")], [TEAM], True),  # a comment takes nothing back
+        ([("ann", "APPROVED"), ("ann", "CHANGES_REQUESTED")], [TEAM], False),
+        ([("ann", "CHANGES_REQUESTED"), ("ann", "APPROVED")], [TEAM], True),
+        ([("ann", "DISMISSED")], [TEAM], False),
+        ([("ann", "APPROVED"), ("ann", "DISMISSED")], [TEAM], False),
+        ([("ann", "CHANGES_REQUESTED"), ("Bob", "APPROVED")], [TEAM], True),  # each person has a word of their own
+        ([(None, "APPROVED")], [TEAM], False),  # the account is gone
+        ([("zoe", "APPROVED")] * 130 + [("ann", "APPROVED")], [TEAM], True),  # on the second page
+        ([("ann", "APPROVED")], ["ann@example.com"], False),  # an address is nobody's name
+        ([], [TEAM], False),
+    ],
+)
+def test_the_last_word_of_each_owner_counts(
+    github: str, reviews: list[tuple[str | None, str]], owners: list[str], approved: bool
+) -> None:
+    """An owner approved when the latest review of theirs that decides something approves."""
+    pull_request = PullRequest(reviews, members=MEMBERS)
+    with double.running(github, pull_request.answer) as running:
+        assert asked(running).approved_by(owners) is approved
+
+
+def test_nothing_is_asked_twice() -> None:
+    """Each answer of GitHub is asked for once for a whole fleet: its rate limit is shared with everybody."""
+    pull_request = PullRequest([("ann", "APPROVED"), ("zoe", "APPROVED")], members=MEMBERS)
+    with double.running(PUBLIC, pull_request.answer) as running:
+        reviews = asked(running)
+        for _ in range(3):
+            assert reviews.changes(HOOK) and reviews.approved_by([TEAM]) and not reviews.changes("README.md")
+        assert len(running.requests) == 3  # files, reviews, the first member
+
+
+def test_a_file_that_was_renamed_is_changed_under_both_names() -> None:
+    """A customisation cannot come from, or leave to, another name without a review."""
+    pull_request = PullRequest(files=[("other.py", HOOK)])
+    with double.running(PUBLIC, pull_request.answer) as running:
+        reviews = asked(running)
+        assert reviews.changes(HOOK) and reviews.changes("other.py")
+
+
+def test_beyond_what_github_lists_everything_may_be_changed() -> None:
+    """GitHub lists 3,000 files of a pull request; a customisation behind them must not go unseen."""
+    pull_request = PullRequest(files=[(f"file-{number}", "") for number in range(3000)])
+    with double.running(PUBLIC, pull_request.answer) as running:
+        assert asked(running).changes(HOOK)
+
+
+def test_what_the_token_may_not_see_is_not_taken_for_a_no() -> None:
+    """A team or a pull request that is hidden from the token is an error that names the token's variable."""
+    hidden = PullRequest([("ann", "APPROVED")], members=MEMBERS, is_visible=False)
+    with double.running(PUBLIC, hidden.answer) as running:
+        with pytest.raises(AirbyteCiError, match=r"pull request 4711 of acme/connectors.*404.*GITHUB_TOKEN"):
+            asked(running).approved_by([TEAM])
+        running.problems.clear()
+    with double.running(ENTERPRISE, PullRequest().answer) as running:
+        with pytest.raises(AirbyteCiError, match="GITHUB_TOKEN"):
+            asked(running, token="").changes(HOOK)
+        running.problems.clear()
+
+
+def test_a_github_that_does_not_answer_is_told() -> None:
+    """No answer is an error of ours that says what was asked, not a traceback."""
+    with double.running(PUBLIC, PullRequest().answer) as running:
+        reviews = asked(running)
+    with pytest.raises(AirbyteCiError, match="asking GitHub about pull request 4711"):
+        reviews.changes(HOOK)

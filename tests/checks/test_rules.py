@@ -1,0 +1,149 @@
+"""Each rule by itself: a repository that holds all of them, and what one change of it breaks."""
+
+import shlex
+
+import pytest
+
+from airbyte_ci.checks.all_checks import IDS
+from tests.checks.repository import FOLDER, Repository, address
+
+METADATA, PROJECT, PAGE = f"{FOLDER}/metadata.yaml", f"{FOLDER}/pyproject.toml", "docs/integrations/sources/x.md"
+USED = address("1.2.0")
+DOCKERFILE = f"{FOLDER}/Dockerfile"
+HOOK = f"{FOLDER}/build_customization.py"
+BY = "airbyte-ci connectors --name=source-x"
+
+
+def test_a_good_connector_holds_every_rule(repository: Repository) -> None:
+    """Nothing fails; only what cannot be known offline, or was never built, is not verified."""
+    code, found = repository.checked("--offline")
+    assert (code, tuple(found)) == (0, IDS)
+    statuses = {name: item["status"] for name, item in found.items()}
+    assert {name for name, status in statuses.items() if status == "unverified"} == {
+        "base-image-exists",
+        "built",
+        "tested",
+    }
+    assert "failed" not in statuses.values()
+
+
+# (file, old text or None: the whole file, new text or None: no file), the rule that fails, part of its reason, the
+# command that mends it, the line it points at.
+BROKEN = [
+    (DOCKERFILE, None, "FROM x\n", "no-dockerfile", "beside its base image", f"git rm {DOCKERFILE}", 0),
+    (METADATA, f"    baseImage: {USED}", "    {}", "base-image-used", "names no base image", "base-images list", 2),
+    (METADATA, f"@sha256:{'120':0>64}", "", "base-image-address", "no digest", f"{BY} upgrade_base_image", 4),
+    (METADATA, ":1.2.0@", "@", "base-image-address", "no tag", f"{BY} upgrade_base_image", 4),
+    (METADATA, "sha256:000", "sha256:", "base-image-address", "", f"{BY} upgrade_base_image --to latest", 4),
+    (METADATA, "acme.example/", "evil.example/", "base-image-allowed", "registry.evil.example/", "base-images list", 4),
+    (METADATA, USED, address("1.0.0"), "base-image-not-yanked", "broken", f"{BY} upgrade_base_image", 4),
+    (METADATA, USED, address("1.1.0"), "base-image-supported", "until 2021-06-30", f"{BY} upgrade_base_image", 4),
+    (METADATA, USED, address("1.1.0"), "base-image-latest", "1.2.0 is there", f"{BY} upgrade_base_image", 4),
+    (METADATA, "1.4.2", "1.4", "version-semver", "1.4", f"{BY} bump_version version:1.4.0", 8),
+    (METADATA, "  dockerImageTag: 1.4.2\n", "", "version-semver", "is missing", "bump_version", 2),
+    (METADATA, "1.4.2", "1.4.1", "version-increment", "went down", f"{BY} bump_version patch PR_NUMBER", 8),
+    (METADATA, "1.4.2", "1.4.3", "changelog-row", "no changelog row", f"{BY} bump_version version:1.4.3", 0),
+    (PAGE, "| 1.4.2 ", "| 1.4.20", "changelog-row", "no changelog row for 1.4.2;", "bump_version version:1.4.2", 0),
+    (PAGE, "Subject", "What", "changelog-row", "no changelog table", "table", 0),
+    (PAGE, None, None, "docs-page", "integrations/sources/x", "documentationUrl", 10),
+    (PROJECT, "1.4.2", "1.4.1", "version-in-pyproject", "says 1.4.1", f"(cd {FOLDER} && poetry version 1.4.2)", 3),
+    (PROJECT, "[tool.poetry]", "[project]", "version-in-pyproject", "", "uv version", 3),
+    (PROJECT, None, "[", "version-in-pyproject", "not valid TOML", "$EDITOR", 0),
+    (METADATA, "supportLevel:", "supportlevel:", "metadata-schema", "supportlevel: no such key", "$EDITOR", 15),
+    (METADATA, 'metadataSpecVersion: "1.0"\n', "", "metadata-schema", "metadataSpecVersion is missing", "echo", 0),
+]
+
+
+@pytest.mark.parametrize(("path", "old", "new", "rule", "reason", "command", "line"), BROKEN)
+def test_a_broken_rule_says_why_where_and_what_mends_it(
+    repository: Repository,
+    path: str,
+    old: str | None,
+    new: str | None,
+    rule: str,
+    reason: str,
+    command: str,
+    line: int,
+) -> None:
+    """Exactly the rule that was broken fails, with its reason, a command, and the line of the file."""
+    if old is None:
+        repository.write(path, new)
+    else:
+        assert new is not None
+        repository.replace(path, old, new)
+    if rule == "version-in-pyproject" and new == "[project]":
+        repository.replace(path, '"1.4.2"', '"9.9.9"')
+    found = repository.checked("--offline", "--only", rule)[1][rule]
+    assert found["status"] == "failed"
+    assert reason in found["reason"]
+    assert command in found["next"]
+    assert found.get("line", 0) == line
+
+
+def test_one_mistake_is_told_once(repository: Repository) -> None:
+    """What cannot be asked of a broken address is not asked: one failure, not five."""
+    repository.replace(METADATA, "sha256:000", "sha256:")
+    found = repository.checked("--offline", "--skip=version-increment")[1]
+    assert [name for name, item in found.items() if item["status"] == "failed"] == ["base-image-address"]
+
+
+def test_what_the_python_does_not_admit_is_not_the_latest(repository: Repository) -> None:
+    """1.3.0 has Python 3.13 and 2.0.0 is another major version; a connector that admits 3.13 is behind 1.3.0."""
+    assert repository.checked("--offline")[1]["base-image-latest"]["status"] == "ok"
+    repository.replace(PROJECT, "<3.12", "<3.14")
+    found = repository.checked("--offline")[1]["base-image-latest"]
+    assert (found["status"], found["severity"]) == ("failed", "warning")
+    assert "1.3.0 is there" in found["reason"]
+
+
+def test_a_java_connector_has_no_base_image_to_use(repository: Repository) -> None:
+    """The rules about base images are for Python connectors, and for whatever names one."""
+    repository.write(PROJECT, None)
+    repository.write(f"{FOLDER}/src/main/java/X.java", "")
+    repository.write(f"{FOLDER}/Dockerfile", "FROM x\n")
+    repository.replace(METADATA, f"  connectorBuildOptions:\n    baseImage: {USED}\n", "")
+    found = repository.checked("--offline")[1]
+    about = ("no-dockerfile", "base-image-used", "base-image-allowed", "base-image-exists", "built", "tested")
+    assert {found[name]["status"] for name in about} == {"skipped"}
+
+
+@pytest.mark.parametrize(
+    ("owners", "expected", "reason"),
+    [
+        ("/connectors/**/build_customization.* @acme/connector-ops\n", "ok", ""),
+        ("/connectors/**/build_customization.* @acme/Connector-Ops @x\n", "ok", ""),
+        ("build_customization.* @acme/connector-ops\n/connectors/ @acme/all\n", "failed", "CODEOWNERS:2 gives"),
+        ("* @acme/all\n", "failed", "to @acme/all, not to @acme/connector-ops"),
+        ("*.md @acme/connector-ops\n", "failed", "to nobody"),
+        ("build_customization.py\n", "failed", "CODEOWNERS:1 gives build_customization.py to nobody"),
+        (None, "failed", "the repository has no CODEOWNERS"),
+    ],
+)
+def test_a_customisation_has_the_configured_owners(
+    repository: Repository, owners: str | None, expected: str, reason: str
+) -> None:
+    """CODEOWNERS' last matching line must name one of them; the command that mends it does."""
+    repository.write("CODEOWNERS", owners)
+    repository.write(HOOK, "")
+    found = repository.checked("--offline", "--only", "hook-owned")[1]["hook-owned"]
+    assert found["status"] == expected
+    assert reason in found.get("reason", "")
+    if expected == "failed":
+        # It is a command: run it, and look again.
+        words = shlex.split(found["next"])
+        assert (words[0], words[2]) == ("echo", ">>")
+        with (repository.root / words[3]).open("a") as file:
+            file.write(f"{words[1]}\n")
+        assert repository.checked("--offline", "--only", "hook-owned")[1]["hook-owned"]["status"] == "ok"
+
+
+def test_a_hook_is_an_error_whatever_the_support_level(repository: Repository) -> None:
+    """Who may run code in builds does not depend on who stands by the connector; other rules do."""
+    repository.replace(METADATA, "certified", "community")
+    repository.write("CODEOWNERS", "* @acme/all\n")
+    repository.write(HOOK, "")
+    repository.write(f"{FOLDER}/Dockerfile", "FROM x\n")
+    code, found = repository.checked("--offline")
+    assert code == 1
+    failed = {name: item["severity"] for name, item in found.items() if item["status"] == "failed"}
+    assert failed == {"no-dockerfile": "warning", "hook-owned": "error", "version-increment": "warning"}
