@@ -246,13 +246,17 @@ def _sources(built: Iterable[Built]) -> tuple[Reference, ...]:
     return tuple(dict.fromkeys(Reference.parse(source) for item in built for source in item.sources))
 
 
+def _operations(number: int) -> str:
+    return f"hook: {number} operation{'s' if number > 1 else ''}" if number else ""
+
+
 def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Mapping[str, Any] | None) -> Outcome:
     built = item.built
     ready = built.packages - built.fresh
     told = [
         f"{item.seconds:.1f} s",
         f"{ready} packages ready, {built.fresh} new" if built.fresh else f"{ready} packages ready",
-        f"hook: {built.hook_operations} operations" if built.hook_operations else "",
+        _operations(built.hook_operations),
         "spec ok" if item.verified else "spec not run",
     ]
     details = [f"also at {', '.join(places[1:])}"] if len(places) > 1 else []
