@@ -1,0 +1,52 @@
+"""What builds and tests of a connector's files gave, kept for point 5 of `connectors check`. Light to import."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from airbyte_ci.build.fingerprint import Fingerprint
+from airbyte_ci.build.job import Order
+from airbyte_ci.cli import workbench
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import ConnectorError
+from airbyte_ci.oci.store import Store
+from airbyte_ci.outcomes import Outcome
+
+Kind = Literal["built", "tested"]
+
+
+def state(connector: Connector) -> str:
+    """The state of the connector's files, taken before something is done with them."""
+    return Fingerprint((connector.folder,)).digest
+
+
+def is_of_the_files(order: Order) -> bool:
+    """Whether what is built is what the files say and was asked for `spec`: no other base, framework or plan."""
+    return order.verify and not (order.override or order.framework or order.plan)
+
+
+def keep_build(store: Store, connector: Connector, before: str, order: Order, outcomes: list[Outcome]) -> None:
+    """Keeps how a build ended, if it says something of the files. Where nothing changed, it is known already."""
+    if not is_of_the_files(order):
+        return
+    from airbyte_ci.checks import results
+
+    if all(outcome.facts.get("unchanged") for outcome in outcomes) and results.is_known(store, connector):
+        return
+    bad = [outcome for outcome in outcomes if outcome.status == "failed"]
+    keep(store, connector, before, "built", not bad, bad[0].reason if bad else outcomes[0].summary)
+
+
+def keep(store: Store, connector: Connector, before: str, kind: Kind, good: bool, summary: str) -> None:
+    """Keeps a result under the files as they are now, if they are still those of `before` and nobody interrupted."""
+    from airbyte_ci.checks import results
+    from airbyte_ci.checks.results import Result
+
+    try:
+        inputs = results.inputs_of(connector)
+        connector.image_repository  # noqa: B018  # what has none is known by nothing
+    except ConnectorError:
+        return
+    if state(connector) == before and not workbench.is_ending():
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        first = summary.partition("\n")[0]
+        results.remember(store, connector, inputs, kind, Result(good, first, now))

@@ -1,0 +1,231 @@
+"""`connectors test`: the guide's point 5 as CI runs it: built, tested in its image, and held against the rules."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from airbyte_ci.build.job import Order, Tools
+from airbyte_ci.checks.rule import Checked
+from airbyte_ci.cli import check_connectors as checks
+from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli import recording, workbench
+from airbyte_ci.cli.fleet import Fleet
+from airbyte_ci.cli.options import Asked, with_framework, with_selection
+from airbyte_ci.cli.progress import Progress
+from airbyte_ci.cli.run_connector import mount
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.container.sandbox import Network
+from airbyte_ci.errors import UsageError
+from airbyte_ci.oci.image import Platform
+from airbyte_ci.reports import trials as report
+from airbyte_ci.trials import secrets, steps, trial
+from airbyte_ci.trials.protocol import problem_of_catalog
+from airbyte_ci.trials.steps import Ended, TrialResult
+from airbyte_ci.trials.trial import Request
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_EPOCH = "1970-01-01T00:00:01Z"
+
+
+@click.command("test")
+@click.option("-k", "--only-step", "only", multiple=True, metavar="ID", help="Only this step; repeatable.")
+@click.option("-x", "--skip-step", "skip", multiple=True, metavar="ID", help="Not this step; repeatable.")
+@click.option("--code-tests-only", is_flag=True, help="Only build, unit and integration.")
+@click.option("--fail-fast", is_flag=True, help="Start no step after one has failed.")
+@click.option(
+    "-a", "--architecture", "platforms", multiple=True, metavar="PLATFORM", help="linux/amd64, linux/arm64; repeatable."
+)
+@click.option("--base-image", metavar="ADDRESS", help="Test on this base instead of the one in the metadata.")
+@click.option("--config", type=_FILE, metavar="FILE", help="The configuration for check, discover and read.")
+@click.option("--catalog", type=_FILE, metavar="FILE", help="The configured catalog for read.")
+@click.option("--state", type=_FILE, metavar="FILE", help="The state for read.")
+@click.option("--mount", "mounts", multiple=True, metavar="DIR:DIR", help="A folder of this machine; repeatable.")
+@click.option(
+    "--network",
+    type=click.Choice(["private", "host", "none"]),
+    default="private",
+    show_default=True,
+    help="For all but unit tests and spec, which have none.",
+)
+@click.option(
+    "--timeout", type=click.IntRange(min=1), default=3600, show_default=True, metavar="SECONDS", help="Of each step."
+)
+@click.option("--offline", is_flag=True, help="The rules ask no registry and no GitHub.")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write JUnit's XML.")
+@with_framework
+@with_selection
+def test_connectors(
+    settings: Settings,
+    asked: Asked,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    code_tests_only: bool,
+    fail_fast: bool,
+    platforms: tuple[str, ...],
+    base_image: str | None,
+    config: Path | None,
+    catalog: Path | None,
+    state: Path | None,
+    mounts: tuple[str, ...],
+    network: Network,
+    timeout: int,
+    offline: bool,
+    junit: Path | None,
+    local_cdk: Path | None,
+    cdk_reference: str | None,
+) -> int:
+    """Build connectors, run their tests in their images, ask them spec, check, discover and read, and check the rules.
+
+    Steps: build, unit, integration, spec, check, discover, read, rules. What needs a configuration takes it from
+    --config, secrets/config.json or a variable that the repository's test-secrets name, and is skipped without one.
+    """
+    wanted = steps.wanted((*only, *(steps.CODE_TESTS if code_tests_only else ())), skip)
+    fleet = fleets.load_for_change(settings, asked, "test")
+    if len(fleet.connectors) != 1 and (config or catalog or state):
+        raise UsageError("--config, --catalog and --state are for one connector", advice="--name=…")
+    configuration = secrets.configuration_in(config) if config else None
+    native = workbench.local_platform()
+    order = Order(
+        tuple(dict.fromkeys(Platform.parse(text) for text in platforms)) or (native,),
+        native,
+        base_image,
+        "dev",
+        (),
+        verify=True,
+        compression="gzip",
+        bytecode=True,
+        created=_EPOCH,
+        rules=workbench.rules(fleet.configuration),
+        framework=workbench.framework(local_cdk, cdk_reference),
+    )
+    request = Request(
+        wanted,
+        secrets.Secrets(None),
+        fail_fast,
+        network,
+        _catalog(catalog),
+        state.read_bytes() if state else None,
+        tuple(mount(text) for text in mounts),
+        timeout,
+        is_ending=workbench.is_ending,
+    )
+    items: list[TrialResult] = []
+    with Progress(settings) as progress, workbench.threads() as pool:
+        testing = _Testing(settings, fleet, order, request, configuration, progress, pool)
+        with checks.checking(fleet, asked, offline=offline or settings.offline) as checked:
+            for connector, tested in workbench.side_by_side(fleet.connectors, testing.test, asked.concurrency):
+                if "rules" in wanted:
+                    tested = replace(tested, steps=(*tested.steps, _rules(connector, tested, checked, fail_fast)))
+                items.append(tested)
+                with progress.paused():
+                    _show(settings, tested)
+    if junit:
+        checks.put(report.document(items), junit)
+    if not settings.as_json and len(items) > 1:
+        click.echo(report.count(items))
+    return int(any(item.status == "failed" for item in items))
+
+
+def _catalog(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    text = path.read_bytes()
+    if wrong := problem_of_catalog(text):
+        raise UsageError(f"reading {path}: {wrong}")
+    return text
+
+
+def _show(settings: Settings, tested: TrialResult) -> None:
+    if settings.as_json:
+        click.echo(json.dumps(report.to_json(tested), ensure_ascii=False))
+    elif not settings.quiet or tested.status == "failed":
+        click.echo(report.lines(tested), nl=False)
+
+
+def _rules(
+    connector: Connector, tested: TrialResult, checked: Callable[[Connector], Checked], fail_fast: bool
+) -> Ended:
+    """`connectors check` as the last step; the results of this test are among what it looks at."""
+    if fail_fast and tested.status == "failed":
+        return steps.skipped("rules", "another step failed before it (--fail-fast)")
+    found = checked(connector)
+    advice = f"airbyte-ci connectors --name={connector.name} check"
+    errors = [finding for finding in found.findings if finding.is_error]
+    told = [f"{finding.rule.id}: {finding.verdict.reason}" for finding in errors]
+    if told:
+        return steps.failed("rules", told[0], advice, tuple(told[1:]))
+    warnings = sum(finding.is_warning for finding in found.findings)
+    unknown = sum(finding.is_unverified for finding in found.findings)
+    counted = ((warnings, f"{warnings} warning{'s' * (warnings > 1)}"), (unknown, f"{unknown} not verified"))
+    return steps.ok("rules", ", ".join(["no errors", *(text for number, text in counted if number)]))
+
+
+class _Testing:
+    """Tests one connector after the other, or several at a time; what they share is made once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        fleet: Fleet,
+        order: Order,
+        request: Request,
+        given: bytes | None,
+        progress: Progress,
+        pool: Any,
+    ) -> None:
+        self._settings = settings
+        self._fleet = fleet
+        self._order = order
+        self._request = request
+        self._given = given
+        self._progress = progress
+        self._pool = pool
+        self._store = workbench.open_store()
+        self._environment = workbench.environment()
+        self._index: Any = None
+
+    def test(self, connector: Connector) -> TrialResult:
+        before = recording.state(connector)
+        try:
+            tested = self._test(connector)
+        finally:
+            self._progress.clear(connector.name)
+        self._keep(connector, before, tested)
+        return tested
+
+    def _test(self, connector: Connector) -> TrialResult:
+        configuration = self._fleet.configuration
+        found = secrets.load(connector, self._given, configuration.test_secrets, self._environment)
+        request = replace(self._request, secrets=found)
+        with workbench.Registry(self._settings, configuration, self._store) as registry:
+            passed = {
+                name: self._environment[name] for name in configuration.hook_environment if name in self._environment
+            }
+            say = self._progress.teller(connector.name)
+            tools = Tools(self._store, registry, self._packages, self._pool, passed, {}, say)
+            return trial.run(connector, self._order, tools, request, workbench.side_by_side)
+
+    def _keep(self, connector: Connector, before: str, tested: TrialResult) -> None:
+        """For point 5. A part of the steps says nothing of the whole, so it is not kept as a test."""
+        if not recording.is_of_the_files(self._order):
+            return
+        by_id = {step.id: step for step in tested.steps}
+        if build := by_id.get("build"):
+            recording.keep(
+                self._store, connector, before, "built", build.status != "failed", build.reason or build.summary
+            )
+        if {*steps.IDS[:-1]} <= self._request.wanted:
+            bad = [f"{step.id}: {step.reason}" for step in tested.steps if step.status == "failed"]
+            good = ", ".join(step.id for step in tested.steps if step.status == "ok")
+            recording.keep(self._store, connector, before, "tested", not bad, bad[0] if bad else good)
+
+    def _packages(self) -> Any:
+        from airbyte_ci.python.index import PackageIndex  # only what is not ready asks an index
+
+        self._index = self._index or PackageIndex.from_environment(self._environment, offline=self._settings.offline)
+        return self._index

@@ -1,0 +1,107 @@
+"""Tested connectors as people and machines read them: a line per step, JSON, and JUnit's XML with every test case."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+from click import style
+
+from airbyte_ci.reports import junit, terminal
+from airbyte_ci.trials.steps import Case, Ended, TrialResult
+
+_COLUMN = 12
+
+
+def lines(item: TrialResult) -> str:
+    """The connector, its steps, and what a failed step printed last."""
+    text = [f"{terminal.mark(item.status)} {item.name}"]
+    for step in item.steps:
+        text += _step(step)
+    return "".join(f"{line}\n" for line in text)
+
+
+def _step(step: Ended) -> Iterator[str]:
+    told = step.summary if step.status == "ok" else step.reason or step.summary
+    took = style(f" · {step.seconds:.1f} s", dim=True) if step.status != "skipped" else ""
+    yield f"  {terminal.mark(step.status)} {step.id:<{_COLUMN}}{told}{took}"
+    yield from (f"      {line}" for line in step.details)
+    if step.advice:
+        yield f"    {style('next:', dim=True)} {step.advice}"
+
+
+def count(items: Sequence[TrialResult]) -> str:
+    """The last line: how many passed, and which failed."""
+    failed = [item for item in items if item.status == "failed"]
+    passed = sum(item.status in ("ok", "unverified") for item in items)
+    told = [f"{len(items)} connectors: {passed} passed"]
+    told += [f"{len(failed)} failed: {', '.join(item.name for item in failed)}"] if failed else []
+    return " · ".join(told)
+
+
+def to_json(item: TrialResult) -> dict[str, Any]:
+    """One connector for machines."""
+    return {
+        "name": item.name,
+        "folder": item.folder,
+        "status": item.status,
+        "seconds": round(sum(step.seconds for step in item.steps), 3),
+        "steps": [_step_json(step) for step in item.steps],
+    }
+
+
+def _step_json(step: Ended) -> dict[str, Any]:
+    document: dict[str, Any] = {"id": step.id, "status": step.status, "seconds": round(step.seconds, 3)}
+    told = {"summary": step.summary, "reason": step.reason, "next": step.advice}
+    document |= {key: value for key, value in told.items() if value}
+    if step.details:
+        document["output"] = list(step.details)
+    if step.cases:
+        document["tests"] = {
+            "passed": sum(case.status == "ok" for case in step.cases),
+            "failed": sum(case.status == "failed" for case in step.cases),
+            "skipped": sum(case.status == "skipped" for case in step.cases),
+        }
+    return document
+
+
+def document(items: Sequence[TrialResult]) -> str:
+    """JUnit: a suite per connector and step. A step without tests of its own is its suite's only case."""
+    suites = [(item, step, step.cases or (_as_case(step),)) for item in items for step in item.steps]
+    every = [case for _, _, cases in suites for case in cases]
+    root = ElementTree.Element("testsuites", {"name": "airbyte-ci connectors test", **_totals(every)})
+    for item, step, cases in suites:
+        # A suite whose tests all passed may have failed all the same: pytest itself did.
+        if step.status == "failed" and all(case.status != "failed" for case in cases):
+            cases = (*cases, _as_case(step))
+        suite = ElementTree.SubElement(
+            root, "testsuite", {"name": junit.plain(f"{item.name}.{step.id}"), **_totals(cases)}
+        )
+        for case in cases:
+            _case(suite, f"{item.name}.{step.id}", case)
+    return junit.written(root)
+
+
+def _as_case(step: Ended) -> Case:
+    told = "\n".join(part for part in (step.reason, *step.details, step.advice) if part)
+    return Case(step.id, "", step.status, told, step.seconds)
+
+
+def _totals(cases: Sequence[Case]) -> dict[str, str]:
+    return {
+        "tests": str(len(cases)),
+        "failures": str(sum(case.status == "failed" for case in cases)),
+        "errors": "0",
+        "skipped": str(sum(case.status in ("skipped", "unverified") for case in cases)),
+        "time": f"{sum(case.seconds for case in cases):.3f}",
+    }
+
+
+def _case(suite: ElementTree.Element, prefix: str, case: Case) -> None:
+    group = f"{prefix}.{case.group}" if case.group else prefix
+    attributes = {"name": junit.plain(case.name), "classname": junit.plain(group), "time": f"{case.seconds:.3f}"}
+    element = ElementTree.SubElement(suite, "testcase", attributes)
+    first = junit.plain(case.message.partition("\n")[0])
+    if case.status == "failed":
+        ElementTree.SubElement(element, "failure", {"message": first}).text = junit.plain(case.message)
+    elif case.status != "ok":
+        ElementTree.SubElement(element, "skipped", {"message": first})

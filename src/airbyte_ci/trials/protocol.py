@@ -1,0 +1,171 @@
+"""The commands of the Airbyte protocol, run in the image: `spec`, `check`, `discover`, `read`, and what they answer.
+
+Every message is held against the protocol (`messages`); here is what each command must answer beside that.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airbyte_ci.container.sandbox import Finished, Network
+from airbyte_ci.trials.messages import Messages
+from airbyte_ci.trials.place import FILES, Place
+from airbyte_ci.trials.secrets import Secrets
+from airbyte_ci.trials.steps import Ended, StepId, failed, ok
+
+_SHOWN = 15
+_FULL_REFRESH = "full_refresh"
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """One command of the connector, run to its end; `secrets` must not be in what is told of it."""
+
+    step: StepId
+    finished: Finished
+    messages: Messages
+    secrets: Secrets
+
+    def fail(self, reason: str, *, shown: bool = True) -> Ended:
+        """The step failed; with what the connector printed last, without secrets."""
+        text = self.secrets.redact((self.finished.stdout + self.finished.stderr).decode(errors="replace"))
+        details = tuple(text.rstrip().splitlines()[-_SHOWN:]) if shown else ()
+        return failed(self.step, self.secrets.redact(reason), "", details)
+
+    def failure(self) -> Ended | None:
+        """What is wrong whatever was asked: messages that are not of the protocol, an error told, an exit code."""
+        if self.messages.problems:
+            more = self.messages.invalid - 1
+            told = f" and {more} more" if more else ""
+            ended = self.fail(f"not of the Airbyte protocol: {self.messages.problems[0]}{told}", shown=False)
+            return failed(self.step, ended.reason, "", tuple(map(self.secrets.redact, self.messages.problems[1:])))
+        if self.messages.errors:
+            return self.fail(f"the connector says: {self.messages.errors[0]}")
+        if self.finished.returncode:
+            return self.fail(f"exit code {self.finished.returncode}")
+        return None
+
+
+def spec(place: Place, secrets: Secrets) -> Ended:
+    """One SPEC, with a connectionSpecification that is a JSON Schema."""
+    called = _call(place, "spec", (), {}, "none", secrets)
+    if ended := called.failure():
+        return ended
+    found = called.messages.kept["SPEC"]
+    if len(found) != 1:
+        return called.fail(f"{len(found) or 'no'} SPEC message{'s' * (len(found) != 1)}, and one is expected")
+    if wrong := _not_a_schema(found[0].get("connectionSpecification")):
+        return called.fail(f"connectionSpecification is not a JSON Schema: {wrong}", shown=False)
+    return ok("spec", "valid")
+
+
+def check(place: Place, network: Network, secrets: Secrets) -> Ended:
+    """CONNECTION_STATUS with SUCCEEDED."""
+    called = _call(place, "check", ("config",), _files(secrets), network, secrets)
+    statuses = called.messages.kept["CONNECTION_STATUS"]
+    if not called.messages.problems and len(statuses) == 1 and statuses[0].get("status") == "FAILED":
+        return called.fail(f"the connection failed: {statuses[0].get('message') or 'without a message'}", shown=False)
+    if ended := called.failure():
+        return ended
+    if len(statuses) != 1:
+        return called.fail(f"{len(statuses) or 'no'} CONNECTION_STATUS, and one is expected")
+    return ok("check", "SUCCEEDED")
+
+
+def discover(place: Place, network: Network, secrets: Secrets) -> Ended:
+    """One CATALOG with streams, each with a name of its own and a JSON Schema; the answer is the catalog."""
+    called = _call(place, "discover", ("config",), _files(secrets), network, secrets)
+    if ended := called.failure():
+        return ended
+    catalogs = called.messages.kept["CATALOG"]
+    if len(catalogs) != 1:
+        return called.fail(f"{len(catalogs) or 'no'} CATALOG, and one is expected")
+    streams = catalogs[0]["streams"]
+    if not streams:
+        return called.fail("the catalog has no stream", shown=False)
+    names = [(stream.get("namespace"), stream["name"]) for stream in streams]
+    if twice := sorted({name for key in names if names.count(key) > 1 for name in [key[1]]}):
+        return called.fail(f"the catalog has {', '.join(twice)} twice", shown=False)
+    for stream in streams:
+        if wrong := _not_a_schema(stream.get("json_schema")):
+            return called.fail(f"the schema of {stream['name']} is not a JSON Schema: {wrong}", shown=False)
+    return ok("discover", _number(len(streams), "stream"), answer=catalogs[0])
+
+
+def read(place: Place, network: Network, secrets: Secrets, catalog: bytes, state: bytes | None) -> Ended:
+    """Records of the catalog's streams only; how many, and of which."""
+    options = ("config", "catalog", *(["state"] if state is not None else []))
+    files = {**_files(secrets), f"{FILES}/catalog.json": catalog}
+    if state is not None:
+        files[f"{FILES}/state.json"] = state
+    called = _call(place, "read", options, files, network, secrets)
+    if ended := called.failure():
+        return ended
+    records = called.messages.records
+    asked = {item["stream"]["name"] for item in json.loads(catalog)["streams"]}
+    if strange := sorted(set(records) - asked):
+        return called.fail(f"records of {', '.join(strange)}, which the catalog does not ask for", shown=False)
+    silent = len(asked - set(records))
+    told = [_number(records.total(), "record"), f"of {_number(len(records), 'stream')}"]
+    told += [f"({_number(silent, 'stream')} without records)"] if silent else []
+    return ok("read", secrets.redact(f"{' '.join(told)}, {_number(called.messages.counts['STATE'], 'state')}"))
+
+
+def configured(catalog: Mapping[str, Any]) -> bytes:
+    """A configured catalog that asks for all of every stream, in full where it can be."""
+    streams = []
+    for stream in catalog["streams"]:
+        modes: Sequence[str] = stream.get("supported_sync_modes") or [_FULL_REFRESH]
+        mode = _FULL_REFRESH if _FULL_REFRESH in modes else modes[0]
+        item = {"stream": stream, "sync_mode": mode, "destination_sync_mode": "append"}
+        if mode != _FULL_REFRESH and stream.get("default_cursor_field"):
+            item["cursor_field"] = stream["default_cursor_field"]
+        streams.append(item)
+    return json.dumps({"streams": streams}).encode()
+
+
+def problem_of_catalog(text: bytes) -> str:
+    """Why a file is no configured catalog; empty where it is one."""
+    try:
+        items = json.loads(text)["streams"]
+        names = [item["stream"]["name"] for item in items]
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        return f"it is no configured catalog ({type(error).__name__}: {error})"
+    return "" if names and all(isinstance(name, str) for name in names) else "it asks for no stream"
+
+
+def _call(
+    place: Place,
+    step: StepId,
+    options: Sequence[str],
+    files: Mapping[str, bytes],
+    network: Network,
+    secrets: Secrets,
+) -> Called:
+    messages = Messages()
+    arguments = [word for name in options for word in (f"--{name}", f"/{FILES}/{name}.json")]
+    finished = place.run((step, *arguments), network, files=files, heard=messages.hear)
+    messages.end()
+    return Called(step, finished, messages, secrets)
+
+
+def _files(secrets: Secrets) -> dict[str, bytes]:
+    return {f"{FILES}/config.json": secrets.configuration} if secrets.configuration else {}
+
+
+def _not_a_schema(schema: Any) -> str:
+    from jsonschema import Draft7Validator  # slow to import; draft 7 is the protocol's
+    from jsonschema.exceptions import SchemaError
+
+    if not isinstance(schema, dict):
+        return "it is not an object"
+    try:
+        Draft7Validator.check_schema(schema)
+    except SchemaError as error:
+        return f"{error.json_path}: {error.message:.160}"
+    return ""
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,174 @@
+"""pytest in the connector's own image: its unit tests without network, its integration tests with one.
+
+Reads what pytest says of itself, its exit code and its JUnit report, as something that the container wrote.
+"""
+
+import os
+import stat
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from airbyte_ci.build import source
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.container.sandbox import Finished, Network
+from airbyte_ci.outcomes import Status
+from airbyte_ci.trials import secrets as secrecy
+from airbyte_ci.trials.development import Development
+from airbyte_ci.trials.place import REPORTS, Place
+from airbyte_ci.trials.secrets import Secrets
+from airbyte_ci.trials.steps import Case, Ended, StepId, failed, skipped
+
+_FOLDERS: dict[StepId, tuple[str, ...]] = {
+    "unit": ("unit_tests", "tests/unit_tests", "tests/unit"),
+    "integration": ("integration_tests", "tests/integration_tests", "tests/integration"),
+}
+_REPORT = "pytest.xml"
+_LARGEST_REPORT = 64 << 20
+_NO_TESTS = 5  # https://docs.pytest.org/en/stable/reference/exit-codes.html
+_TESTS_FAILED = 1
+_SHOWN = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Tests of one kind: where they are in the connector's folder, and the network that they get."""
+
+    step: StepId
+    folder: str
+    network: Network
+
+
+def find(connector: Connector, step: StepId, network: Network) -> Suite | None:
+    """The connector's tests of this kind; None where it has none."""
+    found = next((name for name in _FOLDERS[step] if (connector.folder / name).is_dir()), None)
+    return Suite(step, found, network) if found else None
+
+
+def absent(step: StepId) -> Ended:
+    return skipped(step, f"no {_FOLDERS[step][0]}")
+
+
+def missing_secrets(connector: Connector, secrets: Secrets) -> Ended | None:
+    """Why the integration tests cannot run: files are not there that metadata.yaml says they need."""
+    options = connector.data.get("connectorTestSuitesOptions")
+    items = [item for item in options if isinstance(item, dict)] if isinstance(options, list) else []
+    declared = [item.get("testSecrets") or [] for item in items if item.get("suite") == "integrationTests"]
+    names = [entry.get("fileName") for entries in declared for entry in entries if isinstance(entry, dict)]
+    there = {*secrets.files, *([secrecy.CONFIGURATION] if secrets.configuration else [])}
+    absent_names = [str(name) for name in names if name and name not in there]
+    if not absent_names:
+        return None
+    return skipped(
+        "integration", f"secrets are missing: {', '.join(f'{secrecy.FOLDER}/{name}' for name in absent_names)}"
+    )
+
+
+def run(suite: Suite, connector: Connector, development: Development, place: Place, secrets: Secrets) -> Ended:
+    """Runs the suite; raises SandboxError where it cannot be run at all. Unit tests see no secret."""
+    if not development.has_pytest:
+        told = f"group {', '.join(development.groups)}" if development.groups else "none in its lock"
+        return skipped(suite.step, f"no pytest among its development dependencies ({told})", _advice(connector))
+    with place.reports() as (folder, mount):
+        arguments = (development.python, "-m", "pytest", suite.folder, f"--junitxml={REPORTS}/{_REPORT}", "--color=no")
+        finished = replace(place, command=replace(place.command, workdir=f"/{source.CODE}")).run(
+            arguments,
+            suite.network,
+            files=_secret_files(secrets) if suite.step == "integration" else {},
+            fill=lambda upper: place.copy(upper, connector, development.main),
+            mounts=(mount,),
+            variables={
+                "PYTHONDONTWRITEBYTECODE": "1",
+                **(secrets.variables if suite.step == "integration" else {}),
+            },
+        )
+        report = _read(folder / _REPORT)
+    return _judge(suite, finished, _cases(report, secrets) if report is not None else None, secrets)
+
+
+def _advice(connector: Connector) -> str:
+    if "pyproject.toml" not in connector.names:
+        return ""
+    return f"cd {connector.relative} && poetry add --group dev pytest"
+
+
+def _secret_files(secrets: Secrets) -> dict[str, bytes]:
+    files = {f"{source.CODE}/{secrecy.FOLDER}/{name}": content for name, content in secrets.files.items()}
+    if secrets.configuration:
+        files[f"{source.CODE}/{secrecy.FOLDER}/{secrecy.CONFIGURATION}"] = secrets.configuration
+    return files
+
+
+def _judge(suite: Suite, finished: Finished, cases: tuple[Case, ...] | None, secrets: Secrets) -> Ended:
+    if finished.returncode == _NO_TESTS:
+        return skipped(suite.step, f"pytest finds no test in {suite.folder}")
+    if cases and finished.returncode in (0, _TESTS_FAILED):
+        numbers = _counted(cases)
+        ended = Ended(suite.step, "ok", numbers, cases=cases)
+        if finished.returncode == 0:
+            return ended
+        names = [f"{case.group}.{case.name}" for case in cases if case.status == "failed"]
+        return replace(ended, status="failed", reason=f"{numbers}: {_some(names)}", details=_said(finished, secrets))
+    if finished.returncode == 0:
+        return failed(
+            suite.step, "pytest ended well without a report, so nothing is known", "", _said(finished, secrets)
+        )
+    reason = f"pytest could not run the tests (exit code {finished.returncode})"
+    return replace(failed(suite.step, reason, "", _said(finished, secrets)), cases=cases or ())
+
+
+def _said(finished: Finished, secrets: Secrets) -> tuple[str, ...]:
+    """The last of what pytest printed, without secrets; they are taken out of the whole, for a cut may hide one."""
+    text = secrets.redact((finished.stdout + finished.stderr).decode(errors="replace"))
+    return tuple(text.rstrip().splitlines()[-_SHOWN:])
+
+
+def _counted(cases: tuple[Case, ...]) -> str:
+    words: tuple[tuple[Status, str], ...] = (("failed", "failed"), ("ok", "passed"), ("skipped", "skipped"))
+    numbers = [(sum(case.status == status for case in cases), word) for status, word in words]
+    return ", ".join(f"{number} {word}" for number, word in numbers if number)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _read(path: Path) -> bytes | None:
+    """A report that the container wrote. A link in its place would be followed here, so it is not one."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_REPORT:
+            return None
+        return file.read(_LARGEST_REPORT)
+
+
+def _cases(report: bytes, secrets: Secrets) -> tuple[Case, ...] | None:
+    """The report's test cases; None for what is no JUnit report. Entities are refused: pytest writes none."""
+    if b"<!DOCTYPE" in report or b"<!ENTITY" in report:
+        return None
+    try:
+        root = ElementTree.fromstring(report)
+    except (ElementTree.ParseError, LookupError, ValueError):
+        return None
+    return tuple(_case(element, secrets) for element in root.iter("testcase"))
+
+
+def _case(element: Any, secrets: Secrets) -> Case:
+    status: Status = "ok"
+    message = ""
+    for child in element:
+        if child.tag in ("failure", "error"):
+            status, message = "failed", f"{child.get('message') or ''}\n{child.text or ''}".strip()
+        elif child.tag == "skipped" and status == "ok":
+            status, message = "skipped", child.get("message") or ""
+    try:
+        seconds = float(element.get("time") or 0)
+    except ValueError:
+        seconds = 0.0
+    name, group = (secrets.redact(element.get(key) or "") for key in ("name", "classname"))
+    return Case(name, group, status, secrets.redact(message), seconds)

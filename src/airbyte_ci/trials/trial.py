@@ -1,0 +1,207 @@
+"""One connector's test from end to end: built, then each step in its image, side by side where they can.
+
+Knows the order of the steps and what each of them needs of the others. What is recorded and shown is not known here.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from airbyte_ci.build import job
+from airbyte_ci.build.job import Order, Tools
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.container.evaluate import Evaluator
+from airbyte_ci.container.sandbox import Mount, Network
+from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.trials import development, protocol, suites
+from airbyte_ci.trials.development import Development
+from airbyte_ci.trials.place import Place
+from airbyte_ci.trials.secrets import Secrets
+from airbyte_ci.trials.steps import WAVES, Ended, StepId, TrialResult, failed, skipped
+
+_SOURCE_ONLY: tuple[StepId, ...] = ("discover", "read")
+_CATALOG = "integration_tests/configured_catalog.json"
+
+
+class Together(Protocol):
+    """Works on items side by side, a number of them at a time, and gives each with its result."""
+
+    def __call__(
+        self, items: Sequence[StepId], work: Callable[[StepId], Ended], width: int
+    ) -> Iterator[tuple[StepId, Ended]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a test. `network` is for what may talk to others; `timeout` (seconds) is each step's.
+
+    `catalog` and `state` are for `read`; without a catalog the connector's own in `integration_tests` counts, or all
+    that it discovers. `mounts` are folders of this machine that its steps see. No step begins while `is_ending`.
+    """
+
+    wanted: frozenset[StepId]
+    secrets: Secrets
+    fail_fast: bool = False
+    network: Network = "private"
+    catalog: bytes | None = None
+    state: bytes | None = None
+    mounts: tuple[Mount, ...] = ()
+    timeout: float = 3600
+    width: int = 4
+    is_ending: Callable[[], bool] = lambda: False
+
+
+def run(connector: Connector, order: Order, tools: Tools, request: Request, together: Together) -> TrialResult:
+    """The steps but `rules`, which are not of the connector's image. What goes wrong in a step is how it ended."""
+    trial = _Trial(connector, order, tools, request)
+    for wave in WAVES[:-1]:
+        steps = [step for step in wave if step in request.wanted]
+        for step, ended in together(steps, trial.step, request.width):
+            trial.ended[step] = ended
+    steps = [step for wave in WAVES for step in wave if step in trial.ended]
+    return TrialResult(connector.name, connector.relative, tuple(trial.ended[step] for step in steps))
+
+
+@dataclass(slots=True)
+class _Trial:
+    """A test that is going on; `plan` and `image` are digests, once it is built."""
+
+    connector: Connector
+    order: Order
+    tools: Tools
+    request: Request
+    ended: dict[StepId, Ended] = field(default_factory=dict)
+    _plan: str = ""
+    _image: str = ""
+    _bare: Place | None = None
+    _with_tests: tuple[Development, Place] | None = None
+    _lock: Any = field(default_factory=threading.Lock)
+    _stopped: bool = False
+
+    def step(self, step: StepId) -> Ended:
+        started = time.monotonic()
+        ended = self._blocked(step)
+        if ended is None:
+            self.tools.say(step)
+            try:
+                ended = self._run(step)
+            except AirbyteCiError as error:
+                redact = self.request.secrets.redact
+                ended = failed(step, redact(error.message), redact(error.advice or ""))
+        if ended.status == "failed" and self.request.fail_fast:
+            self._stopped = True
+        return replace(ended, seconds=time.monotonic() - started)
+
+    def _blocked(self, step: StepId) -> Ended | None:
+        """Why a step cannot be run, or need not be."""
+        secrets = self.request.secrets
+        if self.request.is_ending():
+            return skipped(step, "interrupted")
+        if self._stopped:
+            return skipped(step, "another step failed before it (--fail-fast)")
+        if step != "build" and self.ended["build"].status == "failed":
+            return skipped(step, "it was not built")
+        if step != "build" and not self._image:
+            return skipped(step, f"no image was built for {self.order.native}, which is what this machine runs")
+        if step in _SOURCE_ONLY and self.connector.kind == "destination":
+            return skipped(step, "a destination has no such command")
+        if step in ("check", "discover", "read") and not secrets.configuration:
+            return skipped(step, secrets.missing)
+        if step in ("check", "discover", "read") and secrets.problem:
+            return failed(step, secrets.problem)
+        if step == "read" and (before := self.ended.get("check")) and before.status == "failed":
+            return skipped(step, "check failed")
+        return None
+
+    # --- the steps -------------------------------------------------------------------------------
+
+    def _run(self, step: StepId) -> Ended:
+        runs: dict[StepId, Callable[[], Ended]] = {
+            "build": self._build,
+            "unit": self._unit,
+            "integration": self._integration,
+            "spec": self._spec,
+            "check": self._check,
+            "discover": self._discover,
+            "read": self._read,
+        }
+        return runs[step]()
+
+    def _build(self) -> Ended:
+        outcomes = job.run(self.connector, self.order, self.tools)
+        for outcome in outcomes:
+            if outcome.facts["platform"] == str(self.order.native):
+                self._plan, self._image = outcome.facts["plan"], outcome.facts["digest"]
+        told = "; ".join(outcome.summary for outcome in outcomes)
+        unverified = [outcome for outcome in outcomes if outcome.status == "unverified"]
+        if unverified:
+            return Ended(
+                "build", "unverified", told, reason=f"{unverified[0].facts['platform']}: {unverified[0].reason}"
+            )
+        return Ended("build", "ok", told)
+
+    def _unit(self) -> Ended:
+        return self._suite("unit", "none")
+
+    def _integration(self) -> Ended:
+        return suites.missing_secrets(self.connector, self.request.secrets) or self._suite(
+            "integration", self.request.network
+        )
+
+    def _spec(self) -> Ended:
+        return protocol.spec(self._place(), self.request.secrets)
+
+    def _check(self) -> Ended:
+        return protocol.check(self._place(), self.request.network, self.request.secrets)
+
+    def _discover(self) -> Ended:
+        return protocol.discover(self._place(), self.request.network, self.request.secrets)
+
+    def _read(self) -> Ended:
+        catalog, what = self.request.catalog, "the catalog that was given"
+        own = self.connector.folder / _CATALOG
+        if catalog is None and own.is_file():
+            catalog, what = own.read_bytes(), f"{self.connector.relative}/{_CATALOG}"
+        if catalog is None:
+            found = self.ended.get("discover") or self.step("discover")
+            if found.status != "ok":
+                return skipped("read", "discover gave no catalog to read by")
+            catalog, what = protocol.configured(found.answer), "the discovered catalog"
+        if wrong := protocol.problem_of_catalog(catalog):
+            return failed("read", f"reading {what}: {wrong}")
+        return protocol.read(self._place(), self.request.network, self.request.secrets, catalog, self.request.state)
+
+    def _suite(self, step: StepId, network: Network) -> Ended:
+        suite = suites.find(self.connector, step, network)
+        if suite is None:
+            return suites.absent(step)
+        found, place = self._tests()
+        return suites.run(suite, self.connector, found, place, self.request.secrets)
+
+    # --- where they run --------------------------------------------------------------------------
+
+    def _place(self) -> Place:
+        """The image as it is; unpacked once."""
+        with self._lock:
+            self._bare = self._bare or self._opened((), use_entrypoint=True)
+            return self._bare
+
+    def _tests(self) -> tuple[Development, Place]:
+        """The image with the development dependencies on top."""
+        with self._lock:
+            if self._with_tests is None:
+                self.tools.say("development dependencies")
+                found = development.prepare(self.connector, self.order, self.tools, Digest.parse(self._plan))
+                self._with_tests = found, self._opened(found.operations, use_entrypoint=False)
+            return self._with_tests
+
+    def _opened(self, operations: Sequence[Any], *, use_entrypoint: bool) -> Place:
+        store = self.tools.store
+        evaluator = Evaluator(store, store.image(Digest.parse(self._image)))
+        state = evaluator.state(tuple(operations))
+        tree = evaluator.tree(state)
+        command = evaluator.command(state, tree, (), use_entrypoint=use_entrypoint)
+        return Place(store, tree, command, self.request.mounts, self.request.timeout)

@@ -1,0 +1,48 @@
+"""Which steps run, and what is said of all of them together."""
+
+import pytest
+
+from airbyte_ci.errors import UsageError
+from airbyte_ci.outcomes import Status
+from airbyte_ci.trials import steps
+from airbyte_ci.trials.steps import Ended, TrialResult
+
+
+@pytest.mark.parametrize(
+    ("only", "skip", "expected"),
+    [
+        ((), (), set(steps.IDS)),
+        (("unit",), (), {"build", "unit"}),
+        (("rules",), (), {"rules"}),
+        ((), ("read", "rules"), {"build", "unit", "integration", "spec", "check", "discover"}),
+        (("unit", "spec"), ("spec",), {"build", "unit"}),
+    ],
+)
+def test_steps_are_chosen_with_the_build_that_they_need(
+    only: tuple[str, ...], skip: tuple[str, ...], expected: set[str]
+) -> None:
+    """Nothing can be tested in an image that is not there."""
+    assert steps.wanted(only, skip) == expected
+
+
+@pytest.mark.parametrize(
+    ("only", "skip"), [(("acceptance",), ()), ((), ("units",)), (("unit",), ("unit",)), ((), ("build",))]
+)
+def test_a_choice_that_makes_no_sense_is_refused(only: tuple[str, ...], skip: tuple[str, ...]) -> None:
+    """Unknown ids, nothing left, and tests without an image."""
+    with pytest.raises(UsageError):
+        steps.wanted(only, skip)
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        (("ok", "skipped"), "ok"),
+        (("unverified", "ok"), "ok"),
+        (("ok", "failed", "skipped"), "failed"),
+        (("skipped",), "skipped"),
+    ],
+)
+def test_one_failure_fails_the_whole(states: tuple[Status, ...], expected: str) -> None:
+    """And what was skipped does not."""
+    assert TrialResult("a", "a", tuple(Ended("unit", state) for state in states)).status == expected
