@@ -1,6 +1,7 @@
 """The listings: connectors with the state of their base image, and the catalogue."""
 
 import json
+from datetime import date
 
 import pytest
 from click import unstyle
@@ -28,10 +29,23 @@ def address(number: str) -> str:
     return f"{REPOSITORY}:{number}@{DIGESTS[number]}"
 
 
-def row(base: str | None = None, *names: str) -> listing.Row:
+def known(base: str | None) -> dict[str, object] | None:
+    """What the catalogue tells of a base image."""
+    version = KNOWN.find(base) if base else None
+    if version is None:
+        return {} if base else None
+    return {
+        "version": version.version,
+        "behind": KNOWN.behind(base or ""),
+        "yanked": bool(version.yanked),
+        "repository": version.repository,
+    }
+
+
+def row(base: str | None = None, *names: str, name: str = "source-x", **data: object) -> listing.Row:
     options = {"connectorBuildOptions": {"baseImage": base}} if base else {}
-    item = connector("source-x", names or ("setup.py",), dockerImageTag="1.2.3", supportLevel="certified", **options)
-    return listing.row(item, KNOWN)
+    values = {"dockerImageTag": "1.2.3", "supportLevel": "certified", **options, **data}
+    return listing.row(connector(name, names or ("setup.py",), **values), lambda: known(base))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +87,7 @@ def test_a_row_for_machines() -> None:
 
 def test_a_table_for_people() -> None:
     """One line each, what is not there is a dash, and the last line counts."""
-    bare = listing.row(connector("destination-long-name"), KNOWN)
+    bare = listing.row(connector("destination-long-name"), dict)
     text = listing.table([row(address("4.0.0")), row(None, "setup.py", "Dockerfile"), bare], 373, color=False)
     assert text.splitlines() == [
         "CONNECTOR              LANGUAGE  LEVEL      VERSION  BASE IMAGE                   STATE",
@@ -105,9 +119,11 @@ def test_the_count_says_connector_of_one() -> None:
 
 def test_the_catalogue_as_a_table() -> None:
     """Newest first, each with its state and its whole address to copy."""
-    lines = base_images.table(KNOWN).splitlines()
-    assert lines[0].split() == ["VERSION", "PYTHON", "USER", "STATE", "ADDRESS"]
-    told = {line.split()[0]: line for line in lines[1:]}
+    users = {(REPOSITORY, "4.0.0"): ["source-x"]}
+    lines = base_images.table(KNOWN.versions, users, date(2024, 1, 1), 2).splitlines()
+    assert lines[0].split() == ["VERSION", "PYTHON", "USER", "STATE", "USED", "BY", "ADDRESS"]
+    told = {line.split()[0]: line for line in lines[1:-1]}
+    assert lines[-1] == "7 versions · 1 connector on them · 2 on images that it does not know"
     assert list(told) == ["5.0.0-rc.1", "4.0.0", "3.0.0", "2.2.0", "2.1.0", "2.0.0", "1.0.0"]
     assert "pre-release" in told["5.0.0-rc.1"]
     assert "airbyte" in told["5.0.0-rc.1"].split()
@@ -120,3 +136,62 @@ def test_the_catalogue_as_a_table() -> None:
 def test_columns_are_aligned() -> None:
     """Every column begins at one place, and no line ends in blanks."""
     assert columns.lines([("a", "b"), ("long", ""), ("", "x")]) == "a     b\nlong\n      x\n"
+
+
+# --- for machines --------------------------------------------------------------------------------
+
+FLEET = [
+    row(name="source-a", dockerImageTag="1.2.10", ab_internal={"ql": 400}, supportLevel=None),
+    row(name="source-b", dockerImageTag="1.2.9", tags=["x"]),
+    row(address("1.0.0"), name="source-c", dockerImageTag="1.3.0-rc.1"),
+    row(address("4.0.0"), name="source-d", dockerImageTag="1.3.0", ab_internal={"ql": 100}),
+]
+
+
+@pytest.mark.parametrize(
+    ("place", "order"),
+    [
+        ("name", "abcd"),
+        ("-name", "dcba"),
+        ("version", "bacd"),
+        ("-version", "dcab"),
+        ("base.behind", "dcab"),
+        ("data.ab_internal.ql", "dabc"),
+        ("-ab_internal.ql", "adbc"),
+        ("supportLevel", "bcda"),
+    ],
+)
+def test_an_order(place: str, order: str) -> None:
+    """By any field, versions as versions; what has none comes last either way."""
+    assert "".join(item.name[-1] for item in listing.ordered(FLEET, place)) == order
+
+
+def test_counts() -> None:
+    """The most frequent first; what has no value is counted too, and lists can be."""
+    assert listing.counted(FLEET, "supportLevel") == (("certified", 3), (None, 1))
+    assert listing.counted(FLEET, "data.tags") == ((None, 3), ('["x"]', 1))
+    table = listing.counts_table(listing.counted(FLEET, "supportLevel"), "supportLevel")
+    assert table == "SUPPORTLEVEL  CONNECTORS\ncertified     3\n–             1\n"
+
+
+def test_comma_separated_values() -> None:
+    """A header, one line each, nothing for what is not there; a comma in a value is quoted."""
+    odd = row(name="source-e", dockerImageTag='a,"b"')
+    lines = listing.to_csv([FLEET[0], odd]).splitlines()
+    assert lines[0] == "name,language,supportLevel,version,folder,baseImage,state"
+    assert lines[1] == "source-a,python,,1.2.10,airbyte-integrations/connectors/source-a,,nothing to build on"
+    assert '"a,""b"""' in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("shards", "jobs"),
+    [(None, ["a", "b", "c", "d"]), (1, ["a b c d"]), (3, ["a d", "b", "c"]), (9, ["a", "b", "c", "d"])],
+)
+def test_a_matrix(shards: int | None, jobs: list[str]) -> None:
+    """One line; a job for each connector, or as many as asked for, of nearly equal size and none empty."""
+    text = listing.matrix(FLEET, shards)
+    assert text.count("\n") == 1
+    found = json.loads(text)["include"]
+    assert [item["connector"].replace("source-", "") for item in found] == jobs
+    assert all(item["shard"] == str(number) for number, item in enumerate(found, start=1) if shards)
+    assert listing.matrix([], shards) == '{"include": []}\n'

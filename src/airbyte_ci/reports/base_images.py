@@ -1,19 +1,61 @@
-"""The catalogue of base images as a table."""
+"""The catalogue of base images as a table and for machines, with who uses which version."""
 
-from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.reports import columns
 
-
-def table(catalogue: Catalogue) -> str:
-    """Versions, newest first, each with its Python, user, state and address."""
-    rows = [("VERSION", "PYTHON", "USER", "STATE", "ADDRESS")]
-    rows += [(item.version, item.python, item.user, _state(item), str(item.address)) for item in catalogue.versions]
-    return columns.lines(rows)
+Users = Mapping[tuple[str, str], Sequence[str]]
 
 
-def _state(item: BaseImageVersion) -> str:
+def table(versions: Sequence[BaseImageVersion], users: Users, today: date, elsewhere: int) -> str:
+    """Versions, newest first, each with its Python, user, state, users and address; a last line that counts.
+
+    `elsewhere` connectors are on images that the catalogue does not know.
+    """
+    rows = [("VERSION", "PYTHON", "USER", "STATE", "USED BY", "ADDRESS")]
+    for item in versions:
+        used = len(users.get((item.repository, item.version), ()))
+        rows.append(
+            (
+                item.version,
+                item.python if item.python != "0" else "?",
+                item.user,
+                state(item, today),
+                str(used or "–"),
+                str(item.address),
+            )
+        )
+    on = sum(len(users.get((item.repository, item.version), ())) for item in versions)
+    unknown = f" · {elsewhere} on images that it does not know" if elsewhere else ""
+    counted = f"{_plural(len(versions), 'version')} · {_plural(on, 'connector')} on them"
+    return f"{columns.lines(rows)}{counted}{unknown}\n"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def document(item: BaseImageVersion, users: Users) -> dict[str, Any]:
+    """One version for machines."""
+    names = list(users.get((item.repository, item.version), ()))
+    return {"repository": item.repository, **item.to_json(), "usedBy": names}
+
+
+def state(item: BaseImageVersion, today: date) -> str:
+    """In one or two words, the most important first."""
     if item.yanked:
         return "yanked"
+    if item.is_expired(today):
+        return "expired"
     if item.is_prerelease:
         return "pre-release"
     return "released" if item.verified else "sighted only"
+
+
+def moving(names: Sequence[str], version: str) -> str:
+    """The command that moves these connectors to a version; empty: to the newest of their major version."""
+    selection = " ".join(f"--name={name}" for name in names)
+    return f"airbyte-ci connectors {selection} upgrade_base_image{f' --to {version}' if version else ''} PR_NUMBER"

@@ -1,22 +1,32 @@
-"""The listing of a fleet: connectors and a catalogue → rows, a table, JSON."""
+"""The listing of a fleet: connectors and what is known of their bases → rows, a table, and texts for machines."""
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from click import style
 
-from airbyte_ci.base_images.catalogue import Catalogue
-from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.errors import ImageError
-from airbyte_ci.oci.reference import Reference
+from airbyte_ci.connectors.connector import PYTHON_LANGUAGES, Connector
 from airbyte_ci.reports import columns
+
+# A GitHub matrix makes at most so many jobs: https://docs.github.com/en/actions/reference/limits
+MATRIX_LIMIT = 256
+
+
+Base = Callable[[], Mapping[str, Any] | None]
+"""Gives what is known of a base image: version, behind, yanked; asked only where something depends on it."""
+
+# An address by its tag: nothing that is known of it would make it right.
+_BY_TAG = re.compile(r"[\w./:-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One connector as `list` shows it."""
+    """One connector as `list` shows it. `data` is its metadata, for fields that are asked for by their place."""
 
     name: str
     language: str | None
@@ -24,11 +34,15 @@ class Row:
     version: str
     folder: str
     base_image: str | None
+    base_name: str
     state: str
     is_python: bool
+    data: Mapping[str, Any] = field(repr=False)
+    base: Base = field(default=dict, repr=False)
+    modified_files: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        document = {
             "name": self.name,
             "language": self.language,
             "supportLevel": self.support_level,
@@ -37,36 +51,58 @@ class Row:
             "baseImage": self.base_image,
             "state": self.state,
         }
+        return document | ({} if self.modified_files is None else {"modifiedFiles": list(self.modified_files)})
+
+    def value(self, place: str) -> Any:
+        """What a field holds: one of `to_json`'s, `base.version` and its like, or a path below `data`; else None."""
+        document = self.to_json()
+        if place in document:
+            return document[place]
+        keys = place.split(".")
+        value: Any = {"base": self.base() if keys[0] == "base" else None, "data": self.data}
+        for key in keys if keys[0] in value else ["data", *keys]:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
 
 
-def row(connector: Connector, catalogue: Catalogue) -> Row:
+def row(connector: Connector, base: Base, modified_files: tuple[str, ...] | None = None) -> Row:
+    """`base` gives what is known of its base image; of an unknown one nothing but the version, perhaps."""
+    language = connector.language  # asks the disk, so once
+    is_python = language in PYTHON_LANGUAGES
     return Row(
         connector.name,
-        connector.language,
+        language,
         connector.support_level,
         connector.version,
         connector.relative,
         connector.base_image,
-        _state(connector, catalogue),
-        connector.is_python,
+        _short(connector.base_image),
+        _state(connector, base, is_python=is_python),
+        is_python,
+        connector.data,
+        base,
+        modified_files,
     )
 
 
-def _state(connector: Connector, catalogue: Catalogue) -> str:
+def _state(connector: Connector, base: Base, *, is_python: bool) -> str:
     if connector.base_image is None:
-        if not connector.is_python:
+        if not is_python:
             return "not Python"
         return "Dockerfile" if connector.has_dockerfile else "nothing to build on"
     leftover = " + Dockerfile" if connector.has_dockerfile else ""
-    version = catalogue.find(connector.base_image)
-    if version is None:
-        return f"unknown base image{leftover}"
-    if "@" not in connector.base_image:
+    if _BY_TAG.fullmatch(connector.base_image):
         return f"no digest{leftover}"
-    if version.yanked:
+    known = base() or {}
+    if "repository" not in known:
+        return f"unknown base image{leftover}"
+    if known["yanked"]:
         return f"yanked{leftover}"
-    behind = catalogue.behind(connector.base_image)
-    return f"{f'{behind} behind' if behind else 'latest'}{leftover}"
+    return _behind(known["behind"]) + leftover
+
+
+def _behind(number: int) -> str:
+    return f"{number} behind" if number else "latest"
 
 
 def table(rows: Sequence[Row], total: int, *, color: bool) -> str:
@@ -76,7 +112,7 @@ def table(rows: Sequence[Row], total: int, *, color: bool) -> str:
     cells = [("CONNECTOR", "LANGUAGE", "LEVEL", "VERSION", "BASE IMAGE", "STATE")]
     for item in rows:
         level, version = item.support_level or "–", item.version or "–"
-        cells.append((item.name, item.language or "–", level, version, _short(item.base_image), item.state))
+        cells.append((item.name, item.language or "–", level, version, item.base_name, item.state))
 
     def paint(row: int, column: int) -> columns.Paint | None:
         if row == 0:
@@ -95,16 +131,97 @@ def count(rows: Sequence[Row], total: int) -> str:
 
 
 def _short(address: str | None) -> str:
+    """The image's own name and its tag: `docker.io/airbyte/python-connector-base:1.0.0@sha256:…` → the last two."""
     if address is None:
         return "–"
-    try:
-        reference = Reference.parse(address)
-    except ImageError:
-        return address
-    return f"{reference.name} {reference.tag or ''}".strip()
+    name, _, tag = address.partition("@")[0].rpartition("/")[2].partition(":")
+    return f"{name} {tag}".strip()
 
 
 def _color(state: str) -> str:
     if state == "latest":
         return "green"
     return "bright_black" if state == "not Python" else "yellow"
+
+
+# --- for machines --------------------------------------------------------------------------------
+
+
+def to_json(rows: Sequence[Row]) -> str:
+    return json.dumps([item.to_json() for item in rows], indent=2, ensure_ascii=False) + "\n"
+
+
+def names(rows: Sequence[Row]) -> str:
+    return "".join(f"{item.name}\n" for item in rows)
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """RFC 4180, but for line ends: a line feed, as other tools here expect."""
+    import csv  # only here
+    import io
+
+    keys = ("name", "language", "supportLevel", "version", "folder", "baseImage", "state")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(keys)
+    for item in rows:
+        document = item.to_json()
+        writer.writerow(["" if document[key] is None else document[key] for key in keys])
+    return text.getvalue()
+
+
+def matrix(rows: Sequence[Row], shards: int | None) -> str:
+    """A GitHub Actions matrix on one line: a job for each connector, or `shards` of them with nearly as many each.
+
+    `connector` is a name, or names with blanks between them, as `--name` takes them one by one.
+    """
+    every = [item.name for item in rows]
+    if shards is None:
+        include = [{"connector": item.name, "folder": item.folder} for item in rows]
+        return json.dumps({"include": include}) + "\n"
+    # Dealt out one by one: neighbours in the alphabet are often alike in size.
+    parts = [every[start::shards] for start in range(min(shards, len(every)))]
+    include = [{"shard": str(number), "connector": " ".join(part)} for number, part in enumerate(parts, start=1)]
+    return json.dumps({"include": include}) + "\n"
+
+
+# --- counting and order --------------------------------------------------------------------------
+
+
+def counted(rows: Sequence[Row], place: str) -> tuple[tuple[Any, int], ...]:
+    """How many rows have each value of a field, the most frequent first."""
+    values = Counter(_plain(item.value(place)) for item in rows)
+    return tuple(sorted(values.items(), key=lambda pair: (-pair[1], _sortable(pair[0]))))
+
+
+def counts_table(counts: Sequence[tuple[Any, int]], place: str) -> str:
+    return columns.lines([(place.upper(), "CONNECTORS"), *((_shown(value), str(count)) for value, count in counts)])
+
+
+def ordered(rows: Sequence[Row], place: str) -> list[Row]:
+    """The rows by a field, `-` in front for the greatest first; those without it come last; versions as versions."""
+    downwards = place.startswith("-")
+    field_name = place.removeprefix("-")
+    have = [item for item in rows if item.value(field_name) is not None]
+    lack = [item for item in rows if item.value(field_name) is None]
+    return sorted(have, key=lambda item: _sortable(_plain(item.value(field_name))), reverse=downwards) + lack
+
+
+def _plain(value: Any) -> Any:
+    return json.dumps(value, default=str) if isinstance(value, (dict, list)) else value
+
+
+def _sortable(value: Any) -> tuple[Any, ...]:
+    """Numbers before texts, and numbers within texts by their size: 1.2.10 behind 1.2.9, 1.0.0-rc.1 before 1.0.0."""
+    if value is None:
+        return (2,)
+    if isinstance(value, (bool, int, float)):
+        return (0, value)
+    text = str(value)
+    release, _, prerelease = text.partition("-") if re.fullmatch(r"\d+\.\d+\.\d+-.*", text) else (text, "", "~")
+    parts = [part for piece in (release, prerelease) for part in (*re.split(r"(\d+)", piece), "")]
+    return (1, *((int(part), "") if part.isdigit() else (-1, part) for part in parts))
+
+
+def _shown(value: Any) -> str:
+    return "–" if value is None else str(value)

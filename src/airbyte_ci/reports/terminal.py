@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from click import style
 
-from airbyte_ci.outcomes import Outcome
+from airbyte_ci.outcomes import Outcome, Status
 
 _MARKS = {
     "ok": ("✓", "green"),
@@ -14,12 +14,17 @@ _MARKS = {
 }
 
 
+def mark(status: Status) -> str:
+    """The sign before whatever ended so."""
+    sign, color = _MARKS[status]
+    return style(sign, fg=color)
+
+
 def outcome(item: Outcome) -> str:
     """One outcome: a line, its details, and the next command."""
-    mark, color = _MARKS[item.status]
     told = item.summary if item.status == "ok" else item.reason or item.summary
     subject = "" if item.subject in told.partition(":")[0] else f"{item.subject} "
-    lines = [f"{style(mark, fg=color)} {subject}{told}"]
+    lines = [f"{mark(item.status)} {subject}{told}"]
     lines += [f"  {detail}" for detail in item.details]
     if item.advice:
         lines.append(f"  {style('next:', dim=True)} {item.advice}")

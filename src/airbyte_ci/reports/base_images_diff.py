@@ -1,0 +1,107 @@
+"""The difference of two base images as text for a terminal, and as Markdown for a pull request or a changelog."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from airbyte_ci.base_images.difference import Change, Difference
+from airbyte_ci.base_images.osv import Comparison, Vulnerability
+
+_SHOWN_FOLDERS = 12
+_DEPTH = 4
+
+
+def text(found: Difference, known: Comparison | None, *, files: bool) -> str:
+    """Section by section; files by folder, unless all are asked for."""
+    lines = [f"{found.before} → {found.after}", f"  {_sizes(found)}"]
+    if found.is_empty:
+        lines.append("  nothing differs")
+    for title, changes in _sections(found):
+        lines.append(f"{title} ({_counted(changes)})")
+        lines += [f"  {_line(item)}" for item in changes]
+    if found.files:
+        lines.append(f"files ({_counted(found.files)})")
+        lines += [f"  {_sign(item)} /{item.name}" for item in found.files] if files else _folders(found.files)
+    if found.layers:
+        lines.append(f"layers ({found.shared_layers} shared)")
+        lines += [f"  {item.side} {_mega(item.size)}  {item.created_by[:80]}" for item in found.layers]
+    if known:
+        for title, items in _vulnerabilities(known):
+            lines.append(f"vulnerabilities {title} ({len(items)})")
+            lines += [f"  {_vulnerability(item)}" for item in items]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def markdown(found: Difference, known: Comparison | None) -> str:
+    """For people who review: what connectors may notice first, the rest counted."""
+    lines = [f"**{found.before} → {found.after}** · {_sizes(found)}", ""]
+    if found.is_empty:
+        lines += ["Nothing differs.", ""]
+    for title, changes in _sections(found):
+        lines += [f"{title.capitalize()}: {_counted(changes)}", "", "| | before | after |", "|---|---|---|"]
+        lines += [f"| {_cell(item.name)} | {_cell(item.before)} | {_cell(item.after)} |" for item in changes]
+        lines.append("")
+    if found.files:
+        lines += [f"Files: {_counted(found.files)}; layers: {found.shared_layers} shared, {len(found.layers)} not", ""]
+    if known:
+        for title, items in _vulnerabilities(known):
+            lines.append(f"Vulnerabilities {title}: {len(items)}")
+            lines += ["", *(f"- {_vulnerability(item)}" for item in items), ""] if items else [""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _sections(found: Difference) -> Iterator[tuple[str, Sequence[Change]]]:
+    sections = (
+        ("image", found.facts),
+        ("Debian packages", found.packages),
+        ("Python distributions", found.distributions),
+        ("environment", found.environment),
+        ("users", found.accounts),
+    )
+    return ((title, changes) for title, changes in sections if changes)
+
+
+def _vulnerabilities(known: Comparison) -> tuple[tuple[str, Sequence[Vulnerability]], ...]:
+    return (("fixed", known.fixed), ("introduced", known.introduced), ("left", known.left))
+
+
+def _vulnerability(item: Vulnerability) -> str:
+    severity = f" {item.severity}" if item.severity else ""
+    fixed = f", fixed in {item.fixed}" if item.fixed else ", no fix known"
+    return f"{item.name}{severity}: {item.package} {item.version}{fixed}"
+
+
+def _sizes(found: Difference) -> str:
+    change = found.size_after - found.size_before
+    sign = "+" if change >= 0 else "−"
+    return f"{_mega(found.size_before)} → {_mega(found.size_after)} ({sign}{_mega(abs(change))})"
+
+
+def _mega(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def _sign(item: Change) -> str:
+    return "+" if not item.before else "−" if not item.after else "~"
+
+
+def _line(item: Change) -> str:
+    values = " → ".join(value for value in (item.before, item.after) if value)
+    return f"{_sign(item)} {item.name} {values}".rstrip()
+
+
+def _counted(changes: Iterable[Change]) -> str:
+    signs = Counter(_sign(item) for item in changes)
+    names = (("+", "added"), ("−", "removed"), ("~", "changed"))
+    return ", ".join(f"{signs[sign]} {name}" for sign, name in names if signs[sign])
+
+
+def _folders(changes: Sequence[Change]) -> list[str]:
+    """The folders with the most changed files."""
+    folders = Counter("/".join(item.name.split("/")[:-1][:_DEPTH]) for item in changes)
+    shown = [f"  {number:5}  /{folder}" for folder, number in folders.most_common(_SHOWN_FOLDERS)]
+    rest = len(folders) - _SHOWN_FOLDERS
+    return [*shown, *([f"  … and in {rest} more folders; --files shows each"] if rest > 0 else [])]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ") or "–"

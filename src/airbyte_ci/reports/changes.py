@@ -1,0 +1,62 @@
+"""Changes of connectors as outcomes: what was (or would be) done, for people and machines. Pure functions of data."""
+
+from collections.abc import Sequence
+
+from airbyte_ci.campaigns.change import Change
+from airbyte_ci.outcomes import Outcome
+
+
+def outcome(change: Change, *, with_diff: bool = False) -> Outcome:
+    """One change; with its diff nothing was written, so there is no next command."""
+    counts = change.edit.counts()
+    details = [files(change, counts)]
+    details += [f"! carried over: {', '.join(change.carried)}"] if change.carried else []
+    details += [f"! not carried over: {item}" for item in change.not_carried]
+    details += [f"· {', '.join(change.notes)}"] if change.notes else []
+    details += _changelog(change)
+    return Outcome(
+        change.connector,
+        "ok",
+        change.summary,
+        advice="" if with_diff else change.next_step,
+        details=tuple(details),
+        facts={
+            "from": change.before,
+            "to": change.after,
+            "baseImage": change.base_image,
+            "carriedOver": list(change.carried),
+            "notCarriedOver": list(change.not_carried),
+            "notes": list(change.notes),
+            "changelogRowWaits": change.row_waits,
+            "files": [path for path, _, _ in counts],
+            **({"diff": change.edit.diff()} if with_diff else {}),
+        },
+    )
+
+
+def _changelog(change: Change) -> list[str]:
+    entry = change.changelog
+    if entry is None or entry.is_written:
+        return []
+    if change.row_waits:
+        return ["! no changelog entry yet: run it again with the number of the pull request"]
+    if entry.text.startswith("|"):
+        return [f"! add to {entry.page or 'the changelog'}: {entry.text}"]
+    return []
+
+
+def files(change: Change, counts: Sequence[tuple[str, int, int]]) -> str:
+    """`− Dockerfile  ~ metadata.yaml +3 −1  + build_customization.yaml`."""
+    kinds = {item.path: (item.before is None, item.after is None) for item in change.edit.changes}
+    parts = []
+    for path, added, deleted in counts:
+        short = path.removeprefix(f"{change.folder}/")
+        is_new, is_gone = kinds[path]
+        if is_gone:
+            parts.append(f"− {short}")
+        elif is_new:
+            parts.append(f"+ {short}")
+        else:
+            numbers = [f"+{added}" if added else "", f"−{deleted}" if deleted else ""]
+            parts.append(f"~ {short} {' '.join(number for number in numbers if number)}")
+    return "  ".join(parts)

@@ -1,0 +1,122 @@
+"""Checked connectors as people and machines read them: the guide's points in one line, and what mends each failure."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from click import style
+
+from airbyte_ci.checks.rule import Checked, Finding
+
+# From the worst to the least: of several findings under one mark, the first counts that is among them.
+_MARKS = {"error": "✗", "warning": "!", "unverified": "?", "ok": "✓", "skipped": "–"}
+_COLORS = {"error": "red", "warning": "yellow", "unverified": "yellow", "ok": "green"}
+
+
+def lines(items: Sequence[Checked], *, quiet: bool = False) -> str:
+    """All of it as text. What could not be verified is told once for all where there are several connectors.
+
+    `quiet` leaves out connectors without a failure.
+    """
+    width = max((len(item.name) for item in items), default=0)
+    shown = [item for item in items if not quiet or _failures(item)]
+    text = [line for item in shown for line in _connector(item, width, alone=len(items) == 1)]
+    if len(items) > 1:
+        text += [] if quiet else _unverified(items)
+        text.append(count(items))
+    return "".join(f"{line}\n" for line in text)
+
+
+def count(items: Sequence[Checked]) -> str:
+    """The last line: how many connectors have errors, warnings, or neither."""
+    errors = [sum(finding.is_error for finding in item.findings) for item in items]
+    warnings = [sum(finding.is_warning for finding in item.findings) for item in items]
+    clean = sum(not error and not warning for error, warning in zip(errors, warnings, strict=True))
+    told = [f"{len(items)} connectors: {clean} without a failure"]
+    return " · ".join([*told, *_counted(errors, "error"), *_counted(warnings, "warning")])
+
+
+def to_json(item: Checked) -> dict[str, Any]:
+    """One connector for machines: how its points stand, and every check."""
+    points = sorted({finding.rule.point for finding in item.findings} - {0})
+    return {
+        "name": item.name,
+        "folder": item.folder,
+        "status": item.status,
+        "points": {str(point): _worst([f for f in item.findings if f.rule.point == point]) for point in points},
+        "checks": [_finding(finding) for finding in item.findings],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    verdict, rule = finding.verdict, finding.rule
+    document = {"id": rule.id, "point": rule.point, "status": verdict.status, "severity": finding.severity}
+    if verdict.reason:
+        document["reason"] = verdict.reason
+    if verdict.advice:
+        document["next"] = verdict.advice
+    if verdict.place:
+        document["file"] = verdict.place.path
+        document |= {"line": verdict.place.line} if verdict.place.line else {}
+    return document
+
+
+def _connector(item: Checked, width: int, *, alone: bool) -> Iterator[str]:
+    yield f"{_mark(_worst(item.findings))} {item.name:<{width}}{''.join(_points(item))}"
+    told = _failures(item)
+    told += [finding for finding in item.findings if alone and finding.is_unverified]
+    column = max((len(finding.rule.id) for finding in told), default=0)
+    for finding, following in zip(told, [*told[1:], None], strict=False):
+        verdict = finding.verdict
+        yield f"  {_mark(_state(finding))} {finding.rule.id:<{column}}  {verdict.reason}"
+        # One command often mends several rules; it is told once, below the last of them.
+        if verdict.advice and not (following and following.verdict.advice == verdict.advice):
+            yield f"    {style('next:', dim=True)} {verdict.advice}"
+
+
+def _points(item: Checked) -> Iterator[str]:
+    """`1 no Dockerfile ✓`, `5 built ✓ tested –`: a mark for each label, the number before the first of a point."""
+    groups: dict[tuple[int, str], list[Finding]] = {}
+    for finding in item.findings:
+        groups.setdefault((finding.rule.point, finding.rule.label), []).append(finding)
+    last = -1
+    for (point, label), findings in groups.items():
+        number = "" if point == last else f" {point} " if point else " "
+        yield f" {number}{label} {_mark(_worst(findings))}"
+        last = point
+
+
+def _failures(item: Checked) -> list[Finding]:
+    """Errors before warnings."""
+    failed = [finding for finding in item.findings if finding.verdict.status == "failed"]
+    return sorted(failed, key=lambda finding: not finding.is_error)
+
+
+def _worst(findings: Sequence[Finding]) -> str:
+    states = {_state(finding) for finding in findings}
+    return next((state for state in _MARKS if state in states), "skipped")
+
+
+def _state(finding: Finding) -> str:
+    return finding.severity if finding.verdict.status == "failed" else finding.verdict.status
+
+
+def _mark(state: str) -> str:
+    color = _COLORS.get(state)
+    return style(_MARKS[state], fg=color) if color else style(_MARKS[state], dim=True)
+
+
+def _unverified(items: Sequence[Checked]) -> Iterator[str]:
+    """By rule and reason, how many connectors it concerns."""
+    reasons: dict[tuple[str, str], int] = {}
+    for item in items:
+        for finding in item.findings:
+            if finding.is_unverified:
+                key = finding.rule.id, finding.verdict.reason
+                reasons[key] = reasons.get(key, 0) + 1
+    for (name, reason), number in reasons.items():
+        yield f"{_mark('unverified')} {name} not verified for {number}: {reason}"
+
+
+def _counted(numbers: Sequence[int], noun: str) -> list[str]:
+    total, connectors = sum(numbers), sum(map(bool, numbers))
+    return [f"{total} {noun}{'s' if total != 1 else ''} in {connectors}"] if total else []

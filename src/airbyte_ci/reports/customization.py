@@ -1,0 +1,70 @@
+"""What a customisation changed in an image, as people read it. Pure: the summary of an effect → text."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+_WIDTH = 100
+
+
+def lines(found: Mapping[str, Any] | None) -> str:
+    """One line for each package, variable, setting and user, files by folder; says so where nothing was changed."""
+    if found is None:
+        return "  it does not customise its build\n"
+    told = [
+        *_pairs("package", found["packages"]),
+        *_pairs("distribution", found["python"]),
+        *_pairs("variable", found["variables"]),
+        *_pairs("setting", found["settings"]),
+        *_each("user", "+", found["users"]),
+        *_each("set-user-ID", "+", (f"/{path}" for path in found["setuid"])),
+        *_files(found["files"]),
+    ]
+    if found["size"]:
+        told.append(("size", f"{_size(found['size'])} in files"))
+    if found["impure"]:
+        told.append(("network", f"used by {len(found['impure'])} of its layers"))
+    width = max((len(kind) for kind, _ in told), default=0)
+    return "".join(f"  {kind:{width}}  {text}\n" for kind, text in told) or "  the customisation changed nothing\n"
+
+
+def _pairs(kind: str, changes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """`+ name value` for what is new, `−` for what is gone, `~` for what is other."""
+    for name, (before, now) in sorted(changes.items()):
+        if before in (None, ""):
+            yield kind, f"+ {name} {_value(now)}"
+        elif now in (None, ""):
+            yield kind, f"− {name} {_value(before)}"
+        else:
+            yield kind, f"~ {name} {_value(before)} → {_value(now)}"
+
+
+def _each(kind: str, mark: str, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    return ((kind, f"{mark} {name}") for name in names)
+
+
+def _files(files: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for kind, mark in (("added", "+"), ("changed", "~"), ("removed", "−")):
+        for folder, count in files[kind].items():
+            yield "files", f"{mark} {count} in {folder}"
+    if files["packaged"]:
+        yield "files", f"  {files['packaged']} that belong to those packages"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list | tuple):
+        text = " ".join(map(str, value))
+    elif isinstance(value, Mapping):
+        text = " ".join(f"{name}={item}" for name, item in sorted(value.items()))
+    else:
+        text = str(value)
+    shown = "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
+    return shown if len(shown) <= _WIDTH else f"{shown[: _WIDTH - 1]}…"
+
+
+def _size(size: int) -> str:
+    value = float(size)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"

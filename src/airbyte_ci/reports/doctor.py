@@ -1,0 +1,37 @@
+"""What a machine has for builds, as people and machines read it. Pure: findings → text and JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from click import style
+
+from airbyte_ci.build.machine import Found
+
+_MARKS = {"ok": ("✓", "green"), "missing": ("✗", "red"), "limited": ("!", "yellow"), "untried": ("–", "yellow")}
+
+
+def lines(items: Sequence[Found], *, quiet: bool = False) -> str:
+    """A line for each thing, below it what its absence costs and what mends it; the last one counts."""
+    width = max(len(item.name) for item in items)
+    text = ""
+    for item in items:
+        if quiet and item.status == "ok":
+            continue
+        mark, color = _MARKS[item.status]
+        text += f"{style(mark, fg=color)} {item.name:{width}}  {item.told}\n"
+        text += f"  {item.cost}\n" if item.cost else ""
+        text += f"  {style('next:', dim=True)} {item.advice}\n" if item.advice and item.status != "ok" else ""
+    missing, limited = (sum(item.status == kind for item in items) for kind in ("missing", "limited"))
+    told = f"{missing} missing" if missing else "this machine can build"
+    return text + f"{len(items)} things tried: {told}{f' · {limited} with limits' if limited else ''}\n"
+
+
+def to_json(items: Sequence[Found]) -> dict[str, Any]:
+    """`ok` is whether all that is needed is there; `next` is the command that mends."""
+    checks = []
+    for item in items:
+        document = asdict(item)
+        document["next"] = document.pop("advice")
+        checks.append(document)
+    return {"ok": all(item.status != "missing" for item in items), "checks": checks}

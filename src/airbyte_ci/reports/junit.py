@@ -1,0 +1,63 @@
+"""JUnit's XML, as Jenkins, GitLab and others read it; of checked connectors a suite each, with a case per check.
+
+There is no schema of JUnit's own; what is written is what https://github.com/testmoapp/junitxml calls common.
+"""
+
+import re
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from airbyte_ci.checks.rule import Checked, Finding
+
+# What XML 1.0 cannot hold, escaped or not: https://www.w3.org/TR/xml/#charsets
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def document(items: Sequence[Checked], prefix: str = "") -> str:
+    """Errors fail their case. A warning does not, so that the report agrees with the exit code; it is in its output.
+
+    What is not applicable or could not be verified is skipped, with the reason.
+    """
+    root = ElementTree.Element("testsuites", {"name": "airbyte-ci connectors check", **_totals(items)})
+    for item in items:
+        suite = ElementTree.SubElement(root, "testsuite", {"name": plain(item.name), **_totals([item])})
+        for finding in item.findings:
+            _case(suite, item, finding, prefix)
+    return written(root)
+
+
+def written(root: ElementTree.Element) -> str:
+    """The document as text."""
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, "unicode") + "\n"
+
+
+def _totals(items: Sequence[Checked]) -> dict[str, str]:
+    findings = [finding for item in items for finding in item.findings]
+    skipped = sum(finding.verdict.status in ("skipped", "unverified") for finding in findings)
+    errors = sum(finding.is_error for finding in findings)
+    return {"tests": str(len(findings)), "failures": str(errors), "errors": "0", "skipped": str(skipped), "time": "0"}
+
+
+def _case(suite: ElementTree.Element, item: Checked, finding: Finding, prefix: str) -> None:
+    verdict = finding.verdict
+    attributes = {"name": finding.rule.id, "classname": plain(item.name), "time": "0"}
+    if verdict.place:
+        attributes["file"] = plain(prefix + verdict.place.path)
+        if verdict.place.line:
+            attributes["line"] = str(verdict.place.line)
+    case = ElementTree.SubElement(suite, "testcase", attributes)
+    told = plain("\n".join(part for part in (verdict.reason, verdict.advice) if part))
+    if finding.is_error:
+        failure = {"message": plain(verdict.reason), "type": finding.rule.id}
+        ElementTree.SubElement(case, "failure", failure).text = told
+    elif finding.is_warning:
+        ElementTree.SubElement(case, "system-out").text = f"warning: {told}"
+    elif verdict.status != "ok":
+        reason = f"unverified: {verdict.reason}" if finding.is_unverified else verdict.reason
+        ElementTree.SubElement(case, "skipped", {"message": plain(reason)})
+
+
+def plain(text: str) -> str:
+    """The text without what XML cannot hold."""
+    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
