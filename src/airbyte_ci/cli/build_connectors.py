@@ -1,126 +1,233 @@
 """`connectors build`: images without a Dockerfile."""
 
+import datetime
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import click
 
-from airbyte_ci.build import build as builds
-from airbyte_ci.build import outputs, run
-from airbyte_ci.build.build import Built, Workbench
+from airbyte_ci.base_images import noted
+from airbyte_ci.build import job
+from airbyte_ci.build.job import Order, Tools
 from airbyte_ci.build.outputs import Destination
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli import workbench
-from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli import recording, workbench
+from airbyte_ci.cli.fleet import Fleet
+from airbyte_ci.cli.options import Asked, with_framework, with_selection
+from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.oci.image import Platform
-from airbyte_ci.oci.store import Store
 from airbyte_ci.outcomes import Outcome, exit_code
-from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.reports import terminal
+
+_EPOCH = "1970-01-01T00:00:01Z"
+# RFC 3339, in which an image says when it was created, ends with the year 9999.
+_LAST_SECOND = 253_402_300_799
 
 
 @click.command("build")
+@click.option(
+    "-a", "--architecture", "platforms", multiple=True, metavar="PLATFORM", help="linux/amd64, linux/arm64; repeatable."
+)
 @click.option("-t", "--tag", default="dev", show_default=True, help="The local tag.")
 @click.option("--base-image", metavar="ADDRESS", help="Build on this base instead of the one in the metadata.")
 @click.option(
     "--output",
-    "outputs_",
+    "outputs",
     multiple=True,
     metavar="DEST",
     help="oci:DIR, archive:FILE, docker or registry[:PREFIX]; repeatable.",
 )
 @click.option("--no-verify", is_flag=True, help="Do not run `spec` in the built image.")
+@click.option("--compression", type=click.Choice(["gzip", "zstd"]), default="gzip", show_default=True)
+@click.option("--no-bytecode", is_flag=True, help="Leave byte code to be made at each start.")
+@click.option(
+    "--source-date-epoch",
+    type=click.IntRange(min=0, max=_LAST_SECOND),
+    envvar="SOURCE_DATE_EPOCH",
+    metavar="SECONDS",
+    help="When the image says it was created.",
+)
+@click.option("--print-plan", is_flag=True, help="Print the BuildPlan, everything that shapes the image, and stop.")
+@click.option(
+    "--from-plan",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Build exactly this plan.",
+)
+@click.option("--resolve-as-of", metavar="DAY", help="For connectors without a lock: as of this day, 2024-04-01.")
+@click.option("--check-reproducible", is_flag=True, help="Build again from nothing and compare.")
+@click.option("--show-hook", is_flag=True, help="Show what build_customization.py or .yaml changed in the image.")
+@with_framework
 @with_selection
 def build_connectors(
     settings: Settings,
     asked: Asked,
+    platforms: tuple[str, ...],
     tag: str,
     base_image: str | None,
-    outputs_: tuple[str, ...],
+    outputs: tuple[str, ...],
     no_verify: bool,
+    compression: str,
+    no_bytecode: bool,
+    source_date_epoch: int | None,
+    print_plan: bool,
+    from_plan: Path | None,
+    check_reproducible: bool,
+    show_hook: bool,
+    resolve_as_of: str | None,
+    local_cdk: Path | None,
+    cdk_reference: str | None,
 ) -> int:
     """Build images on the connectors' base images, verify them by running `spec`, and keep them in the store."""
-    destinations = [Destination.parse(text) for text in outputs_]
+    native = workbench.local_platform()
+    wanted = tuple(dict.fromkeys(Platform.parse(text) for text in platforms)) or (native,)
+    order = Order(
+        wanted,
+        native,
+        base_image,
+        tag,
+        tuple(Destination.parse(text) for text in outputs),
+        not no_verify,
+        compression,
+        not no_bytecode,
+        _created(source_date_epoch),
+        again=check_reproducible,
+        show_hook=show_hook,
+    )
+    if from_plan:
+        asked, order = _planned(from_plan, asked, order, given=bool(platforms or base_image))
     fleet = fleets.load_for_change(settings, asked, "build")
-    store = workbench.open_store()
-    registry = workbench.Registry(settings, fleet.configuration, store)
-    progress = workbench.Progress(settings)
-    environment = workbench.environment()
-    index = PackageIndex.from_environment(environment, offline=settings.offline)
-    passed = {name: environment[name] for name in fleet.configuration.hook_environment if name in environment}
-    outcomes = []
-    with workbench.threads() as pool:
-        for connector in fleet.connectors:
-            say = progress.teller(connector.name)
-            bench = Workbench(store, index, registry.pull, pool, passed, say)
-            try:
-                built = builds.build(connector, bench, workbench.local_platform(), base_image)
-                if not no_verify:
-                    say("spec")
-                    run.verify(store, built.image)
-                places = _deliver(built, store, destinations, tag, registry, say)
-                outcome = _outcome(connector, built, places, verified=not no_verify)
-            except AirbyteCiError as error:
-                outcome = Outcome(connector.name, "failed", reason=error.message, advice=error.advice or "")
-            progress.clear()
-            outcomes.append(outcome)
-            click.echo(
-                json.dumps(outcome.to_json(), ensure_ascii=False) if settings.as_json else terminal.outcome(outcome)
-            )
+    order = replace(
+        order,
+        rules=workbench.rules(fleet.configuration, resolve_as_of),
+        framework=workbench.framework(local_cdk, cdk_reference),
+    )
+    if print_plan and (len(fleet.connectors) != 1 or len(wanted) != 1):
+        raise UsageError("--print-plan is for one connector and one platform", advice="--name=… -a linux/amd64")
+    with Progress(settings) as progress, workbench.threads() as pool:
+        making = _Making(settings, fleet, order, progress, pool)
+        if print_plan:
+            text = making.plan(fleet.connectors[0]).to_json()
+            with progress.paused():
+                click.echo(json.dumps(text, indent=2, sort_keys=True, ensure_ascii=False))
+            return 0
+        outcomes: list[Outcome] = []
+        for _, ended in workbench.side_by_side(fleet.connectors, making.build, asked.concurrency):
+            with progress.paused():
+                _show(settings, ended, show_hook=show_hook)
+            outcomes += ended
     if not settings.as_json and len(outcomes) > 1:
         click.echo(terminal.count(outcomes, "built"))
     return exit_code(outcomes)
 
 
-def _deliver(
-    built: Built,
-    store: Store,
-    destinations: Sequence[Destination],
-    tag: str,
-    registry: workbench.Registry,
-    say: Callable[[str], None],
-) -> list[str]:
-    """Names the image in the store and puts it where else it was asked for; the addresses."""
-    name = f"{built.plan.repository}:{tag}"
-    store.tag(name, built.image.manifest.descriptor)
-    places = [name]
-    for destination in destinations:
-        say(f"output {destination}")
-        places.append(
-            outputs.deliver(destination, store, built.image, built.plan.repository, tag, built.plan.base, registry.push)
-        )
-    return places
+def _show(settings: Settings, outcomes: list[Outcome], *, show_hook: bool) -> None:
+    for outcome in outcomes:
+        text = json.dumps(outcome.to_json(), ensure_ascii=False) if settings.as_json else terminal.outcome(outcome)
+        click.echo(text)
+        if show_hook and not settings.as_json and outcome.status != "failed":
+            from airbyte_ci.reports import customization
+
+            click.echo(customization.lines(outcome.facts.get("customization")), nl=False)
 
 
-def _outcome(connector: Connector, built: Built, places: list[str], *, verified: bool) -> Outcome:
-    hooks = [record for record in (built.plan.pre_hook, built.plan.post_hook) if record.operations]
-    ready = len(built.plan.packages) - built.new_packages
-    told = [
-        f"{built.seconds:.1f} s",
-        f"{ready} packages ready, {built.new_packages} new" if built.new_packages else f"{ready} packages ready",
-        f"hook: {sum(len(record.operations) for record in hooks)} operations" if hooks else "",
-        "spec ok" if verified else "spec not run",
-    ]
-    platform: Platform = built.plan.platform
-    details = [f"also at {', '.join(places[1:])}"] if len(places) > 1 else []
-    if built.collisions:
-        shared = ", ".join(f"/{path} ({owner})" for path, owner in list(built.collisions.items())[:3])
-        details.append(f"! {len(built.collisions)} files are installed by several packages; kept of the last: {shared}")
-    return Outcome(
-        connector.name,
-        "ok",
-        f"{platform} {built.image.digest.short} {' · '.join(part for part in told if part)}",
-        details=tuple(details),
-        facts={
-            "platform": str(platform),
-            "digest": str(built.image.digest),
-            "diffIds": [str(item) for item in built.image.config.diff_ids],
-            "baseImage": str(built.plan.base),
-            "seconds": round(built.seconds, 3),
-            "cached": built.cached,
-            "outputs": places,
-        },
+def _created(seconds: int | None) -> str:
+    if seconds is None:
+        return _EPOCH
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _planned(path: Path, asked: Asked, order: Order, *, given: bool) -> tuple[Asked, Order]:
+    """The selection and the order that a plan's own choices make: it says everything but where the image goes."""
+    from airbyte_ci.build.plan import BuildPlan
+
+    if given:
+        raise UsageError("--from-plan says the platform and the base image itself", advice="leave out -a, --base-image")
+    text = path.read_bytes()
+    plan = BuildPlan.parse(text, str(path))
+    selection = replace(asked.selection, names=(plan.name,))
+    shaped = replace(
+        order,
+        platforms=(plan.platform,),
+        compression=plan.shape.compression,
+        bytecode=plan.shape.bytecode,
+        created=plan.shape.created,
+        plan=text,
     )
+    return replace(asked, selection=selection), shaped
+
+
+class _Making:
+    """Builds one connector after the other, or several at a time; what they share is made once."""
+
+    def __init__(self, settings: Settings, fleet: Fleet, order: Order, progress: Progress, pool: Any) -> None:
+        self._settings = settings
+        self._fleet = fleet
+        self._order = order
+        self._progress = progress
+        self._pool = pool
+        self._store = workbench.open_store()
+        self._environment = workbench.environment()
+        self._index: Any = None
+
+    def build(self, connector: Connector) -> list[Outcome]:
+        before = recording.state(connector)
+        outcomes = self._built(connector)
+        recording.keep_build(self._store, connector, before, self._order, outcomes)
+        return outcomes
+
+    def _built(self, connector: Connector) -> list[Outcome]:
+        try:
+            with self._registry(connector) as registry:
+                outcomes = job.run(connector, self._order, self._tools(connector, registry))
+            return [self._with_warning(item) for item in outcomes]
+        except AirbyteCiError as error:
+            return [Outcome(connector.name, "failed", reason=error.message, advice=error.advice or "")]
+        finally:
+            self._progress.clear(connector.name)
+
+    def _with_warning(self, outcome: Outcome) -> Outcome:
+        """A yanked or expired base is told with each build; old commits stay buildable (design, decision 10)."""
+        address = str(outcome.facts.get("baseImage", ""))
+        today = datetime.datetime.now(datetime.UTC).date()
+        text = noted.warning(self._store, self._fleet.configuration.catalogue_path, address, today) if address else ""
+        if not text:
+            return outcome
+        return replace(outcome, details=(*outcome.details, f"! {text}"), facts={**outcome.facts, "warning": text})
+
+    def plan(self, connector: Connector) -> Any:
+        with self._registry(connector) as registry:
+            return job.plan(connector, self._order, self._tools(connector, registry), self._order.platforms[0])
+
+    def _registry(self, connector: Connector) -> workbench.Registry:
+        def moved(event: Any) -> None:
+            self._progress.moved(connector.name, event.digest, event.done, event.total)
+
+        return workbench.Registry(self._settings, self._fleet.configuration, self._store, moved)
+
+    def _tools(self, connector: Connector, registry: workbench.Registry) -> Tools:
+        return Tools(
+            self._store,
+            registry,
+            self._packages,
+            self._pool,
+            self._passed(),
+            {},
+            self._progress.teller(connector.name),
+        )
+
+    def _passed(self) -> Mapping[str, str]:
+        names = self._fleet.configuration.hook_environment
+        return {name: self._environment[name] for name in names if name in self._environment}
+
+    def _packages(self) -> Any:
+        from airbyte_ci.python.index import PackageIndex  # only what is not ready asks an index
+
+        self._index = self._index or PackageIndex.from_environment(self._environment, offline=self._settings.offline)
+        return self._index

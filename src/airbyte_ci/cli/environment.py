@@ -1,17 +1,18 @@
 """`connectors environment`: what will be installed and why, before anything is fetched."""
 
 import json
+from pathlib import Path
 
 import click
 
 from airbyte_ci.build import base as bases
-from airbyte_ci.build import explain, lockfile
+from airbyte_ci.build import explain, planning
+from airbyte_ci.build.assembly import Workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli import workbench
-from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli.options import Asked, with_framework, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import UsageError
-from airbyte_ci.python import inventory
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.reports import environment as report
 
@@ -19,8 +20,22 @@ from airbyte_ci.reports import environment as report
 @click.command("environment")
 @click.option("-t", "--tag", default="dev", show_default=True, help="The local tag of the build to compare with.")
 @click.option("--base-image", metavar="ADDRESS", help="On this base instead of the one in the metadata.")
+@click.option(
+    "--resolve-as-of",
+    metavar="DAY",
+    help="For connectors without a lock: as of this day, 2024-04-01.",
+)
+@with_framework
 @with_selection
-def environment(settings: Settings, asked: Asked, tag: str, base_image: str | None) -> int:
+def environment(
+    settings: Settings,
+    asked: Asked,
+    tag: str,
+    base_image: str | None,
+    resolve_as_of: str | None,
+    local_cdk: Path | None,
+    cdk_reference: str | None,
+) -> int:
     """Show the packages of a connector's image: who asked for each, what it replaces, what is new."""
     fleet = fleets.load_for_change(settings, asked, "show")
     if len(fleet.connectors) != 1:
@@ -29,11 +44,15 @@ def environment(settings: Settings, asked: Asked, tag: str, base_image: str | No
         )
     (connector,) = fleet.connectors
     store = workbench.open_store()
-    pull = workbench.Registry(settings, fleet.configuration, store).pull
     address = bases.address(connector, base_image)
-    python = inventory.of(store, bases.resolve(store, address, workbench.local_platform(), pull).image)
     index = PackageIndex.from_environment(workbench.environment(), offline=settings.offline)
-    lock = lockfile.select(connector, python.interpreter, store, index)
+    rules, native = workbench.rules(fleet.configuration, resolve_as_of), workbench.local_platform()
+    with workbench.Registry(settings, fleet.configuration, store) as registry, workbench.threads() as pool:
+        instead = workbench.framework(local_cdk, cdk_reference)
+        bench = Workbench(store, index, registry, pool, {}, lambda _: None, rules=rules, framework=instead)
+        under = planning.ground(bench, address, native, native)
+        python = under.python
+        lock = planning.selected(connector, bench, under)
     last = explain.last_build(store, f"{connector.image_repository}:{tag}")
     explained = explain.explain(lock, python, last)
     if settings.as_json:

@@ -1,40 +1,123 @@
 """`connectors list`: where the fleet stands."""
 
+import functools
 import json
 import sys
 from pathlib import Path
 
 import click
 
-from airbyte_ci.base_images import catalogue
 from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import UsageError
 from airbyte_ci.reports import listing
+from airbyte_ci.reports.listing import Row
 
-_FORMATS = ("table", "names", "json")
+_FORMATS = ("table", "names", "json", "csv", "gh-matrix", "json-gh-matrix")
 
 
 @click.command("list")
 @click.option("--format", "format_", type=click.Choice(_FORMATS), default=None, help="Default: table.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to a file; JSON unless --format is given.")
+@click.option(
+    "--sort", metavar="FIELD", help="Order by a field (version, base.behind, data.ab_internal.ql); -FIELD: down."
+)
+@click.option("--offset", type=click.IntRange(min=0), default=0, help="Leave out so many at the start.")
+@click.option("--limit", type=click.IntRange(min=0), help="Show at most so many.")
+@click.option("--count-by", metavar="FIELD", help="Count the connectors with each value of a field instead.")
+@click.option("--shards", type=click.IntRange(1, listing.MATRIX_LIMIT), help="Spread a matrix over so many jobs.")
+@click.option("--assert-none", is_flag=True, help="Fail if any connector is selected: for checks in CI.")
 @with_selection
-def list_connectors(settings: Settings, asked: Asked, format_: str | None, output: Path | None) -> int:
+def list_connectors(
+    settings: Settings,
+    asked: Asked,
+    format_: str | None,
+    output: Path | None,
+    sort: str | None,
+    offset: int,
+    limit: int | None,
+    count_by: str | None,
+    shards: int | None,
+    assert_none: bool,
+) -> int:
     """Show connectors with their language, support level, version and base image."""
-    fleet = fleets.load(settings, asked)
-    base_images = catalogue.load(fleet.configuration.catalogue_path)
-    rows = [listing.row(connector, base_images) for connector in fleet.connectors]
     kind = format_ or ("json" if settings.as_json or output else "table")
-    if kind == "json":
-        text = json.dumps([item.to_json() for item in rows], indent=2, ensure_ascii=False) + "\n"
-    elif kind == "names":
-        text = "".join(f"{item.name}\n" for item in rows)
+    if shards and not kind.endswith("gh-matrix"):
+        raise UsageError("--shards spreads a matrix", advice="add --format=gh-matrix")
+    fleet = fleets.load(settings, asked)
+    every = _rows(fleet, asked)
+    if sort:
+        _refuse_unknown_field(sort.removeprefix("-"), every)
+        every = listing.ordered(every, sort)
+    rows = every[offset:] if limit is None else every[offset : offset + limit]
+    if count_by:
+        _refuse_unknown_field(count_by, rows)
+        _put(_counts(rows, count_by, kind), output)
     else:
-        text = listing.table(rows, fleet.total, color=sys.stdout.isatty())
-    _put(text, output)
+        _put(_text(rows, fleet.total, kind, shards, color=sys.stdout.isatty() and output is None), output)
+    fleet.bases.save()
     fleets.tell_unreadable(fleet)
+    if assert_none and rows:
+        told = "1 connector is" if len(rows) == 1 else f"{len(rows)} connectors are"
+        click.echo(click.style("✗ ", fg="red") + f"{told} selected, and none should be", err=True)
+        return 1
     return 1 if fleet.unreadable else 0
+
+
+def _rows(fleet: Fleet, asked: Asked) -> list[Row]:
+    files = fleet.modified() if asked.selection.modified or asked.selection.metadata_changes else None
+    return [
+        listing.row(
+            item,
+            functools.partial(fleet.bases.of, item.base_image),
+            None if files is None else files[item.relative],
+        )
+        for item in fleet.connectors
+    ]
+
+
+def _text(rows: list[Row], total: int, kind: str, shards: int | None, *, color: bool) -> str:
+    match kind:
+        case "json":
+            return listing.to_json(rows)
+        case "names":
+            return listing.names(rows)
+        case "csv":
+            return listing.to_csv(rows)
+        case "gh-matrix" | "json-gh-matrix":
+            return _matrix(rows, shards)
+    return listing.table(rows, total, color=color)
+
+
+def _matrix(rows: list[Row], shards: int | None) -> str:
+    if len(rows) > listing.MATRIX_LIMIT and shards is None:
+        raise UsageError(
+            f"{len(rows)} connectors are more jobs than the {listing.MATRIX_LIMIT} that a matrix may have",
+            advice="spread them over fewer jobs with --shards",
+        )
+    if not rows:
+        fleets.warn("the matrix is empty, which GitHub refuses: guard its job with `if: ….include[0] != null`")
+    return listing.matrix(rows, shards)
+
+
+def _counts(rows: list[Row], place: str, kind: str) -> str:
+    counts = listing.counted(rows, place)
+    if kind == "json":
+        return json.dumps([{"value": value, "connectors": count} for value, count in counts], indent=2) + "\n"
+    if kind == "table":
+        return listing.counts_table(counts, place)
+    raise UsageError(f"--count-by cannot be shown as {kind}", advice="leave --format out, or say --format=json")
+
+
+def _refuse_unknown_field(place: str, rows: list[Row]) -> None:
+    if rows and place not in rows[0].to_json() and all(item.value(place) is None for item in rows):
+        raise UsageError(
+            f"no selected connector has the field {place!r}",
+            advice="one of name, language, supportLevel, version, folder, baseImage, state, base.version, base.behind, "
+            "or a path below data",
+        )
 
 
 def _put(text: str, output: Path | None) -> None:

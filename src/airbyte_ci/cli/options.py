@@ -1,8 +1,9 @@
 """Option groups that several commands share: one decorator and one value each."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -12,14 +13,16 @@ from airbyte_ci.connectors.select import Selection
 from airbyte_ci.errors import UsageError
 
 NOTHING_ASKED = Selection()
+DEFAULT_CONCURRENCY = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A selection, and whether every connector was asked for by `--all`."""
+    """A selection, whether every connector was asked for by `--all`, and how many may be worked on at a time."""
 
     selection: Selection = NOTHING_ASKED
     everything: bool = False
+    concurrency: int = DEFAULT_CONCURRENCY
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,48 @@ _SELECTION = (
         type=click.Choice(["certified", "community", "archived"]),
         help="Connectors of this support level; repeatable.",
     ),
-    click.option("--metadata-query", "query", default=None, metavar="EXPR", help="An expression over `data`."),
+    click.option(
+        "--metadata-query",
+        "query",
+        default=None,
+        metavar="EXPR",
+        help="An expression over `data` and the facts base, lock, modified, has_dockerfile, has_hook, language, name.",
+    ),
+    click.option(
+        "--modified/--not-modified",
+        default=None,
+        help="Only connectors that this branch modifies, with what is not committed; archived ones are left out.",
+    ),
+    click.option(
+        "--metadata-changes-only/--not-metadata-changes-only",
+        "metadata_changes",
+        default=None,
+        help="Only connectors whose metadata.yaml this branch modifies; implies --modified.",
+    ),
+    click.option(
+        "--diffed-branch",
+        default=None,
+        metavar="REF",
+        help="What this branch is compared with (default: the remote's HEAD).",
+    ),
     click.option("--all", "everything", is_flag=True, help="Every connector, for commands that change or build."),
+    click.option(
+        "--concurrency",
+        type=click.IntRange(min=1),
+        default=None,
+        help=f"How many connectors are worked on at a time where that helps (default: {DEFAULT_CONCURRENCY}).",
+    ),
+)
+_NAMES = (
+    "names",
+    "languages",
+    "support_levels",
+    "query",
+    "modified",
+    "metadata_changes",
+    "diffed_branch",
+    "everything",
+    "concurrency",
 )
 
 
@@ -65,15 +108,9 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Results for machines, on stdout.")(function)
 
 
-def selected(
-    names: tuple[str, ...],
-    languages: tuple[str, ...],
-    support_levels: tuple[str, ...],
-    query: str | None,
-    everything: bool,
-    before: Asked,
-) -> Asked:
-    """What was asked for here, added to what was asked for before the verb."""
+def selected(options: Mapping[str, Any], before: Asked) -> Asked:
+    """What was asked for here by `selection_options`, added to what was asked for before the verb."""
+    query: str | None = options["query"]
     if query is not None and not query.strip():
         # A variable of a shell script that is not set must not select the whole fleet.
         raise UsageError("--metadata-query is empty", advice="leave it out, or give an expression over `data`")
@@ -82,13 +119,21 @@ def selected(
         query = f"({earlier.query}) and ({query})"
     return Asked(
         Selection(
-            (*earlier.names, *names),
-            (*earlier.languages, *languages),
-            (*earlier.support_levels, *support_levels),
+            (*earlier.names, *options["names"]),
+            (*earlier.languages, *options["languages"]),
+            (*earlier.support_levels, *options["support_levels"]),
             query or earlier.query,
+            _later(options["modified"], earlier.modified),
+            _later(options["metadata_changes"], earlier.metadata_changes),
+            options["diffed_branch"] or earlier.diffed_branch,
         ),
-        everything or before.everything,
+        options["everything"] or before.everything,
+        options["concurrency"] or before.concurrency,
     )
+
+
+def _later(given: bool | None, before: bool) -> bool:
+    return before if given is None else given
 
 
 def with_selection(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,19 +141,29 @@ def with_selection(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @selection_options
     @json_option
-    def command(
-        *arguments: Any,
-        names: tuple[str, ...],
-        languages: tuple[str, ...],
-        support_levels: tuple[str, ...],
-        query: str | None,
-        everything: bool,
-        as_json: bool,
-        **others: Any,
-    ) -> Any:
+    def command(*arguments: Any, as_json: bool, **options: Any) -> Any:
         state: GroupState = click.get_current_context().obj
-        asked = selected(names, languages, support_levels, query, everything, state.asked)
-        return function(state.settings.also(as_json=as_json), asked, *arguments, **others)
+        asked = selected({name: options.pop(name) for name in _NAMES}, state.asked)
+        return function(state.settings.also(as_json=as_json), asked, *arguments, **options)
 
     # click reads the name and the help text from the function it is given.
     return functools.update_wrapper(command, function, updated=())
+
+
+def with_framework(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--use-local-cdk` and `--use-cdk-ref`, for commands that install a connector's packages."""
+    local = click.option(
+        "--use-local-cdk",
+        "local_cdk",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Install the airbyte-cdk of this folder instead of the locked one.",
+    )
+    reference = click.option(
+        "--use-cdk-ref",
+        "cdk_reference",
+        metavar="REF",
+        help="The same from git: a branch, tag or commit of airbyte-python-cdk, or URL@REF.",
+    )
+    decorated: Callable[..., Any] = local(reference(function))
+    return decorated

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from airbyte_ci.build import run, source
+from airbyte_ci.build import base, run, source
+from airbyte_ci.build.plan import BASE_NAME
 from airbyte_ci.build.run import RunSettings
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli import workbench
@@ -14,7 +15,8 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container.sandbox import Mount, Network
 from airbyte_ci.errors import BlobNotFound, UsageError
-from airbyte_ci.oci.image import Image
+from airbyte_ci.oci.image import Image, Index
+from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store
 
 _FILE_OPTIONS = ("--config", "--catalog", "--state")
@@ -54,7 +56,9 @@ def run_connector(
     connector = fleet.connectors[0]
     store = workbench.open_store()
     image = _image(store, connector, tag)
-    lent = [_mount(text) for text in mounts] + (_code(connector, image) if mount_code else [])
+    with workbench.Registry(settings, fleet.configuration, store) as registry:
+        base.complete(store, image, _sources(image), registry)
+    lent = [mount(text) for text in mounts] + (_code(connector, image) if mount_code else [])
     if not arguments and not shell:
         raise UsageError("run what?", advice=f"airbyte-ci connectors --name={connector.name} run -- spec")
     arguments, files = _files(arguments, connector)
@@ -69,7 +73,16 @@ def _image(store: Store, connector: Connector, tag: str) -> Image:
     descriptor = store.resolve(name)
     if descriptor is None:
         raise BlobNotFound(f"running {connector.name}: {name} is not built yet", advice=f"`{build}`")
+    found = store.manifest(descriptor.digest)
+    if isinstance(found, Index):
+        descriptor = found.select(workbench.local_platform(), name)
     return store.image(descriptor.digest)
+
+
+def _sources(image: Image) -> tuple[Reference, ...]:
+    """Where the base's layers can be had, should the store lack them."""
+    name = image.manifest.annotations.get(BASE_NAME)
+    return (Reference.parse(name),) if name else ()
 
 
 def _files(arguments: tuple[str, ...], connector: Connector) -> tuple[tuple[str, ...], list[Mount]]:
@@ -90,7 +103,8 @@ def _files(arguments: tuple[str, ...], connector: Connector) -> tuple[tuple[str,
     return tuple(result), mounts
 
 
-def _mount(text: str) -> Mount:
+def mount(text: str) -> Mount:
+    """What `--mount DIR:DIR[:ro]` lends; raises UsageError."""
     source_text, colon, rest = text.partition(":")
     target, _, mode = rest.partition(":")
     path = Path(source_text).expanduser().absolute()

@@ -2,34 +2,65 @@
 
 import contextlib
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from airbyte_ci import config
+from airbyte_ci.build.rules import Rules
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
+from airbyte_ci.errors import UsageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Image, Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry.options import RegistryOptions
+from airbyte_ci.oci.registry.options import Event, RegistryOptions
 from airbyte_ci.oci.store import Store
+from airbyte_ci.python.lock import Origin
 
+T = TypeVar("T")
+R = TypeVar("R")
 # Fetching waits more than it works, and compression releases the interpreter lock.
 _THREADS = 8
+# Set while an error or an interruption ends the work of all threads.
+_ending = threading.Event()
 
 
 def open_store() -> Store:
-    return Store(config.home(os.environ))
+    """The user's store; an ordinary user goes on as root of a user namespace, where this machine allows it."""
+    if os.geteuid() != 0:
+        from airbyte_ci.container import rootless
+
+        rootless.enter((sys.executable, "-m", "airbyte_ci", *sys.argv[1:]))
+    # runc takes no root behind a link.
+    return Store(config.home(os.environ).resolve())
 
 
 def environment() -> Mapping[str, str]:
     """This process' environment, read here at the edge and passed on as an argument."""
     return dict(os.environ)
+
+
+def rules(configuration: Configuration, as_of: str | None = None) -> Rules:
+    """What the repository and the command line say of locks."""
+    now = datetime.now(UTC)
+    return Rules(as_of or configuration.resolve_as_of, configuration.groups, configuration.extras, now)
+
+
+def framework(local: Path | None, reference: str | None) -> Origin | None:
+    """The CDK that was asked for instead of the locked one; raises UsageError, PackageError."""
+    if local and reference:
+        raise UsageError("--use-local-cdk and --use-cdk-ref exclude each other")
+    from airbyte_ci.build import framework as frameworks
+
+    return frameworks.local(local) if local else frameworks.at(reference) if reference else None
 
 
 def local_platform() -> Platform:
@@ -38,34 +69,68 @@ def local_platform() -> Platform:
     return Platform("linux", {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine))
 
 
-@dataclass(frozen=True, slots=True)
 class Registry:
-    """Pulling and pushing with the user's logins and the repository's configuration. Connects when used."""
+    """Registries with the user's logins and the repository's configuration; one client, made when first used.
 
-    settings: Settings
-    configuration: Configuration
-    store: Store
+    Safe to share by threads. Use it as a context manager, so that its connections end.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        configuration: Configuration,
+        store: Store,
+        progress: Callable[[Event], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._made: Any = None
+        self._options = RegistryOptions(
+            offline=settings.offline,
+            insecure=frozenset(configuration.insecure_registries),
+            mirrors=configuration.mirrors,
+            progress=progress,
+        )
+
+    def __enter__(self) -> "Registry":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._made:
+            self._made.close()
+            self._made = None
+
+    @property
+    def client(self) -> Any:
+        from airbyte_ci.oci.registry.client import client_of_user  # slow to import, and most builds ask nothing
+
+        with self._lock:
+            self._made = self._made or client_of_user(self._options)
+            return self._made
+
+    def look(self, reference: Reference, platform: Platform) -> Image:
+        found: Image = self.client.image(reference, platform, self._store)
+        return found
 
     def pull(self, reference: Reference, platform: Platform) -> Image:
-        from airbyte_ci.oci.registry.client import (
-            client_of_user,
-        )  # slow to import, and most builds pull nothing
+        found: Image = self.client.pull(reference, platform, self._store)
+        return found
 
-        with client_of_user(self._options()) as client:
-            return client.pull(reference, platform, self.store)
+    def fetch(self, reference: Reference, descriptor: Descriptor) -> None:
+        self.client.pull_blob(reference, descriptor, self._store)
 
-    def push(self, digest: Digest, target: Reference, base: Reference) -> Descriptor:
-        from airbyte_ci.oci.registry.client import client_of_user
+    def tags(self, reference: Reference) -> tuple[str, ...]:
+        found: tuple[str, ...] = self.client.tags(reference)
+        return found
 
-        with client_of_user(self._options()) as client:
-            return client.push(self.store, digest, target, sources=(base,))
+    def stands_for(self, reference: Reference, digest: Digest) -> bool:
+        from airbyte_ci.oci.registry import glance
 
-    def _options(self) -> RegistryOptions:
-        return RegistryOptions(
-            offline=self.settings.offline,
-            insecure=frozenset(self.configuration.insecure_registries),
-            mirrors=self.configuration.mirrors,
-        )
+        return glance.stands_for(reference, digest, self._options, environment())
+
+    def push(self, digest: Digest, target: Reference, sources: Sequence[Reference]) -> Descriptor:
+        sent: Descriptor = self.client.push(self._store, digest, target, sources=sources)
+        return sent
 
 
 @contextlib.contextmanager
@@ -78,23 +143,41 @@ def threads() -> Iterator[Executor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-class Progress:
-    """One live line on a terminal's stderr; silent elsewhere and with --quiet."""
+def side_by_side(items: Sequence[T], work: Callable[[T], R], width: int) -> Iterator[tuple[T, R]]:
+    """Each item with its result, as they are done, `width` at a time. An error or an interruption ends the others.
 
-    def __init__(self, settings: Settings) -> None:
-        self._live = sys.stderr.isatty() and not settings.quiet
+    One at a time is done here, in the order given.
+    """
+    if width <= 1 or len(items) <= 1:
+        for item in items:
+            yield item, work(item)
+        return
+    pool = ThreadPoolExecutor(width)
+    try:
+        started = {pool.submit(work, item): item for item in items}
+        for future in as_completed(started):
+            yield started[future], future.result()
+    except BaseException:
+        _ending.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        _end_children()
+        pool.shutdown(wait=True)
+        _ending.clear()
+        raise
+    pool.shutdown()
 
-    def teller(self, subject: str) -> Callable[[str], None]:
-        def say(step: str) -> None:
-            if self._live:
-                width = max(20, os.get_terminal_size(2).columns - 1)
-                click.echo(f"\r\x1b[2K{f'{subject} · {step}'[:width]}", nl=False, err=True)
 
-        return say
+def is_ending() -> bool:
+    """Whether everything is being ended: what fails now fails for that, and nothing new should begin."""
+    return _ending.is_set()
 
-    def clear(self) -> None:
-        if self._live:
-            click.echo("\r\x1b[2K", nl=False, err=True)
+
+def _end_children() -> None:
+    """Ends every process that was started here: the threads that wait for them then end too."""
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            for child in (task / "children").read_text().split():
+                os.kill(int(child), signal.SIGKILL)
 
 
 def say(settings: Settings, text: str = "") -> None:

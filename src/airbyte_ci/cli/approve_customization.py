@@ -1,0 +1,71 @@
+"""`connectors approve_customization`: what a customisation changes, by kind, as a file that its owners review."""
+
+import json
+
+import click
+
+from airbyte_ci.build import approval, customized
+from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli import workbench
+from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connectors import customization
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.edits.edit import Edit, FileChange
+from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.oci.store import Store
+from airbyte_ci.outcomes import Outcome, Status, exit_code
+from airbyte_ci.reports import terminal
+
+
+@click.command("approve_customization")
+@click.option("--dry-run", is_flag=True, help="Print the diff, change nothing.")
+@with_selection
+def approve_customization(settings: Settings, asked: Asked, dry_run: bool) -> int:
+    """Write build_customization.lock: which packages, variables, folders and users the customisation brings.
+
+    It says what the last build of the customisation as it is now did.
+
+    `check` reports what is new since. Commit it: its owners approve it with the customisation.
+    """
+    fleet = fleets.load_for_change(settings, asked, "approve_customization")
+    store = workbench.open_store()
+    outcomes = []
+    for connector in fleet.connectors:
+        edit, outcome = _approve(store, connector, named=connector.name in asked.selection.names)
+        if outcome.status == "ok" and not dry_run:
+            edit.apply(fleet.configuration.root)
+        outcomes.append(outcome)
+        text = json.dumps(outcome.to_json(), ensure_ascii=False) if settings.as_json else terminal.outcome(outcome)
+        click.echo(text if settings.as_json or not dry_run else edit.diff() + text)
+    if not settings.as_json and len(outcomes) > 1:
+        click.echo(terminal.count(outcomes, "written"))
+    return exit_code(outcomes)
+
+
+def _approve(store: Store, connector: Connector, *, named: bool) -> tuple[Edit, Outcome]:
+    if connector.names.isdisjoint((customization.FILE, customization.MODULE)):
+        status: Status = "failed" if named else "skipped"
+        return Edit(), Outcome(connector.name, status, reason="it does not customise its build")
+    try:
+        found = customized.of_connector(store, connector)
+    except AirbyteCiError as error:
+        return Edit(), Outcome(connector.name, "failed", reason=error.message, advice=error.advice or "")
+    if not found:
+        return Edit(), Outcome(
+            connector.name,
+            "failed",
+            reason="not built since its customisation or its base changed, so what it changes is not known",
+            advice=f"airbyte-ci connectors --name={connector.name} build",
+        )
+    path = customization.LOCK if connector.relative == "." else f"{connector.relative}/{customization.LOCK}"
+    place = connector.folder / customization.LOCK
+    before = place.read_bytes() if place.exists() else None
+    after = approval.text(approval.kinds(found.values()), connector.name).encode()
+    facts = {"path": path, "platforms": list(found)}
+    if before == after:
+        return Edit(), Outcome(connector.name, "skipped", reason=f"{path} is current", facts=facts)
+    written = Outcome(
+        connector.name, "ok", f"{path} from the builds for {', '.join(found)}", advice=f"git add {path}", facts=facts
+    )
+    return Edit.of([FileChange(path, before, after)]), written

@@ -1,0 +1,90 @@
+"""What is known of a base image by its address: from the catalogue, or as it was told last time for the same catalogue.
+
+Opening the catalogue takes longer than reading a whole fleet's metadata again, and a fleet uses few base images.
+"""
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from airbyte_ci import __version__, config
+from airbyte_ci.config import Configuration
+
+_FORMAT = 1
+_SHIPPED = Path(__file__).parents[1] / "base_images" / "catalogue.yaml"
+
+
+class BaseFacts:
+    """Of one repository; asks the catalogue at most once."""
+
+    def __init__(self, configuration: Configuration, path: Path) -> None:
+        self._configuration = configuration
+        self._path = path
+        self._state = [_FORMAT, __version__, *(_identity(file) for file in (_SHIPPED, configuration.catalogue_path))]
+        self._known = _read(path, self._state)
+        self._added = False
+        self._catalogue: Any = None
+
+    def of(self, address: str | None) -> dict[str, Any] | None:
+        """version, behind, yanked, repository and python of the address, as far as they are known."""
+        if address is None:
+            return None
+        if address not in self._known:
+            self._known[address] = self._described(address)
+            self._added = True
+        return self._known[address]
+
+    def save(self) -> None:
+        """Keeps what was learnt; a folder that cannot be written to is no error."""
+        if not self._added:
+            return
+        staged = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            staged.write_text(json.dumps({"state": self._state, "bases": self._known}), "utf-8")
+            staged.replace(self._path)
+        except (OSError, ValueError):
+            with suppress(OSError):
+                staged.unlink(missing_ok=True)
+
+    def _described(self, address: str) -> dict[str, Any]:
+        from airbyte_ci.base_images import catalogue
+
+        if self._catalogue is None:
+            self._catalogue = catalogue.load(self._configuration.catalogue_path)
+        version = self._catalogue.find(address)
+        if version is None:
+            # Its name says which version it claims to be; nothing else is known of it.
+            tag = address.partition("@")[0].rpartition("/")[2].partition(":")[2]
+            return {"version": tag} if tag else {}
+        return {
+            "version": version.version,
+            "behind": self._catalogue.behind(address),
+            "yanked": bool(version.yanked),
+            "repository": version.repository,
+            "python": version.python,
+        }
+
+
+def opened(configuration: Configuration) -> BaseFacts:
+    """Those of a repository, kept in the user's cache folder."""
+    return BaseFacts(configuration, config.home(os.environ) / "metadata" / f"{config.place(configuration.root)}.json")
+
+
+def _identity(path: Path) -> list[int]:
+    try:
+        state = path.stat()
+    except OSError:
+        return []
+    return [state.st_mtime_ns, state.st_ctime_ns, state.st_size, state.st_ino, state.st_dev]
+
+
+def _read(path: Path, state: list[Any]) -> dict[str, dict[str, Any]]:
+    try:
+        document = json.loads(path.read_bytes())
+        known: dict[str, dict[str, Any]] = document["bases"] if document["state"] == state else {}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+    return known

@@ -1,0 +1,167 @@
+"""Puts together what commands about base images need: the workbench, registries, the catalogue and its file."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+
+from airbyte_ci import config
+from airbyte_ci.base_images import build, catalogue, declare, lock, root
+from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.declare import Declaration
+from airbyte_ci.base_images.registries import Registries
+from airbyte_ci.base_images.workbench import Workbench
+from airbyte_ci.cli import workbench
+from airbyte_ci.cli.progress import Progress
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.config import Configuration
+from airbyte_ci.edits.edit import Edit, FileChange
+from airbyte_ci.errors import UsageError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Descriptor, Image, Index, Manifest, Platform
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.store import Store
+from airbyte_ci.python.index import PackageIndex
+
+
+@dataclass(frozen=True, slots=True)
+class UserRegistries(Registries):
+    """Registries with the user's logins; what a push lacks may be at its target already."""
+
+    registry: workbench.Registry
+    store: Store
+
+    def pull(self, reference: Reference, platform: Platform) -> Image:
+        return self.registry.pull(reference, platform)
+
+    def fetch(self, reference: Reference, descriptor: Descriptor) -> None:
+        self.registry.fetch(reference, descriptor)
+
+    def tags(self, reference: Reference) -> tuple[str, ...]:
+        return self.registry.tags(reference)
+
+    def resolve(self, reference: Reference) -> Descriptor:
+        found: Descriptor = self.registry.client.resolve(reference)
+        return found
+
+    def manifest(self, reference: Reference) -> Manifest | Index:
+        found: Manifest | Index = self.registry.client.manifest(reference)
+        return found
+
+    def push(self, digest: Digest, target: Reference, tags: Sequence[str]) -> Descriptor:
+        place = Reference(target.registry, target.repository)
+        sent: Descriptor = self.registry.client.push(self.store, digest, target, tags=tags, sources=(place,))
+        return sent
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One command's tools. `own` is the repository's file alone, `known` with the shipped versions below it."""
+
+    configuration: Configuration
+    own: Catalogue
+    known: Catalogue
+    work: Workbench
+
+    @property
+    def store(self) -> Store:
+        return self.work.store
+
+    @property
+    def registries(self) -> Registries:
+        return self.work.registries
+
+
+@contextlib.contextmanager
+def opened(settings: Settings, subject: str) -> Iterator[Bench]:
+    """The tools, for as long as the block; progress is about the subject."""
+    configuration = config.find(settings.repo)
+    own = catalogue.read(configuration.catalogue_path)
+    store = workbench.open_store()
+    index = PackageIndex.from_environment(workbench.environment(), offline=settings.offline)
+    with (
+        Progress(settings) as progress,
+        workbench.threads() as pool,
+        workbench.Registry(settings, configuration, store) as registry,
+    ):
+        work = Workbench(store, index, UserRegistries(registry, store), pool, progress.teller(subject))
+        yield Bench(configuration, own, catalogue.shipped().merged(own), work)
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def declared(path: Path | None) -> Declaration:
+    """The declaration of a file, by default the shipped one; raises ConfigurationError."""
+    return declare.read(path) if path else declare.shipped()
+
+
+def recorded(bench: Bench, *entries: BaseImageVersion) -> FileChange:
+    """The catalogue's file with these entries."""
+    return changed(
+        bench.configuration, bench.configuration.catalogue_path, catalogue.dump(bench.own.replacing(*entries))
+    )
+
+
+def changed(configuration: Configuration, path: Path, text: str) -> FileChange:
+    """A file of the repository with this text; raises UsageError for one that lies elsewhere."""
+    try:
+        relative = path.absolute().relative_to(configuration.root.absolute())
+    except ValueError as error:
+        raise UsageError(f"{path} is not in the repository at {configuration.root}") from error
+    return FileChange(relative.as_posix(), path.read_bytes() if path.exists() else None, text.encode())
+
+
+def written(bench: Bench, *changes: FileChange) -> list[str]:
+    """Writes the files, all or none; the paths of those that changed, for people."""
+    edit = Edit.of(changes)
+    edit.apply(bench.configuration.root)
+    return [workbench.shown_path(bench.configuration.root.absolute() / item.path) for item in edit.changes]
+
+
+def lock_of(bench: Bench, address: Reference) -> lock.VersionLock | None:
+    """The lock of a version, `address` with the version as its tag; None where there is none."""
+    return lock.read(lock.place(address, bench.configuration.root))
+
+
+def image_of(bench: Bench, text: str, platform: Platform) -> tuple[str, Reference, Image]:
+    """The image that a person means by a declaration's file, a version, an address or a name of the store.
+
+    Built or pulled where the store lacks it. Returns what to call it and its address, too.
+    """
+    path = Path(text)
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        made = build.build(declare.read(path), bench.work, platform)
+        return f"{made.version.address.name} {made.version.version}", made.version.address, made.image
+    reference = _meant(bench, text)
+    found = root.in_store(bench.store, reference, platform)
+    if found is None:
+        bench.work.progress(f"pulling {reference}")
+        found = bench.registries.pull(reference, platform)
+    version = reference.tag or (reference.digest.short if reference.digest else "")
+    return f"{reference.name} {version}", reference, found
+
+
+def _meant(bench: Bench, text: str) -> Reference:
+    if "/" in text and "@sha256:" in text:
+        return Reference.parse(text)
+    try:
+        return bench.known.named(text, bench.configuration.base_image_repositories).address
+    except UsageError:
+        if named := bench.store.resolve(text):
+            return Reference.parse(text).with_digest(named.digest)
+        raise
+
+
+def tell(settings: Settings, *lines: str) -> None:
+    """Talk for people; with --json it goes to stderr."""
+    for line in lines:
+        workbench.say(settings, line)
+
+
+def mark(good: bool = True) -> str:
+    return click.style("✓", fg="green") if good else click.style("✗", fg="red")

@@ -1,0 +1,91 @@
+"""`base-images build`: a declaration, or the lock of a released version, becomes an image in the store."""
+
+import json
+from pathlib import Path
+
+import click
+
+from airbyte_ci.base_images import build, lock, root
+from airbyte_ci.base_images.build import BaseImageBuild
+from airbyte_ci.cli import base_images_bench as benches
+from airbyte_ci.cli import workbench
+from airbyte_ci.cli.base_images_bench import Bench
+from airbyte_ci.cli.options import json_option
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.errors import UsageError
+
+
+@click.command("build")
+@click.argument("declaration", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+@click.option(
+    "--root",
+    "kind",
+    type=click.Choice(root.KINDS),
+    default="auto",
+    show_default=True,
+    help="auto: the declared root image where it can be pulled, else Debian packages.",
+)
+@click.option("--fresh", is_flag=True, help="Bootstrap a Debian root anew, with the newest packages.")
+@json_option
+@click.pass_obj
+def build_base_image(settings: Settings, declaration: Path | None, kind: str, fresh: bool, as_json: bool) -> int:
+    """Build a declared base image (default: the shipped one), check it and record it in the catalogue.
+
+    Given the lock of a released version, builds that version again, to the same digest. The last line is the address.
+    """
+    settings = settings.also(as_json=as_json)
+    if declaration and declaration.name.endswith(lock.SUFFIX):
+        return _again(settings, declaration)
+    declared = benches.declared(declaration)
+    platform = workbench.local_platform()
+    with benches.opened(settings, str(declared.address)) as bench:
+        _refuse_released(bench, declared.repository, declared.version)
+        built = build.build(declared, bench.work, platform, kind=kind, fresh=fresh)
+        benches.written(bench, benches.recorded(bench, built.version))
+    _show(settings, bench, built)
+    return 0
+
+
+def _refuse_released(bench: Bench, repository: str, version: str) -> None:
+    """What was released stays what it is; only its lock can be built."""
+    known = next((item for item in bench.own.of(repository) if item.version == version), None)
+    if known and (known.released or known.published):
+        place = workbench.shown_path(lock.place(known.address.with_tag(version), bench.configuration.root))
+        raise UsageError(
+            f"{repository}:{version} was released on {known.released or known.published}",
+            advice=f"raise `version` in the declaration, or build it again as it was: {place}",
+        )
+
+
+def _show(settings: Settings, bench: Bench, built: BaseImageBuild) -> None:
+    version = built.version
+    if settings.as_json:
+        click.echo(json.dumps(version.to_json() | {"root": built.root, "checks": list(built.checks)}))
+        return
+    if not settings.quiet:
+        shown = workbench.shown_path(bench.configuration.catalogue_path)
+        checks = f"{len(built.checks)} sanity checks ok"
+        click.echo(f"{benches.mark()} {version.address.name} {version.version} with Python {version.python}", nl=False)
+        click.echo(f" · {checks} · {built.root}")
+        click.echo(f"  recorded in {shown}")
+    click.echo(str(version.address))
+
+
+def _again(settings: Settings, path: Path) -> int:
+    from airbyte_ci.base_images import rebuild
+
+    locked = lock.read(path)
+    assert locked is not None
+    platform = workbench.local_platform()
+    address = locked.declaration.address
+    with benches.opened(settings, str(address)) as bench:
+        image = rebuild.rebuild(locked, bench.work, platform)
+        bench.store.put(locked.index.raw)
+        bench.store.tag(str(address), locked.index.descriptor)
+    whole = address.with_digest(locked.index.digest)
+    if settings.as_json:
+        click.echo(json.dumps({"address": str(whole), "platform": str(platform), "manifest": str(image.digest)}))
+        return 0
+    benches.tell(settings, f"{benches.mark()} {address.name} {address.tag} {platform} {image.digest.short}, as it was")
+    click.echo(str(whole))
+    return 0

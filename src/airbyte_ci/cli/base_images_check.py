@@ -1,0 +1,82 @@
+"""`base-images check`: sanity checks, the contract of every base, and a sample of the fleet built on it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from airbyte_ci.base_images import build, checks, contents
+from airbyte_ci.base_images.checks import CheckResult
+from airbyte_ci.base_images.declare import SanityCheck
+from airbyte_ci.cli import base_images_bench as benches
+from airbyte_ci.cli import base_images_sample as sample
+from airbyte_ci.cli import workbench
+from airbyte_ci.cli.base_images_bench import Bench
+from airbyte_ci.cli.options import json_option
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.oci.image import Image
+from airbyte_ci.oci.reference import Reference
+
+
+@click.command("check")
+@click.argument("base_image", metavar="FILE|VERSION", required=False)
+@click.option("--connectors", "count", type=click.IntRange(min=0), default=0, help="Build so many of the fleet on it.")
+@json_option
+@click.pass_obj
+def check_base_image(settings: Settings, base_image: str | None, count: int, as_json: bool) -> int:
+    """Check a declaration's image (default: the shipped one), or a version of the catalogue.
+
+    Exits with 1 when a check is not green.
+    """
+    settings = settings.also(as_json=as_json)
+    with benches.opened(settings, base_image or "the shipped declaration") as bench:
+        subject = _subject(bench, base_image)
+        results = [
+            *checks.sanity(bench.store, subject.image, subject.declared, bench.work.progress),
+            *checks.kept(bench.store, subject.image, subject.writable, bench.work.progress),
+        ]
+        if count:
+            python = contents.of(bench.store, subject.image).python
+            results += sample.built_on(settings, bench, subject.address, python, count)
+    _show(settings, subject.name, results)
+    return int(not all(item.passed for item in results))
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is checked: what to call it, its address and image, and what its declaration says of it if it is known."""
+
+    name: str
+    address: Reference
+    image: Image
+    declared: tuple[SanityCheck, ...] = ()
+    writable: tuple[str, ...] = ()
+
+
+def _subject(bench: Bench, text: str | None) -> _Subject:
+    platform = workbench.local_platform()
+    path = Path(text) if text else None
+    if path is None or (path.suffix in (".yaml", ".yml") and path.is_file()):
+        declared = benches.declared(path)
+        # All checks are to be shown, so the build itself stops at none of them.
+        made = build.build(declared, bench.work, platform, checked=False)
+        name = f"{declared.address.name} {declared.version}"
+        return _Subject(name, made.version.address, made.image, declared.checks, declared.writable)
+    name, address, image = benches.image_of(bench, text or "", platform)
+    locked = benches.lock_of(bench, address) if address.tag else None
+    if locked is None or locked.platforms.get(platform) is None:
+        return _Subject(name, address, image)
+    return _Subject(name, address, image, locked.declaration.checks, locked.declaration.writable)
+
+
+def _show(settings: Settings, name: str, results: list[CheckResult]) -> None:
+    if settings.as_json:
+        for item in results:
+            document = {"name": item.name, "status": "ok" if item.passed else "failed"}
+            click.echo(json.dumps(document | ({"reason": item.said} if item.said else {}), ensure_ascii=False))
+        return
+    for item in results:
+        click.echo(f"{benches.mark(item.passed)} {item.name}{f': {item.said}' if item.said else ''}")
+    failed = sum(not item.passed for item in results)
+    click.echo(f"{name}: {len(results) - failed} of {len(results)} checks are green")

@@ -1,0 +1,70 @@
+"""`base-images diff`: what differs between two base images, without running either."""
+
+import json
+from pathlib import Path
+
+import click
+
+from airbyte_ci.base_images import contents, difference, osv
+from airbyte_ci.base_images.difference import Difference, Side
+from airbyte_ci.base_images.osv import Comparison
+from airbyte_ci.cli import base_images_bench as benches
+from airbyte_ci.cli import workbench
+from airbyte_ci.cli.base_images_bench import Bench
+from airbyte_ci.cli.options import json_option
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.oci.image import Platform
+from airbyte_ci.reports import base_images_diff as report
+
+
+@click.command("diff")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+@click.option("--platform", "platform", metavar="OS/ARCH", help="Compare the images of this platform.")
+@click.option(
+    "--vulnerabilities",
+    "database",
+    type=click.Path(exists=True, path_type=Path),
+    help="An OSV database (zip, folder, JSON): what is fixed, introduced and left.",
+)
+@click.option("--files", "show_files", is_flag=True, help="Every file; otherwise they are counted by folder.")
+@click.option("--format", "format_", type=click.Choice(["text", "markdown", "json"]), default=None)
+@json_option
+@click.pass_obj
+def diff_base_images(
+    settings: Settings,
+    before: str,
+    after: str,
+    platform: str | None,
+    database: Path | None,
+    show_files: bool,
+    format_: str | None,
+    as_json: bool,
+) -> int:
+    """Compare two versions, addresses or declarations: packages, distributions, files, users, layers.
+
+    Exits with 0 whether or not they differ.
+    """
+    settings = settings.also(as_json=as_json)
+    wanted = Platform.parse(platform) if platform else workbench.local_platform()
+    with benches.opened(settings, f"{before} → {after}") as bench:
+        sides = [side(bench, text, wanted) for text in (before, after)]
+    found = difference.between(*sides)
+    known = osv.compare(database, sides[0].contents, sides[1].contents) if database else None
+    click.echo(_shown(found, known, format_ or ("json" if settings.as_json else "text"), show_files), nl=False)
+    return 0
+
+
+def side(bench: Bench, text: str, platform: Platform) -> Side:
+    """One of the two, with its inventory and files."""
+    name, _, image = benches.image_of(bench, text, platform)
+    bench.work.progress(f"inventory of {name}")
+    held = contents.of(bench.store, image)
+    return Side(name, image, held, contents.files(bench.store, held))
+
+
+def _shown(found: Difference, known: Comparison | None, kind: str, show_files: bool) -> str:
+    if kind == "json":
+        document = found.to_json() | ({"vulnerabilities": known.to_json()} if known else {})
+        return json.dumps(document, ensure_ascii=False) + "\n"
+    return report.markdown(found, known) if kind == "markdown" else report.text(found, known, files=show_files)

@@ -1,0 +1,43 @@
+"""`base-images docs`: the page of a base image, from the catalogue and the newest version's inventory."""
+
+import click
+
+from airbyte_ci.base_images import contents, lock, root
+from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.base_images.contents import Contents
+from airbyte_ci.cli import base_images_bench as benches
+from airbyte_ci.cli import workbench
+from airbyte_ci.cli.base_images_bench import Bench
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.edits.edit import FileChange
+from airbyte_ci.errors import UsageError
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.reports import base_images_page as page
+
+
+@click.command("docs")
+@click.argument("repositories", nargs=-1, metavar="[REPOSITORY]...")
+@click.pass_obj
+def write_page(settings: Settings, repositories: tuple[str, ...]) -> int:
+    """Write the page of each base image of this repository: its versions, and what the newest one holds."""
+    with benches.opened(settings, "docs") as bench:
+        own = sorted({item.repository for item in bench.own.versions if item.released})
+        wanted = [name for name in own if not repositories or any(f"/{name}".endswith(f"/{r}") for r in repositories)]
+        if not wanted:
+            raise UsageError(
+                "no base image of this repository was released", advice="airbyte-ci base-images release FILE"
+            )
+        files = benches.written(bench, *(change(bench, name, bench.known, None) for name in wanted))
+    benches.tell(settings, *(f"  ~ {path}" for path in files), f"{len(files)} of {len(wanted)} pages changed")
+    return 0
+
+
+def change(bench: Bench, repository: str, known: Catalogue, held: Contents | None) -> FileChange:
+    """The page's file. `held` is what the newest release has in it; None: as the store knows it, if it does."""
+    path = bench.configuration.root / lock.FOLDER / f"{Reference.parse(repository).name}.md"
+    versions = known.of(repository)
+    newest = next((item for item in versions if item.released and not item.yanked), None)
+    if newest and held is None:
+        image = root.in_store(bench.store, newest.address, workbench.local_platform())
+        held = contents.of(bench.store, image) if image else None
+    return benches.changed(bench.configuration, path, page.page(repository, versions, newest, held))

@@ -1,0 +1,84 @@
+"""`base-images list` and `users`: which versions there are, and who is on them."""
+
+import json
+from datetime import UTC, datetime
+
+import click
+
+from airbyte_ci import config
+from airbyte_ci.base_images import catalogue, standing, usage
+from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.options import Asked, json_option
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.errors import UsageError
+from airbyte_ci.reports import base_images as report
+
+
+@click.command("list")
+@click.option(
+    "--repository", metavar="NAME", help="Only the versions of this repository (the end of its name is enough)."
+)
+@click.option("--used", is_flag=True, help="Only versions that a connector is on.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "yaml", "json"]),
+    default=None,
+    help="yaml: the lines to paste into metadata.yaml. Default: table.",
+)
+@json_option
+@click.pass_obj
+def list_base_images(settings: Settings, repository: str | None, used: bool, format_: str | None, as_json: bool) -> int:
+    """Show the versions of the catalogue, newest first, with how many connectors are on each."""
+    settings = settings.also(as_json=as_json)
+    configuration = config.find(settings.repo)
+    known = catalogue.load(configuration.catalogue_path)
+    fleet = fleets.load(settings, Asked(everything=True))
+    users = usage.users(known, ((item.name, item.base_image) for item in fleet.connectors))
+    versions = [item for item in known.versions if _of(item.repository, repository)]
+    if repository and not versions:
+        raise UsageError(f"the catalogue has no repository {repository!r}", advice="airbyte-ci base-images list")
+    if used:
+        versions = [item for item in versions if users.get((item.repository, item.version))]
+    match format_ or ("json" if settings.as_json else "table"):
+        case "json":
+            rows = [report.document(item, users) for item in versions]
+            click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        case "yaml":
+            click.echo(catalogue.pasted(versions), nl=False)
+        case _:
+            elsewhere = sum(1 for item in fleet.connectors if item.base_image and not known.find(item.base_image))
+            click.echo(report.table(versions, users, datetime.now(UTC).date(), elsewhere), nl=False)
+    return 0
+
+
+def _of(repository: str, wanted: str | None) -> bool:
+    return wanted is None or f"/{repository}".endswith(f"/{wanted}")
+
+
+@click.command("users")
+@click.argument("version")
+@json_option
+@click.pass_obj
+def users_of_base_image(settings: Settings, version: str, as_json: bool) -> int:
+    """Show the connectors on a version, and the command that moves them off it."""
+    settings = settings.also(as_json=as_json)
+    configuration = config.find(settings.repo)
+    known = catalogue.load(configuration.catalogue_path)
+    entry = known.named(version, configuration.base_image_repositories)
+    fleet = fleets.load(settings, Asked(everything=True))
+    users = usage.users(known, ((item.name, item.base_image) for item in fleet.connectors))
+    names = users.get((entry.repository, entry.version), [])
+    command = report.moving(names, standing.replacement(known, entry))
+    if settings.as_json:
+        document = {"repository": entry.repository, "version": entry.version, "connectors": names}
+        click.echo(json.dumps(document | ({"next": command} if names else {}), ensure_ascii=False))
+        return 0
+    for name in names:
+        click.echo(name)
+    click.echo(
+        f"{len(names)} connector{'s' if len(names) != 1 else ''} on {entry.address.name} {entry.version}", err=True
+    )
+    if names:
+        click.echo(f"  next: {command}", err=True)
+    return 0

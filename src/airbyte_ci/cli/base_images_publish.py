@@ -1,0 +1,80 @@
+"""`base-images publish`: a released version goes to its registry, once."""
+
+import json
+
+import click
+
+from airbyte_ci.base_images import lock, publish
+from airbyte_ci.cli import base_images_bench as benches
+from airbyte_ci.cli import base_images_docs as docs
+from airbyte_ci.cli import workbench
+from airbyte_ci.cli.base_images_bench import Bench
+from airbyte_ci.cli.options import json_option
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.errors import ImageError, UsageError
+
+
+@click.command("publish")
+@click.argument("version")
+@json_option
+@click.pass_obj
+def publish_base_image(settings: Settings, version: str, as_json: bool) -> int:
+    """Push a released version for all its platforms, with its inputs beside it, and confirm its digest.
+
+    A version that still waits for a platform is pushed by digest only, for the machine that finishes it.
+    """
+    settings = settings.also(as_json=as_json)
+    with benches.opened(settings, version) as bench:
+        if (waiting := _unfinished(bench, version)) is not None:
+            return _stage(bench, waiting)
+        entry = bench.own.named(
+            version, bench.configuration.base_image_repositories
+        )  # nobody publishes the versions of others
+        locked = benches.lock_of(bench, entry.address.with_tag(entry.version))
+        if locked is None:
+            raise ImageError(
+                f"publishing {entry.repository}:{entry.version}: it has no lock",
+                advice="airbyte-ci base-images release FILE",
+            )
+        done = publish.publish(
+            bench.known, entry, locked, bench.store, bench.registries, benches.today(), bench.work.progress
+        )
+        known = bench.known.replacing(done.entry)
+        changes = [benches.recorded(bench, done.entry), docs.change(bench, entry.repository, known, None)]
+        files = benches.written(bench, *changes)
+    if settings.as_json:
+        document = done.entry.to_json() | {"repository": entry.repository, "already": done.already, "files": files}
+        click.echo(json.dumps(document))
+        return 0
+    how = "was published already" if done.already else f"published, with {done.inputs} inputs"
+    benches.tell(settings, f"{benches.mark()} {entry.address.name} {entry.version} {how} · digest confirmed")
+    benches.tell(settings, *(f"  ~ {path}" for path in files))
+    click.echo(str(done.entry.address))
+    return 0
+
+
+def _unfinished(bench: Bench, text: str) -> lock.VersionLock | None:
+    """The lock of a version that is in no catalogue because a platform is missing."""
+    version = text.rpartition(":")[2]
+    for path in sorted((bench.configuration.root / lock.FOLDER).glob(f"*-{version}{lock.SUFFIX}")):
+        found = lock.read(path)
+        if found and found.missing:
+            return found
+    return None
+
+
+def _stage(bench: Bench, locked: lock.VersionLock) -> int:
+    here = workbench.local_platform()
+    if here not in locked.platforms:
+        raise UsageError(
+            f"{locked.declaration.address} is not released, and {here} is not in its lock",
+            advice="airbyte-ci base-images release FILE",
+        )
+    publish.stage(locked, here, bench.store, bench.registries)
+    missing = ", ".join(map(str, locked.missing))
+    click.echo(
+        f"{benches.mark(False)} {locked.declaration.address}: {here} is pushed by digest; {missing} is missing",
+        err=True,
+    )
+    click.echo("  next: airbyte-ci base-images release FILE, on a machine of that platform", err=True)
+    return 1

@@ -1,0 +1,64 @@
+"""`base-images refresh`: what registries have becomes what the catalogue knows."""
+
+import json
+
+import click
+
+from airbyte_ci.base_images import refresh
+from airbyte_ci.base_images.catalogue import BaseImageVersion
+from airbyte_ci.base_images.refresh import Refreshed
+from airbyte_ci.cli import base_images_bench as benches
+from airbyte_ci.cli.options import json_option
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.oci.reference import Reference
+
+
+@click.command("refresh")
+@click.argument("repositories", nargs=-1, metavar="[REPOSITORY]...")
+@click.option("--accept", is_flag=True, help="Take over what a tag stands for now, where it was overwritten.")
+@json_option
+@click.pass_obj
+def refresh_catalogue(settings: Settings, repositories: tuple[str, ...], accept: bool, as_json: bool) -> int:
+    """Read tags, digests and configurations (default: of the configured repositories) into the catalogue's file.
+
+    Exits with 1 when a registry does not have what the catalogue says.
+    """
+    settings = settings.also(as_json=as_json)
+    entries: list[BaseImageVersion] = []
+    complaints: list[str] = []
+    lines: list[str] = []
+    with benches.opened(settings, "refresh") as bench:
+        for name in repositories or bench.configuration.base_image_repositories:
+            place = Reference.parse(name)
+            repository = f"{place.registry}/{place.repository}"
+            try:
+                found = refresh.refresh(
+                    repository,
+                    bench.known,
+                    bench.registries,
+                    bench.store,
+                    bench.work.executor,
+                    bench.work.progress,
+                    accept=accept,
+                )
+            except AirbyteCiError as error:
+                complaints.append(str(error))
+                continue
+            entries += found.entries
+            complaints += found.complaints
+            lines.append(f"{benches.mark()} {repository}: {_told(found)}")
+        files = benches.written(bench, benches.recorded(bench, *entries)) if entries else []
+    if settings.as_json:
+        documents = [{"repository": item.repository, **item.to_json()} for item in entries]
+        click.echo(json.dumps({"entries": documents, "complaints": complaints, "files": files}, ensure_ascii=False))
+        return int(bool(complaints))
+    benches.tell(settings, *lines, *(f"  ~ {path}" for path in files))
+    for complaint in complaints:
+        click.echo(f"{benches.mark(False)} {complaint}", err=True)
+    return int(bool(complaints))
+
+
+def _told(found: Refreshed) -> str:
+    better = len(found.entries) - found.new
+    return f"{found.new} new, {better} known better, {len(found.complaints)} not as the catalogue says"

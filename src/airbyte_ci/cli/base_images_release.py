@@ -1,0 +1,116 @@
+"""`base-images release`: a checked version with locked inputs, on record in the repository."""
+
+import json
+from pathlib import Path
+
+import click
+
+from airbyte_ci.base_images import build, contents, difference, lock, release, root
+from airbyte_ci.base_images.catalogue import BaseImageVersion
+from airbyte_ci.base_images.difference import Difference, Side
+from airbyte_ci.base_images.lock import VersionLock
+from airbyte_ci.cli import base_images_bench as benches
+from airbyte_ci.cli import base_images_docs as docs
+from airbyte_ci.cli import workbench
+from airbyte_ci.cli.base_images_bench import Bench
+from airbyte_ci.cli.options import json_option
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.edits.edit import FileChange
+from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.oci.image import Image, Platform
+from airbyte_ci.reports import base_images_page as page
+
+
+@click.command("release")
+@click.argument("declaration", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+@click.option("--root", "kind", type=click.Choice(root.KINDS), default="auto", show_default=True)
+@click.option("--keep-root", is_flag=True, help="Release on the declared root though its tag was overwritten upstream.")
+@json_option
+@click.pass_obj
+def release_base_image(settings: Settings, declaration: Path | None, kind: str, keep_root: bool, as_json: bool) -> int:
+    """Build, check and lock a declared version, and write its record: lock, catalogue, changelog and page.
+
+    Each platform is built on a machine of its own; the version is released when all are in its lock.
+    """
+    settings = settings.also(as_json=as_json)
+    declared = benches.declared(declaration)
+    platform = workbench.local_platform()
+    with benches.opened(settings, str(declared.address)) as bench:
+        release.refuse_unfit(declared, bench.known)
+        built = build.build(declared, bench.work, platform, kind=kind)
+        results = release.checked(declared, bench.work, built)
+        bench.work.progress("asking for the root")
+        release.verify_root(declared, built, bench.registries, keep=keep_root)
+        place = lock.place(declared.address, bench.configuration.root)
+        locked = release.locked(declared, built, results, platform, lock.read(place), bench.store)
+        entry = release.finished(locked, built, bench.work, benches.today())
+        changes = [benches.changed(bench.configuration, place, locked.dump())]
+        if entry:
+            changes += _record(bench, entry, built.image, platform)
+        files = benches.written(bench, *changes)
+    _show(settings, locked, entry, len(results), files)
+    return 0 if entry else 1
+
+
+def _record(bench: Bench, entry: BaseImageVersion, image: Image, platform: Platform) -> list[FileChange]:
+    """The catalogue, the page and the changelog with the version in them."""
+    held = contents.of(bench.store, image)
+    here = Side(f"{entry.address.name} {entry.version}", image, held, contents.files(bench.store, held))
+    earlier = _before(bench, entry)
+    found = _difference(bench, earlier, here, platform) if earlier else None
+    folder = bench.configuration.root / lock.FOLDER
+    changelog = folder / f"{entry.address.name}-CHANGELOG.md"
+    text = changelog.read_text("utf-8") if changelog.exists() else ""
+    return [
+        benches.recorded(bench, entry),
+        benches.changed(bench.configuration, changelog, page.with_section(text, entry, earlier, found)),
+        docs.change(bench, entry.repository, bench.known.replacing(entry), held),
+    ]
+
+
+def _before(bench: Bench, entry: BaseImageVersion) -> BaseImageVersion | None:
+    """The version before: of a release, the release before; a yanked one was one too."""
+    older = (item for item in bench.own.of(entry.repository) if item.semver < entry.semver and item.released)
+    return next((item for item in older if entry.is_prerelease or not item.is_prerelease), None)
+
+
+def _difference(bench: Bench, earlier: BaseImageVersion, here: Side, platform: Platform) -> Difference | None:
+    """None where the earlier image can no longer be had: that must not stop a release."""
+    try:
+        name, _, image = benches.image_of(bench, str(earlier.address), platform)
+        held = contents.of(bench.store, image)
+    except AirbyteCiError as error:
+        bench.work.progress(f"not compared with {earlier.version}: {error.message}")
+        return None
+    return difference.between(Side(name, image, held, contents.files(bench.store, held)), here)
+
+
+def _show(
+    settings: Settings, locked: VersionLock, entry: BaseImageVersion | None, count: int, files: list[str]
+) -> None:
+    declared = locked.declaration
+    name = f"{declared.address.name} {declared.version}"
+    missing = ", ".join(map(str, locked.missing))
+    if settings.as_json:
+        document = {
+            "repository": declared.repository,
+            "files": files,
+            "missing": [str(item) for item in locked.missing],
+        }
+        click.echo(json.dumps(document | (entry.to_json() if entry else {"version": declared.version})))
+        return
+    if entry is None:
+        click.echo(
+            f"{benches.mark(False)} {name} is not released yet: {missing} must be built and checked too", err=True
+        )
+        click.echo("  next: commit the lock, and run this on a machine of that platform", err=True)
+        return
+    inputs = sum(
+        len(part.wheels) + len(part.commands) + len(part.debian.debs if part.debian else "r")
+        for part in locked.platforms.values()
+    )
+    click.echo(f"{benches.mark()} {name} with Python {entry.python} · {count} checks green · {inputs} inputs locked")
+    for path in files:
+        click.echo(f"  ~ {path}")
+    click.echo(f"  next: git add --all && git commit, then airbyte-ci base-images publish {entry.version}")
+    click.echo(str(entry.address))

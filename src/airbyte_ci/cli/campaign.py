@@ -1,0 +1,155 @@
+"""What the commands of a campaign share: their options, and the run that plans, tells and writes."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from airbyte_ci.campaigns import baseline, plan
+from airbyte_ci.campaigns.baseline import Baseline
+from airbyte_ci.campaigns.change import Change, NotApplicable
+from airbyte_ci.cli.fleet import Fleet
+from airbyte_ci.cli.options import Asked
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.edits.files import Files
+from airbyte_ci.errors import AirbyteCiError, UsageError
+from airbyte_ci.outcomes import Outcome, Status, exit_code
+from airbyte_ci.reports import changes as report
+from airbyte_ci.reports import terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """How a run behaves: its command, the word for what is done, whether it writes, and where the plan goes."""
+
+    command: str
+    done: str
+    dry_run: bool
+    plan_file: Path | None
+
+
+Planner = Callable[[Connector, Files, Baseline], Change]
+
+_OPTIONS = (
+    click.option("--pull-request-number", "--pr-number", type=click.IntRange(min=1), help="The same as the argument."),
+    click.option("--dry-run", is_flag=True, help="Print the diff, change nothing."),
+    click.option(
+        "--plan",
+        "plan_file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Write every edit to a file for `airbyte-ci apply`, change nothing.",
+    ),
+    click.option("--no-changelog", is_flag=True, help="Write no changelog entry; print the row to paste."),
+)
+
+
+def options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--pull-request-number, --dry-run, --plan and --no-changelog."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def today() -> date:
+    """The day of a changelog entry, in UTC. SOURCE_DATE_EPOCH counts, so that a run can be repeated exactly."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return (datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)).date()
+
+
+def number(argument: int | None, option: int | None) -> int | None:
+    """The pull request, given one way or the other; raises UsageError for two different ones."""
+    if argument and option and argument != option:
+        raise UsageError(f"two pull requests are given: {argument} and {option}")
+    return argument or option
+
+
+def run(
+    settings: Settings,
+    asked: Asked,
+    fleet: Fleet,
+    campaign: Campaign,
+    planner: Planner,
+    doomed: tuple[str, ...] = (),
+) -> int:
+    """Plans each connector, then writes it or tells it; what was named and cannot be done is a failure."""
+    known = baseline.of(fleet.connectors, fleet.configuration, asked.selection.diffed_branch, doomed)
+    files = Files(fleet.configuration.root)
+    outcomes = []
+    with _plan_file(campaign) as file:
+        for connector in fleet.connectors:
+            outcome = _one(connector, asked, files, known, campaign, planner, file)
+            _tell(outcome, settings, campaign)
+            # Told is told: of thousands only how they ended is needed further.
+            outcomes.append(Outcome(outcome.subject, outcome.status))
+    _count(outcomes, settings, campaign)
+    return exit_code(outcomes)
+
+
+def _one(
+    connector: Connector,
+    asked: Asked,
+    files: Files,
+    known: Baseline,
+    campaign: Campaign,
+    planner: Planner,
+    file: IO[str] | None,
+) -> Outcome:
+    try:
+        change = planner(connector, files, known)
+        if file:
+            file.write(plan.line(change))
+        if file or campaign.dry_run:
+            files.record(change.edit, outside=connector.relative)
+        else:
+            change.edit.apply(files.root)
+        return report.outcome(change, with_diff=campaign.dry_run)
+    except NotApplicable as error:
+        named = connector.name in asked.selection.names
+        status: Status = "failed" if named else "skipped"
+        return Outcome(connector.name, status, reason=error.message, advice=(error.advice or "") if named else "")
+    except AirbyteCiError as error:
+        return Outcome(connector.name, "failed", reason=error.message, advice=error.advice or "")
+
+
+@contextmanager
+def _plan_file(campaign: Campaign) -> Iterator[IO[str] | None]:
+    """The file of the plan, there only when it is whole."""
+    if campaign.plan_file is None:
+        yield None
+        return
+    staged = campaign.plan_file.with_name(f".{campaign.plan_file.name}.{os.getpid()}.tmp")
+    try:
+        with staged.open("w", encoding="utf-8") as file:
+            file.write(plan.header(campaign.command))
+            yield file
+        staged.replace(campaign.plan_file)
+    except OSError as error:
+        raise UsageError(f"writing the plan {campaign.plan_file}: {error.strerror}") from error
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def _tell(outcome: Outcome, settings: Settings, campaign: Campaign) -> None:
+    if settings.as_json:
+        click.echo(json.dumps(outcome.to_json(), ensure_ascii=False))
+        return
+    if "diff" in outcome.facts:
+        click.echo(outcome.facts["diff"], nl=False)
+    click.echo(terminal.outcome(outcome), err=campaign.dry_run)
+
+
+def _count(outcomes: list[Outcome], settings: Settings, campaign: Campaign) -> None:
+    if settings.as_json:
+        return
+    if len(outcomes) > 1:
+        click.echo(terminal.count(outcomes, campaign.done), err=campaign.dry_run)
+    if campaign.plan_file and any(item.status == "ok" for item in outcomes):
+        click.echo(f"next: airbyte-ci apply {campaign.plan_file}", err=campaign.dry_run)

@@ -1,0 +1,221 @@
+"""`connectors check`: the guide's definition of done, and the rules around it, as CI runs them."""
+
+import functools
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from packaging.specifiers import SpecifierSet
+
+from airbyte_ci import config
+from airbyte_ci.base_images import catalogue
+from airbyte_ci.checks import all_checks, base_image_exists, branch, codeowners, unreadable, weights
+from airbyte_ci.checks.base_image_exists import Exists
+from airbyte_ci.checks.hook_owned import Ownership
+from airbyte_ci.checks.mending import Mending
+from airbyte_ci.checks.reviews import Reviews
+from airbyte_ci.checks.rule import Check, Checked
+from airbyte_ci.checks.weights import Weights
+from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli import workbench
+from airbyte_ci.cli.fleet import Fleet
+from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.config import Configuration
+from airbyte_ci.connectors import git, github, history
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import UsageError
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.options import RegistryOptions
+from airbyte_ci.reports import checks as report
+
+
+@click.command("check")
+@click.option(
+    "--pull-request",
+    "--pull-request-number",
+    type=click.IntRange(min=1),
+    envvar="PULL_REQUEST_NUMBER",
+    metavar="N",
+    help="The pull request that CI runs for.",
+)
+@click.option("--only", multiple=True, metavar="ID", help="Only this check; repeatable.")
+@click.option("--skip", multiple=True, metavar="ID", help="Not this check; repeatable.")
+@click.option("--severity", multiple=True, metavar="ID=WEIGHT", help="error, warning or off for a check; repeatable.")
+@click.option("--strict", is_flag=True, help="Fail for what could not be verified, too.")
+@click.option("--offline", is_flag=True, help="Ask no registry and no GitHub.")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write JUnit's XML.")
+@click.option("--sarif", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write SARIF 2.1.0.")
+@click.option("--github-annotations", is_flag=True, help="Print GitHub Actions' error and warning commands, too.")
+@with_selection
+def check_connectors(
+    settings: Settings,
+    asked: Asked,
+    pull_request: int | None,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    severity: tuple[str, ...],
+    strict: bool,
+    offline: bool,
+    junit: Path | None,
+    sarif: Path | None,
+    github_annotations: bool,
+) -> int:
+    """Check the six points of a migrated connector and the rules around them. Every failure says what mends it.
+
+    Certified connectors must hold every rule; what fails for others is a warning, unless the configuration's [checks]
+    says otherwise. Exit code 1: an error, or with --strict something that could not be verified.
+    """
+    weights.require_known([*only, *skip], all_checks.IDS)
+    fleet = _fleet(settings, asked)
+    weighed = _weights(fleet, severity)
+    prefix = _prefix(fleet.configuration.root)
+    mending = Mending(fleet.configuration.root, Path.cwd(), pull_request)
+    with _checks(fleet, asked, mending, prefix, offline=offline or settings.offline) as every:
+        checks = [check for check in every if _is_wanted(check, only, skip, weighed)]
+        items = [all_checks.apply(checks, connector, weighed) for connector in fleet.connectors]
+    items += [] if asked.selection.names else [unreadable.checked(error, mending) for error in fleet.unreadable]
+    _tell(items, settings, prefix, github_annotations=github_annotations)
+    _write(items, prefix, junit, sarif)
+    return int(any(item.status == "failed" or (strict and item.status == "unverified") for item in items))
+
+
+@contextmanager
+def checking(fleet: Fleet, asked: Asked, *, offline: bool) -> Iterator[Callable[[Connector], Checked]]:
+    """Applies every check that is not off to a connector, as long as what they ask is open."""
+    weighed = _weights(fleet, ())
+    root = fleet.configuration.root
+    with _checks(fleet, asked, Mending(root, Path.cwd()), _prefix(root), offline=offline) as every:
+        checks = [check for check in every if _is_wanted(check, (), (), weighed)]
+        yield lambda connector: all_checks.apply(checks, connector, weighed)
+
+
+def _weights(fleet: Fleet, severity: Sequence[str]) -> Weights:
+    configured = weights.configured(fleet.configuration.checks, all_checks.IDS)
+    return Weights({**configured, **weights.asked(severity, all_checks.IDS)})
+
+
+def _fleet(settings: Settings, asked: Asked) -> Fleet:
+    """Where nothing is selected, what cannot be read is told all the same, and reports are written."""
+    try:
+        return fleets.load_for_change(settings, asked, "check")
+    except click.exceptions.Exit:  # nothing was modified
+        return fleets.load(settings, asked)
+    except UsageError:
+        fleet = fleets.load(settings, asked)
+        if fleet.connectors or not fleet.unreadable:
+            raise
+        return fleet
+
+
+def _is_wanted(check: Check, only: Sequence[str], skip: Sequence[str], weighed: Weights) -> bool:
+    """A check that is asked for by its id is done even where it is off."""
+    name = check.rule.id
+    return name not in skip and (name in only if only else not weighed.is_off(check.rule))
+
+
+def _tell(items: Sequence[Checked], settings: Settings, prefix: str, *, github_annotations: bool) -> None:
+    if settings.as_json:
+        for item in items:
+            click.echo(json.dumps(report.to_json(item), ensure_ascii=False))
+    else:
+        click.echo(report.lines(items, quiet=settings.quiet), nl=False)
+    if github_annotations:
+        from airbyte_ci.reports import annotations
+
+        # The runner reads both streams; what is for a machine stays what it is.
+        click.echo(annotations.commands(items, prefix), nl=False, err=settings.as_json)
+
+
+def _write(items: Sequence[Checked], prefix: str, junit: Path | None, sarif: Path | None) -> None:
+    if junit:
+        from airbyte_ci.reports import junit as junit_report
+
+        put(junit_report.document(items, prefix), junit)
+    if sarif:
+        from airbyte_ci.reports import sarif as sarif_report
+
+        put(json.dumps(sarif_report.document(items, all_checks.RULES, prefix), indent=2) + "\n", sarif)
+
+
+def put(text: str, path: Path) -> None:
+    """Writes a report; raises UsageError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"writing {path}: {error.strerror}") from error
+
+
+# --- what the checks need to know ------------------------------------------------------------------
+
+
+@contextmanager
+def _checks(fleet: Fleet, asked: Asked, mending: Mending, prefix: str, *, offline: bool) -> Iterator[tuple[Check, ...]]:
+    """The checks of this repository, as long as what they ask is open."""
+    configuration, root = fleet.configuration, fleet.configuration.root
+    home = config.home(os.environ)
+    with ExitStack() as opened:
+        yield all_checks.bound(
+            configuration,
+            catalogue.load(configuration.catalogue_path),
+            mending=mending,
+            today=datetime.now(UTC).date(),
+            admitted=_admitted,
+            branch=functools.cache(lambda: branch.since(root, fleet.modified, asked.selection.diffed_branch)),
+            exists=None if offline else _registries(configuration, fleet, opened),
+            store=workbench.open_store() if (home / "oci-layout").exists() else None,
+            ownership=functools.cache(lambda: _ownership(configuration, prefix, asked.selection.diffed_branch)),
+            reviews=functools.cache(lambda: _reviews(root, mending.pull_request, opened, offline=offline)),
+        )
+
+
+def _registries(configuration: Configuration, fleet: Fleet, opened: ExitStack) -> Exists:
+    """Asks registries about all base images of the fleet at once, when the first of them is asked for."""
+
+    @functools.cache
+    def answers() -> Callable[[Reference], object]:
+        from airbyte_ci.oci.registry.client import client_of_user  # slow to import
+
+        options = RegistryOptions(insecure=frozenset(configuration.insecure_registries), mirrors=configuration.mirrors)
+        pool = opened.enter_context(workbench.threads())
+        client = opened.enter_context(client_of_user(options))
+        return base_image_exists.together(fleet.connectors, client.resolve, pool)
+
+    return lambda reference: answers()(reference)
+
+
+def _admitted(connector: Connector) -> Sequence[SpecifierSet]:
+    from airbyte_ci.campaigns import pythons  # slow to import, and only asked where a newer base image is there
+
+    return pythons.declared(connector).specifiers
+
+
+def _ownership(configuration: Configuration, prefix: str, diffed_branch: str | None) -> Ownership:
+    top = configuration.root.parents[prefix.count("/") - 1] if prefix else configuration.root
+    required = tuple(name for name in re.split(r"[\s,]+", configuration.customisation_owners) if name)
+    commit = history.fork_point_if_known(top, diffed_branch)
+    return Ownership(codeowners.load(top), required, codeowners.committed(top, commit) if commit else None, prefix)
+
+
+def _reviews(root: Path, pull_request: int | None, opened: ExitStack, *, offline: bool) -> Reviews | str:
+    """What asks GitHub about the pull request, or why it cannot be asked."""
+    if offline or pull_request is None:
+        return "offline, so GitHub was not asked who approved it"
+    repository = github.repository(root, workbench.environment())
+    if repository is None:
+        return "which repository on GitHub this is, is not known: set GITHUB_REPOSITORY"
+    reviews = Reviews(repository, pull_request)
+    opened.callback(reviews.close)
+    return reviews
+
+
+def _prefix(root: Path) -> str:
+    """Where the configured root is in its git repository (`connectors/`); empty at its top, and without git."""
+    answer = git.ask(root, "rev-parse", "--show-prefix")
+    return answer.stdout.decode(errors="replace").strip("\n") if answer and answer.returncode == 0 else ""

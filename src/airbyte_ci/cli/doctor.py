@@ -1,0 +1,46 @@
+"""`doctor`: what this machine has for builds, each thing tried for real."""
+
+import json
+import os
+
+import click
+
+from airbyte_ci import config
+from airbyte_ci.build import machine
+from airbyte_ci.cli.options import json_option
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.config import Configuration
+from airbyte_ci.container import rootless
+from airbyte_ci.errors import ConfigurationError, UsageError
+from airbyte_ci.reports import doctor as report
+
+
+@click.command("doctor")
+@json_option
+@click.pass_obj
+def doctor(settings: Settings, as_json: bool) -> int:
+    """Try everything that builds need: namespaces, overlay, runc, network, disk, registries, tools.
+
+    What is missing comes with what that costs and the command that mends it. Exit code 1 where builds cannot work.
+    """
+    settings = settings.also(as_json=as_json)
+    if os.geteuid() != 0 and rootless.obstacle() is None:
+        from airbyte_ci.cli import workbench
+
+        workbench.open_store()  # goes on as root of a user namespace, as builds do
+    found = machine.examine(config.home(os.environ), _configuration(settings), offline=settings.offline)
+    if settings.as_json:
+        click.echo(json.dumps(report.to_json(found), ensure_ascii=False))
+    else:
+        click.echo(report.lines(found, quiet=settings.quiet), nl=False)
+    return int(any(item.status == "missing" for item in found))
+
+
+def _configuration(settings: Settings) -> Configuration:
+    """The repository's; where there is none the machine can be looked at all the same."""
+    try:
+        return config.find(settings.repo)
+    except ConfigurationError:
+        raise
+    except UsageError:
+        return Configuration(settings.repo)

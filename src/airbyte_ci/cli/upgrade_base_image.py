@@ -1,0 +1,64 @@
+"""`connectors upgrade_base_image`: to a newer base image, or back to an older one."""
+
+from pathlib import Path
+
+import click
+
+from airbyte_ci.base_images import catalogue
+from airbyte_ci.campaigns import upgrade
+from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.cli import campaign
+from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.campaign import Campaign
+from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli.settings import Settings
+
+
+@click.command("upgrade_base_image")
+@click.argument("pull_request", type=click.IntRange(min=1), required=False, metavar="[PR_NUMBER]")
+@click.option(
+    "--to",
+    metavar="VERSION",
+    help="This base image (2.0.0), the newest of a line (2.0, 2) or `latest`; another major version too, or an older.",
+)
+@click.option("--changelog-text", default="", help="What the changelog entry says (default: the new base image).")
+@click.option(
+    "--set-if-not-exists",
+    "set_missing",
+    type=bool,
+    default=False,
+    show_default=True,
+    help="Also give one to a Python connector that has neither a base image nor a Dockerfile.",
+)
+@campaign.options
+@with_selection
+def upgrade_base_image(
+    settings: Settings,
+    asked: Asked,
+    pull_request: int | None,
+    to: str | None,
+    changelog_text: str,
+    set_missing: bool,
+    pull_request_number: int | None,
+    dry_run: bool,
+    plan_file: Path | None,
+    no_changelog: bool,
+) -> int:
+    """Move connectors to the newest base image of their major version, bump them and add the changelog entry.
+
+    A base image that is named by its tag only gets its full address. Where the branch is above what is released
+    already, the version stays.
+    """
+    fleet = fleets.load_for_change(settings, asked, "upgrade")
+    known = catalogue.load(fleet.configuration.catalogue_path)
+    number = campaign.number(pull_request, pull_request_number)
+    entry = Entry(number, changelog_text, campaign.today(), is_written=not no_changelog)
+    return campaign.run(
+        settings,
+        asked,
+        fleet,
+        Campaign("upgrade_base_image", "upgraded", dry_run, plan_file),
+        lambda item, files, base: upgrade.plan(
+            item, fleet.configuration, known, files, base, entry, to, set_missing=set_missing
+        ),
+    )
