@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 CLI := $(BIN)/airbyte-ci
 
 # Debian packages, with the command that tells whether they are there where it has another name.
-DEMO_TOOLS := mmdebstrap runc slirp4netns git
-TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd
+DEMO_TOOLS := mmdebstrap runc slirp4netns iproute2:ip git
+TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm
 
-.PHONY: help install demo base test unit lint chaos bench lock clean tools-demo tools-test
+.PHONY: help install demo base test unit lint chaos fuzz bench lock clean tools-demo tools-test
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,10 @@ lint: install
 
 chaos: install ## kill processes that write and collect at 1,000 random moments
 	@$(BIN)/python -m tests.chaos.killing 1000
+
+fuzz: install ## 10,000 mutated locks and 10,000 mutated files to edit; no traceback, nothing taken for something else
+	@$(BIN)/python -m tests.fuzz.locks 10000
+	@$(BIN)/python -m tests.fuzz.edits 10000
 
 bench: install tools-test ## ratios, side by side with the peer, in one run
 	@$(BIN)/python bench/run.py

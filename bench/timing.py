@@ -12,11 +12,15 @@ Result = tuple[float, float] | str
 
 @dataclass(frozen=True)
 class Measure:
-    """`run` gives our seconds and the peer's, or why it cannot; the ratio ours ÷ peer should be at most `bar`."""
+    """`run` gives our seconds and the peer's, or why it cannot; the ratio ours ÷ peer should be at most `bar`.
+
+    `at_least` turns it around: peer ÷ ours should be at least that.
+    """
 
     name: str
     bar: float
     run: Callable[[], Result]
+    at_least: bool = False
 
 
 def seconds(command: Sequence[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> float:

@@ -1,0 +1,515 @@
+"""Building and pushing a connector, against BuildKit with a careful Dockerfile (peer.Dockerfile), on one registry.
+
+The rows of the fleet need the real locks of June 2024 beside the project, and are left out without them.
+"""
+
+import atexit
+import contextlib
+import functools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker_daemon
+from timing import Measure, Result
+
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Image, ImageConfig, Index, Manifest, Platform
+from airbyte_ci.oci.layer import layer_of
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.client import client_of_user
+from airbyte_ci.oci.registry.options import RegistryOptions
+from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.tar import Entry
+from airbyte_ci.python import inventory, poetry, wheel
+from airbyte_ci.python.index import PackageIndex
+from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.testing.docker_registry import docker_registry
+
+PROJECT = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).parent
+LOCKS = PROJECT.parent / "shared/fleet/locks-2024-06.tar.xz"
+EXAMPLE = PROJECT / "examples/fleet/airbyte-integrations/connectors/source-parcels"
+CERTIFICATES = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
+PLATFORM = Platform("linux", "amd64")
+ROUNDS = 5
+# The peer's fleet rows take half a minute a connector: measured on this many, and scaled.
+PEER_SAMPLE = 10
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A registry, a daemon that has the base image, a store that has it too, and the example on both sides."""
+
+    folder: Path
+    host: str
+    docker: dict[str, str]
+    base: str
+    next_base: str
+    interpreter: Interpreter
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+
+@functools.cache
+def bench() -> Bench:
+    """Made once, and gone when the process ends."""
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+    host = stack.enter_context(docker_registry(folder / "registry"))
+    docker = stack.enter_context(docker_daemon.running(folder / "docker"))
+    repository = folder / "base"
+    shutil.copytree(PROJECT / "examples/fleet", repository)
+    _ours(folder / "home", repository, "base-images", "build", "--root", "debian")
+    store = Store(folder / "home")
+    name = next(item for item in store.names() if "python-connector-base" in item)
+    descriptor = store.resolve(name)
+    assert descriptor
+    found = store.manifest(descriptor.digest)
+    chosen = found.select(PLATFORM, name) if isinstance(found, Index) else descriptor
+    image = store.image(chosen.digest)
+    base, newer = f"{host}/base:1", f"{host}/base:2"
+    with client_of_user(RegistryOptions()) as client:
+        address = Reference.parse(base).with_digest(client.push(store, image.digest, Reference.parse(base)).digest)
+        other = _next(store, image)
+        next_address = Reference.parse(newer).with_digest(
+            client.push(store, other.digest, Reference.parse(newer)).digest
+        )
+    for pulled in (address, next_address):
+        _docker(docker, "pull", "--quiet", str(pulled))
+    python = inventory.of(store, image).interpreter
+    inventory.of(store, other)
+    return Bench(folder, host, docker, str(address), str(next_address), python)
+
+
+def _next(store: Store, image: Image) -> Image:
+    """The base image's next release: one more file, and the same Python."""
+    layer = layer_of(store, [Entry("etc/base-image-release", content=b"2\n")])
+    document = {**image.config.document}
+    diff_ids = [*map(str, image.config.diff_ids), str(layer.diff_id)]
+    document["rootfs"] = {"type": "layers", "diff_ids": diff_ids}
+    document["history"] = [*(document.get("history") or []), {"created_by": "release 2"}]
+    config = ImageConfig.make(document)
+    layers = (*image.manifest.layers, layer.descriptor)
+    return store.put_image(Manifest.make(config.descriptor, layers, {}), config)
+
+
+# --- one connector on both sides -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Connector:
+    """The same connector as we build it and as the peer does: its folder with a lock, and with requirements."""
+
+    name: str
+    ours: Path
+    peers: Path
+
+    @property
+    def package(self) -> str:
+        return self.name.replace("-", "_")
+
+    def build_ours(self, *, home: Path | None = None, prefix: str = "ours", verify: bool = False) -> float:
+        """Seconds of build and push below a prefix; with `verify`, of build and `spec` without push."""
+        made = bench()
+        arguments = ["--base-image", made.base]
+        arguments += [] if verify else ["--no-verify", "--output", f"registry:{made.host}/{prefix}"]
+        started = time.perf_counter()
+        _ours(home or made.home, self.ours.parents[2], "connectors", "--name", self.name, "build", *arguments)
+        return time.perf_counter() - started
+
+    def build_peers(self, *, base: str | None = None, verify: bool = False) -> float:
+        """Seconds of `docker build` and push; with `verify`, of build and `docker run … spec`."""
+        made = bench()
+        tag = f"{made.host}/peer/{self.name}:dev"
+        started = time.perf_counter()
+        _docker(
+            made.docker,
+            *("build", "--quiet", "--network=host", "--tag", tag, "--file", str(HERE / "peer.Dockerfile")),
+            *("--secret", f"id=certificates,src={CERTIFICATES}"),
+            *("--build-arg", f"BASE={base or made.base}", "--build-arg", f"PACKAGE={self.package}", str(self.peers)),
+        )
+        if verify:
+            _docker(made.docker, "run", "--rm", "--network=none", tag, "spec")
+        else:
+            _docker(made.docker, "push", "--quiet", tag)
+        return time.perf_counter() - started
+
+    def change_code(self) -> None:
+        """One more line, on both sides, as never before."""
+        line = f"# {time.time_ns()}\n"
+        for folder in (self.ours, self.peers):
+            with (folder / self.package / "__init__.py").open("a") as file:
+                file.write(line)
+
+    def write_requirements(self) -> None:
+        """The lock as the peer reads it."""
+        text = (self.ours / "poetry.lock").read_text()
+        lock = poetry.select(text, (self.ours / "pyproject.toml").read_text(), bench().interpreter, self.name)
+        lines = (
+            " ".join([f"{item.name}=={item.version}", *(f"--hash=sha256:{file.sha256}" for file in item.files)])
+            for item in lock.packages
+        )
+        (self.peers / "requirements.txt").write_text("\n".join(lines) + "\n")
+
+
+@functools.cache
+def example() -> Connector:
+    """The example connector with `airbyte-cdk`, built once on both sides."""
+    made = bench()
+    ours = made.folder / "fleet/airbyte-integrations/connectors/source-parcels"
+    shutil.copytree(EXAMPLE, ours)
+    peers = made.folder / "peer/source-parcels"
+    shutil.copytree(EXAMPLE, peers, ignore=shutil.ignore_patterns("Dockerfile", ".dockerignore"))
+    connector = Connector("source-parcels", ours, peers)
+    connector.write_requirements()
+    connector.build_ours()
+    connector.build_peers()
+    return connector
+
+
+def nothing_changed() -> Result:
+    connector = example()
+    return _medians(connector.build_ours, connector.build_peers)
+
+
+def code_changed(*, verify: bool = False) -> Result:
+    connector = example()
+
+    def ours() -> float:
+        connector.change_code()
+        return connector.build_ours(verify=verify)
+
+    return _medians(ours, lambda: connector.build_peers(verify=verify))
+
+
+def bumped() -> Result:
+    """`requests` at another version each round, its wheel downloaded before."""
+    connector = example()
+    made = bench()
+    versions = _requests()
+    index = PackageIndex.from_environment(dict(os.environ))
+    store = Store(made.home)
+    for _, file in versions:
+        index.fetch(store, "requests", file)
+    _prefetch([version for version, _ in versions])
+    rounds = iter(versions)
+
+    def ours() -> float:
+        version, file = next(rounds)
+        lock = connector.ours / "poetry.lock"
+        lock.write_text(_relocked(lock.read_text(), version, file.name, file.sha256))
+        connector.write_requirements()
+        return connector.build_ours()
+
+    return _medians(ours, connector.build_peers)
+
+
+def _requests() -> list[tuple[str, Any]]:
+    """Versions of requests that the example's other packages go with, with their wheels."""
+    index = PackageIndex.from_environment(dict(os.environ))
+    wanted = ("2.33.0", "2.33.1", "2.34.0", "2.34.1", "2.34.2")
+    found = []
+    for source in index.sources():
+        page = index.page(source, "requests")
+        for package in page.packages if page else ():
+            if package.version in wanted and package.filename.endswith(".whl"):
+                from airbyte_ci.python.lock import LockedFile
+
+                found.append((package.version, LockedFile(package.filename, package.digests["sha256"])))
+    assert len(found) >= ROUNDS, [version for version, _ in found]
+    return found[:ROUNDS]
+
+
+def _relocked(text: str, version: str, file: str, sha256: str) -> str:
+    """poetry.lock with another requests."""
+    start = text.index('[[package]]\nname = "requests"\n')
+    end = text.index("[[package]]", start + 1)
+    block = re.sub(r'^version = ".*"$', f'version = "{version}"', text[start:end], count=1, flags=re.MULTILINE)
+    files = f'files = [\n    {{file = "{file}", hash = "sha256:{sha256}"}},\n]'
+    block = re.sub(r"^files = \[.*?^\]$", files, block, count=1, flags=re.MULTILINE | re.DOTALL)
+    return text[:start] + block + text[end:]
+
+
+def _prefetch(versions: Sequence[str]) -> None:
+    """Into the cache mount that the peer's builds share."""
+    made = bench()
+    folder = made.folder / "prefetch"
+    folder.mkdir()
+    commands = " && ".join(
+        f"uv pip install --no-deps --target /tmp/{version} requests=={version}" for version in versions
+    )
+    mounts = "--mount=type=cache,target=/root/.cache --mount=type=secret,id=certificates,target=/run/certificates.pem"
+    (folder / "Dockerfile").write_text(
+        f"FROM {made.base}\nRUN {mounts} PIP_CERT=/run/certificates.pem pip install uv && "
+        f"export SSL_CERT_FILE=/run/certificates.pem && {commands}\n"
+    )
+    secret = ("--secret", f"id=certificates,src={CERTIFICATES}")
+    _docker(made.docker, "build", "--quiet", "--network=host", *secret, str(folder))
+
+
+def cold() -> Result:
+    """Everything anew except the base image: an empty cache on both sides, downloads included."""
+    connector = example()
+    made = bench()
+
+    def ours() -> float:
+        home = _only_base(made, "cold")
+        # Under a prefix of its own: the registry's copy of the layers would be found, and nothing would be cold.
+        seconds = connector.build_ours(home=home, prefix=f"cold-{time.time_ns()}")
+        shutil.rmtree(home)
+        return seconds
+
+    def peers() -> float:
+        _docker(made.docker, "builder", "prune", "--all", "--force")
+        _docker(made.docker, "image", "rm", "--force", f"{made.host}/peer/{connector.name}:dev")
+        return connector.build_peers()
+
+    return _medians(ours, peers)
+
+
+def _only_base(made: Bench, name: str) -> Path:
+    """A store that has the base image, unpacked and looked at as the peer's daemon has, and nothing else."""
+    home = made.folder / name
+    shutil.rmtree(home, ignore_errors=True)
+    full, empty = Store(made.home), Store(home)
+    for address in (made.base,):
+        reference = Reference.parse(address)
+        assert reference.digest
+        image = full.image(reference.digest)
+        for digest in (image.digest, image.manifest.config.digest, *(item.digest for item in image.manifest.layers)):
+            if not empty.has(digest):
+                empty.path(digest).hardlink_to(full.path(digest))
+        inventory.of(empty, image)
+    return home
+
+
+def download() -> Result:
+    """Only the download of the cold build's wheels, as the share of it that nobody can save."""
+    connector = example()
+    made = bench()
+    lock = poetry.select(
+        (connector.ours / "poetry.lock").read_text(),
+        (connector.ours / "pyproject.toml").read_text(),
+        made.interpreter,
+        connector.name,
+    )
+    order = wheel.tag_order(made.interpreter)
+    index = PackageIndex.from_environment(dict(os.environ))
+    store = Store(made.folder / "download")
+    started = time.perf_counter()
+    from concurrent.futures import ThreadPoolExecutor
+
+    def fetch(package: Any) -> None:
+        file = wheel.choose(package.files, order)
+        if file:
+            index.fetch(store, package.name, file)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(fetch, lock.packages))
+    return f"{time.perf_counter() - started:.1f} s for {len(lock.packages)} wheels"
+
+
+def memory() -> Result:
+    """The largest resident set of a cold build's own process, in MB."""
+    connector = example()
+    home = _only_base(bench(), "memory")
+    code = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    command = [sys.executable, "-m", "airbyte_ci", "--repo", str(connector.ours.parents[2])]
+    command += ["connectors", "--name", connector.name, "build", "--no-verify", "--base-image", bench().base]
+    said = subprocess.run(
+        [sys.executable, "-c", code, *command],
+        env={**os.environ, "AIRBYTE_CI_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return f"{int(said) / 1024:.0f} MB (bar: ≤ 200 MB)"
+
+
+# --- the fleet -----------------------------------------------------------------------------------
+
+
+@functools.cache
+def fleet() -> list[Connector]:
+    """The connectors of real locks, with code of the example's shape; their wheels are in both caches."""
+    if not LOCKS.exists():
+        return []
+    made = bench()
+    places = made.folder / "real"
+    with tarfile.open(LOCKS) as archive:
+        archive.extractall(places, filter="data")
+    found = []
+    for lock in sorted(places.rglob("poetry.lock")):
+        name = lock.parent.name
+        ours = made.folder / "locks/airbyte-integrations/connectors" / name
+        peers = made.folder / "locks-peer" / name
+        package = name.replace("-", "_")
+        for folder in (ours, peers):
+            (folder / package).mkdir(parents=True)
+            (folder / package / "__init__.py").write_text(f"# {name}\n")
+            (folder / "main.py").write_text("print('{}')\n")
+        for file in ("poetry.lock", "pyproject.toml", "metadata.yaml"):
+            shutil.copy(lock.parent / file, ours / file)
+        connector = Connector(name, ours, peers)
+        try:
+            connector.write_requirements()
+        except Exception as error:  # noqa: BLE001  # a lock that was edited by hand is nobody's to build
+            print(f"  {name} is left out: {error}", file=sys.stderr)
+            shutil.rmtree(ours)
+            continue
+        found.append(connector)
+    # Downloads are not what is measured: whatever is missing is fetched before.
+    index, store, order = (
+        PackageIndex.from_environment(dict(os.environ)),
+        Store(made.home),
+        wheel.tag_order(made.interpreter),
+    )
+    for connector in found:
+        text = (connector.ours / "poetry.lock").read_text()
+        project = (connector.ours / "pyproject.toml").read_text()
+        for package in poetry.select(text, project, made.interpreter, connector.name).packages:
+            file = wheel.choose(package.files, order) or next(
+                item for item in package.files if item.name.endswith((".tar.gz", ".zip"))
+            )
+            index.fetch(store, package.name, file)
+    return found
+
+
+def _all_ours(home: Path, base: str) -> float:
+    made = bench()
+    root = fleet()[0].ours.parents[2]
+    started = time.perf_counter()
+    arguments = ("--base-image", base, "--no-verify", "--output", f"registry:{made.host}/ours", "--concurrency=1")
+    _ours(home, root, "connectors", "--all", "build", *arguments)
+    return time.perf_counter() - started
+
+
+@functools.cache
+def _first() -> tuple[float, float]:
+    """The whole fleet's first build: ours, and the peer's scaled from a sample whose wheels are downloaded."""
+    sample = fleet()[:: max(1, len(fleet()) // PEER_SAMPLE)][:PEER_SAMPLE]
+    ours = _all_ours(bench().home, bench().base)
+    for connector in sample:  # fills the peer's cache of wheels; only the second time counts
+        connector.build_peers()
+    for connector in sample:
+        requirements = connector.peers / "requirements.txt"
+        requirements.write_text(requirements.read_text() + f"# {time.time_ns()}\n")
+    peers = sum(connector.build_peers() for connector in sample) / len(sample) * len(fleet())
+    return ours, peers
+
+
+def whole_fleet() -> Result:
+    return _first() if fleet() else f"left out: {LOCKS.name} is not here"
+
+
+@functools.cache
+def _upgraded_peers() -> float:
+    _first()
+    sample = fleet()[:: max(1, len(fleet()) // PEER_SAMPLE)][:PEER_SAMPLE]
+    return sum(item.build_peers(base=bench().next_base) for item in sample) / len(sample) * len(fleet())
+
+
+def upgraded(*, empty: bool) -> Result:
+    if not fleet():
+        return whole_fleet()
+    peers = _upgraded_peers()
+    home = bench().folder / "empty" if empty else bench().home
+    return _all_ours(home, bench().next_base), peers
+
+
+def registry_bytes() -> Result:
+    """Distinct layers beyond the base that the registry keeps for the fleet."""
+    if not fleet():
+        return whole_fleet()
+    _first()
+    made = bench()
+    sample = fleet()[:: max(1, len(fleet()) // PEER_SAMPLE)][:PEER_SAMPLE]
+    ours = _kept(f"{made.host}/ours/{_repository(item)}:dev" for item in fleet())
+    peers = _kept(f"{made.host}/peer/{item.name}:dev" for item in sample) / len(sample) * len(fleet())
+    return f"{ours / 1e6:.0f} MB, the peer {peers / 1e6:.0f} MB: {ours / peers:.2f} × (bar: ≤ 0.2 ×)"
+
+
+def _repository(connector: Connector) -> str:
+    import yaml
+
+    return str(yaml.safe_load((connector.ours / "metadata.yaml").read_text())["data"]["dockerRepository"])
+
+
+def _kept(addresses: Iterator[str] | Any) -> float:
+    made = bench()
+    base = Store(made.home).image(Reference.parse(made.base).digest or Digest(""))
+    newer = Store(made.home).image(Reference.parse(made.next_base).digest or Digest(""))
+    below = {layer.digest for image in (base, newer) for layer in image.manifest.layers}
+    sizes: dict[Digest, int] = {}
+    with client_of_user(RegistryOptions()) as client:
+        for address in addresses:
+            manifest = client.manifest(Reference.parse(address))
+            assert isinstance(manifest, Manifest)
+            sizes |= {layer.digest: layer.size for layer in manifest.layers if layer.digest not in below}
+    return float(sum(sizes.values()))
+
+
+# --- running -------------------------------------------------------------------------------------
+
+
+def _ours(home: Path, repository: Path, *arguments: str) -> str:
+    finished = subprocess.run(
+        [sys.executable, "-m", "airbyte_ci", "--repo", str(repository), *arguments],
+        env={**os.environ, "AIRBYTE_CI_HOME": str(home)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode:
+        raise RuntimeError(finished.stdout[-2000:] + finished.stderr[-2000:])
+    return finished.stdout
+
+
+def _docker(variables: dict[str, str], *arguments: str) -> None:
+    finished = subprocess.run(
+        [docker_daemon.DOCKER, *arguments],
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode:
+        raise RuntimeError(f"docker {arguments[0]}: {finished.stderr[-2000:]}")
+
+
+def _medians(ours: Callable[[], float], peer: Callable[[], float]) -> tuple[float, float]:
+    pairs = [(ours(), peer()) for _ in range(ROUNDS)]
+    return tuple(sorted(values)[ROUNDS // 2] for values in zip(*pairs, strict=True))  # type: ignore[return-value]
+
+
+MEASURES = (
+    Measure("build+push, nothing changed", 2, nothing_changed, at_least=True),
+    Measure("build+push, one line of code changed", 2, code_changed, at_least=True),
+    Measure("build+push, one dependency bumped, its wheel at hand", 30, bumped, at_least=True),
+    Measure("build+push, everything cold but the base image", 2, cold, at_least=True),
+    Measure("  of which the download of the wheels takes", 0, download),
+    Measure("build+spec, one line of code changed", 1.3, functools.partial(code_changed, verify=True), at_least=True),
+    Measure("build+push of the fleet, wheels downloaded", 5, whole_fleet, at_least=True),
+    Measure("the same after a base upgrade, warm store", 100, functools.partial(upgraded, empty=False), at_least=True),
+    Measure("the same after a base upgrade, empty store", 30, functools.partial(upgraded, empty=True), at_least=True),
+    Measure("registry bytes of the fleet beyond the base", 0, registry_bytes),
+    Measure("peak memory of a cold build", 0, memory),
+)
