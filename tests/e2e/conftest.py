@@ -1,54 +1,20 @@
 """What the end-to-end tests share: the command as a process, a scratch fleet, and the demo's base image."""
 
-import json
-import os
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from airbyte_ci.oci.store import Store
 from airbyte_ci.testing.docker_registry import docker_registry
+from tests.e2e.command import GIT, PROJECT, Command, Result, airbyte_ci
+from tests.e2e.tiny import Tiny, tiny_fleet
 
-PROJECT = Path(__file__).resolve().parents[2]
-GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@example.com")
-
-
-@dataclass(frozen=True)
-class Result:
-    """How the command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Command = Callable[..., Result]
-
-
-def airbyte_ci(*arguments: str, cwd: Path, home: Path, env: dict[str, str] | None = None, timeout: int = 900) -> Result:
-    """The command as people run it; nothing of it lives in this process."""
-    finished = subprocess.run(
-        [sys.executable, "-m", "airbyte_ci", *arguments],
-        cwd=cwd,
-        env={**os.environ, "AIRBYTE_CI_HOME": str(home), **(env or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    return Result(finished.returncode, finished.stdout, finished.stderr)
+__all__ = ["GIT", "PROJECT", "Base", "Command", "Result", "airbyte_ci", "make_fleet"]
 
 
 @pytest.fixture(scope="session")
@@ -134,3 +100,10 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def store(home: Path) -> Store:
     return Store(home)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, home: Path, base: Base) -> Iterator[Tiny]:
+    """A repository with one tiny connector on the demo's base image."""
+    with tiny_fleet(tmp_path, home, base.address) as made:
+        yield made

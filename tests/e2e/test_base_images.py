@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Index
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.registry.client import client_of_user
 from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.validate import validate
-from tests.e2e.conftest import Base, Command, airbyte_ci
+from tests.e2e.conftest import Base, Command, Result, airbyte_ci
 
 pytestmark = pytest.mark.slow
 
@@ -85,21 +87,126 @@ def test_the_demo_s_base_has_the_shape_of_the_published_ones(base: Base, run: Co
     ("changes", "words"),
     [
         ({"version": None, "repository": "UPPER"}, ["UPPER"]),
-        ({"root": {"image": "docker.io/library/python:3.11"}}, ["no digest"]),
+        ({"root": {"image": "REGISTRY/airbyte/python-connector-base:1.0.0"}}, ["no digest", "1.0.0@sha256:"]),
+        ({"python": "3.13"}, ["declares Python 3.13", "3.11."]),
+        ({"stepz": []}, ["unknown key 'stepz'"]),
+        ({"version": "1.3"}, ["'1.3' is not a semantic version"]),
         ({"steps": [{"dance": "tango"}]}, ["unknown step 'dance'"]),
         ({"steps": [{"exec": ["false"]}]}, ["'false'", "exit code 1"]),
         ({"checks": [{"name": "moon", "run": ["echo", "sun"], "expect": "moon"}]}, ["sanity checks", "moon", "sun"]),
         ({"requirements": "missing.txt"}, ["missing.txt"]),
     ],
-    ids=["repository", "root without digest", "unknown step", "failing step", "failing check", "missing file"],
+    ids=[
+        "repository",
+        "root without digest",
+        "other Python",
+        "unknown key",
+        "version",
+        "unknown step",
+        "failing step",
+        "failing check",
+        "missing file",
+    ],
 )
 def test_a_declaration_that_cannot_be_built_is_one_clear_line(
     changes: dict[str, object], words: list[str], fleet: Path, root: str, home: Path, tmp_path: Path
 ) -> None:
     """Says what is wrong, and nothing is recorded."""
-    declaration = _declaration(tmp_path, root, changes)
+    named = json.loads(json.dumps(changes).replace("REGISTRY", root.partition("/")[0]))
+    declaration = _declaration(tmp_path, root, named)
     built = airbyte_ci("base-images", "build", str(declaration), cwd=fleet, home=home)
     assert built.code in (1, 2), built.out + built.err
     assert [word for word in words if word not in built.err] == []
     assert "Traceback" not in built.err
+    assert not (fleet / "base-images.yaml").exists()
+
+
+def test_a_base_that_breaks_the_contract_is_told_clause_by_clause(
+    fleet: Path, root: str, home: Path, tmp_path: Path
+) -> None:
+    """Every check is shown, green or not: a home that cannot be written, others' files that can, another time zone."""
+    faults = (
+        "useradd --uid 1234 --create-home acme && chown root /home/acme && chmod 755 /home/acme"
+        " && mkdir /srv/open && chmod 777 /srv/open && install -o acme -m 600 /dev/null /etc/acme-owned"
+    )
+    changes = {
+        "steps": [{"exec": ["sh", "-c", faults]}, {"env": {"TZ": "Asia/Tokyo"}}, {"env": {"PYTHONUTF8": "0"}}],
+        "user": "acme",
+        "writable": ["/srv/allowed"],
+        "checks": [{"name": "the sun", "run": ["echo", "moon"], "expect": "sun"}],
+    }
+    declaration = _declaration(tmp_path, root, changes)
+    checked = airbyte_ci("base-images", "check", str(declaration), "--json", cwd=fleet, home=home)
+    assert checked.code == 1, checked.err
+    results = {item["name"]: item for item in map(json.loads, checked.out.splitlines())}
+    failed = {name: item["reason"] for name, item in results.items() if item["status"] == "failed"}
+    assert failed["the sun"].startswith("echo moon")
+    assert "/home/acme" in failed["the user can write its home, /tmp and the working directory"]
+    assert failed["the user can write nothing else"] == "can write /etc/acme-owned, /srv/open"
+    assert "JST" in failed["the time zone is UTC"]
+    assert results["a read-only root file system works"]["status"] == "ok"
+    assert results["a sample connector answers spec"]["status"] == "ok"
+    released = airbyte_ci("base-images", "release", str(declaration), cwd=fleet, home=home)
+    assert released.code == 1
+    assert "sanity checks" in released.err
+    assert not (fleet / "base-images" / "python-connector-base-1.3.0.lock.json").exists()
+
+
+def test_a_release_needs_its_root_its_platforms_and_a_changelog(
+    fleet: Path, root: str, home: Path, store: Store, tmp_path: Path
+) -> None:
+    """An overwritten tag of the root, a platform that nobody built, a changelog that says nothing: each is told."""
+
+    def released(changes: Mapping[str, object], *options: str) -> Result:
+        steps = [{"exec": ["true"]}, {"exec": ["sh", "-c", "date > /srv/made"]}, {"env": {"ACME": "1"}}]
+        both = {"steps": steps, "checks": [], "platforms": ["linux/amd64"], **changes}
+        declaration = _declaration(tmp_path, root, both)
+        return airbyte_ci("base-images", "release", str(declaration), *options, cwd=fleet, home=home)
+
+    assert "changelog entry is empty" in released({"changelog": " "}).err
+    two = released({"platforms": ["linux/amd64", "linux/arm64"]})
+    assert two.code == 1
+    assert "no image for linux/arm64" in two.err
+    address = Reference.parse(root)
+    assert address.digest is not None
+    index = store.manifest(address.digest)
+    assert isinstance(index, Index)
+    other = Index.make(index.manifests, {"made": "anew"})
+    store.put(other.raw)
+    with client_of_user(RegistryOptions()) as client:
+        client.push(store, other.digest, address.with_tag(address.tag or ""))
+        try:
+            moved, kept = released({}), released({}, "--keep-root")
+        finally:
+            client.push(store, address.digest, address.with_tag(address.tag or ""))
+    assert moved.code == 1
+    assert "tag 1.0.0 was overwritten upstream" in moved.err
+    assert str(other.digest) in moved.err
+    assert kept.code == 0, kept.err
+    # Commands are replayed from what they gave, also one that changed nothing.
+    lock = "base-images/python-connector-base-1.3.0.lock.json"
+    again = airbyte_ci("base-images", "build", lock, cwd=fleet, home=home)
+    assert again.code == 0, again.err
+    assert again.out.splitlines()[-1] == kept.out.splitlines()[-1]
+    # The same version again is another version.
+    assert "this version was released on" in released({}).err
+
+
+def test_a_version_waits_for_its_other_platforms(fleet: Path, base: Base, registry: str, home: Path) -> None:
+    """Its own part is locked and pushed by digest; the catalogue does not have it, and the exit code says so."""
+    declaration = fleet / "base-images" / "acme.yaml"
+    text = declaration.read_text().replace("localhost:5000", registry).replace("acme/", "two/")
+    declaration.write_text(text.replace("[linux/amd64]", "[linux/amd64, linux/arm64]"))
+    released = airbyte_ci("base-images", "release", str(declaration), cwd=fleet, home=home)
+    assert released.code == 1
+    assert "linux/arm64 must be built and checked too" in released.err
+    lock = json.loads((fleet / "base-images" / "python-connector-base-1.0.0-rc.1.lock.json").read_text())
+    assert list(lock["platforms"]) == ["linux/amd64"]
+    published = airbyte_ci("base-images", "publish", "1.0.0-rc.1", cwd=fleet, home=home)
+    assert published.code == 1
+    assert "linux/arm64 is missing" in published.err
+    with client_of_user(RegistryOptions()) as client:
+        place = Reference.parse(f"{registry}/two/python-connector-base")
+        client.manifest(place.with_digest(Digest.parse(lock["platforms"]["linux/amd64"]["manifest"])))
+        assert [tag for tag in client.tags(place) if not tag.startswith("inputs-")] == []
     assert not (fleet / "base-images.yaml").exists()

@@ -31,7 +31,7 @@ def address(base: Base, registry: str, store: Store) -> str:
         return str(target.with_digest(client.push(store, reference.digest, target).digest))
 
 
-def _left_behind(home: Path) -> list[str]:
+def left_behind(home: Path) -> list[str]:
     """Processes and mounts that speak of this store."""
     found = [line for line in Path("/proc/mounts").read_text().splitlines() if str(home) in line]
     for folder in Path("/proc").glob("[0-9]*"):
@@ -62,9 +62,9 @@ def test_a_build_that_was_stopped_is_taken_up_again(
         assert process.returncode in (0, 130, -number), error
         assert "Traceback" not in error
         deadline = time.monotonic() + 10
-        while _left_behind(home) and time.monotonic() < deadline:
+        while left_behind(home) and time.monotonic() < deadline:
             time.sleep(0.05)  # the kernel takes down namespaces on its own time
-        assert _left_behind(home) == []
+        assert left_behind(home) == []
     finished = airbyte_ci(*BUILD, f"--base-image={address}", cwd=fleet, home=home)
     assert finished.code == 0, finished.out + finished.err
 

@@ -1,0 +1,73 @@
+"""Pages of documentation that are run: the commands of their `console` blocks, and what stands below them."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# What differs from day to day and from machine to machine, while the page stays true.
+_VARYING = (
+    (re.compile(r"sha256:[0-9a-f]{12,64}"), "sha256:…"),
+    (re.compile(r"\b20\d\d-\d\d-\d\d\b"), "DAY"),
+    (re.compile(r"\b\d+ packages? ready(, \d+ new)?"), "# packages ready"),
+    (re.compile(r"\b[\d.]+ (MB|s|inputs|new)\b"), r"# \1"),
+    (re.compile(r"\b3\.11\.\d+"), "3.11.#"),
+    (re.compile(r"[+−]\d+\b"), "±#"),
+    (re.compile(r" +"), " "),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command and what it printed."""
+
+    command: str
+    output: str
+
+
+def steps(page: str) -> list[Step]:
+    """All commands of a page in their order."""
+    return [step for block in _BLOCK.findall(page) for step in _steps(block)]
+
+
+def _steps(block: str) -> list[Step]:
+    parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+    return [Step(command, output) for command, _, output in (part.partition("\n") for part in parts)]
+
+
+def run(step: Step, folder: Path, home: Path) -> tuple[int, str]:
+    """The command's exit code and all that it printed, as a person sees it."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    finished = subprocess.run(
+        ["bash", "-c", step.command],
+        cwd=folder,
+        env={**os.environ, "AIRBYTE_CI_HOME": str(home), "PATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    return finished.returncode, finished.stdout
+
+
+def same(text: str) -> str:
+    """The text without what may differ."""
+    for pattern, replacement in _VARYING:
+        text = pattern.sub(replacement, text)
+    return text.strip()
+
+
+def rewritten(page: str, outputs: list[str]) -> str:
+    """The page with these outputs, in the order of its commands."""
+    remaining = iter(outputs)
+
+    def block(match: re.Match[str]) -> str:
+        shown = "".join(f"$ {step.command}\n{next(remaining)}" for step in _steps(match[1]))
+        return f"```console\n{shown}```"
+
+    return _BLOCK.sub(block, page)

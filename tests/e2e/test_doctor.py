@@ -1,0 +1,60 @@
+"""`doctor`: what it says is what was tried."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.command import Result, airbyte_ci
+
+
+def doctor(folder: Path, *, home: Path | None = None, **environment: str) -> tuple[Result, dict[str, Any]]:
+    """The command, and what it found by name."""
+    result = airbyte_ci("doctor", "--json", cwd=folder, home=home or folder / "home", env=environment)
+    return result, {item["name"]: item for item in json.loads(result.out)["checks"]}
+
+
+@pytest.mark.slow
+def test_a_machine_that_builds_is_well(tmp_path: Path, registry: str) -> None:
+    """Everything that is needed works on a machine that runs these tests; of registries each is asked."""
+    dead = "127.0.0.1:1"
+    (tmp_path / ".airbyte-ci.toml").write_text(
+        f'base-image-repositories = ["{registry}/base", "localhost/base"]\nmirrors = {{"docker.io" = ["{dead}/hub"]}}\n'
+    )
+    result, found = doctor(tmp_path)
+    assert result.code == 0 and json.loads(result.out)["ok"], result.out
+    others = {name: item["status"] for name, item in found.items() if item["status"] != "ok"}
+    assert others == {f"registry {dead}": "limited"}
+    assert found[f"registry {registry}"]["told"] == "it answers"
+    assert {"user namespaces", "overlay mount", "hook modules", "network of the sandbox", "seccomp"} <= set(found)
+    assert found[f"registry {dead}"]["cost"] and found[f"registry {dead}"]["next"]
+    told = airbyte_ci("--offline", "--quiet", "doctor", cwd=tmp_path, home=tmp_path / "home").out
+    assert f"– registry {registry}" in told and "overlay" not in told and "this machine can build" in told
+
+
+def test_what_is_missing_comes_with_its_cost_and_its_command(tmp_path: Path) -> None:
+    """Without programs, and without a place for the store: exit code 1, and each says what mends it."""
+    result, found = doctor(tmp_path, PATH="/nonexistent")
+    assert result.code == 1
+    assert found["tools"]["status"] == "missing" and "apt-get install" in found["tools"]["next"]
+    assert found["hook modules"]["cost"] and found["git"]["next"] == "apt-get install git"
+    (tmp_path / "file").write_text("")
+    result, found = doctor(tmp_path, home=tmp_path / "file")
+    assert result.code == 1
+    assert found["store"]["status"] == "missing" and "AIRBYTE_CI_HOME" in found["store"]["next"]
+
+
+def test_a_namespace_with_one_identity_is_seen(tmp_path: Path) -> None:
+    """Root of it can make namespaces and mounts, and still no image: that is said first, with the way out."""
+    command = [*("unshare", "--user", "--map-root-user", "--mount"), sys.executable, "-m", "airbyte_ci", "doctor"]
+    environment = {**os.environ, "AIRBYTE_CI_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [*command, "--json"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    first, *_ = json.loads(done.stdout)["checks"]
+    assert done.returncode == 1
+    assert (first["name"], first["status"]) == ("user", "missing") and "--map-auto" in first["next"]

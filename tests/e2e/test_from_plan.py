@@ -1,0 +1,121 @@
+"""Plans: printed, checked against the published schema, and built again, elsewhere and later."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from airbyte_ci.build import plan as plans
+from airbyte_ci.build.plan import BuildPlan
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.tar import Entry
+from tests.e2e.command import Command
+from tests.e2e.conftest import Base
+from tests.e2e.tiny import Tiny, derived
+
+pytestmark = pytest.mark.slow
+HOOK = """async def pre_connector_install(container):
+    return container.with_exec(["sh", "-c", "echo hooked > /hooked"]).with_env_variable("HOOKED", "yes")
+
+
+async def post_connector_install(container):
+    return container.with_label("said", (await container.with_exec(["cat", "/hooked"]).stdout()).strip())
+"""
+
+
+def _print(tiny: Tiny, name: str = "source-tiny") -> str:
+    printed = tiny.run("connectors", f"--name={name}", "build", "--print-plan")
+    assert (printed.code, printed.err) == (0, "")
+    return printed.out
+
+
+def test_a_printed_plan_is_built_without_the_hook(tiny: Tiny, tmp_path: Path) -> None:
+    """It fits the schema; the same digest comes of it, though the hook is gone; other code is refused, and no code."""
+    hook = tiny.connector() / "build_customization.py"
+    hook.write_text(HOOK)
+    text = _print(tiny)
+    Draft202012Validator(plans.schema()).validate(json.loads(text))
+    built = tiny.build()
+    assert built.code == 0, built.out
+    assert built.json["plan"] == str(BuildPlan.parse(text, "it").digest)
+    plan = tmp_path / "plan.json"
+    plan.write_text(text)
+    build = ("connectors", "build", "--json", f"--from-plan={plan}")
+    hook.write_text("raise SystemExit('the hook must not run')\n")
+    again = tiny.run(*build)
+    assert again.code == 0, again.out
+    assert (again.json["digest"], again.json["plan"]) == (built.json["digest"], built.json["plan"])
+
+    main = tiny.connector() / "main.py"
+    main.write_text(main.read_text() + "# one line more\n")
+    _refused(tiny.run(*build).json, "the code in connectors/source-tiny is not the code it was made for")
+    tiny.connector().rename(tiny.folder / "connectors" / "source-other")
+    assert tiny.run(*build).code != 0
+
+
+def _refused(document: dict[str, Any], said: str) -> None:
+    assert document["status"] == "failed"
+    assert document["reason"].startswith("building the plan of source-tiny: ") or "reading" in document["reason"]
+    assert said in document["reason"]
+    assert "\n" not in document["reason"]
+
+
+def _base(address: str, manifest: str) -> Callable[[dict[str, Any]], None]:
+    def change(document: dict[str, Any]) -> None:
+        document["base"] = {"address": address, "manifest": manifest}
+
+    return change
+
+
+def test_a_plan_that_no_longer_fits_is_refused(tiny: Tiny, store: Store, base: Base, tmp_path: Path) -> None:
+    """Another base, a folder that changed, an edited or strange document: one line each, nothing is built."""
+    library = tiny.folder / "lib"
+    (library / "tinydep").mkdir(parents=True)
+    (library / "pyproject.toml").write_text('[project]\nname = "tinydep"\nversion = "9.0"\n')
+    (library / "tinydep/__init__.py").write_text("VERSION = '9.0'\n")
+    tiny.require("-e ../../lib\n")
+    document = json.loads(_print(tiny))
+    Draft202012Validator(plans.schema()).validate(document)
+    plan = tmp_path / "plan.json"
+    other = derived(store, base.address, Entry("etc/other", content=b""), tag="other")
+    digest = other.partition("@")[2]
+    cases: list[tuple[Callable[[dict[str, Any]], object], str]] = [
+        (_base(document["base"]["address"], digest), "is not the image it was made on"),
+        (lambda item: item.update(python="3.10.1"), "the base has Python 3.11.2"),
+        (lambda item: item["packages"][-1].update(sha256="0" * 64), "tinydep is not what it was made for"),
+    ]
+    for change, said in cases:
+        changed = json.loads(json.dumps(document))
+        change(changed)
+        plan.write_text(json.dumps(changed))
+        _refused(tiny.run("connectors", "build", "--json", f"--from-plan={plan}").json, said)
+
+    plan.write_text(json.dumps(document))
+    assert tiny.run("connectors", "build", "--json", f"--from-plan={plan}").code == 0
+    (library / "tinydep/__init__.py").write_text("VERSION = '9.1'\n")
+    kept = tiny.run("connectors", "build", "--json", f"--from-plan={plan}")
+    assert kept.code == 0, "what was obtained by digest is still in the store"
+    store.path(Digest(document["packages"][-1]["sha256"])).unlink()
+    gone = tiny.run("connectors", "build", "--json", f"--from-plan={plan}", "--tag=again")
+    _refused(gone.json, "tinydep is not what it was made for")
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "code", "said"),
+    [
+        ("{}", (), 1, "it is not a build plan"),
+        ("", ("--base-image=x",), 2, "--from-plan says the platform and the base image itself"),
+    ],
+)
+def test_a_plan_that_is_none_is_told(
+    run: Command, tmp_path: Path, text: str, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    """Before anything is looked for."""
+    plan = tmp_path / "plan.json"
+    plan.write_text(text)
+    result = run("connectors", "build", f"--from-plan={plan}", *arguments)
+    assert (result.code, said in result.err, len(result.err.strip().splitlines())) == (code, True, 1)

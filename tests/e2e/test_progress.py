@@ -1,0 +1,137 @@
+"""Progress on a terminal and off it, and the end that Ctrl-C makes."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from airbyte_ci.oci.check import check
+from airbyte_ci.oci.store import Store
+from tests.e2e.test_interrupted import left_behind
+from tests.e2e.tiny import Tiny, with_base
+
+pytestmark = pytest.mark.slow
+SLOW = """async def pre_connector_install(container):
+    return container.with_exec(["sh", "-c", "sleep {seconds}; echo {name} > /hooked"])
+"""
+
+
+def _at_a_terminal(tiny: Tiny, *arguments: str, home: Path) -> tuple[int, str, str]:
+    """The command with a pseudo-terminal as its stderr: exit code, stdout, and what the terminal got."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "airbyte_ci", *arguments],
+        cwd=tiny.folder,
+        env={**os.environ, **tiny.environment, "AIRBYTE_CI_HOME": str(home), "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    while process.poll() is None or select.select([ours], [], [], 0)[0]:
+        if select.select([ours], [], [], 0.1)[0]:
+            try:
+                seen += os.read(ours, 1 << 16)
+            except OSError:  # the other end is closed
+                break
+    os.close(ours)
+    out, _ = process.communicate(timeout=60)
+    return process.returncode, out.decode(), seen.decode()
+
+
+def _screen(text: str) -> list[str]:
+    """What is left on a terminal after these bytes: cursor up, clear the line, clear below, new lines."""
+    lines, row = [""], 0
+    position = 0
+    while position < len(text):
+        if text.startswith("\x1b[", position):
+            end = next(index for index in range(position + 2, len(text)) if text[index].isalpha())
+            number, letter = text[position + 2 : end], text[end]
+            if letter == "A":
+                row = max(0, row - int(number or 1))
+            elif letter == "J":
+                lines[row:] = [""]
+            elif letter == "K":
+                lines[row] = ""
+            position = end + 1
+            continue
+        if text[position] == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif text[position] != "\r":
+            lines[row] += text[position]
+        position += 1
+    return [line for line in lines if line]
+
+
+def test_live_lines_come_and_go(tiny: Tiny) -> None:
+    """One line for each connector in work, nothing left of them in the end; none where nobody looks on."""
+    second = tiny.add("source-second")
+    for folder in (tiny.connector(), second):
+        hook = SLOW.format(seconds=1.5, name=tiny.folder.parent.name)
+        (folder / "build_customization.py").write_text(hook)
+    command = ("connectors", "--all", "--concurrency=2", "build", "--json")
+    code, out, seen = _at_a_terminal(tiny, *command, home=tiny.home)
+    assert (code, len(out.splitlines())) == (0, 2), out
+    for name in ("source-tiny", "source-second"):
+        assert f"{name} · " in seen
+    assert "\x1b[2K" in seen
+    assert _screen(seen) == []
+    quiet = tiny.run(*command)
+    assert (quiet.code, quiet.err) == (0, "")
+    code, _, seen = _at_a_terminal(tiny, "--quiet", *command, home=tiny.home)
+    assert (code, seen) == (0, "")
+
+
+def test_ctrl_c_ends_everything_at_once(tiny: Tiny, store: Store, tmp_path: Path) -> None:
+    """With several connectors in work: 130 within seconds, nothing goes on running, and the next run goes on."""
+    names = ["source-tiny", *(f"source-more-{number}" for number in range(3))]
+    for name in names:
+        folder = tiny.connector(name) if name == "source-tiny" else tiny.add(name)
+        (folder / "build_customization.py").write_text(SLOW.format(seconds=600, name=name))
+    home = with_base(store, tiny.base, tmp_path / "stopped")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "airbyte_ci", "connectors", "--all", "--concurrency=4", "build"],
+        cwd=tiny.folder,
+        env={**os.environ, **tiny.environment, "AIRBYTE_CI_HOME": str(home)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while _sleepers() < len(names) and time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    assert _sleepers() >= len(names), "all are in work"
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=15)
+    assert process.returncode == 130, out + err
+    assert "Traceback" not in err
+    while (left_behind(home) or _sleepers()) and time.monotonic() < deadline:
+        time.sleep(0.05)  # the kernel takes down namespaces on its own time
+    assert (left_behind(home), _sleepers()) == ([], 0)
+    for name in names:
+        (tiny.connector(name) / "build_customization.py").write_text(SLOW.format(seconds=0, name=name))
+    finished = tiny.run("connectors", "--all", "build", home=home)
+    assert finished.code == 0, finished.out + finished.err
+    assert check(Store(home)).damages == ()
+
+
+def _sleepers() -> int:
+    """Processes that run the hooks' command."""
+    found = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            found += (folder / "cmdline").read_bytes().startswith(b"sleep\x00600")
+        except OSError:
+            continue
+    return found

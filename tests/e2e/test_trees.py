@@ -1,0 +1,140 @@
+"""Folders, commits and files that a lock names: a package of the repository, a git commit, the framework in work."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.command import GIT
+from tests.e2e.tiny import Tiny
+from tests.python import wheels
+
+pytestmark = pytest.mark.slow
+PROJECT = """[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "{name}"
+version = "{version}"
+dependencies = [{needs}]
+[tool.setuptools]
+packages = ["{package}"]
+"""
+
+
+def _project(folder: Path, name: str, version: str, needs: str = "") -> Path:
+    """A Python project with one package whose VERSION is its version."""
+    package = name.replace("-", "_")
+    (folder / package).mkdir(parents=True, exist_ok=True)
+    (folder / "pyproject.toml").write_text(PROJECT.format(name=name, version=version, package=package, needs=needs))
+    (folder / package / "__init__.py").write_text(f"VERSION = {version!r}\n")
+    return folder
+
+
+def _committed(folder: Path, *, tag: str = "") -> str:
+    """The folder as a git repository; its commit."""
+    if not (folder / ".git").exists():
+        subprocess.run([*GIT, "init", "-q", "-b", "main"], cwd=folder, check=True)
+    for arguments in (("add", "-A"), ("commit", "-qm", "x"), *([("tag", "-a", "-m", tag, tag)] if tag else [])):
+        subprocess.run([*GIT, *arguments], cwd=folder, check=True)
+    command = [*GIT, "rev-parse", "HEAD"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _version(tiny: Tiny, *arguments: str) -> str:
+    """Which tinydep the built image imports."""
+    built = tiny.build(*arguments)
+    assert built.code == 0, built.out
+    ran = tiny.run("connectors", "--name=source-tiny", "run", "--", "spec")
+    assert ran.code == 0, ran.err
+    return ran.out.partition('"tinydep": "')[2].partition('"')[0]
+
+
+def test_a_folder_is_installed_as_it_is_now(tiny: Tiny) -> None:
+    """By a requirement or by poetry's lock; an edit is seen, what git ignores is not, and no path of it is inside."""
+    library = _project(tiny.folder / "lib", "tinydep", "9.0")
+    tiny.require("-e ../../lib\n")
+    assert _version(tiny) == "9.0"
+    first = tiny.build()
+    (library / "tinydep/__pycache__").mkdir()
+    (library / "tinydep/__pycache__/x.pyc").touch()
+    (library / "notes.txt").touch()
+    (tiny.folder / ".gitignore").write_text("notes.txt\n")
+    assert tiny.build().json["digest"] == first.json["digest"]
+    (library / "tinydep/__init__.py").write_text("VERSION = '9.1'\n")
+    assert _version(tiny) == "9.1"
+    text = "import pathlib, sysconfig; print(*[p.name for p in pathlib.Path(sysconfig.get_paths()['purelib']).glob('*')"
+    shown = tiny.run(
+        *("connectors", "--name=source-tiny", "run", "--shell", "--", "-c"),
+        f"""python -c "{text} if 'tinydep' in p.name], *pathlib.Path(sysconfig.get_paths()['purelib'])"""
+        """.glob('tinydep*/direct_url.json'))" """,
+    )
+    assert sorted(shown.out.split()) == ["tinydep", "tinydep-9.0.dist-info"], shown.err
+
+
+def test_a_commit_is_installed(tiny: Tiny) -> None:
+    """A real repository at a commit: what came later, and what is not committed, does not show; a lost one is told."""
+    library = _project(tiny.folder.parent / "upstream", "tinydep", "7.0")
+    commit = _committed(library)
+    _project(library, "tinydep", "7.1")
+    _committed(library)
+    tiny.require(f"tinydep @ git+file://{library}@{commit}\n")
+    assert _version(tiny) == "7.0"
+    tiny.require(f"tinydep @ git+file://{library}@{'0' * 40}\n")
+    lost = tiny.build()
+    assert lost.code == 1
+    assert lost.json["reason"].startswith(f"fetching tinydep from git file://{library} at 000000000000: fatal:")
+
+
+def test_a_file_of_the_repository_is_what_was_locked(tiny: Tiny) -> None:
+    """A wheel by its path and hash; other bytes under its name are refused."""
+    folder = tiny.connector() / "wheels"
+    folder.mkdir()
+    path = wheels.make(folder, "tinydep", "5.0", {"tinydep/__init__.py": "VERSION = '5.0'\n"})
+    sha256 = tiny.index.add("elsewhere", path.name, path.read_bytes())
+    tiny.require(f"tinydep @ ./wheels/{path.name} --hash=sha256:{sha256}\n")
+    assert _version(tiny) == "5.0"
+    tiny.require(f"tinydep @ ./wheels/{path.name} --hash=sha256:{'0' * 64}\n")
+    refused = tiny.build()
+    assert refused.code == 1
+    assert "whose bytes are not those that were locked" in refused.json["reason"]
+
+
+def test_the_framework_that_is_being_edited(tiny: Tiny) -> None:
+    """airbyte-cdk from a folder and a tag instead of the locked one; what it needs must be in the lock."""
+    locked = tiny.wheel("airbyte_cdk", "1.0", {"airbyte_cdk/__init__.py": "VERSION = '1.0'\n"})
+    tiny.require(tiny.small(), locked)
+    main = tiny.connector() / "main.py"
+    main.write_text(
+        main.read_text().replace("tinydep.VERSION", "airbyte_cdk.VERSION").replace("bigdep,", "airbyte_cdk,")
+    )
+    assert _version(tiny) == "1.0"
+    framework = _project(tiny.folder.parent / "cdk", "airbyte-cdk", "2.0", '"tinydep>=1"')
+    _committed(framework, tag="v2.0")
+    _project(framework, "airbyte-cdk", "2.2", '"tinydep>=1"')
+    for arguments, expected in (
+        ((f"--use-local-cdk={framework}",), "2.2"),
+        ((f"--use-cdk-ref=file://{framework}@v2.0",), "2.0"),
+        ((), "1.0"),
+    ):
+        assert _version(tiny, *arguments) == expected
+    _project(framework, "airbyte-cdk", "2.3", '"tinydep>=2", "newdep"')
+    refusals: tuple[tuple[tuple[str, ...], str], ...] = (
+        (
+            (f"--use-local-cdk={framework}",),
+            "airbyte-cdk as it is now needs other packages than the lock has: tinydep>=2 (1.0), newdep (not in the",
+        ),
+        ((f"--use-cdk-ref=file://{framework}@nowhere",), "there is no such branch or tag"),
+        ((f"--use-local-cdk={tiny.folder}",), "it has neither pyproject.toml nor setup.py"),
+        ((f"--use-local-cdk={framework}", "--use-cdk-ref=main"), "exclude each other"),
+    )
+    for options, said in refusals:
+        refused = tiny.build(*options)
+        told = refused.out + refused.err
+        assert refused.code in (1, 2)
+        assert said in told
+        assert "Traceback" not in told
+    tiny.require(tiny.small())
+    main.write_text("")
+    without = tiny.build(f"--use-local-cdk={framework}")
+    assert "the lock has no airbyte-cdk to be replaced" in without.out
