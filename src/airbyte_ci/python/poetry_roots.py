@@ -38,7 +38,8 @@ def of(project: Table, wish: Wish, what: str) -> tuple[Root, ...]:
     own_extras = {canonicalize_name(key): names for key, names in (poetry.get("extras") or {}).items()}
     groups = {canonicalize_name(key): group for key, group in (poetry.get("group") or {}).items()}
     if legacy := poetry.get("dev-dependencies"):  # the group dev, as poetry before 1.2 spelled it
-        groups["dev"] = {"dependencies": {**legacy, **((groups.get("dev") or {}).get("dependencies") or {})}}
+        dev = canonicalize_name("dev")
+        groups[dev] = {"dependencies": {**legacy, **((groups.get(dev) or {}).get("dependencies") or {})}}
     standard_groups = {canonicalize_name(key): items for key, items in (project.get("dependency-groups") or {}).items()}
     wish.refuse_unknown([*groups, *standard_groups], [*standard_extras, *own_extras], what)
     wanted = [canonicalize_name(extra) for extra in wish.extras]
