@@ -29,6 +29,8 @@ from airbyte_ci.python.index_settings import NO_ACCESS, Access, Source, variable
 _TRIES = 4
 _TIMEOUT = (15, 120)
 _RETRIED = (429, 500, 502, 503, 504)
+# A large project's page is megabytes of objects; of 82 projects all pages together were 250 MB.
+_PAGES_KEPT = 16
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class SimpleApi:
 
     access: Access = NO_ACCESS
     _pages: dict[tuple[str, str], ProjectPage | None] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _local: threading.local = field(default_factory=threading.local)
     _logins: dict[str, Login] = field(default_factory=dict)
     _credentials: Credentials = field(init=False)
@@ -45,24 +48,33 @@ class SimpleApi:
         self._credentials = Credentials(self.access)
 
     def page(self, source: Source, project: str) -> ProjectPage | None:
-        """The project's files on an index, asked once; None where the index does not have it."""
+        """The project's files on an index, kept for a while; None where the index does not have it."""
         key = (source.url, project)
-        if key not in self._pages:
-            login = self._login(source)
-            where = f"looking for {project} in the package index {_host(source.url)}"
-            try:
-                client = self._client()
-                client.endpoint = origins.public(source.url).rstrip("/") + "/"
-                client.s.auth = login
-                self._pages[key] = client.get_project_page(project, timeout=_TIMEOUT)
-            except NoSuchProjectError:
-                self._pages[key] = None
-            except requests.RequestException as error:
-                raise PackageError(f"{where}: {_reason(error)}", advice=_advice(error, source)) from error
-            except (UnsupportedRepoVersionError, ValueError) as error:
-                # Their texts hold the URL, which may carry credentials.
-                raise PackageError(f"{where}: its answer is not one ({type(error).__name__})") from error
-        return self._pages[key]
+        try:
+            return self._pages[key]
+        except KeyError:
+            found = self._asked(source, project)
+        with self._lock:
+            while len(self._pages) >= _PAGES_KEPT:
+                del self._pages[next(iter(self._pages))]
+            self._pages[key] = found
+        return found
+
+    def _asked(self, source: Source, project: str) -> ProjectPage | None:
+        login = self._login(source)
+        where = f"looking for {project} in the package index {_host(source.url)}"
+        try:
+            client = self._client()
+            client.endpoint = origins.public(source.url).rstrip("/") + "/"
+            client.s.auth = login
+            return client.get_project_page(project, timeout=_TIMEOUT)
+        except NoSuchProjectError:
+            return None
+        except requests.RequestException as error:
+            raise PackageError(f"{where}: {_reason(error)}", advice=_advice(error, source)) from error
+        except (UnsupportedRepoVersionError, ValueError) as error:
+            # Their texts hold the URL, which may carry credentials.
+            raise PackageError(f"{where}: its answer is not one ({type(error).__name__})") from error
 
     def download(
         self, store: Store, name: str, source: Source, url: str, size: int | None, expected: Digest | None
