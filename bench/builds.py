@@ -14,7 +14,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ class Bench:
     docker: dict[str, str]
     base: str
     next_base: str
+    last_base: str
     interpreter: Interpreter
 
     @property
@@ -80,27 +81,27 @@ def bench() -> Bench:
     found = store.manifest(descriptor.digest)
     chosen = found.select(PLATFORM, name) if isinstance(found, Index) else descriptor
     image = store.image(chosen.digest)
-    base, newer = f"{host}/base:1", f"{host}/base:2"
+    places = [Reference.parse(f"{host}/base:{number}") for number in (1, 2, 3)]
+    releases = [image, _next(store, image, 2), _next(store, image, 3)]
     with client_of_user(RegistryOptions()) as client:
-        address = Reference.parse(base).with_digest(client.push(store, image.digest, Reference.parse(base)).digest)
-        other = _next(store, image)
-        next_address = Reference.parse(newer).with_digest(
-            client.push(store, other.digest, Reference.parse(newer)).digest
-        )
-    for pulled in (address, next_address):
-        _docker(docker, "pull", "--quiet", str(pulled))
-    python = inventory.of(store, image).interpreter
-    inventory.of(store, other)
-    return Bench(folder, host, docker, str(address), str(next_address), python)
+        addresses = [
+            place.with_digest(client.push(store, release.digest, place).digest)
+            for place, release in zip(places, releases, strict=True)
+        ]
+    for address in addresses[:2]:
+        _docker(docker, "pull", "--quiet", str(address))
+    for release in releases[:2]:
+        inventory.of(store, release)
+    return Bench(folder, host, docker, *map(str, addresses), inventory.of(store, image).interpreter)
 
 
-def _next(store: Store, image: Image) -> Image:
-    """The base image's next release: one more file, and the same Python."""
-    layer = layer_of(store, [Entry("etc/base-image-release", content=b"2\n")])
+def _next(store: Store, image: Image, number: int) -> Image:
+    """A later release of the base image: one more file, and the same Python."""
+    layer = layer_of(store, [Entry("etc/base-image-release", content=f"{number}\n".encode())])
     document = {**image.config.document}
     diff_ids = [*map(str, image.config.diff_ids), str(layer.diff_id)]
     document["rootfs"] = {"type": "layers", "diff_ids": diff_ids}
-    document["history"] = [*(document.get("history") or []), {"created_by": "release 2"}]
+    document["history"] = [*(document.get("history") or []), {"created_by": f"release {number}"}]
     config = ImageConfig.make(document)
     layers = (*image.manifest.layers, layer.descriptor)
     return store.put_image(Manifest.make(config.descriptor, layers, {}), config)
@@ -429,8 +430,9 @@ def upgraded(*, empty: bool) -> Result:
     if not fleet():
         return whole_fleet()
     peers = _upgraded_peers()
-    home = bench().folder / "empty" if empty else bench().home
-    return _all_ours(home, bench().next_base), peers
+    # Another release for the empty store: the registry must not have the result already.
+    made = bench()
+    return _all_ours(made.folder / "empty", made.last_base) if empty else _all_ours(made.home, made.next_base), peers
 
 
 def registry_bytes() -> Result:
@@ -451,11 +453,12 @@ def _repository(connector: Connector) -> str:
     return str(yaml.safe_load((connector.ours / "metadata.yaml").read_text())["data"]["dockerRepository"])
 
 
-def _kept(addresses: Iterator[str] | Any) -> float:
+def _kept(addresses: Iterable[str]) -> float:
     made = bench()
-    base = Store(made.home).image(Reference.parse(made.base).digest or Digest(""))
-    newer = Store(made.home).image(Reference.parse(made.next_base).digest or Digest(""))
-    below = {layer.digest for image in (base, newer) for layer in image.manifest.layers}
+    addresses_of_bases = (made.base, made.next_base, made.last_base)
+    digests = (Reference.parse(address).digest for address in addresses_of_bases)
+    bases = [Store(made.home).image(digest) for digest in digests if digest]
+    below = {layer.digest for base in bases for layer in base.manifest.layers}
     sizes: dict[Digest, int] = {}
     with client_of_user(RegistryOptions()) as client:
         for address in addresses:
