@@ -77,6 +77,7 @@ def test_a_plan_that_no_longer_fits_is_refused(tiny: Tiny, store: Store, base: B
     (library / "tinydep").mkdir(parents=True)
     (library / "pyproject.toml").write_text('[project]\nname = "tinydep"\nversion = "9.0"\n')
     (library / "tinydep/__init__.py").write_text("VERSION = '9.0'\n")
+    tiny.with_tools()
     tiny.require("-e ../../lib\n")
     document = json.loads(_print(tiny))
     Draft202012Validator(plans.schema()).validate(document)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.oci.store import Store
-from airbyte_ci.python.index import PUBLIC, PackageIndex
 from tests.e2e.command import PROJECT, Result
 from tests.e2e.tiny import Tiny, with_base
 
@@ -32,9 +31,6 @@ def rich(tiny: Tiny) -> Tiny:
     (library / "locallib/__init__.py").write_text("NAMES = {'a', 'b', 'c'}\n")
     pure = tiny.sdist("puredep", "1.0", {"setup.py": SETUP, "puredep/__init__.py": "VALUES = {'x', 'y'}\n"})
     tiny.require(tiny.small(), pure, "-e ../../lib\n")
-    # An empty store fetches the tools that build an sdist from where this machine has its packages.
-    usual = PackageIndex.from_environment(os.environ)
-    tiny.env["PIP_EXTRA_INDEX_URL"] = " ".join([usual.main or PUBLIC.url, *usual.extra])
     return tiny
 
 

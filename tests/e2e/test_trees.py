@@ -52,6 +52,7 @@ def _version(tiny: Tiny, *arguments: str) -> str:
 
 def test_a_folder_is_installed_as_it_is_now(tiny: Tiny) -> None:
     """By a requirement or by poetry's lock; an edit is seen, what git ignores is not, and no path of it is inside."""
+    tiny.with_tools()
     library = _project(tiny.folder / "lib", "tinydep", "9.0")
     tiny.require("-e ../../lib\n")
     assert _version(tiny) == "9.0"
@@ -74,6 +75,7 @@ def test_a_folder_is_installed_as_it_is_now(tiny: Tiny) -> None:
 
 def test_a_commit_is_installed(tiny: Tiny) -> None:
     """A real repository at a commit: what came later, and what is not committed, does not show; a lost one is told."""
+    tiny.with_tools()
     library = _project(tiny.folder.parent / "upstream", "tinydep", "7.0")
     commit = _committed(library)
     _project(library, "tinydep", "7.1")
@@ -102,6 +104,7 @@ def test_a_file_of_the_repository_is_what_was_locked(tiny: Tiny) -> None:
 
 def test_the_framework_that_is_being_edited(tiny: Tiny) -> None:
     """airbyte-cdk from a folder and a tag instead of the locked one; what it needs must be in the lock."""
+    tiny.with_tools()
     locked = tiny.wheel("airbyte_cdk", "1.0", {"airbyte_cdk/__init__.py": "VERSION = '1.0'\n"})
     tiny.require(tiny.small(), locked)
     main = tiny.connector() / "main.py"

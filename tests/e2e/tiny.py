@@ -20,6 +20,7 @@ from airbyte_ci.oci.registry.client import client_of_user
 from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry
+from airbyte_ci.python.index import PUBLIC, PackageIndex
 from tests.e2e.command import GIT, Result, airbyte_ci
 from tests.python import package_index, wheels
 from tests.python.package_index import Index
@@ -79,12 +80,18 @@ class Tiny:
 
     def sdist(self, name: str, version: str, files: Mapping[str, str]) -> str:
         """The same of an sdist."""
+        self.with_tools()
         body = sdist(name, version, files)
         return f"{name}=={version} --hash=sha256:{self.index.add(name, f'{name}-{version}.tar.gz', body)}\n"
 
     def require(self, *lines: str, name: str = NAME) -> None:
         """Makes these the connector's locked requirements, beside the one that is large."""
         (self.connector(name) / "requirements.txt").write_text("".join([self.big, *lines]))
+
+    def with_tools(self) -> None:
+        """What is built of source is built by tools from where this machine has its packages."""
+        usual = PackageIndex.from_environment(os.environ)
+        self.env["PIP_EXTRA_INDEX_URL"] = " ".join([usual.main or PUBLIC.url, *usual.extra])
 
     @property
     def big(self) -> str:
