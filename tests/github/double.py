@@ -42,8 +42,15 @@ class Double:
 
 
 @contextmanager
-def running(name: str, answer: Callable[[Request, Description], Answer | None]) -> Iterator[Double]:
-    """`answer` gives status and body; None is GitHub's 404. Lists are paginated here, as GitHub does."""
+def running(
+    name: str,
+    answer: Callable[[Request, Description], Answer | None],
+    graphql: Callable[[Any], Any] | None = None,
+) -> Iterator[Double]:
+    """`answer` gives status and body; None is GitHub's 404. Lists are paginated here, as GitHub does.
+
+    `graphql` answers what comes to the other API, which the description does not describe.
+    """
     known = description.of(name)
     base = "/api/v3" if name == description.ENTERPRISE else ""
 
@@ -57,6 +64,8 @@ def running(name: str, answer: Callable[[Request, Description], Answer | None]) 
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
             parts = urlsplit(self.path)
+            if graphql and (self.command, parts.path) == ("POST", f"{base.removesuffix('/v3')}/graphql"):
+                return self._send(200, graphql(body), {})
             operation = (
                 known.operation(self.command, parts.path.removeprefix(base)) if parts.path.startswith(base) else None
             )

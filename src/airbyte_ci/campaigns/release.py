@@ -153,7 +153,7 @@ def row(
     if version == connector.version and has_row(files, page, connector, version):
         return (), ChangelogEntry(wanted, page, False, "the page has it")
     try:
-        change = edited(files, page, lambda text: _inserted(text, wanted, baseline, connector))
+        change = edited(files, page, lambda text: inserted(text, wanted, baseline.pull_request_url, connector.name))
     except EditRefused as error:
         advice = error.advice or "mend the table"
         raise EditRefused(error.message, advice=f"{advice}, or say --no-changelog to add the row by hand") from error
@@ -171,18 +171,18 @@ def page_of(connector: Connector, configuration: Configuration) -> str | None:
 def has_row(files: Files, page: str, connector: Connector, version: str) -> bool:
     """Whether the page has a row for exactly that version of the connector."""
     text = (files.read(page) or b"").decode("utf-8", "replace")
-    return changelog.has_row(text, version, section=_section(text, connector))
+    return changelog.has_row(text, version, section=section(text, connector.name))
 
 
-def _inserted(text: str, wanted: changelog.Row, baseline: Baseline, connector: Connector) -> str:
-    section = _section(text, connector)
-    return changelog.insert_row(text, wanted, default_url=baseline.pull_request_url, section=section)
+def inserted(text: str, wanted: changelog.Row, url: str | None, name: str) -> str:
+    """The page with the row of the connector `name`; `url` is the template of pull requests. Raises EditRefused."""
+    return changelog.insert_row(text, wanted, default_url=url, section=section(text, name))
 
 
-def _section(text: str, connector: Connector) -> str | None:
+def section(text: str, name: str) -> str | None:
     """Of a page that several connectors share, the changelog heading that names this one (`CHANGELOG source-x`)."""
     for found in re.finditer(r"^#{1,6}[ \t]+(.*?change ?log.*?)[ \t]*#*[ \t]*\r?$", text, re.MULTILINE | re.IGNORECASE):
-        if re.search(rf"(?<![\w-]){re.escape(connector.name)}(?![\w-])", found[1]):
+        if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", found[1]):
             return found[1]
     return None
 

@@ -1,15 +1,21 @@
 """`airbyte-ci apply`: exactly the edits of a plan."""
 
 import json
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import click
 
 from airbyte_ci import config
 from airbyte_ci.campaigns import plan
+from airbyte_ci.campaigns.change import Change
+from airbyte_ci.cli import delivering
+from airbyte_ci.cli.delivering import HERE, Courier, Destination
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
-from airbyte_ci.outcomes import Outcome
+from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.outcomes import Outcome, exit_code
 from airbyte_ci.reports import changes as report
 from airbyte_ci.reports import terminal
 
@@ -17,9 +23,18 @@ from airbyte_ci.reports import terminal
 @click.command("apply")
 @click.argument("plan_file", metavar="PLAN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Print the diff, change nothing.")
+@click.option("--diffed-branch", metavar="REF", help="What branches begin at and go into (default: the remote's HEAD).")
+@delivering.options("plan")
 @json_option
 @click.pass_obj
-def apply(settings: Settings, plan_file: Path, dry_run: bool, as_json: bool) -> int:
+def apply(
+    settings: Settings,
+    plan_file: Path,
+    dry_run: bool,
+    diffed_branch: str | None,
+    destination: Destination,
+    as_json: bool,
+) -> int:
     """Apply exactly the edits of a plan that a command made with --plan.
 
     Every file is checked first: has one changed since, nothing is written. What an interrupted run has applied already
@@ -27,22 +42,49 @@ def apply(settings: Settings, plan_file: Path, dry_run: bool, as_json: bool) -> 
     """
     settings = settings.also(as_json=as_json)
     root = config.find(settings.repo).root
+    made = plan.read(plan_file)
+    courier = None
+    if destination != HERE:
+        courier = Courier(destination, settings, root, made.command, diffed_branch, dry_run=dry_run)
     outcomes = []
-    for planned, edit in plan.verified(plan.read(plan_file), root):
+    with closing(courier) if courier else nullcontext():
+        for outcome in _all(made, root, courier, dry_run=dry_run):
+            outcomes.append(outcome)
+            _tell(outcome, settings, dry_run=dry_run)
+    if not settings.as_json:
+        click.echo(terminal.count(outcomes, "applied"), err=dry_run)
+    return exit_code(outcomes)
+
+
+def _all(made: plan.Plan, root: Path, courier: Courier | None, *, dry_run: bool) -> Iterator[Outcome]:
+    for planned, edit in plan.verified(made, root):
         change = planned.change.with_edit(edit)
         if not edit:
-            outcome = Outcome(change.connector, "skipped", reason=f"{change.connector} is as planned already")
+            if courier:
+                courier.settle(change.connector)
+            yield Outcome(change.connector, "skipped", reason=f"{change.connector} is as planned already")
+        elif courier:
+            if outcome := _delivered(courier, change):
+                yield outcome
         else:
             if not dry_run:
                 edit.apply(root)
-            outcome = report.outcome(change, with_diff=dry_run)
-        outcomes.append(outcome)
-        if settings.as_json:
-            click.echo(json.dumps(outcome.to_json(), ensure_ascii=False))
-        else:
-            if "diff" in outcome.facts:
-                click.echo(outcome.facts["diff"], nl=False)
-            click.echo(terminal.outcome(outcome), err=dry_run)
-    if not settings.as_json:
-        click.echo(terminal.count(outcomes, "applied"), err=dry_run)
-    return 0
+            yield report.outcome(change, with_diff=dry_run)
+    if courier:
+        yield from courier.rest()
+
+
+def _delivered(courier: Courier, change: Change) -> Outcome | None:
+    try:
+        return courier.take(change)
+    except AirbyteCiError as error:
+        return Outcome(change.connector, "failed", reason=error.message, advice=error.advice or "")
+
+
+def _tell(outcome: Outcome, settings: Settings, *, dry_run: bool) -> None:
+    if settings.as_json:
+        click.echo(json.dumps(outcome.to_json(), ensure_ascii=False))
+        return
+    if "diff" in outcome.facts:
+        click.echo(outcome.facts["diff"], nl=False)
+    click.echo(terminal.outcome(outcome), err=dry_run)

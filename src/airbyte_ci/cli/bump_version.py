@@ -9,6 +9,7 @@ from airbyte_ci.campaigns.release import Entry
 from airbyte_ci.cli import campaign
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.campaign import Campaign
+from airbyte_ci.cli.delivering import Destination
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import UsageError
@@ -30,6 +31,7 @@ def bump_version(
     dry_run: bool,
     plan_file: Path | None,
     no_changelog: bool,
+    destination: Destination,
 ) -> int:
     """Bump versions, with their changelog entries.
 
@@ -38,14 +40,14 @@ def bump_version(
     """
     argument, subject = _texts(texts)
     bump.check(kind)
-    number = campaign.number(argument, pull_request_number)
+    number = campaign.number(argument, pull_request_number, destination)
     fleet = fleets.load_for_change(settings, asked, "bump")
     entry = Entry(number, subject, campaign.today(), is_written=not no_changelog)
     return campaign.run(
         settings,
         asked,
         fleet,
-        Campaign("bump_version", "bumped", dry_run, plan_file),
+        Campaign("bump_version", "bumped", dry_run, plan_file, destination),
         lambda item, files, base: bump.plan(item, fleet.configuration, files, base, entry, kind, rc=rc),
     )
 

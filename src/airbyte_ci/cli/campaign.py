@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,6 +14,8 @@ import click
 from airbyte_ci.campaigns import baseline, plan
 from airbyte_ci.campaigns.baseline import Baseline
 from airbyte_ci.campaigns.change import Change, NotApplicable
+from airbyte_ci.cli import delivering
+from airbyte_ci.cli.delivering import HERE, Courier, Destination
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked
 from airbyte_ci.cli.settings import Settings
@@ -27,12 +29,13 @@ from airbyte_ci.reports import terminal
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """How a run behaves: its command, the word for what is done, whether it writes, and where the plan goes."""
+    """How a run behaves: its command, the word for what is done, whether it writes, where plan and changes go."""
 
     command: str
     done: str
     dry_run: bool
     plan_file: Path | None
+    destination: Destination = HERE
 
 
 Planner = Callable[[Connector, Files, Baseline], Change]
@@ -52,7 +55,8 @@ _OPTIONS = (
 
 
 def options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--pull-request-number, --dry-run, --plan and --no-changelog."""
+    """--pull-request-number, --dry-run, --plan, --no-changelog, and where the changes go, as `destination`."""
+    function = delivering.options()(function)
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
@@ -64,8 +68,10 @@ def today() -> date:
     return (datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)).date()
 
 
-def number(argument: int | None, option: int | None) -> int | None:
-    """The pull request, given one way or the other; raises UsageError for two different ones."""
+def number(argument: int | None, option: int | None, destination: Destination) -> int | None:
+    """The pull request, given one way or the other; raises UsageError for two different ones, or one to be opened."""
+    if (argument or option) and destination.kind == "pull request":
+        raise UsageError("the pull request gets its number from GitHub", advice=f"leave out {argument or option}")
     if argument and option and argument != option:
         raise UsageError(f"two pull requests are given: {argument} and {option}")
     return argument or option
@@ -80,17 +86,44 @@ def run(
     doomed: tuple[str, ...] = (),
 ) -> int:
     """Plans each connector, then writes it or tells it; what was named and cannot be done is a failure."""
+    courier = _courier(settings, asked, fleet, campaign)
     known = baseline.of(fleet.connectors, fleet.configuration, asked.selection.diffed_branch, doomed)
     files = Files(fleet.configuration.root)
     outcomes = []
-    with _plan_file(campaign) as file:
-        for connector in fleet.connectors:
-            outcome = _one(connector, asked, files, known, campaign, planner, file)
+    with _plan_file(campaign) as file, closing(courier) if courier else nullcontext():
+        for outcome in _all(fleet, asked, files, known, campaign, planner, file, courier):
             _tell(outcome, settings, campaign)
             # Told is told: of thousands only how they ended is needed further.
             outcomes.append(Outcome(outcome.subject, outcome.status))
     _count(outcomes, settings, campaign)
     return exit_code(outcomes)
+
+
+def _courier(settings: Settings, asked: Asked, fleet: Fleet, campaign: Campaign) -> Courier | None:
+    """Who delivers the changes; None for the working tree."""
+    if campaign.destination == HERE:
+        return None
+    if campaign.plan_file:
+        raise UsageError("a plan is not delivered", advice=f"airbyte-ci apply {campaign.plan_file} with these options")
+    root, branch = fleet.configuration.root, asked.selection.diffed_branch
+    return Courier(campaign.destination, settings, root, campaign.command, branch, dry_run=campaign.dry_run)
+
+
+def _all(
+    fleet: Fleet,
+    asked: Asked,
+    files: Files,
+    known: Baseline,
+    campaign: Campaign,
+    planner: Planner,
+    file: IO[str] | None,
+    courier: Courier | None,
+) -> Iterator[Outcome]:
+    for connector in fleet.connectors:
+        if outcome := _one(connector, asked, files, known, campaign, planner, file, courier):
+            yield outcome
+    if courier:
+        yield from courier.rest()
 
 
 def _one(
@@ -101,17 +134,23 @@ def _one(
     campaign: Campaign,
     planner: Planner,
     file: IO[str] | None,
-) -> Outcome:
+    courier: Courier | None,
+) -> Outcome | None:
+    """How it ended; None where it is delivered, and told, with all others."""
     try:
         change = planner(connector, files, known)
         if file:
             file.write(plan.line(change))
-        if file or campaign.dry_run:
+        if (file or campaign.dry_run or courier) and campaign.destination.is_chained:
             files.record(change.edit, outside=connector.relative)
-        else:
+        if courier:
+            return courier.take(change)
+        if not file and not campaign.dry_run:
             change.edit.apply(files.root)
         return report.outcome(change, with_diff=campaign.dry_run)
     except NotApplicable as error:
+        if courier:
+            courier.settle(connector.name)
         named = connector.name in asked.selection.names
         status: Status = "failed" if named else "skipped"
         return Outcome(connector.name, status, reason=error.message, advice=(error.advice or "") if named else "")

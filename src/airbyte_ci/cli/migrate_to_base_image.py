@@ -10,6 +10,7 @@ from airbyte_ci.campaigns.release import Entry
 from airbyte_ci.cli import campaign
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.campaign import Campaign
+from airbyte_ci.cli.delivering import Destination
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
 
@@ -30,6 +31,7 @@ def migrate_to_base_image(
     dry_run: bool,
     plan_file: Path | None,
     no_changelog: bool,
+    destination: Destination,
 ) -> int:
     """Remove the Dockerfile, name the latest base image, bump the version and add the changelog entry.
 
@@ -38,13 +40,13 @@ def migrate_to_base_image(
     """
     fleet = fleets.load_for_change(settings, asked, "migrate")
     known = catalogue.load(fleet.configuration.catalogue_path)
-    number = campaign.number(pull_request, pull_request_number)
+    number = campaign.number(pull_request, pull_request_number, destination)
     entry = Entry(number, changelog_text, campaign.today(), is_written=not no_changelog)
     return campaign.run(
         settings,
         asked,
         fleet,
-        Campaign("migrate_to_base_image", "migrated", dry_run, plan_file),
+        Campaign("migrate_to_base_image", "migrated", dry_run, plan_file, destination),
         lambda item, files, base: migrate.plan(item, fleet.configuration, known, files, base, entry, to),
         migrate.DOOMED,
     )

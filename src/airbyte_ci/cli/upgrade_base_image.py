@@ -10,6 +10,7 @@ from airbyte_ci.campaigns.release import Entry
 from airbyte_ci.cli import campaign
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.campaign import Campaign
+from airbyte_ci.cli.delivering import Destination
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
 
@@ -43,6 +44,7 @@ def upgrade_base_image(
     dry_run: bool,
     plan_file: Path | None,
     no_changelog: bool,
+    destination: Destination,
 ) -> int:
     """Move connectors to the newest base image of their major version, bump them and add the changelog entry.
 
@@ -51,13 +53,13 @@ def upgrade_base_image(
     """
     fleet = fleets.load_for_change(settings, asked, "upgrade")
     known = catalogue.load(fleet.configuration.catalogue_path)
-    number = campaign.number(pull_request, pull_request_number)
+    number = campaign.number(pull_request, pull_request_number, destination)
     entry = Entry(number, changelog_text, campaign.today(), is_written=not no_changelog)
     return campaign.run(
         settings,
         asked,
         fleet,
-        Campaign("upgrade_base_image", "upgraded", dry_run, plan_file),
+        Campaign("upgrade_base_image", "upgraded", dry_run, plan_file, destination),
         lambda item, files, base: upgrade.plan(
             item, fleet.configuration, known, files, base, entry, to, set_missing=set_missing
         ),

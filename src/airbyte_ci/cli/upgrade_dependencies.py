@@ -11,6 +11,7 @@ from airbyte_ci.campaigns.release import Entry
 from airbyte_ci.cli import campaign
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.campaign import Campaign
+from airbyte_ci.cli.delivering import Destination
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import UsageError
@@ -32,12 +33,13 @@ def upgrade_dependencies(
     dry_run: bool,
     plan_file: Path | None,
     no_changelog: bool,
+    destination: Destination,
 ) -> int:
     """Refresh poetry.lock or uv.lock, say what changed, bump the version and add the changelog entry."""
     if settings.offline:
         raise UsageError("upgrade_dependencies asks the package index, and --offline was given")
     fleet = fleets.load_for_change(settings, asked, "upgrade")
-    number = campaign.number(pull_request, pull_request_number)
+    number = campaign.number(pull_request, pull_request_number, destination)
     entry = Entry(number, changelog_text, campaign.today(), is_written=not no_changelog)
     environment, root = dict(os.environ), fleet.configuration.root
     with ThreadPoolExecutor(asked.concurrency) as pool:
@@ -51,7 +53,7 @@ def upgrade_dependencies(
             settings,
             asked,
             fleet,
-            Campaign("upgrade_dependencies", "upgraded", dry_run, plan_file),
+            Campaign("upgrade_dependencies", "upgraded", dry_run, plan_file, destination),
             lambda item, files, base: dependencies.plan(
                 item, fleet.configuration, files, base, entry, lambda: locks[item.relative].result()
             ),

@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from airbyte_ci.errors import ConnectorError
@@ -16,13 +16,18 @@ _REMOTE = re.compile(
 _INHERITED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
 
-def ask(root: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes] | None:
-    """Git's answer about the repository that `root` is in, `given` on its stdin; None where there is no git."""
+def ask(
+    root: Path, *arguments: str, given: bytes = b"", variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes] | None:
+    """Git's answer about the repository that `root` is in, `given` on its stdin; None where there is no git.
+
+    `variables` are set in git's environment beside what it has.
+    """
     inherited = {name: value for name, value in os.environ.items() if name not in _INHERITED}
     try:
         return subprocess.run(
             ["git", "-C", str(root), *arguments],
-            env={**inherited, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+            env={**inherited, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **(variables or {})},
             input=given,
             capture_output=True,
             check=False,

@@ -37,6 +37,11 @@ def fork_point_if_known(root: Path, branch: str | None) -> str | None:
         return _commit(root, "HEAD")
 
 
+def target_branch(root: Path, branch: str | None) -> str:
+    """The name on the remote of the branch that HEAD is compared with; raises UsageError where none is known."""
+    return (branch or _default_branch(root)).removeprefix("origin/")
+
+
 def changed_files(root: Path, commit: str) -> frozenset[str]:
     """Paths below `root` that differ between a commit and the working tree: committed, staged, not, and untracked.
 

@@ -1,0 +1,127 @@
+"""Branches of ours, here and on the `origin` remote: where they are, that they are ours, and moving them safely."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from airbyte_ci.campaigns.delivery import commits
+from airbyte_ci.campaigns.delivery.commits import Commit
+from airbyte_ci.connectors import git
+from airbyte_ci.errors import AirbyteCiError
+
+REMOTE = "origin"
+_NONE = "0" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where branches begin: the commit `base` of the repository at `root`, which left `target`, the branch to go to.
+
+    `main` is the commit that `target` is at on the remote, where that was asked.
+    """
+
+    root: Path
+    base: str
+    target: str
+    main: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A branch and the commits that it has upon its ground; `tip` is None where there is none yet."""
+
+    name: str
+    tip: str | None
+    commits: tuple[Commit, ...] = ()
+
+
+def local(ground: Ground, name: str) -> Branch:
+    """The branch in this repository. Raises AirbyteCiError."""
+    _refuse_bad_name(ground, name)
+    answer = git.ask(ground.root, "rev-parse", "--verify", "--quiet", f"refs/heads/{name}^{{commit}}")
+    tip = answer.stdout.decode().strip() if answer is not None and answer.returncode == 0 else None
+    return _read(ground, name, tip)
+
+
+def remote_tips(root: Path) -> dict[str, str]:
+    """Every branch of the remote, asked once for a run. Raises AirbyteCiError."""
+    out = commits.run(root, f"asking {REMOTE} for its branches", "ls-remote", "--heads", REMOTE).decode()
+    pairs = (line.split("\t") for line in out.splitlines())
+    return {name.removeprefix("refs/heads/"): sha for sha, name in pairs}
+
+
+def remote(ground: Ground, name: str, tip: str | None) -> Branch:
+    """The branch on the remote, whose tip is known; its commits are fetched. Raises AirbyteCiError."""
+    _refuse_bad_name(ground, name)
+    if tip:
+        fetch(ground.root, name, tip)
+    return _read(ground, name, tip)
+
+
+def fetch(root: Path, name: str, tip: str) -> None:
+    """The commit at the tip of a branch of the remote, if it is not here. Raises AirbyteCiError."""
+    if not _has(root, tip):
+        options = ("-q", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
+        commits.run(root, f"fetching {name}", "fetch", *options, REMOTE, f"refs/heads/{name}")
+
+
+def refuse_foreign(branch: Branch) -> None:
+    """Raises AirbyteCiError for a branch that holds anything that is not just as we made it."""
+    for commit in branch.commits:
+        if not commit.is_ours:
+            raise AirbyteCiError(
+                f"the branch {branch.name} has commits of others ({commit.sha[:10]} "
+                f"{commit.message.partition(chr(10))[0]!r}), so it was left as it is",
+                advice="merge or delete it, or give another name with --branch",
+            )
+
+
+def refuse_loss(branch: Branch, kept: Collection[str]) -> None:
+    """Raises AirbyteCiError where the branch has changes of connectors that are not in `kept`."""
+    lost = sorted({item.connector for item in branch.commits if item.connector} - set(kept))
+    if lost:
+        raise AirbyteCiError(
+            f"the branch {branch.name} also has changes of {', '.join(lost)}, which this run would lose",
+            advice="select them too, or give another name with --branch",
+        )
+
+
+def move_local(ground: Ground, branch: Branch, commit: str) -> None:
+    """Creates the branch or moves it, if it is still where it was. Raises AirbyteCiError."""
+    doing = f"moving the branch {branch.name}"
+    checked_out = commits.run(ground.root, doing, "worktree", "list", "--porcelain").decode(errors="replace")
+    if f"branch refs/heads/{branch.name}" in checked_out.splitlines():
+        raise AirbyteCiError(f"{doing}: it is checked out", advice="git switch to another branch")
+    reason = ("-m", "airbyte-ci")
+    commits.run(ground.root, doing, "update-ref", *reason, f"refs/heads/{branch.name}", commit, branch.tip or _NONE)
+
+
+def push(ground: Ground, branch: Branch, commit: str) -> None:
+    """Creates the branch on the remote or moves it, if it is still where it was. Raises AirbyteCiError."""
+    reference = f"refs/heads/{branch.name}"
+    lease = f"--force-with-lease={reference}:{branch.tip or ''}"
+    doing = f"pushing {branch.name} to {REMOTE}"
+    try:
+        commits.run(ground.root, doing, "push", "-q", "--no-follow-tags", lease, REMOTE, f"{commit}:{reference}")
+    except AirbyteCiError as error:
+        advice = "run it again" if "stale info" in error.message else "look at what git says, and run it again"
+        raise AirbyteCiError(error.message, advice=advice) from error
+
+
+def _read(ground: Ground, name: str, tip: str | None) -> Branch:
+    if tip is None:
+        return Branch(name, None)
+    known = [ground.base]
+    known += [ground.main] if ground.main else []
+    return Branch(name, tip, commits.since(ground.root, tip, *known))
+
+
+def _has(root: Path, name: str) -> bool:
+    answer = git.ask(root, "cat-file", "-e", f"{name}^{{commit}}")
+    return answer is not None and answer.returncode == 0
+
+
+def _refuse_bad_name(ground: Ground, name: str) -> None:
+    if name == ground.target:
+        raise AirbyteCiError(f"{name} is the branch to merge into", advice="give another name with --branch")
+    commits.run(ground.root, f"the branch {name}", "check-ref-format", "--branch", name)

@@ -1,0 +1,172 @@
+"""Commits that are made of changes by git's plumbing: the user's index and working tree are not looked at.
+
+A commit of ours carries the digest of its tree, so that whatever somebody else did to a branch can be told from it.
+"""
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from airbyte_ci.campaigns.change import Change
+from airbyte_ci.connectors import git
+from airbyte_ci.edits.edit import FileChange
+from airbyte_ci.errors import AirbyteCiError, EditRefused, UsageError
+
+_CONNECTOR, _TREE = "Airbyte-CI-Connector", "Airbyte-CI-Tree"
+_NEW_FILE = "100644"
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit of a branch."""
+
+    sha: str
+    tree: str
+    parents: tuple[str, ...]
+    message: str
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is as we made it: amended, merged and others' commits are not."""
+        return len(self.parents) == 1 and _trailer(self.message, _TREE) == self.tree
+
+    @property
+    def connector(self) -> str | None:
+        return _trailer(self.message, _CONNECTOR)
+
+
+def run(
+    root: Path, doing: str, *arguments: str, given: bytes = b"", variables: Mapping[str, str] | None = None
+) -> bytes:
+    """What git prints; raises AirbyteCiError with what it said, without any credentials of a remote's address."""
+    # Without a person at the terminal git would wait for a password for ever.
+    answer = git.ask(root, *arguments, given=given, variables={"GIT_TERMINAL_PROMPT": "0", **(variables or {})})
+    if answer is None:
+        raise UsageError(f"{doing}: git is not installed")
+    if answer.returncode:
+        lines = [line for line in answer.stderr.decode(errors="replace").splitlines() if line.strip()]
+        said = " / ".join(line.strip() for line in lines[:4]) or f"git ended with {answer.returncode}"
+        raise AirbyteCiError(f"{doing}: {_CREDENTIALS.sub('', said)}")
+    return answer.stdout
+
+
+def refuse_without_identity(root: Path) -> None:
+    """Raises UsageError where git does not know whose commits they would be."""
+    try:
+        run(root, "asking git whose commits they are", "var", "GIT_COMMITTER_IDENT")
+        run(root, "asking git whose commits they are", "var", "GIT_AUTHOR_IDENT")
+    except AirbyteCiError as error:
+        raise UsageError(error.message, advice="git config user.name NAME && git config user.email ADDRESS") from error
+
+
+def since(root: Path, tip: str, *known: str) -> tuple[Commit, ...]:
+    """The commits of a branch that are not in any of `known`, oldest first."""
+    out = run(
+        root,
+        f"reading the commits up to {tip}",
+        *("log", "--reverse", "--topo-order", "--format=%H%x00%T%x00%P%x00%B%x01", tip, "--not", *known),
+    ).decode(errors="replace")
+    fields = [item.lstrip("\n").split("\0") for item in out.split("\x01") if item.strip()]
+    return tuple(Commit(sha, tree, tuple(parents.split()), text.strip()) for sha, tree, parents, text in fields)
+
+
+def chain(
+    root: Path, base: str, changes: Sequence[tuple[Change, str]], existing: Sequence[Commit]
+) -> tuple[Commit, ...]:
+    """A commit for each change with its message, upon `base`; those of `existing` that are just so are used again.
+
+    Raises EditRefused where a file in git is not what a change was planned from.
+    """
+    made: list[Commit] = []
+    signed = _is_signed(root)
+    with tempfile.TemporaryDirectory(prefix="airbyte-ci-index-") as folder:
+        for number, (change, text) in enumerate(changes):
+            parent = made[-1].sha if made else base
+            tree = _tree(root, parent, change, Path(folder) / "index")
+            message = f"{text}\n\n{_CONNECTOR}: {change.connector}\n{_TREE}: {tree}"
+            wanted = (tree, (parent,), message)
+            before = existing[number] if number < len(existing) else None
+            if before is not None and (before.tree, before.parents, before.message) == wanted:
+                made.append(before)
+                continue
+            arguments = ["commit-tree", *signed, "-p", parent, "-F", "-", tree]
+            sha = run(root, f"committing {change.connector}", *arguments, given=f"{message}\n".encode())
+            made.append(Commit(sha.decode().strip(), *wanted))
+    return tuple(made)
+
+
+def in_place(root: Path, change: Change, text: str) -> str:
+    """Writes the change into the working tree and commits just its files on the current branch.
+
+    Whatever else is changed or staged stays so. Raises EditRefused where one of its files is not committed; when the
+    commit fails, or is interrupted, the files are as they were.
+    """
+    doing = f"committing {change.connector}"
+    paths = [item.path for item in change.edit.changes]
+    literal = {"GIT_LITERAL_PATHSPECS": "1"}
+    status = ("status", "--porcelain", "--untracked-files=all", "--ignored", "--", *paths)
+    if state := run(root, doing, *status, variables=literal).decode(errors="replace").strip():
+        raise EditRefused(
+            f"{doing}: {state.split(maxsplit=1)[-1].splitlines()[0]} has changes of yours",
+            advice="commit or stash them first",
+        )
+    new = [item.path for item in change.edit.changes if item.before is None]
+    change.edit.apply(root)
+    try:
+        if new:
+            run(root, doing, "add", "--intent-to-add", "--", *new, variables=literal)
+        run(root, doing, "commit", "-q", "--only", "-F", "-", "--", *paths, given=text.encode(), variables=literal)
+    except BaseException:
+        reverse = type(change.edit).of(FileChange(c.path, c.after, c.before) for c in change.edit.changes)
+        reverse.apply(root)
+        run(root, doing, "reset", "-q", "--", *paths, variables=literal)
+        raise
+    return run(root, doing, "rev-parse", "HEAD").decode().strip()
+
+
+def _tree(root: Path, parent: str, change: Change, index: Path) -> str:
+    doing = f"committing {change.connector}"
+    variables = {"GIT_INDEX_FILE": str(index)}
+    paths = [item.path for item in change.edit.changes]
+    listed = run(root, doing, "ls-tree", "-z", parent, "--", *paths, variables={"GIT_LITERAL_PATHSPECS": "1"})
+    there: dict[str, tuple[str, str | None]] = {}
+    for line in filter(None, listed.split(b"\0")):
+        facts, _, path = line.partition(b"\t")
+        mode, _, name = facts.decode().split(" ")
+        there[path.decode("utf-8", "surrogateescape")] = (mode, name)
+    prefix = run(root, doing, "rev-parse", "--show-prefix").decode().strip()
+    lines = []
+    for item in change.edit.changes:
+        kept, blob = there.get(item.path, (_NEW_FILE, None))
+        if blob != (None if item.before is None else _blob(root, item.path, item.before)):
+            raise EditRefused(
+                f"{doing}: {item.path} is not what it is in {parent[:10]}, where the branch begins",
+                advice="commit elsewhere or stash what changed it; connectors that share a page go into one branch",
+            )
+        if item.after is None:
+            lines.append(f"0 {'0' * 40}\t{prefix}{item.path}\0")
+        else:
+            lines.append(f"{kept} {_blob(root, item.path, item.after, '-w')}\t{prefix}{item.path}\0")
+    run(root, doing, "read-tree", parent, variables=variables)
+    given = "".join(lines).encode("utf-8", "surrogateescape")
+    run(root, doing, "update-index", "-z", "--index-info", given=given, variables=variables)
+    return run(root, doing, "write-tree", variables=variables).decode().strip()
+
+
+def _blob(root: Path, path: str, content: bytes, *options: str) -> str:
+    """The name in git of a file's content, through the filters (line ends, large files) that its path has."""
+    arguments = ("hash-object", *options, "--stdin", "--path", path)
+    return run(root, f"hashing {path}", *arguments, given=content).decode().strip()
+
+
+def _is_signed(root: Path) -> tuple[str, ...]:
+    answer = git.ask(root, "config", "--type=bool", "commit.gpgsign")
+    return ("-S",) if answer is not None and answer.stdout.strip() == b"true" else ()
+
+
+def _trailer(message: str, key: str) -> str | None:
+    found = re.findall(rf"^{key}: (\S+)$", message, re.MULTILINE)
+    return found[-1] if found else None

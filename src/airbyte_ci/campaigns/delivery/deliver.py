@@ -1,0 +1,99 @@
+"""Changes brought to a branch or a pull request. Everything is asked of git and GitHub: nothing is remembered here.
+
+So a run that was interrupted, at whatever moment, is finished by the next, and a run with nothing new does nothing.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from airbyte_ci.campaigns.change import Change
+from airbyte_ci.campaigns.delivery import branches, commits, wording
+from airbyte_ci.campaigns.delivery.branches import Branch, Ground
+from airbyte_ci.campaigns.delivery.numbered import numbered, pages
+from airbyte_ci.campaigns.delivery.pull_requests import PullRequests
+from airbyte_ci.connectors import git
+from airbyte_ci.edits.files import Files
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Changes that go together: `settled` are connectors with nothing to do, whose former changes may go."""
+
+    branch: str
+    command: str
+    changes: tuple[Change, ...]
+    settled: Collection[str] = ()
+
+    @property
+    def kept(self) -> set[str]:
+        return {*self.settled, *(item.connector for item in self.changes)}
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Where the changes are now (as they were delivered, with their rows), and what was done to get them there."""
+
+    changes: tuple[Change, ...]
+    branch: str
+    commit: str
+    done: Literal["created", "updated", "unchanged"]
+    pull_request: int | None = None
+    url: str | None = None
+
+
+def to_branch(ground: Ground, parcel: Parcel) -> Delivered:
+    """A branch of this repository; nothing is pushed. Raises AirbyteCiError."""
+    branch = branches.local(ground, parcel.branch)
+    _refuse(branch, parcel)
+    made = _made(ground, parcel.changes, branch)
+    if made != branch.tip:
+        branches.move_local(ground, branch, made)
+    return Delivered(parcel.changes, branch.name, made, _done(branch.tip, made))
+
+
+def to_pull_request(
+    ground: Ground, parcel: Parcel, tip: str | None, pulls: PullRequests, labels: Sequence[str]
+) -> Delivered:
+    """A branch on the remote, where its tip is `tip`, and its pull request. Raises AirbyteCiError."""
+    first = branch = branches.remote(ground, parcel.branch, tip)
+    _refuse(branch, parcel)
+    pull = pulls.of(branch.name)
+    title, body = wording.title(parcel.changes, parcel.command), wording.body(parcel.changes, parcel.command)
+    if pull is None:
+        branch = _pushed(ground, parcel.changes, branch)
+        pull = pulls.open(branch.name, title, body)
+    url = f"{pull.url.rpartition('/')[0]}/{{number}}"
+    earlier = git.committed(ground.root, branch.tip, pages(parcel.changes)) if branch.tip else {}
+    changes = numbered(parcel.changes, Files(ground.root), pull.number, url, earlier)
+    branch = _pushed(ground, changes, branch)
+    assert branch.tip is not None
+    pulls.finish(pull, title, body, labels)
+    return Delivered(changes, branch.name, branch.tip, _done(first.tip, branch.tip), pull.number, pull.url)
+
+
+def _pushed(ground: Ground, changes: Sequence[Change], branch: Branch) -> Branch:
+    made = _chain(ground, changes, branch)
+    if made[-1].sha != branch.tip:
+        branches.push(ground, branch, made[-1].sha)
+    return Branch(branch.name, made[-1].sha, made)
+
+
+def _made(ground: Ground, changes: Sequence[Change], branch: Branch) -> str:
+    return _chain(ground, changes, branch)[-1].sha
+
+
+def _chain(ground: Ground, changes: Sequence[Change], branch: Branch) -> tuple[commits.Commit, ...]:
+    wanted = [(item, wording.message(item)) for item in changes]
+    return commits.chain(ground.root, ground.base, wanted, branch.commits)
+
+
+def _refuse(branch: Branch, parcel: Parcel) -> None:
+    branches.refuse_foreign(branch)
+    branches.refuse_loss(branch, parcel.kept)
+
+
+def _done(before: str | None, after: str) -> Literal["created", "updated", "unchanged"]:
+    if before is None:
+        return "created"
+    return "unchanged" if before == after else "updated"

@@ -1,0 +1,128 @@
+"""Pull requests on GitHub and GitHub Enterprise: found by their head branch, opened as drafts, finished."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from airbyte_ci.campaigns.delivery import wording
+from airbyte_ci.connectors.github import TOKENS, GitHubRepository
+from airbyte_ci.errors import AirbyteCiError
+
+# What GitHub asks of those who create things: https://docs.github.com/rest/using-the-rest-api/best-practices
+_SECONDS_BETWEEN_WRITES = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """An open one: its number and its page."""
+
+    number: int
+    url: str
+    handle: Any
+
+
+class PullRequests:
+    """Those of one repository into one branch. Each method raises AirbyteCiError; none tells the token."""
+
+    def __init__(self, repository: GitHubRepository, target: str) -> None:
+        import github  # slow to import, and only pull requests need it
+
+        self._name, self._target = repository.name, target
+        self._where = str(repository)
+        self._github = github.Github(
+            base_url=repository.api,
+            auth=github.Auth.Token(repository.token),
+            per_page=100,
+            retry=github.GithubRetry(total=3),
+            lazy=True,
+            seconds_between_requests=0,
+            seconds_between_writes=_SECONDS_BETWEEN_WRITES,
+        )
+        self._repository = self._github.get_repo(repository.name)
+
+    def close(self) -> None:
+        self._github.close()
+
+    def of(self, branch: str) -> PullRequest | None:
+        """The open one of a branch. One that was closed without being merged is somebody's decision: refused."""
+        owner = self._name.partition("/")[0]
+        with self._told(f"looking for the pull request of {branch}"):
+            found = list(self._repository.get_pulls(state="all", head=f"{owner}:{branch}", base=self._target))
+        # Not every GitHub honours `head`: it is ignored where it is not well formed.
+        found = [item for item in found if item.head.ref == branch]
+        for item in found:
+            if item.state == "open":
+                return PullRequest(item.number, item.html_url, item)
+        latest = max(found, key=lambda item: item.number, default=None)
+        if latest is not None and latest.merged_at is None:
+            raise AirbyteCiError(
+                f"pull request {latest.number} of {branch} was closed without being merged",
+                advice=f"open it again ({latest.html_url}), or give another name with --branch",
+            )
+        return None
+
+    def open(self, branch: str, title: str, body: str) -> PullRequest:
+        """A draft, where the repository can have drafts."""
+        import github
+
+        create = functools.partial(
+            self._repository.create_pull, self._target, branch, title=title, body=wording.draft_body(body)
+        )
+        with self._told(f"opening the pull request of {branch}"):
+            try:
+                made = create(draft=True)
+            except github.GithubException as error:
+                if error.status != 422 or "draft" not in str(error.data).lower():
+                    raise
+                made = create()
+        return PullRequest(made.number, made.html_url, made)
+
+    def finish(self, pull: PullRequest, title: str, body: str, labels: Sequence[str]) -> None:
+        """Labels, ready for review if it was waiting for its number, then title and body where they are ours.
+
+        The mark in the body that it waits goes last: interrupted before, the next run goes on.
+        """
+        handle = pull.handle
+        with self._told(f"finishing pull request {pull.number}"):
+            missing = [name for name in labels if name not in {label.name for label in handle.labels}]
+            if missing:
+                # `add_to_labels` sends a bare list, which GitHub does not describe.
+                handle.requester.requestJsonAndCheck("POST", f"{handle.issue_url}/labels", input={"labels": missing})
+            present = handle.body or ""
+            if handle.draft and wording.waits(present):
+                handle.mark_ready_for_review()
+            wanted = {"body": wording.renewed(present, body)}
+            if wording.our_title(present) == wording.shown_title(handle.title):
+                wanted["title"] = title
+            if wanted["body"] != present.replace("\r\n", "\n") or wanted.get("title", handle.title) != handle.title:
+                handle.edit(**wanted)
+
+    @contextmanager
+    def _told(self, doing: str) -> Iterator[None]:
+        """GitHub's refusals, and a GitHub that cannot be reached, as one clear line."""
+        import requests
+
+        import github
+
+        doing = f"{doing} in {self._where}"
+        try:
+            yield
+        except github.BadCredentialsException as error:
+            raise AirbyteCiError(f"{doing}: the token is not valid", advice=f"set {TOKENS[0]}") from error
+        except github.GithubException as error:
+            advice = "run it again, it goes on where it was"
+            if error.status in (403, 404):
+                advice = f"give a token in {TOKENS[0]} that may write pull requests and contents"
+            raise AirbyteCiError(f"{doing}: {_said(error)}", advice=advice) from error
+        except requests.RequestException as error:
+            advice = "run it again, it goes on where it was"
+            raise AirbyteCiError(f"{doing}: {type(error).__name__}: it does not answer", advice=advice) from error
+
+
+def _said(error: Any) -> str:
+    data = error.data if isinstance(error.data, dict) else {}
+    reasons = [str(item.get("message")) for item in data.get("errors", []) if isinstance(item, dict)]
+    message = data.get("message") or error.message or ""
+    return " ".join([str(error.status), str(message), *(f"({reason})" for reason in reasons)]).strip()

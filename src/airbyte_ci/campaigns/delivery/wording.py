@@ -1,0 +1,112 @@
+"""What commits and pull requests say: pure functions of changes."""
+
+import re
+from collections.abc import Sequence
+
+from airbyte_ci.campaigns.change import Change
+
+# GitHub takes 65,536 characters.
+_LONGEST = 60_000
+_BEGIN, _END = "<!-- airbyte-ci: {title} -->", "<!-- /airbyte-ci -->"
+_OURS = re.compile(r"<!-- airbyte-ci: (?P<title>.*?) -->.*?<!-- /airbyte-ci -->", re.DOTALL)
+_UNNUMBERED = "<!-- airbyte-ci waits: a draft until its number is in the changelog -->"
+_BASE = re.compile(rb"^\s+baseImage:\s*[\"']?([^\s\"'#]+)", re.MULTILINE)
+
+
+def branch(template: str, connector: str) -> str:
+    """The branch of a connector."""
+    return template.replace("{connector}", connector)
+
+
+def title(changes: Sequence[Change], command: str) -> str:
+    """One line for a pull request."""
+    if len(changes) == 1:
+        return changes[0].title
+    return f"{command.replace('_', ' ')}: {len(changes)} connectors"
+
+
+def message(change: Change) -> str:
+    """A commit's message."""
+    points = [f"{change.connector} {change.before} → {change.after}"] if change.before != change.after else []
+    points += [_base(change)] if _base(change) else []
+    points += [f"carried over: {item}" for item in change.carried]
+    points += [f"not carried over: {item}" for item in change.not_carried]
+    return "\n".join([change.title, *(["", *(f"* {_line(point)}" for point in points)] if points else [])])
+
+
+def body(changes: Sequence[Change], command: str) -> str:
+    """What a pull request says of itself, between two comments that mark it as ours."""
+    lines = [
+        _BEGIN.format(title=title(changes, command).replace("--", "-")),
+        "| Connector | Version | Base image |",
+        "| --------- | ------- | ---------- |",
+    ]
+    lines += [f"| {item.connector} | {_versions(item)} | {_base(item) or '–'} |" for item in changes]
+    lines += [line for item in changes for line in _details(item)]
+    text, end = "\n".join(lines), f"\n\nMade by `airbyte-ci {command}`.\n{_END}"
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST].rpartition(chr(10))[0]}\n\n… and more than a pull request can say."
+    return text + end
+
+
+def draft_body(text: str) -> str:
+    """The body of a pull request whose number is not in the changelog yet."""
+    return f"{text}\n{_UNNUMBERED}"
+
+
+def waits(text: str) -> bool:
+    """Whether it is a draft because its number is not in the changelog yet, and not because a person wants it so."""
+    return _UNNUMBERED in text
+
+
+def renewed(present: str, text: str) -> str:
+    """The body with our part of it replaced; what people wrote around it stays."""
+    present = present.replace("\r\n", "\n").replace(f"\n{_UNNUMBERED}", "").replace(_UNNUMBERED, "")
+    if not _OURS.search(present):
+        return present  # somebody wrote another one
+    return _OURS.sub(lambda _: text, present, count=1)
+
+
+def our_title(present: str) -> str | None:
+    """The title that we gave a pull request, by its body."""
+    found = _OURS.search(present)
+    return found["title"] if found else None
+
+
+def shown_title(text: str) -> str:
+    """A title as its body repeats it."""
+    return text.replace("--", "-")
+
+
+def _versions(change: Change) -> str:
+    return change.after if change.before == change.after else f"{change.before} → {change.after}"
+
+
+def _base(change: Change) -> str:
+    """`none → airbyte/python-connector-base:1.2.0`, without the digests; empty where it stays."""
+    for item in change.edit.changes:
+        if item.path in (f"{change.folder}/metadata.yaml", "metadata.yaml") and item.before and item.after:
+            before, after = (_BASE.search(content) for content in (item.before, item.after))
+            if after and (before is None or before[1] != after[1]):
+                return f"{_short(before[1]) if before else 'none'} → {_short(after[1])}"
+    return ""
+
+
+def _short(address: bytes) -> str:
+    return address.decode(errors="replace").partition("@")[0]
+
+
+def _details(change: Change) -> list[str]:
+    points = [*change.notes]
+    points += [f"carried over: {item}" for item in change.carried]
+    points += [f"not carried over, please look: {item}" for item in change.not_carried]
+    # In code, so that nothing that a file says becomes a mention, a link or markup.
+    return ["", f"**{change.connector}**", "", *(f"- {_code(point)}" for point in points)] if points else []
+
+
+def _code(text: str) -> str:
+    return f"`{_line(text)}`"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.replace("`", "'").split())

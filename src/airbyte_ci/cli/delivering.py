@@ -1,0 +1,227 @@
+"""Where a campaign's changes go: the options, and a run's changes brought there as outcomes."""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from airbyte_ci.campaigns.change import Change
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connectors import github, history
+from airbyte_ci.errors import AirbyteCiError, UsageError
+from airbyte_ci.outcomes import Outcome
+from airbyte_ci.reports import changes as report
+
+Kind = Literal["working tree", "commit", "branch", "pull request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What was asked for: `branch` is a name, with `{connector}` in it for one of each connector."""
+
+    kind: Kind = "working tree"
+    branch: str = ""
+    labels: tuple[str, ...] = ()
+
+    @property
+    def is_each(self) -> bool:
+        """Whether each connector goes on its own, as soon as it is planned."""
+        return self.kind == "commit" or "{connector}" in self.branch
+
+    @property
+    def is_chained(self) -> bool:
+        """Whether edits of one page build on each other. Branches all begin at the same commit."""
+        return self.kind in ("working tree", "commit") or not self.is_each
+
+
+HERE = Destination()
+
+_OPTIONS = (
+    click.option("--commit", "is_commit", is_flag=True, help="Commit each connector on the current branch."),
+    click.option(
+        "--branch",
+        "branch",
+        is_flag=False,
+        flag_value="",
+        default=None,
+        metavar="[NAME]",
+        help="Commit on a new branch of each connector, the working tree stays as it is. One branch NAME for all, or "
+        "one each with {connector} in NAME.",
+    ),
+    click.option("--pull-request", "is_each", is_flag=True, help="Push a branch and open a pull request of each."),
+    click.option("--one-pull-request", "is_one", is_flag=True, help="Push a branch and open a pull request of all."),
+    click.option("--label", "labels", multiple=True, metavar="NAME", help="A label of pull requests; repeatable."),
+)
+
+
+def options(command: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options, given to the function as `destination`; `command` names the branches."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(
+            *arguments: Any,
+            is_commit: bool,
+            branch: str | None,
+            is_each: bool,
+            is_one: bool,
+            labels: tuple[str, ...],
+            **rest: Any,
+        ) -> Any:
+            name = (command or function.__name__).replace("_", "-")
+            destination = _destination(name, is_commit, branch, is_each, is_one, labels)
+            return function(*arguments, destination=destination, **rest)
+
+        result: Callable[..., Any] = functools.update_wrapper(wrapped, function)
+        for option in reversed(_OPTIONS):
+            result = option(result)
+        return result
+
+    return decorate
+
+
+def _destination(
+    command: str, is_commit: bool, branch: str | None, is_each: bool, is_one: bool, labels: tuple[str, ...]
+) -> Destination:
+    if is_each + is_one + is_commit > 1 or (is_commit and branch is not None):
+        raise UsageError("--commit, --branch, --pull-request and --one-pull-request exclude each other")
+    if labels and not (is_each or is_one):
+        raise UsageError("--label is for pull requests", advice="add --pull-request or --one-pull-request")
+    if is_each and branch and "{connector}" not in branch:
+        raise UsageError(
+            f"a pull request each cannot have one branch {branch!r}",
+            advice="--one-pull-request, or {connector} in the name",
+        )
+    if is_one and branch and "{connector}" in branch:
+        raise UsageError("one pull request has one branch", advice="leave out {connector}, or say --pull-request")
+    if is_commit:
+        return Destination("commit")
+    if is_one:
+        return Destination("pull request", branch or f"airbyte-ci/{command}/all", labels)
+    if is_each:
+        return Destination("pull request", branch or f"airbyte-ci/{command}/{{connector}}", labels)
+    return HERE if branch is None else Destination("branch", branch or f"airbyte-ci/{command}/{{connector}}")
+
+
+class Courier:
+    """Brings the changes of a run to their destination. What cannot be is refused before anything is planned."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        settings: Settings,
+        root: Path,
+        command: str,
+        diffed_branch: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> None:
+        # Imported when used: most runs write the working tree.
+        from airbyte_ci.campaigns.delivery import branches, commits
+
+        self._destination, self._command, self._dry_run = destination, command, dry_run
+        self._together: list[Change] = []
+        self._settled: list[str] = []
+        self._pulls: Any = None
+        self._tips: dict[str, str] = {}
+        commits.refuse_without_identity(root)
+        base = history.fork_point_if_known(root, diffed_branch)
+        if base is None:
+            raise UsageError(f"{root} has no commit to deliver upon", advice="git init and commit, or leave it out")
+        is_pull = destination.kind == "pull request"
+        self._ground = branches.Ground(root, base, history.target_branch(root, diffed_branch) if is_pull else "")
+        if is_pull and not dry_run:
+            self._connect(settings, root)
+
+    def _connect(self, settings: Settings, root: Path) -> None:
+        from airbyte_ci.campaigns.delivery import branches
+        from airbyte_ci.campaigns.delivery.pull_requests import PullRequests
+
+        if settings.offline:
+            raise UsageError("a pull request is opened on GitHub, and --offline was given")
+        repository = github.repository(root, os.environ)
+        if repository is None:
+            raise UsageError(
+                "opening pull requests: the origin remote is no repository on GitHub", advice="set GITHUB_REPOSITORY"
+            )
+        if not repository.token:
+            raise UsageError(f"opening pull requests in {repository} needs a token", advice=f"set {github.TOKENS[0]}")
+        self._tips = branches.remote_tips(root)
+        target = self._ground.target
+        main = self._tips.get(target)
+        if main is None:
+            raise UsageError(f"origin has no branch {target} to merge into", advice="name one with --diffed-branch")
+        # What somebody with a newer main branch delivered begins at a commit that may not be here yet.
+        branches.fetch(root, target, main)
+        self._ground = dataclasses.replace(self._ground, main=main)
+        self._pulls = PullRequests(repository, target)
+
+    def close(self) -> None:
+        if self._pulls is not None:
+            self._pulls.close()
+
+    def settle(self, connector: str) -> None:
+        """This connector has nothing to do any more."""
+        self._settled.append(connector)
+
+    def take(self, change: Change) -> Outcome | None:
+        """Delivers it now, or with the others at the end: None. Raises AirbyteCiError."""
+        if self._dry_run:
+            return self._foretold(change)
+        if not self._destination.is_each:
+            self._together.append(change)
+            return None
+        return self._delivered((change,))[0]
+
+    def rest(self) -> list[Outcome]:
+        """Delivers what was taken and not delivered yet."""
+        if not self._together:
+            return []
+        try:
+            return self._delivered(tuple(self._together))
+        except AirbyteCiError as error:
+            return [
+                Outcome(item.connector, "failed", reason=error.message, advice=error.advice or "")
+                for item in self._together
+            ]
+
+    def _delivered(self, changes: tuple[Change, ...]) -> list[Outcome]:
+        from airbyte_ci.campaigns.delivery import commits, deliver, wording
+
+        if self._destination.kind == "commit":
+            (change,) = changes
+            sha = commits.in_place(self._ground.root, change, wording.message(change))
+            outcome = report.outcome(change)
+            return [_told(outcome, f"committed {sha[:10]}", "git push", {"commit": sha})]
+        name = wording.branch(self._destination.branch, changes[0].connector)
+        parcel = deliver.Parcel(name, self._command, changes, tuple(self._settled))
+        if self._destination.kind == "branch":
+            done = deliver.to_branch(self._ground, parcel)
+            where, following = f"branch {name} {done.done}", f"git push origin {name}"
+        else:
+            labels = self._destination.labels
+            done = deliver.to_pull_request(self._ground, parcel, self._tips.get(name), self._pulls, labels)
+            where, following = f"pull request {done.pull_request} {done.done}: {done.url}", ""
+        facts: dict[str, Any] = {"branch": name, "commit": done.commit, "delivery": done.done}
+        facts |= {"pullRequest": done.pull_request, "pullRequestUrl": done.url} if done.url else {}
+        return [_told(report.outcome(item), where, following, facts) for item in done.changes]
+
+    def _foretold(self, change: Change) -> Outcome:
+        from airbyte_ci.campaigns.delivery import wording
+
+        name = wording.branch(self._destination.branch, change.connector)
+        where = {
+            "commit": "would be committed on the current branch",
+            "branch": f"would be committed on the branch {name}",
+            "pull request": f"would be pushed as {name}, for a pull request into {self._ground.target}",
+        }[self._destination.kind]
+        return _told(report.outcome(change, with_diff=True), where, "", {})
+
+
+def _told(outcome: Outcome, where: str, following: str, facts: dict[str, Any]) -> Outcome:
+    details = (*outcome.details, f"→ {where}")
+    return dataclasses.replace(outcome, details=details, advice=following, facts={**outcome.facts, **facts})
