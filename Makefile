@@ -11,7 +11,7 @@ CLI := $(BIN)/airbyte-ci
 DEMO_TOOLS := mmdebstrap runc slirp4netns iproute2:ip git
 TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm
 
-.PHONY: help install demo base test unit lint chaos fuzz bench lock clean tools-demo tools-test
+.PHONY: help install demo base test unit lint chaos fuzz bench reference lock clean tools-demo tools-test
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,9 @@ fuzz: install ## 10,000 mutated locks and 10,000 mutated files to edit; no trace
 
 bench: install tools-test ## ratios, side by side with the peer, in one run
 	@$(BIN)/python bench/run.py
+
+reference: install ## write docs/reference.md anew, from the help of the commands
+	@$(BIN)/python scripts/reference.py > docs/reference.md
 
 lock: install ## resolve the pinned requirements again; no index host is written
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade \

@@ -21,7 +21,14 @@ from airbyte_ci.oci.reference import Reference
 
 @click.command("check")
 @click.argument("base_image", metavar="FILE|VERSION", required=False)
-@click.option("--connectors", "count", type=click.IntRange(min=0), default=0, help="Build so many of the fleet on it.")
+@click.option(
+    "--connectors",
+    "count",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=0,
+    help="Build so many of the fleet on it.",
+)
 @json_option
 @click.pass_obj
 def check_base_image(settings: Settings, base_image: str | None, count: int, as_json: bool) -> int:

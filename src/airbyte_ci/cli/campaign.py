@@ -41,7 +41,13 @@ class Campaign:
 Planner = Callable[[Connector, Files, Baseline], Change]
 
 _OPTIONS = (
-    click.option("--pull-request-number", "--pr-number", type=click.IntRange(min=1), help="The same as the argument."),
+    click.option(
+        "--pull-request-number",
+        "--pr-number",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="The same as the argument.",
+    ),
     click.option("--dry-run", is_flag=True, help="Print the diff, change nothing."),
     click.option(
         "--plan",

@@ -24,10 +24,12 @@ _FORMATS = ("table", "names", "json", "csv", "gh-matrix", "json-gh-matrix")
 @click.option(
     "--sort", metavar="FIELD", help="Order by a field (version, base.behind, data.ab_internal.ql); -FIELD: down."
 )
-@click.option("--offset", type=click.IntRange(min=0), default=0, help="Leave out so many at the start.")
-@click.option("--limit", type=click.IntRange(min=0), help="Show at most so many.")
+@click.option("--offset", type=click.IntRange(min=0), metavar="N", default=0, help="Leave out so many at the start.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show at most so many.")
 @click.option("--count-by", metavar="FIELD", help="Count the connectors with each value of a field instead.")
-@click.option("--shards", type=click.IntRange(1, listing.MATRIX_LIMIT), help="Spread a matrix over so many jobs.")
+@click.option(
+    "--shards", type=click.IntRange(1, listing.MATRIX_LIMIT), metavar="N", help="Spread a matrix over N jobs."
+)
 @click.option("--assert-none", is_flag=True, help="Fail if any connector is selected: for checks in CI.")
 @with_selection
 def list_connectors(

@@ -79,6 +79,7 @@ _SELECTION = (
     click.option(
         "--concurrency",
         type=click.IntRange(min=1),
+        metavar="N",
         default=None,
         help=f"How many connectors are worked on at a time where that helps (default: {DEFAULT_CONCURRENCY}).",
     ),

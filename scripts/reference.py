@@ -1,0 +1,95 @@
+"""Prints docs/reference.md: every command with its options, from what `--help` is made of (`make reference`)."""
+
+from collections.abc import Iterator
+
+import click
+
+from airbyte_ci.cli.connectors import connectors
+from airbyte_ci.cli.main import cli
+
+HEAD = """\
+# Reference
+
+Every command and option, made from what `--help` is made of; `make reference` writes this page anew, and a test compares it.
+`_` and `-` are the same in the names of commands.
+
+Exit codes: 0 all done, 1 something failed (each is named), 2 wrong usage, 3 a bug of ours, 130 interrupted. Results go to stdout, everything else to stderr.
+"""
+SELECTION = """\
+## Selection
+
+Which connectors are meant. These options stand before the verb or after it. Kinds of filter are AND-ed, values of one kind OR-ed; a filter that matches
+nothing selects nothing; without any, `list` means every connector, and other commands want `--all`. Inside a connector's folder, that connector is meant.
+"""
+
+
+def main() -> None:
+    """The whole page, on stdout."""
+    print("\n".join(_page()))
+
+
+def _page() -> Iterator[str]:
+    context = click.Context(cli, info_name="airbyte-ci")
+    yield HEAD
+    yield "## Global options\n"
+    yield from _options(cli, context, ())
+    shared = _names(connectors)
+    yield SELECTION
+    yield from _options(connectors, context, ())
+    for path, command, child in _commands(cli, context):
+        yield f"## {path}\n"
+        usage = " ".join(command.collect_usage_pieces(child)).replace("[OPTIONS]", "").strip()
+        selects = shared <= _names(command)
+        words = [path.replace("airbyte-ci connectors", "airbyte-ci connectors [SELECTION]") if selects else path]
+        yield f"`{' '.join([*words, usage]).strip()}`\n"
+        yield _text(command.help or "")
+        yield from _options(command, child, shared if selects else ())
+
+
+def _commands(group: click.Group, context: click.Context) -> Iterator[tuple[str, click.Command, click.Context]]:
+    """The commands that do something, each with its whole name."""
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        child = click.Context(command, info_name=name, parent=context)
+        if isinstance(command, click.Group):
+            yield from _commands(command, child)
+        else:
+            yield child.command_path, command, child
+
+
+def _names(command: click.Command) -> set[str]:
+    """The options of a command, by their first spelling."""
+    return {option.opts[0] for option in command.params if isinstance(option, click.Option) and not option.hidden}
+
+
+def _options(command: click.Command, context: click.Context, left_out: set[str] | tuple[()]) -> Iterator[str]:
+    """The table of a command's own options; empty where it has none."""
+    rows = [
+        record
+        for option in command.params
+        if isinstance(option, click.Option) and option.opts[0] not in left_out
+        if (record := option.get_help_record(context))
+    ]
+    if rows:
+        yield "| option | what it does |\n|---|---|"
+        yield from (f"| {_code(names)} | {_cell(told)} |" for names, told in rows)
+        yield ""
+
+
+def _text(help_text: str) -> str:
+    """A docstring as paragraphs, each on a line."""
+    paragraphs = (" ".join(paragraph.split()) for paragraph in help_text.split("\n\n"))
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
+
+
+def _code(names: str) -> str:
+    return f"`{names}`".replace("|", "\\|")
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""The guide for connector developers: every command of it, and what it prints."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import console
+from tests.e2e.conftest import PROJECT
+
+pytestmark = pytest.mark.slow
+PAGE = PROJECT / "docs" / "guide.md"
+
+
+def test_the_guide_is_true(catalogued: Path, home: Path) -> None:
+    """Its commands, one after the other, print what it says. With UPDATE_DOCS set, it is written anew instead."""
+    page, outputs, folder = PAGE.read_text(), [], catalogued
+    for step in console.steps(page):
+        code, output = console.run(step, folder, home)
+        assert code == 0, f"{step.command}\n{output}"
+        if step.command.startswith("cd "):
+            folder = (folder / step.command.removeprefix("cd ")).resolve()
+        outputs.append(output)
+        if not os.environ.get("UPDATE_DOCS"):
+            assert steady(output) == steady(step.output), step.command
+    if os.environ.get("UPDATE_DOCS"):
+        PAGE.write_text(console.rewritten(page, outputs))
+
+
+def steady(text: str) -> str:
+    """Without versions of Debian packages, how many files and bytes they have, and times."""
+    text = re.sub(r"^(  package +\+ \S+) .*$", r"\1", console.same(text), flags=re.MULTILINE)
+    text = re.sub(r"\d+ (that belong|in files)", r"# \1", text)
+    return re.sub(r"^(  ✓ build) .*$", r"\1", text, flags=re.MULTILINE)
