@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -124,6 +125,39 @@ def test_ctrl_c_ends_everything_at_once(tiny: Tiny, store: Store, tmp_path: Path
     finished = tiny.run("connectors", "--all", "build", home=home)
     assert finished.code == 0, finished.out + finished.err
     assert check(Store(home)).damages == ()
+
+
+@pytest.mark.parametrize("moment", [0.02, 0.1, 0.2, 0.25, 0.3, 0.4, 0.6, 1.0])
+def test_ctrl_c_ends_at_any_moment(tiny: Tiny, moment: float) -> None:
+    """While it starts, imports, plans, or is about to start its commands: 130, one line at most, and no waiting."""
+    for name in ("source-tiny", "source-second", "source-third"):
+        folder = tiny.connector(name) if name == "source-tiny" else tiny.add(name)
+        hook = SLOW.format(seconds=600, name=f"{name}{moment}{tiny.folder}")
+        (folder / "build_customization.py").write_text(hook)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "airbyte_ci", "connectors", "--all", "--concurrency=3", "build"],
+        cwd=tiny.folder,
+        env={**os.environ, **tiny.environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with Path(f"/proc/{process.pid}/status").open() as status:
+        while not _catches_interrupts(status):  # Python itself is not yet there to heed it
+            status.seek(0)
+    time.sleep(moment)
+    os.killpg(process.pid, signal.SIGINT)
+    # Its sleepers sleep for ten minutes: what ends before that was ended.
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert "Traceback" not in err and len(err.split("\n✗")) <= 2, err
+
+
+def _catches_interrupts(status: TextIO) -> bool:
+    caught = next((line.split()[1] for line in status if line.startswith("SigCgt:")), "0")
+    return bool(int(caught, 16) & 1 << (signal.SIGINT - 1))
 
 
 def _sleepers() -> int:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from airbyte_ci.build.fingerprint import Fingerprint
 from airbyte_ci.build.job import Order
-from airbyte_ci.cli import workbench
+from airbyte_ci.cli import ending
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError
 from airbyte_ci.oci.store import Store
@@ -46,7 +46,7 @@ def keep(store: Store, connector: Connector, before: str, kind: Kind, good: bool
         connector.image_repository  # noqa: B018  # what has none is known by nothing
     except ConnectorError:
         return
-    if state(connector) == before and not workbench.is_ending():
+    if state(connector) == before and not ending.is_ending():
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         first = summary.partition("\n")[0]
         results.remember(store, connector, inputs, kind, Result(good, first, now))

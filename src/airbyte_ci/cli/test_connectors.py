@@ -11,8 +11,8 @@ import click
 from airbyte_ci.build.job import Order, Tools
 from airbyte_ci.checks.rule import Checked
 from airbyte_ci.cli import check_connectors as checks
+from airbyte_ci.cli import ending, recording, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli import recording, workbench
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
 from airbyte_ci.cli.progress import Progress
@@ -112,7 +112,7 @@ def test_connectors(
         state.read_bytes() if state else None,
         tuple(mount(text) for text in mounts),
         timeout,
-        is_ending=workbench.is_ending,
+        is_ending=ending.is_ending,
     )
     items: list[TrialResult] = []
     with Progress(settings) as progress, workbench.threads() as pool:

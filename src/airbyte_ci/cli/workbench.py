@@ -2,11 +2,10 @@
 
 import contextlib
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, as_completed
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ import click
 
 from airbyte_ci import config
 from airbyte_ci.build.rules import Rules
+from airbyte_ci.cli import ending
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
 from airbyte_ci.errors import UsageError
@@ -29,8 +29,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 # Fetching waits more than it works, and compression releases the interpreter lock.
 _THREADS = 8
-# Set while an error or an interruption ends the work of all threads.
-_ending = threading.Event()
 
 
 def open_store() -> Store:
@@ -135,12 +133,9 @@ class Registry:
 
 @contextlib.contextmanager
 def threads() -> Iterator[Executor]:
-    """A pool that gives up its waiting work when something fails or the person interrupts."""
-    pool = ThreadPoolExecutor(_THREADS)
-    try:
+    """A pool that gives up its work when something fails or the person interrupts."""
+    with ending.pool(_THREADS) as pool:
         yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def side_by_side(items: Sequence[T], work: Callable[[T], R], width: int) -> Iterator[tuple[T, R]]:
@@ -152,32 +147,10 @@ def side_by_side(items: Sequence[T], work: Callable[[T], R], width: int) -> Iter
         for item in items:
             yield item, work(item)
         return
-    pool = ThreadPoolExecutor(width)
-    try:
+    with ending.pool(width) as pool:
         started = {pool.submit(work, item): item for item in items}
         for future in as_completed(started):
             yield started[future], future.result()
-    except BaseException:
-        _ending.set()
-        pool.shutdown(wait=False, cancel_futures=True)
-        _end_children()
-        pool.shutdown(wait=True)
-        _ending.clear()
-        raise
-    pool.shutdown()
-
-
-def is_ending() -> bool:
-    """Whether everything is being ended: what fails now fails for that, and nothing new should begin."""
-    return _ending.is_set()
-
-
-def _end_children() -> None:
-    """Ends every process that was started here: the threads that wait for them then end too."""
-    for task in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError, ValueError):
-            for child in (task / "children").read_text().split():
-                os.kill(int(child), signal.SIGKILL)
 
 
 def say(settings: Settings, text: str = "") -> None:
