@@ -109,7 +109,9 @@ def test_a_plan_that_no_longer_fits_is_refused(tiny: Tiny, store: Store, base: B
     ("text", "arguments", "code", "said"),
     [
         ("{}", (), 1, "it is not a build plan"),
-        ("", ("--base-image=x",), 2, "--from-plan says the platform and the base image itself"),
+        ("", ("--base-image=x", "--compression=zstd"), 2, "leave out --base-image, --compression"),
+        ("", ("--no-bytecode",), 2, "leave out --no-bytecode"),
+        ("", ("--print-plan",), 2, "leave out --print-plan"),
     ],
 )
 def test_a_plan_that_is_none_is_told(

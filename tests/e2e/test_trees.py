@@ -50,6 +50,27 @@ def _version(tiny: Tiny, *arguments: str) -> str:
     return ran.out.partition('"tinydep": "')[2].partition('"')[0]
 
 
+def test_a_folder_has_its_submodules(tiny: Tiny) -> None:
+    """What lies in a repository inside is installed, too; one that is not checked out is an error, not a hole."""
+    tiny.with_tools()
+    inner = tiny.folder.parent / "inner"
+    inner.mkdir()
+    (inner / "__init__.py").write_text("VERSION = '9.0 with its submodule'\n")
+    _committed(inner)
+    library = _project(tiny.folder / "lib", "tinydep", "9.0")
+    add = (*GIT, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner), "lib/tinydep/inner")
+    subprocess.run(add, cwd=tiny.folder, check=True, capture_output=True)
+    (library / "pyproject.toml").write_text(
+        PROJECT.format(name="tinydep", version="9.0", package='tinydep", "tinydep.inner', needs="")
+    )
+    (library / "tinydep/__init__.py").write_text("from tinydep.inner import VERSION as VERSION\n")
+    tiny.require("-e ../../lib\n")
+    assert _version(tiny) == "9.0 with its submodule"
+    subprocess.run([*GIT, "submodule", "deinit", "-f", "--all"], cwd=tiny.folder, check=True, capture_output=True)
+    gone = tiny.build()
+    assert gone.code == 1 and "a submodule that is not checked out" in gone.json["reason"], gone.out
+
+
 def test_a_folder_is_installed_as_it_is_now(tiny: Tiny) -> None:
     """By a requirement or by poetry's lock; an edit is seen, what git ignores is not, and no path of it is inside."""
     tiny.with_tools()

@@ -56,6 +56,7 @@ CHANGES: dict[str, Callable[[Tiny], object]] = {
     "the lock": _edit("connectors/source-tiny/requirements.txt"),
     "the folder that it needs": _edit("lib/tinydep/__init__.py"),
     "a file that its lock includes": _edit("shared.txt"),
+    "what git ignores": lambda tiny: (tiny.folder / ".gitignore").write_text("*.txt\n"),
     "an option": lambda tiny: tiny.env.update(SOURCE_DATE_EPOCH="7"),
 }
 

@@ -11,9 +11,8 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-# Folders that tools fill beside a connector's files, and that no build reads: `build.source` and `python.trees` leave
-# out these and more.
-LEFT_OUT = frozenset({"__pycache__", ".git", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
+from airbyte_ci.connectors import leftovers
+
 # Kernels stamp files by a clock that ticks every 1 to 10 ms; some file systems keep whole seconds or two.
 _GRAIN = 20_000_000
 _COARSE_GRAIN = 2_000_000_000
@@ -59,7 +58,7 @@ def _walk(path: Path | os.DirEntry[str], name: str) -> Iterator[tuple[bytes, int
         with os.scandir(path) as entries:
             inside = sorted(entries, key=lambda entry: entry.name)
         for entry in inside:
-            if entry.name not in LEFT_OUT and not entry.name.endswith(".pyc"):
+            if entry.name not in leftovers.FOLDERS and not entry.name.endswith(".pyc"):
                 yield from _walk(entry, f"{name}/{entry.name}")
 
 

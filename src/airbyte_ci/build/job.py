@@ -169,7 +169,7 @@ def _build(connector: Connector, order: Order, tools: Tools, platform: Platform,
         from airbyte_ci.build import reproduce
 
         tools.say("building again from nothing")
-        reproduce.confirm(connector, planned, built, bench, order.native)
+        reproduce.confirm(connector, planned, built, bench, order.native, is_given=bool(order.plan))
     return built
 
 

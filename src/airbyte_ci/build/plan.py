@@ -21,14 +21,14 @@ from airbyte_ci.container.api import (
 )
 from airbyte_ci.container.hooks import HookRecord
 from airbyte_ci.errors import ImageError, PlanError
-from airbyte_ci.oci import compress, tar
+from airbyte_ci.oci import compress, recompress, tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Platform, canonical_json
 from airbyte_ci.oci.reference import Reference, parse_pinned
 from airbyte_ci.python import bytecode, layers, sdist
 from airbyte_ci.python.environment import Choice
 
-SCHEMA = 2
+SCHEMA = 3
 BASE_NAME = "org.opencontainers.image.base.name"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
 PLAN_DIGEST = "io.airbyte.ci.plan.digest"
@@ -120,7 +120,7 @@ class BuildPlan:
                 "compression": self.shape.compression,
                 "bytecode": self.shape.bytecode,
                 "created": self.shape.created,
-                **formats(),
+                **formats(self.shape.compression),
             },
         }
 
@@ -176,9 +176,9 @@ class BuildPlan:
         }
 
 
-def formats() -> dict[str, Any]:
-    """The versions of everything of ours that shapes bytes."""
-    return {
+def formats(compression: Compression) -> dict[str, Any]:
+    """The versions of everything of ours that shapes bytes, and of what compresses them."""
+    found = {
         "evaluation": evaluate.FORMAT_VERSION,
         "tar": tar.FORMAT_VERSION,
         "compressor": compress.identity(),
@@ -186,6 +186,9 @@ def formats() -> dict[str, Any]:
         "bytecodeFormat": bytecode.FORMAT_VERSION,
         "builds": sdist.identity(),
     }
+    if compression == "zstd":
+        found |= {"recompressor": recompress.identity(), "recompression": recompress.FORMAT_VERSION}
+    return found
 
 
 def _document(text: str | bytes, what: str) -> Mapping[str, Any]:
@@ -197,7 +200,7 @@ def _document(text: str | bytes, what: str) -> Mapping[str, Any]:
     choices = document.get("choices") if isinstance(document, dict) else None
     if not isinstance(choices, dict) or "schema" not in document:
         raise _no_plan(what, "it is another kind of document")
-    others = [name for name, value in formats().items() if choices.get(name) != value]
+    others = [name for name, value in formats(choices.get("compression", "gzip")).items() if choices.get(name) != value]
     if document["schema"] != SCHEMA or others:
         raise PlanError(
             f"reading {what}: it was made by another version of airbyte-ci, with another "

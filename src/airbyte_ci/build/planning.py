@@ -105,8 +105,9 @@ def chosen(connector: Connector, bench: Workbench, under: Ground) -> tuple[Choic
 def _choose(connector: Connector, bench: Workbench, under: Ground) -> tuple[Choice, ...]:
     """What of the lock will be installed, with the framework that was asked for instead of the locked one."""
     lock = selected(connector, bench, under)
-    folders = (item.origin for item in lock.packages if isinstance(item.origin, FromDirectory))
-    bench.folders.update(trees.folder_of(origin, connector.folder) for origin in folders)
+    origins = (item.origin for item in lock.packages if isinstance(item.origin, FromDirectory))
+    for folder in {trees.folder_of(origin, connector.folder) for origin in origins}:
+        bench.folders.update((folder, *trees.ruled_by(folder)))
     bench.folders.update(lockfile.included(connector))
 
     def obtain(package: LockedPackage) -> LockedFile:

@@ -20,8 +20,13 @@ from airbyte_ci.oci.image import LAYER_ZSTD, Descriptor, Image, Platform
 from airbyte_ci.oci.store import Store
 
 
-def confirm(connector: Connector, planned: Planned, built: Built, bench: Workbench, native: Platform) -> None:
-    """Raises ImageError that names the first difference when a second build from nothing gives another image."""
+def confirm(
+    connector: Connector, planned: Planned, built: Built, bench: Workbench, native: Platform, *, is_given: bool
+) -> None:
+    """Raises ImageError that names the first difference when a second build from nothing gives another image.
+
+    A plan that `is_given` is built again; else it is made again, too.
+    """
     with bench.store.scratch() as folder:
         store = Store(folder / "store")
         ground = planned.assembly.ground
@@ -30,7 +35,10 @@ def confirm(connector: Connector, planned: Planned, built: Built, bench: Workben
             _take_over(bench.store, store, base.image, base.address.digest)
         empty = replace(bench, store=store, elsewhere=nowhere)
         plan = planned.plan
-        again = planning.plan(connector, empty, plan.platform, native, str(plan.base))
+        if is_given:
+            again = planning.from_plan(plan, connector, empty, native)
+        else:
+            again = planning.plan(connector, empty, plan.platform, native, str(plan.base))
         second = build.build(again, empty)
         if second.manifest != built.manifest:
             first_image, second_image = bench.store.image(built.digest), store.image(second.digest)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from airbyte_ci.build.base import BaseImage
+from airbyte_ci.connectors import leftovers
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container import users
 from airbyte_ci.container.evaluate import Evaluator
@@ -18,7 +19,7 @@ from airbyte_ci.oci.tar import Entry
 # Where the original put the code; connectors' own texts refer to it.
 CODE = "airbyte/integration_code"
 DEFAULT_MAIN = "main.py"
-LEFT_OUT = frozenset({"__pycache__", ".git", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".DS_Store"})
+LEFT_OUT = leftovers.FOLDERS | {".DS_Store"}
 
 
 def entries(connector: Connector, main_file: str, owner: tuple[int, int] = (0, 0)) -> list[Entry]:

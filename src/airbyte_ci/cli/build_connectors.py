@@ -44,7 +44,7 @@ _LAST_SECOND = 253_402_300_799
     help="oci:DIR, archive:FILE, docker or registry[:PREFIX]; repeatable.",
 )
 @click.option("--no-verify", is_flag=True, help="Do not run `spec` in the built image.")
-@click.option("--compression", type=click.Choice(["gzip", "zstd"]), default="gzip", show_default=True)
+@click.option("--compression", type=click.Choice(["gzip", "zstd"]), help="Of our layers; default: gzip.")
 @click.option("--no-bytecode", is_flag=True, help="Leave byte code to be made at each start.")
 @click.option(
     "--source-date-epoch",
@@ -73,7 +73,7 @@ def build_connectors(
     base_image: str | None,
     outputs: tuple[str, ...],
     no_verify: bool,
-    compression: str,
+    compression: str | None,
     no_bytecode: bool,
     source_date_epoch: int | None,
     print_plan: bool,
@@ -94,14 +94,24 @@ def build_connectors(
         tag,
         tuple(Destination.parse(text) for text in outputs),
         not no_verify,
-        compression,
+        compression or "gzip",
         not no_bytecode,
         _created(source_date_epoch),
         again=check_reproducible,
         show_hook=show_hook,
     )
     if from_plan:
-        asked, order = _planned(from_plan, asked, order, given=bool(platforms or base_image))
+        said = {
+            "-a": platforms,
+            "--base-image": base_image,
+            "--compression": compression,
+            "--no-bytecode": no_bytecode,
+            "--resolve-as-of": resolve_as_of,
+            "--use-local-cdk": local_cdk,
+            "--use-cdk-ref": cdk_reference,
+            "--print-plan": print_plan,
+        }
+        asked, order = _planned(from_plan, asked, order, [option for option, value in said.items() if value])
     fleet = fleets.load_for_change(settings, asked, "build")
     order = replace(
         order,
@@ -143,14 +153,19 @@ def _created(seconds: int | None) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _planned(path: Path, asked: Asked, order: Order, *, given: bool) -> tuple[Asked, Order]:
-    """The selection and the order that a plan's own choices make: it says everything but where the image goes."""
+def _planned(path: Path, asked: Asked, order: Order, given: list[str]) -> tuple[Asked, Order]:
+    """The selection and the order that a plan's own choices make: it says everything but where the image goes.
+
+    `given` are the options that would say it, too.
+    """
     from airbyte_ci.build.plan import BuildPlan
 
     if given:
-        raise UsageError("--from-plan says the platform and the base image itself", advice="leave out -a, --base-image")
+        raise UsageError("--from-plan says itself what is built", advice=f"leave out {', '.join(given)}")
     text = path.read_bytes()
     plan = BuildPlan.parse(text, str(path))
+    if asked.selection.names and plan.name not in asked.selection.names:
+        raise UsageError(f"{path} is the plan of {plan.name}", advice="leave out --name")
     selection = replace(asked.selection, names=(plan.name,))
     shaped = replace(
         order,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from airbyte_ci.connectors import leftovers
 from airbyte_ci.connectors.customization import Customization, ImageFile
 from airbyte_ci.container.api import (
     Content,
@@ -32,7 +33,7 @@ _INSTALL = (
     "export DEBIAN_FRONTEND=noninteractive && apt-get update && "
     "apt-get install --yes --no-install-recommends {names} && rm -rf /var/lib/apt/lists/*"
 )
-_LEFT_OUT = frozenset({"__pycache__", ".git", ".DS_Store"})
+_LEFT_OUT = leftovers.FOLDERS | {".DS_Store"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import sysconfig
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from airbyte_ci.connectors import leftovers
 from airbyte_ci.container import runtime
 from airbyte_ci.container.command import Command, Limits, Mount
 from airbyte_ci.container.runtime import Confinement
@@ -24,7 +25,8 @@ _OURS = "/airbyte-ci"
 _LIBRARIES = ("/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/usr/local/lib")
 _FILES = ("/etc/ld.so.cache",)
 # What a connector's folder may hold that is nobody's business but its developer's.
-_HIDDEN_FOLDERS = ("secrets", ".git", ".venv", ".ssh", ".aws")
+# Nor may a hook read what is not looked at when it is asked whether anything changed.
+_HIDDEN_FOLDERS = ("secrets", ".ssh", ".aws", *sorted(leftovers.FOLDERS))
 _HIDDEN_FILES = (".env", ".netrc", ".pypirc")
 
 

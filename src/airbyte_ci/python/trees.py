@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from airbyte_ci.connectors import git
+from airbyte_ci.connectors import git, leftovers
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
@@ -25,11 +25,11 @@ from airbyte_ci.python.lock import (
     LockedPackage,
 )
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # How a tree's archive is called: nothing on an index can have such a name.
 SUFFIX = ".tree.tar"
 # What tools leave behind never counts, ignored by git or not; the rest only where no git tells what does.
-CACHES = frozenset({"__pycache__", ".git", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
+CACHES = leftovers.FOLDERS
 _LEFT_OUT = CACHES | {".tox", "build", "dist", "node_modules"}
 _GIT_TIMEOUT = 600
 
@@ -78,12 +78,45 @@ def _entries(folder: Path) -> Iterator[Entry]:
             yield Entry(path, mode=0o755 if status.st_mode & stat.S_IXUSR else 0o644, content=disk.read_bytes())
 
 
+def ruled_by(folder: Path) -> list[Path]:
+    """What decides beside a folder's own files which of them count: git's index, and where it learns what to ignore."""
+    answer = git.ask(folder, "rev-parse", "--show-toplevel", "--git-path", "index", "--git-path", "info/exclude")
+    if answer is None or answer.returncode:
+        return []
+    top, *others = (os.fsdecode(line) for line in answer.stdout.splitlines())
+    above = [place for place in folder.resolve().parents if place.is_relative_to(top)]
+    told = git.ask(folder, "config", "--type=path", "core.excludesFile")
+    excludes = os.fsdecode(told.stdout.strip()) if told and not told.returncode else "~/.config/git/ignore"
+    return [
+        *(place / ".gitignore" for place in above),
+        *(folder / name for name in others),
+        Path(excludes).expanduser(),
+    ]
+
+
 def _listed(folder: Path) -> list[str]:
     answer = git.ask(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
     if answer is None or answer.returncode:
         return []
     names = [os.fsdecode(name) for name in answer.stdout.split(b"\0") if name]
-    return [name for name in names if not name.endswith(".pyc") and CACHES.isdisjoint(name.split("/"))]
+    counted = [name for name in names if not name.endswith(".pyc") and CACHES.isdisjoint(name.split("/"))]
+    found = []
+    for name in counted:
+        if (folder / name).is_dir() and not (folder / name).is_symlink():
+            found += [f"{name.rstrip('/')}/{inner}" for inner in _of_submodule(folder / name)]
+        else:
+            found.append(name)
+    return found
+
+
+def _of_submodule(folder: Path) -> list[str]:
+    """Of a repository in the repository git names just the folder."""
+    if not (folder / ".git").exists():
+        raise PackageError(
+            f"reading the folder {folder}: it is a submodule that is not checked out",
+            advice="git submodule update --init --recursive",
+        )
+    return _listed(folder)
 
 
 def _walked(folder: Path) -> list[str]:
@@ -133,6 +166,8 @@ def _check_out(origin: FromGit, target: Path, name: str) -> None:
             everything = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
             said = _git(target, "fetch", "--quiet", "--", origin.url, *everything)
         said = said or _git(target, "checkout", "--quiet", "--detach", origin.commit)
+    if not said and (target / ".gitmodules").exists():
+        said = _git(target, "submodule", "--quiet", "update", "--init", "--recursive")
     if said:
         raise PackageError(
             f"fetching {name} from {origin}: {said}",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from airbyte_ci.build import source
-from airbyte_ci.build.fingerprint import LEFT_OUT
+from airbyte_ci.connectors import leftovers
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container import sandbox
 from airbyte_ci.container.sandbox import Command, Finished, Mount, Network
@@ -92,7 +92,7 @@ class Place:
         """
         own = {main, connector.package}
         self._folder(upper, PurePosixPath(source.CODE))
-        for item in _files(connector.folder, LEFT_OUT | {secrets.FOLDER}):
+        for item in _files(connector.folder, leftovers.FOLDERS | {secrets.FOLDER}):
             relative = item.relative_to(connector.folder)
             if not own.intersection((relative.as_posix(), relative.parts[0])):
                 place = PurePosixPath(source.CODE) / relative
