@@ -14,6 +14,7 @@ from airbyte_ci.container.api import AddLayer, Operation, SetLabel, SetVariable
 from airbyte_ci.container.api.operations import Content
 from airbyte_ci.container.hooks import HookRecord
 from airbyte_ci.errors import PlanError
+from airbyte_ci.oci import recompress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Platform, canonical_json
 from airbyte_ci.oci.reference import parse_pinned
