@@ -10,7 +10,7 @@ import yaml
 
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.campaigns import carry_over, customization_draft, dockerfile
-from airbyte_ci.campaigns.carried import CarriedOver, Surroundings
+from airbyte_ci.campaigns.carried import CarriedOver, Step, Surroundings
 from airbyte_ci.connectors import customization
 
 BASE = catalogue.shipped().of("docker.io/airbyte/python-connector-base")
@@ -74,6 +74,8 @@ FROM = "FROM python:3.9-slim\nWORKDIR /airbyte/integration_code\n"
         ),
         ("COPY --chmod=755 tools/run.sh /usr/bin/", ("file /usr/bin/run.sh",)),
         ("COPY conf /conf/", ("file /conf",)),
+        ("COPY <<E /etc/a\nk=v\nE", ("file /etc/a",)),
+        ("COPY <<'E' <<F /etc/\n$k\nE\nF", ("file /etc/E", "file /etc/F")),
         ("USER 1000:1000", ("USER 1000:1000",)),
         ("USER me\nUSER root", ()),
         ("WORKDIR ../other", ("WORKDIR /airbyte/other",)),
@@ -97,6 +99,10 @@ def test_what_can_be_declared(text: str, declared: tuple[str, ...]) -> None:
         ("RUN curl -o /usr/bin/x https://x.example", '.with_exec(["curl", "-o", "/usr/bin/x", "https://x.example"])'),
         ("RUN curl https://x.example | sh", '.with_exec(["sh", "-c", "curl https://x.example | sh"])'),
         ("RUN echo $HOME 'a b' > /x", """.with_exec(["sh", "-c", "echo $HOME 'a b' > /x"])"""),
+        ("RUN a || b", '.with_exec(["sh", "-c", "a || b"])'),
+        ("RUN <<E\na\nb\nE", '.with_exec(["sh", "-c", "a\\nb"])'),
+        ("ARG V='1 2'\nRUN a $V", """.with_exec(["sh", "-c", "export V='1 2'\\na $V"])"""),
+        ('RUN ["a", "$b"]', '.with_exec(["a", "$b"])'),
         ('LABEL com.acme.team="a b"', '.with_label("com.acme.team", "a b")'),
         ('ENTRYPOINT ["/bin/run", "it"]', '.with_entrypoint(["/bin/run", "it"])'),
         ('ENTRYPOINT ["python", "main_dev.py"]', 'MAIN_FILE_NAME = "main_dev.py"'),
@@ -114,7 +120,7 @@ def test_what_needs_a_module(text: str, coded: str) -> None:
 def test_a_command_after_the_packages_runs_after_them() -> None:
     """What may need the connector's own packages is drafted for after their installation; what comes before, before."""
     found = decided(FROM + "RUN setup-a\nCOPY setup.py ./\nRUN pip install .\nRUN setup-b\n")
-    assert (found.before, found.after) == ((("setup-a",),), (("setup-b",),))
+    assert (found.before, found.after) == ((Step(("setup-a",)),), (Step(("setup-b",)),))
     module = customization_draft.module(found)
     assert module.index("pre_connector_install") < module.index("setup-a") < module.index("post_connector_install")
 
@@ -126,6 +132,9 @@ def test_a_command_after_the_packages_runs_after_them() -> None:
         ("COPY secret.txt /x", "COPY secret.txt /x"),
         ("ADD https://x.example/y /y", "ADD https://x.example/y /y"),
         ("COPY --from=nginx /etc/nginx /etc/nginx", "COPY --from=nginx /etc/nginx /etc/nginx"),
+        ("COPY <<E /etc/a\n$k\nE", "COPY <<E /etc/a: "),
+        ("RUN a; pip install .", "RUN a; pip install .: it installs the connector"),
+        ("RUN apt-get install $X", "system package $X"),
         ("COPY --chown=me ca.pem /x", "COPY --chown=me"),
         ("ENV PATH=/opt/bin:$PATH", "ENV PATH"),
         ("EXPOSE 80", "EXPOSE 80"),
@@ -155,7 +164,7 @@ def test_what_later_bases_have(version: str, packages: tuple[str, ...]) -> None:
 def test_language_data_that_the_base_has() -> None:
     """NLTK's data is drafted as a command, or settled where the base has it."""
     text = FROM + "RUN pip install .\nRUN python -c \"import nltk; nltk.download('punkt')\"\n"
-    assert decided(text).after == (("python", "-c", "import nltk; nltk.download('punkt')"),)
+    assert decided(text).after == (Step(("python", "-c", "import nltk; nltk.download('punkt')")),)
     assert decided(text, "1.2.0").settled == ("NLTK data: the base has it",)
 
 
@@ -177,3 +186,45 @@ def test_the_user_of_the_base_is_given() -> None:
     """A USER that is the base's own needs nothing."""
     assert not decided(FROM + "USER airbyte", "4.0.2").customization
     assert decided(FROM + "USER airbyte").customization.user == "airbyte"
+
+
+def chain(text: str, version: str, hook: str) -> list[str]:
+    """The calls of a hook in the drafted module."""
+    lines = customization_draft.module(decided(text, version)).partition(f"async def {hook}")[2].splitlines()
+    calls = [line.strip() for line in lines]
+    return calls[3 : calls.index(")")]
+
+
+def test_commands_are_run_by_who_ran_them() -> None:
+    """On a base that runs as somebody else, root's commands are root's, and the image still runs as its user."""
+    text = FROM + "RUN a x\nUSER me\nRUN b x\nUSER root\nRUN pip install .\nWORKDIR /w\nRUN c x\nUSER me\n"
+    a, b, c = (f'.with_exec(["{name}", "x"])' for name in "abc")
+    me, root, airbyte = (f'.with_user("{name}")' for name in ("me", "root", "airbyte"))
+    assert chain(text, "1.1.0", "pre") == [a, me, b, root]
+    assert chain(text, "4.0.2", "pre") == [root, a, me, b, airbyte]
+    assert chain(text, "1.1.0", "post") == ['.with_workdir("/w")', c, me]
+    assert chain(text, "4.0.2", "post") == [root, '.with_workdir("/w")', c, me]
+
+
+def test_another_user_than_before_is_told() -> None:
+    """An image that ran as root and whose base does not is told of."""
+    assert "user root → airbyte" in decided(FROM, "4.0.2").settled
+    assert "user root → airbyte" not in decided(FROM + "USER me", "4.0.2").settled
+    assert decided(FROM).settled == ()
+
+
+def test_the_user_comes_after_the_commands() -> None:
+    """User and folder, which a declaration would set before the module's commands, are set at the end of these."""
+    found = decided(FROM + "RUN pip install . && groupadd me\nUSER me\nWORKDIR /w\n")
+    assert (found.declared(), found.coded()) == ((), ("RUN groupadd me", "USER me", "WORKDIR /w"))
+    text = "RUN pip install . && groupadd me\nUSER me\nWORKDIR /w\n"
+    assert chain(FROM + text, "1.1.0", "post") == [
+        '.with_exec(["groupadd", "me"])',
+        '.with_user("me")',
+        '.with_workdir("/w")',
+    ]
+
+
+def test_a_variable_that_a_command_uses_is_kept() -> None:
+    """One of ENV that a drafted command needs is declared, though nothing but the Dockerfile speaks of it."""
+    assert decided(FROM + "ENV V=1\nRUN a $V").customization.env == {"V": "1"}

@@ -56,7 +56,9 @@ def test_the_final_image_and_what_is_aside() -> None:
         ("RUN a && \\\n    # why\n    b\n", ["a &&     b"]),
         ("RUN a \\\n\n  b\nRUN c\n", ["a   b", "c"]),
         ("RUN a \\\n", ["a"]),
-        ("RUN <<EOF\necho FROM x\nENV a=b\nEOF\nRUN c\n", ["<<EOF \\necho FROM x \\nENV a=b \\nEOF", "c"]),
+        ("RUN <<EOF\necho FROM x\nENV a=b\nEOF\nRUN c\n", ["<<EOF\necho FROM x\nENV a=b\nEOF", "c"]),
+        ("RUN a && \\\n  cat <<-'E' > /x\n\t# y\n\tE\nRUN c\n", ["a &&   cat <<-'E' > /x\n\t# y\n\tE", "c"]),
+        ('RUN cat <<< "E"\nRUN E\n', ['cat <<< "E"', "E"]),
         ("RUN a\r\nRUN b\r\n", ["a", "b"]),
         ("# escape=`\nFROM z\nRUN a `\n b\n", ["a  b"]),
     ],
@@ -113,10 +115,34 @@ def test_names_and_values(value: str, pairs: list[tuple[str, str]]) -> None:
         ("for i in a b; do echo $i; done", [("other", "for i in a b; do echo $i; done")]),
         ("echo 'unclosed", [("other", "echo 'unclosed")]),
         ("apt-get update", []),
+        ("a && apt-get install -y b && c", [("other", "a"), ("packages", "b"), ("other", "c")]),
+        ("A=1 a", [("other", "A=1 a")]),
+        ("A=1; a $A", [("other", "A=1; a $A")]),
+        ("a || b", [("other", "a || b")]),
+        ("a || true", [("other", "a || true")]),
+        ("apt-get install -y a || true && b", [("packages", "a"), ("other", "b")]),
+        ("apt-get install -y a || apt-get install -y b", [("other", None)]),
+        ("a; b", [("other", "a; b")]),
+        ("set -ex; a; b", [("other", "a"), ("other", "b")]),
+        ("(a; b)", [("other", "(a; b)")]),
+        ("a &", [("other", "a &")]),
+        ("a '$b'", [("other", "a '$b'")]),
+        ("a ';' b", [("other", "a ; b")]),
+        ("cd /x && pip install .", [("install", None)]),
+        ("cd /x && pip install . && a", [("by_hand", None)]),
+        ("apk add git | tee /x", [("by_hand", None)]),
+        ("<<E\nset -e\na\nb\nE", [("other", "a"), ("other", "b")]),
+        ("<<E\na\nb\nE", [("other", "a\nb")]),
+        ("<<E\n#!/bin/x -y\na\nE", [("other", "/bin/x -y <<E\n#!/bin/x -y\na\nE")]),
+        ("cat <<E > /x\na\nE", [("other", "cat <<E > /x\na\nE")]),
+        ('["sh", "-c", "a; b"]', [("other", "sh -c a; b")]),
     ],
 )
 def test_what_a_run_does(text: str, expected: list[tuple[str, str | None]]) -> None:
-    """Packages without versions and options, Python packages, the connector itself; the rest as it is written."""
+    """Packages without versions and options, Python packages, the connector itself; the rest as it is written.
+
+    All of it is one command where its commands would not do the same one by one.
+    """
     found = commands(text)
     assert [kind for kind, _ in found] == [kind for kind, _ in expected]
     assert all(words in (None, said) for (_, said), (_, words) in zip(found, expected, strict=True))

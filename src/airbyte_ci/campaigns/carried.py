@@ -6,22 +6,39 @@ from typing import Literal
 
 from airbyte_ci.connectors.customization import Customization
 
+ROOT = "root"
+# Where the code is, and where images start.
+CODE = "/airbyte/integration_code"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A command, who ran it and in which folder (None: the usual one); one word is a text for the shell."""
+
+    words: tuple[str, ...]
+    user: str = ROOT
+    workdir: str | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class CarriedOver:
     """What becomes of a Dockerfile.
 
-    Commands (each a list of words) `before` and `after` the connector is installed, and what follows, need a module.
+    Steps `before` and `after` the connector is installed, and what follows up to `workdir`, need a module.
+    `base_user` is who the base image runs as. `user` and `workdir` are those at the end, where steps come before them.
     `settled` is what needs nothing, with the reason; `lost` is what cannot be carried, in words for
     the person who has to look at it.
     """
 
     customization: Customization
-    before: tuple[tuple[str, ...], ...] = ()
-    after: tuple[tuple[str, ...], ...] = ()
+    before: tuple[Step, ...] = ()
+    after: tuple[Step, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     entrypoint: tuple[str, ...] = ()
     main_file: str | None = None
+    user: str | None = None
+    workdir: str | None = None
+    base_user: str = ROOT
     settled: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
 
@@ -38,10 +55,12 @@ class CarriedOver:
 
     def coded(self) -> tuple[str, ...]:
         """What the module carries, in words."""
-        words = [f"RUN {shortened(' '.join(command))}" for command in (*self.before, *self.after)]
+        words = [f"RUN {shortened(' '.join(step.words))}" for step in (*self.before, *self.after)]
         words += [f"LABEL {name}" for name in self.labels]
         words += [f"ENTRYPOINT {' '.join(self.entrypoint)}"] if self.entrypoint else []
         words += [f"main file {self.main_file}"] if self.main_file else []
+        words += [f"USER {self.user}"] if self.user else []
+        words += [f"WORKDIR {self.workdir}"] if self.workdir else []
         return tuple(words)
 
 

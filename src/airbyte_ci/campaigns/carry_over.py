@@ -4,18 +4,19 @@ It decides from the instructions and from what the connector's folder holds; it 
 """
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion
-from airbyte_ci.campaigns import shell_commands, system_packages
-from airbyte_ci.campaigns.carried import CarriedOver, Surroundings, shortened
+from airbyte_ci.campaigns import heredoc, shell_commands, system_packages
+from airbyte_ci.campaigns.carried import CODE, ROOT, CarriedOver, Step, Surroundings, shortened
 from airbyte_ci.campaigns.dockerfile import Dockerfile, Instruction, Stage, substituted
+from airbyte_ci.campaigns.heredoc import Heredoc
 from airbyte_ci.campaigns.shell_commands import Command
 from airbyte_ci.connectors import customization
 from airbyte_ci.connectors.customization import Customization, ImageFile
 
-CODE = "/airbyte/integration_code"
 _ENTRYPOINT = "AIRBYTE_ENTRYPOINT"
 _OWN_LABELS = ("io.airbyte.version", "io.airbyte.name", "maintainer")
 # What the build installs or copies itself; the rest of the folder has never been in an image.
@@ -27,6 +28,7 @@ _BUILD_FILES = frozenset(
 )
 _NOT_KNOWN = ("EXPOSE", "VOLUME", "HEALTHCHECK", "STOPSIGNAL", "SHELL", "ONBUILD", "CMD")
 _SITE_PACKAGES = re.compile(r"/(install|usr/local)(/.*)?|.*/(site|dist)-packages(/.*)?|/root/\.(local|cache)(/.*)?")
+_USED = re.compile(r"\$\{?([A-Za-z_]\w*)")
 _NLTK = re.compile(r"nltk\.download|nltk\.downloader")
 
 
@@ -43,8 +45,9 @@ class _Ledger:
         self.system: dict[str, None] = {}
         self.building: dict[str, None] = {}
         self.files: dict[str, ImageFile] = {}
-        self.before: list[tuple[str, ...]] = []
-        self.after: list[tuple[str, ...]] = []
+        self.before: list[Step] = []
+        self.after: list[Step] = []
+        self.in_steps: set[str] = set()
         self.is_installed = False
         self.labels: dict[str, str] = {}
         self.entrypoint: list[str] = []
@@ -74,20 +77,28 @@ def decide(dockerfile: Dockerfile, base: BaseImageVersion, surroundings: Surroun
     if user and not customization.USER.fullmatch(user):
         ledger.lose(f"USER {user}")
         user = None
+    if ledger.user is None and ledger.base.user != ROOT:
+        ledger.settle(f"user {ROOT} → {ledger.base.user}")
+    workdir = _unusual(ledger.workdir)
+    # A declaration takes effect before the module's steps, which were there before it.
+    in_module = bool(ledger.after)
     return CarriedOver(
         Customization(
             tuple(sorted(ledger.system)),
             tuple(sorted(ledger.building)),
             env,
             ledger.files,
-            user,
-            ledger.workdir if ledger.workdir not in ("/", CODE) else None,
+            None if in_module else user,
+            None if in_module else workdir,
         ),
         tuple(ledger.before),
         tuple(ledger.after),
         ledger.labels,
         () if main_file is not None or _is_usual(ledger.entrypoint) else tuple(ledger.entrypoint),
         main_file if main_file != "main.py" else None,
+        user if in_module else None,
+        workdir if in_module else None,
+        base.user,
         tuple(ledger.settled),
         tuple(ledger.lost),
     )
@@ -118,7 +129,7 @@ def _aside(ledger: _Ledger, stage: Stage) -> None:
                         _packages(ledger, command, only_building=True)
                     case "python":
                         _python_packages(ledger, command)
-                    case "other":
+                    case "other" | "by_hand":
                         ledger.lose(f"RUN {shortened(command.text)} (in the stage {stage.name or 'without a name'})")
 
 
@@ -166,8 +177,23 @@ def _run(ledger: _Ledger, command: Command) -> None:
         case "other" if _NLTK.search(command.text) and system_packages.has_nltk_data(ledger.base):
             ledger.settle("NLTK data: the base has it")
         case "other":
+            step = Step(_with_arguments(ledger, command), ledger.user or ROOT, _unusual(ledger.workdir))
             # A command that comes after the Python packages may need them.
-            (ledger.after if ledger.is_installed else ledger.before).append(command.words)
+            (ledger.after if ledger.is_installed else ledger.before).append(step)
+        case "by_hand":
+            ledger.is_installed = True
+            ledger.lose(f"RUN {shortened(command.text)}: {command.reason}")
+
+
+def _with_arguments(ledger: _Ledger, command: Command) -> tuple[str, ...]:
+    """The words; a text for the shell sets the ARGs that it uses, which are no variables of the image."""
+    if len(command.words) > 1:
+        return command.words
+    (text,) = command.words
+    used = [name for name in dict.fromkeys(_USED.findall(text)) if ledger.known.get(name)]
+    ledger.in_steps.update(used)
+    arguments = (name for name in used if name not in ledger.env)
+    return ("".join(f"export {name}={shlex.quote(ledger.known[name])}\n" for name in arguments) + text,)
 
 
 def _packages(ledger: _Ledger, command: Command, *, only_building: bool) -> None:
@@ -176,7 +202,12 @@ def _packages(ledger: _Ledger, command: Command, *, only_building: bool) -> None
     if alpine and compilers:
         # On musl nearly everything had to be compiled; for glibc there are wheels.
         ledger.settle(f"compilers for Alpine ({', '.join(compilers)}): Debian's wheels need none")
-    for name in command.words:
+    for pinned in command.pinned:
+        ledger.settle(f"{pinned} without its version, which is that distribution's")
+    unread = [word for text in command.unread for word in substituted(text, ledger.known).split()]
+    if command.unread and not unread:
+        ledger.lose(f"system package {' '.join(command.unread)}")
+    for name in (*command.words, *unread):
         debian = system_packages.on_debian(name) if alpine else name
         if not debian or system_packages.is_given(debian, ledger.base) or (alpine and name in compilers):
             continue
@@ -201,6 +232,10 @@ def _python_packages(ledger: _Ledger, command: Command) -> None:
 
 def _copy(ledger: _Ledger, instruction: Instruction) -> None:
     flags, _ = instruction.flags()
+    head, documents = heredoc.read(instruction.value)
+    if documents:
+        _written(ledger, instruction, head, documents, flags)
+        return
     words = _copied(instruction, ledger.known)
     if len(words) < 2:
         ledger.lose(str(instruction))
@@ -213,9 +248,30 @@ def _copy(ledger: _Ledger, instruction: Instruction) -> None:
             ledger.lose(f"COPY --from={flags['from']} {' '.join(taken)} {target}")
         return
     for source in sources:
-        _copied_file(ledger, instruction, source, target, single=len(sources) == 1, mode=flags.get("chmod"))
+        _copied_file(ledger, instruction, source, target, single=len(sources) == 1, mode=_mode(flags))
     if "chown" in flags and any(not _is_usual_file(ledger, source) for source in sources):
         ledger.lose(f"COPY --chown={flags['chown']}: files belong to root")
+
+
+def _written(
+    ledger: _Ledger, instruction: Instruction, head: str, documents: tuple[Heredoc, ...], flags: Mapping[str, str]
+) -> None:
+    """Files whose lines stand in the Dockerfile."""
+    target = heredoc.without(Instruction(instruction.name, head, instruction.line).flags()[1])
+    place = _joined(ledger.workdir, substituted(target, ledger.known))
+    into = target.endswith("/") or len(documents) > 1
+    expanded = any("$" in document.text and not document.is_literal for document in documents)
+    if not target or " " in target or "chown" in flags or expanded:
+        ledger.lose(f"{instruction}: its lines belong into a file of the connector")
+        return
+    for document in documents:
+        path = _joined(place, document.name) if into else place
+        ledger.files[path] = ImageFile(content=document.text, mode=_mode(flags))
+
+
+def _mode(flags: Mapping[str, str]) -> str | None:
+    mode = flags.get("chmod")
+    return mode if mode and re.fullmatch(r"0?[0-7]{3}", mode) else None
 
 
 def _copied(instruction: Instruction, known: Mapping[str, str]) -> list[str]:
@@ -238,8 +294,7 @@ def _copied_file(
     place = _joined(ledger.workdir, target)
     # Docker copies what is in a folder, and a file into a folder under its own name.
     path = place if kind == "folder" or not into else _joined(place, PurePosixPath(plain).name)
-    valid_mode = mode if mode and re.fullmatch(r"0?[0-7]{3}", mode) else None
-    ledger.files[path] = ImageFile(source=plain, mode=valid_mode)
+    ledger.files[path] = ImageFile(source=plain, mode=mode)
 
 
 def _is_usual_file(ledger: _Ledger, source: str) -> bool:
@@ -259,7 +314,11 @@ def _needed_variables(ledger: _Ledger) -> dict[str, str]:
         if name == _ENTRYPOINT:
             if value and not _is_usual(value.split()) and value.split() != ledger.entrypoint:
                 ledger.lose(f"ENV {name} {value}: the build sets it")
-        elif _is_used_in_dockerfile(ledger.dockerfile, name) and not ledger.surroundings.mentions(name):
+        elif (
+            name not in ledger.in_steps
+            and _is_used_in_dockerfile(ledger.dockerfile, name)
+            and not ledger.surroundings.mentions(name)
+        ):
             ledger.settle(f"ENV {name}: only the Dockerfile used it")
         elif name == "PATH":
             ledger.lose(f"ENV {name} {value}: it would replace the base's")
@@ -290,6 +349,10 @@ def _main_file(ledger: _Ledger) -> str | None:
 
 def _is_usual(words: list[str]) -> bool:
     return not words or (len(words) == 2 and words[0] in ("python", "python3") and words[1] == f"{CODE}/main.py")
+
+
+def _unusual(workdir: str) -> str | None:
+    return workdir if workdir not in ("/", CODE) else None
 
 
 def _joined(folder: str, path: str) -> str:

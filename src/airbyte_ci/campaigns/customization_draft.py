@@ -2,7 +2,7 @@
 
 import yaml
 
-from airbyte_ci.campaigns.carried import CarriedOver
+from airbyte_ci.campaigns.carried import CODE, CarriedOver, Step
 from airbyte_ci.connectors.customization import Customization
 
 _HEADER = """\
@@ -30,19 +30,39 @@ def declaration(customization: Customization) -> str:
 
 
 def module(carried: CarriedOver) -> str:
-    """build_customization.py: commands before the connector is installed, labels and the entry point after it."""
+    """build_customization.py: commands before the connector is installed, and all that comes after that."""
     text = _MODULE
     if carried.main_file:
         text += f"\nMAIN_FILE_NAME = {_quoted(carried.main_file)}\n"
     if carried.before:
-        text += _hook("pre_connector_install", "base_image_container", [_exec(command) for command in carried.before])
-    after = [_exec(command) for command in carried.after]
+        steps = _steps(carried.before, carried.base_user, carried.base_user, None)
+        text += _hook("pre_connector_install", "base_image_container", steps)
+    at_first = carried.customization.user or carried.base_user
+    after = _steps(carried.after, at_first, carried.user or at_first, carried.workdir)
     after += [f".with_label({_quoted(name)}, {_quoted(value)})" for name, value in carried.labels.items()]
     if carried.entrypoint:
         after.append(f".with_entrypoint([{', '.join(map(_quoted, carried.entrypoint))}])")
     if after:
         text += _hook("post_connector_install", "connector_container", after)
     return text
+
+
+def _steps(steps: tuple[Step, ...], user: str, last_user: str, last_workdir: str | None) -> list[str]:
+    """The steps, each run by who ran it and where.
+
+    `user` is who the container begins with, `last_user` who it ends with; a folder of None is that of the code.
+    """
+    calls: list[str] = []
+    workdir: str | None = None
+    for step in (*steps, None):
+        next_user, next_workdir = (step.user, step.workdir) if step else (last_user, last_workdir)
+        if next_user != user:
+            calls.append(f".with_user({_quoted(next_user)})")
+        if next_workdir != workdir:
+            calls.append(f".with_workdir({_quoted(next_workdir or CODE)})")
+        user, workdir = next_user, next_workdir
+        calls += [_exec(step)] if step else []
+    return calls
 
 
 def _hook(name: str, argument: str, steps: list[str]) -> str:
@@ -52,24 +72,11 @@ def _hook(name: str, argument: str, steps: list[str]) -> str:
     )
 
 
-def _exec(command: tuple[str, ...]) -> str:
-    return f".with_exec([{', '.join(map(_quoted, _words(command)))}])"
-
-
-def _words(command: tuple[str, ...]) -> tuple[str, ...]:
-    """One word is a text for the shell: a whole RUN that could not be taken apart."""
-    shell = len(command) == 1 or any(set(word) & set("$*?<>~") for word in command)
-    return ("sh", "-c", _joined(command)) if shell else command
-
-
-def _joined(command: tuple[str, ...]) -> str:
-    import re
-    import shlex
-
-    if len(command) == 1:
-        return command[0]
-    # What the shell was to expand stays bare; all else is quoted again.
-    return " ".join(word if re.fullmatch(r"[\w$*?<>~./{}:=,+-]+", word) else shlex.quote(word) for word in command)
+def _exec(step: Step) -> str:
+    words = step.words
+    if len(words) == 1:
+        words = ("sh", "-c", words[0])
+    return f".with_exec([{', '.join(map(_quoted, words))}])"
 
 
 def _quoted(text: str) -> str:

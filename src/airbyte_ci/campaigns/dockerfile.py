@@ -7,22 +7,25 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from airbyte_ci.campaigns import heredoc
+from airbyte_ci.campaigns.heredoc import Heredoc
 from airbyte_ci.errors import EditRefused
 
 _PYTHON = re.compile(r"(?:^|/)python:(?P<version>\d+\.\d+)")
-_HEREDOC = re.compile(r"<<-?\s*(?P<quote>[\"']?)(?P<end>[A-Za-z_]\w*)(?P=quote)")
+# Stands for a line's end in a here-document while the parser, which knows none, has the text.
+_LINE_END = "\ue000"
 
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One instruction, its name in capitals, its lines joined; `line` counts from 1."""
+    """One instruction, its name in capitals, its lines joined but those of here-documents; `line` counts from 1."""
 
     name: str
     value: str
     line: int
 
     def __str__(self) -> str:
-        return f"{self.name} {self.value}"
+        return f"{self.name} {self.value}".partition("\n")[0]
 
     def flags(self) -> tuple[dict[str, str], str]:
         """`--from=builder a b` as its flags and the rest."""
@@ -140,7 +143,9 @@ def _instructions(text: str) -> Iterator[Instruction]:
     structure = DockerfileParser(fileobj=io.BytesIO(content)).structure  # type: ignore[arg-type]
     for item in structure:
         if item["instruction"] != "COMMENT":
-            yield Instruction(item["instruction"], item["value"].strip(), item["startline"] + 1)
+            yield Instruction(
+                item["instruction"], item["value"].strip().replace(_LINE_END, "\n"), item["startline"] + 1
+            )
 
 
 def _prepared(text: str) -> list[str]:
@@ -150,18 +155,22 @@ def _prepared(text: str) -> list[str]:
     the lines of a here-document for instructions: these are put behind the instruction, on one line.
     """
     lines: list[str] = []
-    end = ""
+    waiting: list[Heredoc] = []
+    goes_on = may_have = False
     for line in text.replace("\r\n", "\n").split("\n"):
-        if end:
-            lines[-1] = f"{lines[-1].rstrip()} \\n{line.strip()}\n"
-            end = "" if line.strip() == end else end
+        if waiting:
+            lines[-1] = f"{lines[-1][:-1]}{_LINE_END}{line}\n"
+            if waiting[0].ends(line):
+                waiting.pop(0)
             continue
-        goes_on = bool(lines) and lines[-1].rstrip().endswith("\\")
         if goes_on and not line.strip():
             continue
         lines.append(f"{line}\n")
-        if (found := _HEREDOC.search(line)) and re.match(r"\s*(RUN|COPY|ADD)\b", line, re.IGNORECASE):
-            end = found["end"]
+        if re.match(r"\s*#", line):
+            continue  # also between the lines of an instruction
+        may_have = may_have if goes_on else bool(re.match(r"\s*(RUN|COPY|ADD)\b", line, re.IGNORECASE))
+        goes_on = line.rstrip().endswith("\\")
+        waiting = heredoc.begun(line) if may_have else []
     if lines:
         lines[-1] = lines[-1].rstrip().rstrip("\\") + "\n"
     return lines

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from airbyte_ci.campaigns import heredoc
+from airbyte_ci.campaigns.carried import CODE
 from airbyte_ci.campaigns.dockerfile import Instruction
 
-Kind = Literal["packages", "python", "install", "nothing", "other"]
+Kind = Literal["packages", "python", "install", "nothing", "other", "by_hand"]
 
 _SYSTEM = {
     "apt-get": "install",
@@ -43,20 +45,44 @@ _WITH_VALUE = {
 _CACHES = ("/var/lib/apt", "/var/cache", "/root/.cache", "/tmp", "/var/tmp", "/root/.npm")
 _OWN_TOOLS = re.compile(r"(pip|setuptools|wheel|poetry|uv|pipenv)(\[[\w,]*\])?([=<>~!].*)?")
 _OWN_FILES = (".", "./", ".[main]", "./.")
+# What needs a shell where it stands in a command, in whatever quotes.
+_SHELL = re.compile(r"[$*?\[\]{}<>~`!^]|^\s*[A-Za-z_]\w*=")
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
+# These change what the commands after them do, and leave nothing.
+_SETTINGS = frozenset(("cd", "export", "unset", "umask", "ulimit", "shopt", "alias", "trap", "source", ".", "pushd"))
 # More than this module understands: the whole instruction is told as it stands.
-_HARD = re.compile(r"\$\(|`|<<|\b(?:if|for|while|case|until|function)\b|\{\s")
-# `2>&1` is no end of a command.
-_MERGED = re.compile(r"\s\d?>&\d")
-_CODE = "/airbyte/integration_code"
+_HARD = frozenset(
+    (
+        *("if", "for", "while", "until", "case", "select", "function", "{", "}", "!", "[[", "time", "do", "done", "fi"),
+        *("then", "else", "elif", "esac", "exec", "eval", "read", "local", "declare"),
+    )
+)
+_SHELLS = ("sh", "bash", "ash", "dash")
+# Words, quotes and comments of a shell's text; what stands between its commands is a token of its own.
+_TOKEN = re.compile(
+    r"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|[<>]&|&>|&&|\|\||(?<!\S)\#[^\n]*|[^\\'"]""",
+    re.DOTALL,
+)
+_INSTALLS = re.compile(
+    r"\bpip3?\s+install\b[^&|;\n]*\s(?:\./?(?:\[|\s|$)|-r\b|--requirement\b)|\bpoetry\s+install\b|\buv\s+sync\b"
+)
+_FOREIGN = re.compile(r"(?:^|[\s;&|(])(apk|yum|dnf|microdnf)\s")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command of a RUN: what kind it is, and the words that matter (names of packages, or all of it)."""
+    """One command of a RUN: what kind it is, and the words that matter (names of packages, or all of it).
+
+    One of the kind `other` with a single word is a text for the shell. One `by_hand` says why in `reason`. `pinned` are
+    the packages that were asked for in a version, and `unread` those whose names only a shell knows.
+    """
 
     kind: Kind
     words: tuple[str, ...]
     manager: str = ""
+    pinned: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    reason: str = ""
 
     @property
     def text(self) -> str:
@@ -64,46 +90,109 @@ class Command:
 
 
 def read(instruction: Instruction) -> Iterator[Command]:
-    """The commands of a RUN, in order. One that cannot be taken apart is one command of the kind `other`."""
+    """The commands of a RUN, in order; all of it is one command where they would not do the same one by one."""
     _, rest = instruction.flags()
     listed = Instruction("RUN", rest, instruction.line).listed()
-    if listed is not None:
-        if len(listed) == 3 and listed[1] == "-c":
-            rest = listed[2]
-        else:
-            yield _command(listed)
-            return
+    if listed is None:
+        text = _script(rest)
+        yield from _taken_apart(text) or [_whole(text, (text,))]
+    elif len(listed) == 3 and listed[0].rpartition("/")[2] in _SHELLS and listed[1] == "-c":
+        yield from _taken_apart(listed[2]) or [_whole(listed[2], tuple(listed))]
+    elif listed:
+        yield _command(listed, None)
+
+
+def _script(text: str) -> str:
+    """What the shell is given: the lines of a here-document that is all of the RUN, else the text as it stands."""
+    head, documents = heredoc.read(text)
+    if len(documents) != 1 or heredoc.without(head):
+        return text
+    (document,) = documents
+    if not (first := document.text.partition("\n")[0]).startswith("#!"):
+        return document.text.rstrip("\n")
+    # It names who reads it.
+    end = f"'{document.name}'" if document.is_literal else document.name
+    return f"{first[2:].strip()} <<{end}\n{document.text}{document.name}"
+
+
+def _whole(text: str, words: tuple[str, ...]) -> Command:
+    if _INSTALLS.search(text):
+        return Command("by_hand", words, reason="it installs the connector, which the build does, and more")
+    if found := _FOREIGN.search(text):
+        return Command("by_hand", words, reason=f"Debian has no {found[1]}")
+    return Command("other", words)
+
+
+def _taken_apart(text: str) -> list[Command] | None:
+    """The commands of a shell's text; None where they would not do the same one by one."""
     try:
-        parts = None if _HARD.search(rest) else list(_split(rest))
-    except ValueError:  # a quote that is not closed
-        parts = None
-    # One of these changes what the commands after it do.
-    if parts is None or any(words[:1] in (["cd"], ["export"], ["exec"], ["source"], ["."]) for words in parts):
-        yield Command("other", (rest,))
-        return
-    for words in parts:
-        yield _command(words)
+        parts = list(_parts(text))
+    except ValueError:  # a quote that is not closed, a pipe, a construct
+        return None
+    stops = bool(parts) and parts[0].words[0] == "set" and any(re.match("-[a-z]*e", word) for word in parts[0].words)
+    commands: list[Command] = []
+    others = 0  # in this list of `&&` and `||`
+    for part in parts:
+        command = _command(part.words, part.text)
+        if part.separator == "||" and (others or command.kind != "nothing"):
+            return None
+        if part.separator in (";", "\n"):
+            if others and not stops:
+                return None  # it went on after what failed
+            others = 0
+        others += command.kind == "other"
+        commands.append(command)
+    is_setting = [part.words[0] in _SETTINGS or all(map(_ASSIGNMENT.fullmatch, part.words)) for part in parts]
+    kept = [command for command, setting in zip(commands, is_setting, strict=True) if not setting]
+    if any(is_setting) and (not kept or any(command.kind == "other" for command in kept)):
+        return None
+    return kept
 
 
-def _split(text: str) -> Iterator[list[str]]:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One simple command: what stands before it, its text, and its words without quotes."""
+
+    separator: str
+    text: str
+    words: list[str]
+
+
+def _parts(text: str) -> Iterator[_Part]:
     """The simple commands between `&&`, `||`, `;` and line ends; raises ValueError where it is more than these."""
-    lexer = shlex.shlex(_MERGED.sub(" ", text), posix=True, punctuation_chars="&;|")
-    lexer.whitespace_split = True
-    words: list[str] = []
-    for token in lexer:
-        if set(token) <= set("&;|"):
-            if token in ("|", "&"):
-                raise ValueError("a pipe")
-            yield words
-            words = []
-        else:
-            words.append(token)
-    yield words
+    separator, written = "", ""
+    for token in (*_tokens(text), ";"):
+        if token in ("|", "&", "(", ")", "`", "<<"):
+            raise ValueError(f"more than simple commands: {token}")
+        if token not in ("&&", "||", ";", "\n"):
+            is_nothing = token == "\\\n" or (token.startswith("#") and len(token) > 1)
+            written += "" if is_nothing else token
+            continue
+        if written.strip():
+            words = shlex.split(written)
+            if words[0] in _HARD or "<<" in written:
+                raise ValueError(f"more than simple commands: {words[0]}")
+            yield _Part(separator, written.strip(), words)
+            separator = token
+        elif token in ("&&", "||"):
+            raise ValueError("a command is missing")
+        written = ""
 
 
-def _command(words: list[str]) -> Command:
+def _tokens(text: str) -> Iterator[str]:
+    at = 0
+    while at < len(text):
+        found = _TOKEN.match(text, at)
+        if found is None:
+            raise ValueError("a quote is not closed")
+        yield found[0]
+        at = found.end()
+
+
+def _command(words: list[str], text: str | None) -> Command:
+    """What a simple command does; `text` is how a shell would be told, None where there was none."""
     plain = [word for word in words if word != "sudo"]
-    while plain and re.fullmatch(r"[A-Za-z_]\w*=.*", plain[0]):
+    while plain and text is not None and _ASSIGNMENT.fullmatch(plain[0]):
         plain = plain[1:]
     if not plain:
         return Command("nothing", ())
@@ -116,16 +205,22 @@ def _command(words: list[str]) -> Command:
         return Command("install", tuple(words))
     if _leaves_nothing(program, arguments):
         return Command("nothing", tuple(words))
-    return Command("other", tuple(words))
+    if text is not None and _SHELL.search(text):
+        return Command("other", (text,))
+    # A single word would be taken for a text.
+    return Command("other", tuple(words) if len(words) > 1 else (shlex.quote(words[0]),))
 
 
 def _system(manager: str, arguments: list[str]) -> Command:
     verbs = list(_names(arguments))
     if not verbs or verbs[0] != _SYSTEM[manager]:
         return Command("nothing", (manager, *arguments), manager)  # update, upgrade, clean, del
-    # Versions belong to the old distribution; `.deps` is a virtual name of apk.
-    names = (re.split(r"[=<>~]", name)[0] for name in verbs[1:] if not name.startswith((".", "$")))
-    return Command("packages", tuple(name for name in names if name), manager)
+    asked = [name for name in verbs[1:] if not name.startswith(".")]  # `.deps` is a virtual name of apk
+    # Versions belong to the old distribution.
+    names = (re.split(r"[=<>~]", name)[0] for name in asked if "$" not in name)
+    pinned = tuple(name for name in asked if re.search(r".[=<>~]", name) and "$" not in name)
+    unread = tuple(name for name in asked if "$" in name)
+    return Command("packages", tuple(name for name in names if name), manager, pinned, unread)
 
 
 def _pip(arguments: list[str]) -> Command:
@@ -140,7 +235,7 @@ def _pip(arguments: list[str]) -> Command:
 
 
 def _is_own(name: str) -> bool:
-    return name in _OWN_FILES or name.startswith((".[", "./[")) or name.rstrip("/") == _CODE
+    return name in _OWN_FILES or name.startswith((".[", "./[")) or name.rstrip("/") == CODE
 
 
 def _names(arguments: list[str]) -> Iterator[str]:
@@ -163,7 +258,7 @@ def _leaves_nothing(program: str, arguments: list[str]) -> bool:
         case "rm":
             return bool(paths) and all(path.startswith(_CACHES) for path in paths)
         case "mkdir":
-            return all(path.rstrip("/") in ("/airbyte", _CODE, ".") for path in paths)
+            return all(path.rstrip("/") in ("/airbyte", CODE, ".") for path in paths)
         case "echo" | "ln" | "cp":
             # The time zone, which is UTC in every base.
             return "/etc/timezone" in text or "/etc/localtime" in text
