@@ -31,6 +31,9 @@ PADDED = """\
 | 0.2.0   | 2023-08-24 | [\\#9314](https://example.com/pull/9314)   | 🎉 Migrate          |
 """
 PADDED_ROW = "| 0.2.1   | 2023-10-18 | [\\#31543](https://example.com/pull/31543) | Use our base image |"
+# One that is wider than its column.
+ODD_ROW = "| 0.2.0-rc.1 | 2023-08-24 | [\\#9314](https://example.com/pull/9314) | Try |\n"
+OLDER = PLAIN[PLAIN.index("| V") :].replace("0.2.0", "0.0.2").replace("0.1.0", "0.0.1")
 
 
 def added(page: str, row: Row = ROW, **options: str | None) -> tuple[int, str]:
@@ -133,6 +136,32 @@ def added(page: str, row: Row = ROW, **options: str | None) -> tuple[int, str]:
         ),
         pytest.param(PLAIN.replace("\n|", "\n  |"), 6, f"  {PLAIN_ROW}", id="indented"),
         pytest.param(PLAIN + "\n## Changelog of another\n\n" + PADDED, 6, PLAIN_ROW, id="two tables"),
+        pytest.param(PLAIN + "\n### Older\n\n" + OLDER, 6, PLAIN_ROW, id="an older table below"),
+        pytest.param(
+            PLAIN.replace("log\n", f"log\n<!--\n{OLDER}-->\n"), 12, PLAIN_ROW, id="a table in a comment before"
+        ),
+        pytest.param(
+            "# See the changelog of the API\n\ntext\n" + PLAIN, 9, PLAIN_ROW, id="another heading that says so"
+        ),
+        pytest.param(
+            PLAIN.replace("## Changelog\n", "## Changelog\n\n# Changelog since 2022\n"),
+            8,
+            PLAIN_ROW,
+            id="a Changelog heading without a table",
+        ),
+        pytest.param(
+            f"{PADDED}{ODD_ROW}".replace("0.2.0 ", "0.1.0 "),
+            5,
+            PADDED_ROW,
+            id="ascending, the newest is odd",
+        ),
+        pytest.param(PADDED.replace("| 0.2.0", f"{ODD_ROW}| 0.1.0"), 3, PADDED_ROW, id="padded, the newest is odd"),
+        pytest.param(
+            PADDED.replace("| 0.2.0", f"{ODD_ROW}{ODD_ROW.replace('0-rc', '0-b')}| 0.1.0"),
+            3,
+            PLAIN_ROW.replace("[3", "[\\#3"),
+            id="padded, but not any more",
+        ),
     ],
 )
 def test_one_line_is_added(page: str, at: int, line: str) -> None:
@@ -186,6 +215,8 @@ def test_the_section_can_be_named() -> None:
             "neither its first",
         ),
         (PLAIN.replace("0.2.0", "old").replace("0.1.0", "older"), "no row of the changelog has a version"),
+        (PLAIN.replace("log\n", f"log\n{OLDER}\n"), "several tables, and 0.2.0 is not in the first"),
+        (PLAIN + "\n" + OLDER.replace("0.0.2", "0.2.1"), "has 0.2.1 already"),
         (PLAIN.replace("/pull/", "/issues/"), "links to a pull request"),
     ],
 )

@@ -7,11 +7,13 @@ from functools import cmp_to_key
 from unicodedata import category
 
 from airbyte_ci.edits.changelog_table import Entry, Table, find_table
-from airbyte_ci.edits.markdown_table import Line, escaped, like
+from airbyte_ci.edits.markdown_table import Line, agreed, escaped, like
 from airbyte_ci.edits.versions import compare, is_semver
 from airbyte_ci.errors import EditRefused
 
 _LINK = re.compile(r"\[(\\?#)?[^\]]*\]\(([^()\s]*/pull/)(\d+)[^()]*\)")
+# So many rows tell how a table is laid out by now.
+_NEAR = 5
 _NUMBER = re.compile(r"\[?\\?#?(\d+)\]?")
 
 
@@ -46,11 +48,12 @@ def insert_row(page: str, row: Row, *, default_url: str | None, section: str | N
 
     `default_url` holds `{number}` and is used when no row links to a pull request. A page that has the row is
     returned as it is. Raises EditRefused when the page has no changelog table, has the version for another
-    pull request or has a newer one, or when the order of its rows, or the address to link to, cannot be told.
+    pull request or has a newer one (also in a table below the first), or when the order of its rows, or the
+    address to link to, cannot be told.
     """
     _check(row)
     table = find_table(_lines(page), section)
-    same = [entry for entry in table.entries if entry.version == row.version]
+    same = [entry for entry in (*table.entries, *table.further) if entry.version == row.version]
     if any(_mentions(entry.text(2), row.pull_request) for entry in same):
         return page
     if same:
@@ -59,6 +62,7 @@ def insert_row(page: str, row: Row, *, default_url: str | None, section: str | N
             advice="bump the version, or give the number of that pull request",
         )
     ordered = _newest_first(table.entries, row.version)
+    _refuse_newer_below(ordered, table.further)
     is_ascending = ordered != table.entries
     at = table.entries[-1].number + 1 if is_ascending else table.top
     line = _line(row, table, ordered, default_url)
@@ -100,13 +104,38 @@ def _newest_first(entries: tuple[Entry, ...], version: str) -> tuple[Entry, ...]
     )
 
 
+def _refuse_newer_below(ordered: tuple[Entry, ...], further: tuple[Entry, ...]) -> None:
+    """Where a table below has newer rows, nothing tells which of the tables counts."""
+    newest = next((entry.version for entry in ordered if is_semver(entry.version)), None)
+    for entry in further:
+        if is_semver(entry.version) and (newest is None or compare(entry.version, newest) > 0):
+            raise EditRefused(
+                f"the changelog has several tables, and {entry.version} is not in the first of them",
+                advice="put the newest rows into the first table",
+            )
+
+
 def _line(row: Row, table: Table, ordered: tuple[Entry, ...], default_url: str | None) -> Line:
     newest = ordered[0] if ordered else None
     version = f"`{row.version}`" if newest and newest.text(0).startswith("`") else row.version
     texts = [version, row.date, _link(row.pull_request, ordered, default_url), escaped(row.subject.strip())]
     texts += [""] * (len(table.header.cells) - len(texts))
-    neighbours = (newest.line, table.header) if newest else (table.header, *table.rule)
-    return like(texts, neighbours)
+    return like(texts, _neighbours(table, ordered))
+
+
+def _neighbours(table: Table, ordered: tuple[Entry, ...]) -> tuple[Line, ...]:
+    """The lines whose layout counts: the newest row and the header.
+
+    Where the newest is not padded as the header is, but the rule and most of the rows next to it are, it is an odd one.
+    """
+    if not ordered:
+        return (table.header, *table.rule)
+    frame = (table.header, *table.rule)
+    near = [entry.line for entry in ordered[:_NEAR]]
+    padded = [line for line in near if agreed((line, *frame)) > 1]
+    if agreed((near[0], table.header)) < 2 and len(padded) * 2 >= len(near) > 1:
+        return (padded[0], *frame)
+    return (near[0], table.header)
 
 
 def _link(pull_request: int | str, ordered: tuple[Entry, ...], default_url: str | None) -> str:

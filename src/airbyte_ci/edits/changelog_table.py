@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airbyte_ci.edits import markdown_table
 from airbyte_ci.edits.markdown_table import Line
@@ -16,6 +16,7 @@ _COLUMNS = (
 )
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_COMMENT = re.compile(r" {0,3}<!--")
 # The marks around it are formatting; a remark like "(broken)" and the address of a link do not count either.
 _VERSION = re.compile(r"[`*_~\[\s]*v?(\d[^\s`*~\[\]()]*)[`*_~\]\s]*(?:\(.*\))?[`*_~\s]*")
 
@@ -35,21 +36,28 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The header, the rule below it (if it is there), the number of the line behind them, and the rows."""
+    """The header, the rule below it (if it is there), the number of the line behind them, and the rows.
+
+    `further` are the rows of the tables below it in the same section.
+    """
 
     header: Line
     rule: tuple[Line, ...]
     top: int
     entries: tuple[Entry, ...]
+    further: tuple[Entry, ...] = ()
 
 
 def find_table(lines: Sequence[str], section: str | None) -> Table:
-    """The first changelog table below the heading `section`, by default below the first that says Changelog.
+    """The first changelog table below the heading `section`, by default below the one that says Changelog.
+
+    Of several such headings those that say nothing else come first, and those without a table do not count.
 
     Raises EditRefused when there is none, or when there is no such heading and more than one table.
     """
-    prose = list(_without_fences(lines))
-    under = _section(prose, section)
+    prose = list(_shown(lines))
+    sections = _sections(prose, section)
+    under = next((one for one in sections if any(_is_header(prose[number]) for number in one)), sections[0])
     headers = [number for number in under if _is_header(prose[number])]
     if not headers:
         where = f"below the heading {section!r}" if section else "below its Changelog heading" if under.start else ""
@@ -62,7 +70,8 @@ def find_table(lines: Sequence[str], section: str | None) -> Table:
             f"the page has {len(headers)} changelog tables and no Changelog heading",
             advice="put the heading `## Changelog` above the one that counts",
         )
-    return _table(prose, headers[0], under.stop)
+    first, *others = (_table(prose, number, under.stop) for number in headers)
+    return replace(first, further=tuple(entry for table in others for entry in table.entries))
 
 
 def _table(prose: Sequence[str], number: int, stop: int) -> Table:
@@ -72,12 +81,17 @@ def _table(prose: Sequence[str], number: int, stop: int) -> Table:
     return Table(header or Line(()), rule, top, tuple(_entries(prose, top, stop)))
 
 
-def _without_fences(lines: Sequence[str]) -> Iterator[str]:
-    """The lines, those of fenced code blocks emptied of what looks like headings and tables."""
+def _shown(lines: Sequence[str]) -> Iterator[str]:
+    """The lines; those of code blocks and comments are emptied of what looks like headings and tables."""
     fence = ""
+    is_comment = False
     for line in lines:
         mark = _FENCE.match(line)
-        if fence:
+        is_comment = is_comment or (not fence and _COMMENT.match(line) is not None)
+        if is_comment:
+            yield ""
+            is_comment = "-->" not in line
+        elif fence:
             yield ""
             if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
                 fence = ""
@@ -86,16 +100,22 @@ def _without_fences(lines: Sequence[str]) -> Iterator[str]:
             yield "" if mark else line
 
 
-def _section(prose: Sequence[str], section: str | None) -> range:
-    """The line numbers below the heading, up to the next of its rank; all of them if there is no heading."""
+def _sections(prose: Sequence[str], section: str | None) -> list[range]:
+    """The line numbers below each heading that could be meant, up to the next of its rank, the likeliest first.
+
+    All lines if there is no heading.
+    """
     headings = [(number, found) for number, line in enumerate(prose) if (found := _HEADING.fullmatch(line))]
+    exact: list[range] = []
+    others: list[range] = []
     for index, (start, heading) in enumerate(headings):
         if _is_named(heading[2], section):
             below = (at for at, found in headings[index + 1 :] if len(found[1]) <= len(heading[1]))
-            return range(start + 1, next(below, len(prose)))
-    if section is not None:
+            is_exact = re.fullmatch(r"\W*change ?log\W*", _plain(heading[2])) is not None
+            (exact if is_exact else others).append(range(start + 1, next(below, len(prose))))
+    if section is not None and not exact and not others:
         raise EditRefused(f"the page has no heading {section!r}")
-    return range(len(prose))
+    return [*exact, *others] or [range(len(prose))]
 
 
 def _is_named(title: str, section: str | None) -> bool:

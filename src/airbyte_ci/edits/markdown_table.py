@@ -62,14 +62,19 @@ def like(texts: Sequence[str], neighbours: Sequence[Line]) -> Line:
     cells = [f" {text} " if spaced else text for text in texts]
     if not nearest.opened:
         cells[0] = cells[0].removeprefix(" ")
-    ends = zip(*(line.ends for line in neighbours), strict=False)
-    agreed = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, ends))
-    if len(neighbours) > 1 and agreed > 1:
-        for column, neighbour in enumerate(nearest.cells[: min(agreed, len(cells))]):
+    padded = agreed(neighbours)
+    if len(neighbours) > 1 and padded > 1:
+        for column, neighbour in enumerate(nearest.cells[: min(padded, len(cells))]):
             cells[column] += " " * (width(neighbour) - width(cells[column]))
     if not nearest.closed:
         cells[-1] = cells[-1].rstrip(" ")
     return Line(tuple(cells), nearest.indent, nearest.opened, nearest.closed)
+
+
+def agreed(lines: Sequence[Line]) -> int:
+    """How many of the first columns end at the same place in all of the lines."""
+    ends = zip(*(line.ends for line in lines), strict=False)
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, ends))
 
 
 def width(text: str) -> int:
