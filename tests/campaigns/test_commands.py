@@ -131,7 +131,7 @@ def test_an_upgrade_of_the_fleet(run: Run, fleet: Path) -> None:
             2,
             "writing the plan /nonexistent/p",
         ),
-        (["apply", "/dev/null"], 1, "reading the plan /dev/null, line 1: it is not a plan"),
+        (["apply", "/dev/null"], 1, "reading the plan /dev/null: it is empty → make the plan again"),
         (["apply", "/nonexistent"], 2, "/nonexistent"),
         (["--offline", "connectors", "--all", "upgrade_dependencies"], 2, "--offline was given"),
     ],

@@ -127,5 +127,22 @@ def test_what_is_no_plan_is_told(fleet: Path, tmp_path: Path) -> None:
             plan.read(target)
         assert f"line {number}" in caught.value.message or "inside the repository" in caught.value.message
     target.write_text("")
-    with pytest.raises(AirbyteCiError, match="not a plan"):
+    with pytest.raises(AirbyteCiError, match="it is empty → make the plan again"):
         plan.read(target)
+
+
+def test_a_plan_that_was_cut_is_refused(fleet: Path, tmp_path: Path) -> None:
+    """Wherever it ends before its end, nothing of it is applied; more behind its end is no plan either."""
+    target = tmp_path / "plan"
+    written(fleet, target)
+    text = target.read_text()
+    lines = text.splitlines(keepends=True)
+    for cut in ("".join(lines[:1]), "".join(lines[:2]), "".join(lines[:3]), text[:-3], text[: len(text) // 2]):
+        target.write_text(cut)
+        with pytest.raises(AirbyteCiError, match="it was cut"):
+            plan.read(target)
+    target.write_text("".join([*lines, lines[1]]))
+    with pytest.raises(AirbyteCiError, match="line 4"):
+        plan.read(target)
+    target.write_text(text.removesuffix("\n"))
+    assert len(plan.read(target).changes) == 2

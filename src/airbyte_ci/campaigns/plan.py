@@ -1,7 +1,8 @@
 """A campaign as a file: every edit of a run, which can be looked at and applied later, exactly as it is.
 
-One JSON object a line: what made it, then a change a line, so that it is written while a run goes on and two plans can
-be compared. A change names the digest of each file before and after, and holds the new content.
+One JSON object a line: what made it, a change a line, and how many they are, so that it is written while a run goes on,
+two plans can be compared, and one that was cut is known by it. A change names the digest of each file before and after,
+and holds the new content.
 """
 
 import base64
@@ -10,7 +11,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from airbyte_ci.campaigns.change import Change, ChangelogEntry
 from airbyte_ci.edits.changelog import Row
@@ -18,7 +19,9 @@ from airbyte_ci.edits.edit import Edit, FileChange
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError, EditRefused
 
-FORMAT = "airbyte-ci plan 1"
+FORMAT = "airbyte-ci plan 2"
+_CHANGES = "changes"
+_AGAIN = "make the plan again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,49 +50,52 @@ class Plan:
     changes: tuple[PlannedChange, ...]
 
 
-def header(command: str) -> str:
-    """The first line of the file."""
-    return json.dumps({"format": FORMAT, "command": command}, ensure_ascii=False) + "\n"
+class Writer:
+    """Writes a plan line by line; without its `end` it is no plan."""
 
+    def __init__(self, file: IO[str], command: str) -> None:
+        self._file = file
+        self._count = 0
+        self._put({"format": FORMAT, "command": command})
 
-def line(change: Change) -> str:
-    """A change as a line of the file."""
-    document: dict[str, Any] = {
-        "connector": change.connector,
-        "folder": change.folder,
-        "title": change.title,
-        "summary": change.summary,
-        "from": change.before,
-        "to": change.after,
-        "baseImage": change.base_image,
-        "changelog": _changelog_document(change.changelog),
-        "notes": list(change.notes),
-        "carriedOver": list(change.carried),
-        "notCarriedOver": list(change.not_carried),
-        "next": change.next_step,
-        "files": [_file_document(item) for item in change.edit.changes],
-    }
-    return json.dumps(document, ensure_ascii=False) + "\n"
+    def add(self, change: Change) -> None:
+        """A change as the next line."""
+        self._put(_document(change))
+        self._count += 1
+
+    def end(self) -> None:
+        """The last line."""
+        self._put({_CHANGES: self._count})
+
+    def _put(self, document: dict[str, Any]) -> None:
+        self._file.write(json.dumps(document, ensure_ascii=False) + "\n")
 
 
 def read(path: Path) -> Plan:
     """Raises AirbyteCiError for a file that cannot be read or is no plan, naming the line."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        # Texts may hold what else counts as a line's end.
+        lines = path.read_text("utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise AirbyteCiError(f"reading the plan {path}: {error}") from error
+    if lines == [""]:
+        raise AirbyteCiError(f"reading the plan {path}: it is empty", advice=_AGAIN)
     number = 0
     try:
         first = json.loads(lines[0])
         if first.get("format") != FORMAT:
             raise ValueError(f"its format is {first.get('format')!r}, not {FORMAT!r}")
         changes: list[PlannedChange] = []
-        while number + 1 < len(lines):
-            number += 1
-            changes.append(_planned(json.loads(lines[number])))
-        return Plan(str(first["command"]), tuple(changes))
+        for number, text in enumerate(lines[1:], start=1):
+            document = json.loads(text)
+            if document == {_CHANGES: len(changes)} and number + 1 == len(lines):
+                return Plan(str(first["command"]), tuple(changes))
+            changes.append(_planned(document))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise AirbyteCiError(f"reading the plan {path}, line {number + 1}: it is not a plan: {error}") from error
+        is_cut = isinstance(error, json.JSONDecodeError) and 0 < number == len(lines) - 1
+        what = "it was cut here" if is_cut else f"it is not a plan: {error}"
+        raise AirbyteCiError(f"reading the plan {path}, line {number + 1}: {what}", advice=_AGAIN) from error
+    raise AirbyteCiError(f"reading the plan {path}: it was cut, its last line is missing", advice=_AGAIN)
 
 
 def verified(plan: Plan, root: Path) -> tuple[tuple[PlannedChange, Edit], ...]:
@@ -132,7 +138,7 @@ def _edit(planned: PlannedChange, files: Files) -> Edit:
             what = "is gone" if digest is None else "exists by now" if item.before is None else "has changed"
             raise EditRefused(
                 f"applying the plan to {planned.change.connector}: {item.path} {what} since, so nothing was written",
-                advice="make the plan again",
+                advice=_AGAIN,
             )
         changes.append(FileChange(item.path, content, item.content))
     return Edit.of(changes)
@@ -140,10 +146,32 @@ def _edit(planned: PlannedChange, files: Files) -> Edit:
 
 def write(path: Path, command: str, changes: Iterable[Change]) -> None:
     """The whole file at once."""
-    path.write_text(header(command) + "".join(map(line, changes)), "utf-8")
+    with path.open("w", encoding="utf-8") as file:
+        writer = Writer(file, command)
+        for change in changes:
+            writer.add(change)
+        writer.end()
 
 
 # --- documents ------------------------------------------------------------------------------------
+
+
+def _document(change: Change) -> dict[str, Any]:
+    return {
+        "connector": change.connector,
+        "folder": change.folder,
+        "title": change.title,
+        "summary": change.summary,
+        "from": change.before,
+        "to": change.after,
+        "baseImage": change.base_image,
+        "changelog": _changelog_document(change.changelog),
+        "notes": list(change.notes),
+        "carriedOver": list(change.carried),
+        "notCarriedOver": list(change.not_carried),
+        "next": change.next_step,
+        "files": [_file_document(item) for item in change.edit.changes],
+    }
 
 
 def _file_document(change: FileChange) -> dict[str, Any]:

@@ -7,13 +7,14 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
-from airbyte_ci.campaigns import baseline, plan
+from airbyte_ci.campaigns import baseline
 from airbyte_ci.campaigns.baseline import Baseline
 from airbyte_ci.campaigns.change import Change, NotApplicable
+from airbyte_ci.campaigns.plan import Writer
 from airbyte_ci.cli import delivering
 from airbyte_ci.cli.delivering import HERE, Courier, Destination
 from airbyte_ci.cli.fleet import Fleet
@@ -96,8 +97,8 @@ def run(
     known = baseline.of(fleet.connectors, fleet.configuration, asked.selection.diffed_branch, doomed)
     files = Files(fleet.configuration.root)
     outcomes = []
-    with _plan_file(campaign) as file, closing(courier) if courier else nullcontext():
-        for outcome in _all(fleet, asked, files, known, campaign, planner, file, courier):
+    with _plan_file(campaign) as writer, closing(courier) if courier else nullcontext():
+        for outcome in _all(fleet, asked, files, known, campaign, planner, writer, courier):
             _tell(outcome, settings, campaign)
             # Told is told: of thousands only how they ended is needed further.
             outcomes.append(Outcome(outcome.subject, outcome.status))
@@ -122,11 +123,11 @@ def _all(
     known: Baseline,
     campaign: Campaign,
     planner: Planner,
-    file: IO[str] | None,
+    writer: Writer | None,
     courier: Courier | None,
 ) -> Iterator[Outcome]:
     for connector in fleet.connectors:
-        if outcome := _one(connector, asked, files, known, campaign, planner, file, courier):
+        if outcome := _one(connector, asked, files, known, campaign, planner, writer, courier):
             yield outcome
     if courier:
         yield from courier.rest()
@@ -139,19 +140,19 @@ def _one(
     known: Baseline,
     campaign: Campaign,
     planner: Planner,
-    file: IO[str] | None,
+    writer: Writer | None,
     courier: Courier | None,
 ) -> Outcome | None:
     """How it ended; None where it is delivered, and told, with all others."""
     try:
         change = planner(connector, files, known)
-        if file:
-            file.write(plan.line(change))
-        if (file or campaign.dry_run or courier) and campaign.destination.is_chained:
+        if writer:
+            writer.add(change)
+        if (writer or campaign.dry_run or courier) and campaign.destination.is_chained:
             files.record(change.edit, outside=connector.relative)
         if courier:
             return courier.take(change)
-        if not file and not campaign.dry_run:
+        if not writer and not campaign.dry_run:
             change.edit.apply(files.root)
         return report.outcome(change, with_diff=campaign.dry_run)
     except NotApplicable as error:
@@ -165,7 +166,7 @@ def _one(
 
 
 @contextmanager
-def _plan_file(campaign: Campaign) -> Iterator[IO[str] | None]:
+def _plan_file(campaign: Campaign) -> Iterator[Writer | None]:
     """The file of the plan, there only when it is whole."""
     if campaign.plan_file is None:
         yield None
@@ -173,8 +174,9 @@ def _plan_file(campaign: Campaign) -> Iterator[IO[str] | None]:
     staged = campaign.plan_file.with_name(f".{campaign.plan_file.name}.{os.getpid()}.tmp")
     try:
         with staged.open("w", encoding="utf-8") as file:
-            file.write(plan.header(campaign.command))
-            yield file
+            writer = Writer(file, campaign.command)
+            yield writer
+            writer.end()
         staged.replace(campaign.plan_file)
     except OSError as error:
         raise UsageError(f"writing the plan {campaign.plan_file}: {error.strerror}") from error
