@@ -154,3 +154,15 @@ def test_dependencies_without_their_tool(run: Run, monkeypatch: pytest.MonkeyPat
     assert code == 1
     assert "source-tides: poetry.lock needs poetry, which is not installed" in out
     assert "source-ledger has no poetry.lock or uv.lock to refresh" in out
+
+
+def test_a_migration_takes_what_its_original_took(run: Run, fleet: Path) -> None:
+    """--bump and --changelog, which the original did not use either, are told to have no effect."""
+    code, _, err = run(
+        *("connectors", "--name=source-tides", "migrate_to_base_image", "7", "--bump=minor", "--changelog", "--dry-run")
+    )
+    assert (code, "0.2.4 → 0.2.5" in err) == (0, True)
+    assert {line.partition(":")[0] for line in err.splitlines() if "no effect" in line} == {
+        "! --bump has no effect",
+        "! --changelog has no effect",
+    }

@@ -46,6 +46,8 @@ def names(out: str) -> list[str]:
         (["--metadata-query", "base.behind > 0", "--sort=-base.behind", "--limit=1"], ["newsfeed"]),
         (["--metadata-query", "lock.kind is None"], ["ledger", "library-catalogue"]),
         (["--language=python", "--offset=1", "--limit=2"], ["exchange-rates-archive", "library-catalogue"]),
+        (["--sort=has_hook", "--offset=7"], ["exchange-rates-archive"]),
+        (["--sort=-lock.kind", "--offset=6"], ["ledger", "library-catalogue"]),
         (["--limit=0"], []),
         (["--sort=-version", "--support-level=certified", "--limit=2"], ["exchange-rates-archive", "weather-stations"]),
     ],
@@ -81,6 +83,11 @@ def test_what_this_branch_modifies(listed: List, fleet: Path) -> None:
 def test_counts_and_assertions(listed: List) -> None:
     """What CI asks: how many of each, and that there is none."""
     assert listed("list", "--count-by=language")[1] == ("LANGUAGE  CONNECTORS\npython    6\njava      1\nlow-code  1\n")
+    assert listed("list", "--count-by=lock.kind")[1] == ("LOCK.KIND  CONNECTORS\npoetry     6\n–          2\n")
+    assert (
+        listed("list", "--count-by=has_dockerfile")[1]
+        == "HAS_DOCKERFILE  CONNECTORS\nno              4\nyes             4\n"
+    )
     counts = json.loads(listed("list", "--count-by=base.version", "--json")[1])
     assert {item["value"]: item["connectors"] for item in counts}[None] == 5
     assert listed("--language=java", "list", "--assert-none")[0] == 1
@@ -105,7 +112,13 @@ def test_a_matrix_for_jobs(listed: List, tmp_path: Path) -> None:
         (["list", "--sort=nothing"], "no selected connector has the field 'nothing'"),
         (["list", "--count-by=version", "--format=csv"], "--count-by cannot be shown as csv"),
         (["list", "-o", "/nonexistent/x"], "writing /nonexistent/x"),
-        (["--use-cdk-ref=main", "list"], "--use-cdk-ref is not supported"),
+        (["--use-cdk-ref=main", "list"], "airbyte-ci connectors build --use-cdk-ref main"),
+        (["--use-local-cdk", "list"], "airbyte-ci connectors build --use-local-cdk DIR"),
+        (["list", "--count-by=lock.colour"], "no selected connector has the field 'lock.colour'"),
+        (["up_to_date"], "upgrade_base_image and upgrade_dependencies do what it did"),
+        (["pull-request"], "takes --pull-request"),
+        (["upgrade-cdk"], "upgrade_dependencies"),
+        (["bild"], "Did you mean build"),
         (["--modified", "--diffed-branch=nowhere", "list"], "there is no such branch"),
     ],
 )
@@ -122,5 +135,29 @@ def test_options_of_the_original_are_taken(listed: List) -> None:
     assert code == 0
     assert [line.partition(":")[0] for line in err.splitlines()] == [
         "! --execute-timeout has no effect",
-        "! --enable-report-auto-open has no effect",
+        "! --disable-report-auto-open has no effect",
     ]
+
+
+def test_options_of_the_original_before_the_group(
+    listed: List, fleet: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Those that have no effect are told; --diffed-branch means the same as behind it."""
+    given = ("--is-ci", "--ci-context=pull_request", "--git-branch=x", "--disable-dagger-run", "--yes")
+    assert main.run([*given, "connectors", "list", "--format=names"]) == 0
+    told = capfd.readouterr().err.splitlines()
+    assert [line.partition(" has no effect")[0] for line in told] == [f"! {item.partition('=')[0]}" for item in given]
+    append(fleet / "docs/integrations/sources/weather-stations.md")
+    assert main.run(["--diffed-branch=main", "connectors", "--modified", "list", "--format=names"]) == 0
+    assert names(capfd.readouterr().out) == ["weather-stations"]
+    assert main.run(["--diffed-branch=nowhere", "connectors", "--diffed-branch=main", "--modified", "list"]) == 0
+
+
+def test_a_file_of_names(listed: List, tmp_path: Path) -> None:
+    """A file gets what the original wrote there; whoever wants more of each connector says so."""
+    target = tmp_path / "names.json"
+    assert listed("--language=java", "list", "-o", str(target)) == (0, "", "")
+    assert json.loads(target.read_text()) == ["source-ledger"]
+    for more in ("--format=json", "--json"):
+        assert listed("--language=java", "list", "-o", str(target), more) == (0, "", "")
+        assert [item["name"] for item in json.loads(target.read_text())] == ["source-ledger"]

@@ -45,7 +45,8 @@ def apply(
     made = plan.read(plan_file)
     courier = None
     if destination != HERE:
-        courier = Courier(destination, settings, root, made.command, diffed_branch, dry_run=dry_run)
+        branch = diffed_branch or settings.diffed_branch
+        courier = Courier(destination, settings, root, made.command, branch, dry_run=dry_run)
     outcomes = []
     with closing(courier) if courier else nullcontext():
         for outcome in _all(made, root, courier, dry_run=dry_run):

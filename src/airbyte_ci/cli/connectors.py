@@ -9,6 +9,7 @@ from airbyte_ci.cli.compatibility import compatible_options
 from airbyte_ci.cli.lazy import LazyGroup
 from airbyte_ci.cli.options import Asked, GroupState, selected, selection_options
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connectors.select import Selection
 
 _COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "list": ("airbyte_ci.cli.list_connectors", "list_connectors", "Show connectors and their base images."),
@@ -49,9 +50,16 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "Run a built image: spec, check, discover, read.",
     ),
 }
+# What the original called otherwise, or had beside these.
+_INSTEAD: Mapping[str, str] = {
+    "up-to-date": "upgrade_base_image and upgrade_dependencies do what it did.",
+    "upgrade-cdk": "upgrade_dependencies moves the CDK as it moves the other packages.",
+    "pull-request": "Each command that changes connectors takes --pull-request.",
+    "publish": "`build --output=registry:HOST` publishes.",
+}
 
 
-@click.group(cls=LazyGroup, lazy=_COMMANDS)
+@click.group(cls=LazyGroup, lazy=_COMMANDS, instead=_INSTEAD)
 @selection_options
 @compatible_options
 @click.pass_obj
@@ -61,4 +69,5 @@ def connectors(ctx: click.Context, settings: Settings, /, **options: Any) -> Non
 
     Kinds of filter are AND-ed, values of one kind OR-ed. Inside a connector's folder, that connector is selected.
     """
-    ctx.obj = GroupState(settings, selected(options, Asked()))
+    before = Asked(Selection(diffed_branch=settings.diffed_branch))
+    ctx.obj = GroupState(settings, selected(options, before))

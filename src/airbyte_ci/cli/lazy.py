@@ -7,11 +7,21 @@ import click
 
 
 class LazyGroup(click.Group):
-    """`commands` maps a name to (module, attribute, one-line help); `a_b` and `a-b` are the same command."""
+    """`lazy` maps a name to (module, attribute, one-line help); `a_b` and `a-b` are the same command.
 
-    def __init__(self, *, lazy: Mapping[str, tuple[str, str, str]], **settings: object) -> None:
+    `instead` says what there is for commands that others have, written with dashes.
+    """
+
+    def __init__(
+        self,
+        *,
+        lazy: Mapping[str, tuple[str, str, str]],
+        instead: Mapping[str, str] | None = None,
+        **settings: object,
+    ) -> None:
         super().__init__(**settings)  # type: ignore[arg-type]  # click's own keyword arguments
         self._lazy = lazy
+        self._instead = instead or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(self._lazy)
@@ -37,6 +47,7 @@ class LazyGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(name, self._lazy, n=2)
-            hint = f" Did you mean {' or '.join(near)}?" if near else f" Known: {', '.join(self._lazy)}."
-            raise click.UsageError(f"There is no command {name!r}.{hint}", ctx)
+            hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(self._lazy)}."
+            hint = self._instead.get(name.replace("_", "-"), hint)
+            raise click.UsageError(f"There is no command {name!r}. {hint}", ctx)
         return super().resolve_command(ctx, args)

@@ -4,25 +4,37 @@ import functools
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from airbyte_ci.cli import facts
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
 from airbyte_ci.reports import listing
 from airbyte_ci.reports.listing import Row
 
+# What a file gets where nothing is said: scripts of the original read it.
+_NAMES = "names as JSON"
 _FORMATS = ("table", "names", "json", "csv", "gh-matrix", "json-gh-matrix")
 
 
 @click.command("list")
 @click.option("--format", "format_", type=click.Choice(_FORMATS), default=None, help="Default: table.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to a file; JSON unless --format is given.")
 @click.option(
-    "--sort", metavar="FIELD", help="Order by a field (version, base.behind, data.ab_internal.ql); -FIELD: down."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write to a file: the names as a JSON array, unless --format or --json says otherwise.",
+)
+@click.option(
+    "--sort",
+    metavar="FIELD",
+    help="Order by a field (version, base.behind, lock.kind, has_hook, data.ab_internal.ql); -FIELD: down.",
 )
 @click.option("--offset", type=click.IntRange(min=0), metavar="N", default=0, help="Leave out so many at the start.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show at most so many.")
@@ -45,7 +57,7 @@ def list_connectors(
     assert_none: bool,
 ) -> int:
     """Show connectors with their language, support level, version and base image."""
-    kind = format_ or ("json" if settings.as_json or output else "table")
+    kind = format_ or ("json" if settings.as_json else _NAMES if output else "table")
     if shards and not kind.endswith("gh-matrix"):
         raise UsageError("--shards spreads a matrix", advice="add --format=gh-matrix")
     fleet = fleets.load(settings, asked)
@@ -70,11 +82,17 @@ def list_connectors(
 
 def _rows(fleet: Fleet, asked: Asked) -> list[Row]:
     files = fleet.modified() if asked.selection.modified or asked.selection.metadata_changes else None
+    known = facts.of(fleet.bases, fleet.modified)
+
+    def fact(connector: Connector, name: str) -> Any:
+        return known[name](connector)
+
     return [
         listing.row(
             item,
             functools.partial(fleet.bases.of, item.base_image),
             None if files is None else files[item.relative],
+            functools.partial(fact, item),
         )
         for item in fleet.connectors
     ]
@@ -84,6 +102,8 @@ def _text(rows: list[Row], total: int, kind: str, shards: int | None, *, color: 
     match kind:
         case "json":
             return listing.to_json(rows)
+        case kind if kind == _NAMES:
+            return listing.to_names_json(rows)
         case "names":
             return listing.names(rows)
         case "csv":
@@ -106,7 +126,7 @@ def _matrix(rows: list[Row], shards: int | None) -> str:
 
 def _counts(rows: list[Row], place: str, kind: str) -> str:
     counts = listing.counted(rows, place)
-    if kind == "json":
+    if kind in ("json", _NAMES):
         return json.dumps([{"value": value, "connectors": count} for value, count in counts], indent=2) + "\n"
     if kind == "table":
         return listing.counts_table(counts, place)
@@ -114,11 +134,16 @@ def _counts(rows: list[Row], place: str, kind: str) -> str:
 
 
 def _refuse_unknown_field(place: str, rows: list[Row]) -> None:
-    if rows and place not in rows[0].to_json() and all(item.value(place) is None for item in rows):
+    if (
+        rows
+        and not listing.is_fact(place)
+        and place not in rows[0].to_json()
+        and all(item.value(place) is None for item in rows)
+    ):
         raise UsageError(
             f"no selected connector has the field {place!r}",
             advice="one of name, language, supportLevel, version, folder, baseImage, state, base.version, base.behind, "
-            "or a path below data",
+            "lock.kind, has_dockerfile, has_hook, modified, or a path below data",
         )
 
 

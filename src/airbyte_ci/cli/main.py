@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from airbyte_ci import __version__
+from airbyte_ci.cli.compatibility import compatible_root_options
 from airbyte_ci.cli.lazy import LazyGroup
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import AirbyteCiError
@@ -33,10 +34,14 @@ _GROUPS: Mapping[str, tuple[str, str, str]] = {
 @click.option("--json", "as_json", is_flag=True, help="Results for machines, on stdout.")
 @click.option("--quiet", is_flag=True, help="No progress, only results and errors.")
 @click.option("--offline", is_flag=True, help="Use the store only; anything that needs the network is an error.")
+@click.option("--diffed-branch", default=None, metavar="REF", help="The same as the option of the commands.")
+@compatible_root_options
 @click.pass_context
-def cli(ctx: click.Context, repo: Path | None, as_json: bool, quiet: bool, offline: bool) -> None:
+def cli(
+    ctx: click.Context, repo: Path | None, as_json: bool, quiet: bool, offline: bool, diffed_branch: str | None
+) -> None:
     """Keeps a fleet of Python data connectors on certified base images."""
-    ctx.obj = Settings(repo or Path.cwd(), as_json, quiet, offline)
+    ctx.obj = Settings(repo or Path.cwd(), as_json, quiet, offline, diffed_branch)
 
 
 def main() -> None:

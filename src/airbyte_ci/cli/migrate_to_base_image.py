@@ -10,6 +10,7 @@ from airbyte_ci.campaigns.release import Entry
 from airbyte_ci.cli import campaign
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.campaign import Campaign
+from airbyte_ci.cli.compatibility import compatible_migration
 from airbyte_ci.cli.delivering import Destination
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
@@ -19,6 +20,7 @@ from airbyte_ci.cli.settings import Settings
 @click.argument("pull_request", type=click.IntRange(min=1), required=False, metavar="[PR_NUMBER]")
 @click.option("--to", metavar="VERSION", help="This base image (1.2.0), or the newest of a line (1.2, 1).")
 @click.option("--changelog-text", default=migrate.SUBJECT, help="What the changelog entry says.")
+@compatible_migration
 @campaign.options
 @with_selection
 def migrate_to_base_image(

@@ -7,12 +7,16 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`repo` is where to look for the repository; the rest is how to behave."""
+    """`repo` is where to look for the repository; `diffed_branch` is what branches are compared with, if given.
+
+    The rest is how to behave.
+    """
 
     repo: Path
     as_json: bool = False
     quiet: bool = False
     offline: bool = False
+    diffed_branch: str | None = None
 
     def also(self, *, as_json: bool) -> "Settings":
         """With an option that was given after the verb."""

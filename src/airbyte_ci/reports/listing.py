@@ -11,6 +11,7 @@ from typing import Any
 from click import style
 
 from airbyte_ci.connectors.connector import PYTHON_LANGUAGES, Connector
+from airbyte_ci.connectors.facts import FIELDS
 from airbyte_ci.reports import columns
 
 # A GitHub matrix makes at most so many jobs: https://docs.github.com/en/actions/reference/limits
@@ -19,6 +20,11 @@ MATRIX_LIMIT = 256
 
 Base = Callable[[], Mapping[str, Any] | None]
 """Gives what is known of a base image: version, behind, yanked; asked only where something depends on it."""
+
+Ask = Callable[[str], Any]
+"""Gives a fact of the connector by its name, as queries speak of it; asked only where a field is one."""
+
+_NO_FACTS: Mapping[str, Any] = {}
 
 # An address by its tag: nothing that is known of it would make it right.
 _BY_TAG = re.compile(r"[\w./:-]+")
@@ -39,6 +45,7 @@ class Row:
     is_python: bool
     data: Mapping[str, Any] = field(repr=False)
     base: Base = field(default=dict, repr=False)
+    fact: Ask = field(default=_NO_FACTS.get, repr=False)
     modified_files: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -54,19 +61,32 @@ class Row:
         return document | ({} if self.modified_files is None else {"modifiedFiles": list(self.modified_files)})
 
     def value(self, place: str) -> Any:
-        """What a field holds: one of `to_json`'s, `base.version` and its like, or a path below `data`; else None."""
+        """What a field holds: one of `to_json`'s, a fact (`lock.kind`), or a path below `data`; else None."""
         document = self.to_json()
         if place in document:
             return document[place]
         keys = place.split(".")
         value: Any = {"base": self.base() if keys[0] == "base" else None, "data": self.data}
+        if keys[0] in FIELDS and keys[0] not in value:
+            value[keys[0]] = self.fact(keys[0])
         for key in keys if keys[0] in value else ["data", *keys]:
             value = value.get(key) if isinstance(value, Mapping) else None
         return value
 
 
-def row(connector: Connector, base: Base, modified_files: tuple[str, ...] | None = None) -> Row:
-    """`base` gives what is known of its base image; of an unknown one nothing but the version, perhaps."""
+def is_fact(place: str) -> bool:
+    """Whether a field is one of the facts, though no connector may have it."""
+    name, _, part = place.partition(".")
+    return name in FIELDS and (part in FIELDS[name] if part else not FIELDS[name])
+
+
+def row(
+    connector: Connector,
+    base: Base,
+    modified_files: tuple[str, ...] | None = None,
+    fact: Ask = _NO_FACTS.get,
+) -> Row:
+    """`base` gives what is known of its base image (of an unknown one nothing but the version), `fact` all else."""
     language = connector.language  # asks the disk, so once
     is_python = language in PYTHON_LANGUAGES
     return Row(
@@ -81,6 +101,7 @@ def row(connector: Connector, base: Base, modified_files: tuple[str, ...] | None
         is_python,
         connector.data,
         base,
+        fact,
         modified_files,
     )
 
@@ -149,6 +170,11 @@ def _color(state: str) -> str:
 
 def to_json(rows: Sequence[Row]) -> str:
     return json.dumps([item.to_json() for item in rows], indent=2, ensure_ascii=False) + "\n"
+
+
+def to_names_json(rows: Sequence[Row]) -> str:
+    """The names as one array, which is what the original wrote to a file."""
+    return json.dumps([item.name for item in rows]) + "\n"
 
 
 def names(rows: Sequence[Row]) -> str:
@@ -224,4 +250,6 @@ def _sortable(value: Any) -> tuple[Any, ...]:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "–" if value is None else str(value)
