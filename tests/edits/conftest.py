@@ -1,14 +1,9 @@
-"""The real fleet of October 2023, for the tests in `real_fleet.py`, which are run by name with AIRBYTE_CI_FLEET set."""
+"""The real fleet of October 2023, for the tests in `test_real_fleet.py`."""
 
-import os
 import tarfile
-from pathlib import Path
 
 import pytest
-
-
-def _folder() -> Path:
-    return Path(os.environ["AIRBYTE_CI_FLEET"])
+from tests.connectors import fleets
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +21,7 @@ def pyprojects() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def python_connectors(fleet: dict[str, str]) -> dict[str, str]:
     """metadata.yaml of each Python and low-code connector, by the connector's folder."""
-    table = [line.split("\t") for line in (_folder() / "fleet-2023-10.tsv").read_text().splitlines()[1:]]
+    table = [line.split("\t") for line in fleets.real("fleet-2023-10.tsv").read_text().splitlines()[1:]]
     folders = [folder for folder, language, *_ in table if language in ("python", "low-code")]
     return {folder: fleet[f"{folder}/metadata.yaml"] for folder in folders}
 
@@ -39,6 +34,6 @@ def pages(fleet: dict[str, str]) -> dict[str, str]:
 
 
 def _texts(archive: str) -> dict[str, str]:
-    with tarfile.open(_folder() / archive) as tar:
+    with tarfile.open(fleets.real(archive)) as tar:
         files = [(member.name.removeprefix("./"), tar.extractfile(member)) for member in tar if member.isfile()]
         return {name: file.read().decode() for name, file in files if file is not None}

@@ -1,4 +1,4 @@
-"""The real fleet of October 2023, found and read (`AIRBYTE_CI_FLEET=FOLDER pytest tests/connectors/real_fleet.py`)."""
+"""The real fleet of October 2023, found and read."""
 
 from pathlib import Path
 

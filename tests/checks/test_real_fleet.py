@@ -1,4 +1,4 @@
-"""The real fleet of October 2023, checked (`AIRBYTE_CI_FLEET=FOLDER pytest tests/checks/real_fleet.py`)."""
+"""The real fleet of October 2023, checked."""
 
 import json
 from collections import Counter

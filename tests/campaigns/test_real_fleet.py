@@ -1,10 +1,9 @@
 """The migration of a real fleet: what it changes in 292 connectors and their pages, and nothing else.
 
-Run by name: `AIRBYTE_CI_FLEET=FOLDER pytest tests/campaigns/real_fleet.py`. Its Dockerfiles are not in the data: each
-connector that had one gets one of the usual shape.
+Its Dockerfiles are not in the data: each connector that had one gets one of the usual shape.
 """
 
-import os
+import re
 import tarfile
 from collections import Counter
 from datetime import date
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from semver import Version
 
 from airbyte_ci import config
 from airbyte_ci.base_images import catalogue
@@ -23,6 +23,10 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError
 from tests.campaigns.repositories import git
+from tests.connectors import fleets
+
+pytestmark = pytest.mark.slow
+Ended = tuple[dict[str, Change], dict[str, str]]
 
 DOCKERFILE = """\
 FROM python:3.9.11-alpine3.15 as base
@@ -38,10 +42,9 @@ LABEL io.airbyte.version={version}
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("fleet")
-    data = Path(os.environ["AIRBYTE_CI_FLEET"])
-    with tarfile.open(data / "fleet-2023-10.tar.xz") as archive:
+    with tarfile.open(fleets.real("fleet-2023-10.tar.xz")) as archive:
         archive.extractall(root, filter="data")
-    for line in (data / "fleet-2023-10.tsv").read_text().splitlines()[1:]:
+    for line in fleets.real("fleet-2023-10.tsv").read_text().splitlines()[1:]:
         folder, language, *files = line.split("\t")
         for name in files[0].split() if files else ():
             place = root / folder / name
@@ -57,7 +60,13 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def planned(root: Path, connectors: list[Connector]) -> tuple[dict[str, Change], dict[str, str]]:
+@pytest.fixture(scope="module")
+def migrated(fleet: Path) -> Ended:
+    """The first run over all of it."""
+    return planned(fleet, list(find.find(config.find(fleet))[0]))
+
+
+def planned(root: Path, connectors: list[Connector]) -> Ended:
     """What is done to each, one after the other, and why not."""
     configuration = config.find(root)
     known = baseline.of(connectors, configuration, doomed=migrate.DOOMED)
@@ -75,10 +84,9 @@ def planned(root: Path, connectors: list[Connector]) -> tuple[dict[str, Change],
     return changes, refusals
 
 
-def test_the_whole_fleet(fleet: Path) -> None:
+def test_the_whole_fleet(migrated: Ended) -> None:
     """Two lines come to metadata.yaml and the version lines change; every page gets its row; nothing else changes."""
-    connectors = list(find.find(config.find(fleet))[0])
-    changes, refusals = planned(fleet, connectors)
+    changes, refusals = migrated
     assert len(changes) == 285
     reasons = Counter(
         next(
@@ -105,11 +113,29 @@ def test_the_whole_fleet(fleet: Path) -> None:
                 differ = [line for line, other in zip(old, kept, strict=True) if line != other]
                 assert all("dockerImageTag:" in line for line in differ), name
             elif item.path.startswith("docs/"):
-                assert len(new) - len(old) == 1, name
+                assert_one_row_more(old, new, change.after, name)
             else:
                 assert item.path.endswith("/README.md"), item.path
 
 
+def assert_one_row_more(old: list[str], new: list[str], version: str, name: str) -> None:
+    """The row of that version, right beside the one that was the newest, and not a byte else."""
+    at = next(number for number, line in enumerate(new) if number == len(old) or line != old[number])
+    assert new[:at] + new[at + 1 :] == old, name
+    assert (version_of(new[at]), "/31543)" in new[at]) == (version, True), name
+    newest = max((found for line in old if (found := version_of(line))), key=Version.parse)
+    # Rules and blank lines aside: above the newest, with no row before it, or below the newest, with none behind it.
+    above = next((line for line in reversed(new[:at]) if line.strip("-:*| ")), "")
+    below = next((line for line in new[at + 1 :] if line.strip("-:*| ")), "")
+    assert (version_of(above), version_of(below)) in ((None, newest), (newest, None)), name
+
+
+def version_of(line: str) -> str | None:
+    found = re.match(r"\s*\|?\s*`?(\d+\.\d+\.\d+[\w.+-]*)`?\s*\|", line)
+    return found[1] if found else None
+
+
+@pytest.mark.usefixtures("migrated")
 def test_a_second_run_changes_nothing(fleet: Path) -> None:
     """Nobody is migrated twice."""
     changes, refusals = planned(fleet, list(find.find(config.find(fleet))[0]))

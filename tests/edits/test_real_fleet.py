@@ -1,7 +1,4 @@
-"""The edits over a real fleet: what a migration changes in 292 connectors, and nothing else.
-
-Run by name: `AIRBYTE_CI_FLEET=FOLDER pytest tests/edits/real_fleet.py`.
-"""
+"""The edits over a real fleet: what a migration changes in 292 connectors, and nothing else."""
 
 import difflib
 import re
