@@ -4,10 +4,11 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
-from airbyte_ci.container import sandbox
+from airbyte_ci.container import network, sandbox
 from airbyte_ci.container.sandbox import Command, Finished, Network
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci.store import Store
@@ -47,6 +48,18 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
+@pytest.fixture
+def exposed() -> Iterator[Server]:
+    """The same on all of this machine's addresses."""
+    with socket.create_server(("", 0)) as listening:
+        made = Server(listening)
+        thread = threading.Thread(target=made.serve, daemon=True)
+        thread.start()
+        yield made
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
 def bash(store: Store, tree: Tree, line: str, network: Network) -> Finished:
     return sandbox.run(store, tree, Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, network=network, timeout=60))
 
@@ -72,6 +85,27 @@ def test_this_machines_loopback_is_out_of_reach(
     assert done.returncode != 0
     assert b"secret" not in done.stdout
     assert server.visitors == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_hook_cannot_call_a_service_of_this_machine_its_proxy(
+    small_store: Store, small_tree: Tree, exposed: Server, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a proxy of this machine's own environment opens a port of this machine, and only that one."""
+    own = network.own_addresses(Path("/proc/net/fib_trie").read_text())
+    if not own:
+        pytest.skip("this machine has no address but loopback's")
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    line = f"cat < /dev/tcp/{own[0]}/{exposed.port}"
+    proxy = f"http://{own[0]}:{exposed.port}"
+    environment = {"PATH": "/bin", variable: proxy}
+    command = Command(["/bin/bash", "-c", line], environment, network="private", timeout=60)
+    done = sandbox.run(small_store, small_tree, command)
+    assert done.returncode != 0 and not exposed.visitors
+    monkeypatch.setenv(variable, proxy)
+    assert sandbox.run(small_store, small_tree, command).stdout == b"secret of this machine\n"
 
 
 def test_the_host_network_is_this_machines(small_store: Store, small_tree: Tree, server: Server) -> None:

@@ -38,7 +38,8 @@ def routes(addresses: tuple[str, ...], environment: Mapping[str, str]) -> str:
     """What `ip -batch` is told in the sandbox's namespace.
 
     The name server is reached at its port only: on others slirp4netns would connect to that host itself. Where a proxy
-    in the environment is on this machine, its port and nothing else of that address stays open.
+    in the environment, which is what this machine lends, is on this machine, its port and nothing else of that address
+    stays open.
     """
     lines = [
         "link set lo up",

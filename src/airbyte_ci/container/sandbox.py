@@ -124,7 +124,8 @@ def _run_in(store: Store, bundle: Path, root: Tree, command: Command, upper: Pat
     configuration = runtime.configuration(bundle / "root", command, environment, mounts, confinement, system=system)
     (bundle / "config.json").write_text(json.dumps(configuration))
     private = command.network == "private"
-    (bundle / "routes").write_text(network.here(environment) if private else "link set lo up\n" * (not private))
+    # Only a proxy of this machine's own environment is reached: a command's variables are whatever its hook says.
+    (bundle / "routes").write_text(network.here(lent.variables) if private else "link set lo up\n")
     if len(root.layers) > _LAYER_LIMIT:
         raise SandboxError(f"the image has too many layers ({len(root.layers)}) to be mounted")
     lowers = _named(bundle / "places", [*root.layers, upper, bundle / "work"])
