@@ -323,6 +323,26 @@ def test_a_message_without_end_is_refused(write: Write, monkeypatch: pytest.Monk
         pre(write(HEADER + "return c.with_new_file('/x', 'x' * (2 << 20))"))
 
 
+def test_the_answers_of_a_hook_have_an_end(write: Write) -> None:
+    """All of them are recorded: one that asks on and on is ended, and told which question was too much."""
+    module = write(
+        HEADER
+        + """for number in range(40):
+        await c.with_label("number", str(number)).stdout()
+    return c
+"""
+    )
+    asked: list[Question] = []
+
+    def answer(question: Question) -> str:
+        asked.append(question)
+        return "a" * 10_000_000
+
+    with pytest.raises(HookError, match="what pre_connector_install asks are more than 36 MiB with those to stdout"):
+        pre(module, answer)
+    assert len(asked) == 4
+
+
 def test_large_messages_go_both_ways(write: Write) -> None:
     """Megabytes of operations and answers, more than a socket's buffer holds."""
     module = write(HEADER + "text = await c.stdout(); return c.with_new_file('/x', text + await c.stderr())")

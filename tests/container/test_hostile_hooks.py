@@ -288,6 +288,20 @@ def test_a_gigabyte_of_output_is_cut_and_said(small_store: Store, small_image: I
     assert _peak() - before < 200 << 10
 
 
+def test_long_output_is_not_kept_in_memory(small_store: Store, small_image: Image) -> None:
+    """A recipe has many states, and each that is asked again still tells what its command printed."""
+    evaluator = Evaluator(small_store, small_image, timeout=120)
+    commands = [
+        Exec(("bash", "-c", f"printf -v x %010000000d {number}; echo $x; : {os.urandom(8).hex()}"))
+        for number in range(12)
+    ]
+    before = _peak()
+    lengths = {len(evaluator.answer((), Question("stdout", (command,)))) for command in commands}
+    assert lengths == {10_000_001}
+    assert evaluator.answer((), Question("stdout", (commands[3],))).endswith("003\n")
+    assert _peak() - before < 90 << 10
+
+
 # --- the network -----------------------------------------------------------------------------------
 
 

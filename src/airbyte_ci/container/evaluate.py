@@ -49,6 +49,8 @@ from airbyte_ci.oci.tar import Entry
 __all__ = ["CREATED", "DEFAULT_PATH", "FORMAT_VERSION", "Evaluator", "Output", "State", "Step", "add_layer", "prepare"]
 
 FORMAT_VERSION = 4
+# Characters of output that are kept in mind with every state; of longer output only the place is.
+_KEPT_IN_MIND = 1 << 14
 
 
 class Evaluator:
@@ -95,7 +97,7 @@ class Evaluator:
             return answers.about_contents(found, question.about, question.argument)
         state = self.state((*operations, *question.operations))
         try:
-            return answers.about_state(state, question)
+            return answers.about_state(replace(state, output=self._whole(state.output)), question)
         except KeyError:
             return answers.about_tree(self.tree(state), question.about, state.absolute(question.argument))
 
@@ -296,7 +298,19 @@ class Evaluator:
         output = Output(known["stdout"], known["stderr"], known["exit_code"], known["cut"])
         shown = " ".join(operation.arguments)
         step = Step(_layer(known), f"with_exec {shown}", raw, known["impure"])
-        return self._redirected(replace(state.with_step(step), output=output), operation)
+        after = self._redirected(replace(state.with_step(step), output=output), operation)
+        if len(output.stdout) + len(output.stderr) > _KEPT_IN_MIND:
+            output = replace(output, stdout="", stderr="", remembered=action)
+        return replace(after, output=output)
+
+    def _whole(self, output: Output) -> Output:
+        """The output with its text, which may be in the store only."""
+        if output.remembered is None:
+            return output
+        known = self._store.recall(output.remembered)
+        if known is None:
+            raise SandboxError("what a command printed is no longer in the store", advice="run the build again")
+        return replace(output, stdout=known["stdout"], stderr=known["stderr"], remembered=None)
 
     def _redirected(self, state: State, operation: Exec) -> State:
         """What a command printed as files of the image, where that was asked for."""

@@ -107,8 +107,9 @@ class Conversation:
         if name not in self.hooks:
             return HookRecord()
         deadline = time.monotonic() + self.timeout
-        self._send({"call": name}, deadline)
+        self._send(json.dumps({"call": name}), deadline)
         answers: list[tuple[str, str, Any]] = []
+        told = 0
         while True:
             message = self._receive(deadline)
             if "operations" in message:
@@ -119,7 +120,14 @@ class Conversation:
             deadline += time.monotonic() - asked  # what an answer takes is not the hook's time
             if question.about != "secret":
                 answers.append((_asked_about(question), question.argument, value))
-            self._send({"answer": value}, deadline)
+            text = json.dumps({"answer": value})
+            if (told := told + len(text)) > _ANSWERS_LIMIT:
+                raise HookError(
+                    f"{self.module}: the answers to what {name} asks are more than {_ANSWERS_LIMIT >> 20} MiB "
+                    f"with those to {question.about} {question.argument}".rstrip(),
+                    advice="ask for less, for example through `grep` or `head`: answers are part of the plan",
+                )
+            self._send(text, deadline)
 
     def _greet(self, hello: Mapping[str, Any]) -> None:
         main, names = hello.get("main"), hello.get("hooks")
@@ -169,10 +177,10 @@ class Conversation:
                 inner = getattr(value, name, ())
                 self._refuse_layers(inner if isinstance(inner, tuple) else ())
 
-    def _send(self, message: Mapping[str, Any], deadline: float) -> None:
+    def _send(self, message: str, deadline: float) -> None:
         # A process that has ended is met when its reply is read.
         with self._in_time(deadline), contextlib.suppress(ConnectionError):
-            self._socket.sendall(json.dumps(message).encode() + b"\n")
+            self._socket.sendall(message.encode() + b"\n")
 
     def _receive(self, deadline: float) -> dict[str, Any]:
         line = self._line(deadline)
@@ -226,6 +234,8 @@ class Conversation:
 
 
 _MESSAGE_LIMIT = 64 << 20
+# What one hook is told, as JSON: two answers of the largest kind. All of it is recorded in the plan.
+_ANSWERS_LIMIT = 36 << 20
 _TALK_LIMIT = 64 << 10
 _NEEDED = ("runc", "unshare", "setpriv", "mount")
 # The socket comes as standard input, the only number that a shell can be sure of.

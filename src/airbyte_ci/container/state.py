@@ -8,6 +8,7 @@ from typing import Any
 
 from airbyte_ci.container.api import MountCache, MountSecret, MountTemporary
 from airbyte_ci.errors import SandboxError
+from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.layer import Layer
 
@@ -18,12 +19,16 @@ Lending = MountCache | MountTemporary | MountSecret
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a command printed; `cut` where there was more than is kept."""
+    """What a command printed; `cut` where there was more than is kept.
+
+    Where it is long, only `remembered` is here, the key under which the store has it: a recipe has many states.
+    """
 
     stdout: str
     stderr: str
     exit_code: int = 0
     cut: bool = False
+    remembered: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
