@@ -22,6 +22,9 @@ AirbyteCiError              1  something that was asked for could not be done
 Anything else that escapes is a bug of ours and exits with 3; an interruption exits with 130.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class AirbyteCiError(Exception):
     """What was being done, to which thing, what went wrong; `advice` is what to do next."""
@@ -105,11 +108,28 @@ class SandboxError(AirbyteCiError):
 
 
 class CommandFailed(SandboxError):
-    """A command ran in an image and ended with a non-zero exit code."""
+    """A command ran in an image and ended with an exit code that was not expected; what it printed, as far as known."""
 
-    def __init__(self, message: str, *, returncode: int, advice: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        returncode: int,
+        stdout: str = "",
+        stderr: str = "",
+        command: Sequence[str] = (),
+        advice: str | None = None,
+    ) -> None:
         super().__init__(message, advice=advice)
         self.returncode = returncode
+        self.stdout = stdout
+        self.stderr = stderr
+        self.command = tuple(command)
+
+    def to_json(self) -> dict[str, Any]:
+        """Its arguments."""
+        names = ("message", "returncode", "stdout", "stderr", "advice")
+        return {**{name: getattr(self, name) for name in names}, "command": list(self.command)}
 
 
 class PlanError(AirbyteCiError):

@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -337,6 +338,34 @@ def test_a_real_hook_converses_with_a_real_image(tmp_path: Path, evaluator: Eval
     image = evaluator.image(record.operations, {})
     assert image.config.execution["Labels"]["who"] == "0\n"
     assert [answer[2] for answer in record.answers] == ["0\n", "0\n"]
+
+
+@pytest.mark.parametrize("caught", [True, False])
+def test_a_failure_that_a_hook_caught_is_kept(
+    tmp_path: Path, own_store: Store, small_image: Image, *, caught: bool
+) -> None:
+    """A later build, whose command might end otherwise, takes the same way; one that ended a build is tried again."""
+    module = tmp_path / MODULE
+    module.write_text(
+        "async def pre_connector_install(c):\n"
+        "    try:\n"
+        "        await c.with_mounted_cache('/c', __import__('dagger').dag.cache_volume('k'))"
+        ".with_exec(['bash', '-c', 'echo x >> /c/n; echo why >&2; exit 4']).sync()\n"
+        f"    except {'Exception' if caught else 'KeyError'} as error:\n"
+        "        return c.with_label('code', f'{error.exit_code} {error.stderr}')\n"
+    )
+    for _ in range(2):
+        evaluator = Evaluator(own_store, small_image, timeout=60)
+        with Conversation(module, {}) as talk:
+            try:
+                record = talk.call("pre_connector_install", partial(evaluator.answer, ()))
+            except HookError as error:
+                assert not caught and "exit code 4\n    why" in error.message
+                continue
+            evaluator.keep_failures()
+        assert caught and record.operations == (SetLabel("code", "4 why\n"),)
+    (runs,) = (own_store.root / "caches" / "named").glob("*/n")
+    assert runs.read_text() == ("x\n" if caught else "x\nx\n")
 
 
 # --- the image -------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from airbyte_ci.container.api import (
     from_json,
 )
 from airbyte_ci.container.hooks import Conversation, HookRecord
-from airbyte_ci.errors import CommandFailed, HookError
+from airbyte_ci.errors import CommandFailed, HookError, SandboxError
 from tests.container.test_sandbox_death import processes, until
 
 Write = Callable[[str], Path]
@@ -202,11 +202,44 @@ def test_a_question_that_cannot_be_answered_ends_the_hook(write: Write) -> None:
     )
 
     def answer(question: Question) -> Any:
-        raise CommandFailed("running 'false' in the image: exit code 1", returncode=1, advice="look")
+        raise SandboxError("mounting an image: no space left", advice="look")
 
-    with pytest.raises(HookError, match="exit code 1") as caught:
+    with pytest.raises(HookError, match="no space left") as caught:
         pre(module, answer)
     assert caught.value.advice == "look"
+
+
+def fails(question: Question) -> Any:
+    """Every command ends with exit code 3."""
+    message = "running 'false' in the image: exit code 3"
+    raise CommandFailed(message, returncode=3, stdout="out", stderr="err", command=("false",))
+
+
+@pytest.mark.parametrize("kind", ["dagger.ExecError", "dagger.QueryError", "Exception"])
+def test_a_hook_may_catch_a_command_that_failed(write: Write, kind: str) -> None:
+    """As with Dagger: the error tells how the command ended, and the record holds that it did."""
+    module = write(
+        f"""
+        import dagger
+
+        async def pre_connector_install(c):
+            try:
+                await c.with_exec(["false"]).stdout()
+            except {kind} as error:
+                return c.with_label("how", f"{{error.command}} {{error.exit_code}} {{error.stdout}} {{error.stderr}}")
+        """
+    )
+    record = pre(module, fails)
+    assert record.operations == (SetLabel("how", "['false'] 3 out err"),)
+    ((about, argument, told),) = record.answers
+    assert (about, argument, told["failed"]["exit_code"], told["failed"]["stderr"]) == ("stdout", "", 3, "err")
+
+
+def test_a_failed_command_that_nobody_catches_has_its_line(write: Write) -> None:
+    """The reason as it is, and the place in the hook that ran into it."""
+    module = write(HEADER + "c = c.with_exec(['false'])\n    await c.sync()\n    return c")
+    with pytest.raises(HookError, match=r"^build_customization\.py:3: running 'false' in the image: exit code 3$"):
+        pre(module, fails)
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,7 @@ def _call(
         return evaluator.answer(before(), question)
 
     record = hook.call(name, answer)
+    evaluator.keep_failures()
     return replace(record, operations=(*declared, *record.operations))
 
 

@@ -23,10 +23,12 @@ from airbyte_ci.container.api import (
     Remove,
     Unmount,
     WriteFile,
+    contents_to_json,
     to_json,
 )
 from airbyte_ci.container.api.patterns import matches
 from airbyte_ci.container.execute import DEFAULT_PATH, Workplace
+from airbyte_ci.container.failures import Failures
 from airbyte_ci.container.snapshot import Stack
 from airbyte_ci.container.state import CREATED, Output, State, Step
 from airbyte_ci.container.tree import Tree
@@ -75,6 +77,7 @@ class Evaluator:
         self._made: dict[str, tuple[State, Exec, Digest]] = {}
         self._secrets: dict[str, str] = {}
         self._workplace = Workplace(store, timeout, self._secrets)
+        self._failures = Failures(store)
 
     def state(self, operations: Sequence[Operation]) -> State:
         """The container after these operations; raises SandboxError, CommandFailed, ImageError."""
@@ -88,10 +91,21 @@ class Evaluator:
         return state
 
     def answer(self, operations: Sequence[Operation], question: Question) -> Any:
-        """Evaluates the recipe and answers a hook's question about it."""
+        """Evaluates the recipe and answers a hook's question about it; raises CommandFailed as it did before."""
         self._secrets.update(question.secrets)
         if question.about == "secret":
             return True
+        recipe = [*map(to_json, (*operations, *question.operations)), *contents_to_json(question.contents)]
+        inputs = {"base": str(self._base.digest), "recipe": recipe, "as": user_namespace.name()}
+        return self._failures.same(
+            action_key("failure", FORMAT_VERSION, inputs), lambda: self._answer(operations, question)
+        )
+
+    def keep_failures(self) -> None:
+        """Keeps what failed where a hook asked, when the hook has come to its end."""
+        self._failures.keep()
+
+    def _answer(self, operations: Sequence[Operation], question: Question) -> Any:
         if question.contents:
             found = contents.entries(question.contents, self._taker(operations))
             return answers.about_contents(found, question.about, question.argument)

@@ -15,7 +15,7 @@ from airbyte_ci.container.api import Exec, MountCache, MountTemporary
 from airbyte_ci.container.sandbox import Command, Finished, Mount
 from airbyte_ci.container.state import Lending, Output, State
 from airbyte_ci.container.tree import Tree
-from airbyte_ci.errors import AirbyteCiError, CommandFailed, SandboxError
+from airbyte_ci.errors import CommandFailed, SandboxError
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.store import Store
 
@@ -172,18 +172,20 @@ def _judge(operation: Exec, output: Output, asked: Command) -> None:
     code = output.exit_code
     if operation.expect == "ANY" or (operation.expect == "FAILURE") == (code != 0):
         return
-    shown = " ".join(operation.arguments)
-    if code == 0:
-        raise CommandFailed(f"running {shown!r} in the image: it succeeded, and was expected to fail", returncode=0)
-    raise _failed(shown, output, asked)
+    message = f"running {' '.join(operation.arguments)!r} in the image: {_how_it_ended(output, asked)}"
+    raise CommandFailed(
+        message, returncode=code, stdout=output.stdout, stderr=output.stderr, command=operation.arguments
+    )
 
 
-def _failed(shown: str, output: Output, asked: Command) -> AirbyteCiError:
+def _how_it_ended(output: Output, asked: Command) -> str:
+    if output.exit_code == 0:
+        return "it succeeded, and was expected to fail"
     last = (output.stderr.strip() or output.stdout.strip()).splitlines()[-15:]
     said = "".join(f"\n    {line}" for line in last)
     code = output.exit_code
     killed = f", killed; it may have used more than {asked.limits.memory_bytes >> 20} MiB" if code == 137 else ""
-    return CommandFailed(f"running {shown!r} in the image: exit code {code}{killed}{said}", returncode=code)
+    return f"exit code {code}{killed}{said}"
 
 
 def _keep(upper: Path, place: Path) -> None:

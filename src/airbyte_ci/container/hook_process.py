@@ -32,10 +32,6 @@ class _Pipe:
         return message
 
 
-class _Refused(Exception):
-    """A question could not be answered; airbyte-ci knows the reason already."""
-
-
 def _call(api: types.ModuleType, module: types.ModuleType, name: str, pipe: _Pipe) -> dict[str, Any]:
     def ask(question: Any) -> Any:
         asked = {
@@ -47,8 +43,8 @@ def _call(api: types.ModuleType, module: types.ModuleType, name: str, pipe: _Pip
         }
         pipe.send({"ask": asked})
         reply = pipe.receive()
-        if "error" in reply:
-            raise _Refused(reply["error"])
+        if "failed" in reply:
+            raise api.ExecError(**reply["failed"])
         return reply["answer"]
 
     api.dag.ask = ask
@@ -103,8 +99,8 @@ def main() -> None:
         while True:
             request = pipe.receive()
             pipe.send(_call(api, module, request["call"], pipe))
-    except _Refused as error:
-        pipe.send({"error": str(error), "known": True})
+    except api.ExecError as error:
+        pipe.send({"error": f"{_where(error, path) or f'{os.path.basename(path)}: '}{error}", "failed": True})
     except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the hook raises is reported with its line
         pipe.send({"error": f"{_where(error, path)}{type(error).__name__}: {error}"})
 

@@ -23,7 +23,7 @@ from airbyte_ci.container import api, control_groups, hook_root, launch
 from airbyte_ci.container.api import Operation, Question
 from airbyte_ci.container.capture import Capture
 from airbyte_ci.container.runtime import Confinement
-from airbyte_ci.errors import AirbyteCiError, HookError
+from airbyte_ci.errors import AirbyteCiError, CommandFailed, HookError
 
 MODULE = "build_customization.py"
 HookName = Literal["pre_connector_install", "post_connector_install"]
@@ -116,11 +116,11 @@ class Conversation:
                 return HookRecord(self._operations(message["operations"]), tuple(answers))
             question = self._question(message)
             asked = time.monotonic()
-            value = self._answer(question, answer)
+            reply = self._reply(question, answer)
             deadline += time.monotonic() - asked  # what an answer takes is not the hook's time
             if question.about != "secret":
-                answers.append((_asked_about(question), question.argument, value))
-            text = json.dumps({"answer": value})
+                answers.append((_asked_about(question), question.argument, reply.get("answer", reply)))
+            text = json.dumps(reply)
             if (told := told + len(text)) > _ANSWERS_LIMIT:
                 raise HookError(
                     f"{self.module}: the answers to what {name} asks are more than {_ANSWERS_LIMIT >> 20} MiB "
@@ -135,9 +135,13 @@ class Conversation:
             raise HookError(f"{self.module}: MAIN_FILE_NAME is {main!r:.80}, which is not the name of a file")
         self.main_file, self.hooks = main, tuple(map(str, names))
 
-    def _answer(self, question: Question, answer: Answer) -> Any:
+    def _reply(self, question: Question, answer: Answer) -> dict[str, Any]:
+        """The answer, or the command that failed on the way to it, which the hook may catch."""
         try:
-            return answer(question)
+            return {"answer": answer(question)}
+        except CommandFailed as error:
+            told = {"message": error.message, "stdout": error.stdout, "stderr": error.stderr}
+            return {"failed": {**told, "command": list(error.command), "exit_code": error.returncode}}
         except AirbyteCiError as error:
             # The hook may not go on with a wrong picture of the image: the reason is told as it is.
             raise HookError(f"{self.module.name}: {error.message}", advice=error.advice) from error
@@ -190,6 +194,8 @@ class Conversation:
             raise HookError(f"{self.module}: the hook's process sent something unreadable") from error
         if not isinstance(message, dict):
             raise HookError(f"{self.module}: the hook's process sent something that is not of the protocol")
+        if "error" in message and message.get("failed"):
+            raise HookError(str(message["error"]))
         if "error" in message:
             raise HookError(f"running {self.module}: {message['error']}")
         return message

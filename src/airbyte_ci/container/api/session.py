@@ -17,13 +17,24 @@ _SIZE_LIMIT = 16 << 20
 
 
 class DaggerError(Exception):
-    """The root of Dagger's errors; airbyte-ci ends a hook instead of raising one."""
+    """The root of Dagger's errors. Of them only a failed command is raised; other reasons end the hook."""
 
 
 class QueryError(DaggerError): ...
 
 
-class ExecError(QueryError): ...
+class ExecError(QueryError):
+    """A command ended with an exit code that was not expected; a hook may catch it."""
+
+    def __init__(
+        self, message: str, command: Sequence[str] = (), exit_code: int = 0, stdout: str = "", stderr: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.command = list(command)
+        self.exit_code = exit_code
+        self.stdout = stdout
+        self.stderr = stderr
 
 
 class ProvisionError(DaggerError): ...
