@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from airbyte_ci.build.outputs import Result, write_layout
+from airbyte_ci.container import lending
 from airbyte_ci.container.api import (
     AddLayer,
     Container,
@@ -338,6 +339,18 @@ def test_a_real_hook_converses_with_a_real_image(tmp_path: Path, evaluator: Eval
     image = evaluator.image(record.operations, {})
     assert image.config.execution["Labels"]["who"] == "0\n"
     assert [answer[2] for answer in record.answers] == ["0\n", "0\n"]
+
+
+def test_the_login_of_a_proxy_is_in_no_answer(evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands have it to go out, and answers are recorded; a URL without a login stays as it is."""
+    monkeypatch.setenv("https_proxy", "http://user:p%40ssword@proxy.example:3128")
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    command = sh("echo $https_proxy $HTTP_PROXY user:p@ssword; echo dXNlcjpwQHNzd29yZA== p@ssword >&2")
+    answer = partial(evaluator.answer, ())
+    assert answer(Question("stdout", (command,))) == "http://***@proxy.example:3128 http://proxy.example:3128 ***\n"
+    assert answer(Question("stderr", (command,))) == "*** ***\n"
+    recorded = lending.without_logins({"IMAGE_PROXY": "http://u:p@h:1/ http://h/a:b@c", "X": "a:b@c"})
+    assert recorded == {"IMAGE_PROXY": "http://***@h:1/ http://h/a:b@c", "X": "a:b@c"}
 
 
 @pytest.mark.parametrize("caught", [True, False])

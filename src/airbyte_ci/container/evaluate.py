@@ -52,7 +52,7 @@ __all__ = ["CREATED", "DEFAULT_PATH", "FORMAT_VERSION", "Evaluator", "Output", "
 
 FORMAT_VERSION = 4
 # Characters of output that are kept in mind with every state; of longer output only the place is.
-_KEPT_IN_MIND = 1 << 14
+_KEPT_IN_MIND = 1 << 16
 
 
 class Evaluator:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from airbyte_ci.container import diff, sandbox, users
+from airbyte_ci.container import diff, lending, sandbox, users
 from airbyte_ci.container.api import Exec, MountCache, MountTemporary
 from airbyte_ci.container.sandbox import Command, Finished, Mount
 from airbyte_ci.container.state import Lending, Output, State
@@ -75,7 +75,8 @@ class Workplace:
                 packages=True,
             )
             finished = sandbox.run(self.store, tree, asked, upper=upper)
-            output = _output(finished, [*secrets.values(), *self._mounted_secrets(state)])
+            hidden = [*secrets.values(), *self._mounted_secrets(state), *lending.passwords(os.environ)]
+            output = _output(finished, hidden)
             _judge(operation, output, asked)
             ignored = finished.lent | {path.strip("/") for path in state.mounted}
             kept = frozenset(path.strip("/") for path in state.mounted)

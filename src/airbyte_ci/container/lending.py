@@ -1,10 +1,13 @@
 """What is lent to a command for as long as it runs and is never part of an image: names, certificates, proxies."""
 
+import base64
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from airbyte_ci.container import network
 from airbyte_ci.container.command import Command, Mount
@@ -20,6 +23,8 @@ _CERTIFICATE_VARIABLES = (
     "NODE_EXTRA_CA_CERTS",
 )
 _HOSTS = b"127.0.0.1 localhost connector\n::1 localhost ip6-localhost ip6-loopback\n"
+_LOGIN = re.compile(r"://[^/@\s:]*:[^/\s]*@")
+_WORTH_HIDING = 6
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
 
@@ -53,6 +58,25 @@ def lend(bundle: Path, command: Command) -> Lent:
         mounts.append(Mount(bundle_file, target))
         variables |= dict.fromkeys(_CERTIFICATE_VARIABLES, target)
     return Lent(tuple(mounts), variables)
+
+
+def passwords(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The logins in proxy variables, in each form in which a program may print them; the longest first."""
+    found: set[str] = set()
+    for name in _either_case(_PROXY_VARIABLES):
+        login = urlsplit(environment.get(name, "")).netloc.rpartition("@")[0]
+        _, colon, password = login.partition(":")
+        if colon and password:
+            plain = unquote(login)
+            found |= {login, plain, base64.b64encode(plain.encode()).decode()}
+            # A shorter one is found in words that have nothing to do with it.
+            found |= {item for item in (password, unquote(password)) if len(item) >= _WORTH_HIDING}
+    return tuple(sorted(found, key=lambda item: (-len(item), item)))
+
+
+def without_logins(variables: Mapping[str, str]) -> dict[str, str]:
+    """Variables as they may be recorded: URLs in them have no login."""
+    return {name: _LOGIN.sub("://***@", value) for name, value in variables.items()}
 
 
 def _either_case(names: Sequence[str]) -> list[str]:
