@@ -206,6 +206,11 @@ def test_configuration_is_what_is_asked_for(hook: Hook) -> None:
     assert await c.exists('/etc/passwd') and not await c.exists('/nothing')
     assert await c.file('/usr/lib/data/one').size() == 3 and await c.file('/etc/passwd').name() == 'passwd'
     assert await c.directory('/usr/lib').glob('**/t*') == ['data/deep/three', 'data/two']
+    assert await c.directory('/usr/lib/data').glob('*') == ['deep', 'one', 'two']
+    assert await dag.directory().with_new_file('a/b/c', 'd').glob('**') == ['a', 'a/b', 'a/b/c']
+    assert await dag.directory().with_new_directory('a/b').glob('a/*') == ['a/b']
+    nothing = dag.directory()
+    assert (await nothing.entries(), await nothing.glob('**'), await nothing.exists('etc')) == ([], [], False)
     assert await c.rootfs().file('etc/group').contents() == await c.file('/etc/group').contents()
     built = dag.directory().with_new_file('a/b', 'text')
     assert (await built.entries(), await built.file('a/b').contents()) == (['a'], 'text')
@@ -237,6 +242,16 @@ def test_a_hook_may_expect_a_command_to_fail(hook: Hook) -> None:
     [
         ("return c.with_file('/x', c.file('/nothing'))", HookError, "takes /nothing, which is not in the image"),
         ("return c.with_directory('/x', dag.directory().directory('no'))", HookError, "has no such folder"),
+        (
+            "return c.with_label('x', await c.file('/bin/true').contents())",
+            HookError,
+            "the contents of /bin/true, which is not text in UTF-8",
+        ),
+        (
+            "d = dag.directory().with_file('d/b', c.file('/bin/true'))\nreturn c.with_label('x', await d.file('d/b').contents())",
+            HookError,
+            "the contents of d/b, which is not text",
+        ),
         ("return c.with_file('/x', dag.directory().file('no'))", HookError, "has no such file"),
         (
             "return c.with_directory('/x', dag.directory().with_new_file('../up', ''))",

@@ -10,6 +10,7 @@ from airbyte_ci.container.contents import Entries
 from airbyte_ci.container.state import State
 from airbyte_ci.container.tree import Node, Tree
 from airbyte_ci.errors import HookError
+from airbyte_ci.oci import tar
 
 
 def about_state(state: State, question: Question) -> Any:
@@ -52,7 +53,7 @@ def about_tree(tree: Tree, about: str, path: str) -> Any:
         case "file" | "size":
             if node is None or not stat.S_ISREG(node.status.st_mode):
                 raise _absent("contents" if about == "file" else "size", path, "a file")
-            return node.status.st_size if about == "size" else node.disk.read_bytes().decode(errors="replace")
+            return node.status.st_size if about == "size" else _text(node.disk.read_bytes(), path)
         case "entries" | "paths":
             if node is None or not node.is_dir:
                 raise _absent("entries", path, "a folder")
@@ -62,7 +63,17 @@ def about_tree(tree: Tree, about: str, path: str) -> Any:
 
 def _paths(tree: Tree, folder: Node) -> list[str]:
     cut = len(folder.path) + 1 if folder.path else 0
-    return [f"{node.path[cut:]}{'/' if node.is_dir else ''}" for node in tree.walk(folder.path)]
+    return [node.path[cut:] for node in tree.walk(folder.path)]
+
+
+def _text(data: bytes, path: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise HookError(
+            f"a hook asked for the contents of {path}, which is not text in UTF-8: {error}",
+            advice="take the file as it is, with with_file, or ask a command that prints it as text, such as base64",
+        ) from error
 
 
 def about_contents(found: Entries, about: str, path: str) -> Any:
@@ -77,14 +88,14 @@ def about_contents(found: Entries, about: str, path: str) -> Any:
             if entry is None or entry.kind != "file":
                 raise _absent("contents" if about == "file" else "size", path, "a file")
             data = contents.data(entry)
-            return len(data) if about == "size" else data.decode(errors="replace")
+            return len(data) if about == "size" else _text(data, entry.path or path)
         case "entries":
             if place and not inside and (entry is None or entry.kind != "dir"):
                 raise _absent("entries", path, "a folder")
             cut = len(place) + 1 if place else 0
             return sorted({inner[cut:].split("/")[0] for inner in inside})
         case "paths":
-            return [f"{inner}{'/' if found[inner].kind == 'dir' else ''}" for inner in inside]
+            return sorted({*inside, *(parent for inner in inside for parent in tar.parents(inner))})
     raise HookError(f"a hook asked something unknown: {about!r}")
 
 

@@ -29,7 +29,8 @@ def ask_about(ask: Ask | None, about: str, contents: tuple[Content, ...], argume
     if isinstance(first, FromContainer) and len(contents) == 1 and not first.expand:
         place = posixpath.join(first.path, argument) if argument else first.path
         return ask(Question(about, first.operations, place))
-    return ask(Question(about, (), argument, contents))
+    # A question without contents would be one about the container: all of nothing is nothing, too.
+    return ask(Question(about, (), argument, contents or (Filter((), ()),)))
 
 
 @value
