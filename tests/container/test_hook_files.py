@@ -248,7 +248,7 @@ def test_a_hook_may_expect_a_command_to_fail(hook: Hook) -> None:
             "the contents of /bin/true, which is not text in UTF-8",
         ),
         (
-            "d = dag.directory().with_file('d/b', c.file('/bin/true'))\nreturn c.with_label('x', await d.file('d/b').contents())",
+            "d = dag.directory().with_file('d/b', c.file('/bin/true'))\nawait d.file('d/b').contents()",
             HookError,
             "the contents of d/b, which is not text",
         ),

@@ -356,6 +356,23 @@ def test_a_message_without_end_is_refused(write: Write, monkeypatch: pytest.Monk
         pre(write(HEADER + "return c.with_new_file('/x', 'x' * (2 << 20))"))
 
 
+def test_what_is_kept_from_a_module_that_fails_is_said(write: Write) -> None:
+    """A variable that was not passed, and files that may hold secrets: each with its name and the way to it."""
+    module = write(HEADER + "import os\n    return c.with_label('x', os.environ['IMAGE_PROXY'])")
+    with pytest.raises(HookError, match="KeyError: 'IMAGE_PROXY'") as caught:
+        pre(module)
+    assert caught.value.advice == 'pass it: hook-environment = ["IMAGE_PROXY"] in the configuration'
+    module = write(HEADER + "return c.with_label('x', open('secrets/token').read())")
+    (module.parent / "secrets").mkdir()
+    (module.parent / ".env").write_text("X=1")
+    with pytest.raises(HookError, match=r"build_customization\.py:2: FileNotFoundError") as caught:
+        pre(module)
+    assert caught.value.advice == "hooks find these empty, whatever is in them: secrets, .env"
+    with pytest.raises(HookError, match="KeyError: 'a'") as caught:
+        pre(write(HEADER + "return {}['a']"))
+    assert "hook-environment" not in (caught.value.advice or "")
+
+
 def test_the_answers_of_a_hook_have_an_end(write: Write) -> None:
     """All of them are recorded: one that asks on and on is ended, and told which question was too much."""
     module = write(

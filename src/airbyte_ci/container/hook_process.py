@@ -81,6 +81,14 @@ def _where(error: BaseException, module: str) -> str:
     return f"{os.path.basename(module)}:{lines[-1]}: " if lines else ""
 
 
+def _is_about_environment(error: BaseException) -> bool:
+    """Whether `os.environ` was asked for a variable that it does not have."""
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    return isinstance(error, KeyError) and place is not None and place.tb_frame.f_globals.get("__name__") == "os"
+
+
 def main() -> None:
     pipe = _Pipe(int(sys.argv[1]))
     path = sys.argv[2]
@@ -102,7 +110,8 @@ def main() -> None:
     except api.ExecError as error:
         pipe.send({"error": f"{_where(error, path) or f'{os.path.basename(path)}: '}{error}", "failed": True})
     except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the hook raises is reported with its line
-        pipe.send({"error": f"{_where(error, path)}{type(error).__name__}: {error}"})
+        told = {"error": f"{_where(error, path)}{type(error).__name__}: {error}"}
+        pipe.send({**told, "variable": str(error.args[0])} if _is_about_environment(error) else told)
 
 
 if __name__ == "__main__":

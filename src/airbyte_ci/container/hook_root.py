@@ -69,10 +69,15 @@ def _mounts(bundle: Path, folder: Path) -> Iterator[Mount]:
     yield Mount(_SCRIPT, f"{_OURS}/hook_process.py")
     yield Mount(_API, f"{_OURS}/dagger")
     yield Mount(folder, str(folder))
-    for name in (*_HIDDEN_FOLDERS, *_HIDDEN_FILES):
+    for name in hidden(folder):
         place = folder / name
-        if place.exists() and not place.is_symlink():
-            yield Mount(bundle / "empty" / ("folder" if place.is_dir() else "file"), str(place))
+        yield Mount(bundle / "empty" / ("folder" if place.is_dir() else "file"), str(place))
+
+
+def hidden(folder: Path) -> list[str]:
+    """What the connector's folder has that its hook finds empty."""
+    names = (*_HIDDEN_FOLDERS, *_HIDDEN_FILES)
+    return [name for name in names if (folder / name).exists() and not (folder / name).is_symlink()]
 
 
 def _interpreter() -> str:

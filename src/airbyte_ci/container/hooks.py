@@ -197,8 +197,17 @@ class Conversation:
         if "error" in message and message.get("failed"):
             raise HookError(str(message["error"]))
         if "error" in message:
-            raise HookError(f"running {self.module}: {message['error']}")
+            raise HookError(f"running {self.module}: {message['error']}", advice=self._advice(message))
         return message
+
+    def _advice(self, message: Mapping[str, Any]) -> str | None:
+        """What a module may have missed, because it is kept from hooks."""
+        told = []
+        if "variable" in message:
+            told.append(f'pass it: hook-environment = ["{message["variable"]}"] in the configuration')
+        if names := hook_root.hidden(self.module.parent):
+            told.append(f"hooks find these empty, whatever is in them: {', '.join(names)}")
+        return "; ".join(told) or None
 
     def _line(self, deadline: float) -> bytes:
         """One line of the conversation; empty when the process has ended."""
