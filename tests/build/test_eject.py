@@ -30,9 +30,11 @@ from airbyte_ci.container.api import (
     UnsetVariable,
     WriteFile,
 )
+from airbyte_ci.container.contents import Kept
 from airbyte_ci.container.hooks import HookRecord
 from airbyte_ci.container.state import State
 from airbyte_ci.errors import UsageError
+from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, ImageConfig, Manifest
 from airbyte_ci.oci.tar import Entry, directory
 from tests.build.plans import a_plan
@@ -79,10 +81,10 @@ SAID: list[tuple[Operation, str]] = [
 
 
 @pytest.mark.parametrize(("operation", "said"), SAID, ids=[said[:30] for _, said in SAID])
-def test_an_operation_is_said_exactly(operation: Operation, said: str) -> None:
+def test_an_operation_is_said_exactly(operation: Operation, said: str, kept: Kept) -> None:
     """Nothing is expanded by the builder that the image was to have, and root's work is root's."""
     base = image(User="someone", Entrypoint=["/entry"])
-    steps = Steps(State(base, base.config.execution))
+    steps = Steps(State(base, base.config.execution), kept)
     steps.add([operation])
     assert "\n".join(steps.lines) == said
     assert not steps.lost
@@ -99,26 +101,26 @@ LOST: list[tuple[list[Operation], str]] = [
 
 
 @pytest.mark.parametrize(("operations", "named"), LOST, ids=[named for _, named in LOST])
-def test_what_cannot_be_said_is_named(operations: list[Operation], named: str) -> None:
+def test_what_cannot_be_said_is_named(operations: list[Operation], named: str, kept: Kept) -> None:
     """It stands in the Dockerfile too, in front."""
     base = image()
-    found = eject(replace(a_plan(), packages=(), pre=HookRecord(tuple(operations))), base, "python", CODE, _read)
+    found = eject(replace(a_plan(), packages=(), pre=HookRecord(tuple(operations))), base, "python", CODE, kept)
     assert named in found.lost
     assert f"\n# NOT CARRIED OVER: {named}\n" in found.dockerfile.partition("FROM")[0]
 
 
-def test_caches_are_lent_to_commands_only() -> None:
+def test_caches_are_lent_to_commands_only(kept: Kept) -> None:
     """While they are mounted."""
     base = image()
-    steps = Steps(State(base, base.config.execution))
+    steps = Steps(State(base, base.config.execution), kept)
     steps.add([MountCache("/c", "pip"), Exec(("f",)), Unmount("/c"), Exec(("g",))])
     assert not steps.lost
     assert steps.lines[-2:] == ['RUN --mount=type=cache,id=pip,sharing=shared,target=/c ["f"]', 'RUN ["g"]']
 
 
-def test_every_kind_of_package_has_its_place(tmp_path: Path) -> None:
+def test_every_kind_of_package_has_its_place(tmp_path: Path, kept: Kept) -> None:
     """Wheels and sdists by hash, folders and commits as archives beside it; what is built, in a stage of its own."""
-    found = eject(a_plan(), image(), "/usr/bin/python3", CODE, _read)
+    found = eject(a_plan(), image(), "/usr/bin/python3", CODE, kept)
     assert not found.lost
     assert set(found.files) == {
         *("code", "code/main.py", "code/source_x/__init__.py"),
@@ -139,13 +141,21 @@ def test_every_kind_of_package_has_its_place(tmp_path: Path) -> None:
     target = tmp_path / "new" / "folder"
     write(found, target)
     assert (target / "Dockerfile").read_text() == found.dockerfile
-    assert (target / "sources/lib.tar").read_bytes() == _read("c" * 64)
+    assert (target / "sources/lib.tar").read_bytes() == b"c" * 64
     with pytest.raises(UsageError, match="not empty"):
         write(found, target)
 
 
-def _read(sha256: str) -> bytes:
-    return sha256.encode()
+@pytest.fixture
+def kept(tmp_path: Path) -> Kept:
+    """A store in which each file's bytes are its digest."""
+
+    def place(digest: Digest) -> Path:
+        path = tmp_path / digest.hex
+        path.write_text(digest.hex)
+        return path
+
+    return place
 
 
 def _text(entry: Entry) -> str:

@@ -8,8 +8,8 @@ from airbyte_ci.connectors import customization
 from airbyte_ci.container.api import (
     Copy,
     Exec,
+    KeptFile,
     Narrow,
-    NewFile,
     NewFolder,
     NewLink,
     Operation,
@@ -20,6 +20,8 @@ from airbyte_ci.container.api import (
 )
 from airbyte_ci.container.declared import Declared, declared
 from airbyte_ci.errors import ConnectorError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.store import Store
 
 WHOLE = """\
 systemPackages: [socat, jq]
@@ -45,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _declared(text: str, folder: Path, user: str = "") -> Declared:
-    return declared(customization.parse(text, "x"), folder, user)
+    return declared(customization.parse(text, "x"), folder, user, Store(folder.parent / "store"))
 
 
 def _installs(operations: tuple[Operation, ...]) -> list[str]:
@@ -53,21 +55,24 @@ def _installs(operations: tuple[Operation, ...]) -> list[str]:
 
 
 def test_a_declaration_is_these_operations(folder: Path) -> None:
-    """One step of apt for sorted packages, then variables and files; compilers are apart, and the user comes last."""
+    """One step of apt for sorted packages, then variables and kept files; compilers are apart, the user comes last."""
     found = _declared(WHOLE, folder)
     (install,), (build,) = _installs(found.before), _installs(found.building)
     assert " jq socat && rm -rf /var/lib/apt/lists/*" in install and " gcc &&" in build
+    script, raw = Digest.of(b"#!/bin/sh\n"), Digest.of(b"\xff")
     assert found.before[1:] == (
         SetVariable("A", "1"),
         WriteFile("/etc/a", "x"),
-        Copy("/opt/tool", (NewFile("tool.sh", "#!/bin/sh\n", 0o755), Narrow("tool.sh", file=True))),
+        Copy("/opt/tool", (KeptFile("tool.sh", script.hex, 0o755), Narrow("tool.sh", file=True))),
         Copy(
             "/opt/folder",
-            (NewFolder("in"), NewFile("in/raw", "/w==", 0o600, encoded=True), NewLink("link", "in/raw")),
+            (NewFolder("in"), KeptFile("in/raw", raw.hex, 0o600), NewLink("link", "in/raw")),
         ),
     )
     assert found.after == (SetVariable("B", "2"), SetWorkdir("/data"), SetUser("someone"))
     assert found.user == "someone"
+    store = Store(folder.parent / "store")
+    assert (store.read(script), store.read(raw)) == (b"#!/bin/sh\n", b"\xff")
 
 
 def test_root_installs_whoever_the_base_runs_as(folder: Path) -> None:

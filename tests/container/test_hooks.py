@@ -525,6 +525,11 @@ def test_modules_of_the_tool_are_not_importable(write: Write) -> None:
     [
         ('{"operations": [{"operation": "AddLayer", "layer": "{}", "comment": ""}]}', "may not add finished layers"),
         (
+            '{"operations": [{"operation": "Copy", "path": "/x", "contents": [{"content": "Insert", "path": "", '
+            f'"contents": [{{"content": "KeptFile", "path": "x", "digest": "{"0" * 64}"}}]}}]}}]}}',
+            "may not add finished layers or files of the store",
+        ),
+        (
             '{"ask": {"about": "stdout", "operations": [{"operation": "AddLayer", "layer": "x"}]}}',
             "may not add finished",
         ),

@@ -15,7 +15,7 @@ from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry
 from tests.e2e.command import Command
 from tests.e2e.conftest import Base
-from tests.e2e.tiny import Tiny, derived
+from tests.e2e.tiny import Tiny, derived, with_base
 
 pytestmark = pytest.mark.slow
 HOOK = """async def pre_connector_install(container):
@@ -55,6 +55,42 @@ def test_a_printed_plan_is_built_without_the_hook(tiny: Tiny, tmp_path: Path) ->
     _refused(tiny.run(*build).json, "the code in connectors/source-tiny is not the code it was made for")
     tiny.connector().rename(tiny.folder / "connectors" / "source-other")
     assert tiny.run(*build).code != 0
+
+
+DECLARED = "files: {/opt/data: {source: data.bin}}\npostInstall: {files: {/opt/more: {source: more, mode: '600'}}}\n"
+ASKS = """async def pre_connector_install(container):
+    return container.with_label("size", str(await container.file("/opt/data").size()))
+
+
+async def post_connector_install(container):
+    return container.with_label("more", await container.file("/opt/more/x").contents())
+"""
+
+
+def test_a_plan_names_declared_files_by_digest(tiny: Tiny, base: Base, store: Store, tmp_path: Path) -> None:
+    """However large, they are not in it; hooks see them; another store builds it from the same files and no others."""
+    folder = tiny.connector()
+    (folder / "data.bin").write_bytes(bytes(range(256)) * 8192)
+    (folder / "more").mkdir()
+    (folder / "more/x").write_text("said")
+    (folder / "build_customization.yaml").write_text(DECLARED)
+    (folder / "build_customization.py").write_text(ASKS)
+    text = _print(tiny)
+    assert len(text) < 20_000 and '"KeptFile"' in text
+    built = tiny.build()
+    assert built.code == 0, built.out
+    labels = store.image(Digest.parse(built.json["digest"])).config.execution["Labels"]
+    assert (labels["size"], labels["more"]) == (str(256 * 8192), "said")
+    plan = tmp_path / "plan.json"
+    plan.write_text(text)
+    elsewhere = with_base(store, base.address, tmp_path / "store")
+    build = ("connectors", "build", "--json", f"--from-plan={plan}")
+    again = tiny.run(*build, home=elsewhere)
+    assert again.code == 0, again.out
+    assert again.json["digest"] == built.json["digest"]
+    (folder / "more/x").write_text("changed")
+    changed = tiny.run(*build, home=with_base(store, base.address, tmp_path / "third"))
+    _refused(changed.json, "a file that build_customization.yaml names is not what it was made for")
 
 
 def _refused(document: dict[str, Any], said: str) -> None:

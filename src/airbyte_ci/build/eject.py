@@ -3,16 +3,19 @@
 Knows what the image consists of and in which order; how one operation is said is in `eject_steps`.
 """
 
+import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from airbyte_ci.build.eject_steps import Steps
 from airbyte_ci.build.plan import BuildPlan
 from airbyte_ci.container.api import Operation
+from airbyte_ci.container.contents import Kept
 from airbyte_ci.container.state import State
 from airbyte_ci.errors import UsageError
+from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.environment import Choice
@@ -38,16 +41,16 @@ class Ejected:
     lost: tuple[str, ...]
 
 
-def eject(plan: BuildPlan, base: Image, python: str, code: Sequence[Entry], read: Callable[[str], bytes]) -> Ejected:
+def eject(plan: BuildPlan, base: Image, python: str, code: Sequence[Entry], kept: Kept) -> Ejected:
     """The plan's Dockerfile.
 
-    `python` is the interpreter's path in the base, `code` the entries of the connector's layer, `read` gives a file of
-    the store by its sha256 (hex).
+    `python` is the interpreter's path in the base, `code` the entries of the connector's layer, `kept` tells where the
+    store has a file.
     """
-    steps = Steps(State(base, base.config.execution))
+    steps = Steps(State(base, base.config.execution), kept)
     steps.lines += [f"# The base image that the connector's metadata names.\nFROM {_platform(plan)}{plan.base} AS base"]
     _operations(steps, "before the install", plan.pre.operations)
-    _packages(steps, plan, python, read)
+    _packages(steps, plan, python)
     _code(steps, plan, code)
     steps.lines.append("\n# How it is run, as all connectors are.")
     steps.add(plan.settings)
@@ -78,7 +81,7 @@ def _operations(steps: Steps, when: str, operations: Sequence[Operation]) -> Non
 # --- packages ------------------------------------------------------------------------------------
 
 
-def _packages(steps: Steps, plan: BuildPlan, python: str, read: Callable[[str], bytes]) -> None:
+def _packages(steps: Steps, plan: BuildPlan, python: str) -> None:
     if not plan.packages:
         return
     compiled = () if plan.shape.bytecode else ("--no-compile",)
@@ -89,7 +92,7 @@ def _packages(steps: Steps, plan: BuildPlan, python: str, read: Callable[[str], 
         if not isinstance(choice.origin, FromIndex) and not (
             isinstance(choice.origin, FromArchive) and choice.origin.is_url
         ):
-            steps.files[_beside(choice)] = Entry(_beside(choice), content=read(choice.file.sha256))
+            steps.files[_beside(choice)] = Entry(_beside(choice), content=steps.kept(Digest(choice.file.sha256)))
     if sources or trees:
         _sources(steps, plan, python, sources, trees)
     steps.lines += ["\n# The lock: exactly these files, and no others.", _PIP]
@@ -204,5 +207,8 @@ def _write(place: Path, entry: Entry) -> None:
     elif entry.kind == "symlink":
         place.symlink_to(entry.link)
     else:
-        place.write_bytes(entry.content if isinstance(entry.content, bytes) else entry.content.read_bytes())
+        if isinstance(entry.content, Path):
+            shutil.copyfile(entry.content, place)
+        else:
+            place.write_bytes(entry.content)
         place.chmod(entry.mode)

@@ -30,7 +30,7 @@ from airbyte_ci.container.api import (
     Unmount,
     WriteFile,
 )
-from airbyte_ci.container.contents import Entries
+from airbyte_ci.container.contents import Entries, Kept
 from airbyte_ci.container.state import State
 from airbyte_ci.errors import HookError
 from airbyte_ci.oci.tar import Entry
@@ -40,10 +40,12 @@ from airbyte_ci.oci.tar import Entry
 class Steps:
     """Lines that grow with each operation. `state` is how the image is set up so far: what a variable is, which folder.
 
-    `files` are those that COPY takes, by their path beside the Dockerfile; `lost` is what cannot be said.
+    `files` are those that COPY takes, by their path beside the Dockerfile; `lost` is what cannot be said. `kept` tells
+    where the bytes of a kept file are.
     """
 
     state: State
+    kept: Kept
     lines: list[str] = field(default_factory=list)
     files: dict[str, Entry] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
@@ -140,7 +142,7 @@ class Steps:
     def _copy(self, operation: Copy, *, alone: bool) -> None:
         path = self.state.absolute(operation.path, expand=operation.expand)
         try:
-            found = contents.entries(operation.contents, _nothing_taken)
+            found = contents.entries(operation.contents, _nothing_taken, self.kept)
         except HookError:
             self.lost.append(f"{path}: it is taken from the image as it was before")
             return

@@ -15,7 +15,7 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container import declared as declarations
 from airbyte_ci.container import hooks, lending, users
 from airbyte_ci.container.api import Operation, Question
-from airbyte_ci.container.declared import Declared
+from airbyte_ci.container.declared import Declared, kept_files
 from airbyte_ci.container.evaluate import Evaluator
 from airbyte_ci.container.hooks import Conversation, HookRecord
 from airbyte_ci.errors import ConnectorError, HookError, PlanError
@@ -23,6 +23,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.store import Store
 from airbyte_ci.python import environment, foreign, inventory, trees
 from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.lock import FromDirectory, FromIndex, Lock, LockedFile, LockedPackage
@@ -53,7 +54,7 @@ def plan(
     under = ground(bench, address, platform, native)
     base = under.base
     evaluator = Evaluator(bench.store, base.image, bring=base.bring)
-    asked = _declared(connector, base)
+    asked = _declared(connector, base, bench.store)
     with hooks.conversation(connector.folder / hooks.MODULE, bench.passed) as hook:
         _refuse_idle(hook, connector)
         if hook:
@@ -147,6 +148,7 @@ def from_plan(given: BuildPlan, connector: Connector | None, bench: Workbench, n
             advice="check out the commit that the plan was made on",
         )
     _obtain_again(given, connector, bench)
+    _keep_again(given, connector, base, bench.store)
     evaluator = Evaluator(bench.store, base.image, bring=base.bring)
     assembly = Assembly(
         bench, under, evaluator, given.pre.operations, given.packages, code, given.shape, given.building
@@ -171,7 +173,7 @@ def _obtain_again(given: BuildPlan, connector: Connector, bench: Workbench) -> N
 # --- customisation -------------------------------------------------------------------------------
 
 
-def _declared(connector: Connector, base: bases.BaseImage) -> Declared:
+def _declared(connector: Connector, base: bases.BaseImage, store: Store) -> Declared:
     """What build_customization.yaml asks for; it comes before what the module beside it does."""
     path = connector.folder / customization.FILE
     if not path.exists():
@@ -182,7 +184,20 @@ def _declared(connector: Connector, base: bases.BaseImage) -> Declared:
     except (OSError, UnicodeDecodeError) as error:
         raise ConnectorError(f"reading {shown}: {error}") from error
     user = str(base.image.config.execution.get("User") or "")
-    return declarations.declared(customization.parse(text, shown), connector.folder, user)
+    return declarations.declared(customization.parse(text, shown), connector.folder, user, store)
+
+
+def _keep_again(given: BuildPlan, connector: Connector, base: bases.BaseImage, store: Store) -> None:
+    """Has the declaration's files in the store, just those that the plan names by digest."""
+    named = {Digest(digest) for record in (given.pre, given.post) for digest in kept_files(record.operations)}
+    if all(store.has(digest) for digest in named):
+        return
+    _declared(connector, base, store)
+    if not all(store.has(digest) for digest in named):
+        raise PlanError(
+            f"building the plan of {given.name}: a file that {customization.FILE} names is not what it was made for",
+            advice="check out the commit that the plan was made on",
+        )
 
 
 def _owner(

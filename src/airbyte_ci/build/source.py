@@ -85,4 +85,4 @@ def _walk(folder: Path, place: str) -> Iterator[Entry]:
 def _file(path: Path, place: str) -> Entry:
     # The umask of whoever checked the code out must not show: only "executable or not" is of the source.
     executable = path.stat().st_mode & stat.S_IXUSR
-    return Entry(place, mode=0o755 if executable else 0o644, content=path.read_bytes())
+    return Entry(place, mode=0o755 if executable else 0o644, content=path)

@@ -16,7 +16,6 @@ from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
-from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.outcomes import Outcome, exit_code
 from airbyte_ci.python.index import PackageIndex
@@ -81,11 +80,7 @@ def _ejected(
     plan, ground = planned.plan, planned.assembly.ground
     code = source.entries(connector, plan.source.main, plan.source.owner)
     python = ground.python.interpreter.executable
-
-    def read(sha256: str) -> bytes:
-        return bench.store.read(Digest(sha256))
-
-    return ejecting.eject(plan, ground.base.image, python, code, read)
+    return ejecting.eject(plan, ground.base.image, python, code, bench.store.verified)
 
 
 def _outcome(connector: Connector, ejected: Ejected, place: Path | None) -> Outcome:

@@ -134,7 +134,8 @@ def inputs(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in files(folder):
         mode = path.stat().st_mode & stat.S_IXUSR
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
         digest.update(f"{path.relative_to(folder)}\0{mode}\0{content}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 

@@ -12,6 +12,7 @@ from airbyte_ci.container.api import (
     Filter,
     FromContainer,
     Insert,
+    KeptFile,
     Narrow,
     NewFile,
     NewFolder,
@@ -21,19 +22,22 @@ from airbyte_ci.container.api import (
 from airbyte_ci.container.api.patterns import matches_below
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import HookError
+from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.tar import Entry
 
 # Path below the root of the contents → entry; a file alone is at the empty path.
 Entries = dict[str, Entry]
 # The tree of a container, and the path in it, that contents are taken from.
 Take = Callable[[FromContainer], tuple[Tree, str]]
+# Where the bytes of a kept file are.
+Kept = Callable[[Digest], Path]
 
 
-def entries(contents: Sequence[Content], take: Take) -> Entries:
+def entries(contents: Sequence[Content], take: Take, kept: Kept) -> Entries:
     """What the contents are; raises HookError for a path that is not there."""
     found: Entries = {}
     for content in contents:
-        found = _after(found, content, take)
+        found = _after(found, content, take, kept)
     return found
 
 
@@ -52,19 +56,21 @@ def _takes_mode(entry: Entry, permissions: int) -> bool:
     return permissions >= 0 and entry.kind in ("file", "dir")
 
 
-def _after(found: Entries, content: Content, take: Take) -> Entries:
+def _after(found: Entries, content: Content, take: Take, kept: Kept) -> Entries:
     match content:
         case FromContainer():
             return {**found, **_from_tree(*take(content))}
         case NewFile(path, text, permissions, encoded):
             data = _decoded(path, text) if encoded else text.encode()
             return _with(found, Entry(_clean(path), mode=_mode(permissions), content=data))
+        case KeptFile(path, digest, permissions):
+            return _with(found, Entry(_clean(path), mode=_mode(permissions), content=kept(Digest(digest))))
         case NewFolder(path, permissions):
             return _with(found, Entry(_clean(path), "dir", _mode(permissions)))
         case NewLink(path, target):
             return _with(found, Entry(_clean(path), "symlink", 0o777, link=target))
         case Insert(path, inner, include, exclude, permissions):
-            chosen = selected(entries(inner, take), include, exclude)
+            chosen = selected(entries(inner, take, kept), include, exclude)
             return {**found, **placed(chosen, _clean(path, empty=True), permissions=permissions)}
         case Narrow(path, file):
             return _narrowed(found, path, file=file)

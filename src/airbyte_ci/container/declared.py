@@ -3,10 +3,9 @@
 Knows what Debian's package manager is told, not when the operations are applied.
 """
 
-import base64
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from airbyte_ci.container.api import (
     Content,
     Copy,
     Exec,
+    KeptFile,
     Narrow,
-    NewFile,
     NewFolder,
     NewLink,
     Operation,
@@ -27,6 +26,8 @@ from airbyte_ci.container.api import (
     WriteFile,
 )
 from airbyte_ci.errors import ConnectorError
+from airbyte_ci.oci.digest import Digest, chunks
+from airbyte_ci.oci.store import Store
 
 # One step: what it downloads of the archive's lists is gone at its end, and no question waits for an answer.
 _INSTALL = (
@@ -46,17 +47,25 @@ class Declared:
     user: str | None = None
 
 
-def declared(asked: Customization, folder: Path, user: str) -> Declared:
+def declared(asked: Customization, folder: Path, user: str, store: Store) -> Declared:
     """The operations; `folder` is the connector's, `user` who the base image runs as (empty: root).
 
-    Raises ConnectorError for a source that is not there or leads out of the folder.
+    Files of the folder are kept in the store, and the operations name them by digest: they may be large. Raises
+    ConnectorError for a source that is not there or leads out of the folder.
     """
-    after = _made(asked.post_install, folder, user) if asked.post_install else ()
+    after = _made(asked.post_install, folder, user, store) if asked.post_install else ()
     if asked.workdir:
         after = (*after, SetWorkdir(asked.workdir))
     if asked.user:
         after = (*after, SetUser(asked.user))
-    return Declared(_made(asked, folder, user), tuple(installed(asked.build_packages, user)), after, asked.user)
+    return Declared(_made(asked, folder, user, store), tuple(installed(asked.build_packages, user)), after, asked.user)
+
+
+def kept_files(operations: Iterable[Operation]) -> Iterator[str]:
+    """The digests (hex) of the files that such operations name."""
+    for operation in operations:
+        if isinstance(operation, Copy):
+            yield from (content.digest for content in operation.contents if isinstance(content, KeptFile))
 
 
 def installed(packages: tuple[str, ...], user: str) -> Iterator[Operation]:
@@ -71,15 +80,15 @@ def installed(packages: tuple[str, ...], user: str) -> Iterator[Operation]:
         yield SetUser(user)
 
 
-def _made(asked: Customization, folder: Path, user: str) -> tuple[Operation, ...]:
+def _made(asked: Customization, folder: Path, user: str, store: Store) -> tuple[Operation, ...]:
     return (
         *installed(asked.system_packages, user),
         *(SetVariable(name, value) for name, value in asked.env.items()),
-        *(_file(path, item, folder) for path, item in asked.files.items()),
+        *(_file(path, item, folder, store) for path, item in asked.files.items()),
     )
 
 
-def _file(path: str, item: ImageFile, folder: Path) -> Operation:
+def _file(path: str, item: ImageFile, folder: Path, store: Store) -> Operation:
     mode = int(item.mode, 8) if item.mode else None
     if item.source is None:
         return WriteFile(path, item.content or "", 0o644 if mode is None else mode)
@@ -89,11 +98,11 @@ def _file(path: str, item: ImageFile, folder: Path) -> Operation:
             f"reading build_customization.yaml of {folder.name}: files.{path}: there is no {item.source} in its folder"
         )
     if source.is_dir():
-        return Copy(path, tuple(_below(source, "", mode)))
-    return Copy(path, (_content(source, source.name, mode), Narrow(source.name, file=True)))
+        return Copy(path, tuple(_below(source, "", mode, store)))
+    return Copy(path, (_content(source, source.name, mode, store), Narrow(source.name, file=True)))
 
 
-def _below(folder: Path, place: str, mode: int | None) -> Iterator[Content]:
+def _below(folder: Path, place: str, mode: int | None, store: Store) -> Iterator[Content]:
     for item in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if item.name in _LEFT_OUT or item.name.endswith((".pyc", ".pyo")):
             continue
@@ -102,17 +111,26 @@ def _below(folder: Path, place: str, mode: int | None) -> Iterator[Content]:
             yield NewLink(inner, str(Path(item.path).readlink()))
         elif item.is_dir():
             yield NewFolder(inner)
-            yield from _below(Path(item.path), f"{inner}/", mode)
+            yield from _below(Path(item.path), f"{inner}/", mode, store)
         elif item.is_file():
-            yield _content(Path(item.path), inner, mode)
+            yield _content(Path(item.path), inner, mode, store)
 
 
-def _content(path: Path, place: str, mode: int | None) -> NewFile:
+def _content(path: Path, place: str, mode: int | None, store: Store) -> KeptFile:
     if mode is None:
         # As for code: only "executable or not" is of the source, the rest is the umask of who checked it out.
         mode = 0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644
-    data = path.read_bytes()
-    try:
-        return NewFile(place, data.decode(), mode)
-    except UnicodeDecodeError:
-        return NewFile(place, base64.b64encode(data).decode(), mode, encoded=True)
+    return KeptFile(place, _keep(path, store).hex, mode)
+
+
+def _keep(path: Path, store: Store) -> Digest:
+    """The file's bytes in the store: read a second time only where they are new to it."""
+    with path.open("rb") as file:
+        digest = Digest.of_stream(file)
+        if store.has(digest):
+            return digest
+        file.seek(0)
+        with store.writer(size=path.stat().st_size) as writer:
+            for chunk in chunks(file):
+                writer.write(chunk)
+    return writer.digest

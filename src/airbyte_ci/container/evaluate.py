@@ -107,7 +107,7 @@ class Evaluator:
 
     def _answer(self, operations: Sequence[Operation], question: Question) -> Any:
         if question.contents:
-            found = contents.entries(question.contents, self._taker(operations))
+            found = contents.entries(question.contents, self._taker(operations), self._store.verified)
             return answers.about_contents(found, question.about, question.argument)
         state = self.state((*operations, *question.operations))
         try:
@@ -232,7 +232,7 @@ class Evaluator:
         before: Sequence[Operation],
         copy: Copy | None = None,
     ) -> list[Entry]:
-        found = contents.entries(made_of, self._taker(before))
+        found = contents.entries(made_of, self._taker(before), self._store.verified)
         if copy:
             found = contents.selected(found, copy.include, copy.exclude)
         given = self._owner(state, owner)
@@ -282,9 +282,8 @@ class Evaluator:
         # What the image itself has there shows again.
         own = replace(state, steps=tuple(replace(step, raw="") for step in state.steps if not step.lent))
         tree = self.tree(own)
-        found = (
-            {} if tree.resolve(path) is None else contents.entries([FromContainer((), path)], lambda _: (tree, path))
-        )
+        taken = () if tree.resolve(path) is None else (FromContainer((), path),)
+        found = contents.entries(taken, lambda _: (tree, path), self._store.verified)
         others = tuple(place for place in state.mounted if place != path)
         return self._lend(replace(state, lending=lending), path, list(contents.placed(found, path).values()), others)
 

@@ -173,10 +173,10 @@ class Conversation:
             raise HookError(f"{self.module}: the hook's process sent a malformed operation ({error})") from error
 
     def _refuse_layers(self, values: Iterable[Any]) -> None:
-        """Finished layers are the tool's to add, at any depth."""
+        """Finished layers, and files by their digest alone, are the tool's to add, at any depth."""
         for value in values:
-            if isinstance(value, api.AddLayer):
-                raise HookError(f"{self.module}: a hook may not add finished layers")
+            if isinstance(value, api.AddLayer | api.KeptFile):
+                raise HookError(f"{self.module}: a hook may not add finished layers or files of the store")
             for name in ("contents", "operations"):
                 inner = getattr(value, name, ())
                 self._refuse_layers(inner if isinstance(inner, tuple) else ())

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 
 from airbyte_ci.errors import BlobNotFound, DigestMismatch, StoreError
 from airbyte_ci.oci import sessions
-from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.digest import Digest, chunks
 from airbyte_ci.oci.image import (
     Descriptor,
     Image,
@@ -163,6 +163,13 @@ class Store:
         """All of a blob, verified; for small ones."""
         with self.open(digest) as reader:
             return reader.read()
+
+    def verified(self, digest: Digest) -> Path:
+        """Where the blob is, once all of it was read; raises BlobNotFound, DigestMismatch."""
+        with self.open(digest) as reader:
+            for _ in chunks(reader):
+                pass
+        return self.path(digest)
 
     def put(self, data: bytes) -> Digest:
         """Keeps `data` and returns its digest."""

@@ -75,7 +75,7 @@ def _entries(folder: Path) -> Iterator[Entry]:
         if stat.S_ISLNK(status.st_mode):
             yield tar.symlink(path, str(disk.readlink()))
         elif stat.S_ISREG(status.st_mode):
-            yield Entry(path, mode=0o755 if status.st_mode & stat.S_IXUSR else 0o644, content=disk.read_bytes())
+            yield Entry(path, mode=0o755 if status.st_mode & stat.S_IXUSR else 0o644, content=disk)
 
 
 def ruled_by(folder: Path) -> list[Path]:

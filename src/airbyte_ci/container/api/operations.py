@@ -33,6 +33,15 @@ class NewFile:
 
 
 @value
+class KeptFile:
+    """A file whose bytes the store keeps; `digest` is their sha256 (hex). Not offered to hooks."""
+
+    path: str
+    digest: str
+    permissions: int = 0o644
+
+
+@value
 class NewFolder:
     path: str
     permissions: int = 0o755
@@ -76,7 +85,7 @@ class Filter:
     exclude: tuple[str, ...] = ()
 
 
-Content = FromContainer | NewFile | NewFolder | NewLink | Insert | Narrow | Without | Filter
+Content = FromContainer | NewFile | KeptFile | NewFolder | NewLink | Insert | Narrow | Without | Filter
 
 
 # --- operations on a container --------------------------------------------------------------------
