@@ -64,3 +64,22 @@ def test_an_image_has_what_its_loader_finds(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
     assert libraries.in_image(Tree((tmp_path,))) == {"libz.so.1", "libc.so.6"}
+
+
+def test_an_image_tells_its_loader_more_folders(tmp_path: Path) -> None:
+    """By ld.so.conf, the files that it includes, and a variable; an endless inclusion ends."""
+    for place, text in {
+        "etc/ld.so.conf": "# ours\ninclude ld.so.conf.d/*.conf\n/opt/direct  # more\n",
+        "etc/ld.so.conf.d/a.conf": "/opt/included\ninclude /etc/ld.so.conf\n",
+        "etc/ld.so.conf.d/readme": "/opt/never\n",
+        "opt/direct/libone.so.1": "",
+        "opt/included/libtwo.so.2": "",
+        "opt/never/libthree.so.3": "",
+        "opt/variable/libfour.so.4": "",
+    }.items():
+        path = tmp_path / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    tree = Tree((tmp_path,))
+    assert libraries.in_image(tree) == {"libone.so.1", "libtwo.so.2"}
+    assert libraries.in_image(tree, ["/opt/variable"]) == {"libone.so.1", "libtwo.so.2", "libfour.so.4"}

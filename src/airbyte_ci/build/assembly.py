@@ -15,7 +15,6 @@ from airbyte_ci.build.rules import NO_RULES, Rules
 from airbyte_ci.container.api import AddLayer, Copy, Exec, MakeLink, MountContents, Operation, Remove, WriteFile
 from airbyte_ci.container.evaluate import Evaluator, add_layer
 from airbyte_ci.container.tree import Tree
-from airbyte_ci.errors import PackageError
 from airbyte_ci.oci import recompress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
@@ -29,7 +28,7 @@ from airbyte_ci.python.inventory import Inventory
 from airbyte_ci.python.layers import Installed
 from airbyte_ci.python.lock import LockedFile, Origin
 
-_MAKES_FILES = (Copy, Exec, MakeLink, MountContents, Remove, WriteFile)
+_MAKES_FILES = (AddLayer, Copy, Exec, MakeLink, MountContents, Remove, WriteFile)
 # Finds an environment's layers by its key where an image was pushed before.
 Elsewhere = Callable[[Digest], "Found | None"]
 
@@ -135,33 +134,38 @@ class Assembly:
         names = [choice.name for choice in self.packages]
         identity = str(Digest.of("\n".join(map(str, self.ground.base.image.config.diff_ids)).encode()))
         gone = layers.removals(self.bench.store, names, self.ground.python, identity)
-        self._confirm_libraries(self.installed)
         return (*gone, *layers.additions(self.installed))
 
-    def _confirm_libraries(self, installed: Installed) -> None:
-        """Raises PackageError when the image lacks shared libraries that the packages' native code is linked to."""
-        if not installed.libraries:
-            return
-        absent = sorted(set(installed.libraries) - self._libraries())
-        if absent:
-            files = (choice.file for choice in self.packages if not choice.is_source)
-            linked = {file.name: libraries.of_wheel(self.bench.store, file) for file in files if self._has(file)}
-            needing = sorted(name.partition("-")[0] for name, one in linked.items() if one.needed & set(absent))
-            raise PackageError(
-                f"the image has no {', '.join(absent)}, which {', '.join(needing) or 'a package'} is linked to",
-                advice="install the system package that has it in pre_connector_install, or use another base image",
-            )
+    def absent(self, plan: BuildPlan) -> dict[str, str]:
+        """Shared libraries that the image lacks, with the packages whose native code is linked to them.
+
+        That is no fault by itself: a package may try an extension and do without it.
+        """
+        wanted = set(self.installed.libraries) if self.packages else set()
+        absent = wanted and wanted - self._libraries(self.pre)
+        later = any(isinstance(operation, _MAKES_FILES) for operation in plan.post.operations)
+        # What the post hook adds lies on the packages, which stay where they were found.
+        if absent and later and not self.sources:
+            absent -= self._libraries((*self.operations(), *plan.settings, *plan.post.operations))
+        files = [choice.file for choice in self.packages if absent and not choice.is_source and self._has(choice.file)]
+        linked = {file.name.partition("-")[0]: libraries.of_wheel(self.bench.store, file) for file in files}
+        return {
+            name: ", ".join(sorted(package for package, one in linked.items() if name in one.needed)) or "a package"
+            for name in sorted(absent)
+        }
 
     def _has(self, file: LockedFile) -> bool:
         return self.bench.store.has(Digest(file.sha256))
 
-    def _libraries(self) -> frozenset[str]:
-        """The shared libraries of the image below the packages, looked up once."""
-        key = action_key("libraries of an image", libraries.FORMAT_VERSION, self._below(self.ground, self.pre))
+    def _libraries(self, operations: tuple[Operation, ...]) -> frozenset[str]:
+        """The shared libraries that the loader finds in the image after some operations, looked up once."""
+        state = self.evaluator.state(operations)
+        more = [item for item in state.environment.get("LD_LIBRARY_PATH", "").split(":") if item.startswith("/")]
+        below = self._below(self.ground, operations)
+        key = action_key("libraries of an image", libraries.FORMAT_VERSION, {"below": below, "more": more})
         known = self.bench.store.recall(key)
         if known is None:
-            tree = self.evaluator.tree(self.evaluator.state(self.pre))
-            known = {"names": sorted(libraries.in_image(tree))}
+            known = {"names": sorted(libraries.in_image(self.evaluator.tree(state), more))}
             self.bench.store.remember(key, known)
         return frozenset(known["names"])
 

@@ -3,6 +3,8 @@
 How it is planned, assembled, verified and put out is in the modules beside this one.
 """
 
+from collections.abc import Mapping
+
 from airbyte_ci.build.assembly import Workbench
 from airbyte_ci.build.planning import Planned
 from airbyte_ci.build.summary import Built
@@ -11,7 +13,7 @@ from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.python import layers
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 def build(planned: Planned, bench: Workbench) -> Built:
@@ -19,11 +21,12 @@ def build(planned: Planned, bench: Workbench) -> Built:
     plan, assembly = planned.plan, planned.assembly
     digest = bench.store.put(plan.text)
     key = action_key("image", FORMAT_VERSION, str(digest))
-    image = _known(planned, bench.store, key)
-    cached = image is not None
-    if image is None:
-        image = assembly.image(plan)
-        bench.store.remember(key, {"manifest": str(image.digest)})
+    known = _known(planned, bench.store, key)
+    cached = known is not None
+    if known is None:
+        known = assembly.image(plan), assembly.absent(plan)
+        bench.store.remember(key, {"manifest": str(known[0].digest), "absent": known[1]})
+    image, absent = known
     installed = assembly.known if plan.packages else None
     return Built(
         plan.repository,
@@ -41,11 +44,12 @@ def build(planned: Planned, bench: Workbench) -> Built:
         tuple(sorted(map(str, bench.folders))),
         installed.fresh if installed else 0,
         cached,
+        absent,
     )
 
 
-def _known(planned: Planned, store: Store, key: Digest) -> Image | None:
-    """The image that this plan gave before, if its layers above the base's are where they can be had."""
+def _known(planned: Planned, store: Store, key: Digest) -> tuple[Image, Mapping[str, str]] | None:
+    """The image that this plan gave before, if its layers above the base's are where they can be had; what it lacks."""
     known = store.recall(key)
     if known is None or not store.has(digest := Digest.parse(known["manifest"])):
         return None
@@ -54,4 +58,4 @@ def _known(planned: Planned, store: Store, key: Digest) -> Image | None:
     missing = {layer.digest for layer in image.manifest.layers[base_layers:] if not store.has(layer.digest)}
     if missing and (installed := planned.assembly.known) and planned.assembly.sources:
         missing -= {layer.descriptor.digest for layer in installed.layers}
-    return None if missing else image
+    return None if missing else (image, dict(known["absent"]))

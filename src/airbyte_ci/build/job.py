@@ -15,7 +15,7 @@ from airbyte_ci.build.registries import Registries
 from airbyte_ci.build.rules import NO_RULES, Rules
 from airbyte_ci.build.summary import Built, Memory
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.errors import BlobNotFound
+from airbyte_ci.errors import BlobNotFound, ImageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import LAYER_GZIP, LAYER_ZSTD, Image, Platform
 from airbyte_ci.oci.reference import Reference
@@ -130,7 +130,7 @@ def _one(connector: Connector, order: Order, tools: Tools, platform: Platform, *
     image = tools.store.image(built.digest)
     if not order.may_stay_away:
         _complete(tools, image, built)
-    verified, unverified = _verify(order, tools, platform, image)
+    verified, unverified = _verify(order, tools, platform, image, built)
     return Done(platform, built, image, verified, unverified, time.monotonic() - started, unchanged)
 
 
@@ -213,7 +213,7 @@ def _complete(tools: Tools, image: Image, built: Built) -> None:
     base.complete(tools.store, image, _sources([built]), tools.registries)
 
 
-def _verify(order: Order, tools: Tools, platform: Platform, image: Image) -> tuple[bool, str]:
+def _verify(order: Order, tools: Tools, platform: Platform, image: Image, built: Built) -> tuple[bool, str]:
     if not order.verify:
         return False, ""
     if not order.native.accepts(platform):
@@ -224,7 +224,13 @@ def _verify(order: Order, tools: Tools, platform: Platform, image: Image) -> tup
         from airbyte_ci.build import run
 
         tools.say("spec")
-        run.verify(tools.store, image)
+        try:
+            run.verify(tools.store, image)
+        except ImageError as error:
+            if not built.lacking:
+                raise
+            advice = "install the system package that has it (systemPackages), or use another base image"
+            raise ImageError(f"{built.lacking}; {error.message}", advice=advice) from error
     return True, ""
 
 
@@ -263,6 +269,8 @@ def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Ma
     if built.collisions:
         shared = ", ".join(f"/{path} ({owner})" for path, owner in list(built.collisions.items())[:3])
         details.append(f"! {len(built.collisions)} files are installed by several packages; kept of the last: {shared}")
+    if built.absent:
+        details.append(f"! {built.lacking}: what needs it does not work")
     return Outcome(
         connector.name,
         "unverified" if item.unverified else "ok",
@@ -279,6 +287,7 @@ def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Ma
             "cached": built.cached,
             "unchanged": item.unchanged,
             "outputs": list(places),
+            **({"missingLibraries": dict(built.absent)} if built.absent else {}),
             **({"customization": effects.summary(effect)} if effect else {}),
         },
     )

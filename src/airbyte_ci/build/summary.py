@@ -4,7 +4,7 @@ Kept beside the fingerprint of what the build read, so that the next build with 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from airbyte_ci.errors import BlobNotFound
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store, action_key
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class Built:
 
     `fresh` counts packages that were not ready; `replaced` are (name, version in the base, version installed);
     `collisions` are paths of several packages with their owner; `sources` are repositories that hold layers which the
-    store may lack, the base's first; `folders` are those that were read beside the connector's own.
+    store may lack, the base's first; `folders` are those that were read beside the connector's own; `absent` are shared
+    libraries that the image lacks, with the packages that are linked to them.
     """
 
     repository: str
@@ -41,10 +42,18 @@ class Built:
     folders: tuple[str, ...] = ()
     fresh: int = 0
     cached: bool = True
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> Digest:
         return Digest.parse(self.manifest)
+
+    @property
+    def lacking(self) -> str:
+        """What of `absent` is to be told, as the first half of a sentence; empty where there is nothing."""
+        packages = dict.fromkeys(name for names in self.absent.values() for name in names.split(", "))
+        linked = f"which {', '.join(packages)} {'are' if len(packages) > 1 else 'is'} linked to"
+        return f"the image has no {', '.join(self.absent)}, {linked}" if self.absent else ""
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "fresh": 0, "cached": True}

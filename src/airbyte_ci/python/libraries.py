@@ -3,9 +3,10 @@
 A wheel's tag promises that it needs no more than its platform has (PEP 600), and an image may have less than that.
 """
 
+import fnmatch
 import io
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,11 +17,13 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.python.lock import LockedFile
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _MAGIC = b"\x7fELF"
 _FOLDERS = ("lib", "lib64", "usr/lib", "usr/lib64", "usr/local/lib")
 # A library is looked at whole; what is larger than this is data.
 _LIMIT = 512 << 20
+_CONFIGURATION = "etc/ld.so.conf"
+_DEPTH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +57,30 @@ def missing(linked: Iterable[Linked]) -> tuple[str, ...]:
     return tuple(sorted(needed - brought))
 
 
-def in_image(tree: Tree) -> frozenset[str]:
-    """The names of shared libraries in the folders in which the image's loader looks."""
+def in_image(tree: Tree, more: Sequence[str] = ()) -> frozenset[str]:
+    """The names of shared libraries in the folders in which the image's loader looks; `more` are a variable's."""
     found = set()
-    for folder in _FOLDERS:
+    for folder in (*_FOLDERS, *_configured(tree, _CONFIGURATION), *more):
         for name in tree.names(folder):
             if ".so" in name:
                 found.add(name)
             elif name.endswith(("-linux-gnu", "-linux-gnueabihf", "-linux-musl")):
                 found |= {inner for inner in tree.names(f"{folder}/{name}") if ".so" in inner}
     return frozenset(found)
+
+
+def _configured(tree: Tree, path: str, depth: int = 0) -> Iterator[str]:
+    """The folders that a configuration of the loader names (ldconfig(8)), and those that it includes."""
+    for line in (tree.read(path) or b"").decode(errors="replace").splitlines():
+        words = line.partition("#")[0].split()
+        if words[:1] == ["include"] and depth < _DEPTH:
+            for pattern in words[1:]:
+                place = pattern.lstrip("/") if pattern.startswith("/") else f"etc/{pattern}"
+                folder, _, names = place.rpartition("/")
+                for name in fnmatch.filter(tree.names(folder), names):
+                    yield from _configured(tree, f"{folder}/{name}", depth + 1)
+        elif words and words[0].startswith("/"):
+            yield words[0]
 
 
 def _read(path: Path) -> Linked:
