@@ -60,6 +60,21 @@ def test_a_file_comes_into_the_store(store: Store, index: Index) -> None:
     assert len(index.asked) == requests == 2
 
 
+def test_a_download_tells_how_far_it_is(store: Store, index: Index) -> None:
+    """Bytes that are here, of all: as the page says, or else the answer."""
+    body = bytes(range(256)) * 4096
+    file = LockedFile(WHEEL, Digest.of(body).hex)
+    for size in (None, len(body)):
+        indexes._api.cache_clear()
+        index.add("demo", WHEEL, body, **({"size": size} if size else {}))
+        told: list[tuple[str, int, int]] = []
+        PackageIndex(index.url, moved=lambda *now, told=told: told.append(now)).fetch(store, "demo", file)
+        assert [done for _, done, _ in told] == sorted({done for _, done, _ in told}) and len(told) > 1
+        assert told[-1] == (WHEEL, len(body), len(body))
+        assert {(name, total) for name, _, total in told} == {(WHEEL, len(body))}
+        store.path(Digest(file.sha256)).unlink()
+
+
 @pytest.mark.parametrize(
     ("details", "said"),
     [

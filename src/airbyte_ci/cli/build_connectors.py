@@ -1,6 +1,7 @@
 """`connectors build`: images without a Dockerfile."""
 
 import datetime
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -230,7 +231,7 @@ class _Making:
         return Tools(
             self._store,
             registry,
-            self._packages,
+            functools.partial(self._packages, connector),
             self._pool,
             self._passed(),
             {},
@@ -241,8 +242,8 @@ class _Making:
         names = self._fleet.configuration.hook_environment
         return {name: self._environment[name] for name in names if name in self._environment}
 
-    def _packages(self) -> Any:
+    def _packages(self, connector: Connector) -> Any:
         from airbyte_ci.python.index import PackageIndex  # only what is not ready asks an index
 
         self._index = self._index or PackageIndex.from_environment(self._environment, offline=self._settings.offline)
-        return self._index
+        return replace(self._index, moved=functools.partial(self._progress.moved, connector.name))

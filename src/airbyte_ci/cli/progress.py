@@ -96,5 +96,5 @@ class Progress:
         step, began = self._steps[subject]
         seconds = time.monotonic() - began
         moved = list(self._bytes.get(subject, {}).values())
-        size = f" · {sum(m[0] for m in moved) / 1e6:.0f} of {sum(m[1] for m in moved) / 1e6:.0f} MB" if moved else ""
+        size = f" · {sum(m[0] for m in moved) / 1e6:.1f} of {sum(m[1] for m in moved) / 1e6:.1f} MB" if moved else ""
         return f"{subject} · {step}{size}" + (f" · {seconds:.0f} s" if seconds >= 2 else "")

@@ -1,5 +1,6 @@
 """`connectors test`: the guide's point 5 as CI runs it: built, tested in its image, and held against the rules."""
 
+import functools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -207,7 +208,8 @@ class _Testing:
                 name: self._environment[name] for name in configuration.hook_environment if name in self._environment
             }
             say = self._progress.teller(connector.name)
-            tools = Tools(self._store, registry, self._packages, self._pool, passed, {}, say)
+            packages = functools.partial(self._packages, connector)
+            tools = Tools(self._store, registry, packages, self._pool, passed, {}, say)
             return trial.run(connector, self._order, tools, request, workbench.side_by_side)
 
     def _keep(self, connector: Connector, before: str, tested: TrialResult) -> None:
@@ -224,8 +226,8 @@ class _Testing:
             good = ", ".join(step.id for step in tested.steps if step.status == "ok")
             recording.keep(self._store, connector, before, "tested", not bad, bad[0] if bad else good)
 
-    def _packages(self) -> Any:
+    def _packages(self, connector: Connector) -> Any:
         from airbyte_ci.python.index import PackageIndex  # only what is not ready asks an index
 
         self._index = self._index or PackageIndex.from_environment(self._environment, offline=self._settings.offline)
-        return self._index
+        return replace(self._index, moved=functools.partial(self._progress.moved, connector.name))

@@ -4,7 +4,7 @@ Knows which indexes may be asked for what, and what a lock may accept; how an in
 """
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,13 +16,20 @@ from airbyte_ci.python.index_settings import NO_ACCESS, Access, Source
 from airbyte_ci.python.lock import THE_INDEX, FromIndex, LockedFile
 
 PUBLIC = Source("https://pypi.org/simple/")
+# Told of a download: the file's name, the bytes that are here, and how many it has.
+Moved = Callable[[str, int, int], None]
+
+
+def untold(_name: str, _done: int, _total: int) -> None:
+    """Nobody looks on."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackageIndex:
     """The indexes to look in, first one first; no main one means the public default. Safe to share by threads.
 
-    `named` are indexes that are asked only for packages that name them, by URL or by name.
+    `named` are indexes that are asked only for packages that name them, by URL or by name. `moved` is told how far
+    downloads are.
     """
 
     main: str | None = field(repr=False)
@@ -30,6 +37,7 @@ class PackageIndex:
     offline: bool = False
     access: Access = NO_ACCESS
     named: tuple[Source, ...] = ()
+    moved: Moved = field(default=untold, repr=False, compare=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, offline: bool = False) -> "PackageIndex":
@@ -77,20 +85,21 @@ class PackageIndex:
         digest = Digest(file.sha256)
         if not store.has(digest) and not self._fetch_directly(store, file, origin):
             source, url, size = self._locate(project, file, origin)
-            self._online(file.name).download(store, file.name, source, url, size, digest)
+            self._online(file.name).download(store, file.name, source, url, size, digest, self.moved)
         return digest
 
     def fetch_url(self, store: Store, file: LockedFile, url: str, source: Source | None = None) -> Digest:
         """The same of a file whose place is known (`name @ https://…`)."""
         digest = Digest(file.sha256)
         if not store.has(digest):
-            self._online(file.name).download(store, file.name, source or Source(url), url, None, digest)
+            self._online(file.name).download(store, file.name, source or Source(url), url, None, digest, self.moved)
         return digest
 
     def take(self, store: Store, url: str) -> LockedFile:
         """A file that nobody has hashed yet, as it is now; raises PackageError."""
         name = origins.file_name(url)
-        return LockedFile(name, self._online(name).download(store, name, Source(url), url, None, None).hex)
+        taken = self._online(name).download(store, name, Source(url), url, None, None, self.moved)
+        return LockedFile(name, taken.hex)
 
     def get(self, source: Source, url: str, headers: Mapping[str, str], *, stream: bool = False) -> Any:
         """Another answer of an index (a requests.Response), a part of a file for example; raises PackageError."""
@@ -131,7 +140,8 @@ class PackageIndex:
             return False
         try:
             source = self.sources(origin)[0]
-            self._online(file.name).download(store, file.name, source, file.url, None, Digest(file.sha256))
+            digest = Digest(file.sha256)
+            self._online(file.name).download(store, file.name, source, file.url, None, digest, self.moved)
         except PackageError:
             return False  # the page of the index will say where it is now, or that it is gone
         return True

@@ -3,9 +3,10 @@
 Slow to import, so it is imported only when something has to come over the network.
 """
 
+import functools
 import itertools
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -77,13 +78,23 @@ class SimpleApi:
             raise PackageError(f"{where}: its answer is not one ({type(error).__name__})") from error
 
     def download(
-        self, store: Store, name: str, source: Source, url: str, size: int | None, expected: Digest | None
+        self,
+        store: Store,
+        name: str,
+        source: Source,
+        url: str,
+        size: int | None,
+        expected: Digest | None,
+        moved: Callable[[str, int, int], None],
     ) -> Digest:
-        """A file's bytes into the store; raises PackageError for other bytes and for an index that fails."""
+        """A file's bytes into the store, and `moved` is told of them.
+
+        Raises PackageError for other bytes and for an index that fails.
+        """
         self._login(source)
         for attempt in itertools.count(1):
             try:
-                return self._download(store, url, size, expected)
+                return self._download(store, url, size, expected, functools.partial(moved, name))
             except DigestMismatch as error:
                 raise PackageError(
                     f"fetching {name}: the index sent bytes that are not the locked ones ({error.message})",
@@ -104,13 +115,18 @@ class SimpleApi:
         except requests.RequestException as error:
             raise PackageError(f"asking the package index {_host(url)}: {_reason(error)}") from error
 
-    def _download(self, store: Store, url: str, size: int | None, expected: Digest | None) -> Digest:
+    def _download(
+        self, store: Store, url: str, size: int | None, expected: Digest | None, moved: Callable[[int, int], None]
+    ) -> Digest:
         # As it is: some servers call a .tar.gz a text that they compressed on the way, and it would be unpacked.
         with self._get(url, {"Accept-Encoding": "identity"}, stream=True) as response:
             response.raise_for_status()
+            promised = response.headers.get("Content-Length", "")
+            total = size or (int(promised) if promised.isdecimal() else 0)
             with store.writer(expected=expected, size=size) as writer:
                 for chunk in response.raw.stream(1 << 18, decode_content=False):
                     writer.write(chunk)
+                    moved(writer.size, max(total, writer.size))
                     if size is not None and writer.size > size:
                         break
             return writer.digest
