@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from packaging.markers import InvalidMarker, Marker
+from packaging.markers import InvalidMarker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from airbyte_ci.errors import LockError
-from airbyte_ci.python import index_settings, origins, toml
+from airbyte_ci.python import index_settings, origins, toml, uv_graph
 from airbyte_ci.python.index_settings import Source
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import (
@@ -45,7 +45,7 @@ def select(lock_text: str, pyproject_text: str, interpreter: Interpreter, where:
         root = _root(lock, project, what)
         wish.refuse_unknown(root.get("dev-dependencies") or {}, root.get("optional-dependencies") or {}, what)
         _check_current(root, project, interpreter, where, wish)
-        chosen = _walk(lock, root, interpreter, what, wish)
+        chosen = uv_graph.select(lock, root, interpreter, what, wish)
         # A virtual package is a list of dependencies: there is nothing of it to install.
         indexes = {origins.index(source.url).url: source.name for source, _ in _indexes(project)}
         packages = (
@@ -93,27 +93,17 @@ def _check_current(root: _Entry, project: _Entry, interpreter: Interpreter, wher
     now = [Requirement(text) for text in asked.get("dependencies") or []]
     then = [_recorded(item) for item in recorded.get("requires-dist") or []]
     for extra in wish.extras:
-        now += [Requirement(text) for text in _under(asked.get("optional-dependencies"), extra)]
+        now += [Requirement(text) for text in uv_graph.under(asked.get("optional-dependencies"), extra)]
     for group in wish.groups:
-        items = _under(project.get("dependency-groups"), group)
+        items = uv_graph.under(project.get("dependency-groups"), group)
         if all(isinstance(item, str) for item in items):  # uv records what groups include in its own way
             now += map(Requirement, items)
-            then += map(_recorded, _under(recorded.get("requires-dev"), group))
+            then += map(_recorded, uv_graph.under(recorded.get("requires-dev"), group))
     if _normal(now, interpreter, wish) != _normal(then, interpreter, wish):
         raise LockError(
             f"{where}/uv.lock does not match pyproject.toml: it was changed after the lock was made",
             advice=f"cd {where} && uv lock",
         )
-
-
-def _under(table: Any, name: str) -> list[Any]:
-    """The list under a name, however it is spelled."""
-    return [
-        item
-        for key, items in (table or {}).items()
-        if canonicalize_name(key) == canonicalize_name(name)
-        for item in items
-    ]
 
 
 def _recorded(item: _Entry) -> Requirement:
@@ -131,50 +121,6 @@ def _normal(
         for item in requirements
         if item.marker is None or any(map(item.marker.evaluate, environments))
     }
-
-
-def _walk(
-    lock: _Entry, root: _Entry, interpreter: Interpreter, what: str, wish: Wish
-) -> Iterator[tuple[_Entry, tuple[str, ...]]]:
-    entries: dict[str, list[_Entry]] = {}
-    for entry in lock.get("package") or []:
-        entries.setdefault(canonicalize_name(entry["name"]), []).append(entry)
-    asked: dict[str, set[str]] = {}
-    chosen: dict[str, _Entry] = {}
-    pending = [("", edge) for edge in root.get("dependencies") or []]
-    pending += [("", edge) for extra in wish.extras for edge in _under(root.get("optional-dependencies"), extra)]
-    pending += [("", edge) for group in wish.groups for edge in _under(root.get("dev-dependencies"), group)]
-    seen: set[tuple[str, frozenset[str]]] = set()
-    while pending:
-        by, edge = pending.pop()
-        if "marker" in edge and not Marker(edge["marker"]).evaluate(dict(interpreter.markers)):
-            continue
-        name = canonicalize_name(edge["name"])
-        extras = frozenset(canonicalize_name(extra) for extra in edge.get("extra") or ())
-        entry = _entry(entries.get(name, []), edge, interpreter, what)
-        chosen[name] = entry
-        asked.setdefault(name, set()).add(by)
-        if (name, extras) not in seen:
-            seen.add((name, extras))
-            pending += [(name, item) for item in entry.get("dependencies") or []]
-            optional = entry.get("optional-dependencies") or {}
-            pending += [(name, item) for extra in extras for item in optional.get(extra) or []]
-    return ((entry, tuple(sorted(asked[name]))) for name, entry in chosen.items())
-
-
-def _entry(entries: list[_Entry], edge: _Entry, interpreter: Interpreter, what: str) -> _Entry:
-    fitting = [entry for entry in entries if "version" not in edge or entry.get("version") == edge["version"]]
-    if len(fitting) > 1:
-        fitting = [entry for entry in fitting if _applies(entry, interpreter)]
-    if len(fitting) != 1:
-        count = "no" if not fitting else "several"
-        raise LockError(f"{what} has {count} {edge['name']} for this Python and platform", advice="`uv lock`")
-    return fitting[0]
-
-
-def _applies(entry: _Entry, interpreter: Interpreter) -> bool:
-    markers = entry.get("resolution-markers") or []
-    return not markers or any(Marker(text).evaluate(dict(interpreter.markers)) for text in markers)
 
 
 def _indexes(project: _Entry) -> Iterator[tuple[Source, bool]]:
