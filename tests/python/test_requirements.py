@@ -156,6 +156,24 @@ def test_a_hash_that_no_index_has_is_told(tmp_path: Path, index: Index) -> None:
         pinned.lock(Store(tmp_path), PackageIndex(index.url), cpython(), f"demo==1.0 --hash=sha256:{A}\n", "r.txt")
 
 
+def test_a_wheel_that_vanished_is_not_an_sdist(tmp_path: Path, index: Index) -> None:
+    """The sdist is taken where every locked file is still on an index; else what is missing may be a wheel for us."""
+    wheel = index.add("demo", "demo-1.0-py3-none-any.whl", b"wheel")
+    other = index.add("demo", "demo-1.0-cp39-cp39-win_amd64.whl", b"for windows")
+    sdist = index.add("demo", "demo-1.0.tar.gz", b"sdist")
+    configured = PackageIndex(index.url)
+
+    def chosen(*hashes: str) -> str:
+        text = "demo==1.0 " + " ".join(f"--hash=sha256:{item}" for item in hashes)
+        return pinned.lock(Store(tmp_path), configured, cpython(), text, "r.txt").packages[0].files[0].name
+
+    assert chosen(sdist, other) == "demo-1.0.tar.gz"
+    del index.projects["demo"]["demo-1.0-py3-none-any.whl"]
+    indexes._api.cache_clear()
+    with pytest.raises(PackageError, match=rf"demo 1\.0: no index has .* {wheel[:12]}… .*demo-1\.0\.tar\.gz is not"):
+        chosen(wheel, sdist, other)
+
+
 def test_an_index_that_the_file_names_is_where_its_packages_come_from(tmp_path: Path, index: Index) -> None:
     """What only that index has is fetched from it later too; what a configured one has needs no name."""
     own = index.add("own", "own-1.0-py3-none-any.whl", b"own")

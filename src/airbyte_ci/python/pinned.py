@@ -1,7 +1,7 @@
 """Hashed requirements → the files that serve an interpreter; remembered, so that a second time asks no index."""
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from packaging.utils import canonicalize_name
 
@@ -14,7 +14,7 @@ from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import THE_INDEX, FromArchive, FromDirectory, FromIndex, Lock, LockedFile, LockedPackage
 from airbyte_ci.python.requirements import Entry, Reader
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 _Indexes = tuple[PackageIndex, PackageIndex]
 """Those that are configured, and those with what the file itself names."""
@@ -108,7 +108,7 @@ def _file(
     configured, wider = indexes
     found = dict(reversed(wider.files(entry.name, entry.hashes)))
     # Only what has no wheel comes as an sdist, and then only the one whose hash is in the file.
-    file = wheel.choose(found, order) or next(iter(item for item in found if item.name.endswith(".tar.gz")), None)
+    file = wheel.choose(found, order) or _sdist(entry, found)
     if file is None:
         doing = f"fetching {entry.name} {entry.version}"
         if found:
@@ -123,3 +123,16 @@ def _file(
     origin = THE_INDEX if found[file] in configured.origins() else found[file]
     store.remember(key, {"name": file.name, "sha256": file.sha256, "index": origin.url})
     return file, origin
+
+
+def _sdist(entry: Entry, found: Collection[LockedFile]) -> LockedFile | None:
+    """The locked sdist; raises PackageError if a hash is on no index: it may be that of a wheel that vanished."""
+    sdist = next((item for item in found if item.name.endswith((".tar.gz", ".zip"))), None)
+    missing = sorted(entry.hashes - {item.sha256 for item in found})
+    if sdist and missing:
+        raise PackageError(
+            f"fetching {entry.name} {entry.version}: no index has the file with the locked hash {missing[0][:12]}… "
+            f"(any more), and {sdist.name} is not taken in the place of what may be a wheel",
+            advice="lock again, or set an index that has it",
+        )
+    return sdist
