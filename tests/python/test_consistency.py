@@ -1,16 +1,18 @@
-"""A source tree whose files ask for more than the lock has: told in one line, with each thing that is missing."""
+"""Packages that ask for more than the lock has: told in one line, with each thing that is missing."""
+
+from pathlib import Path
 
 import pytest
 
 from airbyte_ci.errors import PackageError
+from airbyte_ci.oci.store import Store
 from airbyte_ci.python import consistency
+from airbyte_ci.python.consistency import Unmet
+from airbyte_ci.python.lock import LockedFile
+from tests.python import wheels
 from tests.python.interpreters import cpython
 
 VERSIONS = {"cdk": "2.0", "a": "1.5", "some-thing": "3.0rc1", "tree": ""}
-
-
-def metadata(*requires: str) -> str:
-    return "Metadata-Version: 2.1\nName: cdk\nVersion: 2.0\n" + "".join(f"Requires-Dist: {item}\n" for item in requires)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +30,7 @@ def metadata(*requires: str) -> str:
 )
 def test_what_is_met_is_quiet(requires: tuple[str, ...]) -> None:
     """By normalised name, markers of the image's Python, and no extras; what has no version yet is believed."""
-    consistency.confirm("cdk", metadata(*requires), VERSIONS, cpython())
+    consistency.confirm("cdk", requires, VERSIONS, cpython())
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,45 @@ def test_what_is_met_is_quiet(requires: tuple[str, ...]) -> None:
 def test_what_is_not_met_is_named(requires: tuple[str, ...], said: str) -> None:
     """One line, and what to do."""
     with pytest.raises(PackageError) as caught:
-        consistency.confirm("cdk", metadata(*requires), VERSIONS, cpython())
+        consistency.confirm("cdk", requires, VERSIONS, cpython())
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_wheels_lack_of_each_other_is_found() -> None:
+    """Each package and requirement once, missing or of another version; what nobody can read counts as met."""
+    packages = [("cdk", ("a>=2", "a>=2", "gone", "a ==")), ("a", ("cdk==2.0", "late; extra == 'x'"))]
+    found = consistency.unmet(packages, VERSIONS, cpython())
+    assert found == (Unmet("cdk", "a>=2", "1.5"), Unmet("cdk", "gone", ""))
+    assert [str(item) for item in found] == [
+        "cdk requires a>=2, 1.5 is installed",
+        "cdk requires gone, which is not installed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item", "met"),
+    [
+        (Unmet("cdk", "Setup_Tools>=60", ""), True),
+        (Unmet("cdk", "setup-tools>=70", ""), False),
+        (Unmet("cdk", "other", ""), False),
+        (Unmet("cdk", "setup-tools>=60", "50"), False),
+        (Unmet("cdk", "odd>=1", ""), True),
+    ],
+)
+def test_the_base_may_have_what_is_missing(item: Unmet, met: bool) -> None:
+    """A distribution of the base counts where the lock has none of that name, in a version that fits."""
+    assert item.met_by({"setup-tools": "65.5.0", "odd": "not a version"}) is met
+
+
+def test_requirements_are_read_of_the_wheel_once(tmp_path: Path) -> None:
+    """Requires-Dist of METADATA; remembered, so that the wheel need not be opened again."""
+    text = wheels.METADATA.format(name="demo", version="1.0")
+    text += "Requires-Dist: a>=1\nRequires-Dist: b\n\nRequires-Dist: no\n"
+    path = wheels.make(tmp_path, files={"demo-1.0.dist-info/METADATA": text})
+    store = Store(tmp_path / "store")
+    digest = store.put(path.read_bytes())
+    file = LockedFile(path.name, digest.hex)
+    assert consistency.of_wheel(store, file) == ("a>=1", "b")
+    store.path(digest).unlink()
+    assert consistency.of_wheel(store, file) == ("a>=1", "b")

@@ -198,7 +198,8 @@ class Assembly:
 
     def _recall(self) -> Installed | None:
         for key in self._keys:
-            if known := self.bench.store.recall(key):
+            known = self.bench.store.recall(key)
+            if known and "unmet" in known:  # made before packages were compared with each other: then once more
                 installed = Installed.from_json(known)
                 if _all_there(self.bench.store, installed.layers):
                     return installed

@@ -5,6 +5,7 @@ How it is planned, assembled, verified and put out is in the modules beside this
 
 from collections.abc import Mapping
 
+from airbyte_ci.build import unmet
 from airbyte_ci.build.assembly import Workbench
 from airbyte_ci.build.planning import Planned
 from airbyte_ci.build.summary import Built
@@ -23,11 +24,14 @@ def build(planned: Planned, bench: Workbench) -> Built:
     key = action_key("image", FORMAT_VERSION, str(digest))
     known = _known(planned, bench.store, key)
     cached = known is not None
+    installed = None
+    if plan.packages:
+        installed = assembly.known if known else assembly.installed
+    lacking = unmet.confirm(planned, installed) if installed else ()
     if known is None:
         known = assembly.image(plan), assembly.absent(plan)
         bench.store.remember(key, {"manifest": str(known[0].digest), "absent": known[1]})
     image, absent = known
-    installed = assembly.known if plan.packages else None
     return Built(
         plan.repository,
         str(plan.platform),
@@ -45,6 +49,7 @@ def build(planned: Planned, bench: Workbench) -> Built:
         installed.fresh if installed else 0,
         cached,
         absent,
+        lacking,
     )
 
 

@@ -271,6 +271,8 @@ def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Ma
         details.append(f"! {len(built.collisions)} files are installed by several packages; kept of the last: {shared}")
     if built.absent:
         details.append(f"! {built.lacking}: what needs it does not work")
+    if built.unmet:
+        details.append(f"! not as the packages' own metadata says: {', '.join(built.unmet[:3])}")
     return Outcome(
         connector.name,
         "unverified" if item.unverified else "ok",

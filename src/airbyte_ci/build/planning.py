@@ -31,10 +31,11 @@ from airbyte_ci.python.lock import FromDirectory, FromIndex, Lock, LockedFile, L
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan, and what is at hand to build it."""
+    """A plan, and what is at hand to build it. `lock` is the name of the lock file that it was made of, if any."""
 
     plan: BuildPlan
     assembly: Assembly
+    lock: str | None = None
 
 
 def ground(bench: Workbench, address: Reference, platform: Platform, native: Platform) -> Ground:
@@ -86,7 +87,7 @@ def plan(
             return (*assembly.operations(), *draft.settings, *asked.after)
 
         post = _call(hook, "post_connector_install", evaluator, asked.after, installed)
-    return Planned(replace(draft, post=post), assembly)
+    return Planned(replace(draft, post=post), assembly, lockfile.kind(connector))
 
 
 def chosen(connector: Connector, bench: Workbench, under: Ground) -> tuple[Choice, ...]:
@@ -153,7 +154,7 @@ def from_plan(given: BuildPlan, connector: Connector | None, bench: Workbench, n
     assembly = Assembly(
         bench, under, evaluator, given.pre.operations, given.packages, code, given.shape, given.building
     )
-    return Planned(given, assembly)
+    return Planned(given, assembly, lockfile.kind(connector))
 
 
 def _obtain_again(given: BuildPlan, connector: Connector, bench: Workbench) -> None:

@@ -24,7 +24,8 @@ class Built:
     `fresh` counts packages that were not ready; `replaced` are (name, version in the base, version installed);
     `collisions` are paths of several packages with their owner; `sources` are repositories that hold layers which the
     store may lack, the base's first; `folders` are those that were read beside the connector's own; `absent` are shared
-    libraries that the image lacks, with the packages that are linked to them.
+    libraries that the image lacks, with the packages that are linked to them; `unmet` is what packages need and the
+    image has not.
     """
 
     repository: str
@@ -43,6 +44,7 @@ class Built:
     fresh: int = 0
     cached: bool = True
     absent: Mapping[str, str] = field(default_factory=dict)
+    unmet: tuple[str, ...] = ()
 
     @property
     def digest(self) -> Digest:
@@ -61,7 +63,7 @@ class Built:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Built":
         fields = dict(document)
-        for name in ("diff_ids", "sources", "folders"):
+        for name in ("diff_ids", "sources", "folders", "unmet"):
             fields[name] = tuple(fields[name])
         fields["replaced"] = tuple((name, old, new) for name, old, new in fields["replaced"])
         return cls(**fields)

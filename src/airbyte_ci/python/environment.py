@@ -18,7 +18,8 @@ from airbyte_ci.oci import compress, tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Segment, make_segment
 from airbyte_ci.oci.store import Store, action_key
-from airbyte_ci.python import bytecode, libraries, sdist, trees, wheel
+from airbyte_ci.python import bytecode, consistency, libraries, sdist, trees, wheel
+from airbyte_ci.python.consistency import Unmet
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import (
@@ -141,12 +142,14 @@ class Package:
 class Environment:
     """All packages of a connector, sorted by name; `collisions` are paths of several, with their owner.
 
-    `libraries` are shared libraries, by soname, that the image must have.
+    `libraries` are shared libraries, by soname, that the image must have; `unmet` is what packages say they need and
+    no other is.
     """
 
     packages: tuple[Package, ...]
     collisions: Mapping[str, str] = field(default_factory=dict)
     libraries: tuple[str, ...] = ()
+    unmet: tuple[Unmet, ...] = ()
 
     @property
     def is_native(self) -> bool:
@@ -185,7 +188,7 @@ def prepare(choices: Sequence[Choice], workshop: Workshop, *, compiled: bool = T
             _convert(choice, file, workshop, _ceded(package, collisions))
             for (choice, file), package in zip(chosen, packages, strict=True)
         ]
-    _confirm_trees(chosen, packages, workshop)
+    unmet = _confirm(chosen, packages, workshop)
     if compiled:
         packages = _compile(packages, workshop)
     natives = (native for _, native, _ in ready)
@@ -193,6 +196,7 @@ def prepare(choices: Sequence[Choice], workshop: Workshop, *, compiled: bool = T
         tuple(replace(package, is_native=native) for package, native in zip(packages, natives, strict=True)),
         collisions,
         libraries.missing(workshop.executor.map(lambda file: libraries.of_wheel(workshop.store, file), files)),
+        unmet,
     )
 
 
@@ -202,18 +206,20 @@ def _ready(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool, Packag
     return file, native, _convert(choice, file, workshop)
 
 
-def _confirm_trees(
+def _confirm(
     chosen: Sequence[tuple[Choice, LockedFile]], packages: Sequence[Package], workshop: Workshop
-) -> None:
-    if not any(choice.is_tree for choice, _ in chosen):
-        return
-    from airbyte_ci.python import consistency, metadata  # few connectors have one
-
+) -> tuple[Unmet, ...]:
+    """What the packages lack of each other; raises PackageError for a source tree, whose lock is older than it is."""
     versions = {package.name: package.version for package in packages}
-    for choice, file in chosen:
+    files = [file for _, file in chosen]
+    requires = list(workshop.executor.map(lambda file: consistency.of_wheel(workshop.store, file), files))
+    others = []
+    for (choice, _), texts in zip(chosen, requires, strict=True):
         if choice.is_tree:
-            text = metadata.of_wheel(workshop.store.path(Digest(file.sha256)), file.name)
-            consistency.confirm(choice.name, text, versions, workshop.interpreter)
+            consistency.confirm(choice.name, texts, versions, workshop.interpreter)
+        else:
+            others.append((choice.name, texts))
+    return consistency.unmet(others, versions, workshop.interpreter)
 
 
 def _wheel(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool]:

@@ -17,6 +17,7 @@ from airbyte_ci.oci.layer import Layer, assemble, layer_of
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python import installed
+from airbyte_ci.python.consistency import Unmet
 from airbyte_ci.python.environment import Choice, Environment, Package
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.inventory import Inventory
@@ -35,24 +36,30 @@ _BUCKETS = 8
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """An environment's layers, lowest first. `fresh` counts packages that were not ready."""
+    """An environment's layers, lowest first. `fresh` counts packages that were not ready.
+
+    `unmet` is not known of layers that were found in a registry: it was told where they were made.
+    """
 
     layers: tuple[Layer, ...]
     collisions: Mapping[str, str]
     libraries: tuple[str, ...] = ()
     fresh: int = 0
+    unmet: tuple[Unmet, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
             "layers": [layer.to_json() for layer in self.layers],
             "collisions": dict(self.collisions),
             "libraries": list(self.libraries),
+            "unmet": [[item.by, item.requirement, item.found] for item in self.unmet],
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Installed":
         layers = tuple(Layer.from_json(item) for item in document["layers"])
-        return cls(layers, dict(document["collisions"]), tuple(document["libraries"]))
+        unmet = tuple(Unmet(*item) for item in document.get("unmet") or ())
+        return cls(layers, dict(document["collisions"]), tuple(document["libraries"]), unmet=unmet)
 
 
 def libraries_of(layers: Iterable[Layer]) -> tuple[str, ...]:
@@ -93,7 +100,7 @@ def install(store: Store, environment: Environment, interpreter: Interpreter, ke
             annotations[LIBRARIES] = " ".join(environment.libraries)
         layers.append(replace(layer, descriptor=replace(layer.descriptor, annotations=annotations)))
     fresh = sum(package.fresh for package in environment.packages)
-    return Installed(tuple(layers), environment.collisions, environment.libraries, fresh)
+    return Installed(tuple(layers), environment.collisions, environment.libraries, fresh, environment.unmet)
 
 
 def together(store: Store, environment: Environment, base: Inventory) -> tuple[AddLayer, ...]:

@@ -1,0 +1,41 @@
+"""What the packages of an image say they need and it has not: an error, unless something can explain it.
+
+poetry and uv lock by the metadata of one file and let a project override it, so their locks may know better than a
+wheel; a list of requirements knows nothing of what its packages need. What a hook runs or copies may be packages.
+"""
+
+from collections.abc import Sequence
+
+from airbyte_ci.build.planning import Planned
+from airbyte_ci.container.api import Copy, Exec
+from airbyte_ci.errors import PackageError
+from airbyte_ci.python.consistency import Unmet
+from airbyte_ci.python.layers import Installed
+
+_RECORDING = ("poetry.lock", "uv.lock")
+
+
+def confirm(planned: Planned, installed: Installed) -> tuple[str, ...]:
+    """What is to be told, one text each; raises PackageError where nothing explains that something is missing."""
+    base = {item.name: item.version for item in planned.assembly.ground.python.distributions}
+    found = [item for item in installed.unmet if not item.met_by(base)]
+    if found and not _is_explained(planned):
+        raise PackageError(
+            f"the lock is not complete: {_listed(found)}",
+            advice=f"make {planned.lock or 'the lock'} anew from what the connector asks for, with all that this needs",
+        )
+    return tuple(map(str, found))
+
+
+def _is_explained(planned: Planned) -> bool:
+    operations = (*planned.plan.pre.operations, *planned.plan.post.operations)
+    return (
+        planned.lock in _RECORDING
+        or planned.assembly.bench.framework is not None
+        or any(isinstance(operation, (Copy, Exec)) for operation in operations)
+    )
+
+
+def _listed(found: Sequence[Unmet]) -> str:
+    more = f", and {len(found) - 3} more" if len(found) > 3 else ""
+    return ", ".join(map(str, found[:3])) + more
