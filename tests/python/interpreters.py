@@ -18,6 +18,7 @@ def cpython(version: str = "3.11.2", machine: str = "x86_64", libc: str = "glibc
         scripts=f"{PREFIX}/bin",
         data=PREFIX,
         headers=f"{PREFIX}/include/python{minor}",
+        site=(site,),
         libc=libc,
         markers={
             "implementation_name": "cpython",

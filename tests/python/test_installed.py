@@ -200,14 +200,23 @@ def test_a_damaged_distribution_is_no_error(tmp_path: Path, damage: str) -> None
     assert str(info.relative_to(root)) in removals(root, {"demo"})
 
 
-def test_purelib_and_platlib_may_differ(tmp_path: Path) -> None:
-    """Where a distribution lies is asked of the interpreter: both of its folders are looked through, once each."""
+def test_every_folder_of_the_path_is_looked_through(tmp_path: Path) -> None:
+    """Where distributions lie is asked of the interpreter; what goes, goes from where it is."""
     root = base(tmp_path, ("demo", "1.0", OLD))
     lib64 = "usr/local/lib64/python3.11/site-packages"
-    other = replace(PYTHON, platlib=f"/{lib64}")
+    other = replace(PYTHON, site=(*PYTHON.site, f"/{lib64}"))
     shutil.copytree(root / SITE, root / lib64)
     assert [item.name for item in installed.distributions(Tree((root,)), other)] == ["demo", "demo"]
-    assert {path.split("/")[2] for path in removals(root, {"demo"}, other)} == {"lib", "lib64"}
+    assert removals(root, {"demo"}, other) == [
+        f"{place}/{name}" for place in (SITE, lib64) for name in ("demo", "demo-1.0.dist-info")
+    ]
+
+
+def test_what_has_no_record_goes_by_its_packages(tmp_path: Path) -> None:
+    """A system's own packages leave the list of files out: what they name as theirs goes, and their metadata."""
+    root = base(tmp_path, ("demo", "1.0", {**OLD, "demo-1.0.dist-info/top_level.txt": "demo\n"}))
+    (root / SITE / "demo-1.0.dist-info" / "RECORD").unlink()
+    assert removals(root, {"demo"}) == [f"{SITE}/demo", f"{SITE}/demo-1.0.dist-info"]
 
 
 def test_a_distribution_survives_json(tmp_path: Path) -> None:

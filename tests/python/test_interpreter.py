@@ -1,9 +1,11 @@
 """The image's Python as it describes itself: the probe, its answer, and the wheel tags that follow."""
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
+from pathlib import Path
 
 import pytest
 from packaging.markers import default_environment
@@ -28,7 +30,24 @@ def test_the_probe_tells_what_python_is() -> None:
     assert found.minor == sys.version_info[:2]
     expected = {key: str(value) for key, value in default_environment().items() if key != "extra"}
     assert {**expected, "platform_release": "", "platform_version": ""} == found.markers
-    assert Interpreter(**json.loads(json.dumps(found.to_json()))) == found
+    assert Interpreter.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_the_probe_tells_where_distributions_are(tmp_path: Path) -> None:
+    """All folders of the path but the standard library, each once and where it really is; also those of PYTHONPATH."""
+    for name in ("more", "named"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("more")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    (site,) = (tmp_path / "venv").glob("lib/*/site-packages")
+    (site / "more.pth").write_text(f"{tmp_path}/more\n{tmp_path}/link\n{tmp_path}/absent\n")
+    python = tmp_path / "venv/bin/python"
+    places = os.pathsep.join([f"{tmp_path}/named", "relative", "", f"{tmp_path}/more"])
+    said = subprocess.run(
+        [python, "-I", "-c", PROBE], capture_output=True, text=True, check=True, env={"PYTHONPATH": places}
+    )
+    expected = [site, tmp_path / "more", tmp_path / "named"]
+    assert Interpreter.parse(said.stdout).site == tuple(str(place.resolve()) for place in expected)
 
 
 def test_tags_are_those_of_packaging() -> None:

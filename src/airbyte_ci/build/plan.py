@@ -25,7 +25,7 @@ from airbyte_ci.oci import compress, recompress, tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Platform, canonical_json
 from airbyte_ci.oci.reference import Reference, parse_pinned
-from airbyte_ci.python import bytecode, layers, sdist
+from airbyte_ci.python import bytecode, installed, layers, sdist
 from airbyte_ci.python.environment import Choice
 
 SCHEMA = 3
@@ -182,6 +182,7 @@ def formats(compression: Compression) -> dict[str, Any]:
         "evaluation": evaluate.FORMAT_VERSION,
         "tar": tar.FORMAT_VERSION,
         "compressor": compress.identity(),
+        "removals": installed.FORMAT_VERSION,
         "layers": layers.RULE_VERSION,
         "bytecodeFormat": bytecode.FORMAT_VERSION,
         "builds": sdist.identity(),

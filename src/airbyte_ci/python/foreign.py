@@ -18,7 +18,7 @@ from airbyte_ci.python import installed
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.inventory import Inventory
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # `uname -m`, which is what markers and wheel tags say, of OCI's (GOARCH's) names.
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "ppc64le": "ppc64le", "s390x": "s390x"}
 _LIBC = re.compile(rb"GNU C Library [^\n]{0,80} version (\d+\.\d+)")
@@ -27,7 +27,8 @@ _LIBC = re.compile(rb"GNU C Library [^\n]{0,80} version (\d+\.\d+)")
 def inventory(store: Store, image: Image, bring: Callable[[], None], twin_image: Image, twin: Inventory) -> Inventory:
     """What is in the image; raises ImageError where its Python is not the twin's."""
     layers = [[str(item) for item in one.config.diff_ids] for one in (image, twin_image)]
-    key = action_key("foreign inventory", FORMAT_VERSION, {"layers": layers})
+    inputs = {"layers": layers, "variables": [image.config.environment, twin_image.config.environment]}
+    key = action_key("foreign inventory", FORMAT_VERSION, inputs)
     if known := store.recall(key):
         return Inventory.from_json(known)
     trees = []

@@ -17,6 +17,9 @@ from airbyte_ci.oci import tar
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.interpreter import Interpreter
 
+# Of what is found to be a distribution's, and so of what removals are: raised when a base would lose other files.
+FORMAT_VERSION = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
@@ -35,12 +38,12 @@ class Distribution:
 
 
 def site_packages(interpreter: Interpreter) -> list[str]:
-    """The folders that hold distributions, relative to the root."""
-    return sorted({interpreter.purelib.strip("/"), interpreter.platlib.strip("/")})
+    """The folders that hold distributions, relative to the root: where packages go, and all others on the path."""
+    return sorted(place.strip("/") for place in interpreter.site)
 
 
 def distributions(tree: Tree, interpreter: Interpreter) -> tuple[Distribution, ...]:
-    """The distributions in the image's site-packages, sorted by name."""
+    """The distributions on the path of the image's Python, sorted by name."""
     return distributions_in(tree, site_packages(interpreter))
 
 
@@ -58,31 +61,38 @@ def distributions_in(tree: Tree, folders: Iterable[str]) -> tuple[Distribution, 
 
 def _read(tree: Tree, folder: str, name: str) -> Distribution:
     info = f"{folder}/{name}"
-    record = (tree.read(f"{info}/RECORD") or b"").decode(errors="replace")
-    rows = (row[0] for row in csv.reader(record.splitlines()) if row)
-    files = {posixpath.normpath(posixpath.join(folder, path)).lstrip("/") for path in rows}
+    record = tree.read(f"{info}/RECORD")
+    if record is None:  # as systems' own packages leave it out
+        files = _named(tree, folder, info)
+    else:
+        rows = (row[0] for row in csv.reader(record.decode(errors="replace").splitlines()) if row)
+        files = {posixpath.normpath(posixpath.join(folder, path)).lstrip("/") for path in rows}
     # Whatever RECORD says, the metadata folder is the distribution's.
     files |= {f"{info}/{item}" for item in tree.names(info)}
     return _described(tree.read(f"{info}/METADATA"), name.removesuffix(".dist-info"), files)
 
 
 def _read_egg(tree: Tree, folder: str, name: str) -> Distribution:
-    """What setuptools and distutils installed before there were wheels: a folder, or a file without a list of files.
-
-    Without a list its packages are taken to be all of theirs, as pip does, except those that several may share.
-    """
+    """What setuptools and distutils installed before there were wheels: a folder, or a file without a list of files."""
     info = f"{folder}/{name}"
     files = {info} | {node.path for node in tree.walk(info) if not node.is_dir}
     if listed := _lines(tree, f"{info}/installed-files.txt"):
         files |= {posixpath.normpath(posixpath.join(info, path)).lstrip("/") for path in listed}
     else:
-        shared = set(_lines(tree, f"{info}/namespace_packages.txt"))
-        for top in _lines(tree, f"{info}/top_level.txt"):
-            if top not in shared and "/" not in top:
-                files.add(f"{folder}/{top}.py")
-                files |= {node.path for node in tree.walk(f"{folder}/{top}") if not node.is_dir}
+        files |= _named(tree, folder, info)
     spelt = name.removesuffix(".egg-info")
     return _described(tree.read(f"{info}/PKG-INFO") or tree.read(info), "-".join(spelt.split("-")[:2]), files)
+
+
+def _named(tree: Tree, folder: str, info: str) -> set[str]:
+    """Without a list of files its packages are taken to be all of theirs, as pip does, but those that several share."""
+    files = set()
+    shared = set(_lines(tree, f"{info}/namespace_packages.txt"))
+    for top in _lines(tree, f"{info}/top_level.txt"):
+        if top not in shared and "/" not in top:
+            files.add(f"{folder}/{top}.py")
+            files |= {node.path for node in tree.walk(f"{folder}/{top}") if not node.is_dir}
+    return files
 
 
 def _lines(tree: Tree, path: str) -> list[str]:

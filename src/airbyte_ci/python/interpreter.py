@@ -14,12 +14,20 @@ from airbyte_ci.errors import ImageError
 
 # Facts about the running kernel would make the environment depend on the machine that builds, so they stay empty.
 PROBE = """
-import json, os, platform, site, sys, sysconfig
+import json, os, platform, sys, sysconfig
 paths = sysconfig.get_paths()
 implementation = sys.implementation.version
 version = "{0.major}.{0.minor}.{0.micro}".format(implementation)
 if implementation.releaselevel != "final":
     version += implementation.releaselevel[0] + str(implementation.serial)
+# Where distributions are found: all of the path but the standard library. -I leaves out what the image's variable adds.
+library = {os.path.realpath(paths["stdlib"]), os.path.realpath(paths["platstdlib"])}
+places = [paths["purelib"], paths["platlib"], *sys.path, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+site = []
+for place in (os.path.realpath(place) for place in places if os.path.isabs(place)):
+    if place not in ("/", *library, *site) and os.path.basename(place) != "lib-dynload":
+        if os.path.isdir(place) or place == os.path.realpath(paths["purelib"]):
+            site.append(place)
 # A virtual environment has Python's own headers from elsewhere; those of packages go where pip puts them.
 headers = paths["include"]
 if sys.prefix != sys.base_prefix:
@@ -34,6 +42,7 @@ print(json.dumps({
     "cache_tag": sys.implementation.cache_tag,
     "purelib": paths["purelib"], "platlib": paths["platlib"],
     "scripts": paths["scripts"], "data": paths["data"], "headers": headers,
+    "site": site,
     "libc": libc,
     "markers": {
         "implementation_name": sys.implementation.name,
@@ -57,7 +66,10 @@ _LEGACY_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """One CPython of an image. Paths are absolute in the image; `markers` is the PEP 508 environment."""
+    """One CPython of an image. Paths are absolute in the image; `markers` is the PEP 508 environment.
+
+    `site` are the folders in which it finds distributions, in the order of its path; no link leads to them.
+    """
 
     executable: str
     version: str
@@ -67,6 +79,7 @@ class Interpreter:
     scripts: str
     data: str
     headers: str
+    site: tuple[str, ...]
     libc: str
     markers: Mapping[str, str]
 
@@ -74,11 +87,15 @@ class Interpreter:
     def parse(cls, answer: str) -> "Interpreter":
         """From what `PROBE` printed; raises ImageError when it is something else."""
         try:
-            found = cls(**json.loads(answer.strip().splitlines()[-1]))
+            found = cls.from_json(json.loads(answer.strip().splitlines()[-1]))
             found.tags()  # what it says must make sense before anything relies on it
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise ImageError(f"the image's Python did not describe itself ({error})") from error
         return found
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Interpreter":
+        return cls(**{**document, "site": tuple(document["site"])})
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

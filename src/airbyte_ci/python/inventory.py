@@ -17,14 +17,14 @@ from airbyte_ci.python import installed
 from airbyte_ci.python.installed import Distribution
 from airbyte_ci.python.interpreter import PROBE, Interpreter
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # `python` is what connectors' entrypoints say; some images only have the other name.
 _NAMES = ("python", "python3")
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """An image's Python and what is installed for it. `files` are those below site-packages and scripts."""
+    """An image's Python and C library, and what is installed for it. `files` are those of its folders and scripts."""
 
     interpreter: Interpreter
     distributions: tuple[Distribution, ...]
@@ -40,7 +40,7 @@ class Inventory:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Inventory":
         return cls(
-            Interpreter(**document["interpreter"]),
+            Interpreter.from_json(document["interpreter"]),
             tuple(Distribution.from_json(item) for item in document["distributions"]),
             tuple(document["files"]),
         )
@@ -51,7 +51,9 @@ def of(store: Store, image: Image, bring: Callable[[], None] = lambda: None) -> 
 
     `bring` is called when the layers are needed: the first time that the image is asked about.
     """
-    key = action_key("inventory", FORMAT_VERSION, {"layers": [str(item) for item in image.config.diff_ids]})
+    # Which Python is meant and what is on its path may depend on the image's variables.
+    inputs = {"layers": [str(item) for item in image.config.diff_ids], "variables": image.config.environment}
+    key = action_key("inventory", FORMAT_VERSION, inputs)
     if known := store.recall(key):
         return Inventory.from_json(known)
     evaluator = Evaluator(store, image, bring=bring)

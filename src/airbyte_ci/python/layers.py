@@ -137,7 +137,8 @@ def removals(store: Store, names: Iterable[str], base: Inventory, identity: str)
     replaced = [item for item in base.distributions if item.name in wanted]
     if not replaced:
         return ()
-    key = action_key("removals", RULE_VERSION, {"base": identity, "names": [item.name for item in replaced]})
+    inputs = {"base": identity, "names": [item.name for item in replaced], "site": base.interpreter.site}
+    key = action_key("removals", installed.FORMAT_VERSION, inputs)
     known = store.recall(key) if identity else None
     layer = Layer.from_json(known) if known else None
     if layer is None or not store.has(layer.descriptor.digest):
