@@ -1,64 +1,93 @@
 """What an environment will be and why: the lock's selection beside the base's own and the last build's packages."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from airbyte_ci.build.plan import PLAN_DIGEST
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Index, Platform
 from airbyte_ci.oci.store import Store
+from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.inventory import Inventory
-from airbyte_ci.python.lock import Lock
+from airbyte_ci.python.lock import THE_INDEX, Lock
+
+# Who asked for what nobody in the lock asks for, where the lock itself does not say more.
+_ROOTS = {"requirements": "the requirements"}
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One package: who asked for it, what it replaces in the base, and its version in the last build.
+    """One package: who asked for it, what it replaces in the base, and what of it was in the last build.
 
-    `last` is empty where there was no such package, None where there was no build to compare with.
+    `has_last` is False where there was no build to compare with; `last` is None where it had no such package.
     """
 
-    name: str
-    version: str
+    choice: Choice
     required_by: tuple[str, ...]
     replaces: str
-    last: str | None
+    last: Choice | None
+    has_last: bool
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, if not from the index that is configured."""
+        return "" if self.choice.origin == THE_INDEX else str(self.choice.origin)
+
+    @property
+    def differs(self) -> bool:
+        """Whether the last build had it otherwise: in another version, other bytes of it, or from elsewhere."""
+        return self.has_last and self.last != self.choice
 
     def to_json(self) -> dict[str, Any]:
+        last = self.last.version if self.last else ""
         return {
-            "name": self.name,
-            "version": self.version,
+            "name": self.choice.name,
+            "version": self.choice.version,
+            "file": self.choice.file.name,
+            "sha256": self.choice.file.sha256,
+            "origin": self.origin or None,
             "requiredBy": list(self.required_by),
             "replaces": self.replaces or None,
-            "lastBuild": self.last,
+            "lastBuild": last if self.has_last else None,
+            "differs": self.differs if self.has_last else None,
         }
 
 
-def explain(lock: Lock, base: Inventory, last: Mapping[str, str] | None) -> tuple[Explained, ...]:
-    """Every package of the lock's selection, by name."""
+def explain(
+    lock: Lock, choices: Sequence[Choice], base: Inventory, last: Mapping[str, Choice] | None
+) -> tuple[Explained, ...]:
+    """Every package that will be installed, by name; `choices` are those of the lock."""
     present = {item.name: item.version for item in base.distributions}
+    askers = {package.name: package.required_by for package in lock.packages}
+    root = _ROOTS.get(lock.kind, "the connector")
     return tuple(
         Explained(
-            package.name,
-            package.version,
-            tuple(name or "the connector" for name in package.required_by),
-            present.get(package.name, ""),
-            None if last is None else last.get(package.name, ""),
+            choice,
+            tuple(name or root for name in askers[choice.name]),
+            present.get(choice.name, ""),
+            (last or {}).get(choice.name),
+            last is not None,
         )
-        for package in lock.packages
+        for choice in choices
     )
 
 
-def last_build(store: Store, name: str) -> dict[str, str] | None:
-    """Package versions of the image that has this local name, from its plan; None where there is no such image."""
+def last_build(store: Store, name: str, platform: Platform) -> dict[str, Choice] | None:
+    """The packages of the image that has this local name, from its plan; None where the platform has no such image."""
     descriptor = store.resolve(name)
     if descriptor is None:
         return None
     try:
-        plan = store.image(descriptor.digest).manifest.annotations[PLAN_DIGEST]
+        manifest = store.manifest(descriptor.digest)
+        digest = manifest.select(platform, name).digest if isinstance(manifest, Index) else descriptor.digest
+        plan = store.image(digest).manifest.annotations[PLAN_DIGEST]
         document = json.loads(store.read(Digest.parse(plan)))
-        return {str(item["name"]): str(item["version"]) for item in document["packages"]}
+        if not platform.accepts(Platform.parse(document["platform"])):
+            return None
+        packages = [Choice.from_json(item) for item in document["packages"]]
     except (AirbyteCiError, KeyError, TypeError, ValueError):
         return None  # an image that something else put there, or whose plan was collected
+    return {choice.name: choice for choice in packages}

@@ -61,11 +61,11 @@ def plan(
         if hook:
             bench.say("pre hook")
         pre = _call(hook, "pre_connector_install", evaluator, asked.before, lambda: asked.before)
-        choices = chosen(connector, bench, under)
+        packages = chosen(connector, bench, under)
         main = (hook.main_file if hook else None) or source.DEFAULT_MAIN
         owner = _owner(asked, bench, base, evaluator, pre.operations)
         code = layer_of(bench.store, source.entries(connector, main, owner))
-        assembly = Assembly(bench, under, evaluator, pre.operations, choices, code, bench.shape, asked.building)
+        assembly = Assembly(bench, under, evaluator, pre.operations, packages, code, bench.shape, asked.building)
         draft = BuildPlan(
             connector.name,
             connector.image_repository,
@@ -74,7 +74,7 @@ def plan(
             address,
             base.image.digest,
             under.python.interpreter.version,
-            choices,
+            packages,
             Source(code.diff_id, main, source.CODE, owner),
             lending.without_logins(bench.passed) if hook else {},
             pre,
@@ -105,8 +105,11 @@ def chosen(connector: Connector, bench: Workbench, under: Ground) -> tuple[Choic
 
 
 def _choose(connector: Connector, bench: Workbench, under: Ground) -> tuple[Choice, ...]:
-    """What of the lock will be installed, with the framework that was asked for instead of the locked one."""
-    lock = selected(connector, bench, under)
+    return choices(selected(connector, bench, under), connector, bench, under)
+
+
+def choices(lock: Lock, connector: Connector, bench: Workbench, under: Ground) -> tuple[Choice, ...]:
+    """The file or tree of each package; of a tree the version is the one that it has now, if its text says it."""
     origins = (item.origin for item in lock.packages if isinstance(item.origin, FromDirectory))
     for folder in {trees.folder_of(origin, connector.folder) for origin in origins}:
         bench.folders.update((folder, *trees.ruled_by(folder)))
@@ -115,11 +118,19 @@ def _choose(connector: Connector, bench: Workbench, under: Ground) -> tuple[Choi
     def obtain(package: LockedPackage) -> LockedFile:
         return trees.obtain(package, connector.folder, bench.store, bench.index)
 
-    return environment.choose(lock, under.python.interpreter, obtain)
+    found = environment.choose(lock, under.python.interpreter, obtain)
+    return tuple(_as_it_is(choice, bench.store) if choice.is_tree else choice for choice in found)
+
+
+def _as_it_is(choice: Choice, store: Store) -> Choice:
+    return replace(choice, version=trees.version(store, choice.file) or choice.version)
 
 
 def selected(connector: Connector, bench: Workbench, under: Ground) -> Lock:
-    """What the connector's lock says for the base's Python, or what it resolves to as of a day."""
+    """What the connector's lock says for the base's Python, or what it resolves to as of a day.
+
+    The framework that was asked for takes the place of the locked one.
+    """
     lock = lockfile.select(
         connector, under.python.interpreter, bench.store, bench.index, bench.rules, asking.builder(bench, under)
     )

@@ -1,12 +1,12 @@
-"""`connectors environment`: what will be installed and why, before anything is fetched."""
+"""`connectors environment`: what will be installed and why, before anything is installed."""
 
 import json
 from pathlib import Path
 
 import click
 
+from airbyte_ci.build import askers, explain, planning
 from airbyte_ci.build import base as bases
-from airbyte_ci.build import explain, planning
 from airbyte_ci.build.assembly import Workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli import workbench
@@ -53,8 +53,10 @@ def environment(
         under = planning.ground(bench, address, native, native)
         python = under.python
         lock = planning.selected(connector, bench, under)
-    last = explain.last_build(store, f"{connector.image_repository}:{tag}")
-    explained = explain.explain(lock, python, last)
+        choices = planning.choices(lock, connector, bench, under)
+        lock = askers.derived(lock, choices, bench, python.interpreter)
+    last = explain.last_build(store, f"{connector.image_repository}:{tag}", native)
+    explained = explain.explain(lock, choices, python, last)
     if settings.as_json:
         click.echo(json.dumps([item.to_json() for item in explained], indent=2))
     else:

@@ -7,6 +7,8 @@ import os
 import shutil
 import stat
 import subprocess
+import tarfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +49,23 @@ def obtain(package: LockedPackage, folder: Path, store: Store, index: PackageInd
         case FromArchive() as origin:
             return _archive(store, index, package, origin, folder)
     raise AssertionError(f"{package.origin} is an index")
+
+
+def version(store: Store, file: LockedFile) -> str:
+    """The version that a tree's pyproject.toml says for good; empty where only its code or its git knows it."""
+    _, _, place = file.name.removesuffix(SUFFIX).partition("+")
+    path = f"{place.replace('+', '/')}/pyproject.toml" if place else "pyproject.toml"
+    try:
+        with tarfile.open(store.path(Digest(file.sha256))) as archive:
+            reader = archive.extractfile(path)
+            document = tomllib.loads(reader.read().decode()) if reader else {}
+        project, tools = document.get("project") or {}, document.get("tool") or {}
+        poetry = {} if "poetry-dynamic-versioning" in tools else tools.get("poetry") or {}
+        return str(
+            project.get("version") or ("" if "version" in project.get("dynamic", ()) else poetry.get("version", ""))
+        )
+    except (KeyError, AttributeError, TypeError, ValueError, OSError, tarfile.TarError):
+        return ""
 
 
 def folder_of(origin: FromDirectory, folder: Path) -> Path:

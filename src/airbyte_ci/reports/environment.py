@@ -1,6 +1,6 @@
 """An environment as people read it: a table, and a line that counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from airbyte_ci.build.explain import Explained
 from airbyte_ci.reports import columns
@@ -8,23 +8,38 @@ from airbyte_ci.reports import columns
 _ASKERS = 3
 
 
-def table(items: Sequence[Explained], last: Mapping[str, str] | None) -> str:
-    """Packages with who asked for them, what they replace in the base, and what differs from the last build."""
+def table(items: Sequence[Explained], last: Collection[str] | None) -> str:
+    """Packages with who asked for them, what they replace in the base, and what differs from the last build.
+
+    `last` are the names of that build's packages, None where there was none.
+    """
     rows = [("PACKAGE", "VERSION", "IN THE BASE", "LAST BUILD", "ASKED FOR BY")]
-    rows += [(item.name, item.version, item.replaces or "–", _last(item), _askers(item)) for item in items]
+    rows += [(item.choice.name, _version(item), item.replaces or "–", _last(item), _askers(item)) for item in items]
     replaced = sum(1 for item in items if item.replaces)
     counted = f"{len(items)} packages · {replaced} replace one of the base"
     if last is not None:
-        gone = sorted(set(last) - {item.name for item in items})
-        changed = sum(1 for item in items if item.last != item.version)
+        gone = sorted(set(last) - {item.choice.name for item in items})
+        changed = sum(1 for item in items if item.differs)
         counted += f" · {changed} differ from the last build" + (f", {', '.join(gone)} gone" if gone else "")
     return columns.lines(rows) + counted + "\n"
 
 
+def _version(item: Explained) -> str:
+    return f"{item.choice.version or '?'} from {item.origin}" if item.origin else item.choice.version
+
+
 def _last(item: Explained) -> str:
-    if item.last is None or item.last == item.version:
-        return "–" if item.last is None else "same"
-    return item.last or "new"
+    if not item.has_last:
+        return "–"
+    if not item.differs:
+        return "same"
+    if item.last is None:
+        return "new"
+    if item.last.origin != item.choice.origin:
+        return f"{item.last.version} from {item.last.origin}"
+    if item.last.version != item.choice.version:
+        return item.last.version
+    return "same version, other files" if item.choice.is_tree else "same version, another file"
 
 
 def _askers(item: Explained) -> str:

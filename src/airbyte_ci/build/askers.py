@@ -1,0 +1,78 @@
+"""Who asks for a package where the lock does not say so: as the packages' own metadata has it, where that is known."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from airbyte_ci.build.assembly import Workbench
+from airbyte_ci.errors import PackageError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.python import metadata, remote_metadata
+from airbyte_ci.python.environment import Choice
+from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.lock import FromIndex, Lock
+
+
+def derived(lock: Lock, choices: Sequence[Choice], bench: Workbench, interpreter: Interpreter) -> Lock:
+    """The lock with `required_by` in every package; the empty name where no other package is known to ask for it."""
+    if any(package.required_by for package in lock.packages):
+        return lock
+    texts = bench.executor.map(lambda choice: _metadata(choice, bench), choices)
+    requires = {
+        choice.name: metadata.Metadata.parse(text).requires for choice, text in zip(choices, texts, strict=True)
+    }
+    found = askers(requires, interpreter.markers)
+    packages = (replace(item, required_by=tuple(sorted(found.get(item.name) or {""}))) for item in lock.packages)
+    return replace(lock, packages=tuple(packages))
+
+
+def askers(requires: Mapping[str, Sequence[str]], markers: Mapping[str, str]) -> dict[str, set[str]]:
+    """By package, those that require it under these markers; an extra counts where another package asks for it."""
+    extras: dict[str, set[str]] = {name: set() for name in requires}
+    found: dict[str, set[str]] = {}
+    known = -1
+    while known < sum(map(len, extras.values())):
+        known = sum(map(len, extras.values()))
+        for name, texts in requires.items():
+            for requirement in map(_requirement, texts):
+                if requirement and _holds(requirement, markers, extras[name]):
+                    asked = canonicalize_name(requirement.name)
+                    extras.setdefault(asked, set()).update(map(canonicalize_name, requirement.extras))
+                    found.setdefault(asked, set()).update({name} - {asked})
+    return found
+
+
+def _requirement(text: str) -> Requirement | None:
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None  # old packages have such, and installing them does not read it
+
+
+def _holds(requirement: Requirement, markers: Mapping[str, str], extras: set[str]) -> bool:
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras))
+
+
+def _metadata(choice: Choice, bench: Workbench) -> str:
+    """METADATA of the wheel that is in the store, or as the index gives it; empty where it is not to be had."""
+    if choice.is_source:
+        return ""
+    digest = Digest(choice.file.sha256)
+    try:
+        if bench.store.has(digest):
+            return metadata.of_wheel(bench.store.path(digest), choice.file.name)
+        return _asked(choice, choice.origin, bench) if isinstance(choice.origin, FromIndex) else ""
+    except PackageError:
+        return ""
+
+
+def _asked(choice: Choice, origin: FromIndex, bench: Workbench) -> str:
+    for source in bench.index.sources(origin):
+        page = bench.index.page(source, choice.name)
+        for package in page.packages if page else ():
+            if package.filename == choice.file.name and package.digests.get("sha256") == choice.file.sha256:
+                return remote_metadata.of_wheel(bench.store, bench.index, source, package)
+    return ""

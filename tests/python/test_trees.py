@@ -1,0 +1,34 @@
+"""Source trees: which version they say they have."""
+
+from pathlib import Path
+
+import pytest
+
+from airbyte_ci.oci.store import Store
+from airbyte_ci.python import trees
+from airbyte_ci.python.index import PackageIndex
+from airbyte_ci.python.lock import FromDirectory, LockedPackage
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ('[project]\nname = "x"\nversion = "1.2"\n', "1.2"),
+        ('[project]\nname = "x"\ndynamic = ["version"]\n', ""),
+        ('[tool.poetry]\nname = "x"\nversion = "1.3"\n', "1.3"),
+        ('[project]\ndynamic = ["version"]\n[tool.poetry]\nversion = "1.3"\n', ""),
+        ('[tool.poetry]\nversion = "0.0.0"\n[tool.poetry-dynamic-versioning]\nenable = true\n', ""),
+        ("[project]\nname = ", ""),
+        ("project = 1\n", ""),
+    ],
+)
+@pytest.mark.parametrize("subdirectory", ["", "deep/er"])
+def test_a_version_is_what_the_text_says_for_good(tmp_path: Path, text: str, version: str, subdirectory: str) -> None:
+    """What a back end takes from elsewhere is not guessed."""
+    folder = tmp_path / "tree"
+    (folder / subdirectory).mkdir(parents=True)
+    (folder / subdirectory / "pyproject.toml").write_text(text)
+    store = Store(tmp_path / "store")
+    package = LockedPackage("x", "", (), origin=FromDirectory(str(folder), subdirectory=subdirectory))
+    file = trees.obtain(package, tmp_path, store, PackageIndex(None))
+    assert trees.version(store, file) == version
