@@ -16,11 +16,9 @@ from airbyte_ci.errors import ConfigurationError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import MANIFEST, Descriptor, Index, Platform
 from airbyte_ci.oci.layer import Layer
-from airbyte_ci.oci.reference import Reference
 
 SCHEMA = 1
 SUFFIX = ".lock.json"
-FOLDER = "base-images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +139,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(item) for item in value]
     return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
-def place(address: Reference, root: Path) -> Path:
-    """Where a version's lock lies in a repository; `address` has the version as its tag."""
-    return root / FOLDER / f"{address.name}-{address.tag}{SUFFIX}"
 
 
 def read(path: Path) -> VersionLock | None:

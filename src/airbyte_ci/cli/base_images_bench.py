@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from airbyte_ci import config
-from airbyte_ci.base_images import build, catalogue, declare, lock, root
+from airbyte_ci.base_images import build, catalogue, declare, lock, places, root
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.declare import Declaration
 from airbyte_ci.base_images.registries import Registries
@@ -125,7 +125,7 @@ def written(bench: Bench, *changes: FileChange) -> list[str]:
 
 def lock_of(bench: Bench, address: Reference) -> lock.VersionLock | None:
     """The lock of a version, `address` with the version as its tag; None where there is none."""
-    return lock.read(lock.place(address, bench.configuration.root))
+    return lock.read(places.lock(address, bench.configuration.root))
 
 
 def image_of(bench: Bench, text: str, platform: Platform) -> tuple[str, Reference, Image]:

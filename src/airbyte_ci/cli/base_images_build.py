@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from airbyte_ci.base_images import build, lock, root
+from airbyte_ci.base_images import build, lock, places, root
 from airbyte_ci.base_images.build import BaseImageBuild
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import workbench
@@ -50,7 +50,7 @@ def _refuse_released(bench: Bench, repository: str, version: str) -> None:
     """What was released stays what it is; only its lock can be built."""
     known = next((item for item in bench.own.of(repository) if item.version == version), None)
     if known and (known.released or known.published):
-        place = workbench.shown_path(lock.place(known.address.with_tag(version), bench.configuration.root))
+        place = workbench.shown_path(places.lock(known.address.with_tag(version), bench.configuration.root))
         raise UsageError(
             f"{repository}:{version} was released on {known.released or known.published}",
             advice=f"raise `version` in the declaration, or build it again as it was: {place}",

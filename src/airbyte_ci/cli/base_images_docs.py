@@ -2,7 +2,7 @@
 
 import click
 
-from airbyte_ci.base_images import contents, lock, root
+from airbyte_ci.base_images import contents, places, root
 from airbyte_ci.base_images.catalogue import Catalogue
 from airbyte_ci.base_images.contents import Contents
 from airbyte_ci.cli import base_images_bench as benches
@@ -11,7 +11,6 @@ from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.edits.edit import FileChange
 from airbyte_ci.errors import UsageError
-from airbyte_ci.oci.reference import Reference
 from airbyte_ci.reports import base_images_page as page
 
 
@@ -34,7 +33,7 @@ def write_page(settings: Settings, repositories: tuple[str, ...]) -> int:
 
 def change(bench: Bench, repository: str, known: Catalogue, held: Contents | None) -> FileChange:
     """The page's file. `held` is what the newest release has in it; None: as the store knows it, if it does."""
-    path = bench.configuration.root / lock.FOLDER / f"{Reference.parse(repository).name}.md"
+    path = places.page(repository, bench.configuration.root)
     versions = known.of(repository)
     newest = next((item for item in versions if item.released and not item.yanked), None)
     if newest and held is None:

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from airbyte_ci.base_images import lock, publish
+from airbyte_ci.base_images import lock, places, publish
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import base_images_docs as docs
 from airbyte_ci.cli import workbench
@@ -54,13 +54,23 @@ def publish_base_image(settings: Settings, version: str, as_json: bool) -> int:
 
 
 def _unfinished(bench: Bench, text: str) -> lock.VersionLock | None:
-    """The lock of a version that is in no catalogue because a platform is missing."""
-    version = text.rpartition(":")[2]
-    for path in sorted((bench.configuration.root / lock.FOLDER).glob(f"*-{version}{lock.SUFFIX}")):
-        found = lock.read(path)
-        if found and found.missing:
-            return found
-    return None
+    """The lock of a version that is in no catalogue because a platform is missing.
+
+    Raises UsageError when it may be of several images.
+    """
+    name, colon, version = text.partition("@")[0].rpartition(":")
+    found = [lock.read(path) for path in places.locks(bench.configuration.root, version)]
+    waiting = [
+        item
+        for item in found
+        if item and item.missing and (not colon or f"/{item.declaration.repository}".endswith(f"/{name}"))
+    ]
+    names = {str(item.declaration.address) for item in waiting}
+    if waiting and not colon:
+        names |= {f"{item.repository}:{version}" for item in bench.own.versions if item.version == version}
+    if len(names) > 1:
+        raise UsageError(f"{text!r} may be one of {len(names)} base images", advice=f"say {' or '.join(sorted(names))}")
+    return waiting[0] if waiting else None
 
 
 def _stage(bench: Bench, locked: lock.VersionLock) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from airbyte_ci.base_images import build, contents, difference, lock, release, root
+from airbyte_ci.base_images import build, contents, difference, lock, places, release, root
 from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.base_images.difference import Difference, Side
 from airbyte_ci.base_images.lock import VersionLock
@@ -41,7 +41,7 @@ def release_base_image(settings: Settings, declaration: Path | None, kind: str, 
         results = release.checked(declared, bench.work, built)
         bench.work.progress("asking for the root")
         release.verify_root(declared, built, bench.registries, keep=keep_root)
-        place = lock.place(declared.address, bench.configuration.root)
+        place = places.lock(declared.address, bench.configuration.root)
         locked = release.locked(declared, built, results, platform, lock.read(place), bench.store)
         entry = release.finished(locked, built, bench.work, benches.today())
         changes = [benches.changed(bench.configuration, place, locked.dump())]
@@ -58,8 +58,7 @@ def _record(bench: Bench, entry: BaseImageVersion, image: Image, platform: Platf
     here = Side(f"{entry.address.name} {entry.version}", image, held, contents.files(bench.store, held))
     earlier = _before(bench, entry)
     found = _difference(bench, earlier, here, platform) if earlier else None
-    folder = bench.configuration.root / lock.FOLDER
-    changelog = folder / f"{entry.address.name}-CHANGELOG.md"
+    changelog = places.changelog(entry.repository, bench.configuration.root)
     text = changelog.read_text("utf-8") if changelog.exists() else ""
     return [
         benches.recorded(bench, entry),
