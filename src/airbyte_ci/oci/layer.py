@@ -6,9 +6,7 @@ gzip (RFC 1952, section 2.2) and a legal layer: no path occurs twice, parents co
 
 import hashlib
 import io
-import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +14,7 @@ from airbyte_ci.errors import ImageError
 from airbyte_ci.oci import compress, tar
 from airbyte_ci.oci.digest import Digest, chunks
 from airbyte_ci.oci.image import LAYER_GZIP, Descriptor
-from airbyte_ci.oci.store import Store, VerifyingReader, action_key
+from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.oci.tar import Entry
 
 
@@ -65,7 +63,7 @@ class Segment:
         return store.has(self.raw) and store.has(self.compressed)
 
 
-def make_segment(store: Store, entries: Iterable[Entry], executor: Executor | None = None) -> Segment:
+def make_segment(store: Store, entries: Iterable[Entry]) -> Segment:
     """Writes the entries (no directories among them) in canonical order, raw and compressed."""
     ordered = tar.sorted_entries(entries)
     if any(entry.kind == "dir" for entry in ordered):
@@ -73,16 +71,9 @@ def make_segment(store: Store, entries: Iterable[Entry], executor: Executor | No
     with store.writer() as raw:
         tar.write(ordered, raw)
     with store.writer() as packed, store.open(raw.digest) as source:
-        for piece in _members(source, executor):
+        for piece in compress.members(source, raw.size):
             packed.write(piece)
     return Segment(raw.digest, raw.size, packed.digest, packed.size)
-
-
-def _members(source: VerifyingReader, executor: Executor | None) -> Iterable[bytes]:
-    # A few pieces at a time: memory stays bounded whatever the segment's size.
-    batch = compress.MEMBER_INPUT * (2 * (os.cpu_count() or 1) if executor else 1)
-    while data := source.read(batch):
-        yield from compress.members(data, executor)
 
 
 def assemble(store: Store, directories: Iterable[Entry], segments: Sequence[Segment]) -> Layer:
@@ -112,7 +103,7 @@ def _concatenate(store: Store, head: bytes, segments: Sequence[Segment]) -> Laye
     size = sum(segment.size for segment in segments)
     store.require_space(size)
     with store.writer() as writer:
-        for piece in compress.members(head):
+        for piece in compress.members(io.BytesIO(head), len(head)):
             writer.write(piece)
         for segment in segments:
             with store.open(segment.raw) as raw:

@@ -1,12 +1,14 @@
 """zstd: an image's own layers compressed again. diffIDs and configuration stay; the manifest becomes another.
 
-Layers are made of gzip members that the whole fleet shares, so zstd comes last, once per layer.
+Layers are made of gzip members that the whole fleet shares, so zstd comes last, once per layer, several side by side.
 """
 
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 
+from airbyte_ci.oci import compress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import LAYER_GZIP, LAYER_ZSTD, Descriptor, Image, Manifest
 from airbyte_ci.oci.store import BlobWriter, Store, VerifyingReader, action_key
@@ -19,7 +21,8 @@ LEVEL = 3
 def zstd(store: Store, image: Image, base_layers: int) -> Image:
     """The image with its layers above the base's as zstd; all of them must be in the store."""
     layers = image.manifest.layers
-    ours = tuple(_zstd(store, layer) for layer in layers[base_layers:])
+    with ThreadPoolExecutor(compress.WORKERS) as pool:
+        ours = tuple(pool.map(lambda layer: _zstd(store, layer), layers[base_layers:]))
     manifest = Manifest.make(image.manifest.config, (*layers[:base_layers], *ours), image.manifest.annotations)
     return store.put_image(manifest, image.config)
 

@@ -90,8 +90,8 @@ def _compile(
         if finished.returncode:
             last = finished.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise SandboxError(f"compiling byte code with the image's Python: {''.join(last)}")
-        for raw, key in keys.items():
-            _remember(store, key, folder / "answers" / raw.hex, executor)
+        answers = [(key, folder / "answers" / raw.hex) for raw, key in keys.items()]
+        list(executor.map(lambda answer: _remember(store, *answer), answers))
 
 
 def write_question(segment: Path, target: Path, roots: Iterable[str]) -> None:
@@ -106,10 +106,10 @@ def write_question(segment: Path, target: Path, roots: Iterable[str]) -> None:
                 file.write(struct.pack("<IQ", len(name), member.size) + name + reader.read())
 
 
-def _remember(store: Store, key: Digest, answer: Path, executor: Executor) -> None:
+def _remember(store: Store, key: Digest, answer: Path) -> None:
     with store.scratch() as folder:
         entries = list(_entries(answer, Contents(folder)))
-        segment = make_segment(store, entries, executor)
+        segment = make_segment(store, entries)
     store.remember(key, {"segment": segment.to_json(), "paths": [entry.path for entry in entries]})
 
 
