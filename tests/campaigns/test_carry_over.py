@@ -66,6 +66,11 @@ FROM = "FROM python:3.9-slim\nWORKDIR /airbyte/integration_code\n"
             "RUN apt-get install -y socat build-essential libpq-dev",
             ("build package build-essential", "build package libpq-dev"),
         ),
+        (
+            "RUN yum install -y libaio gcc-c++ python39-devel unixODBC-devel which",
+            ("package libaio1", "build package g++", "build package python3-dev", "build package unixodbc-dev"),
+        ),
+        ("ARG N='a1 b2'\nRUN apt-get install -y $N", ("package a1", "package b2")),
         ("ENV FLAG=1 TZ=Etc/UTC", ("ENV FLAG",)),
         ("COPY ca.pem /etc/ssl/ca.pem", ("file /etc/ssl/ca.pem",)),
         (
@@ -87,6 +92,7 @@ def test_what_can_be_declared(text: str, declared: tuple[str, ...]) -> None:
     """Packages, variables, files, user and folder go into the declaration, which reads back and fits its schema."""
     found = decided(FROM + text)
     assert (found.declared(), found.coded(), found.lost) == (declared, (), ())
+    assert not any("guess" in item for item in found.settled)
     draft = customization_draft.declaration(found.customization)
     assert customization.parse(draft, "x") == found.customization
     if declared:
@@ -136,7 +142,9 @@ def test_a_command_after_the_packages_runs_after_them() -> None:
         ("RUN a; pip install .", "RUN a; pip install .: it installs the connector"),
         ("RUN apt-get install $X", "system package $X"),
         ("COPY --chown=me ca.pem /x", "COPY --chown=me"),
-        ("ENV PATH=/opt/bin:$PATH", "ENV PATH"),
+        ("ENV PATH=/opt/bin:$PATH", "ENV PATH=/opt/bin:$PATH: it would replace"),
+        ('ENV A=1 PATH="/opt/a b:${PATH}"\nRUN x $A', "ENV PATH=/opt/a b:${PATH}: it would replace"),
+        ("ENV TOOLS $PATH:/x", "ENV TOOLS=$PATH:/x: only the base knows its PATH"),
         ("EXPOSE 80", "EXPOSE 80"),
         ("HEALTHCHECK NONE", "HEALTHCHECK NONE"),
         ('CMD ["spec"]', 'CMD ["spec"]'),
@@ -228,3 +236,27 @@ def test_the_user_comes_after_the_commands() -> None:
 def test_a_variable_that_a_command_uses_is_kept() -> None:
     """One of ENV that a drafted command needs is declared, though nothing but the Dockerfile speaks of it."""
     assert decided(FROM + "ENV V=1\nRUN a $V").customization.env == {"V": "1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "package", "told"),
+    [
+        (
+            "yum install -y oracle-kit",
+            "oracle-kit",
+            "oracle-kit of yum is taken for Debian's oracle-kit, which is a guess",
+        ),
+        (
+            "dnf install -y foo-devel",
+            "libfoo-dev",
+            "foo-devel of dnf is taken for Debian's libfoo-dev, which is a guess",
+        ),
+        ("apk add rare", "rare", "rare of apk is taken for Debian's rare, which is a guess"),
+        ("apt-get install -y libpq5=13.2", "libpq5", "libpq5=13.2 without its version, which is that distribution's"),
+    ],
+)
+def test_what_is_not_sure_of_a_package_is_told(text: str, package: str, told: str) -> None:
+    """A name that is only guessed to be Debian's, and a version that is dropped."""
+    found = decided(FROM + f"RUN {text}")
+    assert told in found.settled
+    assert package in (*found.customization.system_packages, *found.customization.build_packages)

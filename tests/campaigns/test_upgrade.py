@@ -34,6 +34,7 @@ KNOWN = catalogue.parse(
                 version("2.1.1", "3.10", yanked="leaks too", **{"replaced-by": "2.0.0"}),
                 version("2.1.0", "3.10", user="airbyte"),
                 version("2.0.0", "3.10"),
+                version("1.3.0", "3.9", verified=False),
                 version("1.2.0", "3.9"),
                 version("1.1.0", "3.9"),
             ]
@@ -118,6 +119,28 @@ def test_what_changes_with_the_base_is_told(fleet: Path) -> None:
     )
 
 
+def test_what_was_only_sighted_is_given_by_name_and_told(fleet: Path) -> None:
+    """A version that nobody verified is never chosen; who names it gets it with a word about it."""
+    on(fleet, address("1.1.0"))
+    for to in ("1.3.0", "python-connector-base:1.3.0"):
+        plan = planned(fleet, to)
+        assert plan.base_image == address("1.3.0")
+        assert "1.3.0: its digest was only sighted, never verified" in plan.notes
+    assert not any("1.2.0: its digest" in note for note in planned(fleet, "1.2.0").notes)
+
+
+@pytest.mark.parametrize(("base", "is_new"), [("airbyte/python-connector-base:1.1.0", True), ("1.1.0", False)])
+def test_a_readme_of_before_is_brought_up_to_date(fleet: Path, base: str, is_new: bool) -> None:
+    """Who wrote a tag by hand may have left the README as it was; who has a digest migrated with this command."""
+    place = fleet / CONNECTORS / NAME / "README.md"
+    place.write_text("# Weather\n\n## Build\n\ndocker build . -t x\n\n## More\n")
+    on(fleet, base if is_new else address(base))
+    plan = planned(fleet)
+    after = {change.path.rpartition("/")[2]: change.after for change in plan.edit.changes}
+    assert ("README.md" in after) == is_new
+    assert b"docker build" not in (after.get("README.md") or b"")
+
+
 @pytest.mark.parametrize("base", ["1.2.0", "2.1.0"])
 def test_the_newest_stays(fleet: Path, base: str) -> None:
     """On the newest of its major version there is nothing to do."""
@@ -151,6 +174,7 @@ def test_the_row_that_waits_is_filled_in(fleet: Path) -> None:
         (address("1.1.0"), "2.2.0", "base image 2.2.0 is yanked: leaks"),
         (address("1.1.0"), "3.9.0", "has Python 3.14, and the connector admits"),
         (address("1.1.0"), "7", "the catalogue has no base image 7"),
+        (address("1.1.0"), "foo:1", "the catalogue has no base image 'foo:1'"),
     ],
 )
 def test_what_cannot_be_used_is_refused(fleet: Path, base: str, to: str | None, said: str) -> None:

@@ -9,7 +9,7 @@ from packaging.specifiers import SpecifierSet
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.latest import Choice, admits, latest
 from airbyte_ci.campaigns.pythons import AdmittedPythons
-from airbyte_ci.errors import ConnectorError
+from airbyte_ci.errors import ConnectorError, UsageError
 
 _ADVICE = "widen the Python in pyproject.toml and lock again, or add a base image to the catalogue"
 
@@ -65,14 +65,17 @@ def _minor(python: str) -> tuple[int, ...]:
 
 
 def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Choice:
-    """The version `wanted` (1.2.0), the newest of a line (1.2 or 1), or `latest`. Raises ConnectorError, UsageError.
+    """The version `wanted` (1.2.0), the newest of a line (1.2 or 1), or `latest`. Raises ConnectorError.
 
     With its repository, `acme/python-connector-base:1.0.0`, it may be of any that the catalogue knows.
     """
     if wanted == "latest":
         return newest(offered, admitted)
     if ":" in wanted:
-        named = offered.catalogue.named(wanted, offered.repositories)
+        try:
+            named = offered.catalogue.named(wanted, offered.repositories)
+        except UsageError as error:
+            raise ConnectorError(error.message, advice=error.advice) from error
         _refuse(named, admitted)
         return Choice(named, ())
     passed: tuple[tuple[BaseImageVersion, str], ...] = ()
@@ -93,6 +96,11 @@ def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Choic
         f"the catalogue has no base image {wanted} in {' or '.join(offered.repositories)}",
         advice="airbyte-ci base-images list",
     )
+
+
+def remarks(version: BaseImageVersion) -> tuple[str, ...]:
+    """What to say of a version that only who asks for it by name gets."""
+    return () if version.verified else (f"{version.version}: its digest was only sighted, never verified",)
 
 
 def within_major(current: BaseImageVersion, offered: Offered, admitted: AdmittedPythons) -> Choice:

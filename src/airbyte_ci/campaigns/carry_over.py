@@ -5,66 +5,27 @@ It decides from the instructions and from what the connector's folder holds; it 
 
 import re
 import shlex
-from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion
-from airbyte_ci.campaigns import heredoc, shell_commands, system_packages
+from airbyte_ci.campaigns import copied_files, shell_commands, system_packages
 from airbyte_ci.campaigns.carried import CODE, ROOT, CarriedOver, Step, Surroundings, shortened
 from airbyte_ci.campaigns.dockerfile import Dockerfile, Instruction, Stage, substituted
-from airbyte_ci.campaigns.heredoc import Heredoc
+from airbyte_ci.campaigns.ledger import Ledger, joined
 from airbyte_ci.campaigns.shell_commands import Command
 from airbyte_ci.connectors import customization
-from airbyte_ci.connectors.customization import Customization, ImageFile
+from airbyte_ci.connectors.customization import Customization
 
 _ENTRYPOINT = "AIRBYTE_ENTRYPOINT"
 _OWN_LABELS = ("io.airbyte.version", "io.airbyte.name", "maintainer")
-# What the build installs or copies itself; the rest of the folder has never been in an image.
-_BUILD_FILES = frozenset(
-    {
-        *("setup.py", "setup.cfg", "pyproject.toml", "poetry.lock", "poetry.toml", "uv.lock", "pylock.toml"),
-        *("requirements.txt", "README.md", "main.py", "MANIFEST.in"),
-    }
-)
 _NOT_KNOWN = ("EXPOSE", "VOLUME", "HEALTHCHECK", "STOPSIGNAL", "SHELL", "ONBUILD", "CMD")
-_SITE_PACKAGES = re.compile(r"/(install|usr/local)(/.*)?|.*/(site|dist)-packages(/.*)?|/root/\.(local|cache)(/.*)?")
 _USED = re.compile(r"\$\{?([A-Za-z_]\w*)")
+_BASE_PATH = re.compile(r"\$\{?PATH\b")
 _NLTK = re.compile(r"nltk\.download|nltk\.downloader")
-
-
-class _Ledger:
-    """What has been found so far, while the instructions are gone through."""
-
-    def __init__(self, dockerfile: Dockerfile, base: BaseImageVersion, surroundings: Surroundings) -> None:
-        self.dockerfile = dockerfile
-        self.base = base
-        self.surroundings = surroundings
-        self.known: dict[str, str] = dict(dockerfile.arguments)
-        self.workdir = "/"
-        self.env: dict[str, str] = {}
-        self.system: dict[str, None] = {}
-        self.building: dict[str, None] = {}
-        self.files: dict[str, ImageFile] = {}
-        self.before: list[Step] = []
-        self.after: list[Step] = []
-        self.in_steps: set[str] = set()
-        self.is_installed = False
-        self.labels: dict[str, str] = {}
-        self.entrypoint: list[str] = []
-        self.user: str | None = None
-        self.settled: dict[str, None] = {}
-        self.lost: dict[str, None] = {}
-
-    def settle(self, words: str) -> None:
-        self.settled[words] = None
-
-    def lose(self, words: str) -> None:
-        self.lost[words] = None
 
 
 def decide(dockerfile: Dockerfile, base: BaseImageVersion, surroundings: Surroundings) -> CarriedOver:
     """What to do about everything that the Dockerfile says."""
-    ledger = _Ledger(dockerfile, base, surroundings)
+    ledger = Ledger(dockerfile, base, surroundings)
     _root(ledger)
     for stage in dockerfile.aside:
         _aside(ledger, stage)
@@ -107,7 +68,7 @@ def decide(dockerfile: Dockerfile, base: BaseImageVersion, surroundings: Surroun
 # --- where it comes from --------------------------------------------------------------------------
 
 
-def _root(ledger: _Ledger) -> None:
+def _root(ledger: Ledger) -> None:
     image, python = ledger.dockerfile.root, ledger.dockerfile.python
     if python is None:
         ledger.lose(f"FROM {image}: what that image has is not known here")
@@ -119,7 +80,7 @@ def _root(ledger: _Ledger) -> None:
         ledger.settle("Alpine → Debian")
 
 
-def _aside(ledger: _Ledger, stage: Stage) -> None:
+def _aside(ledger: Ledger, stage: Stage) -> None:
     """A stage that is not in the image: packages for compiling, and Python packages that are copied from it."""
     for instruction in stage.instructions:
         if instruction.name == "RUN":
@@ -133,12 +94,13 @@ def _aside(ledger: _Ledger, stage: Stage) -> None:
                         ledger.lose(f"RUN {shortened(command.text)} (in the stage {stage.name or 'without a name'})")
 
 
-def _instruction(ledger: _Ledger, instruction: Instruction) -> None:
+def _instruction(ledger: Ledger, instruction: Instruction) -> None:
     match instruction.name:
         case "ENV":
             for name, value in instruction.pairs(ledger.known):
                 ledger.known[name] = value
                 ledger.env[name] = value
+                ledger.written[name] = _as_written(instruction, name)
         case "ARG":
             ledger.known |= {name: value for name, value in instruction.pairs(ledger.known) if name not in ledger.known}
         case "LABEL":
@@ -146,7 +108,7 @@ def _instruction(ledger: _Ledger, instruction: Instruction) -> None:
             ledger.labels |= {name: value for name, value in pairs if name.lower() not in _OWN_LABELS}
         case "WORKDIR":
             path = substituted(instruction.value, ledger.known)
-            ledger.workdir = _joined(ledger.workdir, path)
+            ledger.workdir = joined(ledger.workdir, path)
         case "USER":
             user = substituted(instruction.value, ledger.known)
             ledger.user = user if user.partition(":")[0] not in ("root", "0", "") else None
@@ -154,7 +116,7 @@ def _instruction(ledger: _Ledger, instruction: Instruction) -> None:
             for command in shell_commands.read(instruction):
                 _run(ledger, command)
         case "COPY" | "ADD":
-            _copy(ledger, instruction)
+            copied_files.carry(ledger, instruction)
         case "ENTRYPOINT":
             ledger.entrypoint = instruction.listed() or substituted(instruction.value, ledger.known).split()
         case "CMD" if instruction.listed() in ([], None) and not instruction.value.strip("[] "):
@@ -166,7 +128,7 @@ def _instruction(ledger: _Ledger, instruction: Instruction) -> None:
 # --- RUN ------------------------------------------------------------------------------------------
 
 
-def _run(ledger: _Ledger, command: Command) -> None:
+def _run(ledger: Ledger, command: Command) -> None:
     match command.kind:
         case "packages":
             _packages(ledger, command, only_building=False)
@@ -185,7 +147,7 @@ def _run(ledger: _Ledger, command: Command) -> None:
             ledger.lose(f"RUN {shortened(command.text)}: {command.reason}")
 
 
-def _with_arguments(ledger: _Ledger, command: Command) -> tuple[str, ...]:
+def _with_arguments(ledger: Ledger, command: Command) -> tuple[str, ...]:
     """The words; a text for the shell sets the ARGs that it uses, which are no variables of the image."""
     if len(command.words) > 1:
         return command.words
@@ -196,24 +158,27 @@ def _with_arguments(ledger: _Ledger, command: Command) -> tuple[str, ...]:
     return ("".join(f"export {name}={shlex.quote(ledger.known[name])}\n" for name in arguments) + text,)
 
 
-def _packages(ledger: _Ledger, command: Command, *, only_building: bool) -> None:
+def _packages(ledger: Ledger, command: Command, *, only_building: bool) -> None:
     alpine = command.manager == "apk"
     compilers = [name for name in command.words if system_packages.is_for_building(name)]
     if alpine and compilers:
         # On musl nearly everything had to be compiled; for glibc there are wheels.
         ledger.settle(f"compilers for Alpine ({', '.join(compilers)}): Debian's wheels need none")
-    for pinned in command.pinned:
-        ledger.settle(f"{pinned} without its version, which is that distribution's")
+    pins = {re.split(r"[=<>~]", pinned)[0]: pinned for pinned in command.pinned}
     unread = [word for text in command.unread for word in substituted(text, ledger.known).split()]
     if command.unread and not unread:
         ledger.lose(f"system package {' '.join(command.unread)}")
     for name in (*command.words, *unread):
-        debian = system_packages.on_debian(name) if alpine else name
+        debian, is_guess = system_packages.on_debian(name, command.manager)
         if not debian or system_packages.is_given(debian, ledger.base) or (alpine and name in compilers):
             continue
+        if is_guess:
+            ledger.settle(f"{name} of {command.manager} is taken for Debian's {debian}, which is a guess")
+        if name in pins:
+            ledger.settle(f"{pins[name]} without its version, which is that distribution's")
         if not customization.PACKAGE.fullmatch(debian):
             ledger.lose(f"system package {name}")
-        elif name in compilers:
+        elif system_packages.is_for_building(debian):
             ledger.building[debian] = None
         elif not only_building:
             ledger.system[debian] = None
@@ -223,110 +188,46 @@ def _packages(ledger: _Ledger, command: Command, *, only_building: bool) -> None
             ledger.settle("git while building: nothing is installed from git")
 
 
-def _python_packages(ledger: _Ledger, command: Command) -> None:
+def _python_packages(ledger: Ledger, command: Command) -> None:
     ledger.lose(f"pip install {' '.join(command.words)}: what the connector needs belongs into its own dependencies")
-
-
-# --- COPY -----------------------------------------------------------------------------------------
-
-
-def _copy(ledger: _Ledger, instruction: Instruction) -> None:
-    flags, _ = instruction.flags()
-    head, documents = heredoc.read(instruction.value)
-    if documents:
-        _written(ledger, instruction, head, documents, flags)
-        return
-    words = _copied(instruction, ledger.known)
-    if len(words) < 2:
-        ledger.lose(str(instruction))
-        return
-    *sources, target = words
-    if "from" in flags:
-        ledger.is_installed = ledger.is_installed or any(_SITE_PACKAGES.fullmatch(path) for path in sources)
-        taken = [path for path in sources if not _SITE_PACKAGES.fullmatch(path) and "zoneinfo" not in path]
-        if taken:
-            ledger.lose(f"COPY --from={flags['from']} {' '.join(taken)} {target}")
-        return
-    for source in sources:
-        _copied_file(ledger, instruction, source, target, single=len(sources) == 1, mode=_mode(flags))
-    if "chown" in flags and any(not _is_usual_file(ledger, source) for source in sources):
-        ledger.lose(f"COPY --chown={flags['chown']}: files belong to root")
-
-
-def _written(
-    ledger: _Ledger, instruction: Instruction, head: str, documents: tuple[Heredoc, ...], flags: Mapping[str, str]
-) -> None:
-    """Files whose lines stand in the Dockerfile."""
-    target = heredoc.without(Instruction(instruction.name, head, instruction.line).flags()[1])
-    place = _joined(ledger.workdir, substituted(target, ledger.known))
-    into = target.endswith("/") or len(documents) > 1
-    expanded = any("$" in document.text and not document.is_literal for document in documents)
-    if not target or " " in target or "chown" in flags or expanded:
-        ledger.lose(f"{instruction}: its lines belong into a file of the connector")
-        return
-    for document in documents:
-        path = _joined(place, document.name) if into else place
-        ledger.files[path] = ImageFile(content=document.text, mode=_mode(flags))
-
-
-def _mode(flags: Mapping[str, str]) -> str | None:
-    mode = flags.get("chmod")
-    return mode if mode and re.fullmatch(r"0?[0-7]{3}", mode) else None
-
-
-def _copied(instruction: Instruction, known: Mapping[str, str]) -> list[str]:
-    _, rest = instruction.flags()
-    listed = Instruction(instruction.name, rest, instruction.line).listed()
-    return [substituted(word, known) for word in listed or rest.split()]
-
-
-def _copied_file(
-    ledger: _Ledger, instruction: Instruction, source: str, target: str, *, single: bool, mode: str | None
-) -> None:
-    if _is_usual_file(ledger, source):
-        return
-    plain = source.removeprefix("./").rstrip("/")
-    kind = ledger.surroundings.kind_of(plain) if customization.SOURCE.fullmatch(plain) else None
-    if kind is None:
-        ledger.lose(f"{instruction.name} {source} {target}")
-        return
-    into = target.endswith("/") or target in (".", "..") or not single
-    place = _joined(ledger.workdir, target)
-    # Docker copies what is in a folder, and a file into a folder under its own name.
-    path = place if kind == "folder" or not into else _joined(place, PurePosixPath(plain).name)
-    ledger.files[path] = ImageFile(source=plain, mode=mode)
-
-
-def _is_usual_file(ledger: _Ledger, source: str) -> bool:
-    plain = source.removeprefix("./").rstrip("/*")
-    package = ledger.surroundings.package
-    # With the whole folder copied, nothing tells what of it was meant: main.py and the package run.
-    return plain in ("", ".", package) or plain in _BUILD_FILES or plain.startswith(f"{package}/")
 
 
 # --- what the image starts ------------------------------------------------------------------------
 
 
-def _needed_variables(ledger: _Ledger) -> dict[str, str]:
+def _needed_variables(ledger: Ledger) -> dict[str, str]:
     """The variables, without those that only the Dockerfile itself used and those that are as in the base."""
     needed = {}
     for name, value in ledger.env.items():
         if name == _ENTRYPOINT:
             if value and not _is_usual(value.split()) and value.split() != ledger.entrypoint:
                 ledger.lose(f"ENV {name} {value}: the build sets it")
-        elif (
-            name not in ledger.in_steps
-            and _is_used_in_dockerfile(ledger.dockerfile, name)
-            and not ledger.surroundings.mentions(name)
-        ):
+        elif _is_only_of_dockerfile(ledger, name):
             ledger.settle(f"ENV {name}: only the Dockerfile used it")
         elif name == "PATH":
-            ledger.lose(f"ENV {name} {value}: it would replace the base's")
+            ledger.lose(f"ENV {name}={ledger.written[name]}: it would replace the base's")
+        elif _BASE_PATH.search(ledger.written[name]):
+            ledger.lose(f"ENV {name}={ledger.written[name]}: only the base knows its PATH")
         elif not customization.VARIABLE.fullmatch(name):
             ledger.lose(f"ENV {name}")
         elif (name, value) not in (("TZ", "Etc/UTC"), ("TZ", "UTC"), ("LANG", "C.UTF-8")):
             needed[name] = value
     return needed
+
+
+def _as_written(instruction: Instruction, name: str) -> str:
+    """The value of a variable in an ENV, before anything in it is replaced."""
+    found = re.search(rf"(?:^|\s){re.escape(name)}(?:=|\s+)(\"[^\"]*\"|'[^']*'|\S*)", instruction.value)
+    return found[1].strip("\"'") if found else instruction.value
+
+
+def _is_only_of_dockerfile(ledger: Ledger, name: str) -> bool:
+    """Whether only the Dockerfile uses a variable: no drafted command, and nothing in the connector's folder."""
+    return (
+        name not in ledger.in_steps
+        and _is_used_in_dockerfile(ledger.dockerfile, name)
+        and not ledger.surroundings.mentions(name)
+    )
 
 
 def _is_used_in_dockerfile(dockerfile: Dockerfile, name: str) -> bool:
@@ -338,12 +239,12 @@ def _is_used_in_dockerfile(dockerfile: Dockerfile, name: str) -> bool:
     )
 
 
-def _main_file(ledger: _Ledger) -> str | None:
+def _main_file(ledger: Ledger) -> str | None:
     """The connector's main file where the entry point is Python with one; None for any other entry point."""
     words = ledger.entrypoint
     if len(words) != 2 or not re.fullmatch(r"(/usr/(local/)?bin/)?python3?(\.\d+)?", words[0]):
         return None
-    path = _joined(ledger.workdir, words[1])
+    path = joined(ledger.workdir, words[1])
     return path.removeprefix(f"{CODE}/") if path.startswith(f"{CODE}/") else None
 
 
@@ -353,13 +254,3 @@ def _is_usual(words: list[str]) -> bool:
 
 def _unusual(workdir: str) -> str | None:
     return workdir if workdir not in ("/", CODE) else None
-
-
-def _joined(folder: str, path: str) -> str:
-    parts: list[str] = []
-    for part in PurePosixPath(folder, path).parts[1:]:
-        if part == "..":
-            parts = parts[:-1]
-        elif part != ".":
-            parts.append(part)
-    return "/" + "/".join(parts)

@@ -88,7 +88,7 @@ def _planned(
         *_deletions(connector, files),
         _metadata(connector, files, base, after),
         *release.elsewhere(connector, files, after),
-        *_readme(connector, files),
+        *readme.updated(connector, files),
         *drafts,
         *row,
     ]
@@ -127,7 +127,7 @@ def _approval(drafts: list[FileChange], configuration: Configuration) -> tuple[s
 def _why(choice: Choice, admitted: AdmittedPythons, to: str | None) -> str:
     assert choice.version is not None
     if to and to != "latest":
-        return "(as asked)"
+        return f"(as asked{''.join(f'; {remark}' for remark in base_choice.remarks(choice.version))})"
     if not admits(admitted.specifiers, choice.version.python):
         return f"(the nearest to the Dockerfile's Python {admitted.text.strip('=.*')})"
     passed = "".join(f"; {item.version} {reason}" for item, reason in choice.passed_over)
@@ -173,19 +173,6 @@ def _metadata(connector: Connector, files: Files, base: BaseImageVersion, versio
         return release.with_version(text, connector, version)
 
     return release.edited(files, release.path_of(connector, METADATA), edit)
-
-
-def _readme(connector: Connector, files: Files) -> Iterator[FileChange]:
-    path = release.path_of(connector, "README.md")
-    if "README.md" not in connector.names:
-        return
-    content = files.read(path)
-    try:
-        text = (content or b"").decode()
-    except UnicodeDecodeError:
-        return  # its build section stays as it is: nothing depends on it
-    new = readme.with_build_section(text, connector.name, connector.image_repository)
-    yield FileChange(path, content, new.encode())
 
 
 # --- what the Dockerfile did ----------------------------------------------------------------------

@@ -1,6 +1,12 @@
 """The build section of a connector's README: how the image is built now that there is no Dockerfile."""
 
 import re
+from collections.abc import Iterator
+
+from airbyte_ci.campaigns import release
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.edits.edit import FileChange
+from airbyte_ci.edits.files import Files
 
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -18,6 +24,20 @@ code. What else it needs goes into `build_customization.yaml` (system packages, 
 steps of its own, into `build_customization.py`.
 
 """
+
+
+def updated(connector: Connector, files: Files) -> Iterator[FileChange]:
+    """The change of the connector's README, if it has one."""
+    path = release.path_of(connector, "README.md")
+    if "README.md" not in connector.names:
+        return
+    content = files.read(path)
+    try:
+        text = (content or b"").decode()
+    except UnicodeDecodeError:
+        return  # its build section stays as it is: nothing depends on it
+    new = with_build_section(text, connector.name, connector.image_repository)
+    yield FileChange(path, content, new.encode())
 
 
 def with_build_section(text: str, name: str, repository: str) -> str:

@@ -87,6 +87,76 @@ _FROM_ALPINE = {
     "zlib": "zlib1g",
 }
 
+# The same of Red Hat's and its like.
+_FROM_RPM = {
+    "bind-utils": "bind9-dnsutils",
+    "bzip2-devel": "libbz2-dev",
+    "cyrus-sasl-devel": "libsasl2-dev",
+    "epel-release": "",
+    "gcc-c++": "g++",
+    "glibc": "",
+    "glibc-devel": "libc6-dev",
+    "gnupg2": "gnupg",
+    "iputils": "iputils-ping",
+    "krb5-devel": "libkrb5-dev",
+    "krb5-libs": "libkrb5-3",
+    "krb5-workstation": "krb5-user",
+    "libaio": "libaio1",
+    "libcurl-devel": "libcurl4-openssl-dev",
+    "libffi-devel": "libffi-dev",
+    "libgcc": "libgcc-s1",
+    "libpq": "libpq5",
+    "libpq-devel": "libpq-dev",
+    "libstdc++": "libstdc++6",
+    "libxml2-devel": "libxml2-dev",
+    "libxslt": "libxslt1.1",
+    "libxslt-devel": "libxslt1-dev",
+    "mariadb-devel": "libmariadb-dev",
+    "mysql-devel": "libmariadb-dev",
+    "nmap-ncat": "ncat",
+    "openldap-devel": "libldap2-dev",
+    "openssh-clients": "openssh-client",
+    "openssl-devel": "libssl-dev",
+    "postgresql-devel": "libpq-dev",
+    "postgresql-libs": "libpq5",
+    "procps-ng": "procps",
+    "readline-devel": "libreadline-dev",
+    "redhat-rpm-config": "",
+    "shadow-utils": "passwd",
+    "sqlite": "sqlite3",
+    "sqlite-devel": "libsqlite3-dev",
+    "unixODBC": "unixodbc",
+    "unixODBC-devel": "unixodbc-dev",
+    "vim-enhanced": "vim",
+    "which": "debianutils",
+    "xz": "xz-utils",
+    "xz-devel": "liblzma-dev",
+    "yum-utils": "",
+    "zlib": "zlib1g",
+    "zlib-devel": "zlib1g-dev",
+}
+# Called so everywhere.
+_SAME = frozenset(
+    {
+        *(
+            "bzip2",
+            "curl",
+            "dos2unix",
+            "file",
+            "git",
+            "jq",
+            "less",
+            "libxml2",
+            "libxml2-utils",
+            "lsof",
+            "nano",
+            "nginx",
+        ),
+        *("openssh-client", "openssh-server", "openssl", "procps", "rsync", "sshpass", "strace", "sudo", "tree"),
+        *("unzip", "vim", "wget", "zip"),
+    }
+)
+
 
 def is_given(name: str, base: BaseImageVersion) -> bool:
     """Whether the base image has a Debian package already, as far as that is known of it."""
@@ -111,6 +181,17 @@ def is_for_building(name: str) -> bool:
     return name in _BUILD or _BUILD_SUFFIX.search(name) is not None
 
 
-def on_debian(alpine: str) -> str:
-    """Debian's name of an Alpine package, empty where Debian needs none; the same name where nothing else is known."""
-    return _FROM_ALPINE.get(alpine, alpine)
+def on_debian(name: str, manager: str) -> tuple[str, bool]:
+    """Debian's name of another distribution's package, and whether that is only a guess; empty where it needs none."""
+    if manager in ("apt", "apt-get", ""):
+        return name, False
+    known = _FROM_ALPINE if manager == "apk" else _FROM_RPM
+    if name in known:
+        return known[name], False
+    if re.fullmatch(r"python3?\d*-devel", name):
+        return "python3-dev", False
+    if name in _SAME or name in _ALWAYS or name in _BUILD or name in _ADDED:
+        return name, False
+    if name.endswith("-devel"):
+        return f"{'' if name.startswith('lib') else 'lib'}{name.removesuffix('-devel')}-dev", True
+    return name, True

@@ -1,11 +1,12 @@
 """Moving one connector from one base image to another, as a Change: pure, nothing is written here."""
 
 import dataclasses
+from collections.abc import Iterator
 from datetime import date
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.latest import Choice
-from airbyte_ci.campaigns import base_choice, pythons, release, waiting
+from airbyte_ci.campaigns import base_choice, pythons, readme, release, waiting
 from airbyte_ci.campaigns.base_choice import Offered
 from airbyte_ci.campaigns.baseline import Baseline
 from airbyte_ci.campaigns.change import Change, NotApplicable
@@ -14,7 +15,7 @@ from airbyte_ci.campaigns.release import Entry
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import METADATA, Connector
 from airbyte_ci.edits import yaml_text
-from airbyte_ci.edits.edit import Edit
+from airbyte_ci.edits.edit import Edit, FileChange
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import ConnectorError, EditRefused
 
@@ -87,12 +88,18 @@ def _planned(
         f"{connector.version} → {after} on {base.address.name} {before} → {base.version}",
         connector.version,
         after,
-        Edit.of([metadata, *release.elsewhere(connector, files, after), *row]),
+        Edit.of([metadata, *release.elsewhere(connector, files, after), *_readme(connector, files), *row]),
         str(base.address),
         changelog,
         _notes(current, base, catalogue, entry.today, admitted, choice),
         next_step=f"airbyte-ci connectors --name={connector.name} build && git add -A && git commit",
     )
+
+
+def _readme(connector: Connector, files: Files) -> Iterator[FileChange]:
+    """Who wrote only a tag did so by hand, and the README may still speak of the Dockerfile."""
+    if connector.base_image and "@" not in connector.base_image:
+        yield from readme.updated(connector, files)
 
 
 def _choice(
@@ -160,6 +167,7 @@ def _notes(
     choice: Choice,
 ) -> tuple[str, ...]:
     notes = [f"{item.version} {reason}" for item, reason in choice.passed_over]
+    notes += base_choice.remarks(base)
     if current and current.yanked:
         notes.append(f"{current.version} is yanked: {current.yanked}")
     if current and _minor(current.python) != _minor(base.python):

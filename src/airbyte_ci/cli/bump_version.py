@@ -39,6 +39,7 @@ def bump_version(
     version:X.Y.Z. It counts from what is released, so a branch is never bumped twice for the same reason.
     """
     argument, subject = _texts(texts)
+    subject = campaign.text(subject)
     bump.check(kind)
     number = campaign.number(argument, pull_request_number, destination)
     fleet = fleets.load_for_change(settings, asked, "bump")

@@ -21,6 +21,7 @@ from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.edits import changelog
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.outcomes import Outcome, Status, exit_code
@@ -82,6 +83,20 @@ def number(argument: int | None, option: int | None, destination: Destination) -
     if argument and option and argument != option:
         raise UsageError(f"two pull requests are given: {argument} and {option}")
     return argument or option
+
+
+def version(to: str | None) -> str | None:
+    """The base image of --to; raises UsageError where it is empty, as a variable of a script that is not set is."""
+    if to is not None and not to.strip():
+        raise UsageError("--to is empty", advice="leave it out, or give a version of `airbyte-ci base-images list`")
+    return to
+
+
+def text(subject: str) -> str:
+    """What changelog entries say; raises UsageError for what would be none in any table."""
+    if not changelog.is_subject(subject):
+        raise UsageError(f"the changelog entry must be one line that says something, not {subject!r}")
+    return subject
 
 
 def run(

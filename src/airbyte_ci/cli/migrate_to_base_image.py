@@ -40,6 +40,7 @@ def migrate_to_base_image(
     What the Dockerfile did beside is drafted in build_customization.yaml or .py, or told. Without PR_NUMBER the
     changelog entry waits: give the number later, and only the entry is added.
     """
+    to, changelog_text = campaign.version(to), campaign.text(changelog_text)
     fleet = fleets.load_for_change(settings, asked, "migrate")
     known = catalogue.load(fleet.configuration.catalogue_path)
     number = campaign.number(pull_request, pull_request_number, destination)

@@ -51,6 +51,7 @@ def upgrade_base_image(
     A base image that is named by its tag only gets its full address. Where the branch is above what is released
     already, the version stays.
     """
+    to, changelog_text = campaign.version(to), changelog_text and campaign.text(changelog_text)
     fleet = fleets.load_for_change(settings, asked, "upgrade")
     known = catalogue.load(fleet.configuration.catalogue_path)
     number = campaign.number(pull_request, pull_request_number, destination)

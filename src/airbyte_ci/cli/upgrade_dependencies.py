@@ -40,7 +40,9 @@ def upgrade_dependencies(
         raise UsageError("upgrade_dependencies asks the package index, and --offline was given")
     fleet = fleets.load_for_change(settings, asked, "upgrade")
     number = campaign.number(pull_request, pull_request_number, destination)
-    entry = Entry(number, changelog_text, campaign.today(), is_written=not no_changelog)
+    entry = Entry(
+        number, changelog_text and campaign.text(changelog_text), campaign.today(), is_written=not no_changelog
+    )
     environment, root = dict(os.environ), fleet.configuration.root
     with ThreadPoolExecutor(asked.concurrency) as pool:
         # The tools wait for the index most of the time; the edits are made one after the other.

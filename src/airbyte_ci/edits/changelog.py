@@ -43,6 +43,11 @@ def has_row(page: str, version: str, *, section: str | None = None) -> bool:
         return False
 
 
+def is_subject(text: str) -> bool:
+    """Whether it is one line that says something."""
+    return bool(text.strip()) and not any(category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text)
+
+
 def insert_row(page: str, row: Row, *, default_url: str | None, section: str | None = None) -> str:
     """The page with one line more: the row, where the newest one belongs, in the layout of the newest so far.
 
@@ -176,7 +181,7 @@ def _check(row: Row) -> None:
         raise EditRefused(f"{row.date!r} is not a date; write it as YYYY-MM-DD")
     if not re.fullmatch(r"[\w*./-]+", str(row.pull_request)):
         raise EditRefused(f"{row.pull_request!r} is not the number of a pull request")
-    if not row.subject.strip() or any(category(char) in ("Cc", "Cs", "Zl", "Zp") for char in row.subject):
+    if not is_subject(row.subject):
         raise EditRefused(f"the changelog text must be one line that says something, not {row.subject!r}")
 
 
