@@ -1,10 +1,11 @@
 """`make bench`: ratios from one run, side by side with the peer. Never a test: machines are noisy, ratios less so.
 
-python bench/run.py [NAME…]     all measures, or those whose name contains one of the words
+python bench/run.py [--markdown] [NAME…]     all measures, or those whose name contains one of the words
 """
 
 import platform
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import builds
 import checking
+import docker_daemon
 import environments
 import fleet
 import hooks
@@ -36,26 +38,52 @@ MEASURES = (
 
 
 def main() -> None:
-    wanted = sys.argv[1:]
-    print(f"{datetime.now(UTC):%Y-%m-%d} · Python {platform.python_version()} · {_machine()}\n")
-    print(f"{'measure':<58} {'ours':>9} {'peer':>9} {'ratio':>7}  bar")
+    wanted = [word for word in sys.argv[1:] if word != "--markdown"]
+    is_table = "--markdown" in sys.argv[1:]
+    print(_head(), end="\n\n")
+    print("| measure | ours | peer | ratio | bar |\n|---|---|---|---|---|" if is_table else _row(_TITLES))
     for measure in MEASURES:
         if not wanted or any(word in measure.name for word in wanted):
-            print(_line(measure))
+            cells = tuple(_cells(measure))
+            print(f"| {' | '.join(cells)} |" if is_table else _row(cells), flush=True)
 
 
-def _line(measure: Measure) -> str:
-    result = measure.run()
+_TITLES = ("measure", "ours", "peer", "ratio", "bar")
+
+
+def _head() -> str:
+    peer = f"peer: BuildKit of Debian's docker.io {docker_daemon.version()} with bench/peer.Dockerfile"
+    return f"{datetime.now(UTC):%Y-%m-%d} · Python {platform.python_version()} · {_machine()} · {peer}"
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    name, ours, peer, ratio, bar = cells
+    return f"{name:<58} {ours:>9} {peer:>9} {ratio:>7}  {bar}"
+
+
+def _cells(measure: Measure) -> Iterator[str]:
+    """Name, ours, peer, ratio and bar; one measure that fails does not take the others along."""
+    yield measure.name
+    try:
+        result = measure.run()
+    except Exception as error:  # noqa: BLE001  # whatever it was, it is told, and the rest goes on
+        result = f"FAILED: {type(error).__name__}: {str(error).strip()[-300:]}"
     if isinstance(result, str):
-        return f"{measure.name:<58} {result}"
+        yield from ("", "", "", result)
+        return
     ours, peer = result
-    shown = f"{measure.name:<58} {ours * 1000:7.0f}ms {peer * 1000:7.0f}ms"
+    yield _shown(ours, measure.unit)
+    yield _shown(peer, measure.unit)
     if measure.at_least:
-        mark = "met" if peer / ours >= measure.bar else "NOT met"
-        return f"{shown} {peer / ours:6.2f}×  ≥ {measure.bar:g} × faster ({mark})"
-    ratio = ours / peer
-    mark = "met" if ratio <= measure.bar else "NOT met"
-    return f"{shown} {ratio:6.2f}×  ≤ {measure.bar:g} × ({mark})"
+        yield f"{peer / ours:.2f}×"
+        yield f"peer ÷ ours ≥ {measure.bar:g} ({'met' if peer / ours >= measure.bar else 'NOT met'})"
+        return
+    yield f"{ours / peer:.2f}×"
+    yield f"≤ {measure.bar:g} × ({'met' if ours / peer <= measure.bar else 'NOT met'})"
+
+
+def _shown(value: float, unit: str) -> str:
+    return f"{value * 1000:.0f} ms" if unit == "s" else f"{value:.0f} {unit}"
 
 
 def _machine() -> str:

@@ -1,4 +1,4 @@
-"""How things are timed: whole processes, best of several, alternating with the peer so that noise meets both."""
+"""How things are timed: whole processes, medians of several, alternating with the peer so that noise meets both."""
 
 import os
 import subprocess
@@ -21,6 +21,7 @@ class Measure:
     bar: float
     run: Callable[[], Result]
     at_least: bool = False
+    unit: str = "s"
 
 
 def seconds(command: Sequence[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> float:
