@@ -116,6 +116,8 @@ def test_names_and_values(value: str, pairs: list[tuple[str, str]]) -> None:
         ("echo 'unclosed", [("other", "echo 'unclosed")]),
         ("apt-get update", []),
         ("a && apt-get install -y b && c", [("other", "a"), ("packages", "b"), ("other", "c")]),
+        ("pwd > /x && ls 2> /dev/null", [("other", "pwd > /x")]),
+        (": >/x", [("other", ": >/x")]),
         ("A=1 a", [("other", "A=1 a")]),
         ("A=1; a $A", [("other", "A=1; a $A")]),
         ("a || b", [("other", "a || b")]),

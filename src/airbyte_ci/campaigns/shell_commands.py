@@ -48,6 +48,7 @@ _OWN_FILES = (".", "./", ".[main]", "./.")
 # What needs a shell where it stands in a command, in whatever quotes.
 _SHELL = re.compile(r"[$*?\[\]{}<>~`!^]|^\s*[A-Za-z_]\w*=")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
+_WRITES = re.compile(r"(?:^|\s)\d?>>?\s*(?!/dev/null|&)\S")
 # These change what the commands after them do, and leave nothing.
 _SETTINGS = frozenset(("cd", "export", "unset", "umask", "ulimit", "shopt", "alias", "trap", "source", ".", "pushd"))
 # More than this module understands: the whole instruction is told as it stands.
@@ -255,6 +256,8 @@ def _leaves_nothing(program: str, arguments: list[str]) -> bool:
     paths = [word for word in arguments if not word.startswith("-")]
     text = " ".join(arguments)
     match program:
+        case "true" | ":" | "set" | "pwd" | "ls" | "which" if _WRITES.search(text):
+            return False
         case "rm":
             return bool(paths) and all(path.startswith(_CACHES) for path in paths)
         case "mkdir":
