@@ -61,7 +61,7 @@ _HARD = frozenset(
 _SHELLS = ("sh", "bash", "ash", "dash")
 # Words, quotes and comments of a shell's text; what stands between its commands is a token of its own.
 _TOKEN = re.compile(
-    r"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|[<>]&|&>|&&|\|\||(?<!\S)\#[^\n]*|[^\\'"]""",
+    r"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|[<>]&|&>|&&|\|\||(?<!\S)\#[^\n]*|[\w./=:,+@%-]+|[^\\'"]""",
     re.DOTALL,
 )
 _INSTALLS = re.compile(
