@@ -14,6 +14,7 @@ from airbyte_ci.connectors import leftovers
 from airbyte_ci.container import declared, hook_root
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python import trees
+from airbyte_ci.python.collisions import Collision
 from airbyte_ci.testing.images import random_image
 
 LATER = 1 << 62
@@ -181,7 +182,7 @@ def _built(store: Store, folders: tuple[Path, ...] = (), *sources: str) -> Built
         packages=2,
         hook_operations=0,
         replaced=(("a", "1", "2"),),
-        collisions={"p": "a"},
+        collisions=(Collision("p", "a", ("b",), differ=True),),
         sources=("localhost/base", *sources),
         folders=tuple(map(str, folders)),
     )

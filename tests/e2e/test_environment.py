@@ -91,3 +91,30 @@ def test_requirements_are_explained_by_what_packages_say(tiny: Tiny) -> None:
             "tinydep": ["needy"],
         }
         assert tiny.build("--no-verify").code == 0
+
+
+def test_a_file_of_several_packages_is_told(tiny: Tiny) -> None:
+    """With its path and the packages, in text and for machines, also when nothing is built; not where bytes agree."""
+    site = "usr/local/lib/python3.11/site-packages"
+    same = {"shared/same.py": "A = 1\n"}
+    tiny.require(
+        tiny.small(),
+        tiny.wheel("aaa", "1.0", {**same, "shared/x.py": "A = 1\n"}),
+        tiny.wheel("xdep", "1.0", {**same, "shared/x.py": "A = 2\n", "tinydep/__init__.py": "VERSION = 'other'\n"}),
+    )
+    expected = [
+        {"path": f"{site}/shared/same.py", "kept": "xdep", "others": ["aaa"], "differ": False},
+        {"path": f"{site}/shared/x.py", "kept": "xdep", "others": ["aaa"], "differ": True},
+        {"path": f"{site}/tinydep/__init__.py", "kept": "xdep", "others": ["tinydep"], "differ": True},
+    ]
+    for unchanged in (False, True):
+        built = tiny.build()
+        assert (built.code, built.json["unchanged"]) == (0, unchanged), built.err
+        assert built.json["collisions"] == expected
+        shown = tiny.run(*NAME, "build")
+        told = [line.strip() for line in (shown.out + shown.err).splitlines() if "takes the place" in line]
+        assert told == [
+            f"! /{site}/shared/x.py of xdep takes the place of another one of aaa",
+            f"! /{site}/tinydep/__init__.py of xdep takes the place of another one of tinydep",
+        ]
+    assert '"tinydep": "other"' in tiny.run(*NAME, "run", "--", "spec").out

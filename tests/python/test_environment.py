@@ -19,6 +19,7 @@ from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python import environment, installed, layers
 from airbyte_ci.python import index as indexes
+from airbyte_ci.python.collisions import Collision
 from airbyte_ci.python.environment import Environment
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter
@@ -138,17 +139,36 @@ def test_another_layout_is_another_segment(shop: Shop) -> None:
 
 
 def test_of_a_path_of_several_the_last_by_name_stays(shop: Shop) -> None:
-    """Two wheels with one path: it is in the layer once, as if they were installed in order, and it is told."""
+    """Two wheels with one path: it is in the layer once, as if they were installed in order, and both are told."""
     one = shop.wheel("aaa", "1.0", "tests/__init__.py", "aaa.py")
     two = shop.wheel("bbb", "1.0", "tests/__init__.py", "bbb.py")
     prepared = shop.prepare(one, two)
-    assert prepared.collisions == {f"{SITE}/tests/__init__.py": "bbb"}
+    (collision,) = prepared.collisions
+    assert collision == Collision(f"{SITE}/tests/__init__.py", "bbb", ("aaa",), differ=True)
+    assert Collision.from_json(collision.to_json()) == collision
     found = [name for layer in added(shop, prepared) for name, item in layer.items() if item.isfile()]
     assert found.count(f"{SITE}/tests/__init__.py") == 1
     assert {f"{SITE}/aaa.py", f"{SITE}/bbb.py"} <= set(found)
     owner = next(package for package in prepared.packages if f"{SITE}/tests/__init__.py" in package.paths)
     assert owner.name == "bbb"
     assert f"{SITE}/tests/__init__.py" in shop.prepare(one).packages[0].paths
+
+
+def test_other_bytes_at_one_path_are_told_apart(shop: Shop) -> None:
+    """Whether something is lost is in the bytes, however large they are; the package that stays is the last by name."""
+    large = bytes(9 << 20)
+    packages = []
+    for name, module, data in (("aaa", b"A", large), ("bbb", b"B", large), ("ccc", b"A", large + b"\0")):
+        path = wheels.make(shop.folder, name, "1.0", {"shared/x.py": module, "shared/data.bin": data})
+        sha256 = shop.index.add(name, path.name, path.read_bytes())
+        packages.append(LockedPackage(name, "1.0", (LockedFile(path.name, sha256),)))
+    assert {(item.path, item.kept, item.others, item.differ) for item in shop.prepare(*packages[:2]).collisions} == {
+        (f"{SITE}/shared/x.py", "bbb", ("aaa",), True),
+        (f"{SITE}/shared/data.bin", "bbb", ("aaa",), False),
+    }
+    assert {(item.kept, item.others, item.differ) for item in shop.prepare(*packages).collisions} == {
+        ("ccc", ("aaa", "bbb"), True)
+    }
 
 
 def test_what_the_base_has_is_replaced(shop: Shop) -> None:

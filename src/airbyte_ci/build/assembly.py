@@ -198,8 +198,7 @@ class Assembly:
 
     def _recall(self) -> Installed | None:
         for key in self._keys:
-            known = self.bench.store.recall(key)
-            if known and "unmet" in known:  # made before packages were compared with each other: then once more
+            if known := self.bench.store.recall(_place(key)):
                 installed = Installed.from_json(known)
                 if _all_there(self.bench.store, installed.layers):
                     return installed
@@ -215,7 +214,7 @@ class Assembly:
                 return Installed.from_json(known)
             if found := self.bench.elsewhere(key):
                 self.sources.append(found.source)
-                installed = Installed(found.layers, {}, layers.libraries_of(found.layers))
+                installed = Installed(found.layers, (), layers.libraries_of(found.layers))
                 self.bench.store.remember(place, {**installed.to_json(), "source": str(found.source)})
                 return installed
         return None
@@ -236,7 +235,7 @@ class Assembly:
         prepared = environment.prepare(self.packages, workshop, compiled=self.shape.bytecode)
         key = self._key(self._context if prepared.is_native else "")
         installed = layers.install(self.bench.store, prepared, self.ground.python.interpreter, key)
-        self.bench.store.remember(key, installed.to_json())
+        self.bench.store.remember(_place(key), installed.to_json())
         return installed
 
     def _root(self) -> Tree:
@@ -246,6 +245,11 @@ class Assembly:
             evaluator = Evaluator(self.bench.store, runs.base.image)
             return evaluator.tree(evaluator.state(self.building))
         return self.evaluator.tree(self.evaluator.state((*self.pre, *self.building)))
+
+
+def _place(key: Digest) -> Digest:
+    """Where the store remembers the layers of this key."""
+    return action_key("installed", layers.FORMAT_VERSION, str(key))
 
 
 def _all_there(store: Store, found: Iterable[Layer]) -> bool:

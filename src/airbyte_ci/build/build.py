@@ -43,7 +43,7 @@ def build(planned: Planned, bench: Workbench) -> Built:
         len(plan.packages),
         len(plan.pre.operations) + len(plan.post.operations),
         layers.replaced(plan.packages, assembly.ground.python),
-        dict(installed.collisions) if installed else {},
+        installed.collisions if installed else (),
         (str(plan.base), *(str(source) for source in assembly.sources)),
         tuple(sorted(map(str, bench.folders))),
         installed.fresh if installed else 0,

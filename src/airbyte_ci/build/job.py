@@ -21,9 +21,11 @@ from airbyte_ci.oci.image import LAYER_GZIP, LAYER_ZSTD, Image, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store
 from airbyte_ci.outcomes import Outcome
+from airbyte_ci.python.collisions import Collision
 from airbyte_ci.python.lock import Origin
 
 Index = Callable[[], Any]
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +258,12 @@ def _operations(number: int) -> str:
     return f"hook: {number} operation{'s' if number > 1 else ''}" if number else ""
 
 
+def _collisions(lost: Sequence[Collision]) -> list[str]:
+    more = len(lost) - _SHOWN
+    told = [f"! {item}" for item in lost[:_SHOWN]]
+    return [*told, f"! and {more} more files of several packages: --json names them"] if more > 0 else told
+
+
 def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Mapping[str, Any] | None) -> Outcome:
     built = item.built
     ready = built.packages - built.fresh
@@ -266,9 +274,8 @@ def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Ma
         "spec ok" if item.verified else "spec not run",
     ]
     details = [f"also at {', '.join(places[1:])}"] if len(places) > 1 else []
-    if built.collisions:
-        shared = ", ".join(f"/{path} ({owner})" for path, owner in list(built.collisions.items())[:3])
-        details.append(f"! {len(built.collisions)} files are installed by several packages; kept of the last: {shared}")
+    # Where the bytes are the same nothing is lost, and nobody needs to be told.
+    details += _collisions([item for item in built.collisions if item.differ])
     if built.absent:
         details.append(f"! {built.lacking}: what needs it does not work")
     if built.unmet:
@@ -286,6 +293,7 @@ def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Ma
             "baseImage": built.base,
             "plan": built.plan,
             "seconds": round(item.seconds, 3),
+            "collisions": [item.to_json() for item in built.collisions],
             "cached": built.cached,
             "unchanged": item.unchanged,
             "outputs": list(places),

@@ -13,6 +13,7 @@ from airbyte_ci.build.fingerprint import Fingerprint
 from airbyte_ci.errors import BlobNotFound
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.python.collisions import Collision
 
 FORMAT_VERSION = 2
 
@@ -22,7 +23,7 @@ class Built:
     """One platform's image and how it came about.
 
     `fresh` counts packages that were not ready; `replaced` are (name, version in the base, version installed);
-    `collisions` are paths of several packages with their owner; `sources` are repositories that hold layers which the
+    `collisions` are paths of several packages; `sources` are repositories that hold layers which the
     store may lack, the base's first; `folders` are those that were read beside the connector's own; `absent` are shared
     libraries that the image lacks, with the packages that are linked to them; `unmet` is what packages need and the
     image has not.
@@ -38,7 +39,7 @@ class Built:
     packages: int
     hook_operations: int
     replaced: tuple[tuple[str, str, str], ...]
-    collisions: Mapping[str, str]
+    collisions: tuple[Collision, ...]
     sources: tuple[str, ...]
     folders: tuple[str, ...] = ()
     fresh: int = 0
@@ -66,6 +67,7 @@ class Built:
         for name in ("diff_ids", "sources", "folders", "unmet"):
             fields[name] = tuple(fields[name])
         fields["replaced"] = tuple((name, old, new) for name, old, new in fields["replaced"])
+        fields["collisions"] = tuple(Collision.from_json(item) for item in fields["collisions"])
         return cls(**fields)
 
 

@@ -6,7 +6,8 @@ installed is pure; preparing it fetches, builds, converts and compiles.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from packaging.utils import parse_wheel_filename
@@ -18,7 +19,8 @@ from airbyte_ci.oci import compress, tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Segment, make_segment
 from airbyte_ci.oci.store import Store, action_key
-from airbyte_ci.python import bytecode, consistency, libraries, sdist, trees, wheel
+from airbyte_ci.python import bytecode, collisions, consistency, libraries, sdist, trees, wheel
+from airbyte_ci.python.collisions import Collision
 from airbyte_ci.python.consistency import Unmet
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter
@@ -140,14 +142,14 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """All packages of a connector, sorted by name; `collisions` are paths of several, with their owner.
+    """All packages of a connector, sorted by name; `collisions` are paths of several.
 
     `libraries` are shared libraries, by soname, that the image must have; `unmet` is what packages say they need and
     no other is.
     """
 
     packages: tuple[Package, ...]
-    collisions: Mapping[str, str] = field(default_factory=dict)
+    collisions: tuple[Collision, ...] = ()
     libraries: tuple[str, ...] = ()
     unmet: tuple[Unmet, ...] = ()
 
@@ -182,10 +184,10 @@ def prepare(choices: Sequence[Choice], workshop: Workshop, *, compiled: bool = T
     files = [file for file, _, _ in ready]
     packages: Sequence[Package] = [package for _, _, package in ready]
     chosen = list(zip(choices, files, strict=True))
-    collisions = _collisions(packages)
-    if collisions:
+    shared = collisions.shared({package.name: package.paths for package in packages})
+    if shared:
         packages = [
-            _convert(choice, file, workshop, _ceded(package, collisions))
+            _convert(choice, file, workshop, _ceded(package, shared))
             for (choice, file), package in zip(chosen, packages, strict=True)
         ]
     unmet = _confirm(chosen, packages, workshop)
@@ -194,7 +196,7 @@ def prepare(choices: Sequence[Choice], workshop: Workshop, *, compiled: bool = T
     natives = (native for _, native, _ in ready)
     return Environment(
         tuple(replace(package, is_native=native) for package, native in zip(packages, natives, strict=True)),
-        collisions,
+        _judged(shared, chosen, workshop),
         libraries.missing(workshop.executor.map(lambda file: libraries.of_wheel(workshop.store, file), files)),
         unmet,
     )
@@ -282,29 +284,31 @@ def _refuse_other(choice: Choice, file: LockedFile) -> None:
         raise PackageError(f"the lock's file for {choice.name} {choice.version} is of another version: {file.name}")
 
 
-def _collisions(packages: Iterable[Package]) -> dict[str, str]:
-    """Paths that several packages install, with the one that owns it: the last by name, as if installed in order."""
-    owners: dict[str, str] = {}
-    shared: dict[str, str] = {}
-    for package in packages:
-        for path in package.paths:
-            if path in owners:
-                shared[path] = package.name
-            owners[path] = package.name
-    _refuse_both(owners)
-    return shared
+def _judged(
+    shared: Mapping[str, Sequence[str]], chosen: Iterable[tuple[Choice, LockedFile]], workshop: Workshop
+) -> tuple[Collision, ...]:
+    """The paths of several packages, with whether their bytes differ: looked up in the wheels again."""
+    files = {choice.name: file for choice, file in chosen}
+
+    def contents(name: str) -> Mapping[str, str]:
+        path = workshop.store.path(Digest(files[name].sha256))
+        with workshop.store.scratch() as scratch:
+            entries = wheel.read(path, files[name].name, workshop.interpreter, scratch).entries
+            return {entry.path: _hash(entry.content) for entry in entries if entry.path in shared}
+
+    return collisions.judged(shared, contents)
 
 
-def _refuse_both(owners: Mapping[str, str]) -> None:
-    """What is a file of one package cannot be a folder of another: which of them stays would be chance."""
-    for both in sorted(tar.folders(owners) & owners.keys()):
-        other = next(owner for path, owner in owners.items() if path.startswith(f"{both}/"))
-        raise PackageError(f"{owners[both]} installs /{both} as a file, and {other} as a folder")
+def _hash(content: bytes | Path) -> str:
+    if isinstance(content, bytes):
+        return Digest.of(content).hex
+    with content.open("rb") as file:
+        return Digest.of_stream(file).hex
 
 
-def _ceded(package: Package, collisions: Mapping[str, str]) -> frozenset[str]:
+def _ceded(package: Package, shared: Mapping[str, Sequence[str]]) -> frozenset[str]:
     """The paths of a package that another one owns."""
-    return frozenset(path for path in package.paths if collisions.get(path, package.name) != package.name)
+    return frozenset(path for path in package.paths if shared.get(path, (package.name,))[-1] != package.name)
 
 
 def _compile(packages: Sequence[Package], workshop: Workshop) -> list[Package]:

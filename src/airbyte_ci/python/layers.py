@@ -17,12 +17,15 @@ from airbyte_ci.oci.layer import Layer, assemble, layer_of
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python import installed
+from airbyte_ci.python.collisions import Collision
 from airbyte_ci.python.consistency import Unmet
 from airbyte_ci.python.environment import Choice, Environment, Package
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.inventory import Inventory
 
 RULE_VERSION = 4
+# Of what is remembered of an environment's layers; what others read of them is the rule's.
+FORMAT_VERSION = 1
 # On a layer's descriptor: the key of the environment it belongs to, which part it is, of how many.
 PART = "io.airbyte.ci.environment.part"
 # And which shared libraries, by soname, the environment needs of the image.
@@ -42,7 +45,7 @@ class Installed:
     """
 
     layers: tuple[Layer, ...]
-    collisions: Mapping[str, str]
+    collisions: tuple[Collision, ...]
     libraries: tuple[str, ...] = ()
     fresh: int = 0
     unmet: tuple[Unmet, ...] = ()
@@ -50,7 +53,7 @@ class Installed:
     def to_json(self) -> dict[str, Any]:
         return {
             "layers": [layer.to_json() for layer in self.layers],
-            "collisions": dict(self.collisions),
+            "collisions": [item.to_json() for item in self.collisions],
             "libraries": list(self.libraries),
             "unmet": [[item.by, item.requirement, item.found] for item in self.unmet],
         }
@@ -58,8 +61,9 @@ class Installed:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Installed":
         layers = tuple(Layer.from_json(item) for item in document["layers"])
-        unmet = tuple(Unmet(*item) for item in document.get("unmet") or ())
-        return cls(layers, dict(document["collisions"]), tuple(document["libraries"]), unmet=unmet)
+        collisions = tuple(Collision.from_json(item) for item in document["collisions"])
+        unmet = tuple(Unmet(*item) for item in document["unmet"])
+        return cls(layers, collisions, tuple(document["libraries"]), unmet=unmet)
 
 
 def libraries_of(layers: Iterable[Layer]) -> tuple[str, ...]:

@@ -1,0 +1,58 @@
+"""Files that several packages install: which one stays, and whether it matters. Light to import."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from airbyte_ci.errors import PackageError
+
+# A package's files by path, each as something that is equal where the bytes are.
+Contents = Callable[[str], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Collision:
+    """A path of several packages: whose file is `kept`, whose are not, and whether any of those has other bytes."""
+
+    path: str
+    kept: str
+    others: tuple[str, ...]
+    differ: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Collision":
+        return cls(document["path"], document["kept"], tuple(document["others"]), bool(document["differ"]))
+
+    def __str__(self) -> str:
+        return f"/{self.path} of {self.kept} takes the place of another one of {', '.join(self.others)}"
+
+
+def shared(paths: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+    """Of paths by package: those of several, with their packages. The last one's stays, as if installed in order."""
+    owners: dict[str, tuple[str, ...]] = {}
+    for package, found in paths.items():
+        for path in found:
+            owners[path] = (*owners.get(path, ()), package)
+    _refuse_both(owners)
+    return {path: names for path, names in owners.items() if len(names) > 1}
+
+
+def judged(paths: Mapping[str, Sequence[str]], contents: Contents) -> tuple[Collision, ...]:
+    """What `shared` found, by path, with whether the bytes differ; `contents` are asked once of each package."""
+    files = {name: contents(name) for name in sorted({name for names in paths.values() for name in names})}
+    return tuple(
+        Collision(path, names[-1], tuple(names[:-1]), len({files[name][path] for name in names}) > 1)
+        for path, names in sorted(paths.items())
+    )
+
+
+def _refuse_both(owners: Mapping[str, Sequence[str]]) -> None:
+    """What is a file of one package cannot be a folder of another: which of them stays would be chance."""
+    from airbyte_ci.oci import tar  # a build with nothing changed reads the rest of this module
+
+    for both in sorted(tar.folders(owners) & owners.keys()):
+        other = next(names[-1] for path, names in owners.items() if path.startswith(f"{both}/"))
+        raise PackageError(f"{owners[both][-1]} installs /{both} as a file, and {other} as a folder")
