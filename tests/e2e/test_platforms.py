@@ -27,6 +27,9 @@ class Native(Distribution):
     def has_ext_modules(self): return True
 setup(name="natdep", version="1.0", py_modules=["natdep"], distclass=Native)
 """
+COMPILED_SETUP = """from setuptools import Extension, setup
+setup(name="natdep", version="1.0", ext_modules=[Extension("natdep", ["n.c"])])
+"""
 PURE_SETUP = 'from setuptools import setup\nsetup(name="puredep", version="1.0", py_modules=["puredep"])\n'
 
 
@@ -112,20 +115,29 @@ def test_two_platforms_are_one_index(both: Tiny, store: Store, registry: str, tm
     ("kind", "said"),
     [
         ("native sdist", "natdep 1.0 has no wheel for aarch64, and its sdist makes native code"),
+        ("no compiler", "natdep 1.0 has no wheel for aarch64, and making one of its source failed here ("),
         ("no wheel", "natdep 1.0: of the locked files none is for Python 3.11.2 on aarch64"),
     ],
 )
 def test_what_needs_the_other_machine_is_a_clear_failure(both: Tiny, kind: str, said: str) -> None:
     """The package, the machine and the choices are named; this machine's own platform is built."""
-    if kind == "native sdist":
+    if kind == "no compiler":
+        line = both.sdist("natdep", "1.0", {"setup.py": COMPILED_SETUP, "n.c": "int x;\n"})
+    elif kind == "native sdist":
         line = both.sdist("natdep", "1.0", {"setup.py": NATIVE_SETUP, "natdep.py": ""})
     else:
         line = _native(both, "x86_64")
     both.require(both.small(), line, name="source-both")
-    built = both.build(*BOTH, name="source-both")
+    # Of its own platform this machine would tell first that there is no compiler.
+    platforms = BOTH if kind != "no compiler" else ("-a", "linux/arm64")
+    built = both.build(*platforms, name="source-both")
     assert built.code == 1, built.out
     failed = json.loads(built.out.splitlines()[-1])
     assert said in failed["reason"]
     assert "\n" not in failed["reason"]
+    assert "or build on a machine that is aarch64" in json.dumps(failed) or kind == "no wheel"
+    if kind == "no compiler":
+        assert "buildPackages" not in json.dumps(failed)
+        return
     alone = both.build("-a", "linux/amd64", name="source-both")
     assert alone.code == 0, alone.out

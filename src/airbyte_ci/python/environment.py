@@ -235,16 +235,28 @@ def _wheel(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool]:
     builder = sdist.Builder(
         workshop.store, workshop.index, workshop.root, workshop.host or workshop.interpreter, workshop.context
     )
-    built = sdist.to_wheel(builder, choice.file, workshop.progress, choice.version if choice.is_tree else "")
+    try:
+        built = sdist.to_wheel(builder, choice.file, workshop.progress, choice.version if choice.is_tree else "")
+    except PackageError as error:
+        if workshop.host is None:
+            raise
+        # Whether it is a compiler that is missing or not: what it would make here would not be for the other machine.
+        last = error.message.splitlines()[-1].strip()
+        raise _for_another_machine(choice, workshop, f"making one of its source failed here ({last})") from error
     native = not built.name.endswith("-none-any.whl")
     if native and workshop.host:
-        machine = workshop.interpreter.markers["platform_machine"]
-        raise PackageError(
-            f"{choice.name} {choice.version} has no wheel for {machine}, and its sdist makes native code",
-            advice=f"lock a version that has a wheel for {machine}, publish one on your own index, "
-            f"or build on a machine that is {machine}",
-        )
+        raise _for_another_machine(choice, workshop, "its sdist makes native code")
     return built, native
+
+
+def _for_another_machine(choice: Choice, workshop: Workshop, reason: str) -> PackageError:
+    """Only what is for every machine can be built of source for a machine that is not this one."""
+    machine = workshop.interpreter.markers["platform_machine"]
+    return PackageError(
+        f"{choice.name} {choice.version} has no wheel for {machine}, and {reason}",
+        advice=f"lock a version that has a wheel for {machine}, publish one on your own index, "
+        f"or build on a machine that is {machine}",
+    )
 
 
 def _convert(choice: Choice, file: LockedFile, workshop: Workshop, excluded: frozenset[str] = frozenset()) -> Package:
