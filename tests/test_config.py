@@ -133,6 +133,7 @@ def test_nowhere_is_told(tmp_path: Path) -> None:
         ("root = '/'", "unknown key 'root'"),
         ("connectors = 'a/*'", "connectors must be a list of texts, not 'a/*'"),
         ("connectors = ['a', 1]", "connectors must be a list of texts, not ['a', 1]"),
+        ("platform-version = 'new'", "platform-version must be numbers such as 0.63.0, not 'new'"),
         ("catalogue = ['a']", "catalogue must be a text, not ['a']"),
         ("pull_request_url = 1", "pull_request_url must be a text, not 1"),
         ("mirrors = ['a']", "mirrors must be a table of lists of texts"),

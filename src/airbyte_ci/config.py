@@ -25,7 +25,7 @@ class Configuration:
     `insecure_registries` are spoken to over plain HTTP. `mirrors` maps a registry to those asked first, `checks`
     a weight (error, warning, off) to ids of checks. `resolve_as_of` is the day for connectors without a lock; `groups`
     and `extras` are wanted beside the main dependencies, by patterns of connectors' names; `test_secrets` are variables
-    of the environment that their tests need.
+    of the environment that their tests need. `platform_version` is the oldest platform that users run.
     """
 
     root: Path
@@ -34,6 +34,7 @@ class Configuration:
     pull_request_url: str = ""
     catalogue: str = CATALOGUE
     base_image_repositories: tuple[str, ...] = ("docker.io/airbyte/python-connector-base",)
+    platform_version: str = ""
     hook_environment: tuple[str, ...] = ()
     customisation_owners: str = ""
     insecure_registries: tuple[str, ...] = ()
@@ -114,6 +115,9 @@ def _parse(root: Path, table: Mapping[str, Any], path: Path) -> Configuration:
         if item is None:
             raise ConfigurationError(f"reading {path}: unknown key {key!r}", advice=f"known: {', '.join(known)}")
         values[item.name] = _checked(key, value, item.type, path)
+    platform = values.get("platform_version", "")
+    if platform and not all(part.isdecimal() for part in platform.split(".")):
+        raise ConfigurationError(f"reading {path}: platform-version must be numbers such as 0.63.0, not {platform!r}")
     return Configuration(root, **values)
 
 

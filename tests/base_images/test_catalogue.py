@@ -139,6 +139,8 @@ def test_the_file_of_a_repository_is_optional(tmp_path: Path) -> None:
         (f"a/b:\n- {{version: 1.0, address: 'a/b@{A}', python: '3.9'}}\n", "an entry of a/b is not right"),
         ("a/b:\n- {version: 1.0.0, address: 'a/b:1.0.0', python: '3.9'}\n", "an entry of a/b is not right"),
         ("a/b:\n- {version: 1.0.0, address: 'A B', python: '3.9'}\n", "an entry of a/b is not right"),
+        (f"a/b:\n- {{version: 1.0.0, address: 'a/b@{A}', python: '3.9', requires-platform: 0.6}}\n", "such as 0.63.0"),
+        (f"a/b:\n- {{version: 1.0.0, address: 'a/b@{A}', python: '3.9', requires-platform: new}}\n", "such as 0.63.0"),
         (f"a/b:\n- {{version: 1.0.0, address: 'a/b@{A}'}}\n", "an entry of a/b is not right"),
     ],
 )

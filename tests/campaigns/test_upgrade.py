@@ -1,5 +1,6 @@
 """Moving from one base image to another: which one, the version, the row, and nothing else."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from airbyte_ci.base_images import catalogue
+from airbyte_ci.base_images.catalogue import Catalogue
 from airbyte_ci.campaigns import baseline, upgrade
 from airbyte_ci.campaigns.change import Change, NotApplicable
 from airbyte_ci.campaigns.release import Entry
@@ -64,11 +66,17 @@ def on(fleet: Path, base: str) -> None:
     commit(fleet)
 
 
-def planned(fleet: Path, to: str | None = None, pull_request: int | None = 12, name: str = NAME) -> Change:
+def planned(
+    fleet: Path,
+    to: str | None = None,
+    pull_request: int | None = 12,
+    name: str = NAME,
+    known_bases: Catalogue = KNOWN,
+) -> Change:
     configuration, connectors = opened(fleet)
     known = baseline.of([connectors[name]], configuration)
     entry = Entry(pull_request, "", date(2024, 6, 4))
-    return upgrade.plan(connectors[name], configuration, KNOWN, Files(fleet), known, entry, to)
+    return upgrade.plan(connectors[name], configuration, known_bases, Files(fleet), known, entry, to)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +190,25 @@ def test_what_cannot_be_used_is_refused(fleet: Path, base: str, to: str | None, 
     on(fleet, base)
     with pytest.raises(ConnectorError, match=f"^upgrading {NAME}: .*{said}"):
         planned(fleet, to)
+
+
+def test_a_base_that_needs_a_later_platform_is_passed_over(fleet: Path) -> None:
+    """The oldest platform that users run, as configured, counts: the reason is told, and `--to` is refused."""
+    table = fleet / ".airbyte-ci.toml"
+    text = table.read_text()
+    needing = KNOWN.replacing(
+        *(replace(item, requires_platform="0.64") for item in KNOWN.versions if item.version == "1.2.0"),
+        *(replace(item, requires_platform="0.63") for item in KNOWN.versions if item.version == "1.1.0"),
+    )
+    table.write_text(f'platform-version = "0.63.0"\n{text}')
+    on(fleet, f"{REPOSITORY}:1.1.0")
+    with pytest.raises(ConnectorError, match=r"1\.2\.0 needs the platform 0\.64 or later, and users run 0\.63\.0"):
+        planned(fleet, "1.2.0", known_bases=needing)
+    passed = planned(fleet, known_bases=needing)
+    assert passed.base_image == address("1.1.0")
+    assert "1.2.0 needs the platform 0.64 or later" in passed.notes
+    table.write_text(f'platform-version = "0.64.0"\n{text}')
+    assert planned(fleet, known_bases=needing).base_image == address("1.2.0")
 
 
 def test_a_connector_with_a_dockerfile_is_to_be_migrated(fleet: Path) -> None:

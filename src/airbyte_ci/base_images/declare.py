@@ -11,7 +11,7 @@ from typing import Any
 
 import semver
 
-from airbyte_ci.base_images import extend
+from airbyte_ci.base_images import entry, extend
 from airbyte_ci.container.api import Exec, Operation, SetLabel, SetUser, SetVariable, SetWorkdir, WriteFile
 from airbyte_ci.errors import ConfigurationError, ImageError
 from airbyte_ci.oci.image import Platform
@@ -118,7 +118,7 @@ def _declaration(document: Mapping[str, Any]) -> Declaration:
         str(document.get("python") or ""),
         tuple(map(str, document.get("writable") or [])),
         _day(document.get("supported-until")),
-        str(document.get("requires-platform") or ""),
+        entry.platform_version(document.get("requires-platform")),
         document,
     )
 

@@ -98,10 +98,19 @@ def from_json(repository: str, item: Mapping[str, Any], what: str) -> BaseImageV
             _day(item.get("supported-until")),
             _day(item.get("published")),
             str(item.get("replaced-by", "")),
-            str(item.get("requires-platform", "")),
+            platform_version(item.get("requires-platform")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, ImageError) as error:
         raise ConfigurationError(f"reading {what}: an entry of {repository} is not right: {error!r}") from error
+
+
+def platform_version(value: object) -> str:
+    """Numbers such as 0.63.0, or empty; raises ValueError. A YAML number is none: 0.60 would be 0.6."""
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not all(part.isdecimal() for part in value.split(".")):
+        raise ValueError(f"requires-platform must be a text of numbers such as 0.63.0, not {value!r}")
+    return value
 
 
 def _day(value: object) -> datetime.date | None:

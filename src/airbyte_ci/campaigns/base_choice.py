@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from packaging.specifiers import SpecifierSet
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
-from airbyte_ci.base_images.latest import Choice, admits, latest
+from airbyte_ci.base_images.latest import Choice, admits, latest, needs_later
 from airbyte_ci.campaigns.pythons import AdmittedPythons
 from airbyte_ci.errors import ConnectorError, UsageError
 
@@ -16,18 +16,22 @@ _ADVICE = "widen the Python in pyproject.toml and lock again, or add a base imag
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What there is to choose from: the repositories that count, first one first, and what is supported `today`."""
+    """What there is to choose from: the repositories that count, first one first, and what is supported `today`.
+
+    `platform` is the oldest platform that users run; empty when it is not known.
+    """
 
     repositories: tuple[str, ...]
     catalogue: Catalogue
     today: datetime.date
+    platform: str = ""
 
     def of(self, repository: str) -> tuple[BaseImageVersion, ...]:
         """The repository's versions, newest first."""
         return self.catalogue.of(repository)
 
     def latest(self, versions: Sequence[BaseImageVersion], specifiers: Sequence[SpecifierSet]) -> Choice:
-        return latest(versions, specifiers, today=self.today)
+        return latest(versions, specifiers, today=self.today, platform=self.platform)
 
 
 def newest(offered: Offered, admitted: AdmittedPythons) -> Choice:
@@ -76,7 +80,7 @@ def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Choic
             named = offered.catalogue.named(wanted, offered.repositories)
         except UsageError as error:
             raise ConnectorError(error.message, advice=error.advice) from error
-        _refuse(named, admitted)
+        _refuse(named, offered, admitted)
         return Choice(named, ())
     passed: tuple[tuple[BaseImageVersion, str], ...] = ()
     specifiers = () if admitted.is_observed else admitted.specifiers
@@ -84,7 +88,7 @@ def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Choic
         known = offered.of(repository)
         exact = next((item for item in known if item.version == wanted), None)
         if exact is not None:
-            _refuse(exact, admitted)
+            _refuse(exact, offered, admitted)
             return Choice(exact, ())
         choice = offered.latest([item for item in known if item.version.startswith(f"{wanted}.")], specifiers)
         if choice.version:
@@ -121,9 +125,15 @@ def other_majors(current: BaseImageVersion, offered: Offered, admitted: Admitted
     return offered.latest(higher, admitted.specifiers).version
 
 
-def _refuse(version: BaseImageVersion, admitted: AdmittedPythons) -> None:
+def _refuse(version: BaseImageVersion, offered: Offered, admitted: AdmittedPythons) -> None:
     if version.yanked:
         raise ConnectorError(f"base image {version.version} is yanked: {version.yanked}", advice="choose another")
+    if needs_later(version, offered.platform):
+        raise ConnectorError(
+            f"base image {version.version} needs the platform {version.requires_platform} or later, and users run "
+            f"{offered.platform}",
+            advice="choose another, or raise platform-version in the configuration",
+        )
     if not admitted.is_observed and not admits(admitted.specifiers, version.python):
         raise ConnectorError(
             f"base image {version.version} has Python {version.python}, and the connector admits {admitted.text}",

@@ -74,7 +74,7 @@ def _planned(
     to: str | None,
 ) -> Change:
     admitted = pythons.admitted(connector)
-    offered = Offered(configuration.base_image_repositories, catalogue, entry.today)
+    offered = Offered(configuration.base_image_repositories, catalogue, entry.today, configuration.platform_version)
     choice = base_choice.asked_for(to, offered, admitted) if to else base_choice.newest(offered, admitted)
     base = choice.version
     assert base is not None

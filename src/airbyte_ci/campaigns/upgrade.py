@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterator
-from datetime import date
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.latest import Choice
@@ -65,7 +64,9 @@ def _planned(
         )
     current = catalogue.find(written) if written else None
     admitted = pythons.declared(connector)
-    choice = _choice(written, current, configuration, catalogue, entry.today, admitted, to)
+    repositories = (current.repository,) if current else configuration.base_image_repositories
+    offered = Offered(repositories, catalogue, entry.today, configuration.platform_version)
+    choice = _choice(written, current, offered, admitted, to)
     base = choice.version
     assert base is not None
     if str(base.address) == written:
@@ -91,7 +92,7 @@ def _planned(
         Edit.of([metadata, *release.elsewhere(connector, files, after), *_readme(connector, files), *row]),
         str(base.address),
         changelog,
-        _notes(current, base, catalogue, entry.today, admitted, choice),
+        _notes(current, base, offered, admitted, choice),
         next_step=f"airbyte-ci connectors --name={connector.name} build && git add -A && git commit",
     )
 
@@ -105,14 +106,10 @@ def _readme(connector: Connector, files: Files) -> Iterator[FileChange]:
 def _choice(
     written: str | None,
     current: BaseImageVersion | None,
-    configuration: Configuration,
-    catalogue: Catalogue,
-    today: date,
+    offered: Offered,
     admitted: AdmittedPythons,
     to: str | None,
 ) -> Choice:
-    repositories = (current.repository,) if current else configuration.base_image_repositories
-    offered = Offered(repositories, catalogue, today)
     if to:
         return base_choice.asked_for(to, offered, admitted)
     if written is None:
@@ -161,8 +158,7 @@ def _left_to_do(
 def _notes(
     current: BaseImageVersion | None,
     base: BaseImageVersion,
-    catalogue: Catalogue,
-    today: date,
+    offered: Offered,
     admitted: AdmittedPythons,
     choice: Choice,
 ) -> tuple[str, ...]:
@@ -174,7 +170,7 @@ def _notes(
         notes.append(f"Python {_minor(current.python)} → {_minor(base.python)}")
     if current and current.user != base.user:
         notes.append(f"user {current.user} → {base.user}")
-    further = base_choice.other_majors(base, Offered((base.repository,), catalogue, today), admitted)
+    further = base_choice.other_majors(base, offered, admitted)
     if further:
         notes.append(f"{further.version} is another major version: --to {further.version}")
     return tuple(notes)

@@ -96,7 +96,9 @@ def bound(
         base_image_exists.RULE: lambda item: base_image_exists.check(item, exists, mending),
         base_image_yanked.RULE: lambda item: base_image_yanked.check(item, catalogue, mending),
         base_image_supported.RULE: lambda item: base_image_supported.check(item, catalogue, today, mending),
-        base_image_latest.RULE: lambda item: base_image_latest.check(item, catalogue, admitted, today, mending),
+        base_image_latest.RULE: lambda item: base_image_latest.check(
+            item, catalogue, admitted, today, configuration.platform_version, mending
+        ),
         version_semver.RULE: lambda item: version_semver.check(item, mending),
         version_increment.RULE: lambda item: version_increment.check(item, branch(), mending),
         version_in_pyproject.RULE: lambda item: version_in_pyproject.check(item, texts, mending),

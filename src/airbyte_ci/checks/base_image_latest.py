@@ -27,7 +27,9 @@ RULE = Rule(
 Admitted = Callable[[Connector], Sequence[SpecifierSet]]
 
 
-def check(connector: Connector, catalogue: Catalogue, admitted: Admitted, today: date, mending: Mending) -> Verdict:
+def check(
+    connector: Connector, catalogue: Catalogue, admitted: Admitted, today: date, platform: str, mending: Mending
+) -> Verdict:
     """A newer major version is a change that a person decides on, so being behind it is nothing to complain about."""
     reference = base_image_address.reference_of(connector)
     if isinstance(reference, Verdict):
@@ -37,10 +39,10 @@ def check(connector: Connector, catalogue: Catalogue, admitted: Admitted, today:
         return unknown(connector)
     same = [item for item in catalogue.of(used.repository) if item.semver.major == used.semver.major]
     newer = [item for item in same if item.semver > used.semver]
-    if latest(newer, (), today=today).version is None:
+    if latest(newer, (), today=today, platform=platform).version is None:
         return OK  # whatever it admits, and its files need not be read
     try:
-        newest = latest(newer, admitted(connector), today=today).version
+        newest = latest(newer, admitted(connector), today=today, platform=platform).version
     except LockError as error:
         return unverified(error.message, error.advice or "")
     if newest is None:
