@@ -12,7 +12,7 @@ from airbyte_ci.base_images.declare import Declaration
 from airbyte_ci.base_images.lock import PlatformLock, VersionLock
 from airbyte_ci.base_images.registries import Registries
 from airbyte_ci.base_images.workbench import Workbench
-from airbyte_ci.errors import BlobNotFound, ImageError
+from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
 from airbyte_ci.oci.image import Index, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store
@@ -41,6 +41,23 @@ def refuse_unfit(declaration: Declaration, catalogue: Catalogue) -> None:
     if known and (known.released or known.published or known.yanked):
         state = "yanked" if known.yanked else f"released on {known.released or known.published}"
         raise ImageError(f"{doing}: this version was {state}", advice="raise `version` in the declaration")
+
+
+def built(declaration: Declaration, bench: Workbench, platform: Platform, kind: str) -> BaseImageBuild:
+    """The image on the declared root: Debian packages take the place of an image only where `kind` says so.
+
+    Raises RegistryError, BlobNotFound when the declared image cannot be pulled.
+    """
+    if kind != "auto" or declaration.image_root is None:
+        return build.build(declaration, bench, platform, kind=kind)
+    try:
+        return build.build(declaration, bench, platform, kind="image")
+    except (RegistryError, BlobNotFound) as error:
+        raise type(error)(
+            f"releasing {declaration.address}: its root {declaration.image_root} cannot be pulled: {error.message}",
+            advice="try again when its registry answers"
+            + (", or release on Debian packages with --root debian" if declaration.debian_root else ""),
+        ) from error
 
 
 def checked(declaration: Declaration, bench: Workbench, built: BaseImageBuild) -> tuple[CheckResult, ...]:
@@ -108,9 +125,22 @@ def locked(
     """
     same = known is not None and known.declaration == _as_locked(declaration)
     base = known if known is not None and same else VersionLock(declaration)
+    _refuse_other_root(base, built, platform)
     part: PlatformLock = replace(built.locked, checks=tuple(item.name for item in results))
     inputs.keep(declaration.address, platform, part, store)
     return base.with_platform(platform, part)
+
+
+def _refuse_other_root(lock: VersionLock, built: BaseImageBuild, platform: Platform) -> None:
+    """All platforms of a version stand on the same kind of root."""
+    for other, part in lock.platforms.items():
+        if other != platform and (part.debian is None) != (built.locked.debian is None):
+            kinds = ["image" if item.debian is None else "debian" for item in (part, built.locked)]
+            raise ImageError(
+                f"releasing {lock.declaration.address}: {other} is locked on the root {kinds[0]}, and {platform} is "
+                f"built on {kinds[1]}",
+                advice=f"release with --root {kinds[0]}, or {other} again with --root {kinds[1]}",
+            )
 
 
 def _as_locked(declaration: Declaration) -> Declaration:

@@ -1,0 +1,56 @@
+"""Releasing: which roots, which versions; the parts of several machines come together in one lock."""
+
+from pathlib import Path
+
+import pytest
+
+from airbyte_ci.base_images import declare, release
+from airbyte_ci.base_images.build import BaseImageBuild
+from airbyte_ci.base_images.catalogue import BaseImageVersion
+from airbyte_ci.base_images.debian_inputs import DebianInputs
+from airbyte_ci.base_images.declare import Declaration
+from airbyte_ci.base_images.lock import PlatformLock
+from airbyte_ci.errors import ImageError
+from airbyte_ci.oci.image import Image, ImageConfig, Manifest, Platform
+from airbyte_ci.oci.layer import layer_of
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.tar import Entry
+
+AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
+REPOSITORY = "acme.example/base"
+
+
+def declared(**others: object) -> Declaration:
+    root = {"image": f"acme.example/root@sha256:{'a' * 64}", "debian": {"suite": "bookworm", "packages": ["python3"]}}
+    document = {"repository": REPOSITORY, "version": "1.0.0", "changelog": "First", "root": root}
+    return declare.from_document(document | others, "x")
+
+
+def image(store: Store) -> Image:
+    layer = layer_of(store, [Entry("etc/content", content=b"x")])
+    document = {**AMD64.to_json(), "config": {}, "rootfs": {"type": "layers", "diff_ids": [str(layer.diff_id)]}}
+    config = ImageConfig.make(document)
+    return store.put_image(Manifest.make(config.descriptor, (layer.descriptor,), {}), config)
+
+
+def made(store: Store, debian: DebianInputs | None) -> BaseImageBuild:
+    """A build on an image, or on Debian packages."""
+    found = image(store)
+    part = PlatformLock(found.digest, len(found.manifest.raw), found.digest, debian, (), (), "3.11.2")
+    address = Reference.parse(f"{REPOSITORY}:1.0.0@{found.digest}")
+    return BaseImageBuild(BaseImageVersion(REPOSITORY, "1.0.0", address, "3.11"), found, (), "x", False, part)
+
+
+def test_all_platforms_stand_on_the_same_kind_of_root(tmp_path: Path) -> None:
+    """One on the declared image and one on Debian packages would be two different bases under one version."""
+    store = Store(tmp_path)
+    pulled, bootstrapped = made(store, None), made(store, DebianInputs("bookworm", ("python3",), (), ""))
+    lock = release.locked(declared(), pulled, (), ARM64, None, store)
+    with pytest.raises(
+        ImageError, match=r"linux/arm64 is locked on the root image, and linux/amd64 is built on debian"
+    ):
+        release.locked(declared(), bootstrapped, (), AMD64, lock, store)
+    assert set(release.locked(declared(), pulled, (), AMD64, lock, store).platforms) == {AMD64, ARM64}
+    # The only platform of a lock may be released again on another root.
+    assert release.locked(declared(), bootstrapped, (), ARM64, lock, store).platforms[ARM64].debian
