@@ -78,9 +78,9 @@ def test_only_what_is_needed_is_needed() -> None:
         ("changelog: First", "changelog: First\nchangelgo: x", "unknown key 'changelgo'"),
         ("changelog: First", "changelog: First\nsupported-until: soon", "is not a day"),
         ("changelog: First", "changelog: First\nplatforms: [amd64]", "is not a platform"),
-        ("- user: root", "- exec: apt-get update", "exec takes a list"),
+        ("- user: root", "- exec: apt-get update", "steps[2].exec must be a list of texts"),
         ("changelog: First\n", "", "changelog is missing"),
-        ("suite: bookworm", "x: 1", "suite is missing"),
+        ("suite: bookworm\n    packages", "packages", "root.debian.suite is missing"),
         ("- user: root", "- user: root\n  workdir: /y", "a step has one key"),
         ("- user: root", "- become: root", "unknown step 'become'"),
         ("- user: root", "- text", "reading x.yaml: "),
@@ -89,6 +89,52 @@ def test_only_what_is_needed_is_needed() -> None:
         ("path: /etc/y, ", "", "path is missing"),
         ("name: runs, ", "", "name is missing"),
         ("checks:", "checks: [", "reading x.yaml: "),
+        ("changelog: First", "changelog:", "changelog must be a text that says what is new, not null"),
+        ("changelog: First", "changelog: [First]", "changelog must be a text that says what is new"),
+        ("changelog: First", "changelog: First\nextends: [a, b]", "extends must be one text"),
+        ('expect: "3.10"', 'expct: "3.10"', "unknown key 'expct' in checks[0] (known: name, run, expect)"),
+        ('expect: "3.10"', 'expect: "("', "checks[0].expect must be a regular expression, which '(' is not"),
+        ("run: [python, -V]", "run: printenv A", "checks[0].run must be a list of texts"),
+        ("run: [python, -V]", "run: []", "checks[0].run must be a list of texts"),
+        ('mode: "755"', 'modee: "755"', "unknown key 'modee' in steps[4].file"),
+        ('mode: "755"', "mode: rwx", "steps[4].file.mode must be octal digits in quotes"),
+        ('mode: "755"', "mode: 0644", "steps[4].file.mode must be octal digits in quotes"),
+        ("path: /etc/y", "path: etc/y", "steps[5].file.path must be an absolute path, not 'etc/y'"),
+        ("  image: docker", "  imagee: docker", "unknown key 'imagee' in root (known: image, debian)"),
+        (
+            "changelog: First",
+            "changelog: First\npackages: file",
+            "packages must be a list of Debian packages, not 'file'",
+        ),
+        (
+            "changelog: First",
+            "changelog: First\npackages: [jq, A B]",
+            "packages[1] must be the name of a Debian package",
+        ),
+        (
+            "changelog: First",
+            "changelog: First\nplatforms: [linux/sparc]",
+            "platforms[0]: 'linux/sparc' is not a platform",
+        ),
+        ("changelog: First", "changelog: First\nplatforms: []", "platforms must be a list"),
+        ("changelog: First", "changelog: First\nwritable: srv", "writable must be a list of absolute paths, not 'srv'"),
+        ("changelog: First", "changelog: First\nwritable: [srv]", "writable[0] must be an absolute path, not 'srv'"),
+        (
+            "changelog: First",
+            "changelog: First\nenvironment: {A: }",
+            "environment.A must be a text, in quotes where needed",
+        ),
+        ("changelog: First", "changelog: First\nenvironment: {A: true}", "environment.A must be a text, in quotes"),
+        ("changelog: First", "changelog: First\nenvironment: {A: 1.10}", "environment.A must be a text, in quotes"),
+        ("changelog: First", "changelog: First\nenvironment: {NO: a}", "the name false must be a text"),
+        ("changelog: First", "changelog: First\nenvironment: [A=b]", "environment must be a map of names to texts"),
+        ("changelog: First", "changelog: First\npython: 3.10", 'python must be X.Y in quotes, such as "3.11"'),
+        ("changelog: First", "changelog: First\nfiles: [{contents: x}]", "files[0].path is missing"),
+        ("changelog: First", "changelog: First\nrequires-platform: new", "requires-platform must be a text of numbers"),
+        ("changelog: First", "changelog: First\nsupported-until:", "supported-until must be a day"),
+        ("- user: root", "- env: {A: 1, B: 2}", "steps[2].env must be one NAME: text, not 2"),
+        ("- user: root", "- env: [A, B]", "steps[2].env must be a map of names to texts"),
+        ("- user: root", "- workdir: srv", "steps[2].workdir must be an absolute path"),
     ],
 )
 def test_a_declaration_that_is_not_right_is_told(old: str, new: str, said: str) -> None:
@@ -99,6 +145,14 @@ def test_a_declaration_that_is_not_right_is_told(old: str, new: str, said: str) 
     assert caught.value.message.startswith("reading x.yaml: ")
     assert said in caught.value.message
     assert "\n" not in caught.value.message
+
+
+def test_a_root_that_is_no_map_is_told() -> None:
+    """As people write it who know Dockerfiles."""
+    with pytest.raises(
+        ConfigurationError, match=r"x\.yaml: root must be a map with image: ADDRESS, .*, not 'python:3\.11'"
+    ):
+        parsed("repository: a/b\nversion: 1.0.0\nchangelog: x\nroot: python:3.11\n")
 
 
 @pytest.mark.parametrize("text", ["", "text", "- a\n", "root: text\n"])

@@ -24,6 +24,10 @@ _SOURCE_DATE_EPOCH = "1"
 # Bytes that a bootstrap takes at its largest: the packages, what they unpack to, and the layer made of it.
 _ROOM = 800 << 20
 _SOURCES = "etc/apt/sources.list"
+# How apt names what the archive does not have, also in a version that was asked for.
+_UNKNOWN = re.compile(
+    r"Unable to locate package (\S+)|Version '(.+?)' for '(.+?)' was not found|Package '(.+?)' has no"
+)
 # What apt decides by; a stanza's other fields, and lines that continue a field, are for people.
 _FIELDS = frozenset(
     (
@@ -134,7 +138,7 @@ def _mmdebstrap(
     store.require_space(_ROOM)
     finished = subprocess.run(
         [
-            *("mmdebstrap", "--variant=minbase", "--mode=root", "--quiet", "--format=directory"),
+            *("mmdebstrap", "--variant=minbase", "--mode=root", "--format=directory"),
             *("--architectures", platform.architecture, f"--include={','.join(packages)}"),
             *options,
             *(suite, str(folder)),
@@ -146,8 +150,20 @@ def _mmdebstrap(
         check=False,
     )
     if finished.returncode:
+        said = finished.stderr.decode(errors="replace")
+        if unknown := sorted({_wanted(found) for found in _UNKNOWN.finditer(said)}):
+            raise SandboxError(
+                f"building a Debian root: Debian {suite} has no package {', '.join(unknown)}",
+                advice="correct `packages` in the declaration",
+            )
         last = "\n    ".join(finished.stderr.decode(errors="replace").strip().splitlines()[-5:])
         raise SandboxError(f"building a Debian root with mmdebstrap:\n    {last}")
+
+
+def _wanted(found: re.Match[str]) -> str:
+    """The package as it was asked for."""
+    name, version, of_version, virtual = found.groups()
+    return name or virtual or f"{of_version}={version}"
 
 
 def _keep(store: Store, folder: Path) -> tuple[Deb, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from airbyte_ci.base_images import shape
 from airbyte_ci.errors import ConfigurationError
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -20,8 +21,6 @@ _DEEPEST = 8
 _OWN = ("repository", "version", "changelog", "supported-until")
 _JOINED = ("packages", "writable")
 _REPLACED = ("root", "python", "platforms", "user", "workdir", "requires-platform")
-_TURNED_INTO_STEPS = ("environment", "files", "steps")
-_KEYS = frozenset((*_OWN, *_JOINED, *_REPLACED, *_TURNED_INTO_STEPS, "extends", "requirements", "checks"))
 
 
 def names() -> list[str]:
@@ -84,11 +83,8 @@ def _read(path: Path, chain: tuple[str, ...]) -> Document:
 
 def _flat(text: str, what: str, read_beside: ReadBeside, other: Other, chain: tuple[str, ...]) -> Document:
     document = _loaded(text, what)
-    if unknown := sorted(map(str, document.keys() - _KEYS)):
-        raise ConfigurationError(
-            f"reading {what}: unknown key {unknown[0]!r}", advice=f"known: {', '.join(sorted(_KEYS))}"
-        )
     try:
+        shape.check(document)
         own = _steps_only(document, read_beside)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"reading {what}: requirements: {error}") from error
