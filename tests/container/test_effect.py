@@ -78,9 +78,9 @@ def test_folders_count_where_somebody_may_write(own_store: Store, small_image: I
 
 def test_probes_try_the_real_thing(own_store: Store, small_tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a machine that runs these tests everything works; without programs each says what is missing."""
-    tried = probes.all_of(own_store, small_tree)
+    tried = probes.all_of(own_store, small_tree, None)
     assert [probe.works for probe in tried] == [True] * 5, tried
     monkeypatch.setenv("PATH", "/nonexistent")
-    broken: dict[str, Any] = {probe.name: probe for probe in probes.all_of(own_store, small_tree)}
+    broken: dict[str, Any] = {probe.name: probe for probe in probes.all_of(own_store, small_tree, None)}
     assert not broken["tools"].works and "apt-get install" in broken["tools"].advice
     assert not broken["hook modules"].works and "runc" in broken["hook modules"].detail

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.container import network, sandbox
+from airbyte_ci.container import network, probes, sandbox
 from airbyte_ci.container.sandbox import Command, Finished, Network
 from airbyte_ci.container.tree import Tree
+from airbyte_ci.errors import SandboxError
 from airbyte_ci.oci.store import Store
 
 
@@ -106,6 +107,15 @@ def test_a_hook_cannot_call_a_service_of_this_machine_its_proxy(
     assert done.returncode != 0 and not exposed.visitors
     monkeypatch.setenv(variable, proxy)
     assert sandbox.run(small_store, small_tree, command).stdout == b"secret of this machine\n"
+
+
+def test_a_way_to_this_machine_would_be_seen(small_store: Store, small_tree: Tree) -> None:
+    """What `doctor` says of the network is what a command could reach: with this machine's own it says so."""
+    assert "a service of this machine was not reached at 127.0.0.1, 10.0.2.2" in probes._network(
+        small_store, small_tree
+    )
+    with pytest.raises(SandboxError, match=r"reached this machine at 127\.0\.0\.1/"):
+        probes._network(small_store, small_tree, "host")
 
 
 def test_the_host_network_is_this_machines(small_store: Store, small_tree: Tree, server: Server) -> None:

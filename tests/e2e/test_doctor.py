@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -28,12 +29,27 @@ def test_a_machine_that_builds_is_well(tmp_path: Path, registry: str) -> None:
     result, found = doctor(tmp_path)
     assert result.code == 0 and json.loads(result.out)["ok"], result.out
     others = {name: item["status"] for name, item in found.items() if item["status"] != "ok"}
-    assert others == {f"registry {dead}": "limited"}
+    assert others == {f"registry {dead}": "limited", "pythons of base images": "untried"}
     assert found[f"registry {registry}"]["told"] == "it answers"
     assert {"user namespaces", "overlay mount", "hook modules", "network of the sandbox", "seccomp"} <= set(found)
-    assert found[f"registry {dead}"]["cost"] and found[f"registry {dead}"]["next"]
+    assert found[f"registry {dead}"]["cost"]
+    assert found[f"registry {dead}"]["next"] == f"curl --verbose http://{dead}/v2/"
     told = airbyte_ci("--offline", "--quiet", "doctor", cwd=tmp_path, home=tmp_path / "home").out
     assert f"– registry {registry}" in told and "overlay" not in told and "this machine can build" in told
+
+
+def test_a_proxy_that_commands_do_not_reach_is_said(tmp_path: Path) -> None:
+    """At loopback it serves this machine and no sandbox; an optional daemon is asked itself, and its absence noted."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        port = proxy.getsockname()[1]
+        address = f"unix://{tmp_path}/none"
+        result, found = doctor(tmp_path, https_proxy=f"http://127.0.0.1:{port}", DOCKER_HOST=address)
+    assert result.code == 0
+    way = found["way out of the sandbox"]
+    assert way["status"] == "limited" and "at this machine's loopback" in way["told"] and way["cost"]
+    assert way["next"].startswith(f"ss -tlnp 'sport = :{port}'")
+    assert "no daemon answers" in found["docker"]["told"] and "--output=docker" in found["docker"]["cost"]
+    assert found["pythons of base images"]["status"] == "untried"
 
 
 def test_what_is_missing_comes_with_its_cost_and_its_command(tmp_path: Path) -> None:

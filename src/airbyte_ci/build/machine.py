@@ -10,24 +10,29 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from airbyte_ci.config import Configuration
 from airbyte_ci.container import launch, probes, rootless, sandbox, user_namespace
 from airbyte_ci.container.sandbox import Command
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import AirbyteCiError, RegistryError, SandboxError, StoreError
+from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.store import Store
 
 # A base image unpacked, some connectors' layers, and what builds write meanwhile.
 _DISK = 5 << 30
 _PATIENCE = 2.0
-_PROGRAMS = ("sh", "cat")
+_PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+_PROGRAMS = ("sh", "bash", "cat")
+# Loaded by name where names are resolved, so that no program lists them.
+_RESOLVERS = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
 Status = Literal["ok", "missing", "limited", "untried"]
 
 
@@ -46,13 +51,16 @@ class Found:
     seconds: float = 0.0
 
 
-def examine(home: Path, configuration: Configuration, *, offline: bool) -> tuple[Found, ...]:
-    """Everything, in the order in which it is shown; `home` is the store's folder. Takes a second or two."""
+def examine(home: Path, configuration: Configuration, native: Platform, *, offline: bool) -> tuple[Found, ...]:
+    """Everything, in the order in which it is shown; `home` is the store's folder, `native` what this machine runs.
+
+    Takes a second or two.
+    """
     with ThreadPoolExecutor(8) as pool:
         hosts = _registries(configuration)
         asked = [] if offline else [pool.submit(_timed, _registry(host, configuration)) for host in hosts]
         others = [pool.submit(_timed, item) for item in (_python, _git, _uv, _docker)]
-        found = [_timed(_user), *_here(home)]
+        found = [_timed(_user), *_here(home, native, None if offline else _outside(os.environ))]
         found += [item.result() for item in (*asked, *others)]
     skipped = [Found(f"registry {host}", "untried", "offline, so it was not asked") for host in hosts if offline]
     return (*found, *skipped)
@@ -77,11 +85,12 @@ _COSTS = {
     "sandbox (overlay, runc, namespaces, limits)": _NOTHING_RUNS,
     "seccomp": "commands in images would not be kept from dangerous system calls, so they are not run",
     "network of the sandbox": "hooks and systemPackages that download something fail",
+    probes.WAY_OUT: "hooks and systemPackages that download something fail",
     "identities and limits": "",
 }
 
 
-def _here(home: Path) -> Iterator[Found]:
+def _here(home: Path, native: Platform, outside: tuple[str, int] | None) -> Iterator[Found]:
     """What needs the store's disk, one after the other: where a part fails, the whole shows what that means."""
     yield _timed(_namespaces)
     try:
@@ -93,15 +102,16 @@ def _here(home: Path) -> Iterator[Found]:
     yield _timed(lambda: _overlay(store))
     with store.scratch() as folder:
         tree = _small_root(folder)
-        tried = probes.all_of(store, tree)
+        tried = probes.all_of(store, tree, outside)
         for item in tried:
-            status: Status = "ok" if item.works else "missing"
+            status: Status = "ok" if item.works else "limited" if item.name == probes.WAY_OUT else "missing"
             cost = "" if item.works else _COSTS.get(item.name, _NOTHING_RUNS)
             yield Found(item.name, status, item.detail, cost, item.advice or "", round(item.seconds, 3))
         if tree is None:
             yield Found("sandbox", "untried", "no small root could be made of this machine's sh")
         else:
             yield _timed(lambda: _seccomp(store, tree))
+    yield _timed(lambda: _pythons(store, native))
 
 
 def _user() -> Found:
@@ -209,6 +219,9 @@ def _small_root(folder: Path) -> Tree | None:
             target = folder / library.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(library, target)
+            for resolver in _RESOLVERS:
+                if (beside := Path(library).with_name(resolver)).exists():
+                    shutil.copy(beside, target.with_name(resolver))
     return Tree((folder,))
 
 
@@ -224,6 +237,7 @@ def _registries(configuration: Configuration) -> tuple[str, ...]:
 
 def _registry(host: str, configuration: Configuration) -> Callable[[], Found]:
     def probe() -> Found:
+        from airbyte_ci.oci.registry.endpoint import Endpoint, may_be_plain
         from airbyte_ci.oci.registry.reach import reach  # slow to import
 
         options = RegistryOptions(insecure=frozenset(configuration.insecure_registries), timeout=_PATIENCE)
@@ -231,15 +245,51 @@ def _registry(host: str, configuration: Configuration) -> Callable[[], Found]:
             return Found(f"registry {host}", "ok", reach(host, options))
         except RegistryError as error:
             cost = "base images that only it has cannot be fetched, and nothing can be pushed there"
-            advice = error.advice or "see to the network or the proxy, or name a mirror in the configuration"
+            cost += " (see to the network or the proxy, or name a mirror in the configuration)"
+            real = Endpoint(host, "").host
+            advice = f"curl --verbose {'http' if may_be_plain(real, options) else 'https'}://{real}/v2/"
             return Found(f"registry {host}", "limited", error.message, cost, advice)
 
     return probe
 
 
+def _outside(environment: Mapping[str, str]) -> tuple[str, int] | None:
+    """What commands with network want to reach: the proxy, or the package index where there is none."""
+    from airbyte_ci.python.index import PUBLIC, PackageIndex  # slow to import
+
+    url = next((environment[name] for name in _PROXIES if environment.get(name)), "")
+    try:
+        url = url or PackageIndex.from_environment(environment).main or PUBLIC.url
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except (AirbyteCiError, ValueError):
+        return None  # who uses it says what is wrong with it
+    return (parts.hostname, port) if parts.hostname else None
+
+
 def _python() -> Found:
     version = ".".join(map(str, sys.version_info[:3]))
-    return Found("python", "ok", f"{version} runs hook modules; byte code is made by each base image's own Python")
+    return Found("python", "ok", f"{version} runs this command and hook modules")
+
+
+def _pythons(store: Store, native: Platform) -> Found:
+    """The interpreters of the base images in the store, each asked in its own image when that was first used."""
+    from airbyte_ci.build import machine_bases  # slow to import
+    from airbyte_ci.python import inventory
+
+    name = "pythons of base images"
+    versions: dict[str, int] = {}
+    for image in machine_bases.found(store, native):
+        try:
+            version = inventory.of(store, image).interpreter.version
+        except AirbyteCiError as error:
+            cost = "connectors on that base image cannot be built"
+            return Found(name, "limited", f"{image.digest}: {error.message}", cost, error.advice or "")
+        versions[version] = versions.get(version, 0) + 1
+    if not versions:
+        return Found(name, "untried", "the store has no base image yet")
+    told = ", ".join(f"CPython {version} ({count})" for version, count in sorted(versions.items()))
+    return Found(name, "ok", f"{told} in the store")
 
 
 def _git() -> Found:
@@ -258,10 +308,19 @@ def _uv() -> Found:
 
 
 def _docker() -> Found:
-    """Only an output needs it, so that it is not there is no fault."""
+    """Only an output needs it, so that it is not there is no fault. The daemon is asked, not the client."""
+    cost = "--output=docker does not work; nothing else needs it"
     if shutil.which("docker") is None:
-        return Found("docker", "ok", "not here, and only needed for --output=docker")
-    return _program("docker", ("docker", "--version"), "--output=docker does not work", "see docker --version")
+        return Found("docker", "ok", "not here", cost)
+    command = ("docker", "version", "--format", "{{.Server.Version}}")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        return Found("docker", "ok", f"the client is here and does not run ({error})", cost)
+    if done.returncode:
+        said = "".join(done.stderr.strip().splitlines()[-1:])
+        return Found("docker", "ok", f"the client is here, and no daemon answers ({said})", cost)
+    return Found("docker", "ok", f"a daemon answers, version {done.stdout.strip()}")
 
 
 def _program(name: str, command: Sequence[str], cost: str, advice: str) -> Found:

@@ -24,11 +24,12 @@ def doctor(settings: Settings, as_json: bool) -> int:
     What is missing comes with what that costs and the command that mends it. Exit code 1 where builds cannot work.
     """
     settings = settings.also(as_json=as_json)
-    if os.geteuid() != 0 and rootless.obstacle() is None:
-        from airbyte_ci.cli import workbench
+    from airbyte_ci.cli import workbench  # slow to import
 
+    if os.geteuid() != 0 and rootless.obstacle() is None:
         workbench.open_store()  # goes on as root of a user namespace, as builds do
-    found = machine.examine(config.home(os.environ), _configuration(settings), offline=settings.offline)
+    home, native = config.home(os.environ), workbench.local_platform()
+    found = machine.examine(home, _configuration(settings), native, offline=settings.offline)
     if settings.as_json:
         click.echo(json.dumps(report.to_json(found), ensure_ascii=False))
     else:

@@ -204,7 +204,8 @@ class Conversation:
         """What a module may have missed, because it is kept from hooks."""
         told = []
         if "variable" in message:
-            told.append(f'pass it: hook-environment = ["{message["variable"]}"] in the configuration')
+            name = json.dumps(str(message["variable"])[:100])
+            told.append(f"pass it: hook-environment = [{name}] in the configuration")
         if names := hook_root.hidden(self.module.parent):
             told.append(f"hooks find these empty, whatever is in them: {', '.join(names)}")
         return "; ".join(told) or None

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from airbyte_ci.errors import SandboxError
 
 NAME_SERVER = "10.0.2.3"  # slirp4netns forwards it to the host's name servers
-_GATEWAY = "10.0.2.2"
+GATEWAY = "10.0.2.2"  # this machine, as slirp4netns shows it
 # Link-local addresses: clouds hand out the machine's own credentials there.
 _NEVER = ("169.254.0.0/16",)
 _OPEN_TABLE = 100
@@ -44,7 +44,7 @@ def routes(addresses: tuple[str, ...], environment: Mapping[str, str]) -> str:
     lines = [
         "link set lo up",
         *(f"route add blackhole {address}" for address in (*_NEVER, *addresses, NAME_SERVER)),
-        f"route add default via {_GATEWAY} dev tap0 table {_OPEN_TABLE}",
+        f"route add default via {GATEWAY} dev tap0 table {_OPEN_TABLE}",
     ]
     opened = [(NAME_SERVER, 53), *(proxy for proxy in _proxies(environment) if proxy[0] in addresses)]
     lines += [

@@ -3,7 +3,9 @@
 A probe raises nothing: it says that something works, or why not and what mends it.
 """
 
+import ipaddress
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,6 +19,9 @@ from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import AirbyteCiError, SandboxError
 from airbyte_ci.oci.store import Store
 
+WAY_OUT = "way out of the sandbox"
+_PATIENCE = 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -29,12 +34,17 @@ class Probe:
     seconds: float = 0.0
 
 
-def all_of(store: Store, tree: Tree | None) -> tuple[Probe, ...]:
-    """Tries everything; what needs a root file system runs in `tree`, and is passed over without one."""
+def all_of(store: Store, tree: Tree | None, outside: tuple[str, int] | None) -> tuple[Probe, ...]:
+    """Tries everything; what needs a root file system runs in `tree`, and is passed over without one.
+
+    `outside` is a host and port that commands with network should reach; None where nothing outside is to be asked.
+    """
     tried = [_tried("tools", _tools), _tried("hook modules", _hook)]
     if tree is not None:
         tried.append(_tried("sandbox (overlay, runc, namespaces, limits)", lambda: _command(store, tree)))
         tried.append(_tried("network of the sandbox", lambda: _network(store, tree)))
+        if outside:
+            tried.append(_tried(WAY_OUT, lambda: _way_out(store, tree, *outside)))
     # Last: whether there are control groups shows when they are made.
     return (*tried, _tried("identities and limits", _identities))
 
@@ -79,8 +89,8 @@ def _nothing(question: Question) -> object:
     raise AssertionError(f"nobody asked for {question}")
 
 
-def _run(store: Store, tree: Tree, line: str, kind: sandbox.Network) -> Finished:
-    command = Command(("/bin/sh", "-c", line), {"PATH": "/usr/bin:/bin"}, network=kind, timeout=60)
+def _run(store: Store, tree: Tree, line: str, kind: sandbox.Network, shell: str = "sh") -> Finished:
+    command = Command((f"/bin/{shell}", "-c", line), {"PATH": "/usr/bin:/bin"}, network=kind, timeout=60)
     finished = sandbox.run(store, tree, command)
     if finished.returncode:
         said = finished.stderr.decode(errors="replace").strip()
@@ -94,7 +104,42 @@ def _command(store: Store, tree: Tree) -> str:
     return f"a command ran in {(time.monotonic() - started) * 1000:.0f} ms"
 
 
-def _network(store: Store, tree: Tree) -> str:
-    _run(store, tree, "cat /etc/resolv.conf /proc/net/route > /dev/null", "private")
-    closed = network.own_addresses(Path("/proc/net/fib_trie").read_text())
-    return f"private, without this machine's loopback and its addresses {', '.join(closed) or '(none)'}"
+def _network(store: Store, tree: Tree, kind: sandbox.Network = "private") -> str:
+    """A service of this machine, listened to by this process, must not be reached from a sandbox with network."""
+    own = network.own_addresses(Path("/proc/net/fib_trie").read_text())
+    with socket.create_server(("", 0)) as listening:
+        listening.settimeout(1)
+        port = listening.getsockname()[1]
+        tried = [f"{address}/{port}" for address in ("127.0.0.1", network.GATEWAY, *own)]
+        line = "".join(f"(exec 3<>/dev/tcp/{place}) 2> /dev/null && echo {place};" for place in tried)
+        found = _run(store, tree, f"cat /etc/resolv.conf > /dev/null; {line} true", kind, "bash").stdout.decode()
+        # What did not come must have been kept away, and not have been lost.
+        with socket.create_connection(("127.0.0.1", port), 1) as ours, listening.accept()[0] as first:
+            if found or first.getpeername() != ours.getsockname():
+                raise SandboxError(f"a command in a sandbox reached this machine at {', '.join(found.split()) or port}")
+    return f"private; a service of this machine was not reached at {', '.join(item.split('/')[0] for item in tried)}"
+
+
+def _way_out(store: Store, tree: Tree, host: str, port: int) -> str:
+    """A host that this machine reaches must be reached from a sandbox too, by its name."""
+    try:
+        with socket.create_connection((host, port), _PATIENCE) as connection:
+            address = str(connection.getpeername()[0])
+    except OSError as error:
+        return f"not known: {host}:{port} is not reached from this machine either ({error})"
+    if ipaddress.ip_address(address).is_loopback:
+        raise SandboxError(
+            f"{host}:{port} is at this machine's loopback, which commands do not reach",
+            advice=f"ss -tlnp 'sport = :{port}' (and let it listen at an address of this machine)",
+        )
+    for place in (host, address):
+        line = f"(exec 3<>/dev/tcp/{place}/{port}) && echo reached || true"
+        if _run(store, tree, line, "private", "bash").stdout == b"reached\n":
+            if place == host:
+                return f"{host}:{port} was reached from a sandbox"
+            raise SandboxError(
+                f"{host} is not resolved in a sandbox, and reached at {address}", advice="cat /etc/resolv.conf"
+            )
+    raise SandboxError(
+        f"{host}:{port} is reached from this machine and not from a sandbox", advice="slirp4netns --version"
+    )
