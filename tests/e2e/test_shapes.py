@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from airbyte_ci.build import assembly
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.tar import Entry
 from airbyte_ci.oci.validate import validate
 from tests.e2e.command import Result
 from tests.e2e.conftest import Base
@@ -104,3 +106,20 @@ def test_a_choice_that_is_none_is_told(tiny: Tiny, arguments: tuple[str, ...], c
     """Before anything is built."""
     refused = tiny.build(*arguments)
     assert (refused.code, said in refused.err, "Traceback" in refused.err) == (code, True, False), refused.err
+
+
+def test_an_image_of_more_layers_than_run_is_refused(tiny: Tiny, store: Store, base: Base) -> None:
+    """The base's own count: with as many as there may be it is built, with one more the reason says whose they are."""
+    assert tiny.build().code == 0
+    count = len(tiny.build().json["diffIds"])
+    deep = base.address
+    for number in range(assembly.MOST_LAYERS - count):
+        deep = derived(store, deep, Entry(f"etc/layers/{number}", content=b"x"), tag=f"deep{number}")
+    most = tiny.build(f"--base-image={deep}", "--no-verify")
+    assert most.code == 0, most.out
+    assert len(most.json["diffIds"]) == assembly.MOST_LAYERS
+    deeper = derived(store, deep, Entry("etc/layers/more", content=b"x"), tag="deeper")
+    refused = tiny.build(f"--base-image={deeper}", "--no-verify")
+    assert (refused.code, refused.json["status"]) == (1, "failed")
+    assert "would have 126 layers" in refused.json["reason"]
+    assert "Docker runs images of at most 125" in refused.json["reason"]

@@ -15,6 +15,7 @@ from airbyte_ci.build.rules import NO_RULES, Rules
 from airbyte_ci.container.api import AddLayer, Copy, Exec, MakeLink, MountContents, Operation, Remove, WriteFile
 from airbyte_ci.container.evaluate import Evaluator, add_layer
 from airbyte_ci.container.tree import Tree
+from airbyte_ci.errors import ImageError
 from airbyte_ci.oci import recompress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
@@ -29,6 +30,8 @@ from airbyte_ci.python.layers import Installed
 from airbyte_ci.python.lock import LockedFile, Origin
 
 _MAKES_FILES = (AddLayer, Copy, Exec, MakeLink, MountContents, Remove, WriteFile)
+# What Docker's layer store chains; containerd alone takes a few more.
+MOST_LAYERS = 125
 # Finds an environment's layers by its key where an image was pushed before.
 Elsewhere = Callable[[Digest], "Found | None"]
 
@@ -121,6 +124,7 @@ class Assembly:
         """The plan's image; its layers are in the store, or in a registry of `sources`."""
         operations = (*self.operations(), *plan.settings, *plan.post.operations)
         image = self.evaluator.image(operations, plan.annotations, created=self.shape.created)
+        _confirm_depth(image, len(self.ground.base.image.layers))
         if self.shape.compression == "zstd":
             image = recompress.zstd(self.bench.store, image, len(self.ground.base.image.manifest.layers))
         return image
@@ -250,6 +254,17 @@ class Assembly:
 def _place(key: Digest) -> Digest:
     """Where the store remembers the layers of this key."""
     return action_key("installed", layers.FORMAT_VERSION, str(key))
+
+
+def _confirm_depth(image: Image, base_layers: int) -> None:
+    """Raises ImageError for more layers than run: how ours are grouped may not depend on the base, to be shared."""
+    if len(image.layers) > MOST_LAYERS:
+        ours = len(image.layers) - base_layers
+        raise ImageError(
+            f"the image would have {len(image.layers)} layers, {base_layers} of its base and {ours} above; Docker runs "
+            f"images of at most {MOST_LAYERS}",
+            advice="use a base image of fewer layers, or do more in one command of a hook",
+        )
 
 
 def _all_there(store: Store, found: Iterable[Layer]) -> bool:
