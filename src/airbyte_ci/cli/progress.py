@@ -17,6 +17,8 @@ from airbyte_ci.cli.settings import Settings
 # Lines are drawn again this often (seconds), so that a step that takes long shows that it lives.
 _BEAT = 0.2
 _MOST_LINES = 8
+# What a terminal has that does not know its width.
+_COLUMNS = 80
 
 
 class Progress:
@@ -86,7 +88,7 @@ class Progress:
         lines = [self._line(subject) for subject in list(self._steps)[:_MOST_LINES]]
         if len(self._steps) > _MOST_LINES:
             lines.append(f"… and {len(self._steps) - _MOST_LINES} more")
-        width = max(20, os.get_terminal_size(2).columns - 1)
+        width = max(20, (os.get_terminal_size(2).columns or _COLUMNS) - 1)
         back = f"\x1b[{self._drawn}A" if self._drawn else ""
         shown = "".join(f"\r\x1b[2K{line[:width]}\n" for line in lines)
         click.echo(f"{back}\r\x1b[J{shown}", nl=False, err=True)
