@@ -12,6 +12,7 @@ from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import workbench
 from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.options import json_option
+from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.reports import base_images_diff as report
@@ -46,7 +47,7 @@ def diff_base_images(
     Exits with 0 whether or not they differ.
     """
     settings = settings.also(as_json=as_json)
-    wanted = Platform.parse(platform) if platform else workbench.local_platform()
+    wanted = parse_platform(platform) if platform else workbench.local_platform()
     with benches.opened(settings, f"{before} → {after}") as bench:
         sides = [side(bench, text, wanted) for text in (before, after)]
     found = difference.between(*sides)

@@ -18,11 +18,11 @@ from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli import recording, workbench
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
+from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
-from airbyte_ci.oci.image import Platform
 from airbyte_ci.outcomes import Outcome, exit_code
 from airbyte_ci.reports import terminal
 
@@ -87,7 +87,7 @@ def build_connectors(
 ) -> int:
     """Build images on the connectors' base images, verify them by running `spec`, and keep them in the store."""
     native = workbench.local_platform()
-    wanted = tuple(dict.fromkeys(Platform.parse(text) for text in platforms)) or (native,)
+    wanted = tuple(dict.fromkeys(parse_platform(text) for text in platforms)) or (native,)
     order = Order(
         wanted,
         native,

@@ -12,6 +12,7 @@ from airbyte_ci.build.eject import Ejected
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli import workbench
 from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
@@ -42,7 +43,7 @@ def eject(settings: Settings, asked: Asked, platform: str | None, base_image: st
     if output is None and len(fleet.connectors) != 1:
         raise UsageError("without -o, eject prints one Dockerfile", advice="name one connector with --name, or say -o")
     native = workbench.local_platform()
-    wanted = Platform.parse(platform) if platform else native
+    wanted = parse_platform(platform) if platform else native
     outcomes = []
     with Progress(settings) as progress, workbench.threads() as pool:
         store = workbench.open_store()

@@ -10,6 +10,7 @@ from airbyte_ci.build.assembly import Workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli import workbench
 from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
@@ -48,7 +49,7 @@ def lock_connectors(
 ) -> int:
     """Resolve what connectors without a lock ask for, and write it as pylock.toml (PEP 751) for builds to read."""
     fleet = fleets.load_for_change(settings, asked, "lock")
-    wanted = tuple(dict.fromkeys(Platform.parse(text) for text in platforms or _BOTH))
+    wanted = tuple(dict.fromkeys(parse_platform(text) for text in platforms or _BOTH))
     rules = workbench.rules(fleet.configuration, resolve_as_of)
     outcomes = []
     with Progress(settings) as progress, workbench.threads() as pool:

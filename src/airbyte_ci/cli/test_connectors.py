@@ -16,13 +16,13 @@ from airbyte_ci.cli import ending, recording, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
+from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.run_connector import mount
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container.sandbox import Network
 from airbyte_ci.errors import UsageError
-from airbyte_ci.oci.image import Platform
 from airbyte_ci.reports import trials as report
 from airbyte_ci.trials import secrets, steps, trial
 from airbyte_ci.trials.protocol import problem_of_catalog
@@ -92,7 +92,7 @@ def test_connectors(
     configuration = secrets.configuration_in(config) if config else None
     native = workbench.local_platform()
     order = Order(
-        tuple(dict.fromkeys(Platform.parse(text) for text in platforms)) or (native,),
+        tuple(dict.fromkeys(parse_platform(text) for text in platforms)) or (native,),
         native,
         base_image,
         "dev",
