@@ -4,17 +4,17 @@ The selection is uv's own: from the project's dependencies along the lock's, whe
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from packaging.markers import InvalidMarker
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from airbyte_ci.errors import LockError
-from airbyte_ci.python import index_settings, origins, toml, uv_graph
+from airbyte_ci.python import index_settings, origins, toml, uv_current, uv_graph
 from airbyte_ci.python.index_settings import Source
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import (
@@ -44,7 +44,7 @@ def select(lock_text: str, pyproject_text: str, interpreter: Interpreter, where:
         _check_python(lock, interpreter, what)
         root = _root(lock, project, what)
         wish.refuse_unknown(root.get("dev-dependencies") or {}, root.get("optional-dependencies") or {}, what)
-        _check_current(root, project, interpreter, where, wish)
+        uv_current.check(lock, root, project, interpreter, where, wish)
         chosen = uv_graph.select(lock, root, interpreter, what, wish)
         # A virtual package is a list of dependencies: there is nothing of it to install.
         indexes = {origins.index(source.url).url: source.name for source, _ in _indexes(project)}
@@ -82,45 +82,6 @@ def _root(lock: _Entry, project: _Entry, what: str) -> _Entry:
             f"{what} does not lock {name or 'a project'}, which pyproject.toml describes", advice="`uv lock`"
         )
     return found[0]
-
-
-def _check_current(root: _Entry, project: _Entry, interpreter: Interpreter, where: str, wish: Wish) -> None:
-    """uv records what it locked for: the requirements of then must be those of now, for this interpreter.
-
-    Markers are compared by what they mean here, because uv spells them anew.
-    """
-    asked, recorded = project.get("project") or {}, root.get("metadata") or {}
-    now = [Requirement(text) for text in asked.get("dependencies") or []]
-    then = [_recorded(item) for item in recorded.get("requires-dist") or []]
-    for extra in wish.extras:
-        now += [Requirement(text) for text in uv_graph.under(asked.get("optional-dependencies"), extra)]
-    for group in wish.groups:
-        items = uv_graph.under(project.get("dependency-groups"), group)
-        if all(isinstance(item, str) for item in items):  # uv records what groups include in its own way
-            now += map(Requirement, items)
-            then += map(_recorded, uv_graph.under(recorded.get("requires-dev"), group))
-    if _normal(now, interpreter, wish) != _normal(then, interpreter, wish):
-        raise LockError(
-            f"{where}/uv.lock does not match pyproject.toml: it was changed after the lock was made",
-            advice=f"cd {where} && uv lock",
-        )
-
-
-def _recorded(item: _Entry) -> Requirement:
-    extras = f"[{','.join(item['extras'])}]" if item.get("extras") else ""
-    marker = f" ; {item['marker']}" if item.get("marker") else ""
-    return Requirement(f"{item['name']}{extras}{item.get('specifier', '')}{marker}")
-
-
-def _normal(
-    requirements: Iterable[Requirement], interpreter: Interpreter, wish: Wish
-) -> set[tuple[str, frozenset[str], SpecifierSet]]:
-    environments = [{**interpreter.markers, "extra": extra} for extra in ("", *wish.extras)]
-    return {
-        (canonicalize_name(item.name), frozenset(map(canonicalize_name, item.extras)), item.specifier)
-        for item in requirements
-        if item.marker is None or any(map(item.marker.evaluate, environments))
-    }
 
 
 def _indexes(project: _Entry) -> Iterator[tuple[Source, bool]]:
