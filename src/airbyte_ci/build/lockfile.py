@@ -73,6 +73,7 @@ def select(
                 what,
                 read=lambda path: _text(connector, path),
                 name_of=lambda path: metadata.name_of(connector.folder / path),
+                folder=connector.folder,
             )
             _refuse_other(connector, interpreter, lock, what, wish)
             return lock

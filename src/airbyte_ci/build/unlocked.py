@@ -147,6 +147,12 @@ def _of_requirements(folder: Path, what: str, interpreter: Interpreter) -> Asked
     document = requirements.parse(
         _text(folder, "requirements.txt", what), f"{what}/requirements.txt", lambda path: _text(folder, path, what)
     )
+    if document.find_links or document.only_binary:
+        option = "--find-links" if document.find_links else "--only-binary"
+        raise LockError(
+            f"{what}/requirements.txt has {option}, which counts for locked requirements only",
+            advice="name an index instead, or lock it with hashes",
+        )
     holding = [
         entry for entry in document.entries if entry.marker is None or entry.marker.evaluate(dict(interpreter.markers))
     ]

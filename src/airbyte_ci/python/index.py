@@ -6,12 +6,13 @@ Knows which indexes may be asked for what, and what a lock may accept; how an in
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
-from airbyte_ci.python import index_settings, origins
+from airbyte_ci.python import find_links, index_settings, origins
 from airbyte_ci.python.index_settings import NO_ACCESS, Access, Source
 from airbyte_ci.python.lock import THE_INDEX, FromIndex, LockedFile
 
@@ -28,8 +29,8 @@ def untold(_name: str, _done: int, _total: int) -> None:
 class PackageIndex:
     """The indexes to look in, first one first; no main one means the public default. Safe to share by threads.
 
-    `named` are indexes that are asked only for packages that name them, by URL or by name. `moved` is told how far
-    downloads are.
+    `named` are indexes that are asked only for packages that name them, by URL or by name; `find_links` are folders and
+    pages beside the main ones. `moved` is told how far downloads are.
     """
 
     main: str | None = field(repr=False)
@@ -38,6 +39,7 @@ class PackageIndex:
     access: Access = NO_ACCESS
     named: tuple[Source, ...] = ()
     moved: Moved = field(default=untold, repr=False, compare=False)
+    find_links: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, offline: bool = False) -> "PackageIndex":
@@ -46,7 +48,8 @@ class PackageIndex:
         extra = tuple(source.url for source in settings.extra if not source.explicit)
         everything = (*((settings.main,) if settings.main else ()), *settings.extra)
         main = settings.main.url if settings.main else None
-        return cls(main, extra, offline, settings.access, tuple(item for item in everything if item.name))
+        named = tuple(item for item in everything if item.name)
+        return cls(main, extra, offline, settings.access, named, settings.find_links)
 
     def also(self, declared: Iterable[tuple[Source, bool]]) -> "PackageIndex":
         """With the indexes that a project declares, each with whether it replaces the public one.
@@ -83,7 +86,9 @@ class PackageIndex:
     def fetch(self, store: Store, project: str, file: LockedFile, origin: FromIndex = THE_INDEX) -> Digest:
         """The file's bytes, in the store under its hash; raises PackageError when no index has just that file."""
         digest = Digest(file.sha256)
-        if not store.has(digest) and not self._fetch_directly(store, file, origin):
+        if store.has(digest) or self._copied(store, project, file, origin):
+            return digest
+        if not self._fetch_directly(store, file, origin):
             source, url, size = self._locate(project, file, origin)
             self._online(file.name).download(store, file.name, source, url, size, digest, self.moved)
         return digest
@@ -109,11 +114,31 @@ class PackageIndex:
         self, project: str, hashes: frozenset[str], origin: FromIndex = THE_INDEX
     ) -> tuple[tuple[LockedFile, FromIndex], ...]:
         """The files with these sha256 (hex) and where they are, for locks that record hashes without names."""
-        return tuple(
+        links = self.find_links if origin == THE_INDEX else ()
+        local = [(file, THE_INDEX) for file, _ in self.linked(project, hashes, filter(find_links.is_folder, links))]
+        if hashes <= {file.sha256 for file, _ in local}:
+            return tuple(local)
+        found = [
             (LockedFile(package.filename, package.digests["sha256"]), self.origin_of(source))
             for source, package in self._packages(project, project, origin)
             if package.digests.get("sha256") in hashes
-        )
+        ]
+        rest = hashes - {file.sha256 for file, _ in (*found, *local)}
+        pages = self.linked(project, rest, filter(find_links.is_page, links)) if rest else ()
+        return (*found, *local, *((file, THE_INDEX) for file, _ in pages))
+
+    def linked(self, project: str, hashes: frozenset[str], places: Iterable[str]) -> Iterator[tuple[LockedFile, str]]:
+        """The files with these sha256 (hex) in folders and on pages of find-links, and where each is."""
+        for place in places:
+            if find_links.is_folder(place):
+                for path in find_links.in_folder(place, project):
+                    if (sha256 := find_links.sha256(path)) in hashes:
+                        yield LockedFile(path.name, sha256), f"{place.rstrip('/')}/{path.name}"
+                continue
+            for package in self._online(project).linked(place).packages:
+                sha256 = package.digests.get("sha256", "")
+                if sha256 in hashes and find_links.is_of(package.filename, project):
+                    yield LockedFile(package.filename, sha256), package.url.partition("#")[0]
 
     def origin_of(self, source: Source) -> FromIndex:
         """How a lock names this index: the main one goes without a name."""
@@ -134,6 +159,17 @@ class PackageIndex:
             )
         return self._online(project).page(source, project)
 
+    def _copied(self, store: Store, project: str, file: LockedFile, origin: FromIndex) -> bool:
+        """Takes the file from a folder of find-links, if one has just that."""
+        if origin != THE_INDEX:
+            return False
+        for place in filter(find_links.is_folder, self.find_links):
+            for path in find_links.in_folder(place, project):
+                if path.name == file.name and find_links.sha256(path) == file.sha256:
+                    store.put(path.read_bytes())
+                    return True
+        return False
+
     def _fetch_directly(self, store: Store, file: LockedFile, origin: FromIndex) -> bool:
         """By the URL in the lock, unless somebody configured an index to be asked instead of the public one."""
         if not file.url or self.offline or (origin == THE_INDEX and self.main):
@@ -148,7 +184,7 @@ class PackageIndex:
 
     def _locate(self, project: str, file: LockedFile, origin: FromIndex) -> tuple[Source, str, int | None]:
         other: str | None = None
-        for source, package in self._packages(project, file.name, origin):
+        for source, package in chain(self._packages(project, file.name, origin), self._on_pages(file, origin)):
             if package.filename == file.name:
                 found = package.digests.get("sha256")
                 if found in (None, file.sha256):
@@ -161,6 +197,8 @@ class PackageIndex:
                 advice="find out why before you lock again",
             )
         looked = f"looked in {len(self.sources(origin))}" if origin == THE_INDEX else f"the lock names {origin.url}"
+        if origin == THE_INDEX and self.find_links:
+            looked += f" and {len(self.find_links)} find-links"
         raise PackageError(
             f"fetching {file.name}: no index has it (any more)",
             advice=f"lock again, or set an index that has it ({looked})",
@@ -172,6 +210,10 @@ class PackageIndex:
             page = api.page(source, project)
             for package in page.packages if page else ():
                 yield source, package
+
+    def _on_pages(self, file: LockedFile, origin: FromIndex) -> Iterator[tuple[Source, Any]]:
+        for place in filter(find_links.is_page, self.find_links if origin == THE_INDEX else ()):
+            yield from ((Source(place), package) for package in self._online(file.name).linked(place).packages)
 
     def _online(self, wanted: str) -> Any:
         if self.offline:

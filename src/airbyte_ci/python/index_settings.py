@@ -1,6 +1,6 @@
 """Where people say which package indexes are theirs: pip's, uv's and poetry's variables and files. Asks no index.
 
-A variable beats a file, the user's file beats the machine's. Folders (`file:`, find-links) are no indexes here.
+A variable beats a file, the user's file beats the machine's. Folders are no indexes here, but may be find-links.
 """
 
 import configparser
@@ -50,11 +50,12 @@ NO_ACCESS = Access()
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of it. No main index means the public one."""
+    """All of it. No main index means the public one. `find_links` are folders and pages."""
 
     main: Source | None = None
     extra: tuple[Source, ...] = ()
     access: Access = NO_ACCESS
+    find_links: tuple[str, ...] = field(default=(), repr=False)
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -68,7 +69,18 @@ def read(environment: Mapping[str, str]) -> Settings:
     declared = [source for source, is_default in in_files if not is_default]
     variables = [source for found in extras for source in found]
     own = _sources(pip.get("extra-index-url")) if not environment.get("PIP_EXTRA_INDEX_URL") else []
-    return Settings(main or default, _unique([*variables, *own, *declared]), _access(environment, pip, uv))
+    access = _access(environment, pip, uv)
+    return Settings(main or default, _unique([*variables, *own, *declared]), access, _find_links(environment, pip, uv))
+
+
+def _find_links(environment: Mapping[str, str], pip: "_Pip", uv: list[Mapping[str, Any]]) -> tuple[str, ...]:
+    """pip separates them by blanks, uv by commas."""
+    found = (environment.get("PIP_FIND_LINKS") or pip.get("find-links")).split()
+    found += filter(None, environment.get("UV_FIND_LINKS", "").split(","))
+    for table in uv:
+        inner = table.get("pip") if isinstance(table.get("pip"), dict) else {}
+        found += [str(place) for options in (table, inner or {}) for place in options.get("find-links") or []]
+    return tuple(dict.fromkeys(found))
 
 
 def of_uv(table: Mapping[str, Any]) -> Iterator[tuple[Source, bool]]:

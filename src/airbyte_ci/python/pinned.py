@@ -2,12 +2,14 @@
 
 import posixpath
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
 from airbyte_ci.errors import LockError, PackageError
 from airbyte_ci.oci.store import Store, action_key
-from airbyte_ci.python import origins, requirements, wheel
+from airbyte_ci.python import find_links, origins, requirements, wheel
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.index_settings import Source
 from airbyte_ci.python.interpreter import Interpreter
@@ -16,8 +18,36 @@ from airbyte_ci.python.requirements import Entry, Reader
 
 FORMAT_VERSION = 3
 
-_Indexes = tuple[PackageIndex, PackageIndex]
-"""Those that are configured, and those with what the file itself names."""
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where locked files may be: the indexes that are configured, those with what the file names, its find-links."""
+
+    configured: PackageIndex
+    wider: PackageIndex
+    document: requirements.Document
+    folder: Path
+
+    def of(self, entry: Entry) -> dict[LockedFile, FromIndex | FromArchive]:
+        """The files with the entry's hashes, and where whoever fetches one later finds it."""
+        found: dict[LockedFile, FromIndex | FromArchive] = {}
+        for place in self.document.find_links:
+            is_near = find_links.is_folder(place) and "://" not in place and not place.startswith(("/", "~"))
+            whole = str(self.folder / place) if is_near else place
+            for file, at in self.wider.linked(entry.name, entry.hashes, [whole]):
+                near = posixpath.normpath(posixpath.join(place, file.name))
+                found[file] = origins.archive(near if is_near else at)
+        if entry.hashes - {file.sha256 for file in found}:
+            # The hash says what it is: among the configured indexes it does not matter which of them has it.
+            usual = self.configured.origins()
+            for file, origin in reversed(self.wider.files(entry.name, entry.hashes)):
+                found[file] = THE_INDEX if origin in usual else origin
+        return found
+
+    def looked(self) -> str:
+        """How many places there are to look in."""
+        links = len(self.document.find_links) + len(self.wider.find_links)
+        return f"looked in {len(self.wider.sources())}" + (f" and in {links} find-links" if links else "")
 
 
 def lock(
@@ -29,19 +59,20 @@ def lock(
     *,
     read: Reader | None = None,
     name_of: Callable[[str], str] = posixpath.basename,
+    folder: Path | None = None,
 ) -> Lock:
     """The requirements that apply to the interpreter, each with the one wheel that serves it best.
 
-    `read` gives the text of a file that this one includes, `name_of` the name of the project in a folder. Raises
-    LockError for a text that is not pinned, PackageError when no index has a wheel.
+    `read` gives the text of a file that this one includes, `name_of` the name of the project in a folder; `folder` is
+    where the file is. Raises LockError for a text that is not pinned, PackageError when no index has a wheel.
     """
     document = requirements.parse(text, what, read)
-    wider = index.also(declared(document))
+    places = _Places(index, index.also(declared(document)), document, folder or Path())
     order = wheel.tag_order(interpreter)
     packages: dict[str, LockedPackage] = {}
     for entry in document.entries:
         if entry.marker is None or entry.marker.evaluate(dict(interpreter.markers)):
-            package = _package(store, (index, wider), interpreter, entry, order, what, name_of)
+            package = _package(store, places, interpreter, entry, order, what, name_of)
             if package and package != packages.setdefault(package.name, package):
                 raise LockError(f"{what} has {package.name} twice for this Python and platform")
     return Lock("requirements", tuple(packages[name] for name in sorted(packages)))
@@ -55,7 +86,7 @@ def declared(document: requirements.Document) -> list[tuple[Source, bool]]:
 
 def _package(
     store: Store,
-    indexes: _Indexes,
+    places: _Places,
     interpreter: Interpreter,
     entry: Entry,
     order: wheel.TagOrder,
@@ -66,7 +97,7 @@ def _package(
         return _placed(entry, what, name_of)
     if entry.version is None or not entry.hashes:
         raise LockError(f"{what}: {entry.name} is not pinned to one version with hashes")
-    file, origin = _file(store, indexes, interpreter, entry, order)
+    file, origin = _file(store, places, interpreter, entry, order)
     return LockedPackage(entry.name, entry.version, (file,), origin=origin)
 
 
@@ -91,37 +122,40 @@ def _placed(entry: Entry, what: str, name_of: Callable[[str], str]) -> LockedPac
 
 def _file(
     store: Store,
-    indexes: _Indexes,
+    places: _Places,
     interpreter: Interpreter,
     entry: Entry,
     order: wheel.TagOrder,
-) -> tuple[LockedFile, FromIndex]:
+) -> tuple[LockedFile, FromIndex | FromArchive]:
     inputs = {
         "hashes": sorted(entry.hashes),
         "python": interpreter.version,
         "machine": interpreter.markers["platform_machine"],
         "libc": interpreter.libc,
+        "wheel": places.document.wants_wheel(entry.name),
     }
     key = action_key("requirement", FORMAT_VERSION, inputs)
     if known := store.recall(key):
         return LockedFile(known["name"], known["sha256"]), FromIndex(known["index"])
-    configured, wider = indexes
-    found = dict(reversed(wider.files(entry.name, entry.hashes)))
+    found = places.of(entry)
     # Only what has no wheel comes as an sdist, and then only the one whose hash is in the file.
-    file = wheel.choose(found, order) or _sdist(entry, found)
+    file = wheel.choose(found, order)
+    if file is None and not places.document.wants_wheel(entry.name):
+        file = _sdist(entry, found)
     if file is None:
         doing = f"fetching {entry.name} {entry.version}"
         if found:
             machine = interpreter.markers["platform_machine"]
             names = ", ".join(sorted(item.name for item in found))
+            wanted = "a wheel " if places.document.wants_wheel(entry.name) else ""
             raise PackageError(
-                f"{doing}: of the locked files none is for Python {interpreter.version} on {machine} ({names})",
+                f"{doing}: of the locked files none is {wanted}for Python {interpreter.version} on {machine} ({names})",
                 advice="lock the hashes of its files for every platform, or choose another version",
             )
-        raise PackageError(f"{doing}: no index has a file with a required hash")
-    # The hash says what it is: among the configured indexes it does not matter which of them has it.
-    origin = THE_INDEX if found[file] in configured.origins() else found[file]
-    store.remember(key, {"name": file.name, "sha256": file.sha256, "index": origin.url})
+        raise PackageError(f"{doing}: no index has a file with a required hash ({places.looked()})")
+    origin = found[file]
+    if isinstance(origin, FromIndex):  # what lies in a folder may lie elsewhere for another connector
+        store.remember(key, {"name": file.name, "sha256": file.sha256, "index": origin.url})
     return file, origin
 
 

@@ -19,9 +19,16 @@ from airbyte_ci.python import origins
 
 _HASH = re.compile(r"\s--hash[= ](?P<algorithm>[a-z0-9]+):(?P<value>[0-9a-f]+)(?=\s|$)")
 _OPTION = re.compile(r"(?P<option>-[a-zA-Z]|--[a-z-]+)(?:[ =]\s*(?P<value>.*))?")
-_LONG = {"-r": "--requirement", "-c": "--constraint", "-e": "--editable", "-i": "--index-url"}
-# What says nothing about which packages are meant.
-_NEUTRAL = frozenset({"--require-hashes", "--prefer-binary", "--disable-pip-version-check"})
+_LONG = {
+    "-r": "--requirement",
+    "-c": "--constraint",
+    "-e": "--editable",
+    "-i": "--index-url",
+    "-f": "--find-links",
+}
+# What says nothing about which packages are meant. No host is trusted here beyond its certificate.
+_NEUTRAL = frozenset({"--require-hashes", "--prefer-binary", "--disable-pip-version-check", "--trusted-host"})
+_WHY = {"--no-binary": ": a wheel is taken where there is one", "--no-index": ": indexes are asked for what is locked"}
 _NESTED = 20
 
 Reader = Callable[[str], str]
@@ -52,12 +59,22 @@ class Entry:
 
 @dataclass(slots=True)
 class Document:
-    """A requirements file with those that it includes."""
+    """A requirements file with those that it includes.
+
+    `find_links` are URLs of pages and folders, relative to the first file's folder or absolute; `only_binary` are names
+    of packages that must not come as an sdist, or `:all:`.
+    """
 
     entries: list[Entry] = field(default_factory=list)
     constraints: list[Entry] = field(default_factory=list)
     index_url: str = ""
     extra_index_urls: list[str] = field(default_factory=list)
+    find_links: list[str] = field(default_factory=list)
+    only_binary: set[str] = field(default_factory=set)
+
+    def wants_wheel(self, name: str) -> bool:
+        """Whether a package must not come as an sdist."""
+        return not self.only_binary.isdisjoint((name, ":all:"))
 
 
 def parse(text: str, what: str, read: Reader | None = None) -> Document:
@@ -65,11 +82,13 @@ def parse(text: str, what: str, read: Reader | None = None) -> Document:
     if "<<<<<<<" in text and re.search(r"^<{7} ", text, re.MULTILINE):
         raise LockError(f"{what} holds merge conflict markers", advice="resolve the conflict, then make it again")
     document = Document()
-    _parse(text, what, read, document, document.entries, depth=0)
+    _parse(text, what, read, document, document.entries, "", depth=0)
     return document
 
 
-def _parse(text: str, what: str, read: Reader | None, document: Document, target: list[Entry], depth: int) -> None:
+def _parse(
+    text: str, what: str, read: Reader | None, document: Document, target: list[Entry], folder: str, depth: int
+) -> None:
     if depth > _NESTED:
         raise LockError(f"{what} includes itself")
     for line in _lines(text):
@@ -82,16 +101,28 @@ def _parse(text: str, what: str, read: Reader | None, document: Document, target
         match option:
             case "--requirement" | "--constraint" if read:
                 other = target if option == "--requirement" else document.constraints
-                nested = _below(read, posixpath.dirname(value))
-                _parse(read(value), posixpath.join(posixpath.dirname(what), value), nested, document, other, depth + 1)
+                below = posixpath.dirname(value)
+                place = posixpath.join(posixpath.dirname(what), value)
+                inner = posixpath.join(folder, below)
+                _parse(read(value), place, _below(read, below), document, other, inner, depth + 1)
             case "--editable":
                 target.append(_entry(value, what, editable=True))
             case "--index-url":
                 document.index_url = _url(value, what)
             case "--extra-index-url":
                 document.extra_index_urls.append(_url(value, what))
+            case "--find-links" if value:
+                place = _url(value, what)
+                is_full = "://" in place or place.startswith("file:")
+                document.find_links.append(place if is_full else posixpath.normpath(posixpath.join(folder, place)))
+            case "--only-binary" if value:
+                for name in value.split(","):
+                    if name.strip() == ":none:":
+                        document.only_binary.clear()
+                    else:
+                        document.only_binary.add(name if name == ":all:" else canonicalize_name(name.strip()))
             case _ if option not in _NEUTRAL:
-                raise LockError(f"{what}: {_shown(line)} is not understood")
+                raise LockError(f"{what}: {_shown(line)} is not understood{_WHY.get(option, '')}")
 
 
 def _below(read: Reader, folder: str) -> Reader:

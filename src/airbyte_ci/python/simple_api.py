@@ -61,6 +61,25 @@ class SimpleApi:
             self._pages[key] = found
         return found
 
+    def linked(self, place: str) -> ProjectPage:
+        """A page of find-links, whatever projects its files are of."""
+        key = (place, "")
+        if (known := self._pages.get(key)) is not None:
+            return known
+        what = f"reading the page of find-links {_host(place)}"
+        try:
+            self._login(Source(place))
+            response = self._get(place, {})
+            response.raise_for_status()
+            found = ProjectPage.from_response(response, "find-links")
+        except requests.RequestException as error:
+            raise PackageError(f"{what}: {_reason(error)}", advice=_advice(error, Source(place))) from error
+        except (UnsupportedRepoVersionError, ValueError) as error:
+            raise PackageError(f"{what}: its answer is not one ({type(error).__name__})") from error
+        with self._lock:
+            self._pages[key] = found
+        return found
+
     def _asked(self, source: Source, project: str) -> ProjectPage | None:
         login = self._login(source)
         where = f"looking for {project} in the package index {_host(source.url)}"

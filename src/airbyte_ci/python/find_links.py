@@ -1,0 +1,52 @@
+"""Find-links: folders and pages on which files lie side by side, where pip and uv look beside the indexes.
+
+A file there counts by its name and its sha256, never by its version alone. Pages are read by `simple_api`.
+"""
+
+import hashlib
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import canonicalize_name
+
+from airbyte_ci.errors import LockError, PackageError
+from airbyte_ci.python import origins
+
+
+def is_page(place: str) -> bool:
+    """Whether it is on the web; everything else is a folder."""
+    return place.startswith(("http://", "https://"))
+
+
+def is_folder(place: str) -> bool:
+    """The opposite."""
+    return not is_page(place)
+
+
+def folder_of(place: str) -> Path:
+    """The folder that a path or a file: URL means."""
+    return Path(unquote(urlsplit(place).path) if place.startswith("file:") else place).expanduser()
+
+
+def is_of(name: str, project: str) -> bool:
+    """Whether a file is a wheel or an sdist of a project (normalised name)."""
+    try:
+        return canonicalize_name(origins.name_and_version(name, project)[0]) == project
+    except LockError:
+        return False
+
+
+def in_folder(place: str, project: str) -> list[Path]:
+    """The project's files in a folder; a missing folder has none. Raises PackageError for one that cannot be read."""
+    folder = folder_of(place)
+    try:
+        found = sorted(folder.iterdir()) if folder.is_dir() else []
+        return [path for path in found if is_of(path.name, project) and path.is_file()]
+    except OSError as error:
+        raise PackageError(f"looking for {project} in the folder of find-links {folder}: {error.strerror}") from error
+
+
+def sha256(path: Path) -> str:
+    """In hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
