@@ -49,7 +49,7 @@ class PackageIndex:
         everything = (*((settings.main,) if settings.main else ()), *settings.extra)
         main = settings.main.url if settings.main else None
         named = tuple(item for item in everything if item.name)
-        return cls(main, extra, offline, settings.access, named, settings.find_links)
+        return cls(main, extra, offline, settings.access, named, find_links=settings.find_links)
 
     def also(self, declared: Iterable[tuple[Source, bool]]) -> "PackageIndex":
         """With the indexes that a project declares, each with whether it replaces the public one.
