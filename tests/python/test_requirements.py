@@ -90,6 +90,41 @@ def test_included_files_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("constraint", "said"),
+    [
+        ("lib>=1,<2", ""),
+        ("LIB<1 ; python_version < '3'", ""),
+        ("other==9", ""),
+        (f"lib==1.0 --hash=sha256:{A}", ""),
+        ("lib @ https://host/lib-1.0-py3-none-any.whl", ""),
+        ("lib<1", "r.txt has lib 1.0, and its constraints allow only lib<1"),
+        ("lib==1.1", "r.txt has lib 1.0, and its constraints allow only lib==1.1"),
+        (f"lib==1.0 --hash=sha256:{B}", "the constraints allow other files of lib"),
+        (
+            "lib @ https://u:secret@elsewhere/lib-1.0-py3-none-any.whl",
+            "the constraints take lib from https://elsewhere/",
+        ),
+    ],
+)
+def test_constraints_hold(tmp_path: Path, constraint: str, said: str) -> None:
+    """What -c says of a version, a place or hashes is true of what is locked; it asks for nothing itself."""
+    text = f"-c c.txt\nlib @ https://host/lib-1.0-py3-none-any.whl --hash=sha256:{A}\n"
+
+    def names() -> list[str]:
+        nothing = PackageIndex(None, offline=True)
+        lock = pinned.lock(Store(tmp_path), nothing, cpython(), text, "r.txt", read=lambda _: constraint)
+        return [package.name for package in lock.packages]
+
+    if not said:
+        assert names() == ["lib"]
+        return
+    with pytest.raises(LockError) as caught:
+        names()
+    assert said in caught.value.message
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("line", "said"),
     [
         ("demo==1.0", "demo is not pinned to one version with hashes"),

@@ -71,11 +71,36 @@ def lock(
     order = wheel.tag_order(interpreter)
     packages: dict[str, LockedPackage] = {}
     for entry in document.entries:
-        if entry.marker is None or entry.marker.evaluate(dict(interpreter.markers)):
+        if _applies(entry, interpreter):
             package = _package(store, places, interpreter, entry, order, what, name_of)
             if package and package != packages.setdefault(package.name, package):
                 raise LockError(f"{what} has {package.name} twice for this Python and platform")
+    for constraint in document.constraints:
+        if constraint.name in packages and _applies(constraint, interpreter):
+            _hold(constraint, packages[constraint.name], what)
     return Lock("requirements", tuple(packages[name] for name in sorted(packages)))
+
+
+def _applies(entry: Entry, interpreter: Interpreter) -> bool:
+    return entry.marker is None or entry.marker.evaluate(dict(interpreter.markers))
+
+
+def _hold(constraint: Entry, package: LockedPackage, what: str) -> None:
+    """Raises LockError for a package that a constraint forbids: its version, its place, or its bytes."""
+    if constraint.place and package.origin != origins.of_place(constraint.place, constraint.editable, what):
+        wanted = origins.without_logins(constraint.place)
+        raise LockError(
+            f"{what}: the constraints take {package.name} from {wanted}, and the lock from {package.origin}"
+        )
+    # The version of a folder is not known before it is built.
+    if package.version and not constraint.specifier.contains(package.version, prereleases=True):
+        raise LockError(
+            f"{what} has {package.name} {package.version}, and its constraints allow only "
+            f"{package.name}{constraint.specifier}",
+            advice="lock again with these constraints",
+        )
+    if constraint.hashes and not {file.sha256 for file in package.files} <= constraint.hashes:
+        raise LockError(f"{what}: the constraints allow other files of {package.name} than the lock has")
 
 
 def declared(document: requirements.Document) -> list[tuple[Source, bool]]:
