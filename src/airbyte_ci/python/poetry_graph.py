@@ -15,9 +15,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from airbyte_ci.errors import LockError
-from airbyte_ci.python import constraints, origins, poetry_roots
+from airbyte_ci.python import constraints, origins, poetry_origins, poetry_roots
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import MAIN_ONLY, FromDirectory, FromGit, LockedFile, LockedPackage, Wish
+from airbyte_ci.python.poetry_origins import Origin
 
 Table = Mapping[str, Any]
 
@@ -28,12 +29,12 @@ _ROUNDS = 20
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """An edge: which package is asked for, with which versions and extras, from which source, and by whom."""
+    """An edge: which package is asked for, with which versions and extras, from where, and by whom."""
 
     name: str
     constraint: str
     extras: frozenset[str]
-    source: str | None
+    origin: Origin
     by: str
 
 
@@ -98,7 +99,8 @@ class _Graph:
                 requirement = root.details
                 if requirement.marker is None or self._holds(requirement.marker, self._extras):
                     extras = frozenset(map(canonicalize_name, requirement.extras))
-                    yield _Wanted(root.name, str(requirement.specifier) or "*", extras, None, "")
+                    origin = poetry_origins.of_requirement(requirement)
+                    yield _Wanted(root.name, str(requirement.specifier) or "*", extras, origin, "")
             else:
                 yield from self._edges(root.name, root.details, self._extras, "", root.enabled)
 
@@ -116,7 +118,9 @@ class _Graph:
             detail = item if isinstance(item, dict) else {"version": item}
             if (not detail.get("optional") or wanted in enabled) and self._applies(detail, extras):
                 asked = frozenset(canonicalize_name(extra) for extra in detail.get("extras") or ())
-                yield _Wanted(wanted, str(detail.get("version") or "*"), asked, detail.get("source"), by)
+                # Places in other packages' tables are relative to these.
+                origin = poetry_origins.asked(detail if not by else {"source": detail.get("source")})
+                yield _Wanted(wanted, str(detail.get("version") or "*"), asked, origin, by)
 
     def _applies(self, detail: Table, extras: frozenset[str]) -> bool:
         if "markers" in detail and not self._holds(Marker(detail["markers"]), extras):
@@ -166,16 +170,41 @@ class _Graph:
             for edge in wanted[name]:
                 if not _admits(entry, edge):
                     raise LockError(
-                        f"{self._where}/poetry.lock: {edge.by or 'the connector'} needs {name} {edge.constraint}, "
-                        f"and the lock has {', '.join(str(item['version']) for item in self._entries[name])}",
+                        f"{self._where}/poetry.lock: {edge.by or 'the connector'} needs {name} {edge.constraint}"
+                        f"{_from(edge.origin)}, and the lock has {self._locked(name, edge)}",
                         advice="`poetry lock`",
                     )
+            for other in self._entries[name]:
+                if self._fits(other) and all(_admits(other, edge) for edge in wanted[name]):
+                    self._refuse_double(name, entry, other)
             if not self._fits_python(entry):
                 raise LockError(
                     f"{self._where}/poetry.lock: {name} {version} is for Python {entry['python-versions']}, and the "
                     f"base image has Python {self._interpreter.version}",
                     advice="choose a base image with an admitted Python, or lock again",
                 )
+
+    def _locked(self, name: str, edge: _Wanted) -> str:
+        """The versions that the lock has, with their origins where these are what does not fit."""
+        told = [
+            f"{entry['version']}{_from(origin) if not poetry_origins.agree(edge.origin, origin) else ''}"
+            for entry in self._entries[name]
+            for origin in (poetry_origins.locked(entry),)
+        ]
+        return ", ".join(told)
+
+    def _refuse_double(self, name: str, entry: Table, other: Table) -> None:
+        """Two entries that both fit, of one version but with other files: which one is meant, only chance would say."""
+        if entry["version"] == other["version"] and self._bytes(entry) != self._bytes(other):
+            raise LockError(
+                f"{self._where}/poetry.lock has {name} {entry['version']} twice, with different files: "
+                "it was edited, or two locks were merged",
+                advice="`poetry lock`",
+            )
+
+    def _bytes(self, entry: Table) -> Any:
+        files = entry.get("files") or self._legacy_files.get(str(entry["name"])) or []
+        return poetry_origins.locked(entry), {(item.get("file"), item.get("hash")) for item in files}
 
     def _package(self, name: str, entry: Table, edges: Sequence[_Wanted]) -> LockedPackage:
         what = f"{self._where}/poetry.lock: {name}"
@@ -211,13 +240,16 @@ def _enabled(entry: Table, extras: frozenset[str]) -> frozenset[str]:
 
 
 def _admits(entry: Table, edge: _Wanted) -> bool:
-    # The public index goes unnamed in a lock.
-    if edge.source is not None and (entry.get("source") or {}).get("reference", "PyPI").lower() != edge.source.lower():
+    if not poetry_origins.agree(edge.origin, poetry_origins.locked(entry)):
         return False
     try:
         return constraints.admits(edge.constraint, str(entry["version"]))
     except (InvalidSpecifier, InvalidVersion):
         return True  # old packages say things that only poetry understood when it locked
+
+
+def _from(origin: Origin) -> str:
+    return f" from {origin}" if origin != poetry_origins.ANY else ""
 
 
 def _file(item: Table, package: str, where: str) -> LockedFile:
