@@ -210,3 +210,62 @@ def test_a_version_waits_for_its_other_platforms(fleet: Path, base: Base, regist
         client.manifest(place.with_digest(Digest.parse(lock["platforms"]["linux/amd64"]["manifest"])))
         assert [tag for tag in client.tags(place) if not tag.startswith("inputs-")] == []
     assert not (fleet / "base-images.yaml").exists()
+
+
+def test_packages_are_installed_by_root_on_a_root_with_another_user(fleet: Path, root: str, tmp_path: Path) -> None:
+    """The user of the root image comes back; a lock of it gives the same digest again."""
+    home = tmp_path / "cold"
+    registry = root.partition("/")[0]
+    user: dict[str, object] = {
+        "steps": [{"exec": ["useradd", "--uid", "1234", "--create-home", "acme"]}],
+        "user": "acme",
+    }
+    user |= {"workdir": "/home/acme", "checks": []}
+    first = {"repository": f"{registry}/acme/with-user", "platforms": ["linux/amd64"], **user}
+    released = airbyte_ci(
+        "base-images", "release", str(_declaration(tmp_path, root, first)), "--json", cwd=fleet, home=home
+    )
+    assert released.code == 0, released.err
+    assert airbyte_ci("base-images", "publish", "acme/with-user:1.3.0", cwd=fleet, home=home).code == 0
+    changes = {
+        "packages": ["netbase"],
+        "platforms": ["linux/amd64"],
+        "steps": [],
+        "checks": [
+            {"name": "the user", "run": ["id", "-un"], "expect": "^acme$"},
+            {"name": "the package", "run": ["dpkg-query", "-W", "netbase"], "expect": "^netbase"},
+        ],
+    }
+    second = str(_declaration(tmp_path, released.json["address"], changes))
+    made = airbyte_ci("base-images", "release", second, "--json", cwd=fleet, home=home)
+    assert made.code == 0, made.err
+    assert made.json["user"] == "acme"
+    lock = "base-images/python-connector-base-1.3.0.lock.json"
+    again = airbyte_ci("base-images", "build", lock, "--json", cwd=fleet, home=home)
+    assert again.code == 0, again.err
+    assert again.json["address"] == made.json["address"]
+
+
+def test_a_release_never_takes_another_root_than_the_declared_one(fleet: Path, home: Path, tmp_path: Path) -> None:
+    """Where the image cannot be pulled, Debian packages are its root only for those who say so."""
+    declaration = _declaration(tmp_path, "", {})
+    document = yaml.safe_load(declaration.read_text())
+    document["root"] = {
+        "image": f"127.0.0.1:1/acme/root:1@sha256:{'a' * 64}",
+        "debian": {
+            "suite": "bookworm",
+            "packages": ["python3", "python3-venv", "socat", "tzdata", "ca-certificates"],
+            "steps": [{"exec": ["python3", "-m", "venv", "/usr/local"]}],
+        },
+    }
+    document |= {"platforms": ["linux/amd64"], "checks": []}
+    document["steps"] = [{"env": {"LANG": "C.UTF-8"}}, {"env": {"TZ": "Etc/UTC"}}]
+    declaration.write_text(yaml.safe_dump(document))
+    refused = airbyte_ci("base-images", "release", str(declaration), cwd=fleet, home=home)
+    assert refused.code != 0
+    assert "its root 127.0.0.1:1/acme/root:1" in refused.err
+    assert "--root debian" in refused.err
+    assert refused.err.count("\n") == 1
+    assert not (fleet / "base-images.yaml").exists()
+    released = airbyte_ci("base-images", "release", str(declaration), "--root", "debian", cwd=fleet, home=home)
+    assert released.code == 0, released.err

@@ -40,16 +40,23 @@ class LockedWheel:
 
 @dataclass(frozen=True, slots=True)
 class LockedCommand:
-    """What a command gave; with a network, that is an input. No layer when it changed nothing."""
+    """What a command gave; with a `network`, that is an input. No layer when it changed nothing."""
 
     arguments: tuple[str, ...]
     layer: Layer | None
+    network: bool = False
 
     def __str__(self) -> str:
         return f"what {' '.join(self.arguments)[:60]!r} gave"
 
     def to_json(self) -> dict[str, Any]:
-        return {"arguments": list(self.arguments), "layer": self.layer.to_json() if self.layer else None}
+        layer = self.layer.to_json() if self.layer else None
+        return {"arguments": list(self.arguments), "layer": layer} | ({"network": True} if self.network else {})
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "LockedCommand":
+        layer = Layer.from_json(document["layer"]) if document["layer"] else None
+        return cls(tuple(document["arguments"]), layer, bool(document.get("network")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +98,7 @@ class PlatformLock:
             Digest.parse(root["manifest"]),
             DebianInputs.from_json(root["debian"]) if root["debian"] else None,
             tuple(LockedWheel(**item) for item in document["wheels"]),
-            tuple(
-                LockedCommand(tuple(item["arguments"]), Layer.from_json(item["layer"]) if item["layer"] else None)
-                for item in document["commands"]
-            ),
+            tuple(map(LockedCommand.from_json, document["commands"])),
             str(document["python"]),
             tuple(document["checks"]),
         )

@@ -28,7 +28,7 @@ def made(
     Raises ImageError, SandboxError, PackageError.
     """
     evaluator = Evaluator(bench.store, found.image)
-    declared = (*root.shaping(declaration, on_debian=found.debian is not None), *declaration.steps)
+    declared = (*root.shaping(declaration, found), *declaration.steps)
     operations = _replayed(declared, locked) if locked else declared
     wheels: tuple[LockedWheel, ...] = ()
     shaped = evaluator.image(operations, {})
@@ -85,7 +85,9 @@ def _packages(
 def _commands(operations: Sequence[Operation], state: State) -> tuple[LockedCommand, ...]:
     making = [item for item in operations if isinstance(item, Exec | WriteFile | AddLayer)]
     steps = zip(making, state.steps, strict=True)
-    return tuple(LockedCommand(item.arguments, step.layer) for item, step in steps if isinstance(item, Exec))
+    return tuple(
+        LockedCommand(item.arguments, step.layer, step.impure) for item, step in steps if isinstance(item, Exec)
+    )
 
 
 def _replayed(operations: Sequence[Operation], locked: PlatformLock) -> tuple[Operation, ...]:
@@ -100,7 +102,7 @@ def _replayed(operations: Sequence[Operation], locked: PlatformLock) -> tuple[Op
 def _replay(command: LockedCommand) -> AddLayer:
     """What puts the layer on an image just as the command did, its line of the history included."""
     comment = f"with_exec {' '.join(command.arguments)}"
-    return add_layer(command.layer, comment) if command.layer else AddLayer("", comment)
+    return add_layer(command.layer, comment, impure=command.network)
 
 
 def _package(item: LockedWheel) -> LockedPackage:

@@ -10,7 +10,7 @@ from airbyte_ci.base_images import debian
 from airbyte_ci.base_images.debian_inputs import DebianInputs
 from airbyte_ci.base_images.declare import Declaration
 from airbyte_ci.base_images.registries import Registries
-from airbyte_ci.container.api import Exec, Operation
+from airbyte_ci.container.api import Exec, Operation, SetUser
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ImageError, RegistryError
 from airbyte_ci.oci import local
 from airbyte_ci.oci.image import Image, Platform
@@ -64,18 +64,22 @@ def debian_packages(declaration: Declaration) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*declaration.debian_root.packages, *declaration.packages)))
 
 
-def shaping(declaration: Declaration, *, on_debian: bool) -> tuple[Operation, ...]:
+def shaping(declaration: Declaration, found: Root) -> tuple[Operation, ...]:
     """The steps that give a root the shape that the declaration's own steps expect."""
-    if on_debian:
+    if found.debian is not None:
         return declaration.debian_root.steps if declaration.debian_root else ()
-    return _installing(declaration.packages)
+    return _installing(declaration.packages, str(found.image.config.execution.get("User") or ""))
 
 
-def _installing(packages: Sequence[str]) -> tuple[Operation, ...]:
+def _installing(packages: Sequence[str], user: str) -> tuple[Operation, ...]:
+    """Done by root, whoever the root image's user is."""
     if not packages:
         return ()
     command = f"apt-get update && apt-get install -y --no-install-recommends {' '.join(packages)}"
-    return (Exec(("sh", "-c", command)),)
+    installing = Exec(("sh", "-c", command))
+    if user.partition(":")[0] in ("", "0", "root"):
+        return (installing,)
+    return (SetUser("root"), installing, SetUser(user))
 
 
 def _pulled(

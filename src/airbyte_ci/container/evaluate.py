@@ -181,8 +181,9 @@ class Evaluator:
         match operation:
             case Exec():
                 return self._exec(state, operation, key)
-            case AddLayer(layer, comment):
-                return state.with_step(Step(Layer.from_json(json.loads(layer)) if layer else None, comment))
+            case AddLayer(layer, comment, impure):
+                found = Layer.from_json(json.loads(layer)) if layer else None
+                return state.with_step(Step(found, comment, impure=impure))
             case WriteFile():
                 return self._write(state, operation)
             case Copy():
@@ -356,9 +357,9 @@ def to_image(store: Store, state: State, annotations: Mapping[str, str], *, crea
     return store.put_image(Manifest.make(config.descriptor, layers, {**state.annotations, **annotations}), config)
 
 
-def add_layer(layer: Layer, comment: str) -> AddLayer:
+def add_layer(layer: Layer | None, comment: str, *, impure: bool = False) -> AddLayer:
     """The operation that puts a finished layer on top."""
-    return AddLayer(json.dumps(layer.to_json(), sort_keys=True), comment)
+    return AddLayer(json.dumps(layer.to_json(), sort_keys=True) if layer else "", comment, impure)
 
 
 def prepare(

@@ -278,10 +278,15 @@ class UnexposePort:
 
 @value
 class AddLayer:
-    """A layer that exists already; `layer` is its JSON form, empty where a command left none. Not offered to hooks."""
+    """A layer that exists already; `layer` is its JSON form, empty where a command left none. Not offered to hooks.
+
+    `impure` is said in the history alone: the layer came of a command that used the network.
+    """
 
     layer: str
     comment: str = ""
+    impure: bool = False
+    _hidden = ("impure",)
 
 
 Operation = (
