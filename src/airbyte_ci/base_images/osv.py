@@ -1,25 +1,27 @@
 """Vulnerabilities: a database file in the OSV format (ossf.github.io/osv-schema) and an inventory → what affects it.
 
 Takes a zip or a folder of advisories, a JSON list, or JSON lines; nothing is fetched. An advisory counts for a
-distribution on PyPI by PEP 440, for a Debian package by its source package and Debian's order of versions.
+distribution on PyPI by PEP 440, for a Debian package by its source package and Debian's order of versions. What is
+not looked at is said: silence would read as safety.
 """
 
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
-from airbyte_ci.base_images import debian_version
+from airbyte_ci.base_images import debian_version, osv_advisory
 from airbyte_ci.base_images.contents import Contents
 from airbyte_ci.errors import ConfigurationError
 
 PYPI = "PyPI"
-_Key = Callable[[str], Any]
+_ADVICE = "give a zip or a folder of OSV advisories, a JSON list, or JSON lines"
+_Parts = list[tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,14 +40,18 @@ class Vulnerability:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a change of base does about vulnerabilities."""
+    """What a change of base does about vulnerabilities; `unseen` says which packages were not looked at, and why."""
 
     fixed: tuple[Vulnerability, ...]
     introduced: tuple[Vulnerability, ...]
     left: tuple[Vulnerability, ...]
+    unseen: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {name: [item.to_json() for item in getattr(self, name)] for name in ("fixed", "introduced", "left")}
+        found: dict[str, Any] = {"unseen": list(self.unseen)}
+        return found | {
+            name: [item.to_json() for item in getattr(self, name)] for name in ("fixed", "introduced", "left")
+        }
 
 
 def compare(database: Path, before: Contents, after: Contents) -> Comparison:
@@ -58,35 +64,77 @@ def compare(database: Path, before: Contents, after: Contents) -> Comparison:
         tuple(sorted(ours[key] for key in ours.keys() - theirs.keys())),
         tuple(sorted(theirs[key] for key in theirs.keys() - ours.keys())),
         tuple(sorted(theirs[key] for key in theirs.keys() & ours.keys())),
+        tuple(dict.fromkeys(line for contents in (before, after) for line in advisories.unseen(contents))),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Advisories:
-    """Those of a database that are about packages of interest: (ecosystem, package) → advisory and its part."""
+    """Those of a database that are about packages of interest: (ecosystem, package) → advisory and its part.
 
-    by_package: Mapping[tuple[str, str], list[tuple[Mapping[str, Any], Mapping[str, Any]]]]
+    `ecosystems` are all that the database is about.
+    """
+
+    by_package: Mapping[tuple[str, str], _Parts]
+    ecosystems: frozenset[str]
 
     @classmethod
     def read(cls, path: Path, inventories: Iterable[Contents]) -> "Advisories":
         wanted = {package for contents in inventories for package, _ in _packages(contents)}
-        found: dict[tuple[str, str], list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
+        found: dict[tuple[str, str], _Parts] = {}
+        ecosystems: set[str] = set()
+        is_database = False
         for advisory in _advisories(path):
-            if not isinstance(advisory, dict) or advisory.get("withdrawn"):
+            if not osv_advisory.is_one(advisory):
                 continue
+            is_database = True
             for affected in advisory.get("affected") or []:
                 key = _key(affected)
-                if key in wanted:
+                ecosystems.add(key[0])
+                if key in wanted and not advisory.get("withdrawn"):
                     found.setdefault(key, []).append((advisory, affected))
-        return cls(found)
+        if not is_database:
+            raise ConfigurationError(f"reading the vulnerability database {path}: it holds no advisory", advice=_ADVICE)
+        return cls(found, frozenset(ecosystems))
 
     def affecting(self, contents: Contents) -> Iterator[Vulnerability]:
         """The vulnerabilities of an inventory's packages."""
         for (ecosystem, package), version in _packages(contents):
-            order: _Key = Version if ecosystem == PYPI else debian_version.key
+            order: osv_advisory.Order = Version if ecosystem == PYPI else debian_version.key
+            by_name: dict[str, _Parts] = {}
             for advisory, affected in self.by_package.get((ecosystem, package), ()):
-                if (fixed := _fixed_in(affected, version, order)) is not None:
-                    yield Vulnerability(package, _name(advisory), version, fixed, _severity(advisory))
+                for name in osv_advisory.names(advisory):
+                    by_name.setdefault(name, []).append((advisory, affected))
+            for name, parts in by_name.items():
+                if (found := _together(package, name, version, parts, order)) is not None:
+                    yield found
+
+    def unseen(self, contents: Contents) -> Iterator[str]:
+        """What of an inventory the database cannot tell anything about."""
+        system = contents.system.get("PRETTY_NAME") or contents.system.get("ID") or "an unknown system"
+        if not contents.ecosystem:
+            yield f"the packages of {system}: only those of Debian and of PyPI are known"
+        elif contents.packages and contents.ecosystem not in self.ecosystems:
+            number, ecosystem = len(contents.packages), contents.ecosystem
+            yield f"{number} packages of {system}: the database has no advisory for {ecosystem}"
+        if contents.distributions and PYPI not in self.ecosystems:
+            yield f"{len(contents.distributions)} Python distributions: the database has no advisory for {PYPI}"
+
+
+def _together(package: str, name: str, version: str, parts: _Parts, order: osv_advisory.Order) -> Vulnerability | None:
+    """What all advisories about one vulnerability of a package come to; None where it is not affected.
+
+    One that knows the fix counts before one that knows none: Debian's tracker and its announcements name it twice.
+    """
+    if any(osv_advisory.is_no_problem(affected) for _, affected in parts):
+        return None
+    verdicts = [osv_advisory.fixed_in(affected, version, order) for _, affected in parts]
+    fixes = sorted((end for inside, end in verdicts if inside and end), key=order)
+    is_fixed = any(end for inside, end in verdicts if not inside)
+    if not any(inside for inside, _ in verdicts) or (is_fixed and not fixes):
+        return None
+    severity = next((said for part in parts if (said := osv_advisory.severity(*part))), "")
+    return Vulnerability(package, name, version, next(iter(fixes), ""), severity)
 
 
 def _packages(contents: Contents) -> list[tuple[tuple[str, str], str]]:
@@ -104,54 +152,6 @@ def _key(affected: Mapping[str, Any]) -> tuple[str, str]:
     return (PYPI, str(canonicalize_name(name))) if ecosystem == PYPI else (ecosystem, name)
 
 
-def _fixed_in(affected: Mapping[str, Any], version: str, order: _Key) -> str | None:
-    """The version that fixes it (empty: none does), or None when this version is not affected."""
-    try:
-        mine = order(version)
-    except (InvalidVersion, ValueError):
-        return None
-    for item in affected.get("ranges") or []:
-        if item.get("type") in ("ECOSYSTEM", "SEMVER") and (end := _within(item, mine, order)) is not None:
-            return end
-    return "" if version in (affected.get("versions") or []) else None
-
-
-def _within(item: Mapping[str, Any], mine: Any, order: _Key) -> str | None:
-    """The events of a range in order: affected from `introduced` until before `fixed` or up to `last_affected`."""
-    inside, end = False, ""
-    events = [(kind, str(value)) for event in item.get("events") or [] for kind, value in event.items()]
-    try:
-        for kind, value in sorted(events, key=lambda event: _position(event, order)):
-            if kind == "introduced" and (value == "0" or order(value) <= mine):
-                inside, end = True, ""
-            elif kind == "fixed" and inside:
-                inside, end = order(value) > mine, value
-            elif kind == "last_affected" and inside:
-                inside = mine <= order(value)
-            if inside and end:
-                return end
-    except (InvalidVersion, ValueError):
-        return None
-    return end if inside else None
-
-
-def _position(event: tuple[str, str], order: _Key) -> tuple[bool, Any, bool]:
-    kind, value = event
-    return (False, order("0"), False) if value == "0" else (True, order(value), kind == "last_affected")
-
-
-def _name(advisory: Mapping[str, Any]) -> str:
-    """Its CVE where it has one: databases name the same thing differently."""
-    names = [advisory.get("id", ""), *(advisory.get("aliases") or []), *(advisory.get("upstream") or [])]
-    shortened = [str(name).removeprefix("DEBIAN-") for name in names]
-    return next((name for name in shortened if name.startswith("CVE-")), shortened[0])
-
-
-def _severity(advisory: Mapping[str, Any]) -> str:
-    specific = advisory.get("database_specific") or {}
-    return str(specific.get("severity") or "").lower() if isinstance(specific, dict) else ""
-
-
 def _advisories(path: Path) -> Iterator[Any]:
     try:
         if path.is_dir():
@@ -167,7 +167,7 @@ def _advisories(path: Path) -> Iterator[Any]:
     except (OSError, ValueError, zipfile.BadZipFile, RecursionError) as error:
         raise ConfigurationError(
             f"reading the vulnerability database {path}: {error}",
-            advice="give a zip or a folder of OSV advisories, a JSON list, or JSON lines",
+            advice=_ADVICE,
         ) from error
 
 

@@ -28,6 +28,7 @@ def text(found: Difference, known: Comparison | None, *, files: bool) -> str:
         for title, items in _vulnerabilities(known):
             lines.append(f"vulnerabilities {title} ({len(items)})")
             lines += [f"  {_vulnerability(item)}" for item in items]
+        lines += [f"not looked at: {item}" for item in known.unseen]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -46,6 +47,8 @@ def markdown(found: Difference, known: Comparison | None) -> str:
         for title, items in _vulnerabilities(known):
             lines.append(f"Vulnerabilities {title}: {len(items)}")
             lines += ["", *(f"- {_vulnerability(item)}" for item in items), ""] if items else [""]
+        for item in known.unseen:
+            lines += [f"Not looked at: {item}", ""]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
