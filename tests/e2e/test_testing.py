@@ -1,5 +1,6 @@
 """`connectors test` as CI runs it: in the connector's image, with its secrets kept, and remembered for point 5."""
 
+import hashlib
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from tests.e2e.tiny import Tiny, with_base
 pytestmark = pytest.mark.slow
 PAGE = PROJECT / "docs" / "testing.md"
 PASSWORD, TOKEN = "correct-horse/battery", "tok-99887766"
+LONG = "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(10))
 
 
 def steps(result: Result) -> dict[str, dict[str, Any]]:
@@ -66,6 +68,10 @@ def _settled(text: str) -> str:
 _LEAKS = """
 import json, os, pathlib
 
+def test_compares_a_long_one():
+    config = json.loads(pathlib.Path("secrets/config.json").read_text())
+    assert {"long": config["long"], "header": "x"} == {"long": "y" * 700, "header": "z"}
+
 def test_sees_its_secrets_and_tells():
     config = json.loads(pathlib.Path("secrets/config.json").read_text())
     print("printed", config["password"], os.environ["ARCHIVE_TOKEN"])
@@ -100,7 +106,7 @@ def test_secrets_stay_where_they_are_needed(
     """Integration tests have them, unit tests do not, and no output, report, blob or file of the store has any."""
     folder = catalogued / "airbyte-integrations/connectors/source-exchange-rates-archive"
     (folder / "secrets").mkdir()
-    (folder / "secrets/config.json").write_text(json.dumps({"folder": "/nowhere", "password": PASSWORD}))
+    (folder / "secrets/config.json").write_text(json.dumps({"folder": "/nowhere", "password": PASSWORD, "long": LONG}))
     (folder / "integration_tests").mkdir(exist_ok=True)
     (folder / "integration_tests/test_leaks.py").write_text(_LEAKS)
     (folder / "unit_tests/test_alone.py").write_text(_ALONE)
@@ -114,11 +120,12 @@ def test_secrets_stay_where_they_are_needed(
     found = steps(done)
     assert done.code == 1, done.err
     assert found["unit"]["tests"] == {"passed": 5, "failed": 0, "skipped": 0}
-    assert found["integration"]["tests"] == {"passed": 0, "failed": 1, "skipped": 0}
+    assert found["integration"]["tests"] == {"passed": 0, "failed": 2, "skipped": 0}
     assert found["check"]["status"] == "failed"
     assert "printed *** ***" in "\n".join(found["integration"]["output"])
     for text in (done.out, done.err, junit.read_text()):
         assert PASSWORD not in text and TOKEN not in text and "battery" not in text
+        assert not [at for at in range(len(LONG) - 7) if LONG[at : at + 8] in text]
     texts = [path for name in ("scratch", "actions") for path in (store.root / name).rglob("*") if path.is_file()]
     assert not [path for path in texts if PASSWORD.encode() in path.read_bytes()]
 

@@ -1,7 +1,9 @@
 """Secrets: where they come from, and that no text keeps them."""
 
 import base64
+import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,6 +13,7 @@ from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
 from airbyte_ci.trials import secrets
+from airbyte_ci.trials.redaction import HIDDEN
 from airbyte_ci.trials.secrets import Secrets
 
 TABLE = {"source-*": ("TOKEN", "CONFIG"), "destination-*": ("OTHER",)}
@@ -86,7 +89,7 @@ def test_no_spelling_of_a_secret_stays(text: str) -> None:
     """As it is, escaped, in a URL, in base64, each line of a key, and what lies in a variable's JSON."""
     shown = KNOWN.redact(f"before {text} after")
     assert shown.startswith("before ") and shown.endswith(" after")
-    assert secrets.HIDDEN in shown
+    assert HIDDEN in shown
     for part in (PASSWORD, "word", "123456789", "MIIabcdefgh", "tok-123", "in-json-env", "ZZZZ9999"):
         assert part not in shown
 
@@ -96,3 +99,67 @@ def test_other_texts_stay() -> None:
     assert KNOWN.redact("port 5432 is on: no, True") == "port 5432 is on: no, True"
     assert Secrets(None).redact("anything") == "anything"
     assert "tok-123" not in repr(KNOWN) and "word" not in repr(KNOWN)
+
+
+@pytest.mark.parametrize("user", ["u", "us", "use", "some.body@example.com"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_password_in_a_header_is_hidden_wherever_it_begins(user: str, encode: Callable[[bytes], bytes]) -> None:
+    """HTTP Basic encodes it behind a name; no part of it can be decoded from what is left."""
+    password = "hunter2?~>x"
+    known = Secrets(json.dumps({"password": password}).encode())
+    header = encode(f"{user}:{password}\n".encode()).decode()
+    shown = known.redact(f"Authorization: Basic {header}")
+    left = shown.removeprefix("Authorization: Basic ").partition(HIDDEN)[0]
+    assert HIDDEN in shown
+    decoded = base64.urlsafe_b64decode(left[: len(left) // 4 * 4])
+    assert f"{user}:".encode().startswith(decoded)
+
+
+@pytest.mark.parametrize("size", [20, 600])
+def test_no_part_of_a_long_value_stays(size: int) -> None:
+    """What abbreviates a token, or cuts it at either end, shows less than eight characters of it in a row."""
+    token = "".join(hashlib.sha256(str(number).encode()).hexdigest() for number in range(10))[:size]
+    known = Secrets(json.dumps({"token": token}).encode())
+    for text in (
+        f"{token[:89]}...{token[-100:]}",
+        f"assert '{token[3:15]}...' == 'x'",
+        base64.b64encode(token.encode()).decode()[10:-5],
+        token.encode().hex()[:24],
+    ):
+        shown = known.redact(text)
+        assert not [at for at in range(size - 7) if token[at : at + 8] in shown], shown
+        assert HIDDEN in shown and all(len(word) < 12 for word in shown.replace(HIDDEN, " ").split())
+
+
+def test_words_of_addresses_and_dates_are_left_in_other_texts() -> None:
+    """They are hidden as a whole only; what is long in an address is a secret."""
+    signature = "sv2024aBcDeFgHiJkLmNoP"
+    values = {"url": f"https://accounts.example.com/v1?sig={signature}", "since": "2024-01-01T00:00:00+00:00"}
+    known = Secrets(json.dumps(values).encode())
+    assert known.redact("https://accounts.example.org at 2024-01-01 00:00:00") == (
+        "https://accounts.example.org at 2024-01-01 00:00:00"
+    )
+    assert known.redact(f"{values['url']} {values['since']}") == f"{HIDDEN} {HIDDEN}"
+    assert known.redact(f"...{signature[5:]}") == f"...{HIDDEN}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["771234567.250", "771234567.25", "771234567", "771,234,567", f"{771234567:#x}", "0.0012345678", "h\u00e4slich"],
+)
+def test_numbers_are_hidden_as_they_are_written(text: str) -> None:
+    """With a fraction or without, grouped, in hex; and a text with its letters escaped."""
+    known = Secrets(b'{"a": -771234567.250, "b": 0.0012345678, "c": "h\xc3\xa4slich", "d": 0.5, "e": 12.75}')
+    assert known.redact(f"[{text}] 0.5 12.75") == f"[{HIDDEN}] 0.5 12.75"
+
+
+def test_hex_and_other_escapes_are_hidden() -> None:
+    """A value's bytes in hex, percent-encoded in part or in small letters."""
+    known = Secrets(b'{"a": "s\xc3\xb6/ret+x"}')
+    for text in (
+        "s\u00f6/ret+x".encode().hex(),
+        "s\u00f6/ret+x".encode().hex().upper(),
+        "s%C3%B6/ret%2Bx",
+        "s%c3%b6%2fret%2bx",
+    ):
+        assert known.redact(f"<{text}>") == f"<{HIDDEN}>"

@@ -3,26 +3,24 @@
 Knows where they come from and how to take them out of any text; not what they are used for.
 """
 
-import base64
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
+from airbyte_ci.trials.redaction import Redaction
 
 FOLDER = "secrets"
 CONFIGURATION = "config.json"
-HIDDEN = "***"
-# Shorter texts are found everywhere by chance, and tell nothing.
-_SHORTEST = 4
 # Numbers of so many digits are account ids and the like; shorter ones are page sizes and ports.
 _SHORTEST_NUMBER = 6
+# The whole part of 1e300 is nobody's.
+_LONGEST_NUMBER = 30
 _LARGEST = 4 << 20
 
 
@@ -39,32 +37,22 @@ class Secrets:
     problem: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
-    _pattern: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
+    _redaction: Redaction = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_pattern", _pattern(self._spellings()))
+        object.__setattr__(self, "_redaction", Redaction(self._texts()))
 
     def redact(self, text: str) -> str:
-        """The text without any secret value, however it is written: as it is, in JSON, a URL, base64."""
-        return self._pattern.sub(HIDDEN, text) if self._pattern else text
+        """The text without any secret value, however it is written: as it is, in JSON, a URL, base64, in part."""
+        return self._redaction.redact(text)
 
-    def _spellings(self) -> Iterator[str]:
+    def _texts(self) -> Iterator[str]:
         for raw in (*([self.configuration] if self.configuration else []), *self.files.values()):
             text = raw.decode(errors="replace")
-            try:
-                values = list(_values(json.loads(text)))
-            except (ValueError, RecursionError):
-                values = [text]
-            for value in values:
-                yield from _spelled(value)
+            yield from _in_json(text) or [text]
         for value in self.variables.values():
-            yield from _spelled(value)
-            try:
-                inner = list(_values(json.loads(value)))
-            except (ValueError, RecursionError):
-                continue
-            for item in inner:
-                yield from _spelled(item)
+            yield value
+            yield from _in_json(value)
 
 
 def load(
@@ -80,7 +68,7 @@ def load(
     files = _folder(connector.folder / FOLDER)
     names = sorted({name for pattern, names in table.items() if fnmatchcase(connector.name, pattern) for name in names})
     variables = {name: environment[name] for name in names if environment.get(name)}
-    configuration: bytes | None = field(repr=False)
+    configuration: bytes | None = None
     problem = ""
     if given:
         configuration = given
@@ -124,6 +112,14 @@ def _is_object(text: str | bytes) -> bool:
         return False
 
 
+def _in_json(text: str) -> list[str]:
+    """The values in a JSON text; none for another text."""
+    try:
+        return list(_values(json.loads(text, parse_float=Decimal)))
+    except (ValueError, RecursionError):
+        return []
+
+
 def _values(document: Any) -> Iterator[str]:
     """Every text in it, and every number that is long enough to be somebody's."""
     if isinstance(document, dict | list):
@@ -131,26 +127,19 @@ def _values(document: Any) -> Iterator[str]:
             yield from _values(item)
     elif isinstance(document, str):
         yield document
-    elif isinstance(document, int) and not isinstance(document, bool) and abs(document) >= 10 ** (_SHORTEST_NUMBER - 1):
-        yield str(document)
+    elif isinstance(document, int | Decimal) and not isinstance(document, bool):
+        yield from _number(document)
 
 
-def _spelled(value: str) -> Iterator[str]:
-    """The ways in which programs print a value. Of one with several lines (a key), each line too."""
-    for part in dict.fromkeys((value, value.strip(), *(line.strip() for line in value.splitlines()))):
-        if len(part) < _SHORTEST:
-            continue
-        yield part
-        yield json.dumps(part)[1:-1]
-        yield json.dumps(part, ensure_ascii=False)[1:-1]
-        yield repr(part)[1:-1]
-        yield quote(part, safe="")
-        yield quote_plus(part)
-        yield base64.b64encode(part.encode()).decode().rstrip("=")
-        yield base64.urlsafe_b64encode(part.encode()).decode().rstrip("=")
-
-
-def _pattern(spellings: Iterator[str]) -> re.Pattern[str] | None:
-    """The longest first: one secret may begin like another."""
-    ordered = sorted(set(spellings), key=lambda text: (-len(text), text))
-    return re.compile("|".join(map(re.escape, ordered))) if ordered else None
+def _number(number: int | Decimal) -> Iterator[str]:
+    """A number as it was written, as Python prints it, and without its fraction; none of a short one."""
+    if isinstance(number, Decimal):
+        if len(number.as_tuple().digits) >= _SHORTEST_NUMBER:
+            yield str(abs(number))
+            yield repr(abs(float(number)))
+        if abs(number.adjusted()) < _LONGEST_NUMBER:
+            yield from _number(int(number))
+    elif abs(number) >= 10 ** (_SHORTEST_NUMBER - 1):
+        yield str(abs(number))
+        yield f"{abs(number):,}"
+        yield f"{abs(number):#x}"

@@ -29,6 +29,8 @@ _LARGEST_REPORT = 64 << 20
 _NO_TESTS = 5  # https://docs.pytest.org/en/stable/reference/exit-codes.html
 _TESTS_FAILED = 1
 _SHOWN = 30
+# Said after the connector's own options. At this verbosity pytest abbreviates no value, so each is seen and redacted.
+_OPTIONS = ("--color=no", "--verbosity=2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def run(suite: Suite, connector: Connector, development: Development, place: Pla
         told = f"group {', '.join(development.groups)}" if development.groups else "none in its lock"
         return skipped(suite.step, f"no pytest among its development dependencies ({told})", _advice(connector))
     with place.reports() as (folder, mount):
-        arguments = (development.python, "-m", "pytest", suite.folder, f"--junitxml={REPORTS}/{_REPORT}", "--color=no")
+        arguments = (development.python, "-m", "pytest", suite.folder, f"--junitxml={REPORTS}/{_REPORT}", *_OPTIONS)
         finished = replace(place, command=replace(place.command, workdir=f"/{source.CODE}")).run(
             arguments,
             suite.network,
