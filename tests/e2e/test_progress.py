@@ -76,7 +76,8 @@ def test_live_lines_come_and_go(tiny: Tiny) -> None:
     """One line for each connector in work, nothing left of them in the end; none where nobody looks on."""
     second = tiny.add("source-second")
     for folder in (tiny.connector(), second):
-        hook = SLOW.format(seconds=1.5, name=tiny.folder.parent.name)
+        # A command that no build before has run, nor one of an earlier session in this store.
+        hook = SLOW.format(seconds=1.5, name=f"{folder.name}-{time.time_ns()}")
         (folder / "build_customization.py").write_text(hook)
     command = ("connectors", "--all", "--concurrency=2", "build", "--json")
     code, out, seen = _at_a_terminal(tiny, *command, home=tiny.home)
