@@ -22,19 +22,23 @@ AirbyteCiError              1  something that was asked for could not be done
 Anything else that escapes is a bug of ours and exits with 3; an interruption exits with 130.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
 class AirbyteCiError(Exception):
-    """What was being done, to which thing, what went wrong; `advice` is what to do next."""
+    """What was being done, to which thing, what went wrong; `advice` is what to do next.
+
+    `details` are further lines, of a tool's output for example, for whoever looks closer.
+    """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, advice: str | None = None) -> None:
+    def __init__(self, message: str, *, advice: str | None = None, details: Iterable[str] = ()) -> None:
         self.message = _plain(message)
         super().__init__(self.message)
         self.advice = advice
+        self.details = tuple(map(_plain, details))
 
     def __str__(self) -> str:
         return f"{self.message} → {self.advice}" if self.advice else self.message

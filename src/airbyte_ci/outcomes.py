@@ -25,6 +25,8 @@ class Outcome:
             document["reason"] = self.reason
         if self.advice:
             document["next"] = self.advice
+        if self.status == "failed" and self.details:
+            document["details"] = list(self.details)
         return document
 
 

@@ -410,6 +410,10 @@ _GOOD = lock(_PYPROJECT, package("a", "1.0"))
             _GOOD.replace("sha256:", "md5:"),
             f"poetry.lock: a is locked by md5:{'0' * 64}, and only sha256:… is accepted",
         ),
+        (
+            _GOOD.replace(f', hash = "sha256:{"0" * 64}"', ""),
+            "poetry.lock: a has no hash for a-1.0-py3-none-any.whl",
+        ),
         (_GOOD.replace("0" * 64, "0" * 63), "poetry.lock: a is locked by sha256:000"),
         (_GOOD.replace("0" * 64, "Z" * 64), "poetry.lock: a is locked by sha256:ZZZ"),
         (lock(_PYPROJECT, package("a", "1.0", "files = []")), "poetry.lock has no hashes for a"),

@@ -79,6 +79,16 @@ def test_what_comes_from_elsewhere_has_an_origin(
     assert all([file.sha256 for file in package.files] == [A] for package in lock.packages if package.files)
 
 
+def test_an_index_may_name_variables() -> None:
+    """As pip has it: `${NAME}` in capitals; other signs stay as they are, and nothing of it shows."""
+    text = "--index-url https://${USER_1}:${PW}@own/$x/${y}/\n-r more.txt\n-f https://${PW}@links/"
+    read = {"more.txt": "--extra-index-url=https://${PW}@more/"}.__getitem__
+    document = requirements.parse(text, "r.txt", read, {"USER_1": "me", "PW": "secret", "y": "z"})
+    assert document.index_url == "https://me:secret@own/$x/${y}/"
+    assert (document.extra_index_urls, document.find_links) == (["https://secret@more/"], ["https://secret@links/"])
+    assert "secret" not in repr(document)
+
+
 def test_included_files_are_read(tmp_path: Path) -> None:
     """-r is relative to the file that says it; -c only constrains."""
     files = {"more/a.txt": "-r b.txt\na==1.0", "more/b.txt": "b==1.0", "c.txt": "c==1.0"}
@@ -144,7 +154,7 @@ def test_constraints_hold(tmp_path: Path, constraint: str, said: str) -> None:
         (f"demo==1.0 --hash=sha256:{A.upper()}", "is not a requirement"),
         ("-r other.txt", "'-r other.txt' is not understood"),
         ("--no-binary :all:", "'--no-binary :all:' is not understood"),
-        ("--extra-index-url https://${TOKEN}@x/simple", "takes an index from a variable, which is not read here"),
+        ("--extra-index-url https://${TOKEN}@x/simple", "takes an index from the variable TOKEN, which is not set"),
         ("./demo.whl", "./demo.whl is not locked by one sha256"),
         ("<<<<<<< HEAD", "holds merge conflict markers"),
     ],

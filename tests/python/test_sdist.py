@@ -4,6 +4,7 @@ import io
 import random
 import zipfile
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +61,22 @@ def test_the_contents_stay() -> None:
         assert archive.namelist() == sorted(FILES)
         assert {item.date_time for item in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert sdist.canonical(once) == once
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            "error: sub\n  | [2 lines]\n      a\n      E: boom\n\n      [end of output]\n  note: pip\n",
+            "E: boom",
+        ),
+        ("Traceback\n  File\nValueError: x\n", "ValueError: x"),
+        ("", "it said nothing"),
+    ],
+)
+def test_the_reason_is_the_last_line_of_the_build_itself(said: str, reason: str) -> None:
+    """What pip adds after a package's own output tells less than its last line."""
+    assert sdist._reason(said.splitlines()) == reason
 
 
 def test_the_shipped_build_requirements_are_pinned() -> None:

@@ -1,6 +1,7 @@
 """A connector's lock: which file it has, what that selects for an interpreter, and what counts where there is none."""
 
 import os
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -197,4 +198,6 @@ def _text(connector: Connector, name: str) -> str:
     try:
         return (connector.folder / PurePosixPath(name)).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise LockError(f"reading {connector.relative}/{name}: {error}") from error
+        place = posixpath.normpath(posixpath.join(connector.relative, name))
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise LockError(f"reading {place}: {why}") from error

@@ -132,7 +132,8 @@ def _asked(
         told = metadata.of_folder(builder, folder, what)
         return told, project.of_metadata(told, interpreter, what, wish.extras)
     if "requirements.txt" in present:
-        return Metadata(folder.name, "0"), _of_requirements(folder, what, interpreter)
+        variables = builder.index.variables
+        return Metadata(folder.name, "0"), _of_requirements(folder, what, interpreter, variables)
     raise LockError(
         f"{what} has no lock, and no file that says what it needs", advice="add pyproject.toml, and lock it"
     )
@@ -143,10 +144,9 @@ def _poetrys(document: Mapping[str, object], folder: Path) -> Metadata:
     return Metadata(str(table.get("name") or folder.name), str(table.get("version") or "0"))
 
 
-def _of_requirements(folder: Path, what: str, interpreter: Interpreter) -> Asked:
-    document = requirements.parse(
-        _text(folder, "requirements.txt", what), f"{what}/requirements.txt", lambda path: _text(folder, path, what)
-    )
+def _of_requirements(folder: Path, what: str, interpreter: Interpreter, variables: Mapping[str, str]) -> Asked:
+    text = _text(folder, "requirements.txt", what)
+    document = requirements.parse(text, f"{what}/requirements.txt", lambda path: _text(folder, path, what), variables)
     if document.find_links or document.only_binary:
         option = "--find-links" if document.find_links else "--only-binary"
         raise LockError(
@@ -168,7 +168,8 @@ def _text(folder: Path, name: str, what: str) -> str:
     try:
         return (folder / name).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise LockError(f"reading {what}/{name}: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise LockError(f"reading {posixpath.normpath(posixpath.join(what, name))}: {why}") from error
 
 
 # --- places of their own -------------------------------------------------------------------------

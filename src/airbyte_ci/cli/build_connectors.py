@@ -204,7 +204,7 @@ class _Making:
                 outcomes = job.run(connector, self._order, self._tools(connector, registry))
             return [self._with_warning(item) for item in outcomes]
         except AirbyteCiError as error:
-            return [Outcome(connector.name, "failed", reason=error.message, advice=error.advice or "")]
+            return [Outcome(connector.name, "failed", "", error.message, error.advice or "", error.details)]
         finally:
             self._progress.clear(connector.name)
 

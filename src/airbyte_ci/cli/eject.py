@@ -65,7 +65,7 @@ def eject(settings: Settings, asked: Asked, platform: str | None, base_image: st
                 except UsageError:
                     raise
                 except AirbyteCiError as error:
-                    outcome = Outcome(connector.name, "failed", reason=error.message, advice=error.advice or "")
+                    outcome = Outcome(connector.name, "failed", "", error.message, error.advice or "", error.details)
                     ejected = None
                 progress.clear(connector.name)
                 outcomes.append(outcome)

@@ -82,7 +82,7 @@ def _lock(
     try:
         edit = _plan(connector, bench, wanted, base_image)
     except AirbyteCiError as error:
-        return Edit(), Outcome(connector.name, "failed", reason=error.message, advice=error.advice or "")
+        return Edit(), Outcome(connector.name, "failed", "", error.message, error.advice or "", error.details)
     return edit, _outcome(connector, edit)
 
 

@@ -63,7 +63,7 @@ def run(arguments: list[str]) -> int:
         result = cli.main(arguments, prog_name="airbyte-ci", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except AirbyteCiError as error:
-        _say(str(error))
+        _say("\n  ".join([str(error), *error.details]))
         return error.exit_code
     except click.exceptions.Exit as error:
         return error.exit_code

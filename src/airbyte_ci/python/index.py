@@ -30,7 +30,8 @@ class PackageIndex:
     """The indexes to look in, first one first; no main one means the public default. Safe to share by threads.
 
     `named` are indexes that are asked only for packages that name them, by URL or by name; `find_links` are folders and
-    pages beside the main ones. `moved` is told how far downloads are.
+    pages beside the main ones. `moved` is told how far downloads are; `variables` are those that a requirements file may
+    name in an index.
     """
 
     main: str | None = field(repr=False)
@@ -40,6 +41,7 @@ class PackageIndex:
     named: tuple[Source, ...] = ()
     moved: Moved = field(default=untold, repr=False, compare=False)
     find_links: tuple[str, ...] = field(default=(), repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, offline: bool = False) -> "PackageIndex":
@@ -49,7 +51,8 @@ class PackageIndex:
         everything = (*((settings.main,) if settings.main else ()), *settings.extra)
         main = settings.main.url if settings.main else None
         named = tuple(item for item in everything if item.name)
-        return cls(main, extra, offline, settings.access, named, find_links=settings.find_links)
+        links = settings.find_links
+        return cls(main, extra, offline, settings.access, named, find_links=links, variables=environment)
 
     def also(self, declared: Iterable[tuple[Source, bool]]) -> "PackageIndex":
         """With the indexes that a project declares, each with whether it replaces the public one.

@@ -206,7 +206,9 @@ def _ask(builder: Builder, file: LockedFile, what: str) -> Metadata:
         wheel = sdist.to_wheel(builder, file, lambda _: None)
     except PackageError as error:
         raise PackageError(
-            f"asking {what} what it needs, which only its code knows: {error.message}", advice=error.advice
+            f"asking {what} what it needs, which only its code knows: {error.message}",
+            advice=error.advice,
+            details=error.details,
         ) from error
     return Metadata.parse(of_wheel(builder.store.path(Digest(wheel.sha256)), wheel.name))
 

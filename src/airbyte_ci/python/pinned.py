@@ -8,6 +8,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from airbyte_ci.errors import LockError, PackageError
+from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.python import find_links, origins, requirements, wheel
 from airbyte_ci.python.index import PackageIndex
@@ -66,7 +67,7 @@ def lock(
     `read` gives the text of a file that this one includes, `name_of` the name of the project in a folder; `folder` is
     where the file is. Raises LockError for a text that is not pinned, PackageError when no index has a wheel.
     """
-    document = requirements.parse(text, what, read)
+    document = requirements.parse(text, what, read, index.variables)
     places = _Places(index, index.also(declared(document)), document, folder or Path())
     order = wheel.tag_order(interpreter)
     packages: dict[str, LockedPackage] = {}
@@ -160,7 +161,9 @@ def _file(
         "wheel": places.document.wants_wheel(entry.name),
     }
     key = action_key("requirement", FORMAT_VERSION, inputs)
-    if known := store.recall(key):
+    known = store.recall(key)
+    # An index of the file's own may need the login that the file has: it is asked again for what must be fetched.
+    if known and (not known["index"] or store.has(Digest(known["sha256"]))):
         return LockedFile(known["name"], known["sha256"]), FromIndex(known["index"])
     found = places.of(entry)
     # Only what has no wheel comes as an sdist, and then only the one whose hash is in the file.

@@ -253,6 +253,10 @@ def _from(origin: Origin) -> str:
 
 
 def _file(item: Table, package: str, where: str) -> LockedFile:
+    if not item.get("hash"):
+        raise LockError(
+            f"{where}/poetry.lock: {package} has no hash for {item.get('file') or 'a file'}", advice="`poetry lock`"
+        )
     algorithm, _, value = str(item["hash"]).partition(":")
     if algorithm != "sha256" or not _SHA256.fullmatch(value):
         raise LockError(f"{where}/poetry.lock: {package} is locked by {item['hash']}, and only sha256:… is accepted")

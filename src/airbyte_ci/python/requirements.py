@@ -6,7 +6,7 @@ https://pip.pypa.io/en/stable/reference/requirements-file-format/
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from packaging.markers import InvalidMarker, Marker
@@ -29,8 +29,11 @@ _LONG = {
 # What says nothing about which packages are meant. No host is trusted here beyond its certificate.
 _NEUTRAL = frozenset({"--require-hashes", "--prefer-binary", "--disable-pip-version-check", "--trusted-host"})
 _WHY = {"--no-binary": ": a wheel is taken where there is one", "--no-index": ": indexes are asked for what is locked"}
+# How pip spells a variable.
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Z0-9_]+)\}")
 _NESTED = 20
 
+NO_VARIABLES: Mapping[str, str] = {}
 Reader = Callable[[str], str]
 """The text of another file by its path relative to this one's folder; raises LockError."""
 
@@ -67,9 +70,9 @@ class Document:
 
     entries: list[Entry] = field(default_factory=list)
     constraints: list[Entry] = field(default_factory=list)
-    index_url: str = ""
-    extra_index_urls: list[str] = field(default_factory=list)
-    find_links: list[str] = field(default_factory=list)
+    index_url: str = field(default="", repr=False)
+    extra_index_urls: list[str] = field(default_factory=list, repr=False)
+    find_links: list[str] = field(default_factory=list, repr=False)
     only_binary: set[str] = field(default_factory=set)
 
     def wants_wheel(self, name: str) -> bool:
@@ -77,52 +80,75 @@ class Document:
         return not self.only_binary.isdisjoint((name, ":all:"))
 
 
-def parse(text: str, what: str, read: Reader | None = None) -> Document:
-    """Everything that the file says; raises LockError, naming the line, for what is not understood."""
+def parse(text: str, what: str, read: Reader | None = None, variables: Mapping[str, str] = NO_VARIABLES) -> Document:
+    """Everything that the file says; raises LockError, naming the line, for what is not understood.
+
+    `variables` are those that it may name as `${NAME}` in an index' URL, as people do with logins.
+    """
     if "<<<<<<<" in text and re.search(r"^<{7} ", text, re.MULTILINE):
         raise LockError(f"{what} holds merge conflict markers", advice="resolve the conflict, then make it again")
     document = Document()
-    _parse(text, what, read, document, document.entries, "", depth=0)
+    _Parser(document, variables).add(text, what, read, document.entries)
     return document
 
 
-def _parse(
-    text: str, what: str, read: Reader | None, document: Document, target: list[Entry], folder: str, depth: int
-) -> None:
-    if depth > _NESTED:
-        raise LockError(f"{what} includes itself")
-    for line in _lines(text):
-        if not line.startswith("-"):
-            target.append(_entry(line, what))
-            continue
-        found = _OPTION.fullmatch(line)
-        option = _LONG.get(found["option"], found["option"]) if found else line
-        value = ((found["value"] if found else "") or "").strip()
-        match option:
-            case "--requirement" | "--constraint" if read:
-                other = target if option == "--requirement" else document.constraints
-                below = posixpath.dirname(value)
-                place = posixpath.join(posixpath.dirname(what), value)
-                inner = posixpath.join(folder, below)
-                _parse(read(value), place, _below(read, below), document, other, inner, depth + 1)
-            case "--editable":
-                target.append(_entry(value, what, editable=True))
-            case "--index-url":
-                document.index_url = _url(value, what)
-            case "--extra-index-url":
-                document.extra_index_urls.append(_url(value, what))
-            case "--find-links" if value:
-                place = _url(value, what)
-                is_full = "://" in place or place.startswith("file:")
-                document.find_links.append(place if is_full else posixpath.normpath(posixpath.join(folder, place)))
-            case "--only-binary" if value:
-                for name in value.split(","):
-                    if name.strip() == ":none:":
-                        document.only_binary.clear()
-                    else:
-                        document.only_binary.add(name if name == ":all:" else canonicalize_name(name.strip()))
-            case _ if option not in _NEUTRAL:
-                raise LockError(f"{what}: {_shown(line)} is not understood{_WHY.get(option, '')}")
+@dataclass(frozen=True, slots=True)
+class _Parser:
+    """Reads files into one document."""
+
+    document: Document
+    variables: Mapping[str, str]
+
+    def add(
+        self, text: str, what: str, read: Reader | None, target: list[Entry], folder: str = "", depth: int = 0
+    ) -> None:
+        """One file, with those that it includes; `folder` is where it is."""
+        if depth > _NESTED:
+            raise LockError(f"{what} includes itself")
+        for line in _lines(text):
+            if not line.startswith("-"):
+                target.append(_entry(line, what))
+                continue
+            found = _OPTION.fullmatch(line)
+            option = _LONG.get(found["option"], found["option"]) if found else line
+            value = ((found["value"] if found else "") or "").strip()
+            match option:
+                case "--requirement" | "--constraint" if read:
+                    other = target if option == "--requirement" else self.document.constraints
+                    below = posixpath.dirname(value)
+                    place = posixpath.join(posixpath.dirname(what), value)
+                    inner = posixpath.join(folder, below)
+                    self.add(read(value), place, _below(read, below), other, inner, depth + 1)
+                case "--editable":
+                    target.append(_entry(value, what, editable=True))
+                case "--index-url":
+                    self.document.index_url = self._url(value, what)
+                case "--extra-index-url":
+                    self.document.extra_index_urls.append(self._url(value, what))
+                case "--find-links" if value:
+                    place = self._url(value, what)
+                    is_full = "://" in place or place.startswith("file:")
+                    self.document.find_links.append(
+                        place if is_full else posixpath.normpath(posixpath.join(folder, place))
+                    )
+                case "--only-binary" if value:
+                    for name in value.split(","):
+                        if name.strip() == ":none:":
+                            self.document.only_binary.clear()
+                        else:
+                            self.document.only_binary.add(name if name == ":all:" else canonicalize_name(name.strip()))
+                case _ if option not in _NEUTRAL:
+                    raise LockError(f"{what}: {_shown(line)} is not understood{_WHY.get(option, '')}")
+
+    def _url(self, value: str, what: str) -> str:
+        """With the values of variables; what is not set would be asked for by its name."""
+        for found in _VARIABLE.finditer(value):
+            if not self.variables.get(found["name"]):
+                raise LockError(
+                    f"{what} takes an index from the variable {found['name']}, which is not set",
+                    advice=f"export {found['name']}, or name the index without a login and put that into ~/.netrc",
+                )
+        return _VARIABLE.sub(lambda found: self.variables[found["name"]], value)
 
 
 def _below(read: Reader, folder: str) -> Reader:
@@ -135,15 +161,6 @@ def _lines(text: str) -> Iterator[str]:
         stripped = re.sub(r"(^|\s)#.*$", "", line).strip()
         if stripped:
             yield stripped
-
-
-def _url(value: str, what: str) -> str:
-    if "${" in value:
-        raise LockError(
-            f"{what} takes an index from a variable, which is not read here",
-            advice="set PIP_EXTRA_INDEX_URL instead, or name the index without credentials and put them into ~/.netrc",
-        )
-    return value
 
 
 def _shown(line: str) -> str:

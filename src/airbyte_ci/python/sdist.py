@@ -6,7 +6,7 @@ Which wheel comes out depends on the sdist, those requirements and the interpret
 import io
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -26,6 +26,9 @@ from airbyte_ci.python.lock import LockedFile
 FORMAT_VERSION = 2
 # The first moment that a zip can hold, so that back ends which write the time write the same one.
 _EPOCH = "315532800"
+# What pip writes after the output of a build that failed; and how much of all that is told.
+_END = "[end of output]"
+_TOLD = 12
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -76,6 +79,13 @@ def to_wheel(builder: Builder, sdist: LockedFile, progress: Callable[[str], None
     return built
 
 
+def _reason(said: Sequence[str]) -> str:
+    """The line that says what was wrong: the last that the package's own build wrote, before what pip adds to it."""
+    ends = [number for number, line in enumerate(said) if line.strip() == _END]
+    lines = [line.strip() for line in said[: ends[-1] if ends else len(said)] if line.strip()]
+    return lines[-1] if lines else "it said nothing"
+
+
 def _shown(sdist: LockedFile) -> str:
     return sdist.name.removesuffix(trees.SUFFIX).partition("+")[0]
 
@@ -108,9 +118,10 @@ def _build(builder: Builder, sdist: LockedFile, tools: list[LockedFile], version
             finished = sandbox.run(store, builder.root(), command)
         wheels = list((folder / "out").glob("*.whl"))
         if finished.returncode or len(wheels) != 1:
-            said = (finished.stderr or finished.stdout).decode(errors="replace").strip().splitlines()[-12:]
+            said = (finished.stderr or finished.stdout).decode(errors="replace").strip().splitlines()
             raise PackageError(
-                f"building a wheel of {_shown(sdist)}:" + "".join(f"\n    {line}" for line in said),
+                f"building a wheel of {_shown(sdist)}: {_reason(said)}",
+                details=said[-_TOLD:],
                 advice="lock a version that has a wheel, publish one on your own index, or name what the build needs "
                 "as buildPackages in build_customization.yaml",
             )

@@ -156,10 +156,14 @@ class SimpleApi:
         return session.get(url, stream=stream, timeout=_TIMEOUT, headers=headers)
 
     def _login(self, source: Source) -> Login | None:
-        """Pages may name files on their own host in full: the index's credentials are for these too, as with pip."""
+        """Pages may name files on their own host in full: the index's credentials are for these too, as with pip.
+
+        A lock names an index without its login: then the one counts with which its host was asked before.
+        """
         login = self._credentials.of(source)
-        if login is not None:
-            self._logins[_host(source.url)] = login
+        if login is None:
+            return self._logins.get(_host(source.url))
+        self._logins[_host(source.url)] = login
         return login
 
     def _client(self) -> PyPISimple:

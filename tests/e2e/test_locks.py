@@ -1,4 +1,4 @@
-"""Locks that lack what their packages need: never an environment that `pip check` calls broken, without a word."""
+"""Locks that lack something, what packages need, a file, a variable: never a broken environment without a word."""
 
 from collections.abc import Callable
 
@@ -70,6 +70,29 @@ def test_a_lock_of_poetry_or_uv_may_know_better(tiny: Tiny) -> None:
         built = tiny.run("connectors", f"--name={NAME}", "build")
         assert built.code == 0, built.err
         assert f"! not as the packages' own metadata says: {SAID}" in built.out
+
+
+def test_an_index_of_a_variable_is_read_with_its_login(tiny: Tiny) -> None:
+    """A requirements file may take a private index from variables, as for pip; the plan does not show them."""
+    tiny.require(tiny.wheel("tinydep", f"1.{tiny.index.host.rpartition(':')[2]}", {"tinydep.py": "VERSION = 'own'\n"}))
+    path = tiny.connector() / "requirements.txt"
+    place = tiny.index.url.removeprefix("http://")
+    path.write_text(f"--extra-index-url http://${{MY_USER}}:${{MY_WORD}}@{place}\n{path.read_text()}")
+    tiny.index.login = "somebody:hidden-word"
+    elsewhere = {"PIP_INDEX_URL": ""}
+    assert "from the variable MY_USER, which is not set" in tiny.build(env=elsewhere).out
+    given = {**elsewhere, "MY_USER": "somebody", "MY_WORD": "hidden-word"}
+    built = tiny.build(env=given)
+    assert built.code == 0, built.out
+    assert "hidden-word" not in built.out + tiny.build("--print-plan", env=given).out
+
+
+def test_a_file_that_is_not_there_is_named_by_its_place(tiny: Tiny) -> None:
+    """What a requirements file includes and nobody has: one line, relative to the repository."""
+    tiny.require("-r ../more/other.txt\n", tiny.small())
+    refused = tiny.build()
+    assert refused.code == 1
+    assert refused.json["reason"] == "reading connectors/more/other.txt: No such file or directory"
 
 
 def test_what_the_base_or_a_hook_has_is_not_missing(tiny: Tiny) -> None:
