@@ -63,7 +63,7 @@ def test_the_exit_code_tells_of_failures(statuses: list[outcomes.Status], code: 
 
 
 def test_an_outcome_for_machines() -> None:
-    """Name, status and facts; a reason and the next command only where there are some."""
+    """Name, status and facts; a reason, the next command and a failure's details only where there are some."""
     assert outcome("ok").to_json() == {"name": "source-x", "status": "ok"}
     full = Outcome("source-x", "failed", "summary", "why", "airbyte-ci x", ("detail",), {"digest": "sha256:a"})
     assert full.to_json() == {
@@ -72,6 +72,7 @@ def test_an_outcome_for_machines() -> None:
         "digest": "sha256:a",
         "reason": "why",
         "next": "airbyte-ci x",
+        "details": ["detail"],
     }
 
 
