@@ -128,6 +128,23 @@ def test_a_digest_that_is_gone_is_told(place: Place) -> None:
     assert found.complaints
 
 
+def test_what_was_never_published_is_not_gone(place: Place) -> None:
+    """Built or released here only: no registry has had it. What a registry had once is missed, also in the own file."""
+    place.published("1.0.0", [place.image("1")])
+    built = _entry(place, "1.1.0", Digest("0" * 64), changelog="Next")
+    released = _entry(place, "1.2.0", Digest("1" * 64), changelog="Next", released=TODAY)
+    published = _entry(place, "1.3.0", Digest("2" * 64), changelog="Next", released=TODAY, published=TODAY)
+    read = _entry(place, "0.9.0", Digest("3" * 64))
+    known = Catalogue((built, released, published, read))
+    here_only = refresh.unpublished(known, Catalogue(()))
+    assert here_only == {built, released}
+    assert refresh.unpublished(known, Catalogue((built,))) == {released}
+    with ThreadPoolExecutor(2) as pool:
+        found = refresh.refresh(place.repository, known, place, place.store, pool, lambda _: None, here_only=here_only)
+    assert len(found.complaints) == 2
+    assert [word for word in ("1.3.0", "0.9.0") if not any(word in line for line in found.complaints)] == []
+
+
 def _locked(place: Place, platforms: Sequence[Platform], content: str = "x") -> VersionLock:
     declared = declare.from_document(
         {

@@ -3,7 +3,7 @@
 A digest that the catalogue has is never changed because a tag was: connectors pin digests.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
@@ -37,8 +37,12 @@ def refresh(
     progress: Callable[[str], None],
     *,
     accept: bool = False,
+    here_only: Collection[BaseImageVersion] = (),
 ) -> Refreshed:
-    """Reads one repository of any registry; raises RegistryError. `accept` takes overwritten tags over."""
+    """Reads one repository of any registry; raises RegistryError. `accept` takes overwritten tags over.
+
+    Versions that are `here_only` were never published, so that the registry lacks them is no news.
+    """
     place = Reference.parse(repository)
     tags = [tag for tag in registries.tags(place) if semver.Version.is_valid(tag)]
     progress(f"{len(tags)} versions of {repository}")
@@ -55,7 +59,8 @@ def refresh(
         for tag, item in known.items()
         if digests.get(tag) == item.address.digest and not item.verified
     ]
-    complaints = [*([] if accept else _overwritten(moved, known, digests)), *_gone(known, digests, registries)]
+    expected = [item for item in known.values() if item not in here_only]
+    complaints = [*([] if accept else _overwritten(moved, known, digests)), *_gone(expected, digests, registries)]
     return Refreshed((*entries, *confirmed), sum(item.version not in known for item in entries), tuple(complaints))
 
 
@@ -78,10 +83,25 @@ def _overwritten(
     ]
 
 
-def _gone(known: Mapping[str, BaseImageVersion], digests: Mapping[str, Digest], registries: Registries) -> list[str]:
+def unpublished(own: Catalogue, shipped: Catalogue) -> frozenset[BaseImageVersion]:
+    """The versions that were built or released here and never published: no registry has had them.
+
+    What was read from a registry has neither a day nor a changelog, unless a person added one.
+    """
+    others = {(item.repository, item.version) for item in shipped.versions}
+    return frozenset(
+        item
+        for item in own.versions
+        if item.published is None
+        and (item.released or item.changelog)
+        and (item.repository, item.version) not in others
+    )
+
+
+def _gone(known: Iterable[BaseImageVersion], digests: Mapping[str, Digest], registries: Registries) -> list[str]:
     """Digests that the registry no longer has: nobody can build on them any more."""
     complaints = []
-    for item in known.values():
+    for item in known:
         if item.address.digest in digests.values():
             continue
         try:

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from airbyte_ci.base_images import refresh
+from airbyte_ci.base_images import catalogue, refresh
 from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.base_images.refresh import Refreshed
 from airbyte_ci.cli import base_images_bench as benches
@@ -29,6 +29,7 @@ def refresh_catalogue(settings: Settings, repositories: tuple[str, ...], accept:
     complaints: list[str] = []
     lines: list[str] = []
     with benches.opened(settings, "refresh") as bench:
+        here_only = refresh.unpublished(bench.own, catalogue.shipped())
         for name in repositories or bench.configuration.base_image_repositories:
             place = Reference.parse(name)
             repository = f"{place.registry}/{place.repository}"
@@ -41,6 +42,7 @@ def refresh_catalogue(settings: Settings, repositories: tuple[str, ...], accept:
                     bench.work.executor,
                     bench.work.progress,
                     accept=accept,
+                    here_only=here_only,
                 )
             except AirbyteCiError as error:
                 complaints.append(str(error))
