@@ -6,6 +6,7 @@ from dataclasses import replace
 import click
 
 from airbyte_ci.base_images import standing, usage
+from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import base_images_docs as docs
 from airbyte_ci.cli import fleet as fleets
@@ -27,17 +28,23 @@ def yank_base_image(
 ) -> int:
     """Withdraw a version: migrations, upgrades and publishing refuse it from now on, and building warns."""
     settings = settings.also(as_json=as_json)
-    if undo == bool(reason):
+    why = " ".join((reason or "").split())
+    if reason is not None and not why:
+        raise UsageError("--reason says nothing", advice="say why in a few words: people who are on it will read it")
+    if undo == bool(why) or (undo and other):
         raise UsageError("a version is yanked with --reason, or its withdrawal is taken back with --undo")
     with benches.opened(settings, version) as bench:
         entry = bench.known.named(version, bench.configuration.base_image_repositories)
         target = bench.known.named(f"{entry.repository}:{other}") if other else None
-        if target and (target.yanked or target.version == entry.version or target.is_prerelease):
-            raise UsageError(f"{other} cannot replace {version}: it is yanked, a pre-release, or the same version")
-        changed = replace(entry, yanked=" ".join((reason or "").split()), replaced_by=target.version if target else "")
+        if undo and not entry.yanked:
+            raise UsageError(f"{entry.repository}:{entry.version} is not yanked", advice="airbyte-ci base-images list")
+        if target and (objection := _objection(entry, target)):
+            raise UsageError(f"{target.version} cannot replace {entry.version}: {objection}")
+        changed = replace(entry, yanked=why, replaced_by=target.version if target else "")
         known = bench.known.replacing(changed)
         changes = [benches.recorded(bench, changed)]
-        if entry.released:
+        # Only images that are released here have a page here.
+        if entry.released and any(item.repository == entry.repository for item in bench.own.versions):
             changes.append(docs.change(bench, entry.repository, known, None))
         files = benches.written(bench, *changes)
     fleet = fleets.load(settings, Asked(everything=True))
@@ -52,7 +59,26 @@ def yank_base_image(
     click.echo(f"{benches.mark()} {entry.repository}:{entry.version} {said}")
     for path in files:
         click.echo(f"  ~ {path}")
+    if target and _minor(target.python) != _minor(entry.python):
+        click.echo(f"  · {target.version} has Python {target.python}, {entry.version} has {entry.python}")
     if names and not undo:
         click.echo(f"  {len(names)} on it: {', '.join(names)}")
         click.echo(f"  next: {command}")
     return 0
+
+
+def _objection(entry: BaseImageVersion, target: BaseImageVersion) -> str:
+    """Why connectors cannot be sent there; empty where they can."""
+    if target.version == entry.version:
+        return "it is the same version"
+    if target.yanked:
+        return f"it is yanked: {target.yanked}"
+    if target.is_prerelease:
+        return "it is a pre-release"
+    if target.is_expired(benches.today()):
+        return f"it is not supported since {target.supported_until}"
+    return "" if target.verified else "its digest was only sighted, never verified"
+
+
+def _minor(python: str) -> str:
+    return ".".join(python.split(".")[:2])
