@@ -3,6 +3,7 @@
 It ships with the published versions; a repository's own file comes on top and its entries count first.
 """
 
+import datetime
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -167,10 +168,22 @@ def dump(catalogue: Catalogue) -> str:
     return _HEADER + yaml.safe_dump(repositories, sort_keys=False, allow_unicode=True, width=200)
 
 
-def pasted(versions: Sequence[BaseImageVersion]) -> str:
-    """For each version the lines that metadata.yaml needs."""
+def pasted(versions: Sequence[BaseImageVersion], today: datetime.date) -> str:
+    """For each version the lines that metadata.yaml needs, and why not to use it where there is a reason."""
     return "".join(
         f"# {item.repository} {item.version}, Python {item.python}\n"
+        f"{''.join(f'# {line}{chr(10)}' for line in objections(item, today))}"
         f"connectorBuildOptions:\n  baseImage: {item.address}\n"
         for item in versions
     )
+
+
+def objections(item: BaseImageVersion, today: datetime.date) -> list[str]:
+    """Why nobody should move to this version, each in a few words; empty for a good one."""
+    instead = f" → use {item.replaced_by}" if item.replaced_by else ""
+    return [
+        *([f"yanked: {item.yanked}{instead}"] if item.yanked else []),
+        *(["pre-release"] if item.is_prerelease else []),
+        *([f"support ended {item.supported_until}"] if item.is_expired(today) else []),
+        *([] if item.verified else ["only sighted: nobody verified its digest"]),
+    ]

@@ -2,7 +2,7 @@
 
 import click
 
-from airbyte_ci.base_images import contents, places, root
+from airbyte_ci.base_images import catalogue, contents, places, root
 from airbyte_ci.base_images.catalogue import Catalogue
 from airbyte_ci.base_images.contents import Contents
 from airbyte_ci.cli import base_images_bench as benches
@@ -35,7 +35,9 @@ def change(bench: Bench, repository: str, known: Catalogue, held: Contents | Non
     """The page's file. `held` is what the newest release has in it; None: as the store knows it, if it does."""
     path = places.page(repository, bench.configuration.root)
     versions = known.of(repository)
-    newest = next((item for item in versions if item.released and not item.yanked), None)
+    newest = next(
+        (item for item in versions if item.released and not catalogue.objections(item, benches.today())), None
+    )
     if newest and held is None:
         image = root.in_store(bench.store, newest.address, workbench.local_platform())
         held = contents.of(bench.store, image) if image else None

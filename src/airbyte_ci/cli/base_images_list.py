@@ -40,15 +40,16 @@ def list_base_images(settings: Settings, repository: str | None, used: bool, for
         raise UsageError(f"the catalogue has no repository {repository!r}", advice="airbyte-ci base-images list")
     if used:
         versions = [item for item in versions if users.get((item.repository, item.version))]
+    today = datetime.now(UTC).date()
     match format_ or ("json" if settings.as_json else "table"):
         case "json":
-            rows = [report.document(item, users) for item in versions]
+            rows = [report.document(item, users, today) for item in versions]
             click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         case "yaml":
-            click.echo(catalogue.pasted(versions), nl=False)
+            click.echo(catalogue.pasted(versions, today), nl=False)
         case _:
             elsewhere = sum(1 for item in fleet.connectors if item.base_image and not known.find(item.base_image))
-            click.echo(report.table(versions, users, datetime.now(UTC).date(), elsewhere), nl=False)
+            click.echo(report.table(versions, users, today, elsewhere), nl=False)
     return 0
 
 

@@ -1,13 +1,17 @@
 """The catalogue of base images as a table and for machines, with who uses which version."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
+from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.reports import columns
 
 Users = Mapping[tuple[str, str], Sequence[str]]
+
+# Who is on a version that ends this soon should plan to leave it.
+_SOON = timedelta(days=90)
 
 
 def table(versions: Sequence[BaseImageVersion], users: Users, today: date, elsewhere: int) -> str:
@@ -28,20 +32,31 @@ def table(versions: Sequence[BaseImageVersion], users: Users, today: date, elsew
                 str(item.address),
             )
         )
+    notes = [f"{item.version} {'; '.join(said)}" for item in versions if (said := _notes(item, users, today))]
     on = sum(len(users.get((item.repository, item.version), ())) for item in versions)
     unknown = f" · {elsewhere} on images that it does not know" if elsewhere else ""
     counted = f"{_plural(len(versions), 'version')} · {_plural(on, 'connector')} on them"
-    return f"{columns.lines(rows)}{counted}{unknown}\n"
+    return f"{columns.lines(rows)}{''.join(f'· {line}{chr(10)}' for line in notes)}{counted}{unknown}\n"
+
+
+def _notes(item: BaseImageVersion, users: Users, today: date) -> list[str]:
+    """What people must know of a version that the table has no column for: the reason of a yank, an end of support."""
+    said = [line for line in catalogue.objections(item, today) if line.startswith(("yanked", "support"))]
+    is_near = item.supported_until is not None and item.supported_until < today + _SOON
+    if is_near and not item.is_expired(today) and users.get((item.repository, item.version)):
+        said.append(f"is supported until {item.supported_until}")
+    return said
 
 
 def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def document(item: BaseImageVersion, users: Users) -> dict[str, Any]:
-    """One version for machines."""
+def document(item: BaseImageVersion, users: Users, today: date) -> dict[str, Any]:
+    """One version for machines; user, verified and state are always there."""
     names = list(users.get((item.repository, item.version), ()))
-    return {"repository": item.repository, **item.to_json(), "usedBy": names}
+    always = {"user": item.user, "verified": item.verified, "state": state(item, today)}
+    return {"repository": item.repository, **item.to_json(), **always, "usedBy": names}
 
 
 def state(item: BaseImageVersion, today: date) -> str:

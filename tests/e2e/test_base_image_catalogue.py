@@ -1,0 +1,108 @@
+"""What the catalogue's commands say of versions that should not be used, and how versions are withdrawn."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from airbyte_ci.base_images import catalogue
+from tests.e2e.conftest import Command
+
+REPOSITORY = "acme.example/team/base"
+SOON = date.today() + timedelta(days=30)  # noqa: DTZ011  # the command's own today, give or take a day
+
+
+def _version(number: str, **more: object) -> dict[str, object]:
+    digest = f"sha256:{number.replace('.', '').replace('-rc', '').ljust(64, '0')}"
+    return {"version": number, "address": f"{REPOSITORY}:{number}@{digest}", "python": "3.11", **more}
+
+
+@pytest.fixture
+def known(fleet: Path) -> Path:
+    """The scratch fleet with a catalogue of its own, and a connector on a version that ends soon."""
+    versions = [
+        _version("2.0.0", python="3.12"),
+        _version("1.4.0-rc.1"),
+        _version("1.3.0", verified=False),
+        _version("1.2.0", yanked="it leaks", **{"replaced-by": "1.1.0"}),
+        _version("1.1.0", **{"supported-until": SOON.isoformat()}),
+        _version("1.0.0", **{"supported-until": "2020-01-01"}),
+    ]
+    (fleet / "base-images.yaml").write_text(yaml.safe_dump({REPOSITORY: versions}))
+    metadata = fleet / "airbyte-integrations/connectors/source-weather-stations/metadata.yaml"
+    line = next(line for line in metadata.read_text().splitlines() if "baseImage:" in line)
+    indent = line.partition("baseImage:")[0]
+    address = next(str(item["address"]) for item in versions if item["version"] == "1.1.0")
+    metadata.write_text(metadata.read_text().replace(line, f"{indent}baseImage: {address}"))
+    return fleet
+
+
+def test_lists_say_what_should_not_be_used(known: Path, run: Command) -> None:
+    """Lines to paste carry the reason, the table those that have no column, and JSON always the same keys."""
+    of = ("--repository", REPOSITORY)
+    pasted = run("base-images", "list", *of, "--format", "yaml").out
+    for number, said in [
+        ("1.4.0-rc.1", "# pre-release"),
+        ("1.3.0", "# only sighted: nobody verified its digest"),
+        ("1.2.0", "# yanked: it leaks → use 1.1.0"),
+        ("1.0.0", "# support ended 2020-01-01"),
+    ]:
+        assert f"# {REPOSITORY} {number}, Python 3.11\n{said}\nconnectorBuildOptions:\n" in pasted
+    assert f"# {REPOSITORY} 1.1.0, Python 3.11\nconnectorBuildOptions:\n" in pasted
+    table = run("base-images", "list", *of).out
+    assert "· 1.2.0 yanked: it leaks → use 1.1.0\n" in table
+    assert "· 1.0.0 support ended 2020-01-01\n" in table
+    assert f"· 1.1.0 is supported until {SOON}\n" in table
+    rows = {item["version"]: item for item in run("base-images", "list", *of, "--json").json}
+    assert {(item["user"], type(item["verified"])) for item in rows.values()} == {("root", bool)}
+    assert {number: item["state"] for number, item in rows.items()} == {
+        "2.0.0": "released",
+        "1.4.0-rc.1": "pre-release",
+        "1.3.0": "sighted only",
+        "1.2.0": "yanked",
+        "1.1.0": "released",
+        "1.0.0": "expired",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("1.1.0", "--reason", "  "), "--reason says nothing"),
+        (("1.1.0",), "a version is yanked with --reason"),
+        (("1.1.0", "--undo"), "base:1.1.0 is not yanked"),
+        (("1.2.0", "--undo", "--replace-with", "1.1.0"), "a version is yanked with --reason"),
+        (
+            ("1.1.0", "--reason", "x", "--replace-with", "1.3.0"),
+            "1.3.0 cannot replace 1.1.0: its digest was only sighted",
+        ),
+        (("1.1.0", "--reason", "x", "--replace-with", "1.2.0"), "1.2.0 cannot replace 1.1.0: it is yanked: it leaks"),
+        (
+            ("1.1.0", "--reason", "x", "--replace-with", "1.0.0"),
+            "1.0.0 cannot replace 1.1.0: it is not supported since",
+        ),
+        (("1.1.0", "--reason", "x", "--replace-with", "1.4.0-rc.1"), "it is a pre-release"),
+        (("1.1.0", "--reason", "x", "--replace-with", "1.1.0"), "it is the same version"),
+    ],
+)
+def test_a_yank_that_would_say_nothing_is_wrong_usage(
+    known: Path, run: Command, arguments: tuple[str, ...], said: str
+) -> None:
+    """The reason must be one, the other version must be good, and only what is yanked can be taken back."""
+    before = (known / "base-images.yaml").read_text()
+    ended = run("base-images", "yank", f"base:{arguments[0]}", *arguments[1:])
+    assert ended.code == 2
+    assert said in ended.err
+    assert ended.err.count("\n") == 1
+    assert (known / "base-images.yaml").read_text() == before
+
+
+def test_another_python_in_the_replacement_is_noted(known: Path, run: Command) -> None:
+    """Connectors may not admit it; whoever withdraws the version should know."""
+    ended = run("base-images", "yank", "base:1.1.0", "--reason", "x", "--replace-with", "2.0.0")
+    assert ended.code == 0, ended.err
+    assert "· 2.0.0 has Python 3.12, 1.1.0 has 3.11" in ended.out
+    assert catalogue.read(known / "base-images.yaml").named("base:1.1.0").replaced_by == "2.0.0"
+    assert run("base-images", "yank", "base:1.1.0", "--undo").code == 0
+    assert catalogue.read(known / "base-images.yaml").named("base:1.1.0").yanked == ""
