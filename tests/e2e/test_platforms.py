@@ -141,3 +141,25 @@ def test_what_needs_the_other_machine_is_a_clear_failure(both: Tiny, kind: str, 
         return
     alone = both.build("-a", "linux/amd64", name="source-both")
     assert alone.code == 0, alone.out
+
+
+def test_what_this_machine_does_not_run_is_neither_built_nor_tested(both: Tiny) -> None:
+    """Point 5 says so, with the reason; together with this machine's own platform it counts as that does."""
+    both.require(_native(both, "x86_64", "aarch64"), both.small(), name="source-both")
+    name = "--name=source-both"
+
+    def points() -> list[tuple[str, str]]:
+        checked = both.run("connectors", name, "check", "--only=built", "--only=tested", "--offline", "--json")
+        return [(item["status"], item["reason"]) for item in checked.json["checks"]]
+
+    assert both.run("connectors", name, "test", "--architecture=linux/arm64", "--skip-step=rules").code == 0
+    (built, why), (tested, what) = points()
+    assert (built, why) == ("unverified", "not built: linux/arm64: this machine runs linux/amd64")
+    assert (tested, what.partition(";")[0]) == (
+        "unverified",
+        "not tested: unit: no image was built for linux/amd64, which is what this machine runs",
+    )
+    assert both.run("connectors", name, "test", *BOTH, "--skip-step=rules").code == 0
+    assert points()[0][0] == "ok"
+    assert both.build("-a", "linux/arm64", name="source-both").code == 0
+    assert points()[0][0] == "ok"

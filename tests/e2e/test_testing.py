@@ -21,6 +21,7 @@ from tests.e2e.tiny import Tiny, with_base
 pytestmark = pytest.mark.slow
 PAGE = PROJECT / "docs" / "testing.md"
 PASSWORD, TOKEN = "correct-horse/battery", "tok-99887766"
+NO_CONFIGURATION = "no configuration: neither --config nor secrets/config.json"
 LONG = "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(10))
 
 
@@ -60,6 +61,8 @@ def _commands(page: str) -> Iterator[tuple[str, str]]:
 
 def _settled(text: str) -> str:
     text = re.sub(r"^  ✓ build {7}.*$", "  ✓ build       …", text, flags=re.MULTILINE)
+    text = re.sub(r"^  ✓ built .* · \d{4}-\d\d-\d\d$", "  ✓ built   … · the day", text, flags=re.MULTILINE)
+    text = re.sub(r"\d{4}-\d\d-\d\d$", "the day", text, flags=re.MULTILINE)
     return re.sub(r"\d+\.\d s$", "… s", text, flags=re.MULTILINE)
 
 
@@ -186,6 +189,13 @@ def test_what_a_connector_answers_is_judged(tiny: Tiny, store: Store, tmp_path: 
 
     config.write_text("{}")
     assert tested()["tested"]["status"] == "unverified"
+    assert tiny.run("connectors", name, "test", "--skip-step=rules").code == 0
+    assert tested()["built"]["status"] == "ok"
+    assert (tested()["tested"]["status"], tested()["tested"]["reason"]) == (
+        "unverified",
+        "not tested: unit: no unit_tests; integration: no integration_tests; "
+        + "; ".join(f"{step}: {NO_CONFIGURATION}" for step in ("check", "discover", "read")),
+    )
     good = tiny.run(*test, "--skip-step=rules")
     assert good.code == 0, good.out + good.err
     assert {step["id"]: step["status"] for step in steps(good).values()} == {
@@ -193,6 +203,7 @@ def test_what_a_connector_answers_is_judged(tiny: Tiny, store: Store, tmp_path: 
         **dict.fromkeys(("unit", "integration"), "skipped"),
     }
     assert [item["status"] for item in tested().values()] == ["ok", "ok"]
+    assert re.fullmatch(r"build, spec, check, discover, read · \d{4}-\d\d-\d\d", tested()["tested"]["reason"])
     blobs = sorted((tiny.home / "blobs").rglob("*"))
     for wrong, step, told in ANSWERS.values():
         config.write_text(json.dumps(wrong))

@@ -5,7 +5,7 @@ import pytest
 from airbyte_ci.errors import UsageError
 from airbyte_ci.outcomes import Status
 from airbyte_ci.trials import steps
-from airbyte_ci.trials.steps import Ended, TrialResult
+from airbyte_ci.trials.steps import Ended, StepId, TrialResult
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,21 @@ def test_a_choice_that_makes_no_sense_is_refused(only: tuple[str, ...], skip: tu
     """Unknown ids, nothing left, and tests without an image."""
     with pytest.raises(UsageError):
         steps.wanted(only, skip)
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        ({"unit": "ok", "read": "skipped"}, ("ok", "build, spec, unit")),
+        ({"unit": "skipped", "read": "skipped"}, ("unverified", "unit: why; read: why")),
+        ({"unit": "ok", "read": "failed"}, ("failed", "read: why")),
+        ({}, ("unverified", "")),
+    ],
+)
+def test_a_test_is_one_where_more_than_spec_ran(states: dict[StepId, Status], expected: tuple[str, str]) -> None:
+    """Any image answers `spec`; what did not run is told, and what failed counts before it."""
+    ended: dict[StepId, Status] = {"build": "ok", "spec": "ok", **states}
+    assert steps.whole([Ended(step, state, reason="why") for step, state in ended.items()]) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """How the last build and the last test of exactly these files of a connector ended, kept in the store.
 
-    built, tested     action "connector-built" or "connector-tested", version 1, of {connector, inputs} → Result
-    known             action "connector-results", version 1, of {connector} → {}: there may be results of it
+    built, tested     action "connector-built" or "connector-tested", version 2, of {connector, inputs} → Result
+    known             action "connector-results", version 2, of {connector} → {}: there may be results of it
 
 `connector` is its image repository. `inputs` is the digest of its folder's files: those that git does not ignore, by
 path, mode and content. Whoever builds or tests remembers the result here, under the digest that was taken *before*;
@@ -22,9 +22,10 @@ from airbyte_ci.errors import ConnectorError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import canonical_json
 from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.outcomes import Status
 
 Kind = Literal["built", "tested"]
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # Made by tools that run in the folder; only looked at where there is no git to say what is ignored.
 _JUNK = frozenset({".git", ".venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "build", "dist"})
 # Credentials lie there while tests run; they are never committed, and tests of others would not know them.
@@ -33,16 +34,18 @@ _SECRETS = "secrets"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How it ended: `ok`, what to tell of it in one line, and when (ISO 8601, UTC)."""
+    """How it ended, what to tell of it in one line, and when (ISO 8601, UTC); unverified: too little of it ran."""
 
-    ok: bool
+    status: Status
     summary: str = ""
     at: str = ""
 
 
 def remember(store: Store, connector: Connector, inputs: Digest, kind: Kind, result: Result) -> None:
-    """Keeps a result; a later one of the same inputs replaces it."""
-    value = {"ok": result.ok, "summary": result.summary, "at": result.at}
+    """Keeps a result; a later one of the same inputs replaces it, unless too little ran to know better."""
+    if result.status == "unverified" and recall(store, connector, inputs, kind) is not None:
+        return
+    value = {"status": result.status, "summary": result.summary, "at": result.at}
     store.remember(_key(connector, inputs, kind), value)
     store.remember(_known(connector), {})
 
@@ -50,7 +53,7 @@ def remember(store: Store, connector: Connector, inputs: Digest, kind: Kind, res
 def recall(store: Store, connector: Connector, inputs: Digest, kind: Kind) -> Result | None:
     """The result for exactly these inputs."""
     value = store.recall(_key(connector, inputs, kind))
-    return None if value is None else Result(bool(value.get("ok")), str(value["summary"]), str(value["at"]))
+    return None if value is None else Result(value["status"], str(value["summary"]), str(value["at"]))
 
 
 def is_known(store: Store, connector: Connector) -> bool:

@@ -20,7 +20,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a rule says of one connector: why it does not hold, the command that mends it, and where to look."""
+    """What a rule says of one connector: why it does not hold, the command that mends it, and where to look.
+
+    The `reason` of one that is ok says what is known of it.
+    """
 
     status: Status
     reason: str = ""

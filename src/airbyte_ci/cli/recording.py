@@ -1,5 +1,6 @@
 """What builds and tests of a connector's files gave, kept for point 5 of `connectors check`. Light to import."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -9,7 +10,7 @@ from airbyte_ci.cli import ending
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError
 from airbyte_ci.oci.store import Store
-from airbyte_ci.outcomes import Outcome
+from airbyte_ci.outcomes import Outcome, Status
 
 Kind = Literal["built", "tested"]
 
@@ -32,11 +33,20 @@ def keep_build(store: Store, connector: Connector, before: str, order: Order, ou
 
     if all(outcome.facts.get("unchanged") for outcome in outcomes) and results.is_known(store, connector):
         return
-    bad = [outcome for outcome in outcomes if outcome.status == "failed"]
-    keep(store, connector, before, "built", not bad, bad[0].reason if bad else outcomes[0].summary)
+    # What this machine runs was asked for `spec`; of other platforms nothing is known but that there is an image.
+    for status in ("failed", "ok"):
+        if found := [outcome for outcome in outcomes if outcome.status == status]:
+            keep(store, connector, before, "built", status, found[0].reason or found[0].summary)
+            return
+    keep(store, connector, before, "built", "unverified", not_run(outcomes))
 
 
-def keep(store: Store, connector: Connector, before: str, kind: Kind, good: bool, summary: str) -> None:
+def not_run(outcomes: Sequence[Outcome]) -> str:
+    """Why images were not asked for `spec`."""
+    return "; ".join(f"{outcome.facts['platform']}: {outcome.reason}" for outcome in outcomes)
+
+
+def keep(store: Store, connector: Connector, before: str, kind: Kind, status: Status, summary: str) -> None:
     """Keeps a result under the files as they are now, if they are still those of `before` and nobody interrupted."""
     from airbyte_ci.checks import results
     from airbyte_ci.checks.results import Result
@@ -49,4 +59,4 @@ def keep(store: Store, connector: Connector, before: str, kind: Kind, good: bool
     if state(connector) == before and not ending.is_ending():
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         first = summary.partition("\n")[0]
-        results.remember(store, connector, inputs, kind, Result(good, first, now))
+        results.remember(store, connector, inputs, kind, Result(status, first, now))

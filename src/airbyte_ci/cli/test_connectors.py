@@ -23,6 +23,7 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container.sandbox import Network
 from airbyte_ci.errors import UsageError
+from airbyte_ci.outcomes import Status
 from airbyte_ci.reports import trials as report
 from airbyte_ci.trials import secrets, steps, trial
 from airbyte_ci.trials.protocol import problem_of_catalog
@@ -218,13 +219,11 @@ class _Testing:
             return
         by_id = {step.id: step for step in tested.steps}
         if build := by_id.get("build"):
-            recording.keep(
-                self._store, connector, before, "built", build.status != "failed", build.reason or build.summary
-            )
+            status: Status = "failed" if build.status == "failed" else build.answer or "unverified"
+            told = build.summary if status == "ok" else build.reason
+            recording.keep(self._store, connector, before, "built", status, told)
         if {*steps.IDS[:-1]} <= self._request.wanted:
-            bad = [f"{step.id}: {step.reason}" for step in tested.steps if step.status == "failed"]
-            good = ", ".join(step.id for step in tested.steps if step.status == "ok")
-            recording.keep(self._store, connector, before, "tested", not bad, bad[0] if bad else good)
+            recording.keep(self._store, connector, before, "tested", *steps.whole(tested.steps))
 
     def _packages(self, connector: Connector) -> Any:
         from airbyte_ci.python.index import PackageIndex  # only what is not ready asks an index

@@ -63,7 +63,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 def _connector(item: Checked, width: int, *, alone: bool) -> Iterator[str]:
     yield f"{_mark(_worst(item.findings))} {item.name:<{width}}{''.join(_points(item))}"
     told = _failures(item)
-    told += [finding for finding in item.findings if alone and finding.is_unverified]
+    told += [finding for finding in item.findings if alone and (finding.is_unverified or _is_known(finding))]
     column = max((len(finding.rule.id) for finding in told), default=0)
     for finding, following in zip(told, [*told[1:], None], strict=False):
         verdict = finding.verdict
@@ -89,6 +89,11 @@ def _failures(item: Checked) -> list[Finding]:
     """Errors before warnings."""
     failed = [finding for finding in item.findings if finding.verdict.status == "failed"]
     return sorted(failed, key=lambda finding: not finding.is_error)
+
+
+def _is_known(finding: Finding) -> bool:
+    """Whether it is ok and there is something to tell of that: what ran, and when."""
+    return finding.verdict.status == "ok" and bool(finding.verdict.reason)
 
 
 def _worst(findings: Sequence[Finding]) -> str:

@@ -1,6 +1,6 @@
 """The steps of a connector's test: their ids, which never change, and how each one ended. No step is known here."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ WAVES: tuple[tuple[StepId, ...], ...] = (
 IDS: tuple[StepId, ...] = tuple(step for wave in WAVES for step in wave)
 # They run in the image, so they need it built.
 IN_IMAGE: tuple[StepId, ...] = IDS[1:-1]
+# Of these at least one must have run for a connector to be tested: any image answers `spec`.
+TESTS: tuple[StepId, ...] = ("unit", "integration", "check", "discover", "read")
 CODE_TESTS: tuple[StepId, ...] = ("build", "unit", "integration")
 
 
@@ -60,6 +62,16 @@ class TrialResult:
         """ok where at least one step was, and none failed."""
         states = {step.status for step in self.steps}
         return next((state for state in ("failed", "ok", "unverified") if state in states), "skipped")
+
+
+def whole(steps: Sequence[Ended]) -> tuple[Status, str]:
+    """How a test with all its steps ended, and what to tell of it: what failed, what ran, or why nothing did."""
+    if bad := [step for step in steps if step.status == "failed"]:
+        return "failed", f"{bad[0].id}: {bad[0].reason}"
+    ran = [step.id for step in steps if step.status == "ok"]
+    if not set(ran).intersection(TESTS):
+        return "unverified", "; ".join(f"{step.id}: {step.reason}" for step in steps if step.id in TESTS)
+    return "ok", ", ".join(ran)
 
 
 def ok(step: StepId, summary: str, *, answer: Any = None) -> Ended:
