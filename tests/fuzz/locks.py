@@ -1,24 +1,30 @@
 """Mutated locks: each is read to the environment that it says, or refused with one line; never a traceback.
 
-python -m tests.fuzz.locks [COUNT] [FOLDER] [SEED]     FOLDER: poetry.lock files below it are mutated too
+python -m tests.fuzz.locks [COUNT] [SEED]     the real locks, where they lie beside the project, else the examples
 """
 
 import random
+import re
 import signal
 import sys
+import tarfile
+import tempfile
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
 from airbyte_ci.errors import AirbyteCiError
-from airbyte_ci.python import poetry, pylock, requirements, uv_lock
+from airbyte_ci.python import environment, poetry, pylock, requirements, trees, uv_lock
 from airbyte_ci.python.interpreter import Interpreter
-from tests.fuzz import readings, written
+from airbyte_ci.python.lock import MAIN_ONLY, LockedFile, Wish
+from tests.fuzz import readings, readings_poetry, readings_uv, written
 from tests.fuzz.mutations import mutate
 from tests.python.interpreters import cpython
+from tests.python.locks import REAL
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PYTHONS = tuple(
@@ -30,31 +36,55 @@ _PATIENCE = 20
 
 @dataclass(frozen=True)
 class Source:
-    """A lock that is right, of one format, with its pyproject.toml."""
+    """A lock that is right, of one format, with its pyproject.toml and what can be wished of it."""
 
     name: str
     kind: str
     lock: str
     project: str = ""
+    wishes: tuple[Wish, ...] = (MAIN_ONLY,)
 
 
-def read(source: Source, lock: str, python: Interpreter) -> list[str]:
-    """Reads a lock as we do; what the second reading has against the result. Raises AirbyteCiError for a refusal."""
+def read(source: Source, lock: str, python: Interpreter, wish: Wish = MAIN_ONLY, project: str = "") -> list[str]:
+    """Reads a lock as we do; what the second reading has against the result. Raises AirbyteCiError for a refusal.
+
+    `project` is a pyproject.toml that took the place of the source's.
+    """
+    project = project or source.project
     match source.kind:
         case "poetry.lock":
-            chosen = poetry.select(lock, source.project, python, source.name).packages
-            return readings.poetry(lock, source.project, python, chosen)
+            selected = poetry.select(lock, project, python, source.name, wish)
+            wrong = readings_poetry.judge(lock, project, python, selected.packages, wish)
+            if _hash(lock) == _hash(source.lock) and readings_poetry.is_stale(source.project, project):
+                wrong.append("the lock was made for another pyproject.toml")
         case "uv.lock":
-            chosen = uv_lock.select(lock, source.project, python, source.name).packages
-            return readings.uv(lock, source.project, python, chosen)
+            selected = uv_lock.select(lock, project, python, source.name, wish)
+            wrong = readings_uv.judge(lock, project, python, selected.packages, wish)
         case "pylock.toml":
-            chosen = pylock.select(lock, python, source.name).packages
-            return readings.pylock(lock, source.project, python, chosen)
-    entries = [item for item in requirements.parse(lock, source.name).entries if not item.place]
-    return readings.requirements(lock, [(item.name, str(item.specifier), item.hashes) for item in entries])
+            selected = pylock.select(lock, python, source.name, wish)
+            wrong = readings.pylock(lock, project, python, selected.packages, wish)
+        case _:
+            entries = [item for item in requirements.parse(lock, source.name).entries if not item.place]
+            lines = [
+                (item.name, str(item.specifier), item.hashes, item.extras, _applies(item, python)) for item in entries
+            ]
+            return readings.requirements(lock, lines, python)
+    choices = environment.choose(selected, python, lambda package: LockedFile(f"{package.name}{trees.SUFFIX}", ""))
+    return wrong + readings.chosen(selected.packages, choices, python)
 
 
-def attempt(source: Source, lock: str, python: Interpreter) -> tuple[str, str]:
+def _applies(entry: requirements.Entry, python: Interpreter) -> bool:
+    return entry.marker is None or entry.marker.evaluate(dict(python.markers))
+
+
+def _hash(lock: str) -> str:
+    found = re.search(r'(?m)^content-hash = "[^"]*"', lock)
+    return found[0] if found else ""
+
+
+def attempt(
+    source: Source, lock: str, python: Interpreter, wish: Wish = MAIN_ONLY, project: str = ""
+) -> tuple[str, str]:
     """How a lock was taken: `read`, `refused` or `wrong`; with what was said."""
 
     def too_long(*_: int | FrameType | None) -> None:
@@ -63,7 +93,7 @@ def attempt(source: Source, lock: str, python: Interpreter) -> tuple[str, str]:
     before = signal.signal(signal.SIGALRM, too_long)
     signal.alarm(_PATIENCE)
     try:
-        said = read(source, lock, python)
+        said = read(source, lock, python, wish, project)
         return ("wrong", "; ".join(said)[:300]) if said else ("read", "")
     except AirbyteCiError as error:
         line = error.message
@@ -82,14 +112,38 @@ def sources(folder: Path) -> list[Source]:
     for path in sorted(folder.rglob("poetry.lock")):
         lock, project = path.read_text("utf-8"), (path.parent / "pyproject.toml").read_text("utf-8")
         name = path.parent.name
-        found.append(Source(name, "poetry.lock", lock, project))
-        python = next((item for item in PYTHONS if attempt(found[-1], lock, item)[0] == "read"), None)
+        more = written.poetry(lock)
+        found.append(Source(name, "poetry.lock", lock, project, _wishes(project)))
+        found.append(Source(f"{name} of more entries", "poetry.lock", more, project, _wishes(project)))
+        python = next((item for item in PYTHONS if attempt(found[-2], lock, item)[0] == "read"), None)
         if python is not None:
             chosen = poetry.select(lock, project, python, name).packages
-            found.append(Source(name, "uv.lock", *written.uv(chosen)))
-            found.append(Source(name, "pylock.toml", written.pylock(chosen)))
+            found.append(Source(name, "uv.lock", *written.uv(chosen), written.wishes(chosen)))
+            found.append(Source(name, "pylock.toml", written.pylock(chosen), "", written.wishes(chosen)))
             found.append(Source(name, "requirements.txt", written.requirements(chosen)))
     return found
+
+
+def _wishes(project: str) -> tuple[Wish, ...]:
+    """The main dependencies alone, and with the groups and the extras that poetry's tables have."""
+    table = tomllib.loads(project).get("tool", {}).get("poetry", {})
+    wish = Wish(tuple(table.get("group", {})), tuple(table.get("extras", {})))
+    return tuple(dict.fromkeys((MAIN_ONLY, replace(wish, extras=()), replace(wish, groups=()), wish)))
+
+
+def mutated(source: Source, chance: random.Random) -> tuple[str, str]:
+    """The lock, and now and then its pyproject.toml, with something wrong; or the project, as if it was locked so."""
+    kind = chance.randrange(8) if source.project else 7
+    if kind > 1:
+        return mutate(source.lock, chance), source.project
+    project = mutate(source.project, chance)
+    if kind == 0 or source.kind != "poetry.lock":
+        return source.lock, project
+    try:
+        hashes = sorted(poetry.content_hashes(tomllib.loads(project)))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return source.lock, project  # nobody could lock that
+    return re.sub(r'(?m)^content-hash = "[^"]*"', f'content-hash = "{hashes[0]}"', source.lock), project
 
 
 def fuzz(count: int, seed: int, among: Sequence[Source], tell: Callable[[str], None]) -> int:
@@ -98,8 +152,8 @@ def fuzz(count: int, seed: int, among: Sequence[Source], tell: Callable[[str], N
     for number in range(count):
         chance = random.Random(f"{seed}-{number}")
         source, python = chance.choice(among), chance.choice(PYTHONS)
-        lock = mutate(source.lock, chance)
-        ending, said = attempt(source, lock, python)
+        lock, project = mutated(source, chance)
+        ending, said = attempt(source, lock, python, chance.choice(source.wishes), project)
         taken[f"{source.kind} {ending}"] += 1
         taken[ending] += 1
         if ending == "wrong":
@@ -110,10 +164,13 @@ def fuzz(count: int, seed: int, among: Sequence[Source], tell: Callable[[str], N
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns()
     among = sources(EXAMPLES)
-    if len(sys.argv) > 2 and sys.argv[2]:
-        among += sources(Path(sys.argv[2]))
-    seed = int(sys.argv[3]) if len(sys.argv) > 3 else time.time_ns()
+    if REAL.exists():
+        with tempfile.TemporaryDirectory() as name, tarfile.open(REAL) as archive:
+            archive.extractall(name, filter="data")
+            among += sources(Path(name))
+    print(f"{sum(source.kind == 'poetry.lock' for source in among)} locks of poetry, {len(among)} with other formats")
     started = time.monotonic()
     wrong = fuzz(count, seed, among, print)
     took = time.monotonic() - started

@@ -1,12 +1,15 @@
 """A second, slow and plain reading of locks: whether a selection is what the text says.
 
+A selection is not made here, it is judged: what is selected must be closed over what it needs, each package must be the
+entry that the rules of its format mean for this Python, and each file the best of that entry.
 Knows each format's specification; what it takes from ours is only whether a version is within poetry's constraints,
 which has a table of poetry's own answers. Each function gives what is wrong, and nothing where nothing is.
 """
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,21 +17,40 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
-from airbyte_ci.python import constraints
+from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import LockedPackage
+from airbyte_ci.python.lock import MAIN_ONLY, LockedPackage, Wish
 
 Table = dict[str, Any]
+Files = Callable[[Table], list[tuple[str, str]]]
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _holds(marker: str | None, python: Interpreter, extras: Iterable[str] = ()) -> bool:
+def base_name(url: str) -> str:
+    return PurePosixPath(unquote(urlsplit(url).path)).name
+
+
+def holds(marker: str | None, python: Interpreter, extras: Iterable[str] = ()) -> bool:
     return not marker or any(Marker(marker).evaluate({**python.markers, "extra": item}) for item in ("", *extras))
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Something that is asked for: `version` is what the format says of it, `source` an index by name."""
+
+    name: str
+    version: str
+    extras: frozenset[str] = frozenset()
+    source: str | None = None
+
+
+Edges = Callable[[Table, set[str]], Iterator[Edge]]
 
 
 @dataclass
@@ -37,28 +59,31 @@ class Graph:
 
     entries: dict[str, Table]
     wanted: dict[str, set[str]] = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    asked: list[Edge] = field(default_factory=list)
 
-    def close(self, roots: Iterable[tuple[str, str, set[str]]], edges: Any) -> None:
+    def close(self, roots: Iterable[Edge], edges: Edges) -> None:
         pending = list(roots)
         while pending:
-            name, constraint, extras = pending.pop()
-            self.asked.append((name, constraint))
-            before = self.wanted.get(name)
-            if before is None or extras - before:
-                self.wanted[name] = (before or set()) | extras
-                if name in self.entries:
-                    pending += edges(self.entries[name], self.wanted[name])
+            edge = pending.pop()
+            self.asked.append(edge)
+            before = self.wanted.get(edge.name)
+            if before is None or edge.extras - before:
+                self.wanted[edge.name] = (before or set()) | edge.extras
+                if edge.name in self.entries:
+                    pending += edges(self.entries[edge.name], self.wanted[edge.name])
 
     def judge(self) -> Iterator[str]:
         yield from (f"{name} is asked for and not selected" for name in self.wanted.keys() - self.entries.keys())
         yield from (f"{name} is selected and nobody asks for it" for name in self.entries.keys() - self.wanted.keys())
 
+    def of(self, name: str) -> list[Edge]:
+        return [edge for edge in self.asked if edge.name == name]
 
-def _matched(
-    packages: Sequence[LockedPackage], listed: Sequence[Table], files: Any
+
+def matched(
+    packages: Sequence[LockedPackage], listed: Sequence[Table], files: Files, fits: Callable[[Table], bool]
 ) -> Iterator[str | tuple[str, Table]]:
-    """Each selected package with the entry that it is, by name, version and files."""
+    """Each selected package with the entry that it is, by name, version and files; of several alike one that fits."""
     names = [package.name for package in packages]
     yield from (f"{name} is selected twice" for name in set(names) if names.count(name) > 1)
     for package in packages:
@@ -66,130 +91,78 @@ def _matched(
         found = [
             item
             for item in listed
-            if _normal(item["name"]) == package.name
+            if normal(item["name"]) == package.name
             and str(item.get("version", "")) == package.version
             and sorted(files(item)) == mine
         ]
         yield (
-            (package.name, found[0])
+            (package.name, found[0] if len(found) == 1 else next(filter(fits, found), found[0]))
             if found
             else f"{package.name} {package.version} is not in the lock with these files"
         )
 
 
-def poetry(lock: str, project: str, python: Interpreter, packages: Sequence[LockedPackage]) -> list[str]:
-    """poetry.lock 2.x: main dependencies, closed over what they need, each within everyone's constraints."""
-    document, asked = tomllib.loads(lock), tomllib.loads(project)
-    files = lambda item: [(entry["file"], entry["hash"].removeprefix("sha256:")) for entry in item["files"]]  # noqa: E731
-    told = [*_matched(packages, document["package"], files)]
-    graph = Graph(dict(item for item in told if not isinstance(item, str)))
-    graph.close(_poetry_roots(asked, python), lambda entry, extras: _poetry_edges(entry, extras, python))
-    wrong = [item for item in told if isinstance(item, str)] + [*graph.judge()]
-    for name, constraint in graph.asked:
-        if name in graph.entries and not _admits(constraint, graph.entries[name]["version"]):
-            wrong.append(f"{name} {graph.entries[name]['version']} is selected and {constraint} is asked for")
-    return wrong
+def chosen(packages: Sequence[LockedPackage], choices: Sequence[Choice], python: Interpreter) -> list[str]:
+    """Of each package's files the wheel with the best tag, by its later build; without one the first sdist."""
+    told = []
+    for package, choice in zip(packages, choices, strict=True):
+        if package.files and choice.file.name != (expected := _best([file.name for file in package.files], python)):
+            told.append(f"{choice.file.name} is chosen of {package.name}, and {expected} is better")
+    return told
 
 
-def _admits(constraint: str, version: str) -> bool:
-    try:
-        return constraints.admits(constraint, version)
-    except ValueError:
-        return True  # nobody but the poetry that locked can say
-
-
-def _poetry_roots(project: Table, python: Interpreter) -> Iterator[tuple[str, str, set[str]]]:
-    standard = project.get("project", {}).get("dependencies")
-    for text in standard or ():
-        item = Requirement(text)
-        if _holds(str(item.marker) if item.marker else None, python):
-            yield _normal(item.name), str(item.specifier) or "*", set(map(_normal, item.extras))
-    if not standard:
-        for name, details in project["tool"]["poetry"]["dependencies"].items():
-            if name != "python":
-                yield from _poetry_edge(name, details, set(), set(), python)
-
-
-def _poetry_edges(entry: Table, extras: set[str], python: Interpreter) -> Iterator[tuple[str, str, set[str]]]:
-    """An extra of a package names optional dependencies, and may ask for other extras of the same package."""
-    own, offered = _normal(entry["name"]), {_normal(key): value for key, value in entry.get("extras", {}).items()}
-    enabled, on = set(), set(extras)
-    for _ in range(len(offered) + 1):
-        for extra in [*on]:
-            for text in offered.get(extra, ()):
-                found = re.match(r"\s*([\w.-]+)\s*(?:\[([^\]]*)\])?", text)
-                assert found
-                enabled.add(_normal(found[1]))
-                if _normal(found[1]) == own:
-                    on |= {_normal(item.strip()) for item in (found[2] or "").split(",") if item.strip()}
-    for name, details in entry.get("dependencies", {}).items():
-        yield from _poetry_edge(name, details, on, enabled, python)
-
-
-def _poetry_edge(
-    name: str, details: Any, extras: set[str], enabled: set[str], python: Interpreter
-) -> Iterator[tuple[str, str, set[str]]]:
-    for item in details if isinstance(details, list) else [details]:
-        table = item if isinstance(item, dict) else {"version": item}
-        if table.get("optional") and _normal(name) not in enabled:
+def _best(names: Sequence[str], python: Interpreter) -> str:
+    wheels = []
+    for name in names:
+        try:
+            wheels.append((parse_wheel_filename(name), name))
+        except InvalidWheelFilename:
             continue
-        if not _holds(table.get("markers"), python, extras):
-            continue
-        if "platform" in table and table["platform"] != python.markers["sys_platform"]:
-            continue
-        if "python" in table and not constraints.admits(table["python"], python.version):
-            continue
-        yield _normal(name), str(table.get("version", "*")), set(map(_normal, table.get("extras", ())))
+    for tag in python.tags():
+        if found := [(parsed[2], name) for parsed, name in wheels if tag in parsed[3]]:
+            return max(found)[1]
+    return next((name for name in names if name.endswith((".tar.gz", ".zip"))), "nothing")
 
 
-def uv(lock: str, project: str, python: Interpreter, packages: Sequence[LockedPackage]) -> list[str]:
-    """uv.lock 1: the project's entry, closed over what it needs."""
-    document, name = tomllib.loads(lock), _normal(tomllib.loads(project)["project"]["name"])
-    told = [*_matched(packages, document["package"], _uv_files)]
-    graph = Graph(dict(item for item in told if not isinstance(item, str)))
-    (root,) = (
-        item for item in document["package"] if _normal(item["name"]) == name and "registry" not in item["source"]
-    )
-    graph.close(_uv_edges(root, set(), python), lambda entry, extras: _uv_edges(entry, extras, python))
-    return [item for item in told if isinstance(item, str)] + [*graph.judge()]
-
-
-def _uv_edges(entry: Table, extras: set[str], python: Interpreter) -> Iterator[tuple[str, str, set[str]]]:
-    optional = entry.get("optional-dependencies", {})
-    for item in [*entry.get("dependencies", ()), *(item for extra in extras for item in optional.get(extra, ()))]:
-        if _holds(item.get("marker"), python):
-            yield _normal(item["name"]), "*", set(map(_normal, item.get("extra", ())))
-
-
-def _uv_files(item: Table) -> list[tuple[str, str]]:
-    entries = [*item.get("wheels", ()), *([item["sdist"]] if item.get("sdist") else [])]
-    return [(_base_name(entry.get("url", "")), entry["hash"].removeprefix("sha256:")) for entry in entries]
-
-
-def _base_name(url: str) -> str:
-    return PurePosixPath(unquote(urlsplit(url).path)).name
-
-
-def pylock(lock: str, _: str, python: Interpreter, packages: Sequence[LockedPackage]) -> list[str]:
-    """PEP 751: every package whose marker holds and no other, each with one of its files."""
-    listed = [item for item in tomllib.loads(lock)["packages"] if _holds(item.get("marker"), python)]
+def pylock(
+    lock: str, _: str, python: Interpreter, packages: Sequence[LockedPackage], wish: Wish = MAIN_ONLY
+) -> list[str]:
+    """PEP 751: every package whose marker holds and no other, each by its best wheel."""
+    document = tomllib.loads(lock)
+    context: dict[str, str | AbstractSet[str]] = {
+        **python.markers,
+        "extras": frozenset(wish.extras),
+        "dependency_groups": frozenset(document.get("default-groups", ())) | set(wish.groups),
+    }
+    listed = [
+        item
+        for item in document["packages"]
+        if not item.get("marker") or Marker(item["marker"]).evaluate(context, context="lock_file")
+    ]
     wrong = []
-    if sorted(_normal(item["name"]) for item in listed) != sorted(package.name for package in packages):
+    if sorted(normal(item["name"]) for item in listed) != sorted(package.name for package in packages):
         wrong.append("the packages are not those whose markers hold")
     for package in packages:
         offered = [
-            (entry.get("name") or _base_name(entry["url"]), entry["hashes"].get("sha256"))
+            (entry.get("name") or base_name(entry["url"]), entry["hashes"].get("sha256"))
             for item in listed
-            if _normal(item["name"]) == package.name and Version(item["version"]) == Version(package.version)
+            if normal(item["name"]) == package.name and Version(item["version"]) == Version(package.version)
             for entry in [*item.get("wheels", ()), *([item["sdist"]] if item.get("sdist") else [])]
         ]
-        if not package.files or any((file.name, file.sha256) not in offered for file in package.files):
+        best = _best([name for name, _ in offered], python)
+        if [(file.name, file.sha256) for file in package.files] not in [[item] for item in offered if item[0] == best]:
             wrong.append(f"{package.name} {package.version} is not in the lock with these files")
     return wrong
 
 
-def requirements(text: str, entries: Iterable[tuple[str, str, frozenset[str]]]) -> list[str]:
-    """Hashed requirements: every logical line is one requirement (name, specifier) with its hashes; no more."""
+Line = tuple[str, str, frozenset[str], frozenset[str], bool]
+
+
+def requirements(text: str, entries: Iterable[Line], python: Interpreter) -> list[str]:
+    """Hashed requirements: every logical line is one requirement with its hashes, and holds or does not; no more.
+
+    `entries` are name, specifier, hashes, extras, and whether it applies.
+    """
     logical = re.sub(r"\\\r?\n", " ", text)
     lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in logical.splitlines()]
     found = []
@@ -198,5 +171,12 @@ def requirements(text: str, entries: Iterable[tuple[str, str, frozenset[str]]]) 
             continue
         item = Requirement(re.split(r"\s--", line)[0])
         hashes = frozenset(re.findall(r"--hash[= ]sha256:([0-9a-f]+)", line))
-        found.append((_normal(item.name), str(item.specifier), hashes))
-    return [] if sorted(found, key=str) == sorted(entries, key=str) else ["what is asked for is something else"]
+        applies = holds(str(item.marker) if item.marker else None, python)
+        extras = frozenset(map(normal, item.extras))
+        found.append((normal(item.name), str(item.specifier), hashes, extras, applies))
+
+    def order(item: Line) -> list[object]:
+        return [item[0], item[1], sorted(item[2]), sorted(item[3]), item[4]]
+
+    same = sorted(found, key=order) == sorted(entries, key=order)
+    return [] if same else ["what is asked for is something else"]

@@ -30,7 +30,7 @@ class PackageIndex:
     """The indexes to look in, first one first; no main one means the public default. Safe to share by threads.
 
     `named` are indexes that are asked only for packages that name them, by URL or by name; `find_links` are folders and
-    pages beside the main ones. `moved` is told how far downloads are; `variables` are those that a requirements file may
+    pages beside the main ones. `moved` is told how far downloads are; `variables` are those that requirements may
     name in an index.
     """
 

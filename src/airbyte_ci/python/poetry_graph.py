@@ -170,8 +170,8 @@ class _Graph:
             for edge in wanted[name]:
                 if not _admits(entry, edge):
                     raise LockError(
-                        f"{self._where}/poetry.lock: {edge.by or 'the connector'} needs {name} {edge.constraint}"
-                        f"{_from(edge.origin)}, and the lock has {self._locked(name, edge)}",
+                        f"{self._where}/poetry.lock: {edge.by or 'the connector'} needs {name} {edge.constraint:.100}"
+                        f"{_from(edge.origin)}, and the lock has {self._locked(name, edge):.200}",
                         advice="`poetry lock`",
                     )
             for other in self._entries[name]:
@@ -179,8 +179,8 @@ class _Graph:
                     self._refuse_double(name, entry, other)
             if not self._fits_python(entry):
                 raise LockError(
-                    f"{self._where}/poetry.lock: {name} {version} is for Python {entry['python-versions']}, and the "
-                    f"base image has Python {self._interpreter.version}",
+                    f"{self._where}/poetry.lock: {name} {version} is for Python {entry['python-versions']!s:.100}, and "
+                    f"the base image has Python {self._interpreter.version}",
                     advice="choose a base image with an admitted Python, or lock again",
                 )
 
