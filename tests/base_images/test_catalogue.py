@@ -162,13 +162,14 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | Non
 
 
 def test_the_shipped_catalogue_holds_the_published_versions() -> None:
-    """All known versions with their digests, in the public repository, none of them yanked by us."""
+    """All known versions with their digests, in the public repository; the broken one yanked, as it was there."""
     versions = catalogue.shipped().of(REPOSITORY)
     assert {"1.0.0", "1.1.0", "1.2.0", "1.2.1", "1.2.2", "1.2.3", "2.0.0", "3.0.0", "4.0.2", "4.1.0"} <= {
         item.version for item in versions
     }
     assert all(item.address.tag == item.version and item.address.digest for item in versions)
-    assert [item.version for item in versions if not item.verified] == ["4.1.1", "4.0.0", "3.0.2"]
+    assert [item.version for item in versions if not item.verified] == ["4.1.1", "4.1.0", "4.0.0", "3.0.2"]
+    assert [(item.version, item.replaced_by) for item in versions if item.yanked] == [("1.2.1", "1.2.2")]
 
 
 def test_versions_that_are_no_list_are_told() -> None:

@@ -99,9 +99,18 @@ def test_what_is_chosen_has_no_objection_and_nothing_better_was_there(
     assert len(choice.passed_over) == (versions.index(good[0]) if good else len(versions))
 
 
-@pytest.mark.parametrize("wanted", ["^3.9,<3.10", "^3.9,<3.11", "^3.9,<3.12", ">=3.9,<3.14", "^3.13"])
+@pytest.mark.parametrize("wanted", ["^3.9,<3.10", "^3.9,<3.11", "^3.9,<3.12", ">=3.9,<3.14", "^3.11"])
 def test_the_shipped_catalogue_has_a_base_for_real_connectors(wanted: str) -> None:
-    """Every Python that real locks ask for has a base that counts."""
+    """Every Python that real locks ask for has a base that counts, but 3.12 and later."""
     choice = latest(shipped().of(REPOSITORY), tuple(constraints.specifiers(wanted)))
     assert choice.version is not None
     assert not choice.version.is_prerelease
+
+
+def test_what_was_only_sighted_is_not_chosen_of_the_shipped_ones() -> None:
+    """A connector that admits nothing but Python 3.13 is told why there is none; a person may still ask for it."""
+    choice = latest(shipped().of(REPOSITORY), tuple(constraints.specifiers("^3.13")))
+    assert choice.version is None
+    assert ("4.1.0", "its digest was only sighted, never verified") in [
+        (item.version, why) for item, why in choice.passed_over
+    ]
