@@ -98,6 +98,12 @@ def _code() -> list[list[object]]:
 
 
 def _refuse_foreign(declaration: Declaration, platform: Platform) -> None:
+    if platform not in declaration.platforms:
+        declared = ", ".join(map(str, declaration.platforms))
+        raise ImageError(
+            f"building {declaration.address} for {platform}: it is declared for {declared} only",
+            advice=f"add {platform} to `platforms`, or run this on a machine of a declared platform",
+        )
     machine = os.uname().machine
     if platform.architecture != _MACHINES.get(machine, machine):
         raise ImageError(

@@ -1,0 +1,23 @@
+"""Building a base image: where it may be built."""
+
+import os
+from typing import cast
+
+import pytest
+
+from airbyte_ci.base_images import build, declare
+from airbyte_ci.base_images.workbench import Workbench
+from airbyte_ci.errors import ImageError
+from airbyte_ci.oci.image import Platform
+
+
+def test_only_declared_platforms_are_built() -> None:
+    """On another machine nothing is built, so nothing of it is recorded or locked."""
+    here = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    other = "linux/arm64" if here == "amd64" else "linux/amd64"
+    document = {"repository": "acme.example/base", "version": "1.0.0", "changelog": "First", "platforms": [other]}
+    root = {"root": {"image": f"acme.example/root@sha256:{'a' * 64}"}}
+    declared = declare.from_document(document | root, "x")
+    # It is refused before any tool of the build is needed.
+    with pytest.raises(ImageError, match=f"base:1.0.0 for linux/{here}: it is declared for {other} only"):
+        build.build(declared, cast("Workbench", None), Platform("linux", here))
