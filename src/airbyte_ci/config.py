@@ -12,6 +12,7 @@ from typing import Any
 from airbyte_ci.errors import ConfigurationError, UsageError
 
 FILE = ".airbyte-ci.toml"
+PROJECT = "pyproject.toml"
 MONOREPO_CONNECTORS = "airbyte-integrations/connectors"
 CATALOGUE = "base-images.yaml"
 
@@ -86,7 +87,7 @@ def find(start: Path) -> Configuration:
 
 
 def _table(folder: Path) -> tuple[dict[str, Any], Path] | None:
-    own, project = folder / FILE, folder / "pyproject.toml"
+    own, project = folder / FILE, folder / PROJECT
     if own.is_file():
         return _read(own), own
     if project.is_file() and "tool.airbyte-ci" in project.read_text("utf-8", errors="replace"):

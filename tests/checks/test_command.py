@@ -31,11 +31,45 @@ def test_an_error_fails_and_a_warning_does_not(repository: Repository) -> None:
     assert repository.checked(*only)[0] == 1
     assert repository.checked(*only, "--severity=no-dockerfile=warning")[0] == 0
     repository.replace(METADATA, "certified", "community")
+    repository.write(DOCKERFILE, None)
+    repository.merge()
+    repository.write(DOCKERFILE, "FROM x\n")
     assert repository.checked(*only)[0] == 0
     repository.replace(".airbyte-ci.toml", "customisation", '[checks]\nerror = ["no-dockerfile"]\noff = ["tested"]\n#')
+    repository.merge()
     code, found = repository.checked("--offline", "--skip=version-increment")
     assert (code, found["no-dockerfile"]["severity"], "tested" in found) == (1, "error", False)
     assert repository.checked(*only, "--severity=no-dockerfile=warning")[0] == 0
+
+
+def test_a_branch_makes_no_rule_lighter_for_itself(repository: Repository) -> None:
+    """Neither by the support level nor by `[checks]`: the stricter of here and the merge base counts."""
+    repository.replace(".airbyte-ci.toml", "customisation", '[checks]\noff = ["hook-owned"]\n#')
+    repository.merge()
+    repository.write(DOCKERFILE, "FROM x\n")
+    only = ("--offline", "--only=no-dockerfile", "--only=docs-page")
+    asked = ("--name=source-x", "check", *only)
+    for level in ("  supportLevel: community\n", "  supportLevel: archived\n", ""):
+        repository.git("checkout", "-q", "--", METADATA)
+        repository.replace(METADATA, "  supportLevel: certified\n", level)
+        code, out, err = repository.check(*asked)
+        assert (code, err) == (1, "")
+        assert "  ! weighed as certified, which it is at the merge base" in out
+    assert repository.check(*asked, "--diffed-branch=HEAD")[0] == 1
+    repository.git("commit", "-qam", "lighter")
+    assert repository.check(*asked)[0] == 1
+    assert repository.check(*asked, "--diffed-branch=HEAD")[0] == 0
+
+    repository.git("checkout", "-q", "HEAD~", "--", METADATA)
+    repository.replace(".airbyte-ci.toml", '"hook-owned"', '"hook-owned", "no-dockerfile"')
+    code, out, err = repository.check("--name=source-x", "check", "--offline", "--json")
+    assert (code, "no-dockerfile" in out, "hook-owned" in out) == (1, True, False)
+    assert "[checks] is not as it is at the merge base" in err
+    assert repository.check(*asked, "--severity=no-dockerfile=off")[0] == 1, "it was asked for by its id"
+    assert repository.check("--name=source-x", "check", "--offline", "--severity=no-dockerfile=off")[0] == 1
+    repository.merge()
+    code, out, err = repository.check("--name=source-x", "check", "--offline", "--json")
+    assert ("no-dockerfile" in out, err) == (False, "")
 
 
 def test_a_misspelt_support_level_makes_nothing_lighter(repository: Repository) -> None:

@@ -140,6 +140,7 @@ def test_a_customisation_has_the_configured_owners(
 def test_a_hook_is_an_error_whatever_the_support_level(repository: Repository) -> None:
     """Who may run code in builds does not depend on who stands by the connector; other rules do."""
     repository.replace(METADATA, "certified", "community")
+    repository.merge()
     repository.write("CODEOWNERS", "* @acme/all\n")
     repository.write(HOOK, "")
     repository.write(f"{FOLDER}/Dockerfile", "FROM x\n")

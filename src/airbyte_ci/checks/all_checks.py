@@ -117,7 +117,7 @@ def bound(
 def apply(checks: Sequence[Check], connector: Connector, weights: Weights) -> Checked:
     """Every check's verdict about one connector."""
     findings = (Finding(check.rule, weights.of(check.rule, connector), _verdict(check, connector)) for check in checks)
-    return Checked(connector.name, connector.relative, tuple(findings))
+    return Checked(connector.name, connector.relative, tuple(findings), weights.notes(connector))
 
 
 def _verdict(check: Check, connector: Connector) -> Verdict:

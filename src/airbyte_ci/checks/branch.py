@@ -9,7 +9,6 @@ import yaml
 
 from airbyte_ci.connectors import git, history
 from airbyte_ci.connectors.connector import METADATA, Connector
-from airbyte_ci.errors import UsageError
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -36,11 +35,8 @@ def since(root: Path, modified: Callable[[], Mapping[str, tuple[str, ...]]], bra
     `modified` gives, by the folder of each modified connector, the paths below `root` that make it so. Raises
     UsageError for a branch that was named and is not there, ConnectorError when git fails.
     """
-    try:
-        commit = history.fork_point(root, branch)
-    except UsageError:
-        if branch:
-            raise
+    commit = history.compared_with(root, branch)
+    if commit is None:
         return None
     by_folder = modified()
     # Of a connector's modified files only its documentation page is Markdown, and that is not in its image.
@@ -48,12 +44,13 @@ def since(root: Path, modified: Callable[[], Mapping[str, tuple[str, ...]]], bra
         folder: tuple(_inside(path, by_folder) for path in paths if not path.endswith(".md"))
         for folder, paths in by_folder.items()
     }
-    texts = git.committed(root, commit, [_metadata(folder) for folder in changed])
-    before = {folder: _data(texts.get(_metadata(folder))) for folder in changed}
+    texts = git.committed(root, commit, [metadata_path(folder) for folder in changed])
+    before = {folder: data_in(texts.get(metadata_path(folder))) for folder in changed}
     return Branch(changed, {folder: data for folder, data in before.items() if data is not None})
 
 
-def _metadata(folder: str) -> str:
+def metadata_path(folder: str) -> str:
+    """The path of a connector's metadata below the root."""
     return METADATA if folder == "." else f"{folder}/{METADATA}"
 
 
@@ -66,7 +63,8 @@ def _inside(path: str, folders: Container[str]) -> str:
     return path
 
 
-def _data(raw: bytes | None) -> dict[str, Any] | None:
+def data_in(raw: bytes | None) -> dict[str, Any] | None:
+    """The `data` of a metadata file; None where there is none."""
     try:
         document = yaml.load(raw or b"", _Loader)
     except (yaml.YAMLError, ValueError, RecursionError):

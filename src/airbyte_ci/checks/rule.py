@@ -96,11 +96,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """All findings about one connector, in the order of the rules."""
+    """All findings about one connector, in the order of the rules; `notes` are what else to know of them."""
 
     name: str
     folder: str
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def status(self) -> Status:

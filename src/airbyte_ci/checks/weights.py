@@ -1,6 +1,6 @@
 """How much a failed rule weighs: by the connector's support level, unless the configuration or the caller says else."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -14,19 +14,42 @@ _LIGHTER = ("community", "archived", None)
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What was said of rules, by id. Nothing said: an error for certified connectors, a warning for the others."""
+    """What was said of rules, by id. Nothing said: an error for certified connectors, a warning for the others.
 
-    said: Mapping[str, Weight] = field(default_factory=dict)
+    `asked` is the command line's, which comes last; `configured` the `[checks]` table's: of this branch and, where it
+    is compared with one, of the merge base. `before` are support levels there, by folder. Of two the stricter counts.
+    """
+
+    asked: Mapping[str, Weight] = field(default_factory=dict)
+    configured: Sequence[Mapping[str, Weight]] = ({},)
+    before: Mapping[str, str | None] = field(default_factory=dict)
 
     def of(self, rule: Rule, connector: Connector) -> Severity:
-        weight = self.said.get(rule.id)
-        if weight in ("error", "warning"):
-            return weight
-        # A level that is misspelt must not make a certified connector's errors lighter.
-        return rule.severity or ("warning" if connector.support_level in _LIGHTER else "error")
+        asked = self.asked.get(rule.id)
+        if asked in ("error", "warning"):
+            return asked
+        light = is_lighter(connector.support_level) and is_lighter(self.before.get(connector.relative))
+        usual = rule.severity or ("warning" if light else "error")
+        said = [table.get(rule.id) for table in self.configured]
+        found = {usual if weight is None else weight for weight in said if weight != "off"} or {usual}
+        return "error" if "error" in found else "warning"
 
     def is_off(self, rule: Rule) -> bool:
-        return self.said.get(rule.id) == "off"
+        if asked := self.asked.get(rule.id):
+            return asked == "off"
+        return all(table.get(rule.id) == "off" for table in self.configured)
+
+    def notes(self, connector: Connector) -> tuple[str, ...]:
+        """That a branch makes its support level lighter, which does not count before it is merged."""
+        level, before = connector.support_level, self.before.get(connector.relative)
+        if not is_lighter(level) or is_lighter(before):
+            return ()
+        return (f"weighed as {before}, which it is at the merge base; here its supportLevel is {level or 'missing'}",)
+
+
+def is_lighter(level: str | None) -> bool:
+    """Whether failures are warnings. A level that is misspelt must not make a certified connector's errors lighter."""
+    return level in _LIGHTER
 
 
 def configured(table: Mapping[str, Iterable[str]], known: Collection[str]) -> dict[str, Weight]:
@@ -44,6 +67,12 @@ def configured(table: Mapping[str, Iterable[str]], known: Collection[str]) -> di
                 raise ConfigurationError(f"the configuration's checks name {item!r} twice")
             said[item] = weight  # type: ignore[assignment]  # one of Weight's, seen above
     return said
+
+
+def known_of(table: Mapping[str, Iterable[str]], known: Collection[str]) -> dict[str, Weight]:
+    """As `configured`, of a table that was written for another version of this program: what is unknown is left."""
+    kept = ((weight, [item for item in ids if item in known]) for weight, ids in table.items())
+    return {item: weight for weight, ids in kept if weight in get_args(Weight) for item in ids}  # type: ignore[misc]
 
 
 def asked(texts: Iterable[str], known: Collection[str]) -> dict[str, Weight]:

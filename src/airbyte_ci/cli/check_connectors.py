@@ -14,7 +14,7 @@ from packaging.specifiers import SpecifierSet
 
 from airbyte_ci import config
 from airbyte_ci.base_images import catalogue
-from airbyte_ci.checks import all_checks, base_image_exists, branch, codeowners, unreadable, weights
+from airbyte_ci.checks import all_checks, base_image_exists, branch, codeowners, merge_base, unreadable, weights
 from airbyte_ci.checks.base_image_exists import Exists
 from airbyte_ci.checks.hook_owned import Ownership
 from airbyte_ci.checks.mending import Mending
@@ -73,7 +73,7 @@ def check_connectors(
     """
     weights.require_known([*only, *skip], all_checks.IDS)
     fleet = _fleet(settings, asked)
-    weighed = _weights(fleet, severity)
+    weighed = _weights(fleet, asked, severity)
     prefix = _prefix(fleet.configuration.root)
     mending = Mending(fleet.configuration.root, Path.cwd(), pull_request)
     with _checks(fleet, asked, mending, prefix, offline=offline or settings.offline) as every:
@@ -88,16 +88,28 @@ def check_connectors(
 @contextmanager
 def checking(fleet: Fleet, asked: Asked, *, offline: bool) -> Iterator[Callable[[Connector], Checked]]:
     """Applies every check that is not off to a connector, as long as what they ask is open."""
-    weighed = _weights(fleet, ())
+    weighed = _weights(fleet, asked, ())
     root = fleet.configuration.root
     with _checks(fleet, asked, Mending(root, Path.cwd()), _prefix(root), offline=offline) as every:
         checks = [check for check in every if _is_wanted(check, (), (), weighed)]
         yield lambda connector: all_checks.apply(checks, connector, weighed)
 
 
-def _weights(fleet: Fleet, severity: Sequence[str]) -> Weights:
-    configured = weights.configured(fleet.configuration.checks, all_checks.IDS)
-    return Weights({**configured, **weights.asked(severity, all_checks.IDS)})
+def _weights(fleet: Fleet, asked: Asked, severity: Sequence[str]) -> Weights:
+    """Where a branch is compared with another, it makes nothing lighter than it is there: that is told."""
+    on_command_line = weights.asked(severity, all_checks.IDS)
+    tables = [weights.configured(fleet.configuration.checks, all_checks.IDS)]
+    root = fleet.configuration.root
+    commit = history.compared_with(root, asked.selection.diffed_branch)
+    if commit is None:
+        return Weights(on_command_line, tables)
+    before = weights.known_of(merge_base.table(root, commit), all_checks.IDS)
+    if before != tables[0]:
+        fleets.warn("[checks] is not as it is at the merge base: of what they say of a check the stricter counts")
+    levels = merge_base.support_levels(
+        root, commit, fleet.connectors, lambda connector: weights.is_lighter(connector.support_level)
+    )
+    return Weights(on_command_line, [*tables, before], levels)
 
 
 def _fleet(settings: Settings, asked: Asked) -> Fleet:

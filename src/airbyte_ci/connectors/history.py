@@ -27,14 +27,19 @@ def fork_point(root: Path, branch: str | None) -> str:
     raise UsageError(f"comparing with {name}: there is no such branch or commit here", advice=_ADVICE)
 
 
-def fork_point_if_known(root: Path, branch: str | None) -> str | None:
-    """As `fork_point`; where no branch is named and none is known, the last commit; None without git."""
+def compared_with(root: Path, branch: str | None) -> str | None:
+    """As `fork_point`; None where no branch is named and none is known."""
     try:
         return fork_point(root, branch)
     except UsageError:
         if branch:
             raise
-        return _commit(root, "HEAD")
+        return None
+
+
+def fork_point_if_known(root: Path, branch: str | None) -> str | None:
+    """As `fork_point`; where no branch is named and none is known, the last commit; None without git."""
+    return compared_with(root, branch) or _commit(root, "HEAD")
 
 
 def target_branch(root: Path, branch: str | None) -> str:

@@ -44,6 +44,7 @@ def to_json(item: Checked) -> dict[str, Any]:
         "status": item.status,
         "points": {str(point): _worst([f for f in item.findings if f.rule.point == point]) for point in points},
         "checks": [_finding(finding) for finding in item.findings],
+        **({"notes": list(item.notes)} if item.notes else {}),
     }
 
 
@@ -62,6 +63,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 def _connector(item: Checked, width: int, *, alone: bool) -> Iterator[str]:
     yield f"{_mark(_worst(item.findings))} {item.name:<{width}}{''.join(_points(item))}"
+    yield from (f"  {_mark('warning')} {note}" for note in item.notes)
     told = _failures(item)
     told += [finding for finding in item.findings if alone and (finding.is_unverified or _is_known(finding))]
     column = max((len(finding.rule.id) for finding in told), default=0)
