@@ -86,7 +86,7 @@ def test_the_demo_s_base_has_the_shape_of_the_published_ones(base: Base, run: Co
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"version": None, "repository": "UPPER"}, ["UPPER"]),
+        ({"repository": "UPPER"}, ["UPPER"]),
         ({"root": {"image": "REGISTRY/airbyte/python-connector-base:1.0.0"}}, ["no digest", "1.0.0@sha256:"]),
         ({"python": "3.13"}, ["declares Python 3.13", "3.11."]),
         ({"stepz": []}, ["unknown key 'stepz'"]),
