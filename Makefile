@@ -11,7 +11,7 @@ CLI := $(BIN)/airbyte-ci
 DEMO_TOOLS := mmdebstrap runc slirp4netns iproute2:ip git
 TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm
 
-.PHONY: help install demo base test unit lint chaos fuzz bench reference lock clean tools-demo tools-test
+.PHONY: help install demo base test unit lint chaos fuzz oracle bench reference lock clean tools-demo tools-test
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,15 @@ chaos: install ## kill processes that write and collect at 1,000 random moments
 fuzz: install ## 10,000 mutated locks (real ones, where they lie beside the project) and 10,000 mutated files to edit
 	@$(BIN)/python -m tests.fuzz.locks 10000
 	@$(BIN)/python -m tests.fuzz.edits 10000
+
+LOCKS := $(wildcard ../shared/fleet/locks-2024-06.tar.xz)
+
+oracle: install tools-demo ## every lock planned, built and asked, against poetry, uv and the images: real ones beside the project
+	@rm -rf .scratch/oracle && mkdir -p .scratch/oracle
+	@$(if $(LOCKS),tar -xf $(LOCKS) -C .scratch/oracle,cp -r examples/fleet/airbyte-integrations .scratch/oracle)
+	@$(BIN)/python -m tests.oracles.plans .scratch/oracle
+	@$(BIN)/python -m tests.oracles.images .scratch/oracle
+	@$(BIN)/python -m tests.oracles.folders .scratch/oracle
 
 bench: install tools-test ## ratios, side by side with the peer, in one run
 	@$(BIN)/python bench/run.py

@@ -8,7 +8,7 @@ import posixpath
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from airbyte_ci.python import wheel
 from airbyte_ci.python.interpreter import PROBE, Interpreter
 
 # What installers say of themselves; pip's own words for launchers differ from installer's, and mean the same.
-_OWN = frozenset({"INSTALLER", "REQUESTED", "RECORD"})
+_OWN = frozenset({"INSTALLER", "REQUESTED", "RECORD", "uv_cache.json"})
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,22 @@ def by_pip(path: Path, folder: Path) -> Installed:
     found = ["--no-index", "--find-links", str(path.parent), "--no-deps", "--no-compile", f"{name}=={version}"]
     subprocess.run([*pip, "install", *found], check=True, env={"PIP_CONFIG_FILE": "/dev/null", "PATH": "/usr/bin:/bin"})
     return _without(_look(folder), before)
+
+
+def running() -> Interpreter:
+    """The Python that runs this, as it describes itself."""
+    said = subprocess.run([sys.executable, "-I", "-c", PROBE], capture_output=True, text=True, check=True)
+    return Interpreter.parse(said.stdout)
+
+
+def by_uv(paths: Sequence[Path], folder: Path) -> Installed:
+    """uv's installation of some wheels of one folder into another that it makes; as of an index: no direct_url.json."""
+    pins = ["==".join(map(str, parse_wheel_filename(path.name)[:2])) for path in paths]
+    uv = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--no-config", "--no-cache"]
+    found = ["--no-deps", "--no-index", f"--find-links={paths[0].parent}", "--link-mode=copy"]
+    subprocess.run([*uv, *found, f"--python={sys.executable}", f"--target={folder}", *pins], check=True)
+    (folder / ".lock").unlink(missing_ok=True)
+    return _look(folder)
 
 
 def by_installer(path: Path, python: Interpreter, folder: Path) -> Installed:
@@ -115,7 +131,7 @@ def _records(place: str, one: bytes, two: bytes, launchers: bool) -> Iterator[st
     for row in sorted(mine ^ theirs):
         if "/__pycache__/" in row[0]:
             continue
-        if row[0].rpartition("/")[2] not in _OWN and (launchers or not row[0].startswith("../../../bin/")):
+        if row[0].rpartition("/")[2] not in _OWN and (launchers or not row[0].startswith(("../../../bin/", "bin/"))):
             yield f"{place}: {','.join(row)} is only {'ours' if row in mine else 'theirs'}"
 
 
