@@ -244,6 +244,12 @@ def test_packages_are_installed_by_root_on_a_root_with_another_user(fleet: Path,
     again = airbyte_ci("base-images", "build", lock, "--json", cwd=fleet, home=home)
     assert again.code == 0, again.err
     assert again.json["address"] == made.json["address"]
+    # What was installed is named where the layer is gone.
+    (command,) = json.loads((fleet / lock).read_text())["platforms"]["linux/amd64"]["commands"]
+    assert [item.split()[0] for item in command["packages"]] == ["netbase"]
+    gone = airbyte_ci("base-images", "build", lock, cwd=fleet, home=tmp_path / "empty")
+    assert gone.code == 1
+    assert f"gave ({command['packages'][0]})" in gone.err
 
 
 def test_a_release_never_takes_another_root_than_the_declared_one(fleet: Path, home: Path, tmp_path: Path) -> None:

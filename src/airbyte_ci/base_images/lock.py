@@ -12,13 +12,14 @@ from typing import Any
 from airbyte_ci.base_images import declare
 from airbyte_ci.base_images.debian_inputs import DebianInputs
 from airbyte_ci.base_images.declare import Declaration
-from airbyte_ci.errors import ConfigurationError
+from airbyte_ci.errors import ConfigurationError, ImageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import MANIFEST, Descriptor, Index, Platform
 from airbyte_ci.oci.layer import Layer
 
 SCHEMA = 1
 SUFFIX = ".lock.json"
+_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +41,31 @@ class LockedWheel:
 
 @dataclass(frozen=True, slots=True)
 class LockedCommand:
-    """What a command gave; with a `network`, that is an input. No layer when it changed nothing."""
+    """What a command gave; with a `network`, that is an input. No layer when it changed nothing.
+
+    `packages` are the Debian packages that it added or changed, by name and version: what the layer stands for.
+    """
 
     arguments: tuple[str, ...]
     layer: Layer | None
     network: bool = False
+    packages: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"what {' '.join(self.arguments)[:60]!r} gave"
+        more = f" and {len(self.packages) - _SHOWN} more" if len(self.packages) > _SHOWN else ""
+        packages = f" ({', '.join(self.packages[:_SHOWN])}{more})" if self.packages else ""
+        return f"what {' '.join(self.arguments)[:60]!r} gave{packages}"
 
     def to_json(self) -> dict[str, Any]:
         layer = self.layer.to_json() if self.layer else None
-        return {"arguments": list(self.arguments), "layer": layer} | ({"network": True} if self.network else {})
+        document = {"arguments": list(self.arguments), "layer": layer} | ({"network": True} if self.network else {})
+        return document | ({"packages": list(self.packages)} if self.packages else {})
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "LockedCommand":
         layer = Layer.from_json(document["layer"]) if document["layer"] else None
-        return cls(tuple(document["arguments"]), layer, bool(document.get("network")))
+        packages = tuple(map(str, document.get("packages") or ()))
+        return cls(tuple(document["arguments"]), layer, bool(document.get("network")), packages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,5 +167,8 @@ def read(path: Path) -> VersionLock | None:
             raise ConfigurationError(f"reading the lock {path}: its schema {document['schema']!r} is not known")
         platforms = {Platform.parse(key): PlatformLock.from_json(item) for key, item in document["platforms"].items()}
         return VersionLock(declare.from_document(document["declaration"], str(path)), platforms)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise ConfigurationError(f"reading the lock {path}: it is damaged ({error!r})") from error
+    except (LookupError, TypeError, ValueError, AttributeError, ImageError) as error:
+        key = f": {error.args[0]!r} is missing" if isinstance(error, KeyError) else ""
+        raise ConfigurationError(
+            f"reading the lock {path}: it is damaged{key}", advice="restore it from git"
+        ) from error

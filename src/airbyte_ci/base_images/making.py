@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from packaging.utils import canonicalize_name
 
-from airbyte_ci.base_images import root
+from airbyte_ci.base_images import dpkg, root
 from airbyte_ci.base_images.declare import PYTHON_LABEL, Declaration
 from airbyte_ci.base_images.lock import LockedCommand, LockedWheel, PlatformLock
 from airbyte_ci.base_images.root import Root
 from airbyte_ci.base_images.workbench import Workbench
 from airbyte_ci.container.api import AddLayer, Exec, Operation, SetLabel, WriteFile
-from airbyte_ci.container.evaluate import Evaluator, State, add_layer
+from airbyte_ci.container.evaluate import Evaluator, add_layer
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Image
 from airbyte_ci.python import environment, inventory, layers, pinned
@@ -40,7 +40,7 @@ def made(
         operations += installing
     operations += _labels(declaration)
     image = evaluator.image(operations, {})
-    commands = locked.commands if locked else _commands(operations, evaluator.state(operations))
+    commands = locked.commands if locked else _commands(evaluator, operations)
     return image, PlatformLock(
         image.digest, len(image.manifest.raw), found.image.digest, found.debian, wheels, commands, python
     )
@@ -82,12 +82,22 @@ def _packages(
     return layers.together(bench.store, environment.prepare(choices, workshop), base), wheels
 
 
-def _commands(operations: Sequence[Operation], state: State) -> tuple[LockedCommand, ...]:
-    making = [item for item in operations if isinstance(item, Exec | WriteFile | AddLayer)]
-    steps = zip(making, state.steps, strict=True)
-    return tuple(
-        LockedCommand(item.arguments, step.layer, step.impure) for item, step in steps if isinstance(item, Exec)
-    )
+def _commands(evaluator: Evaluator, operations: Sequence[Operation]) -> tuple[LockedCommand, ...]:
+    making = [at for at, item in enumerate(operations) if isinstance(item, Exec | WriteFile | AddLayer)]
+    found = []
+    for at, step in zip(making, evaluator.state(operations).steps, strict=True):
+        if isinstance(command := operations[at], Exec):
+            # Only what was fetched is an input, and it is known by more than its layer where it can be.
+            before, after = (operations[:at], operations[: at + 1]) if step.impure and step.layer else ((), ())
+            packages = _installed(evaluator, after) - _installed(evaluator, before) if after else ()
+            found.append(LockedCommand(command.arguments, step.layer, step.impure, tuple(sorted(packages))))
+    return tuple(found)
+
+
+def _installed(evaluator: Evaluator, operations: Sequence[Operation]) -> set[str]:
+    """The Debian packages after these operations, by name and version."""
+    text = evaluator.tree(evaluator.state(operations)).read(dpkg.STATUS) or b""
+    return {f"{item.name} {item.version}" for item in dpkg.packages(text.decode("utf-8", "replace"))}
 
 
 def _replayed(operations: Sequence[Operation], locked: PlatformLock) -> tuple[Operation, ...]:
