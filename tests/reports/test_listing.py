@@ -122,7 +122,9 @@ def test_the_catalogue_as_a_table() -> None:
     users = {(REPOSITORY, "4.0.0"): ["source-x"]}
     lines = base_images.table(KNOWN.versions, users, date(2024, 1, 1), 2).splitlines()
     assert lines[0].split() == ["VERSION", "PYTHON", "USER", "STATE", "USED", "BY", "ADDRESS"]
-    told = {line.split()[0]: line for line in lines[1:-1]}
+    told = {line.split()[0]: line for line in lines[1:-1] if not line.startswith("·")}
+    # What has no column is told below: why a version was withdrawn.
+    assert [line.split()[1:3] for line in lines if line.startswith("·")] == [["2.1.0", "yanked:"]]
     assert lines[-1] == "7 versions · 1 connector on them · 2 on images that it does not know"
     assert list(told) == ["5.0.0-rc.1", "4.0.0", "3.0.0", "2.2.0", "2.1.0", "2.0.0", "1.0.0"]
     assert "pre-release" in told["5.0.0-rc.1"]
