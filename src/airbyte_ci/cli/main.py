@@ -22,6 +22,9 @@ _GROUPS: Mapping[str, tuple[str, str, str]] = {
     "store": ("airbyte_ci.cli.store", "store", "See, check and shrink what is kept."),
 }
 
+# As shells say it of what SIGINT ended.
+_INTERRUPTED = 130
+
 
 @click.group(cls=LazyGroup, lazy=_GROUPS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="airbyte-ci", message="%(prog)s, version %(version)s")
@@ -50,9 +53,11 @@ def main() -> None:
     gc.set_threshold(50_000)
     code = run(sys.argv[1:])
     ending = sys.modules.get("airbyte_ci.cli.ending")
-    if ending and ending.is_waited_for():
-        # A thread that hangs in the kernel, or on a network, must not hold up the end that the person asked for.
+    if code == _INTERRUPTED or (ending and ending.is_waited_for()):
+        # A thread that hangs in the kernel, or on a network, must not hold up the end that the person asked for; and
+        # Python itself would end by the signal where the interruption went through an `exec` (as dataclasses have it).
         sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 
@@ -72,7 +77,7 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted; nothing half-done is left, and the next run goes on")
-        return 130
+        return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has enough of it (`| head`); Python must not complain when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
