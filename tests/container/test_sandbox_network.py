@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,27 +39,29 @@ class Server:
             connection.close()
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+@contextmanager
+def serving(address: str) -> Iterator[Server]:
+    """A server on a free port of an address; of all of this machine's where it is empty."""
+    with socket.create_server((address, 0)) as listening:
         made = Server(listening)
         thread = threading.Thread(target=made.serve, daemon=True)
         thread.start()
         yield made
         listening.shutdown(socket.SHUT_RDWR)
         thread.join()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving("127.0.0.1") as made:
+        yield made
 
 
 @pytest.fixture
 def exposed() -> Iterator[Server]:
     """The same on all of this machine's addresses."""
-    with socket.create_server(("", 0)) as listening:
-        made = Server(listening)
-        thread = threading.Thread(target=made.serve, daemon=True)
-        thread.start()
+    with serving("") as made:
         yield made
-        listening.shutdown(socket.SHUT_RDWR)
-        thread.join()
 
 
 def bash(store: Store, tree: Tree, line: str, network: Network) -> Finished:

@@ -62,6 +62,12 @@ def same(text: str) -> str:
     return text.strip()
 
 
+def without_versions(text: str) -> str:
+    """The same without versions of Debian packages, and how many files and bytes they have."""
+    text = re.sub(r"^(  package +\+ \S+) .*$", r"\1", same(text), flags=re.MULTILINE)
+    return re.sub(r"\d+ (that belong|in files)", r"# \1", text)
+
+
 def rewritten(page: str, outputs: list[str]) -> str:
     """The page with these outputs, in the order of its commands."""
     remaining = iter(outputs)

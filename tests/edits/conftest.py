@@ -3,6 +3,7 @@
 import tarfile
 
 import pytest
+
 from tests.connectors import fleets
 
 
