@@ -1,7 +1,8 @@
 """Who approved a pull request, asked of a GitHub on loopback by its published description."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,12 +10,14 @@ import pytest
 from airbyte_ci.checks.reviews import Reviews
 from airbyte_ci.connectors.github import GitHubRepository
 from airbyte_ci.errors import AirbyteCiError
+from tests.checks.repository import Repository
 from tests.github import double
 from tests.github.description import ENTERPRISE, PUBLIC, Description
 from tests.github.double import Answer, Double, Request
 
 HOOK = "connectors/source-x/build_customization.py"
 TEAM = "@acme/connector-ops"
+HEAD, OLD = "a" * 40, "b" * 40
 
 
 @dataclass
@@ -25,6 +28,10 @@ class PullRequest:
     files: Sequence[tuple[str, str]] = ((HOOK, ""),)
     members: dict[str, str] = field(default_factory=dict)
     is_visible: bool = True
+    # The last commit; by reviewer the commit they saw (the last where none is said); what comparisons give.
+    head: str = HEAD
+    seen: dict[str, str | None] = field(default_factory=dict)
+    compared: Mapping[str, Sequence[tuple[str, str, str]]] = field(default_factory=dict)
 
     def answer(self, request: Request, known: Description) -> Answer | None:
         match request.name:
@@ -32,6 +39,14 @@ class PullRequest:
                 return (200, [*self._files(known)]) if request.token == "secret" else (404, _not_found())
             case "GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews":
                 return 200, [*self._reviews(known)]
+            case "GET /repos/{owner}/{repo}/pulls/{pull_number}":
+                example = known.example("pull-request")
+                # GitHub's example lacks what its schema asks for.
+                teams = [{**team, "type": "organization"} for team in example["requested_teams"]]
+                return 200, {**example, "requested_teams": teams, "head": {**example["head"], "sha": self.head}}
+            case "GET /repos/{owner}/{repo}/compare/{basehead}":
+                files = self.compared.get(request.variables["basehead"])
+                return None if files is None else (200, self._comparison(known, files))
             case "GET /orgs/{org}/teams/{team_slug}":
                 return (200, _team(known)) if self.is_visible else None
             case "GET /orgs/{org}/teams/{team_slug}/memberships/{username}":
@@ -44,7 +59,16 @@ class PullRequest:
         (example,) = known.example("pull-request-review-items")
         for number, (person, state) in enumerate(self.reviews):
             user = {**example["user"], "login": person} if person else None
-            yield {**example, "id": number, "user": user, "state": state}
+            commit = self.seen.get(person or "", self.head)
+            yield {**example, "id": number, "user": user, "state": state, "commit_id": commit}
+
+    def _comparison(self, known: Description, files: Sequence[tuple[str, str, str]]) -> Any:
+        example = known.example("commit-comparison")
+        file = example["files"][0]
+        return {
+            **example,
+            "files": [{**file, "filename": name, "status": status, "sha": sha} for name, status, sha in files],
+        }
 
     def _files(self, known: Description) -> Iterator[Any]:
         (example,) = known.example("diff-entry-items")
@@ -66,8 +90,8 @@ def _not_found() -> dict[str, str]:
     return {"message": "Not Found"}
 
 
-def asked(running: Double, token: str = "secret") -> Reviews:
-    return Reviews(GitHubRepository(running.api, "acme/connectors", token), 4711)
+def asked(running: Double, token: str = "secret", root: Path = Path("/")) -> Reviews:
+    return Reviews(GitHubRepository(running.api, "acme/connectors", token), 4711, root)
 
 
 MEMBERS = {"ann": "active", "Bob": "active", "eve": "pending"}
@@ -100,7 +124,7 @@ def test_the_last_word_of_each_owner_counts(
     """An owner approved when the latest review of theirs that decides something approves."""
     pull_request = PullRequest(reviews, members=MEMBERS)
     with double.running(github, pull_request.answer) as running:
-        assert asked(running).approved_by(owners) is approved
+        assert (asked(running).approval(HOOK, owners) == "approved") is approved
 
 
 def test_nothing_is_asked_twice() -> None:
@@ -109,8 +133,12 @@ def test_nothing_is_asked_twice() -> None:
     with double.running(PUBLIC, pull_request.answer) as running:
         reviews = asked(running)
         for _ in range(3):
-            assert reviews.changes(HOOK) and reviews.approved_by([TEAM]) and not reviews.changes("README.md")
-        assert len(running.requests) == 3  # files, reviews, the first member
+            assert (
+                reviews.changes(HOOK)
+                and reviews.approval(HOOK, [TEAM]) == "approved"
+                and not reviews.changes("README.md")
+            )
+        assert len(running.requests) == 4  # files, reviews, the first member, the last commit
 
 
 def test_a_file_that_was_renamed_is_changed_under_both_names() -> None:
@@ -133,7 +161,7 @@ def test_what_the_token_may_not_see_is_not_taken_for_a_no() -> None:
     hidden = PullRequest([("ann", "APPROVED")], members=MEMBERS, is_visible=False)
     with double.running(PUBLIC, hidden.answer) as running:
         with pytest.raises(AirbyteCiError, match=r"pull request 4711 of acme/connectors.*404.*GITHUB_TOKEN"):
-            asked(running).approved_by([TEAM])
+            asked(running).approval(HOOK, [TEAM])
         running.problems.clear()
     with double.running(ENTERPRISE, PullRequest().answer) as running:
         with pytest.raises(AirbyteCiError, match="GITHUB_TOKEN"):
@@ -147,3 +175,59 @@ def test_a_github_that_does_not_answer_is_told() -> None:
         reviews = asked(running)
     with pytest.raises(AirbyteCiError, match="asking GitHub about pull request 4711"):
         reviews.changes(HOOK)
+
+
+@pytest.mark.parametrize(
+    ("since", "before", "approval"),
+    [
+        ([], [], "approved"),
+        ([("README.md", "modified", "c" * 40)], [], "approved"),
+        ([(HOOK, "modified", "c" * 40)], [], "stale"),
+        ([(HOOK, "removed", "c" * 40)], [], "stale"),
+        # The branch was written anew: both changed it since what they have in common.
+        ([(HOOK, "modified", "c" * 40)], [(HOOK, "modified", "c" * 40)], "approved"),
+        ([(HOOK, "modified", "c" * 40)], [(HOOK, "modified", "d" * 40)], "stale"),
+        ([], [(HOOK, "added", "c" * 40)], "stale"),
+    ],
+)
+def test_an_approval_is_of_what_was_seen(
+    since: list[tuple[str, str, str]], before: list[tuple[str, str, str]], approval: str
+) -> None:
+    """It counts as long as the file is the same in the last commit; a later approval of anybody's counts beside it."""
+    compared = {f"{OLD}...{HEAD}": since, f"{HEAD}...{OLD}": before}
+    pull_request = PullRequest([("ann", "APPROVED")], members=MEMBERS, seen={"ann": OLD}, compared=compared)
+    with double.running(PUBLIC, pull_request.answer) as running:
+        assert asked(running).approval(HOOK, [TEAM]) == approval
+        pull_request.reviews = [("ann", "APPROVED"), ("Bob", "APPROVED")]
+        assert asked(running).approval(HOOK, [TEAM]) == "approved"
+
+
+def test_what_was_approved_may_be_unknown() -> None:
+    """A commit that is gone, or one with too many changes to list, is neither an approval nor a refusal."""
+    many = [(f"file-{number}", "modified", "c" * 40) for number in range(300)]
+    unknown: list[tuple[str | None, dict[str, Any]]] = [
+        (OLD, {}),
+        (OLD, {f"{OLD}...{HEAD}": many, f"{HEAD}...{OLD}": []}),
+        (None, {}),
+    ]
+    for seen, compared in unknown:
+        pull_request = PullRequest([("ann", "APPROVED")], members=MEMBERS, seen={"ann": seen}, compared=compared)
+        with double.running(PUBLIC, pull_request.answer) as running:
+            with pytest.raises(AirbyteCiError, match="asking GitHub about pull request 4711"):
+                asked(running).approval(HOOK, [TEAM])
+            running.problems.clear()
+
+
+def test_a_clone_with_both_commits_is_asked_before_github(repository: Repository) -> None:
+    """What git knows needs no comparison by GitHub, from wherever in the repository it is asked."""
+    commits = []
+    for path, text in ((HOOK, "1"), ("README.md", "2"), (HOOK, "3")):
+        repository.write(path, text)
+        repository.git("add", "-A")
+        repository.git("commit", "-qm", "next")
+        commits.append(repository.git("rev-parse", "HEAD").strip())
+    root = repository.root / "connectors"
+    for head, approval in ((commits[1], "approved"), (commits[2], "stale")):
+        pull_request = PullRequest([("ann", "APPROVED")], members=MEMBERS, head=head, seen={"ann": commits[0]})
+        with double.running(PUBLIC, pull_request.answer) as running:
+            assert asked(running, root=root).approval(HOOK, [TEAM]) == approval

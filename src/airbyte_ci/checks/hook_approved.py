@@ -40,11 +40,13 @@ def check(
             return inapplicable(f"pull request {pull_request} does not change it")
         for place in changed:
             owners = known.approvers(place)
-            if owners and not asking.approved_by(owners):
-                told = " or ".join(owners)
-                return failed(
-                    f"{place.path.rpartition('/')[2]} is not approved by {told}", _ask(pull_request, owners), place
-                )
+            approval = asking.approval(known.prefix + place.path, owners) if owners else "approved"
+            if approval != "approved":
+                name, told = place.path.rpartition("/")[2], " or ".join(owners)
+                reason = f"{name} is not approved by {told}"
+                if approval == "stale":
+                    reason = f"{name} was changed after {told} approved it"
+                return failed(reason, _ask(pull_request, owners), place)
     except AirbyteCiError as error:
         return unverified(error.message, error.advice or "")
     # What nobody owns nobody can approve; that it has no owner is the other rule's to tell.

@@ -1,24 +1,33 @@
-"""What GitHub knows of a pull request: which files it changes, and who approved it."""
+"""What GitHub knows of a pull request: which files it changes, who approved it, and whether what they saw is there."""
 
 import functools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
+from airbyte_ci.connectors import git
 from airbyte_ci.connectors.github import TOKENS, GitHubRepository
 from airbyte_ci.errors import AirbyteCiError
 
 # GitHub lists no more files than these, so what is not among them may be changed all the same:
 # https://docs.github.com/rest/pulls/pulls#list-pull-requests-files
 _FILES_LISTED = 3000
+# A comparison of two commits lists no more: https://docs.github.com/rest/commits/commits#compare-two-commits
+_FILES_COMPARED = 300
 # A comment leaves an earlier approval or objection as it is.
 _DECIDING = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")
+# Stale: the file was changed after it was approved.
+Approval = Literal["approved", "stale", "none"]
 
 
 class Reviews:
-    """Of one pull request. Everything is asked once, and only when it is needed."""
+    """Of one pull request. Everything is asked once, and only when it is needed.
 
-    def __init__(self, repository: GitHubRepository, pull_request: int) -> None:
+    `root` is in a clone of its repository, which is asked before GitHub what commits changed.
+    """
+
+    def __init__(self, repository: GitHubRepository, pull_request: int, root: Path) -> None:
         import github  # slow to import, and only pull requests with customisations need it
 
         auth = github.Auth.Token(repository.token) if repository.token else None
@@ -27,9 +36,13 @@ class Reviews:
         self._github = github.Github(
             base_url=repository.api, auth=auth, per_page=100, retry=retry, lazy=True, seconds_between_requests=0
         )
-        self._pull = self._github.get_repo(repository.name).get_pull(pull_request)
+        self._root = root
+        self._repository = self._github.get_repo(repository.name)
+        self._pull = self._repository.get_pull(pull_request)
         self._files = functools.cache(self._changed_files)
-        self._approvers = functools.cache(lambda: frozenset(self._latest_approvals()))
+        self._approvers = functools.cache(self._latest_approvals)
+        self._head = functools.cache(lambda: str(self._pull.head.sha))
+        self._compared = functools.cache(self._compare)
         self._is_member = functools.cache(self._asked_for_member)
 
     def close(self) -> None:
@@ -41,10 +54,49 @@ class Reviews:
             files = self._files()
             return path in files or len(files) >= _FILES_LISTED
 
-    def approved_by(self, owners: Iterable[str]) -> bool:
-        """Whether anybody whose last word is an approval is one of the owners: `@person` or in `@org/team`."""
+    def approval(self, path: str, owners: Iterable[str]) -> Approval:
+        """Whether the file as it is has the approval, as a last word, of an owner: `@person` or in `@org/team`.
+
+        Raises AirbyteCiError where that cannot be found out, as for a commit that is nowhere any more.
+        """
         with self._told():
-            return any(self._is_owner(person, owner) for owner in owners for person in sorted(self._approvers()))
+            result: Approval = "none"
+            unknown: AirbyteCiError | None = None
+            for commit in self._approvals_of(owners):
+                try:
+                    if not self._is_changed_since(commit, path):
+                        return "approved"
+                    result = "stale"
+                except AirbyteCiError as error:
+                    unknown = error
+            if unknown:
+                raise unknown
+            return result
+
+    def _approvals_of(self, owners: Iterable[str]) -> Iterator[str]:
+        """The commits that owners approved; who is one is asked as long as another approval is looked for."""
+        found = sorted(self._approvers().items())
+        return (commit for owner in owners for person, commit in found if self._is_owner(person, owner))
+
+    def _is_changed_since(self, commit: str, path: str) -> bool:
+        if commit == self._head():
+            return False
+        if commit and (known := git.differs(self._root, path, commit, self._head())) is not None:
+            return known
+        if not commit:
+            raise AirbyteCiError(f"{self._doing}: it does not say which commit was approved")
+        with self._told():
+            there, here = self._compared(self._head(), commit), self._compared(commit, self._head())
+        if path not in here.keys() | there.keys() and max(len(here), len(there)) >= _FILES_COMPARED:
+            raise AirbyteCiError(f"{self._doing}: too much changed since {commit:.12} to see whether {path} did")
+        return here.get(path) != there.get(path)
+
+    def _compare(self, base: str, head: str) -> dict[str, str]:
+        """What `head` made of files since what it has in common with `base`: equal texts are equal files."""
+        files = self._repository.compare(base, head).files
+        return {file.filename: "" if file.status == "removed" else file.sha for file in files} | {
+            file.previous_filename: "" for file in files if file.status == "renamed"
+        }
 
     def _is_owner(self, person: str, owner: str) -> bool:
         if team := team_of(owner):
@@ -55,14 +107,14 @@ class Reviews:
         files = list(self._pull.get_files())
         return frozenset(path for file in files for path in (file.filename, file.previous_filename) if path)
 
-    def _latest_approvals(self) -> Iterator[str]:
-        """The people whose latest deciding review approves; GitHub lists reviews in the order of time."""
-        latest: dict[str, str] = {}
+    def _latest_approvals(self) -> dict[str, str]:
+        """The people whose latest deciding review approves, and the commit that they saw; listed in order of time."""
+        latest: dict[str, tuple[str, str]] = {}
         for review in self._pull.get_reviews():
             # The account of a reviewer may be gone.
             if review.user is not None and review.state in _DECIDING:
-                latest[review.user.login] = review.state
-        return (person for person, state in latest.items() if state == "APPROVED")
+                latest[review.user.login] = review.state, review.commit_id or ""
+        return {person: commit for person, (state, commit) in latest.items() if state == "APPROVED"}
 
     def _asked_for_member(self, team: tuple[str, str], person: str) -> bool:
         import github

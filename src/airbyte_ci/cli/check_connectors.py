@@ -222,7 +222,7 @@ def _reviews(root: Path, pull_request: int | None, opened: ExitStack, *, offline
     repository = github.repository(root, workbench.environment())
     if repository is None:
         return "which repository on GitHub this is, is not known: set GITHUB_REPOSITORY"
-    reviews = Reviews(repository, pull_request)
+    reviews = Reviews(repository, pull_request, root)
     opened.callback(reviews.close)
     return reviews
 

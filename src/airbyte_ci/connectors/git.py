@@ -36,6 +36,17 @@ def ask(
         return None
 
 
+def differs(root: Path, path: str, one: str, other: str) -> bool | None:
+    """Whether a file (from the repository's top) differs between two commits; None where they are not both here."""
+    if any(
+        (answer := ask(root, "cat-file", "-e", f"{commit}^{{commit}}")) is None or answer.returncode
+        for commit in (one, other)
+    ):
+        return None
+    answer = ask(root, "diff", "--quiet", "--no-ext-diff", one, other, "--", f":(top,literal){path}")
+    return {0: False, 1: True}.get(answer.returncode) if answer else None
+
+
 def uncommitted(root: Path, path: Path) -> str | None:
     """How a file differs from the last commit (`modified`, `untracked`), or None when it is safe in git.
 
