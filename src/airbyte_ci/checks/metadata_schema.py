@@ -4,9 +4,12 @@ import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from importlib import resources
 from typing import Any
+
+import yaml
 
 from airbyte_ci.checks import places
 from airbyte_ci.checks.mending import Mending
@@ -22,29 +25,33 @@ RULE = Rule(
     why="A key that is misspelt is a key that nobody reads; supportlevel would make every failure a warning.",
     severity="error",
 )
-# Reading a fleet keeps `data` only; whether this one key stands beside it can be seen without parsing again.
-_VERSIONED = re.compile(r"^[{'\"\s]*metadataSpecVersion['\"]?\s*:\s*['\"]?\d+\.\d+\b", re.MULTILINE)
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SCHEMA = "metadata.schema.json"
 _SHOWN = 3
 
 
 def check(connector: Connector, texts: Texts, mending: Mending) -> Verdict:
     place = places.file(connector, METADATA)
-    if not _VERSIONED.search(texts.text(connector.folder / METADATA) or ""):
-        return failed(
-            "metadataSpecVersion is missing",
-            f"echo 'metadataSpecVersion: \"1.0\"' >> {mending.path(place.path)}",
-            place,
-        )
     try:
-        errors = sorted(_validator().iter_errors(_plain(connector.data)), key=lambda error: list(map(str, error.path)))
+        beside, twice = _beside(texts.text(connector.folder / METADATA) or "")
+        document = {**_plain(beside), "data": _plain(connector.data)}
+        errors = sorted(_validator().iter_errors(document), key=lambda error: list(map(str, error.path)))
     except RecursionError:
         return failed("data is nested too deeply", mending.edit(place), place)
+    except (yaml.YAMLError, ValueError) as error:
+        return failed(f"it cannot be read: {str(error).partition(chr(10))[0]}", mending.edit(place), place)
+    if "metadataSpecVersion" not in document:
+        command = f"echo 'metadataSpecVersion: \"1.0\"' >> {mending.path(place.path)}"
+        return failed("metadataSpecVersion is missing", command, place)
+    if twice:
+        place = replace(place, line=twice[0][1])
+        names = ", ".join(dict.fromkeys(name for name, _ in twice))
+        return failed(f"{names}: there twice, and only the last one counts", mending.edit(place), place)
     if not errors:
         return OK
     told = [_told(error) for error in errors[:_SHOWN]]
     more = f" (and {len(errors) - _SHOWN} more)" if len(errors) > _SHOWN else ""
-    place = places.in_metadata(connector, "data", *map(str, errors[0].absolute_path), *_unexpected(errors[0]))
+    place = places.in_metadata(connector, *map(str, errors[0].absolute_path), *_unexpected(errors[0]))
     return failed("; ".join(told) + more, mending.edit(place), place)
 
 
@@ -57,11 +64,44 @@ def schema() -> dict[str, Any]:
 
 @functools.cache
 def _validator() -> Any:
-    """Of `data`, which is what reading a fleet keeps of each file."""
     from jsonschema import Draft7Validator  # slow to import
 
-    document = schema()
-    return Draft7Validator({**document["properties"]["data"], "definitions": document["definitions"]})
+    return Draft7Validator(schema())
+
+
+def _beside(text: str) -> tuple[dict[Any, Any], list[tuple[str, int]]]:
+    """What stands beside `data`, which reading a fleet keeps by itself, and the keys that are there twice.
+
+    Of those the line of the later one, too. Raises YAMLError.
+    """
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        if not isinstance(root, yaml.MappingNode):
+            return {}, []
+        twice = [*_twice(root, set())]
+        root.value = [(key, value) for key, value in root.value if key.value != "data"]
+        return loader.construct_document(root), twice
+    finally:
+        loader.dispose()
+
+
+def _twice(node: Any, seen: set[int]) -> Iterator[tuple[str, int]]:
+    # What an alias stands for is looked at once.
+    if isinstance(node, yaml.ScalarNode) or id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _twice(item, seen)
+        return
+    names = set()
+    for key, value in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            if (key.tag, key.value) in names:
+                yield key.value, key.start_mark.line + 1
+            names.add((key.tag, key.value))
+        yield from _twice(value, seen)
 
 
 def _plain(value: Any) -> Any:
@@ -80,7 +120,7 @@ def _plain_key(key: Any) -> str:
 def _told(error: Any) -> str:
     """The place and what is wrong there, in the schema's own words where it has some."""
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
-    return f"data{place}: {_reason(error)}"
+    return f"{place[1:]}: {_reason(error)}" if place else _reason(error)
 
 
 def _reason(error: Any) -> str:
@@ -110,5 +150,5 @@ def _unexpected(error: Any) -> list[str]:
     """The keys that no object may have here; none where that is not what is wrong."""
     if error.validator != "additionalProperties":
         return []
-    known = error.schema.get("properties", {})
-    return [key for key in error.instance if key not in known and not key.startswith("x-")]
+    known, patterns = (error.schema.get(name, {}) for name in ("properties", "patternProperties"))
+    return [key for key in error.instance if key not in known and not any(re.search(item, key) for item in patterns)]
