@@ -172,7 +172,7 @@ def test_no_metadata_is_a_bug_of_ours(repository: Repository, data: str) -> None
 
 
 def test_a_digest_is_asked_of_its_registry(repository: Repository, tmp_path: Path) -> None:
-    """There: ok. Another digest: failed. Offline: unverified, and never a failure."""
+    """There: ok, with a note where the tag moved on. Another digest: failed. Offline: unverified, never a failure."""
     store = Store(tmp_path / "images")
     image = random_image(store, seed=1, layers=1)
     only = ("--only=base-image-exists",)
@@ -183,10 +183,19 @@ def test_a_digest_is_asked_of_its_registry(repository: Repository, tmp_path: Pat
         repository.replace(METADATA, USED, pushed)
         assert repository.checked(*only)[1]["base-image-exists"]["status"] == "ok"
         assert repository.checked(*only, "--offline")[1]["base-image-exists"]["status"] == "unverified"
+        moved = random_image(store, seed=2, layers=1)
+        with quick_client() as client:
+            client.push(store, moved.digest, Reference.parse(f"{host}/base:1.0.0"))
+        code, found = repository.checked(*only)
+        assert (code, found["base-image-exists"]["status"]) == (0, "ok")
+        assert f"the tag 1.0.0 is another image by now ({moved.digest.short})" in found["base-image-exists"]["reason"]
+        repository.replace(METADATA, "1.0.0@", "0.9.0@")
+        assert "has no tag 0.9.0 any more" in repository.checked(*only)[1]["base-image-exists"]["reason"]
+        repository.replace(METADATA, "0.9.0@", "1.0.0@")
         other = f"{host}/base:1.0.0@sha256:{1:064x}"
         repository.replace(METADATA, pushed, other)
-        found = repository.checked(*only)[1]["base-image-exists"]
-        assert (found["status"], f"{host} has no base@sha256:0000" in found["reason"]) == ("failed", True)
+        missing = repository.checked(*only)[1]["base-image-exists"]
+        assert (missing["status"], f"{host} has no base@sha256:0000" in missing["reason"]) == ("failed", True)
 
 
 @pytest.mark.slow

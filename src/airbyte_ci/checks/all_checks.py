@@ -91,7 +91,7 @@ def bound(
     runs: dict[Rule, Callable[[Connector], Verdict]] = {
         no_dockerfile.RULE: lambda item: no_dockerfile.check(item, mending),
         base_image_used.RULE: lambda item: base_image_used.check(item, mending),
-        base_image_address.RULE: lambda item: base_image_address.check(item, mending),
+        base_image_address.RULE: lambda item: base_image_address.check(item, catalogue, mending),
         base_image_allowed.RULE: lambda item: base_image_allowed.check(item, allowed),
         base_image_exists.RULE: lambda item: base_image_exists.check(item, exists, mending),
         base_image_yanked.RULE: lambda item: base_image_yanked.check(item, catalogue, mending),

@@ -1,5 +1,6 @@
-"""The base image's address is well formed and holds a digest."""
+"""The base image's address is well formed and holds a digest, which is of the version that its tag says."""
 
+from airbyte_ci.base_images.catalogue import Catalogue
 from airbyte_ci.checks import places
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.rule import OK, Place, Rule, Verdict, failed, inapplicable
@@ -18,7 +19,7 @@ NO_BASE = inapplicable("no base image")
 NO_ADDRESS = inapplicable("its address is not well formed")
 
 
-def check(connector: Connector, mending: Mending) -> Verdict:
+def check(connector: Connector, catalogue: Catalogue, mending: Mending) -> Verdict:
     if not connector.base_image:
         return NO_BASE
     try:
@@ -31,6 +32,14 @@ def check(connector: Connector, mending: Mending) -> Verdict:
         return failed(
             f"{connector.base_image} has no tag, so nobody sees its version",
             mending.upgrade(connector),
+            place(connector),
+        )
+    # A digest decides what is pulled, and people read the tag.
+    known = [item.version for item in catalogue.all_of(reference)]
+    if known and reference.tag not in known:
+        return failed(
+            f"its tag says {reference.tag}, and its digest is that of {' and '.join(known)}",
+            mending.upgrade(connector, known[0]),
             place(connector),
         )
     return OK

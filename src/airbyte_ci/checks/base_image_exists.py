@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from dataclasses import replace
 
 from airbyte_ci.checks import base_image_address
 from airbyte_ci.checks.mending import Mending
-from airbyte_ci.checks.rule import OK, Rule, Verdict, failed, unverified
+from airbyte_ci.checks.rule import Rule, Verdict, failed, unverified
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound
+from airbyte_ci.oci.image import Descriptor
 from airbyte_ci.oci.reference import Reference
 
 RULE = Rule(
@@ -18,7 +20,7 @@ RULE = Rule(
     why="A digest that nobody can pull fails every build, and a mistyped one looks like any other.",
 )
 
-Exists = Callable[[Reference], object]
+Exists = Callable[[Reference], Descriptor]
 
 
 def check(connector: Connector, exists: Exists | None, mending: Mending) -> Verdict:
@@ -40,13 +42,32 @@ def check(connector: Connector, exists: Exists | None, mending: Mending) -> Verd
         )
     except AirbyteCiError as error:
         return unverified(error.message, error.advice or "")
-    return OK
+    return Verdict("ok", _moved(reference, exists))
 
 
-def together(
-    connectors: Iterable[Connector], resolve: Callable[[Reference], object], executor: Executor
-) -> Callable[[Reference], object]:
-    """Asks about all their base images at once, each address once; what comes answers as `Exists` does."""
-    references = {base_image_address.reference_of(connector) for connector in connectors}
-    asked = {item: executor.submit(resolve, item) for item in references if isinstance(item, Reference) and item.digest}
+def _moved(reference: Reference, exists: Exists) -> str:
+    """That the tag is another image by now. It may be: what is pulled is the digest, so nothing fails for it."""
+    if reference.tag is None:
+        return ""
+    try:
+        found = exists(_by_tag(reference)).digest
+    except BlobNotFound:
+        return f"the digest is there; {reference.registry} has no tag {reference.tag} any more"
+    except AirbyteCiError:
+        return ""
+    if found == reference.digest:
+        return ""
+    return f"the digest is there; the tag {reference.tag} is another image by now ({found.short})"
+
+
+def _by_tag(reference: Reference) -> Reference:
+    return replace(reference, digest=None)
+
+
+def together(connectors: Iterable[Connector], resolve: Exists, executor: Executor) -> Exists:
+    """Asks about all their base images at once, each address once, and their tags; what comes answers as `Exists`."""
+    found = {base_image_address.reference_of(connector) for connector in connectors}
+    pinned = [item for item in found if isinstance(item, Reference) and item.digest]
+    references = dict.fromkeys([*pinned, *(_by_tag(item) for item in pinned if item.tag)])
+    asked = {item: executor.submit(resolve, item) for item in references}
     return lambda reference: asked[reference].result()

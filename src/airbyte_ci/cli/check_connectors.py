@@ -30,7 +30,6 @@ from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import git, github, history
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
-from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.reports import checks as report
 
@@ -191,7 +190,7 @@ def _registries(configuration: Configuration, fleet: Fleet, opened: ExitStack) -
     """Asks registries about all base images of the fleet at once, when the first of them is asked for."""
 
     @functools.cache
-    def answers() -> Callable[[Reference], object]:
+    def answers() -> Exists:
         from airbyte_ci.oci.registry.client import client_of_user  # slow to import
 
         options = RegistryOptions(insecure=frozenset(configuration.insecure_registries), mirrors=configuration.mirrors)
