@@ -99,7 +99,7 @@ def bound(
         base_image_latest.RULE: lambda item: base_image_latest.check(
             item, catalogue, admitted, today, configuration.platform_version, mending
         ),
-        version_semver.RULE: lambda item: version_semver.check(item, mending),
+        version_semver.RULE: lambda item: version_semver.check(item, branch, mending),
         version_increment.RULE: lambda item: version_increment.check(item, branch(), mending),
         version_in_pyproject.RULE: lambda item: version_in_pyproject.check(item, texts, mending),
         docs_page.RULE: lambda item: docs_page.check(item, page),

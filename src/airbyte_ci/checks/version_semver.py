@@ -1,12 +1,14 @@
 """The connector's version is a semantic version."""
 
 import re
+from collections.abc import Callable
 
 from airbyte_ci.checks import places
+from airbyte_ci.checks.branch import Branch
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.rule import OK, Rule, Verdict, failed
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.edits.versions import is_semver
+from airbyte_ci.edits.versions import bump, compare, is_semver
 
 RULE = Rule(
     id="version-semver",
@@ -19,15 +21,27 @@ RULE = Rule(
 _NUMBERS = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?")
 
 
-def check(connector: Connector, mending: Mending) -> Verdict:
+def check(connector: Connector, branch: Callable[[], Branch | None], mending: Mending) -> Verdict:
+    """`branch` is what is known of the merge base; asked only where something must be mended."""
     if is_semver(connector.version):
         return OK
     told = f"dockerImageTag {connector.version!r} is not a semantic version"
     return failed(
         told if connector.version else "dockerImageTag is missing",
-        mending.bump(connector, f"version:{_completed(connector.version)}"),
+        mending.bump(connector, f"version:{_above(_before(connector, branch), _completed(connector.version))}"),
         places.in_metadata(connector, "data", "dockerImageTag"),
     )
+
+
+def _before(connector: Connector, branch: Callable[[], Branch | None]) -> str:
+    known = branch()
+    data = known.metadata_before(connector) if known else None
+    return str((data or {}).get("dockerImageTag") or "")
+
+
+def _above(before: str, meant: str) -> str:
+    """The version that was meant; where the merge base has it, or a higher one, the next one there."""
+    return bump(before, "patch") if is_semver(before) and compare(meant, before) <= 0 else meant
 
 
 def _completed(version: str) -> str:
