@@ -239,10 +239,15 @@ def test_what_a_connector_answers_is_judged(tiny: Tiny, store: Store, tmp_path: 
         (("--skip-step=build",), "build cannot be left out"),
         (("--config=pyproject.toml",), "it is not a JSON object"),
         (("--catalog=catalog.json",), "it asks for no stream"),
+        (("--state=main.py",), "it is no state (not JSON"),
+        (("--state=state.json",), "it is no state (neither an object"),
+        (("--architecture=linux/foo",), "--architecture linux/foo: no image is for that"),
+        (("--architecture=amd64",), "'amd64' is not a platform"),
     ],
 )
 def test_wrong_use_is_told(tiny: Tiny, arguments: tuple[str, ...], told: str) -> None:
     """Exit code 2, before anything is built."""
     (tiny.connector() / "catalog.json").write_text('{"streams": []}')
+    (tiny.connector() / "state.json").write_text("[1]")
     done = tiny.run("connectors", "test", *arguments, cwd=tiny.connector())
     assert (done.code, told in done.err) == (2, True), done.out + done.err

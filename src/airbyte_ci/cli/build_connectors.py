@@ -18,7 +18,7 @@ from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli import recording, workbench
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
-from airbyte_ci.cli.platforms import parse_platform
+from airbyte_ci.cli.platforms import parse_platforms
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
@@ -87,7 +87,7 @@ def build_connectors(
 ) -> int:
     """Build images on the connectors' base images, verify them by running `spec`, and keep them in the store."""
     native = workbench.local_platform()
-    wanted = tuple(dict.fromkeys(parse_platform(text) for text in platforms)) or (native,)
+    wanted = parse_platforms(platforms)
     order = Order(
         wanted,
         native,

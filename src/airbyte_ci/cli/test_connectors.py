@@ -16,7 +16,7 @@ from airbyte_ci.cli import ending, recording, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
-from airbyte_ci.cli.platforms import parse_platform
+from airbyte_ci.cli.platforms import parse_platforms
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.run_connector import mount
 from airbyte_ci.cli.settings import Settings
@@ -26,7 +26,7 @@ from airbyte_ci.errors import UsageError
 from airbyte_ci.outcomes import Status
 from airbyte_ci.reports import trials as report
 from airbyte_ci.trials import secrets, steps, trial
-from airbyte_ci.trials.protocol import problem_of_catalog
+from airbyte_ci.trials.protocol import problem_of_catalog, problem_of_state
 from airbyte_ci.trials.steps import Ended, TrialResult
 from airbyte_ci.trials.trial import Request
 
@@ -93,7 +93,7 @@ def test_connectors(
     configuration = secrets.configuration_in(config) if config else None
     native = workbench.local_platform()
     order = Order(
-        tuple(dict.fromkeys(parse_platform(text) for text in platforms)) or (native,),
+        parse_platforms(platforms),
         native,
         base_image,
         "dev",
@@ -111,7 +111,7 @@ def test_connectors(
         fail_fast,
         network,
         _catalog(catalog),
-        state.read_bytes() if state else None,
+        _state(state),
         tuple(mount(text) for text in mounts),
         timeout,
         is_ending=ending.is_ending,
@@ -138,6 +138,15 @@ def _catalog(path: Path | None) -> bytes | None:
         return None
     text = path.read_bytes()
     if wrong := problem_of_catalog(text):
+        raise UsageError(f"reading {path}: {wrong}")
+    return text
+
+
+def _state(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    text = path.read_bytes()
+    if wrong := problem_of_state(text):
         raise UsageError(f"reading {path}: {wrong}")
     return text
 

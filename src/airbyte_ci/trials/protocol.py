@@ -135,6 +135,18 @@ def problem_of_catalog(text: bytes) -> str:
     return "" if names and all(isinstance(name, str) for name in names) else "it asks for no stream"
 
 
+def problem_of_state(text: bytes) -> str:
+    """Why a file is no state; empty where it is one: the messages' states in a list, or an older connector's object."""
+    try:
+        state = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return f"it is no state (not JSON: {error})"
+    items = state if isinstance(state, list) else [state]
+    return (
+        "" if all(isinstance(item, dict) for item in items) else "it is no state (neither an object nor a list of them)"
+    )
+
+
 def _call(
     place: Place,
     step: StepId,
