@@ -110,6 +110,7 @@ def test_secrets_stay_where_they_are_needed(
     folder = catalogued / "airbyte-integrations/connectors/source-exchange-rates-archive"
     (folder / "secrets").mkdir()
     (folder / "secrets/config.json").write_text(json.dumps({"folder": "/nowhere", "password": PASSWORD, "long": LONG}))
+    (folder / "secrets/big.bin").write_bytes(bytes((4 << 20) + 1))
     (folder / "integration_tests").mkdir(exist_ok=True)
     (folder / "integration_tests/test_leaks.py").write_text(_LEAKS)
     (folder / "unit_tests/test_alone.py").write_text(_ALONE)
@@ -126,6 +127,7 @@ def test_secrets_stay_where_they_are_needed(
     assert found["integration"]["tests"] == {"passed": 0, "failed": 2, "skipped": 0}
     assert found["check"]["status"] == "failed"
     assert "printed *** ***" in "\n".join(found["integration"]["output"])
+    assert found["integration"]["output"][0] == "larger than 4 MiB, so left out: secrets/big.bin"
     for text in (done.out, done.err, junit.read_text()):
         assert PASSWORD not in text and TOKEN not in text and "battery" not in text
         assert not [at for at in range(len(LONG) - 7) if LONG[at : at + 8] in text]

@@ -46,6 +46,18 @@ def test_what_is_missing_is_told_by_name(connector: Connector) -> None:
     assert found.missing == "no configuration: neither --config nor secrets/config.json nor $CONFIG nor $TOKEN"
 
 
+def test_a_file_that_is_too_large_is_told(connector: Connector) -> None:
+    """It is in no step, and named; where it is the configuration, that is why there is none."""
+    (connector.folder / "secrets").mkdir()
+    for name, size in (("config.json", (4 << 20) + 1), ("big.bin", 5 << 20), ("small.bin", 4 << 20)):
+        with (connector.folder / "secrets" / name).open("wb") as file:
+            file.truncate(size)
+    found = secrets.load(connector, None, {}, {})
+    assert (set(found.files), found.left_out) == ({"small.bin"}, ("big.bin", "config.json"))
+    assert found.missing.endswith("(larger than 4 MiB, so left out: secrets/config.json)")
+    assert secrets.too_large(found.left_out).endswith("secrets/big.bin, secrets/config.json")
+
+
 def test_a_broken_configuration_is_refused_without_its_content(connector: Connector, tmp_path: Path) -> None:
     """An error message must not show what it is about."""
     for text in ('{"password": "hunter2x"', '["hunter2x"]'):

@@ -15,7 +15,8 @@ SHORTEST = 4
 # Programs abbreviate long values: of these no run of so many characters may stay.
 LONG = 20
 RUN = 8
-# Each run is kept in memory, so of what goes beyond so many characters only the whole and each line is looked for.
+# Each run is kept in memory, so of what goes beyond so many characters only the whole and each line is looked for, and
+# of one text that does by itself no other spelling than its own.
 _MOST_ABBREVIATED = 1 << 16
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
@@ -32,7 +33,8 @@ class Redaction:
         runs: set[str] = set()
         left = _MOST_ABBREVIATED
         for part in dict.fromkeys(part for value in values for part in _parts(value)):
-            plain, in_base64 = {*_spelled(part)}, {*_in_base64(part)}
+            is_huge = len(part) > _MOST_ABBREVIATED
+            plain, in_base64 = ({part}, set()) if is_huge else ({*_spelled(part)}, {*_in_base64(part)})
             encoded |= in_base64
             for spelling in plain | in_base64:
                 if len(spelling) < RUN:

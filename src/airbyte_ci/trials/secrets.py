@@ -4,7 +4,7 @@ Knows where they come from and how to take them out of any text; not what they a
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -29,7 +29,8 @@ class Secrets:
     """A connector's secrets. `configuration` is JSON or None; `missing` says where one was looked for.
 
     `problem` is why it cannot be used. `files` are those of its `secrets/` folder by their posix path in it;
-    `variables` are for the integration tests.
+    `variables` are for the integration tests. `left_out` names files that are too large to be hidden in what is shown,
+    so no test sees them.
     """
 
     configuration: bytes | None = field(repr=False)
@@ -37,6 +38,7 @@ class Secrets:
     problem: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    left_out: tuple[str, ...] = ()
     _redaction: Redaction = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -65,7 +67,7 @@ def load(
 
     `table` names variables by patterns of connectors' names. Raises UsageError for a file that cannot be read.
     """
-    files = _folder(connector.folder / FOLDER)
+    files, left_out = _folder(connector.folder / FOLDER)
     names = sorted({name for pattern, names in table.items() if fnmatchcase(connector.name, pattern) for name in names})
     variables = {name: environment[name] for name in names if environment.get(name)}
     configuration: bytes | None = None
@@ -80,14 +82,23 @@ def load(
         configuration = next((value.encode() for value in variables.values() if _is_object(value)), None)
     looked = [f"{FOLDER}/{CONFIGURATION}", *(f"${name}" for name in names)]
     missing = "" if configuration else f"no configuration: neither --config nor {' nor '.join(looked)}"
-    return Secrets(configuration, missing, problem, files, variables)
+    if missing and CONFIGURATION in left_out:
+        missing += f" ({too_large([CONFIGURATION])})"
+    return Secrets(configuration, missing, problem, files, variables, left_out)
 
 
-def _folder(folder: Path) -> dict[str, bytes]:
+def too_large(names: Iterable[str]) -> str:
+    """What to tell of files of the folder that are left out."""
+    return f"larger than {_LARGEST >> 20} MiB, so left out: {', '.join(f'{FOLDER}/{name}' for name in names)}"
+
+
+def _folder(folder: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The files, and the names of those that are too large."""
     if not folder.is_dir():
-        return {}
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size <= _LARGEST)
-    return {path.relative_to(folder).as_posix(): _read(path) for path in found}
+        return {}, ()
+    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    large = tuple(name for name, path in found.items() if path.stat().st_size > _LARGEST)
+    return {name: _read(path) for name, path in found.items() if name not in large}, large
 
 
 def _read(path: Path) -> bytes:

@@ -17,6 +17,7 @@ from airbyte_ci.container.sandbox import Mount, Network
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.trials import development, protocol, suites
+from airbyte_ci.trials import secrets as secrecy
 from airbyte_ci.trials.development import Development
 from airbyte_ci.trials.place import Place
 from airbyte_ci.trials.secrets import Secrets
@@ -152,9 +153,11 @@ class _Trial:
         return self._suite("unit", "none")
 
     def _integration(self) -> Ended:
-        return suites.missing_secrets(self.connector, self.request.secrets) or self._suite(
-            "integration", self.request.network
-        )
+        secrets = self.request.secrets
+        ended = suites.missing_secrets(self.connector, secrets) or self._suite("integration", self.request.network)
+        if not secrets.left_out:
+            return ended
+        return replace(ended, details=(secrecy.too_large(secrets.left_out), *ended.details))
 
     def _spec(self) -> Ended:
         return protocol.spec(self._place(), self.request.secrets)
