@@ -189,6 +189,7 @@ def test_one_index_for_all_platforms_is_published_once(place: Place, tmp_path: P
     [
         ({"released": None}, "was built and not released"),
         ({"yanked": "it leaks"}, "was yanked: it leaks"),
+        ({"supported_until": date(2026, 11, 23)}, "its support ended on 2026-11-23 already"),
         ({"address": Reference.parse(f"acme.example/base:1.0.0@sha256:{'b' * 64}")}, "its lock is for"),
     ],
 )

@@ -211,6 +211,14 @@ def test_a_base_that_needs_a_later_platform_is_passed_over(fleet: Path) -> None:
     assert planned(fleet, known_bases=needing).base_image == address("1.2.0")
 
 
+def test_an_expired_base_is_noted_where_it_is_asked_for(fleet: Path) -> None:
+    """It may be asked for, and who does is told that nobody supports it any more."""
+    ended = (replace(item, supported_until=date(2024, 6, 3)) for item in KNOWN.versions if item.version == "1.1.0")
+    on(fleet, address("1.2.0"))
+    change = planned(fleet, "1.1.0", known_bases=KNOWN.replacing(*ended))
+    assert "1.1.0 is not supported since 2024-06-03" in change.notes
+
+
 def test_a_connector_with_a_dockerfile_is_to_be_migrated(fleet: Path) -> None:
     """What has no base image yet is sent to the other command."""
     with pytest.raises(NotApplicable) as caught:

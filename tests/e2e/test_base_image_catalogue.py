@@ -106,3 +106,26 @@ def test_another_python_in_the_replacement_is_noted(known: Path, run: Command) -
     assert catalogue.read(known / "base-images.yaml").named("base:1.1.0").replaced_by == "2.0.0"
     assert run("base-images", "yank", "base:1.1.0", "--undo").code == 0
     assert catalogue.read(known / "base-images.yaml").named("base:1.1.0").yanked == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("check", "base-images/missing.yaml"), 1, "reading the base image declaration base-images/missing.yaml"),
+        (
+            ("diff", "base-images/missing.yaml", "1.0.0"),
+            1,
+            "reading the base image declaration base-images/missing.yaml",
+        ),
+        (("diff", "1.0.0", "1.1.0", "--platform", "windoze"), 2, "--platform: 'windoze' is not a platform"),
+        (("refresh", "UPPER/x"), 2, "'UPPER/x' is no repository"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(
+    known: Path, run: Command, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    """A file that is not there, a platform and a repository that are none: one line, with the word that is wrong."""
+    ended = run("base-images", *arguments, cwd=known)
+    assert ended.code in (code, 2), ended.err
+    assert said in ended.err
+    assert ended.err.count("\n") == 1

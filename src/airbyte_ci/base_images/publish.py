@@ -34,7 +34,7 @@ def publish(
 ) -> Published:
     """Raises ImageError when it may not be published, or the tag is taken; RegistryError."""
     doing = f"publishing {entry.address.with_tag(entry.version)}"
-    _refuse(catalogue, entry, lock, doing)
+    _refuse(catalogue, entry, lock, today, doing)
     store.put(lock.index.raw)
     already = _is_there(entry, registries, doing)
     if not already:
@@ -75,8 +75,13 @@ def _inputs(lock: VersionLock, platform: Platform, store: Store, registries: Reg
     registries.push(digest, target, (target.tag or "",))
 
 
-def _refuse(catalogue: Catalogue, entry: BaseImageVersion, lock: VersionLock, doing: str) -> None:
+def _refuse(catalogue: Catalogue, entry: BaseImageVersion, lock: VersionLock, today: datetime.date, doing: str) -> None:
     standing.refuse(catalogue, str(entry.address), doing)
+    if entry.is_expired(today) and entry.published is None:
+        raise ImageError(
+            f"{doing}: its support ended on {entry.supported_until} already",
+            advice="release a version that is supported",
+        )
     if entry.released is None:
         raise ImageError(f"{doing}: it was built and not released", advice="airbyte-ci base-images release FILE")
     if lock.index.digest != entry.address.digest:

@@ -28,11 +28,16 @@ class Release:
     checks: tuple[CheckResult, ...]
 
 
-def refuse_unfit(declaration: Declaration, catalogue: Catalogue) -> None:
-    """Raises ImageError for a version that is released already, one without a changelog entry, or on a yanked root."""
+def refuse_unfit(declaration: Declaration, catalogue: Catalogue, today: datetime.date) -> None:
+    """Raises ImageError for a version that is released or expired, without a changelog entry, or on a yanked root."""
     doing = f"releasing {declaration.address}"
     if declaration.image_root:
         standing.refuse(catalogue, str(declaration.image_root), doing)
+    if declaration.supported_until and declaration.supported_until < today:
+        raise ImageError(
+            f"{doing}: its support ended on {declaration.supported_until} already",
+            advice="correct `supported-until` in the declaration",
+        )
     if not declaration.changelog.strip():
         raise ImageError(
             f"{doing}: its changelog entry is empty", advice="say in `changelog` what is new for connectors"

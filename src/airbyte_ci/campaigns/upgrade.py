@@ -164,6 +164,8 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = [f"{item.version} {reason}" for item, reason in choice.passed_over]
     notes += base_choice.remarks(base)
+    if base.is_expired(offered.today):
+        notes.append(f"{base.version} is not supported since {base.supported_until}")
     if current and current.yanked:
         notes.append(f"{current.version} is yanked: {current.yanked}")
     if current and _minor(current.python) != _minor(base.python):

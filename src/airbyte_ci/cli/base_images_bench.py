@@ -134,7 +134,7 @@ def image_of(bench: Bench, text: str, platform: Platform) -> tuple[str, Referenc
     Built or pulled where the store lacks it. Returns what to call it and its address, too.
     """
     path = Path(text)
-    if path.suffix in (".yaml", ".yml") and path.is_file():
+    if path.suffix in (".yaml", ".yml"):
         made = build.build(declare.read(path), bench.work, platform)
         return f"{made.version.address.name} {made.version.version}", made.version.address, made.image
     reference = _meant(bench, text)

@@ -64,7 +64,7 @@ class _Subject:
 def _subject(bench: Bench, text: str | None) -> _Subject:
     platform = workbench.local_platform()
     path = Path(text) if text else None
-    if path is None or (path.suffix in (".yaml", ".yml") and path.is_file()):
+    if path is None or path.suffix in (".yaml", ".yml"):
         declared = benches.declared(path)
         # All checks are to be shown, so the build itself stops at none of them.
         made = build.build(declared, bench.work, platform, checked=False)

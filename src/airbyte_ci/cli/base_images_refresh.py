@@ -10,7 +10,7 @@ from airbyte_ci.base_images.refresh import Refreshed
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
-from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.errors import AirbyteCiError, ImageError, UsageError
 from airbyte_ci.oci.reference import Reference
 
 
@@ -31,7 +31,7 @@ def refresh_catalogue(settings: Settings, repositories: tuple[str, ...], accept:
     with benches.opened(settings, "refresh") as bench:
         here_only = refresh.unpublished(bench.own, catalogue.shipped())
         for name in repositories or bench.configuration.base_image_repositories:
-            place = Reference.parse(name)
+            place = _repository(name)
             repository = f"{place.registry}/{place.repository}"
             try:
                 found = refresh.refresh(
@@ -59,6 +59,13 @@ def refresh_catalogue(settings: Settings, repositories: tuple[str, ...], accept:
     for complaint in complaints:
         click.echo(f"{benches.mark(False)} {complaint}", err=True)
     return int(bool(complaints))
+
+
+def _repository(name: str) -> Reference:
+    try:
+        return Reference.parse(name)
+    except ImageError as error:
+        raise UsageError(f"{name!r} is no repository: {error.message}") from error
 
 
 def _told(found: Refreshed) -> str:

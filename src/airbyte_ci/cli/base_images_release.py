@@ -43,7 +43,7 @@ def release_base_image(settings: Settings, declaration: Path | None, kind: str, 
     declared = benches.declared(declaration)
     platform = workbench.local_platform()
     with benches.opened(settings, str(declared.address)) as bench:
-        release.refuse_unfit(declared, bench.known)
+        release.refuse_unfit(declared, bench.known, benches.today())
         built = release.built(declared, bench.work, platform, kind)
         results = release.checked(declared, bench.work, built)
         bench.work.progress("asking for the root")

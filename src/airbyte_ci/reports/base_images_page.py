@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import semver
+
 from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.base_images.contents import Contents
 from airbyte_ci.base_images.difference import Difference
@@ -62,7 +64,7 @@ def _contents(newest: BaseImageVersion, held: Contents) -> list[str]:
 
 
 def with_section(text: str, entry: BaseImageVersion, earlier: BaseImageVersion | None, found: Difference | None) -> str:
-    """The changelog with a version's section on top; one that is there already is replaced."""
+    """The changelog with a version's section above those of older ones; one that is there already is replaced."""
     lines = [f"## {entry.version} ({entry.released})", "", " ".join(entry.changelog.split())]
     if found:
         lines += ["", base_images_diff.markdown(found, None).rstrip("\n")]
@@ -70,7 +72,14 @@ def with_section(text: str, entry: BaseImageVersion, earlier: BaseImageVersion |
         lines += ["", f"{earlier.version} could not be had to be compared with."]
     section = "\n".join(lines) + "\n"
     rest = [part for part in _sections(text) if not part.startswith(f"## {entry.version} (")]
-    return "\n".join([_NOTE + _TITLE, section, *rest])
+    newer = [part for part in rest if (version := _version(part)) and version > entry.semver]
+    return "\n".join([_NOTE + _TITLE, *newer, section, *(part for part in rest if part not in newer)])
+
+
+def _version(section: str) -> semver.Version | None:
+    """The version that a section is about; None for one that people wrote."""
+    text = section.removeprefix("## ").partition(" (")[0]
+    return semver.Version.parse(text) if semver.Version.is_valid(text) else None
 
 
 def _sections(text: str) -> list[str]:
