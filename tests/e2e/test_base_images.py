@@ -87,6 +87,7 @@ def test_the_demo_s_base_has_the_shape_of_the_published_ones(base: Base, run: Co
     ("changes", "words"),
     [
         ({"repository": "UPPER"}, ["UPPER"]),
+        ({"version": None}, ["version must be a semantic version such as 1.2.3, not null"]),
         ({"root": {"image": "REGISTRY/airbyte/python-connector-base:1.0.0"}}, ["no digest", "1.0.0@sha256:"]),
         ({"python": "3.13"}, ["declares Python 3.13", "3.11."]),
         ({"stepz": []}, ["unknown key 'stepz'"]),
@@ -98,6 +99,7 @@ def test_the_demo_s_base_has_the_shape_of_the_published_ones(base: Base, run: Co
     ],
     ids=[
         "repository",
+        "no version",
         "root without digest",
         "other Python",
         "unknown key",
