@@ -117,7 +117,7 @@ def test_another_python_in_the_replacement_is_noted(known: Path, run: Command) -
             1,
             "reading the base image declaration base-images/missing.yaml",
         ),
-        (("diff", "1.0.0", "1.1.0", "--platform", "windoze"), 2, "--platform: 'windoze' is not a platform"),
+        (("diff", "1.0.0", "1.1.0", "--platform", "windoze"), 2, "--platform 'windoze' is not a platform"),
         (("refresh", "UPPER/x"), 2, "'UPPER/x' is no repository"),
     ],
 )

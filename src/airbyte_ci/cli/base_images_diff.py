@@ -47,7 +47,7 @@ def diff_base_images(
     Exits with 0 whether or not they differ.
     """
     settings = settings.also(as_json=as_json)
-    wanted = parse_platform(platform) if platform else workbench.local_platform()
+    wanted = parse_platform(platform, "--platform") if platform else workbench.local_platform()
     with benches.opened(settings, f"{before} → {after}") as bench:
         sides = [side(bench, text, wanted) for text in (before, after)]
     found = difference.between(*sides)
