@@ -16,7 +16,9 @@ TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:docke
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
+# Compiled here, as an installed package is: with PYTHONDONTWRITEBYTECODE each start would compile it anew.
 install: $(VENV)/installed ## the command, at .venv/bin/airbyte-ci
+	@$(BIN)/python -m compileall -q src
 
 $(VENV)/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/apt-install python3-venv:ensurepip
