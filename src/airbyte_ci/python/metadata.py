@@ -20,7 +20,7 @@ from airbyte_ci.container import sandbox
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import action_key
-from airbyte_ci.python import pinned, sdist, trees
+from airbyte_ci.python import build_tools, pinned, sdist, trees
 from airbyte_ci.python.lock import FromDirectory, LockedFile, LockedPackage
 from airbyte_ci.python.sdist import Builder
 
@@ -185,7 +185,7 @@ def _remembered(builder: Builder, file: LockedFile, what: str) -> Metadata:
 
 def _ask(builder: Builder, file: LockedFile, what: str) -> Metadata:
     """What the back end answers: pip asks it, under the image's Python, and installs nothing."""
-    text = sdist.build_requirements()
+    text = build_tools.requirements()
     tools = pinned.lock(builder.store, builder.index, builder.interpreter, text, "build-requirements.txt")
     with builder.store.scratch() as folder:
         (folder / "tools").mkdir()

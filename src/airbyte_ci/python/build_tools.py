@@ -1,0 +1,91 @@
+"""What sdists are built with: the pinned back ends that ship with the tool, as one layer with byte code over a root.
+
+Each lies in a folder of its own (`build_frontend` puts into a build's path what it asks for). They are unpacked and
+compiled once: installed anew for each build, as front ends do, they took nine tenths of its time.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+from airbyte_ci.container import snapshot
+from airbyte_ci.container.tree import Tree
+from airbyte_ci.oci import tar
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.layer import Layer, Segment, assemble, make_segment
+from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.python import bytecode, wheel
+from airbyte_ci.python.index import PackageIndex
+from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.lock import LockedPackage
+
+FOLDER = ".airbyte-ci/tools"
+FORMAT_VERSION = 1
+
+
+def requirements() -> str:
+    """The pinned build requirements that ship with the tool."""
+    return resources.files("airbyte_ci.python").joinpath("build-requirements.txt").read_text("utf-8")
+
+
+def over(root: Tree, store: Store, index: PackageIndex, interpreter: Interpreter) -> Tree:
+    """The root with the tools in a folder; raises PackageError, SandboxError."""
+    layer = _layer(root, store, index, interpreter)
+    (folder,) = snapshot.unpack(store, [(layer.descriptor, layer.diff_id)]).tree.layers
+    return root.over(folder)
+
+
+def _layer(root: Tree, store: Store, index: PackageIndex, interpreter: Interpreter) -> Layer:
+    inputs = {
+        "requirements": str(Digest.of(requirements().encode())),
+        "python": interpreter.version,
+        "tag": interpreter.cache_tag,
+        "machine": interpreter.markers["platform_machine"],
+        "executable": interpreter.executable,
+        "wheel": wheel.FORMAT_VERSION,
+        "bytecode": bytecode.FORMAT_VERSION,
+    }
+    key = action_key("build tools", FORMAT_VERSION, inputs)
+    if known := store.recall(key):
+        layer = Layer.from_json(known)
+        if store.has(layer.descriptor.digest):
+            return layer
+    layer = _make(root, store, index, interpreter)
+    store.remember(key, layer.to_json())
+    return layer
+
+
+def _make(root: Tree, store: Store, index: PackageIndex, interpreter: Interpreter) -> Layer:
+    from airbyte_ci.python import pinned  # slow to import, and most builds build nothing of source
+
+    lock = pinned.lock(store, index, interpreter, requirements(), "build-requirements.txt")
+    segments: list[Segment] = []
+    paths: list[str] = []
+    for package in lock.packages:
+        index.fetch(store, package.name, package.files[0])
+        segment, names = _installed(store, package, interpreter)
+        segments.append(segment)
+        paths += names
+    with ThreadPoolExecutor(1) as executor:
+        compiled = bytecode.compile_all(store, lambda: root, _in(interpreter, ""), segments, executor)
+    for code in compiled.values():
+        segments.append(code.segment)
+        paths += code.paths
+    return assemble(store, [tar.directory(folder) for folder in sorted(tar.folders(paths))], segments)
+
+
+def _installed(store: Store, package: LockedPackage, interpreter: Interpreter) -> tuple[Segment, list[str]]:
+    file = package.files[0]
+    with store.scratch() as scratch:
+        place = _in(interpreter, f"/{package.name}")
+        entries = wheel.read(store.path(Digest(file.sha256)), file.name, place, Path(scratch)).entries
+        return make_segment(store, entries), [entry.path for entry in entries]
+
+
+def _in(interpreter: Interpreter, folder: str) -> Interpreter:
+    """The interpreter, as if it had its packages in a folder of the tools."""
+    place = f"/{FOLDER}{folder}"
+    return replace(
+        interpreter, purelib=place, platlib=place, scripts=f"{place}/bin", data=place, headers=f"{place}/include"
+    )
