@@ -123,8 +123,7 @@ class PackageIndex:
             return tuple(local)
         found = [
             (LockedFile(package.filename, package.digests["sha256"]), self.origin_of(source))
-            for source, package in self._packages(project, project, origin)
-            if package.digests.get("sha256") in hashes
+            for source, package in self._packages(project, project, origin, lambda _, sha256: sha256 in hashes)
         ]
         rest = hashes - {file.sha256 for file, _ in (*found, *local)}
         pages = self.linked(project, rest, filter(find_links.is_page, links)) if rest else ()
@@ -187,7 +186,12 @@ class PackageIndex:
 
     def _locate(self, project: str, file: LockedFile, origin: FromIndex) -> tuple[Source, str, int | None]:
         other: str | None = None
-        for source, package in chain(self._packages(project, file.name, origin), self._on_pages(file, origin)):
+
+        def wanted(name: str, _sha256: str | None) -> bool:
+            return name == file.name
+
+        packages = self._packages(project, file.name, origin, wanted)
+        for source, package in chain(packages, self._on_pages(file, origin)):
             if package.filename == file.name:
                 found = package.digests.get("sha256")
                 if found in (None, file.sha256):
@@ -207,11 +211,12 @@ class PackageIndex:
             advice=f"lock again, or set an index that has it ({looked})",
         )
 
-    def _packages(self, project: str, wanted: str, origin: FromIndex) -> Iterator[tuple[Source, Any]]:
-        api = self._online(wanted)
+    def _packages(
+        self, project: str, shown: str, origin: FromIndex, wanted: Callable[[str, str | None], bool]
+    ) -> Iterator[tuple[Source, Any]]:
+        api = self._online(shown)
         for source in self.sources(origin):
-            page = api.page(source, project)
-            for package in page.packages if page else ():
+            for package in api.files(source, project, wanted):
                 yield source, package
 
     def _on_pages(self, file: LockedFile, origin: FromIndex) -> Iterator[tuple[Source, Any]]:

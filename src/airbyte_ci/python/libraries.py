@@ -4,12 +4,13 @@ A wheel's tag promises that it needs no more than its platform has (PEP 600), an
 """
 
 import fnmatch
-import io
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import PackageError
@@ -41,7 +42,8 @@ def of_wheel(store: Store, file: LockedFile) -> Linked:
     key = action_key("libraries of a wheel", FORMAT_VERSION, file.sha256)
     known = store.recall(key)
     if known is None:
-        found = _read(store.path(Digest(file.sha256)))
+        with store.scratch() as folder:
+            found = _read(store.path(Digest(file.sha256)), folder)
         known = {"needed": sorted(found.needed), "brought": sorted(found.brought)}
         store.remember(key, known)
     return Linked(frozenset(known["needed"]), frozenset(known["brought"]))
@@ -83,7 +85,7 @@ def _configured(tree: Tree, path: str, depth: int = 0) -> Iterator[str]:
             yield words[0]
 
 
-def _read(path: Path) -> Linked:
+def _read(path: Path, scratch: Path) -> Linked:
     needed: set[str] = set()
     brought: set[str] = set()
     with zipfile.ZipFile(path) as archive:
@@ -92,15 +94,20 @@ def _read(path: Path) -> Linked:
             if ".so" not in name or member.file_size > _LIMIT:
                 continue
             brought.add(name)
-            with archive.open(member) as file:
-                if file.read(4) != _MAGIC:
+            with archive.open(member) as file, tempfile.TemporaryFile(dir=scratch) as library:
+                start = file.read(len(_MAGIC))
+                if start != _MAGIC:
                     continue
-            for is_needed, soname in _dynamic(io.BytesIO(archive.read(member)), f"{path.name}/{member.filename}"):
-                (needed if is_needed else brought).add(soname)
+                # On disk: of what is read, a reader keeps cycles, and with them 120 MB of libraries stayed in memory.
+                library.write(start)
+                shutil.copyfileobj(file, library)
+                library.seek(0)
+                for is_needed, soname in _dynamic(library, f"{path.name}/{member.filename}"):
+                    (needed if is_needed else brought).add(soname)
     return Linked(frozenset(needed), frozenset(brought))
 
 
-def _dynamic(file: BinaryIO, what: str) -> Iterator[tuple[bool, str]]:
+def _dynamic(file: IO[bytes], what: str) -> Iterator[tuple[bool, str]]:
     """The library's DT_NEEDED (True) and DT_SONAME (False) entries (System V ABI, dynamic section)."""
     from elftools.common.exceptions import ELFError  # only native wheels that are new wait for it
     from elftools.elf.dynamic import DynamicSegment
