@@ -111,8 +111,8 @@ def test_the_key_of_an_environment_does_not_contain_its_base() -> None:
         environment.key(choices, cpython("3.11.3"), compiled=True),
         environment.key(choices, cpython("3.10.3"), compiled=True),
         environment.key(source, python, compiled=True),
-        environment.key(source, python, compiled=True, context="a root"),
-        environment.key(source, cpython(machine="aarch64"), compiled=True, context="a root"),
+        environment.key(source, python, compiled=True, natives="a wheel"),
+        environment.key(source, cpython(machine="aarch64"), compiled=True, natives="a wheel"),
         environment.key((), python, compiled=True),
     ]
     assert len({key, *others}) == 8

@@ -3,7 +3,7 @@
 Knows the order of things in an image; not how a plan comes about, and not where the finished image goes.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,19 +32,21 @@ from airbyte_ci.python.lock import LockedFile, Origin
 _MAKES_FILES = (AddLayer, Copy, Exec, MakeLink, MountContents, Remove, WriteFile)
 # What Docker's layer store chains; containerd alone takes a few more.
 MOST_LAYERS = 125
-# Finds an environment's layers by its key where an image was pushed before.
-Elsewhere = Callable[[Digest], "Found | None"]
+# Finds an environment's layers where an image was pushed before, by the first of its keys that one has. A key may have
+# to be worked for: the next is only looked at when there are images and none has the one before.
+Elsewhere = Callable[[Iterable[Digest]], "Found | None"]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Layers that a registry holds, in the repository of `source`; the store need not have them."""
+    """Layers that a registry holds under a key, in the repository of `source`; the store need not have them."""
 
+    key: Digest
     layers: tuple[Layer, ...]
     source: Reference
 
 
-def nowhere(_key: Digest) -> Found | None:
+def nowhere(_keys: Iterable[Digest]) -> Found | None:
     """No registry is asked."""
     return None
 
@@ -173,19 +175,24 @@ class Assembly:
             self.bench.store.remember(key, known)
         return frozenset(known["names"])
 
-    def _key(self, context: str) -> Digest:
+    def _key(self, natives: str) -> Digest:
         """Names the layers: the environment, and how its packages are grouped into them."""
         packages = environment.key(
-            self.packages, self.ground.python.interpreter, compiled=self.shape.bytecode, context=context
+            self.packages, self.ground.python.interpreter, compiled=self.shape.bytecode, natives=natives
         )
         return action_key("environment layers", layers.RULE_VERSION, str(packages))
 
-    @property
-    def _keys(self) -> tuple[Digest, ...]:
-        """Without and with what sources were built in: which one counts shows when they were."""
+    def _keys(self, *, build: bool) -> Iterator[Digest]:
+        """Without and with the wheels that sources became: which one counts shows when they were built.
+
+        They are, for that, when nothing else is known of them and `build` says so. A native one is the same on most
+        roots that it is built in anew, and so are the layers.
+        """
+        yield self._key("")
         if any(choice.is_source for choice in self.packages):
-            return self._key(""), self._key(self._context)
-        return (self._key(""),)
+            natives = environment.natives(self.packages, self._workshop(), build=build)
+            if natives:
+                yield self._key(natives)
 
     @property
     def _context(self) -> str:
@@ -201,7 +208,7 @@ class Assembly:
         return str(Digest.of("\n".join([*diff_ids, *texts]).encode()))
 
     def _recall(self) -> Installed | None:
-        for key in self._keys:
+        for key in self._keys(build=False):
             if known := self.bench.store.recall(_place(key)):
                 installed = Installed.from_json(known)
                 if _all_there(self.bench.store, installed.layers):
@@ -211,22 +218,32 @@ class Assembly:
     def _find(self) -> Installed | None:
         if self.bench.elsewhere is nowhere:
             return None
-        for key in self._keys:
-            place = action_key("found", layers.RULE_VERSION, {"key": str(key), "kind": self.shape.compression})
-            if known := self.bench.store.recall(place):
+
+        for key in self._keys(build=False):
+            if known := self.bench.store.recall(self._found(key)):
                 self.sources.append(Reference.parse(known["source"]))
                 return Installed.from_json(known)
-            if found := self.bench.elsewhere(key):
-                self.sources.append(found.source)
-                installed = Installed(found.layers, (), layers.libraries_of(found.layers))
-                self.bench.store.remember(place, {**installed.to_json(), "source": str(found.source)})
-                return installed
-        return None
+        found = self.bench.elsewhere(self._keys(build=True))
+        if found is None:
+            return None
+        self.sources.append(found.source)
+        installed = Installed(found.layers, (), layers.libraries_of(found.layers))
+        self.bench.store.remember(self._found(found.key), {**installed.to_json(), "source": str(found.source)})
+        return installed
+
+    def _found(self, key: Digest) -> Digest:
+        return action_key("found", layers.RULE_VERSION, {"key": str(key), "kind": self.shape.compression})
 
     def _make(self) -> Installed:
         self.bench.say("environment")
-        runs = self.ground.runs
-        workshop = environment.Workshop(
+        prepared = environment.prepare(self.packages, self._workshop(), compiled=self.shape.bytecode)
+        key = self._key(prepared.natives)
+        installed = layers.install(self.bench.store, prepared, self.ground.python.interpreter, key)
+        self.bench.store.remember(_place(key), installed.to_json())
+        return installed
+
+    def _workshop(self) -> environment.Workshop:
+        return environment.Workshop(
             self.bench.store,
             self.bench.index,
             self._root,
@@ -234,13 +251,8 @@ class Assembly:
             self.bench.executor,
             self.bench.say,
             self._context,
-            runs.python.interpreter if self.ground.host else None,
+            self.ground.runs.python.interpreter if self.ground.host else None,
         )
-        prepared = environment.prepare(self.packages, workshop, compiled=self.shape.bytecode)
-        key = self._key(self._context if prepared.is_native else "")
-        installed = layers.install(self.bench.store, prepared, self.ground.python.interpreter, key)
-        self.bench.store.remember(_place(key), installed.to_json())
-        return installed
 
     def _root(self) -> Tree:
         runs = self.ground.runs

@@ -4,8 +4,9 @@ So a machine with an empty store, after a base upgrade, mounts them instead of m
 repository is trusted with what it says, as with the images themselves.
 """
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from packaging.version import InvalidVersion, Version
 
@@ -23,13 +24,29 @@ _MOST_TAGS = 3
 _PART = re.compile(r"(sha256:[0-9a-f]{64}) (\d+)/(\d+)")
 
 
-def find(registries: Registries, target: Reference, platform: Platform, media_type: str, key: Digest) -> Found | None:
+def find(
+    registries: Registries, target: Reference, platform: Platform, media_type: str, keys: Iterable[Digest]
+) -> Found | None:
     """The environment's layers, if the target's own tag or one of the newest versions beside it has them."""
-    for image in _images(registries, target, platform):
-        layers = parts(image, key)
-        if layers and all(layer.descriptor.media_type == media_type for layer in layers):
-            return Found(layers, target)
+    rest = filter(_has_parts, _images(registries, target, platform))
+    seen = list(itertools.islice(rest, 1))
+    for key in keys if seen else ():
+        # Each image is looked at once, and only as far as needed; for the next key all are at hand.
+        for image in itertools.chain(tuple(seen), _noted(rest, seen)):
+            layers = parts(image, key)
+            if layers and all(layer.descriptor.media_type == media_type for layer in layers):
+                return Found(key, layers, target)
     return None
+
+
+def _noted(images: Iterator[Image], seen: list[Image]) -> Iterator[Image]:
+    for image in images:
+        seen.append(image)
+        yield image
+
+
+def _has_parts(image: Image) -> bool:
+    return any(PART in descriptor.annotations for descriptor, _ in image.layers)
 
 
 def parts(image: Image, key: Digest) -> tuple[Layer, ...]:

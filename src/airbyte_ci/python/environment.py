@@ -101,10 +101,10 @@ def _choose(package: LockedPackage, order: wheel.TagOrder, interpreter: Interpre
     return Choice(package.name, package.version, file, package.origin)
 
 
-def key(choices: Sequence[Choice], interpreter: Interpreter, *, compiled: bool, context: str = "") -> Digest:
+def key(choices: Sequence[Choice], interpreter: Interpreter, *, compiled: bool, natives: str = "") -> Digest:
     """What the environment's layers depend on. No base is among it: they outlive base upgrades (design, decision 6).
 
-    `context` names the root in which native sources were built, where there are any.
+    `natives` names the native wheels that sources became, where there are any (`natives()`).
     """
     inputs = {
         "packages": [[item.name, item.version, item.file.name, item.file.sha256] for item in choices],
@@ -112,8 +112,8 @@ def key(choices: Sequence[Choice], interpreter: Interpreter, *, compiled: bool, 
         "formats": [wheel.FORMAT_VERSION, tar.FORMAT_VERSION, compress.identity()],
         "bytecode": bytecode.FORMAT_VERSION if compiled else None,
         "builds": sdist.identity() if any(choice.is_source for choice in choices) else None,
-        # What was built in a root is for its machine; wheels of an index say by their names which they are for.
-        "context": f"{context} {interpreter.markers['platform_machine']}" if context else "",
+        # What was built here is for this machine; wheels of an index say by their names which they are for.
+        "natives": f"{natives} {interpreter.markers['platform_machine']}" if natives else "",
     }
     return action_key("environment", FORMAT_VERSION, inputs)
 
@@ -154,9 +154,9 @@ class Environment:
     unmet: tuple[Unmet, ...] = ()
 
     @property
-    def is_native(self) -> bool:
-        """Whether a wheel was built here for this root only: then it is not for another base."""
-        return any(package.is_native for package in self.packages)
+    def natives(self) -> str:
+        """Names the native wheels that were built here: they depend on the root that they were built in."""
+        return _named(package.wheel for package in self.packages if package.is_native)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +193,30 @@ def prepare(choices: Sequence[Choice], workshop: Workshop, *, compiled: bool = T
     unmet = _confirm(chosen, packages, workshop)
     if compiled:
         packages = _compile(packages, workshop)
-    natives = (native for _, native, _ in ready)
     return Environment(
-        tuple(replace(package, is_native=native) for package, native in zip(packages, natives, strict=True)),
+        tuple(replace(package, is_native=native) for package, (_, native, _) in zip(packages, ready, strict=True)),
         _judged(shared, chosen, workshop),
         libraries.missing(workshop.executor.map(lambda file: libraries.of_wheel(workshop.store, file), files)),
         unmet,
     )
+
+
+def natives(choices: Sequence[Choice], workshop: Workshop, *, build: bool) -> str:
+    """Names the native wheels that the environment's sources become in this root; empty where there are none.
+
+    What was not built yet is built now; empty as well unless `build` says so. Raises PackageError, SandboxError.
+    """
+    sources = [choice for choice in choices if choice.is_source]
+    if not build and not all(sdist.known(_builder(workshop), choice.file, _version(choice)) for choice in sources):
+        return ""
+    files = [
+        file for file, is_native in workshop.executor.map(lambda item: _wheel(item, workshop), sources) if is_native
+    ]
+    return _named(files)
+
+
+def _named(files: Iterable[LockedFile]) -> str:
+    return " ".join(sorted(f"{file.name} {file.sha256}" for file in files))
 
 
 def _ready(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool, Package]:
@@ -232,11 +249,8 @@ def _wheel(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool]:
         workshop.index.fetch(workshop.store, choice.name, choice.file, choice.origin)
     if not choice.is_source:
         return choice.file, False
-    builder = sdist.Builder(
-        workshop.store, workshop.index, workshop.root, workshop.host or workshop.interpreter, workshop.context
-    )
     try:
-        built = sdist.to_wheel(builder, choice.file, workshop.progress, choice.version if choice.is_tree else "")
+        built = sdist.to_wheel(_builder(workshop), choice.file, workshop.progress, _version(choice))
     except PackageError as error:
         if workshop.host is None:
             raise
@@ -247,6 +261,16 @@ def _wheel(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool]:
     if native and workshop.host:
         raise _for_another_machine(choice, workshop, "its sdist makes native code")
     return built, native
+
+
+def _builder(workshop: Workshop) -> sdist.Builder:
+    interpreter = workshop.host or workshop.interpreter
+    return sdist.Builder(workshop.store, workshop.index, workshop.root, interpreter, workshop.context)
+
+
+def _version(choice: Choice) -> str:
+    """What a back end is told that would ask git for the version: a tree has no history."""
+    return choice.version if choice.is_tree else ""
 
 
 def _for_another_machine(choice: Choice, workshop: Workshop, reason: str) -> PackageError:

@@ -53,6 +53,27 @@ def to_wheel(builder: Builder, sdist: LockedFile, progress: Callable[[str], None
     A pure wheel is made once for every Python, platform and base; a native one once for the root it was built in.
     `version` is told to back ends that would ask git, which a tree has not.
     """
+    if found := known(builder, sdist, version):
+        return found
+    progress(f"building {_shown(sdist)}")
+    built = _build(builder, sdist, version)
+    pure, native = _keys(builder, sdist, version)
+    key = pure if built.name.endswith("-none-any.whl") else native
+    builder.store.remember(key, {"name": built.name, "sha256": built.sha256})
+    return built
+
+
+def known(builder: Builder, sdist: LockedFile, version: str = "") -> LockedFile | None:
+    """The wheel, if it was built before and is in the store."""
+    for key in _keys(builder, sdist, version):
+        found = builder.store.recall(key)
+        if found is not None and builder.store.has(Digest(found["sha256"])):
+            return LockedFile(found["name"], found["sha256"])
+    return None
+
+
+def _keys(builder: Builder, sdist: LockedFile, version: str) -> tuple[Digest, Digest]:
+    """Where the store remembers a pure wheel, and a native one."""
     interpreter = builder.interpreter
     pure = {
         "sdist": sdist.sha256,
@@ -65,16 +86,7 @@ def to_wheel(builder: Builder, sdist: LockedFile, progress: Callable[[str], None
         "machine": interpreter.markers["platform_machine"],
         "context": builder.context,
     }
-    keys = [action_key("sdist", FORMAT_VERSION, inputs) for inputs in (pure, native)]
-    for key in keys:
-        known = builder.store.recall(key)
-        if known is not None and builder.store.has(Digest(known["sha256"])):
-            return LockedFile(known["name"], known["sha256"])
-    progress(f"building {_shown(sdist)}")
-    built = _build(builder, sdist, version)
-    key = keys[0] if built.name.endswith("-none-any.whl") else keys[1]
-    builder.store.remember(key, {"name": built.name, "sha256": built.sha256})
-    return built
+    return action_key("sdist", FORMAT_VERSION, pure), action_key("sdist", FORMAT_VERSION, native)
 
 
 def _reason(said: Sequence[str]) -> str:
