@@ -158,3 +158,48 @@ def test_a_hook_is_an_error_whatever_the_support_level(repository: Repository) -
     assert code == 1
     failed = {name: item["severity"] for name, item in found.items() if item["status"] == "failed"}
     assert failed == {"no-dockerfile": "warning", "hook-owned": "error", "version-increment": "warning"}
+
+
+_LEFT = {"1.0.0": "base-image-not-yanked", "1.1.0": "base-image-supported"}
+
+
+@pytest.mark.parametrize(
+    ("base", "unlisted", "python", "to"),
+    [
+        ("1.0.0", (), "<3.12", ""),
+        ("1.1.0", (), "<3.12", ""),
+        ("1.0.0", ("1.2.0",), "<3.12", "--to latest"),
+        ("1.1.0", ("1.2.0",), "<3.12", "--to latest"),
+        ("1.1.0", ("1.2.0", "2.0.0"), "<3.13", "--to latest"),
+    ],
+)
+def test_the_advised_upgrade_is_not_refused(
+    repository: Repository, base: str, unlisted: tuple[str, ...], python: str, to: str
+) -> None:
+    """A base image that must be left is left by the command that the check names: inside of the major version where
+    that has another, else outside of it, and in another repository where its own has nothing."""
+    for version in unlisted:
+        lines = (repository.root / "base-images.yaml").read_text().splitlines(keepends=True)
+        repository.write("base-images.yaml", "".join(line for line in lines if f"version: {version}," not in line))
+    if len(unlisted) > 1:
+        repository.replace(
+            ".airbyte-ci.toml", '"registry.acme', '"docker.io/airbyte/python-connector-base", "registry.acme'
+        )
+    repository.replace(METADATA, USED, address(base))
+    repository.replace(PROJECT, ">=3.10,<3.12", f">=3.9,{python}")
+    repository.merge()
+    rule = _LEFT[base]
+    found = repository.checked("--offline", f"--only={rule}", "--pull-request=7")[1][rule]
+    assert found["next"] == f"{BY} upgrade_base_image 7 {to}".rstrip()
+    code, out, err = repository.check(*shlex.split(found["next"])[2:])
+    assert code == 0, out + err
+    assert repository.checked("--offline", f"--only={rule}")[1][rule]["status"] == "ok"
+
+
+def test_where_no_upgrade_leads_out_the_reason_is_told(repository: Repository) -> None:
+    """No command that would be refused is advised: the connector's Python keeps it where it is."""
+    repository.replace(METADATA, USED, address("1.0.0"))
+    repository.replace(PROJECT, ">=3.10,<3.12", "==3.7.*")
+    found = repository.checked("--offline", "--only=base-image-not-yanked")[1]["base-image-not-yanked"]
+    assert found["reason"].startswith("python-connector-base 1.0.0 was yanked: it was broken; no base image ")
+    assert found["next"].startswith("widen the Python in pyproject.toml")

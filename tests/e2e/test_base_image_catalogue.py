@@ -1,5 +1,6 @@
 """What the catalogue's commands say of versions that should not be used, and how versions are withdrawn."""
 
+import shlex
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -129,3 +130,20 @@ def test_what_cannot_be_meant_is_told(
     assert ended.code in (code, 2), ended.err
     assert said in ended.err
     assert ended.err.count("\n") == 1
+
+
+def test_the_command_that_leaves_a_version_is_not_refused(fleet: Path, run: Command) -> None:
+    """It moves each connector where its own Python admits; whom no upgrade moves is told with the reason, not moved."""
+    connectors = fleet / "airbyte-integrations/connectors"
+    stuck = connectors / "source-weather-stations/pyproject.toml"
+    stuck.write_text(stuck.read_text().replace("^3.10,<3.14", "==3.8.*"))
+    assert run("base-images", "yank", "2.0.0", "--reason", "it leaks").code == 0
+    told = run("base-images", "users", "2.0.0", "--json").json
+    assert told["connectors"] == ["source-exchange-rates-archive", "source-weather-stations"]
+    assert list(told["stuck"]) == ["source-weather-stations"]
+    assert told["stuck"]["source-weather-stations"].startswith("no base image for Python ==3.8.* (")
+    words = shlex.split(told["next"].replace("PR_NUMBER", "4711"))
+    assert words[2:] == ["--name=source-exchange-rates-archive", "upgrade_base_image", "--to", "latest", "4711"]
+    moved = run(*words[1:])
+    assert (moved.code, "python-connector-base 2.0.0 → 4.0.2" in moved.out) == (0, True), moved.out + moved.err
+    assert run("base-images", "users", "2.0.0", "--json").json["connectors"] == ["source-weather-stations"]

@@ -115,8 +115,17 @@ def within_major(current: BaseImageVersion, offered: Offered, admitted: Admitted
         return choice
     raise ConnectorError(
         f"no base image {current.semver.major}.x for Python {admitted.text} ({_reasons(choice.passed_over)})",
-        advice="choose another with --to",
+        advice=_outside(offered, admitted),
     )
+
+
+def _outside(offered: Offered, admitted: AdmittedPythons) -> str:
+    """What to do where the major version has nothing."""
+    try:
+        other = newest(offered, admitted).version
+    except ConnectorError:
+        return _ADVICE
+    return f"--to latest is {other.repository}:{other.version}" if other else _ADVICE
 
 
 def other_majors(current: BaseImageVersion, offered: Offered, admitted: AdmittedPythons) -> BaseImageVersion | None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from datetime import date
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.latest import Choice
@@ -64,14 +65,12 @@ def _planned(
         )
     current = catalogue.find(written) if written else None
     admitted = pythons.declared(connector)
-    repositories = (current.repository,) if current else configuration.base_image_repositories
-    offered = Offered(repositories, catalogue, entry.today, configuration.platform_version)
-    choice = _choice(written, current, offered, admitted, to)
+    offered = _offered(current, configuration, catalogue, entry.today)
+    choice = _choice(connector, current, offered, admitted, to)
     base = choice.version
     assert base is not None
     if str(base.address) == written:
         return _left_to_do(connector, configuration, files, baseline, entry, base)
-    _refuse_older(connector, current, base, to)
     name = f"{base.address.repository}:{base.version}"
     entry = dataclasses.replace(entry, subject=entry.subject or _subject(name, current, base))
     after = release.patched(connector, baseline)
@@ -103,38 +102,54 @@ def _readme(connector: Connector, files: Files) -> Iterator[FileChange]:
         yield from readme.updated(connector, files)
 
 
+def chosen(
+    connector: Connector, configuration: Configuration, catalogue: Catalogue, today: date, to: str | None
+) -> BaseImageVersion:
+    """Where an upgrade moves a connector, which may be where it is. Raises ConnectorError."""
+    current = catalogue.find(connector.base_image) if connector.base_image else None
+    offered = _offered(current, configuration, catalogue, today)
+    version = _choice(connector, current, offered, pythons.declared(connector), to).version
+    assert version is not None
+    return version
+
+
+def _offered(
+    current: BaseImageVersion | None, configuration: Configuration, catalogue: Catalogue, today: date
+) -> Offered:
+    """A connector stays in its repository wherever that has what is wanted."""
+    own = (current.repository,) if current else ()
+    repositories = dict.fromkeys((*own, *configuration.base_image_repositories))
+    return Offered(tuple(repositories), catalogue, today, configuration.platform_version)
+
+
 def _choice(
-    written: str | None,
+    connector: Connector,
     current: BaseImageVersion | None,
     offered: Offered,
     admitted: AdmittedPythons,
     to: str | None,
 ) -> Choice:
+    """Down only where it is asked for, or where the present one must not be used."""
     if to:
         return base_choice.asked_for(to, offered, admitted)
-    if written is None:
+    if connector.base_image is None:
         return base_choice.newest(offered, admitted)
     if current is None:
         raise ConnectorError(
-            f"the catalogue does not have {written}, so what is newer is not known",
+            f"the catalogue does not have {connector.base_image}, so what is newer is not known",
             advice="airbyte-ci base-images refresh, or choose one with --to",
         )
     if current.yanked and current.replaced_by:
         # Whoever yanked it has said where its connectors go.
-        return base_choice.asked_for(current.replaced_by, offered, admitted)
-    return base_choice.within_major(current, offered, admitted)
-
-
-def _refuse_older(
-    connector: Connector, current: BaseImageVersion | None, base: BaseImageVersion, to: str | None
-) -> None:
-    """Down only where it is asked for, or where the present one must not be used."""
-    if current and not to and not current.yanked and base.semver < current.semver:
-        raise NotApplicable(f"{connector.name} uses {current.version}, which is newer than {base.version}")
+        return base_choice.asked_for(f"{current.repository}:{current.replaced_by}", offered, admitted)
+    choice = base_choice.within_major(current, offered, admitted)
+    if choice.version and choice.version.semver < current.semver and not current.yanked:
+        raise NotApplicable(f"{connector.name} uses {current.version}, which is newer than {choice.version.version}")
+    return choice
 
 
 def _subject(name: str, current: BaseImageVersion | None, base: BaseImageVersion) -> str:
-    is_down = current is not None and base.semver < current.semver
+    is_down = current is not None and base.repository == current.repository and base.semver < current.semver
     return f"{'Go back to' if is_down else 'Upgrade'} base image {'' if is_down else 'to '}{name}"
 
 
@@ -166,6 +181,8 @@ def _notes(
     notes += base_choice.remarks(base)
     if base.is_expired(offered.today):
         notes.append(f"{base.version} is not supported since {base.supported_until}")
+    if current and current.repository != base.repository:
+        notes.append(f"from {current.repository} to {base.repository}")
     if current and current.yanked:
         notes.append(f"{current.version} is yanked: {current.yanked}")
     if current and _minor(current.python) != _minor(base.python):

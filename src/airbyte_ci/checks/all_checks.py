@@ -27,6 +27,7 @@ from airbyte_ci.checks import (
 )
 from airbyte_ci.checks.base_image_exists import Exists
 from airbyte_ci.checks.base_image_latest import Admitted
+from airbyte_ci.checks.base_image_yanked import WayOut
 from airbyte_ci.checks.branch import Branch
 from airbyte_ci.checks.hook_owned import Ownership
 from airbyte_ci.checks.mending import Mending
@@ -71,6 +72,7 @@ def bound(
     mending: Mending,
     today: date,
     admitted: Admitted,
+    way_out: WayOut,
     branch: Callable[[], Branch | None],
     exists: Exists | None,
     store: Store | None,
@@ -94,8 +96,8 @@ def bound(
         base_image_address.RULE: lambda item: base_image_address.check(item, catalogue, mending),
         base_image_allowed.RULE: lambda item: base_image_allowed.check(item, allowed),
         base_image_exists.RULE: lambda item: base_image_exists.check(item, exists, mending),
-        base_image_yanked.RULE: lambda item: base_image_yanked.check(item, catalogue, mending),
-        base_image_supported.RULE: lambda item: base_image_supported.check(item, catalogue, today, mending),
+        base_image_yanked.RULE: lambda item: base_image_yanked.check(item, catalogue, way_out, mending),
+        base_image_supported.RULE: lambda item: base_image_supported.check(item, catalogue, today, way_out, mending),
         base_image_latest.RULE: lambda item: base_image_latest.check(
             item, catalogue, admitted, today, configuration.platform_version, mending
         ),

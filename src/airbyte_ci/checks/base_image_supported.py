@@ -4,9 +4,9 @@ from datetime import date
 
 from airbyte_ci.base_images.catalogue import Catalogue
 from airbyte_ci.checks import base_image_address
-from airbyte_ci.checks.base_image_yanked import unknown
+from airbyte_ci.checks.base_image_yanked import WayOut, to_be_left, unknown
 from airbyte_ci.checks.mending import Mending
-from airbyte_ci.checks.rule import OK, Rule, Verdict, failed
+from airbyte_ci.checks.rule import OK, Rule, Verdict
 from airbyte_ci.connectors.connector import Connector
 
 RULE = Rule(
@@ -18,7 +18,7 @@ RULE = Rule(
 )
 
 
-def check(connector: Connector, catalogue: Catalogue, today: date, mending: Mending) -> Verdict:
+def check(connector: Connector, catalogue: Catalogue, today: date, way_out: WayOut, mending: Mending) -> Verdict:
     """A version without a date is supported until one is set."""
     reference = base_image_address.reference_of(connector)
     if isinstance(reference, Verdict):
@@ -28,8 +28,5 @@ def check(connector: Connector, catalogue: Catalogue, today: date, mending: Mend
         return unknown(connector)
     if not version.is_expired(today):
         return OK
-    return failed(
-        f"{version.address.name} {version.version} was supported until {version.supported_until}",
-        mending.upgrade(connector, "latest"),
-        base_image_address.place(connector),
-    )
+    reason = f"{version.address.name} {version.version} was supported until {version.supported_until}"
+    return to_be_left(reason, connector, way_out, mending)

@@ -1,10 +1,13 @@
 """The base image was not withdrawn."""
 
+from collections.abc import Callable
+
 from airbyte_ci.base_images.catalogue import Catalogue
 from airbyte_ci.checks import base_image_address
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.rule import OK, Rule, Verdict, failed, unverified
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import ConnectorError
 
 RULE = Rule(
     id="base-image-not-yanked",
@@ -14,8 +17,11 @@ RULE = Rule(
     why="A yanked version is one that its own makers tell everybody to leave.",
 )
 
+# The `--to` with which an upgrade leaves the connector's base image; empty for none. Raises ConnectorError.
+WayOut = Callable[[Connector], str]
 
-def check(connector: Connector, catalogue: Catalogue, mending: Mending) -> Verdict:
+
+def check(connector: Connector, catalogue: Catalogue, way_out: WayOut, mending: Mending) -> Verdict:
     reference = base_image_address.reference_of(connector)
     if isinstance(reference, Verdict):
         return reference
@@ -24,11 +30,18 @@ def check(connector: Connector, catalogue: Catalogue, mending: Mending) -> Verdi
         return unknown(connector)
     if not version.yanked:
         return OK
-    return failed(
-        f"{version.address.name} {version.version} was yanked: {version.yanked}",
-        mending.upgrade(connector, version.replaced_by),
-        base_image_address.place(connector),
+    return to_be_left(
+        f"{version.address.name} {version.version} was yanked: {version.yanked}", connector, way_out, mending
     )
+
+
+def to_be_left(reason: str, connector: Connector, way_out: WayOut, mending: Mending) -> Verdict:
+    """Failed, with an upgrade that is not refused; where every one is, with the reason of that."""
+    place = base_image_address.place(connector)
+    try:
+        return failed(reason, mending.upgrade(connector, way_out(connector)), place)
+    except ConnectorError as error:
+        return failed(f"{reason}; {error.message}", error.advice or "", place)
 
 
 def unknown(connector: Connector) -> Verdict:

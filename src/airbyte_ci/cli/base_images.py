@@ -9,7 +9,7 @@ from airbyte_ci.cli.lazy import LazyGroup
 _MODULE = "airbyte_ci.cli.base_images"
 _COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "list": (f"{_MODULE}_list", "list_base_images", "Show the known versions and who uses them."),
-    "users": (f"{_MODULE}_list", "users_of_base_image", "Show the connectors on a version."),
+    "users": (f"{_MODULE}_users", "users_of_base_image", "Show the connectors on a version."),
     "build": (f"{_MODULE}_build", "build_base_image", "Build a base image, or a released one again."),
     "check": (f"{_MODULE}_check", "check_base_image", "Check a base image as connectors would use it."),
     "diff": (f"{_MODULE}_diff", "diff_base_images", "Compare two base images without running them."),

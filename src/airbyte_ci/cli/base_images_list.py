@@ -1,4 +1,4 @@
-"""`base-images list` and `users`: which versions there are, and who is on them."""
+"""`base-images list`: which versions there are, and how many connectors are on each."""
 
 import json
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import click
 
 from airbyte_ci import config
-from airbyte_ci.base_images import catalogue, standing, usage
+from airbyte_ci.base_images import catalogue, usage
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, json_option
 from airbyte_ci.cli.settings import Settings
@@ -55,31 +55,3 @@ def list_base_images(settings: Settings, repository: str | None, used: bool, for
 
 def _of(repository: str, wanted: str | None) -> bool:
     return wanted is None or f"/{repository}".endswith(f"/{wanted}")
-
-
-@click.command("users")
-@click.argument("version")
-@json_option
-@click.pass_obj
-def users_of_base_image(settings: Settings, version: str, as_json: bool) -> int:
-    """Show the connectors on a version, and the command that moves them off it."""
-    settings = settings.also(as_json=as_json)
-    configuration = config.find(settings.repo)
-    known = catalogue.load(configuration.catalogue_path)
-    entry = known.named(version, configuration.base_image_repositories)
-    fleet = fleets.load(settings, Asked(everything=True))
-    users = usage.users(known, ((item.name, item.base_image) for item in fleet.connectors))
-    names = users.get((entry.repository, entry.version), [])
-    command = report.moving(names, standing.replacement(known, entry))
-    if settings.as_json:
-        document = {"repository": entry.repository, "version": entry.version, "connectors": names}
-        click.echo(json.dumps(document | ({"next": command} if names else {}), ensure_ascii=False))
-        return 0
-    for name in names:
-        click.echo(name)
-    click.echo(
-        f"{len(names)} connector{'s' if len(names) != 1 else ''} on {entry.address.name} {entry.version}", err=True
-    )
-    if names:
-        click.echo(f"  next: {command}", err=True)
-    return 0

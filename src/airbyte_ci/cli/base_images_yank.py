@@ -5,15 +5,13 @@ from dataclasses import replace
 
 import click
 
-from airbyte_ci.base_images import standing, usage
 from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import base_images_docs as docs
-from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.options import Asked, json_option
+from airbyte_ci.cli import base_images_users
+from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import UsageError
-from airbyte_ci.reports import base_images as report
 
 
 @click.command("yank")
@@ -47,13 +45,10 @@ def yank_base_image(
         if entry.released and any(item.repository == entry.repository for item in bench.own.versions):
             changes.append(docs.change(bench, entry.repository, known, None))
         files = benches.written(bench, *changes)
-    fleet = fleets.load(settings, Asked(everything=True))
-    users = usage.users(known, ((item.name, item.base_image) for item in fleet.connectors))
-    names = users.get((entry.repository, entry.version), [])
-    command = report.moving(names, standing.replacement(known, changed))
+    users = base_images_users.of(settings, known, changed)
     if settings.as_json:
-        document = {"repository": entry.repository, **changed.to_json(), "connectors": names}
-        click.echo(json.dumps(document | ({"next": command} if names else {}), ensure_ascii=False))
+        document = {"repository": entry.repository, **changed.to_json(), **users.to_json()}
+        click.echo(json.dumps(document, ensure_ascii=False))
         return 0
     said = "is no longer yanked" if undo else f"is yanked: {changed.yanked}"
     click.echo(f"{benches.mark()} {entry.repository}:{entry.version} {said}")
@@ -61,9 +56,10 @@ def yank_base_image(
         click.echo(f"  ~ {path}")
     if target and _minor(target.python) != _minor(entry.python):
         click.echo(f"  · {target.version} has Python {target.python}, {entry.version} has {entry.python}")
-    if names and not undo:
-        click.echo(f"  {len(names)} on it: {', '.join(names)}")
-        click.echo(f"  next: {command}")
+    if users.names and not undo:
+        click.echo(f"  {len(users.names)} on it: {', '.join(users.names)}")
+        for line in users.lines():
+            click.echo(line)
     return 0
 
 

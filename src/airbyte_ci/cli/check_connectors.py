@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 
 from airbyte_ci import config
 from airbyte_ci.base_images import catalogue
+from airbyte_ci.base_images.catalogue import Catalogue
 from airbyte_ci.checks import all_checks, base_image_exists, branch, codeowners, merge_base, unreadable, weights
 from airbyte_ci.checks.base_image_exists import Exists
 from airbyte_ci.checks.hook_owned import Ownership
@@ -171,13 +172,15 @@ def _checks(fleet: Fleet, asked: Asked, mending: Mending, prefix: str, *, offlin
     """The checks of this repository, as long as what they ask is open."""
     configuration, root = fleet.configuration, fleet.configuration.root
     home = config.home(os.environ)
+    known, today = catalogue.load(configuration.catalogue_path), datetime.now(UTC).date()
     with ExitStack() as opened:
         yield all_checks.bound(
             configuration,
-            catalogue.load(configuration.catalogue_path),
+            known,
             mending=mending,
-            today=datetime.now(UTC).date(),
+            today=today,
             admitted=_admitted,
+            way_out=lambda connector: _way_out(connector, configuration, known, today),
             branch=functools.cache(lambda: branch.since(root, fleet.modified, asked.selection.diffed_branch)),
             exists=None if offline else _registries(configuration, fleet, opened),
             store=workbench.open_store() if (home / "oci-layout").exists() else None,
@@ -205,6 +208,12 @@ def _admitted(connector: Connector) -> Sequence[SpecifierSet]:
     from airbyte_ci.campaigns import pythons  # slow to import, and only asked where a newer base image is there
 
     return pythons.declared(connector).specifiers
+
+
+def _way_out(connector: Connector, configuration: Configuration, known: Catalogue, today: date) -> str:
+    from airbyte_ci.campaigns import way_out  # slow to import, and only asked where a base image must be left
+
+    return way_out.of(connector, configuration, known, today)
 
 
 def _ownership(configuration: Configuration, prefix: str, diffed_branch: str | None) -> Ownership:

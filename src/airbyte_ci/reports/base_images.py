@@ -70,7 +70,10 @@ def state(item: BaseImageVersion, today: date) -> str:
     return "released" if item.verified else "sighted only"
 
 
-def moving(names: Sequence[str], version: str) -> str:
-    """The command that moves these connectors to a version; empty: to the newest of their major version."""
-    selection = " ".join(f"--name={name}" for name in names)
-    return f"airbyte-ci connectors {selection} upgrade_base_image{f' --to {version}' if version else ''} PR_NUMBER"
+def moving(ways: Mapping[str, Sequence[str]]) -> str:
+    """The command that moves connectors, by the version that they go to; empty: the newest of their major version."""
+    return " && ".join(
+        f"airbyte-ci connectors {' '.join(f'--name={name}' for name in names)} "
+        f"upgrade_base_image{f' --to {version}' if version else ''} PR_NUMBER"
+        for version, names in ways.items()
+    )

@@ -1,0 +1,32 @@
+"""How a connector leaves a base image that it should not stay on: the `--to` with which an upgrade is not refused."""
+
+from datetime import date
+
+from airbyte_ci.base_images import standing
+from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.campaigns import upgrade
+from airbyte_ci.config import Configuration
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import ConnectorError
+
+
+def of(connector: Connector, configuration: Configuration, catalogue: Catalogue, today: date) -> str:
+    """What a yank names, else empty for an upgrade without `--to`, else `latest`, else one of the same major version.
+
+    The first of them that moves it to something supported. Raises ConnectorError where nothing does.
+    """
+    current = catalogue.find(connector.base_image or "")
+    first = current.replaced_by if current else ""
+    last = standing.replacement(catalogue, current) if current else ""
+    refused: ConnectorError | None = None
+    for to in dict.fromkeys((first, "", "latest", last)):
+        try:
+            version = upgrade.chosen(connector, configuration, catalogue, today, to)
+        except ConnectorError as error:
+            refused = error if to == "latest" else refused  # which tells of all that there is
+            continue
+        if version != current and not version.is_expired(today):
+            return to
+    raise refused or ConnectorError(
+        f"there is no other base image for {connector.name}", advice="add one to the catalogue"
+    )

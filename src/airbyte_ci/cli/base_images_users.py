@@ -1,0 +1,80 @@
+"""`base-images users`: who is on a version of a base image, and the command that moves them off it."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from airbyte_ci import config
+from airbyte_ci.base_images import catalogue
+from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.campaigns import way_out
+from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.options import Asked, json_option
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.errors import ConnectorError
+from airbyte_ci.reports import base_images as report
+
+
+@click.command("users")
+@click.argument("version")
+@json_option
+@click.pass_obj
+def users_of_base_image(settings: Settings, version: str, as_json: bool) -> int:
+    """Show the connectors on a version, and the command that moves them off it."""
+    settings = settings.also(as_json=as_json)
+    configuration = config.find(settings.repo)
+    known = catalogue.load(configuration.catalogue_path)
+    entry = known.named(version, configuration.base_image_repositories)
+    users = of(settings, known, entry)
+    if settings.as_json:
+        document = {"repository": entry.repository, "version": entry.version, **users.to_json()}
+        click.echo(json.dumps(document, ensure_ascii=False))
+        return 0
+    for name in users.names:
+        click.echo(name)
+    number = len(users.names)
+    click.echo(f"{number} connector{'s' if number != 1 else ''} on {entry.address.name} {entry.version}", err=True)
+    for line in users.lines():
+        click.echo(line, err=True)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """The connectors on a version, the command that moves them, and those that no upgrade moves, with the reason."""
+
+    names: tuple[str, ...]
+    command: str
+    stuck: tuple[tuple[str, str], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        optional = {"next": self.command, "stuck": dict(self.stuck)}
+        return {"connectors": list(self.names), **{key: value for key, value in optional.items() if value}}
+
+    def lines(self) -> Iterable[str]:
+        for name, reason in self.stuck:
+            yield f"  ! {name}: {reason}"
+        if self.command:
+            yield f"  next: {self.command}"
+
+
+def of(settings: Settings, known: Catalogue, entry: BaseImageVersion) -> Leaving:
+    """Each connector goes where its own Python admits, so they may part."""
+    fleet = fleets.load(settings, Asked(everything=True))
+    today = datetime.now(UTC).date()
+    names, stuck, ways = [], [], dict[str, list[str]]()
+    for connector in fleet.connectors:
+        if not connector.base_image or known.find(connector.base_image) != entry:
+            continue
+        names.append(connector.name)
+        try:
+            to = way_out.of(connector, fleet.configuration, known, today)
+        except ConnectorError as error:
+            stuck.append((connector.name, f"{error.message} → {error.advice}" if error.advice else error.message))
+        else:
+            ways.setdefault(to, []).append(connector.name)
+    return Leaving(tuple(names), report.moving(ways), tuple(stuck))
