@@ -2,7 +2,6 @@
 
 import shlex
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from airbyte_ci.checks.all_checks import IDS, RULES
 from airbyte_ci.checks.rule import Rule
 from airbyte_ci.cli import main
 from tests.campaigns.repositories import copied, git
+from tests.e2e import console
 
 PAGES = Path(__file__).parents[2] / "docs" / "checks"
 _WEIGHTS = {
@@ -41,7 +41,7 @@ def test_a_page_says_what_the_rule_says(rule: Rule) -> None:
 def test_what_a_page_shows_is_what_happens(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its commands run one after the other on the example fleet; where it shows what is printed, that is printed."""
+    """Its commands run one after the other on the example fleet; what it shows is printed, and ✗ is exit code 1."""
     root = copied("fleet", tmp_path / "fleet")
     git(root, "clone", "-q", "--bare", ".", "../origin.git")
     git(root, "remote", "add", "origin", "../origin.git")
@@ -51,27 +51,18 @@ def test_what_a_page_shows_is_what_happens(
     monkeypatch.setenv("AIRBYTE_CI_HOME", str(tmp_path / "home"))
     for variable in ("GITHUB_REPOSITORY", "GITHUB_API_URL"):
         monkeypatch.delenv(variable, raising=False)
-    commands = [*_commands((PAGES / f"{name}.md").read_text())]
+    commands = console.steps((PAGES / f"{name}.md").read_text())
     assert commands
-    for command, shown in commands:
-        words = shlex.split(command) if command.startswith("airbyte-ci ") else ["bash", "-c", command]
-        if words[0] == "airbyte-ci":
+    for step in commands:
+        is_ours = step.command.startswith("airbyte-ci ")
+        words = shlex.split(step.command) if is_ours else ["bash", "-c", step.command]
+        if is_ours:
             code = main.run(words[1:])
             printed, said = capsys.readouterr()
         else:
             done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
             code, printed, said = done.returncode, done.stdout, done.stderr
-        if shown:
-            assert printed.rstrip("\n") == shown.rstrip("\n")
-        else:
-            assert code == 0, f"{command}\n{printed}{said}"
-
-
-def _commands(page: str) -> Iterator[tuple[str, str]]:
-    """Of the console blocks: each command with its further lines (`> …`), and what is shown below it."""
-    for block in page.split("```console\n")[1:]:
-        for part in f"\n{block.partition('```')[0]}".split("\n$ ")[1:]:
-            lines = part.splitlines(keepends=True)
-            further = [line.removeprefix("> ") for line in lines[1:] if line.startswith("> ")]
-            shown = "".join(line for line in lines[1:] if not line.startswith("> "))
-            yield "".join([lines[0], *further]).strip("\n"), shown
+        # Only what failed as an error, or with --strict what is not known, ends a check with 1: a warning does not.
+        fails = step.output.startswith("✗") or "\n✗" in step.output or "--strict" in words
+        assert code == int(fails), f"{step.command}\n{printed}{said}"
+        assert not step.output or printed.rstrip("\n") == step.output.rstrip("\n")

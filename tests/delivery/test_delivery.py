@@ -1,7 +1,6 @@
 """Delivery: real git with a bare repository as the remote, and a GitHub on loopback by its published description."""
 
 import json
-import re
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from airbyte_ci.campaigns.delivery import branches, pull_requests
 from airbyte_ci.cli import main
 from airbyte_ci.errors import AirbyteCiError
 from tests.campaigns.repositories import CONNECTORS, commit, copied, git, snapshot
+from tests.e2e import console
 from tests.github import double
 from tests.github.description import ENTERPRISE, PUBLIC, Description
 from tests.github.double import Answer, Request
@@ -437,16 +437,20 @@ def test_credentials_of_a_remote_are_not_told(run: Run, fleet: Path, github: Git
     assert (code, "127.0.0.1:9" in err) == (1, True)
 
 
-def _commands(page: str) -> list[str]:
-    return re.findall(r"^\$ airbyte-ci (.+)$", page, re.MULTILINE)
-
-
 def test_the_page_shows_what_happens(run: Run, fleet: Path, github: GitHub, tmp_path: Path) -> None:
-    """Every command of docs/delivery.md does what it says, one after the other, in the example fleet."""
-    page = (Path(__file__).parents[2] / "docs/delivery.md").read_text()
-    commands = _commands(page)
-    assert len(commands) >= 6
-    for command in commands:
+    """Every command of docs/delivery.md, each in the fleet as it was pushed, ends well and prints what is shown, if it
+    is; the working tree and the current branch are left as the page's table says."""
+    steps = console.steps((Path(__file__).parents[2] / "docs/delivery.md").read_text())
+    assert len(steps) >= 6
+    head = git(fleet, "rev-parse", "HEAD")
+    for step in steps:
         git(fleet, "reset", "-q", "--hard", "origin/main")
-        code, out, err = run(*shlex.split(command))
-        assert code == 0, (command, out, err)
+        before = untouched(fleet)
+        code, out, err = run(*shlex.split(step.command)[1:])
+        assert code == 0, (step.command, out, err)
+        assert not step.output or console.same(out) == console.same(step.output), step.command
+        if "--commit" in step.command:
+            assert git(fleet, "rev-parse", "HEAD^") == head
+            assert not git(fleet, "status", "--porcelain")
+        else:
+            assert untouched(fleet) == before, step.command

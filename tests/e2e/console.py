@@ -22,7 +22,7 @@ _VARYING = (
 
 @dataclass(frozen=True)
 class Step:
-    """One command and what it printed."""
+    """One command, whose further lines (`> …`) belong to it, and what it printed."""
 
     command: str
     output: str
@@ -34,8 +34,8 @@ def steps(page: str) -> list[Step]:
 
 
 def _steps(block: str) -> list[Step]:
-    parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
-    return [Step(command, output) for command, _, output in (part.partition("\n") for part in parts)]
+    found = re.finditer(r"^\$ (.*\n(?:> .*\n)*)((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+    return [Step(match[1].removesuffix("\n").replace("\n> ", "\n"), match[2]) for match in found]
 
 
 def run(step: Step, folder: Path, home: Path) -> tuple[int, str]:
@@ -73,7 +73,8 @@ def rewritten(page: str, outputs: list[str]) -> str:
     remaining = iter(outputs)
 
     def block(match: re.Match[str]) -> str:
-        shown = "".join(f"$ {step.command}\n{next(remaining)}" for step in _steps(match[1]))
+        commands = (step.command.replace("\n", "\n> ") for step in _steps(match[1]))
+        shown = "".join(f"$ {command}\n{next(remaining)}" for command in commands)
         return f"```console\n{shown}```"
 
     return _BLOCK.sub(block, page)

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from airbyte_ci.oci.store import Store
+from tests.e2e import console
 from tests.e2e.command import PROJECT, Result
 from tests.e2e.conftest import Base, Command
 from tests.e2e.tiny import Tiny, with_base
@@ -39,24 +39,16 @@ def test_what_the_page_shows_is_what_happens(catalogued: Path, home: Path) -> No
     (binaries / "airbyte-ci").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m airbyte_ci "$@"\n')
     (binaries / "airbyte-ci").chmod(0o755)
     environment = {**os.environ, "AIRBYTE_CI_HOME": str(home), "PATH": f"{binaries}:{os.environ['PATH']}"}
-    commands = [*_commands(PAGE.read_text())]
+    commands = console.steps(PAGE.read_text())
     assert len(commands) == 7
-    for command, shown in commands:
+    for step in commands:
         done = subprocess.run(
-            ["bash", "-c", command], cwd=catalogued, env=environment, capture_output=True, text=True, check=False
+            ["bash", "-c", step.command], cwd=catalogued, env=environment, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-        assert not shown or _settled(done.stdout).rstrip() == shown.rstrip()
+        assert done.returncode == 0, f"{step.command}\n{done.stdout}{done.stderr}"
+        assert not step.output or _settled(done.stdout).rstrip() == step.output.rstrip()
     report = ElementTree.parse(catalogued / "reports" / "tests.xml").getroot()
     assert (report.get("failures"), report.get("tests")) == ("0", "14")
-
-
-def _commands(page: str) -> Iterator[tuple[str, str]]:
-    for block in page.split("```console\n")[1:]:
-        for part in f"\n{block.partition('```')[0]}".split("\n$ ")[1:]:
-            lines = part.splitlines(keepends=True)
-            further = [line.removeprefix("> ") for line in lines[1:] if line.startswith("> ")]
-            yield "".join([lines[0], *further]), "".join(line for line in lines[1:] if not line.startswith("> "))
 
 
 def _settled(text: str) -> str:

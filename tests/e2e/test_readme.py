@@ -1,0 +1,44 @@
+"""The README: every command of it, and what it prints."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import console
+from tests.e2e.conftest import GIT, PROJECT
+
+pytestmark = pytest.mark.slow
+PAGE = PROJECT / "README.md"
+REGISTRY = "127.0.0.1:5000"
+
+
+def test_the_readme_is_true(catalogued: Path, home: Path, registry: str) -> None:
+    """Its commands, one after the other, end well on the example fleet and print what it says, if it says it.
+
+    A line that ends with an ellipsis is the beginning of what is printed.
+    """
+    for arguments in (
+        ("clone", "-q", "--bare", ".", "../origin.git"),
+        ("remote", "add", "origin", "../origin.git"),
+        ("fetch", "-q"),
+        ("remote", "set-head", "origin", "main"),
+    ):
+        subprocess.run([*GIT, *arguments], cwd=catalogued, check=True)
+    steps, folder = console.steps(PAGE.read_text()), catalogued
+    assert len(steps) == PAGE.read_text().count("\n$ ") > 0
+    for step in steps:
+        command = step.command.replace(REGISTRY, registry)
+        code, output = console.run(console.Step(command, step.output), folder, home)
+        assert code == 0, f"{command}\n{output}"
+        if command.startswith("cd "):
+            folder = (folder / command.removeprefix("cd ")).resolve()
+        if step.output:
+            shown, printed = (console.same(text).split("\n") for text in (step.output, output))
+            assert len(printed) == len(shown), f"{command}\n{output}"
+            pairs = list(zip(printed, shown, strict=True))
+            assert [line for line, said in pairs if not _is(line, said)] == [], f"{command}\n{output}"
+
+
+def _is(line: str, said: str) -> bool:
+    return line.startswith(said.removesuffix("…")) if said.endswith("…") else line == said
