@@ -26,7 +26,8 @@ class Configuration:
     `insecure_registries` are spoken to over plain HTTP. `mirrors` maps a registry to those asked first, `checks`
     a weight (error, warning, off) to ids of checks. `resolve_as_of` is the day for connectors without a lock; `groups`
     and `extras` are wanted beside the main dependencies, by patterns of connectors' names; `test_secrets` are variables
-    of the environment that their tests need. `platform_version` is the oldest platform that users run.
+    of the environment that their tests need. `platform_version` is the oldest platform that users run, `check_pages`
+    where the repository's own pages of the checks are: files below the root, or addresses, with {id}.
     """
 
     root: Path
@@ -38,6 +39,7 @@ class Configuration:
     platform_version: str = ""
     hook_environment: tuple[str, ...] = ()
     customisation_owners: str = ""
+    check_pages: str = "docs/checks/{id}.md"
     insecure_registries: tuple[str, ...] = ()
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -119,6 +121,8 @@ def _parse(root: Path, table: Mapping[str, Any], path: Path) -> Configuration:
     platform = values.get("platform_version", "")
     if platform and not all(part.isdecimal() for part in platform.split(".")):
         raise ConfigurationError(f"reading {path}: platform-version must be numbers such as 0.63.0, not {platform!r}")
+    if "{id}" not in values.get("check_pages", "{id}"):
+        raise ConfigurationError(f"reading {path}: check-pages must have {{id}} in it, for the id of a check")
     return Configuration(root, **values)
 
 

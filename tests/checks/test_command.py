@@ -290,3 +290,27 @@ def test_the_command_runs_as_a_process(repository: Repository) -> None:
     assert (item["name"], item["status"], item["points"]["1"]) == ("source-x", "failed", "error")
     assert tuple(check["id"] for check in item["checks"]) == IDS
     assert done.stderr.startswith("::error file=connectors/source-x/Dockerfile,title=source-x%3A no-dockerfile::")
+
+
+def test_a_rule_names_the_page_that_the_repository_has_for_it(repository: Repository, tmp_path: Path) -> None:
+    """SARIF's helpUri is a file of the repository at its remote, or the configured address; else there is none."""
+
+    def pages() -> dict[str, str | None]:
+        sarif = tmp_path / "x.sarif"
+        assert repository.check("--all", "check", "--offline", f"--sarif={sarif}")[0] == 0
+        (run,) = json.loads(sarif.read_text())["runs"]
+        return {rule["id"]: rule.get("helpUri") for rule in run["tool"]["driver"]["rules"]}
+
+    assert set(pages().values()) == {None}
+    repository.write("docs/checks/docs-page.md", "# docs-page\n")
+    assert set(pages().values()) == {None}  # its remote is a folder
+    repository.git("remote", "set-url", "origin", "git@github.com:acme/connectors.git")
+    assert {name: page for name, page in pages().items() if page} == {
+        "docs-page": "https://github.com/acme/connectors/blob/HEAD/docs/checks/docs-page.md"
+    }
+    table = (repository.root / ".airbyte-ci.toml").read_text()
+    repository.write(".airbyte-ci.toml", f'check-pages = "https://wiki.acme.example/{{id}}"\n{table}')
+    assert pages()["tested"] == "https://wiki.acme.example/tested"
+    repository.write(".airbyte-ci.toml", f'check-pages = "https://wiki.acme.example/"\n{table}')
+    code, _, err = repository.check("--all", "check", "--offline")
+    assert (code, "check-pages must have {id} in it" in err) == (2, True)

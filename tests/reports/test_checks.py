@@ -44,6 +44,7 @@ _RULE = _object(
     shortDescription=_TEXT,
     fullDescription=_TEXT,
     help=_TEXT,
+    helpUri={"type": "string", "format": "uri"},
     defaultConfiguration=_object("level", level=_LEVEL),
 )
 _LOCATION = _object(

@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 from airbyte_ci import config
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import Catalogue
-from airbyte_ci.checks import all_checks, base_image_exists, branch, codeowners, merge_base, unreadable, weights
+from airbyte_ci.checks import all_checks, base_image_exists, branch, codeowners, merge_base, pages, unreadable, weights
 from airbyte_ci.checks.base_image_exists import Exists
 from airbyte_ci.checks.hook_owned import Ownership
 from airbyte_ci.checks.mending import Mending
@@ -81,7 +81,7 @@ def check_connectors(
         items = [all_checks.apply(checks, connector, weighed) for connector in fleet.connectors]
     items += [] if asked.selection.names else [unreadable.checked(error, mending) for error in fleet.unreadable]
     _tell(items, settings, prefix, github_annotations=github_annotations)
-    _write(items, prefix, junit, sarif)
+    _write(items, fleet.configuration, prefix, junit, sarif)
     return int(any(item.status == "failed" or (strict and item.status == "unverified") for item in items))
 
 
@@ -144,7 +144,9 @@ def _tell(items: Sequence[Checked], settings: Settings, prefix: str, *, github_a
         click.echo(annotations.commands(items, prefix), nl=False, err=settings.as_json)
 
 
-def _write(items: Sequence[Checked], prefix: str, junit: Path | None, sarif: Path | None) -> None:
+def _write(
+    items: Sequence[Checked], configuration: Configuration, prefix: str, junit: Path | None, sarif: Path | None
+) -> None:
     if junit:
         from airbyte_ci.reports import junit as junit_report
 
@@ -152,7 +154,8 @@ def _write(items: Sequence[Checked], prefix: str, junit: Path | None, sarif: Pat
     if sarif:
         from airbyte_ci.reports import sarif as sarif_report
 
-        put(json.dumps(sarif_report.document(items, all_checks.RULES, prefix), indent=2) + "\n", sarif)
+        found = pages.urls(all_checks.RULES, configuration, prefix)
+        put(json.dumps(sarif_report.document(items, all_checks.RULES, prefix, found), indent=2) + "\n", sarif)
 
 
 def put(text: str, path: Path) -> None:

@@ -1,7 +1,7 @@
 """Checked connectors as SARIF 2.1.0, which code scanning reads: https://docs.oasis-open.org/sarif/sarif/v2.1.0/"""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -12,8 +12,13 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 _ROOT = "%SRCROOT%"
 
 
-def document(items: Sequence[Checked], rules: Sequence[Rule], prefix: str = "") -> dict[str, Any]:
-    """Failures are results; what could not be verified is a notification, because it is no finding about the code."""
+def document(
+    items: Sequence[Checked], rules: Sequence[Rule], prefix: str = "", pages: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Failures are results; what could not be verified is a notification, because it is no finding about the code.
+
+    `pages` are addresses of the rules' pages, by id, where there are any.
+    """
     positions = {rule.id: position for position, rule in enumerate(rules)}
     results = [
         _result(item, finding, positions[finding.rule.id], prefix)
@@ -27,7 +32,8 @@ def document(items: Sequence[Checked], rules: Sequence[Rule], prefix: str = "") 
         for finding in item.findings
         if finding.is_unverified
     ]
-    driver = {"name": "airbyte-ci", "semanticVersion": __version__, "rules": [_rule(rule) for rule in rules]}
+    described = [_rule(rule, (pages or {}).get(rule.id)) for rule in rules]
+    driver = {"name": "airbyte-ci", "semanticVersion": __version__, "rules": described}
     run = {
         "tool": {"driver": driver},
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": unverified}],
@@ -38,13 +44,14 @@ def document(items: Sequence[Checked], rules: Sequence[Rule], prefix: str = "") 
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: Rule, page: str | None) -> dict[str, Any]:
     return {
         "id": rule.id,
         "name": "".join(word.capitalize() for word in rule.id.split("-")),
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": f"{rule.title} {rule.why}"},
         "help": {"text": rule.why, "markdown": f"**{rule.title}**\n\n{rule.why}"},
+        **({"helpUri": page} if page else {}),
         "defaultConfiguration": {"level": rule.severity or "error"},
     }
 
