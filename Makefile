@@ -55,7 +55,7 @@ lint: install
 chaos: install ## kill processes that write and collect at 1,000 random moments
 	@$(BIN)/python -m tests.chaos.killing 1000
 
-fuzz: install ## 10,000 mutated locks (real ones, where they lie beside the project) and 10,000 mutated files to edit
+fuzz: install ## 10,000 mutated locks, and 10,000 mutated files of each kind to edit: real ones, where they lie beside the project
 	@$(BIN)/python -m tests.fuzz.locks 10000
 	@$(BIN)/python -m tests.fuzz.edits 10000
 

@@ -1,11 +1,13 @@
 """Mutated metadata, pages and Dockerfiles: each edit is exactly the intended one, or refused with one line.
 
-python -m tests.fuzz.edits [COUNT] [FOLDER] [SEED]     FOLDER: files of a repository below it are mutated too
+python -m tests.fuzz.edits [COUNT] [SEED]     COUNT of each kind, from the examples and the real fleet
 """
 
 import random
 import re
 import sys
+import tarfile
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -22,9 +24,11 @@ from airbyte_ci.connectors import customization
 from airbyte_ci.edits import versions, yaml_text
 from airbyte_ci.edits.changelog import Row, insert_row, rows
 from airbyte_ci.errors import AirbyteCiError, EditRefused
+from tests.connectors import fleets
 from tests.fuzz.mutations import mutate
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+REAL = fleets.REAL / "fleet-2023-10.tar.xz"
 BASE_IMAGE = "docker.io/airbyte/python-connector-base:1.1.0@sha256:" + "bd98f650" * 8
 OPTIONS = ("data", "connectorBuildOptions", "baseImage")
 TAG = ("data", "dockerImageTag")
@@ -89,14 +93,14 @@ def _found(folder: Path) -> Iterator[Source]:
 
 
 def fuzz(count: int, seed: int, chosen: Sequence[Source], tell: Callable[[str], None]) -> int:
-    """How many of `count` mutated files went wrong; each is told, with what repeats it."""
+    """How many of `count` mutated files of each kind went wrong; each is told, with what repeats it."""
     chance = random.Random(seed)
     by_kind: dict[Examine, list[Source]] = {}
     for source in chosen:
         by_kind.setdefault(source.examine, []).append(source)
     ended: Counter[str] = Counter()
     wrong = 0
-    for number in range(count):
+    for number in range(count * len(by_kind)):
         source = chance.choice(by_kind[list(by_kind)[number % len(by_kind)]])
         text = _mutated(source.text, chance)
         started = time.monotonic()
@@ -114,7 +118,7 @@ def fuzz(count: int, seed: int, chosen: Sequence[Source], tell: Callable[[str], 
             wrong += 1
             tell(f"number {number} of seed {seed} ({source.name}): {problem}\n{text!r}")
     tell(
-        f"{count} files: "
+        f"{count * len(by_kind)} files, {count} of each kind (seed {seed}): "
         + ", ".join(f"{number} {what}" for what, number in sorted(ended.items()))
         + f"; {wrong} wrong"
     )
@@ -151,9 +155,20 @@ def _metadata(text: str) -> str:
     }
     assert after == before, "it reads otherwise"
     assert yaml_text.set_scalar(yaml_text.upsert_scalar(result, OPTIONS, BASE_IMAGE), TAG, "9.8.7") == result
-    assert len(result.split("\n")) - len(text.split("\n")) in (0, 1, 2), "more lines than two came"
+    more = len(result.split("\n")) - len(text.split("\n"))
+    assert more <= 2, "more lines than two came"
+    assert more >= -sum(_folded(text, path) for path in (OPTIONS, TAG)), "lines went that no old value had"
     assert result.endswith("\n") == text.endswith("\n") or not text, "the final newline"
     return "metadata edited"
+
+
+def _folded(text: str, path: Sequence[str]) -> int:
+    """Over how many lines more than one the scalar at the path goes: `1.2.3` and a deeper `- x` below are one value."""
+    node = yaml.compose(text.removeprefix("\ufeff"), yaml.BaseLoader)
+    for key in path:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        node = next((value for name, value in pairs if name.value == key), None)
+    return node.end_mark.line - node.start_mark.line if isinstance(node, yaml.ScalarNode) else 0
 
 
 def _read(text: str) -> Any:
@@ -214,10 +229,14 @@ def _dockerfile(text: str) -> str:
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(10**6)
     chosen = sources(EXAMPLES)
-    if len(sys.argv) > 2:
-        chosen += sources(Path(sys.argv[2]))
-    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(10**6)
+    if REAL.exists():
+        with tempfile.TemporaryDirectory() as name, tarfile.open(REAL) as archive:
+            archive.extractall(name, filter="data")
+            chosen += sources(Path(name))
+    kinds = Counter(source.examine.__name__.strip("_") for source in chosen)
+    print(f"mutated are {', '.join(f'{number} of {kind}' for kind, number in kinds.items())}")
     sys.exit(min(fuzz(count, seed, chosen, print), 1))
 
 
