@@ -72,6 +72,42 @@ def test_a_branch_makes_no_rule_lighter_for_itself(repository: Repository) -> No
     assert ("no-dockerfile" in out, err) == (False, "")
 
 
+def test_a_branch_allows_itself_nothing(repository: Repository) -> None:
+    """Owners of customisations and repositories of base images must be right by the merge base's configuration too."""
+    repository.write(HOOK, "MAIN_FILE_NAME = 'main.py'\n")
+    repository.write("CODEOWNERS", "* @zoe\n")
+    repository.replace(".airbyte-ci.toml", "@acme/connector-ops", "@zoe")
+    repository.replace(".airbyte-ci.toml", '"registry.acme', '"evil.example/base", "registry.acme')
+    only = ("--offline", "--only=hook-owned", "--only=base-image-allowed")
+    code, found = repository.checked(*only)
+    assert (code, found["base-image-allowed"]["status"]) == (1, "ok")
+    assert found["hook-owned"]["reason"] == (
+        "CODEOWNERS:1 gives build_customization.py to @zoe, not to @acme/connector-ops"
+    )
+    repository.write("CODEOWNERS", "* @zoe @acme/connector-ops\n")
+    repository.replace(METADATA, "registry.acme.example/python-connector-base", "evil.example/base")
+    code, found = repository.checked(*only)
+    assert (code, found["hook-owned"]["status"]) == (1, "ok")
+    assert found["base-image-allowed"]["reason"].startswith("evil.example/base is allowed by this branch only (at the")
+    repository.replace(".airbyte-ci.toml", '["evil.example/base", ', "[")
+    assert "is not an allowed base image" in repository.checked(*only)[1]["base-image-allowed"]["reason"]
+    repository.replace(".airbyte-ci.toml", '"registry.acme', '"evil.example/base", "registry.acme')
+    repository.merge()
+    assert repository.checked(*only)[0] == 0
+
+
+def test_what_a_branch_archives_is_not_modified(repository: Repository) -> None:
+    """As in the original, the support level is the working tree's; who names the connector has it checked."""
+    repository.write(DOCKERFILE, "FROM x\n")
+    modified = ("--modified", "check", "--offline", "--only=no-dockerfile")
+    assert repository.check(*modified)[0] == 1
+    repository.replace(METADATA, "certified", "archived")
+    code, out, err = repository.check(*modified)
+    assert (code, out, "no modified connector matches" in err) == (0, "", True)
+    code, out, _ = repository.check("--name=source-x", *modified[1:])
+    assert (code, "weighed as certified, which it is at the merge base" in out) == (1, True)
+
+
 def test_a_misspelt_support_level_makes_nothing_lighter(repository: Repository) -> None:
     """Only the levels that are known to be lighter are."""
     repository.write(DOCKERFILE, "FROM x\n")
@@ -252,7 +288,8 @@ def test_a_pull_request_does_not_choose_its_approvers(repository: Repository, mo
     with double.running(PUBLIC, PullRequest([("zoe", "APPROVED")], [(HOOK, "")]).answer) as running:
         monkeypatch.setenv("GITHUB_API_URL", running.api)
         code, found = repository.checked("--only=hook-approved", "--only=hook-owned", "--pull-request=4711")
-    assert (code, found["hook-owned"]["status"]) == (1, "ok")
+    assert code == 1
+    assert found["hook-owned"]["reason"].endswith("gives build_customization.py to @zoe, not to @acme/connector-ops")
     assert found["hook-approved"]["reason"] == "build_customization.py is not approved by @acme/connector-ops"
 
 

@@ -78,10 +78,12 @@ def bound(
     store: Store | None,
     ownership: Callable[[], Ownership],
     reviews: Callable[[], Reviews | str],
+    allowed_before: Sequence[str] | None = None,
 ) -> tuple[Check, ...]:
     """The checks, ready to be applied to connectors.
 
     `branch`, `ownership` and `reviews` are slow to learn and asked when a check first needs them; they remember.
+    `allowed_before` are the base-image-repositories of the merge base, None where it said none.
     `exists` asks a registry (None: offline), `store` may be None where nothing was ever kept.
     """
     texts = Texts()
@@ -94,7 +96,7 @@ def bound(
         no_dockerfile.RULE: lambda item: no_dockerfile.check(item, mending),
         base_image_used.RULE: lambda item: base_image_used.check(item, mending),
         base_image_address.RULE: lambda item: base_image_address.check(item, catalogue, mending),
-        base_image_allowed.RULE: lambda item: base_image_allowed.check(item, allowed),
+        base_image_allowed.RULE: lambda item: base_image_allowed.check(item, allowed, allowed_before),
         base_image_exists.RULE: lambda item: base_image_exists.check(item, exists, mending),
         base_image_yanked.RULE: lambda item: base_image_yanked.check(item, catalogue, way_out, mending),
         base_image_supported.RULE: lambda item: base_image_supported.check(item, catalogue, today, way_out, mending),

@@ -17,21 +17,28 @@ RULE = Rule(
 )
 
 
-def check(connector: Connector, allowed: Sequence[str]) -> Verdict:
+def check(connector: Connector, allowed: Sequence[str], before: Sequence[str] | None = None) -> Verdict:
+    """By the configuration, and by that of the merge base (`before`), where it said something."""
     if not connector.is_python:
         return inapplicable("not a Python connector")
     reference = base_image_address.reference_of(connector)
     if isinstance(reference, Verdict):
         return reference
     repository = f"{reference.registry}/{reference.repository}"
-    if repository in map(_normalised, allowed):
-        return OK
-    return failed(
-        f"{repository} is not an allowed base image (allowed: {', '.join(allowed) or 'none'})",
-        "put the address of an allowed one there (`airbyte-ci base-images list`), or allow it in the configuration's "
-        "base-image-repositories",
-        base_image_address.place(connector),
-    )
+    if repository not in map(_normalised, allowed):
+        return failed(
+            f"{repository} is not an allowed base image (allowed: {', '.join(allowed) or 'none'})",
+            "put the address of an allowed one there (`airbyte-ci base-images list`), or allow it in the "
+            "configuration's base-image-repositories",
+            base_image_address.place(connector),
+        )
+    if before is not None and repository not in map(_normalised, before):
+        return failed(
+            f"{repository} is allowed by this branch only (at the merge base: {', '.join(before) or 'none'})",
+            "let the change of base-image-repositories be merged first",
+            base_image_address.place(connector),
+        )
+    return OK
 
 
 def _normalised(repository: str) -> str:

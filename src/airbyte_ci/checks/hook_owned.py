@@ -26,19 +26,21 @@ class Ownership:
     """What is known of owners: the file, the owners that were configured (none: any do), and the merge base's file.
 
     `prefix` is where the configured root is in the git repository that CODEOWNERS speaks of: `connectors/`, or empty.
+    `required_before` are the owners that were configured at the merge base.
     """
 
     codeowners: CodeOwners | None
     required: tuple[str, ...]
     before: CodeOwners | None = None
     prefix: str = ""
+    required_before: tuple[str, ...] = ()
 
     def approvers(self, place: Place) -> tuple[str, ...]:
         """Those who may approve a change of a file: its owners on the branch that it goes to, where it has any there.
 
         As on GitHub: a pull request must not choose its own approvers.
         """
-        before = Ownership(self.before, self.required, None, self.prefix)
+        before = Ownership(self.before, self.required_before or self.required, None, self.prefix)
         return before.owners(place) or replace(before, required=()).owners(place) or self.owners(place)
 
     def owners(self, place: Place) -> tuple[str, ...]:
@@ -69,8 +71,11 @@ def check(connector: Connector, ownership: Callable[[], Ownership], mending: Men
         return NO_HOOK
     known = ownership()
     for place in hooks:
-        if not known.owners(place):
-            return _unowned(place, known, mending)
+        # A branch that configures other owners is held to those of before, too.
+        for required in dict.fromkeys((known.required, known.required_before or known.required)):
+            held = replace(known, required=required)
+            if not held.owners(place):
+                return _unowned(place, held, mending)
     return OK
 
 

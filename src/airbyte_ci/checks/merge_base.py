@@ -1,6 +1,7 @@
-"""What the merge base says of how much failures weigh: a branch must not make lighter the rules that it is held to."""
+"""What the merge base says of the rules: a branch must not make lighter those that it is held to."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,38 @@ from airbyte_ci.connectors import git
 from airbyte_ci.connectors.connector import METADATA, Connector
 
 
-def table(root: Path, commit: str) -> Mapping[str, Iterable[str]]:
-    """The configuration's `[checks]` as it was committed; empty where there was none, or none that can be read."""
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the configuration said at the merge base: `[checks]`, and who and what is allowed; None: it did not say."""
+
+    commit: str
+    weights: Mapping[str, Iterable[str]]
+    repositories: tuple[str, ...] | None = None
+    owners: str | None = None
+
+
+def rules(root: Path, commit: str) -> Rules:
+    """As it was committed. Where there was no table, or none that can be read, it said nothing."""
     texts = git.committed(root, commit, [config.FILE, config.PROJECT])
     if own := texts.get(config.FILE):
         found = _toml(own)
     else:
         found = (_toml(texts.get(config.PROJECT, b"")).get("tool") or {}).get("airbyte-ci") or {}
-    checks = found.get("checks")
-    return {
+    found = {key.replace("_", "-"): value for key, value in found.items()} if isinstance(found, dict) else {}
+    checks, repositories, owners = (
+        found.get(key) for key in ("checks", "base-image-repositories", "customisation-owners")
+    )
+    weights = {
         weight: [item for item in ids if isinstance(item, str)]
         for weight, ids in (checks if isinstance(checks, dict) else {}).items()
         if isinstance(ids, list)
     }
+    return Rules(
+        commit,
+        weights,
+        tuple(map(str, repositories)) if isinstance(repositories, list) else None,
+        owners if isinstance(owners, str) else None,
+    )
 
 
 def support_levels(

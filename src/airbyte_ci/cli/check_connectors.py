@@ -73,10 +73,11 @@ def check_connectors(
     """
     weights.require_known([*only, *skip], all_checks.IDS)
     fleet = _fleet(settings, asked)
-    weighed = _weights(fleet, asked, severity)
+    before = _before(fleet, asked)
+    weighed = _weights(fleet, before, severity)
     prefix = _prefix(fleet.configuration.root)
     mending = Mending(fleet.configuration.root, Path.cwd(), pull_request)
-    with _checks(fleet, asked, mending, prefix, offline=offline or settings.offline) as every:
+    with _checks(fleet, asked, before, mending, prefix, offline=offline or settings.offline) as every:
         checks = [check for check in every if _is_wanted(check, only, skip, weighed)]
         items = [all_checks.apply(checks, connector, weighed) for connector in fleet.connectors]
     items += [] if asked.selection.names else [unreadable.checked(error, mending) for error in fleet.unreadable]
@@ -88,26 +89,33 @@ def check_connectors(
 @contextmanager
 def checking(fleet: Fleet, asked: Asked, *, offline: bool) -> Iterator[Callable[[Connector], Checked]]:
     """Applies every check that is not off to a connector, as long as what they ask is open."""
-    weighed = _weights(fleet, asked, ())
+    before = _before(fleet, asked)
+    weighed = _weights(fleet, before, ())
     root = fleet.configuration.root
-    with _checks(fleet, asked, Mending(root, Path.cwd()), _prefix(root), offline=offline) as every:
+    with _checks(fleet, asked, before, Mending(root, Path.cwd()), _prefix(root), offline=offline) as every:
         checks = [check for check in every if _is_wanted(check, (), (), weighed)]
         yield lambda connector: all_checks.apply(checks, connector, weighed)
 
 
-def _weights(fleet: Fleet, asked: Asked, severity: Sequence[str]) -> Weights:
+def _before(fleet: Fleet, asked: Asked) -> merge_base.Rules | None:
+    """What the branch that this one is compared with says; None where there is none."""
+    root = fleet.configuration.root
+    commit = history.compared_with(root, asked.selection.diffed_branch)
+    return None if commit is None else merge_base.rules(root, commit)
+
+
+def _weights(fleet: Fleet, rules: merge_base.Rules | None, severity: Sequence[str]) -> Weights:
     """Where a branch is compared with another, it makes nothing lighter than it is there: that is told."""
     on_command_line = weights.asked(severity, all_checks.IDS)
     tables = [weights.configured(fleet.configuration.checks, all_checks.IDS)]
-    root = fleet.configuration.root
-    commit = history.compared_with(root, asked.selection.diffed_branch)
-    if commit is None:
+    if rules is None:
         return Weights(on_command_line, tables)
-    before = weights.known_of(merge_base.table(root, commit), all_checks.IDS)
+    before = weights.known_of(rules.weights, all_checks.IDS)
     if before != tables[0]:
         fleets.warn("[checks] is not as it is at the merge base: of what they say of a check the stricter counts")
+    root = fleet.configuration.root
     levels = merge_base.support_levels(
-        root, commit, fleet.connectors, lambda connector: weights.is_lighter(connector.support_level)
+        root, rules.commit, fleet.connectors, lambda connector: weights.is_lighter(connector.support_level)
     )
     return Weights(on_command_line, [*tables, before], levels)
 
@@ -171,7 +179,9 @@ def put(text: str, path: Path) -> None:
 
 
 @contextmanager
-def _checks(fleet: Fleet, asked: Asked, mending: Mending, prefix: str, *, offline: bool) -> Iterator[tuple[Check, ...]]:
+def _checks(
+    fleet: Fleet, asked: Asked, before: merge_base.Rules | None, mending: Mending, prefix: str, *, offline: bool
+) -> Iterator[tuple[Check, ...]]:
     """The checks of this repository, as long as what they ask is open."""
     configuration, root = fleet.configuration, fleet.configuration.root
     home = config.home(os.environ)
@@ -187,7 +197,8 @@ def _checks(fleet: Fleet, asked: Asked, mending: Mending, prefix: str, *, offlin
             branch=functools.cache(lambda: branch.since(root, fleet.modified, asked.selection.diffed_branch)),
             exists=None if offline else _registries(configuration, fleet, opened),
             store=workbench.open_store() if (home / "oci-layout").exists() else None,
-            ownership=functools.cache(lambda: _ownership(configuration, prefix, asked.selection.diffed_branch)),
+            ownership=functools.cache(lambda: _ownership(configuration, before, prefix, asked.selection.diffed_branch)),
+            allowed_before=before.repositories if before else None,
             reviews=functools.cache(lambda: _reviews(root, mending.pull_request, opened, offline=offline)),
         )
 
@@ -219,11 +230,22 @@ def _way_out(connector: Connector, configuration: Configuration, known: Catalogu
     return way_out.of(connector, configuration, known, today)
 
 
-def _ownership(configuration: Configuration, prefix: str, diffed_branch: str | None) -> Ownership:
+def _ownership(
+    configuration: Configuration, before: merge_base.Rules | None, prefix: str, diffed_branch: str | None
+) -> Ownership:
     top = configuration.root.parents[prefix.count("/") - 1] if prefix else configuration.root
-    required = tuple(name for name in re.split(r"[\s,]+", configuration.customisation_owners) if name)
     commit = history.fork_point_if_known(top, diffed_branch)
-    return Ownership(codeowners.load(top), required, codeowners.committed(top, commit) if commit else None, prefix)
+    return Ownership(
+        codeowners.load(top),
+        _names(configuration.customisation_owners),
+        codeowners.committed(top, commit) if commit else None,
+        prefix,
+        _names(before.owners or "") if before else (),
+    )
+
+
+def _names(owners: str) -> tuple[str, ...]:
+    return tuple(name for name in re.split(r"[\s,]+", owners) if name)
 
 
 def _reviews(root: Path, pull_request: int | None, opened: ExitStack, *, offline: bool) -> Reviews | str:
