@@ -3,8 +3,10 @@
 import asyncio
 import io
 import json
+import os
 import subprocess
 import tarfile
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -34,6 +36,8 @@ from airbyte_ci.container.api import (
 from airbyte_ci.container.evaluate import CREATED, Evaluator
 from airbyte_ci.container.hooks import MODULE, Conversation
 from airbyte_ci.errors import CommandFailed, HookError, ImageError, SandboxError
+from airbyte_ci.oci import caches
+from airbyte_ci.oci.collect import Policy, collect
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import DOCKER_LAYER_GZIP, LAYER_GZIP, Descriptor, Image, ImageConfig, Manifest
 from airbyte_ci.oci.layer import layer_of
@@ -379,6 +383,33 @@ def test_a_failure_that_a_hook_caught_is_kept(
         assert caught and record.operations == (SetLabel("code", "4 why\n"),)
     (runs,) = (own_store.root / "caches" / "named").glob("*/n")
     assert runs.read_text() == ("x\n" if caught else "x\nx\n")
+
+
+def test_a_folder_that_is_mounted_is_marked_as_used(tmp_path: Path, own_store: Store, small_image: Image) -> None:
+    """A collection leaves it while whoever mounted it lives, whatever times its commands set; afterwards it goes."""
+    module = tmp_path / MODULE
+    module.write_text(
+        "async def pre_connector_install(c):\n"
+        "    cache = __import__('dagger').dag.cache_volume('k')\n"
+        "    for word in ('first', 'again'):\n"
+        "        c = c.with_mounted_cache('/c', cache).with_exec(['bash', '-c', f'echo {word} > /c/n'])\n"
+        "    return c\n"
+    )
+    evaluator = Evaluator(Store(own_store.root), small_image, timeout=60)
+    with Conversation(module, {}) as talk:
+        operations = talk.call("pre_connector_install", partial(evaluator.answer, ())).operations
+    evaluator.image(operations[: len(operations) // 2], {})
+    (file,) = (own_store.root / "caches" / "named").glob("*/n")
+    for path in (file, file.parent, caches.lock_of(file.parent)):
+        os.utime(path, (0, 0))
+    evaluator.image(operations, {})
+    for path in (file, file.parent):
+        os.utime(path, (0, 0))
+    collect(own_store, Policy(older_than=1), now=time.time() + 100)
+    assert file.exists()
+    del evaluator  # and with it its use of the store
+    collect(own_store, Policy(older_than=1), now=time.time() + 100)
+    assert not file.parent.exists()
 
 
 # --- the image -------------------------------------------------------------------------------------

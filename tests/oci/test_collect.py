@@ -15,6 +15,7 @@ from airbyte_ci.oci.check import check
 from airbyte_ci.oci.collect import Policy, collect
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Platform
+from airbyte_ci.oci.stats import stats
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.testing.images import random_image
 
@@ -121,6 +122,45 @@ def test_actions_go_like_everything_else(store: Store) -> None:
     assert Store(store.root).recall(keys[0]) == {"value": 1}
     collect(store, Policy(older_than=60))
     assert [store.recall(key) for key in keys] == [{"value": 1}, None]
+
+
+def _cached(store: Store, place: str, size: int) -> Path:
+    """A file of a cache whose own times, which a server or a command has set, say that it is of the future."""
+    path = store.root / "caches" / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(size))
+    os.utime(path, (time.time() + DAY, time.time() + DAY))
+    return path
+
+
+def test_shared_downloads_count_and_go_by_their_last_use(store: Store) -> None:
+    """max_size counts what commands share, by the day of its last use among everything else; empty days go too."""
+    today = int(time.time() // DAY)
+    oldest = _cached(store, f"apt/{today - 20}/a_1_all.deb", 1000)
+    blob = store.put(bytes(1000))
+    _age(store, blob, 10)
+    newer, newest = _cached(store, f"http-v2/{today - 5}/{'a' * 56}", 1000), _cached(store, f"apt/{today}/b.deb", 1000)
+    counted = stats(store)
+    assert (counted.caches, counted.cache_bytes) == (3, 3000)
+    collected = collect(store, Policy(max_size=3000))
+    assert (collected.removed, collected.kept, collected.size) == (1, 3, 3000)
+    assert (oldest.parent.exists(), store.path(blob).exists()) == (False, True)
+    collect(store, Policy(max_size=1500))
+    assert (store.path(blob).exists(), newer.exists(), newest.exists()) == (False, False, True)
+    collect(store, Policy(max_size=0), now=time.time() + 1)
+    assert not newest.exists()
+
+
+def test_a_mounted_folder_goes_by_the_time_of_its_last_mount(store: Store) -> None:
+    """What a hook mounts is one entry; what commands did in it neither ages nor keeps it."""
+    named = store.root / "caches" / "named"
+    for name, days in (("used", 1), ("old", 40)):
+        _cached(store, f"named/{name}/deep/file", 500)
+        (named / f".{name}.lock").touch()
+        os.utime(named / f".{name}.lock", (time.time() - days * DAY, time.time() - days * DAY))
+    collected = collect(store, Policy(older_than=30 * DAY))
+    assert (collected.removed, collected.freed, collected.kept) == (1, 500, 1)
+    assert sorted(path.name for path in named.iterdir()) == [".old.lock", ".used.lock", "used"]
 
 
 Damage = Callable[[Store], None]

@@ -61,6 +61,7 @@ def stats(settings: Settings, as_json: bool) -> int:
     click.echo(f"store      {opened.root}")
     click.echo(f"blobs      {counted.blobs:,} · {_shown(counted.blob_bytes)}")
     click.echo(f"snapshots  {counted.snapshots:,} · {_shown(counted.snapshot_bytes)}")
+    click.echo(f"caches     {counted.caches:,} · {_shown(counted.cache_bytes)} that commands share")
     click.echo(f"actions    {counted.actions:,}")
     shared = f" ({_shown(counted.shared_bytes)} saved by shared layers)" if counted.shared_bytes else ""
     click.echo(f"images     {counted.names:,} with a name · {_shown(counted.named_bytes)}{shared}")

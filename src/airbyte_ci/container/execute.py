@@ -16,6 +16,7 @@ from airbyte_ci.container.sandbox import Command, Finished, Mount
 from airbyte_ci.container.state import Lending, Output, State
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import CommandFailed, SandboxError
+from airbyte_ci.oci import caches
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.store import Store
 
@@ -123,13 +124,16 @@ class Workplace:
 
     def _cache(self, item: MountCache, tree: Tree, stack: contextlib.ExitStack) -> Path:
         name = hashlib.sha256(item.cache.encode()).hexdigest()[:32]
-        place = self.store.root / "caches" / "named" / name
+        place = self.store.root / "caches" / caches.NAMED / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        lock = stack.enter_context(caches.lock_of(place).open("a"))
+        # Marked before it is looked for: from now on no garbage collection takes it.
+        self.store.use(caches.lock_of(place))
         if not place.is_dir():
-            place.mkdir(parents=True, exist_ok=True)
+            place.mkdir(exist_ok=True)
             place.chmod(0o755)
             _own(place, item, tree)
         if item.locked:
-            lock = stack.enter_context(place.with_name(f".{name}.lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
         return place
 

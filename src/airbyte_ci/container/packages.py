@@ -44,7 +44,7 @@ def lend(store: Store, bundle: Path, root: Tree) -> Tree:
     if root.resolve("etc/apt/apt.conf.d") is not None:
         _lend_apt(store, layer, root)
     for kind in _PIP_FOLDERS:
-        for file in (file for day in _days(store, kind) for file in day.iterdir()):
+        for file in (file for day in _days(store, kind) for file in _held(day)):
             place = layer / FOLDER / "pip" / kind / Path(*file.name[:5], file.name)
             place.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(OSError):
@@ -67,7 +67,7 @@ def _lend_apt(store: Store, layer: Path, root: Tree) -> None:
             (layer / part).chmod(stat.S_IMODE(node.status.st_mode))
     (place / "zz-airbyte-ci").write_text(_CONFIGURATION)
     for day in _days(store, "apt"):
-        for file in day.iterdir():
+        for file in _held(day):
             with contextlib.suppress(OSError):
                 os.link(file, layer / FOLDER / "apt/archives/partial" / file.name)
 
@@ -145,13 +145,29 @@ def _days(store: Store, kind: str) -> list[Path]:
         return []
 
 
+def _held(day: Path) -> list[Path]:
+    """What a day's folder holds; nothing where another process has just removed it."""
+    try:
+        return list(day.iterdir())
+    except FileNotFoundError:
+        return []
+
+
 def _prune(store: Store) -> None:
     """The oldest days go while all together are too large; those in use stay where they are linked."""
     for kind in ("apt", *_PIP_FOLDERS):
         days = _days(store, kind)
-        sizes = [sum(file.stat().st_size for file in day.iterdir()) for day in days]
+        sizes = [sum(_size(file) for file in _held(day)) for day in days]
         while sum(sizes) > _LIMIT and len(days) > 1:
-            for file in days[0].iterdir():
+            for file in _held(days[0]):
                 file.unlink(missing_ok=True)
-            days[0].rmdir()
+            with contextlib.suppress(OSError):
+                days[0].rmdir()
             days, sizes = days[1:], sizes[1:]
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0

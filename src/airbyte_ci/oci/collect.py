@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airbyte_ci.errors import AirbyteCiError, StoreError
-from airbyte_ci.oci import sessions
+from airbyte_ci.oci import caches, sessions
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Index, Manifest
 from airbyte_ci.oci.store import Store
@@ -66,6 +66,7 @@ def collect(store: Store, policy: Policy, *, now: float | None = None) -> Collec
                     if _remove(store, entry, untouchable):
                         removed, freed = removed + 1, freed + entry.size
         _empty_trash(store)
+        caches.sweep(store.root)
         return Collected(removed, freed, len(entries) - removed, total - freed)
 
 
@@ -87,10 +88,15 @@ def _entries(store: Store) -> Iterator[_Entry]:
         if not item.name.startswith("."):
             with contextlib.suppress(FileNotFoundError):
                 yield _Entry(Path(item.path), item.stat().st_mtime, folder_size(Path(item.path)))
+    for path in caches.entries(store.root):
+        with contextlib.suppress(FileNotFoundError):
+            yield _Entry(path, caches.last_use(path), folder_size(path))
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes below a folder, links counted as themselves."""
+    """Bytes below a folder, links counted as themselves; of a file, its own."""
+    if not folder.is_dir():
+        return folder.lstat().st_size
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -148,7 +154,7 @@ def _groups(entries: Iterator[_Entry]) -> Iterator[list[_Entry]]:
 def _remove(store: Store, entry: _Entry, untouchable: float) -> bool:
     """Removes one entry unless it was used since it was chosen; the lock keeps marks from being set meanwhile."""
     try:
-        if entry.path.stat().st_mtime >= untouchable:
+        if _last_use(store, entry.path) >= untouchable:
             return False
         if entry.path.is_dir():
             # Under another name first: a half-removed snapshot must not look like one.
@@ -158,6 +164,10 @@ def _remove(store: Store, entry: _Entry, untouchable: float) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _last_use(store: Store, path: Path) -> float:
+    return caches.last_use(path) if store.root / "caches" in path.parents else path.stat().st_mtime
 
 
 def _sweep(store: Store, untouchable: float) -> None:

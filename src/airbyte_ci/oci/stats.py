@@ -1,8 +1,9 @@
-"""What a store holds, in numbers: blobs by what they are, actions by kind of entry, snapshots, named images."""
+"""What a store holds, in numbers: blobs by what they are, actions by kind of entry, snapshots, caches, named images."""
 
 import os
 from dataclasses import dataclass
 
+from airbyte_ci.oci import caches
 from airbyte_ci.oci.collect import folder_size, reachable
 from airbyte_ci.oci.store import Store
 
@@ -16,6 +17,8 @@ class Stats:
     actions: int
     snapshots: int
     snapshot_bytes: int
+    caches: int
+    cache_bytes: int
     names: int
     named_bytes: int
     shared_bytes: int
@@ -25,6 +28,7 @@ def stats(store: Store) -> Stats:
     """Counts everything; raises ImageError, BlobNotFound for a named image that is not whole."""
     sizes = {item.name: item.stat().st_size for item in os.scandir(store.root / "blobs" / "sha256")}
     folders = [item for item in (store.root / "snapshots").iterdir() if not item.name.startswith(".")]
+    cached = list(caches.entries(store.root))
     named: dict[str, int] = {}
     apart = 0
     names = store.names()
@@ -39,6 +43,8 @@ def stats(store: Store) -> Stats:
         sum(1 for folder in (store.root / "actions").iterdir() for _ in os.scandir(folder)),
         len(folders),
         sum(folder_size(folder) for folder in folders),
+        len(cached),
+        sum(folder_size(item) for item in cached),
         len(names),
         sum(named.values()),
         apart - sum(named.values()),

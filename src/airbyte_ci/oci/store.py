@@ -3,6 +3,7 @@
     oci-layout, index.json, blobs/sha256/<hex>     an image layout (image-spec, image-layout.md)
     actions/<2 hex>/<hex>                          action key → JSON value
     snapshots/<hex>/                               unpacked layers, made and read by `container`
+    caches/                                        downloads and folders that commands share (`caches`)
     ingest/, scratch/                              files being written; folders that live as long as a command
     sessions/, lock, gc.lock                       who is using the store (`sessions`)
 
