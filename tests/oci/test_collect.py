@@ -14,7 +14,7 @@ from airbyte_ci.oci import sessions
 from airbyte_ci.oci.check import check
 from airbyte_ci.oci.collect import Policy, collect
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Platform
+from airbyte_ci.oci.image import Index, Platform
 from airbyte_ci.oci.stats import stats
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.testing.images import random_image
@@ -67,6 +67,21 @@ def test_named_images_stay_whole(store: Store) -> None:
     _age_all(store, 400)
     collect(store, Policy(older_than=DAY))
     assert not store.has(image.digest)
+
+
+def test_the_platforms_of_an_index_that_are_here_stay(store: Store) -> None:
+    """Another machine has made the others of a base image's version: that neither costs this one nor is damage."""
+    here = random_image(store, seed=1, platform=Platform("linux", "amd64"))
+    elsewhere = random_image(store, seed=2, platform=Platform("linux", "arm64"))
+    index = Index.make((here.manifest.descriptor, elsewhere.manifest.descriptor), {})
+    store.put(index.raw)
+    store.tag("acme/base:1.0.0", index.descriptor)
+    for digest in (elsewhere.digest, *(layer.digest for layer in elsewhere.manifest.layers)):
+        store.path(digest).unlink()
+    _age_all(store, 400)
+    collect(store, Policy(max_size=0))
+    assert store.holds(store.image(here.digest))
+    assert (stats(store).names, check(store).damages) == (1, ())
 
 
 def test_nothing_that_a_running_process_used_goes(store: Store) -> None:

@@ -1,7 +1,7 @@
 """The inputs of a released version, kept beside it in its registry as one artifact, so that it can be built again.
 
 The artifact's blobs are the files themselves, Debian packages and wheels. There is one for each platform, because each
-may be built on a machine of its own.
+may be built on a machine of its own. A root that is an image lies beside it, as an image.
 """
 
 import contextlib
@@ -63,10 +63,28 @@ def keep(address: Reference, platform: Platform, part: PlatformLock, store: Stor
     return digest
 
 
+def keep_root(address: Reference, platform: Platform, part: PlatformLock, store: Store) -> None:
+    """Names a root that is an image, so that no collection removes it; Debian's is made again of its packages.
+
+    Raises BlobNotFound.
+    """
+    if part.debian is None:
+        store.tag(str(root_place(address, platform)), store.image(part.root).manifest.descriptor)
+
+
 def place(address: Reference, platform: Platform) -> Reference:
     """Where a platform's inputs are: beside the version, under a tag that is no version."""
+    return _beside("inputs", address, platform)
+
+
+def root_place(address: Reference, platform: Platform) -> Reference:
+    """Where a platform's root is, if it is an image."""
+    return _beside("root", address, platform)
+
+
+def _beside(what: str, address: Reference, platform: Platform) -> Reference:
     version = (address.tag or "").replace("+", "_")
-    return address.with_tag(f"inputs-{version}-{str(platform).replace('/', '-')}")
+    return address.with_tag(f"{what}-{version}-{str(platform).replace('/', '-')}")
 
 
 def bring(

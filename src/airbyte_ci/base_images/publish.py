@@ -43,6 +43,8 @@ def publish(
             _inputs(lock, platform, store, registries)
         progress("pushing the image")
         registries.push(lock.index.digest, entry.address.with_tag(entry.version), (entry.version,))
+        for platform in lock.platforms:
+            _root(lock, platform, store, registries)
     found = registries.resolve(entry.address.with_tag(entry.version)).digest
     if found != entry.address.digest:
         raise ImageError(f"{doing}: {entry.address.registry} now says {found.short}; someone else pushed that tag")
@@ -58,6 +60,7 @@ def stage(lock: VersionLock, platform: Platform, store: Store, registries: Regis
     address = lock.declaration.address
     _inputs(lock, platform, store, registries)
     registries.push(lock.platforms[platform].manifest, Reference(address.registry, address.repository), ())
+    _root(lock, platform, store, registries)
 
 
 def _inputs(lock: VersionLock, platform: Platform, store: Store, registries: Registries) -> None:
@@ -73,6 +76,21 @@ def _inputs(lock: VersionLock, platform: Platform, store: Store, registries: Reg
             raise error from None
         return
     registries.push(digest, target, (target.tag or "",))
+
+
+def _root(lock: VersionLock, platform: Platform, store: Store, registries: Registries) -> None:
+    """Pushes a root that is an image beside its version, which has brought its layers: a few kilobytes."""
+    address, part, declared = lock.declaration.address, lock.platforms[platform], lock.declaration.image_root
+    if part.debian is not None or declared is None:
+        return
+    try:
+        inputs.keep_root(address, platform, part, store)
+    except BlobNotFound:
+        # Another machine has locked it, or it was released before roots were kept.
+        registries.pull(declared.with_digest(part.root), platform)
+        inputs.keep_root(address, platform, part, store)
+    target = inputs.root_place(address, platform)
+    registries.push(part.root, target, (target.tag or "",))
 
 
 def _refuse(catalogue: Catalogue, entry: BaseImageVersion, lock: VersionLock, today: datetime.date, doing: str) -> None:

@@ -11,6 +11,7 @@ from airbyte_ci.base_images.lock import LockedWheel, PlatformLock, VersionLock
 from airbyte_ci.base_images.root import Root
 from airbyte_ci.base_images.workbench import Workbench
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ImageError, PackageError, RegistryError
+from airbyte_ci.oci import local
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.python.lock import LockedFile
@@ -87,10 +88,8 @@ def _root(
     what: str,
 ) -> Root | None:
     """The root of the lock: as the store has it, made again of its packages, or pulled."""
-    if bench.store.has(part.root):
-        image = bench.store.image(part.root)
-        if bench.store.holds(image):
-            return Root(image, "the store", cached=True, debian=part.debian)
+    if image := local.whole(bench.store, part.root):
+        return Root(image, "the store", cached=True, debian=part.debian)
     if part.debian is None:
         return _pulled(declaration, bench, platform, part, gone)
     lacking = [item for item in part.debian.debs if not bench.store.has(item.digest)]

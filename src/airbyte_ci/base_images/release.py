@@ -133,6 +133,7 @@ def locked(
     _refuse_other_root(base, built, platform)
     part: PlatformLock = replace(built.locked, checks=tuple(item.name for item in results))
     inputs.keep(declaration.address, platform, part, store)
+    inputs.keep_root(declaration.address, platform, part, store)
     return base.with_platform(platform, part)
 
 

@@ -1,18 +1,19 @@
 """`base-images build`: a declaration, or the lock of a released version, becomes an image in the store."""
 
+import contextlib
 import json
 from pathlib import Path
 
 import click
 
-from airbyte_ci.base_images import build, lock, places, root
+from airbyte_ci.base_images import build, inputs, lock, places, root
 from airbyte_ci.base_images.build import BaseImageBuild
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import workbench
 from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
-from airbyte_ci.errors import UsageError
+from airbyte_ci.errors import ImageError, UsageError
 
 
 @click.command("build")
@@ -82,6 +83,10 @@ def _again(settings: Settings, path: Path) -> int:
         image = rebuild.rebuild(locked, bench.work, platform)
         bench.store.put(locked.index.raw)
         bench.store.tag(str(address), locked.index.descriptor)
+        part = locked.platforms[platform]
+        inputs.keep_root(address, platform, part, bench.store)
+        with contextlib.suppress(ImageError):  # what a root was made of may be gone where the root itself is there
+            inputs.keep(address, platform, part, bench.store)
     whole = address.with_digest(locked.index.digest)
     if settings.as_json:
         click.echo(json.dumps({"address": str(whole), "platform": str(platform), "manifest": str(image.digest)}))

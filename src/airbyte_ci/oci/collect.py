@@ -130,11 +130,15 @@ def _named(store: Store) -> frozenset[str]:
 
 
 def reachable(store: Store, digest: Digest) -> Iterator[Digest]:
-    """An image's or index's blobs, itself first; raises BlobNotFound, ImageError for one that is not whole."""
+    """An image's or index's blobs, itself first; raises BlobNotFound, ImageError for one that is not whole.
+
+    Of an index, the platforms that the store has: others may have been made by another machine.
+    """
     yield digest
     manifest: Manifest | Index = store.manifest(digest)
     if isinstance(manifest, Index):
-        for item in manifest.manifests:
+        here = [item for item in manifest.manifests if store.path(item.digest).exists()]
+        for item in here or manifest.manifests:
             yield from reachable(store, item.digest)
     else:
         yield manifest.config.digest

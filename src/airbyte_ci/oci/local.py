@@ -1,6 +1,7 @@
 """Images as the store has them; no registry is asked."""
 
 from airbyte_ci.errors import BlobNotFound
+from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, Index, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store
@@ -18,3 +19,12 @@ def find(store: Store, reference: Reference, platform: Platform) -> Image | None
         return store.image(chosen.digest)
     except BlobNotFound:
         return None
+
+
+def whole(store: Store, digest: Digest) -> Image | None:
+    """The image whose manifest has this digest, if the store has all of it."""
+    try:
+        image = store.image(digest)
+    except BlobNotFound:
+        return None
+    return image if store.holds(image) else None
