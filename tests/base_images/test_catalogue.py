@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import Catalogue
@@ -94,6 +95,16 @@ def test_being_behind_is_counted() -> None:
     """The number of newer releases of the same repository."""
     text = TEXT.replace("  verified: false\n", "").replace("  yanked: wrong certificates\n", "")
     assert catalogue.parse(text, "x").behind(f"{REPOSITORY}:1.0.0") == 2
+
+
+@pytest.mark.parametrize(("platform", "behind"), [("", 2), ("0.62.9", 1), ("0.63", 2), ("0.64.0", 2)])
+def test_a_release_for_a_later_platform_puts_nobody_behind(platform: str, behind: int) -> None:
+    """Nobody can move to it while users run an older one; where that is not known, it counts."""
+    text = TEXT.replace("  verified: false\n", "").replace("  yanked: wrong certificates\n", "")
+    document = yaml.safe_load(text)
+    document[REPOSITORY][-1]["requires-platform"] = "0.63.0"
+    newest = catalogue.parse(yaml.safe_dump(document), "x")
+    assert newest.behind(f"{REPOSITORY}:1.0.0", platform) == behind
 
 
 def test_a_file_reads_back() -> None:

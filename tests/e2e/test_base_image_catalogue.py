@@ -8,7 +8,12 @@ import pytest
 import yaml
 
 from airbyte_ci.base_images import catalogue
+from airbyte_ci.errors import BlobNotFound
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.client import client_of_user
+from airbyte_ci.oci.registry.options import RegistryOptions
 from tests.e2e.conftest import Command
+from tests.e2e.tiny import Tiny
 
 REPOSITORY = "acme.example/team/base"
 SOON = date.today() + timedelta(days=30)  # noqa: DTZ011  # the command's own today, give or take a day
@@ -37,6 +42,22 @@ def known(fleet: Path) -> Path:
     address = next(str(item["address"]) for item in versions if item["version"] == "1.1.0")
     metadata.write_text(metadata.read_text().replace(line, f"{indent}baseImage: {address}"))
     return fleet
+
+
+def test_a_version_that_users_cannot_run_yet_puts_nobody_behind(known: Path, run: Command) -> None:
+    """With `platform-version` set, and as soon as it is set, a release for a later platform does not count."""
+    path = known / "base-images.yaml"
+    document = yaml.safe_load(path.read_text())
+    document[REPOSITORY][0]["requires-platform"] = "0.64.0"
+    path.write_text(yaml.safe_dump(document))
+    listing = ("connectors", "--name=source-weather-stations", "list", "--json")
+    behind: list[str] = []
+    toml = known / ".airbyte-ci.toml"
+    before = toml.read_text()
+    for version in ("", "0.63.5", "0.64"):
+        toml.write_text((f'platform-version = "{version}"\n' if version else "") + before)
+        behind.append(run(*listing).json[0]["state"])
+    assert behind == ["1 behind", "latest", "1 behind"]
 
 
 def test_lists_say_what_should_not_be_used(known: Path, run: Command) -> None:
@@ -97,6 +118,34 @@ def test_a_yank_that_would_say_nothing_is_wrong_usage(
     assert said in ended.err
     assert ended.err.count("\n") == 1
     assert (known / "base-images.yaml").read_text() == before
+
+
+def test_nothing_is_pushed_on_a_yanked_base_unless_told(tiny: Tiny, registry: str, tmp_path: Path) -> None:
+    """Building warns, since old commits stay buildable; what is pushed is for others, also from a plan."""
+    base = Reference.parse(tiny.base)
+    repository = f"{base.registry}/{base.repository}"
+    entry = {"version": "1.0.0", "address": tiny.base, "python": "3.11", "yanked": "it leaks"}
+    (tiny.folder / "base-images.yaml").write_text(yaml.safe_dump({repository: [entry]}))
+    plan = tmp_path / "plan.json"
+    plan.write_text(tiny.run("connectors", "--name=source-tiny", "build", "--print-plan").out)
+    built = tiny.build()
+    assert (built.code, built.json["status"]) == (0, "ok"), built.err
+    assert "1.0.0 was yanked: it leaks" in built.json["warning"]
+    pushing = f"--output=registry:{registry}/yanks"
+    place = Reference.parse(f"{registry}/yanks/acme/source-tiny:dev")
+    with client_of_user(RegistryOptions()) as client:
+        for more in ((), (f"--from-plan={plan}",)):
+            refused = tiny.build(pushing, *more)
+            assert refused.code == 1
+            assert refused.json["reason"] == (f"pushing source-tiny: {base.name} 1.0.0 was yanked: it leaks")
+            assert "upgrade_base_image; or push it with --allow-yanked" in refused.json["next"]
+            with pytest.raises(BlobNotFound):
+                client.resolve(place)
+        pushed = tiny.build(pushing, "--allow-yanked")
+        assert pushed.code == 0, pushed.err
+        assert str(client.resolve(place).digest) == pushed.json["digest"]
+    # That it was not pushed says nothing of whether it can be built.
+    assert tiny.build().json["unchanged"]
 
 
 def test_another_python_in_the_replacement_is_noted(known: Path, run: Command) -> None:

@@ -62,13 +62,17 @@ class Catalogue:
         # Several versions may share a digest; the tag tells which one is meant.
         return next((item for item in found if item.version == reference.tag), next(iter(found), None))
 
-    def behind(self, address: str) -> int | None:
-        """How many releases are newer than this address; None when the address is not known."""
+    def behind(self, address: str, platform: str = "") -> int | None:
+        """How many releases are newer than this address; None when the address is not known.
+
+        With a platform's version, those that need a later one do not count: nobody can move to them yet.
+        """
         version = self.find(address)
         if version is None:
             return None
         newer = (item for item in self.of(version.repository) if item.semver > version.semver)
-        return sum(1 for item in newer if not item.is_prerelease and not item.yanked and item.verified)
+        good = (item for item in newer if not item.is_prerelease and not item.yanked and item.verified)
+        return sum(1 for item in good if not item.needs_later(platform))
 
     def named(self, text: str, preferred: Sequence[str] = ()) -> BaseImageVersion:
         """The version that a person means by `1.2.0`, `python-connector-base:1.2.0`, an address or a digest.

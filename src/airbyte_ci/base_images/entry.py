@@ -52,6 +52,10 @@ class BaseImageVersion:
         """Whether its support has ended; its last day is still supported."""
         return self.supported_until is not None and self.supported_until < today
 
+    def needs_later(self, platform: str) -> bool:
+        """Whether connectors on it need a later platform than this; an empty one is not known, and no obstacle."""
+        return bool(platform and self.requires_platform) and _numbers(self.requires_platform) > _numbers(platform)
+
     def address_for(self, platform: str) -> Reference | None:
         """One platform's own address, where it is known."""
         digest = dict(self.platforms).get(platform)
@@ -117,3 +121,11 @@ def _day(value: object) -> datetime.date | None:
     if value is None or isinstance(value, datetime.date):
         return value
     return datetime.date.fromisoformat(str(value))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """0.63 and 0.63.0 are the same."""
+    numbers = [int(part) for part in version.split(".")]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers)

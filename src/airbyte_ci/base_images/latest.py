@@ -51,22 +51,9 @@ def _objection(
         return "its digest was only sighted, never verified"
     if today and item.is_expired(today):
         return f"is not supported since {item.supported_until}"
-    if needs_later(item, platform):
+    if item.needs_later(platform):
         return f"needs the platform {item.requires_platform} or later"
     return None
-
-
-def needs_later(item: BaseImageVersion, platform: str) -> bool:
-    """Whether connectors on it need a later platform than this one; an empty one is not known, and no obstacle."""
-    return bool(platform and item.requires_platform) and _numbers(item.requires_platform) > _numbers(platform)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """0.63 and 0.63.0 are the same."""
-    numbers = [int(part) for part in version.split(".")]
-    while numbers and not numbers[-1]:
-        numbers.pop()
-    return tuple(numbers)
 
 
 def admits(admitted: Sequence[SpecifierSet], python: str) -> bool:

@@ -4,16 +4,25 @@ Light to import; the catalogue is read only when it, the address or the day is a
 """
 
 import datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store, action_key
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
-def warning(store: Store, path: Path, address: str, today: datetime.date) -> str:
-    """`standing.warning` by the catalogue at `path` and the shipped one; empty when there is nothing to tell."""
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What to tell, empty for nothing, and whether it is that the base was yanked."""
+
+    text: str
+    yanked: bool
+
+
+def standing_of(store: Store, path: Path, address: str, today: datetime.date) -> Noted:
+    """`standing.warning` by the catalogue at `path` and the shipped one."""
     shipped = Path(__file__).with_name("catalogue.yaml").read_bytes()
     own = path.read_bytes() if path.is_file() else b""
     inputs = {"catalogues": [str(Digest.of(text)) for text in (shipped, own)], "address": address, "day": str(today)}
@@ -22,6 +31,11 @@ def warning(store: Store, path: Path, address: str, today: datetime.date) -> str
     if known is None:
         from airbyte_ci.base_images import catalogue, standing
 
-        known = {"text": standing.warning(catalogue.load(path), address, today)}
+        versions = catalogue.load(path)
+        version = versions.find(address)
+        known = {
+            "text": standing.warning(versions, address, today),
+            "yanked": bool(version and version.yanked),
+        }
         store.remember(key, known)
-    return str(known["text"])
+    return Noted(str(known["text"]), bool(known["yanked"]))

@@ -1,7 +1,7 @@
 """Whether a version of a base image may still be used: yanked or expired ones, told in one clear line.
 
-Migrations, upgrades and publishing refuse what was yanked (`refuse`); building warns (`warning`): old commits stay
-buildable (design, decision 10).
+Migrations, upgrades and publishing refuse what was yanked (`refuse`), pushing a connector's image included; building
+warns (`warning`): old commits stay buildable (design, decision 10).
 """
 
 import datetime

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from packaging.specifiers import SpecifierSet
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
-from airbyte_ci.base_images.latest import Choice, admits, latest, needs_later
+from airbyte_ci.base_images.latest import Choice, admits, latest
 from airbyte_ci.campaigns.pythons import AdmittedPythons
 from airbyte_ci.errors import ConnectorError, UsageError
 
@@ -137,7 +137,7 @@ def other_majors(current: BaseImageVersion, offered: Offered, admitted: Admitted
 def _refuse(version: BaseImageVersion, offered: Offered, admitted: AdmittedPythons) -> None:
     if version.yanked:
         raise ConnectorError(f"base image {version.version} is yanked: {version.yanked}", advice="choose another")
-    if needs_later(version, offered.platform):
+    if version.needs_later(offered.platform):
         raise ConnectorError(
             f"base image {version.version} needs the platform {version.requires_platform} or later, and users run "
             f"{offered.platform}",

@@ -12,7 +12,7 @@ from typing import Any
 from airbyte_ci import __version__, config
 from airbyte_ci.config import Configuration
 
-_FORMAT = 1
+_FORMAT = 2
 _SHIPPED = Path(__file__).parents[1] / "base_images" / "catalogue.yaml"
 
 
@@ -22,7 +22,8 @@ class BaseFacts:
     def __init__(self, configuration: Configuration, path: Path) -> None:
         self._configuration = configuration
         self._path = path
-        self._state = [_FORMAT, __version__, *(_identity(file) for file in (_SHIPPED, configuration.catalogue_path))]
+        files = (_SHIPPED, configuration.catalogue_path)
+        self._state = [_FORMAT, __version__, configuration.platform_version, *map(_identity, files)]
         self._known = _read(path, self._state)
         self._added = False
         self._catalogue: Any = None
@@ -61,7 +62,7 @@ class BaseFacts:
             return {"version": tag} if tag else {}
         return {
             "version": version.version,
-            "behind": self._catalogue.behind(address),
+            "behind": self._catalogue.behind(address, self._configuration.platform_version),
             "yanked": bool(version.yanked),
             "repository": version.repository,
             "python": version.python,

@@ -44,6 +44,7 @@ _LAST_SECOND = 253_402_300_799
     metavar="DEST",
     help="oci:DIR, archive:FILE, docker or registry[:PREFIX]; repeatable.",
 )
+@click.option("--allow-yanked", is_flag=True, help="Push to a registry though the base image was yanked.")
 @click.option("--no-verify", is_flag=True, help="Do not run `spec` in the built image.")
 @click.option("--compression", type=click.Choice(["gzip", "zstd"]), help="Of our layers; default: gzip.")
 @click.option("--no-bytecode", is_flag=True, help="Leave byte code to be made at each start.")
@@ -73,6 +74,7 @@ def build_connectors(
     tag: str,
     base_image: str | None,
     outputs: tuple[str, ...],
+    allow_yanked: bool,
     no_verify: bool,
     compression: str | None,
     no_bytecode: bool,
@@ -122,7 +124,7 @@ def build_connectors(
     if print_plan and (len(fleet.connectors) != 1 or len(wanted) != 1):
         raise UsageError("--print-plan is for one connector and one platform", advice="--name=… -a linux/amd64")
     with Progress(settings) as progress, workbench.threads() as pool:
-        making = _Making(settings, fleet, order, progress, pool)
+        making = _Making(settings, fleet, order, progress, pool, allow_yanked=allow_yanked)
         if print_plan:
             text = making.plan(fleet.connectors[0]).to_json()
             with progress.paused():
@@ -182,17 +184,22 @@ def _planned(path: Path, asked: Asked, order: Order, given: list[str]) -> tuple[
 class _Making:
     """Builds one connector after the other, or several at a time; what they share is made once."""
 
-    def __init__(self, settings: Settings, fleet: Fleet, order: Order, progress: Progress, pool: Any) -> None:
+    def __init__(
+        self, settings: Settings, fleet: Fleet, order: Order, progress: Progress, pool: Any, *, allow_yanked: bool
+    ) -> None:
         self._settings = settings
         self._fleet = fleet
         self._order = order
         self._progress = progress
         self._pool = pool
+        self._pushes = any(item.is_registry for item in order.destinations) and not allow_yanked
         self._store = workbench.open_store()
         self._environment = workbench.environment()
         self._index: Any = None
 
     def build(self, connector: Connector) -> list[Outcome]:
+        if refused := self._refusal(connector):
+            return [refused]
         before = recording.state(connector)
         outcomes = self._built(connector)
         recording.keep_build(self._store, connector, before, self._order, outcomes)
@@ -208,11 +215,27 @@ class _Making:
         finally:
             self._progress.clear(connector.name)
 
+    def _refusal(self, connector: Connector) -> Outcome | None:
+        """What is pushed is for others to run: not on a yanked base, before anything is built (design, decision 10)."""
+        address = self._order.override or connector.base_image
+        if self._order.plan:
+            from airbyte_ci.build.plan import BuildPlan
+
+            address = str(BuildPlan.parse(self._order.plan, f"the plan of {connector.name}").base)
+        known = self._noted(address) if address and self._pushes else None
+        if known is None or not known.yanked:
+            return None
+        advice = f"airbyte-ci connectors --name={connector.name} upgrade_base_image; or push it with --allow-yanked"
+        return Outcome(connector.name, "failed", "", f"pushing {connector.name}: {known.text}", advice)
+
+    def _noted(self, address: str) -> noted.Noted:
+        today = datetime.datetime.now(datetime.UTC).date()
+        return noted.standing_of(self._store, self._fleet.configuration.catalogue_path, address, today)
+
     def _with_warning(self, outcome: Outcome) -> Outcome:
         """A yanked or expired base is told with each build; old commits stay buildable (design, decision 10)."""
         address = str(outcome.facts.get("baseImage", ""))
-        today = datetime.datetime.now(datetime.UTC).date()
-        text = noted.warning(self._store, self._fleet.configuration.catalogue_path, address, today) if address else ""
+        text = self._noted(address).text if address else ""
         if not text:
             return outcome
         return replace(outcome, details=(*outcome.details, f"! {text}"), facts={**outcome.facts, "warning": text})
