@@ -1,10 +1,11 @@
 """Puts together what commands about base images need: the workbench, registries, the catalogue and its file."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -25,6 +26,13 @@ from airbyte_ci.oci.image import Descriptor, Image, Index, Manifest, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python.index import PackageIndex
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def root_option(auto: str) -> Callable[[F], F]:
+    """`--root`, for commands that build a declaration; `auto` says what they do where it is not given."""
+    return click.option("--root", "kind", type=click.Choice(root.KINDS), default="auto", show_default=True, help=auto)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from airbyte_ci.base_images import build, inputs, lock, places, root
+from airbyte_ci.base_images import build, inputs, lock, places
 from airbyte_ci.base_images.build import BaseImageBuild
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import workbench
@@ -18,14 +18,7 @@ from airbyte_ci.errors import ImageError, UsageError
 
 @click.command("build")
 @click.argument("declaration", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
-@click.option(
-    "--root",
-    "kind",
-    type=click.Choice(root.KINDS),
-    default="auto",
-    show_default=True,
-    help="auto: the declared root image where it can be pulled, else Debian packages.",
-)
+@benches.root_option("auto: the declared root image where it can be pulled, else Debian packages.")
 @click.option("--fresh", is_flag=True, help="Bootstrap a Debian root anew, with the newest packages.")
 @json_option
 @click.pass_obj

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from airbyte_ci.base_images import contents, difference, lock, places, release, root
+from airbyte_ci.base_images import contents, difference, lock, places, release
 from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.base_images.difference import Difference, Side
 from airbyte_ci.base_images.lock import VersionLock
@@ -23,14 +23,7 @@ from airbyte_ci.reports import base_images_page as page
 
 @click.command("release")
 @click.argument("declaration", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
-@click.option(
-    "--root",
-    "kind",
-    type=click.Choice(root.KINDS),
-    default="auto",
-    show_default=True,
-    help="auto: the declared root image, Debian packages only where none is declared.",
-)
+@benches.root_option("auto: the declared root image, Debian packages only where none is declared.")
 @click.option("--keep-root", is_flag=True, help="Release on the declared root though its tag was overwritten upstream.")
 @json_option
 @click.pass_obj
