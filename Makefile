@@ -79,9 +79,12 @@ lock: install ## resolve the pinned requirements again; no index host is written
 		--group dev pyproject.toml -o requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.9 --generate-hashes --no-annotate --no-header --upgrade \
 		src/airbyte_ci/python/build-requirements.in -o src/airbyte_ci/python/build-requirements.txt
-	@cd src/airbyte_ci/base_images/declarations && $(CURDIR)/$(BIN)/uv pip compile --quiet --universal \
-		--python-version 3.9 --exclude-newer 2023-10-13 --generate-hashes --no-annotate --no-header \
-		python-connector-base.in -o python-connector-base.txt
+	@cd src/airbyte_ci/base_images/declarations && \
+		for one in python-connector-base:3.9:2023-10-13 poetry-1.6:3.9:2024-06-15 poetry-1.8:3.11:2025-06-01; do \
+			IFS=: read -r name python day <<< "$$one"; \
+			$(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version "$$python" --exclude-newer "$$day" \
+				--generate-hashes --no-annotate --no-header "$$name.in" -o "$$name.txt" || exit 1; \
+		done
 
 clean: ## remove what make made, not the store
 	@rm -rf $(VENV) .scratch dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

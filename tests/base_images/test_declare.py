@@ -91,7 +91,7 @@ def test_only_what_is_needed_is_needed() -> None:
         ("checks:", "checks: [", "reading x.yaml: "),
         ("changelog: First", "changelog:", "changelog must be a text that says what is new, not null"),
         ("changelog: First", "changelog: [First]", "changelog must be a text that says what is new"),
-        ("changelog: First", "changelog: First\nextends: [a, b]", "extends must be one text"),
+        ("changelog: First", "changelog: First\nextends: {a: b}", "extends must be a text (a file beside this one"),
         ('expect: "3.10"', 'expct: "3.10"', "unknown key 'expct' in checks[0] (known: name, run, expect)"),
         ('expect: "3.10"', 'expect: "("', "checks[0].expect must be a regular expression, which '(' is not"),
         ("run: [python, -V]", "run: printenv A", "checks[0].run must be a list of texts"),

@@ -62,6 +62,19 @@ def test_a_declaration_adds_to_what_it_extends(folder: Path) -> None:
     assert child.supported_until is None
 
 
+def test_a_declaration_may_extend_several(folder: Path) -> None:
+    """In their order, each adding to those before it; a single name is no other thing than a list of one."""
+    more = "packages: [nano]\nsteps: [{exec: [more]}]\nuser: more\nchecks: [{name: b, run: [c]}]\n"
+    (folder / "more.yaml").write_text(more)
+    (folder / "child.yaml").write_text(CHILD.replace("extends: parent.yaml", "extends: [parent.yaml, more.yaml]"))
+    child = declare.read(folder / "child.yaml")
+    assert child.packages == ("socat", "nano", "jq")
+    assert [item.arguments for item in child.steps if isinstance(item, Exec)] == [("one",), ("more",), ("two",)]
+    assert [(check.name, check.run) for check in child.checks] == [("b", ("c",)), ("a", ("ours",))]
+    (folder / "child.yaml").write_text(CHILD.replace("extends: parent.yaml", "extends: [parent.yaml]"))
+    assert declare.read(folder / "child.yaml").packages == ("socat", "jq")
+
+
 @pytest.mark.parametrize("key", ["repository", "version", "changelog"])
 def test_its_own_name_is_never_inherited(folder: Path, key: str) -> None:
     """Whoever extends a declaration releases an image of its own, and says so."""
@@ -77,6 +90,9 @@ def test_its_own_name_is_never_inherited(folder: Path, key: str) -> None:
         ("child.yaml", "extends itself"),
         ("shipped:moon", "there is no shipped declaration 'moon'"),
         ("nothing.yaml", "nothing.yaml"),
+        ("[parent.yaml, shipped:moon]", "there is no shipped declaration 'moon'"),
+        ("[]", "extends must be a text (a file beside this one, or shipped:NAME), or a list of such, not []"),
+        ("[parent.yaml, 7]", "extends[1] must be a text"),
     ],
 )
 def test_what_cannot_be_extended_is_told(folder: Path, extends: str, said: str) -> None:
@@ -111,6 +127,10 @@ def test_the_shipped_families_can_be_extended(tmp_path: Path, name: str, user: s
     assert users[-1:] == ([user] if user else [])
     assert (found.debian_root.suite if found.debian_root else None) == suite
     assert found.image_root is not None
+    # The versions of what is in it are part of the promise: whoever builds it on another root sees where it differs.
+    named = " · ".join(check.name for check in found.checks)
+    for tool in ("Python is 3.", "pip is ", "setuptools is ", "poetry is ", "socat is ", "its variables are there"):
+        assert tool in named
     # A digest that nobody could verify is not made up: where it is not known, whoever builds pins it.
     assert (found.image_root.digest is not None) == (name.rpartition(".")[2] in ("9", "10"))
 

@@ -129,7 +129,8 @@ def test_a_base_that_breaks_the_contract_is_told_clause_by_clause(
     """Every check is shown, green or not: a home that cannot be written, others' files that can, another time zone."""
     faults = (
         "useradd --uid 1234 --create-home acme && chown root /home/acme && chmod 755 /home/acme"
-        " && mkdir /srv/open && chmod 777 /srv/open && install -o acme -m 600 /dev/null /etc/acme-owned"
+        " && rm /etc/ssl/certs/* && mkdir /srv/open && chmod 777 /srv/open"
+        " && install -o acme -m 600 /dev/null /etc/acme-owned"
     )
     changes = {
         "steps": [{"exec": ["sh", "-c", faults]}, {"env": {"TZ": "Asia/Tokyo"}}, {"env": {"PYTHONUTF8": "0"}}],
@@ -146,6 +147,7 @@ def test_a_base_that_breaks_the_contract_is_told_clause_by_clause(
     assert "/home/acme" in failed["the user can write its home, /tmp and the working directory"]
     assert failed["the user can write nothing else"] == "can write /etc/acme-owned, /srv/open"
     assert "JST" in failed["the time zone is UTC"]
+    assert failed["certificates are trusted"] == "Python trusts 0"
     assert results["a read-only root file system works"]["status"] == "ok"
     assert results["a sample connector answers spec"]["status"] == "ok"
     released = airbyte_ci("base-images", "release", str(declaration), cwd=fleet, home=home)

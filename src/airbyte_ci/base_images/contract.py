@@ -19,7 +19,7 @@ from airbyte_ci.errors import SandboxError
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store import Store
 
-VERSION = 1
+VERSION = 2
 _TIMEOUT = 120
 # Places that Linux gives to everybody, each emptied or mounted anew when an image is started.
 _SHARED = ("tmp", "var/tmp", "dev", "run/lock", "var/lock", "proc", "sys")
@@ -27,7 +27,14 @@ _SHOWN = 5
 
 _WRITE = 'for d in "$HOME" /tmp .; do t="$d/.airbyte-ci-probe"; (: > "$t" && rm "$t") || { echo "$d"; exit 1; }; done'
 _TEXT = "import sys; print(sys.getfilesystemencoding(), sys.stdout.encoding); print('€')"
-_TRUST = "import ssl; print(len(ssl.create_default_context().get_ca_certs()))"
+# What is in OpenSSL's folder is read when it is needed, and none of it before: OpenSSL 1.1 has only that on Debian 11.
+_TRUST = """\
+import os, re, ssl
+folder = ssl.get_default_verify_paths().capath
+names = os.listdir(folder) if folder else []
+hashed = [name for name in names if re.fullmatch("[0-9a-f]{8}[.][0-9]+", name) and os.path.exists(folder + "/" + name)]
+print(len(ssl.create_default_context().get_ca_certs()) or len(hashed))
+"""
 _ZONE = "import time, datetime; print(datetime.datetime.now().astimezone().utcoffset().total_seconds(), time.tzname[0])"
 _READ_ONLY = "import ssl, sqlite3, tempfile, encodings.idna; tempfile.NamedTemporaryFile().close(); print('works')"
 _HAS_PIP = "import importlib.util as u; print(u.find_spec('pip') is not None)"

@@ -1,5 +1,6 @@
 """Declarations that extend others: files of YAML → one flat document. Knows how keys are joined, not what they mean."""
 
+import functools
 from collections.abc import Callable, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -95,9 +96,11 @@ def _flat(text: str, what: str, read_beside: ReadBeside, other: Other, chain: tu
         return own
     if len(chain) > _DEEPEST:
         raise ConfigurationError(f"reading {what}: it extends itself, or too many others ({' → '.join(chain[-3:])})")
-    name = str(above)
-    parent = _shipped(name.removeprefix(SHIPPED), chain) if name.startswith(SHIPPED) else other(name, chain)
-    return _joined(parent, own)
+    parents = [
+        _shipped(name.removeprefix(SHIPPED), chain) if name.startswith(SHIPPED) else other(name, chain)
+        for name in (above if isinstance(above, list) else [above])
+    ]
+    return functools.reduce(_joined, [*parents, own])
 
 
 def _loaded(text: str, what: str) -> Document:

@@ -125,6 +125,15 @@ def _platform(value: Any, where: str) -> None:
         raise ValueError(f"{where}: {_shown(value)} is not a platform that there are images for ({known})")
 
 
+def _extends(value: Any, where: str) -> None:
+    if isinstance(value, list) and value:
+        for number, element in enumerate(value):
+            _other(element, f"{where}[{number}]")
+    else:
+        _other(value, where)
+
+
+_other = _is("a text (a file beside this one, or shipped:NAME), or a list of such", _is_text)
 _text = _is("a text", _is_text)
 _word = _is("a text", _is_word)
 _path = _is("an absolute path", _matches("/.*"))
@@ -154,7 +163,7 @@ _STEPS: Mapping[str, Shape] = {
 _steps = _list("a list of steps", _step)
 _FILE = _map(
     {
-        "extends": _is("one text: a file beside this one, or shipped:NAME", _is_text),
+        "extends": _extends,
         "repository": _text,
         "version": _is("a semantic version such as 1.2.3", lambda value: isinstance(value, str | int | float)),
         "changelog": _is("a text that says what is new", _is_text),
