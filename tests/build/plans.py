@@ -1,10 +1,11 @@
 """BuildPlans for tests: complete ones, of every kind of part that a plan can have."""
 
-from airbyte_ci.build.plan import BuildPlan, Source
+from airbyte_ci.build.plan import BuildPlan, Impure, Source
 from airbyte_ci.container.api import Exec, SetVariable
 from airbyte_ci.container.hooks import HookRecord
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Platform
+from airbyte_ci.oci.image import LAYER_GZIP, Descriptor, Platform
+from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import parse_pinned
 from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.lock import FromArchive, FromDirectory, FromGit, FromIndex, LockedFile
@@ -37,4 +38,5 @@ def a_plan() -> BuildPlan:
         pre=HookRecord((SetVariable("A", "1"), Exec(("apt-get", "update"))), (("stdout", "", "é\n"),)),
         post=HookRecord((SetVariable("B", "2"),)),
         building=(Exec(("apt-get", "install", "gcc")),),
+        impure=(Impure("pre", 1, Layer(Descriptor(LAYER_GZIP, Digest("1" * 64), 7), Digest("2" * 64))),),
     )

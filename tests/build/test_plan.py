@@ -51,7 +51,9 @@ def test_what_is_printed_is_parsed_to_the_same_plan() -> None:
         {"source": replace(PLAN.source, main="run.py")},
         {"source": replace(PLAN.source, owner=(1000, 1000))},
         {"variables": {"REGION": "us"}},
-        {"pre": HookRecord(operations=(SetVariable("H", "1"),))},
+        {"pre": HookRecord(operations=(SetVariable("H", "1"),)), "impure": ()},
+        {"impure": ()},
+        {"impure": (replace(PLAN.impure[0], layer=None),)},
         {"post": HookRecord()},
         {"building": ()},
         {"pre": replace(PLAN.pre, answers=(("stdout", "", "other"),))},
@@ -66,6 +68,14 @@ def test_everything_that_shapes_bytes_is_in_the_digest(change: dict[str, Any]) -
     changed = replace(PLAN, **change)
     assert changed.digest != PLAN.digest
     assert BuildPlan.parse(changed.text, "the plan") == changed
+
+
+@pytest.mark.parametrize("place", [0, 9])
+def test_only_commands_are_impure(place: int) -> None:
+    """What names another operation, or one that is not there, was edited."""
+    changed = replace(PLAN, impure=(replace(PLAN.impure[0], operation=place),))
+    with pytest.raises(PlanError, match="it is not a build plan"):
+        BuildPlan.parse(changed.text, "the plan")
 
 
 def test_the_published_schema_is_strict_and_complete() -> None:

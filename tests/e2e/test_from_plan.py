@@ -57,6 +57,43 @@ def test_a_printed_plan_is_built_without_the_hook(tiny: Tiny, tmp_path: Path) ->
     assert tiny.run(*build).code != 0
 
 
+ASKING = """async def pre_connector_install(container):
+    container = container.with_exec(["sh", "-c", "echo pure > /pure"])
+    return container.with_exec(["bash", "-c", "{0}; cat /proc/sys/kernel/random/uuid > /asked"])
+
+
+async def post_connector_install(container):
+    return container.with_exec(["bash", "-c", "{0}; cat /asked /proc/sys/kernel/random/uuid > /later"])
+"""
+# It need not be answered.
+SENDS = "echo x > /dev/udp/192.0.2.7/9"
+
+
+def test_what_commands_got_of_the_network_is_in_the_plan(tiny: Tiny, store: Store, tmp_path: Path) -> None:
+    """Their layers are named, and are the image's; at hand they are not made again, and else nothing else counts."""
+    hook = tiny.connector() / "build_customization.py"
+    hook.write_text(ASKING.format(SENDS))
+    text = _print(tiny)
+    named = json.loads(text)["hooks"]["impure"]
+    assert [(item["hook"], item["operation"]) for item in named] == [("pre", 1), ("post", 0)], "not the pure one"
+    built = tiny.build()
+    assert built.code == 0 and built.json["plan"] == str(BuildPlan.parse(text, "it").digest)
+    image = store.image(Digest.parse(built.json["digest"]))
+    assert {item["layer"]["diffId"] for item in named} < set(map(str, image.config.diff_ids))
+
+    plan = tmp_path / "plan.json"
+    plan.write_text(text)
+    build = ("connectors", "build", "--json", f"--from-plan={plan}")
+    elsewhere = with_base(store, tiny.base, tmp_path / "elsewhere")
+    _refused(tiny.run(*build, home=elsewhere).json, "now gives something else")
+    elsewhere = with_base(store, tiny.base, tmp_path / "and-again")
+    for item in named:
+        Store(elsewhere).put(store.read(Digest.parse(item["layer"]["digest"])))
+    again = tiny.run(*build, home=elsewhere)
+    assert again.code == 0, again.out
+    assert again.json["digest"] == built.json["digest"]
+
+
 DECLARED = "files: {/opt/data: {source: data.bin}}\npostInstall: {files: {/opt/more: {source: more, mode: '600'}}}\n"
 ASKS = """async def pre_connector_install(container):
     return container.with_label("size", str(await container.file("/opt/data").size()))

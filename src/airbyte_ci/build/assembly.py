@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airbyte_ci.build.base import BaseImage
-from airbyte_ci.build.plan import DEFAULT_SHAPE, BuildPlan, Shape
+from airbyte_ci.build.plan import DEFAULT_SHAPE, BuildPlan, Impure, Shape
 from airbyte_ci.build.registries import Registries
 from airbyte_ci.build.rules import NO_RULES, Rules
 from airbyte_ci.container.api import AddLayer, Copy, Exec, MakeLink, MountContents, Operation, Remove, WriteFile
 from airbyte_ci.container.evaluate import Evaluator, add_layer
 from airbyte_ci.container.tree import Tree
-from airbyte_ci.errors import ImageError
+from airbyte_ci.errors import ImageError, PlanError
 from airbyte_ci.oci import recompress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
@@ -92,7 +92,8 @@ class Ground:
 class Assembly:
     """The layers of one image. `pre` are the operations before the install; `code` is the connector's own layer.
 
-    `building` is done where packages are made from source, and is not in the image.
+    `building` is done where packages are made from source, and is not in the image. A plan that `is_given` says what
+    its commands gave, and that must be what they give.
     """
 
     bench: Workbench
@@ -104,6 +105,7 @@ class Assembly:
     shape: Shape
     building: tuple[Operation, ...] = ()
     sources: list[Reference] = field(default_factory=list)
+    is_given: bool = False
     _installed: Installed | None = None
 
     def operations(self) -> tuple[Operation, ...]:
@@ -123,13 +125,28 @@ class Assembly:
         return self._installed
 
     def image(self, plan: BuildPlan) -> Image:
-        """The plan's image; its layers are in the store, or in a registry of `sources`."""
+        """The plan's image; its layers are in the store, or in a registry of `sources`. Raises PlanError."""
         operations = (*self.operations(), *plan.settings, *plan.post.operations)
+        if self.is_given:
+            below = operations[: len(operations) - len(plan.post.operations)]
+            for item in plan.impure:
+                if item.hook == "post":
+                    self.evaluator.give((*below, *plan.post.operations[: item.operation + 1]), item.layer)
+            _confirm_impure(plan, self.impure(plan))
         image = self.evaluator.image(operations, plan.annotations, created=self.shape.created)
         _confirm_depth(image, len(self.ground.base.image.layers))
         if self.shape.compression == "zstd":
             image = recompress.zstd(self.bench.store, image, len(self.ground.base.image.manifest.layers))
         return image
+
+    def impure(self, plan: BuildPlan) -> tuple[Impure, ...]:
+        """What the commands of the plan's hooks gave that used the network or a cache; runs those that did not run."""
+        found = [Impure("pre", place, layer) for place, layer in self.evaluator.impure(plan.pre.operations)]
+        if any(isinstance(operation, Exec) for operation in plan.post.operations):
+            below = (*self.operations(), *plan.settings)
+            places = self.evaluator.impure((*below, *plan.post.operations), len(below))
+            found += [Impure("post", place - len(below), layer) for place, layer in places]
+        return tuple(found)
 
     # --- the environment -------------------------------------------------------------------------
 
@@ -266,6 +283,21 @@ class Assembly:
 def _place(key: Digest) -> Digest:
     """Where the store remembers the layers of this key."""
     return action_key("installed", layers.FORMAT_VERSION, str(key))
+
+
+def _confirm_impure(plan: BuildPlan, found: tuple[Impure, ...]) -> None:
+    """Raises PlanError where a command had to be run again, and gave something else."""
+    for item in plan.impure:
+        if item not in found:
+            record = plan.pre if item.hook == "pre" else plan.post
+            command = record.operations[item.operation]
+            shown = " ".join(command.arguments) if isinstance(command, Exec) else "a command"
+            named = f"layer {item.layer.descriptor.digest.short}" if item.layer else "no layer"
+            raise PlanError(
+                f"building the plan of {plan.name}: {shown!r} gave {named} when it was made, and now "
+                "gives something else",
+                advice="build it with the store that has this layer, or make a new plan",
+            )
 
 
 def _confirm_depth(image: Image, base_layers: int) -> None:

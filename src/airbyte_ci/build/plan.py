@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from airbyte_ci.container import api, evaluate
 from airbyte_ci.container.api import (
+    Exec,
     Operation,
     SetDefaultArguments,
     SetEntrypoint,
@@ -23,12 +24,13 @@ from airbyte_ci.container.hooks import HookRecord
 from airbyte_ci.errors import ImageError, PlanError
 from airbyte_ci.oci import compress, recompress, tar
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Platform, canonical_json
+from airbyte_ci.oci.image import LAYER_GZIP, Descriptor, Platform, canonical_json
+from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import Reference, parse_pinned
 from airbyte_ci.python import bytecode, installed, layers, sdist
 from airbyte_ci.python.environment import Choice
 
-SCHEMA = 3
+SCHEMA = 4
 BASE_NAME = "org.opencontainers.image.base.name"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
 PLAN_DIGEST = "io.airbyte.ci.plan.digest"
@@ -58,13 +60,39 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Impure:
+    """What a command of a hook gave that used the network or a cache: a layer, or None where nothing came of it."""
+
+    hook: Literal["pre", "post"]
+    operation: int
+    layer: Layer | None
+
+    def to_json(self) -> dict[str, Any]:
+        layer = None
+        if self.layer:
+            descriptor = self.layer.descriptor
+            layer = {"digest": str(descriptor.digest), "size": descriptor.size, "diffId": str(self.layer.diff_id)}
+        return {"hook": self.hook, "operation": self.operation, "layer": layer}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> "Impure":
+        found = document["layer"]
+        layer = None
+        if found:
+            descriptor = Descriptor(LAYER_GZIP, Digest.parse(found["digest"]), int(found["size"]))
+            layer = Layer(descriptor, Digest.parse(found["diffId"]))
+        return cls(document["hook"], int(document["operation"]), layer)
+
+
+@dataclass(frozen=True, slots=True)
 class BuildPlan:
     """One connector's image for one platform.
 
     In the image, lowest first: the base, what `pre` did, what the packages replace, the packages, the code, how it is
     run, what `post` did. `variables` are those of the environment that the hooks were given; none where there is no
     hook. `base_manifest` is the platform's own, where the address is that of an index. `building` is done where
-    packages are made from source, on top of `pre`, and is not in the image.
+    packages are made from source, on top of `pre`, and is not in the image. `impure` are inputs: what commands gave
+    that could give something else another time.
     """
 
     name: str
@@ -81,6 +109,7 @@ class BuildPlan:
     post: HookRecord
     shape: Shape = DEFAULT_SHAPE
     building: tuple[Operation, ...] = ()
+    impure: tuple[Impure, ...] = ()
 
     @property
     def settings(self) -> tuple[Operation, ...]:
@@ -114,6 +143,7 @@ class BuildPlan:
                 "pre": self.pre.to_json(),
                 "post": self.post.to_json(),
                 "building": [api.to_json(operation) for operation in self.building],
+                "impure": [item.to_json() for item in self.impure],
             },
             "settings": [api.to_json(operation) for operation in self.settings],
             "choices": {
@@ -130,7 +160,7 @@ class BuildPlan:
         document = _document(text, what)
         try:
             found = cls._from(document)
-        except (ValueError, KeyError, TypeError, AttributeError, ImageError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, ImageError) as error:
             raise _no_plan(what, str(error)) from None
         if canonical_json(found.to_json()) != canonical_json(document):
             raise PlanError(f"reading {what}: it was edited by hand, and no longer says one thing only")
@@ -140,6 +170,12 @@ class BuildPlan:
     def _from(cls, document: Mapping[str, Any]) -> "BuildPlan":
         connector, source, choices = document["connector"], document["source"], document["choices"]
         uid, gid = source["owner"]
+        hooks = document["hooks"]
+        impure = tuple(Impure.from_json(item) for item in hooks["impure"])
+        records = {name: _record(hooks[name]) for name in ("pre", "post")}
+        for item in impure:
+            if not isinstance(records[item.hook].operations[item.operation], Exec):
+                raise ValueError("what is called impure is no command")
         return cls(
             connector["name"],
             connector["repository"],
@@ -150,11 +186,12 @@ class BuildPlan:
             document["python"],
             tuple(Choice.from_json(item) for item in document["packages"]),
             Source(Digest.parse(source["layer"]), source["main"], source["folder"], (int(uid), int(gid))),
-            dict(document["hooks"]["variables"]),
-            _record(document["hooks"]["pre"]),
-            _record(document["hooks"]["post"]),
+            dict(hooks["variables"]),
+            records["pre"],
+            records["post"],
             Shape(choices["compression"], bool(choices["bytecode"]), choices["created"]),
-            tuple(api.from_json(item) for item in document["hooks"]["building"]),
+            tuple(api.from_json(item) for item in hooks["building"]),
+            impure,
         )
 
     @property

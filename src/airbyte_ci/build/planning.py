@@ -1,6 +1,7 @@
 """Planning: a connector on its base image → the BuildPlan, and the assembly that can make it.
 
-Nothing is installed to plan, unless a hook asks a question whose answer depends on it.
+Nothing is installed to plan, unless a hook asks a question whose answer depends on it, or runs a command after it: what
+a command gave that used the network is an input, and a part of the plan.
 """
 
 from collections.abc import Callable
@@ -87,7 +88,8 @@ def plan(
             return (*assembly.operations(), *draft.settings, *asked.after)
 
         post = _call(hook, "post_connector_install", evaluator, asked.after, installed)
-    return Planned(replace(draft, post=post), assembly, lockfile.kind(connector))
+    done = replace(draft, post=post)
+    return Planned(replace(done, impure=assembly.impure(done)), assembly, lockfile.kind(connector))
 
 
 def chosen(connector: Connector, bench: Workbench, under: Ground) -> tuple[Choice, ...]:
@@ -137,10 +139,13 @@ def selected(connector: Connector, bench: Workbench, under: Ground) -> Lock:
     return framework.replaced(lock, bench.framework) if bench.framework else lock
 
 
-def from_plan(given: BuildPlan, connector: Connector | None, bench: Workbench, native: Platform) -> Planned:
+def from_plan(
+    given: BuildPlan, connector: Connector | None, bench: Workbench, native: Platform, *, again: bool = False
+) -> Planned:
     """What builds a plan that was made before; raises PlanError when its code or its base is not at hand.
 
-    Hooks are not run again: what they did is in the plan.
+    Hooks are not run again: what they did is in the plan, and of commands that asked the network what they gave. Done
+    `again`, these are run whatever they gave.
     """
     under = ground(bench, given.base, given.platform, native)
     base = under.base
@@ -162,8 +167,12 @@ def from_plan(given: BuildPlan, connector: Connector | None, bench: Workbench, n
     _obtain_again(given, connector, bench)
     _keep_again(given, connector, base, bench.store)
     evaluator = Evaluator(bench.store, base.image, bring=base.bring)
+    for item in given.impure if not again else ():
+        if item.hook == "pre":
+            evaluator.give(given.pre.operations[: item.operation + 1], item.layer)
     assembly = Assembly(
-        bench, under, evaluator, given.pre.operations, given.packages, code, given.shape, given.building
+        *(bench, under, evaluator, given.pre.operations, given.packages, code, given.shape, given.building),
+        is_given=not again,
     )
     return Planned(given, assembly, lockfile.kind(connector))
 

@@ -36,7 +36,7 @@ def confirm(
         empty = replace(bench, store=store, elsewhere=nowhere)
         plan = planned.plan
         if is_given:
-            again = planning.from_plan(plan, connector, empty, native)
+            again = planning.from_plan(plan, connector, empty, native, again=True)
         else:
             again = planning.plan(connector, empty, plan.platform, native, str(plan.base))
         second = build.build(again, empty)

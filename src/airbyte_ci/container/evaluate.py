@@ -5,7 +5,7 @@ them. What a command with network gave is an input from then on; its layer is ke
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -75,6 +75,8 @@ class Evaluator:
         self._known: dict[Digest, State] = {}
         # By the name of a command's raw snapshot: the state before it, itself, and its action.
         self._made: dict[str, tuple[State, Exec, Digest]] = {}
+        # What commands gave when a plan was made, by the key of the operations up to them.
+        self._given: dict[Digest, Layer | None] = {}
         self._secrets: dict[str, str] = {}
         self._workplace = Workplace(store, timeout, self._secrets)
         self._failures = Failures(store)
@@ -82,13 +84,34 @@ class Evaluator:
     def state(self, operations: Sequence[Operation]) -> State:
         """The container after these operations; raises SandboxError, CommandFailed, ImageError."""
         state = State(self._base, self._base.config.execution)
-        key = Digest.of(canonical_json({"base": str(self._base.digest), "format": FORMAT_VERSION}))
-        for position, operation in enumerate(operations):
-            key = Digest.of(canonical_json([str(key), to_json(operation)]))
+        for position, key in enumerate(self._keys(operations)):
             if key not in self._known:
-                self._known[key] = self._apply(state, operation, key, operations[:position])
+                self._known[key] = self._apply(state, operations[position], key, operations[:position])
             state = self._known[key]
         return state
+
+    def _keys(self, operations: Sequence[Operation]) -> Iterator[Digest]:
+        """Names what the base and the operations up to each make."""
+        key = Digest.of(canonical_json({"base": str(self._base.digest), "format": FORMAT_VERSION}))
+        for operation in operations:
+            key = Digest.of(canonical_json([str(key), to_json(operation)]))
+            yield key
+
+    def impure(self, operations: Sequence[Operation], start: int = 0) -> list[tuple[int, Layer | None]]:
+        """The commands from `start` on that used the network or a cache: their places, and the layer that each gave."""
+        found = []
+        for place, operation in enumerate(operations):
+            if place >= start and isinstance(operation, Exec):
+                before, after = self.state(operations[:place]), self.state(operations[: place + 1])
+                step = after.steps[len(before.steps)]
+                if step.impure:
+                    found.append((place, step.layer))
+        return found
+
+    def give(self, operations: Sequence[Operation], layer: Layer | None) -> None:
+        """What the last of the operations, a command, gave before: it is not run again where the store has that."""
+        *_, key = self._keys(operations)
+        self._given[key] = layer
 
     def answer(self, operations: Sequence[Operation], question: Question) -> Any:
         """Evaluates the recipe and answers a hook's question about it; raises CommandFailed as it did before."""
@@ -304,7 +327,9 @@ class Evaluator:
         action = action_key("exec", FORMAT_VERSION, {"operations": f"{key}{user_namespace.name()}"})
         raw = f"exec-{action.hex[:32]}"
         known = self._store.recall(action)
-        if known is None or not self._has_layer(known):
+        if (known is None or not self._has_layer(known)) and (given := self._as_given(operation, key)):
+            known = given
+        elif known is None or not self._has_layer(known):
             place = self._store.root / "snapshots" / raw
             known = self._workplace.run(state, self.tree(state), operation, place).known
             self._store.remember(action, known)
@@ -316,6 +341,15 @@ class Evaluator:
         if len(output.stdout) + len(output.stderr) > _KEPT_IN_MIND:
             output = replace(output, stdout="", stderr="", remembered=action)
         return replace(after, output=output)
+
+    def _as_given(self, operation: Exec, key: Digest) -> dict[str, Any] | None:
+        """What a plan says that the command gave, if that is here; what it printed is known to its own run only."""
+        if key not in self._given or operation.redirect_stdout or operation.redirect_stderr:
+            return None
+        layer = self._given[key]
+        nothing = {"stdout": "", "stderr": "", "exit_code": 0, "cut": False, "left_out": []}
+        known = {"layer": layer.to_json() if layer else None, "impure": True, **nothing}
+        return known if self._has_layer(known) else None
 
     def _whole(self, output: Output) -> Output:
         """The output with its text, which may be in the store only."""
