@@ -11,7 +11,7 @@ CLI := $(BIN)/airbyte-ci
 DEMO_TOOLS := mmdebstrap runc slirp4netns iproute2:ip git
 TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm
 
-.PHONY: help install demo base test unit lint chaos fuzz oracle bench reference lock clean tools-demo tools-test
+.PHONY: help install demo base test unit lint chaos fuzz oracle history bench reference lock clean tools-demo tools-test
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -67,6 +67,13 @@ oracle: install tools-demo ## every lock planned, built and asked, against poetr
 	@$(BIN)/python -m tests.oracles.plans .scratch/oracle
 	@$(BIN)/python -m tests.oracles.images .scratch/oracle
 	@$(BIN)/python -m tests.oracles.folders .scratch/oracle
+
+# The commits of October 2023 in which the first connectors of a public monorepo were migrated.
+COMMITS := c544183339 a41c4f5b3d 781dc3144d ff70f2f858 0deec79036
+
+history: install ## merged migrations done again and compared: HISTORY=a clone of the monorepo, COMMITS="…"
+	@test -n "$(HISTORY)" || { echo 'say where a clone of the monorepo is: make history HISTORY=../monorepo.git' >&2; exit 2; }
+	@$(BIN)/python -m tests.oracles.history $(HISTORY) $(COMMITS)
 
 bench: install tools-test ## ratios, side by side with the peer, in one run
 	@$(BIN)/python bench/run.py
