@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,13 @@ from tests.e2e.command import PROJECT, Result
 from tests.e2e.tiny import Tiny, with_base
 
 pytestmark = pytest.mark.slow
-HOOK = """async def pre_connector_install(container):
-    return container.with_exec(["sh", "-c", "date > /built; umask 0; mkdir -p /opt/x; echo a > /opt/x/a"])
+# The command with another number of threads, which nobody else can choose.
+WITH_THREADS = """
+import sys
+from airbyte_ci.__main__ import main
+from airbyte_ci.cli import workbench
+workbench._THREADS = int(sys.argv.pop(1))
+main()
 """
 SETUP = 'from setuptools import setup\nsetup(name="puredep", version="1.0", packages=["puredep"])\n'
 
@@ -72,6 +78,24 @@ def test_nothing_of_the_place_shows(rich: Tiny, store: Store, tmp_path: Path) ->
     assert second.code == 0, second.out + second.err
     assert _digests(second) == _digests(first)
     assert len(_digests(first)) == 2
+
+
+def test_the_number_of_threads_does_not_show(rich: Tiny, store: Store, tmp_path: Path) -> None:
+    """One after the other or eight at once, all made anew: one digest."""
+    digests = set()
+    for number in (1, 8):
+        home = with_base(store, rich.base, tmp_path / f"store{number}")
+        finished = subprocess.run(
+            [sys.executable, "-c", WITH_THREADS, str(number), "connectors", "--name=source-tiny", "build", "--json"],
+            cwd=rich.folder,
+            env={**os.environ, **rich.environment, "AIRBYTE_CI_HOME": str(home)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+        digests.add(json.loads(finished.stdout)["digest"])
+    assert len(digests) == 1
 
 
 def _digests(result: Result) -> dict[str, str]:
