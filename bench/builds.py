@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import docker_daemon
-from timing import Measure, Result
+from timing import Measure, Result, peak
 
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, ImageConfig, Index, Manifest, Platform
@@ -334,20 +334,9 @@ def memory(large: str = "") -> tuple[float, float]:
     ours = example().ours
     repository = _with_large(ours, large) if large else ours.parents[2]
     home = _only_base(bench(), "memory")
-    code = (
-        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    )
     command = [sys.executable, "-m", "airbyte_ci", "--repo", str(repository)]
     command += ["connectors", "--name", ours.name, "build", "--no-verify", "--base-image", bench().base]
-    said = subprocess.run(
-        [sys.executable, "-c", code, *command],
-        env={**os.environ, "AIRBYTE_CI_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return int(said) / 1024, MOST_MEMORY
+    return peak(command, {"AIRBYTE_CI_HOME": str(home)}), MOST_MEMORY
 
 
 def _with_large(ours: Path, large: str) -> Path:

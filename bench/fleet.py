@@ -1,6 +1,5 @@
 """A whole fleet: listing it again, migrating it, and how both grow with its size."""
 
-import os
 import resource
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from timing import Measure, Result, medians, seconds
+from timing import Measure, Result, medians, peak, seconds
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATA = PROJECT.parent / "shared" / "fleet"
@@ -143,24 +142,22 @@ def list_again() -> Result:
 
 
 def migrate() -> Result:
-    """Seconds, against one second: the bar is in seconds."""
+    """Seconds, against the bar."""
     if not FLEET.exists():
         return f"not measured: {FLEET.name} is not there"
     with tempfile.TemporaryDirectory() as name:
         real(Path(name))
-        return _migrating(Path(name)), 1.0
+        return _migrating(Path(name)), 3.0
 
 
 def migrate_memory() -> Result:
-    """Megabytes at the most, against one: the bar is in megabytes."""
+    """Megabytes at the most, against the bar."""
     if not FLEET.exists():
         return f"not measured: {FLEET.name} is not there"
     with tempfile.TemporaryDirectory() as name:
         real(Path(name))
-        pid = os.posix_spawn(sys.executable, _dry_run(Path(name)), os.environ, file_actions=_quiet())
-        _, status, usage = os.wait4(pid, 0)
-        assert os.waitstatus_to_exitcode(status) in (0, 1)
-        return usage.ru_maxrss / 1024 / 1000, 0.001
+        # Connectors that are refused end it with 1.
+        return peak(_dry_run(Path(name)), endings=(0, 1)), 150
 
 
 def growth(smaller: int, larger: int) -> Callable[[], Result]:
@@ -199,14 +196,10 @@ def _dry_run(folder: Path) -> list[str]:
     return _ours(folder, "--all", "migrate_to_base_image", "31543", "--dry-run")
 
 
-def _quiet() -> list[tuple[int, int, str, int, int]]:
-    return [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0o600) for number in (1, 2)]
-
-
 MEASURES = (
     Measure("connectors list again, 373 connectors ÷ python -c pass", 12, list_again),
-    Measure("migrate --all --dry-run, 288 connectors, in seconds", 3, migrate),
-    Measure("migrate --all --dry-run, 288 connectors, in MB", 150, migrate_memory),
+    Measure("migrate --all --dry-run, 288 connectors ÷ 3 s", 1, migrate),
+    Measure("peak memory of that ÷ 150 MB", 1, migrate_memory, unit="MB"),
     Measure("migrate, a connector of 3,000 ÷ one of 300", 1.3, growth(300, 3_000)),
     Measure("migrate, a connector of 30,000 ÷ one of 3,000", 1.3, growth(3_000, 30_000)),
 )

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,25 @@ def seconds(command: Sequence[str], cwd: Path | None = None, env: dict[str, str]
         check=True,
     )
     return time.perf_counter() - started
+
+
+# A process begins with the size of the one that starts it, so a small one does.
+_STARTER = """
+import resource, subprocess, sys
+ended = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+print(ended.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.stderr.buffer.write(ended.stderr)
+"""
+
+
+def peak(command: Sequence[str], env: dict[str, str] | None = None, endings: Sequence[int] = (0,)) -> float:
+    """The largest resident set of a process, or of one that it started, in MB."""
+    said = subprocess.run(
+        [sys.executable, "-c", _STARTER, *command], env={**os.environ, **(env or {})}, capture_output=True, text=True
+    )
+    code, kilobytes = map(int, said.stdout.split())
+    assert code in endings, said.stderr[-500:]
+    return kilobytes * 1024 / 1e6
 
 
 def medians(ours: Callable[[], float], peer: Callable[[], float], rounds: int = 11) -> tuple[float, float]:
