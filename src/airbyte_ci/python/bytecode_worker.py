@@ -28,7 +28,9 @@ def main() -> None:
     """`worker.py COMPILER QUESTIONS ANSWERS`: an answer for each file of the folder of questions."""
     compiler, questions, answers = sys.argv[1:]
     running: dict[int, str] = {}
-    waiting = sorted(posix.listdir(questions))
+    # The largest first: else one that comes last is waited for alone.
+    names = sorted(posix.listdir(questions))
+    waiting = sorted(names, key=lambda name: -posix.stat(questions + "/" + name).st_size)
     failed = ""
     while waiting or running:
         while waiting and len(running) < _WIDTH and not failed:
