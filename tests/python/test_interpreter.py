@@ -62,6 +62,19 @@ def test_tags_are_those_of_packaging() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("said", "libc"), [("musl libc (x86_64)\nVersion 1.2.4\nDynamic Program Loader\n", "musl 1.2.4"), ("what?\n", "")]
+)
+def test_the_probe_asks_the_loader_of_musl(tmp_path: Path, said: str, libc: str) -> None:
+    """It prints its version, on stderr and with a bad exit code, when it is run alone; glibc's confstr is not there."""
+    loader = tmp_path / "ld-musl-x86_64.so.1"
+    loader.write_text(f"#!/bin/sh\nprintf '%s' '{said}' >&2\nexit 1\n")
+    loader.chmod(0o755)
+    program = "import os\nos.confstr = lambda name: None\n" + PROBE.replace("/lib/ld-musl-", f"{tmp_path}/ld-musl-")
+    ended = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    assert Interpreter.parse(ended.stdout).libc == libc
+
+
 def test_talk_before_the_answer_does_not_matter() -> None:
     """A sitecustomize may print: the last line is the answer."""
     assert Interpreter.parse(f"hello\n{answered()}\n") == Interpreter.parse(answered())
@@ -73,6 +86,7 @@ def test_talk_before_the_answer_does_not_matter() -> None:
         (cpython(), "cp311-cp311-manylinux_2_36_x86_64", "linux_x86_64", "manylinux_2_37_x86_64"),
         (cpython(machine="aarch64"), "cp311-cp311-manylinux_2_36_aarch64", "linux_aarch64", "manylinux_2_16_aarch64"),
         (cpython(libc=""), "cp311-cp311-musllinux_1_2_x86_64", "linux_x86_64", "manylinux_2_17_x86_64"),
+        (cpython(libc="musl 1.1.24"), "cp311-cp311-musllinux_1_1_x86_64", "linux_x86_64", "musllinux_1_2_x86_64"),
         (
             cpython("3.9.18", libc="glibc 2.17"),
             "cp39-cp39-manylinux_2_17_x86_64",
@@ -81,7 +95,7 @@ def test_talk_before_the_answer_does_not_matter() -> None:
         ),
         (cpython("3.13.0rc2"), "cp313-cp313-manylinux_2_36_x86_64", "linux_x86_64", "win_amd64"),
     ],
-    ids=["glibc", "arm", "musl", "old", "candidate"],
+    ids=["glibc", "arm", "musl", "old musl", "old", "candidate"],
 )
 def test_tags_follow_libc_and_machine(interpreter: Interpreter, first: str, last_platform: str, absent: str) -> None:
     """The newest platform that the image's libc allows comes first, the plain one last, others' never."""

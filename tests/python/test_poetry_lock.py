@@ -375,8 +375,9 @@ def test_content_hashes_are_poetrys(pyproject: str, hashes: list[str]) -> None:
         lambda text: text + '[tool.poetry.group.dev.dependencies]\nb = "*"\n',
         lambda text: text + '[[tool.poetry.source]]\nname = "own"\nurl = "https://own.example"\n',
         lambda text: text + '[tool.poetry.extras]\nx = ["a"]\n',
+        lambda text: text + "b = 2024-01-01\n",
     ],
-    ids=["version", "dependency", "group", "source", "extra"],
+    ids=["version", "dependency", "group", "source", "extra", "date"],
 )
 def test_a_stale_lock_is_refused(change: object) -> None:
     """Whatever poetry counts as a change after locking is one; what it does not count is none."""

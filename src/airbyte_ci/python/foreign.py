@@ -60,7 +60,7 @@ def _interpreter(tree: Tree, twin_tree: Tree, image: Image, twin: Interpreter) -
             f"{doing}: its standard library is not that of Python {twin.version} in the image for this machine",
             advice="build on a base image whose platforms are of one release",
         )
-    libc = _libc(tree, machine) if twin.libc else ""
+    libc = _libc(tree, machine) if twin.libc.startswith("glibc") else twin.libc
     return replace(twin, libc=libc, markers={**twin.markers, "platform_machine": machine})
 
 

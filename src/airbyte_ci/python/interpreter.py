@@ -14,7 +14,7 @@ from airbyte_ci.errors import ImageError
 
 # Facts about the running kernel would make the environment depend on the machine that builds, so they stay empty.
 PROBE = """
-import json, os, platform, sys, sysconfig
+import glob, json, os, platform, subprocess, sys, sysconfig
 paths = sysconfig.get_paths()
 implementation = sys.implementation.version
 version = "{0.major}.{0.minor}.{0.micro}".format(implementation)
@@ -36,6 +36,11 @@ try:
     libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
 except (AttributeError, ValueError, OSError):
     libc = ""
+if not libc:
+    # musl tells its version when its loader is run alone (PEP 656).
+    for loader in sorted(glob.glob("/lib/ld-musl-*.so.1")):
+        said = subprocess.run([loader], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL).stderr.decode()
+        libc = "".join("musl " + line[8:].strip() for line in said.splitlines() if line.startswith("Version ")) or libc
 print(json.dumps({
     "executable": sys.executable,
     "version": platform.python_version(),
@@ -125,7 +130,7 @@ class Interpreter:
                 yield f"manylinux_2_{minor}_{machine}"
                 if minor in _LEGACY_MANYLINUX:
                     yield f"{_LEGACY_MANYLINUX[minor]}_{machine}"
-        elif not name:  # musl has no confstr; 1.2 has been the stable series since 2020
-            for minor in (2, 1):
+        else:  # of a musl that does not tell its version: 1.2 has been the stable series since 2020
+            for minor in range(int(version.split(".")[1]) if name == "musl" else 2, 0, -1):
                 yield f"musllinux_1_{minor}_{machine}"
         yield f"linux_{machine}"

@@ -77,7 +77,8 @@ def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _sha256(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    # A date is no value of a dependency: poetry fails at it, so no lock has the digest that comes of it.
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _check_python(lock: Mapping[str, Any], interpreter: Interpreter, where: str) -> None:
