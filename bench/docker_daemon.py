@@ -28,6 +28,8 @@ def running(folder: Path) -> Iterator[dict[str, str]]:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError((folder / "log").read_text()[-2000:])
                 time.sleep(0.1)
+            driver = _client(variables, "info", "--format", "{{.Driver}}").stdout.decode().strip()
+            assert driver == "overlay2", f"the peer would copy whole trees with the storage driver {driver}"
             yield variables
         finally:
             process.terminate()
