@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.base_images import declare, publish, refresh
+from airbyte_ci.base_images import declare, inputs, publish, refresh
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.lock import PlatformLock, VersionLock
 from airbyte_ci.base_images.refresh import Refreshed
@@ -172,7 +172,7 @@ def _publish(place: Place, lock: VersionLock, **others: object) -> publish.Publi
 def test_one_index_for_all_platforms_is_published_once(place: Place, tmp_path: Path) -> None:
     """Parts of other machines come from the registry where they were pushed by digest; a second time is no change."""
     lock = _locked(place, (AMD64, ARM64))
-    publish.stage(lock, ARM64, place.store, place)
+    publish.stage(lock, ARM64, place.store, place, lambda _: None)
     other = Place(place.client, Store(tmp_path / "other"), place.repository)
     _locked(other, (AMD64,))
     published = _publish(other, lock)
@@ -181,7 +181,25 @@ def test_one_index_for_all_platforms_is_published_once(place: Place, tmp_path: P
     assert isinstance(index, Index)
     assert index.digest == lock.index.digest
     assert [item.platform for item in index.manifests] == [AMD64, ARM64]
+    for platform, part in lock.platforms.items():
+        root = inputs.root_place(lock.declaration.address, platform)
+        assert place.resolve(root).digest == part.root
     assert _publish(other, lock).already
+
+
+def test_a_root_that_is_nowhere_stops_no_version(place: Place, tmp_path: Path) -> None:
+    """It was released before roots were kept, and the root's registry is gone: told, and the version is published."""
+    lock = _locked(place, (AMD64,))
+    part = lock.platforms[AMD64]
+    lock = lock.with_platform(AMD64, replace(part, root=Digest("b" * 64)))
+    lock = VersionLock(
+        replace(lock.declaration, image_root=Reference.parse(f"{place.repository}-root")), lock.platforms
+    )
+    told: list[str] = []
+    entry = _entry(place, "1.0.0", lock.index.digest, released=TODAY)
+    publish.publish(Catalogue((entry,)), entry, lock, place.store, place, TODAY, told.append)
+    assert [line for line in told if line.startswith("its root is not published: ")]
+    assert place.resolve(Reference.parse(f"{place.repository}:1.0.0")).digest == lock.index.digest
 
 
 @pytest.mark.parametrize(

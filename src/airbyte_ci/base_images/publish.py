@@ -8,7 +8,8 @@ from airbyte_ci.base_images import inputs, standing
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.lock import VersionLock
 from airbyte_ci.base_images.registries import Registries
-from airbyte_ci.errors import BlobNotFound, ImageError
+from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
+from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store
@@ -44,7 +45,7 @@ def publish(
         progress("pushing the image")
         registries.push(lock.index.digest, entry.address.with_tag(entry.version), (entry.version,))
         for platform in lock.platforms:
-            _root(lock, platform, store, registries)
+            _root(lock, platform, store, registries, progress)
     found = registries.resolve(entry.address.with_tag(entry.version)).digest
     if found != entry.address.digest:
         raise ImageError(f"{doing}: {entry.address.registry} now says {found.short}; someone else pushed that tag")
@@ -55,12 +56,14 @@ def publish(
     )
 
 
-def stage(lock: VersionLock, platform: Platform, store: Store, registries: Registries) -> None:
+def stage(
+    lock: VersionLock, platform: Platform, store: Store, registries: Registries, progress: Callable[[str], None]
+) -> None:
     """Pushes a platform of an unfinished version by digest only, so that another machine can finish it."""
     address = lock.declaration.address
     _inputs(lock, platform, store, registries)
     registries.push(lock.platforms[platform].manifest, Reference(address.registry, address.repository), ())
-    _root(lock, platform, store, registries)
+    _root(lock, platform, store, registries, progress)
 
 
 def _inputs(lock: VersionLock, platform: Platform, store: Store, registries: Registries) -> None:
@@ -78,19 +81,36 @@ def _inputs(lock: VersionLock, platform: Platform, store: Store, registries: Reg
     registries.push(digest, target, (target.tag or "",))
 
 
-def _root(lock: VersionLock, platform: Platform, store: Store, registries: Registries) -> None:
-    """Pushes a root that is an image beside its version, which has brought its layers: a few kilobytes."""
+def _root(
+    lock: VersionLock, platform: Platform, store: Store, registries: Registries, progress: Callable[[str], None]
+) -> None:
+    """Pushes a root that is an image beside its version, which has brought its layers: a few kilobytes.
+
+    Unless the machine that built it has done so. One that cannot be had any more is told: the version is whole without.
+    """
     address, part, declared = lock.declaration.address, lock.platforms[platform], lock.declaration.image_root
     if part.debian is not None or declared is None:
         return
+    target = inputs.root_place(address, platform)
     try:
         inputs.keep_root(address, platform, part, store)
     except BlobNotFound:
-        # Another machine has locked it, or it was released before roots were kept.
-        registries.pull(declared.with_digest(part.root), platform)
+        if _has(registries, target, part.root):
+            return
+        try:
+            registries.pull(declared.with_digest(part.root), platform)
+        except (RegistryError, BlobNotFound) as error:
+            progress(f"its root is not published: {error.message}")
+            return
         inputs.keep_root(address, platform, part, store)
-    target = inputs.root_place(address, platform)
     registries.push(part.root, target, (target.tag or "",))
+
+
+def _has(registries: Registries, target: Reference, digest: Digest) -> bool:
+    try:
+        return registries.resolve(target).digest == digest
+    except BlobNotFound:
+        return False
 
 
 def _refuse(catalogue: Catalogue, entry: BaseImageVersion, lock: VersionLock, today: datetime.date, doing: str) -> None:

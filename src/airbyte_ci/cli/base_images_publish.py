@@ -80,7 +80,7 @@ def _stage(bench: Bench, locked: lock.VersionLock) -> int:
             f"{locked.declaration.address} is not released, and {here} is not in its lock",
             advice="airbyte-ci base-images release FILE",
         )
-    publish.stage(locked, here, bench.store, bench.registries)
+    publish.stage(locked, here, bench.store, bench.registries, bench.work.progress)
     missing = ", ".join(map(str, locked.missing))
     click.echo(
         f"{benches.mark(False)} {locked.declaration.address}: {here} is pushed by digest; {missing} is missing",
