@@ -33,6 +33,9 @@ def running(folder: Path) -> Iterator[dict[str, str]]:
             yield variables
         finally:
             process.terminate()
+            process.wait()
+            # The daemon mounts its folder on itself, and leaves it so: nobody could remove it.
+            subprocess.run(["umount", "--recursive", "--quiet", str(folder / "data")], check=False)
 
 
 def version() -> str:

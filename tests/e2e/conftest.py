@@ -95,6 +95,9 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield address
         finally:
             process.terminate()
+            process.wait()
+            # The daemon mounts its folder on itself, and leaves it so: nobody could remove it.
+            subprocess.run(["umount", "--recursive", "--quiet", str(folder / "data")], check=False)
 
 
 @pytest.fixture
