@@ -11,7 +11,7 @@ CLI := $(BIN)/airbyte-ci
 DEMO_TOOLS := mmdebstrap runc slirp4netns iproute2:ip git
 TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm uidmap:newuidmap
 
-.PHONY: help install demo base test unit lint chaos fuzz oracle history bench reference lock clean tools-demo tools-test
+.PHONY: help install demo base test unit lint chaos fuzz families oracle history bench reference lock clean tools-demo tools-test
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -74,6 +74,9 @@ COMMITS := c544183339 a41c4f5b3d 781dc3144d ff70f2f858 0deec79036
 history: install ## merged migrations done again and compared: HISTORY=a clone of the monorepo, COMMITS="…"
 	@test -n "$(HISTORY)" || { echo 'say where a clone of the monorepo is: make history HISTORY=../monorepo.git' >&2; exit 2; }
 	@$(BIN)/python -m tests.oracles.history $(HISTORY) $(COMMITS)
+
+families: install tools-test ## the shipped base images' promises, on every Debian release that they name
+	@ALL_FAMILIES=1 $(BIN)/pytest tests/e2e/test_shipped_bases.py
 
 bench: install tools-test ## ratios, side by side with the peer, in one run
 	@$(BIN)/python bench/run.py
