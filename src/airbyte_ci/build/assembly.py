@@ -126,9 +126,9 @@ class Assembly:
 
     def image(self, plan: BuildPlan) -> Image:
         """The plan's image; its layers are in the store, or in a registry of `sources`. Raises PlanError."""
-        operations = (*self.operations(), *plan.settings, *plan.post.operations)
+        below = (*self.operations(), *plan.settings)
+        operations = (*below, *plan.post.operations)
         if self.is_given:
-            below = operations[: len(operations) - len(plan.post.operations)]
             for item in plan.impure:
                 if item.hook == "post":
                     self.evaluator.give((*below, *plan.post.operations[: item.operation + 1]), item.layer)
@@ -235,7 +235,6 @@ class Assembly:
     def _find(self) -> Installed | None:
         if self.bench.elsewhere is nowhere:
             return None
-
         for key in self._keys(build=False):
             if known := self.bench.store.recall(self._found(key)):
                 self.sources.append(Reference.parse(known["source"]))

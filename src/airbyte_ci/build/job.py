@@ -32,7 +32,7 @@ _SHOWN = 5
 class Order:
     """What is asked of every build. `native` is the platform that this machine runs; `shape` as in `plan.Shape`.
 
-    `plan` is a plan that was made before, as text; empty makes a new one. `again` builds a second time from nothing.
+    `plan` is a BuildPlan that was made before; without one it is made. `again` builds a second time from nothing.
     `show_hook` has the customisation's effect looked up whatever that takes.
     """
 
@@ -45,7 +45,7 @@ class Order:
     compression: str
     bytecode: bool
     created: str
-    plan: bytes = b""
+    plan: Any = None
     again: bool = False
     rules: Rules = NO_RULES
     framework: Origin | None = None
@@ -150,14 +150,12 @@ def _memory(connector: Connector, order: Order, tools: Tools, platform: Platform
 def _build(connector: Connector, order: Order, tools: Tools, platform: Platform, *, near: bool) -> Built:
     from airbyte_ci.build import build, planning
     from airbyte_ci.build.assembly import nowhere
-    from airbyte_ci.build.plan import BuildPlan
 
     bench = workbench(connector, order, tools, platform)
     if near:
         bench = replace(bench, elsewhere=nowhere)
     if order.plan:
-        given = BuildPlan.parse(order.plan, f"the plan of {connector.name}")
-        planned = planning.from_plan(given, connector, bench, order.native)
+        planned = planning.from_plan(order.plan, connector, bench, order.native)
     else:
         tools.say("planning")
         planned = planning.plan(connector, bench, platform, order.native, order.override)
@@ -171,7 +169,7 @@ def _build(connector: Connector, order: Order, tools: Tools, platform: Platform,
         from airbyte_ci.build import reproduce
 
         tools.say("building again from nothing")
-        reproduce.confirm(connector, planned, built, bench, order.native, is_given=bool(order.plan))
+        reproduce.confirm(connector, planned, built, bench, order.native, is_given=order.plan is not None)
     return built
 
 

@@ -165,8 +165,7 @@ def _planned(path: Path, asked: Asked, order: Order, given: list[str]) -> tuple[
 
     if given:
         raise UsageError("--from-plan says itself what is built", advice=f"leave out {', '.join(given)}")
-    text = path.read_bytes()
-    plan = BuildPlan.parse(text, str(path))
+    plan = BuildPlan.parse(path.read_bytes(), str(path))
     if asked.selection.names and plan.name not in asked.selection.names:
         raise UsageError(f"{path} is the plan of {plan.name}", advice="leave out --name")
     selection = replace(asked.selection, names=(plan.name,))
@@ -176,7 +175,7 @@ def _planned(path: Path, asked: Asked, order: Order, given: list[str]) -> tuple[
         compression=plan.shape.compression,
         bytecode=plan.shape.bytecode,
         created=plan.shape.created,
-        plan=text,
+        plan=plan,
     )
     return replace(asked, selection=selection), shaped
 
@@ -217,11 +216,8 @@ class _Making:
 
     def _refusal(self, connector: Connector) -> Outcome | None:
         """What is pushed is for others to run: not on a yanked base, before anything is built (design, decision 10)."""
-        address = self._order.override or connector.base_image
-        if self._order.plan:
-            from airbyte_ci.build.plan import BuildPlan
-
-            address = str(BuildPlan.parse(self._order.plan, f"the plan of {connector.name}").base)
+        planned = str(self._order.plan.base) if self._order.plan else None
+        address = planned or self._order.override or connector.base_image
         known = self._noted(address) if address and self._pushes else None
         if known is None or not known.yanked:
             return None

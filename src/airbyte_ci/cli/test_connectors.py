@@ -110,8 +110,8 @@ def test_connectors(
         secrets.Secrets(None),
         fail_fast,
         network,
-        _catalog(catalog),
-        _state(state),
+        _read(catalog, problem_of_catalog),
+        _read(state, problem_of_state),
         tuple(mount(text) for text in mounts),
         timeout,
         is_ending=ending.is_ending,
@@ -133,20 +133,12 @@ def test_connectors(
     return int(any(item.status == "failed" for item in items))
 
 
-def _catalog(path: Path | None) -> bytes | None:
+def _read(path: Path | None, problem: Callable[[bytes], str]) -> bytes | None:
+    """A file that the connector will be given; raises UsageError for one that has a problem."""
     if path is None:
         return None
     text = path.read_bytes()
-    if wrong := problem_of_catalog(text):
-        raise UsageError(f"reading {path}: {wrong}")
-    return text
-
-
-def _state(path: Path | None) -> bytes | None:
-    if path is None:
-        return None
-    text = path.read_bytes()
-    if wrong := problem_of_state(text):
+    if wrong := problem(text):
         raise UsageError(f"reading {path}: {wrong}")
     return text
 

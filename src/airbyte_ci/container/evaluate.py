@@ -99,14 +99,12 @@ class Evaluator:
 
     def impure(self, operations: Sequence[Operation], start: int = 0) -> list[tuple[int, Layer | None]]:
         """The commands from `start` on that used the network or a cache: their places, and the layer that each gave."""
-        found = []
-        for place, operation in enumerate(operations):
-            if place >= start and isinstance(operation, Exec):
-                before, after = self.state(operations[:place]), self.state(operations[: place + 1])
-                step = after.steps[len(before.steps)]
-                if step.impure:
-                    found.append((place, step.layer))
-        return found
+        commands = [place for place in range(start, len(operations)) if isinstance(operations[place], Exec)]
+        steps = self.state(operations[: commands[-1] + 1]).steps if commands else ()
+        keys = list(self._keys(operations)) if commands else []
+        # A command's own step is the first on those of the operations before it.
+        own = [(place, steps[len(self._known[keys[place - 1]].steps) if place else 0]) for place in commands]
+        return [(place, step.layer) for place, step in own if step.impure]
 
     def give(self, operations: Sequence[Operation], layer: Layer | None) -> None:
         """What the last of the operations, a command, gave before: it is not run again where the store has that."""
@@ -327,9 +325,9 @@ class Evaluator:
         action = action_key("exec", FORMAT_VERSION, {"operations": f"{key}{user_namespace.name()}"})
         raw = f"exec-{action.hex[:32]}"
         known = self._store.recall(action)
-        if (known is None or not self._has_layer(known)) and (given := self._as_given(operation, key)):
-            known = given
-        elif known is None or not self._has_layer(known):
+        if known is None or not self._has_layer(known):
+            known = self._as_given(operation, key)
+        if known is None:
             place = self._store.root / "snapshots" / raw
             known = self._workplace.run(state, self.tree(state), operation, place).known
             self._store.remember(action, known)

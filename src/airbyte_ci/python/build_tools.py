@@ -4,6 +4,7 @@ Each lies in a folder of its own (`build_frontend` puts into a build's path what
 compiled once: installed anew for each build, as front ends do, they took nine tenths of its time.
 """
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import resources
@@ -29,6 +30,22 @@ def requirements() -> str:
     return resources.files("airbyte_ci.python").joinpath("build-requirements.txt").read_text("utf-8")
 
 
+@functools.cache
+def identity() -> str:
+    """What names them: the digest of their text."""
+    return str(Digest.of(requirements().encode()))
+
+
+def packages(store: Store, index: PackageIndex, interpreter: Interpreter) -> tuple[LockedPackage, ...]:
+    """The tools for an interpreter, each with its wheel, which is in the store; raises PackageError."""
+    from airbyte_ci.python import pinned  # slow to import, and most builds build nothing of source
+
+    lock = pinned.lock(store, index, interpreter, requirements(), "build-requirements.txt")
+    for package in lock.packages:
+        index.fetch(store, package.name, package.files[0])
+    return lock.packages
+
+
 def over(root: Tree, store: Store, index: PackageIndex, interpreter: Interpreter) -> Tree:
     """The root with the tools in a folder; raises PackageError, SandboxError."""
     layer = _layer(root, store, index, interpreter)
@@ -38,7 +55,7 @@ def over(root: Tree, store: Store, index: PackageIndex, interpreter: Interpreter
 
 def _layer(root: Tree, store: Store, index: PackageIndex, interpreter: Interpreter) -> Layer:
     inputs = {
-        "requirements": str(Digest.of(requirements().encode())),
+        "requirements": identity(),
         "python": interpreter.version,
         "tag": interpreter.cache_tag,
         "machine": interpreter.markers["platform_machine"],
@@ -57,13 +74,9 @@ def _layer(root: Tree, store: Store, index: PackageIndex, interpreter: Interpret
 
 
 def _make(root: Tree, store: Store, index: PackageIndex, interpreter: Interpreter) -> Layer:
-    from airbyte_ci.python import pinned  # slow to import, and most builds build nothing of source
-
-    lock = pinned.lock(store, index, interpreter, requirements(), "build-requirements.txt")
     segments: list[Segment] = []
     paths: list[str] = []
-    for package in lock.packages:
-        index.fetch(store, package.name, package.files[0])
+    for package in packages(store, index, interpreter):
         segment, names = _installed(store, package, interpreter)
         segments.append(segment)
         paths += names

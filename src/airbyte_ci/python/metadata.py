@@ -20,7 +20,7 @@ from airbyte_ci.container import sandbox
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import action_key
-from airbyte_ci.python import build_tools, pinned, sdist, trees
+from airbyte_ci.python import build_tools, sdist, trees
 from airbyte_ci.python.lock import FromDirectory, LockedFile, LockedPackage
 from airbyte_ci.python.sdist import Builder
 
@@ -185,18 +185,16 @@ def _remembered(builder: Builder, file: LockedFile, what: str) -> Metadata:
 
 def _ask(builder: Builder, file: LockedFile, what: str) -> Metadata:
     """What the back end answers: pip asks it, under the image's Python, and installs nothing."""
-    text = build_tools.requirements()
-    tools = pinned.lock(builder.store, builder.index, builder.interpreter, text, "build-requirements.txt")
+    tools = build_tools.packages(builder.store, builder.index, builder.interpreter)
     with builder.store.scratch() as folder:
         (folder / "tools").mkdir()
         (folder / "out").mkdir()
-        for package in tools.packages:
+        for package in tools:
             (tool,) = package.files
-            digest = builder.index.fetch(builder.store, package.name, tool)
-            (folder / "tools" / tool.name).hardlink_to(builder.store.path(digest))
+            (folder / "tools" / tool.name).hardlink_to(builder.store.path(Digest(tool.sha256)))
         target = file.name if file.name.endswith((".tar.gz", ".zip")) else "source.tar"
         (folder / target).hardlink_to(builder.store.path(Digest(file.sha256)))
-        pip = next(package.files[0].name for package in tools.packages if package.name == "pip")
+        pip = next(package.files[0].name for package in tools if package.name == "pip")
         finished = sandbox.run(builder.store, builder.root(), _command(builder, folder, pip, target))
         report = folder / "out" / "report.json"
         if finished.returncode == 0 and report.is_file():

@@ -33,7 +33,7 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 def identity() -> str:
     """What every build here depends on beside the sdist: the pinned build requirements and how they are used."""
-    return f"{FORMAT_VERSION}:{Digest.of(build_tools.requirements().encode())}"
+    return f"{FORMAT_VERSION}:{build_tools.identity()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,7 @@ def known(builder: Builder, sdist: LockedFile, version: str = "") -> LockedFile 
 def _keys(builder: Builder, sdist: LockedFile, version: str) -> tuple[Digest, Digest]:
     """Where the store remembers a pure wheel, and a native one."""
     interpreter = builder.interpreter
-    pure = {
-        "sdist": sdist.sha256,
-        "requirements": str(Digest.of(build_tools.requirements().encode())),
-        "version": version,
-    }
+    pure = {"sdist": sdist.sha256, "requirements": build_tools.identity(), "version": version}
     native = {
         **pure,
         "python": interpreter.version,
