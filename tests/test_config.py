@@ -1,11 +1,12 @@
 """The configuration: where it is found, what it may say, and how mistakes in it are told."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from airbyte_ci import config
-from airbyte_ci.config import Configuration
+from airbyte_ci.config import KEYS, MONOREPO_CONNECTORS, Configuration
 from airbyte_ci.errors import ConfigurationError, UsageError
 
 OWN = ".airbyte-ci.toml"
@@ -93,9 +94,64 @@ def test_a_pyproject_without_the_table_is_passed(tmp_path: Path) -> None:
 
 
 def test_a_table_with_nothing_in_it_is_one(tmp_path: Path) -> None:
-    """An empty file marks the root of a repository in the default layout."""
+    """An empty file marks the root of a repository, and every key has its default."""
     write(tmp_path, OWN)
+    (tmp_path / MONOREPO_CONNECTORS).mkdir(parents=True)
     assert config.find(tmp_path / "anywhere") == Configuration(tmp_path)
+
+
+@pytest.mark.parametrize("path", [OWN, "pyproject.toml"])
+@pytest.mark.parametrize("text", ["", 'pull-request-url = "https://x/{number}"', "changelog = false", "[mirrors]"])
+@pytest.mark.parametrize("layout", ["monorepo", "one connector", "anywhere"])
+def test_defaults_hold_per_key(tmp_path: Path, path: str, text: str, layout: str) -> None:
+    """A file that does not set `connectors` selects the same connectors as no file at all."""
+    (tmp_path / ".git").mkdir()
+    if layout == "monorepo":
+        (tmp_path / MONOREPO_CONNECTORS).mkdir(parents=True)
+    elif layout == "one connector":
+        write(tmp_path, "metadata.yaml")
+    without = config.find(tmp_path)
+    write(tmp_path, path, text if path == OWN else f"[tool.airbyte-ci]\n{text.replace('[mirrors]', 'mirrors = {}')}")
+    found = config.find(tmp_path)
+    assert found.connectors == without.connectors
+    assert (found.docs, found.catalogue, found.check_pages) == (without.docs, without.catalogue, without.check_pages)
+
+
+def test_a_value_knows_where_it_comes_from(tmp_path: Path) -> None:
+    """Messages can name the file and the key of a value, and say which values are defaults."""
+    file = write(tmp_path, OWN, 'connectors = ["a/*"]')
+    found = config.find(tmp_path)
+    places = {key.name: found.place_of(key) for key in KEYS}
+    assert places["connectors"] == f"connectors in {file}"
+    assert places["docs"] == f"the default of docs ({file} does not set it)"
+    assert {key.field for key in KEYS} == {item.name for item in fields(Configuration)} - {"root", "file", "given"}
+
+
+@pytest.mark.parametrize(
+    "text", ["[tool.airbyte-ci]\n", "[tool.'airbyte-ci']\n", '[tool]\nairbyte-ci."', "[ tool . airbyte-ci ]\n"]
+)
+def test_every_spelling_of_the_table_is_read(tmp_path: Path, text: str) -> None:
+    """TOML has several spellings of one table, and a byte order mark before the text changes nothing."""
+    key = 'connectors"' if text.endswith('"') else "connectors"
+    write(tmp_path, "pyproject.toml", f'\ufeff{text}{key} = ["x/*"]\n')
+    assert config.find(tmp_path).connectors == ("x/*",)
+
+
+@pytest.mark.parametrize(
+    ("text", "bump", "upgrade"),
+    [
+        ("", True, True),
+        ("changelog = true", True, True),
+        ("changelog = false", False, False),
+        ("changelog = { upgrade-base-image = false }", True, False),
+        ("[changelog]\ndefault = false\nbump_version = true", True, False),
+    ],
+)
+def test_changelogs_can_be_off_in_general_and_by_command(tmp_path: Path, text: str, bump: bool, upgrade: bool) -> None:
+    """`changelog` is a switch, or a table of switches by command."""
+    write(tmp_path, OWN, text)
+    found = config.find(tmp_path).changelog
+    assert (found.of("bump_version"), found.of("upgrade_base_image")) == (bump, upgrade)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +185,7 @@ def test_nowhere_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("conectors = []", "unknown key 'conectors' → known: connectors, docs, pull-request-url"),
+        ("conectors = []", "unknown key 'conectors', did you mean connectors? → known: connectors, docs, changelog"),
         ("root = '/'", "unknown key 'root'"),
         ("connectors = 'a/*'", "connectors must be a list of texts, not 'a/*'"),
         ("connectors = ['a', 1]", "connectors must be a list of texts, not ['a', 1]"),
@@ -139,6 +195,11 @@ def test_nowhere_is_told(tmp_path: Path) -> None:
         ("mirrors = ['a']", "mirrors must be a table of lists of texts"),
         ("mirrors = {a = 'b'}", "mirrors must be a table of lists of texts"),
         ("mirrors = {a = [1]}", "mirrors must be a table of lists of texts"),
+        ("pull-request = 'x'", "unknown key 'pull-request', did you mean pull-request-url?"),
+        ("pull-request-url = 'https://x/1'", "pull-request-url must have {number} in it"),
+        ("changelog = 'no'", "changelog must be true, false, or a table of commands with true or false, not 'no'"),
+        ("changelog = {bump = false}", "'bump' is not one of default, bump_version, migrate_to_base_image"),
+        ("base-image-repositories = []\nbase_image_repositories = []", "is set twice, with - and with _"),
         ("connectors = [", "Invalid value (at "),
         ("connectors = []\nconnectors = []", "Cannot overwrite a value (at "),
     ],

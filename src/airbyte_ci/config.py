@@ -4,8 +4,8 @@ Knows the keys and their defaults (the layout of the Airbyte monorepo), not what
 """
 
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +13,119 @@ from airbyte_ci.errors import ConfigurationError, UsageError
 
 FILE = ".airbyte-ci.toml"
 PROJECT = "pyproject.toml"
+TABLE = "airbyte-ci"
 MONOREPO_CONNECTORS = "airbyte-integrations/connectors"
 CATALOGUE = "base-images.yaml"
+# The commands that write changelog entries.
+CHANGELOG_COMMANDS = ("bump_version", "migrate_to_base_image", "upgrade_base_image", "upgrade_dependencies")
+
+
+@dataclass(frozen=True, slots=True)
+class ChangelogSetting:
+    """Whether commands write changelog entries: in general, and for single commands by name."""
+
+    default: bool = True
+    commands: Mapping[str, bool] = field(default_factory=dict)
+
+    def of(self, command: str) -> bool:
+        return self.commands.get(command, self.default)
+
+    @property
+    def is_never(self) -> bool:
+        """Whether no command writes one, so that a repository without changelogs is complete."""
+        return not any(map(self.of, CHANGELOG_COMMANDS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What values a key takes: the words for error messages, and a function that raises ValueError for others."""
+
+    expected: str
+    parse: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of the configuration as people write it, with the line of help that `init` and the reference print."""
+
+    name: str
+    kind: Kind
+    help: str
+
+    @property
+    def field(self) -> str:
+        return self.name.replace("-", "_")
+
+
+def _parse_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return value
+
+
+def _parse_texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError
+    return tuple(map(_parse_text, value))
+
+
+def _parse_lists(value: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise ValueError
+    return {name: _parse_texts(item) for name, item in value.items()}
+
+
+def _parse_changelog(value: Any) -> ChangelogSetting:
+    if isinstance(value, bool):
+        return ChangelogSetting(value)
+    if not isinstance(value, dict) or not all(isinstance(item, bool) for item in value.values()):
+        raise ValueError
+    commands = {name.replace("-", "_"): item for name, item in value.items()}
+    default = commands.pop("default", True)
+    if unknown := commands.keys() - {*CHANGELOG_COMMANDS}:
+        raise ValueError(f"{min(unknown)!r} is not one of {', '.join(('default', *CHANGELOG_COMMANDS))}")
+    return ChangelogSetting(default, commands)
+
+
+_TEXT = Kind(expected="a text", parse=_parse_text)
+_TEXTS = Kind(expected="a list of texts", parse=_parse_texts)
+_LISTS = Kind(expected="a table of lists of texts", parse=_parse_lists)
+_CHANGELOG = Kind(expected="true, false, or a table of commands with true or false", parse=_parse_changelog)
+
+# Every key, in the order in which people meet them; each has its default in Configuration.
+KEYS = (
+    Key("connectors", _TEXTS, "globs of connector folders, relative to this file"),
+    Key("docs", _TEXTS, "templates of documentation pages with {name}, {type} and {connector}"),
+    Key("changelog", _CHANGELOG, "whether commands write changelog entries; also a table by command"),
+    Key("pull-request-url", _TEXT, "the address of pull requests, with {number} in it"),
+    Key("catalogue", _TEXT, "the file with base images of your own"),
+    Key("base-image-repositories", _TEXTS, "repositories of base images; the first with an admitted version is used"),
+    Key("platform-version", _TEXT, "the oldest Airbyte platform that your users run"),
+    Key("hook-environment", _TEXTS, "environment variables that build_customization.py may read"),
+    Key("customisation-owners", _TEXT, "who must approve what a connector adds to its base image"),
+    Key("check-pages", _TEXT, "your own pages of the checks: files or addresses with {id}"),
+    Key("insecure-registries", _TEXTS, "registries that speak plain HTTP"),
+    Key("mirrors", _LISTS, "for each registry, the mirrors to ask first"),
+    Key("checks", _LISTS, "checks with another weight: error, warning or off"),
+    Key("resolve-as-of", _TEXT, "the date as of which connectors without a lock file are resolved"),
+    Key("groups", _LISTS, "dependency groups to install, by patterns of connector names"),
+    Key("extras", _LISTS, "extras to install, by patterns of connector names"),
+    Key("test-secrets", _LISTS, "environment variables with test configurations, by patterns of connector names"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Where things are and what counts. Paths are relative to `root`.
+    """Where things are and which rules apply. Paths are relative to `root`; KEYS describes each value.
 
-    `docs` are templates of documentation pages ({name} without source-/destination-, {type}); without any, the
-    page follows from the connector's documentationUrl, as in the monorepo. `registries` that are listed in
-    `insecure_registries` are spoken to over plain HTTP. `mirrors` maps a registry to those asked first, `checks`
-    a weight (error, warning, off) to ids of checks. `resolve_as_of` is the day for connectors without a lock; `groups`
-    and `extras` are wanted beside the main dependencies, by patterns of connectors' names; `test_secrets` are variables
-    of the environment that their tests need. `platform_version` is the oldest platform that users run, `check_pages`
-    where the repository's own pages of the checks are: files below the root, or addresses, with {id}.
+    Without `docs`, a connector's page follows from its documentationUrl, as in the monorepo. `file` is the file that
+    was read, None where there is none, and `given` are the fields that it sets: the others have their defaults.
     """
 
     root: Path
     connectors: tuple[str, ...] = (f"{MONOREPO_CONNECTORS}/**",)
     docs: tuple[str, ...] = ()
+    changelog: ChangelogSetting = field(default_factory=ChangelogSetting)
     pull_request_url: str = ""
     catalogue: str = CATALOGUE
     base_image_repositories: tuple[str, ...] = ("docker.io/airbyte/python-connector-base",)
@@ -47,10 +140,18 @@ class Configuration:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     test_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    file: Path | None = field(default=None, compare=False)
+    given: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def catalogue_path(self) -> Path:
         return self.root / self.catalogue
+
+    def place_of(self, key: Key) -> str:
+        """Where the value of a key comes from, for messages."""
+        if key.field in self.given:
+            return f"{key.name} in {self.file}"
+        return f"the default of {key.name}" + (f" ({self.file} does not set it)" if self.file else "")
 
 
 def home(environment: Mapping[str, str]) -> Path:
@@ -77,10 +178,8 @@ def find(start: Path) -> Configuration:
             return Configuration(folder)
     # Without a table: one connector alone, or a repository with connectors somewhere in it.
     for folder in folders:
-        if (folder / "metadata.yaml").is_file():
-            return Configuration(folder, connectors=(".",))
-        if (folder / ".git").exists():
-            return Configuration(folder, connectors=("**",))
+        if (folder / "metadata.yaml").is_file() or (folder / ".git").exists():
+            return Configuration(folder, connectors=_layout(folder))
     raise UsageError(
         f"looking for connectors from {start}: neither {FILE}, nor {MONOREPO_CONNECTORS}, nor metadata.yaml, nor a git "
         "repository here or above",
@@ -88,12 +187,20 @@ def find(start: Path) -> Configuration:
     )
 
 
+def _layout(root: Path) -> tuple[str, ...]:
+    """The globs of connectors where nobody has set them: those of the monorepo, one connector, or anywhere."""
+    if (root / MONOREPO_CONNECTORS).is_dir():
+        return (f"{MONOREPO_CONNECTORS}/**",)
+    return (".",) if (root / "metadata.yaml").is_file() else ("**",)
+
+
 def _table(folder: Path) -> tuple[dict[str, Any], Path] | None:
     own, project = folder / FILE, folder / PROJECT
     if own.is_file():
         return _read(own), own
-    if project.is_file() and "tool.airbyte-ci" in project.read_text("utf-8", errors="replace"):
-        table = (_read(project).get("tool") or {}).get("airbyte-ci")
+    # The table has several spellings in TOML; connectors' own files rarely name it in any.
+    if project.is_file() and TABLE in project.read_text("utf-8", errors="replace"):
+        table = (_read(project).get("tool") or {}).get(TABLE)
         if isinstance(table, dict):
             return table, project
     return None
@@ -103,7 +210,7 @@ def _read(path: Path) -> dict[str, Any]:
     import tomllib  # most repositories have no table, and starting up is measured
 
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"reading {path}: {error}") from error
     except OSError as error:
@@ -111,33 +218,40 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _parse(root: Path, table: Mapping[str, Any], path: Path) -> Configuration:
-    known = {item.name.replace("_", "-"): item for item in fields(Configuration) if item.name != "root"}
+    known = {key.field: key for key in KEYS}
     values: dict[str, Any] = {}
-    for key, value in table.items():
-        item = known.get(key.replace("_", "-"))
-        if item is None:
-            raise ConfigurationError(f"reading {path}: unknown key {key!r}", advice=f"known: {', '.join(known)}")
-        values[item.name] = _checked(key, value, item.type, path)
+    for name, value in table.items():
+        key = known.get(name.replace("-", "_"))
+        if key is None:
+            raise _unknown(name, path)
+        if key.field in values:
+            raise ConfigurationError(f"reading {path}: {key.name} is set twice, with - and with _")
+        values[key.field] = _value(name, key.kind, value, path)
     platform = values.get("platform_version", "")
     if platform and not all(part.isdecimal() for part in platform.split(".")):
         raise ConfigurationError(f"reading {path}: platform-version must be numbers such as 0.63.0, not {platform!r}")
     if "{id}" not in values.get("check_pages", "{id}"):
         raise ConfigurationError(f"reading {path}: check-pages must have {{id}} in it, for the id of a check")
-    return Configuration(root, **values)
+    if "{number}" not in (values.get("pull_request_url") or "{number}"):
+        raise ConfigurationError(f"reading {path}: pull-request-url must have {{number}} in it")
+    given = frozenset(values)
+    if "connectors" not in given:
+        values["connectors"] = _layout(root)
+    return Configuration(root, **values, file=path, given=given)
 
 
-def _checked(key: str, value: Any, kind: Any, path: Path) -> Any:
-    if kind is str:
-        good = isinstance(value, str)
-        result: Any = value
-    elif kind == tuple[str, ...]:
-        good = isinstance(value, list) and all(isinstance(item, str) for item in value)
-        result = tuple(value) if good else ()
-    else:
-        lists = isinstance(value, dict) and all(isinstance(item, list) for item in value.values())
-        good = lists and all(isinstance(text, str) for item in value.values() for text in item)
-        result = {name: tuple(item) for name, item in value.items()} if good else {}
-    if not good:
-        expected = {str: "a text", tuple[str, ...]: "a list of texts"}.get(kind, "a table of lists of texts")
-        raise ConfigurationError(f"reading {path}: {key} must be {expected}, not {value!r}")
-    return result
+def _unknown(name: str, path: Path) -> ConfigurationError:
+    import difflib
+
+    names = [key.name for key in KEYS]
+    near = difflib.get_close_matches(name.lower().replace("_", "-"), names, n=2)
+    hint = f", did you mean {' or '.join(near)}?" if near else ""
+    return ConfigurationError(f"reading {path}: unknown key {name!r}{hint}", advice=f"known: {', '.join(names)}")
+
+
+def _value(name: str, kind: Kind, value: Any, path: Path) -> Any:
+    try:
+        return kind.parse(value)
+    except ValueError as error:
+        message = f"reading {path}: {name} must be {kind.expected}, not {value!r}"
+        raise ConfigurationError(f"{message}: {error}" if error.args else message) from error

@@ -255,3 +255,45 @@ def test_the_connector_of_a_place(tmp_path: Path) -> None:
         assert chosen is not None
         assert chosen.name == "source-ab"
     assert find.containing(connectors, tmp_path / MONOREPO) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "advice"),
+    [
+        ('connectors = ["connector/*"]', "connectors in ", 'set connectors = ["connectors/*"]'),
+        ('connectors = ["connectors"]', "connectors in ", 'set connectors = ["connectors/*"]'),
+        ('connectors = ["connectors/{a,b}"]', "connectors in ", 'set connectors = ["connectors/*"]'),
+        ("connectors = []", "connectors in ", 'set connectors = ["connectors/*"]'),
+        ('connectors = ["."]', "connectors in ", 'set connectors = ["connectors/*"]'),
+    ],
+)
+def test_a_configuration_that_selects_nothing_is_an_error(tmp_path: Path, text: str, place: str, advice: str) -> None:
+    """The error names the file and the key, and the globs that would select the connectors that are there."""
+    write(tmp_path, "connectors/source-a")
+    (tmp_path / ".airbyte-ci.toml").write_text(text)
+    configuration = config.find(tmp_path)
+    with pytest.raises(ConfigurationError) as caught:
+        find.refuse_nothing(find.locate(configuration), configuration)
+    assert caught.value.message.startswith(f"{place}{tmp_path / '.airbyte-ci.toml'} selects no connector: ")
+    assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ["."],
+        ["source-a", "source-b"],
+        ["a/source-a", "b/deep/source-b"],
+        [f"x/{letter}/source-{letter}" for letter in "abcdefgh"],
+        [*(f"{letter}/source-{letter}" for letter in "abcdefgh"), "x/y/source-z"],
+    ],
+)
+def test_globs_for_folders_find_exactly_these(tmp_path: Path, folders: list[str]) -> None:
+    """The globs that are proposed select the folders that they were made for."""
+    for folder in folders:
+        write(tmp_path, folder)
+    globs = find.globs_for(folders)
+    assert len(globs) <= 6
+    found = find.locate(Configuration(tmp_path, connectors=globs))
+    assert sorted(folder.relative_to(tmp_path).as_posix() for folder in found.folders) == sorted(folders)
+    assert found.unmatched == ()

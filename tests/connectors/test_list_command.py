@@ -161,3 +161,20 @@ def test_a_file_of_names(listed: List, tmp_path: Path) -> None:
     for more in ("--format=json", "--json"):
         assert listed("--language=java", "list", "-o", str(target), more) == (0, "", "")
         assert [item["name"] for item in json.loads(target.read_text())] == ["source-ledger"]
+
+
+def test_a_glob_without_connectors_is_reported_and_an_empty_filter_is_not(listed: List, fleet: Path) -> None:
+    """A configuration that selects nothing ends with 2; a glob that matches nothing warns; a filter may select none."""
+    table = fleet / ".airbyte-ci.toml"
+    text = table.read_text()
+    table.write_text(f'connectors = ["nowhere/*", "{CONNECTORS}/*"]\n{text}')
+    code, out, err = listed("list", "--format=names")
+    assert code == 0
+    assert len(out.split()) > 5
+    assert f"connectors in {table}: no connector matches 'nowhere/*'" in err
+    assert listed("--name=source-tides", "--language=java", "list", "--format=names")[:2] == (0, "")
+    table.write_text(f'connectors = ["nowhere/*"]\n{text}')
+    code, out, err = listed("list")
+    assert (code, out) == (2, "")
+    assert f"connectors in {table} selects no connector" in err
+    assert "1 connectors" not in err

@@ -33,7 +33,7 @@ def list_base_images(settings: Settings, repository: str | None, used: bool, for
     settings = settings.also(as_json=as_json)
     configuration = config.find(settings.repo)
     known = catalogue.load(configuration.catalogue_path)
-    fleet = fleets.load(settings, Asked(everything=True))
+    fleet = fleets.load(settings, Asked(everything=True), may_be_empty=True)
     users = usage.users(known, ((item.name, item.base_image) for item in fleet.connectors))
     versions = [item for item in known.versions if _of(item.repository, repository)]
     if repository and not versions:

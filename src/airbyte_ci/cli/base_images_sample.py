@@ -22,7 +22,7 @@ _TAG = "base-image-check"
 
 def built_on(settings: Settings, bench: Bench, address: Reference, python: str, count: int) -> list[CheckResult]:
     """Builds connectors on the address and asks each for its `spec`; those whose Python it is not are not taken."""
-    fleet = fleets.load(settings, Asked(everything=True))
+    fleet = fleets.load(settings, Asked(everything=True), may_be_empty=True)
     fitting = [
         item for item in fleet.connectors if item.is_python and not item.has_dockerfile and _admits(item, python)
     ]

@@ -33,10 +33,20 @@ class Fleet:
     modified: ModifiedFiles
 
 
-def load(settings: Settings, asked: Asked) -> Fleet:
-    """All connectors where there is no filter. Warnings go to stderr; raises UsageError, QueryError."""
+def load(settings: Settings, asked: Asked, *, may_be_empty: bool = False) -> Fleet:
+    """All connectors where there is no filter. Warnings go to stderr; raises UsageError, QueryError.
+
+    A configuration that selects no connector is an error, unless `may_be_empty`: a repository may hold base images
+    only. A filter that selects none is not.
+    """
     configuration = config.find(settings.repo)
-    connectors, errors = find.find(configuration, _memory(configuration))
+    located = find.locate(configuration)
+    if not may_be_empty:
+        find.refuse_nothing(located, configuration)
+    if located.folders:
+        for pattern in located.unmatched:
+            warn(f"connectors in {configuration.file}: no connector matches {pattern!r}")
+    connectors, errors = find.read_located(located, configuration, _memory(configuration))
     selection = asked.selection
     here = find.containing(connectors, settings.repo.absolute())
     if here and not selection and not asked.everything:

@@ -1,27 +1,59 @@
 """Finds the connectors of a repository and their documentation pages. Reads only; knows nothing of images."""
 
+import json
 import os
 import posixpath
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from airbyte_ci.config import Configuration
+from airbyte_ci.config import KEYS, Configuration
 from airbyte_ci.connectors.connector import METADATA, Connector
 from airbyte_ci.connectors.memory import Memory
 from airbyte_ci.errors import AirbyteCiError, ConfigurationError, MetadataError
 
 # Folders that never hold connectors and may hold very many files.
 _SKIPPED = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"})
+# More globs than this are replaced by one with `**`.
+_MOST_GLOBS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """The folders of connectors with the names in them, and the configured globs that match no connector."""
+
+    folders: Mapping[Path, frozenset[str]]
+    unmatched: tuple[str, ...]
 
 
 def find(
     configuration: Configuration, memory: Memory | None = None
 ) -> tuple[tuple[Connector, ...], tuple[AirbyteCiError, ...]]:
     """All connectors, sorted by name, and the errors of those that cannot be read."""
+    return read_located(locate(configuration), configuration, memory)
+
+
+def locate(configuration: Configuration) -> Located:
+    """The folders of connectors by the globs of the configuration; raises ConfigurationError for a bad glob."""
+    folders: dict[Path, frozenset[str]] = {}
+    unmatched = []
+    for pattern in configuration.connectors:
+        matched = dict(_matching(configuration.root, pattern))
+        folders |= matched
+        if not matched:
+            unmatched.append(pattern)
+    return Located(folders, tuple(unmatched))
+
+
+def read_located(
+    located: Located, configuration: Configuration, memory: Memory | None = None
+) -> tuple[tuple[Connector, ...], tuple[AirbyteCiError, ...]]:
+    """The connectors in those folders, sorted by name, and the errors of those that cannot be read."""
     connectors, errors = [], []
-    for folder, names in sorted(dict(_folders(configuration)).items()):
+    for folder, names in sorted(located.folders.items()):
         try:
             connectors.append(_read(folder, configuration.root, names, memory))
         except MetadataError as error:
@@ -29,6 +61,30 @@ def find(
     if memory:
         memory.save()
     return tuple(sorted(connectors, key=lambda item: (item.name, item.relative))), tuple(errors)
+
+
+def refuse_nothing(located: Located, configuration: Configuration) -> None:
+    """Raises ConfigurationError where the configuration selects no connector at all."""
+    if located.folders:
+        return
+    root = configuration.root
+    place = configuration.place_of(next(key for key in KEYS if key.name == "connectors"))
+    globs = ", ".join(map(repr, configuration.connectors)) or "an empty list"
+    elsewhere = globs_for([folder.relative_to(root).as_posix() for folder, _ in _matching(root, "**")])
+    if elsewhere:
+        advice = f"set connectors = {json.dumps(list(elsewhere))}, or run airbyte-ci init"
+    else:
+        advice = f"add a connector with its {METADATA}, or name the folder of another repository with --repo"
+    raise ConfigurationError(f"{place} selects no connector: no folder with {METADATA} matches {globs}", advice=advice)
+
+
+def globs_for(folders: Sequence[str]) -> tuple[str, ...]:
+    """The fewest globs of the form `parent/*` that match these folders of connectors; `**` below what many share."""
+    parents = sorted({"." if folder == "." else posixpath.dirname(folder) for folder in folders})
+    if len(parents) > _MOST_GLOBS:
+        common = posixpath.commonpath([parent for parent in parents if parent != "."])
+        return ((f"{common}/**" if common else "**"),)
+    return tuple("." if parent == "." else f"{parent}/*" if parent else "*" for parent in parents)
 
 
 def read(folder: Path, root: Path) -> Connector:
@@ -61,19 +117,20 @@ def _name(folder: Path, relative: str, data: object) -> str:
     return str(repository or folder.name).rpartition("/")[2]
 
 
-def _folders(configuration: Configuration) -> Iterator[tuple[Path, frozenset[str]]]:
-    """Folders of connectors, with the names in them."""
-    root = configuration.root
-    for pattern in configuration.connectors:
-        _refuse_escape("connectors", pattern)
-        prefix = pattern.removesuffix("**")
-        if prefix != pattern and not any(mark in prefix for mark in "*?["):
-            yield from ((Path(folder), names) for folder, names in _walk(str(root / prefix)))
-        elif pattern == ".":
-            yield from _with_metadata([root])
-        else:
-            folders = (folder for folder in root.glob(pattern) if not _SKIPPED & {*folder.relative_to(root).parts})
-            yield from ((folder, names) for folder, names in _with_metadata(folders) if not _is_template(str(folder)))
+def _matching(root: Path, pattern: str) -> Iterator[tuple[Path, frozenset[str]]]:
+    """Folders of connectors that one glob matches, with the names in them."""
+    _refuse_escape("connectors", pattern)
+    prefix = pattern.removesuffix("**")
+    if prefix != pattern and not any(mark in prefix for mark in "*?["):
+        yield from ((Path(folder), names) for folder, names in _walk(str(root / prefix)))
+    elif pattern == ".":
+        yield from _with_metadata([root])
+    else:
+        try:
+            found = [folder for folder in root.glob(pattern) if not _SKIPPED & {*folder.relative_to(root).parts}]
+        except (ValueError, IndexError, NotImplementedError, re.error) as error:
+            raise ConfigurationError(f"the configuration's connectors {pattern!r} is not a glob: {error}") from error
+        yield from ((folder, names) for folder, names in _with_metadata(found) if not _is_template(str(folder)))
 
 
 def _refuse_escape(key: str, place: str) -> None:
