@@ -161,12 +161,44 @@ def test_dependencies_without_their_tool(run: Run, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_migration_takes_what_its_original_took(run: Run, fleet: Path) -> None:
-    """--bump and --changelog, which the original did not use either, are told to have no effect."""
+    """--bump, which the original did not use either, is reported to have no effect; --changelog asks for the entry."""
     code, _, err = run(
         *("connectors", "--name=source-tides", "migrate_to_base_image", "7", "--bump=minor", "--changelog", "--dry-run")
     )
     assert (code, "0.2.4 → 0.2.5" in err) == (0, True)
-    assert {line.partition(":")[0] for line in err.splitlines() if "no effect" in line} == {
-        "! --bump has no effect",
-        "! --changelog has no effect",
-    }
+    assert [line.partition(":")[0] for line in err.splitlines() if "no effect" in line] == ["! --bump has no effect"]
+
+
+@pytest.mark.parametrize("setting", ["changelog = false", "changelog = { bump_version = false }"])
+def test_without_changelogs_nothing_waits_for_a_number(run: Run, fleet: Path, setting: str) -> None:
+    """With `changelog = false`, versions are bumped without a text, no page is touched, and no row is asked for."""
+    table = fleet / ".airbyte-ci.toml"
+    table.write_text(f"{setting}\n{table.read_text()}")
+    code, out, err = run("connectors", "--name=source-tides", "bump_version", "patch")
+    assert (code, err) == (0, "")
+    assert "0.2.4 → 0.2.5" in out
+    assert "changelog" not in out
+    assert "PR_NUMBER" not in out
+    assert {Path(path).name for path in changed(fleet)} == {".airbyte-ci.toml", "metadata.yaml", "pyproject.toml"}
+    git(fleet, "checkout", "-q", "--", CONNECTORS)
+    code, out, _ = run("connectors", "--name=source-tides", "migrate_to_base_image", "7")
+    assert code == 0
+    assert any(path.startswith("docs/") for path in changed(fleet)) == ("bump_version" in setting)
+    git(fleet, "checkout", "-q", "--", CONNECTORS)
+    code, out, _ = run("connectors", "--name=source-tides", "bump_version", "--changelog", "patch", "7", "What changed")
+    assert code == 0
+    assert any(path.startswith("docs/") for path in changed(fleet))
+
+
+def test_a_bump_without_a_text_needs_no_changelog(run: Run) -> None:
+    """Where a changelog is kept, the text may be missing only with --no-changelog, and then no row is printed."""
+    code, _, err = run("connectors", "--name=source-tides", "bump_version", "patch")
+    assert code == 2
+    assert "--no-changelog" in err
+    code, out, _ = run("connectors", "--name=source-tides", "bump_version", "patch", "--no-changelog")
+    assert code == 0
+    assert "| " not in out
+
+
+def changed(fleet: Path) -> list[str]:
+    return git(fleet, "diff", "--name-only").split()

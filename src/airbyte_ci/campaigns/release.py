@@ -31,13 +31,14 @@ _LABEL = re.compile(r"(\bio\.airbyte\.version[= ][\"']?)(\d[^\s\"']*)")
 class Entry:
     """What the changelog says: the pull request (None: not known yet), the text, the day.
 
-    `is_written` false: the row is given to the person instead.
+    `is_written` false: the row is printed for the person instead. `is_wanted` false: there is no changelog.
     """
 
     pull_request: int | None
     subject: str
     today: date
     is_written: bool = True
+    is_wanted: bool = True
 
 
 def path_of(connector: Connector, name: str) -> str:
@@ -135,11 +136,13 @@ def with_own_version(text: str, before: str, after: str) -> str:
 
 def row(
     connector: Connector, configuration: Configuration, files: Files, baseline: Baseline, version: str, entry: Entry
-) -> tuple[tuple[FileChange, ...], ChangelogEntry]:
-    """The changelog row of the version: the change of the page, none where it is not written now.
+) -> tuple[tuple[FileChange, ...], ChangelogEntry | None]:
+    """The changelog row of the version: the change of the page, none where it is not written now or not wanted.
 
     Raises EditRefused when the row could not be written, now or later, unless it is not to be.
     """
+    if not entry.is_wanted:
+        return (), None
     number = entry.pull_request if entry.pull_request is not None else _PLACEHOLDER
     wanted = changelog.Row(version, entry.today.isoformat(), number, entry.subject)
     page = page_of(connector, configuration)
@@ -148,7 +151,8 @@ def row(
     if page is None:
         raise EditRefused(
             "it has no documentation page, so there is no changelog for the new version",
-            advice="write the page that documentationUrl names, set `docs` in the configuration, or say --no-changelog",
+            advice="write the page that documentationUrl names, set `docs` or `changelog = false` in the configuration,"
+            " or say --no-changelog",
         )
     if version == connector.version and has_row(files, page, connector, version):
         return (), ChangelogEntry(wanted, page, False, "the page has it")

@@ -19,7 +19,7 @@ def plan(
     One waits where the version is not released yet (or git does not know), the page lacks it, and the number is there
     now. Raises EditRefused when it cannot be written exactly.
     """
-    if entry.pull_request is None or not entry.is_written or not _is_new(connector, baseline):
+    if entry.pull_request is None or not (entry.is_wanted and entry.is_written) or not _is_new(connector, baseline):
         return None
     page = release.page_of(connector, configuration)
     if page is None or release.has_row(files, page, connector, connector.version):

@@ -32,7 +32,7 @@ from airbyte_ci.checks.branch import Branch
 from airbyte_ci.checks.hook_owned import Ownership
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.reviews import Reviews
-from airbyte_ci.checks.rule import Check, Checked, Finding, Rule, Verdict, unverified
+from airbyte_ci.checks.rule import Check, Checked, Finding, Rule, Verdict, inapplicable, unverified
 from airbyte_ci.checks.texts import Texts
 from airbyte_ci.checks.weights import Weights
 from airbyte_ci.config import Configuration
@@ -63,6 +63,7 @@ RULES: tuple[Rule, ...] = (
     metadata_schema.RULE,
 )
 IDS = tuple(rule.id for rule in RULES)
+NO_CHANGELOG = inapplicable("the configuration says that there are no changelogs")
 
 
 def bound(
@@ -89,6 +90,9 @@ def bound(
     texts = Texts()
     root, allowed = configuration.root, configuration.base_image_repositories
 
+    has_changelog = not configuration.changelog.is_never
+    has_pages = has_changelog or bool(configuration.docs)
+
     def page(connector: Connector) -> Path | None:
         return find.documentation(connector, configuration)
 
@@ -106,8 +110,10 @@ def bound(
         version_semver.RULE: lambda item: version_semver.check(item, branch, mending),
         version_increment.RULE: lambda item: version_increment.check(item, branch(), mending),
         version_in_pyproject.RULE: lambda item: version_in_pyproject.check(item, texts, mending),
-        docs_page.RULE: lambda item: docs_page.check(item, page),
-        changelog_row.RULE: lambda item: changelog_row.check(item, root, page, texts, mending),
+        docs_page.RULE: lambda item: docs_page.check(item, page) if has_pages else NO_CHANGELOG,
+        changelog_row.RULE: lambda item: (
+            changelog_row.check(item, root, page, texts, mending) if has_changelog else NO_CHANGELOG
+        ),
         built_and_tested.BUILT: lambda item: built_and_tested.check(item, store, "built", mending),
         built_and_tested.TESTED: lambda item: built_and_tested.check(item, store, "tested", mending),
         hook_owned.RULE: lambda item: hook_owned.check(item, ownership, mending),

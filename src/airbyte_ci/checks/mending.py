@@ -13,12 +13,14 @@ from airbyte_ci.connectors.connector import Connector
 class Mending:
     """`root` is the repository's and `here` where the person is; both absolute.
 
-    `pull_request` is the one that the checks run for, if any: its number goes into the changelog.
+    `pull_request` is the one that the checks run for, if any: its number goes into the changelog, and where the
+    repository has none (`has_changelog`), the commands ask for no number.
     """
 
     root: Path
     here: Path
     pull_request: int | None = None
+    has_changelog: bool = True
 
     def build(self, connector: Connector) -> str:
         return _command(connector, "build")
@@ -39,6 +41,8 @@ class Mending:
 
     def bump(self, connector: Connector, kind: str) -> str:
         """`kind` is patch, rc, version:X; that of the present version only adds its changelog row."""
+        if not self.has_changelog:
+            return _command(connector, "bump_version", kind)
         number = self._number() or ("PR_NUMBER",)
         return _command(connector, "bump_version", kind, *number, "what changed")
 
@@ -51,7 +55,7 @@ class Mending:
         return shlex.quote(os.path.relpath(self.root / path, self.here))
 
     def _number(self) -> tuple[str, ...]:
-        return (str(self.pull_request),) if self.pull_request else ()
+        return (str(self.pull_request),) if self.pull_request and self.has_changelog else ()
 
 
 def _command(connector: Connector, *words: str) -> str:

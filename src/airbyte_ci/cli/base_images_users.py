@@ -64,7 +64,7 @@ class Leaving:
 
 def of(settings: Settings, known: Catalogue, entry: BaseImageVersion) -> Leaving:
     """Each connector goes where its own Python admits, so they may part."""
-    fleet = fleets.load(settings, Asked(everything=True))
+    fleet = fleets.load(settings, Asked(everything=True), may_be_empty=True)
     today = datetime.now(UTC).date()
     names, stuck, ways = [], [], dict[str, list[str]]()
     for connector in fleet.connectors:
@@ -77,4 +77,5 @@ def of(settings: Settings, known: Catalogue, entry: BaseImageVersion) -> Leaving
             stuck.append((connector.name, f"{error.message} → {error.advice}" if error.advice else error.message))
         else:
             ways.setdefault(to, []).append(connector.name)
-    return Leaving(tuple(names), report.moving(ways), tuple(stuck))
+    has_changelog = fleet.configuration.changelog.of("upgrade_base_image")
+    return Leaving(tuple(names), report.moving(ways, has_changelog=has_changelog), tuple(stuck))

@@ -1,11 +1,11 @@
 """`connectors bump_version`: a new version, everywhere it is written."""
 
+import dataclasses
 from pathlib import Path
 
 import click
 
 from airbyte_ci.campaigns import bump
-from airbyte_ci.campaigns.release import Entry
 from airbyte_ci.cli import campaign
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.campaign import Campaign
@@ -30,20 +30,24 @@ def bump_version(
     pull_request_number: int | None,
     dry_run: bool,
     plan_file: Path | None,
-    no_changelog: bool,
+    changelog: bool | None,
     destination: Destination,
 ) -> int:
     """Bump versions, with their changelog entries.
 
     BUMP is patch, minor, major, rc (the next release candidate), promote (a candidate becomes the release) or
     version:X.Y.Z. It counts from what is released, so a branch is never bumped twice for the same reason.
+    CHANGELOG_ENTRY may be missing where no changelog entry is written.
     """
     argument, subject = _texts(texts)
-    subject = campaign.text(subject)
     bump.check(kind)
     number = campaign.number(argument, pull_request_number, destination)
     fleet = fleets.load_for_change(settings, asked, "bump")
-    entry = Entry(number, subject, campaign.today(), is_written=not no_changelog)
+    entry = campaign.entry(fleet, "bump_version", number, subject, changelog)
+    if subject or (entry.is_wanted and entry.is_written):
+        subject = campaign.text(_required(subject, texts))
+    else:
+        entry = dataclasses.replace(entry, is_wanted=False, subject="bump the version")
     return campaign.run(
         settings,
         asked,
@@ -54,13 +58,27 @@ def bump_version(
 
 
 def _texts(texts: tuple[str, ...]) -> tuple[int | None, str]:
-    """Both orders that scripts use: `7 "text"` and `"text"`."""
+    """The forms that scripts use: `7 "text"`, `"text"`, and `7` or nothing where no changelog is written."""
     match texts:
+        case ():
+            return None, ""
+        case (number,) if number.isdigit() and int(number) > 0:
+            return int(number), ""
         case (number, subject) if number.isdigit() and int(number) > 0:
             return int(number), subject
         case (subject,):
             return None, subject
-    raise UsageError(
+    raise _misused(texts)
+
+
+def _required(subject: str, texts: tuple[str, ...]) -> str:
+    if not subject and len(texts) < 2:
+        raise _misused(texts)
+    return subject
+
+
+def _misused(texts: tuple[str, ...]) -> UsageError:
+    return UsageError(
         f"bump_version takes BUMP [PR_NUMBER] CHANGELOG_ENTRY, not {' '.join(map(repr, texts)) or 'only BUMP'}",
-        advice='airbyte-ci connectors --name=… bump_version patch 4711 "What changed"',
+        advice='for example: bump_version patch 4711 "What changed"; the text may be missing with --no-changelog',
     )

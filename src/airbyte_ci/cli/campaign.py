@@ -15,6 +15,7 @@ from airbyte_ci.campaigns import baseline
 from airbyte_ci.campaigns.baseline import Baseline
 from airbyte_ci.campaigns.change import Change, NotApplicable
 from airbyte_ci.campaigns.plan import Writer
+from airbyte_ci.campaigns.release import Entry
 from airbyte_ci.cli import delivering
 from airbyte_ci.cli.delivering import HERE, Courier, Destination
 from airbyte_ci.cli.fleet import Fleet
@@ -58,12 +59,18 @@ _OPTIONS = (
         metavar="FILE",
         help="Write every edit to a file for `airbyte-ci apply`, change nothing.",
     ),
-    click.option("--no-changelog", is_flag=True, help="Write no changelog entry; print the row to paste."),
+    click.option(
+        "--changelog/--no-changelog",
+        "changelog",
+        default=None,
+        help="Write the changelog entry, or print the row to paste (default: write it, unless the configuration "
+        "says `changelog = false`).",
+    ),
 )
 
 
 def options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--pull-request-number, --dry-run, --plan, --no-changelog, and where the changes go, as `destination`."""
+    """--pull-request-number, --dry-run, --plan, --changelog, and where the changes go, as `destination`."""
     function = delivering.options()(function)
     for option in reversed(_OPTIONS):
         function = option(function)
@@ -90,6 +97,12 @@ def version(to: str | None) -> str | None:
     if to is not None and not to.strip():
         raise UsageError("--to is empty", advice="leave it out, or give a version of `airbyte-ci base-images list`")
     return to
+
+
+def entry(fleet: Fleet, command: str, pull_request: int | None, subject: str, changelog: bool | None) -> Entry:
+    """What the changelog says of a run. `changelog` is the option; without it, the configuration decides."""
+    is_wanted = fleet.configuration.changelog.of(command) or changelog is True
+    return Entry(pull_request, subject, today(), is_written=changelog is not False, is_wanted=is_wanted)
 
 
 def text(subject: str) -> str:

@@ -76,7 +76,7 @@ def check_connectors(
     before = _before(fleet, asked)
     weighed = _weights(fleet, before, severity)
     prefix = _prefix(fleet.configuration.root)
-    mending = Mending(fleet.configuration.root, Path.cwd(), pull_request)
+    mending = _mending(fleet, pull_request)
     with _checks(fleet, asked, before, mending, prefix, offline=offline or settings.offline) as every:
         checks = [check for check in every if _is_wanted(check, only, skip, weighed)]
         items = [all_checks.apply(checks, connector, weighed) for connector in fleet.connectors]
@@ -92,7 +92,7 @@ def checking(fleet: Fleet, asked: Asked, *, offline: bool) -> Iterator[Callable[
     before = _before(fleet, asked)
     weighed = _weights(fleet, before, ())
     root = fleet.configuration.root
-    with _checks(fleet, asked, before, Mending(root, Path.cwd()), _prefix(root), offline=offline) as every:
+    with _checks(fleet, asked, before, _mending(fleet), _prefix(root), offline=offline) as every:
         checks = [check for check in every if _is_wanted(check, (), (), weighed)]
         yield lambda connector: all_checks.apply(checks, connector, weighed)
 
@@ -118,6 +118,11 @@ def _weights(fleet: Fleet, rules: merge_base.Rules | None, severity: Sequence[st
         root, rules.commit, fleet.connectors, lambda connector: weights.is_lighter(connector.support_level)
     )
     return Weights(on_command_line, [*tables, before], levels)
+
+
+def _mending(fleet: Fleet, pull_request: int | None = None) -> Mending:
+    configuration = fleet.configuration
+    return Mending(configuration.root, Path.cwd(), pull_request, has_changelog=not configuration.changelog.is_never)
 
 
 def _fleet(settings: Settings, asked: Asked) -> Fleet:

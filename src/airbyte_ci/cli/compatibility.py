@@ -70,7 +70,6 @@ def compatible_options(function: F) -> F:
 
 def compatible_migration(function: F) -> F:
     """The same for the migration, whose original took them and did not use them."""
-    function = _hidden("--changelog", _tell(_MIGRATION), is_flag=True, default=None)(function)
     return _hidden("--bump", _tell(_MIGRATION), metavar="VALUE")(function)
 
 

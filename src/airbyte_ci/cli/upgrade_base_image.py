@@ -6,7 +6,6 @@ import click
 
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.campaigns import upgrade
-from airbyte_ci.campaigns.release import Entry
 from airbyte_ci.cli import campaign
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.campaign import Campaign
@@ -43,7 +42,7 @@ def upgrade_base_image(
     pull_request_number: int | None,
     dry_run: bool,
     plan_file: Path | None,
-    no_changelog: bool,
+    changelog: bool | None,
     destination: Destination,
 ) -> int:
     """Move connectors to the newest base image of their major version, bump them and add the changelog entry.
@@ -55,7 +54,7 @@ def upgrade_base_image(
     fleet = fleets.load_for_change(settings, asked, "upgrade")
     known = catalogue.load(fleet.configuration.catalogue_path)
     number = campaign.number(pull_request, pull_request_number, destination)
-    entry = Entry(number, changelog_text, campaign.today(), is_written=not no_changelog)
+    entry = campaign.entry(fleet, "upgrade_base_image", number, changelog_text, changelog)
     return campaign.run(
         settings,
         asked,

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from airbyte_ci.campaigns import dependencies
-from airbyte_ci.campaigns.release import Entry
 from airbyte_ci.cli import campaign
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.campaign import Campaign
@@ -32,7 +31,7 @@ def upgrade_dependencies(
     pull_request_number: int | None,
     dry_run: bool,
     plan_file: Path | None,
-    no_changelog: bool,
+    changelog: bool | None,
     destination: Destination,
 ) -> int:
     """Refresh poetry.lock or uv.lock, say what changed, bump the version and add the changelog entry."""
@@ -40,9 +39,8 @@ def upgrade_dependencies(
         raise UsageError("upgrade_dependencies asks the package index, and --offline was given")
     fleet = fleets.load_for_change(settings, asked, "upgrade")
     number = campaign.number(pull_request, pull_request_number, destination)
-    entry = Entry(
-        number, changelog_text and campaign.text(changelog_text), campaign.today(), is_written=not no_changelog
-    )
+    changelog_text = changelog_text and campaign.text(changelog_text)
+    entry = campaign.entry(fleet, "upgrade_dependencies", number, changelog_text, changelog)
     environment, root = dict(os.environ), fleet.configuration.root
     with ThreadPoolExecutor(asked.concurrency) as pool:
         # The tools wait for the index most of the time; the edits are made one after the other.
