@@ -25,6 +25,8 @@ Anything else that escapes is a bug of ours and exits with 3; an interruption ex
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from airbyte_ci.text import MESSAGE_LIMIT, escape, escape_message
+
 
 class AirbyteCiError(Exception):
     """What was being done, to which thing, what went wrong; `advice` is what to do next.
@@ -35,22 +37,13 @@ class AirbyteCiError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, advice: str | None = None, details: Iterable[str] = ()) -> None:
-        self.message = _plain(message)
+        self.message = escape_message(message)
         super().__init__(self.message)
         self.advice = advice
-        self.details = tuple(map(_plain, details))
+        self.details = tuple(escape(detail, MESSAGE_LIMIT) for detail in details)
 
     def __str__(self) -> str:
         return f"{self.message} → {self.advice}" if self.advice else self.message
-
-
-def _plain(text: str) -> str:
-    """What files and servers say must not move a terminal's cursor or hide in it; line ends may stay."""
-    if text.isprintable():
-        return text
-    return "".join(
-        mark if mark.isprintable() or mark == "\n" else mark.encode("unicode_escape").decode() for mark in text
-    )
 
 
 class UsageError(AirbyteCiError):

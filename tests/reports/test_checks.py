@@ -13,6 +13,7 @@ from jsonschema import Draft7Validator
 from airbyte_ci.checks.all_checks import RULES
 from airbyte_ci.checks.rule import OK, Checked, Finding, Place, failed, inapplicable, unverified
 from airbyte_ci.reports import annotations, checks, junit, sarif
+from airbyte_ci.text import disarm_old, escape_lines
 
 ERROR = Finding(
     RULES[0], "error", failed("it's <broken> & 100 %,\nreally: yes", "mend 'it'", Place("a b/é,x:y.yaml", 7))
@@ -161,9 +162,14 @@ def _unescaped(text: str, escapes: tuple[tuple[str, str], ...]) -> str:
     return text
 
 
+def _shown(text: str) -> str:
+    """The same text, with what a terminal would not print as it stands (and the log's own commands) escaped."""
+    return disarm_old(escape_lines(text))
+
+
 @given(_TEXTS, _TEXTS.filter(bool), _TEXTS)
 def test_any_text_survives_its_format(reason: str, path: str, name: str) -> None:
-    """GitHub's runner, an XML parser and JSON read back what was meant, and no text begins a command of its own."""
+    """GitHub's runner, an XML parser and JSON read back what was meant; no text begins a command."""
     finding = Finding(RULES[0], "error", failed(reason, "", Place(path, 1)))
     item = Checked(name, "folder", (finding,))
     text = annotations.commands([item])
@@ -171,10 +177,10 @@ def test_any_text_survives_its_format(reason: str, path: str, name: str) -> None
     found = _COMMAND.fullmatch(text[:-1])
     assert found is not None
     properties = dict(pair.split("=", 1) for pair in found["properties"].split(","))
-    assert _unescaped(properties["file"], _ESCAPES) == path
-    assert _unescaped(properties["title"], _ESCAPES) == f"{name}: {RULES[0].id}"
+    assert _unescaped(properties["file"], _ESCAPES) == _shown(path)
+    assert _unescaped(properties["title"], _ESCAPES) == f"{_shown(name)}: {RULES[0].id}"
     data = (*_ESCAPES[:2], _ESCAPES[4])
-    assert _unescaped(found["data"], data) == reason
+    assert _unescaped(found["data"], data) == _shown(reason)
     ElementTree.fromstring(junit.document([item]))
     Draft7Validator(SARIF).validate(json.loads(json.dumps(sarif.document([item], RULES))))
 

@@ -1,6 +1,5 @@
 """`airbyte-ci apply`: exactly the edits of a plan."""
 
-import json
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -10,7 +9,7 @@ import click
 from airbyte_ci import config
 from airbyte_ci.campaigns import plan
 from airbyte_ci.campaigns.change import Change
-from airbyte_ci.cli import delivering
+from airbyte_ci.cli import console, delivering
 from airbyte_ci.cli.delivering import HERE, Courier, Destination
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
@@ -53,7 +52,7 @@ def apply(
             outcomes.append(outcome)
             _tell(outcome, settings, dry_run=dry_run)
     if not settings.as_json:
-        click.echo(terminal.count(outcomes, "applied"), err=dry_run)
+        console.line(terminal.count(outcomes, "applied"), err=dry_run)
     return exit_code(outcomes)
 
 
@@ -84,8 +83,8 @@ def _delivered(courier: Courier, change: Change) -> Outcome | None:
 
 def _tell(outcome: Outcome, settings: Settings, *, dry_run: bool) -> None:
     if settings.as_json:
-        click.echo(json.dumps(outcome.to_json(), ensure_ascii=False))
+        console.document(outcome.to_json())
         return
     if "diff" in outcome.facts:
-        click.echo(outcome.facts["diff"], nl=False)
-    click.echo(terminal.outcome(outcome), err=dry_run)
+        console.content(outcome.facts["diff"])
+    console.block(terminal.outcome(outcome), err=dry_run)

@@ -1,12 +1,10 @@
 """`connectors approve_customization`: what a customisation changes, by kind, as a file that its owners review."""
 
-import json
-
 import click
 
 from airbyte_ci.build import approval, customized
+from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli import workbench
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors import customization
@@ -36,10 +34,14 @@ def approve_customization(settings: Settings, asked: Asked, dry_run: bool) -> in
         if outcome.status == "ok" and not dry_run:
             edit.apply(fleet.configuration.root)
         outcomes.append(outcome)
-        text = json.dumps(outcome.to_json(), ensure_ascii=False) if settings.as_json else terminal.outcome(outcome)
-        click.echo(text if settings.as_json or not dry_run else edit.diff() + text)
+        if settings.as_json:
+            console.document(outcome.to_json())
+            continue
+        if dry_run:
+            console.content(edit.diff())
+        console.block(terminal.outcome(outcome))
     if not settings.as_json and len(outcomes) > 1:
-        click.echo(terminal.count(outcomes, "written"))
+        console.line(terminal.count(outcomes, "written"))
     return exit_code(outcomes)
 
 

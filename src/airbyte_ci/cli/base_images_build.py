@@ -1,7 +1,6 @@
 """`base-images build`: a declaration, or the lock of a released version, becomes an image in the store."""
 
 import contextlib
-import json
 from pathlib import Path
 
 import click
@@ -9,7 +8,7 @@ import click
 from airbyte_ci.base_images import build, inputs, lock, places
 from airbyte_ci.base_images.build import BaseImageBuild
 from airbyte_ci.cli import base_images_bench as benches
-from airbyte_ci.cli import workbench
+from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
@@ -54,15 +53,15 @@ def _refuse_released(bench: Bench, repository: str, version: str) -> None:
 def _show(settings: Settings, bench: Bench, built: BaseImageBuild) -> None:
     version = built.version
     if settings.as_json:
-        click.echo(json.dumps(version.to_json() | {"root": built.root, "checks": list(built.checks)}))
+        console.document(version.to_json() | {"root": built.root, "checks": list(built.checks)})
         return
     if not settings.quiet:
         shown = workbench.shown_path(bench.configuration.catalogue_path)
         checks = f"{len(built.checks)} sanity checks ok"
-        click.echo(f"{benches.mark()} {version.address.name} {version.version} with Python {version.python}", nl=False)
-        click.echo(f" · {checks} · {built.root}")
-        click.echo(f"  recorded in {shown}")
-    click.echo(str(version.address))
+        named = f"{version.address.name} {version.version} with Python {version.python}"
+        console.line(f"{benches.mark()} {named} · {checks} · {built.root}")
+        console.line(f"  recorded in {shown}")
+    console.line(str(version.address))
 
 
 def _again(settings: Settings, path: Path) -> int:
@@ -82,8 +81,8 @@ def _again(settings: Settings, path: Path) -> int:
             inputs.keep(address, platform, part, bench.store)
     whole = address.with_digest(locked.index.digest)
     if settings.as_json:
-        click.echo(json.dumps({"address": str(whole), "platform": str(platform), "manifest": str(image.digest)}))
+        console.document({"address": str(whole), "platform": str(platform), "manifest": str(image.digest)})
         return 0
     benches.tell(settings, f"{benches.mark()} {address.name} {address.tag} {platform} {image.digest.short}, as it was")
-    click.echo(str(whole))
+    console.line(str(whole))
     return 0

@@ -1,6 +1,5 @@
 """`base-images check`: sanity checks, the contract of every base, and a sample of the fleet built on it."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from airbyte_ci.base_images.checks import CheckResult
 from airbyte_ci.base_images.declare import SanityCheck
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import base_images_sample as sample
-from airbyte_ci.cli import workbench
+from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
@@ -81,9 +80,9 @@ def _show(settings: Settings, name: str, results: list[CheckResult]) -> None:
     if settings.as_json:
         for item in results:
             document = {"name": item.name, "status": "ok" if item.passed else "failed"}
-            click.echo(json.dumps(document | ({"reason": item.said} if item.said else {}), ensure_ascii=False))
+            console.document(document | ({"reason": item.said} if item.said else {}))
         return
     for item in results:
-        click.echo(f"{benches.mark(item.passed)} {item.name}{f': {item.said}' if item.said else ''}")
+        console.line(f"{benches.mark(item.passed)} {item.name}{f': {item.said}' if item.said else ''}")
     failed = sum(not item.passed for item in results)
-    click.echo(f"{name}: {len(results) - failed} of {len(results)} checks are green")
+    console.line(f"{name}: {len(results) - failed} of {len(results)} checks are green")

@@ -1,15 +1,15 @@
 """`base-images diff`: what differs between two base images, without running either."""
 
-import json
 from pathlib import Path
 
 import click
 
+from airbyte_ci import text
 from airbyte_ci.base_images import contents, difference, osv
 from airbyte_ci.base_images.difference import Difference, Side
 from airbyte_ci.base_images.osv import Comparison
 from airbyte_ci.cli import base_images_bench as benches
-from airbyte_ci.cli import workbench
+from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.platforms import parse_platform
@@ -52,7 +52,7 @@ def diff_base_images(
         sides = [side(bench, text, wanted) for text in (before, after)]
     found = difference.between(*sides)
     known = osv.compare(database, sides[0].contents, sides[1].contents) if database else None
-    click.echo(_shown(found, known, format_ or ("json" if settings.as_json else "text"), show_files), nl=False)
+    console.block(_shown(found, known, format_ or ("json" if settings.as_json else "text"), show_files))
     return 0
 
 
@@ -67,5 +67,5 @@ def side(bench: Bench, text: str, platform: Platform) -> Side:
 def _shown(found: Difference, known: Comparison | None, kind: str, show_files: bool) -> str:
     if kind == "json":
         document = found.to_json() | ({"vulnerabilities": known.to_json()} if known else {})
-        return json.dumps(document, ensure_ascii=False) + "\n"
+        return text.dump_json(document) + "\n"
     return report.markdown(found, known) if kind == "markdown" else report.text(found, known, files=show_files)

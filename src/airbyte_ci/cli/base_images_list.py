@@ -1,12 +1,12 @@
 """`base-images list`: which versions there are, and how many connectors are on each."""
 
-import json
 from datetime import UTC, datetime
 
 import click
 
 from airbyte_ci import config
 from airbyte_ci.base_images import catalogue, usage
+from airbyte_ci.cli import console
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, json_option
 from airbyte_ci.cli.settings import Settings
@@ -44,12 +44,12 @@ def list_base_images(settings: Settings, repository: str | None, used: bool, for
     match format_ or ("json" if settings.as_json else "table"):
         case "json":
             rows = [report.document(item, users, today) for item in versions]
-            click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+            console.document(rows, indent=2)
         case "yaml":
-            click.echo(catalogue.pasted(versions, today), nl=False)
+            console.block(catalogue.pasted(versions, today))
         case _:
             elsewhere = sum(1 for item in fleet.connectors if item.base_image and not known.find(item.base_image))
-            click.echo(report.table(versions, users, today, elsewhere), nl=False)
+            console.block(report.table(versions, users, today, elsewhere))
     return 0
 
 

@@ -1,13 +1,11 @@
 """`base-images publish`: a released version goes to its registry, once."""
 
-import json
-
 import click
 
 from airbyte_ci.base_images import lock, places, publish
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import base_images_docs as docs
-from airbyte_ci.cli import workbench
+from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
@@ -44,12 +42,12 @@ def publish_base_image(settings: Settings, version: str, as_json: bool) -> int:
         files = benches.written(bench, *changes)
     if settings.as_json:
         document = done.entry.to_json() | {"repository": entry.repository, "already": done.already, "files": files}
-        click.echo(json.dumps(document))
+        console.document(document)
         return 0
     how = "was published already" if done.already else f"published, with {done.inputs} inputs"
     benches.tell(settings, f"{benches.mark()} {entry.address.name} {entry.version} {how} · digest confirmed")
     benches.tell(settings, *(f"  ~ {path}" for path in files))
-    click.echo(str(done.entry.address))
+    console.line(str(done.entry.address))
     return 0
 
 
@@ -82,9 +80,9 @@ def _stage(bench: Bench, locked: lock.VersionLock) -> int:
         )
     publish.stage(locked, here, bench.store, bench.registries, bench.work.progress)
     missing = ", ".join(map(str, locked.missing))
-    click.echo(
+    console.line(
         f"{benches.mark(False)} {locked.declaration.address}: {here} is pushed by digest; {missing} is missing",
         err=True,
     )
-    click.echo("  next: airbyte-ci base-images release FILE, on a machine of that platform", err=True)
+    console.line("  next: airbyte-ci base-images release FILE, on a machine of that platform", err=True)
     return 1

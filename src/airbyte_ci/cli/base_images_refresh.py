@@ -1,13 +1,12 @@
 """`base-images refresh`: what registries have becomes what the catalogue knows."""
 
-import json
-
 import click
 
 from airbyte_ci.base_images import catalogue, refresh
 from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.base_images.refresh import Refreshed
 from airbyte_ci.cli import base_images_bench as benches
+from airbyte_ci.cli import console
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import AirbyteCiError, ImageError, UsageError
@@ -53,11 +52,11 @@ def refresh_catalogue(settings: Settings, repositories: tuple[str, ...], accept:
         files = benches.written(bench, benches.recorded(bench, *entries)) if entries else []
     if settings.as_json:
         documents = [{"repository": item.repository, **item.to_json()} for item in entries]
-        click.echo(json.dumps({"entries": documents, "complaints": complaints, "files": files}, ensure_ascii=False))
+        console.document({"entries": documents, "complaints": complaints, "files": files})
         return int(bool(complaints))
     benches.tell(settings, *lines, *(f"  ~ {path}" for path in files))
     for complaint in complaints:
-        click.echo(f"{benches.mark(False)} {complaint}", err=True)
+        console.line(f"{benches.mark(False)} {complaint}", err=True)
     return int(bool(complaints))
 
 

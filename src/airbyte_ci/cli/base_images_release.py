@@ -1,6 +1,5 @@
 """`base-images release`: a checked version with locked inputs, on record in the repository."""
 
-import json
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ from airbyte_ci.base_images.difference import Difference, Side
 from airbyte_ci.base_images.lock import VersionLock
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import base_images_docs as docs
-from airbyte_ci.cli import workbench
+from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
@@ -96,20 +95,20 @@ def _show(
             "files": files,
             "missing": [str(item) for item in locked.missing],
         }
-        click.echo(json.dumps(document | (entry.to_json() if entry else {"version": declared.version})))
+        console.document(document | (entry.to_json() if entry else {"version": declared.version}))
         return
     if entry is None:
-        click.echo(
+        console.line(
             f"{benches.mark(False)} {name} is not released yet: {missing} must be built and checked too", err=True
         )
-        click.echo("  next: commit the lock, and run this on a machine of that platform", err=True)
+        console.line("  next: commit the lock, and run this on a machine of that platform", err=True)
         return
     inputs = sum(
         len(part.wheels) + len(part.commands) + len(part.debian.debs if part.debian else "r")
         for part in locked.platforms.values()
     )
-    click.echo(f"{benches.mark()} {name} with Python {entry.python} · {count} checks green · {inputs} inputs locked")
+    console.line(f"{benches.mark()} {name} with Python {entry.python} · {count} checks green · {inputs} inputs locked")
     for path in files:
-        click.echo(f"  ~ {path}")
-    click.echo(f"  next: git add --all && git commit, then airbyte-ci base-images publish {entry.version}")
-    click.echo(str(entry.address))
+        console.line(f"  ~ {path}")
+    console.line(f"  next: git add --all && git commit, then airbyte-ci base-images publish {entry.version}")
+    console.line(str(entry.address))

@@ -1,6 +1,5 @@
 """`base-images users`: who is on a version of a base image, and the command that moves them off it."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from airbyte_ci import config
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.campaigns import way_out
+from airbyte_ci.cli import console
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, json_option
 from airbyte_ci.cli.settings import Settings
@@ -32,14 +32,14 @@ def users_of_base_image(settings: Settings, version: str, as_json: bool) -> int:
     users = of(settings, known, entry)
     if settings.as_json:
         document = {"repository": entry.repository, "version": entry.version, **users.to_json()}
-        click.echo(json.dumps(document, ensure_ascii=False))
+        console.document(document)
         return 0
     for name in users.names:
-        click.echo(name)
+        console.line(name)
     number = len(users.names)
-    click.echo(f"{number} connector{'s' if number != 1 else ''} on {entry.address.name} {entry.version}", err=True)
+    console.line(f"{number} connector{'s' if number != 1 else ''} on {entry.address.name} {entry.version}", err=True)
     for line in users.lines():
-        click.echo(line, err=True)
+        console.line(line, err=True)
     return 0
 
 

@@ -1,6 +1,5 @@
 """`base-images yank`: a version is withdrawn; nothing may move to it, and who is on it is told how to leave."""
 
-import json
 from dataclasses import replace
 
 import click
@@ -8,7 +7,7 @@ import click
 from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import base_images_docs as docs
-from airbyte_ci.cli import base_images_users
+from airbyte_ci.cli import base_images_users, console
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import UsageError
@@ -48,18 +47,18 @@ def yank_base_image(
     users = base_images_users.of(settings, known, changed)
     if settings.as_json:
         document = {"repository": entry.repository, **changed.to_json(), **users.to_json()}
-        click.echo(json.dumps(document, ensure_ascii=False))
+        console.document(document)
         return 0
     said = "is no longer yanked" if undo else f"is yanked: {changed.yanked}"
-    click.echo(f"{benches.mark()} {entry.repository}:{entry.version} {said}")
+    console.line(f"{benches.mark()} {entry.repository}:{entry.version} {said}")
     for path in files:
-        click.echo(f"  ~ {path}")
+        console.line(f"  ~ {path}")
     if target and _minor(target.python) != _minor(entry.python):
-        click.echo(f"  · {target.version} has Python {target.python}, {entry.version} has {entry.python}")
+        console.line(f"  · {target.version} has Python {target.python}, {entry.version} has {entry.python}")
     if users.names and not undo:
-        click.echo(f"  {len(users.names)} on it: {', '.join(users.names)}")
+        console.line(f"  {len(users.names)} on it: {', '.join(users.names)}")
         for line in users.lines():
-            click.echo(line)
+            console.line(line)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 import datetime
 import functools
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +13,8 @@ from airbyte_ci.base_images import noted
 from airbyte_ci.build import job
 from airbyte_ci.build.job import Order, Tools
 from airbyte_ci.build.outputs import Destination
+from airbyte_ci.cli import console, recording, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli import recording, workbench
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
 from airbyte_ci.cli.platforms import parse_platforms
@@ -128,7 +127,7 @@ def build_connectors(
         if print_plan:
             text = making.plan(fleet.connectors[0]).to_json()
             with progress.paused():
-                click.echo(json.dumps(text, indent=2, sort_keys=True, ensure_ascii=False))
+                console.document(text, indent=2, sort_keys=True)
             return 0
         outcomes: list[Outcome] = []
         for _, ended in workbench.side_by_side(fleet.connectors, making.build, asked.concurrency):
@@ -136,18 +135,20 @@ def build_connectors(
                 _show(settings, ended, show_hook=show_hook)
             outcomes += ended
     if not settings.as_json and len(outcomes) > 1:
-        click.echo(terminal.count(outcomes, "built"))
+        console.line(terminal.count(outcomes, "built"))
     return exit_code(outcomes)
 
 
 def _show(settings: Settings, outcomes: list[Outcome], *, show_hook: bool) -> None:
     for outcome in outcomes:
-        text = json.dumps(outcome.to_json(), ensure_ascii=False) if settings.as_json else terminal.outcome(outcome)
-        click.echo(text)
-        if show_hook and not settings.as_json and outcome.status != "failed":
+        if settings.as_json:
+            console.document(outcome.to_json())
+            continue
+        console.block(terminal.outcome(outcome))
+        if show_hook and outcome.status != "failed":
             from airbyte_ci.reports import customization
 
-            click.echo(customization.lines(outcome.facts.get("customization")), nl=False)
+            console.block(customization.lines(outcome.facts.get("customization")))
 
 
 def _created(seconds: int | None) -> str:

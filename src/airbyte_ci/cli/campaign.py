@@ -1,6 +1,5 @@
 """What the commands of a campaign share: their options, and the run that plans, tells and writes."""
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -16,7 +15,7 @@ from airbyte_ci.campaigns.baseline import Baseline
 from airbyte_ci.campaigns.change import Change, NotApplicable
 from airbyte_ci.campaigns.plan import Writer
 from airbyte_ci.campaigns.release import Entry
-from airbyte_ci.cli import delivering
+from airbyte_ci.cli import console, delivering
 from airbyte_ci.cli.delivering import HERE, Courier, Destination
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked
@@ -214,17 +213,17 @@ def _plan_file(campaign: Campaign) -> Iterator[Writer | None]:
 
 def _tell(outcome: Outcome, settings: Settings, campaign: Campaign) -> None:
     if settings.as_json:
-        click.echo(json.dumps(outcome.to_json(), ensure_ascii=False))
+        console.document(outcome.to_json())
         return
     if "diff" in outcome.facts:
-        click.echo(outcome.facts["diff"], nl=False)
-    click.echo(terminal.outcome(outcome), err=campaign.dry_run)
+        console.content(outcome.facts["diff"])
+    console.block(terminal.outcome(outcome), err=campaign.dry_run)
 
 
 def _count(outcomes: list[Outcome], settings: Settings, campaign: Campaign) -> None:
     if settings.as_json:
         return
     if len(outcomes) > 1:
-        click.echo(terminal.count(outcomes, campaign.done), err=campaign.dry_run)
+        console.line(terminal.count(outcomes, campaign.done), err=campaign.dry_run)
     if campaign.plan_file and any(item.status == "ok" for item in outcomes):
-        click.echo(f"next: airbyte-ci apply {campaign.plan_file}", err=campaign.dry_run)
+        console.line(f"next: airbyte-ci apply {campaign.plan_file}", err=campaign.dry_run)

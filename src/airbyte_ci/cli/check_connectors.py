@@ -1,7 +1,6 @@
 """`connectors check`: the guide's definition of done, and the rules around it, as CI runs them."""
 
 import functools
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 import click
 from packaging.specifiers import SpecifierSet
 
-from airbyte_ci import config
+from airbyte_ci import config, text
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import Catalogue
 from airbyte_ci.checks import all_checks, base_image_exists, branch, codeowners, merge_base, pages, unreadable, weights
@@ -22,8 +21,8 @@ from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.reviews import Reviews
 from airbyte_ci.checks.rule import Check, Checked
 from airbyte_ci.checks.weights import Weights
+from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli import workbench
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
@@ -147,14 +146,14 @@ def _is_wanted(check: Check, only: Sequence[str], skip: Sequence[str], weighed: 
 def _tell(items: Sequence[Checked], settings: Settings, prefix: str, *, github_annotations: bool) -> None:
     if settings.as_json:
         for item in items:
-            click.echo(json.dumps(report.to_json(item), ensure_ascii=False))
+            console.document(report.to_json(item))
     else:
-        click.echo(report.lines(items, quiet=settings.quiet), nl=False)
+        console.block(report.lines(items, quiet=settings.quiet))
     if github_annotations:
         from airbyte_ci.reports import annotations
 
         # The runner reads both streams; what is for a machine stays what it is.
-        click.echo(annotations.commands(items, prefix), nl=False, err=settings.as_json)
+        console.commands(annotations.commands(items, prefix), err=settings.as_json)
 
 
 def _write(
@@ -168,14 +167,14 @@ def _write(
         from airbyte_ci.reports import sarif as sarif_report
 
         found = pages.urls(all_checks.RULES, configuration, prefix)
-        put(json.dumps(sarif_report.document(items, all_checks.RULES, prefix, found), indent=2) + "\n", sarif)
+        put(text.dump_json(sarif_report.document(items, all_checks.RULES, prefix, found), indent=2) + "\n", sarif)
 
 
-def put(text: str, path: Path) -> None:
+def put(report: str, path: Path) -> None:
     """Writes a report; raises UsageError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
+        path.write_text(report, "utf-8")
     except OSError as error:
         raise UsageError(f"writing {path}: {error.strerror}") from error
 

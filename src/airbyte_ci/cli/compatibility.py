@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from airbyte_ci.cli import console
 from airbyte_ci.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -86,7 +87,7 @@ def _without_effect(flags: Mapping[str, str], values: Mapping[str, str]) -> Call
 
 def _tell(why: str) -> Callable[[str, object], None]:
     def tell(name: str, _: object) -> None:
-        click.echo(click.style("! ", fg="yellow") + f"{name} has no effect: {why}", err=True)
+        console.line(click.style("! ", fg="yellow") + f"{name} has no effect: {why}", err=True)
 
     return tell
 

@@ -1,12 +1,12 @@
 """`doctor`: what this machine has for builds, each thing tried for real."""
 
-import json
 import os
 
 import click
 
 from airbyte_ci import config
 from airbyte_ci.build import machine
+from airbyte_ci.cli import console
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
@@ -31,9 +31,9 @@ def doctor(settings: Settings, as_json: bool) -> int:
     home, native = config.home(os.environ), workbench.local_platform()
     found = machine.examine(home, _configuration(settings), native, offline=settings.offline)
     if settings.as_json:
-        click.echo(json.dumps(report.to_json(found), ensure_ascii=False))
+        console.document(report.to_json(found))
     else:
-        click.echo(report.lines(found, quiet=settings.quiet), nl=False)
+        console.block(report.lines(found, quiet=settings.quiet))
     return int(any(item.status == "missing" for item in found))
 
 

@@ -1,6 +1,5 @@
 """`connectors eject`: the Dockerfile that does what a build does, for whoever wants to go on without airbyte-ci."""
 
-import json
 from pathlib import Path
 
 import click
@@ -9,8 +8,8 @@ from airbyte_ci.build import eject as ejecting
 from airbyte_ci.build import planning, source
 from airbyte_ci.build.assembly import Workbench
 from airbyte_ci.build.eject import Ejected
+from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli import workbench
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.progress import Progress
@@ -98,9 +97,9 @@ def _show(settings: Settings, outcome: Outcome, printed: Ejected | None) -> None
     """A Dockerfile on stdout has it for itself; what is to be told goes to stderr then."""
     if settings.as_json:
         text = {"dockerfile": printed.dockerfile} if printed else {}
-        click.echo(json.dumps({**outcome.to_json(), **text}, ensure_ascii=False))
+        console.document({**outcome.to_json(), **text})
         return
     if printed:
-        click.echo(printed.dockerfile, nl=False)
+        console.content(printed.dockerfile)
     if not printed or outcome.status == "failed":
-        click.echo(terminal.outcome(outcome), err=printed is not None)
+        console.block(terminal.outcome(outcome), err=printed is not None)

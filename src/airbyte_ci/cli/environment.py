@@ -1,6 +1,5 @@
 """`connectors environment`: what will be installed and why, before anything is installed."""
 
-import json
 from pathlib import Path
 
 import click
@@ -8,8 +7,8 @@ import click
 from airbyte_ci.build import askers, explain, planning
 from airbyte_ci.build import base as bases
 from airbyte_ci.build.assembly import Workbench
+from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli import workbench
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import UsageError
@@ -58,8 +57,8 @@ def environment(
     last = explain.last_build(store, f"{connector.image_repository}:{tag}", native)
     explained = explain.explain(lock, choices, python, last)
     if settings.as_json:
-        click.echo(json.dumps([item.to_json() for item in explained], indent=2))
+        console.document([item.to_json() for item in explained], indent=2)
     else:
-        click.echo(report.table(explained, last), nl=False)
-        click.echo(f"on {address.name} {address.tag or ''} with Python {python.interpreter.version}, by {lock.kind}")
+        console.block(report.table(explained, last))
+        console.line(f"on {address.name} {address.tag or ''} with Python {python.interpreter.version}, by {lock.kind}")
     return 0

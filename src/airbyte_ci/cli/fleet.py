@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import click
 
 from airbyte_ci import config
-from airbyte_ci.cli import base_facts, facts
+from airbyte_ci.cli import base_facts, console, facts
 from airbyte_ci.cli.base_facts import BaseFacts
 from airbyte_ci.cli.options import Asked
 from airbyte_ci.cli.settings import Settings
@@ -70,7 +70,7 @@ def load_for_change(settings: Settings, asked: Asked, verb: str) -> Fleet:
     if not asked.selection and not asked.everything and len(fleet.connectors) == fleet.total > 1:
         raise UsageError(f"{verb} what? No connector was selected", advice="name one with --name, filter, or say --all")
     if not fleet.connectors and (asked.selection.modified or asked.selection.metadata_changes):
-        click.echo(f"no modified connector matches, so there is nothing to {verb}", err=True)
+        console.line(f"no modified connector matches, so there is nothing to {verb}", err=True)
         raise click.exceptions.Exit(0)
     if not fleet.connectors:
         raise UsageError(f"no connector matches, so there is nothing to {verb}", advice="airbyte-ci connectors list")
@@ -79,7 +79,7 @@ def load_for_change(settings: Settings, asked: Asked, verb: str) -> Fleet:
 
 def warn(message: str) -> None:
     """One line on stderr, marked as what a person should know."""
-    click.echo(click.style("! ", fg="yellow") + message, err=True)
+    console.line(click.style("! ", fg="yellow") + message, err=True)
 
 
 def _memory(configuration: Configuration) -> Memory:
@@ -99,4 +99,4 @@ def _refuse_named(errors: tuple[AirbyteCiError, ...], selection: Selection, conn
 def tell_unreadable(fleet: Fleet) -> None:
     """Each connector that cannot be read, on stderr."""
     for error in fleet.unreadable:
-        click.echo(click.style("✗ ", fg="red") + str(error), err=True)
+        console.error(str(error))

@@ -1,14 +1,13 @@
 """`connectors list`: where the fleet stands."""
 
 import functools
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from airbyte_ci.cli import facts
+from airbyte_ci.cli import console, facts
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_selection
@@ -17,6 +16,7 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
 from airbyte_ci.reports import listing
 from airbyte_ci.reports.listing import Row
+from airbyte_ci.text import dump_json
 
 # What a file gets where nothing is said: scripts of the original read it.
 _NAMES = "names as JSON"
@@ -75,7 +75,7 @@ def list_connectors(
     fleets.tell_unreadable(fleet)
     if assert_none and rows:
         told = "1 connector is" if len(rows) == 1 else f"{len(rows)} connectors are"
-        click.echo(click.style("✗ ", fg="red") + f"{told} selected, and none should be", err=True)
+        console.error(f"{told} selected, and none should be")
         return 1
     return 1 if fleet.unreadable else 0
 
@@ -127,7 +127,7 @@ def _matrix(rows: list[Row], shards: int | None) -> str:
 def _counts(rows: list[Row], place: str, kind: str) -> str:
     counts = listing.counted(rows, place)
     if kind in ("json", _NAMES):
-        return json.dumps([{"value": value, "connectors": count} for value, count in counts], indent=2) + "\n"
+        return dump_json([{"value": value, "connectors": count} for value, count in counts], indent=2) + "\n"
     if kind == "table":
         return listing.counts_table(counts, place)
     raise UsageError(f"--count-by cannot be shown as {kind}", advice="leave --format out, or say --format=json")
@@ -149,7 +149,7 @@ def _refuse_unknown_field(place: str, rows: list[Row]) -> None:
 
 def _put(text: str, output: Path | None) -> None:
     if output is None:
-        click.echo(text, nl=False)
+        console.block(text)
         return
     try:
         output.write_text(text, "utf-8")

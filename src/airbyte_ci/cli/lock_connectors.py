@@ -1,14 +1,12 @@
 """`connectors lock`: what a connector without a lock needs, resolved and written beside it as pylock.toml."""
 
-import json
-
 import click
 
 from airbyte_ci.build import asking, locking, planning
 from airbyte_ci.build import base as bases
 from airbyte_ci.build.assembly import Workbench
+from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli import workbench
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.progress import Progress
@@ -66,13 +64,16 @@ def lock_connectors(
                 with progress.paused():
                     _show(settings, edit if dry_run else Edit(), outcome)
     if not settings.as_json and len(outcomes) > 1:
-        click.echo(terminal.count(outcomes, "locked"))
+        console.line(terminal.count(outcomes, "locked"))
     return exit_code(outcomes)
 
 
 def _show(settings: Settings, edit: Edit, outcome: Outcome) -> None:
-    text = json.dumps(outcome.to_json(), ensure_ascii=False) if settings.as_json else terminal.outcome(outcome)
-    click.echo(text if settings.as_json else edit.diff() + text)
+    if settings.as_json:
+        console.document(outcome.to_json())
+        return
+    console.content(edit.diff())
+    console.block(terminal.outcome(outcome))
 
 
 def _lock(

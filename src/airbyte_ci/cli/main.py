@@ -1,6 +1,7 @@
 """The command: global options, the groups, and the one place where errors become messages and exit codes."""
 
 import gc
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from airbyte_ci import __version__
+from airbyte_ci import __version__, text
+from airbyte_ci.cli import console
 from airbyte_ci.cli.compatibility import compatible_root_options
 from airbyte_ci.cli.lazy import LazyGroup
 from airbyte_ci.cli.settings import Settings
@@ -68,27 +70,27 @@ def run(arguments: list[str]) -> int:
         result = cli.main(arguments, prog_name="airbyte-ci", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except AirbyteCiError as error:
-        _say("\n  ".join([str(error), *error.details]))
+        console.error(str(error))
+        console.block(text.join_lines(f"  {detail}" for detail in error.details), err=True)
         return error.exit_code
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        console.block(shown.getvalue(), err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        _say("interrupted; nothing half-done is left, and the next run goes on")
+        console.error("interrupted; nothing half-done is left, and the next run goes on")
         return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has enough of it (`| head`); Python must not complain when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001  # the last resort: everything else is a bug of ours
-        _say(f"a bug in airbyte-ci: {type(error).__name__}: {error} → please report it with {_report(arguments)}")
+        message = f"a bug in airbyte-ci: {type(error).__name__}: {error} → please report it with {_report(arguments)}"
+        console.error(text.escape_message(message))
         return 3
-
-
-def _say(message: str) -> None:
-    click.echo(click.style("✗ ", fg="red") + message, err=True)
 
 
 def _report(arguments: list[str]) -> str:

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import click
-
+from airbyte_ci import text
+from airbyte_ci.cli import console
 from airbyte_ci.cli.settings import Settings
 
 # Lines are drawn again this often (seconds), so that a step that takes long shows that it lives.
@@ -90,8 +90,8 @@ class Progress:
             lines.append(f"… and {len(self._steps) - _MOST_LINES} more")
         width = max(20, (os.get_terminal_size(2).columns or _COLUMNS) - 1)
         back = f"\x1b[{self._drawn}A" if self._drawn else ""
-        shown = "".join(f"\r\x1b[2K{line[:width]}\n" for line in lines)
-        click.echo(f"{back}\r\x1b[J{shown}", nl=False, err=True)
+        shown = "".join(f"\r\x1b[2K{text.escape(line)[:width]}\n" for line in lines)
+        console.live(f"{back}\r\x1b[J{shown}")
         self._drawn = len(lines)
 
     def _line(self, subject: str) -> str:

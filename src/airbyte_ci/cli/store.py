@@ -1,13 +1,12 @@
 """The `store` group: how much is kept, whether it is whole, and making room."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
 
 import click
 
-from airbyte_ci.cli import workbench
+from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.lazy import LazyGroup
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
@@ -56,15 +55,15 @@ def stats(settings: Settings, as_json: bool) -> int:
     opened = workbench.open_store()
     counted = counting.stats(opened)
     if settings.also(as_json=as_json).as_json:
-        click.echo(json.dumps({"root": str(opened.root), **asdict(counted)}))
+        console.document({"root": str(opened.root), **asdict(counted)})
         return 0
-    click.echo(f"store      {opened.root}")
-    click.echo(f"blobs      {counted.blobs:,} · {_shown(counted.blob_bytes)}")
-    click.echo(f"snapshots  {counted.snapshots:,} · {_shown(counted.snapshot_bytes)}")
-    click.echo(f"caches     {counted.caches:,} · {_shown(counted.cache_bytes)} that commands share")
-    click.echo(f"actions    {counted.actions:,}")
+    console.line(f"store      {opened.root}")
+    console.line(f"blobs      {counted.blobs:,} · {_shown(counted.blob_bytes)}")
+    console.line(f"snapshots  {counted.snapshots:,} · {_shown(counted.snapshot_bytes)}")
+    console.line(f"caches     {counted.caches:,} · {_shown(counted.cache_bytes)} that commands share")
+    console.line(f"actions    {counted.actions:,}")
     shared = f" ({_shown(counted.shared_bytes)} saved by shared layers)" if counted.shared_bytes else ""
-    click.echo(f"images     {counted.names:,} with a name · {_shown(counted.named_bytes)}{shared}")
+    console.line(f"images     {counted.names:,} with a name · {_shown(counted.named_bytes)}{shared}")
     return 0
 
 
@@ -79,15 +78,15 @@ def check(settings: Settings, drop: bool, as_json: bool) -> int:
     checked = checking.check(workbench.open_store(), drop=drop)
     if settings.also(as_json=as_json).as_json:
         damages = [{"subject": item.subject, "reason": item.reason} for item in checked.damages]
-        click.echo(json.dumps({"blobs": checked.blobs, "actions": checked.actions, "damages": damages}))
+        console.document({"blobs": checked.blobs, "actions": checked.actions, "damages": damages})
     else:
         for item in checked.damages:
             mark = click.style("✗", fg="red")
-            click.echo(f"{mark} {item.subject}: {item.reason}{' (dropped)' if drop else ''}")
+            console.line(f"{mark} {item.subject}: {item.reason}{' (dropped)' if drop else ''}")
         counted = f"{checked.blobs:,} blobs, {checked.actions:,} actions, {checked.names:,} named images"
-        click.echo(f"{counted} · {len(checked.damages)} damaged")
+        console.line(f"{counted} · {len(checked.damages)} damaged")
         if checked.damages and not drop:
-            click.echo("  next: airbyte-ci store check --drop")
+            console.line("  next: airbyte-ci store check --drop")
     return 1 if checked.damages and not drop else 0
 
 
@@ -105,12 +104,12 @@ def gc(settings: Settings, older_than: float | None, max_size: int | None, as_js
 
     collected = collect.collect(workbench.open_store(), collect.Policy(older_than, max_size))
     if settings.also(as_json=as_json).as_json:
-        click.echo(json.dumps(asdict(collected)))
+        console.document(asdict(collected))
     else:
         freed, size = _shown(collected.freed), _shown(collected.size)
-        click.echo(f"{collected.removed:,} entries removed, {freed} · {collected.kept:,} kept, {size}")
+        console.line(f"{collected.removed:,} entries removed, {freed} · {collected.kept:,} kept, {size}")
         if older_than is None and max_size is None:
-            click.echo("  only leftovers were removed; say --older-than or --max-size for more")
+            console.line("  only leftovers were removed; say --older-than or --max-size for more")
     return 0
 
 

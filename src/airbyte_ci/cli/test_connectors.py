@@ -1,7 +1,6 @@
 """`connectors test`: the guide's point 5 as CI runs it: built, tested in its image, and held against the rules."""
 
 import functools
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 from airbyte_ci.build.job import Order, Tools
 from airbyte_ci.checks.rule import Checked
 from airbyte_ci.cli import check_connectors as checks
-from airbyte_ci.cli import ending, recording, workbench
+from airbyte_ci.cli import console, ending, recording, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
@@ -129,7 +128,7 @@ def test_connectors(
     if junit:
         checks.put(report.document(items), junit)
     if not settings.as_json and len(items) > 1:
-        click.echo(report.count(items))
+        console.line(report.count(items))
     return int(any(item.status == "failed" for item in items))
 
 
@@ -145,9 +144,9 @@ def _read(path: Path | None, problem: Callable[[bytes], str]) -> bytes | None:
 
 def _show(settings: Settings, tested: TrialResult) -> None:
     if settings.as_json:
-        click.echo(json.dumps(report.to_json(tested), ensure_ascii=False))
+        console.document(report.to_json(tested))
     elif not settings.quiet or tested.status == "failed":
-        click.echo(report.lines(tested), nl=False)
+        console.block(report.lines(tested))
 
 
 def _rules(

@@ -10,11 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import click
-
 from airbyte_ci import config
 from airbyte_ci.build.rules import Rules
-from airbyte_ci.cli import ending
+from airbyte_ci.cli import console, ending
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
 from airbyte_ci.errors import UsageError
@@ -156,7 +154,7 @@ def side_by_side(items: Sequence[T], work: Callable[[T], R], width: int) -> Iter
 def say(settings: Settings, text: str = "") -> None:
     """Talk for people, on stderr when stdout is for a machine."""
     if not settings.quiet or settings.as_json:
-        click.echo(text, err=settings.as_json)
+        console.line(text, err=settings.as_json)
 
 
 def shown_path(path: Path) -> str:

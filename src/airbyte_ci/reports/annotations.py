@@ -6,6 +6,7 @@ https://docs.github.com/actions/reference/workflow-commands-for-github-actions#s
 from collections.abc import Iterable
 
 from airbyte_ci.checks.rule import Checked, Finding
+from airbyte_ci.text import disarm_old, escape_lines
 
 
 def commands(items: Iterable[Checked], prefix: str = "") -> str:
@@ -32,6 +33,8 @@ def _command(item: Checked, finding: Finding, prefix: str) -> str:
 
 
 def _data(text: str) -> str:
+    # The runner prints what it decoded, and its log has commands of its own: `##[group]`.
+    text = disarm_old(escape_lines(text))
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.reports import columns
+from airbyte_ci.text import join_lines
 
 Users = Mapping[tuple[str, str], Sequence[str]]
 
@@ -36,7 +37,7 @@ def table(versions: Sequence[BaseImageVersion], users: Users, today: date, elsew
     on = sum(len(users.get((item.repository, item.version), ())) for item in versions)
     unknown = f" · {elsewhere} on images that it does not know" if elsewhere else ""
     counted = f"{_plural(len(versions), 'version')} · {_plural(on, 'connector')} on them"
-    return f"{columns.lines(rows)}{''.join(f'· {line}{chr(10)}' for line in notes)}{counted}{unknown}\n"
+    return columns.lines(rows) + join_lines([*(f"· {line}" for line in notes), f"{counted}{unknown}"])
 
 
 def _notes(item: BaseImageVersion, users: Users, today: date) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from airbyte_ci.base_images.difference import Change, Difference
 from airbyte_ci.base_images.osv import Comparison, Vulnerability
+from airbyte_ci.text import escape_markdown, join_lines
 
 _SHOWN_FOLDERS = 12
 _DEPTH = 4
@@ -29,7 +30,7 @@ def text(found: Difference, known: Comparison | None, *, files: bool) -> str:
             lines.append(f"vulnerabilities {title} ({len(items)})")
             lines += [f"  {_vulnerability(item)}" for item in items]
         lines += [f"not looked at: {item}" for item in known.unseen]
-    return "".join(f"{line}\n" for line in lines)
+    return join_lines(lines)
 
 
 def markdown(found: Difference, known: Comparison | None) -> str:
@@ -46,9 +47,9 @@ def markdown(found: Difference, known: Comparison | None) -> str:
     if known:
         for title, items in _vulnerabilities(known):
             lines.append(f"Vulnerabilities {title}: {len(items)}")
-            lines += ["", *(f"- {_vulnerability(item)}" for item in items), ""] if items else [""]
+            lines += ["", *(f"- {escape_markdown(_vulnerability(item))}" for item in items), ""] if items else [""]
         for item in known.unseen:
-            lines += [f"Not looked at: {item}", ""]
+            lines += [f"Not looked at: {escape_markdown(item)}", ""]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -107,4 +108,4 @@ def _folders(changes: Sequence[Change]) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ") or "–"
+    return escape_markdown(text) or "–"

@@ -6,6 +6,7 @@ from typing import Any
 from click import style
 
 from airbyte_ci.checks.rule import Checked, Finding
+from airbyte_ci.text import join_lines
 
 # From the worst to the least: of several findings under one mark, the first counts that is among them.
 _MARKS = {"error": "✗", "warning": "!", "unverified": "?", "ok": "✓", "skipped": "–"}
@@ -23,7 +24,7 @@ def lines(items: Sequence[Checked], *, quiet: bool = False) -> str:
     if len(items) > 1:
         text += [] if quiet else _unverified(items)
         text.append(count(items))
-    return "".join(f"{line}\n" for line in text)
+    return join_lines(text)
 
 
 def count(items: Sequence[Checked]) -> str:

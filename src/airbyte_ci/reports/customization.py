@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from airbyte_ci.text import escape, join_lines
+
 _WIDTH = 100
 
 
@@ -24,7 +26,7 @@ def lines(found: Mapping[str, Any] | None) -> str:
     if found["impure"]:
         told.append(("network", f"used by {len(found['impure'])} of its layers"))
     width = max((len(kind) for kind, _ in told), default=0)
-    return "".join(f"  {kind:{width}}  {text}\n" for kind, text in told) or "  the customisation changed nothing\n"
+    return join_lines(f"  {kind:{width}}  {text}" for kind, text in told) or "  the customisation changed nothing\n"
 
 
 def _pairs(kind: str, changes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -57,7 +59,7 @@ def _value(value: object) -> str:
         text = " ".join(f"{name}={item}" for name, item in sorted(value.items()))
     else:
         text = str(value)
-    shown = "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
+    shown = escape(text)
     return shown if len(shown) <= _WIDTH else f"{shown[: _WIDTH - 1]}…"
 
 

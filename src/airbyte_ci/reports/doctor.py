@@ -7,6 +7,7 @@ from typing import Any
 from click import style
 
 from airbyte_ci.build.machine import Found
+from airbyte_ci.text import join_lines
 
 _MARKS = {"ok": ("✓", "green"), "missing": ("✗", "red"), "limited": ("!", "yellow"), "untried": ("–", "yellow")}
 
@@ -14,17 +15,17 @@ _MARKS = {"ok": ("✓", "green"), "missing": ("✗", "red"), "limited": ("!", "y
 def lines(items: Sequence[Found], *, quiet: bool = False) -> str:
     """A line for each thing, below it what its absence costs and what mends it; the last one counts."""
     width = max(len(item.name) for item in items)
-    text = ""
+    text = []
     for item in items:
         if quiet and item.status == "ok":
             continue
         mark, color = _MARKS[item.status]
-        text += f"{style(mark, fg=color)} {item.name:{width}}  {item.told}\n"
-        text += f"  {item.cost}\n" if item.cost else ""
-        text += f"  {style('next:', dim=True)} {item.advice}\n" if item.advice and item.status != "ok" else ""
+        text.append(f"{style(mark, fg=color)} {item.name:{width}}  {item.told}")
+        text += [f"  {item.cost}"] if item.cost else []
+        text += [f"  {style('next:', dim=True)} {item.advice}"] if item.advice and item.status != "ok" else []
     missing, limited = (sum(item.status == kind for item in items) for kind in ("missing", "limited"))
     told = f"{missing} missing" if missing else "this machine can build"
-    return text + f"{len(items)} things tried: {told}{f' · {limited} with limits' if limited else ''}\n"
+    return join_lines([*text, f"{len(items)} things tried: {told}{f' · {limited} with limits' if limited else ''}"])
 
 
 def to_json(items: Sequence[Found]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 from airbyte_ci.build.explain import Explained
 from airbyte_ci.reports import columns
+from airbyte_ci.text import join_lines
 
 _ASKERS = 3
 
@@ -21,7 +22,7 @@ def table(items: Sequence[Explained], last: Collection[str] | None) -> str:
         gone = sorted(set(last) - {item.choice.name for item in items})
         changed = sum(1 for item in items if item.differs)
         counted += f" · {changed} differ from the last build" + (f", {', '.join(gone)} gone" if gone else "")
-    return columns.lines(rows) + counted + "\n"
+    return columns.lines(rows) + join_lines([counted])
 
 
 def _version(item: Explained) -> str:

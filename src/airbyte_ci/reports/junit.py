@@ -3,14 +3,11 @@
 There is no schema of JUnit's own; what is written is what https://github.com/testmoapp/junitxml calls common.
 """
 
-import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from airbyte_ci.checks.rule import Checked, Finding
-
-# What XML 1.0 cannot hold, escaped or not: https://www.w3.org/TR/xml/#charsets
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from airbyte_ci.text import escape_lines
 
 
 def document(items: Sequence[Checked], prefix: str = "") -> str:
@@ -59,5 +56,5 @@ def _case(suite: ElementTree.Element, item: Checked, finding: Finding, prefix: s
 
 
 def plain(text: str) -> str:
-    """The text without what XML cannot hold."""
-    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Returns the text without characters that XML 1.0 cannot hold, or that move a terminal's cursor."""
+    return escape_lines(text)

@@ -13,6 +13,7 @@ from click import style
 from airbyte_ci.connectors.connector import PYTHON_LANGUAGES, Connector
 from airbyte_ci.connectors.facts import FIELDS
 from airbyte_ci.reports import columns
+from airbyte_ci.text import dump_json, escape_csv, join_lines
 
 # A GitHub matrix makes at most so many jobs: https://docs.github.com/en/actions/reference/limits
 MATRIX_LIMIT = 256
@@ -169,16 +170,16 @@ def _color(state: str) -> str:
 
 
 def to_json(rows: Sequence[Row]) -> str:
-    return json.dumps([item.to_json() for item in rows], indent=2, ensure_ascii=False) + "\n"
+    return dump_json([item.to_json() for item in rows], indent=2) + "\n"
 
 
 def to_names_json(rows: Sequence[Row]) -> str:
     """The names as one array, which is what the original wrote to a file."""
-    return json.dumps([item.name for item in rows]) + "\n"
+    return dump_json([item.name for item in rows]) + "\n"
 
 
 def names(rows: Sequence[Row]) -> str:
-    return "".join(f"{item.name}\n" for item in rows)
+    return join_lines(item.name for item in rows)
 
 
 def to_csv(rows: Sequence[Row]) -> str:
@@ -192,7 +193,7 @@ def to_csv(rows: Sequence[Row]) -> str:
     writer.writerow(keys)
     for item in rows:
         document = item.to_json()
-        writer.writerow(["" if document[key] is None else document[key] for key in keys])
+        writer.writerow([escape_csv(document[key]) for key in keys])
     return text.getvalue()
 
 
@@ -204,11 +205,11 @@ def matrix(rows: Sequence[Row], shards: int | None) -> str:
     every = [item.name for item in rows]
     if shards is None:
         include = [{"connector": item.name, "folder": item.folder} for item in rows]
-        return json.dumps({"include": include}) + "\n"
+        return dump_json({"include": include}) + "\n"
     # Dealt out one by one: neighbours in the alphabet are often alike in size.
     parts = [every[start::shards] for start in range(min(shards, len(every)))]
     include = [{"shard": str(number), "connector": " ".join(part)} for number, part in enumerate(parts, start=1)]
-    return json.dumps({"include": include}) + "\n"
+    return dump_json({"include": include}) + "\n"
 
 
 # --- counting and order --------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from click import style
 
 from airbyte_ci.outcomes import Outcome, Status
+from airbyte_ci.text import MESSAGE_LIMIT, escape, escape_message, join_lines
 
 _MARKS = {
     "ok": ("✓", "green"),
@@ -21,14 +22,14 @@ def mark(status: Status) -> str:
 
 
 def outcome(item: Outcome) -> str:
-    """One outcome: a line, its details, and the next command."""
-    told = item.summary if item.status == "ok" else item.reason or item.summary
+    """Returns one outcome: a line, its details, and the next command."""
+    told = escape_message(item.summary if item.status == "ok" else item.reason or item.summary)
     subject = "" if item.subject in told.partition(":")[0] else f"{item.subject} "
     lines = [f"{mark(item.status)} {subject}{told}"]
-    lines += [f"  {detail}" for detail in item.details]
+    lines += [f"  {escape(detail, MESSAGE_LIMIT)}" for detail in item.details]
     if item.advice:
         lines.append(f"  {style('next:', dim=True)} {item.advice}")
-    return "\n".join(lines)
+    return join_lines(lines).removesuffix("\n")
 
 
 def count(items: Sequence[Outcome], done: str) -> str:

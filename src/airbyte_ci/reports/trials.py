@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 from click import style
 
 from airbyte_ci.reports import junit, terminal
+from airbyte_ci.text import join_lines
 from airbyte_ci.trials.steps import Case, Ended, TrialResult
 
 _COLUMN = 12
@@ -17,7 +18,7 @@ def lines(item: TrialResult) -> str:
     text = [f"{terminal.mark(item.status)} {item.name}"]
     for step in item.steps:
         text += _step(step)
-    return "".join(f"{line}\n" for line in text)
+    return join_lines(text)
 
 
 def _step(step: Ended) -> Iterator[str]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from airbyte_ci.campaigns.change import Change
+from airbyte_ci.text import escape, escape_markdown
 
 # GitHub takes 65,536 characters.
 _LONGEST = 60_000
@@ -41,7 +42,8 @@ def body(changes: Sequence[Change], command: str) -> str:
         "| Connector | Version | Base image |",
         "| --------- | ------- | ---------- |",
     ]
-    lines += [f"| {item.connector} | {_versions(item)} | {_base(item) or '–'} |" for item in changes]
+    rows = ((item.connector, _versions(item), _base(item) or "–") for item in changes)
+    lines += [f"| {' | '.join(map(escape_markdown, row))} |" for row in rows]
     lines += [line for item in changes for line in _details(item)]
     text, end = "\n".join(lines), f"\n\nMade by `airbyte-ci {command}`.\n{_END}"
     if len(text) > _LONGEST:
@@ -101,7 +103,8 @@ def _details(change: Change) -> list[str]:
     points += [f"carried over: {item}" for item in change.carried]
     points += [f"not carried over, please look: {item}" for item in change.not_carried]
     # In code, so that nothing that a file says becomes a mention, a link or markup.
-    return ["", f"**{change.connector}**", "", *(f"- {_code(point)}" for point in points)] if points else []
+    title = f"**{escape_markdown(change.connector)}**"
+    return ["", title, "", *(f"- {_code(point)}" for point in points)] if points else []
 
 
 def _code(text: str) -> str:
@@ -109,4 +112,4 @@ def _code(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.replace("`", "'").split())
+    return escape(" ".join(text.replace("`", "'").split()))
