@@ -67,6 +67,7 @@ oracle: install tools-demo ## every lock planned, built and asked, against poetr
 	@$(BIN)/python -m tests.oracles.plans .scratch/oracle
 	@$(BIN)/python -m tests.oracles.images .scratch/oracle
 	@$(BIN)/python -m tests.oracles.folders .scratch/oracle
+	@$(BIN)/python -m tests.oracles.generated 1000
 
 # The commits of October 2023 in which the first connectors of a public monorepo were migrated.
 COMMITS := c544183339 a41c4f5b3d 781dc3144d ff70f2f858 0deec79036

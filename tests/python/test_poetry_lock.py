@@ -108,9 +108,8 @@ def test_extras_bring_optional_dependencies(extras: str, expected: list[str]) ->
 
 
 def test_an_extra_may_ask_for_others() -> None:
-    """`all = ["a[one,two]"]` brings what those two bring."""
-    packages = (EXTRAS[0].replace("extra == 'more'", "extra == 'all'"), *EXTRAS[1:])
-    assert select(project("a = {version = '*', extras = ['all']}"), *packages) == ["a==1.0", "b==1.0", "c==1.0"]
+    """`all = ["a[one,two]"]` brings what those two bring: markers hold for the extras that it leads to."""
+    assert select(project("a = {version = '*', extras = ['all']}"), *EXTRAS) == ["a==1.0", "b==1.0", "c==1.0"]
 
 
 def test_extras_of_several_askers_come_together() -> None:
@@ -319,6 +318,46 @@ def test_groups_and_extras_are_there_when_they_are_wished(pyproject: str, wish: 
     text = lock(pyproject, *(package(name, "1.0", more) for name, more in lines.items()))
     found = poetry.select(text, pyproject, cpython(), "connectors/x", wish)
     assert "".join(item.name for item in found.packages) == names
+
+
+_INCLUDING = """
+[tool.poetry]
+name = "x"
+[tool.poetry.dependencies]
+python = "^3.9"
+a = "*"
+[tool.poetry.group.prod]
+include-groups = ["Base_1", "standard"]
+[tool.poetry.group.prod.dependencies]
+c = "*"
+[tool.poetry.group.base-1.dependencies]
+d = "*"
+[dependency-groups]
+standard = ["e", {include-group = "last"}]
+last = ["f"]
+"""
+
+
+def test_a_group_brings_the_groups_that_it_includes() -> None:
+    """poetry's `include-groups` and PEP 735's `include-group` are followed, also from one table into the other."""
+    packages = [package(name, "1.0") for name in "abcdef"]
+    text = lock(_INCLUDING, *packages)
+    found = poetry.select(text, _INCLUDING, cpython(), "connectors/x", Wish(groups=("prod",)))
+    assert "".join(item.name for item in found.packages) == "acdef"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('["f"]', '[{include-group = "standard"}]', "the dependency group standard includes itself"),
+        ('"Base_1"', '"gone"', "no dependency group gone, which prod includes"),
+    ],
+)
+def test_a_group_that_includes_itself_or_nothing_is_refused(old: str, new: str, reason: str) -> None:
+    """The group is named, and the one that includes it."""
+    changed = _INCLUDING.replace(old, new)
+    with pytest.raises(LockError, match=reason):
+        poetry.select(lock(changed, package("a", "1.0")), changed, cpython(), "connectors/x", Wish(groups=("prod",)))
 
 
 @pytest.mark.parametrize("wish", [Wish(groups=("none",)), Wish(extras=("none",))], ids=str)

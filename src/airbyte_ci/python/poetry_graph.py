@@ -1,6 +1,8 @@
 """The graph of a poetry.lock: from the project's main dependencies along the lock's, where markers hold.
 
-Knows tables as poetry writes them, not files, and not whether the lock is current.
+Since format 2.1 each package records the groups that need it, with a marker for each. Poetry 2.3 and later install by
+these alone, and so they decide here too; the graph then says who asks for a package. Knows tables as poetry writes
+them, not files, and not whether the lock is current.
 """
 
 import re
@@ -15,7 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from airbyte_ci.errors import LockError
-from airbyte_ci.python import constraints, origins, poetry_origins, poetry_roots
+from airbyte_ci.python import constraints, extra_markers, origins, poetry_origins, poetry_roots
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import MAIN_ONLY, FromDirectory, FromGit, LockedFile, LockedPackage, Wish
 from airbyte_ci.python.poetry_origins import Origin
@@ -25,6 +27,8 @@ Table = Mapping[str, Any]
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # A choice between several entries of a package changes what is needed, and so other choices; it settles quickly.
 _ROUNDS = 20
+# The marker of a package that no environment needs, as poetry writes it.
+_NEVER = "<empty>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,17 @@ class _Graph:
         self._entries: dict[str, list[Table]] = {}
         for package in lock.get("package") or []:
             self._entries.setdefault(canonicalize_name(package["name"]), []).append(package)
-        self._legacy_files: Table = (lock.get("metadata") or {}).get("files") or {}
+        metadata: Table = lock.get("metadata") or {}
+        self._legacy_files: Table = metadata.get("files") or {}
+        self._is_marked = _records_groups(lock, metadata)
 
     def select(self) -> tuple[LockedPackage, ...]:
         chosen: dict[str, Table] = {}
+        marked = {name for name, entries in self._entries.items() if self._is_marked and any(map(self._fits, entries))}
         for _ in range(_ROUNDS):
             wanted = self._walk(chosen)
+            if self._is_marked:
+                wanted = {name: wanted.get(name, []) for name in marked}
             better = {name: self._best(name, edges) for name, edges in wanted.items()}
             if better == chosen:
                 self._check(chosen, wanted)
@@ -97,18 +106,18 @@ class _Graph:
         for root in self._roots:
             if isinstance(root.details, Requirement):
                 requirement = root.details
-                if requirement.marker is None or self._holds(requirement.marker, self._extras):
+                if requirement.marker is None or self._holds(requirement.marker, root.active):
                     extras = frozenset(map(canonicalize_name, requirement.extras))
                     origin = poetry_origins.of_requirement(requirement)
                     yield _Wanted(root.name, str(requirement.specifier) or "*", extras, origin, "")
             else:
-                yield from self._edges(root.name, root.details, self._extras, "", root.enabled)
+                yield from self._edges(root.name, root.details, root.active, "", root.enabled)
 
     def _dependencies(self, entry: Table, extras: frozenset[str]) -> Iterator[_Wanted]:
         by = canonicalize_name(entry["name"])
-        enabled = _enabled(entry, extras)
+        active, enabled = _activate(entry, extras)
         for name, details in (entry.get("dependencies") or {}).items():
-            yield from self._edges(name, details, extras, by, enabled)
+            yield from self._edges(name, details, active, by, enabled)
 
     def _edges(
         self, name: str, details: Any, extras: frozenset[str], by: str, enabled: frozenset[str] = frozenset()
@@ -130,8 +139,7 @@ class _Graph:
         return constraints.admits(str(detail.get("python") or "*"), self._interpreter.version)
 
     def _holds(self, marker: Marker, extras: frozenset[str]) -> bool:
-        environment = dict(self._interpreter.markers)
-        return any(marker.evaluate({**environment, "extra": extra}) for extra in ("", *extras))
+        return extra_markers.holds(marker, self._interpreter, extras)
 
     # --- nodes -----------------------------------------------------------------------------------
 
@@ -151,14 +159,18 @@ class _Graph:
 
     def _fits(self, entry: Table) -> bool:
         markers = entry.get("markers")
+        groups = set(map(canonicalize_name, entry.get("groups") or ("main",))).intersection(self._groups)
         if isinstance(markers, dict):  # format 2.1: a marker per group
-            groups = set(map(canonicalize_name, entry.get("groups") or ("main",))).intersection(self._groups)
             texts = {canonicalize_name(group): text for group, text in markers.items()}
             found = [texts.get(group) for group in groups]
         else:
-            found = [markers]
-        holds = any(not isinstance(text, str) or self._holds(Marker(text), self._extras) for text in found)
-        return holds and self._fits_python(entry)
+            found = [markers] if groups or not self._is_marked else []
+        return any(map(self._holds_for_entry, found)) and self._fits_python(entry)
+
+    def _holds_for_entry(self, text: Any) -> bool:
+        if not isinstance(text, str):
+            return True
+        return text != _NEVER and self._holds(Marker(text), self._extras)
 
     def _fits_python(self, entry: Table) -> bool:
         return constraints.admits(str(entry.get("python-versions") or "*"), self._interpreter.version)
@@ -220,23 +232,32 @@ class _Graph:
         return LockedPackage(name, version, locked, tuple(sorted({edge.by for edge in edges})), origin)
 
 
-def _enabled(entry: Table, extras: frozenset[str]) -> frozenset[str]:
-    """The names of optional dependencies that come with these extras; an extra may ask for others of its package."""
+def _records_groups(lock: Table, metadata: Table) -> bool:
+    try:
+        is_new = Version(str(metadata.get("lock-version") or "0")) >= Version("2.1")
+    except InvalidVersion:
+        return False
+    return is_new and all(entry.get("groups") for entry in lock.get("package") or [])
+
+
+def _activate(entry: Table, extras: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Returns the extras with those of its own package that they ask for, and the optional dependencies they bring."""
     own = canonicalize_name(entry["name"])
-    offered: dict[str, list[str]] = {}
-    for extra, texts in (entry.get("extras") or {}).items():
-        offered[canonicalize_name(extra)] = texts
+    table: Mapping[str, list[str]] = entry.get("extras") or {}
+    offered: dict[str, list[str]] = {canonicalize_name(extra): texts for extra, texts in table.items()}
     names: set[str] = set()
-    pending, seen = [*extras], set(extras)
+    pending, active = [*extras], set(extras)
     while pending:
         for text in offered.get(pending.pop(), []):
             requirement = Requirement(_bare(text))
-            names.add(canonicalize_name(requirement.name))
-            if canonicalize_name(requirement.name) == own:
-                more = {canonicalize_name(extra) for extra in requirement.extras} - seen
-                seen |= more
-                pending += more
-    return frozenset(names - {own})
+            name = canonicalize_name(requirement.name)
+            if name != own:
+                names.add(name)
+                continue
+            more = {canonicalize_name(extra) for extra in requirement.extras} - active
+            active |= more
+            pending += more
+    return frozenset(active), frozenset(names)
 
 
 def _admits(entry: Table, edge: _Wanted) -> bool:

@@ -1,13 +1,13 @@
 """What a connector itself asks for, in a project that poetry locked: main dependencies, groups and extras as wished."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from airbyte_ci.errors import LockError
+from airbyte_ci.python import project as projects
 from airbyte_ci.python.lock import Wish
 
 Table = Mapping[str, Any]
@@ -17,62 +17,69 @@ Table = Mapping[str, Any]
 class Root:
     """One dependency of the connector: a PEP 508 requirement, or what poetry's tables say under a name.
 
-    `enabled` are the names of optional dependencies that the wished extras bring.
+    `active` are the extras for which its marker is evaluated, `enabled` the names of optional dependencies that the
+    wished extras bring.
     """
 
     name: str
     details: Any
+    active: frozenset[str] = frozenset()
     enabled: frozenset[str] = frozenset()
 
 
 def of(project: Table, wish: Wish, what: str) -> tuple[Root, ...]:
-    """All of them, whether they apply or not; raises LockError for an unknown group or extra.
+    """Returns all of them, whether they apply or not; raises LockError for an unknown group or extra.
 
-    Raises AttributeError, TypeError or InvalidRequirement for tables that are none.
+    Raises AttributeError, TypeError or InvalidRequirement for tables that are not as poetry writes them.
     """
     table: Table = project.get("project") or {}
     poetry: Table = (project.get("tool") or {}).get("poetry") or {}
-    standard_extras = {
-        canonicalize_name(key): texts for key, texts in (table.get("optional-dependencies") or {}).items()
-    }
-    own_extras = {canonicalize_name(key): names for key, names in (poetry.get("extras") or {}).items()}
-    groups = {canonicalize_name(key): group for key, group in (poetry.get("group") or {}).items()}
-    if legacy := poetry.get("dev-dependencies"):  # the group dev, as poetry before 1.2 spelled it
-        dev = canonicalize_name("dev")
-        groups[dev] = {"dependencies": {**legacy, **((groups.get(dev) or {}).get("dependencies") or {})}}
-    standard_groups = {canonicalize_name(key): items for key, items in (project.get("dependency-groups") or {}).items()}
+    standard_extras = projects.normalize(table.get("optional-dependencies"))
+    # Where the standard tables list dependencies, poetry does not read its own table of extras.
+    is_standard = bool(table.get("dependencies") or standard_extras)
+    own_extras = {} if is_standard else projects.normalize(poetry.get("extras"))
+    groups = _poetry_groups(poetry)
+    standard_groups = projects.normalize(project.get("dependency-groups"))
     wish.refuse_unknown([*groups, *standard_groups], [*standard_extras, *own_extras], what)
-    wanted = [canonicalize_name(extra) for extra in wish.extras]
-    enabled = frozenset(canonicalize_name(name) for extra in wanted for name in own_extras.get(extra) or ())
-    listed = [str(text) for text in table.get("dependencies") or ()]
-    more = [str(text) for extra in wanted for text in standard_extras.get(extra) or ()]
-    for group in wish.groups:
-        more += _group(standard_groups, canonicalize_name(group), what, ())
-    tables = [poetry.get("dependencies") or {}, (groups.get(canonicalize_name("main")) or {}).get("dependencies") or {}]
-    tables += [(groups.get(canonicalize_name(group)) or {}).get("dependencies") or {} for group in wish.groups]
-    return tuple(_roots(listed, more, tables, enabled))
+    own = canonicalize_name(str(table.get("name") or ""))
+    active = projects.close_extras(standard_extras, wish.extras, own)
+    enabled = frozenset(canonicalize_name(name) for extra in active for name in own_extras.get(extra) or ())
+    listed = [*(table.get("dependencies") or ())]
+    listed += [text for extra in sorted(active) for text in standard_extras.get(extra) or ()]
+    poetrys = _dependencies([poetry, groups.get("main") or {}])
+    found = [*_merge(listed, poetrys, active, enabled, own)]
+    is_mixed = bool({"dependencies", "optional-dependencies"} & set(table.get("dynamic") or ()))
+    if not is_standard or is_mixed:
+        found += (Root(name, details, active, enabled) for name, details in poetrys.items() if name != "python")
+    for group in projects.close_groups(project, wish.groups, what):
+        texts = [item for item in standard_groups.get(group) or () if not isinstance(item, Mapping)]
+        poetrys = _dependencies([groups.get(group) or {}])
+        found += _merge(texts, poetrys, active, enabled, own)
+        found += () if texts else (Root(name, details, active, enabled) for name, details in poetrys.items())
+    return tuple(found)
 
 
-def _roots(listed: list[str], more: list[str], tables: list[Table], enabled: frozenset[str]) -> Iterator[Root]:
-    main: Table = {canonicalize_name(name): details for table in tables[:2] for name, details in table.items()}
-    for text in [*listed, *more]:
-        requirement = Requirement(text)
+def _poetry_groups(poetry: Table) -> dict[str, Table]:
+    groups: dict[str, Table] = projects.normalize(poetry.get("group"))
+    if legacy := poetry.get("dev-dependencies"):  # the group dev, as poetry before 1.2 spelled it
+        dev = groups.get("dev") or {}
+        groups["dev"] = {**dev, "dependencies": {**legacy, **(dev.get("dependencies") or {})}}
+    return groups
+
+
+def _dependencies(tables: Iterable[Table]) -> dict[str, Any]:
+    return {name: item for table in tables for name, item in projects.normalize(table.get("dependencies")).items()}
+
+
+def _merge(
+    texts: Iterable[Any], poetrys: Table, active: frozenset[str], enabled: frozenset[str], own: str
+) -> Iterator[Root]:
+    """What a standard table lists; poetry's table of the same group adds sources and markers to it."""
+    for text in texts:
+        requirement = Requirement(str(text))
         name = canonicalize_name(requirement.name)
-        yield Root(name, requirement)
-        if name in main:  # poetry's table adds sources and markers to what the standard one lists
-            yield Root(name, main[name], enabled | {name})
-    for table in tables[2:] if listed else tables:
-        for key, details in table.items():
-            if key != "python":
-                yield Root(canonicalize_name(key), details, enabled)
-
-
-def _group(groups: Mapping[Any, Any], name: str, what: str, within: tuple[str, ...]) -> Iterator[str]:
-    """A dependency group with those that it includes (PEP 735)."""
-    if name in within:
-        raise LockError(f"{what}: the dependency group {name} includes itself")
-    for item in groups.get(name) or ():
-        if isinstance(item, dict):
-            yield from _group(groups, canonicalize_name(item["include-group"]), what, (*within, name))
-        else:
-            yield str(item)
+        if name == own:
+            continue  # its extras are among the active ones
+        yield Root(name, requirement, active)
+        if name in poetrys:
+            yield Root(name, poetrys[name], active, enabled | {name})

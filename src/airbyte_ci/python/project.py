@@ -4,7 +4,7 @@ Knows texts and the interpreter for which conditions hold; no network, no versio
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,15 +82,24 @@ def of_pyproject(
 
 
 def of_metadata(found: Metadata, interpreter: Interpreter, what: str, extras: Collection[str] = NOTHING) -> Asked:
-    """The dependencies that a build back end told; raises LockError."""
+    """Returns the dependencies that a build back end reports; raises LockError."""
     if found.requires_python and not _admits(found.requires_python, interpreter):
         raise _other_python(what, found.requires_python, interpreter)
+    own = canonicalize_name(found.name)
     unknown = set(extras) - {canonicalize_name(extra) for extra in found.extras}
     if unknown:
         raise LockError(f"{what} has no extra {', '.join(sorted(unknown))}")
     entries = [of_text(text, what) for text in found.requires]
-    holding = (item for item in entries if item.marker is None or _holds(item.marker, interpreter, extras))
-    return Asked(tuple(holding), tuple(sorted(map(origins.without_logins, found.requires))))
+    active: set[str] = set()
+    more = {str(canonicalize_name(extra)) for extra in extras}
+    while more - active:  # an extra may name others of its own package
+        active |= more
+        holding = [item for item in entries if item.marker is None or _holds(item.marker, interpreter, active)]
+        more = {extra for item in holding if item.name == own for extra in item.extras}
+    holding = [item for item in entries if item.marker is None or _holds(item.marker, interpreter, active)]
+    return Asked(
+        tuple(item for item in holding if item.name != own), tuple(sorted(map(origins.without_logins, found.requires)))
+    )
 
 
 def of_text(text: str, what: str) -> Entry:
@@ -110,49 +119,71 @@ _Found = tuple[Entry | None, str]
 """An entry and the text that asks for it; None where its condition does not hold."""
 
 
+def normalize(table: Any) -> dict[str, Any]:
+    """Returns a table under normalized names."""
+    return {canonicalize_name(str(name)): item for name, item in (table or {}).items()}
+
+
+def close_extras(optional: Table, extras: Collection[str], own: str) -> frozenset[str]:
+    """Returns the extras with those that `own[…]` under them names; `optional` is by normalized name."""
+    found: set[str] = set()
+    pending = [canonicalize_name(extra) for extra in extras]
+    while pending:
+        extra = pending.pop()
+        if extra not in found:
+            found.add(extra)
+            for requirement in map(Requirement, map(str, optional.get(extra) or ())):
+                if own and canonicalize_name(requirement.name) == canonicalize_name(own):
+                    pending += map(canonicalize_name, requirement.extras)
+    return frozenset(found)
+
+
+def close_groups(project: Table, groups: Iterable[str], what: str) -> tuple[str, ...]:
+    """Returns the groups with those that they include: `include-group` of PEP 735, `include-groups` of poetry.
+
+    Raises LockError for a group that includes itself or one that does not exist.
+    """
+    standard, poetrys = normalize(project.get("dependency-groups")), normalize(_poetry(project).get("group"))
+    known = {*standard, *poetrys, *(("dev",) if _poetry(project).get("dev-dependencies") else ())}
+    found: dict[str, None] = {}
+
+    def add(name: str, within: tuple[str, ...]) -> None:
+        if name in within:
+            raise LockError(f"{what}: the dependency group {name} includes itself")
+        if name not in known:
+            by = f", which {within[-1]} includes" if within else ""
+            raise LockError(f"{what} has no dependency group {name}{by}")
+        found[name] = None
+        items = [item for item in standard.get(name) or () if isinstance(item, Mapping)]
+        included = [item["include-group"] for item in items]
+        included += (poetrys.get(name) or {}).get("include-groups") or ()
+        for other in included:
+            add(canonicalize_name(str(other)), (*within, name))
+
+    for group in groups:
+        add(canonicalize_name(group), ())
+    return tuple(found)
+
+
 def _standard(project: Table, groups: Collection[str], extras: Collection[str], what: str) -> Iterator[_Found]:
     table = project.get("project") or {}
-    optional: dict[str, Any] = {
-        canonicalize_name(name): texts for name, texts in (table.get("optional-dependencies") or {}).items()
-    }
+    optional = normalize(table.get("optional-dependencies"))
     own = canonicalize_name(str(table.get("name") or ""))
-    texts = [*(table.get("dependencies") or ())]
-    pending: list[str] = [canonicalize_name(extra) for extra in extras if canonicalize_name(extra) in optional]
     known = {*optional, *map(canonicalize_name, _poetry(project).get("extras") or {})}
     if unknown := {canonicalize_name(extra) for extra in extras} - known:
         raise LockError(f"{what} has no extra {', '.join(sorted(unknown))}")
-    seen: set[str] = set()
-    for text in texts:
+    for text in table.get("dependencies") or ():
         yield of_text(text, what), str(text)
-    while pending:
-        extra = pending.pop()
-        if extra in seen:
-            continue
-        seen.add(extra)
+    for extra in sorted(close_extras(optional, extras, own)):
         for text in optional.get(extra) or ():
             entry = of_text(text, what)
-            if entry.name == own:  # `name[all]` of itself
-                pending += entry.extras
-            else:
+            if entry.name != own:
                 yield entry, str(text)
-    for group in groups:
-        yield from _group(project, canonicalize_name(group), what, ())
-
-
-def _group(project: Table, name: str, what: str, within: tuple[str, ...]) -> Iterator[_Found]:
-    """A dependency group with those that it includes (PEP 735)."""
-    listed: dict[str, Any] = {
-        canonicalize_name(key): value for key, value in (project.get("dependency-groups") or {}).items()
-    }
-    if name in within:
-        raise LockError(f"{what}: the dependency group {name} includes itself")
-    if name not in listed and name not in {str(canonicalize_name(key)) for key in _poetry(project).get("group") or {}}:
-        raise LockError(f"{what} has no dependency group {name}")
-    for item in listed.get(name) or ():
-        if isinstance(item, dict):
-            yield from _group(project, canonicalize_name(item["include-group"]), what, (*within, name))
-        else:
-            yield of_text(str(item), what), str(item)
+    listed = normalize(project.get("dependency-groups"))
+    for group in close_groups(project, groups, what):
+        for item in listed.get(group) or ():
+            if not isinstance(item, Mapping):
+                yield of_text(str(item), what), str(item)
 
 
 def _check_python(project: Table, interpreter: Interpreter, what: str) -> None:
@@ -215,9 +246,11 @@ def _poetry(project: Table) -> Table:
 def _poetry_tables(project: Table, groups: Collection[str]) -> Iterator[Table]:
     poetry = _poetry(project)
     yield poetry.get("dependencies") or {}
-    for name, group in (poetry.get("group") or {}).items():
-        if name == "main" or canonicalize_name(name) in {canonicalize_name(item) for item in groups}:
+    for name, group in normalize(poetry.get("group")).items():
+        if name == "main" or name in groups:
             yield group.get("dependencies") or {}
+    if "dev" in groups:
+        yield poetry.get("dev-dependencies") or {}
 
 
 def _poetry_pins(project: Table) -> dict[str, str]:
@@ -240,7 +273,7 @@ def _of_poetry(
         if canonicalize_name(extra) in {canonicalize_name(item) for item in extras}
         for name in names
     }
-    for position, table in enumerate(_poetry_tables(project, groups)):
+    for position, table in enumerate(_poetry_tables(project, close_groups(project, groups, what))):
         if position == 0 and standard:
             continue  # there poetry's table only adds to the standard one
         for name, details in table.items():

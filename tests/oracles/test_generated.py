@@ -1,0 +1,12 @@
+"""What airbyte-ci selects of generated projects' locks is what the tool that locked them would install."""
+
+import pytest
+
+from tests.oracles import generated
+
+pytestmark = pytest.mark.slow
+
+
+def test_poetrys_selection_is_followed() -> None:
+    """Extras in extras, groups in groups and markers across both: the packages are poetry's."""
+    assert list(generated.poetry_differences(range(40))) == []
