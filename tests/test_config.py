@@ -29,7 +29,10 @@ def test_the_defaults_are_the_monorepos(tmp_path: Path) -> None:
     assert found.connectors == ("airbyte-integrations/connectors/**",)
     assert found.docs == ()
     assert found.catalogue_path == tmp_path / "base-images.yaml"
-    assert found.base_image_repositories == ("docker.io/airbyte/python-connector-base",)
+    assert found.base_image_repositories == tuple(
+        f"docker.io/airbyte/{series}"
+        for series in ("python-connector-base", "source-declarative-manifest", "java-connector-base")
+    )
 
 
 EVERYTHING = """

@@ -128,7 +128,11 @@ class Configuration:
     changelog: ChangelogSetting = field(default_factory=ChangelogSetting)
     pull_request_url: str = ""
     catalogue: str = CATALOGUE
-    base_image_repositories: tuple[str, ...] = ("docker.io/airbyte/python-connector-base",)
+    base_image_repositories: tuple[str, ...] = (
+        "docker.io/airbyte/python-connector-base",
+        "docker.io/airbyte/source-declarative-manifest",
+        "docker.io/airbyte/java-connector-base",
+    )
     platform_version: str = ""
     hook_environment: tuple[str, ...] = ()
     customisation_owners: str = ""

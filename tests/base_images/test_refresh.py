@@ -84,7 +84,8 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 def _entry(place: Place, version: str, digest: Digest, **others: object) -> BaseImageVersion:
     address = Reference.parse(f"{place.repository}:{version}").with_digest(digest)
-    return replace(BaseImageVersion(place.repository, version, address, "3.11"), **others)  # type: ignore[arg-type]
+    entry = BaseImageVersion(repository=place.repository, version=version, address=address, python="3.11")
+    return replace(entry, **others)  # type: ignore[arg-type]
 
 
 def test_versions_are_read_from_any_registry(place: Place) -> None:

@@ -41,7 +41,14 @@ def made(store: Store, debian: DebianInputs | None) -> BaseImageBuild:
     found = image(store)
     part = PlatformLock(found.digest, len(found.manifest.raw), found.digest, debian, (), (), "3.11.2")
     address = Reference.parse(f"{REPOSITORY}:1.0.0@{found.digest}")
-    return BaseImageBuild(BaseImageVersion(REPOSITORY, "1.0.0", address, "3.11"), found, (), "x", False, part)
+    return BaseImageBuild(
+        BaseImageVersion(repository=REPOSITORY, version="1.0.0", address=address, python="3.11"),
+        found,
+        (),
+        "x",
+        False,
+        part,
+    )
 
 
 def test_all_platforms_stand_on_the_same_kind_of_root(tmp_path: Path) -> None:
@@ -71,7 +78,9 @@ def test_a_changelog_is_in_the_order_of_versions() -> None:
     text = ""
     for version in ("1.0.0", "2.0.0", "1.0.1", "2.0.0-rc.1", "2.0.0"):
         address = Reference.parse(f"{REPOSITORY}:{version}@sha256:{'a' * 64}")
-        entry = BaseImageVersion(REPOSITORY, version, address, "3.11", changelog=f"What {version} is")
+        entry = BaseImageVersion(
+            repository=REPOSITORY, version=version, address=address, python="3.11", changelog=f"What {version} is"
+        )
         text = base_images_page.with_section(text, entry, None, None)
     found = [line.split()[1] for line in text.splitlines() if line.startswith("## ")]
     assert found == ["2.0.0", "2.0.0-rc.1", "1.0.1", "1.0.0"]

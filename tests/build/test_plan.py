@@ -9,14 +9,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from airbyte_ci.build import plan as plans
-from airbyte_ci.build.plan import BASE_DIGEST, BASE_NAME, PLAN_DIGEST, BuildPlan, Shape, Source
+from airbyte_ci.build.plan import PLAN_DIGEST, BuildPlan, Shape, Source
 from airbyte_ci.container.api import AddLayer, Operation, SetLabel, SetVariable
 from airbyte_ci.container.api.operations import Content
 from airbyte_ci.container.hooks import HookRecord
 from airbyte_ci.errors import PlanError
 from airbyte_ci.oci import recompress
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Platform, canonical_json
+from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, Platform, canonical_json
 from airbyte_ci.oci.reference import parse_pinned
 from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.lock import FromArchive, LockedFile

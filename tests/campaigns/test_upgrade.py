@@ -238,6 +238,9 @@ def test_a_connector_without_any_gets_one_where_that_is_asked(fleet: Path) -> No
         return upgrade.plan(connectors[name], configuration, KNOWN, Files(fleet), known, entry, set_missing=set_missing)
 
     assert given("source-tides", set_missing=True).base_image == address("4.1.0")
-    for name, set_missing in (("source-tides", False), ("source-parcels", True), ("source-ledger", True)):
+    for name, set_missing in (("source-tides", False), ("source-parcels", True)):
         with pytest.raises(NotApplicable):
             given(name, set_missing=set_missing)
+    # A Java connector never gets a Python base image, and this catalogue has no other.
+    with pytest.raises(ConnectorError, match=r"no base image in docker\.io/airbyte/java-connector-base"):
+        given("source-ledger", set_missing=True)

@@ -46,7 +46,13 @@ print(json.dumps({"type": "SPEC", "spec": {"connectionSpecification": seen}}))
 def test_a_draft_does_what_the_dockerfile_did(tiny: Tiny, base: Base, store: Store, user: str) -> None:
     """Each command ran as who ran it and where, also on a base that does not run as root; the last USER stays."""
     address = derived(store, base.address, tag="drafted", user=user)
-    version = BaseImageVersion("localhost/acme/derived-base", "1.0.0", Reference.parse(address), "3.11", user=user)
+    version = BaseImageVersion(
+        repository="localhost/acme/derived-base",
+        version="1.0.0",
+        address=Reference.parse(address),
+        python="3.11",
+        user=user,
+    )
     surroundings = Surroundings("source_tiny", lambda _: None, lambda _: False)
     found = carry_over.decide(dockerfile.read(DOCKERFILE), version, surroundings)
     assert found.lost == ()

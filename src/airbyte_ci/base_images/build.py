@@ -60,15 +60,16 @@ def entry_of(locked: VersionLock, image: Image, store: Store) -> BaseImageVersio
     store.tag(str(declaration.address), index.descriptor)
     part = next(iter(locked.platforms.values()))
     return BaseImageVersion(
-        declaration.repository,
-        declaration.version,
-        declaration.address.with_digest(index.digest),
-        part.python,
-        str(image.config.execution.get("User") or "root"),
-        declaration.changelog,
+        repository=declaration.repository,
+        version=declaration.version,
+        address=declaration.address.with_digest(index.digest),
+        python=part.python,
+        user=str(image.config.execution.get("User") or "root"),
+        changelog=declaration.changelog,
         platforms=tuple((str(platform), item.manifest) for platform, item in sorted(locked.platforms.items())),
         supported_until=declaration.supported_until,
         requires_platform=declaration.requires_platform,
+        built_on=str(declaration.image_root) if declaration.image_root and part.debian is None else "",
     )
 
 

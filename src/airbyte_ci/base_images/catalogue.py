@@ -1,12 +1,12 @@
 """The catalogue of base images: versions as data, found by address or by name.
 
-It ships with the published versions; a repository's own file comes on top and its entries count first.
+The published versions ship with it. A repository's own file adds to them, and its entries win.
 """
 
 import datetime
 import functools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +71,20 @@ class Catalogue:
         if version is None:
             return None
         newer = (item for item in self.of(version.repository) if item.semver > version.semver)
-        good = (item for item in newer if not item.is_prerelease and not item.yanked and item.verified)
+        good = (item for item in newer if not item.is_prerelease and not item.withdrawal and item.verified)
         return sum(1 for item in good if not item.needs_later(platform))
+
+    def foundations(self, version: BaseImageVersion) -> tuple[BaseImageVersion, ...]:
+        """The known base images below this version, nearest first; each one is what the one before is built on."""
+        chain = [version]
+        while (last := chain[-1]).built_on and (below := self.find(last.built_on)) and below not in chain:
+            chain.append(below)
+        return tuple(chain[1:])
+
+    def series_of(self, repository: str) -> str:
+        """The series of a repository: what its versions say, else the name of the repository."""
+        known = self.of(repository)
+        return known[0].series if known else repository.rpartition("/")[2]
 
     def named(self, text: str, preferred: Sequence[str] = ()) -> BaseImageVersion:
         """The version that a person means by `1.2.0`, `python-connector-base:1.2.0`, an address or a digest.
@@ -124,7 +136,19 @@ def _repository(reference: Reference) -> str:
 
 def _sorted(versions: Iterable[BaseImageVersion]) -> Catalogue:
     ordered = sorted(versions, key=lambda item: item.semver, reverse=True)
-    return Catalogue(tuple(sorted(ordered, key=lambda item: item.repository)))
+    return _with_withdrawals(Catalogue(tuple(sorted(ordered, key=lambda item: item.repository))))
+
+
+def _with_withdrawals(catalogue: Catalogue) -> Catalogue:
+    """Each version knows of a withdrawal of any base image below it."""
+
+    def reason(item: BaseImageVersion) -> str:
+        below = next((base for base in catalogue.foundations(item) if base.yanked), None)
+        return f"built on {below.address.name} {below.version}, which was yanked: {below.yanked}" if below else ""
+
+    if not any(item.withdrawal for item in catalogue.versions):
+        return catalogue
+    return Catalogue(tuple(replace(item, withdrawn_below=reason(item)) for item in catalogue.versions))
 
 
 def shipped() -> Catalogue:
@@ -175,7 +199,7 @@ def dump(catalogue: Catalogue) -> str:
 def pasted(versions: Sequence[BaseImageVersion], today: datetime.date) -> str:
     """For each version the lines that metadata.yaml needs, and why not to use it where there is a reason."""
     return "".join(
-        f"# {item.repository} {item.version}, Python {item.python}\n"
+        f"# {item.repository} {item.version}{f', Python {item.python}' if item.python else ''}\n"
         f"{''.join(f'# {line}{chr(10)}' for line in objections(item, today))}"
         f"connectorBuildOptions:\n  baseImage: {item.address}\n"
         for item in versions
@@ -186,7 +210,8 @@ def objections(item: BaseImageVersion, today: datetime.date) -> list[str]:
     """Why nobody should move to this version, each in a few words; empty for a good one."""
     instead = f" → use {item.replaced_by}" if item.replaced_by else ""
     return [
-        *([f"yanked: {item.yanked}{instead}"] if item.yanked else []),
+        *([f"yanked: {item.withdrawal}{instead}"] if item.withdrawal else []),
+        *(f"caution{f' with {one.when}.py' if one.when else ''}: {one.text}" for one in item.cautions),
         *(["pre-release"] if item.is_prerelease else []),
         *([f"support ended {item.supported_until}"] if item.is_expired(today) else []),
         *([] if item.verified else ["only sighted: nobody verified its digest"]),

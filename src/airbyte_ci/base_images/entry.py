@@ -2,8 +2,8 @@
 
 import datetime
 import functools
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import semver
@@ -13,16 +13,35 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.reference import Reference, parse_pinned
 
 _DAYS = ("released", "supported-until", "published")
-_TEXTS = ("user", "changelog", "yanked", "replaced-by", "requires-platform")
-_KEYS = frozenset((*_DAYS, *_TEXTS, "version", "address", "python", "verified", "platforms"))
+_TEXTS = ("user", "changelog", "yanked", "replaced-by", "requires-platform", "series", "built-on")
+_KEYS = frozenset((*_DAYS, *_TEXTS, "version", "address", "python", "verified", "platforms", "cautions"))
+
+PYTHON_SERIES = "python-connector-base"
+MANIFEST_SERIES = "source-declarative-manifest"
+JAVA_SERIES = "java-connector-base"
+SERIES = (PYTHON_SERIES, MANIFEST_SERIES, JAVA_SERIES)
+
+# What a caution can depend on; an empty condition applies to every connector.
+CONDITIONS = ("", "components")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Why some connectors should not use a version: those with a `components.py`, or all where `when` is empty."""
+
+    text: str
+    when: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BaseImageVersion:
-    """One version of a base image. `python` is X.Y or X.Y.Z; `verified` is false for addresses merely sighted.
+    """One version of a base image. `python` is X.Y or X.Y.Z, and empty for an image without Python.
 
-    `platforms` are each platform's manifest, `yanked` is why it was withdrawn (empty: it was not), `replaced_by` the
-    version to move to, `requires_platform` the oldest platform version that runs connectors built on it.
+    `verified` is false for a digest that only a single source names. `platforms` holds each platform's manifest.
+    `yanked` is the reason for a withdrawal (empty: not withdrawn) and `replaced_by` the version to move to.
+    `requires_platform` is the oldest platform version that runs connectors built on this version. `named_series` is
+    the series where the repository's name does not give it. `built_on` is the base image below this one, as
+    `name:version`, and `withdrawn_below` is derived from it by the catalogue: the reason why that one was withdrawn.
     """
 
     repository: str
@@ -39,6 +58,25 @@ class BaseImageVersion:
     published: datetime.date | None = None
     replaced_by: str = ""
     requires_platform: str = ""
+    named_series: str = ""
+    built_on: str = ""
+    cautions: tuple[Caution, ...] = ()
+    withdrawn_below: str = field(default="", compare=False)
+
+    @property
+    def series(self) -> str:
+        """The family of interchangeable base images that this version belongs to."""
+        name = _name(self.repository)
+        return self.named_series or (name if name in SERIES or not self.python else PYTHON_SERIES)
+
+    @property
+    def withdrawal(self) -> str:
+        """Why the version must not be used any more: its own withdrawal, or that of a base image below it."""
+        return self.yanked or self.withdrawn_below
+
+    def warnings(self, traits: Collection[str]) -> tuple[str, ...]:
+        """The cautions that apply to a connector with these traits (see `CONDITIONS`)."""
+        return tuple(item.text for item in self.cautions if not item.when or item.when in traits)
 
     @functools.cached_property
     def semver(self) -> semver.Version:
@@ -63,7 +101,9 @@ class BaseImageVersion:
 
     def to_json(self) -> dict[str, Any]:
         """As in a file, without what is as by default."""
-        document: dict[str, Any] = {"version": self.version, "address": str(self.address), "python": self.python}
+        document: dict[str, Any] = {"version": self.version, "address": str(self.address)}
+        if self.python:
+            document["python"] = self.python
         if self.user != "root":
             document["user"] = self.user
         if self.changelog:
@@ -75,9 +115,15 @@ class BaseImageVersion:
         for key in _DAYS:
             if day := getattr(self, key.replace("-", "_")):
                 document[key] = day.isoformat()
-        for key in ("requires-platform", "yanked", "replaced-by"):
+        for key in ("requires-platform", "built-on", "yanked", "replaced-by"):
             if text := getattr(self, key.replace("-", "_")):
                 document[key] = text
+        if self.named_series:
+            document["series"] = self.named_series
+        if self.cautions:
+            document["cautions"] = [
+                {**({"when": one.when} if one.when else {}), "text": one.text} for one in self.cautions
+            ]
         return document
 
 
@@ -88,24 +134,42 @@ def from_json(repository: str, item: Mapping[str, Any], what: str) -> BaseImageV
             raise ValueError(f"unknown key {unknown[0]!r}")
         version = str(item["version"])
         semver.Version.parse(version)
+        if "python" not in item and "series" not in item and _name(str(repository)) != JAVA_SERIES:
+            raise KeyError("python")
         return BaseImageVersion(
-            str(repository),
-            version,
-            parse_pinned(str(item["address"])),
-            str(item["python"]),
-            str(item.get("user", "root")),
-            str(item.get("changelog", "")),
-            bool(item.get("verified", True)),
-            str(item.get("yanked", "")),
-            tuple((str(name), Digest.parse(digest)) for name, digest in (item.get("platforms") or {}).items()),
-            _day(item.get("released")),
-            _day(item.get("supported-until")),
-            _day(item.get("published")),
-            str(item.get("replaced-by", "")),
-            platform_version(item.get("requires-platform")),
+            repository=str(repository),
+            version=version,
+            address=parse_pinned(str(item["address"])),
+            python=str(item.get("python", "")),
+            user=str(item.get("user", "root")),
+            changelog=str(item.get("changelog", "")),
+            verified=bool(item.get("verified", True)),
+            yanked=str(item.get("yanked", "")),
+            platforms=tuple(
+                (str(name), Digest.parse(digest)) for name, digest in (item.get("platforms") or {}).items()
+            ),
+            released=_day(item.get("released")),
+            supported_until=_day(item.get("supported-until")),
+            published=_day(item.get("published")),
+            replaced_by=str(item.get("replaced-by", "")),
+            requires_platform=platform_version(item.get("requires-platform")),
+            named_series=str(item.get("series", "")),
+            built_on=str(item.get("built-on", "")),
+            cautions=tuple(map(_caution, item.get("cautions") or ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError, ImageError) as error:
         raise ConfigurationError(f"reading {what}: an entry of {repository} is not right: {error!r}") from error
+
+
+def _name(repository: str) -> str:
+    return repository.rpartition("/")[2]
+
+
+def _caution(item: Mapping[str, Any]) -> Caution:
+    when = str(item.get("when", ""))
+    if when not in CONDITIONS:
+        raise ValueError(f"unknown condition {when!r} (known: {', '.join(filter(None, CONDITIONS))})")
+    return Caution(str(item["text"]), when)
 
 
 def platform_version(value: object) -> str:

@@ -1,7 +1,7 @@
-"""Which base image is the latest that a connector admits, and what was passed over and why (design, decision 10)."""
+"""Selects the latest base image that a connector admits, and reports which versions were passed over and why."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
@@ -23,17 +23,19 @@ def latest(
     *,
     today: datetime.date | None = None,
     platform: str = "",
+    traits: Collection[str] = (),
 ) -> Choice:
-    """The newest verified release that is not yanked and whose Python one of `admitted` contains.
+    """The newest verified release that is not withdrawn and whose Python one of `admitted` contains.
 
     `versions` are newest first. No alternatives in `admitted` means that every Python is admitted. With a day,
-    versions whose support has ended by then are passed over; with a platform's version, those that need a later one.
+    versions whose support has ended by then are passed over; with a platform's version, those that need a later one;
+    with a connector's `traits`, those that caution against it.
     """
     passed: list[tuple[BaseImageVersion, str]] = []
     for item in versions:
         if item.is_prerelease:
             continue
-        reason = _objection(item, admitted, today, platform)
+        reason = _objection(item, admitted, today, platform, traits)
         if reason is None:
             return Choice(item, tuple(passed))
         passed.append((item, reason))
@@ -41,10 +43,14 @@ def latest(
 
 
 def _objection(
-    item: BaseImageVersion, admitted: Sequence[SpecifierSet], today: datetime.date | None, platform: str
+    item: BaseImageVersion,
+    admitted: Sequence[SpecifierSet],
+    today: datetime.date | None,
+    platform: str,
+    traits: Collection[str],
 ) -> str | None:
-    if item.yanked:
-        return f"yanked: {item.yanked}"
+    if item.withdrawal:
+        return f"yanked: {item.withdrawal}"
     if not admits(admitted, item.python):
         return f"has Python {item.python}"
     if not item.verified:
@@ -53,11 +59,13 @@ def _objection(
         return f"is not supported since {item.supported_until}"
     if item.needs_later(platform):
         return f"needs the platform {item.requires_platform} or later"
-    return None
+    return next(iter(item.warnings(traits)), None)
 
 
 def admits(admitted: Sequence[SpecifierSet], python: str) -> bool:
-    """Whether a Python X.Y[.Z] is admitted; X.Y stands for its later patch releases."""
+    """Whether a Python X.Y[.Z] is admitted; X.Y stands for its later patch releases. No Python is always admitted."""
+    if not python:
+        return True
     candidates = [python] if python.count(".") > 1 else [f"{python}.{patch}" for patch in (99, 0)]
     return not admitted or any(
         spec.contains(candidate, prereleases=True) for spec in admitted for candidate in candidates

@@ -35,7 +35,7 @@ def standing_of(store: Store, path: Path, address: str, today: datetime.date) ->
         version = versions.find(address)
         known = {
             "text": standing.warning(versions, address, today),
-            "yanked": bool(version and version.yanked),
+            "yanked": bool(version and version.withdrawal),
         }
         store.remember(key, known)
     return Noted(str(known["text"]), bool(known["yanked"]))

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 
 import semver
 
+from airbyte_ci.base_images import ranges
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.declare import PYTHON_LABEL
+from airbyte_ci.base_images.entry import JAVA_SERIES
 from airbyte_ci.base_images.registries import Registries
 from airbyte_ci.errors import BlobNotFound
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import ImageConfig, Index, Manifest
+from airbyte_ci.oci.image import BASE_NAME, ImageConfig, Index, Manifest
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store
 
@@ -134,13 +136,16 @@ def _read(
     config = ImageConfig.parse(store.read(found.config.digest), f"configuration of {address}")
     if not platforms:
         platforms = ((str(config.platform), digest),)
+    known = ranges.of(repository, tag)
     return BaseImageVersion(
-        repository,
-        tag,
-        address,
-        _python(config),
-        str(config.execution.get("User") or "root"),
+        repository=repository,
+        version=tag,
+        address=address,
+        python=_python(repository, config),
+        user=str(config.execution.get("User") or "root"),
         platforms=platforms,
+        built_on=found.annotations.get(BASE_NAME, "") or known.built_on,
+        cautions=known.cautions,
     )
 
 
@@ -151,7 +156,9 @@ def _image(registries: Registries, address: Reference, digest: Digest) -> Manife
     return manifest
 
 
-def _python(config: ImageConfig) -> str:
-    """As Docker's Python images and ours say it; `unknown` is admitted by no connector."""
+def _python(repository: str, config: ImageConfig) -> str:
+    """As Docker's Python images and airbyte-ci's own state it; `0` (unknown) is admitted by no connector."""
+    if repository.endswith(f"/{JAVA_SERIES}"):
+        return ""
     label = (config.execution.get("Labels") or {}).get(PYTHON_LABEL)
     return config.environment.get("PYTHON_VERSION") or str(label or "0")

@@ -1,7 +1,7 @@
-"""Whether a version of a base image may still be used: yanked or expired ones, told in one clear line.
+"""Whether a version of a base image may still be used: yanked and expired versions are reported in one line.
 
-Migrations, upgrades and publishing refuse what was yanked (`refuse`), pushing a connector's image included; building
-warns (`warning`): old commits stay buildable (design, decision 10).
+Migrations, upgrades and pushes refuse a yanked version (`refuse`). Builds only warn (`warning`), so that old commits
+can still be built. A version that is built on a yanked one counts as yanked.
 """
 
 import datetime
@@ -17,6 +17,8 @@ def warning(catalogue: Catalogue, address: str, today: datetime.date) -> str:
         return ""
     if version.yanked:
         return f"{_name(version)} was yanked: {version.yanked}{_replacement(catalogue, version)}"
+    if version.withdrawn_below:
+        return f"{_name(version)} is {version.withdrawn_below}{_replacement(catalogue, version)}"
     if version.is_expired(today):
         return f"{_name(version)} is not supported since {version.supported_until}: move to a newer one"
     return ""
@@ -25,9 +27,10 @@ def warning(catalogue: Catalogue, address: str, today: datetime.date) -> str:
 def refuse(catalogue: Catalogue, address: str, doing: str) -> None:
     """Raises ImageError when the address is of a yanked version; `doing` says what is refused."""
     version = catalogue.find(address)
-    if version and version.yanked:
+    if version and version.withdrawal:
+        reason = f"was yanked: {version.yanked}" if version.yanked else f"is {version.withdrawn_below}"
         raise ImageError(
-            f"{doing}: {_name(version)} was yanked: {version.yanked}",
+            f"{doing}: {_name(version)} {reason}",
             advice=f"move to {replacement(catalogue, version) or 'another version'}",
         )
 
@@ -39,7 +42,7 @@ def replacement(catalogue: Catalogue, version: BaseImageVersion) -> str:
     good = (
         item
         for item in catalogue.of(version.repository)
-        if not item.yanked and item.verified and not item.is_prerelease and item.version != version.version
+        if not item.withdrawal and item.verified and not item.is_prerelease and item.version != version.version
     )
     return next((item.version for item in good if item.semver.major == version.semver.major), "")
 

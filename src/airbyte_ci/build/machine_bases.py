@@ -1,9 +1,9 @@
 """The base images that a store has, as the images that were built on them name them."""
 
-from airbyte_ci.build.plan import BASE_DIGEST, PLAN_DIGEST
+from airbyte_ci.build.plan import PLAN_DIGEST
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Image, Index, Platform
+from airbyte_ci.oci.image import BASE_DIGEST, Image, Index, Platform
 from airbyte_ci.oci.store import Store
 
 

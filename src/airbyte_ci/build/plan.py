@@ -24,15 +24,13 @@ from airbyte_ci.container.hooks import HookRecord
 from airbyte_ci.errors import ImageError, PlanError
 from airbyte_ci.oci import compress, recompress, tar
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import LAYER_GZIP, Descriptor, Platform, canonical_json
+from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, LAYER_GZIP, Descriptor, Platform, canonical_json
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import Reference, parse_pinned
 from airbyte_ci.python import bytecode, installed, layers, sdist
 from airbyte_ci.python.environment import Choice
 
 SCHEMA = 4
-BASE_NAME = "org.opencontainers.image.base.name"
-BASE_DIGEST = "org.opencontainers.image.base.digest"
 PLAN_DIGEST = "io.airbyte.ci.plan.digest"
 Compression = Literal["gzip", "zstd"]
 

@@ -1,7 +1,7 @@
 """Which base image a connector moves to: the newest that its Python admits, or the one that was asked for."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
@@ -9,6 +9,7 @@ from packaging.specifiers import SpecifierSet
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.latest import Choice, admits, latest
 from airbyte_ci.campaigns.pythons import AdmittedPythons
+from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError, UsageError
 
 _ADVICE = "widen the Python in pyproject.toml and lock again, or add a base image to the catalogue"
@@ -16,22 +17,29 @@ _ADVICE = "widen the Python in pyproject.toml and lock again, or add a base imag
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What there is to choose from: the repositories that count, first one first, and what is supported `today`.
+    """The base images to choose from: the repositories in their order, and what is supported `today`.
 
-    `platform` is the oldest platform that users run; empty when it is not known.
+    `platform` is the oldest platform that users run (empty: unknown). `traits` are those of the connector that a
+    caution of a base image may name.
     """
 
     repositories: tuple[str, ...]
     catalogue: Catalogue
     today: datetime.date
     platform: str = ""
+    traits: frozenset[str] = frozenset()
 
     def of(self, repository: str) -> tuple[BaseImageVersion, ...]:
         """The repository's versions, newest first."""
         return self.catalogue.of(repository)
 
     def latest(self, versions: Sequence[BaseImageVersion], specifiers: Sequence[SpecifierSet]) -> Choice:
-        return latest(versions, specifiers, today=self.today, platform=self.platform)
+        return latest(versions, specifiers, today=self.today, platform=self.platform, traits=self.traits)
+
+
+def traits_of(connector: Connector) -> frozenset[str]:
+    """The traits of a connector that cautions of base images may name."""
+    return frozenset({"components"} if "components.py" in connector.names else ())
 
 
 def newest(offered: Offered, admitted: AdmittedPythons) -> Choice:
@@ -48,6 +56,11 @@ def newest(offered: Offered, admitted: AdmittedPythons) -> Choice:
     nearest = _nearest(offered, admitted) if admitted.is_observed else None
     if nearest:
         return Choice(nearest, ())
+    if not passed:
+        raise ConnectorError(
+            f"the catalogue has no base image in {' or '.join(offered.repositories)}",
+            advice="add one to the catalogue, or read it from the registry with airbyte-ci base-images refresh",
+        )
     raise ConnectorError(f"no base image for Python {admitted.text} ({_reasons(passed)})", advice=_ADVICE)
 
 
@@ -102,9 +115,10 @@ def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Choic
     )
 
 
-def remarks(version: BaseImageVersion) -> tuple[str, ...]:
-    """What to say of a version that only who asks for it by name gets."""
-    return () if version.verified else (f"{version.version}: its digest was only sighted, never verified",)
+def remarks(version: BaseImageVersion, traits: Collection[str] = ()) -> tuple[str, ...]:
+    """Warnings about a version that only a user who asks for it by name gets."""
+    unverified = () if version.verified else (f"{version.version}: its digest was only sighted, never verified",)
+    return (*unverified, *(f"{version.version}: {text}" for text in version.warnings(traits)))
 
 
 def within_major(current: BaseImageVersion, offered: Offered, admitted: AdmittedPythons) -> Choice:
@@ -135,8 +149,8 @@ def other_majors(current: BaseImageVersion, offered: Offered, admitted: Admitted
 
 
 def _refuse(version: BaseImageVersion, offered: Offered, admitted: AdmittedPythons) -> None:
-    if version.yanked:
-        raise ConnectorError(f"base image {version.version} is yanked: {version.yanked}", advice="choose another")
+    if version.withdrawal:
+        raise ConnectorError(f"base image {version.version} is yanked: {version.withdrawal}", advice="choose another")
     if version.needs_later(offered.platform):
         raise ConnectorError(
             f"base image {version.version} needs the platform {version.requires_platform} or later, and users run "

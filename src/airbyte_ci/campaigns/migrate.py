@@ -7,6 +7,7 @@ image needs beside its base in a customisation that its owners approve.
 from collections.abc import Iterator
 from typing import Literal
 
+from airbyte_ci.base_images import series
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.latest import Choice, admits
 from airbyte_ci.campaigns import (
@@ -74,7 +75,10 @@ def _planned(
     to: str | None,
 ) -> Change:
     admitted = pythons.admitted(connector)
-    offered = Offered(configuration.base_image_repositories, catalogue, entry.today, configuration.platform_version)
+    repositories = series.repositories_of(
+        series.of_language(connector.language), configuration.base_image_repositories, catalogue
+    )
+    offered = Offered(repositories, catalogue, entry.today, configuration.platform_version)
     choice = base_choice.asked_for(to, offered, admitted) if to else base_choice.newest(offered, admitted)
     base = choice.version
     assert base is not None

@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Iterator
 from datetime import date
 
+from airbyte_ci.base_images import series
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.latest import Choice
 from airbyte_ci.campaigns import base_choice, pythons, readme, release, waiting
-from airbyte_ci.campaigns.base_choice import Offered
+from airbyte_ci.campaigns.base_choice import Offered, traits_of
 from airbyte_ci.campaigns.baseline import Baseline
 from airbyte_ci.campaigns.change import Change, NotApplicable
 from airbyte_ci.campaigns.pythons import AdmittedPythons
@@ -35,7 +36,7 @@ def plan(
 ) -> Change:
     """Inside the major version unless `to` says otherwise; an entry without a text gets one that names the new base.
 
-    With `set_missing`, a Python connector with neither a base image nor a Dockerfile gets the newest one.
+    With `set_missing`, a connector with neither a base image nor a Dockerfile gets the newest one of its language.
 
     Raises NotApplicable when there is nothing to do, EditRefused or ConnectorError when it cannot be exact.
     """
@@ -58,14 +59,14 @@ def _planned(
     set_missing: bool,
 ) -> Change:
     written = connector.base_image
-    if written is None and not (set_missing and connector.is_python and not connector.has_dockerfile):
+    if written is None and not (set_missing and connector.language and not connector.has_dockerfile):
         raise NotApplicable(
             f"{connector.name} has no base image yet",
             advice=f"airbyte-ci connectors --name={connector.name} migrate_to_base_image",
         )
     current = catalogue.find(written) if written else None
     admitted = pythons.declared(connector)
-    offered = _offered(current, configuration, catalogue, entry.today)
+    offered = _offered(connector, current, configuration, catalogue, entry.today)
     choice = _choice(connector, current, offered, admitted, to)
     base = choice.version
     assert base is not None
@@ -107,19 +108,25 @@ def chosen(
 ) -> BaseImageVersion:
     """Where an upgrade moves a connector, which may be where it is. Raises ConnectorError."""
     current = catalogue.find(connector.base_image) if connector.base_image else None
-    offered = _offered(current, configuration, catalogue, today)
+    offered = _offered(connector, current, configuration, catalogue, today)
     version = _choice(connector, current, offered, pythons.declared(connector), to).version
     assert version is not None
     return version
 
 
 def _offered(
-    current: BaseImageVersion | None, configuration: Configuration, catalogue: Catalogue, today: date
+    connector: Connector,
+    current: BaseImageVersion | None,
+    configuration: Configuration,
+    catalogue: Catalogue,
+    today: date,
 ) -> Offered:
-    """A connector stays in its repository wherever that has what is wanted."""
+    """A connector stays in its series, and in its own repository wherever that has what is wanted."""
     own = (current.repository,) if current else ()
-    repositories = dict.fromkeys((*own, *configuration.base_image_repositories))
-    return Offered(tuple(repositories), catalogue, today, configuration.platform_version)
+    wanted = current.series if current else series.of_language(connector.language)
+    others = series.repositories_of(wanted, configuration.base_image_repositories, catalogue)
+    repositories = tuple(dict.fromkeys((*own, *others)))
+    return Offered(repositories, catalogue, today, configuration.platform_version, traits_of(connector))
 
 
 def _choice(
@@ -143,7 +150,7 @@ def _choice(
         # Whoever yanked it has said where its connectors go.
         return base_choice.asked_for(f"{current.repository}:{current.replaced_by}", offered, admitted)
     choice = base_choice.within_major(current, offered, admitted)
-    if choice.version and choice.version.semver < current.semver and not current.yanked:
+    if choice.version and choice.version.semver < current.semver and not current.withdrawal:
         raise NotApplicable(f"{connector.name} uses {current.version}, which is newer than {choice.version.version}")
     return choice
 
@@ -178,14 +185,14 @@ def _notes(
     choice: Choice,
 ) -> tuple[str, ...]:
     notes = [f"{item.version} {reason}" for item, reason in choice.passed_over]
-    notes += base_choice.remarks(base)
+    notes += base_choice.remarks(base, offered.traits)
     if base.is_expired(offered.today):
         notes.append(f"{base.version} is not supported since {base.supported_until}")
     if current and current.repository != base.repository:
         notes.append(f"from {current.repository} to {base.repository}")
-    if current and current.yanked:
-        notes.append(f"{current.version} is yanked: {current.yanked}")
-    if current and _minor(current.python) != _minor(base.python):
+    if current and current.withdrawal:
+        notes.append(f"{current.version} is yanked: {current.withdrawal}")
+    if current and base.python and _minor(current.python) != _minor(base.python):
         notes.append(f"Python {_minor(current.python)} → {_minor(base.python)}")
     if current and current.user != base.user:
         notes.append(f"user {current.user} → {base.user}")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
+from airbyte_ci.base_images import series
 from airbyte_ci.base_images.catalogue import Catalogue
 from airbyte_ci.checks import (
     base_image_address,
@@ -88,7 +89,10 @@ def bound(
     `exists` asks a registry (None: offline), `store` may be None where nothing was ever kept.
     """
     texts = Texts()
-    root, allowed = configuration.root, configuration.base_image_repositories
+    root = configuration.root
+    allowed = series.repositories(configuration.base_image_repositories, catalogue)
+    if allowed_before is not None:
+        allowed_before = series.repositories(allowed_before, catalogue)
 
     has_changelog = not configuration.changelog.is_never
     has_pages = has_changelog or bool(configuration.docs)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from airbyte_ci.checks import base_image_address
-from airbyte_ci.checks.rule import OK, Rule, Verdict, failed, inapplicable
+from airbyte_ci.checks.rule import OK, Rule, Verdict, failed
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.reference import Reference
@@ -19,15 +19,14 @@ RULE = Rule(
 
 def check(connector: Connector, allowed: Sequence[str], before: Sequence[str] | None = None) -> Verdict:
     """By the configuration, and by that of the merge base (`before`), where it said something."""
-    if not connector.is_python:
-        return inapplicable("not a Python connector")
     reference = base_image_address.reference_of(connector)
     if isinstance(reference, Verdict):
         return reference
     repository = f"{reference.registry}/{reference.repository}"
     if repository not in map(_normalised, allowed):
+        alike = [item for item in allowed if item.rpartition("/")[2] == repository.rpartition("/")[2]]
         return failed(
-            f"{repository} is not an allowed base image (allowed: {', '.join(allowed) or 'none'})",
+            f"{repository} is not an allowed base image (allowed: {', '.join(alike or allowed) or 'none'})",
             "put the address of an allowed one there (`airbyte-ci base-images list`), or allow it in the "
             "configuration's base-image-repositories",
             base_image_address.place(connector),

@@ -13,7 +13,7 @@ RULE = Rule(
     id="base-image-not-yanked",
     point=2,
     label="latest base",
-    title="The base image is not yanked in the catalogue.",
+    title="The base image is not yanked in the catalogue, and neither is any base image below it.",
     why="A yanked version is one that its own makers tell everybody to leave.",
 )
 
@@ -28,11 +28,10 @@ def check(connector: Connector, catalogue: Catalogue, way_out: WayOut, mending: 
     version = catalogue.find(str(reference))
     if version is None:
         return unknown(connector)
-    if not version.yanked:
+    if not version.withdrawal:
         return OK
-    return to_be_left(
-        f"{version.address.name} {version.version} was yanked: {version.yanked}", connector, way_out, mending
-    )
+    reason = f"was yanked: {version.yanked}" if version.yanked else f"is {version.withdrawal}"
+    return to_be_left(f"{version.address.name} {version.version} {reason}", connector, way_out, mending)
 
 
 def to_be_left(reason: str, connector: Connector, way_out: WayOut, mending: Mending) -> Verdict:

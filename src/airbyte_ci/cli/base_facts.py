@@ -12,7 +12,7 @@ from typing import Any
 from airbyte_ci import __version__, config
 from airbyte_ci.config import Configuration
 
-_FORMAT = 2
+_FORMAT = 3
 _SHIPPED = Path(__file__).parents[1] / "base_images" / "catalogue.yaml"
 
 
@@ -63,7 +63,7 @@ class BaseFacts:
         return {
             "version": version.version,
             "behind": self._catalogue.behind(address, self._configuration.platform_version),
-            "yanked": bool(version.yanked),
+            "yanked": bool(version.withdrawal),
             "repository": version.repository,
             "python": version.python,
         }

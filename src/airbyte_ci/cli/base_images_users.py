@@ -45,17 +45,24 @@ def users_of_base_image(settings: Settings, version: str, as_json: bool) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """The connectors on a version, the command that moves them, and those that no upgrade moves, with the reason."""
+    """The connectors on a version, the command that moves them, and those that no upgrade moves, with the reason.
+
+    `through` names the versions built on it by which connectors are on it indirectly.
+    """
 
     names: tuple[str, ...]
     command: str
     stuck: tuple[tuple[str, str], ...]
+    through: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        optional = {"next": self.command, "stuck": dict(self.stuck)}
+        through = {name: list(users) for name, users in self.through}
+        optional = {"next": self.command, "stuck": dict(self.stuck), "through": through}
         return {"connectors": list(self.names), **{key: value for key, value in optional.items() if value}}
 
     def lines(self) -> Iterable[str]:
+        for name, users in self.through:
+            yield f"  · {len(users)} through {name}: {', '.join(users)}"
         for name, reason in self.stuck:
             yield f"  ! {name}: {reason}"
         if self.command:
@@ -63,14 +70,17 @@ class Leaving:
 
 
 def of(settings: Settings, known: Catalogue, entry: BaseImageVersion) -> Leaving:
-    """Each connector goes where its own Python admits, so they may part."""
+    """Connectors on the version, or on one that is built on it. Each moves where its own Python admits."""
     fleet = fleets.load(settings, Asked(everything=True), may_be_empty=True)
     today = datetime.now(UTC).date()
-    names, stuck, ways = [], [], dict[str, list[str]]()
+    names, stuck, ways, through = [], [], dict[str, list[str]](), dict[str, list[str]]()
     for connector in fleet.connectors:
-        if not connector.base_image or known.find(connector.base_image) != entry:
+        used = known.find(connector.base_image) if connector.base_image else None
+        if used is None or entry not in (used, *known.foundations(used)):
             continue
         names.append(connector.name)
+        if used != entry:
+            through.setdefault(f"{used.address.name} {used.version}", []).append(connector.name)
         try:
             to = way_out.of(connector, fleet.configuration, known, today)
         except ConnectorError as error:
@@ -78,4 +88,5 @@ def of(settings: Settings, known: Catalogue, entry: BaseImageVersion) -> Leaving
         else:
             ways.setdefault(to, []).append(connector.name)
     has_changelog = fleet.configuration.changelog.of("upgrade_base_image")
-    return Leaving(tuple(names), report.moving(ways, has_changelog=has_changelog), tuple(stuck))
+    above = tuple((name, tuple(users)) for name, users in through.items())
+    return Leaving(tuple(names), report.moving(ways, has_changelog=has_changelog), tuple(stuck), above)

@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from airbyte_ci.build import base, run, source
-from airbyte_ci.build.plan import BASE_NAME
 from airbyte_ci.build.run import RunSettings
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli import workbench
@@ -15,7 +14,7 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container.sandbox import Mount, Network
 from airbyte_ci.errors import BlobNotFound, UsageError
-from airbyte_ci.oci.image import Image, Index
+from airbyte_ci.oci.image import BASE_NAME, Image, Index
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store
 

@@ -26,7 +26,7 @@ def table(versions: Sequence[BaseImageVersion], users: Users, today: date, elsew
         rows.append(
             (
                 item.version,
-                item.python if item.python != "0" else "?",
+                "?" if item.python == "0" else item.python or "–",
                 item.user,
                 state(item, today),
                 str(used or "–"),
@@ -42,7 +42,7 @@ def table(versions: Sequence[BaseImageVersion], users: Users, today: date, elsew
 
 def _notes(item: BaseImageVersion, users: Users, today: date) -> list[str]:
     """What people must know of a version that the table has no column for: the reason of a yank, an end of support."""
-    said = [line for line in catalogue.objections(item, today) if line.startswith(("yanked", "support"))]
+    said = [line for line in catalogue.objections(item, today) if line.startswith(("yanked", "support", "caution"))]
     is_near = item.supported_until is not None and item.supported_until < today + _SOON
     if is_near and not item.is_expired(today) and users.get((item.repository, item.version)):
         said.append(f"is supported until {item.supported_until}")
@@ -62,7 +62,7 @@ def document(item: BaseImageVersion, users: Users, today: date) -> dict[str, Any
 
 def state(item: BaseImageVersion, today: date) -> str:
     """In one or two words, the most important first."""
-    if item.yanked:
+    if item.withdrawal:
         return "yanked"
     if item.is_expired(today):
         return "expired"
