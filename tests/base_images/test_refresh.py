@@ -14,7 +14,7 @@ from airbyte_ci.base_images.lock import PlatformLock, VersionLock
 from airbyte_ci.base_images.refresh import Refreshed
 from airbyte_ci.errors import BlobNotFound, ImageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Descriptor, Image, ImageConfig, Index, Manifest, Platform
+from airbyte_ci.oci.image import Image, ImageConfig, Index, Manifest, Platform
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.registry.client import RegistryClient
@@ -35,24 +35,6 @@ class Place:
     store: Store
     repository: str
 
-    def pull(self, reference: Reference, platform: Platform) -> Image:
-        return self.client.pull(reference, platform, self.store)
-
-    def fetch(self, reference: Reference, descriptor: Descriptor) -> None:
-        self.client.pull_blob(reference, descriptor, self.store)
-
-    def tags(self, reference: Reference) -> tuple[str, ...]:
-        return self.client.tags(reference)
-
-    def resolve(self, reference: Reference) -> Descriptor:
-        return self.client.resolve(reference)
-
-    def manifest(self, reference: Reference) -> Manifest | Index:
-        return self.client.manifest(reference)
-
-    def push(self, digest: Digest, target: Reference, tags: Sequence[str]) -> Descriptor:
-        return self.client.push(self.store, digest, target, tags=tags, sources=(target.with_tag("x"),))
-
     def image(self, content: str, platform: Platform = AMD64, **execution: object) -> Image:
         layer = layer_of(self.store, [Entry("etc/content", content=content.encode())])
         config = ImageConfig.make(
@@ -69,11 +51,11 @@ class Place:
         described = [replace(item.manifest.descriptor, platform=item.config.platform) for item in images]
         index = Index.make(tuple(described), {})
         self.store.put(index.raw)
-        return self.push(index.digest, Reference.parse(f"{self.repository}:{tag}"), (tag,)).digest
+        return self.client.push(self.store, index.digest, Reference.parse(f"{self.repository}:{tag}")).digest
 
     def refreshed(self, known: Catalogue, *, accept: bool = False) -> Refreshed:
         with ThreadPoolExecutor(2) as pool:
-            return refresh.refresh(self.repository, known, self, self.store, pool, lambda _: None, accept=accept)
+            return refresh.refresh(self.repository, known, self.client, self.store, pool, lambda _: None, accept=accept)
 
 
 @pytest.fixture
@@ -141,7 +123,9 @@ def test_what_was_never_published_is_not_gone(place: Place) -> None:
     assert here_only == {built, released}
     assert refresh.unpublished(known, Catalogue((built,))) == {released}
     with ThreadPoolExecutor(2) as pool:
-        found = refresh.refresh(place.repository, known, place, place.store, pool, lambda _: None, here_only=here_only)
+        found = refresh.refresh(
+            place.repository, known, place.client, place.store, pool, lambda _: None, here_only=here_only
+        )
     assert len(found.complaints) == 2
     assert [word for word in ("1.3.0", "0.9.0") if not any(word in line for line in found.complaints)] == []
 
@@ -167,24 +151,24 @@ def _locked(place: Place, platforms: Sequence[Platform], content: str = "x") -> 
 
 def _publish(place: Place, lock: VersionLock, **others: object) -> publish.Published:
     entry = _entry(place, "1.0.0", lock.index.digest, **{"released": TODAY, **others})
-    return publish.publish(Catalogue((entry,)), entry, lock, place.store, place, TODAY, lambda _: None)
+    return publish.publish(Catalogue((entry,)), entry, lock, place.store, place.client, TODAY, lambda _: None)
 
 
 def test_one_index_for_all_platforms_is_published_once(place: Place, tmp_path: Path) -> None:
     """Parts of other machines come from the registry where they were pushed by digest; a second time is no change."""
     lock = _locked(place, (AMD64, ARM64))
-    publish.stage(lock, ARM64, place.store, place, lambda _: None)
+    publish.stage(lock, ARM64, place.store, place.client, lambda _: None)
     other = Place(place.client, Store(tmp_path / "other"), place.repository)
     _locked(other, (AMD64,))
     published = _publish(other, lock)
     assert (published.already, published.entry.published) == (False, TODAY)
-    index = place.manifest(Reference.parse(f"{place.repository}:1.0.0"))
+    index = place.client.manifest(Reference.parse(f"{place.repository}:1.0.0"))
     assert isinstance(index, Index)
     assert index.digest == lock.index.digest
     assert [item.platform for item in index.manifests] == [AMD64, ARM64]
     for platform, part in lock.platforms.items():
         root = inputs.root_place(lock.declaration.address, platform)
-        assert place.resolve(root).digest == part.root
+        assert place.client.resolve(root).digest == part.root
     assert _publish(other, lock).already
 
 
@@ -198,9 +182,9 @@ def test_a_root_that_is_nowhere_stops_no_version(place: Place, tmp_path: Path) -
     )
     told: list[str] = []
     entry = _entry(place, "1.0.0", lock.index.digest, released=TODAY)
-    publish.publish(Catalogue((entry,)), entry, lock, place.store, place, TODAY, told.append)
+    publish.publish(Catalogue((entry,)), entry, lock, place.store, place.client, TODAY, told.append)
     assert [line for line in told if line.startswith("its root is not published: ")]
-    assert place.resolve(Reference.parse(f"{place.repository}:1.0.0")).digest == lock.index.digest
+    assert place.client.resolve(Reference.parse(f"{place.repository}:1.0.0")).digest == lock.index.digest
 
 
 @pytest.mark.parametrize(
@@ -217,7 +201,7 @@ def test_what_may_not_be_published_is_not(place: Place, others: dict[str, object
     with pytest.raises(ImageError, match=words):
         _publish(place, _locked(place, (AMD64, ARM64)), **others)
     with pytest.raises(BlobNotFound):
-        place.resolve(Reference.parse(f"{place.repository}:1.0.0"))
+        place.client.resolve(Reference.parse(f"{place.repository}:1.0.0"))
 
 
 def test_a_published_version_is_never_overwritten(place: Place) -> None:
@@ -226,4 +210,4 @@ def test_a_published_version_is_never_overwritten(place: Place) -> None:
     _publish(place, first)
     with pytest.raises(ImageError, match="never overwritten"):
         _publish(place, _locked(place, (AMD64, ARM64), "other"))
-    assert place.resolve(Reference.parse(f"{place.repository}:1.0.0")).digest == first.index.digest
+    assert place.client.resolve(Reference.parse(f"{place.repository}:1.0.0")).digest == first.index.digest

@@ -7,21 +7,22 @@ from airbyte_ci.errors import AirbyteCiError, BlobNotFound
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Image, Platform
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
 
 
 @dataclass
-class Deaf:
+class Deaf(RegistryClient):
     """Registries that have nothing, or fail as told; `asked` is every question."""
 
     failure: AirbyteCiError = field(default_factory=lambda: BlobNotFound("no registry has it"))
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
-    def look(self, reference: Reference, platform: Platform) -> Image:
+    def image(self, reference: Reference, platform: Platform, store: Store) -> Image:
         self.asked.append(("look", str(reference), str(platform)))
         raise self.failure
 
-    def fetch(self, reference: Reference, descriptor: Descriptor) -> None:
+    def pull_blob(self, reference: Reference, descriptor: Descriptor, store: Store) -> None:
         self.asked.append(("fetch", str(reference), str(descriptor.digest)))
         raise self.failure
 
@@ -32,7 +33,15 @@ class Deaf:
     def stands_for(self, reference: Reference, digest: Digest) -> bool:
         return False
 
-    def push(self, digest: Digest, target: Reference, sources: Sequence[Reference]) -> Descriptor:
+    def push(
+        self,
+        store: Store,
+        digest: Digest,
+        target: Reference,
+        *,
+        tags: Sequence[str] = (),
+        sources: Sequence[Reference] = (),
+    ) -> Descriptor:
         self.asked.append(("push", str(digest), str(target), *map(str, sources)))
         raise self.failure
 
@@ -42,20 +51,27 @@ class Shelf(Deaf):
     """Registries that all have what another store has; a push is only noted."""
 
     behind: Store | None = None
-    ours: Store | None = None
-    image: Image | None = None
+    whole: Image | None = None
 
-    def look(self, reference: Reference, platform: Platform) -> Image:
+    def image(self, reference: Reference, platform: Platform, store: Store) -> Image:
         self.asked.append(("look", str(reference), str(platform)))
-        assert self.image and self.ours
-        return self.ours.put_image(self.image.manifest, self.image.config)
+        assert self.whole
+        return store.put_image(self.whole.manifest, self.whole.config)
 
-    def fetch(self, reference: Reference, descriptor: Descriptor) -> None:
+    def pull_blob(self, reference: Reference, descriptor: Descriptor, store: Store) -> None:
         self.asked.append(("fetch", str(reference), str(descriptor.digest)))
-        assert self.behind and self.ours
-        self.ours.put(self.behind.read(descriptor.digest))
+        assert self.behind
+        store.put(self.behind.read(descriptor.digest))
 
-    def push(self, digest: Digest, target: Reference, sources: Sequence[Reference]) -> Descriptor:
+    def push(
+        self,
+        store: Store,
+        digest: Digest,
+        target: Reference,
+        *,
+        tags: Sequence[str] = (),
+        sources: Sequence[Reference] = (),
+    ) -> Descriptor:
         self.asked.append(("push", str(digest), str(target), *map(str, sources)))
-        assert self.image
-        return self.image.manifest.descriptor
+        assert self.whole
+        return self.whole.manifest.descriptor

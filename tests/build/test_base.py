@@ -81,7 +81,7 @@ def test_a_base_that_is_there_in_part_is_looked_up(tmp_path: Path, lost: str) ->
     image = random_image(behind)
     random_image(store)
     store.path({"manifest": image.digest, "config": image.manifest.config.digest}[lost]).unlink()
-    registries = Shelf(behind=behind, ours=store, image=image)
+    registries = Shelf(behind=behind, whole=image)
     reference = parse_pinned(f"acme.example/b:1@{image.digest}")
     assert base.resolve(store, reference, AMD64, registries).image == image
     assert registries.asked == [("look", str(reference), "linux/amd64")]
@@ -92,7 +92,7 @@ def test_only_the_layers_that_are_not_here_are_fetched(tmp_path: Path) -> None:
     store, behind = Store(tmp_path / "ours"), Store(tmp_path / "behind")
     image = random_image(behind, layers=3)
     store.put(behind.read(image.manifest.layers[1].digest))
-    registries = Shelf(behind=behind, ours=store, image=image)
+    registries = Shelf(behind=behind, whole=image)
     reference = parse_pinned(f"acme.example/b:1@{image.digest}")
     found = base.resolve(store, reference, AMD64, registries)
     for _ in range(2):

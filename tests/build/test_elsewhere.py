@@ -10,10 +10,12 @@ from airbyte_ci.errors import BlobNotFound, RegistryError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import LAYER_GZIP, LAYER_ZSTD, Descriptor, Image, ImageConfig, Manifest, Platform
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.store import Store
 from airbyte_ci.python.layers import PART
 from tests.build.registries import Deaf
 
 KEY, OTHER = Digest("a" * 64), Digest("b" * 64)
+STORE = Store(Path("/nonexistent"))  # what these registries have is in memory
 AMD64 = Platform("linux", "amd64")
 TARGET = Reference.parse("localhost:5000/acme/source-x:dev")
 
@@ -39,7 +41,7 @@ class Tagged(Deaf):
         super().__init__()
         self.images = {name.replace("_", "."): item for name, item in images.items()}
 
-    def look(self, reference: Reference, platform: Platform) -> Image:
+    def image(self, reference: Reference, platform: Platform, store: Store) -> Image:
         self.asked.append(("look", str(reference.tag)))
         if reference.tag not in self.images:
             raise self.failure
@@ -82,7 +84,7 @@ def test_the_layers_are_of_the_compression_that_is_wanted() -> None:
     for has in (LAYER_GZIP, LAYER_ZSTD):
         registries = Tagged(dev=image(f"{KEY} 1/1", media_type=has))
         for wanted in (LAYER_GZIP, LAYER_ZSTD):
-            found = elsewhere.find(registries, TARGET, AMD64, wanted, [KEY])
+            found = elsewhere.find(registries, STORE, TARGET, AMD64, wanted, [KEY])
             assert (found is not None) is (has == wanted)
 
 
@@ -90,12 +92,12 @@ def test_the_newest_versions_are_looked_at_and_not_all(tmp_path: Path) -> None:
     """The tag that will be pushed, then the newest by version, not by letters; what is no version never."""
     ours, theirs = image(f"{KEY} 1/1"), image(f"{OTHER} 1/1")
     registries = Tagged(**{"0_9": theirs, "0_10": ours, "latest": ours, "0_2": theirs, "0_3": theirs, "0_1": ours})
-    found = elsewhere.find(registries, TARGET, AMD64, LAYER_GZIP, [KEY])
+    found = elsewhere.find(registries, STORE, TARGET, AMD64, LAYER_GZIP, [KEY])
     assert found is not None
     assert registries.asked == [("look", "dev"), ("look", "0.10")]
     assert found.source.repository == TARGET.repository
     registries.asked.clear()
-    assert elsewhere.find(registries, TARGET, AMD64, LAYER_GZIP, [Digest("c" * 64)]) is None
+    assert elsewhere.find(registries, STORE, TARGET, AMD64, LAYER_GZIP, [Digest("c" * 64)]) is None
     assert len(registries.asked) == 4
 
 
@@ -108,15 +110,15 @@ def test_another_key_is_worked_for_only_where_there_are_images() -> None:
             worked.append(key)
             yield key
 
-    assert elsewhere.find(Tagged(), TARGET, AMD64, LAYER_GZIP, keys()) is None
-    assert elsewhere.find(Tagged(dev=image("", "")), TARGET, AMD64, LAYER_GZIP, keys()) is None
+    assert elsewhere.find(Tagged(), STORE, TARGET, AMD64, LAYER_GZIP, keys()) is None
+    assert elsewhere.find(Tagged(dev=image("", "")), STORE, TARGET, AMD64, LAYER_GZIP, keys()) is None
     assert not worked
     registries = Tagged(**{"0_9": image(f"{KEY} 1/1"), "0_10": image(f"{OTHER} 2/2")})
-    found = elsewhere.find(registries, TARGET, AMD64, LAYER_GZIP, keys())
+    found = elsewhere.find(registries, STORE, TARGET, AMD64, LAYER_GZIP, keys())
     assert found and found.key == KEY and worked == [OTHER, KEY]
     assert len([what for what, _ in registries.asked if what == "look"]) == 3, "each is looked at once"
     worked.clear()
-    assert elsewhere.find(Tagged(dev=image(f"{OTHER} 1/1")), TARGET, AMD64, LAYER_GZIP, keys())
+    assert elsewhere.find(Tagged(dev=image(f"{OTHER} 1/1")), STORE, TARGET, AMD64, LAYER_GZIP, keys())
     assert worked == [OTHER]
 
 
@@ -124,7 +126,7 @@ def test_another_key_is_worked_for_only_where_there_are_images() -> None:
 def test_an_empty_repository_has_nothing(failure: BlobNotFound) -> None:
     """The first push of a connector finds none; a registry that fails is told where it must work, at the push."""
     if isinstance(failure, BlobNotFound):
-        assert elsewhere.find(Deaf(failure), TARGET, AMD64, LAYER_GZIP, [KEY]) is None
+        assert elsewhere.find(Deaf(failure), STORE, TARGET, AMD64, LAYER_GZIP, [KEY]) is None
         return
     with pytest.raises(RegistryError):
-        elsewhere.find(Deaf(failure), TARGET, AMD64, LAYER_GZIP, [KEY])
+        elsewhere.find(Deaf(failure), STORE, TARGET, AMD64, LAYER_GZIP, [KEY])

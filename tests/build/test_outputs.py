@@ -119,7 +119,7 @@ def test_an_archive_is_read_by_everybody(store: Store, tmp_path: Path, transport
 def test_a_registry_gets_it_under_the_prefix(store: Store, place: str, repository: str, expected: str) -> None:
     """The repository's own name after the prefix, pushed with the base as a source of layers; the digest is told."""
     image = random_image(store)
-    registries = Shelf(image=image)
+    registries = Shelf(whole=image)
     address = outputs.deliver(
         *(Destination("registry", place), store, Result((image,)), f"{repository}:dev", (BASE,), registries, AMD64)
     )

@@ -10,11 +10,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from airbyte_ci.base_images.lock import PlatformLock
-from airbyte_ci.base_images.registries import Registries
 from airbyte_ci.errors import BlobNotFound, ImageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import CONFIG, Descriptor, Manifest, Platform, canonical_json
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
 
 INPUT = "application/vnd.airbyte-ci.input.v1"
@@ -92,7 +92,7 @@ def bring(
     platform: Platform,
     wanted: Sequence[Input],
     store: Store,
-    registries: Registries,
+    registries: RegistryClient,
     executor: Executor,
 ) -> None:
     """Fetches the inputs that were published with a version, several at once; those that were not stay missing."""
@@ -107,6 +107,6 @@ def bring(
     def fetch(item: Input) -> None:
         # What the registry lost is told with everything else that is missing.
         with contextlib.suppress(BlobNotFound):
-            registries.fetch(where, known[item.digest])
+            registries.pull_blob(where, known[item.digest], store)
 
     list(executor.map(fetch, (item for item in wanted if item.digest in known and not store.has(item.digest))))

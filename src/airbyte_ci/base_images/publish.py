@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from airbyte_ci.base_images import inputs, standing
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.lock import VersionLock
-from airbyte_ci.base_images.registries import Registries
 from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
 
 
@@ -29,7 +29,7 @@ def publish(
     entry: BaseImageVersion,
     lock: VersionLock,
     store: Store,
-    registries: Registries,
+    registries: RegistryClient,
     today: datetime.date,
     progress: Callable[[str], None],
 ) -> Published:
@@ -43,7 +43,7 @@ def publish(
             progress(f"pushing the inputs of {platform}")
             _inputs(lock, platform, store, registries)
         progress("pushing the image")
-        registries.push(lock.index.digest, entry.address.with_tag(entry.version), (entry.version,))
+        _push(lock.index.digest, entry.address.with_tag(entry.version), store, registries)
         for platform in lock.platforms:
             _root(lock, platform, store, registries, progress)
     found = registries.resolve(entry.address.with_tag(entry.version)).digest
@@ -57,16 +57,16 @@ def publish(
 
 
 def stage(
-    lock: VersionLock, platform: Platform, store: Store, registries: Registries, progress: Callable[[str], None]
+    lock: VersionLock, platform: Platform, store: Store, registries: RegistryClient, progress: Callable[[str], None]
 ) -> None:
     """Pushes a platform of an unfinished version by digest only, so that another machine can finish it."""
     address = lock.declaration.address
     _inputs(lock, platform, store, registries)
-    registries.push(lock.platforms[platform].manifest, Reference(address.registry, address.repository), ())
+    _push(lock.platforms[platform].manifest, Reference(address.registry, address.repository), store, registries)
     _root(lock, platform, store, registries, progress)
 
 
-def _inputs(lock: VersionLock, platform: Platform, store: Store, registries: Registries) -> None:
+def _inputs(lock: VersionLock, platform: Platform, store: Store, registries: RegistryClient) -> None:
     """Pushes a platform's inputs, unless the machine that built it has done so."""
     address, part = lock.declaration.address, lock.platforms[platform]
     target = inputs.place(address, platform)
@@ -78,11 +78,11 @@ def _inputs(lock: VersionLock, platform: Platform, store: Store, registries: Reg
         except BlobNotFound:
             raise error from None
         return
-    registries.push(digest, target, (target.tag or "",))
+    _push(digest, target, store, registries)
 
 
 def _root(
-    lock: VersionLock, platform: Platform, store: Store, registries: Registries, progress: Callable[[str], None]
+    lock: VersionLock, platform: Platform, store: Store, registries: RegistryClient, progress: Callable[[str], None]
 ) -> None:
     """Pushes a root that is an image beside its version, which has brought its layers: a few kilobytes.
 
@@ -98,15 +98,23 @@ def _root(
         if _has(registries, target, part.root):
             return
         try:
-            registries.pull(declared.with_digest(part.root), platform)
+            registries.pull(declared.with_digest(part.root), platform, store)
         except (RegistryError, BlobNotFound) as error:
             progress(f"its root is not published: {error.message}")
             return
         inputs.keep_root(address, platform, part, store)
-    registries.push(part.root, target, (target.tag or "",))
+    _push(part.root, target, store, registries)
 
 
-def _has(registries: Registries, target: Reference, digest: Digest) -> bool:
+def _push(digest: Digest, target: Reference, store: Store, registries: RegistryClient) -> None:
+    """Pushes a manifest of the store, with all that it names, under the target's tag, else by digest only.
+
+    What the store lacks may be at the target already.
+    """
+    registries.push(store, digest, target, sources=(Reference(target.registry, target.repository),))
+
+
+def _has(registries: RegistryClient, target: Reference, digest: Digest) -> bool:
     try:
         return registries.resolve(target).digest == digest
     except BlobNotFound:
@@ -129,7 +137,7 @@ def _refuse(catalogue: Catalogue, entry: BaseImageVersion, lock: VersionLock, to
         )
 
 
-def _is_there(entry: BaseImageVersion, registries: Registries, doing: str) -> bool:
+def _is_there(entry: BaseImageVersion, registries: RegistryClient, doing: str) -> bool:
     try:
         found = registries.resolve(entry.address.with_tag(entry.version)).digest
     except BlobNotFound:

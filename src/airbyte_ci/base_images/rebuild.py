@@ -64,7 +64,7 @@ def _from_registry(declaration: Declaration, part: PlatformLock, bench: Workbenc
     for layer in layers:
         try:
             if not bench.store.has(layer.digest):
-                bench.registries.fetch(declaration.address, layer)
+                bench.registries.pull_blob(declaration.address, layer, bench.store)
         except (RegistryError, BlobNotFound) as error:
             bench.progress(f"a layer was not published: {error.message}")
 
@@ -113,7 +113,8 @@ def _pulled(
     # The published version holds its root's layers too, so the root's own registry may be gone.
     for place in (address, Reference(declaration.address.registry, declaration.address.repository)):
         try:
-            return Root(bench.registries.pull(place.with_digest(part.root), platform), str(address), cached=False)
+            image = bench.registries.pull(place.with_digest(part.root), platform, bench.store)
+            return Root(image, str(address), cached=False)
         except AirbyteCiError:
             continue
     gone.append(f"the root {address}")

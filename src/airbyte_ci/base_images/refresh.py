@@ -13,11 +13,11 @@ from airbyte_ci.base_images import ranges
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.declare import PYTHON_LABEL
 from airbyte_ci.base_images.entry import JAVA_SERIES
-from airbyte_ci.base_images.registries import Registries
 from airbyte_ci.errors import BlobNotFound
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import BASE_NAME, ImageConfig, Index, Manifest
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
 
 
@@ -33,7 +33,7 @@ class Refreshed:
 def refresh(
     repository: str,
     catalogue: Catalogue,
-    registries: Registries,
+    registries: RegistryClient,
     store: Store,
     executor: Executor,
     progress: Callable[[str], None],
@@ -100,7 +100,7 @@ def unpublished(own: Catalogue, shipped: Catalogue) -> frozenset[BaseImageVersio
     )
 
 
-def _gone(known: Iterable[BaseImageVersion], digests: Mapping[str, Digest], registries: Registries) -> list[str]:
+def _gone(known: Iterable[BaseImageVersion], digests: Mapping[str, Digest], registries: RegistryClient) -> list[str]:
     """Digests that the registry no longer has: nobody can build on them any more."""
     complaints = []
     for item in known:
@@ -121,7 +121,7 @@ def _short(address: Reference) -> str:
 
 
 def _read(
-    repository: str, place: Reference, tag: str, digest: Digest, registries: Registries, store: Store
+    repository: str, place: Reference, tag: str, digest: Digest, registries: RegistryClient, store: Store
 ) -> BaseImageVersion:
     """The entry of a tag, from its manifest and the configuration of its first platform; no layer is fetched."""
     address = place.with_tag(tag).with_digest(digest)
@@ -132,7 +132,7 @@ def _read(
         described = [item for item in found.manifests if item.platform and item.platform.os == "linux"]
         platforms = tuple((str(item.platform), item.digest) for item in described)
         found = _image(registries, address, described[0].digest if described else digest)
-    registries.fetch(address, found.config)
+    registries.pull_blob(address, found.config, store)
     config = ImageConfig.parse(store.read(found.config.digest), f"configuration of {address}")
     if not platforms:
         platforms = ((str(config.platform), digest),)
@@ -149,7 +149,7 @@ def _read(
     )
 
 
-def _image(registries: Registries, address: Reference, digest: Digest) -> Manifest:
+def _image(registries: RegistryClient, address: Reference, digest: Digest) -> Manifest:
     manifest = registries.manifest(address.with_digest(digest))
     if not isinstance(manifest, Manifest):
         raise BlobNotFound(f"{address} lists no image of a platform")

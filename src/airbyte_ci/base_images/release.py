@@ -10,11 +10,11 @@ from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.checks import CheckResult
 from airbyte_ci.base_images.declare import Declaration
 from airbyte_ci.base_images.lock import PlatformLock, VersionLock
-from airbyte_ci.base_images.registries import Registries
 from airbyte_ci.base_images.workbench import Workbench
 from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
 from airbyte_ci.oci.image import Index, Platform
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
 
 
@@ -79,7 +79,7 @@ def checked(declaration: Declaration, bench: Workbench, built: BaseImageBuild) -
     return results
 
 
-def verify_root(declaration: Declaration, built: BaseImageBuild, registries: Registries, *, keep: bool) -> None:
+def verify_root(declaration: Declaration, built: BaseImageBuild, registries: RegistryClient, *, keep: bool) -> None:
     """Raises ImageError unless the root's registry still has it, for every platform, under its tag.
 
     `keep` allows a tag that stands for another image by now. Debian's packages were verified by their signature when

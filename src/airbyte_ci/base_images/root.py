@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from airbyte_ci.base_images import debian
 from airbyte_ci.base_images.debian_inputs import DebianInputs
 from airbyte_ci.base_images.declare import Declaration
-from airbyte_ci.base_images.registries import Registries
 from airbyte_ci.container.api import Exec, Operation, SetUser
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ImageError, RegistryError
 from airbyte_ci.oci import local
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
 
 KINDS = ("auto", "image", "debian")
@@ -33,7 +33,7 @@ class Root:
 def resolve(
     declaration: Declaration,
     store: Store,
-    registries: Registries,
+    registries: RegistryClient,
     platform: Platform,
     wanted: str,
     progress: Callable[[str], None],
@@ -86,7 +86,7 @@ def _pulled(
     declaration: Declaration,
     address: Reference,
     store: Store,
-    registries: Registries,
+    registries: RegistryClient,
     platform: Platform,
     progress: Callable[[str], None],
 ) -> Root:
@@ -96,10 +96,10 @@ def _pulled(
     if image:
         return Root(image, str(address), cached=True)
     progress(f"pulling {address}")
-    return Root(registries.pull(address, platform), str(address), cached=False)
+    return Root(registries.pull(address, platform, store), str(address), cached=False)
 
 
-def _without_digest(declaration: Declaration, address: Reference, registries: Registries) -> AirbyteCiError:
+def _without_digest(declaration: Declaration, address: Reference, registries: RegistryClient) -> AirbyteCiError:
     """The error that tells which digest the tag has today; one that cannot be asked counts as a root that is not there.
 
     Only then may Debian packages take its place.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from airbyte_ci.base_images.registries import Registries
+from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python.index import PackageIndex
 
@@ -15,6 +15,6 @@ class Workbench:
 
     store: Store
     index: PackageIndex
-    registries: Registries
+    registries: RegistryClient
     executor: Executor
     progress: Callable[[str], None]

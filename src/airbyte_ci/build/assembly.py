@@ -10,7 +10,6 @@ from pathlib import Path
 
 from airbyte_ci.build.base import BaseImage
 from airbyte_ci.build.plan import DEFAULT_SHAPE, BuildPlan, Impure, Shape
-from airbyte_ci.build.registries import Registries
 from airbyte_ci.build.rules import NO_RULES, Rules
 from airbyte_ci.container.api import AddLayer, Copy, Exec, MakeLink, MountContents, Operation, Remove, WriteFile
 from airbyte_ci.container.evaluate import Evaluator, add_layer
@@ -21,6 +20,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.python import environment, layers, libraries
 from airbyte_ci.python.environment import Choice
@@ -61,7 +61,7 @@ class Workbench:
 
     store: Store
     index: PackageIndex
-    registries: Registries
+    registries: RegistryClient
     executor: Executor
     passed: Mapping[str, str]
     say: Callable[[str], None]

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from airbyte_ci.build.registries import Registries
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import BlobNotFound, ConnectorError, RegistryError
 from airbyte_ci.oci import local
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference, parse_pinned
+from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
 
 
@@ -18,7 +18,7 @@ class BaseImage:
     address: Reference
     image: Image
     store: Store
-    registries: Registries
+    registries: RegistryClient
 
     def bring(self) -> None:
         """Has all layers in the store; raises BlobNotFound, RegistryError."""
@@ -40,13 +40,13 @@ def address(connector: Connector, override: str | None) -> Reference:
     )
 
 
-def resolve(store: Store, reference: Reference, platform: Platform, registries: Registries) -> BaseImage:
+def resolve(store: Store, reference: Reference, platform: Platform, registries: RegistryClient) -> BaseImage:
     """The base image; raises BlobNotFound, RegistryError, ImageError."""
     assert reference.digest is not None
     image = local.find(store, reference, platform)
     if image is None:
         try:
-            image = registries.look(reference, platform)
+            image = registries.image(reference, platform, store)
         except (RegistryError, BlobNotFound) as error:
             raise _with_other_way(error) from error
     return BaseImage(reference, image, store, registries)
@@ -57,7 +57,7 @@ def _with_other_way(error: RegistryError | BlobNotFound) -> RegistryError:
     return RegistryError(error.message, advice=f"{error.advice}, or {other}" if error.advice else other)
 
 
-def complete(store: Store, image: Image, sources: tuple[Reference, ...], registries: Registries) -> None:
+def complete(store: Store, image: Image, sources: tuple[Reference, ...], registries: RegistryClient) -> None:
     """Brings the layers of an image that the store lacks from where they may be, the first that has them.
 
     Raises BlobNotFound or RegistryError when none has one.
@@ -68,7 +68,7 @@ def complete(store: Store, image: Image, sources: tuple[Reference, ...], registr
         failure: RegistryError | BlobNotFound | None = None
         for source in sources:
             try:
-                registries.fetch(source, layer)
+                registries.pull_blob(source, layer, store)
                 break
             except BlobNotFound as error:
                 failure = failure or error

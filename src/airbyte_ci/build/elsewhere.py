@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 from packaging.version import InvalidVersion, Version
 
 from airbyte_ci.build.assembly import Found
-from airbyte_ci.build.registries import Registries
 from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.client import RegistryClient
+from airbyte_ci.oci.store import Store
 from airbyte_ci.python.layers import PART
 
 # More old images than this are not looked at: most environments are new, and each look is a round trip.
@@ -25,10 +26,15 @@ _PART = re.compile(r"(sha256:[0-9a-f]{64}) (\d+)/(\d+)")
 
 
 def find(
-    registries: Registries, target: Reference, platform: Platform, media_type: str, keys: Iterable[Digest]
+    registries: RegistryClient,
+    store: Store,
+    target: Reference,
+    platform: Platform,
+    media_type: str,
+    keys: Iterable[Digest],
 ) -> Found | None:
     """The environment's layers, if the target's own tag or one of the newest versions beside it has them."""
-    rest = filter(_has_parts, _images(registries, target, platform))
+    rest = filter(_has_parts, _images(registries, store, target, platform))
     seen = list(itertools.islice(rest, 1))
     for key in keys if seen else ():
         # Each image is looked at once, and only as far as needed; for the next key all are at hand.
@@ -61,11 +67,11 @@ def parts(image: Image, key: Digest) -> tuple[Layer, ...]:
     return tuple(found[number] for number in range(1, total + 1)) if len(found) == total and total in found else ()
 
 
-def _images(registries: Registries, target: Reference, platform: Platform) -> Iterator[Image]:
+def _images(registries: RegistryClient, store: Store, target: Reference, platform: Platform) -> Iterator[Image]:
     seen = set()
     for reference in _references(registries, target):
         try:
-            image = registries.look(reference, platform)
+            image = registries.image(reference, platform, store)
         except (BlobNotFound, ImageError):
             continue
         if image.digest not in seen:
@@ -73,7 +79,7 @@ def _images(registries: Registries, target: Reference, platform: Platform) -> It
             yield image
 
 
-def _references(registries: Registries, target: Reference) -> Iterator[Reference]:
+def _references(registries: RegistryClient, target: Reference) -> Iterator[Reference]:
     yield target
     try:
         tags = registries.tags(target)

@@ -11,7 +11,6 @@ from typing import Any
 
 from airbyte_ci.build import effects, outputs
 from airbyte_ci.build.outputs import Destination
-from airbyte_ci.build.registries import Registries
 from airbyte_ci.build.rules import NO_RULES, Rules
 from airbyte_ci.build.summary import Built, Memory
 from airbyte_ci.connectors.connector import Connector
@@ -19,6 +18,7 @@ from airbyte_ci.errors import BlobNotFound, ImageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import LAYER_GZIP, LAYER_ZSTD, Image, Platform
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
 from airbyte_ci.outcomes import Outcome
 from airbyte_ci.python.collisions import Collision
@@ -74,7 +74,7 @@ class Tools:
     """What builds share. `index` is made when a package is asked for; `settings` is what of the repository counts."""
 
     store: Store
-    registries: Registries
+    registries: RegistryClient
     index: Index
     executor: Executor
     passed: Mapping[str, str]
@@ -194,7 +194,7 @@ def workbench(connector: Connector, order: Order, tools: Tools, platform: Platfo
     if order.may_stay_away:
         target = order.destinations[0].reference(connector.image_repository, order.tag)
         media_type = LAYER_ZSTD if shape.compression == "zstd" else LAYER_GZIP
-        find = functools.partial(elsewhere.find, tools.registries, target, platform, media_type)
+        find = functools.partial(elsewhere.find, tools.registries, tools.store, target, platform, media_type)
     return Workbench(
         *(tools.store, tools.index(), tools.registries, tools.executor, tools.passed, tools.say),
         shape,

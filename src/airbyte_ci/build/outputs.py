@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airbyte_ci.build import archive, docker
-from airbyte_ci.build.registries import Registries
 from airbyte_ci.errors import StoreError, UsageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Image, Index, Platform, canonical_json
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import REF_NAME, Store
 
 
@@ -84,7 +84,7 @@ def deliver(
     result: Result,
     name: str,
     sources: Sequence[Reference],
-    registries: Registries,
+    registries: RegistryClient,
     native: Platform,
 ) -> str:
     """Puts the image there as `name` (repository:tag) and returns its address for people.
@@ -107,7 +107,7 @@ def deliver(
     target = destination.reference(repository, tag)
     digest = result.descriptor.digest
     if not registries.stands_for(target, digest):
-        registries.push(digest, target, sources)
+        registries.push(store, digest, target, sources=sources)
     return str(target.with_digest(digest))
 
 

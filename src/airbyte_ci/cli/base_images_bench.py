@@ -1,7 +1,7 @@
 """Puts together what commands about base images need: the workbench, registries, the catalogue and its file."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,7 +13,6 @@ from airbyte_ci import config
 from airbyte_ci.base_images import build, catalogue, declare, lock, places, root
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.declare import Declaration
-from airbyte_ci.base_images.registries import Registries
 from airbyte_ci.base_images.workbench import Workbench
 from airbyte_ci.cli import workbench
 from airbyte_ci.cli.progress import Progress
@@ -21,9 +20,9 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
 from airbyte_ci.edits.edit import Edit, FileChange
 from airbyte_ci.errors import UsageError
-from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Descriptor, Image, Index, Manifest, Platform
+from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python.index import PackageIndex
 
@@ -33,36 +32,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 def root_option(auto: str) -> Callable[[F], F]:
     """`--root`, for commands that build a declaration; `auto` says what they do where it is not given."""
     return click.option("--root", "kind", type=click.Choice(root.KINDS), default="auto", show_default=True, help=auto)
-
-
-@dataclass(frozen=True, slots=True)
-class UserRegistries(Registries):
-    """Registries with the user's logins; what a push lacks may be at its target already."""
-
-    registry: workbench.Registry
-    store: Store
-
-    def pull(self, reference: Reference, platform: Platform) -> Image:
-        return self.registry.pull(reference, platform)
-
-    def fetch(self, reference: Reference, descriptor: Descriptor) -> None:
-        self.registry.fetch(reference, descriptor)
-
-    def tags(self, reference: Reference) -> tuple[str, ...]:
-        return self.registry.tags(reference)
-
-    def resolve(self, reference: Reference) -> Descriptor:
-        found: Descriptor = self.registry.client.resolve(reference)
-        return found
-
-    def manifest(self, reference: Reference) -> Manifest | Index:
-        found: Manifest | Index = self.registry.client.manifest(reference)
-        return found
-
-    def push(self, digest: Digest, target: Reference, tags: Sequence[str]) -> Descriptor:
-        place = Reference(target.registry, target.repository)
-        sent: Descriptor = self.registry.client.push(self.store, digest, target, tags=tags, sources=(place,))
-        return sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +48,7 @@ class Bench:
         return self.work.store
 
     @property
-    def registries(self) -> Registries:
+    def registries(self) -> RegistryClient:
         return self.work.registries
 
 
@@ -93,9 +62,9 @@ def opened(settings: Settings, subject: str) -> Iterator[Bench]:
     with (
         Progress(settings) as progress,
         workbench.threads() as pool,
-        workbench.Registry(settings, configuration, store) as registry,
+        workbench.registries(settings, configuration) as registries,
     ):
-        work = Workbench(store, index, UserRegistries(registry, store), pool, progress.teller(subject))
+        work = Workbench(store, index, registries, pool, progress.teller(subject))
         yield Bench(configuration, own, catalogue.shipped().merged(own), work)
 
 
@@ -149,7 +118,7 @@ def image_of(bench: Bench, text: str, platform: Platform) -> tuple[str, Referenc
     found = root.in_store(bench.store, reference, platform)
     if found is None:
         bench.work.progress(f"pulling {reference}")
-        found = bench.registries.pull(reference, platform)
+        found = bench.registries.pull(reference, platform, bench.store)
     version = reference.tag or (reference.digest.short if reference.digest else "")
     return f"{reference.name} {version}", reference, found
 

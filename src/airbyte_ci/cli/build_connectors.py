@@ -22,6 +22,7 @@ from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
+from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.outcomes import Outcome, exit_code
 from airbyte_ci.reports import terminal
 
@@ -241,13 +242,13 @@ class _Making:
         with self._registry(connector) as registry:
             return job.plan(connector, self._order, self._tools(connector, registry), self._order.platforms[0])
 
-    def _registry(self, connector: Connector) -> workbench.Registry:
+    def _registry(self, connector: Connector) -> RegistryClient:
         def moved(event: Any) -> None:
             self._progress.moved(connector.name, event.digest, event.done, event.total)
 
-        return workbench.Registry(self._settings, self._fleet.configuration, self._store, moved)
+        return workbench.registries(self._settings, self._fleet.configuration, moved)
 
-    def _tools(self, connector: Connector, registry: workbench.Registry) -> Tools:
+    def _tools(self, connector: Connector, registry: RegistryClient) -> Tools:
         return Tools(
             self._store,
             registry,

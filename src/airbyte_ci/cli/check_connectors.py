@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -30,7 +31,6 @@ from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import git, github, history
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
-from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.reports import checks as report
 
 
@@ -76,7 +76,8 @@ def check_connectors(
     weighed = _weights(fleet, before, severity)
     prefix = _prefix(fleet.configuration.root)
     mending = _mending(fleet, pull_request)
-    with _checks(fleet, asked, before, mending, prefix, offline=offline or settings.offline) as every:
+    settings = replace(settings, offline=offline or settings.offline)
+    with _checks(settings, fleet, asked, before, mending, prefix) as every:
         checks = [check for check in every if _is_wanted(check, only, skip, weighed)]
         items = [all_checks.apply(checks, connector, weighed) for connector in fleet.connectors]
     items += [] if asked.selection.names else [unreadable.checked(error, mending) for error in fleet.unreadable]
@@ -86,12 +87,12 @@ def check_connectors(
 
 
 @contextmanager
-def checking(fleet: Fleet, asked: Asked, *, offline: bool) -> Iterator[Callable[[Connector], Checked]]:
+def checking(settings: Settings, fleet: Fleet, asked: Asked) -> Iterator[Callable[[Connector], Checked]]:
     """Applies every check that is not off to a connector, as long as what they ask is open."""
     before = _before(fleet, asked)
     weighed = _weights(fleet, before, ())
     root = fleet.configuration.root
-    with _checks(fleet, asked, before, _mending(fleet), _prefix(root), offline=offline) as every:
+    with _checks(settings, fleet, asked, before, _mending(fleet), _prefix(root)) as every:
         checks = [check for check in every if _is_wanted(check, (), (), weighed)]
         yield lambda connector: all_checks.apply(checks, connector, weighed)
 
@@ -184,7 +185,7 @@ def put(report: str, path: Path) -> None:
 
 @contextmanager
 def _checks(
-    fleet: Fleet, asked: Asked, before: merge_base.Rules | None, mending: Mending, prefix: str, *, offline: bool
+    settings: Settings, fleet: Fleet, asked: Asked, before: merge_base.Rules | None, mending: Mending, prefix: str
 ) -> Iterator[tuple[Check, ...]]:
     """The checks of this repository, as long as what they ask is open."""
     configuration, root = fleet.configuration, fleet.configuration.root
@@ -199,24 +200,21 @@ def _checks(
             admitted=_admitted,
             way_out=lambda connector: _way_out(connector, configuration, known, today),
             branch=functools.cache(lambda: branch.since(root, fleet.modified, asked.selection.diffed_branch)),
-            exists=None if offline else _registries(configuration, fleet, opened),
+            exists=None if settings.offline else _registries(settings, fleet, opened),
             store=workbench.open_store() if (home / "oci-layout").exists() else None,
             ownership=functools.cache(lambda: _ownership(configuration, before, prefix, asked.selection.diffed_branch)),
             allowed_before=before.repositories if before else None,
-            reviews=functools.cache(lambda: _reviews(root, mending.pull_request, opened, offline=offline)),
+            reviews=functools.cache(lambda: _reviews(root, mending.pull_request, opened, offline=settings.offline)),
         )
 
 
-def _registries(configuration: Configuration, fleet: Fleet, opened: ExitStack) -> Exists:
+def _registries(settings: Settings, fleet: Fleet, opened: ExitStack) -> Exists:
     """Asks registries about all base images of the fleet at once, when the first of them is asked for."""
 
     @functools.cache
     def answers() -> Exists:
-        from airbyte_ci.oci.registry.client import client_of_user  # slow to import
-
-        options = RegistryOptions(insecure=frozenset(configuration.insecure_registries), mirrors=configuration.mirrors)
         pool = opened.enter_context(workbench.threads())
-        client = opened.enter_context(client_of_user(options))
+        client = opened.enter_context(workbench.registries(settings, fleet.configuration))
         return base_image_exists.together(fleet.connectors, client.resolve, pool)
 
     return lambda reference: answers()(reference)

@@ -50,7 +50,7 @@ def eject(settings: Settings, asked: Asked, platform: str | None, base_image: st
         index = PackageIndex.from_environment(environment, offline=settings.offline)
         names = fleet.configuration.hook_environment
         passed = {name: environment[name] for name in names if name in environment}
-        with workbench.Registry(settings, fleet.configuration, store) as registry:
+        with workbench.registries(settings, fleet.configuration) as registry:
             for connector in fleet.connectors:
                 say = progress.teller(connector.name)
                 rules = workbench.rules(fleet.configuration)

@@ -46,7 +46,7 @@ def environment(
     address = bases.address(connector, base_image)
     index = PackageIndex.from_environment(workbench.environment(), offline=settings.offline)
     rules, native = workbench.rules(fleet.configuration, resolve_as_of), workbench.local_platform()
-    with workbench.Registry(settings, fleet.configuration, store) as registry, workbench.threads() as pool:
+    with workbench.registries(settings, fleet.configuration) as registry, workbench.threads() as pool:
         instead = workbench.framework(local_cdk, cdk_reference)
         bench = Workbench(store, index, registry, pool, {}, lambda _: None, rules=rules, framework=instead)
         under = planning.ground(bench, address, native, native)

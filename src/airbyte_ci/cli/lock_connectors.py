@@ -53,7 +53,7 @@ def lock_connectors(
     with Progress(settings) as progress, workbench.threads() as pool:
         store = workbench.open_store()
         index = PackageIndex.from_environment(workbench.environment(), offline=settings.offline)
-        with workbench.Registry(settings, fleet.configuration, store) as registry:
+        with workbench.registries(settings, fleet.configuration) as registry:
             for connector in fleet.connectors:
                 bench = Workbench(store, index, registry, pool, {}, progress.teller(connector.name), rules=rules)
                 edit, outcome = _lock(connector, bench, wanted, base_image)

@@ -55,7 +55,7 @@ def run_connector(
     connector = fleet.connectors[0]
     store = workbench.open_store()
     image = _image(store, connector, tag)
-    with workbench.Registry(settings, fleet.configuration, store) as registry:
+    with workbench.registries(settings, fleet.configuration) as registry:
         base.complete(store, image, _sources(image), registry)
     lent = [mount(text) for text in mounts] + (_code(connector, image) if mount_code else [])
     if not arguments and not shell:

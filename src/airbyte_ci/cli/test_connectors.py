@@ -118,7 +118,7 @@ def test_connectors(
     items: list[TrialResult] = []
     with Progress(settings) as progress, workbench.threads() as pool:
         testing = _Testing(settings, fleet, order, request, configuration, progress, pool)
-        with checks.checking(fleet, asked, offline=offline or settings.offline) as checked:
+        with checks.checking(replace(settings, offline=offline or settings.offline), fleet, asked) as checked:
             for connector, tested in workbench.side_by_side(fleet.connectors, testing.test, asked.concurrency):
                 if "rules" in wanted:
                     tested = replace(tested, steps=(*tested.steps, _rules(connector, tested, checked, fail_fast)))
@@ -204,7 +204,7 @@ class _Testing:
         configuration = self._fleet.configuration
         found = secrets.load(connector, self._given, configuration.test_secrets, self._environment)
         request = replace(self._request, secrets=found)
-        with workbench.Registry(self._settings, configuration, self._store) as registry:
+        with workbench.registries(self._settings, configuration) as registry:
             passed = {
                 name: self._environment[name] for name in configuration.hook_environment if name in self._environment
             }

@@ -3,12 +3,11 @@
 import contextlib
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from airbyte_ci import config
 from airbyte_ci.build.rules import Rules
@@ -16,9 +15,8 @@ from airbyte_ci.cli import console, ending
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
 from airbyte_ci.errors import UsageError
-from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Descriptor, Image, Platform
-from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.image import Platform
+from airbyte_ci.oci.registry.client import RegistryClient, client_of_user
 from airbyte_ci.oci.registry.options import Event, RegistryOptions
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python.lock import Origin
@@ -65,68 +63,20 @@ def local_platform() -> Platform:
     return Platform("linux", {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine))
 
 
-class Registry:
-    """Registries with the user's logins and the repository's configuration; one client, made when first used.
+def registries(
+    settings: Settings, configuration: Configuration, progress: Callable[[Event], None] | None = None
+) -> RegistryClient:
+    """The client of all registries, with the user's logins and the repository's configuration.
 
-    Safe to share by threads. Use it as a context manager, so that its connections end.
+    Threads may share it. Use it in a `with`, so that its connections end.
     """
-
-    def __init__(
-        self,
-        settings: Settings,
-        configuration: Configuration,
-        store: Store,
-        progress: Callable[[Event], None] | None = None,
-    ) -> None:
-        self._store = store
-        self._lock = threading.Lock()
-        self._made: Any = None
-        self._options = RegistryOptions(
-            offline=settings.offline,
-            insecure=frozenset(configuration.insecure_registries),
-            mirrors=configuration.mirrors,
-            progress=progress,
-        )
-
-    def __enter__(self) -> "Registry":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._made:
-            self._made.close()
-            self._made = None
-
-    @property
-    def client(self) -> Any:
-        from airbyte_ci.oci.registry.client import client_of_user  # slow to import, and most builds ask nothing
-
-        with self._lock:
-            self._made = self._made or client_of_user(self._options)
-            return self._made
-
-    def look(self, reference: Reference, platform: Platform) -> Image:
-        found: Image = self.client.image(reference, platform, self._store)
-        return found
-
-    def pull(self, reference: Reference, platform: Platform) -> Image:
-        found: Image = self.client.pull(reference, platform, self._store)
-        return found
-
-    def fetch(self, reference: Reference, descriptor: Descriptor) -> None:
-        self.client.pull_blob(reference, descriptor, self._store)
-
-    def tags(self, reference: Reference) -> tuple[str, ...]:
-        found: tuple[str, ...] = self.client.tags(reference)
-        return found
-
-    def stands_for(self, reference: Reference, digest: Digest) -> bool:
-        from airbyte_ci.oci.registry import glance
-
-        return glance.stands_for(reference, digest, self._options, environment())
-
-    def push(self, digest: Digest, target: Reference, sources: Sequence[Reference]) -> Descriptor:
-        sent: Descriptor = self.client.push(self._store, digest, target, sources=sources)
-        return sent
+    options = RegistryOptions(
+        offline=settings.offline,
+        insecure=frozenset(configuration.insecure_registries),
+        mirrors=configuration.mirrors,
+        progress=progress,
+    )
+    return client_of_user(options)
 
 
 @contextlib.contextmanager

@@ -6,14 +6,14 @@ Knows the order of things; how they are said to a registry is in the modules bes
 import os
 import random as random_module
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from airbyte_ci.errors import RegistryError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Image, Index, Manifest, Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry import images, manifests, referrers
+from airbyte_ci.oci.registry import glance, images, manifests, referrers
 from airbyte_ci.oci.registry.api import Api
 from airbyte_ci.oci.registry.credentials import CredentialSource, UserCredentials
 from airbyte_ci.oci.registry.endpoint import endpoint
@@ -34,7 +34,10 @@ class RegistryClient:
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = random_module.random,
         clock: Callable[[], float] = time.monotonic,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        self._options = options
+        self._environment = environment or {}
         self._api = Api(options, credentials, sleep=sleep, random=random, clock=clock)
         self._uploader = Uploader(self._api)
 
@@ -71,6 +74,10 @@ class RegistryClient:
         doing = f"pulling {descriptor.digest.short} of {reference}"
         images.blob(self._api, reference, descriptor, store, doing)
 
+    def stands_for(self, reference: Reference, digest: Digest) -> bool:
+        """Whether one quick look shows that the tag stands for the digest; False where the look shows nothing."""
+        return glance.stands_for(reference, digest, self._options, self._environment)
+
     def push(
         self,
         store: Store,
@@ -105,4 +112,5 @@ class RegistryClient:
 
 def client_of_user(options: RegistryOptions) -> RegistryClient:
     """A client with the logins of the user who runs the program."""
-    return RegistryClient(options, UserCredentials(dict(os.environ), Path.home()))
+    environment = dict(os.environ)
+    return RegistryClient(options, UserCredentials(environment, Path.home()), environment=environment)

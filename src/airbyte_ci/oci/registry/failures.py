@@ -8,8 +8,6 @@ import time
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-import requests
-
 from airbyte_ci.errors import BlobNotFound, RegistryError
 
 # Worth another try: the request may be right and the moment wrong. 499 and 522 come from proxies.
@@ -96,6 +94,8 @@ def _retry_after(value: str) -> float | None:
 
 def no_answer(doing: str, registry: str, error: Exception) -> RegistryError:
     """The error for an exchange that broke; the library's own text is not shown, as it holds whole URLs."""
+    import requests  # slow to import, and loaded by now
+
     where = f"{doing}: {registry}"
     if isinstance(error, requests.exceptions.SSLError) and (certain := _certain(error, where)):
         return certain

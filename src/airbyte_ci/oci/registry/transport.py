@@ -5,17 +5,20 @@ SSL_CERT_FILE), as `requests` reads them.
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import requests
-from requests.adapters import HTTPAdapter
 
 from airbyte_ci.errors import RegistryError
 from airbyte_ci.oci.registry.endpoint import is_loopback
 from airbyte_ci.oci.registry.failures import no_answer
+
+# Importing `requests` takes three times as long as the rest of the client, and most builds send no request.
+if TYPE_CHECKING:
+    import requests
+    from requests.adapters import HTTPAdapter
 
 _SMALL = 64 << 10
 # What is read at once, and so the most that is lost when a connection breaks.
@@ -42,7 +45,7 @@ class Body:
 class Answer:
     """A response whose body is read once; failures while reading it are registry errors."""
 
-    def __init__(self, response: requests.Response, doing: str, registry: str) -> None:
+    def __init__(self, response: "requests.Response", doing: str, registry: str) -> None:
         self._response = response
         self._doing = doing
         self._registry = registry
@@ -52,6 +55,8 @@ class Answer:
 
     def chunks(self) -> Iterator[bytes]:
         """The body, decoded if it was encoded for transport; raises Transient when it is cut."""
+        import requests
+
         self._opened = True
         try:
             yield from self._response.iter_content(_PIECE)
@@ -99,42 +104,60 @@ class Transport:
 
     def __init__(self, *, timeout: float) -> None:
         self._timeout = timeout
-        # Of the session we use what it knows of the environment and nothing else: it would follow redirects
-        # with credentials, read .netrc and keep cookies.
-        self._session = requests.Session()
-        self._adapter = HTTPAdapter(pool_connections=16, pool_maxsize=_KEPT, max_retries=0)
+        self._lock = threading.Lock()
+        self._opened: tuple[requests.Session, HTTPAdapter] | None = None
         self._settings: dict[str, Mapping[str, Any]] = {}
 
     def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: Body | bytes | None, *, doing: str, registry: str
     ) -> Answer:
         """The server's answer, whatever its status; raises Transient when there is none."""
+        import requests
+
+        session, adapter = self._open()
         try:
             data = body or b""  # an empty stream would be sent without a length
             prepared = requests.Request(method, url, headers=self._headers(headers), data=data).prepare()
-            settings = self._environment(prepared.url or url)
+            settings = self._environment(session, prepared.url or url)
             # A registry may move a whole blob in its storage before it answers a PUT.
             patience = (self._timeout, self._timeout * (_PUT_PATIENCE if method == "PUT" else 1))
-            response = self._adapter.send(prepared, stream=True, timeout=patience, **settings)
+            response = adapter.send(prepared, stream=True, timeout=patience, **settings)
         except (requests.RequestException, UnicodeError) as error:
             raise no_answer(doing, registry, error) from None
         return Answer(response, doing, registry)
 
     def close(self) -> None:
-        self._adapter.close()
-        self._session.close()
+        with self._lock:
+            for item in self._opened or ():
+                item.close()
+            self._opened = None
+
+    def _open(self) -> "tuple[requests.Session, HTTPAdapter]":
+        """The session and the pool of connections, made for the first request.
+
+        Of the session only what it knows of the environment is used: it would follow redirects with credentials,
+        read .netrc and keep cookies.
+        """
+        import requests
+        from requests.adapters import HTTPAdapter
+
+        with self._lock:
+            if self._opened is None:
+                adapter = HTTPAdapter(pool_connections=16, pool_maxsize=_KEPT, max_retries=0)
+                self._opened = requests.Session(), adapter
+            return self._opened
 
     @staticmethod
     def _headers(headers: Mapping[str, str]) -> dict[str, str]:
         # Digests are over the stored bytes, so none may be compressed for the way.
         return {"User-Agent": "airbyte-ci", "Accept-Encoding": "identity", **headers}
 
-    def _environment(self, url: str) -> Mapping[str, Any]:
+    def _environment(self, session: "requests.Session", url: str) -> Mapping[str, Any]:
         """Proxies and CA bundle for the URL's host, looked up once per host because the look-up is slow."""
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._settings:
-            merged = self._session.merge_environment_settings(origin, {}, True, None, None)
+            merged = session.merge_environment_settings(origin, {}, True, None, None)
             if merged["verify"] is True:
                 merged["verify"] = os.environ.get("SSL_CERT_FILE") or True
             # Loopback through a proxy would be another machine's loopback, and would leave this one.
