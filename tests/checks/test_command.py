@@ -122,7 +122,7 @@ def test_a_misspelt_support_level_makes_nothing_lighter(repository: Repository) 
         (["--skip=x"], "there is no check 'x'"),
         (["--severity=no-dockerfile"], "--severity ID=error"),
         (["--severity=nothing=error"], "there is no check 'nothing'"),
-        (["--sarif=main.py/x"], "writing main.py/x"),
+        (["--sarif=main.py/x"], "cannot write main.py/x"),
     ],
 )
 def test_wrong_usage_is_told(repository: Repository, arguments: list[str], said: str) -> None:

@@ -111,7 +111,7 @@ def test_a_matrix_for_jobs(listed: List, tmp_path: Path) -> None:
         (["list", "--shards=2"], "--shards spreads a matrix"),
         (["list", "--sort=nothing"], "no selected connector has the field 'nothing'"),
         (["list", "--count-by=version", "--format=csv"], "--count-by cannot be shown as csv"),
-        (["list", "-o", "/nonexistent/x"], "writing /nonexistent/x"),
+        (["list", "-o", "/nonexistent/x"], "cannot write /nonexistent/x"),
         (["--use-cdk-ref=main", "list"], "airbyte-ci connectors build --use-cdk-ref main"),
         (["--use-local-cdk", "list"], "airbyte-ci connectors build --use-local-cdk DIR"),
         (["list", "--count-by=lock.colour"], "no selected connector has the field 'lock.colour'"),

@@ -6,13 +6,16 @@ and holds the new content.
 """
 
 import base64
+import contextlib
 import hashlib
+import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from airbyte_ci import disk
 from airbyte_ci.campaigns.change import Change, ChangelogEntry
 from airbyte_ci.edits.changelog import Row
 from airbyte_ci.edits.edit import Edit, FileChange
@@ -146,11 +149,22 @@ def _edit(planned: PlannedChange, files: Files) -> Edit:
 
 def write(path: Path, command: str, changes: Iterable[Change]) -> None:
     """The whole file at once."""
-    with path.open("w", encoding="utf-8") as file:
-        writer = Writer(file, command)
+    with open_writer(path, command) as writer:
         for change in changes:
             writer.add(change)
-        writer.end()
+
+
+@contextlib.contextmanager
+def open_writer(path: Path, command: str) -> Iterator[Writer]:
+    """Writes a plan's file while a run goes on; the file is in its place only when it is whole. Raises OSError."""
+    with disk.replace_file(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        try:
+            writer = Writer(text, command)
+            yield writer
+            writer.end()
+        finally:
+            text.detach()  # flushes, and leaves the file to whoever opened it
 
 
 # --- documents ------------------------------------------------------------------------------------

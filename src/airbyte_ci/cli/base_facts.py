@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from airbyte_ci import __version__, config
+from airbyte_ci import __version__, config, disk
 from airbyte_ci.config import Configuration
 
 _FORMAT = 3
@@ -41,14 +41,9 @@ class BaseFacts:
         """Keeps what was learnt; a folder that cannot be written to is no error."""
         if not self._added:
             return
-        staged = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
-        try:
+        with suppress(OSError, ValueError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            staged.write_text(json.dumps({"state": self._state, "bases": self._known}), "utf-8")
-            staged.replace(self._path)
-        except (OSError, ValueError):
-            with suppress(OSError):
-                staged.unlink(missing_ok=True)
+            disk.write_file(self._path, json.dumps({"state": self._state, "bases": self._known}).encode())
 
     def _described(self, address: str) -> dict[str, Any]:
         from airbyte_ci.base_images import catalogue

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from airbyte_ci.campaigns import baseline
+from airbyte_ci.campaigns import baseline, plan
 from airbyte_ci.campaigns.baseline import Baseline
 from airbyte_ci.campaigns.change import Change, NotApplicable
 from airbyte_ci.campaigns.plan import Writer
@@ -198,17 +198,11 @@ def _plan_file(campaign: Campaign) -> Iterator[Writer | None]:
     if campaign.plan_file is None:
         yield None
         return
-    staged = campaign.plan_file.with_name(f".{campaign.plan_file.name}.{os.getpid()}.tmp")
     try:
-        with staged.open("w", encoding="utf-8") as file:
-            writer = Writer(file, campaign.command)
+        with plan.open_writer(campaign.plan_file, campaign.command) as writer:
             yield writer
-            writer.end()
-        staged.replace(campaign.plan_file)
     except OSError as error:
-        raise UsageError(f"writing the plan {campaign.plan_file}: {error.strerror}") from error
-    finally:
-        staged.unlink(missing_ok=True)
+        raise UsageError(f"cannot write the plan {campaign.plan_file}: {error.strerror}") from error
 
 
 def _tell(outcome: Outcome, settings: Settings, campaign: Campaign) -> None:

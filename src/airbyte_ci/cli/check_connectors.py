@@ -26,6 +26,7 @@ from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import git, github, history
@@ -163,21 +164,13 @@ def _write(
     if junit:
         from airbyte_ci.reports import junit as junit_report
 
-        put(junit_report.document(items, prefix), junit)
+        write_report(junit, junit_report.document(items, prefix), make_folders=True)
     if sarif:
         from airbyte_ci.reports import sarif as sarif_report
 
         found = pages.urls(all_checks.RULES, configuration, prefix)
-        put(text.dump_json(sarif_report.document(items, all_checks.RULES, prefix, found), indent=2) + "\n", sarif)
-
-
-def put(report: str, path: Path) -> None:
-    """Writes a report; raises UsageError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(report, "utf-8")
-    except OSError as error:
-        raise UsageError(f"writing {path}: {error.strerror}") from error
+        document = sarif_report.document(items, all_checks.RULES, prefix, found)
+        write_report(sarif, text.dump_json(document, indent=2) + "\n", make_folders=True)
 
 
 # --- what the checks need to know ------------------------------------------------------------------

@@ -11,6 +11,7 @@ from airbyte_ci.cli import console, facts
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
@@ -151,7 +152,4 @@ def _put(text: str, output: Path | None) -> None:
     if output is None:
         console.block(text)
         return
-    try:
-        output.write_text(text, "utf-8")
-    except OSError as error:
-        raise UsageError(f"writing {output}: {error.strerror}") from error
+    write_report(output, text)

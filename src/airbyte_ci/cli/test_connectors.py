@@ -95,7 +95,7 @@ def test_connectors(
         parse_platforms(platforms),
         native,
         base_image,
-        "dev",
+        ("dev",),
         (),
         verify=True,
         compression="gzip",

@@ -13,6 +13,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from airbyte_ci import disk
+
 _HEADER = "airbyte-ci metadata 1"
 _PLAIN = (str, int, float, bool, type(None))
 # A file that changes twice within the clock's resolution has the same times both times: the youngest are not trusted.
@@ -54,14 +56,9 @@ class Memory:
         if self._seen == self._known:
             return
         text = "".join(f"{line}\n" for line in (_HEADER, *(f"{key}\t{kept}" for key, kept in self._seen.items())))
-        staged = self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp")
-        try:
+        with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            staged.write_text(text, "utf-8", "surrogatepass")
-            staged.replace(self._path)
-        except OSError:
-            with suppress(OSError):
-                staged.unlink(missing_ok=True)
+            disk.write_file(self._path, text.encode("utf-8", "surrogatepass"))
 
 
 def _read(path: Path) -> dict[str, str]:

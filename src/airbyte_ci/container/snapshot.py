@@ -5,7 +5,6 @@ unpacked again only over layers that would make it another folder.
 """
 
 import errno
-import fcntl
 import hashlib
 import itertools
 import json
@@ -16,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from airbyte_ci import disk
 from airbyte_ci.container import unpacking, user_namespace
 from airbyte_ci.container.archive import Stream
 from airbyte_ci.container.asked import Asked, Question, answered
@@ -110,8 +110,7 @@ def _unpack_locked(store: Store, below: Tree, descriptor: Descriptor, diff_id: D
     store.size(descriptor.digest)  # raises BlobNotFound before anything is made
     name = diff_id.hex[:32]
     snapshots = store.root / "snapshots"
-    with (snapshots / f".{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with disk.lock(snapshots / f".{name}.lock"):
         if folder := _find(store, below, diff_id):  # another process was faster
             return folder
         partial = snapshots / f".{name}.partial"

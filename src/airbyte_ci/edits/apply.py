@@ -1,12 +1,12 @@
 """How several files of a folder are replaced together or not at all; it does not know what is in them."""
 
 import os
-import secrets
 import shutil
 import stat
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from airbyte_ci import disk
 from airbyte_ci.errors import EditRefused
 
 Replacement = tuple[str, bytes | None, bytes | None]
@@ -14,16 +14,17 @@ Replacement = tuple[str, bytes | None, bytes | None]
 
 
 def replace_files(root: Path, replacements: tuple[Replacement, ...]) -> None:
-    """Replace, create and delete files below `root`; on any failure or interruption none of it has happened.
+    """Replaces, creates and deletes files below `root`; on any failure or interruption none of it has happened.
 
-    Raises EditRefused when a file does not hold what is expected, or a symbolic link leads out of `root`.
+    Processes that edit the same repository take turns, so that none overwrites what another has just written. Raises
+    EditRefused when a file does not hold what is expected, or a symbolic link leads out of `root`.
     """
     targets = [_target(root, path, after) for path, _, after in replacements]
     if len(set(targets)) < len(targets):
         raise EditRefused("two paths of one edit lead to the same file through a symbolic link")
-    for (path, before, _), target in zip(replacements, targets, strict=True):
-        _expect(path, target, before)
-    with ExitStack() as leftovers:
+    with disk.lock(root), ExitStack() as leftovers:
+        for (path, before, _), target in zip(replacements, targets, strict=True):
+            _expect(path, target, before)
         writes, deletions = [], []
         for (_, before, after), target in zip(replacements, targets, strict=True):
             old = None if before is None else _backup(target, leftovers)
@@ -103,7 +104,7 @@ def _restore(target: Path, old: Path | None) -> None:
 
 
 def _beside(target: Path, leftovers: ExitStack) -> Path:
-    path = target.with_name(f".airbyte-ci-{secrets.token_hex(8)}.tmp")
+    path = disk.staging_name(target)
     leftovers.callback(path.unlink, missing_ok=True)
     return path
 

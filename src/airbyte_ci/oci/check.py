@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from airbyte_ci import disk
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound, DigestMismatch, ImageError
-from airbyte_ci.oci import sessions
 from airbyte_ci.oci.collect import reachable
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
@@ -95,7 +95,7 @@ def _names(store: Store) -> Iterator[Damage | None]:
 
 
 def _drop(store: Store, damages: list[Damage]) -> None:
-    with sessions.locked(store.root / "gc.lock", shared=False):
+    with disk.lock(store.root / "gc.lock", shared=False):
         for damage in damages:
             if damage.path:
                 damage.path.unlink(missing_ok=True)

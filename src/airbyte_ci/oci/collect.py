@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from airbyte_ci import disk
 from airbyte_ci.errors import AirbyteCiError, StoreError
 from airbyte_ci.oci import caches, sessions
 from airbyte_ci.oci.digest import Digest
@@ -61,7 +62,7 @@ def collect(store: Store, policy: Policy, *, now: float | None = None) -> Collec
         total = sum(entry.size for entry in entries)
         removed = freed = 0
         for group in _groups(_chosen(entries, policy, moment, total, untouchable, named)):
-            with sessions.locked(store.root / "gc.lock", shared=False):
+            with disk.lock(store.root / "gc.lock", shared=False):
                 for entry in group:
                     if _remove(store, entry, untouchable):
                         removed, freed = removed + 1, freed + entry.size

@@ -10,7 +10,6 @@ import fcntl
 import os
 import tempfile
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -69,11 +68,3 @@ def is_free(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-@contextlib.contextmanager
-def locked(path: Path, *, shared: bool) -> Iterator[None]:
-    """Holds a lock file: many may share it, one excludes all."""
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-        yield

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from airbyte_ci import disk
 from airbyte_ci.errors import BlobNotFound, DigestMismatch, StoreError
 from airbyte_ci.oci import sessions
 from airbyte_ci.oci.digest import Digest, chunks
@@ -127,7 +128,7 @@ class Store:
             # Marked since this session began: no collection that may remove it can be under way.
             if path.stat().st_mtime >= self.session.began:
                 return True
-            with sessions.locked(self.root / "gc.lock", shared=True):
+            with disk.lock(self.root / "gc.lock", shared=True):
                 os.utime(path)
         except FileNotFoundError:
             return False
@@ -279,10 +280,9 @@ class Store:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        with _told(self.root):
-            file = (self.root / "lock").open("w")
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with contextlib.ExitStack() as held:
+            with _told(self.root):
+                held.enter_context(disk.lock(self.root / "lock"))
             yield
 
     # --- actions -------------------------------------------------------------------------------
@@ -313,18 +313,7 @@ class Store:
     def _replace(self, path: Path, data: bytes, *, durable: bool = True) -> None:
         """Puts a small file in its place, whole or not at all; a `durable` one is there after a power cut."""
         with _told(self.root):
-            handle, name = tempfile.mkstemp(dir=self._ingest)
-            temporary = Path(name)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    if durable:
-                        os.fsync(file.fileno())
-                    os.fchmod(file.fileno(), 0o644)
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            disk.write_file(path, data, durable=durable, staging=self._ingest)
 
     def _action(self, key: Digest) -> Path:
         return self.root / "actions" / key.hex[:2] / key.hex
