@@ -1,6 +1,6 @@
 """Registries for tests that ask none, and for those that watch what is asked."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound
@@ -41,6 +41,7 @@ class Deaf(RegistryClient):
         *,
         tags: Sequence[str] = (),
         sources: Sequence[Reference] = (),
+        fixed: Collection[str] = (),
     ) -> Descriptor:
         self.asked.append(("push", str(digest), str(target), *map(str, sources)))
         raise self.failure
@@ -71,6 +72,7 @@ class Shelf(Deaf):
         *,
         tags: Sequence[str] = (),
         sources: Sequence[Reference] = (),
+        fixed: Collection[str] = (),
     ) -> Descriptor:
         self.asked.append(("push", str(digest), str(target), *map(str, sources)))
         assert self.whole

@@ -35,7 +35,9 @@ AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 def deliver(kind: str, place: Path | str, store: Store, *images: Image, registries: Deaf | None = None) -> str:
     """Puts it there as NAME; the address."""
     result = outputs.together(store, images)
-    return outputs.deliver(Destination(kind, str(place)), store, result, NAME, (BASE,), registries or Deaf(), AMD64)
+    destination = Destination(kind, str(place))
+    (found,) = outputs.deliver(destination, store, result, [NAME], (BASE,), registries or Deaf(), AMD64)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -79,11 +81,11 @@ def test_a_folder_holds_several_images(store: Store, tmp_path: Path) -> None:
     """Others stay under their names; the same name is replaced; writing again changes nothing."""
     one, two, three = (random_image(store, seed=seed) for seed in (1, 2, 3))
     folder = tmp_path / "out"
-    outputs.write_layout(store, Result((one,)), folder, "acme/one:dev")
-    outputs.write_layout(store, Result((two,)), folder, "acme/two:dev")
-    outputs.write_layout(store, Result((three,)), folder, "acme/one:dev")
+    outputs.write_layout(store, Result((one,)), folder, ["acme/one:dev"])
+    outputs.write_layout(store, Result((two,)), folder, ["acme/two:dev"])
+    outputs.write_layout(store, Result((three,)), folder, ["acme/one:dev"])
     index = (folder / "index.json").read_bytes()
-    outputs.write_layout(store, Result((three,)), folder, "acme/one:dev")
+    outputs.write_layout(store, Result((three,)), folder, ["acme/one:dev"])
     for name, image in (("acme/one:dev", three), ("acme/two:dev", two)):
         assert json.loads(skopeo("inspect", f"oci:{folder}:{name}"))["Digest"] == str(image.digest)
     assert len(json.loads(index)["manifests"]) == 2
@@ -120,8 +122,8 @@ def test_a_registry_gets_it_under_the_prefix(store: Store, place: str, repositor
     """The repository's own name after the prefix, pushed with the base as a source of layers; the digest is told."""
     image = random_image(store)
     registries = Shelf(whole=image)
-    address = outputs.deliver(
-        *(Destination("registry", place), store, Result((image,)), f"{repository}:dev", (BASE,), registries, AMD64)
+    (address,) = outputs.deliver(
+        *(Destination("registry", place), store, Result((image,)), [f"{repository}:dev"], (BASE,), registries, AMD64)
     )
     assert registries.asked == [("push", str(image.digest), expected, str(BASE))]
     assert address == f"{expected}@{image.digest}"
@@ -151,7 +153,7 @@ def test_a_damaged_blob_leaves_nothing_behind(store: Store, tmp_path: Path) -> N
     image = random_image(store)
     _damaged(store, image)
     with pytest.raises(AirbyteCiError):
-        outputs.write_layout(store, Result((image,)), tmp_path / "out", NAME)
+        outputs.write_layout(store, Result((image,)), tmp_path / "out", [NAME])
     assert not [path for path in (tmp_path / "out").rglob("*") if "partial" in path.name]
 
 
@@ -159,7 +161,7 @@ def test_a_damaged_blob_leaves_nothing_behind(store: Store, tmp_path: Path) -> N
 def test_a_place_that_cannot_be_written_is_told(store: Store, tmp_path: Path, kind: str) -> None:
     """The path is named; it is no bug of ours."""
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"writing the image to .*file/out: "):
+    with pytest.raises(StoreError, match=r"cannot write the image to .*file/out: "):
         deliver(kind, tmp_path / "file/out", store, random_image(store))
 
 
@@ -167,7 +169,7 @@ def test_a_folder_that_is_something_else_is_not_overwritten(store: Store, tmp_pa
     """An index.json that is no index is told, and stays."""
     (tmp_path / "index.json").write_text("<html>")
     with pytest.raises(AirbyteCiError, match="is not JSON"):
-        outputs.write_layout(store, Result((random_image(store),)), tmp_path, NAME)
+        outputs.write_layout(store, Result((random_image(store),)), tmp_path, [NAME])
     assert (tmp_path / "index.json").read_text() == "<html>"
 
 
@@ -186,7 +188,7 @@ def test_several_platforms_are_one_index(store: Store, tmp_path: Path) -> None:
             [str(layer.digest) for layer in image.manifest.layers],
         )
     skopeo("copy", "--all", place, f"dir:{tmp_path / 'copy'}")
-    with pytest.raises(UsageError, match=r"takes one platform, and 2 are built → --output=oci:DIR"):
+    with pytest.raises(UsageError, match=r"takes one platform, and 2 are built → use --output=oci:DIR"):
         deliver("archive", tmp_path / "x.tar", store, *images)
     with pytest.raises(UsageError, match=r"none of the platforms is linux/amd64"):
         deliver("docker", "", store, images[1])

@@ -52,7 +52,7 @@ def test_docker_is_not_sent_what_it_has(
     for digest in (image.digest, image.manifest.config.digest, image.manifest.layers[-1].digest):
         poor.put(store.read(digest))
     monkeypatch.setenv("DOCKER_HOST", docker)
-    load(poor, poor.image(image.digest), TAG)
+    load(poor, poor.image(image.digest), [TAG])
     seen = json.loads(_docker(docker, "image", "inspect", TAG))[0]
     assert seen["RootFS"]["Layers"] == again.json["diffIds"]
 

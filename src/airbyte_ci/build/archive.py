@@ -1,41 +1,47 @@
-"""An image as one tar file that everybody loads: an OCI layout with Docker's manifest.json beside it.
+"""An image as one tar file that everybody loads: an OCI layout with Docker's manifest.json next to it.
 
 skopeo reads it as `oci-archive:` and as `docker-archive:`, `docker load` and `podman load` take it as it is.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Image, Index, canonical_json
+from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import REF_NAME, Store
 from airbyte_ci.oci.tar import Entry, Writable
 
 
-def write(store: Store, image: Image, name: str, target: Writable, *, left_out: Collection[Digest] = ()) -> None:
+def write(
+    store: Store, image: Image, names: Sequence[str], target: Writable, *, left_out: Collection[Digest] = ()
+) -> None:
     """Writes the archive. Layers whose diffIDs are in `left_out` are named but not there: the reader has them."""
-    entries = list(_entries(store, image, name, left_out))
+    entries = list(_entries(store, image, names, left_out))
     for entry in tar.sorted_entries(entries):
         _write_verified(store, entry, target)
     target.write(tar.END)
 
 
-def _entries(store: Store, image: Image, name: str, left_out: Collection[Digest]) -> Iterator[Entry]:
+def _entries(store: Store, image: Image, names: Sequence[str], left_out: Collection[Digest]) -> Iterator[Entry]:
     yield tar.directory("blobs")
     yield tar.directory("blobs/sha256")
     yield Entry("oci-layout", content=canonical_json({"imageLayoutVersion": "1.0.0"}))
-    named = Descriptor(
-        image.manifest.media_type,
-        image.digest,
-        len(image.manifest.raw),
-        # containerd looks for the full name, others for the short one.
-        {REF_NAME: name.rpartition(":")[2], "io.containerd.image.name": f"docker.io/{name}"},
-        image.config.platform,
-    )
-    yield Entry("index.json", content=Index.make((named,), {}).raw)
+    named = [
+        Descriptor(
+            image.manifest.media_type,
+            image.digest,
+            len(image.manifest.raw),
+            # containerd looks for the full name, others for the short one.
+            {REF_NAME: name.rpartition(":")[2], "io.containerd.image.name": str(Reference.parse(name))},
+            image.config.platform,
+        )
+        for name in names
+    ]
+    yield Entry("index.json", content=Index.make(tuple(named), {}).raw)
     docker = {
         "Config": _place(image.manifest.config.digest),
-        "RepoTags": [name],
+        "RepoTags": list(names),
         "Layers": [_place(layer.digest) for layer, _ in image.layers],
     }
     yield Entry("manifest.json", content=canonical_json([docker]))

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 
 from airbyte_ci.build import archive
 from airbyte_ci.errors import RegistryError
@@ -11,20 +12,20 @@ from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store import Store
 
 
-def load(store: Store, image: Image, name: str) -> None:
-    """`docker load` of the image under a name; raises RegistryError when there is no daemon or it refuses."""
+def load(store: Store, image: Image, names: Sequence[str]) -> None:
+    """Loads the image into Docker under its names; raises RegistryError when there is no daemon or it refuses."""
     if shutil.which("docker") is None:
-        raise RegistryError("loading into Docker: there is no `docker` command", advice="use --output=archive:FILE")
+        raise RegistryError("cannot load into Docker: there is no `docker` command", advice="use --output=archive:FILE")
     known = _shared_prefix(image)
-    if known and _sent(store, image, name, known) is None:
+    if known and _sent(store, image, names, known) is None:
         return
     # A daemon with another way of keeping images (containerd's) wants every layer, whatever it has.
-    refused = _sent(store, image, name, frozenset())
+    refused = _sent(store, image, names, frozenset())
     if refused is not None:
-        raise RegistryError(f"loading {name} into Docker: {refused}", advice="is the Docker daemon running?")
+        raise RegistryError(f"cannot load {names[0]} into Docker: {refused}", advice="is the Docker daemon running?")
 
 
-def _sent(store: Store, image: Image, name: str, left_out: frozenset[Digest]) -> str | None:
+def _sent(store: Store, image: Image, names: Sequence[str], left_out: frozenset[Digest]) -> str | None:
     """What the daemon said when it refused, None when it took the image."""
     process = subprocess.Popen(
         ["docker", "load", "--quiet"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -32,7 +33,7 @@ def _sent(store: Store, image: Image, name: str, left_out: frozenset[Digest]) ->
     assert process.stdin is not None
     try:
         with process.stdin as pipe:
-            archive.write(store, image, name, pipe, left_out=left_out)
+            archive.write(store, image, names, pipe, left_out=left_out)
     except BrokenPipeError:
         pass  # it ended early, and its words say why
     except BaseException:

@@ -33,13 +33,14 @@ class Order:
     """What is asked of every build. `native` is the platform that this machine runs; `shape` as in `plan.Shape`.
 
     `plan` is a BuildPlan that was made before; without one it is made. `again` builds a second time from nothing.
-    `show_hook` has the customisation's effect looked up whatever that takes.
+    `show_hook` has the customization's effect looked up whatever that takes; `fixed` are
+    the tags that are not moved to another image in a registry.
     """
 
     platforms: tuple[Platform, ...]
     native: Platform
     override: str | None
-    tag: str
+    tags: tuple[str, ...]
     destinations: tuple[Destination, ...]
     verify: bool
     compression: str
@@ -50,6 +51,7 @@ class Order:
     rules: Rules = NO_RULES
     framework: Origin | None = None
     show_hook: bool = False
+    fixed: frozenset[str] = frozenset()
 
     @property
     def may_stay_away(self) -> bool:
@@ -100,16 +102,15 @@ class Done:
 def run(connector: Connector, order: Order, tools: Tools) -> list[Outcome]:
     """Builds, verifies, names and puts out; an outcome for each platform. Raises AirbyteCiError when one fails."""
     done = [_one(connector, order, tools, platform) for platform in order.platforms]
-    name = f"{done[0].built.repository}:{order.tag}"
     try:
-        places = _put_out(done, name, order, tools)
+        places = _put_out(done, order, tools)
     except BlobNotFound:
         if not order.may_stay_away:
             raise
         # What a registry had is gone: then it is made here, as if no registry had been asked.
         order = replace(order, verify=False, destinations=order.destinations)
         done = [_one(connector, order, tools, platform, near=True) for platform in order.platforms]
-        places = _put_out(done, name, order, tools)
+        places = _put_out(done, order, tools)
     return [_outcome(connector, item, places, _effect(tools, item.built)) for item in done]
 
 
@@ -192,7 +193,7 @@ def workbench(connector: Connector, order: Order, tools: Tools, platform: Platfo
     shape = Shape("zstd" if order.compression == "zstd" else "gzip", order.bytecode, order.created)
     find = nowhere
     if order.may_stay_away:
-        target = order.destinations[0].reference(connector.image_repository, order.tag)
+        target = order.destinations[0].reference(connector.image_repository, order.tags[0])
         media_type = LAYER_ZSTD if shape.compression == "zstd" else LAYER_GZIP
         find = functools.partial(elsewhere.find, tools.registries, tools.store, target, platform, media_type)
     return Workbench(
@@ -234,17 +235,22 @@ def _verify(order: Order, tools: Tools, platform: Platform, image: Image, built:
     return True, ""
 
 
-def _put_out(done: Sequence[Done], name: str, order: Order, tools: Tools) -> list[str]:
+def _put_out(done: Sequence[Done], order: Order, tools: Tools) -> list[str]:
     """Names the image in the store, if it is all there, and puts it where else it was asked for; the addresses."""
     result = outputs.together(tools.store, [item.image for item in done])
+    repository = done[0].built.repository
+    names = [f"{repository}:{tag}" for tag in order.tags]
     places = []
     if all(tools.store.holds(item.image) for item in done):
-        tools.store.tag(name, result.descriptor)
-        places.append(name)
+        for name in names:
+            tools.store.tag(name, result.descriptor)
+        places += names
     sources = _sources([item.built for item in done])
     for destination in order.destinations:
         tools.say(f"output {destination}")
-        places.append(outputs.deliver(destination, tools.store, result, name, sources, tools.registries, order.native))
+        places += outputs.deliver(
+            destination, tools.store, result, names, sources, tools.registries, order.native, order.fixed
+        )
     return places
 
 

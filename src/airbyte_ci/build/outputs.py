@@ -3,13 +3,12 @@
 An image for several platforms is an index with an image for each.
 """
 
-import contextlib
-import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from airbyte_ci import disk
 from airbyte_ci.build import archive, docker
 from airbyte_ci.errors import StoreError, UsageError
 from airbyte_ci.oci.digest import Digest
@@ -82,37 +81,61 @@ def deliver(
     destination: Destination,
     store: Store,
     result: Result,
-    name: str,
+    names: Sequence[str],
     sources: Sequence[Reference],
     registries: RegistryClient,
     native: Platform,
-) -> str:
-    """Puts the image there as `name` (repository:tag) and returns its address for people.
+    fixed: Collection[str] = (),
+) -> list[str]:
+    """Puts the image there under `names` (repository:tag each) and returns its addresses for people.
 
-    Raises StoreError, RegistryError. Only a registry may get it with layers that the store lacks, from `sources`.
+    Only a registry may get it with layers that the store lacks, from `sources`. There the `fixed` tags are not moved
+    from another image to this one. Raises StoreError, RegistryError.
     """
     if destination.kind == "oci":
-        write_layout(store, result, Path(destination.place), name)
-        return f"oci:{destination.place}:{name}"
+        write_layout(store, result, Path(destination.place), names)
+        return [f"oci:{destination.place}:{name}" for name in names]
     if destination.kind == "archive":
-        write_archive(store, result, Path(destination.place), name)
-        return f"archive:{destination.place}"
+        write_archive(store, result, Path(destination.place), names)
+        return [f"archive:{destination.place}"]
     if destination.kind == "docker":
         image = result.for_platform(native)
         if image is None:
             raise UsageError(f"--output=docker: none of the platforms is {native}, which this machine runs")
-        docker.load(store, image, name)
-        return f"docker:{name}"
-    repository, _, tag = name.rpartition(":")
-    target = destination.reference(repository, tag)
+        docker.load(store, image, names)
+        return [f"docker:{name}" for name in names]
+    return _push(destination, store, result, names, sources, registries, fixed)
+
+
+def _push(
+    destination: Destination,
+    store: Store,
+    result: Result,
+    names: Sequence[str],
+    sources: Sequence[Reference],
+    registries: RegistryClient,
+    fixed: Collection[str],
+) -> list[str]:
+    """Pushes under all names that do not stand for the image yet; they are tags of one repository."""
     digest = result.descriptor.digest
-    if not registries.stands_for(target, digest):
-        registries.push(store, digest, target, sources=sources)
-    return str(target.with_digest(digest))
+    targets = [destination.reference(*_split(name)) for name in names]
+    missing = [target for target in targets if not registries.stands_for(target, digest)]
+    if missing:
+        tags = [target.tag for target in missing if target.tag]
+        registries.push(store, digest, missing[0], tags=tags, sources=sources, fixed=fixed)
+    return [str(target.with_digest(digest)) for target in targets]
 
 
-def write_layout(store: Store, result: Result, folder: Path, name: str) -> None:
-    """An OCI image layout (image-spec, image-layout.md) with this image under a name; others in it stay."""
+def _split(name: str) -> tuple[str, str]:
+    repository, _, tag = name.rpartition(":")
+    return repository, tag
+
+
+def write_layout(store: Store, result: Result, folder: Path, names: Sequence[str]) -> None:
+    """Writes an OCI image layout (image-spec, image-layout.md) with this image under its names; others in it stay.
+
+    Any number of threads and processes may write to the same folder.
+    """
     try:
         blobs = folder / "blobs" / "sha256"
         blobs.mkdir(parents=True, exist_ok=True)
@@ -122,57 +145,41 @@ def write_layout(store: Store, result: Result, folder: Path, name: str) -> None:
         for raw in result.raws:
             digest = Digest.of(raw)
             _copy(store, digest, blobs / digest.hex)
-        index = folder / "index.json"
-        others = Index.parse(index.read_bytes(), str(index)).manifests if index.exists() else ()
-        kept = tuple(item for item in others if item.annotations.get(REF_NAME) != name)
-        ours = replace(result.descriptor, annotations={REF_NAME: name})
-        if result.index is None:
-            ours = replace(ours, platform=result.images[0].config.platform)
-        _replace(folder / "oci-layout", canonical_json({"imageLayoutVersion": "1.0.0"}))
-        _replace(index, Index.make((*kept, ours), {}).raw)
+        layout, index = folder / "oci-layout", folder / "index.json"
+        disk.create_file(layout, canonical_json({"imageLayoutVersion": "1.0.0"}))
+        with disk.lock(layout):
+            others = Index.parse(index.read_bytes(), str(index)).manifests if index.exists() else ()
+            kept = tuple(item for item in others if item.annotations.get(REF_NAME) not in names)
+            disk.write_file(index, Index.make((*kept, *_named(result, names)), {}).raw)
     except OSError as error:
-        raise StoreError(f"writing the image to {folder}: {error.strerror} ({error.filename})") from error
+        raise StoreError(f"cannot write the image to {folder}: {error.strerror} ({error.filename})") from error
 
 
-def write_archive(store: Store, result: Result, path: Path, name: str) -> None:
-    """The image as one tar file, for `docker load` and for everything that reads OCI archives; whole or not at all."""
+def _named(result: Result, names: Sequence[str]) -> Iterator[Descriptor]:
+    """The index's entries of an image, one for each name."""
+    for name in names:
+        ours = replace(result.descriptor, annotations={REF_NAME: name})
+        yield ours if result.index else replace(ours, platform=result.images[0].config.platform)
+
+
+def write_archive(store: Store, result: Result, path: Path, names: Sequence[str]) -> None:
+    """Writes the image as one tar file, for `docker load` and all readers of OCI archives; whole or not at all."""
     if result.index is not None:
         raise UsageError(
             f"--output=archive:{path}: `docker load` takes one platform, and {len(result.images)} are built",
-            advice="--output=oci:DIR, or one -a at a time",
+            advice="use --output=oci:DIR, or build one --architecture at a time",
         )
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            archive.write(store, result.images[0], name, file)
-        partial.replace(path)
+        with disk.replace_file(path) as file:
+            archive.write(store, result.images[0], names, file)
     except OSError as error:
-        raise StoreError(f"writing the image to {path}: {error.strerror}") from error
-    finally:
-        _forget(partial)
-
-
-def _forget(partial: Path) -> None:
-    """Removes what was half-written; where that cannot be, the error that led here says why."""
-    with contextlib.suppress(OSError):
-        partial.unlink()
+        raise StoreError(f"cannot write the image to {path}: {error.strerror}") from error
 
 
 def _copy(store: Store, digest: Digest, target: Path) -> None:
     if target.exists():
         return
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        with store.open(digest) as source, partial.open("wb") as file:
-            shutil.copyfileobj(source, file, 1 << 20)
-            source.read(1)  # at the end of the bytes they are verified
-        partial.replace(target)
-    finally:
-        _forget(partial)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_bytes(data)
-    partial.replace(path)
+    with store.open(digest) as source, disk.replace_file(target) as file:
+        shutil.copyfileobj(source, file, 1 << 20)
+        source.read(1)  # at the end of the bytes they are verified

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from airbyte_ci.base_images import noted
-from airbyte_ci.build import job
+from airbyte_ci.build import job, naming
 from airbyte_ci.build.job import Order, Tools
 from airbyte_ci.build.outputs import Destination
 from airbyte_ci.cli import console, recording, workbench
@@ -35,27 +35,41 @@ _LAST_SECOND = 253_402_300_799
 @click.option(
     "-a", "--architecture", "platforms", multiple=True, metavar="PLATFORM", help="linux/amd64, linux/arm64; repeatable."
 )
-@click.option("-t", "--tag", default="dev", show_default=True, help="The local tag.")
+@click.option(
+    "-t",
+    "--tag",
+    "tags",
+    multiple=True,
+    default=("dev",),
+    metavar="TAG",
+    help="Name the image with this tag; repeatable; {version}, {name} and {commit} are filled in (default: dev).",
+)
 @click.option("--base-image", metavar="ADDRESS", help="Build on this base instead of the one in the metadata.")
 @click.option(
     "--output",
     "outputs",
     multiple=True,
     metavar="DEST",
-    help="oci:DIR, archive:FILE, docker or registry[:PREFIX]; repeatable.",
+    help="Also write the image to oci:DIR, archive:FILE, docker or registry[:PREFIX]; repeatable. A place may hold "
+    "{name}, {version} and {commit}.",
 )
-@click.option("--allow-yanked", is_flag=True, help="Push to a registry though the base image was yanked.")
+@click.option("--force", is_flag=True, help="Overwrite a version's tag in a registry though it has another image.")
+@click.option("--allow-yanked", is_flag=True, help="Push to a registry even if the base image was yanked.")
 @click.option("--no-verify", is_flag=True, help="Do not run `spec` in the built image.")
-@click.option("--compression", type=click.Choice(["gzip", "zstd"]), help="Of our layers; default: gzip.")
-@click.option("--no-bytecode", is_flag=True, help="Leave byte code to be made at each start.")
+@click.option(
+    "--compression",
+    type=click.Choice(["gzip", "zstd"]),
+    help="Compress the layers that airbyte-ci adds (default: gzip).",
+)
+@click.option("--no-bytecode", is_flag=True, help="Leave out byte code; Python then compiles at each start.")
 @click.option(
     "--source-date-epoch",
     type=click.IntRange(min=0, max=_LAST_SECOND),
     envvar="SOURCE_DATE_EPOCH",
     metavar="SECONDS",
-    help="When the image says it was created.",
+    help="Set the image's time of creation (default: 1).",
 )
-@click.option("--print-plan", is_flag=True, help="Print the BuildPlan, everything that shapes the image, and stop.")
+@click.option("--print-plan", is_flag=True, help="Print the build plan, everything that shapes the image, and stop.")
 @click.option(
     "--from-plan",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -71,9 +85,10 @@ def build_connectors(
     settings: Settings,
     asked: Asked,
     platforms: tuple[str, ...],
-    tag: str,
+    tags: tuple[str, ...],
     base_image: str | None,
     outputs: tuple[str, ...],
+    force: bool,
     allow_yanked: bool,
     no_verify: bool,
     compression: str | None,
@@ -94,7 +109,7 @@ def build_connectors(
         wanted,
         native,
         base_image,
-        tag,
+        tags,
         tuple(Destination.parse(text) for text in outputs),
         not no_verify,
         compression or "gzip",
@@ -121,10 +136,14 @@ def build_connectors(
         rules=workbench.rules(fleet.configuration, resolve_as_of),
         framework=workbench.framework(local_cdk, cdk_reference),
     )
+    naming.refuse_impossible(fleet.connectors, order)
     if print_plan and (len(fleet.connectors) != 1 or len(wanted) != 1):
-        raise UsageError("--print-plan is for one connector and one platform", advice="--name=… -a linux/amd64")
+        raise UsageError(
+            "--print-plan takes one connector and one platform",
+            advice="name one connector with --name, and one --architecture",
+        )
     with Progress(settings) as progress, workbench.threads() as pool:
-        making = _Making(settings, fleet, order, progress, pool, allow_yanked=allow_yanked)
+        making = _Making(settings, fleet, order, progress, pool, allow_yanked=allow_yanked, force=force)
         if print_plan:
             text = making.plan(fleet.connectors[0]).to_json()
             with progress.paused():
@@ -186,13 +205,23 @@ class _Making:
     """Builds one connector after the other, or several at a time; what they share is made once."""
 
     def __init__(
-        self, settings: Settings, fleet: Fleet, order: Order, progress: Progress, pool: Any, *, allow_yanked: bool
+        self,
+        settings: Settings,
+        fleet: Fleet,
+        order: Order,
+        progress: Progress,
+        pool: Any,
+        *,
+        allow_yanked: bool,
+        force: bool,
     ) -> None:
         self._settings = settings
         self._fleet = fleet
         self._order = order
         self._progress = progress
         self._pool = pool
+        self._force = force
+        self._twins = naming.twins(fleet.connectors)
         self._pushes = any(item.is_registry for item in order.destinations) and not allow_yanked
         self._store = workbench.open_store()
         self._environment = workbench.environment()
@@ -209,7 +238,8 @@ class _Making:
     def _built(self, connector: Connector) -> list[Outcome]:
         try:
             with self._registry(connector) as registry:
-                outcomes = job.run(connector, self._order, self._tools(connector, registry))
+                order = naming.order_for(connector, self._order, force=self._force)
+                outcomes = job.run(connector, order, self._tools(connector, registry))
             return [self._with_warning(item) for item in outcomes]
         except AirbyteCiError as error:
             return [Outcome(connector.name, "failed", "", error.message, error.advice or "", error.details)]
@@ -217,7 +247,12 @@ class _Making:
             self._progress.clear(connector.name)
 
     def _refusal(self, connector: Connector) -> Outcome | None:
-        """What is pushed is for others to run: not on a yanked base, before anything is built (design, decision 10)."""
+        """Why a connector is not built: it shares its image's name, or would be pushed on a yanked base image."""
+        if other := self._twins.get(connector.name):
+            reason = (
+                f"cannot build {connector.name}: {other} has the same dockerRepository, so their images have one name"
+            )
+            return Outcome(connector.name, "failed", "", reason, "change dockerRepository in one metadata.yaml")
         planned = str(self._order.plan.base) if self._order.plan else None
         address = planned or self._order.override or connector.base_image
         known = self._noted(address) if address and self._pushes else None

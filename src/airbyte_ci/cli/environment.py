@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from airbyte_ci.build import askers, explain, planning
+from airbyte_ci.build import askers, explain, naming, planning
 from airbyte_ci.build import base as bases
 from airbyte_ci.build.assembly import Workbench
 from airbyte_ci.cli import console, workbench
@@ -17,7 +17,7 @@ from airbyte_ci.reports import environment as report
 
 
 @click.command("environment")
-@click.option("-t", "--tag", default="dev", show_default=True, help="The local tag of the build to compare with.")
+@click.option("-t", "--tag", default="dev", show_default=True, help="Compare with the local image of this tag.")
 @click.option("--base-image", metavar="ADDRESS", help="On this base instead of the one in the metadata.")
 @click.option(
     "--resolve-as-of",
@@ -54,7 +54,7 @@ def environment(
         lock = planning.selected(connector, bench, under)
         choices = planning.choices(lock, connector, bench, under)
         lock = askers.derived(lock, choices, bench, python.interpreter)
-    last = explain.last_build(store, f"{connector.image_repository}:{tag}", native)
+    last = explain.last_build(store, f"{connector.image_repository}:{naming.tag(tag, connector)}", native)
     explained = explain.explain(lock, choices, python, last)
     if settings.as_json:
         console.document([item.to_json() for item in explained], indent=2)

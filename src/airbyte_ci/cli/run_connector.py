@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from airbyte_ci.build import base, run, source
+from airbyte_ci.build import base, naming, run, source
 from airbyte_ci.build.run import RunSettings
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli import workbench
@@ -22,7 +22,7 @@ _FILE_OPTIONS = ("--config", "--catalog", "--state")
 
 
 @click.command("run", context_settings={"ignore_unknown_options": True})
-@click.option("-t", "--tag", default="dev", show_default=True, help="The local tag.")
+@click.option("-t", "--tag", default="dev", show_default=True, help="Run the local image with this tag.")
 @click.option("--shell", is_flag=True, help="A shell in the image instead of the connector.")
 @click.option("--mount", "mounts", multiple=True, metavar="DIR:DIR", help="A folder of this machine; repeatable.")
 @click.option("--mount-code", is_flag=True, help="The connector's code as it is now, with no build.")
@@ -67,7 +67,7 @@ def run_connector(
 
 
 def _image(store: Store, connector: Connector, tag: str) -> Image:
-    name = f"{connector.image_repository}:{tag}"
+    name = f"{connector.image_repository}:{naming.tag(tag, connector)}"
     build = f"airbyte-ci connectors --name={connector.name} build"
     descriptor = store.resolve(name)
     if descriptor is None:

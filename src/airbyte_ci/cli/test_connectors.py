@@ -17,6 +17,7 @@ from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
 from airbyte_ci.cli.platforms import parse_platforms
 from airbyte_ci.cli.progress import Progress
+from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.run_connector import mount
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
@@ -126,7 +127,7 @@ def test_connectors(
                 with progress.paused():
                     _show(settings, tested)
     if junit:
-        checks.put(report.document(items), junit)
+        write_report(junit, report.document(items), make_folders=True)
     if not settings.as_json and len(items) > 1:
         console.line(report.count(items))
     return int(any(item.status == "failed" for item in items))

@@ -17,6 +17,11 @@ _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
 _REGISTRY = re.compile(r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?\Z")
 
 
+def is_tag(text: str) -> bool:
+    """Whether a text is a tag by itself (distribution-spec, pull section)."""
+    return _TAG.match(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """An image's address, normalised as Docker does: `docker.io` and `library/` are filled in."""

@@ -6,7 +6,7 @@ Knows the order of things; how they are said to a registry is in the modules bes
 import os
 import random as random_module
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from airbyte_ci.errors import RegistryError
@@ -86,8 +86,11 @@ class RegistryClient:
         *,
         tags: Sequence[str] = (),
         sources: Sequence[Reference] = (),
+        fixed: Collection[str] = (),
     ) -> Descriptor:
         """Makes the tags, else the target's own, stand for an image or index of the store.
+
+        Raises RegistryError before anything is sent where one of the `fixed` tags stands for another image.
 
         `sources` are repositories that may hold what the store lacks, such as a base image's layers: those of
         the target's registry are mounted from, others are streamed through.
@@ -95,7 +98,7 @@ class RegistryClient:
         names = check_tags(tags, target)
         place = endpoint(target)
         push = Push(self._api, self._uploader, store, place, tuple(sources), f"pushing {target}")
-        return push.run(digest, names)
+        return push.run(digest, names, fixed)
 
     def tags(self, reference: Reference) -> tuple[str, ...]:
         """All tags of the reference's repository, in the registry's order."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from airbyte_ci.errors import DigestMismatch, ImageError, RegistryError
+from airbyte_ci.errors import BlobNotFound, DigestMismatch, ImageError, RegistryError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import (
     INDEXES,
@@ -32,6 +32,16 @@ def resolve(api: Api, reference: Reference, doing: str) -> Descriptor:
     return api.first(
         reference, lambda place: _head(api, place, reference, doing) or fetch(api, place, reference, doing).descriptor
     )
+
+
+def digest_of_tag(api: Api, place: Endpoint, tag: str, doing: str) -> Digest | None:
+    """Returns what a tag stands for in the registry itself, not its mirrors; None where there is no such tag."""
+    reference = Reference(place.registry, place.repository, tag)
+    try:
+        found = _head(api, place, reference, doing) or fetch(api, place, reference, doing).descriptor
+    except BlobNotFound:
+        return None
+    return found.digest
 
 
 def _head(api: Api, place: Endpoint, reference: Reference, doing: str) -> Descriptor | None:

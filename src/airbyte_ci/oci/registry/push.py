@@ -6,7 +6,7 @@ from others, without touching the disk.
 
 import functools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
@@ -42,8 +42,11 @@ class Push:
     sources: tuple[Reference, ...]
     doing: str
 
-    def run(self, digest: Digest, tags: Sequence[str]) -> Descriptor:
+    def run(self, digest: Digest, tags: Sequence[str], fixed: Collection[str] = ()) -> Descriptor:
         """Sends what is missing, then names it; returns what the tags now stand for."""
+        for tag in tags:
+            if tag in fixed:
+                self._refuse_move(tag, digest)
         root = self._manifest(digest)
         names = tuple(tags) or (str(digest),)
         here = manifests.exists(self.api, self.target, digest, self.doing)
@@ -55,6 +58,15 @@ class Push:
             answer = manifests.write(self.api, self.target, root, name, self.doing)
             referrers.announce(self.api, self.target, root, answer, self.doing)
         return root.descriptor
+
+    def _refuse_move(self, tag: str, digest: Digest) -> None:
+        found = manifests.digest_of_tag(self.api, self.target, tag, self.doing)
+        if found is not None and found != digest:
+            raise RegistryError(
+                f"{self.doing}: tag {tag} of {self.target} already stands for another image\n"
+                f"    there: {found}\n    here:  {digest}",
+                advice="raise the version with bump_version, or overwrite the tag with --force",
+            )
 
     def _send_parts(self, root: Manifest | Index) -> None:
         """Everything below the root, deepest first, so that no manifest ever names what is not there."""
