@@ -1,6 +1,7 @@
 """The migration to a base image, on copies of the examples: what it changes, and what it refuses to change."""
 
 import difflib
+import re
 from datetime import date
 from pathlib import Path
 
@@ -372,37 +373,34 @@ def test_the_changelog_says_what_was_asked(fleet: Path) -> None:
     assert "| Base \\| image" in (fleet / "docs/integrations/sources/tides.md").read_text()
 
 
+GITLAB = "git@gitlab.com:acme/x.git"
 TABLE = "# X\n\n## Changelog\n\n| Version | Date | Pull Request | Subject |\n|:--|:--|:--|:--|\n"
 
 
 @pytest.mark.parametrize(
-    ("rows", "remote", "expected"),
+    ("cell", "configured", "remote", "expected"),
     [
-        (
-            "| 0.2.4 | 2024-01-09 | [1](https://neighbour.example/x/pull/1) | a |\n",
-            "git@git.example:acme/x.git",
-            "[4711](https://neighbour.example/x/pull/4711)",
-        ),
-        (
-            "| 0.2.4 | 2024-01-09 | [\\#1](https://neighbour.example/x/pull/1) | a |\n",
-            None,
-            "[\\#4711](https://neighbour.example/x/pull/4711)",
-        ),
-        ("", "git@git.example:acme/x.git", "[4711](https://git.example/acme/x/pull/4711)"),
-        (
-            "| 0.2.4 | 2024-01-09 | | a |\n",
-            "https://git.example/acme/x",
-            "[4711](https://git.example/acme/x/pull/4711)",
-        ),
-        ("", None, "[4711](https://github.com/acme/connectors/pull/4711)"),
-        ("", "/srv/git/x.git", "[4711](https://github.com/acme/connectors/pull/4711)"),
+        ("[1](https://neighbor.example/x/pull/1)", True, GITLAB, "[4711](https://neighbor.example/x/pull/4711)"),
+        ("[\\#1](https://neighbor.example/x/pull/1)", True, None, "[\\#4711](https://neighbor.example/x/pull/4711)"),
+        ("#1", True, GITLAB, "#4711"),
+        (None, True, GITLAB, "[4711](https://github.com/acme/connectors/pull/4711)"),
+        ("", True, GITLAB, "[4711](https://github.com/acme/connectors/pull/4711)"),
+        ("", False, GITLAB, "[4711](https://gitlab.com/acme/x/-/merge_requests/4711)"),
+        (None, False, GITLAB, "[4711](https://gitlab.com/acme/x/-/merge_requests/4711)"),
+        ("", False, "https://git.example/acme/x", "4711"),
+        ("", False, "/srv/git/x.git", "4711"),
+        (None, False, None, "4711"),
     ],
-    ids=["neighbour", "neighbour's style", "remote", "remote over rows without links", "configuration", "local remote"],
 )
-def test_where_the_row_links_to(fleet: Path, rows: str, remote: str | None, expected: str) -> None:
-    """As its neighbours do, else to the git remote, else to what the configuration says."""
+def test_where_the_row_links_to(
+    fleet: Path, cell: str | None, configured: bool, remote: str | None, expected: str
+) -> None:
+    """As its neighbors do, else as the configuration says, else to the remote's forge, and else nowhere."""
     page = fleet / "docs/integrations/sources/tides.md"
-    page.write_text(TABLE + rows)
+    page.write_text(TABLE + ("" if cell is None else f"| 0.2.4 | 2024-01-09 | {cell} | a |\n"))
+    if not configured:
+        table = fleet / ".airbyte-ci.toml"
+        table.write_text(re.sub(r"pull-request-url = .*\n", "", table.read_text()))
     if remote:
         git(fleet, "remote", "add", "origin", remote)
     migrated(fleet, "source-tides")

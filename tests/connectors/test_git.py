@@ -53,10 +53,9 @@ def test_a_staged_new_file_is_not_safe(repository: Path) -> None:
 
 
 def test_without_git_nothing_is_known(tmp_path: Path) -> None:
-    """No repository: no state and no remote."""
+    """No repository: no state."""
     (tmp_path / "Dockerfile").touch()
     assert git.uncommitted(tmp_path, tmp_path / "Dockerfile") is None
-    assert git.pull_request_url(tmp_path) is None
 
 
 def test_a_repository_that_git_does_not_read_is_an_error(tmp_path: Path) -> None:
@@ -71,27 +70,3 @@ def test_the_repository_of_a_git_hook_is_not_asked(repository: Path, monkeypatch
     """git's hooks run with GIT_DIR set; the repository that was asked about counts, not that one."""
     monkeypatch.setenv("GIT_DIR", "/nonexistent/.git")
     assert git.uncommitted(repository, repository / "a folder" / "Dockerfile") is None
-
-
-@pytest.mark.parametrize(
-    ("remote", "expected"),
-    [
-        ("https://github.com/acme/connectors.git", "https://github.com/acme/connectors/pull/{number}"),
-        ("https://github.com/acme/connectors", "https://github.com/acme/connectors/pull/{number}"),
-        ("https://github.com/acme/connectors/", "https://github.com/acme/connectors/pull/{number}"),
-        ("http://git.acme.example:8443/acme/x.git", "https://git.acme.example:8443/acme/x/pull/{number}"),
-        ("https://user:secret@github.com/acme/x.git", "https://github.com/acme/x/pull/{number}"),
-        ("https://secret@github.com/acme/x.git", "https://github.com/acme/x/pull/{number}"),
-        ("git@github.com:acme/x.git", "https://github.com/acme/x/pull/{number}"),
-        ("ssh://git@github.com/acme/x.git", "https://github.com/acme/x/pull/{number}"),
-        ("ssh://git@git.acme.example:2222/acme/x.git", "https://git.acme.example/acme/x/pull/{number}"),
-        ("git@git.acme.example:group/sub/x.git", "https://git.acme.example/group/sub/x/pull/{number}"),
-        ("/srv/git/x.git", None),
-        ("file:///srv/git/x.git", None),
-        ("../x", None),
-    ],
-)
-def test_pull_requests_are_where_the_remote_is(repository: Path, remote: str, expected: str | None) -> None:
-    """The page of the remote's host, never its credentials; nothing for a remote that has no pages."""
-    run(repository, "remote", "add", "origin", remote)
-    assert git.pull_request_url(repository) == expected

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from airbyte_ci.config import Configuration
-from airbyte_ci.connectors import git, history
+from airbyte_ci.connectors import forge, git, history
 from airbyte_ci.connectors.connector import METADATA, Connector
 
 NEVER = "0.0.0"
@@ -32,7 +32,7 @@ def of(
     """`doomed` are names in a connector's folder that the campaign will delete. Raises ConnectorError, UsageError."""
     root = configuration.root
     fork = history.fork_point_if_known(root, diffed_branch)
-    url = git.pull_request_url(root) or configuration.pull_request_url or None
+    url = configuration.pull_request_url or forge.pull_request_url(root)
     return Baseline(_released(connectors, root, fork), _unsaved(connectors, root, doomed), url)
 
 

@@ -1,11 +1,10 @@
 """Where the repository has a page of its own for a rule, as people's browsers find it."""
 
 from collections.abc import Iterable
-from urllib.parse import quote
 
 from airbyte_ci.checks.rule import Rule
 from airbyte_ci.config import Configuration
-from airbyte_ci.connectors import git
+from airbyte_ci.connectors import forge
 
 
 def urls(rules: Iterable[Rule], configuration: Configuration, prefix: str) -> dict[str, str]:
@@ -19,5 +18,6 @@ def urls(rules: Iterable[Rule], configuration: Configuration, prefix: str) -> di
         return pages
     there = {name: path for name, path in pages.items() if (root / path).is_file()}
     # Nobody asks git where there is no page.
-    site = (git.pull_request_url(root) or "").partition("/pull/")[0] if there else ""
-    return {name: f"{site}/blob/HEAD/{quote(prefix + path)}" for name, path in there.items()} if site else {}
+    hosted = forge.of(root) if there else None
+    urls = {name: hosted.file_url(prefix + path) for name, path in there.items()} if hosted else {}
+    return {name: url for name, url in urls.items() if url}

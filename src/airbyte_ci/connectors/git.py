@@ -1,17 +1,12 @@
 """What git knows about a repository, asked of git itself. Where there is no git, nothing is known."""
 
 import os
-import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from airbyte_ci.errors import ConnectorError
 
-# A port belongs to the address of pages only where it is one of HTTP.
-_REMOTE = re.compile(
-    r"(?:https?://(?:[^@/]+@)?(?P<site>[^/]+)/|(?:ssh://)?git@(?P<host>[^/:]+)(?::\d+)?[/:])(?P<path>.+?)(?:\.git)?/?"
-)
 # Set by git for its hooks; they would make it speak of another repository than the one it is asked about.
 _INHERITED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
@@ -90,12 +85,3 @@ def _batch(output: bytes, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
             if words[-2] == b"blob":
                 yield name, output[at : at + size]
             at += size + 1
-
-
-def pull_request_url(root: Path) -> str | None:
-    """Where pull requests of the `origin` remote are, as a template with {number}; None without such a remote."""
-    answer = ask(root, "remote", "get-url", "origin")
-    if answer is None or answer.returncode:
-        return None
-    match = _REMOTE.fullmatch(answer.stdout.decode(errors="replace").strip())
-    return f"https://{match['site'] or match['host']}/{match['path']}/pull/{{number}}" if match else None

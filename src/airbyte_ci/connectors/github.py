@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from airbyte_ci.connectors import git
+from airbyte_ci.connectors import forge
 
 _PUBLIC = "https://api.github.com"
 # Actions', the GitHub command's, its one for GitHub Enterprise, and the original's.
@@ -33,8 +33,11 @@ def repository(root: Path, environment: Mapping[str, str]) -> GitHubRepository |
     token = next((environment[name] for name in TOKENS if environment.get(name)), "")
     api, name = environment.get("GITHUB_API_URL", "").rstrip("/"), environment.get("GITHUB_REPOSITORY", "")
     if not name:
-        url = urlsplit((git.pull_request_url(root) or "").partition("/pull/")[0])
-        name = url.path.strip("/")
+        hosted = forge.of(root, environment)
+        # GitHub Enterprise has any name, so only a host that is known to be another forge is none.
+        if hosted is None or hosted.kind not in ("github", ""):
+            return None
+        name, host = hosted.path, urlsplit(hosted.site).netloc
         # GitHub Enterprise Server has its API below the site: https://docs.github.com/enterprise-server/rest
-        api = api or ("" if url.netloc == "github.com" else f"https://{url.netloc}/api/v3")
+        api = api or ("" if host == "github.com" else f"https://{host}/api/v3")
     return GitHubRepository(api or _PUBLIC, name, token) if name.count("/") == 1 else None

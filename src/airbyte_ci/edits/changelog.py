@@ -8,13 +8,12 @@ from unicodedata import category
 
 from airbyte_ci.edits.changelog_table import Entry, Table, find_table
 from airbyte_ci.edits.markdown_table import Line, agreed, escaped, like
+from airbyte_ci.edits.pull_request_form import pull_request_form
 from airbyte_ci.edits.versions import compare, is_semver
 from airbyte_ci.errors import EditRefused
 
-_LINK = re.compile(r"\[(\\?#)?[^\]]*\]\(([^()\s]*/pull/)(\d+)[^()]*\)")
 # So many rows tell how a table is laid out by now.
 _NEAR = 5
-_NUMBER = re.compile(r"\[?\\?#?(\d+)\]?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +50,10 @@ def is_subject(text: str) -> bool:
 def insert_row(page: str, row: Row, *, default_url: str | None, section: str | None = None) -> str:
     """The page with one line more: the row, where the newest one belongs, in the layout of the newest so far.
 
-    `default_url` holds `{number}` and is used when no row links to a pull request. A page that has the row is
-    returned as it is. Raises EditRefused when the page has no changelog table, has the version for another
-    pull request or has a newer one (also in a table below the first), or when the order of its rows, or the
-    address to link to, cannot be told.
+    The row refers to its pull request as the newest rows do, else by `default_url`, which holds `{number}`, else by
+    its number alone. A page that has the row is returned as it is. Raises EditRefused when the page has no changelog
+    table, has the version for another pull request or has a newer one (also in a table below the first), or when the
+    order of its rows cannot be told.
     """
     _check(row)
     table = find_table(_lines(page), section)
@@ -123,7 +122,7 @@ def _refuse_newer_below(ordered: tuple[Entry, ...], further: tuple[Entry, ...]) 
 def _line(row: Row, table: Table, ordered: tuple[Entry, ...], default_url: str | None) -> Line:
     newest = ordered[0] if ordered else None
     version = f"`{row.version}`" if newest and newest.text(0).startswith("`") else row.version
-    texts = [version, row.date, _link(row.pull_request, ordered, default_url), escaped(row.subject.strip())]
+    texts = [version, row.date, _reference(row.pull_request, ordered, default_url), escaped(row.subject.strip())]
     texts += [""] * (len(table.header.cells) - len(texts))
     return like(texts, _neighbours(table, ordered))
 
@@ -143,26 +142,22 @@ def _neighbours(table: Table, ordered: tuple[Entry, ...]) -> tuple[Line, ...]:
     return (near[0], table.header)
 
 
-def _link(pull_request: int | str, ordered: tuple[Entry, ...], default_url: str | None) -> str:
-    """The link in the style of the newest row that has one."""
+def _reference(pull_request: int | str, ordered: tuple[Entry, ...], default_url: str | None) -> str:
+    """The pull request as the newest rows refer to theirs: a link of one of them, then a number without a link."""
+    forms = [form for entry in ordered if (form := pull_request_form(entry.text(2)))]
+    near = [form for entry in ordered[:_NEAR] if (form := pull_request_form(entry.text(2)))]
+    for rows in (near, forms):
+        form = next((item for item in rows if item.is_link), next(iter(rows), None))
+        if form:
+            return form.with_number(str(pull_request))
     number = str(pull_request)
-    for entry in ordered:
-        if found := _LINK.search(entry.text(2)):
-            return f"[{found[1] or ''}{number}]({found[2]}{number})"
-    if default_url is None or "{number}" not in default_url:
-        raise EditRefused(
-            "no row of the changelog links to a pull request, so the address of this one is not known",
-            advice="set the address of pull requests, with {number} in it, in the configuration",
-        )
-    return f"[{number}]({default_url.replace('{number}', number)})"
+    return f"[{number}]({default_url.replace('{number}', number)})" if default_url else number
 
 
 def _row(entry: Entry) -> Row:
     cell = entry.text(2)
-    link = _LINK.search(cell)
-    plain = _NUMBER.fullmatch(cell)
-    number = link[3] if link else plain[1] if plain else None
-    return Row(entry.version or entry.text(0), entry.text(1), int(number) if number else cell, entry.text(3))
+    form = pull_request_form(cell)
+    return Row(entry.version or entry.text(0), entry.text(1), form.number if form else cell, entry.text(3))
 
 
 def _mentions(cell: str, pull_request: int | str) -> bool:
