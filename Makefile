@@ -9,7 +9,7 @@ CLI := $(BIN)/airbyte-ci
 
 # Debian packages, with the command that tells whether they are there where it has another name.
 DEMO_TOOLS := mmdebstrap runc slirp4netns iproute2:ip git
-TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm uidmap:newuidmap
+TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm uidmap:newuidmap qemu-user:qemu-x86_64
 
 .PHONY: help install demo base test unit lint chaos fuzz families oracle history bench reference lock clean tools-demo tools-test
 

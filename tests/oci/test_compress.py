@@ -2,6 +2,9 @@
 
 import gzip
 import io
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -57,5 +60,24 @@ def test_the_header_says_nothing_about_the_machine() -> None:
 
 
 def test_this_machine_has_the_recorded_compressor() -> None:
-    """CI runs on a zlib that gives the golden bytes; elsewhere the name carries zlib's version."""
-    assert compress.identity().startswith("zlib-6")
+    """The pinned libdeflate gives the recorded bytes, so the compressor has its plain name."""
+    assert compress.identity() == "libdeflate-6"
+
+
+@pytest.mark.parametrize("processor", ["qemu64", "Nehalem", "Haswell", "max"])
+def test_bytes_do_not_depend_on_the_processor(processor: str) -> None:
+    """libdeflate picks its code by the processor's features; on emulated processors the bytes are the same."""
+    script = """
+import hashlib, random, sys, zlib
+sys.path[:0] = sys.argv[1:]
+from airbyte_ci.oci import compress
+source = random.Random(7)
+words = [bytes(source.randrange(256) for _ in range(source.randrange(1, 40))) for _ in range(500)]
+data = b"".join(source.choice(words) for _ in range(60_000)) + source.randbytes(100_000)
+print(compress.identity(), hashlib.sha256(compress.member(data)).hexdigest())
+"""
+    here = [sys.executable, "-S", "-c", script, *sys.path]
+    command = ["qemu-x86_64", "-cpu", processor, os.path.realpath(sys.executable), *here[1:]]
+    outputs = [subprocess.run(argv, capture_output=True, check=True).stdout for argv in (here, command)]
+    assert outputs[0] == outputs[1]
+    assert outputs[0].startswith(b"libdeflate-6 ")
