@@ -5,6 +5,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# One worker for each processor; the tests of a file stay together and share what the file makes.
+PARALLEL := --numprocesses=auto --dist=loadfile
 CLI := $(BIN)/airbyte-ci
 
 # Debian packages, with the command that tells whether they are there where it has another name.
@@ -41,10 +43,10 @@ base: install tools-demo ## the demo's base image; its address is the last line
 	@$(CLI) --repo .scratch/base base-images build --root debian
 
 test: install tools-test lint ## everything: style, types, layers, all tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(PARALLEL)
 
 unit: install tools-test ## the quick tests only
-	@$(BIN)/pytest -m 'not slow'
+	@$(BIN)/pytest $(PARALLEL) -m 'not slow'
 
 lint: install
 	@$(BIN)/ruff check --quiet .

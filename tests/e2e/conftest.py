@@ -1,5 +1,6 @@
 """What the end-to-end tests share: the command as a process, a scratch fleet, and the demo's base image."""
 
+import fcntl
 import shutil
 import subprocess
 import time
@@ -56,9 +57,12 @@ class Base:
 
 @pytest.fixture(scope="session")
 def base(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Base:
-    """The demo's base image, built into the store of the tests."""
+    """The demo's base image, built into the store of the tests; workers wait for the first one that builds it."""
     folder = make_fleet(tmp_path_factory.mktemp("base") / "fleet")
-    built = airbyte_ci("base-images", "build", "--root", "debian", cwd=folder, home=home)
+    home.parent.mkdir(exist_ok=True)
+    with (home.parent / "base.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        built = airbyte_ci("base-images", "build", "--root", "debian", cwd=folder, home=home)
     assert built.code == 0, built.err
     return Base(built.out.splitlines()[-1], (folder / "base-images.yaml").read_text())
 
