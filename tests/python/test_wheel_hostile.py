@@ -205,8 +205,8 @@ def _prefix(path: Path) -> None:
     ("change", "said"),
     [
         (_overlap, "shares bytes"),
-        (_prefix, "shares bytes with what is before it"),
-        (lambda path: _patch_local(path, "demo/b.py", 30, b"demo/c.py"), "not a valid wheel"),
+        (_prefix, "has bytes before its first file"),
+        (lambda path: _patch_local(path, "demo/b.py", 30, b"demo/c.py"), DIFFERENT),
         (lambda path: _patch_local(path, "demo/b.py", 8, b"\x08\0"), DIFFERENT),
         (lambda path: _patch_local(path, "demo/b.py", 14, b"abcd"), DIFFERENT),
         (lambda path: _patch_local(path, "demo/b.py", 18, b"\1\0\0\0"), DIFFERENT),

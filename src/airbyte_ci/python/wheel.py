@@ -95,8 +95,7 @@ def read(path: Path, filename: str, interpreter: Interpreter, scratch: Path | No
     """
     try:
         name, version, _, _ = parse_wheel_filename(filename)
-        with zipfile.ZipFile(path) as archive:
-            wheel_archive.check(archive, path)
+        with path.open("rb") as file, wheel_archive.open_checked(file) as archive:
             source = _Source(archive, filename, name, version)
             source.validate_record(validate_contents=False)  # contents are verified while they are read
             source.check_metadata()

@@ -1,16 +1,17 @@
-"""A wheel's zip archive, looked at before anything of it is read: names, kinds, sizes and layout of its members.
+"""A wheel's zip archive, checked before anything of it is read: names, kinds and sizes of its members.
 
-Knows zip files (APPNOTE.TXT) and what a wheel has no use for; not where a file is installed, and no RECORD.
+Knows what a wheel has no use for. See `zip_layout` for the archive's bytes, and `wheel` for RECORD and places.
 """
 
+import os
 import posixpath
-import struct
-from pathlib import Path
 from stat import S_IFDIR, S_IFMT, S_IFREG
 from typing import BinaryIO
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 from airbyte_ci.oci import tar
+from airbyte_ci.python import zip_layout
+from airbyte_ci.python.zip_layout import LayoutRefused
 
 # A wheel that unpacks to more than this is an attack or a mistake. Real wheels stay below 30 times their size.
 SIZE_LIMIT = 8 << 30
@@ -20,25 +21,29 @@ _RATIO_FROM = 64 << 20
 # What is read at once: RECORD of the largest wheels has some 2 MB.
 METADATA_LIMIT = 32 << 20
 
-_LOCAL = struct.Struct("<4s5H3L2H")
-_ZIP64 = 0xFFFFFFFF
-_LATER = 0x08  # flag: checksum and sizes follow the bytes, and the header in front of them has zeros
-
 
 class WheelRefused(ValueError):
     """What is wrong with a wheel, without its name."""
 
 
-def check(archive: ZipFile, path: Path) -> None:
-    """Raises WheelRefused for an archive that no builder makes, or that means different things to different readers."""
+def open_checked(file: BinaryIO) -> ZipFile:
+    """The archive in a seekable file; raises WheelRefused, BadZipFile for one that no builder makes.
+
+    Such an archive means different things to different readers, or unpacks to more than a wheel may.
+    """
+    packed = file.seek(0, os.SEEK_END)
+    try:
+        zip_layout.read(file, packed, FILE_LIMIT)
+    except LayoutRefused as error:
+        raise WheelRefused(str(error)) from error
+    archive = ZipFile(file)
     members = archive.infolist()
-    _check_sizes(members, path.stat().st_size)
+    _check_sizes(members, packed)
     for member in members:
         _check_name(member)
         _check_kind(member)
     _check_tree(members)
-    with path.open("rb") as file:
-        _check_layout(file, members, archive.start_dir)
+    return archive
 
 
 def _check_sizes(members: list[ZipInfo], packed: int) -> None:
@@ -79,27 +84,3 @@ def _check_tree(members: list[ZipInfo]) -> None:
     folders = {parent for member in members for parent in tar.parents(member.filename)}
     if both := sorted(files & folders):
         raise WheelRefused(f"its {both[0]!r} is both a file and a folder")
-
-
-def _check_layout(file: BinaryIO, members: list[ZipInfo], directory: int) -> None:
-    """Members one after the other, from the first byte on, each with the header that the directory has for it.
-
-    A reader that goes by the directory and one that streams must see the same files; members that share bytes are how
-    a small archive unpacks to a very large one.
-    """
-    end = 0
-    for member in sorted(members, key=lambda item: item.header_offset):
-        if member.header_offset < end or (end == 0 and member.header_offset):
-            raise WheelRefused(f"its {member.filename!r} shares bytes with what is before it")
-        file.seek(member.header_offset)
-        head = file.read(_LOCAL.size)
-        if len(head) < _LOCAL.size or head[:4] != b"PK\x03\x04":
-            raise BadZipFile(f"no header of {member.filename!r} where its directory has it")
-        _, _, flags, method, _, _, checksum, packed, size, name, extra = _LOCAL.unpack(head)
-        known = ((checksum, member.CRC), (packed, member.compress_size), (size, member.file_size))
-        unsaid = (_ZIP64, 0) if flags & _LATER else (_ZIP64,)
-        if method != member.compress_type or any(a != b and a not in unsaid for a, b in known):
-            raise WheelRefused(f"its {member.filename!r} is not what the archive's directory says of it")
-        end = member.header_offset + _LOCAL.size + name + extra + member.compress_size
-    if end > directory:
-        raise WheelRefused("its last file shares bytes with the archive's directory")
