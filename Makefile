@@ -13,7 +13,7 @@ CLI := $(BIN)/airbyte-ci
 DEMO_TOOLS := mmdebstrap runc slirp4netns iproute2:ip git
 TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm uidmap:newuidmap qemu-user:qemu-x86_64
 
-.PHONY: help install demo base test unit lint chaos fuzz families oracle history bench reference lock clean tools-demo tools-test
+.PHONY: help install demo base test unit lint attack chaos fuzz families oracle history bench reference lock clean tools-demo tools-test
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,13 +46,16 @@ test: install tools-test lint ## everything: style, types, layers, all tests
 	@$(BIN)/pytest $(PARALLEL)
 
 unit: install tools-test ## the quick tests only
-	@$(BIN)/pytest $(PARALLEL) -m 'not slow'
+	@$(BIN)/pytest $(PARALLEL) -m 'not slow and not attack'
 
 lint: install
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+attack: install tools-test ## run more attacks on the walls between builds, the store and this machine
+	@$(BIN)/pytest -m attack
 
 chaos: install ## kill processes that write and collect at 1,000 random moments
 	@$(BIN)/python -m tests.chaos.killing 1000

@@ -222,7 +222,8 @@ def test_entries_are_read_back(tmp_path: Path) -> None:
     """What the worker writes is what `bytecode` reads."""
     answer = compiled(sys.executable, tmp_path, segment(tmp_path, SOURCES))[0]
     (tmp_path / "answer").write_bytes(answer)
-    entries = bytecode._entries(tmp_path / "answer", Contents(None))
+    with (tmp_path / "answer").open("rb") as file:
+        entries = list(bytecode._entries(file, Contents(None)))
     assert {entry.path: entry.content for entry in entries} == files(answer)
 
 

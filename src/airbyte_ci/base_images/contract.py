@@ -12,7 +12,7 @@ from airbyte_ci.base_images import layer_files
 from airbyte_ci.container import evaluate, sandbox, users
 from airbyte_ci.container.api import SetEntrypoint, SetWorkdir, WriteFile
 from airbyte_ci.container.evaluate import Evaluator
-from airbyte_ci.container.sandbox import Command, Mount
+from airbyte_ci.container.sandbox import Command, Mount, Purpose
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.container.users import User
 from airbyte_ci.errors import SandboxError
@@ -24,6 +24,7 @@ _TIMEOUT = 120
 # Places that Linux gives to everybody, each emptied or mounted anew when an image is started.
 _SHARED = ("tmp", "var/tmp", "dev", "run/lock", "var/lock", "proc", "sys")
 _SHOWN = 5
+_TEMPORARY = Purpose("temporary folder of a base's check", "output", "memory", "`/tmp`", "nobody")
 
 _WRITE = 'for d in "$HOME" /tmp .; do t="$d/.airbyte-ci-probe"; (: > "$t" && rm "$t") || { echo "$d"; exit 1; }; done'
 _TEXT = "import sys; print(sys.getfilesystemencoding(), sys.stdout.encoding); print('€')"
@@ -113,7 +114,7 @@ def _writes_nothing_else(subject: Subject) -> str | None:
 
 
 def _read_only(subject: Subject) -> str | None:
-    mounts = (Mount(None, "/tmp", writable=True),)
+    mounts = (Mount(None, "/tmp", writable=True, purpose=_TEMPORARY),)
     code, said = subject.ask("python", "-c", _READ_ONLY, read_only=True, mounts=mounts)
     if code or said != "works":
         return f"Python does not run: {said[-200:]}"

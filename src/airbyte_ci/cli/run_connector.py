@@ -12,7 +12,7 @@ from airbyte_ci.cli import workbench
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.container.sandbox import Mount, Network
+from airbyte_ci.container.command import LENT, Mount, Network
 from airbyte_ci.errors import BlobNotFound, UsageError
 from airbyte_ci.oci.image import BASE_NAME, Image, Index
 from airbyte_ci.oci.reference import Reference
@@ -96,7 +96,7 @@ def _files(arguments: tuple[str, ...], connector: Connector) -> tuple[tuple[str,
                 path = folder / arguments[position + 1]
                 if path.is_file():
                     target = f"/.airbyte-ci/files/{option.lstrip('-')}-{path.name}"
-                    mounts.append(Mount(path.resolve(), target))
+                    mounts.append(Mount(path.resolve(), target, purpose=LENT))
                     result[position + 1] = target
                     break
     return tuple(result), mounts
@@ -111,7 +111,7 @@ def mount(text: str) -> Mount:
         raise UsageError(f"--mount {text!r} is not understood", advice="--mount ./data:/data, or …:/data:ro")
     if not path.exists():
         raise UsageError(f"--mount {text!r}: {path} does not exist")
-    return Mount(path, target, writable=mode != "ro")
+    return Mount(path, target, writable=mode != "ro", purpose=LENT)
 
 
 def _code(connector: Connector, image: Image) -> list[Mount]:
@@ -119,4 +119,4 @@ def _code(connector: Connector, image: Image) -> list[Mount]:
     entrypoint = image.config.execution.get("Entrypoint") or []
     main = str(entrypoint[-1]) if entrypoint else f"/{source.CODE}/{source.DEFAULT_MAIN}"
     places = {main: Path(main).name, f"/{source.CODE}/{connector.package}": connector.package}
-    return [Mount(connector.folder / name, target) for target, name in places.items()]
+    return [Mount(connector.folder / name, target, purpose=LENT) for target, name in places.items()]

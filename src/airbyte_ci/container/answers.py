@@ -53,7 +53,7 @@ def about_tree(tree: Tree, about: str, path: str) -> Any:
         case "file" | "size":
             if node is None or not stat.S_ISREG(node.status.st_mode):
                 raise _absent("contents" if about == "file" else "size", path, "a file")
-            return node.status.st_size if about == "size" else _text(node.disk.read_bytes(), path)
+            return node.status.st_size if about == "size" else _text(tree.read(node.path) or b"", path)
         case "entries" | "paths":
             if node is None or not node.is_dir:
                 raise _absent("entries", path, "a folder")

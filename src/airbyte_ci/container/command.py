@@ -7,19 +7,40 @@ from pathlib import Path
 from typing import Literal
 
 Network = Literal["none", "private", "host"]
+# `input`: read-only. `output`: a new, empty folder that one run may write. `kept`: a folder that outlives the run and
+# that the same connector's commands may write. `lent`: the user named it, read-only or writable.
+Access = Literal["input", "output", "kept", "lent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """Why sandboxes get a mount: one row of the table of mounts in ARCHITECTURE.md.
+
+    `source` and `target` describe places; `written_by` names everybody who may have written the source before.
+    """
+
+    name: str
+    access: Access
+    source: str
+    target: str
+    written_by: str
+
+
+LENT = Purpose("lent by the user", "lent", "what `run --mount` and its file options name", "as named", "the user")
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
     """A folder or file of the host, as seen in the sandbox (`target` is absolute).
 
-    Without a source it is an empty folder in memory, of at most `size` bytes where that is not 0.
+    Without a source, the mount is an empty folder in memory, of at most `size` bytes where that is not 0.
     """
 
     source: Path | None
     target: str
     writable: bool = False
     size: int = 0
+    purpose: Purpose = LENT
 
 
 @dataclass(frozen=True, slots=True)

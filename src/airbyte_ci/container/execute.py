@@ -12,7 +12,7 @@ from typing import Any
 
 from airbyte_ci.container import diff, lending, sandbox, users
 from airbyte_ci.container.api import Exec, MountCache, MountTemporary
-from airbyte_ci.container.sandbox import Command, Finished, Mount
+from airbyte_ci.container.sandbox import Command, Finished, Mount, Purpose
 from airbyte_ci.container.state import Lending, Output, State
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import CommandFailed, SandboxError
@@ -24,6 +24,21 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _HIDDEN = "***"
 # Characters that are remembered of output that is not whole anyway.
 _SHOWN_OF_CUT = 1 << 16
+_TEMPORARY = Purpose("temporary folder of a command", "output", "memory", "where `with_mounted_temp` says", "nobody")
+_CACHE = Purpose(
+    "cache of commands",
+    "kept",
+    "a folder in the store's `caches/named`",
+    "where `with_mounted_cache` says",
+    "earlier commands of the same connector",
+)
+_SECRET = Purpose(
+    "secret of a command",
+    "input",
+    "a file in the command's own scratch folder",
+    "where `with_mounted_secret` says",
+    "airbyte-ci",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +67,12 @@ def command(state: State, tree: Tree, arguments: Sequence[str], *, use_entrypoin
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """Where commands of recipes run. `secrets` are values by their digest."""
+    """Where commands of recipes run. `secrets` are values by their digest; `owner` names whose commands they are."""
 
     store: Store
     timeout: float | None
     secrets: Mapping[str, str]
+    owner: str = ""
 
     def run(self, state: State, tree: Tree, operation: Exec, place: Path) -> Ran:
         """Runs the command; the files that it changed are at `place`. Raises CommandFailed, SandboxError."""
@@ -115,15 +131,15 @@ class Workplace:
             mounts = []
             for path, item in state.lending:
                 if isinstance(item, MountTemporary):
-                    mounts.append(Mount(None, path, writable=True, size=item.size))
+                    mounts.append(Mount(None, path, writable=True, size=item.size, purpose=_TEMPORARY))
                 elif isinstance(item, MountCache):
-                    mounts.append(Mount(self._cache(item, tree, stack), path, writable=True))
+                    mounts.append(Mount(self._cache(item, tree, stack), path, writable=True, purpose=_CACHE))
                 else:
-                    mounts.append(Mount(self._secret_file(folder, item, tree), path))
+                    mounts.append(Mount(self._secret_file(folder, item, tree), path, purpose=_SECRET))
             yield tuple(mounts)
 
     def _cache(self, item: MountCache, tree: Tree, stack: contextlib.ExitStack) -> Path:
-        name = hashlib.sha256(item.cache.encode()).hexdigest()[:32]
+        name = hashlib.sha256(f"{self.owner}\0{item.cache}".encode()).hexdigest()[:32]
         place = self.store.root / "caches" / caches.NAMED / name
         place.parent.mkdir(parents=True, exist_ok=True)
         lock = stack.enter_context(caches.lock_of(place).open("a"))

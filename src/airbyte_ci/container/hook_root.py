@@ -12,7 +12,7 @@ from pathlib import Path
 
 from airbyte_ci.connectors import leftovers
 from airbyte_ci.container import runtime
-from airbyte_ci.container.command import Command, Limits, Mount
+from airbyte_ci.container.command import Command, Limits, Mount, Purpose
 from airbyte_ci.container.runtime import Confinement
 
 # A hook describes; what it describes runs elsewhere.
@@ -28,6 +28,25 @@ _FILES = ("/etc/ld.so.cache",)
 # Nor may a hook read what is not looked at when it is asked whether anything changed.
 _HIDDEN_FOLDERS = ("secrets", ".ssh", ".aws", *sorted(leftovers.FOLDERS))
 _HIDDEN_FILES = (".env", ".netrc", ".pypirc")
+_TEMPORARY = Purpose("temporary files of a hook's module", "output", "memory", "`/tmp`", "nobody")
+_PYTHON = Purpose(
+    "Python for a hook's module",
+    "input",
+    "this machine's interpreter, standard library and shared libraries",
+    "their own paths",
+    "the machine's administrator",
+)
+_EMPTY = Purpose(
+    "hidden from a hook's module",
+    "input",
+    "an empty file or folder in the hook's own scratch folder",
+    "secrets in the connector's folder, packages of this machine",
+    "airbyte-ci",
+)
+_TOOL = Purpose("hook API", "input", "airbyte-ci's own files", f"`{_OURS}`", "whoever installed airbyte-ci")
+_FOLDER = Purpose(
+    "folder of the connector", "input", "the connector's folder", "its own path", "the connector's developers"
+)
 
 
 def write_bundle(bundle: Path, module: Path, environment: Mapping[str, str], confinement: Confinement) -> None:
@@ -52,26 +71,26 @@ def write_bundle(bundle: Path, module: Path, environment: Mapping[str, str], con
 
 def _mounts(bundle: Path, folder: Path) -> Iterator[Mount]:
     # First, because the connector's folder may be below it.
-    yield Mount(None, "/tmp", writable=True, size=16 << 20)
+    yield Mount(None, "/tmp", writable=True, size=16 << 20, purpose=_TEMPORARY)
     places = {Path(item) for item in (*_LIBRARIES, *_standard_library())}
     for place in sorted(places):
         if place.is_symlink() and place.parent == Path("/"):
             (bundle / "links" / place.name).symlink_to(place.readlink())  # /lib, where /usr is merged
         elif place.exists() and not any(parent in places for parent in place.parents):
-            yield Mount(place, str(place))
+            yield Mount(place, str(place), purpose=_PYTHON)
     for file in (*_FILES, _interpreter()):
         if Path(file).exists():
-            yield Mount(Path(file), file)
+            yield Mount(Path(file), file, purpose=_PYTHON)
     for kind in ("purelib", "platlib"):
         packages = Path(sysconfig.get_path(kind, vars=_base()))
         if packages.is_dir() and any(parent in places for parent in packages.parents):
-            yield Mount(bundle / "empty" / "folder", str(packages))
-    yield Mount(_SCRIPT, f"{_OURS}/hook_process.py")
-    yield Mount(_API, f"{_OURS}/dagger")
-    yield Mount(folder, str(folder))
+            yield Mount(bundle / "empty" / "folder", str(packages), purpose=_EMPTY)
+    yield Mount(_SCRIPT, f"{_OURS}/hook_process.py", purpose=_TOOL)
+    yield Mount(_API, f"{_OURS}/dagger", purpose=_TOOL)
+    yield Mount(folder, str(folder), purpose=_FOLDER)
     for name in hidden(folder):
         place = folder / name
-        yield Mount(bundle / "empty" / ("folder" if place.is_dir() else "file"), str(place))
+        yield Mount(bundle / "empty" / ("folder" if place.is_dir() else "file"), str(place), purpose=_EMPTY)
 
 
 def hidden(folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from airbyte_ci.container import network
-from airbyte_ci.container.command import Command, Mount
+from airbyte_ci.container.command import Command, Mount, Purpose
 
 # Where certificates and other files of this machine are put in the sandbox.
 FOLDER = ".airbyte-ci"
@@ -25,6 +25,17 @@ _CERTIFICATE_VARIABLES = (
 _HOSTS = b"127.0.0.1 localhost connector\n::1 localhost ip6-localhost ip6-loopback\n"
 _LOGIN = re.compile(r"://[^/@\s:]*:[^/\s]*@")
 _WORTH_HIDING = 6
+_NAMES = Purpose("host names", "input", "a file in the sandbox's own scratch folder", "`/etc/hosts`", "airbyte-ci")
+_RESOLVER = Purpose(
+    "name server", "input", "a file in the sandbox's own scratch folder", "`/etc/resolv.conf`", "airbyte-ci"
+)
+_TRUST = Purpose(
+    "trusted certificates",
+    "input",
+    "the certificates that this machine or its environment names",
+    f"`/{FOLDER}/ca-certificates.crt`",
+    "the machine's administrator",
+)
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
 
@@ -43,7 +54,7 @@ def lend(bundle: Path, command: Command) -> Lent:
     # Images have no /etc/hosts of their own, and programs expect `localhost` to be a name.
     hosts.write_bytes(Path("/etc/hosts").read_bytes() if command.network == "host" else _HOSTS)
     if command.network == "none":
-        return Lent((Mount(hosts, "/etc/hosts"),), {})
+        return Lent((Mount(hosts, "/etc/hosts", purpose=_NAMES),), {})
     resolver = bundle / "resolv.conf"
     if command.network == "private":
         resolver.write_text(f"nameserver {network.NAME_SERVER}\n")
@@ -51,11 +62,14 @@ def lend(bundle: Path, command: Command) -> Lent:
         shutil.copy("/etc/resolv.conf", resolver)
     for file in (hosts, resolver):
         file.chmod(0o644)  # whatever our umask says: users of the image read them
-    mounts = [Mount(hosts, "/etc/hosts"), Mount(resolver, "/etc/resolv.conf")]
+    mounts = [
+        Mount(hosts, "/etc/hosts", purpose=_NAMES),
+        Mount(resolver, "/etc/resolv.conf", purpose=_RESOLVER),
+    ]
     variables = {name: os.environ[name] for name in _either_case(_PROXY_VARIABLES) if name in os.environ}
     if bundle_file := _certificates():
         target = f"/{FOLDER}/ca-certificates.crt"
-        mounts.append(Mount(bundle_file, target))
+        mounts.append(Mount(bundle_file, target, purpose=_TRUST))
         variables |= dict.fromkeys(_CERTIFICATE_VARIABLES, target)
     return Lent(tuple(mounts), variables)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airbyte_ci.container import control_groups, seccomp, user_namespace
+from airbyte_ci.container import control_groups, mounts, seccomp, user_namespace
 from airbyte_ci.container.command import Command, Mount
 from airbyte_ci.container.user_namespace import Identities
 
@@ -48,13 +48,19 @@ def configuration(
     root: Path,
     command: Command,
     environment: Mapping[str, str],
-    mounts: Sequence[Mount],
+    given: Sequence[Mount],
     confinement: Confinement,
     capabilities: Sequence[str] = CAPABILITIES,
     *,
     system: Path | None = None,
+    store: Path | None = None,
 ) -> dict[str, Any]:
-    """The OCI runtime configuration (runtime-spec, config.md); `system` is a sysfs that is mounted already."""
+    """The OCI runtime configuration (runtime-spec, config.md); raises SandboxError for a mount that shares too much.
+
+    `system` is a sysfs that is mounted already. `store` is the root folder of the store that the sandbox belongs to;
+    without one, nothing of this machine may be writable.
+    """
+    mounts.check(given, store)
     spaces = ["pid", "ipc", "uts", "mount"]
     linux: dict[str, Any] = {
         "namespaces": [{"type": kind} for kind in (*spaces, *(["user"] if confinement.users else []))],
@@ -90,7 +96,7 @@ def configuration(
         },
         "root": {"path": str(root), "readonly": command.read_only},
         "hostname": "connector",
-        "mounts": [*SYSTEM_MOUNTS, *shown, *map(bind, mounts)],
+        "mounts": [*SYSTEM_MOUNTS, *shown, *map(bind, given)],
         "linux": linux,
     }
 

@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airbyte_ci.container import control_groups, launch, lending, network, packages, rootless, runtime, tree
+from airbyte_ci.container import control_groups, launch, lending, mounts, network, packages, rootless, runtime, tree
 from airbyte_ci.container.capture import Capture
-from airbyte_ci.container.command import Command, Limits, Mount, Network
+from airbyte_ci.container.command import Command, Limits, Mount, Network, Purpose
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import SandboxError
 from airbyte_ci.oci.store import Store
 
-__all__ = ["Command", "Finished", "Limits", "Mount", "Network", "missing_tools", "run"]
+__all__ = ["Command", "Finished", "Limits", "Mount", "Network", "Purpose", "missing_tools", "run"]
 
 _OUTPUT_LIMIT = 16 << 20
 # overlayfs takes no more.
@@ -86,6 +86,7 @@ def run(store: Store, root: Tree, command: Command, *, upper: Path | None = None
         for folder in ("upper", "work", "root", "state", "sys"):
             (bundle / folder).mkdir()
         upper = upper or bundle / "upper"
+        mounts.check_upper(upper)
         _take_root(upper, root)
         stack = packages.lend(store, bundle, root) if command.packages else root
         try:
@@ -118,10 +119,12 @@ def _run_in(store: Store, bundle: Path, root: Tree, command: Command, upper: Pat
     """None where runc found out that there are no control groups, so that the command has to do without."""
     lent = lending.lend(bundle, command)
     environment = {**command.environment, **lent.variables, **(packages.VARIABLES if command.packages else {})}
-    mounts = (*command.mounts, *lent.mounts)
+    given = (*command.mounts, *lent.mounts)
     confinement = runtime.Confinement.here()
     system = bundle / "sys" if command.network != "host" or confinement.control_groups else None
-    configuration = runtime.configuration(bundle / "root", command, environment, mounts, confinement, system=system)
+    configuration = runtime.configuration(
+        bundle / "root", command, environment, given, confinement, system=system, store=store.root
+    )
     (bundle / "config.json").write_text(json.dumps(configuration))
     private = command.network == "private"
     # Only a proxy of this machine's own environment is reached: a command's variables are whatever its hook says.
@@ -133,7 +136,7 @@ def _run_in(store: Store, bundle: Path, root: Tree, command: Command, upper: Pat
     options = f"nodev,lowerdir={':'.join(lowers[:-2])},upperdir={lowers[-2]},workdir={lowers[-1]}"
     options += tree.mount_options()
     system_places = (str(mount["destination"]) for mount in runtime.SYSTEM_MOUNTS)
-    places = (lending.FOLDER, "sys", *system_places, *(mount.target for mount in mounts))
+    places = (lending.FOLDER, "sys", *system_places, *(mount.target for mount in given))
     new = frozenset(target for place in places if root.resolve(target := place.strip("/")) is None)
     return _launch(store, bundle, options, command, new | {lending.FOLDER})
 

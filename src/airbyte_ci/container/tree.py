@@ -13,6 +13,8 @@ from pathlib import Path
 from airbyte_ci.container import user_namespace
 from airbyte_ci.errors import ImageError
 
+# Texts of an image: lists of packages, RECORD files, what a hook asks for.
+_READ_LIMIT = 256 << 20
 _LINK_LIMIT = 40
 # What one layer says of so many paths is kept in memory; beyond, it is looked up again.
 _KEPT = 50_000
@@ -207,10 +209,14 @@ class Tree:
         return follow(path, self.entry, follow_last=follow_last)
 
     def read(self, path: str) -> bytes | None:
-        """A regular file's bytes, or None where there is none."""
+        """A regular file's bytes, or None where there is none; raises ImageError for more than fit into memory."""
         node = self.resolve(path)
         if node is None or not stat.S_ISREG(node.status.st_mode):
             return None
+        if node.status.st_size > _READ_LIMIT:
+            raise ImageError(
+                f"/{path} in the image has {node.status.st_size / 1e6:.0f} MB, too much to be read at once"
+            )
         return node.disk.read_bytes()
 
     def names(self, path: str) -> list[str]:

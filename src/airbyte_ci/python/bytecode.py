@@ -1,13 +1,16 @@
 """Byte code: compiled once per wheel by the image's own Python, the same bytes every time (design, decision 4)."""
 
+import os
 import struct
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from airbyte_ci.container import sandbox
+from airbyte_ci.container.output_files import OutputRefused, open_output
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import SandboxError
 from airbyte_ci.oci.digest import Digest
@@ -21,6 +24,19 @@ FORMAT_VERSION = 2
 # What runs in the image, by file name: the worker starts the compiler, which needs the last one before 3.11.
 _PROGRAMS = ("bytecode_worker.py", "bytecode_compiler.py", "bytecode_marshal.py")
 _PLACE = "/.airbyte-ci"
+_QUESTIONS = sandbox.Purpose(
+    "sources to compile", "input", "files in the run's own scratch folder", f"`{_PLACE}/questions`", "airbyte-ci"
+)
+_ANSWERS = sandbox.Purpose(
+    "compiled byte code", "output", "an empty folder in the run's own scratch folder", f"`{_PLACE}/answers`", "nobody"
+)
+_TOOL = sandbox.Purpose(
+    "byte code compiler",
+    "input",
+    "airbyte-ci's own files",
+    ", ".join(f"`{_PLACE}/{name}`" for name in _PROGRAMS),
+    "whoever installed airbyte-ci",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +96,12 @@ def _compile(
             (interpreter.executable, "-I", "-S", "-B", *programs[:2], f"{_PLACE}/questions", f"{_PLACE}/answers"),
             {"PATH": "/usr/local/bin:/usr/bin:/bin"},
             mounts=(
-                sandbox.Mount(folder / "questions", f"{_PLACE}/questions"),
-                sandbox.Mount(folder / "answers", f"{_PLACE}/answers", writable=True),
-                *(sandbox.Mount(Path(__file__).with_name(name), f"{_PLACE}/{name}") for name in _PROGRAMS),
+                sandbox.Mount(folder / "questions", f"{_PLACE}/questions", purpose=_QUESTIONS),
+                sandbox.Mount(folder / "answers", f"{_PLACE}/answers", writable=True, purpose=_ANSWERS),
+                *(
+                    sandbox.Mount(Path(__file__).with_name(name), f"{_PLACE}/{name}", purpose=_TOOL)
+                    for name in _PROGRAMS
+                ),
             ),
             timeout=1800,
         )
@@ -90,8 +109,7 @@ def _compile(
         if finished.returncode:
             last = finished.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise SandboxError(f"compiling byte code with the image's Python: {''.join(last)}")
-        answers = [(key, folder / "answers" / raw.hex) for raw, key in keys.items()]
-        list(executor.map(lambda answer: _remember(store, *answer), answers))
+        list(executor.map(lambda item: _remember(store, item[1], folder / "answers", item[0]), keys.items()))
 
 
 def write_question(segment: Path, target: Path, roots: Iterable[str]) -> None:
@@ -106,17 +124,26 @@ def write_question(segment: Path, target: Path, roots: Iterable[str]) -> None:
                 file.write(struct.pack("<IQ", len(name), member.size) + name + reader.read())
 
 
-def _remember(store: Store, key: Digest, answer: Path) -> None:
-    with store.scratch() as folder:
-        entries = list(_entries(answer, Contents(folder)))
-        segment = make_segment(store, entries)
+def _remember(store: Store, key: Digest, answers: Path, raw: Digest) -> None:
+    # Compiled, real code has some 1.5 times the size of its source.
+    limit = 64 * store.size(raw) + (1 << 20)
+    try:
+        with store.scratch() as folder, open_output(answers, raw.hex, limit) as answer:
+            entries = list(_entries(answer, Contents(folder)))
+            segment = make_segment(store, entries)
+    except (OSError, OutputRefused, struct.error) as error:
+        raise SandboxError(
+            f"compiling byte code with the image's Python: its answer is not readable: {error}"
+        ) from error
     store.remember(key, {"segment": segment.to_json(), "paths": [entry.path for entry in entries]})
 
 
-def _entries(answer: Path, contents: Contents) -> Iterator[Entry]:
+def _entries(answer: BinaryIO, contents: Contents) -> Iterator[Entry]:
     """The compiler's answer: `<path length: 4><size: 8><path><byte code>` for each file."""
-    with answer.open("rb") as file:
-        while head := file.read(12):
-            length, size = struct.unpack("<IQ", head)
-            path = file.read(length).decode("utf-8", "surrogateescape")
-            yield Entry(path, content=contents.keep(iter((file.read(size),))).content)
+    left = os.fstat(answer.fileno()).st_size
+    while head := answer.read(12):
+        length, size = struct.unpack("<IQ", head)
+        if (left := left - 12 - length - size) < 0:
+            raise OutputRefused("it ends early")
+        path = answer.read(length).decode("utf-8", "surrogateescape")
+        yield Entry(path, content=contents.keep(iter((answer.read(size),))).content)

@@ -3,11 +3,11 @@
 Knows folders and sdists (PEP 621, PEP 643, PEP 517), not what is done with the answer.
 """
 
-import io
 import json
 import tarfile
 import tomllib
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from email.parser import HeaderParser
@@ -17,9 +17,10 @@ from typing import Any, BinaryIO
 from packaging.utils import canonicalize_name
 
 from airbyte_ci.container import sandbox
+from airbyte_ci.container.output_files import OutputRefused, read_output
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import action_key
+from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.python import build_tools, sdist, trees
 from airbyte_ci.python.lock import FromDirectory, LockedFile, LockedPackage
 from airbyte_ci.python.sdist import Builder
@@ -28,6 +29,20 @@ FORMAT_VERSION = 1
 _STATIC = ("version", "dependencies", "optional-dependencies")
 _METADATA = ".dist-info/METADATA"
 _PLACE = "/.airbyte-ci/metadata"
+_REPORT = "report.json"
+# Of the largest real projects it has some 100 KB.
+_REPORT_LIMIT = 8 << 20
+# What of an archive is read into memory whole.
+_TEXT_LIMIT = 32 << 20
+_SOURCE = sandbox.Purpose(
+    "sdist or source tree to describe", "input", "a file in the store's `blobs`", f"`{_PLACE}`", "airbyte-ci"
+)
+_TOOLS = sandbox.Purpose(
+    "wheels of pinned build tools", "input", "files in the store's `blobs`", f"`{_PLACE}/tools`", "airbyte-ci"
+)
+_OUT = sandbox.Purpose(
+    "metadata report of pip", "output", "an empty folder in the run's own scratch folder", f"`{_PLACE}/out`", "nobody"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +99,8 @@ def of_wheel(file: Path | BinaryIO, name: str) -> str:
     """The text of METADATA in a wheel; raises PackageError."""
     try:
         with zipfile.ZipFile(file) as archive:
-            found = [item for item in archive.namelist() if item.count("/") == 1 and item.endswith(_METADATA)]
-            return archive.read(found[0]).decode("utf-8", "replace")
-    except (zipfile.BadZipFile, IndexError, EOFError, OSError, NotImplementedError) as error:
+            return _text(archive, _METADATA)
+    except (zipfile.BadZipFile, zlib.error, LookupError, EOFError, OSError, ValueError, NotImplementedError) as error:
         raise PackageError(f"reading the metadata of {name}: it is not a wheel ({type(error).__name__})") from error
 
 
@@ -152,16 +166,28 @@ def _pkg_info(path: Path, name: str) -> str:
     try:
         if name.endswith(".zip"):
             with zipfile.ZipFile(path) as archive:
-                found = [item for item in archive.namelist() if item.count("/") == 1 and item.endswith("/PKG-INFO")]
-                return archive.read(found[0]).decode(errors="replace") if found else ""
+                return _text(archive, "/PKG-INFO")
         with tarfile.open(path) as tar:
             for member in tar:
                 if member.name.count("/") == 1 and member.name.endswith("/PKG-INFO"):
                     reader = tar.extractfile(member)
-                    return io.TextIOWrapper(reader, "utf-8", "replace").read() if reader else ""
-    except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError) as error:
+                    return reader.read(_TEXT_LIMIT).decode("utf-8", "replace") if reader else ""
+    except LookupError:
+        return ""
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError) as error:
         raise PackageError(f"reading {name}: it is not an archive ({type(error).__name__})") from error
     return ""
+
+
+def _text(archive: zipfile.ZipFile, ending: str) -> str:
+    """A text file of a top folder; raises LookupError where there is none, ValueError where it is too large."""
+    found = next((i for i in archive.infolist() if i.filename.count("/") == 1 and i.filename.endswith(ending)), None)
+    if found is None:
+        raise LookupError(ending)
+    if found.file_size > _TEXT_LIMIT:
+        raise ValueError(f"{ending} has more than {_TEXT_LIMIT >> 20} MiB")
+    with archive.open(found) as file:
+        return file.read(_TEXT_LIMIT).decode("utf-8", "replace")
 
 
 # --- the sandbox ---------------------------------------------------------------------------------
@@ -186,19 +212,17 @@ def _remembered(builder: Builder, file: LockedFile, what: str) -> Metadata:
 def _ask(builder: Builder, file: LockedFile, what: str) -> Metadata:
     """What the back end answers: pip asks it, under the image's Python, and installs nothing."""
     tools = build_tools.packages(builder.store, builder.index, builder.interpreter)
+    target = f"{_PLACE}/{file.name if file.name.endswith(('.tar.gz', '.zip')) else 'source.tar'}"
+    inputs = (
+        sandbox.Mount(builder.store.verified(Digest(file.sha256)), target, purpose=_SOURCE),
+        *(_mount(builder.store, tool) for package in tools for tool in package.files),
+    )
+    pip = next(package.files[0].name for package in tools if package.name == "pip")
     with builder.store.scratch() as folder:
-        (folder / "tools").mkdir()
-        (folder / "out").mkdir()
-        for package in tools:
-            (tool,) = package.files
-            (folder / "tools" / tool.name).hardlink_to(builder.store.path(Digest(tool.sha256)))
-        target = file.name if file.name.endswith((".tar.gz", ".zip")) else "source.tar"
-        (folder / target).hardlink_to(builder.store.path(Digest(file.sha256)))
-        pip = next(package.files[0].name for package in tools if package.name == "pip")
-        finished = sandbox.run(builder.store, builder.root(), _command(builder, folder, pip, target))
-        report = folder / "out" / "report.json"
-        if finished.returncode == 0 and report.is_file():
-            return _of_report(json.loads(report.read_bytes()))
+        output = sandbox.Mount(folder, f"{_PLACE}/out", writable=True, purpose=_OUT)
+        finished = sandbox.run(builder.store, builder.root(), _command(builder, pip, target, (*inputs, output)))
+        if finished.returncode == 0 and (found := _of_report(folder)):
+            return found
     try:
         # Building knows more ways; what it makes will be needed anyway, unless it is the connector itself.
         wheel = sdist.to_wheel(builder, file, lambda _: None)
@@ -211,25 +235,36 @@ def _ask(builder: Builder, file: LockedFile, what: str) -> Metadata:
     return Metadata.parse(of_wheel(builder.store.path(Digest(wheel.sha256)), wheel.name))
 
 
-def _of_report(report: Mapping[str, Any]) -> Metadata:
-    """pip's installation report: the metadata as JSON (PEP 566)."""
-    found = report["install"][0]["metadata"]
-    return Metadata(
-        str(found["name"]),
-        str(found["version"]),
-        tuple(map(_joined, found.get("requires_dist") or ())),
-        tuple(found.get("provides_extra") or ()),
-        str(found.get("requires_python") or ""),
-    )
+def _mount(store: Store, tool: LockedFile) -> sandbox.Mount:
+    return sandbox.Mount(store.verified(Digest(tool.sha256)), f"{_PLACE}/tools/{tool.name}", purpose=_TOOLS)
 
 
-def _command(builder: Builder, folder: Path, pip: str, target: str) -> sandbox.Command:
+def _of_report(folder: Path) -> Metadata | None:
+    """The metadata in pip's installation report (PEP 566), which the project's own code may have written instead.
+
+    None where the sandbox left no report that can be read.
+    """
+    try:
+        found = json.loads(read_output(folder, _REPORT, _REPORT_LIMIT))["install"][0]["metadata"]
+        texts = [found["name"], found["version"], found.get("requires_python") or ""]
+        lists = [found.get(key) or [] for key in ("requires_dist", "provides_extra")]
+    except (OSError, OutputRefused, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    if not all(isinstance(item, list) for item in lists):
+        return None
+    if not all(isinstance(text, str) for text in (*texts, *lists[0], *lists[1])):
+        return None
+    name, version, python = texts
+    return Metadata(name, version, tuple(map(_joined, lists[0])), tuple(lists[1]), python)
+
+
+def _command(builder: Builder, pip: str, target: str, mounts: tuple[sandbox.Mount, ...]) -> sandbox.Command:
     return sandbox.Command(
         (
             *(builder.interpreter.executable, "-s", "-B", f"{_PLACE}/tools/{pip}/pip", "install"),
             *("--dry-run", "--ignore-installed", "--no-deps", "--no-index", f"--find-links={_PLACE}/tools"),
             *("--no-cache-dir", "--disable-pip-version-check", "--quiet", "--no-input", "--break-system-packages"),
-            *(f"--report={_PLACE}/out/report.json", f"{_PLACE}/{target}"),
+            *(f"--report={_PLACE}/out/{_REPORT}", target),
         ),
         {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -239,6 +274,6 @@ def _command(builder: Builder, folder: Path, pip: str, target: str) -> sandbox.C
             "PYTHONHASHSEED": "0",
             "PIP_ROOT_USER_ACTION": "ignore",
         },
-        mounts=(sandbox.Mount(folder, _PLACE, writable=True),),
+        mounts=mounts,
         timeout=600,
     )

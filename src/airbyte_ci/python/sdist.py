@@ -3,20 +3,16 @@
 Which wheel comes out depends on the sdist, those requirements and the interpreter; nothing else can reach it.
 """
 
-import io
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from airbyte_ci.container import sandbox
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store, action_key
-from airbyte_ci.python import build_tools, trees
+from airbyte_ci.python import build_tools, built_wheel, trees
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import LockedFile
@@ -28,7 +24,31 @@ _EPOCH = "315532800"
 _TOLD = 12
 # What runs in the image.
 _FRONTEND = Path(__file__).with_name("build_frontend.py")
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_PLACE = "/.airbyte-ci/build"
+_SOURCE = sandbox.Purpose(
+    "sdist or source tree to build", "input", "a file in the store's `blobs`", f"`{_PLACE}/source`", "airbyte-ci"
+)
+_WORK = sandbox.Purpose(
+    "work of a build back end",
+    "output",
+    "an empty folder in the build's own scratch folder",
+    f"`{_PLACE}/work`",
+    "nobody",
+)
+_OUT = sandbox.Purpose(
+    "wheel of a build back end",
+    "output",
+    "an empty folder in the build's own scratch folder",
+    f"`{_PLACE}/out`",
+    "nobody",
+)
+_TOOL = sandbox.Purpose(
+    "build front end",
+    "input",
+    "airbyte-ci's own files",
+    f"`{_PLACE}/{_FRONTEND.name}`",
+    "whoever installed airbyte-ci",
+)
 
 
 def identity() -> str:
@@ -97,25 +117,28 @@ def _shown(sdist: LockedFile) -> str:
 def _build(builder: Builder, sdist: LockedFile, version: str) -> LockedFile:
     store = builder.store
     root = build_tools.over(builder.root(), store, builder.index, builder.interpreter)
+    source = store.verified(Digest(sdist.sha256))
     with store.scratch() as folder:
-        for part in ("out", "source", "work"):
+        for part in ("out", "work"):
             (folder / part).mkdir()
-        (folder / "source" / sdist.name).hardlink_to(store.path(Digest(sdist.sha256)))
-        finished = sandbox.run(store, root, _command(folder, builder.interpreter, sdist.name, version))
-        wheels = list((folder / "out").glob("*.whl"))
-        if finished.returncode or len(wheels) != 1:
-            said = (finished.stderr or finished.stdout).decode(errors="replace").strip().splitlines()
-            raise PackageError(
-                f"building a wheel of {_shown(sdist)}: {_reason(said)}",
-                details=said[-_TOLD:],
-                advice="lock a version that has a wheel, publish one on your own index, or name what the build needs "
-                "as buildPackages in build_customization.yaml",
-            )
-        return _keep(store, wheels[0])
+        finished = sandbox.run(store, root, _command(folder, builder.interpreter, source, sdist.name, version))
+        if finished.returncode:
+            raise _failed(sdist, finished)
+        return built_wheel.keep(store, folder / "out", folder, _shown(sdist))
 
 
-def _command(folder: Path, interpreter: Interpreter, sdist: str, version: str) -> sandbox.Command:
-    place = "/.airbyte-ci/build"
+def _failed(sdist: LockedFile, finished: sandbox.Finished) -> PackageError:
+    said = (finished.stderr or finished.stdout).decode(errors="replace").strip().splitlines()
+    return PackageError(
+        f"building a wheel of {_shown(sdist)}: {_reason(said)}",
+        details=said[-_TOLD:],
+        advice="lock a version that has a wheel, publish one on your own index, or name what the build needs "
+        "as buildPackages in build_customization.yaml",
+    )
+
+
+def _command(folder: Path, interpreter: Interpreter, source: Path, sdist: str, version: str) -> sandbox.Command:
+    place = _PLACE
     # What is no sdist but a tree says where in it the project is.
     _, _, subdirectory = sdist.removesuffix(trees.SUFFIX).partition("+")
     inside = ("/".join(subdirectory.split("+")) or ".",) if sdist.endswith(trees.SUFFIX) else ()
@@ -136,33 +159,11 @@ def _command(folder: Path, interpreter: Interpreter, sdist: str, version: str) -
             "SOURCE_DATE_EPOCH": _EPOCH,
             **(told if version else {}),
         },
-        mounts=(sandbox.Mount(folder, place, writable=True), sandbox.Mount(_FRONTEND, frontend)),
+        mounts=(
+            sandbox.Mount(source, f"{place}/source/{sdist}", purpose=_SOURCE),
+            sandbox.Mount(folder / "work", f"{place}/work", writable=True, purpose=_WORK),
+            sandbox.Mount(folder / "out", f"{place}/out", writable=True, purpose=_OUT),
+            sandbox.Mount(_FRONTEND, frontend, purpose=_TOOL),
+        ),
         timeout=1800,
     )
-
-
-def _keep(store: Store, path: Path) -> LockedFile:
-    try:
-        parse_wheel_filename(path.name)
-        data = canonical(path.read_bytes())
-    except (InvalidWheelFilename, zipfile.BadZipFile) as error:
-        raise PackageError(f"a build back end made {path.name}, which is not a wheel ({error})") from error
-    return LockedFile(path.name, store.put(data).hex)
-
-
-def canonical(data: bytes) -> bytes:
-    """The same wheel as the only possible zip: sorted, stored, fixed times and modes."""
-    target = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(data)) as source,
-        zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive,
-    ):
-        for member in sorted(source.infolist(), key=lambda item: item.filename):
-            if member.is_dir():
-                continue
-            info = zipfile.ZipInfo(member.filename, _ZIP_TIME)
-            info.create_system = 3
-            executable = (member.external_attr >> 16) & 0o111
-            info.external_attr = (0o100755 if executable else 0o100644) << 16
-            archive.writestr(info, source.read(member))
-    return target.getvalue()

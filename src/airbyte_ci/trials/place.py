@@ -15,7 +15,7 @@ from airbyte_ci.build import source
 from airbyte_ci.connectors import leftovers
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container import sandbox
-from airbyte_ci.container.sandbox import Command, Finished, Mount, Network
+from airbyte_ci.container.sandbox import Command, Finished, Mount, Network, Purpose
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci.store import Store
 from airbyte_ci.trials import secrets
@@ -23,6 +23,13 @@ from airbyte_ci.trials import secrets
 # Where what is written into the place lies in the container.
 FILES = ".airbyte-ci/files"
 REPORTS = "/.airbyte-ci/reports"
+_REPORTS = Purpose(
+    "reports of a connector's tests",
+    "output",
+    "an empty folder in the step's own scratch folder",
+    f"`{REPORTS}`",
+    "nobody",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class Place:
         """A folder of this machine that the image's user may write to, at REPORTS."""
         with self.store.scratch() as folder:
             os.chown(folder, self.command.uid, self.command.gid)
-            yield folder, Mount(folder, REPORTS, writable=True)
+            yield folder, Mount(folder, REPORTS, writable=True, purpose=_REPORTS)
 
     def write(self, upper: Path, path: str, content: bytes) -> None:
         """A file for the image's user alone."""

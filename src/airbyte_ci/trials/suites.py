@@ -3,8 +3,6 @@
 Reads what pytest says of itself, its exit code and its JUnit report, as something that the container wrote.
 """
 
-import os
-import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from xml.etree import ElementTree
 
 from airbyte_ci.build import source
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.container.output_files import OutputRefused, read_output
 from airbyte_ci.container.sandbox import Finished, Network
 from airbyte_ci.outcomes import Status
 from airbyte_ci.trials import secrets as secrecy
@@ -85,7 +84,7 @@ def run(suite: Suite, connector: Connector, development: Development, place: Pla
                 **(secrets.variables if suite.step == "integration" else {}),
             },
         )
-        report = _read(folder / _REPORT)
+        report = _read(folder)
     return _judge(suite, finished, _cases(report, secrets) if report is not None else None, secrets)
 
 
@@ -136,17 +135,12 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _read(path: Path) -> bytes | None:
-    """A report that the container wrote. A link in its place would be followed here, so it is not one."""
+def _read(folder: Path) -> bytes | None:
+    """The report that the container wrote; None where it left none that can be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+        return read_output(folder, _REPORT, _LARGEST_REPORT)
+    except (OSError, OutputRefused):
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_REPORT:
-            return None
-        return file.read(_LARGEST_REPORT)
 
 
 def _cases(report: bytes, secrets: Secrets) -> tuple[Case, ...] | None:

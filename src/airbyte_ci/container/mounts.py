@@ -1,0 +1,52 @@
+"""The rule for everything that a sandbox may write: it shares no byte with the store or with another build.
+
+Every mount passes `check` before runc is told of it. Inputs are read-only; outputs are new, empty folders.
+"""
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from airbyte_ci.container.command import Mount
+from airbyte_ci.errors import SandboxError
+from airbyte_ci.oci import caches
+
+
+def check(mounts: Iterable[Mount], store: Path | None) -> None:
+    """Raises SandboxError for a mount through which a sandbox could write what is not its own.
+
+    `store` is the root folder of the store; None where the sandbox has no store to protect, and so may write nothing.
+    """
+    for mount in mounts:
+        if mount.source is not None and (mount.writable or mount.purpose.access in ("output", "kept")):
+            _check_writable(mount, mount.source, store)
+
+
+def check_upper(upper: Path) -> None:
+    """Raises SandboxError where the writable layer of a sandbox begins with a file that has a second name elsewhere."""
+    for parent, folders, names in os.walk(upper):
+        for name in (*names, *folders):
+            status = os.lstat(os.path.join(parent, name))  # noqa: PTH118  # hot: tests of a connector may be many
+            if not stat.S_ISDIR(status.st_mode) and status.st_nlink > 1:
+                raise SandboxError(f"a sandbox could write {parent}/{name}, which has a second name on this machine")
+
+
+def _check_writable(mount: Mount, source: Path, store: Path | None) -> None:
+    place = source.resolve()
+    if store is None or mount.purpose.access == "input":
+        raise SandboxError(f"{mount.purpose.name} at {mount.target} is an input, and would be writable")
+    root = store.resolve()
+    match mount.purpose.access:
+        case "output":
+            if source.is_symlink() or not place.is_relative_to(root / "scratch") or any(place.iterdir()):
+                raise SandboxError(f"{mount.purpose.name} at {mount.target} must begin as an empty folder: {source}")
+        case "kept":
+            if place.parent != root / "caches" / caches.NAMED:
+                raise SandboxError(f"{mount.purpose.name} at {mount.target} is no cache of the store: {source}")
+        case _:
+            if place.is_relative_to(root) or root.is_relative_to(place):
+                raise SandboxError(
+                    f"{source} cannot be mounted at {mount.target}: a container could change the store in {root}",
+                    advice=f"mount it read-only, {source}:{mount.target}:ro",
+                )

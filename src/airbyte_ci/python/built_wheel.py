@@ -1,0 +1,76 @@
+"""The wheel that a build back end left: opened as hostile data, checked, and kept as a canonical zip.
+
+Nothing of it is held in memory whole; see `wheel_archive` for what a wheel may be.
+"""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from airbyte_ci.container.output_files import OutputRefused, list_outputs, open_output
+from airbyte_ci.errors import PackageError
+from airbyte_ci.oci.digest import chunks
+from airbyte_ci.oci.store import Store
+from airbyte_ci.python import wheel_archive
+from airbyte_ci.python.lock import LockedFile
+from airbyte_ci.python.wheel_archive import WheelRefused
+
+# The largest wheels on public indexes have some 2 GB.
+SIZE_LIMIT = 4 << 30
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_SHOWN = 200
+
+
+def keep(store: Store, folder: Path, scratch: Path, what: str) -> LockedFile:
+    """The only wheel in a folder that a build filled, in the store; raises PackageError.
+
+    `scratch` is a folder for as long as this takes; `what` names the sdist.
+    """
+    name = ""
+    try:
+        name = _only(list_outputs(folder))
+        parse_wheel_filename(name)
+        with (
+            open_output(folder, name, SIZE_LIMIT) as file,
+            wheel_archive.open_checked(file) as archive,
+            (scratch / "canonical.whl").open("x+b") as target,
+        ):
+            store.require_space(sum(member.file_size for member in archive.infolist()))
+            canonical(archive, target)
+            target.seek(0)
+            with store.writer() as writer:
+                for piece in chunks(target):
+                    writer.write(piece)
+    except (WheelRefused, OutputRefused, InvalidWheelFilename, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        shown = f"{name!r:.{_SHOWN}} is not a valid wheel: {error!s:.{_SHOWN}}" if name else str(error)
+        raise PackageError(
+            f"building a wheel of {what}: {shown}",
+            advice="lock a version that has a wheel, or publish one on your own index",
+        ) from error
+    return LockedFile(name, writer.digest.hex)
+
+
+def _only(names: list[str]) -> str:
+    wheels = [name for name in names if name.endswith(".whl")]
+    if len(wheels) != 1:
+        raise OutputRefused(f"its build back end left {len(wheels)} wheels instead of one")
+    return wheels[0]
+
+
+def canonical(archive: zipfile.ZipFile, target: BinaryIO) -> None:
+    """Writes the same wheel to a seekable file as the only possible zip: sorted, stored, fixed times and modes."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as made:
+        for member in sorted(archive.infolist(), key=lambda item: item.filename):
+            if member.is_dir():
+                continue
+            info = zipfile.ZipInfo(member.filename, _ZIP_TIME)
+            info.create_system = 3
+            executable = (member.external_attr >> 16) & 0o111
+            info.external_attr = (0o100755 if executable else 0o100644) << 16
+            info.file_size = member.file_size  # decides whether sizes have 32 or 64 bits
+            with archive.open(member) as reader, made.open(info, "w") as writer:
+                for piece in chunks(reader):
+                    writer.write(piece)
