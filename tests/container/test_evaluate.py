@@ -21,6 +21,7 @@ from airbyte_ci.container.api import (
     AddLayer,
     Container,
     Exec,
+    MountCache,
     Operation,
     Question,
     SetDefaultArguments,
@@ -410,6 +411,18 @@ def test_a_folder_that_is_mounted_is_marked_as_used(tmp_path: Path, own_store: S
     del evaluator  # and with it its use of the store
     collect(own_store, Policy(older_than=1), now=time.time() + 100)
     assert not file.parent.exists()
+
+
+def test_caches_belong_to_one_connector(own_store: Store, small_image: Image) -> None:
+    """What one connector's command writes into a cache, no other finds, also where both give the same commands."""
+    cache = MountCache("/c", "shared by its name")
+    plant = (cache, sh("echo planted > /c/n"))
+    look = (cache, sh("cat /c/n > /found 2> /dev/null; true"))
+    one = Evaluator(own_store, small_image, timeout=60, owner="one")
+    one.image(plant, {})
+    for owner, found in (("one", b"planted\n"), ("other", b"")):
+        evaluator = Evaluator(own_store, small_image, timeout=60, owner=owner)
+        assert evaluator.tree(evaluator.state(look)).read("found") == found
 
 
 # --- the image -------------------------------------------------------------------------------------

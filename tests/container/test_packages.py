@@ -1,5 +1,6 @@
 """Shared downloads: what is gathered from a command, what is not, and how the next one gets it."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,24 +30,15 @@ def gather(store: Store, upper: Path, files: dict[str, bytes]) -> set[str]:
     [
         ({"apt/kept/jq_1.6-2_amd64.deb": b"deb"}, {"apt/jq_1.6-2_amd64.deb"}),
         ({"apt/kept/../odd name.deb": b"x", "apt/kept/x.sh": b"x", "apt/archives/y_1_all.deb": b"x"}, set()),
-        (
-            {f"pip/http-v2/0/a/1/b/2/{NAME}": b"octet-stream", f"pip/http-v2/0/a/1/b/2/{NAME}.body": b"wheel"},
-            {f"http-v2/{NAME}", f"http-v2/{NAME}.body"},
-        ),
-        ({f"pip/http-v2/0/a/1/b/2/{NAME}": b"Text/HTML", f"pip/http-v2/0/a/1/b/2/{NAME}.body": b"<a>"}, set()),
-        ({f"pip/http-v2/{NAME}.body": b"headers are missing"}, set()),
-        ({f"pip/http/0/a/1/b/2/{NAME}": OLD}, {f"http/{NAME}"}),
-        ({f"pip/http/{NAME}": OLD.replace(b"application/octet-stream", b"application/vnd.+json 12")}, set()),
-        ({f"pip/http/{NAME}": OLD + b"\xa7headers\x81\xaccontent-type\xa9text/html"}, set()),
-        ({f"pip/http/{NAME}": OLD.replace(b"body", b"beady")}, set()),
-        ({f"pip/http/{NAME}": OLD.replace(b"\xc4\x05", b"\xc6\xff\xff\xff\xff")}, {f"http/{NAME}"}),
+        ({f"pip/http-v2/0/a/1/b/2/{NAME}": b"octet-stream", f"pip/http-v2/0/a/1/b/2/{NAME}.body": b"wheel"}, set()),
+        ({f"pip/http/0/a/1/b/2/{NAME}": OLD}, set()),
         ({"pip/wheels/a/b/c/x-1.0-py3-none-any.whl": b"built by the command"}, set()),
     ],
 )
 def test_only_what_can_be_verified_is_shared(
     own_store: Store, tmp_path: Path, files: dict[str, bytes], kept: set[str]
 ) -> None:
-    """Packages and files with hashes elsewhere; no page of an index, no wheel that a command has built itself."""
+    """Packages whose hashes apt verifies, and nothing that pip would believe: no response, no wheel, no page."""
     assert gather(own_store, tmp_path / "upper", files) == kept
 
 
@@ -67,14 +59,47 @@ def test_links_of_a_command_are_not_followed(own_store: Store, tmp_path: Path) -
 
 
 def test_a_command_gets_a_copy_of_its_own(own_store: Store, small_tree: Tree, tmp_path: Path) -> None:
-    """It may change and remove what it is lent; others get what was gathered, and the image gets nothing."""
-    gather(own_store, tmp_path / "upper", {f"pip/http-v2/{NAME}": b"octet-stream"})
-    line = f"cd /.airbyte-ci/pip/http-v2/0/a/1/b/2; cat {NAME}; echo changed > {NAME}; rm {NAME}; echo $PIP_CACHE_DIR"
-    command = Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, packages=True, uid=1000, gid=1001, timeout=60)
+    """It may change and remove what it is given; others get what was gathered, and the image gets nothing."""
+    gather(own_store, tmp_path / "upper", {"apt/kept/a_1_all.deb": b"package"})
+    (tmp_path / "apt" / "etc" / "apt" / "apt.conf.d").mkdir(parents=True)
+    tree = small_tree.over(tmp_path / "apt")
+    name = "/.airbyte-ci/apt/archives/partial/a_1_all.deb"
+    harm = f"echo changed > {name}; chmod 4777 {name}; ln {name} /x; echo x > /x; rm {name}"
+    command = Command(["/bin/bash", "-c", f"cat {name}; {harm}"], {"PATH": "/bin"}, packages=True, timeout=60)
     for user in (0, 1000, 0):
-        done = sandbox.run(own_store, small_tree, replace(command, uid=user))
-        assert done.stdout == b"octet-stream/.airbyte-ci/pip\n"
+        done = sandbox.run(own_store, tree, replace(command, uid=user))
+        assert done.stdout == b"package"
         assert ".airbyte-ci" in done.lent
+    (kept,) = (own_store.root / "caches").rglob("*.deb")
+    assert (kept.read_bytes(), kept.stat().st_mode & 0o7777, kept.stat().st_nlink) == (b"package", 0o644, 1)
+
+
+def test_no_command_sees_responses_that_another_one_left(own_store: Store, small_tree: Tree) -> None:
+    """pip believes what lies in its cache, whoever put it there; so that its folder is new for each command."""
+    plant = "cd $PIP_CACHE_DIR && mkdir -p http/0 http-v2/0 && echo forged > http/0/a; ls -R $PIP_CACHE_DIR"
+    look = "ls -R $PIP_CACHE_DIR"
+    for line, user in ((plant, 0), (look, 0), (look, 1000)):
+        command = Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, packages=True, uid=user, timeout=60)
+        done = sandbox.run(own_store, small_tree, command)
+        assert done.returncode == 0
+        assert (b"http" in done.stdout) == (line == plant), done.stderr
+
+
+def test_what_is_kept_is_a_copy(own_store: Store, tmp_path: Path) -> None:
+    """A second name of a download changes nothing once it is kept; links, pipes and sparse files are not kept."""
+    kept = tmp_path / "upper" / ".airbyte-ci" / "apt" / "kept"
+    kept.mkdir(parents=True)
+    (tmp_path / "upper" / "other").write_bytes(b"package")
+    (kept / "a_1_all.deb").hardlink_to(tmp_path / "upper" / "other")
+    os.mkfifo(kept / "b_1_all.deb")
+    (kept / "c_1_all.deb").symlink_to("/etc/passwd")
+    with (kept / "d_1_all.deb").open("wb") as file:
+        file.truncate(30 << 30)
+    (kept / "e_1_all.deb").mkdir()
+    assert gather(own_store, tmp_path / "upper", {}) == {"apt/a_1_all.deb"}
+    (tmp_path / "upper" / "other").write_bytes(b"changed")
+    (copy,) = (own_store.root / "caches").rglob("*.deb")
+    assert (copy.read_bytes(), copy.stat().st_nlink) == (b"package", 1)
 
 
 def test_old_downloads_make_room(own_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

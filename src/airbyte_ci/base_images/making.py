@@ -27,7 +27,7 @@ def made(
 
     Raises ImageError, SandboxError, PackageError.
     """
-    evaluator = Evaluator(bench.store, found.image)
+    evaluator = Evaluator(bench.store, found.image, owner=f"base image {declaration.address.repository}")
     declared = (*root.shaping(declaration, found), *declaration.steps)
     operations = _replayed(declared, locked) if locked else declared
     wheels: tuple[LockedWheel, ...] = ()

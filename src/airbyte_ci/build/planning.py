@@ -55,7 +55,7 @@ def plan(
     address = bases.address(connector, override)
     under = ground(bench, address, platform, native)
     base = under.base
-    evaluator = Evaluator(bench.store, base.image, bring=base.bring)
+    evaluator = Evaluator(bench.store, base.image, bring=base.bring, owner=str(connector.folder.resolve()))
     asked = _declared(connector, base, bench.store)
     with hooks.conversation(connector.folder / hooks.MODULE, bench.passed) as hook:
         _refuse_idle(hook, connector)
@@ -166,7 +166,7 @@ def from_plan(
         )
     _obtain_again(given, connector, bench)
     _keep_again(given, connector, base, bench.store)
-    evaluator = Evaluator(bench.store, base.image, bring=base.bring)
+    evaluator = Evaluator(bench.store, base.image, bring=base.bring, owner=str(connector.folder.resolve()))
     for item in given.impure if not again else ():
         if item.hook == "pre":
             evaluator.give(given.pre.operations[: item.operation + 1], item.layer)

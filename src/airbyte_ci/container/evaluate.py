@@ -17,6 +17,7 @@ from airbyte_ci.container.api import (
     Exec,
     FromContainer,
     MakeLink,
+    MountCache,
     MountContents,
     Operation,
     Question,
@@ -58,7 +59,8 @@ _KEPT_IN_MIND = 1 << 16
 class Evaluator:
     """Evaluates operations on one base image for one platform, each prefix once.
 
-    `bring` is called before the base's layers are needed: until then they may be elsewhere.
+    `bring` is called before the base's layers are needed: until then they may be elsewhere. `owner` names whose
+    commands these are: caches that they mount are shared with nobody else's.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Evaluator:
         *,
         timeout: float | None = 3600,
         bring: Callable[[], None] = lambda: None,
+        owner: str = "",
     ) -> None:
         self._store = store
         self._bring = bring
@@ -78,7 +81,8 @@ class Evaluator:
         # What commands gave when a plan was made, by the key of the operations up to them.
         self._given: dict[Digest, Layer | None] = {}
         self._secrets: dict[str, str] = {}
-        self._workplace = Workplace(store, timeout, self._secrets)
+        self._whose = owner
+        self._workplace = Workplace(store, timeout, self._secrets, owner)
         self._failures = Failures(store)
 
     def state(self, operations: Sequence[Operation]) -> State:
@@ -94,7 +98,9 @@ class Evaluator:
         """Names what the base and the operations up to each make."""
         key = Digest.of(canonical_json({"base": str(self._base.digest), "format": FORMAT_VERSION}))
         for operation in operations:
-            key = Digest.of(canonical_json([str(key), to_json(operation)]))
+            # What a command finds in a cache depends on whose cache it is.
+            whose = [self._whose] if isinstance(operation, MountCache) else []
+            key = Digest.of(canonical_json([str(key), to_json(operation), *whose]))
             yield key
 
     def impure(self, operations: Sequence[Operation], start: int = 0) -> list[tuple[int, Layer | None]]:

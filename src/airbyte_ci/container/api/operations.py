@@ -185,7 +185,7 @@ class MountContents:
 
 @value
 class MountCache:
-    """A folder that all builds share; `locked` where only one command may use it at a time."""
+    """A folder that all builds of one connector share; `locked` where only one command may use it at a time."""
 
     path: str
     cache: str
