@@ -155,8 +155,7 @@ def github(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
 
 def remote(fleet: Path) -> dict[str, str]:
     """The branches of the remote."""
-    lines = git(fleet, "ls-remote", "--heads", "origin").splitlines()
-    return {line.split("refs/heads/")[1]: line.split()[0] for line in lines}
+    return pushed(fleet, "origin")
 
 
 def untouched(fleet: Path) -> tuple[Any, ...]:
@@ -211,6 +210,45 @@ def test_a_branch_each_and_again(run: Run, fleet: Path) -> None:
     assert (code, out.count("unchanged")) == (0, 2)
     assert tips == [git(fleet, "rev-parse", name) for name in (TIDES, PARCELS)]
     git(fleet, "fsck", "--strict")
+
+
+HOOK = """#!/bin/sh
+echo
+echo "To create a merge request, visit:"
+echo "  https://gitlab.com/acme/x/-/merge_requests/new?a=b"
+"""
+
+
+@pytest.mark.parametrize("name", ["origin", "work"])
+def test_branches_are_pushed_to_any_remote(run: Run, fleet: Path, tmp_path: Path, name: str) -> None:
+    """--push needs no forge and no token: the branch is on the remote only, a second run moves it from where it was."""
+    if name != "origin":
+        git(fleet, "remote", "rename", "origin", name)
+    hook = tmp_path / "remote.git/hooks/post-receive"
+    hook.write_text(HOOK)
+    hook.chmod(0o755)
+    push = "--push" if name == "origin" else f"--push={name}"
+    before, branches = untouched(fleet), git(fleet, "branch")
+    code, out, _ = run("--diffed-branch=main", *MIGRATE, push)
+    assert (code, untouched(fleet), git(fleet, "branch")) == (0, before, branches)
+    assert f"→ branch {TIDES} created on {name}" in out
+    assert "next: open https://gitlab.com/acme/x/-/merge_requests/new?a=b" in out
+    assert "no changelog entry yet" in out
+    tip = pushed(fleet, name)[TIDES]
+    code, out, _ = run("--diffed-branch=main", *MIGRATE, push)
+    assert (code, out.count(f"unchanged on {name}"), pushed(fleet, name)[TIDES]) == (0, 2, tip)
+    # With the number of the pull request that a person opened, the entry is added.
+    code, out, _ = run("--diffed-branch=main", *MIGRATE, "7", push)
+    assert (code, out.count(f"updated on {name}")) == (0, 2)
+    assert pushed(fleet, name)[TIDES] != tip
+    page = git(fleet, "show", f"{pushed(fleet, name)[TIDES]}:docs/integrations/sources/tides.md")
+    assert "/pull/7)" in page
+
+
+def pushed(fleet: Path, name: str) -> dict[str, str]:
+    """The branches of a remote, by their names."""
+    lines = git(fleet, "ls-remote", "--heads", name).splitlines()
+    return {line.split("refs/heads/")[1]: line.split()[0] for line in lines}
 
 
 def test_one_branch_has_a_commit_of_each_and_loses_none(run: Run, fleet: Path) -> None:
@@ -321,11 +359,11 @@ def test_an_interrupted_delivery_is_finished_by_the_next(
     with monkeypatch.context() as patch:
         left = [pushes]
 
-        def push(ground: Any, branch: Any, commit: str, real: Any = branches.push) -> None:
+        def push(ground: Any, branch: Any, commit: str, real: Any = branches.push) -> Any:
             left[0] -= 1
             if left[0] == 0:
                 raise AirbyteCiError("the cable was pulled")
-            real(ground, branch, commit)
+            return real(ground, branch, commit)
 
         patch.setattr(branches, "push", push)
         github.fails_at = "" if pushes else moment
@@ -416,6 +454,9 @@ def test_a_dry_run_says_where_and_does_nothing(run: Run, fleet: Path) -> None:
     [
         (["--commit", "--branch"], "exclude each other"),
         (["--branch=x", "--pull-request"], "cannot have one branch 'x'"),
+        (["--push=nowhere"], "there is no git remote 'nowhere'"),
+        (["--push", "--pull-request"], "--push pushes branches and does not go with pull requests"),
+        (["--commit", "--push"], "--push pushes branches and does not go with --commit"),
         (["--label=x"], "--label is for pull requests"),
         (["7", "--pull-request"], "gets its number from GitHub"),
         (["--pull-request", "--plan=x"], "a plan is not delivered"),

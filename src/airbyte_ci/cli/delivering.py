@@ -12,7 +12,7 @@ import click
 
 from airbyte_ci.campaigns.change import Change
 from airbyte_ci.cli.settings import Settings
-from airbyte_ci.connectors import github, history
+from airbyte_ci.connectors import forge, github, history
 from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.outcomes import Outcome
 from airbyte_ci.reports import changes as report
@@ -22,11 +22,15 @@ Kind = Literal["working tree", "commit", "branch", "pull request"]
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """What was asked for: `branch` is a name, with `{connector}` in it for one of each connector."""
+    """What was asked for: `branch` is a name, with `{connector}` in it for one of each connector.
+
+    `remote` is where branches are pushed, empty where they stay here.
+    """
 
     kind: Kind = "working tree"
     branch: str = ""
     labels: tuple[str, ...] = ()
+    remote: str = ""
 
     @property
     def is_each(self) -> bool:
@@ -53,6 +57,15 @@ _OPTIONS = (
         help="Commit on a new branch of each connector, the working tree stays as it is. One branch NAME for all, or "
         "one each with {connector} in NAME.",
     ),
+    click.option(
+        "--push",
+        "remote",
+        is_flag=False,
+        flag_value="origin",
+        default=None,
+        metavar="[REMOTE]",
+        help="Push the branches of --branch to this git remote of any forge (default: origin), keep none here.",
+    ),
     click.option("--pull-request", "is_each", is_flag=True, help="Push a branch and open a pull request of each."),
     click.option("--one-pull-request", "is_one", is_flag=True, help="Push a branch and open a pull request of all."),
     click.option("--label", "labels", multiple=True, metavar="NAME", help="A label of pull requests; repeatable."),
@@ -67,6 +80,7 @@ def options(command: str | None = None) -> Callable[[Callable[..., Any]], Callab
             *arguments: Any,
             is_commit: bool,
             branch: str | None,
+            remote: str | None,
             is_each: bool,
             is_one: bool,
             labels: tuple[str, ...],
@@ -74,6 +88,8 @@ def options(command: str | None = None) -> Callable[[Callable[..., Any]], Callab
         ) -> Any:
             name = (command or function.__name__).replace("_", "-")
             destination = _destination(name, is_commit, branch, is_each, is_one, labels)
+            if remote is not None:
+                destination = _pushed(destination, name, remote)
             return function(*arguments, destination=destination, **rest)
 
         result: Callable[..., Any] = functools.update_wrapper(wrapped, function)
@@ -107,6 +123,15 @@ def _destination(
     return HERE if branch is None else Destination("branch", branch or f"airbyte-ci/{command}/{{connector}}")
 
 
+def _pushed(destination: Destination, command: str, remote: str) -> Destination:
+    if destination.kind not in ("working tree", "branch"):
+        given = "--commit" if destination.kind == "commit" else "pull requests, which are pushed to origin anyway"
+        raise UsageError(f"--push pushes branches and does not go with {given}", advice="leave one of them out")
+    if not remote:
+        raise UsageError("--push is empty", advice="give the name of a git remote, or leave out the =")
+    return Destination("branch", destination.branch or f"airbyte-ci/{command}/{{connector}}", remote=remote)
+
+
 class Courier:
     """Brings the changes of a run to their destination. What cannot be is refused before anything is planned."""
 
@@ -134,8 +159,31 @@ class Courier:
             raise UsageError(f"{root} has no commit to deliver upon", advice="git init and commit, or leave it out")
         is_pull = destination.kind == "pull request"
         self._ground = branches.Ground(root, base, history.target_branch(root, diffed_branch) if is_pull else "")
+        if destination.remote:
+            self._refuse_unknown_remote(root, destination.remote)
+            self._ground = dataclasses.replace(self._ground, remote=destination.remote)
         if is_pull and not dry_run:
             self._connect(settings, root)
+        elif destination.remote and not dry_run:
+            self._prepare_push(settings, root, history.target_branch(root, diffed_branch))
+
+    def _refuse_unknown_remote(self, root: Path, remote: str) -> None:
+        known = forge.remote_names(root)
+        if remote not in known:
+            raise UsageError(
+                f"--push={remote}: there is no git remote {remote!r}",
+                advice=f"one of {', '.join(known)}" if known else "git remote add origin ADDRESS",
+            )
+
+    def _prepare_push(self, settings: Settings, root: Path, target: str) -> None:
+        from airbyte_ci.campaigns.delivery import branches
+
+        if settings.offline:
+            raise UsageError("--push needs the network, and --offline was given")
+        self._tips = branches.remote_tips(root, self._destination.remote)
+        if main := self._tips.get(target):
+            branches.fetch(self._ground, target, main)
+        self._ground = dataclasses.replace(self._ground, target=target, main=main)
 
     def _connect(self, settings: Settings, root: Path) -> None:
         from airbyte_ci.campaigns.delivery import branches
@@ -156,7 +204,7 @@ class Courier:
         if main is None:
             raise UsageError(f"origin has no branch {target} to merge into", advice="name one with --diffed-branch")
         # What somebody with a newer main branch delivered begins at a commit that may not be here yet.
-        branches.fetch(root, target, main)
+        branches.fetch(self._ground, target, main)
         self._ground = dataclasses.replace(self._ground, main=main)
         self._pulls = PullRequests(repository, target)
 
@@ -199,7 +247,11 @@ class Courier:
             return [_told(outcome, f"committed {sha[:10]}", "git push", {"commit": sha})]
         name = wording.branch(self._destination.branch, changes[0].connector)
         parcel = deliver.Parcel(name, self._command, changes, tuple(self._settled))
-        if self._destination.kind == "branch":
+        if self._destination.remote:
+            done = deliver.to_remote_branch(self._ground, parcel, self._tips.get(name))
+            where = f"branch {name} {done.done} on {self._destination.remote}"
+            following = f"open {done.new_url}" if done.new_url else ""
+        elif self._destination.kind == "branch":
             done = deliver.to_branch(self._ground, parcel)
             where, following = f"branch {name} {done.done}", f"git push origin {name}"
         else:
@@ -207,6 +259,8 @@ class Courier:
             done = deliver.to_pull_request(self._ground, parcel, self._tips.get(name), self._pulls, labels)
             where, following = f"pull request {done.pull_request} {done.done}: {done.url}", ""
         facts: dict[str, Any] = {"branch": name, "commit": done.commit, "delivery": done.done}
+        facts |= {"remote": self._destination.remote} if self._destination.remote else {}
+        facts |= {"newPullRequestUrl": done.new_url} if done.new_url else {}
         facts |= {"pullRequest": done.pull_request, "pullRequestUrl": done.url} if done.url else {}
         return [_told(report.outcome(item), where, following, facts) for item in done.changes]
 
@@ -216,7 +270,8 @@ class Courier:
         name = wording.branch(self._destination.branch, change.connector)
         where = {
             "commit": "would be committed on the current branch",
-            "branch": f"would be committed on the branch {name}",
+            "branch": f"would be committed on the branch {name}"
+            + (f" and pushed to {self._destination.remote}" if self._destination.remote else ""),
             "pull request": f"would be pushed as {name}, for a pull request into {self._ground.target}",
         }[self._destination.kind]
         return _told(report.outcome(change, with_diff=True), where, "", {})

@@ -147,9 +147,14 @@ def ssh_host(alias: str, environment: Mapping[str, str]) -> str:
     return next(names, alias)
 
 
-def _remote(root: Path) -> str | None:
+def remote_names(root: Path) -> list[str]:
+    """The names of the git remotes."""
     answer = git.ask(root, "remote")
-    names = answer.stdout.decode(errors="replace").split() if answer is not None and not answer.returncode else []
+    return answer.stdout.decode(errors="replace").split() if answer is not None and not answer.returncode else []
+
+
+def _remote(root: Path) -> str | None:
+    names = remote_names(root)
     name = "origin" if "origin" in names else names[0] if len(names) == 1 else None
     answer = git.ask(root, "remote", "get-url", name) if name else None
     if answer is None or answer.returncode:

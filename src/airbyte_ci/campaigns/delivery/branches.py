@@ -1,5 +1,6 @@
 """Branches of ours, here and on the `origin` remote: where they are, that they are ours, and moving them safely."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +12,22 @@ from airbyte_ci.errors import AirbyteCiError
 
 REMOTE = "origin"
 _NONE = "0" * 40
+# GitHub, GitLab, Bitbucket and Gitea answer a push with the page for a new pull request.
+_ANSWERED = re.compile(r"^remote:.*?(https?://[^\s\x1b]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
     """Where branches begin: the commit `base` of the repository at `root`, which left `target`, the branch to go to.
 
-    `main` is the commit that `target` is at on the remote, where that was asked.
+    `main` is the commit that `target` is at on `remote`, where that was asked.
     """
 
     root: Path
     base: str
     target: str
     main: str | None = None
+    remote: str = REMOTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,9 @@ def local(ground: Ground, name: str) -> Branch:
     return _read(ground, name, tip)
 
 
-def remote_tips(root: Path) -> dict[str, str]:
+def remote_tips(root: Path, remote: str = REMOTE) -> dict[str, str]:
     """Every branch of the remote, asked once for a run. Raises AirbyteCiError."""
-    out = commits.run(root, f"asking {REMOTE} for its branches", "ls-remote", "--heads", REMOTE).decode()
+    out = commits.run(root, f"asking {remote} for its branches", "ls-remote", "--heads", remote).decode()
     pairs = (line.split("\t") for line in out.splitlines())
     return {name.removeprefix("refs/heads/"): sha for sha, name in pairs}
 
@@ -54,15 +58,15 @@ def remote(ground: Ground, name: str, tip: str | None) -> Branch:
     """The branch on the remote, whose tip is known; its commits are fetched. Raises AirbyteCiError."""
     _refuse_bad_name(ground, name)
     if tip:
-        fetch(ground.root, name, tip)
+        fetch(ground, name, tip)
     return _read(ground, name, tip)
 
 
-def fetch(root: Path, name: str, tip: str) -> None:
+def fetch(ground: Ground, name: str, tip: str) -> None:
     """The commit at the tip of a branch of the remote, if it is not here. Raises AirbyteCiError."""
-    if not _has(root, tip):
+    if not _has(ground.root, tip):
         options = ("-q", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
-        commits.run(root, f"fetching {name}", "fetch", *options, REMOTE, f"refs/heads/{name}")
+        commits.run(ground.root, f"fetching {name}", "fetch", *options, ground.remote, f"refs/heads/{name}")
 
 
 def refuse_foreign(branch: Branch) -> None:
@@ -96,16 +100,22 @@ def move_local(ground: Ground, branch: Branch, commit: str) -> None:
     commits.run(ground.root, doing, "update-ref", *reason, f"refs/heads/{branch.name}", commit, branch.tip or _NONE)
 
 
-def push(ground: Ground, branch: Branch, commit: str) -> None:
-    """Creates the branch on the remote or moves it, if it is still where it was. Raises AirbyteCiError."""
+def push(ground: Ground, branch: Branch, commit: str) -> str | None:
+    """Creates the branch on the remote or moves it, if it is still where it was. Raises AirbyteCiError.
+
+    Returns the address that the remote answers with, at which forges let people open a pull request.
+    """
     reference = f"refs/heads/{branch.name}"
     lease = f"--force-with-lease={reference}:{branch.tip or ''}"
-    doing = f"pushing {branch.name} to {REMOTE}"
+    doing = f"pushing {branch.name} to {ground.remote}"
+    arguments = ("push", "-q", "--no-follow-tags", lease, ground.remote, f"{commit}:{reference}")
     try:
-        commits.run(ground.root, doing, "push", "-q", "--no-follow-tags", lease, REMOTE, f"{commit}:{reference}")
+        said = commits.answer(ground.root, doing, *arguments).stderr.decode(errors="replace")
     except AirbyteCiError as error:
         advice = "run it again" if "stale info" in error.message else "look at what git says, and run it again"
         raise AirbyteCiError(error.message, advice=advice) from error
+    found = _ANSWERED.search(said)
+    return found[1] if found else None
 
 
 def _read(ground: Ground, name: str, tip: str | None) -> Branch:

@@ -4,6 +4,7 @@ A commit of ours carries the digest of its tree, so that whatever somebody else 
 """
 
 import re
+import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,15 +43,22 @@ def run(
     root: Path, doing: str, *arguments: str, given: bytes = b"", variables: Mapping[str, str] | None = None
 ) -> bytes:
     """What git prints; raises AirbyteCiError with what it said, without any credentials of a remote's address."""
+    return answer(root, doing, *arguments, given=given, variables=variables).stdout
+
+
+def answer(
+    root: Path, doing: str, *arguments: str, given: bytes = b"", variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """The same as `run`, with what git prints to stderr."""
     # Without a person at the terminal git would wait for a password for ever.
-    answer = git.ask(root, *arguments, given=given, variables={"GIT_TERMINAL_PROMPT": "0", **(variables or {})})
-    if answer is None:
+    done = git.ask(root, *arguments, given=given, variables={"GIT_TERMINAL_PROMPT": "0", **(variables or {})})
+    if done is None:
         raise UsageError(f"{doing}: git is not installed")
-    if answer.returncode:
-        lines = [line for line in answer.stderr.decode(errors="replace").splitlines() if line.strip()]
-        said = " / ".join(line.strip() for line in lines[:4]) or f"git ended with {answer.returncode}"
+    if done.returncode:
+        lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
+        said = " / ".join(line.strip() for line in lines[:4]) or f"git ended with {done.returncode}"
         raise AirbyteCiError(f"{doing}: {_CREDENTIALS.sub('', said)}")
-    return answer.stdout
+    return done
 
 
 def refuse_without_identity(root: Path) -> None:

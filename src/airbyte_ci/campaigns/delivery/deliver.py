@@ -40,6 +40,8 @@ class Delivered:
     done: Literal["created", "updated", "unchanged"]
     pull_request: int | None = None
     url: str | None = None
+    # Where a person can open the pull request, as the remote answered to the push.
+    new_url: str | None = None
 
 
 def to_branch(ground: Ground, parcel: Parcel) -> Delivered:
@@ -52,6 +54,15 @@ def to_branch(ground: Ground, parcel: Parcel) -> Delivered:
     return Delivered(parcel.changes, branch.name, made, _done(branch.tip, made))
 
 
+def to_remote_branch(ground: Ground, parcel: Parcel, tip: str | None) -> Delivered:
+    """A branch on the remote, where its tip is `tip`; no forge is asked. Raises AirbyteCiError."""
+    branch = branches.remote(ground, parcel.branch, tip)
+    _refuse(branch, parcel)
+    pushed, url = _pushed(ground, parcel.changes, branch)
+    assert pushed.tip is not None
+    return Delivered(parcel.changes, branch.name, pushed.tip, _done(tip, pushed.tip), new_url=url)
+
+
 def to_pull_request(
     ground: Ground, parcel: Parcel, tip: str | None, pulls: PullRequests, labels: Sequence[str]
 ) -> Delivered:
@@ -61,22 +72,22 @@ def to_pull_request(
     pull = pulls.of(branch.name)
     title, body = wording.title(parcel.changes, parcel.command), wording.body(parcel.changes, parcel.command)
     if pull is None:
-        branch = _pushed(ground, parcel.changes, branch)
+        branch, _ = _pushed(ground, parcel.changes, branch)
         pull = pulls.open(branch.name, title, body)
     url = f"{pull.url.rpartition('/')[0]}/{{number}}"
     earlier = git.committed(ground.root, branch.tip, pages(parcel.changes)) if branch.tip else {}
     changes = numbered(parcel.changes, Files(ground.root), pull.number, url, earlier)
-    branch = _pushed(ground, changes, branch)
+    branch, _ = _pushed(ground, changes, branch)
     assert branch.tip is not None
     pulls.finish(pull, title, body, labels)
     return Delivered(changes, branch.name, branch.tip, _done(first.tip, branch.tip), pull.number, pull.url)
 
 
-def _pushed(ground: Ground, changes: Sequence[Change], branch: Branch) -> Branch:
+def _pushed(ground: Ground, changes: Sequence[Change], branch: Branch) -> tuple[Branch, str | None]:
+    """The branch as it is on the remote now, and the address that the remote answered with."""
     made = _chain(ground, changes, branch)
-    if made[-1].sha != branch.tip:
-        branches.push(ground, branch, made[-1].sha)
-    return Branch(branch.name, made[-1].sha, made)
+    url = branches.push(ground, branch, made[-1].sha) if made[-1].sha != branch.tip else None
+    return Branch(branch.name, made[-1].sha, made), url
 
 
 def _made(ground: Ground, changes: Sequence[Change], branch: Branch) -> str:
