@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.errors import ConfigurationError, UsageError
 
 FILE = ".airbyte-ci.toml"
@@ -211,11 +212,9 @@ def _table(folder: Path) -> tuple[dict[str, Any], Path] | None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import tomllib  # most repositories have no table, and starting up is measured
-
     try:
-        return tomllib.loads(path.read_text("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return load_toml(path.read_text("utf-8-sig"))
+    except (DocumentError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"reading {path}: {error}") from error
     except OSError as error:
         raise ConfigurationError(f"reading {path}: {error.strerror}") from error

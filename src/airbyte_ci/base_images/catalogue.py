@@ -14,13 +14,15 @@ import yaml
 
 from airbyte_ci.base_images import entry
 from airbyte_ci.base_images.entry import BaseImageVersion
+from airbyte_ci.documents import DocumentError, load_yaml
 from airbyte_ci.errors import ConfigurationError, ImageError, UsageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.reference import Reference
 
 __all__ = ["BaseImageVersion", "Catalogue", "dump", "load", "parse", "read", "shipped"]
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# A thousand versions of base images are half of that.
+_SIZE_LIMIT = 4 << 20
 _HEADER = "# Base images of this repository, kept by `airbyte-ci base-images`; newest first.\n"
 
 
@@ -175,9 +177,9 @@ def read(path: Path) -> Catalogue:
 def parse(text: str, what: str) -> Catalogue:
     """Raises ConfigurationError naming `what` and the entry that is wrong."""
     try:
-        document = yaml.load(text, _Loader) or {}
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"reading {what}: {str(error).splitlines()[0]}") from error
+        document = load_yaml(text, _SIZE_LIMIT) or {}
+    except DocumentError as error:
+        raise ConfigurationError(f"reading {what}: not valid YAML: {error}") from error
     if not isinstance(document, dict):
         raise ConfigurationError(f"reading {what}: it is not a mapping of repositories to versions")
     for repository, items in document.items():

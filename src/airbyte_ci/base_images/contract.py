@@ -3,7 +3,6 @@
 Each clause is a function from an image that can be run to what is wrong with it, None when nothing is.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -15,6 +14,7 @@ from airbyte_ci.container.evaluate import Evaluator
 from airbyte_ci.container.sandbox import Command, Mount, Purpose
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.container.users import User
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import SandboxError
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store import Store
@@ -155,7 +155,7 @@ def _connector(subject: Subject) -> str | None:
     tree, command = evaluate.prepare(subject.store, built, ("spec",), use_entrypoint=True)
     finished = sandbox.run(subject.store, tree, replace(command, timeout=_TIMEOUT))
     try:
-        answered = json.loads(finished.stdout)["type"] == "SPEC"
+        answered = load_json(finished.stdout)["type"] == "SPEC"
     except (ValueError, LookupError, TypeError):
         answered = False
     return None if answered else f"{finished.stderr.decode(errors='replace').strip()[-200:] or 'no answer'}"

@@ -7,12 +7,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from airbyte_ci.base_images import shape
+from airbyte_ci.documents import DocumentError, load_yaml
 from airbyte_ci.errors import ConfigurationError
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 ReadBeside = Callable[[str], str]
 Document = dict[str, Any]
 
@@ -105,9 +103,9 @@ def _flat(text: str, what: str, read_beside: ReadBeside, other: Other, chain: tu
 
 def _loaded(text: str, what: str) -> Document:
     try:
-        document = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"reading {what}: {' '.join(str(error).split())}") from error
+        document = load_yaml(text)
+    except DocumentError as error:
+        raise ConfigurationError(f"reading {what}: not valid YAML: {error}") from error
     if not isinstance(document, dict):
         raise ConfigurationError(f"reading {what}: it is not a mapping of keys to values")
     return document

@@ -12,6 +12,7 @@ from typing import Any
 from airbyte_ci.base_images import declare
 from airbyte_ci.base_images.debian_inputs import DebianInputs
 from airbyte_ci.base_images.declare import Declaration
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ConfigurationError, ImageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import MANIFEST, Descriptor, Index, Platform
@@ -157,7 +158,7 @@ def plain(value: Any) -> Any:
 def read(path: Path) -> VersionLock | None:
     """The lock in a file, None where there is none; raises ConfigurationError."""
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = load_json(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

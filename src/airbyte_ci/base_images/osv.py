@@ -5,7 +5,6 @@ distribution on PyPI by PEP 440, for a Debian package by its source package and 
 not looked at is said: silence would read as safety.
 """
 
-import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from packaging.version import Version
 
 from airbyte_ci.base_images import debian_version, osv_advisory
 from airbyte_ci.base_images.contents import Contents
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ConfigurationError
 
 PYPI = "PyPI"
@@ -156,15 +156,15 @@ def _advisories(path: Path) -> Iterator[Any]:
     try:
         if path.is_dir():
             for file in sorted(path.rglob("*.json")):
-                yield json.loads(file.read_bytes())
+                yield load_json(file.read_bytes())
         elif zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 for name in archive.namelist():
                     if name.endswith(".json"):
-                        yield json.loads(archive.read(name))
+                        yield load_json(archive.read(name))
         else:
             yield from _of_text(path.read_text("utf-8"))
-    except (OSError, ValueError, zipfile.BadZipFile, RecursionError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ConfigurationError(
             f"reading the vulnerability database {path}: {error}",
             advice=_ADVICE,
@@ -173,11 +173,11 @@ def _advisories(path: Path) -> Iterator[Any]:
 
 def _of_text(text: str) -> Iterator[Any]:
     if text.lstrip().startswith("["):
-        yield from json.loads(text)
+        yield from load_json(text)
         return
     try:
-        yield json.loads(text)
+        yield load_json(text)
     except ValueError:
         for line in text.splitlines():
             if line.strip():
-                yield json.loads(line)
+                yield load_json(line)

@@ -5,7 +5,6 @@ of the others lie in folders named as their repository.
 """
 
 import glob
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import semver
 
 from airbyte_ci.base_images.lock import SUFFIX
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.reference import Reference
 
@@ -68,7 +68,7 @@ def _owner(folder: Path, name: str) -> str:
 def _repository_of_lock(path: Path) -> str:
     """Whose lock it is; a damaged one is told by whoever reads it whole."""
     try:
-        document: Any = json.loads(path.read_bytes())
+        document: Any = load_json(path.read_bytes())
         return _repository(Reference.parse(document["declaration"]["repository"]))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, ImageError):
         return ""

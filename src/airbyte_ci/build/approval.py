@@ -12,6 +12,7 @@ from typing import Any
 from airbyte_ci.build import effects
 from airbyte_ci.connectors.customization import LOCK
 from airbyte_ci.container.effect import Effect
+from airbyte_ci.documents import DocumentError, load_yaml
 from airbyte_ci.errors import ConnectorError
 
 _HEADER = """\
@@ -102,12 +103,10 @@ def text(found: Kinds, name: str) -> str:
 
 def parse(source: str, shown: str) -> Kinds:
     """What `text` wrote; raises ConnectorError that names the file (`shown`)."""
-    import yaml
-
     try:
-        document = yaml.safe_load(source)
-    except yaml.YAMLError as error:
-        raise ConnectorError(f"reading {shown}: not valid YAML: {str(error).splitlines()[0]}") from error
+        document = load_yaml(source)
+    except DocumentError as error:
+        raise ConnectorError(f"reading {shown}: not valid YAML: {error}") from error
     known = {item.name for item in fields(Kinds)}
     if not isinstance(document, Mapping) or set(document) - known:
         raise ConnectorError(f"reading {shown}: it is no {LOCK}", advice="approve_customization writes it anew")

@@ -1,11 +1,11 @@
 """Loading an image into the Docker daemon of this machine, sending only the layers that it lacks."""
 
-import json
 import shutil
 import subprocess
 from collections.abc import Sequence
 
 from airbyte_ci.build import archive
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import RegistryError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
@@ -64,5 +64,5 @@ def _daemon_layers() -> list[list[str]]:
         return []
     command = ["docker", "image", "inspect", "--format", "{{json .RootFS.Layers}}", *identities]
     shown = subprocess.run(command, capture_output=True, text=True, check=False)
-    layers = [json.loads(line) for line in shown.stdout.splitlines() if line.startswith("[")]
+    layers = [load_json(line) for line in shown.stdout.splitlines() if line.startswith("[")]
     return [[str(item) for item in each] for each in layers]

@@ -1,11 +1,11 @@
 """What an environment will be and why: the lock's selection beside the base's own and the last build's packages."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from airbyte_ci.build.plan import PLAN_DIGEST
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Index, Platform
@@ -84,7 +84,7 @@ def last_build(store: Store, name: str, platform: Platform) -> dict[str, Choice]
         manifest = store.manifest(descriptor.digest)
         digest = manifest.select(platform, name).digest if isinstance(manifest, Index) else descriptor.digest
         plan = store.image(digest).manifest.annotations[PLAN_DIGEST]
-        document = json.loads(store.read(Digest.parse(plan)))
+        document = load_json(store.read(Digest.parse(plan)))
         if not platform.accepts(Platform.parse(document["platform"])):
             return None
         packages = [Choice.from_json(item) for item in document["packages"]]

@@ -1,6 +1,5 @@
 """Writing a lock: a connector's resolution for one or more interpreters as the edit that puts pylock.toml beside it."""
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,6 +7,7 @@ from airbyte_ci.build import lockfile, unlocked
 from airbyte_ci.build.rules import Rules
 from airbyte_ci.build.unlocked import NOW
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.edits.edit import Edit, FileChange
 from airbyte_ci.errors import LockError
 from airbyte_ci.oci.image import Platform
@@ -66,16 +66,16 @@ def on(interpreter: Interpreter, platform: Platform) -> Interpreter:
 
 def _is_ours(text: bytes) -> bool:
     try:
-        return "airbyte-ci" in (tomllib.loads(text.decode()).get("tool") or {})
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return "airbyte-ci" in (load_toml(text.decode()).get("tool") or {})
+    except (UnicodeDecodeError, DocumentError):
         return False  # somebody must look at it
 
 
 def _packages(text: bytes) -> object:
     """What a lock says but for when it was made."""
     try:
-        document = tomllib.loads(text.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+        document = load_toml(text.decode())
+    except (UnicodeDecodeError, DocumentError):
         return None
     document.get("tool", {}).get("airbyte-ci", {}).pop("resolved-as-of", None)
     return document

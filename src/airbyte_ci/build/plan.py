@@ -21,6 +21,7 @@ from airbyte_ci.container.api import (
     SetWorkdir,
 )
 from airbyte_ci.container.hooks import HookRecord
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ImageError, PlanError
 from airbyte_ci.oci import compress, recompress, tar
 from airbyte_ci.oci.digest import Digest
@@ -230,8 +231,8 @@ def formats(compression: Compression) -> dict[str, Any]:
 def _document(text: str | bytes, what: str) -> Mapping[str, Any]:
     """The text as an object of this version that fits the published schema; raises PlanError."""
     try:
-        document: Mapping[str, Any] = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        document: Mapping[str, Any] = load_json(text)
+    except ValueError as error:
         raise _no_plan(what, str(error)) from None
     choices = document.get("choices") if isinstance(document, dict) else None
     if not isinstance(choices, dict) or "schema" not in document:

@@ -1,6 +1,5 @@
 """Running a built image: a connector's commands, a shell, and the `spec` by which a build is verified."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from airbyte_ci.build import verification
 from airbyte_ci.container import evaluate, sandbox
 from airbyte_ci.container.evaluate import Evaluator
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store import Store
@@ -70,7 +70,7 @@ def _specification(output: str) -> dict[str, Any] | None:
     """The `spec` of a SPEC message among the lines (Airbyte protocol); log lines may come before."""
     for line in output.splitlines():
         try:
-            message = json.loads(line)
+            message = load_json(line)
         except ValueError:
             continue
         if isinstance(message, dict) and message.get("type") == "SPEC" and isinstance(message.get("spec"), dict):

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import forge, git, history
 from airbyte_ci.connectors.connector import METADATA, Connector
+from airbyte_ci.documents import load_yaml
 
 NEVER = "0.0.0"
 
@@ -51,12 +51,9 @@ def _released(connectors: Sequence[Connector], root: Path, fork: str | None) -> 
 
 
 def _version(content: bytes) -> str:
-    import yaml
-
     try:
-        document: Any = yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        return str(document["data"]["dockerImageTag"])
-    except (yaml.YAMLError, LookupError, TypeError, ValueError, RecursionError):
+        return str(load_yaml(content)["data"]["dockerImageTag"])
+    except (LookupError, TypeError, ValueError):
         return ""
 
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from airbyte_ci.campaigns.change import Change, NotApplicable
 from airbyte_ci.campaigns.release import Entry
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.edits.edit import Edit, FileChange
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import ConnectorError, EditRefused, LockError
@@ -118,8 +118,8 @@ def compare(before: bytes, after: bytes) -> LockDifference:
 
 def _packages(content: bytes) -> dict[str, str]:
     try:
-        document: dict[str, Any] = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        document: dict[str, Any] = load_toml(content.decode())
+    except (DocumentError, UnicodeDecodeError) as error:
         raise LockError(f"the lock cannot be read: {error}") from error
     versions: dict[str, list[str]] = {}
     for item in document.get("package", []):

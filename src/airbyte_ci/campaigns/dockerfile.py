@@ -2,13 +2,13 @@
 
 import functools
 import io
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from airbyte_ci.campaigns import heredoc
 from airbyte_ci.campaigns.heredoc import Heredoc
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import EditRefused
 
 _PYTHON = re.compile(r"(?:^|/)python:(?P<version>\d+\.\d+)")
@@ -38,7 +38,7 @@ class Instruction:
     def listed(self) -> list[str] | None:
         """The exec form `["a", "b"]` as its words; None for the shell form."""
         try:
-            words = json.loads(self.value) if self.value.startswith("[") else None
+            words = load_json(self.value) if self.value.startswith("[") else None
         except ValueError:
             return None
         return words if isinstance(words, list) and all(isinstance(word, str) for word in words) else None

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from airbyte_ci import disk
 from airbyte_ci.campaigns.change import Change, ChangelogEntry
+from airbyte_ci.documents import load_json
 from airbyte_ci.edits.changelog import Row
 from airbyte_ci.edits.edit import Edit, FileChange
 from airbyte_ci.edits.files import Files
@@ -85,12 +86,12 @@ def read(path: Path) -> Plan:
         raise AirbyteCiError(f"reading the plan {path}: it is empty", advice=_AGAIN)
     number = 0
     try:
-        first = json.loads(lines[0])
+        first = load_json(lines[0])
         if first.get("format") != FORMAT:
             raise ValueError(f"its format is {first.get('format')!r}, not {FORMAT!r}")
         changes: list[PlannedChange] = []
         for number, text in enumerate(lines[1:], start=1):
-            document = json.loads(text)
+            document = load_json(text)
             if document == {_CHANGES: len(changes)} and number + 1 == len(lines):
                 return Plan(str(first["command"]), tuple(changes))
             changes.append(_planned(document))

@@ -2,7 +2,6 @@
 
 import ast
 import dataclasses
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from packaging.version import InvalidVersion
 
 from airbyte_ci.campaigns import dockerfile
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.errors import LockError
 from airbyte_ci.python import constraints
 
@@ -77,8 +77,8 @@ def _table(document: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
 
 def _toml(path: Path, relative: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return load_toml(path.read_text("utf-8"))
+    except (DocumentError, UnicodeDecodeError) as error:
         raise LockError(f"{relative}/{path.name} is not valid TOML: {error}") from error
 
 

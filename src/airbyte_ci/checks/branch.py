@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from airbyte_ci.connectors import git, history
 from airbyte_ci.connectors.connector import METADATA, Connector
-
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from airbyte_ci.documents import DocumentError, load_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +63,8 @@ def _inside(path: str, folders: Container[str]) -> str:
 def data_in(raw: bytes | None) -> dict[str, Any] | None:
     """The `data` of a metadata file; None where there is none."""
     try:
-        document = yaml.load(raw or b"", _Loader)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        document = load_yaml(raw or b"")
+    except DocumentError:
         return None
     data = document.get("data") if isinstance(document, dict) else None
     return data if isinstance(data, dict) else None

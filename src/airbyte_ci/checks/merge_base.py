@@ -9,6 +9,7 @@ from airbyte_ci import config
 from airbyte_ci.checks import branch
 from airbyte_ci.connectors import git
 from airbyte_ci.connectors.connector import METADATA, Connector
+from airbyte_ci.documents import DocumentError, load_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,7 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def _toml(raw: bytes) -> dict[str, Any]:
-    import tomllib
-
     try:
-        return tomllib.loads(raw.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+        return load_toml(raw.decode())
+    except (DocumentError, UnicodeDecodeError):
         return {}

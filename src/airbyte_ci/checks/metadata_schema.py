@@ -16,6 +16,7 @@ from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.rule import OK, Rule, Verdict, failed
 from airbyte_ci.checks.texts import Texts
 from airbyte_ci.connectors.connector import METADATA, Connector
+from airbyte_ci.documents import DocumentError, compose_yaml, construct_yaml
 
 RULE = Rule(
     id="metadata-schema",
@@ -25,7 +26,6 @@ RULE = Rule(
     why="A key that is misspelt is a key that nobody reads; supportlevel would make every failure a warning.",
     severity="error",
 )
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SCHEMA = "metadata.schema.json"
 _SHOWN = 3
 
@@ -38,8 +38,8 @@ def check(connector: Connector, texts: Texts, mending: Mending) -> Verdict:
         errors = sorted(_validator().iter_errors(document), key=lambda error: list(map(str, error.path)))
     except RecursionError:
         return failed("data is nested too deeply", mending.edit(place), place)
-    except (yaml.YAMLError, ValueError) as error:
-        return failed(f"it cannot be read: {str(error).partition(chr(10))[0]}", mending.edit(place), place)
+    except DocumentError as error:
+        return failed(f"it cannot be read: {error}", mending.edit(place), place)
     if "metadataSpecVersion" not in document:
         command = f"echo 'metadataSpecVersion: \"1.0\"' >> {mending.path(place.path)}"
         return failed("metadataSpecVersion is missing", command, place)
@@ -72,18 +72,18 @@ def _validator() -> Any:
 def _beside(text: str) -> tuple[dict[Any, Any], list[tuple[str, int]]]:
     """What stands beside `data`, which reading a fleet keeps by itself, and the keys that are there twice.
 
-    Of those the line of the later one, too. Raises YAMLError.
+    Of those the line of the later one, too. Raises DocumentError.
     """
-    loader = _Loader(text)
-    try:
-        root = loader.get_single_node()
+
+    def read(root: Any) -> tuple[dict[Any, Any], list[tuple[str, int]]]:
         if not isinstance(root, yaml.MappingNode):
             return {}, []
         twice = [*_twice(root, set())]
         root.value = [(key, value) for key, value in root.value if key.value != "data"]
-        return loader.construct_document(root), twice
-    finally:
-        loader.dispose()
+        return construct_yaml(root), twice
+
+    found: tuple[dict[Any, Any], list[tuple[str, int]]] = compose_yaml(text, read)
+    return found
 
 
 def _twice(node: Any, seen: set[int]) -> Iterator[tuple[str, int]]:

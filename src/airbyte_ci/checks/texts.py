@@ -1,9 +1,10 @@
 """Files of the repository as texts, each read once while several rules ask for it; not what they mean."""
 
 import functools
-import tomllib
 from pathlib import Path
 from typing import Any
+
+from airbyte_ci.documents import DocumentError, load_toml
 
 # The rules are applied connector by connector, so a file is asked for again soon or not at all.
 _KEPT = 64
@@ -20,8 +21,8 @@ class Texts:
         """The file as TOML; None when it is not there or is not TOML."""
         text = self.text(path)
         try:
-            return None if text is None else tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError):
+            return None if text is None else load_toml(text)
+        except DocumentError:
             return None
 
 

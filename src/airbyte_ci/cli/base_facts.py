@@ -11,6 +11,7 @@ from typing import Any
 
 from airbyte_ci import __version__, config, disk
 from airbyte_ci.config import Configuration
+from airbyte_ci.documents import load_json
 
 _FORMAT = 3
 _SHIPPED = Path(__file__).parents[1] / "base_images" / "catalogue.yaml"
@@ -79,7 +80,7 @@ def _identity(path: Path) -> list[int]:
 
 def _read(path: Path, state: list[Any]) -> dict[str, dict[str, Any]]:
     try:
-        document = json.loads(path.read_bytes())
+        document = load_json(path.read_bytes())
         known: dict[str, dict[str, Any]] = document["bases"] if document["state"] == state else {}
     except (OSError, ValueError, LookupError, TypeError):
         return {}

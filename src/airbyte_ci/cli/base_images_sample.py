@@ -1,6 +1,5 @@
 """Building a sample of the fleet on a base image: what a base must carry is what connectors need of it."""
 
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.options import Asked
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import LockError
 from airbyte_ci.oci.reference import Reference
 
@@ -65,6 +65,6 @@ def _failure(bench: Bench, connector: Connector, address: Reference) -> str:
     if finished.returncode == 0:
         return ""
     try:
-        return str(json.loads(finished.stdout.splitlines()[-1])["reason"])
+        return str(load_json(finished.stdout.splitlines()[-1])["reason"])
     except (ValueError, LookupError):
         return finished.stderr.strip()[-300:] or f"exit code {finished.returncode}"

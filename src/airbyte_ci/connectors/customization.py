@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from airbyte_ci.documents import DocumentError, load_yaml
 from airbyte_ci.errors import ConnectorError
 
 FILE = "build_customization.yaml"
@@ -73,12 +74,10 @@ class Customization:
 
 def parse(text: str, shown: str) -> Customization:
     """Raises ConnectorError that names the file (`shown`) and the entry that is wrong."""
-    import yaml
-
     try:
-        document = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConnectorError(f"reading {shown}: not valid YAML: {str(error).splitlines()[0]}") from error
+        document = load_yaml(text)
+    except DocumentError as error:
+        raise ConnectorError(f"reading {shown}: not valid YAML: {error}") from error
     if document is None:
         return Customization()
     return _customization(_table(document, "it", shown), "", _KEYS, shown)

@@ -23,6 +23,7 @@ from airbyte_ci.container import api, control_groups, hook_root, launch
 from airbyte_ci.container.api import Operation, Question
 from airbyte_ci.container.capture import Capture
 from airbyte_ci.container.runtime import Confinement
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import AirbyteCiError, CommandFailed, HookError
 
 MODULE = "build_customization.py"
@@ -169,7 +170,7 @@ class Conversation:
     def _read(self) -> Iterator[None]:
         try:
             yield
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise HookError(f"{self.module}: the hook's process sent a malformed operation ({error})") from error
 
     def _refuse_layers(self, values: Iterable[Any]) -> None:
@@ -189,8 +190,8 @@ class Conversation:
     def _receive(self, deadline: float) -> dict[str, Any]:
         line = self._line(deadline)
         try:
-            message = json.loads(line) if line else {"error": "its process ended" + self._said()}
-        except (ValueError, RecursionError) as error:
+            message = load_json(line) if line else {"error": "its process ended" + self._said()}
+        except ValueError as error:
             raise HookError(f"{self.module}: the hook's process sent something unreadable") from error
         if not isinstance(message, dict):
             raise HookError(f"{self.module}: the hook's process sent something that is not of the protocol")

@@ -5,7 +5,6 @@ killed outright; so everything that is mounted or started below it goes as well.
 """
 
 import contextlib
-import json
 import os
 import select
 import shutil
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from airbyte_ci.container import control_groups
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import SandboxError
 
 _PACKAGES = {"unshare": "util-linux", "setpriv": "util-linux", "ip": "iproute2"}
@@ -97,7 +97,7 @@ def start_failure(log: Path) -> str | None:
         return None
     for line in log.read_text(errors="replace").splitlines():
         with contextlib.suppress(ValueError):
-            record = json.loads(line)
+            record = load_json(line)
             if record.get("level") == "error":
                 return str(record.get("msg", "")).rpartition("runc run failed: ")[2]
     return None

@@ -4,10 +4,10 @@ A small scanner finds the place; tomllib proves that the new text differs in tha
 """
 
 import re
-import tomllib
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
+from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.edits.quoted import double_quoted
 from airbyte_ci.errors import EditRefused
 
@@ -98,7 +98,7 @@ def _keys(text: str, at: int) -> tuple[_Keys, int]:
         start = _match(_SPACE, text, at)
         end = _match(_KEY, text, start)
         raw = text[start:end]
-        keys.append(tomllib.loads(f"key = {raw}")["key"] if raw[0] in "\"'" else raw)
+        keys.append(load_toml(f"key = {raw}")["key"] if raw[0] in "\"'" else raw)
         at = _match(_SPACE, text, end)
         if text[at : at + 1] != ".":
             return tuple(keys), at
@@ -134,6 +134,6 @@ def _is_proven(old: str, new: str, path: Sequence[str], value: str) -> bool:
 def _loaded(text: str) -> dict[str, Any]:
     try:
         # Floats stay text, marked as no strings: nan would not equal itself.
-        return tomllib.loads(text, parse_float=lambda number: ("float", number))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return load_toml(text, parse_float=lambda number: ("float", number))
+    except DocumentError as error:
         raise EditRefused(f"this is not TOML: {error}") from error

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.digest import Digest
 
@@ -41,7 +42,7 @@ def canonical_json(value: object) -> bytes:
 def parse_json_object(data: bytes, what: str) -> dict[str, Any]:
     """A JSON object; raises ImageError naming `what` for anything else, however deep or broken."""
     try:
-        value = json.loads(data.decode())
+        value = load_json(data.decode())
         if b"\\u" in data:
             canonical_json(value)  # an escaped lone surrogate can be read, but never written again
     except (ValueError, RecursionError) as error:

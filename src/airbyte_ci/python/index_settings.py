@@ -4,12 +4,12 @@ A variable beats a file, the user's file beats the machine's. Folders are no ind
 """
 
 import configparser
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.errors import ConfigurationError
 
 _MAIN_VARIABLES = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
@@ -221,10 +221,10 @@ def _uv_tables(environment: Mapping[str, str]) -> list[Mapping[str, Any]]:
 
 def _toml(path: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return load_toml(path.read_text("utf-8"))
     except OSError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (DocumentError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"reading {path}: it is not valid TOML") from error
 
 

@@ -3,13 +3,13 @@
 Knows what an interpreter says of itself; how to run it in an image is the caller's.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ImageError
 
 # Facts about the running kernel would make the environment depend on the machine that builds, so they stay empty.
@@ -92,7 +92,7 @@ class Interpreter:
     def parse(cls, answer: str) -> "Interpreter":
         """From what `PROBE` printed; raises ImageError when it is something else."""
         try:
-            found = cls.from_json(json.loads(answer.strip().splitlines()[-1]))
+            found = cls.from_json(load_json(answer.strip().splitlines()[-1]))
             found.tags()  # what it says must make sense before anything relies on it
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise ImageError(f"the image's Python did not describe itself ({error})") from error

@@ -3,9 +3,7 @@
 Knows folders and sdists (PEP 621, PEP 643, PEP 517), not what is done with the answer.
 """
 
-import json
 import tarfile
-import tomllib
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -18,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from airbyte_ci.container import sandbox
 from airbyte_ci.container.output_files import OutputRefused, read_output
+from airbyte_ci.documents import DocumentError, load_json, load_toml
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store, action_key
@@ -107,8 +106,8 @@ def of_wheel(file: Path | BinaryIO, name: str) -> str:
 def static(folder: Path) -> Metadata | None:
     """What pyproject.toml says for good; None where something of it is left to the back end."""
     try:
-        project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8")).get("project")
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        project = load_toml((folder / "pyproject.toml").read_text("utf-8")).get("project")
+    except (OSError, UnicodeDecodeError, DocumentError):
         return None
     if not isinstance(project, dict) or set(_STATIC) & set(project.get("dynamic") or ()) or "version" not in project:
         return None
@@ -128,8 +127,8 @@ def static(folder: Path) -> Metadata | None:
 def name_of(folder: Path) -> str:
     """The normalised name of the project in a folder, as far as it can be read without running anything."""
     try:
-        document = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        document = load_toml((folder / "pyproject.toml").read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, DocumentError):
         document = {}
     poetry = (document.get("tool") or {}).get("poetry") or {}
     return canonicalize_name(str((document.get("project") or {}).get("name") or poetry.get("name") or folder.name))
@@ -245,7 +244,7 @@ def _of_report(folder: Path) -> Metadata | None:
     None where the sandbox left no report that can be read.
     """
     try:
-        found = json.loads(read_output(folder, _REPORT, _REPORT_LIMIT))["install"][0]["metadata"]
+        found = load_json(read_output(folder, _REPORT, _REPORT_LIMIT))["install"][0]["metadata"]
         texts = [found["name"], found["version"], found.get("requires_python") or ""]
         lists = [found.get(key) or [] for key in ("requires_dist", "provides_extra")]
     except (OSError, OutputRefused, ValueError, LookupError, TypeError, AttributeError, RecursionError):

@@ -4,10 +4,10 @@ What comes out is what `tomllib` gives: a list that is not exactly as poetry wri
 """
 
 import re
-import tomllib
 from collections.abc import Iterator
 from typing import Any
 
+from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.python import toml
 
 # No quote, backslash or control character: then a basic string of TOML is what stands between its quotes.
@@ -43,8 +43,8 @@ def parse(text: str, what: str) -> dict[str, Any]:
 
     short = _LIST.sub(put_aside, text)
     try:
-        document = tomllib.loads(short)
-    except (tomllib.TOMLDecodeError, RecursionError):
+        document = load_toml(short)
+    except DocumentError:
         return toml.parse(text, what)  # tells the place as it is in the file
     toml.refuse_conflict(text, what)
     for table in _tables(document):

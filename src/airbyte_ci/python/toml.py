@@ -1,8 +1,8 @@
 """TOML documents of a connector: parsed, or refused in one line that names the file and the place."""
 
-import tomllib
 from typing import Any
 
+from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.errors import LockError
 
 
@@ -10,11 +10,9 @@ def parse(text: str, what: str) -> dict[str, Any]:
     """Raises LockError naming the file and the place."""
     refuse_conflict(text, what)
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return load_toml(text)
+    except DocumentError as error:
         raise LockError(f"{what} is not valid TOML: {error}") from error
-    except RecursionError as error:
-        raise LockError(f"{what} is not valid TOML: it is nested too deeply") from error
 
 
 def refuse_conflict(text: str, what: str) -> None:

@@ -8,11 +8,11 @@ import shutil
 import stat
 import subprocess
 import tarfile
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 from airbyte_ci.connectors import git, leftovers
+from airbyte_ci.documents import load_toml
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
@@ -58,7 +58,7 @@ def version(store: Store, file: LockedFile) -> str:
     try:
         with tarfile.open(store.path(Digest(file.sha256))) as archive:
             reader = archive.extractfile(path)
-            document = tomllib.loads(reader.read().decode()) if reader else {}
+            document = load_toml(reader.read().decode()) if reader else {}
         project, tools = document.get("project") or {}, document.get("tool") or {}
         poetry = {} if "poetry-dynamic-versioning" in tools else tools.get("poetry") or {}
         return str(

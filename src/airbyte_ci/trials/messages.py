@@ -3,9 +3,10 @@
 Knows the published models (`airbyte-protocol-models-pdv2`), not which messages a command must answer with.
 """
 
-import json
 from collections import Counter
 from typing import Any
+
+from airbyte_ci.documents import load_json
 
 # The platform reads no longer ones either.
 _LONGEST = 64 << 20
@@ -69,8 +70,8 @@ class Messages:
             return
         self._number += 1
         try:
-            message = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            message = load_json(line)
+        except ValueError as error:
             self._problem(f"message {self._number}: not JSON ({error})")
             return
         kind = message.get("type")

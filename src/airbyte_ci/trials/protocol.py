@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airbyte_ci.container.sandbox import Finished, Network
+from airbyte_ci.documents import load_json
 from airbyte_ci.trials.messages import Messages
 from airbyte_ci.trials.place import FILES, Place
 from airbyte_ci.trials.secrets import Secrets
@@ -103,7 +104,7 @@ def read(place: Place, network: Network, secrets: Secrets, catalog: bytes, state
     if ended := called.failure():
         return ended
     records = called.messages.records
-    asked = {item["stream"]["name"] for item in json.loads(catalog)["streams"]}
+    asked = {item["stream"]["name"] for item in load_json(catalog)["streams"]}
     if strange := sorted(set(records) - asked):
         return called.fail(f"records of {', '.join(strange)}, which the catalog does not ask for", shown=False)
     silent = len(asked - set(records))
@@ -128,9 +129,9 @@ def configured(catalog: Mapping[str, Any]) -> bytes:
 def problem_of_catalog(text: bytes) -> str:
     """Why a file is no configured catalog; empty where it is one."""
     try:
-        items = json.loads(text)["streams"]
+        items = load_json(text)["streams"]
         names = [item["stream"]["name"] for item in items]
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         return f"it is no configured catalog ({type(error).__name__}: {error})"
     return "" if names and all(isinstance(name, str) for name in names) else "it asks for no stream"
 
@@ -138,8 +139,8 @@ def problem_of_catalog(text: bytes) -> str:
 def problem_of_state(text: bytes) -> str:
     """Why a file is no state; empty where it is one: the messages' states in a list, or an older connector's object."""
     try:
-        state = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        state = load_json(text)
+    except ValueError as error:
         return f"it is no state (not JSON: {error})"
     items = state if isinstance(state, list) else [state]
     return (

@@ -3,7 +3,6 @@
 Knows where they come from and how to take them out of any text; not what they are used for.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import UsageError
 from airbyte_ci.trials.redaction import Redaction
 
@@ -118,16 +118,16 @@ def configuration_in(path: Path) -> bytes:
 
 def _is_object(text: str | bytes) -> bool:
     try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
+        return isinstance(load_json(text), dict)
+    except ValueError:
         return False
 
 
 def _in_json(text: str) -> list[str]:
     """The values in a JSON text; none for another text."""
     try:
-        return list(_values(json.loads(text, parse_float=Decimal)))
-    except (ValueError, RecursionError):
+        return list(_values(load_json(text, Decimal)))
+    except ValueError:
         return []
 
 

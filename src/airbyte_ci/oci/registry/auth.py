@@ -4,12 +4,12 @@ Knows the token protocol (distribution, spec/auth/token and /oauth), not request
 goes to its registry and to the token service which that registry names over TLS, and nowhere else.
 """
 
-import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import RegistryError
 from airbyte_ci.oci.registry import challenge
 from airbyte_ci.oci.registry.challenge import Challenge
@@ -158,10 +158,10 @@ class Authorizer:
 
 def _token(body: bytes, asked: float, where: str) -> _Token:
     try:
-        document = json.loads(body)
+        document = load_json(body)
         text = document.get("token") or document.get("access_token")
         seconds = document.get("expires_in")
-    except (ValueError, AttributeError, RecursionError):
+    except (ValueError, AttributeError):
         text, seconds = None, None
     if not text or not isinstance(text, str) or not text.isascii() or not text.isprintable():
         raise RegistryError(f"{where} sent no token that can be used")

@@ -7,7 +7,6 @@ Formats: https://docs.docker.com/reference/cli/docker/login/ and containers-auth
 
 import base64
 import binascii
-import json
 import re
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from airbyte_ci.documents import load_json
 from airbyte_ci.oci.reference import DEFAULT_REGISTRY
 
 # Under this key Docker keeps the login of the registry that references call docker.io.
@@ -124,10 +124,10 @@ class UserCredentials:
 def _from_file(path: Path, registry: str, repository: str, helper: Helper) -> Iterator[Found]:
     """What a file knows, best first: the registry's own helper, the common helper, the file itself."""
     try:
-        document = json.loads(path.read_bytes())
+        document = load_json(path.read_bytes())
     except FileNotFoundError:
         return
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         document = None
     if not isinstance(document, dict):
         yield Found(notes=(f"{path} cannot be read as JSON",))
@@ -207,8 +207,8 @@ def _from_helper(name: str, server: str, origin: str, environment: Mapping[str, 
             # Its words are not shown: nothing promises that they hold no secret.
             missing = b"not found" in answer.stdout + answer.stderr
             return Found() if missing else Found(notes=(f"{program} failed ({answer.returncode})",))
-        document = json.loads(answer.stdout)
+        document = load_json(answer.stdout)
         username, secret = str(document["Username"]), str(document["Secret"])
-    except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError) as error:
         return Found(notes=(f"{program} gave no login ({type(error).__name__})",))
     return Found(_credential(username, secret, "", program)) if secret else Found()

@@ -1,13 +1,13 @@
 """What a registry's refusals mean to a person: one line with its own words and what to do; sends nothing."""
 
 import email.utils
-import json
 import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import BlobNotFound, RegistryError
 
 # Worth another try: the request may be right and the moment wrong. 499 and 522 come from proxies.
@@ -70,9 +70,9 @@ def _advice(status: int, registry: str) -> str | None:
 def _registry_words(body: bytes) -> tuple[str, str]:
     """The first error's code and message; nothing when the body is not of the specified form."""
     try:
-        first = json.loads(body)["errors"][0]
+        first = load_json(body)["errors"][0]
         return one_line(str(first.get("code") or "")), one_line(str(first.get("message") or ""))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return "", ""
 
 
