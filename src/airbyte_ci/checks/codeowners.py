@@ -3,13 +3,14 @@
 https://docs.github.com/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/about-code-owners
 """
 
-import functools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from airbyte_ci.checks.path_patterns import PathPattern, compile_pattern
 from airbyte_ci.connectors import git
+from airbyte_ci.documents import DocumentError, read_file
 from airbyte_ci.errors import ConnectorError
 
 # The first that exists counts, and no other.
@@ -28,6 +29,7 @@ class Line:
     pattern: str
     owners: tuple[str, ...]
     number: int
+    compiled: PathPattern | None = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class CodeOwners:
 
     def of(self, path: str) -> Line | None:
         """The last line that matches the path: it alone counts. None: no line does."""
-        return next((line for line in reversed(self.lines) if matches(line.pattern, path)), None)
+        return next((line for line in reversed(self.lines) if line.compiled and line.compiled.matches(path)), None)
 
 
 def load(root: Path) -> CodeOwners | None:
@@ -47,7 +49,9 @@ def load(root: Path) -> CodeOwners | None:
     for place in PLACES:
         if (root / place).is_file():
             try:
-                return _read((root / place).read_bytes(), place)
+                return _read(read_file(root / place, _SIZE_LIMIT), place)
+            except DocumentError:
+                return CodeOwners(place, ())
             except OSError as error:
                 raise ConnectorError(f"reading {place}: {error.strerror}") from error
     return None
@@ -60,7 +64,7 @@ def committed(root: Path, commit: str) -> CodeOwners | None:
 
 
 def _read(raw: bytes, place: str) -> CodeOwners:
-    return parse(raw.decode("utf-8", "replace") if len(raw) <= _SIZE_LIMIT else "", place)
+    return parse(raw.decode("utf-8-sig", "replace") if len(raw) <= _SIZE_LIMIT else "", place)
 
 
 def parse(text: str, path: str) -> CodeOwners:
@@ -70,54 +74,27 @@ def parse(text: str, path: str) -> CodeOwners:
 
 def matches(pattern: str, path: str) -> bool:
     """Whether a pattern is about a path from the repository's root; case counts."""
-    return _compiled(pattern).fullmatch(path) is not None
+    compiled = compile_pattern(pattern)
+    return compiled is not None and compiled.matches(path)
 
 
 def _lines(text: str) -> Iterator[Line]:
-    for number, line in enumerate(text.splitlines(), 1):
-        words = _words(line)
-        if not words or words[0].startswith("!") or "[" in words[0] or "***" in words[0]:
+    # Only a line feed ends a line. Python's splitlines and \\s know more line ends and blanks, which would hide lines
+    # that GitHub reads, or show some that it does not.
+    for number, line in enumerate(text.split("\n"), 1):
+        words = _words(line.removesuffix("\r"))
+        if not words or words[0].startswith(("!", "\\#")) or "[" in words[0] or "***" in words[0]:
             continue
         pattern, *owners = words
         if all(_OWNER.fullmatch(owner) for owner in owners):
-            yield Line(pattern, tuple(owners), number)
+            yield Line(pattern, tuple(owners), number, compile_pattern(pattern))
 
 
 def _words(line: str) -> list[str]:
-    """Blanks separate, unless a backslash is before them; # starts a comment at the beginning of a word."""
+    """Spaces and tabs separate, unless a backslash is before them; # starts a comment at the beginning of a word."""
     words = []
-    for word in re.findall(r"(?:\\.|\S)+", line):
+    for word in re.findall(r"(?:\\.|[^ \t])+", line, re.DOTALL):
         if word.startswith("#"):
             break
         words.append(word)
     return words
-
-
-@functools.lru_cache(512)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """As .gitignore's, but `docs/*` is not about what lies deeper."""
-    if pattern == "/":
-        return re.compile(r"(?!)")
-    parts = pattern.removeprefix("/").removesuffix("/").split("/")
-    is_anchored = "/" in pattern.removesuffix("/")
-    expression = "" if is_anchored else "(?:.*/)?"
-    for position, part in enumerate(parts):
-        is_last = position == len(parts) - 1
-        if part == "**":
-            expression += ".+" if is_last else "(?:.*/)?"
-        else:
-            expression += _part(part) + ("" if is_last else "/")
-    if pattern.endswith("/"):
-        return re.compile(f"{expression}/.+", re.DOTALL)
-    # A name may be a folder's; only a lone star in the last place stays on its level.
-    deeper = "" if parts[-1] == "**" or (parts[-1] == "*" and is_anchored) else "(?:/.*)?"
-    return re.compile(expression + deeper, re.DOTALL)
-
-
-def _part(part: str) -> str:
-    """One name of a path with `*`, `?` and escapes."""
-    found = re.findall(r"\\.|\*|\?|[^\\*?]+|\\", part)
-    special = {"*": "[^/]*", "?": "[^/]"}
-    return "".join(
-        special.get(piece) or re.escape(piece[1:] if len(piece) == 2 and piece[0] == "\\" else piece) for piece in found
-    )
