@@ -124,7 +124,8 @@ def test_what_github_reads_owns(tmp_path: Path, raw: bytes) -> None:
     """A byte order mark, carriage returns before line feeds, tabs and comments lose no line."""
     (tmp_path / "CODEOWNERS").write_bytes(raw)
     found = codeowners.load(tmp_path)
-    line = found and found.of("x")
+    assert found is not None
+    line = found.of("x")
     assert line is not None and line.owners == ("@owner",)
 
 

@@ -1,12 +1,21 @@
-"""Path patterns as Dagger and Docker know them: `*`, `?`, `[…]` within a name, `**` over any number of folders."""
+"""Path patterns as Dagger and Docker know them: `*`, `?`, `[…]` within a name, `**` over any number of folders.
 
+Patterns come from hooks, paths from layers: no pair of them may take long. A pattern with few stars is a regular
+expression; one with more is followed character by character in all of its possible states at once, bits of a number.
+"""
+
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+# A regular expression's time grows with the length of the path to the power of its stars.
+_FEW = 2
+_STARS = {"**/": r"(?:.*/)?", "**": ".*", "*": "[^/]*"}
 
 
 def matches(path: str, pattern: str) -> bool:
     """Whether a path (relative, `a/b`) is what a pattern names."""
-    return re.fullmatch(_expression(pattern), path) is not None
+    return _compiled(pattern)(path)
 
 
 def matches_below(path: str, patterns: Sequence[str]) -> bool:
@@ -16,23 +25,93 @@ def matches_below(path: str, patterns: Sequence[str]) -> bool:
     return any(matches(place, pattern) for place in places for pattern in patterns)
 
 
-def _expression(pattern: str) -> str:
-    found, place = "", 0
+@functools.lru_cache(1024)
+def _compiled(pattern: str) -> Callable[[str], bool]:
+    tokens = _tokens(pattern)
+    if sum(token in _STARS for token in tokens) > _FEW:
+        return _Automaton(tokens).accepts
+    try:
+        compiled = re.compile("".join(_STARS.get(token, token) for token in tokens), re.DOTALL)
+    except re.error:  # [z-a]
+        return lambda _: False
+    return lambda path: compiled.fullmatch(path) is not None
+
+
+def _tokens(pattern: str) -> list[str]:
+    """Its stars as they stand, and a regular expression for each character that is something else."""
+    found: list[str] = []
+    place = 0
     pattern = pattern.strip("/").removeprefix("./")
     while place < len(pattern):
-        rest = pattern[place:]
-        if rest.startswith("**/"):
-            found, place = found + "(?:.*/)?", place + 3
-        elif rest.startswith("**"):
-            found, place = found + ".*", place + 2
-        elif rest[0] == "*":
-            found, place = found + "[^/]*", place + 1
+        rest = pattern[place : place + 3]
+        if star := next((star for star in _STARS if rest.startswith(star)), ""):
+            if not (found and found[-1] == star):  # more of the same star means no more than one
+                found.append(star)
+            place += len(star)
         elif rest[0] == "?":
-            found, place = found + "[^/]", place + 1
-        elif rest[0] == "[" and (end := rest.find("]", 2)) > 0:
-            inside = rest[1:end].replace("\\", r"\\")
-            inside = "^" + inside[1:] if inside.startswith(("!", "^")) else inside
-            found, place = f"{found}[{inside}]", place + end + 1
+            found.append("[^/]")
+            place += 1
+        elif rest[0] == "[" and (end := pattern.find("]", place + 2)) > 0:
+            inside = pattern[place + 1 : end].replace("\\", r"\\").replace("[", r"\[")
+            found.append(f"[{'^' + inside[1:] if inside.startswith(('!', '^')) else inside}]")
+            place = end + 1
         else:
-            found, place = found + re.escape(rest[0]), place + 1
+            found.append(re.escape(rest[0]))
+            place += 1
     return found
+
+
+class _Automaton:
+    """All states at once: a bit is set while the tokens before it can have matched what was read so far."""
+
+    def __init__(self, tokens: list[str]) -> None:
+        self._skips: list[tuple[int, int]] = []
+        self._stays = {"**/": 0, "**": 0, "*": 0}
+        self._steps: list[tuple[re.Pattern[str], int]] = []
+        self._moves: dict[str, int] = {}
+        state = 0
+        for token in tokens:
+            if token == "**/":
+                # Nothing at all, or anything and a slash: a state for before it, one for within.
+                self._skips += [(state, 1), (state, 2)]
+                state += 1
+                self._stays[token] |= 1 << state
+                self._steps.append((_character("/"), 1 << state))
+            elif token in _STARS:
+                self._skips.append((state, 1))
+                self._stays[token] |= 1 << state
+            else:
+                self._steps.append((_character(token), 1 << state))
+            state += 1
+        self._last = 1 << state
+
+    def accepts(self, path: str) -> bool:
+        """Whether the whole path matches."""
+        states = self._closed(1)
+        within_names = self._stays["*"]
+        anywhere = self._stays["**"] | self._stays["**/"]
+        for character in path:
+            stays = anywhere if character == "/" else anywhere | within_names
+            states = self._closed((states & stays) | ((states & self._leaving(character)) << 1))
+            if not states:
+                return False
+        return bool(states & self._last)
+
+    def _leaving(self, character: str) -> int:
+        """The states that this character leads out of, each to the next one."""
+        if character not in self._moves:
+            self._moves[character] = sum(bit for compiled, bit in self._steps if compiled.fullmatch(character))
+        return self._moves[character]
+
+    def _closed(self, states: int) -> int:
+        """The states with those that a star leads to without a character."""
+        for state, by in self._skips:
+            states |= (states >> state & 1) << (state + by)
+        return states
+
+
+def _character(expression: str) -> re.Pattern[str]:
+    try:
+        return re.compile(expression, re.DOTALL)
+    except re.error:  # [z-a]
+        return re.compile(r"(?!)")
