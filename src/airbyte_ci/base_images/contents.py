@@ -20,7 +20,7 @@ from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.python import installed
 
 FORMAT_VERSION = 1
-_LIBC = re.compile(rb"GNU C Library [^\n]*version (\d+\.\d+)")
+_LIBC = re.compile(rb"GNU C Library [^\n]{0,80} version (\d+\.\d+)")
 _PYTHON_FOLDER = re.compile(r"(?:^|/)include/python3\.\d+[a-z]*/patchlevel\.h\Z")
 _PATCHLEVEL = re.compile(rb'#define\s+PY_VERSION\s+"([^"]+)"')
 _DEBIAN_PYTHON = re.compile(r"libpython(3\.\d+)-minimal\Z")
@@ -155,7 +155,7 @@ def _packages(tree: Tree) -> tuple[DebianPackage, ...]:
 def _system(tree: Tree) -> dict[str, str]:
     """os-release(5), as far as it says which system this is."""
     text = (tree.read("etc/os-release") or b"").decode("utf-8", "replace")
-    pairs = (line.partition("=") for line in text.splitlines())
+    pairs = (line.partition("=") for line in text.split("\n"))
     wanted = ("ID", "VERSION_ID", "VERSION_CODENAME", "PRETTY_NAME")
     return {name: value.strip("\"'") for name, _, value in pairs if name in wanted}
 
@@ -184,12 +184,16 @@ def _python(image: Image, tree: Tree, found: Sequence[LayerFile], packages: Sequ
 
 
 def _accounts(tree: Tree) -> tuple[Account, ...]:
-    rows = (line.split(":") for line in (tree.read("etc/passwd") or b"").decode(errors="replace").splitlines())
+    rows = (line.split(":") for line in (tree.read("etc/passwd") or b"").decode(errors="replace").split("\n"))
     return tuple(
         Account(row[0], int(row[2]), int(row[3]), row[5], row[6])
         for row in rows
-        if len(row) >= 7 and row[2].isdigit() and row[3].isdigit()
+        if len(row) >= 7 and _is_number(row[2]) and _is_number(row[3])
     )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 10
 
 
 def _layers(image: Image, found: Sequence[LayerFile]) -> tuple[LayerContents, ...]:

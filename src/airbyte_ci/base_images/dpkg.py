@@ -33,9 +33,9 @@ def packages(text: str) -> tuple[DebianPackage, ...]:
 
 
 def _stanzas(text: str) -> Iterator[dict[str, str]]:
-    for stanza in re.split(r"\n\s*\n", text):
+    for stanza in re.split(r"\n[ \t\r]*+\n", text):
         fields = {}
-        for line in stanza.splitlines():
+        for line in stanza.split("\n"):
             name, colon, value = line.partition(":")
             if colon and name in _FIELDS:
                 fields[name] = value.strip()

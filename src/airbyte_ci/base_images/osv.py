@@ -178,6 +178,6 @@ def _of_text(text: str) -> Iterator[Any]:
     try:
         yield load_json(text)
     except ValueError:
-        for line in text.splitlines():
+        for line in text.split("\n"):
             if line.strip():
                 yield load_json(line)

@@ -41,7 +41,7 @@ def at(reference: str) -> Origin:
         raise PackageError(f"{doing}: {error}") from error
     if answer.returncode:
         raise PackageError(f"{doing}: {''.join(answer.stderr.strip().splitlines()[-1:])}")
-    lines = (line.split("\t") for line in answer.stdout.splitlines())
+    lines = (line.split("\t") for line in answer.stdout.removesuffix("\n").split("\n") if line)
     found = {name: commit for commit, name in lines}
     # An annotated tag has an object of its own; the one it stands for is listed with ^{}.
     wanted = (f"refs/tags/{name}^{{}}", f"refs/tags/{name}", f"refs/heads/{name}", name)

@@ -17,7 +17,7 @@ from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import Lock, Wish
 from airbyte_ci.python.sdist import Builder
 
-_INCLUDE = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[ =]?\s*(\S+)", re.MULTILINE)
+_INCLUDE = re.compile(r"^[ \t]*+(?:-r|-c|--requirement|--constraint)[ =]?[ \t]*(\S+)", re.MULTILINE)
 # In the order in which they count where a connector has several.
 KINDS = ("poetry.lock", "uv.lock", "pylock.toml", "requirements.txt")
 

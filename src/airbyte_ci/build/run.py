@@ -68,7 +68,7 @@ def verify(store: Store, image: Image) -> Mapping[str, Any]:
 
 def _specification(output: str) -> dict[str, Any] | None:
     """The `spec` of a SPEC message among the lines (Airbyte protocol); log lines may come before."""
-    for line in output.splitlines():
+    for line in output.split("\n"):  # within JSON other line ends are text
         try:
             message = load_json(line)
         except ValueError:

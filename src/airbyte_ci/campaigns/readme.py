@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 from airbyte_ci.campaigns import release
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.edits.changelog_table import heading_text
 from airbyte_ci.edits.edit import FileChange
 from airbyte_ci.edits.files import Files
 
-_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*")
+_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]++(.*)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_OLD = re.compile(r"\bdocker build\b|\bgradlew\b.*airbyteDocker|\bDockerfile\b")
+_OLD = re.compile(r"\bdocker build\b|\bDockerfile\b")
 _NEW = """\
 
 ```bash
@@ -48,12 +49,22 @@ def with_build_section(text: str, name: str, repository: str) -> str:
     if section is None:
         return text
     body = "\n".join(lines[section.start : section.stop])
-    if not _OLD.search(body) or re.search(r"\bairbyte-ci\b.*\bbuild\b", body):
+    if not any(map(_is_old, body.split("\n"))) or any(map(_is_new, body.split("\n"))):
         return text
     new = _NEW.format(name=name, repository=repository).split("\n")[:-1]
     if section.stop == len(lines):
         new = [*new[:-1], *lines[-1:]] if lines[-1] == "" else new[:-1]
     return ending.join([*lines[: section.start], *new, *lines[section.stop :]])
+
+
+def _is_old(line: str) -> bool:
+    gradle = re.search(r"\bgradlew\b", line)
+    return _OLD.search(line) is not None or (gradle is not None and "airbyteDocker" in line[gradle.end() :])
+
+
+def _is_new(line: str) -> bool:
+    command = re.search(r"\bairbyte-ci\b", line)
+    return command is not None and re.search(r"\bbuild\b", line[command.end() :]) is not None
 
 
 def _build_section(lines: list[str]) -> range | None:
@@ -78,5 +89,5 @@ def _headings(lines: list[str]) -> list[tuple[int, int, str]]:
         elif mark:
             fence = mark[1]
         elif heading := _HEADING.fullmatch(line):
-            result.append((number, len(heading[1]), heading[2]))
+            result.append((number, len(heading[1]), heading_text(heading[2])))
     return result

@@ -13,6 +13,7 @@ from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import METADATA, Connector
 from airbyte_ci.edits import changelog, toml_text, versions, yaml_text
+from airbyte_ci.edits.changelog_table import heading_text
 from airbyte_ci.edits.edit import FileChange
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import EditRefused
@@ -185,9 +186,11 @@ def inserted(text: str, wanted: changelog.Row, url: str | None, name: str) -> st
 
 def section(text: str, name: str) -> str | None:
     """Of a page that several connectors share, the changelog heading that names this one (`CHANGELOG source-x`)."""
-    for found in re.finditer(r"^#{1,6}[ \t]+(.*?change ?log.*?)[ \t]*#*[ \t]*\r?$", text, re.MULTILINE | re.IGNORECASE):
-        if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", found[1]):
-            return found[1]
+    for found in re.finditer(r"^#{1,6}[ \t]++(.*)$", text, re.MULTILINE):
+        title = heading_text(found[1].removesuffix("\r"))
+        is_changelog = re.search(r"change ?log", title, re.IGNORECASE)
+        if is_changelog and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", title):
+            return title
     return None
 
 

@@ -25,7 +25,7 @@ def in_metadata(connector: Connector, *keys: str) -> Place:
 
 def line_with(text: str, start: str) -> int:
     """The number of the first line that starts with this, blanks aside; 0 when there is none."""
-    numbered = enumerate(text.splitlines(), 1)
+    numbered = enumerate(text.split("\n"), 1)
     return next((number for number, line in numbered if line.lstrip().startswith(start)), 0)
 
 

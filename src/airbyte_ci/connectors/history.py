@@ -71,7 +71,7 @@ def _default_branch(root: Path) -> str:
         raise UsageError("finding what was modified: git is not installed")
     if answer.returncode:
         raise UsageError(f"finding what was modified: {root} is not a git repository that can be read")
-    heads = dict(line.split(" ", 1) for line in answer.stdout.decode().splitlines() if " refs/" in line)
+    heads = dict(line.split(" ", 1) for line in answer.stdout.decode(errors="replace").split("\n") if " refs/" in line)
     if heads:
         target = heads.get("refs/remotes/origin/HEAD") or heads[min(heads)]
         return target.removeprefix("refs/remotes/")

@@ -219,7 +219,7 @@ def _listed(path: str, text: str) -> Iterator[str]:
         for line in text.splitlines():
             yield posixpath.normpath(record[1] + line.split(",")[0].strip('"'))
     elif _LIST.fullmatch(path):
-        for line in text.splitlines():
+        for line in text.split("\n"):
             place = line.strip("/")
             # Packages still list /lib/x where /lib is a link to /usr/lib.
             yield from (place, f"usr/{place}")
@@ -278,4 +278,4 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[st
 
 
 def _names(passwd: str) -> set[str]:
-    return {line.split(":")[0] for line in passwd.splitlines() if line}
+    return {line.split(":")[0] for line in passwd.split("\n") if line}

@@ -51,7 +51,7 @@ def _group(tree: Tree, name: str) -> int:
 
 def _table(tree: Tree, path: str, width: int) -> list[list[str]]:
     text = (tree.read(path) or b"").decode(errors="replace")
-    rows = (line.split(":") for line in text.splitlines())
+    rows = (line.split(":") for line in text.split("\n"))
     numeric = (2,) if width < 7 else (2, 3)
     return [row for row in rows if len(row) >= width and all(_is_number(row[column]) for column in numeric)]
 

@@ -14,11 +14,11 @@ _COLUMNS = (
     {"pull request", "pull requests", "pr", "prs"},
     {"subject", "description", "notes", "changes"},
 )
-_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*")
+_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]++(.*)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _COMMENT = re.compile(r" {0,3}<!--")
 # The marks around it are formatting; a remark like "(broken)" and the address of a link do not count either.
-_VERSION = re.compile(r"[`*_~\[\s]*v?(\d[^\s`*~\[\]()]*)[`*_~\]\s]*(?:\(.*\))?[`*_~\s]*")
+_VERSION = re.compile(r"[`*_~\[\s]*v?(\d[^\s`*~\[\]()]*+)[`*_~\]\s]*+(?:\(.*\))?[`*_~\s]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +109,19 @@ def _sections(prose: Sequence[str], section: str | None) -> list[range]:
     exact: list[range] = []
     others: list[range] = []
     for index, (start, heading) in enumerate(headings):
-        if _is_named(heading[2], section):
+        title = heading_text(heading[2])
+        if _is_named(title, section):
             below = (at for at, found in headings[index + 1 :] if len(found[1]) <= len(heading[1]))
-            is_exact = re.fullmatch(r"\W*change ?log\W*", _plain(heading[2])) is not None
+            is_exact = re.fullmatch(r"\W*change ?log\W*", _plain(title)) is not None
             (exact if is_exact else others).append(range(start + 1, next(below, len(prose))))
     if section is not None and not exact and not others:
         raise EditRefused(f"the page has no heading {section!r}")
     return [*exact, *others] or [range(len(prose))]
+
+
+def heading_text(text: str) -> str:
+    """Returns the text of a heading without the number signs that may close it."""
+    return text.rstrip(" \t").rstrip("#").rstrip(" \t")
 
 
 def _is_named(title: str, section: str | None) -> bool:

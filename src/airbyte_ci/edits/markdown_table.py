@@ -8,7 +8,7 @@ from itertools import accumulate, takewhile
 
 # A backslash escapes the pipe, even in a code span: https://github.github.com/gfm/#example-200
 _CELL = re.compile(r"(?:\\.|[^|\\]|\\$)*")
-_DELIMITER = re.compile(r"[\s:*-]*-[\s:*-]*\|[\s|:*-]*|[\s:*]*\|[\s|:*-]*-[\s|:*-]*")
+_DELIMITER = re.compile(r"[\s|:*-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ def parse(text: str) -> Line | None:
 
 def is_delimiter(text: str) -> bool:
     """Whether the line is the rule between header and rows, also with the odd marks that real pages have."""
-    return _DELIMITER.fullmatch(text.strip()) is not None
+    stripped = text.strip()
+    return "-" in stripped and "|" in stripped and _DELIMITER.fullmatch(stripped) is not None
 
 
 def like(texts: Sequence[str], neighbours: Sequence[Line]) -> Line:

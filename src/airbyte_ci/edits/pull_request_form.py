@@ -18,6 +18,8 @@ _PLAIN = re.compile(
 )
 # The text of a link around its number: #1, \#1, !1, PR 1.
 _LABEL = re.compile(r"(?P<before>(?:PR|MR|Pull Request|Merge Request)?[ -]?\\?[#!]?)(?P<number>\d+)", re.IGNORECASE)
+# The time of these expressions grows with the square of a cell's length, and no reference is longer.
+_LONGEST = 1_000
 _HASH = re.compile(r"(?P<before>\\?#)")
 
 
@@ -39,6 +41,8 @@ def pull_request_form(cell: str) -> PullRequestForm | None:
 
     What else the cell or the address says, such as the tab of a page, is no part of the form.
     """
+    if len(cell) > _LONGEST:
+        return None
     if found := _LINK.search(cell) or _OTHER_LINK.search(cell):
         label = _LABEL.fullmatch(found["label"]) or _HASH.match(found["label"])
         text = f"{label['before'] if label else ''}{{number}}"

@@ -73,7 +73,7 @@ def in_image(tree: Tree, more: Sequence[str] = ()) -> frozenset[str]:
 
 def _configured(tree: Tree, path: str, depth: int = 0) -> Iterator[str]:
     """The folders that a configuration of the loader names (ldconfig(8)), and those that it includes."""
-    for line in (tree.read(path) or b"").decode(errors="replace").splitlines():
+    for line in (tree.read(path) or b"").decode(errors="replace").split("\n"):
         words = line.partition("#")[0].split()
         if words[:1] == ["include"] and depth < _DEPTH:
             for pattern in words[1:]:

@@ -156,7 +156,7 @@ def _below(read: Reader, folder: str) -> Reader:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Logical lines without comments and without blanks around them."""
+    """Logical lines without comments and without blanks around them; pip, too, ends lines where `splitlines` does."""
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
         stripped = re.sub(r"(^|\s)#.*$", "", line).strip()
         if stripped:
@@ -194,7 +194,7 @@ def _entry(line: str, what: str, *, editable: bool = False) -> Entry:
 def _is_place(text: str) -> bool:
     """A path or a URL without a name in front: `.`, `./lib[extra]`, `../lib`, `/lib`, `lib.whl`, `git+https://…`."""
     word = re.split(r"[\s;]", text, maxsplit=1)[0]
-    named = re.match(r"[A-Za-z0-9._-]+\s*(\[[^]]*\])?\s*@", text)
+    named = re.match(r"[A-Za-z0-9._-]+\s*+(?:\[[^]]*\]\s*+)?@", text)
     return not named and ("/" in word or word.startswith(".") or word.endswith((".whl", ".tar.gz", ".zip")))
 
 
@@ -206,7 +206,8 @@ def _placed(text: str, hashes: frozenset[str], editable: bool, what: str) -> Ent
     except (InvalidMarker, ValueError) as error:
         raise LockError(f"{what}: {_shown(text)} is not a requirement") from error
     extras: frozenset[str] = frozenset()
-    if found := re.fullmatch(r"(?P<place>.*[^/])\[(?P<extras>[^]]*)\]", place):
-        place, extras = found["place"], frozenset(map(canonicalize_name, re.findall(r"[\w.-]+", found["extras"])))
+    before, bracket, listed = place.removesuffix("]").rpartition("[")
+    if bracket and place.endswith("]") and before and not before.endswith("/") and "]" not in listed:
+        place, extras = before, frozenset(map(canonicalize_name, re.findall(r"[\w.-]+", listed)))
     egg = re.search(r"[#&]egg=([A-Za-z0-9._-]+)", place)
     return Entry(canonicalize_name(egg[1]) if egg else "", SpecifierSet(), extras, marker, hashes, place, editable)

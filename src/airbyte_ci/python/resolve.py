@@ -117,7 +117,7 @@ def _packages(offers: Offers, output: str) -> Iterator[LockedPackage]:
 
 def _reason(said: str) -> str:
     """uv's explanation in one line."""
-    text = re.sub(r"\s+", " ", re.sub(r"[╰─▶│]|^\s*(?:error|cause):|×", " ", said, flags=re.MULTILINE)).strip()
+    text = re.sub(r"\s+", " ", re.sub(r"[╰─▶│]|^[ \t]*+(?:error|cause):|×", " ", said, flags=re.MULTILINE)).strip()
     text = text.replace("No solution found when resolving dependencies:", "").partition("hint:")[0].strip()
     text = text.replace("No solution found when resolving dependencies", "").strip()
     return f"no versions fit together: {text}" if text else "resolving failed"

@@ -102,7 +102,7 @@ def ruled_by(folder: Path) -> list[Path]:
     answer = git.ask(folder, "rev-parse", "--show-toplevel", "--git-path", "index", "--git-path", "info/exclude")
     if answer is None or answer.returncode:
         return []
-    top, *others = (os.fsdecode(line) for line in answer.stdout.splitlines())
+    top, *others = (os.fsdecode(line) for line in answer.stdout.removesuffix(b"\n").split(b"\n"))
     above = [place for place in folder.resolve().parents if place.is_relative_to(top)]
     told = git.ask(folder, "config", "--type=path", "core.excludesFile")
     excludes = os.fsdecode(told.stdout.strip()) if told and not told.returncode else "~/.config/git/ignore"

@@ -27,6 +27,7 @@ Ask = Callable[[str], Any]
 
 _NO_FACTS: Mapping[str, Any] = {}
 
+_DIGITS = frozenset("0123456789")
 # An address by its tag: nothing that is known of it would make it right.
 _BY_TAG = re.compile(r"[\w./:-]+")
 
@@ -246,8 +247,14 @@ def _sortable(value: Any) -> tuple[Any, ...]:
         return (0, value)
     text = str(value)
     release, _, prerelease = text.partition("-") if re.fullmatch(r"\d+\.\d+\.\d+-.*", text) else (text, "", "~")
-    parts = [part for piece in (release, prerelease) for part in (*re.split(r"(\d+)", piece), "")]
-    return (1, *((int(part), "") if part.isdigit() else (-1, part) for part in parts))
+    parts = [part for piece in (release, prerelease) for part in (*re.split(r"([0-9]+)", piece), "")]
+    return (1, *(_number(part) if part[:1] in _DIGITS else (-1, part) for part in parts))
+
+
+def _number(digits: str) -> tuple[int, str]:
+    """A number's place among others, however long it is: Python turns no text of thousands of digits into one."""
+    digits = digits.lstrip("0")
+    return (len(digits), digits)
 
 
 def _shown(value: Any) -> str:

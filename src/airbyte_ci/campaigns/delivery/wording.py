@@ -11,7 +11,7 @@ _LONGEST = 60_000
 _BEGIN, _END = "<!-- airbyte-ci: {title} -->", "<!-- /airbyte-ci -->"
 _OURS = re.compile(r"<!-- airbyte-ci: (?P<title>.*?) -->.*?<!-- /airbyte-ci -->", re.DOTALL)
 _UNNUMBERED = "<!-- airbyte-ci waits: a draft until its number is in the changelog -->"
-_BASE = re.compile(rb"^\s+baseImage:\s*[\"']?([^\s\"'#]+)", re.MULTILINE)
+_BASE = re.compile(rb"^[ \t]++baseImage:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 
 
 def branch(template: str, connector: str) -> str:
