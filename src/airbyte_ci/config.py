@@ -192,6 +192,11 @@ def find(start: Path) -> Configuration:
     )
 
 
+def has_table(folder: Path) -> bool:
+    """Whether the folder holds a configuration, in either file."""
+    return _table(folder) is not None
+
+
 def _layout(root: Path) -> tuple[str, ...]:
     """The globs of connectors where nobody has set them: those of the monorepo, one connector, or anywhere."""
     if (root / MONOREPO_CONNECTORS).is_dir():

@@ -19,6 +19,7 @@ from airbyte_ci.errors import AirbyteCiError
 _GROUPS: Mapping[str, tuple[str, str, str]] = {
     "connectors": ("airbyte_ci.cli.connectors", "connectors", "List, migrate, build and run connectors."),
     "base-images": ("airbyte_ci.cli.base_images", "base_images", "List and build base images."),
+    "init": ("airbyte_ci.cli.init", "init", "Write a configuration file for this repository."),
     "apply": ("airbyte_ci.cli.apply_plan", "apply", "Apply exactly the edits of a plan."),
     "doctor": ("airbyte_ci.cli.doctor", "doctor", "Try everything that builds need, and say what mends it."),
     "store": ("airbyte_ci.cli.store", "store", "See, check and shrink what is kept."),

@@ -16,7 +16,7 @@ from airbyte_ci.connectors.memory import Memory
 from airbyte_ci.errors import AirbyteCiError, ConfigurationError, MetadataError
 
 # Folders that never hold connectors and may hold very many files.
-_SKIPPED = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"})
+SKIPPED = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"})
 # More globs than this are replaced by one with `**`.
 _MOST_GLOBS = 6
 
@@ -127,7 +127,7 @@ def _matching(root: Path, pattern: str) -> Iterator[tuple[Path, frozenset[str]]]
         yield from _with_metadata([root])
     else:
         try:
-            found = [folder for folder in root.glob(pattern) if not _SKIPPED & {*folder.relative_to(root).parts}]
+            found = [folder for folder in root.glob(pattern) if not SKIPPED & {*folder.relative_to(root).parts}]
         except (ValueError, IndexError, NotImplementedError, re.error) as error:
             raise ConfigurationError(f"the configuration's connectors {pattern!r} is not a glob: {error}") from error
         yield from ((folder, names) for folder, names in _with_metadata(found) if not _is_template(str(folder)))
@@ -160,7 +160,7 @@ def _walk(folder: str) -> Iterator[tuple[str, frozenset[str]]]:
             yield folder, names
         return
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False) and entry.name not in _SKIPPED:
+        if entry.is_dir(follow_symlinks=False) and entry.name not in SKIPPED:
             yield from _walk(entry.path)
 
 

@@ -1,0 +1,55 @@
+"""A configuration file as text, with the reason for each value; a pure function of a survey."""
+
+import json
+from collections.abc import Iterator
+
+from airbyte_ci.config import KEYS, Configuration, Key
+from airbyte_ci.connectors.survey import Survey
+
+# Keys that are shown without a proposal, because most repositories come to need them.
+_EXAMPLES = {
+    "platform-version": '"0.63.0"',
+    "customisation-owners": '"@acme/connector-ops"',
+    "resolve-as-of": '"2024-04-01"',
+    "insecure-registries": '["registry.local:5000"]',
+}
+
+
+def toml(survey: Survey) -> str:
+    """The file: each value with its help and its reason; defaults and examples are comments."""
+    head = ["# Configuration of airbyte-ci for this repository; every key is optional.", ""]
+    return "\n".join([*head, *(line for key in KEYS for line in _lines(key, survey))]).rstrip() + "\n"
+
+
+def seen(survey: Survey) -> Iterator[str]:
+    """One line for each key: the value, and the reason for it."""
+    for key in KEYS:
+        proposal = survey.of(key)
+        if proposal is not None:
+            value = "default" if proposal.value is None else _value(proposal.value)
+            yield f"  {key.name} = {value}: {proposal.reason}"
+    yield from (f"  ! {note}" for note in survey.notes)
+
+
+def _lines(key: Key, survey: Survey) -> Iterator[str]:
+    proposal = survey.of(key)
+    if proposal is None:
+        if key.name in _EXAMPLES:
+            yield from (f"# {_sentence(key.help)}.", f"# {key.name} = {_EXAMPLES[key.name]}", "")
+        return
+    yield f"# {_sentence(key.help)}: {proposal.reason}."
+    if proposal.value is None:
+        default = getattr(Configuration(survey.root), key.field)
+        yield f"# {key.name} = {_value(default) if default or default == () else json.dumps('')}"
+    else:
+        yield f"{key.name} = {_value(proposal.value)}"
+    yield ""
+
+
+def _value(value: str | bool | tuple[str, ...]) -> str:
+    """TOML writes texts, switches and lists of texts as JSON does."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
