@@ -1,5 +1,6 @@
 """Attacks by code that a build runs: on the store, on this machine, and on the builds of other connectors."""
 
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -170,3 +171,76 @@ def test_the_tools_of_a_build_are_not_its_own(tiny: Tiny, store: Store) -> None:
     assert held
     for digest in held:
         store.verified(digest)
+
+
+# The image's Python, replaced by one of which everything that it compiles is the attacker's.
+HOOK = """
+POISON = '''
+import builtins
+real = builtins.compile
+def poisoned(source, *more, **options):
+    bad = source.replace(b"VERSION = '1.0'", b"VERSION = 'bad'") if isinstance(source, bytes) else source
+    return real(bad, *more, **options)
+builtins.compile = poisoned
+'''
+WRAPPER = '''#!/bin/sh
+"$0.real" "$@"
+code=$?
+case "$*" in *bytecode_worker*) sed -i 's/1[.]0/bad/g' /.airbyte-ci/answers/* ;; esac
+exit $code
+'''
+SCRIPT = '''
+set -e
+python=$(readlink -f "$(command -v python3)")
+library=$("$python" -c 'import struct; print(struct.__file__)')
+printf %s "$1" >> "$library"
+mv "$python" "$python.real"
+printf %s "$2" | sed "s#\\$0#$python#" > "$python"
+chmod 755 "$python"
+'''
+
+async def pre_connector_install(container):
+    return container.with_exec(["sh", "-c", SCRIPT, "sh", POISON, WRAPPER])
+"""
+# A back end whose wheel has what this Python makes of its source.
+COMPILING = """
+import base64, hashlib, os, zipfile
+
+def build_wheel(out, config=None, metadata=None):
+    made = {}
+    exec(compile(b"VERSION = '1.0'", "tinydep", "exec"), made)
+    info = "tinydep-1.0.dist-info"
+    files = {
+        "tinydep/__init__.py": f"VERSION = {made['VERSION']!r}\\n",
+        f"{info}/METADATA": "Metadata-Version: 2.1\\nName: tinydep\\nVersion: 1.0\\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
+    rows = [f"{info}/RECORD,,"]
+    for name, text in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+        rows.append(f"{name},sha256={digest},{len(text)}")
+    name = "tinydep-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(out, name), "w") as wheel:
+        for place, text in {**files, f"{info}/RECORD": "\\n".join(rows)}.items():
+            wheel.writestr(place, text)
+    return name
+"""
+
+
+@pytest.mark.parametrize("kind", _cases(["wheel", "sdist"], "wheel"))
+def test_a_hook_poisons_nothing_that_others_are_built_with(tiny: Tiny, kind: str) -> None:
+    """A hook that changes the image's Python changes what its own image has, and no byte code or wheel of another's."""
+    tiny.add("source-victim")
+    (tiny.connector() / "build_customization.py").write_text(HOOK)
+    new = f"# {uuid.uuid4()}\n"  # the store has met nothing of this
+    if kind == "sdist":
+        line = tiny.sdist("tinydep", "1.0", {"pyproject.toml": BACKEND, "backend.py": COMPILING + new})
+    else:
+        line = tiny.wheel("tinydep", "1.0", {"tinydep/__init__.py": f"VERSION = '1.0'\n{new}"})
+    tiny.require(line)
+    tiny.require(line, name="source-victim")
+    built = tiny.build("--no-verify")
+    assert built.code == 0, built.out
+    assert tiny.build(name="source-victim").code == 0
+    ran = tiny.run("connectors", "--name=source-victim", "run", "--", "spec")
+    assert '"tinydep": "1.0"' in ran.out, ran.err

@@ -194,6 +194,9 @@ class Assembly:
 
     def _key(self, natives: str) -> Digest:
         """Names the layers: the environment, and how its packages are grouped into them."""
+        # A wheel of source depends on nothing but the source, unless a hook changed the root that it is built in.
+        if self._domain and any(choice.is_source for choice in self.packages):
+            natives = f"{natives} {self._domain}"
         packages = environment.key(
             self.packages, self.ground.python.interpreter, compiled=self.shape.bytecode, natives=natives
         )
@@ -215,6 +218,12 @@ class Assembly:
     def _context(self) -> str:
         """Names the root in which sources are built."""
         return self._below(self.ground.runs, (*self.pre, *self.building))
+
+    @property
+    def _domain(self) -> str:
+        """Names what a hook made of the root; empty where it changed no file."""
+        changed = any(isinstance(operation, _MAKES_FILES) for operation in self.pre)
+        return self._below(self.ground.runs, self.pre) if changed else ""
 
     @staticmethod
     def _below(ground: Ground, operations: tuple[Operation, ...]) -> str:
@@ -268,7 +277,16 @@ class Assembly:
             self.bench.say,
             self._context,
             self.ground.runs.python.interpreter if self.ground.host else None,
+            self._clean,
+            self._domain,
         )
+
+    def _clean(self) -> Tree:
+        """The root as the base has it: what its Python compiles there, connectors with other hooks use too."""
+        runs = self.ground.runs
+        runs.base.bring()
+        evaluator = Evaluator(self.bench.store, runs.base.image) if self.ground.host else self.evaluator
+        return evaluator.tree(evaluator.state(()))
 
     def _root(self) -> Tree:
         runs = self.ground.runs

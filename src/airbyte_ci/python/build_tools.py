@@ -5,6 +5,7 @@ compiled once: installed anew for each build, as front ends do, they took nine t
 """
 
 import functools
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import resources
@@ -46,14 +47,19 @@ def packages(store: Store, index: PackageIndex, interpreter: Interpreter) -> tup
     return lock.packages
 
 
-def over(root: Tree, store: Store, index: PackageIndex, interpreter: Interpreter) -> Tree:
-    """The root with the tools in a folder; raises PackageError, SandboxError."""
-    layer = _layer(root, store, index, interpreter)
+def over(
+    root: Tree, store: Store, index: PackageIndex, interpreter: Interpreter, clean: Callable[[], Tree] | None = None
+) -> Tree:
+    """The root with the tools in a folder; raises PackageError, SandboxError.
+
+    The Python of the `clean` root compiles them: every build finds them afterwards, so no hook may have changed it.
+    """
+    layer = _layer(clean or (lambda: root), store, index, interpreter)
     (folder,) = snapshot.unpack(store, [(layer.descriptor, layer.diff_id)]).tree.layers
     return root.over(folder)
 
 
-def _layer(root: Tree, store: Store, index: PackageIndex, interpreter: Interpreter) -> Layer:
+def _layer(root: Callable[[], Tree], store: Store, index: PackageIndex, interpreter: Interpreter) -> Layer:
     inputs = {
         "requirements": identity(),
         "python": interpreter.version,
@@ -73,7 +79,7 @@ def _layer(root: Tree, store: Store, index: PackageIndex, interpreter: Interpret
     return layer
 
 
-def _make(root: Tree, store: Store, index: PackageIndex, interpreter: Interpreter) -> Layer:
+def _make(root: Callable[[], Tree], store: Store, index: PackageIndex, interpreter: Interpreter) -> Layer:
     segments: list[Segment] = []
     paths: list[str] = []
     for package in packages(store, index, interpreter):
@@ -81,7 +87,7 @@ def _make(root: Tree, store: Store, index: PackageIndex, interpreter: Interprete
         segments.append(segment)
         paths += names
     with ThreadPoolExecutor(1) as executor:
-        compiled = bytecode.compile_all(store, lambda: root, _in(interpreter, ""), segments, executor)
+        compiled = bytecode.compile_all(store, root, _in(interpreter, ""), segments, executor)
     for code in compiled.values():
         segments.append(code.segment)
         paths += code.paths

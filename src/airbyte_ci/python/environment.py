@@ -164,7 +164,7 @@ class Workshop:
     """What preparing an environment needs: the store, the index, the image's root and Python, threads.
 
     `context` names everything that the root is made of. `host` is the Python in `root` where that is a stand-in for
-    an image of another architecture, which has the same Python.
+    an image of another architecture, which has the same Python. `clean` and `domain` are as in `sdist.Builder`.
     """
 
     store: Store
@@ -175,6 +175,8 @@ class Workshop:
     progress: Callable[[str], None]
     context: str = ""
     host: Interpreter | None = None
+    clean: Callable[[], Tree] | None = None
+    domain: str = ""
 
 
 def prepare(choices: Sequence[Choice], workshop: Workshop, *, compiled: bool = True) -> Environment:
@@ -265,7 +267,15 @@ def _wheel(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool]:
 
 def _builder(workshop: Workshop) -> sdist.Builder:
     interpreter = workshop.host or workshop.interpreter
-    return sdist.Builder(workshop.store, workshop.index, workshop.root, interpreter, workshop.context)
+    return sdist.Builder(
+        workshop.store,
+        workshop.index,
+        workshop.root,
+        interpreter,
+        workshop.context,
+        workshop.clean,
+        workshop.domain,
+    )
 
 
 def _version(choice: Choice) -> str:
@@ -352,7 +362,7 @@ def _compile(packages: Sequence[Package], workshop: Workshop) -> list[Package]:
     if not segments:
         return []
     codes: Mapping[Digest, bytecode.Bytecode] = bytecode.compile_all(
-        workshop.store, workshop.root, workshop.interpreter, segments, workshop.executor
+        workshop.store, workshop.clean or workshop.root, workshop.interpreter, segments, workshop.executor
     )
     compiled = []
     for package in packages:

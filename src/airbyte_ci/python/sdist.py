@@ -58,13 +58,19 @@ def identity() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """Where wheels are built: a root with its Python; `context` names everything that the root is made of."""
+    """Where wheels are built: a root with its Python; `context` names everything that the root is made of.
+
+    `clean` is the root before a hook changed it, in which tools that other builds use too are compiled; without it,
+    `root` is. `domain` names what a hook made of the root: a wheel from there is used in such a root only.
+    """
 
     store: Store
     index: PackageIndex
     root: Callable[[], Tree]
     interpreter: Interpreter
     context: str = ""
+    clean: Callable[[], Tree] | None = None
+    domain: str = ""
 
 
 def to_wheel(builder: Builder, sdist: LockedFile, progress: Callable[[str], None], version: str = "") -> LockedFile:
@@ -96,6 +102,8 @@ def _keys(builder: Builder, sdist: LockedFile, version: str) -> tuple[Digest, Di
     """Where the store remembers a pure wheel, and a native one."""
     interpreter = builder.interpreter
     pure = {"sdist": sdist.sha256, "requirements": build_tools.identity(), "version": version}
+    if builder.domain:
+        pure["domain"] = builder.domain
     native = {
         **pure,
         "python": interpreter.version,
@@ -116,7 +124,7 @@ def _shown(sdist: LockedFile) -> str:
 
 def _build(builder: Builder, sdist: LockedFile, version: str) -> LockedFile:
     store = builder.store
-    root = build_tools.over(builder.root(), store, builder.index, builder.interpreter)
+    root = build_tools.over(builder.root(), store, builder.index, builder.interpreter, builder.clean or builder.root)
     source = store.verified(Digest(sdist.sha256))
     with store.scratch() as folder:
         for part in ("out", "work"):
