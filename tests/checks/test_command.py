@@ -351,3 +351,23 @@ def test_a_rule_names_the_page_that_the_repository_has_for_it(repository: Reposi
     repository.write(".airbyte-ci.toml", f'check-pages = "https://wiki.acme.example/"\n{table}')
     code, _, err = repository.check("--all", "check", "--offline")
     assert (code, "check-pages must have {id} in it" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("new", "weight"),
+    [
+        ("supportLevel: community\n  nmae: X", "warning"),
+        ("supportLevel: archived\n  nmae: X", "warning"),
+        ("nmae: X", "error"),
+        ("supportlevel: community", "error"),
+        ("supportLevel: comunity", "error"),
+        ("supportLevel: certified\n  nmae: X", "error"),
+    ],
+)
+def test_metadata_of_community_connectors_warns(repository: Repository, new: str, weight: str) -> None:
+    """A bad key is an error for certified connectors and where the level is not known, a warning for the others."""
+    repository.replace(METADATA, "supportLevel: certified", new)
+    repository.merge()
+    code, found = repository.checked("--offline", "--only=metadata-schema")
+    assert (found["metadata-schema"]["status"], found["metadata-schema"]["severity"]) == ("failed", weight)
+    assert code == int(weight == "error")

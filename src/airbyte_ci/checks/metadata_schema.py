@@ -24,7 +24,7 @@ RULE = Rule(
     label="metadata",
     title="metadata.yaml is valid by the published JSON Schema.",
     why="A key that is misspelt is a key that nobody reads; supportlevel would make every failure a warning.",
-    severity="error",
+    needs_level=True,
 )
 SCHEMA = "metadata.schema.json"
 _SHOWN = 3
@@ -105,9 +105,9 @@ def _twice(node: Any, seen: set[int]) -> Iterator[tuple[str, int]]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: YAML knows days, and keys that are no texts."""
+    """As JSON has it: YAML knows days, and keys that are no texts. A key without a value is as good as absent."""
     if isinstance(value, Mapping):
-        return {_plain_key(key): _plain(item) for key, item in value.items()}
+        return {_plain_key(key): _plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value.isoformat() if isinstance(value, date) else value

@@ -54,7 +54,8 @@ class Rule:
     """One rule. `point` is the guide's (1 to 6, 0: none), `label` the name of its mark, which rules may share.
 
     `title` says what holds when it holds, `why` what it is good for. Most rules weigh by the support level; one with a
-    `severity` of its own weighs the same for all connectors.
+    `severity` of its own weighs the same for all connectors, and one that `needs_level` is an error also where the
+    level is missing, because that may be what is wrong.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Rule:
     title: str
     why: str
     severity: Severity | None = None
+    needs_level: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class Weights:
         if asked in ("error", "warning"):
             return asked
         light = is_lighter(connector.support_level) and is_lighter(self.before.get(connector.relative))
+        light = light and not (rule.needs_level and connector.support_level is None)
         usual = rule.severity or ("warning" if light else "error")
         said = [table.get(rule.id) for table in self.configured]
         found = {usual if weight is None else weight for weight in said if weight != "off"} or {usual}
