@@ -22,6 +22,7 @@ from airbyte_ci.container import launch, probes, rootless, sandbox, user_namespa
 from airbyte_ci.container.sandbox import Command
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import AirbyteCiError, RegistryError, SandboxError, StoreError
+from airbyte_ci.oci import ownership
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.store import Store
@@ -99,6 +100,7 @@ def _here(home: Path, native: Platform, outside: tuple[str, int] | None) -> Iter
         yield Found("store", "missing", error.message, _NOTHING_KEPT, error.advice or _ELSEWHERE)
         return
     yield _timed(lambda: _disk(store))
+    yield _timed(lambda: _privacy(home))
     yield _timed(lambda: _overlay(store))
     with store.scratch() as folder:
         tree = _small_root(folder)
@@ -167,6 +169,22 @@ def _seccomp(store: Store, tree: Tree) -> Found:
         return Found("seccomp", "ok", "a filter is on for commands, and they gain no privileges")
     advice = "use a kernel and a runc with CONFIG_SECCOMP_FILTER"
     return Found("seccomp", "limited", "no filter is on", "commands may ask the kernel for anything", advice)
+
+
+def _privacy(home: Path) -> Found:
+    """Whether the store is the user's alone. Opening it has closed its own folder already."""
+    name = "store permissions"
+    exposed = list(ownership.exposures(home))
+    if not exposed:
+        return Found(name, "ok", "nobody else can read or replace the store")
+    place, why = exposed[0]
+    return Found(
+        name,
+        "limited",
+        f"{place}: {why}",
+        "other users of this machine could change what images are built from",
+        f"chmod go-w {place}, or: {_ELSEWHERE}",
+    )
 
 
 def _disk(store: Store) -> Found:

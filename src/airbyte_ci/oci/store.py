@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 
 from airbyte_ci import disk
 from airbyte_ci.errors import BlobNotFound, DigestMismatch, StoreError
-from airbyte_ci.oci import sessions
+from airbyte_ci.oci import ownership, sessions
 from airbyte_ci.oci.digest import Digest, chunks
 from airbyte_ci.oci.image import (
     Descriptor,
@@ -104,6 +104,7 @@ class Store:
         self._blobs = root / "blobs" / "sha256"
         self._ingest = root / "ingest"
         with _told(root, "opening"):
+            ownership.claim(root)
             folders = (self._blobs, self._ingest, *(root / name for name in _FOLDERS))
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True)

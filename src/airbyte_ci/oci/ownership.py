@@ -1,0 +1,56 @@
+"""Whose a store is: its owner's alone. Below its root folder, programs and files of images have any owner and mode.
+
+A set-user-ID program that a command left in a layer is a file on this machine, too. Nobody else may reach it, and
+nobody else may change what was verified once.
+"""
+
+import errno
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from airbyte_ci.errors import StoreError
+
+_MODE = 0o700
+
+
+def claim(root: Path) -> None:
+    """Makes the store's root folder the user's alone; raises StoreError where it is another user's.
+
+    A store that an earlier version made readable for all is closed without a word. Raises OSError.
+    """
+    root.mkdir(mode=_MODE, parents=True, exist_ok=True)
+    status = root.stat()
+    if status.st_uid != os.geteuid():
+        raise StoreError(
+            f"opening the store at {root}: it belongs to {_user(status.st_uid)}, and a store is its owner's alone",
+            advice=f"run as {_user(status.st_uid)}, or set AIRBYTE_CI_HOME to a folder of your own",
+        )
+    if stat.S_IMODE(status.st_mode) != _MODE:
+        try:
+            root.chmod(_MODE)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+
+
+def exposures(root: Path) -> Iterator[tuple[Path, str]]:
+    """The folders on the way to a store that let others replace it: each with who can."""
+    status = root.stat()
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        yield root, "everybody can look into it"
+    for place in root.resolve().parents:
+        status = place.stat()
+        if status.st_uid not in (0, os.geteuid()):
+            yield place, f"{_user(status.st_uid)} can replace what is in it"
+        elif status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:
+            yield place, "its group or everybody can replace what is in it"
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
