@@ -129,7 +129,7 @@ def test_an_upgrade_of_the_fleet(run: Run, fleet: Path) -> None:
         (
             ["connectors", "--all", "migrate_to_base_image", "--plan=/nonexistent/p"],
             2,
-            "writing the plan /nonexistent/p",
+            "cannot write the plan /nonexistent/p",
         ),
         (["apply", "/dev/null"], 1, "reading the plan /dev/null: it is empty → make the plan again"),
         (["connectors", "--all", "migrate_to_base_image", "--to="], 2, "--to is empty"),

@@ -51,7 +51,7 @@ BROKEN = [
     (METADATA, "1.4.2", "1.4", "version-semver", "1.4", f"{BY} bump_version version:1.4.3", 8),
     (METADATA, "1.4.2", "v1.5", "version-semver", "1.5", f"{BY} bump_version version:1.5.0", 8),
     (METADATA, "  dockerImageTag: 1.4.2\n", "", "version-semver", "is missing", "bump_version", 2),
-    (METADATA, "1.4.2", "1.4.1", "version-increment", "went down", f"{BY} bump_version patch PR_NUMBER", 8),
+    (METADATA, "1.4.2", "1.4.1", "version-increment", "went down", f"{BY} bump_version patch 'what changed'", 8),
     (METADATA, "1.4.2", "1.4.3", "changelog-row", "no changelog row", f"{BY} bump_version version:1.4.3", 0),
     (PAGE, "| 1.4.2 ", "| 1.4.20", "changelog-row", "no changelog row for 1.4.2;", "bump_version version:1.4.2", 0),
     (PAGE, "Subject", "What", "changelog-row", "no changelog table", "table", 0),

@@ -200,7 +200,7 @@ def test_a_branch_each_and_again(run: Run, fleet: Path) -> None:
     code, out, _ = run(*MIGRATE, "--branch")
     assert (code, untouched(fleet)) == (0, before)
     assert f"→ branch {TIDES} created" in out
-    assert f"next: git push origin {TIDES}" in out
+    assert f"next: git push origin {PARCELS} {TIDES}\n" in out
     tips = [git(fleet, "rev-parse", name) for name in (TIDES, PARCELS)]
     for name in (TIDES, PARCELS):
         assert git(fleet, "rev-parse", f"{name}^") == git(fleet, "rev-parse", "main")

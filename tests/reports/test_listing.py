@@ -1,6 +1,7 @@
 """The listings: connectors with the state of their base image, and the catalogue."""
 
 import json
+import re
 from datetime import date
 
 import pytest
@@ -94,7 +95,7 @@ def test_a_table_for_people() -> None:
         "source-x               python    certified  1.2.3    python-connector-base 4.0.0  latest",
         "source-x               python    certified  1.2.3    –                            Dockerfile",
         "destination-long-name  –         –          –        –                            not Python",
-        "3 of 373 connectors · 1 on a base image · 1 to go",
+        "3 of 373 connectors · 1 on a base image · 1 up to date · 1 to migrate",
     ]
 
 
@@ -109,12 +110,14 @@ def test_colour_changes_no_text() -> None:
 
 def test_nothing_selected_is_only_counted() -> None:
     """No empty table."""
-    assert listing.table([], 373, color=False) == "0 of 373 connectors · 0 on a base image · 0 to go\n"
+    assert (
+        listing.table([], 373, color=False) == "0 of 373 connectors · 0 on a base image · 0 up to date · 0 to migrate\n"
+    )
 
 
 def test_the_count_says_connector_of_one() -> None:
     """The whole fleet is counted without "of"."""
-    assert listing.count([row()], 1) == "1 connector · 0 on a base image · 1 to go"
+    assert listing.count([row()], 1) == "1 connector · 0 on a base image · 0 up to date · 1 to migrate"
 
 
 def test_the_catalogue_as_a_table() -> None:
@@ -197,3 +200,22 @@ def test_a_matrix(shards: int | None, jobs: list[str]) -> None:
     assert [item["connector"].replace("source-", "") for item in found] == jobs
     assert all(item["shard"] == str(number) for number, item in enumerate(found, start=1) if shards)
     assert listing.matrix([], shards) == '{"include": []}\n'
+
+
+def test_the_count_is_that_of_the_rows() -> None:
+    """Whoever counts over `--json` by the guide's definition counts the same, for every kind of row."""
+    addresses = (None, "not an address", f"{REPOSITORY}:1.0.0", *map(address, DIGESTS), address("4.0.0")[:-1])
+    files = (("setup.py",), ("setup.py", "Dockerfile"), ("build.gradle",), ("build.gradle", "Dockerfile"), ())
+    rows = [row(base, *names) for base in addresses for names in files]
+    counts = {"on": 0, "current": 0, "left": 0}
+    for item in json.loads(listing.to_json(rows)):
+        is_pinned = re.search("@sha256:[0-9a-f]{64}$", item["baseImage"] or "") is not None
+        is_migrated = is_pinned and "Dockerfile" not in item["state"]
+        counts["on"] += is_migrated
+        counts["current"] += is_migrated and item["state"] == "latest"
+        counts["left"] += item["language"] == "python" and not is_migrated
+    assert listing.count(rows, len(rows)) == (
+        f"{len(rows)} connectors · {counts['on']} on a base image · {counts['current']} up to date · "
+        f"{counts['left']} to migrate"
+    )
+    assert all(counts.values())

@@ -26,6 +26,7 @@ from airbyte_ci.python.lock import Origin
 
 Index = Callable[[], Any]
 _SHOWN = 5
+DEFAULT_TAG = "dev"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def _one(connector: Connector, order: Order, tools: Tools, platform: Platform, *
     image = tools.store.image(built.digest)
     if not order.may_stay_away:
         _complete(tools, image, built)
-    verified, unverified = _verify(order, tools, platform, image, built)
+    verified, unverified = _verify(connector, order, tools, platform, image, built)
     return Done(platform, built, image, verified, unverified, time.monotonic() - started, unchanged)
 
 
@@ -214,7 +215,9 @@ def _complete(tools: Tools, image: Image, built: Built) -> None:
     base.complete(tools.store, image, _sources([built]), tools.registries)
 
 
-def _verify(order: Order, tools: Tools, platform: Platform, image: Image, built: Built) -> tuple[bool, str]:
+def _verify(
+    connector: Connector, order: Order, tools: Tools, platform: Platform, image: Image, built: Built
+) -> tuple[bool, str]:
     if not order.verify:
         return False, ""
     if not order.native.accepts(platform):
@@ -228,11 +231,17 @@ def _verify(order: Order, tools: Tools, platform: Platform, image: Image, built:
         try:
             run.verify(tools.store, image)
         except ImageError as error:
-            if not built.lacking:
-                raise
-            advice = "install the system package that has it (systemPackages), or use another base image"
-            raise ImageError(f"{built.lacking}; {error.message}", advice=advice) from error
+            message = f"{built.lacking}; {error.message}" if built.lacking else error.message
+            raise ImageError(message, advice=_keep(connector, order, tools, image, built)) from error
     return True, ""
+
+
+def _keep(connector: Connector, order: Order, tools: Tools, image: Image, built: Built) -> str:
+    """Names an image that does not work in the store, and nowhere else; the command that opens a shell in it."""
+    for tag in order.tags:
+        tools.store.tag(f"{built.repository}:{tag}", image.manifest.descriptor)
+    tag = "" if order.tags[0] == DEFAULT_TAG else f" --tag={order.tags[0]}"
+    return f"airbyte-ci connectors --name={connector.name} run{tag} --shell"
 
 
 def _put_out(done: Sequence[Done], order: Order, tools: Tools) -> list[str]:

@@ -60,7 +60,6 @@ def verify(store: Store, image: Image) -> Mapping[str, Any]:
         shown = "".join(f"\n    {line}" for line in said)
         raise ImageError(
             f"the built image does not answer `spec` (exit code {finished.returncode}):{shown}",
-            advice="look around in it with `airbyte-ci connectors --name=… run --shell`",
         )
     verification.remember(store, image, specification)
     return specification

@@ -56,7 +56,7 @@ def plan(
         is_migrated = connector.is_python and connector.base_image and not connector.has_dockerfile
         if is_migrated and (left := waiting.plan(connector, configuration, files, baseline, entry)):
             return left
-        _refuse_inapplicable(connector)
+        _refuse_inapplicable(connector, configuration, catalogue)
         _refuse_unsaved(connector, baseline)
         return _planned(connector, configuration, catalogue, files, baseline, entry, to)
     except NotApplicable:
@@ -138,7 +138,7 @@ def _why(choice: Choice, admitted: AdmittedPythons, to: str | None) -> str:
     return f"(newest for Python {admitted.text}{passed})"
 
 
-def _refuse_inapplicable(connector: Connector) -> None:
+def _refuse_inapplicable(connector: Connector, configuration: Configuration, catalogue: Catalogue) -> None:
     if not connector.is_python:
         raise NotApplicable(
             f"{connector.name} is not a Python connector ({connector.language or 'no language that is known'})"
@@ -146,9 +146,10 @@ def _refuse_inapplicable(connector: Connector) -> None:
     if connector.has_dockerfile:
         return
     if connector.base_image:
+        is_behind = catalogue.behind(connector.base_image, configuration.platform_version)
         raise NotApplicable(
             f"{connector.name} is migrated already: it uses {connector.base_image}",
-            advice=f"airbyte-ci connectors --name={connector.name} upgrade_base_image",
+            advice=f"airbyte-ci connectors --name={connector.name} upgrade_base_image" if is_behind else None,
         )
     raise NotApplicable(f"{connector.name} has no Dockerfile to migrate from")
 

@@ -43,8 +43,7 @@ class Mending:
         """`kind` is patch, rc, version:X; that of the present version only adds its changelog row."""
         if not self.has_changelog:
             return _command(connector, "bump_version", kind)
-        number = self._number() or ("PR_NUMBER",)
-        return _command(connector, "bump_version", kind, *number, "what changed")
+        return _command(connector, "bump_version", kind, *self._number(), "what changed")
 
     def edit(self, place: Place) -> str:
         """Opens the file in the person's editor."""

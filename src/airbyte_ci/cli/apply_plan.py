@@ -50,9 +50,10 @@ def apply(
     with closing(courier) if courier else nullcontext():
         for outcome in _all(made, root, courier, dry_run=dry_run):
             outcomes.append(outcome)
-            _tell(outcome, settings, dry_run=dry_run)
+            _tell(outcome, settings, dry_run=dry_run, alone=len(made.changes) == 1)
     if not settings.as_json:
-        console.line(terminal.count(outcomes, "applied"), err=dry_run)
+        ending = terminal.ending(outcomes, "applied") or terminal.count(outcomes, "applied")
+        console.block(ending, err=dry_run)
     return exit_code(outcomes)
 
 
@@ -81,10 +82,10 @@ def _delivered(courier: Courier, change: Change) -> Outcome | None:
         return Outcome(change.connector, "failed", reason=error.message, advice=error.advice or "")
 
 
-def _tell(outcome: Outcome, settings: Settings, *, dry_run: bool) -> None:
+def _tell(outcome: Outcome, settings: Settings, *, dry_run: bool, alone: bool) -> None:
     if settings.as_json:
         console.document(outcome.to_json())
         return
     if "diff" in outcome.facts:
         console.content(outcome.facts["diff"])
-    console.block(terminal.outcome(outcome), err=dry_run)
+    console.block(terminal.outcome(outcome, alone=alone), err=dry_run)

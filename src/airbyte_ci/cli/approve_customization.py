@@ -39,9 +39,9 @@ def approve_customization(settings: Settings, asked: Asked, dry_run: bool) -> in
             continue
         if dry_run:
             console.content(edit.diff())
-        console.block(terminal.outcome(outcome))
-    if not settings.as_json and len(outcomes) > 1:
-        console.line(terminal.count(outcomes, "written"))
+        console.block(terminal.outcome(outcome, alone=len(fleet.connectors) == 1))
+    if not settings.as_json:
+        console.block(terminal.ending(outcomes, "written", whole=asked.whole(len(fleet.connectors))))
     return exit_code(outcomes)
 
 

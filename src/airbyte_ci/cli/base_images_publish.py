@@ -84,5 +84,5 @@ def _stage(bench: Bench, locked: lock.VersionLock) -> int:
         f"{benches.mark(False)} {locked.declaration.address}: {here} is pushed by digest; {missing} is missing",
         err=True,
     )
-    console.line("  next: airbyte-ci base-images release FILE, on a machine of that platform", err=True)
+    console.line(f"  → on a machine of {missing}: airbyte-ci base-images release FILE", err=True)
     return 1

@@ -18,6 +18,7 @@ from airbyte_ci.edits.edit import FileChange
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.reports import base_images_page as page
+from airbyte_ci.reports import next_step
 
 
 @click.command("release")
@@ -101,7 +102,7 @@ def _show(
         console.line(
             f"{benches.mark(False)} {name} is not released yet: {missing} must be built and checked too", err=True
         )
-        console.line("  next: commit the lock, and run this on a machine of that platform", err=True)
+        console.line(f"  → commit the lock, and run this on a machine of {missing}", err=True)
         return
     inputs = sum(
         len(part.wheels) + len(part.commands) + len(part.debian.debs if part.debian else "r")
@@ -110,5 +111,6 @@ def _show(
     console.line(f"{benches.mark()} {name} with Python {entry.python} · {count} checks green · {inputs} inputs locked")
     for path in files:
         console.line(f"  ~ {path}")
-    console.line(f"  next: git add --all && git commit, then airbyte-ci base-images publish {entry.version}")
+    step = f"git add --all && git commit && airbyte-ci base-images publish {entry.repository}:{entry.version}"
+    console.line(f"  {next_step.line(step)}")
     console.line(str(entry.address))

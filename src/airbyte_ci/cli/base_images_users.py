@@ -17,6 +17,7 @@ from airbyte_ci.cli.options import Asked, json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import ConnectorError
 from airbyte_ci.reports import base_images as report
+from airbyte_ci.reports import next_step
 
 
 @click.command("users")
@@ -66,7 +67,7 @@ class Leaving:
         for name, reason in self.stuck:
             yield f"  ! {name}: {reason}"
         if self.command:
-            yield f"  next: {self.command}"
+            yield f"  {next_step.line(self.command)}"
 
 
 def of(settings: Settings, known: Catalogue, entry: BaseImageVersion) -> Leaving:
@@ -87,6 +88,5 @@ def of(settings: Settings, known: Catalogue, entry: BaseImageVersion) -> Leaving
             stuck.append((connector.name, f"{error.message} → {error.advice}" if error.advice else error.message))
         else:
             ways.setdefault(to, []).append(connector.name)
-    has_changelog = fleet.configuration.changelog.of("upgrade_base_image")
     above = tuple((name, tuple(users)) for name, users in through.items())
-    return Leaving(tuple(names), report.moving(ways, has_changelog=has_changelog), tuple(stuck), above)
+    return Leaving(tuple(names), report.moving(ways), tuple(stuck), above)

@@ -40,7 +40,7 @@ _LAST_SECOND = 253_402_300_799
     "--tag",
     "tags",
     multiple=True,
-    default=("dev",),
+    default=(job.DEFAULT_TAG,),
     metavar="TAG",
     help="Name the image with this tag; repeatable; {version}, {name} and {commit} are filled in (default: dev).",
 )
@@ -152,19 +152,19 @@ def build_connectors(
         outcomes: list[Outcome] = []
         for _, ended in workbench.side_by_side(fleet.connectors, making.build, asked.concurrency):
             with progress.paused():
-                _show(settings, ended, show_hook=show_hook)
+                _show(settings, ended, show_hook=show_hook, alone=len(fleet.connectors) == 1)
             outcomes += ended
-    if not settings.as_json and len(outcomes) > 1:
-        console.line(terminal.count(outcomes, "built"))
+    if not settings.as_json:
+        console.block(terminal.ending(outcomes, "built", whole=asked.whole(len(fleet.connectors))))
     return exit_code(outcomes)
 
 
-def _show(settings: Settings, outcomes: list[Outcome], *, show_hook: bool) -> None:
+def _show(settings: Settings, outcomes: list[Outcome], *, show_hook: bool, alone: bool) -> None:
     for outcome in outcomes:
         if settings.as_json:
             console.document(outcome.to_json())
             continue
-        console.block(terminal.outcome(outcome))
+        console.block(terminal.outcome(outcome, alone=alone))
         if show_hook and outcome.status != "failed":
             from airbyte_ci.reports import customization
 
@@ -258,8 +258,9 @@ class _Making:
         known = self._noted(address) if address and self._pushes else None
         if known is None or not known.yanked:
             return None
-        advice = f"airbyte-ci connectors --name={connector.name} upgrade_base_image; or push it with --allow-yanked"
-        return Outcome(connector.name, "failed", "", f"pushing {connector.name}: {known.text}", advice)
+        reason = f"pushing {connector.name}: {known.text} (--allow-yanked pushes all the same)"
+        advice = f"airbyte-ci connectors --name={connector.name} upgrade_base_image"
+        return Outcome(connector.name, "failed", "", reason, advice)
 
     def _noted(self, address: str) -> noted.Noted:
         today = datetime.datetime.now(datetime.UTC).date()

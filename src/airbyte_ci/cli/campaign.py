@@ -1,6 +1,7 @@
 """What the commands of a campaign share: their options, and the run that plans, tells and writes."""
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.outcomes import Outcome, Status, exit_code
 from airbyte_ci.reports import changes as report
-from airbyte_ci.reports import terminal
+from airbyte_ci.reports import next_step, terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +127,10 @@ def run(
     outcomes = []
     with _plan_file(campaign) as writer, closing(courier) if courier else nullcontext():
         for outcome in _all(fleet, asked, files, known, campaign, planner, writer, courier):
-            _tell(outcome, settings, campaign)
+            _tell(outcome, settings, campaign, alone=len(fleet.connectors) == 1)
             # Told is told: of thousands only how they ended is needed further.
-            outcomes.append(Outcome(outcome.subject, outcome.status))
-    _count(outcomes, settings, campaign)
+            outcomes.append(Outcome(outcome.subject, outcome.status, advice=outcome.advice))
+    _count(outcomes, settings, campaign, asked.whole(len(fleet.connectors)))
     return exit_code(outcomes)
 
 
@@ -205,19 +206,18 @@ def _plan_file(campaign: Campaign) -> Iterator[Writer | None]:
         raise UsageError(f"cannot write the plan {campaign.plan_file}: {error.strerror}") from error
 
 
-def _tell(outcome: Outcome, settings: Settings, campaign: Campaign) -> None:
+def _tell(outcome: Outcome, settings: Settings, campaign: Campaign, *, alone: bool) -> None:
     if settings.as_json:
         console.document(outcome.to_json())
         return
     if "diff" in outcome.facts:
         console.content(outcome.facts["diff"])
-    console.block(terminal.outcome(outcome), err=campaign.dry_run)
+    console.block(terminal.outcome(outcome, alone=alone), err=campaign.dry_run)
 
 
-def _count(outcomes: list[Outcome], settings: Settings, campaign: Campaign) -> None:
+def _count(outcomes: list[Outcome], settings: Settings, campaign: Campaign, whole: int) -> None:
     if settings.as_json:
         return
-    if len(outcomes) > 1:
-        console.line(terminal.count(outcomes, campaign.done), err=campaign.dry_run)
+    console.block(terminal.ending(outcomes, campaign.done, whole=whole), err=campaign.dry_run)
     if campaign.plan_file and any(item.status == "ok" for item in outcomes):
-        console.line(f"next: airbyte-ci apply {campaign.plan_file}", err=campaign.dry_run)
+        console.line(next_step.line(f"airbyte-ci apply {shlex.quote(str(campaign.plan_file))}"), err=campaign.dry_run)

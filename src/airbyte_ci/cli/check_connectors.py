@@ -82,7 +82,8 @@ def check_connectors(
         checks = [check for check in every if _is_wanted(check, only, skip, weighed)]
         items = [all_checks.apply(checks, connector, weighed) for connector in fleet.connectors]
     items += [] if asked.selection.names else [unreadable.checked(error, mending) for error in fleet.unreadable]
-    _tell(items, settings, prefix, github_annotations=github_annotations)
+    whole = asked.whole(len(fleet.connectors))
+    _tell(items, settings, prefix, github_annotations=github_annotations, whole=whole)
     _write(items, fleet.configuration, prefix, junit, sarif)
     return int(any(item.status == "failed" or (strict and item.status == "unverified") for item in items))
 
@@ -145,12 +146,12 @@ def _is_wanted(check: Check, only: Sequence[str], skip: Sequence[str], weighed: 
     return name not in skip and (name in only if only else not weighed.is_off(check.rule))
 
 
-def _tell(items: Sequence[Checked], settings: Settings, prefix: str, *, github_annotations: bool) -> None:
+def _tell(items: Sequence[Checked], settings: Settings, prefix: str, *, github_annotations: bool, whole: int) -> None:
     if settings.as_json:
         for item in items:
             console.document(report.to_json(item))
     else:
-        console.block(report.lines(items, quiet=settings.quiet))
+        console.block(report.lines(items, quiet=settings.quiet, whole=whole))
     if github_annotations:
         from airbyte_ci.reports import annotations
 

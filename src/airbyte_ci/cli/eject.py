@@ -1,5 +1,6 @@
 """`connectors eject`: the Dockerfile that does what a build does, for whoever wants to go on without airbyte-ci."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -69,7 +70,7 @@ def eject(settings: Settings, asked: Asked, platform: str | None, base_image: st
                 progress.clear(connector.name)
                 outcomes.append(outcome)
                 with progress.paused():
-                    _show(settings, outcome, None if place else ejected)
+                    _show(settings, outcome, None if place else ejected, alone=len(fleet.connectors) == 1)
     return exit_code(outcomes)
 
 
@@ -88,12 +89,14 @@ def _outcome(connector: Connector, ejected: Ejected, place: Path | None) -> Outc
     if ejected.lost:
         reason = f"a Dockerfile cannot say: {'; '.join(ejected.lost)}"
         return Outcome(connector.name, "failed", reason=reason, advice="see to it by hand", facts=facts)
-    advice = f"docker build -t {connector.image_repository}:dev {workbench.shown_path(place)}" if place else ""
+    advice = (
+        f"docker build -t {connector.image_repository}:dev {shlex.quote(workbench.shown_path(place))}" if place else ""
+    )
     told = f"{workbench.shown_path(place)}: Dockerfile and {len(ejected.files)} files beside it" if place else ""
     return Outcome(connector.name, "ok", told, advice=advice, facts=facts)
 
 
-def _show(settings: Settings, outcome: Outcome, printed: Ejected | None) -> None:
+def _show(settings: Settings, outcome: Outcome, printed: Ejected | None, *, alone: bool) -> None:
     """A Dockerfile on stdout has it for itself; what is to be told goes to stderr then."""
     if settings.as_json:
         text = {"dockerfile": printed.dockerfile} if printed else {}
@@ -102,4 +105,4 @@ def _show(settings: Settings, outcome: Outcome, printed: Ejected | None) -> None
     if printed:
         console.content(printed.dockerfile)
     if not printed or outcome.status == "failed":
-        console.block(terminal.outcome(outcome), err=printed is not None)
+        console.block(terminal.outcome(outcome, alone=alone), err=printed is not None)

@@ -39,7 +39,8 @@ def environment(
     fleet = fleets.load_for_change(settings, asked, "show")
     if len(fleet.connectors) != 1:
         raise UsageError(
-            f"environment takes one connector, and {len(fleet.connectors)} are selected", advice="--name=…"
+            f"environment takes one connector, and {len(fleet.connectors)} are selected",
+            advice="select one with --name",
         )
     (connector,) = fleet.connectors
     store = workbench.open_store()

@@ -62,18 +62,18 @@ def lock_connectors(
                 progress.clear(connector.name)
                 outcomes.append(outcome)
                 with progress.paused():
-                    _show(settings, edit if dry_run else Edit(), outcome)
-    if not settings.as_json and len(outcomes) > 1:
-        console.line(terminal.count(outcomes, "locked"))
+                    _show(settings, edit if dry_run else Edit(), outcome, alone=len(fleet.connectors) == 1)
+    if not settings.as_json:
+        console.block(terminal.ending(outcomes, "locked", whole=asked.whole(len(fleet.connectors))))
     return exit_code(outcomes)
 
 
-def _show(settings: Settings, edit: Edit, outcome: Outcome) -> None:
+def _show(settings: Settings, edit: Edit, outcome: Outcome, *, alone: bool) -> None:
     if settings.as_json:
         console.document(outcome.to_json())
         return
     console.content(edit.diff())
-    console.block(terminal.outcome(outcome))
+    console.block(terminal.outcome(outcome, alone=alone))
 
 
 def _lock(

@@ -24,6 +24,10 @@ class Asked:
     everything: bool = False
     concurrency: int = DEFAULT_CONCURRENCY
 
+    def whole(self, selected: int) -> int:
+        """How many connectors `--all` stands for, if nothing but that was asked for; else 0."""
+        return selected if self.everything and not self.selection else 0
+
 
 @dataclass(frozen=True, slots=True)
 class GroupState:

@@ -51,7 +51,9 @@ def run_connector(
     """
     fleet = fleets.load_for_change(settings, asked, "run")
     if len(fleet.connectors) != 1:
-        raise UsageError(f"run takes one connector, and {len(fleet.connectors)} are selected", advice="--name=…")
+        raise UsageError(
+            f"run takes one connector, and {len(fleet.connectors)} are selected", advice="select one with --name"
+        )
     connector = fleet.connectors[0]
     store = workbench.open_store()
     image = _image(store, connector, tag)

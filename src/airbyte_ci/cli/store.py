@@ -10,6 +10,7 @@ from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.lazy import LazyGroup
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.reports import next_step
 
 _COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "stats": ("airbyte_ci.cli.store", "stats", "Show what the store holds."),
@@ -86,7 +87,7 @@ def check(settings: Settings, drop: bool, as_json: bool) -> int:
         counted = f"{checked.blobs:,} blobs, {checked.actions:,} actions, {checked.names:,} named images"
         console.line(f"{counted} · {len(checked.damages)} damaged")
         if checked.damages and not drop:
-            console.line("  next: airbyte-ci store check --drop")
+            console.line(f"  {next_step.line('airbyte-ci store check --drop')}")
     return 1 if checked.damages and not drop else 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from airbyte_ci.build.job import Order, Tools
+from airbyte_ci.build.job import DEFAULT_TAG, Order, Tools
 from airbyte_ci.checks.rule import Checked
 from airbyte_ci.cli import check_connectors as checks
 from airbyte_ci.cli import console, ending, recording, workbench
@@ -89,14 +89,14 @@ def test_connectors(
     wanted = steps.wanted((*only, *(steps.CODE_TESTS if code_tests_only else ())), skip)
     fleet = fleets.load_for_change(settings, asked, "test")
     if len(fleet.connectors) != 1 and (config or catalog or state):
-        raise UsageError("--config, --catalog and --state are for one connector", advice="--name=…")
+        raise UsageError("--config, --catalog and --state are for one connector", advice="select one with --name")
     configuration = secrets.configuration_in(config) if config else None
     native = workbench.local_platform()
     order = Order(
         parse_platforms(platforms),
         native,
         base_image,
-        ("dev",),
+        (DEFAULT_TAG,),
         (),
         verify=True,
         compression="gzip",
@@ -125,11 +125,12 @@ def test_connectors(
                     tested = replace(tested, steps=(*tested.steps, _rules(connector, tested, checked, fail_fast)))
                 items.append(tested)
                 with progress.paused():
-                    _show(settings, tested)
+                    _show(settings, tested, alone=len(fleet.connectors) == 1)
     if junit:
         write_report(junit, report.document(items), make_folders=True)
     if not settings.as_json and len(items) > 1:
         console.line(report.count(items))
+        console.block(report.next_steps(items, whole=asked.whole(len(fleet.connectors))))
     return int(any(item.status == "failed" for item in items))
 
 
@@ -143,11 +144,11 @@ def _read(path: Path | None, problem: Callable[[bytes], str]) -> bytes | None:
     return text
 
 
-def _show(settings: Settings, tested: TrialResult) -> None:
+def _show(settings: Settings, tested: TrialResult, *, alone: bool) -> None:
     if settings.as_json:
         console.document(report.to_json(tested))
     elif not settings.quiet or tested.status == "failed":
-        console.block(report.lines(tested))
+        console.block(report.lines(tested, alone=alone))
 
 
 def _rules(

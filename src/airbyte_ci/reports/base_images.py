@@ -71,10 +71,10 @@ def state(item: BaseImageVersion, today: date) -> str:
     return "released" if item.verified else "sighted only"
 
 
-def moving(ways: Mapping[str, Sequence[str]], *, has_changelog: bool = True) -> str:
+def moving(ways: Mapping[str, Sequence[str]]) -> str:
     """The command that moves connectors, by the version that they go to; empty: the newest of their major version."""
     return " && ".join(
         f"airbyte-ci connectors {' '.join(f'--name={name}' for name in names)} "
-        f"upgrade_base_image{f' --to {version}' if version else ''}{' PR_NUMBER' if has_changelog else ''}"
+        f"upgrade_base_image{f' --to {version}' if version else ''}"
         for version, names in ways.items()
     )

@@ -6,6 +6,7 @@ from typing import Any
 from click import style
 
 from airbyte_ci.checks.rule import Checked, Finding
+from airbyte_ci.reports import next_step
 from airbyte_ci.text import join_lines
 
 # From the worst to the least: of several findings under one mark, the first counts that is among them.
@@ -13,10 +14,10 @@ _MARKS = {"error": "✗", "warning": "!", "unverified": "?", "ok": "✓", "skipp
 _COLORS = {"error": "red", "warning": "yellow", "unverified": "yellow", "ok": "green"}
 
 
-def lines(items: Sequence[Checked], *, quiet: bool = False) -> str:
-    """All of it as text. What could not be verified is told once for all where there are several connectors.
+def lines(items: Sequence[Checked], *, quiet: bool = False, whole: int = 0) -> str:
+    """Returns all of it as text. Several connectors have their unverified rules and next commands once, at the end.
 
-    `quiet` leaves out connectors without a failure.
+    `quiet` leaves out connectors without a failure; `whole` is how many connectors `--all` selects, if the user did.
     """
     width = max((len(item.name) for item in items), default=0)
     shown = [item for item in items if not quiet or _failures(item)]
@@ -24,6 +25,7 @@ def lines(items: Sequence[Checked], *, quiet: bool = False) -> str:
     if len(items) > 1:
         text += [] if quiet else _unverified(items)
         text.append(count(items))
+        text += map(next_step.line, next_step.merge(_steps(shown), whole=whole))
     return join_lines(text)
 
 
@@ -72,8 +74,15 @@ def _connector(item: Checked, width: int, *, alone: bool) -> Iterator[str]:
         verdict = finding.verdict
         yield f"  {_mark(_state(finding))} {finding.rule.id:<{column}}  {verdict.reason}"
         # One command often mends several rules; it is told once, below the last of them.
-        if verdict.advice and not (following and following.verdict.advice == verdict.advice):
-            yield f"    {style('next:', dim=True)} {verdict.advice}"
+        if not verdict.advice or (following and following.verdict.advice == verdict.advice):
+            continue
+        if alone or not next_step.is_command(verdict.advice):
+            yield f"    {next_step.line(verdict.advice)}"
+
+
+def _steps(items: Sequence[Checked]) -> Iterator[str]:
+    for item in items:
+        yield from (finding.verdict.advice for finding in _failures(item))
 
 
 def _points(item: Checked) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from click import style
 
 from airbyte_ci.build.machine import Found
+from airbyte_ci.reports import next_step
 from airbyte_ci.text import join_lines
 
 _MARKS = {"ok": ("✓", "green"), "missing": ("✗", "red"), "limited": ("!", "yellow"), "untried": ("–", "yellow")}
@@ -22,7 +23,7 @@ def lines(items: Sequence[Found], *, quiet: bool = False) -> str:
         mark, color = _MARKS[item.status]
         text.append(f"{style(mark, fg=color)} {item.name:{width}}  {item.told}")
         text += [f"  {item.cost}"] if item.cost else []
-        text += [f"  {style('next:', dim=True)} {item.advice}"] if item.advice and item.status != "ok" else []
+        text += [f"  {next_step.line(item.advice)}"] if item.advice and item.status != "ok" else []
     missing, limited = (sum(item.status == kind for item in items) for kind in ("missing", "limited"))
     told = f"{missing} missing" if missing else "this machine can build"
     return join_lines([*text, f"{len(items)} things tried: {told}{f' · {limited} with limits' if limited else ''}"])

@@ -28,6 +28,7 @@ Ask = Callable[[str], Any]
 _NO_FACTS: Mapping[str, Any] = {}
 
 _DIGITS = frozenset("0123456789")
+_PINNED = re.compile(r"@sha256:[0-9a-f]{64}\Z")
 # An address by its tag: nothing that is known of it would make it right.
 _BY_TAG = re.compile(r"[\w./:-]+")
 
@@ -61,6 +62,21 @@ class Row:
             "state": self.state,
         }
         return document | ({} if self.modified_files is None else {"modifiedFiles": list(self.modified_files)})
+
+    @property
+    def is_migrated(self) -> bool:
+        """Whether the connector has no Dockerfile and names its base image by digest, as the guide defines it."""
+        return bool(self.base_image and _PINNED.search(self.base_image)) and "Dockerfile" not in self.state
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether it is migrated, to the latest version of its base image."""
+        return self.is_migrated and self.state == "latest"
+
+    @property
+    def is_to_migrate(self) -> bool:
+        """Whether it can be migrated and is not yet; only Python connectors can."""
+        return self.is_python and not self.is_migrated
 
     def value(self, place: str) -> Any:
         """What a field holds: one of `to_json`'s, a fact (`lock.kind`), or a path below `data`; else None."""
@@ -146,11 +162,13 @@ def table(rows: Sequence[Row], total: int, *, color: bool) -> str:
 
 
 def count(rows: Sequence[Row], total: int) -> str:
-    """`2 of 373 connectors · 1 on a base image · 1 to go`; only Python connectors can go."""
-    on = sum(1 for item in rows if item.base_image)
-    to_go = sum(1 for item in rows if item.is_python and not item.base_image)
+    """Returns the last line: `2 of 373 connectors · 1 on a base image · 1 up to date · 1 to migrate`."""
+    on = sum(item.is_migrated for item in rows)
+    current = sum(item.is_up_to_date for item in rows)
+    to_migrate = sum(item.is_to_migrate for item in rows)
     of = f"{len(rows)} of {total}" if len(rows) != total else str(total)
-    return f"{of} connector{'s' if total != 1 else ''} · {on} on a base image · {to_go} to go"
+    noun = f"connector{'s' if total != 1 else ''}"
+    return f"{of} {noun} · {on} on a base image · {current} up to date · {to_migrate} to migrate"
 
 
 def _short(address: str | None) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from click import style
 
 from airbyte_ci.outcomes import Outcome, Status
+from airbyte_ci.reports import next_step
 from airbyte_ci.text import MESSAGE_LIMIT, escape, escape_message, join_lines
 
 _MARKS = {
@@ -21,15 +22,29 @@ def mark(status: Status) -> str:
     return style(sign, fg=color)
 
 
-def outcome(item: Outcome) -> str:
-    """Returns one outcome: a line, its details, and the next command."""
+def outcome(item: Outcome, *, alone: bool = True) -> str:
+    """Returns one outcome: a line, its details, and what to do next.
+
+    Where it is not `alone`, its next command is left to `ending`, which has one for all.
+    """
     told = escape_message(item.summary if item.status == "ok" else item.reason or item.summary)
     subject = "" if item.subject in told.partition(":")[0] else f"{item.subject} "
     lines = [f"{mark(item.status)} {subject}{told}"]
     lines += [f"  {escape(detail, MESSAGE_LIMIT)}" for detail in item.details]
-    if item.advice:
-        lines.append(f"  {style('next:', dim=True)} {item.advice}")
+    if item.advice and (alone or not next_step.is_command(item.advice)):
+        lines.append(f"  {next_step.line(item.advice)}")
     return join_lines(lines).removesuffix("\n")
+
+
+def ending(items: Sequence[Outcome], done: str, *, whole: int = 0) -> str:
+    """Returns the last lines of several outcomes: how many of each, and the next commands. Nothing for a single one.
+
+    `whole` is how many connectors `--all` selects, if the user selected so.
+    """
+    if len(items) <= 1:
+        return ""
+    steps = next_step.merge((item.advice for item in items), whole=whole)
+    return join_lines([count(items, done), *(next_step.line(step) for step in steps)])
 
 
 def count(items: Sequence[Outcome], done: str) -> str:

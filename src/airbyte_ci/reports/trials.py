@@ -6,28 +6,28 @@ from xml.etree import ElementTree
 
 from click import style
 
-from airbyte_ci.reports import junit, terminal
+from airbyte_ci.reports import junit, next_step, terminal
 from airbyte_ci.text import join_lines
 from airbyte_ci.trials.steps import Case, Ended, TrialResult
 
 _COLUMN = 12
 
 
-def lines(item: TrialResult) -> str:
-    """The connector, its steps, and what a failed step printed last."""
+def lines(item: TrialResult, *, alone: bool = True) -> str:
+    """Returns the connector, its steps, and what a failed step printed last; not `alone`, without next commands."""
     text = [f"{terminal.mark(item.status)} {item.name}"]
     for step in item.steps:
-        text += _step(step)
+        text += _step(step, alone=alone)
     return join_lines(text)
 
 
-def _step(step: Ended) -> Iterator[str]:
+def _step(step: Ended, *, alone: bool) -> Iterator[str]:
     told = step.summary if step.status == "ok" else step.reason or step.summary
     took = style(f" · {step.seconds:.1f} s", dim=True) if step.status != "skipped" else ""
     yield f"  {terminal.mark(step.status)} {step.id:<{_COLUMN}}{told}{took}"
     yield from (f"      {line}" for line in step.details)
-    if step.advice:
-        yield f"    {style('next:', dim=True)} {step.advice}"
+    if step.advice and (alone or not next_step.is_command(step.advice)):
+        yield f"    {next_step.line(step.advice)}"
 
 
 def count(items: Sequence[TrialResult]) -> str:
@@ -37,6 +37,12 @@ def count(items: Sequence[TrialResult]) -> str:
     told = [f"{len(items)} connectors: {passed} passed"]
     told += [f"{len(failed)} failed: {', '.join(item.name for item in failed)}"] if failed else []
     return " · ".join(told)
+
+
+def next_steps(items: Sequence[TrialResult], *, whole: int = 0) -> str:
+    """Returns the next commands, each once for all connectors; `whole` is as in `next_step.merge`."""
+    advices = (step.advice for item in items for step in item.steps)
+    return join_lines(map(next_step.line, next_step.merge(advices, whole=whole)))
 
 
 def to_json(item: TrialResult) -> dict[str, Any]:

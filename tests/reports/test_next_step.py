@@ -1,0 +1,68 @@
+"""What to do next: commands that a shell runs as they stand, each once for all connectors that share it."""
+
+import shlex
+
+import pytest
+from click import unstyle
+
+from airbyte_ci.outcomes import Outcome
+from airbyte_ci.reports import next_step, terminal
+
+
+@pytest.mark.parametrize(
+    ("advice", "is_command"),
+    [
+        ("airbyte-ci connectors --name=source-x build", True),
+        ("airbyte-ci connectors --name=source-x build && git add -A && git commit", True),
+        ("$EDITOR +3 connectors/source-x/metadata.yaml", True),
+        ("(cd connectors/source-x && poetry version 1.2.3)", True),
+        ("docker login ghcr.io", True),
+        ("/usr/bin/python3 -m pip install uv", True),
+        ("airbyte-ci connectors --name=… run --shell", False),
+        ("airbyte-ci base-images release FILE", False),
+        ("airbyte-ci connectors --name=source-x bump_version patch PR_NUMBER 'what changed'", False),
+        ("airbyte-ci connectors --name=source-x build; or push it with --allow-yanked", False),
+        ("export AIRBYTE_CI_HOME=/a/folder/of/yours", False),
+        ("run it again without --offline", False),
+        ("git", False),
+    ],
+)
+def test_only_commands_are_next_steps(advice: str, is_command: bool) -> None:
+    """What a shell cannot run as it stands, for it is a sentence or has a gap to fill, has an arrow instead."""
+    assert next_step.is_command(advice) == is_command
+    assert unstyle(next_step.line(advice)) == f"{'next:' if is_command else '→'} {advice}"
+
+
+@pytest.mark.parametrize("count", [1, 2, 26])
+def test_one_command_is_for_all(count: int) -> None:
+    """Whatever the connectors, a command is printed once, with each name, or `--all` where the user said so."""
+    names = [f"source-{number:02}" for number in range(count)]
+    advices = [f"airbyte-ci connectors --name={name} build && git add -A && git commit" for name in names]
+    (command,) = next_step.merge([*advices, "say it in words", *advices])
+    assert [word for word in shlex.split(command) if word.startswith("--name=")] == [f"--name={name}" for name in names]
+    (command,) = next_step.merge(advices, whole=count)
+    assert command.startswith("airbyte-ci connectors --all build") == (count > 1)
+    assert next_step.merge([f"git push origin airbyte-ci/{name}" for name in names]) == [
+        f"git push origin {' '.join(f'airbyte-ci/{name}' for name in names)}"
+    ]
+
+
+def test_different_commands_stay_apart() -> None:
+    """Options and commands after the connectors are part of what must be the same."""
+    first, second = (f"airbyte-ci connectors --name=source-x {verb}" for verb in ("build", "test"))
+    assert next_step.merge([first, second, first]) == [first, second]
+
+
+def test_several_outcomes_end_with_one_command() -> None:
+    """Advice in words stays with its outcome, commands come last; a single outcome has its own."""
+    command = "airbyte-ci connectors --name={} build"
+    items = [Outcome(name, "ok", "done", advice=command.format(name)) for name in ("source-a", "source-b")]
+    items.append(Outcome("source-c", "failed", reason="no", advice="think again"))
+    shown = [unstyle(terminal.outcome(item, alone=False)) for item in items]
+    assert shown == ["✓ source-a done", "✓ source-b done", "✗ source-c no\n  → think again"]
+    assert unstyle(terminal.ending(items, "built")).splitlines() == [
+        "3 connectors: 2 built · 1 failed",
+        "next: airbyte-ci connectors --name=source-a --name=source-b build",
+    ]
+    assert terminal.ending(items[:1], "built") == ""
+    assert unstyle(terminal.outcome(items[0])) == "✓ source-a done\n  next: airbyte-ci connectors --name=source-a build"
