@@ -13,7 +13,7 @@ CLI := $(BIN)/airbyte-ci
 DEMO_TOOLS := mmdebstrap runc slirp4netns iproute2:ip git
 TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm uidmap:newuidmap qemu-user:qemu-x86_64
 
-.PHONY: help install demo base test unit lint attack chaos fuzz families oracle history bench reference lock clean tools-demo tools-test
+.PHONY: help install demo base test unit lint attack chaos fuzz families oracle buildkit history bench reference lock clean tools-demo tools-test
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -80,6 +80,9 @@ COMMITS := c544183339 a41c4f5b3d 781dc3144d ff70f2f858 0deec79036
 history: install ## merged migrations done again and compared: HISTORY=a clone of the monorepo, COMMITS="…"
 	@test -n "$(HISTORY)" || { echo 'say where a clone of the monorepo is: make history HISTORY=../monorepo.git' >&2; exit 2; }
 	@$(BIN)/python -m tests.oracles.history $(HISTORY) $(COMMITS)
+
+buildkit: install tools-test ## Dockerfiles by chance, read as BuildKit reads them: SEEDS of each kind
+	@BUILDKIT_SEEDS=$(or $(SEEDS),500) $(BIN)/pytest tests/e2e/test_buildkit.py
 
 families: install tools-test ## the shipped base images' promises, on every Debian release that they name
 	@ALL_FAMILIES=1 $(BIN)/pytest tests/e2e/test_shipped_bases.py

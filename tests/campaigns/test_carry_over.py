@@ -1,26 +1,37 @@
 """What becomes of what a Dockerfile did: declared, coded, settled with a reason, or told as lost."""
 
 import ast
+import tempfile
 import textwrap
-from typing import Literal
+from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 
 from airbyte_ci.base_images import catalogue
-from airbyte_ci.campaigns import carry_over, customization_draft, dockerfile
-from airbyte_ci.campaigns.carried import CarriedOver, Step, Surroundings
+from airbyte_ci.campaigns import carry_over, customization_draft
+from airbyte_ci.campaigns.carried import CarriedOver, Step
+from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.connectors import customization
 
 BASE = catalogue.shipped().of("docker.io/airbyte/python-connector-base")
-KINDS: dict[str, Literal["file", "folder"]] = {"ca.pem": "file", "conf": "folder", "tools/run.sh": "file"}
+FILES = ("ca.pem", "conf/a.ini", "tools/run.sh", "main.py", "main_dev.py", "source_x/__init__.py")
 
 
 def decided(text: str, version: str = "1.1.0", mentions: tuple[str, ...] = ()) -> CarriedOver:
+    """What becomes of a Dockerfile in a folder with FILES, whose configuration mentions some names."""
     base = next(item for item in BASE if item.version == version)
-    surroundings = Surroundings("source_x", KINDS.get, lambda name: name in mentions)
-    return carry_over.decide(dockerfile.read(textwrap.dedent(text)), base, surroundings)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path in FILES:
+            (folder / path).parent.mkdir(exist_ok=True)
+            (folder / path).touch()
+        (folder / "spec.yaml").write_text("".join(f"{mention}\n" for mention in mentions))
+        (folder / "setup.py").write_text("setup(install_requires=[])\n")
+        found = ConnectorFolder(folder, "source_x")
+        return carry_over.decide(stages.read(textwrap.dedent(text)), base, found, catalogue.shipped())
 
 
 TEMPLATE = """\
@@ -134,14 +145,14 @@ def test_a_command_after_the_packages_runs_after_them() -> None:
 @pytest.mark.parametrize(
     ("text", "lost"),
     [
-        ('RUN pip install "pyyaml~=5.4"', "pip install pyyaml~=5.4"),
+        ('RUN pip install "pyyaml~=5.4"', "RUN pip install "),
         ("COPY secret.txt /x", "COPY secret.txt /x"),
         ("ADD https://x.example/y /y", "ADD https://x.example/y /y"),
         ("COPY --from=nginx /etc/nginx /etc/nginx", "COPY --from=nginx /etc/nginx /etc/nginx"),
-        ("COPY <<E /etc/a\n$k\nE", "COPY <<E /etc/a: "),
-        ("RUN a; pip install .", "RUN a; pip install .: it installs the connector"),
+        ("COPY <<E /etc/a\n$k\nE", "COPY <<E /etc/a: write"),
+        ("RUN a; pip install .", "RUN a; pip install .: it installs Python packages"),
         ("RUN apt-get install $X", "system package $X"),
-        ("COPY --chown=me ca.pem /x", "COPY --chown=me"),
+        ("COPY --chown=me ca.pem /x", "--chown=me"),
         ("ENV PATH=/opt/bin:$PATH", "ENV PATH=/opt/bin:$PATH: it would replace"),
         ('ENV A=1 PATH="/opt/a b:${PATH}"\nRUN x $A', "ENV PATH=/opt/a b:${PATH}: it would replace"),
         ("ENV TOOLS $PATH:/x", "ENV TOOLS=$PATH:/x: only the base knows its PATH"),
@@ -151,13 +162,13 @@ def test_a_command_after_the_packages_runs_after_them() -> None:
     ],
 )
 def test_what_cannot_be_carried_is_told(text: str, lost: str) -> None:
-    """Each thing that the image will not have is named as it was written."""
-    assert [item[: len(lost)] for item in decided(FROM + text).lost] == [lost]
+    """Each thing that the image will not have is named as it was written, with its line."""
+    assert [item.partition(": ")[2][: len(lost)] for item in decided(FROM + text).lost] == [lost]
 
 
 def test_another_image_is_told() -> None:
     """Of an image that is not the official Python nothing is known, so it is told."""
-    assert decided("FROM ubuntu:22.04\n").lost == ("FROM ubuntu:22.04: what that image has is not known here",)
+    assert decided("FROM ubuntu:22.04\n").lost == ("line 1: FROM ubuntu:22.04: what that image has is not known",)
 
 
 @pytest.mark.parametrize(

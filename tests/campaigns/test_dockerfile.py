@@ -1,17 +1,19 @@
 """How a Dockerfile is read before it is deleted: stages, instructions, and what a RUN does."""
 
+import contextlib
 import textwrap
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airbyte_ci.campaigns import dockerfile, shell_commands
-from airbyte_ci.campaigns.dockerfile import Instruction
+from airbyte_ci.campaigns.dockerfile import shell_commands, stages, words
+from airbyte_ci.campaigns.dockerfile.syntax import Instruction
+from airbyte_ci.campaigns.dockerfile.words import Misread
 
 
-def read(text: str) -> dockerfile.Dockerfile:
-    return dockerfile.read(textwrap.dedent(text))
+def read(text: str) -> stages.Dockerfile:
+    return stages.read(textwrap.dedent(text))
 
 
 def commands(text: str) -> list[tuple[str, str]]:
@@ -76,14 +78,47 @@ def test_instructions_over_several_lines(text: str, values: list[str]) -> None:
         ("C 3 D=4", [("C", "3 D=4")]),
         ('A="x B=y" C=z', [("A", "x B=y"), ("C", "z")]),
         ("A=$K/b", [("A", "known/b")]),
-        ("A='unclosed B=2", [("A", "unclosed B=2")]),
-        ("A=1 B", []),
-        ("", []),
     ],
 )
 def test_names_and_values(value: str, pairs: list[tuple[str, str]]) -> None:
-    """Both forms of ENV, with quotes and variables; nothing where it is neither."""
-    assert Instruction("ENV", value, 1).pairs({"K": "known"}) == pairs
+    """Both forms of ENV, with quotes and variables."""
+    known = stages.Values({})
+    known.apply(Instruction("ENV", "K=known", 1))
+    assert [(name, found.text) for name, found in known.pairs(Instruction("ENV", value, 2))] == pairs
+
+
+@pytest.mark.parametrize("value", ["A='unclosed B=2", "A=1 B", "", "A", "A=${K", "A=${K:x}", "A=${}", "A=${K:?why}"])
+def test_what_is_no_name_and_value(value: str) -> None:
+    """What `docker build` refuses is not half understood: it changes nothing."""
+    values = stages.Values({})
+    with pytest.raises(Misread):
+        values.apply(Instruction("ENV", value, 1))
+    assert values.env == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("$V", "a.b.c"),
+        ("${V#*.}", "b.c"),
+        ("${V##*.}", "c"),
+        ("${V%.*}", "a.b"),
+        ("${V%%.*}", "a"),
+        ("${V%%x}", "a.b.c"),
+        ("${V/./-}", "a-b.c"),
+        ("${V//./-}", "a-b-c"),
+        ("${V/?.?/}", ".c"),
+        ("${V-x}${E-x}${N-x}", "a.b.cx"),
+        ("${V:-x}${E:-x}${N:-x}", "a.b.cxx"),
+        ("${V+x}${E+x}${N+x}", "xx"),
+        ("${V:+x}${E:+x}${N:+x}", "x"),
+        ("${N:-${V:+'y'}}", "y"),
+        ("'$V'\\$V\\\\\"\\$V \\n\"", "$V$V\\$V \\n"),
+    ],
+)
+def test_forms_of_a_variable(text: str, value: str) -> None:
+    """Each form means what Docker's reference says; V is `a.b.c`, E is empty, N is not there."""
+    assert words.expand(text, {"V": "a.b.c", "E": ""}).text == value
 
 
 @pytest.mark.parametrize(
@@ -99,12 +134,27 @@ def test_names_and_values(value: str, pairs: list[tuple[str, str]]) -> None:
         ("apt-get install -y git > /dev/null 2>&1", [("packages", "git")]),
         ("DEBIAN_FRONTEND=noninteractive apt-get install -y git || true", [("packages", "git")]),
         ("apt install $PACKAGES git", [("packages", "git")]),
+        ("pip install -e . && pip3.9 install --no-deps ./lib", [("install", "."), ("install", "./lib")]),
+        (
+            "pip install ./x[a] y -rreq.txt --requirement=b.txt",
+            [("install", "./x[a]"), ("requirements", "b.txt"), ("requirements", "req.txt"), ("python", "y")],
+        ),
+        ("pip install --extra-index-url https://x.example y", [("by_hand", None), ("python", "y")]),
+        ("pip uninstall -y y && uv pip install --system z", [("python", "z")]),
+        ("poetry install --extras a", [("by_hand", "--extras a"), ("install", ".")]),
+        ("poetry add y", [("by_hand", "poetry add y")]),
+        ("pip config set global.index-url https://x.example", [("by_hand", None)]),
+        ("apt-get install -y ./x.deb", [("by_hand", None)]),
+        ("for p in a b; do pip install $p; done", [("by_hand", None)]),
         ('["apt-get", "install", "-y", "git"]', [("packages", "git")]),
-        ('["sh", "-c", "apk add git && pip install ."]', [("packages", "git"), ("install", "install .")]),
+        ('["sh", "-c", "apk add git && pip install ."]', [("packages", "git"), ("install", ".")]),
         ("--mount=type=cache,target=/x apk add git", [("packages", "git")]),
         ("pip install --upgrade pip poetry==1.6.1 setuptools && pip install --prefix=/install .", [("install", None)]),
-        ("python3 -m pip install -r requirements.txt", [("install", None)]),
-        ('pip install --prefix=/install "Cython<3.0" "pyyaml~=5.4"', [("python", "Cython<3.0 pyyaml~=5.4")]),
+        ("python3 -m pip install -r requirements.txt", [("requirements", "requirements.txt")]),
+        (
+            'pip install --prefix=/install "Cython<3.0" "pyyaml~=5.4"',
+            [("python", "Cython<3.0"), ("python", "pyyaml~=5.4")],
+        ),
         ("pip install duckdb", [("python", "duckdb")]),
         ("poetry config virtualenvs.create false && poetry install --no-root", [("install", None)]),
         ('echo "Etc/UTC" > /etc/timezone', []),
@@ -175,9 +225,10 @@ _WORDS = [
 @given(st.text(max_size=200) | st.lists(st.sampled_from(_WORDS)).map(" ".join))
 def test_any_text_can_be_read(text: str) -> None:
     """What cannot be understood is left out; it is never an error."""
-    for stage in dockerfile.read(text).stages:
+    for stage in stages.read(text).stages:
         for instruction in stage.instructions:
-            instruction.pairs({})
+            with contextlib.suppress(Misread):
+                instruction.pairs()
             instruction.flags()
             instruction.listed()
             list(shell_commands.read(instruction))

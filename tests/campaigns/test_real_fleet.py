@@ -50,6 +50,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
             place = root / folder / name
             place.parent.mkdir(parents=True, exist_ok=True)
             place.mkdir(exist_ok=True) if name.startswith("src/main") else place.touch()
+        if language in ("python", "low-code"):
+            # Only names are in the data: of a package, nothing.
+            (root / folder / Path(folder).name.replace("-", "_")).mkdir(exist_ok=True)
         if language in ("python", "low-code") and (root / folder / "Dockerfile").exists():
             tag = yaml.safe_load((root / folder / "metadata.yaml").read_text())["data"]["dockerImageTag"]
             (root / folder / "Dockerfile").write_text(DOCKERFILE.format(version=tag))

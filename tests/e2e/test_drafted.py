@@ -5,8 +5,9 @@ import json
 import pytest
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion
-from airbyte_ci.campaigns import carry_over, customization_draft, dockerfile
-from airbyte_ci.campaigns.carried import Surroundings
+from airbyte_ci.campaigns import carry_over, customization_draft
+from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.connectors import customization
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store
@@ -53,10 +54,9 @@ def test_a_draft_does_what_the_dockerfile_did(tiny: Tiny, base: Base, store: Sto
         python="3.11",
         user=user,
     )
-    surroundings = Surroundings("source_tiny", lambda _: None, lambda _: False)
-    found = carry_over.decide(dockerfile.read(DOCKERFILE), version, surroundings)
-    assert found.lost == ()
     folder = tiny.connector()
+    found = carry_over.decide(stages.read(DOCKERFILE), version, ConnectorFolder(folder, "source_tiny"))
+    assert found.lost == ()
     (folder / customization.FILE).write_text(customization_draft.declaration(found.customization))
     (folder / customization.MODULE).write_text(customization_draft.module(found))
     (folder / "main.py").write_text(MAIN)

@@ -18,8 +18,10 @@ from typing import Any
 import yaml
 
 from airbyte_ci.base_images import catalogue
-from airbyte_ci.campaigns import carry_over, customization_draft, dockerfile, readme
-from airbyte_ci.campaigns.carried import Surroundings
+from airbyte_ci.campaigns import carry_over, customization_draft, readme
+from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.dockerfile import stages
+from airbyte_ci.campaigns.dockerfile.syntax import instructions
 from airbyte_ci.connectors import customization
 from airbyte_ci.edits import versions, yaml_text
 from airbyte_ci.edits.changelog import Row, insert_row, rows
@@ -216,8 +218,10 @@ def _readme(text: str) -> str:
 def _dockerfile(text: str) -> str:
     """It is read; the drafts are what they are called: Python that compiles, a declaration that reads back."""
     base = next(item for item in catalogue.shipped().versions if item.version == "1.1.0")
-    surroundings = Surroundings("source_x", lambda path: "file" if len(path) % 2 else None, lambda _: False)
-    found = carry_over.decide(dockerfile.read(text), base, surroundings)
+    folder = EXAMPLES / "fleet/airbyte-integrations/connectors/source-tides"
+    found = carry_over.decide(stages.read(text), base, ConnectorFolder(folder, "source_tides"))
+    parts = {item.line for item in found.findings}
+    assert parts >= {item.line for item in instructions(text)}, "an instruction ends as nothing"
     compile(customization_draft.module(found), "build_customization.py", "exec")
     declared = customization_draft.declaration(found.customization)
     try:

@@ -27,19 +27,34 @@ def entries(connector: Connector, main_file: str, owner: tuple[int, int] = (0, 0
 
     `owner` is (uid, gid): connectors write beside their code, so it belongs to the user that they run as.
     """
-    main = _main(connector, main_file)
-    package = connector.folder / connector.package
-    if not package.is_dir() or package.is_symlink():
-        raise ConnectorError(
-            f"building {connector.name}: its package {connector.relative}/{connector.package}/ is not a folder there",
-            advice=f"the package of {connector.name} must be called {connector.package}",
-        )
+    try:
+        confirm(connector, main_file)
+    except ConnectorError as error:
+        raise ConnectorError(f"building {connector.name}: {error.message}", advice=error.advice) from error
+    main, package = connector.folder / main_file, connector.folder / connector.package
     place = f"{CODE}/{main_file}"
     found = {CODE: tar.directory(CODE), place: _file(main, place)}
     found |= {path: tar.directory(path) for path in tar.parents(place) if path.startswith(f"{CODE}/")}
     found |= {entry.path: entry for entry in _walk(package, f"{CODE}/{connector.package}")}
     uid, gid = owner
     return tar.sorted_entries(replace(entry, uid=uid, gid=gid) for entry in found.values())
+
+
+def confirm(connector: Connector, main_file: str, *, is_drafted: bool = False) -> None:
+    """Raises ConnectorError where the main file or the package is not there; a drafted main file comes later."""
+    path = connector.folder / main_file
+    is_inside = path.resolve().is_relative_to(connector.folder.resolve())
+    if not is_drafted and not (is_inside and path.is_file()):
+        raise ConnectorError(
+            f"its main file {connector.relative}/{main_file} does not exist",
+            advice="add it, or set MAIN_FILE_NAME in build_customization.py",
+        )
+    package = connector.folder / connector.package
+    if not package.is_dir() or package.is_symlink():
+        raise ConnectorError(
+            f"its package {connector.relative}/{connector.package}/ is not a folder there",
+            advice=f"the package of {connector.name} must be called {connector.package}",
+        )
 
 
 def owner(store: Store, base: BaseImage) -> tuple[int, int]:
@@ -56,16 +71,6 @@ def owner(store: Store, base: BaseImage) -> tuple[int, int]:
         known = {"uid": found.uid, "gid": found.gid}
         store.remember(key, known)
     return int(known["uid"]), int(known["gid"])
-
-
-def _main(connector: Connector, main_file: str) -> Path:
-    path = connector.folder / main_file
-    if not path.resolve().is_relative_to(connector.folder.resolve()) or not path.is_file():
-        raise ConnectorError(
-            f"building {connector.name}: its main file {connector.relative}/{main_file} does not exist",
-            advice="add it, or set MAIN_FILE_NAME in build_customization.py",
-        )
-    return path
 
 
 def _walk(folder: Path, place: str) -> Iterator[Entry]:

@@ -1,9 +1,11 @@
-"""What becomes of what a Dockerfile did, as a value; how that is decided is not known here."""
+"""A Dockerfile's effects on the new build, as a value: the customization, the steps, and a finding for each part."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
+from airbyte_ci.campaigns import findings
+from airbyte_ci.campaigns.entry_points import EntryPoint
+from airbyte_ci.campaigns.findings import Finding, shorten
 from airbyte_ci.connectors.customization import Customization
 
 ROOT = "root"
@@ -20,30 +22,36 @@ class Step:
     workdir: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CarriedOver:
-    """What becomes of a Dockerfile.
+    """What becomes of a Dockerfile: `findings` has each part of each instruction.
 
-    Steps `before` and `after` the connector is installed, and what follows up to `workdir`, need a module.
-    `base_user` is who the base image runs as. `user` and `workdir` are those at the end, where steps come before them.
-    `settled` is what needs nothing, with the reason; `lost` is what cannot be carried, in words for
-    the person who has to look at it.
+    Steps `before` and `after` the connector is installed, and what follows up to `workdir`, need a module. `base_user`
+    is who the base image runs as. `user` and `workdir` are those at the end, where steps come before them.
     """
 
     customization: Customization
     before: tuple[Step, ...] = ()
     after: tuple[Step, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
-    entrypoint: tuple[str, ...] = ()
-    main_file: str | None = None
+    entry_point: EntryPoint = field(default_factory=EntryPoint)
     user: str | None = None
     workdir: str | None = None
     base_user: str = ROOT
-    settled: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def settled(self) -> tuple[str, ...]:
+        """What is worth knowing of parts that need nothing."""
+        return tuple(findings.notes(self.findings))
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """The parts that a person has to look at."""
+        return tuple(findings.reported(self.findings))
 
     def declared(self) -> tuple[str, ...]:
-        """What the declaration carries, in words."""
+        """The parts that the declaration carries, in words."""
         custom = self.customization
         words = [f"ENV {name}" for name in custom.env]
         words += [f"package {name}" for name in custom.system_packages]
@@ -54,26 +62,12 @@ class CarriedOver:
         return tuple(words)
 
     def coded(self) -> tuple[str, ...]:
-        """What the module carries, in words."""
-        words = [f"RUN {shortened(' '.join(step.words))}" for step in (*self.before, *self.after)]
+        """The parts that the module carries, in words."""
+        entry = self.entry_point
+        words = [f"RUN {shorten(' '.join(step.words))}" for step in (*self.before, *self.after)]
         words += [f"LABEL {name}" for name in self.labels]
-        words += [f"ENTRYPOINT {' '.join(self.entrypoint)}"] if self.entrypoint else []
-        words += [f"main file {self.main_file}"] if self.main_file else []
+        words += [f"ENTRYPOINT {' '.join(entry.arguments)}"] if entry.arguments else []
+        words += [f"main file {entry.main_file}"] if entry.main_file else []
         words += [f"USER {self.user}"] if self.user else []
         words += [f"WORKDIR {self.workdir}"] if self.workdir else []
         return tuple(words)
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What is asked of the connector's folder: what a path in it is, and whether its files mention a name."""
-
-    package: str
-    kind_of: Callable[[str], Literal["file", "folder"] | None]
-    mentions: Callable[[str], bool]
-
-
-def shortened(text: str, width: int = 80) -> str:
-    """The text on one line, cut where it is longer."""
-    line = " ".join(text.split())
-    return line if len(line) <= width else f"{line[: width - 1]}…"

@@ -1,256 +1,333 @@
-"""What a Dockerfile did that the base image and the build do not: what is carried over, and what cannot be.
+"""What becomes of a Dockerfile: each part of each instruction is given by the base, done by the build, carried over or
+reported.
 
 It decides from the instructions and from what the connector's folder holds; it writes nothing.
 """
 
+import posixpath
 import re
 import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from airbyte_ci.base_images.catalogue import BaseImageVersion
-from airbyte_ci.campaigns import copied_files, shell_commands, system_packages
-from airbyte_ci.campaigns.carried import CODE, ROOT, CarriedOver, Step, Surroundings, shortened
-from airbyte_ci.campaigns.dockerfile import Dockerfile, Instruction, Stage, substituted
-from airbyte_ci.campaigns.ledger import Ledger, joined
-from airbyte_ci.campaigns.shell_commands import Command
+from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.campaigns import carrier as carriers
+from airbyte_ci.campaigns import carry_commands, carry_files, entry_points
+from airbyte_ci.campaigns.carried import CODE, ROOT, CarriedOver
+from airbyte_ci.campaigns.carrier import Carrier, Unsaid
+from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.dockerfile.stages import Dockerfile, Stage, Values
+from airbyte_ci.campaigns.dockerfile.syntax import Instruction
+from airbyte_ci.campaigns.dockerfile.words import Misread
+from airbyte_ci.campaigns.entry_points import EntryPoint, Place
+from airbyte_ci.campaigns.findings import Finding, shorten
 from airbyte_ci.connectors import customization
 from airbyte_ci.connectors.customization import Customization
 
 _ENTRYPOINT = "AIRBYTE_ENTRYPOINT"
+_USUAL = f"python {CODE}/main.py"
 _OWN_LABELS = ("io.airbyte.version", "io.airbyte.name", "maintainer")
-_NOT_KNOWN = ("EXPOSE", "VOLUME", "HEALTHCHECK", "STOPSIGNAL", "SHELL", "ONBUILD", "CMD")
-_USED = re.compile(r"\$\{?([A-Za-z_]\w*)")
-_BASE_PATH = re.compile(r"\$\{?PATH\b")
-_NLTK = re.compile(r"nltk\.download|nltk\.downloader")
+# Variables of the official Python images, and of every image.
+_OF_PYTHON = re.compile(r"PATH|LANG|GPG_KEY|PYTHON_(VERSION|SHA256|PIP_VERSION|SETUPTOOLS_VERSION|GET_PIP_\w+)")
+# Variables that matter only to tools that install packages.
+_OF_TOOLS = re.compile(r"(PIP|POETRY|UV|PIPENV|PIPX|VIRTUAL_ENV|VENV|DEBIAN|PYTHON)(_\w+)?|PYTHON\w*|PATH")
+_DEFAULTS = (("TZ", "Etc/UTC"), ("TZ", "UTC"), ("LANG", "C.UTF-8"))
+NO_BASES = Catalogue(())
 
 
-def decide(dockerfile: Dockerfile, base: BaseImageVersion, surroundings: Surroundings) -> CarriedOver:
-    """What to do about everything that the Dockerfile says."""
-    ledger = Ledger(dockerfile, base, surroundings)
-    _root(ledger)
-    for stage in dockerfile.aside:
-        _aside(ledger, stage)
-    for stage in dockerfile.final:
+def decide(
+    dockerfile: Dockerfile, base: BaseImageVersion, folder: ConnectorFolder, bases: Catalogue = NO_BASES
+) -> CarriedOver:
+    """What becomes of everything that the Dockerfile says; `bases` are the base images that are known.
+
+    Raises EditRefused where the build could not start what the Dockerfile starts.
+    """
+    reading = _Reading(dockerfile, base, folder, bases)
+    return reading.result()
+
+
+class _Reading:
+    """One Dockerfile, gone through once; parts whose fate depends on later instructions are decided at the end."""
+
+    def __init__(
+        self, dockerfile: Dockerfile, base: BaseImageVersion, folder: ConnectorFolder, bases: Catalogue
+    ) -> None:
+        self._dockerfile = dockerfile
+        self._base = base
+        self._from = bases.find(dockerfile.root)
+        self._carrier = Carrier(dockerfile, base, folder, carriers.find_root(dockerfile, folder))
+        self._findings: list[Finding] = []
+        # Of what a later instruction may replace: which line said it last.
+        self._last: dict[str, int] = {}
+        self._settings: list[tuple[Instruction, str]] = []
+        self._env: dict[str, tuple[Instruction, str]] = {}
+        self._labels: dict[str, str] = {}
+        self._lost: dict[str, str] = {}
+
+    def result(self) -> CarriedOver:
+        carrier, dockerfile = self._carrier, self._dockerfile
+        for instruction in dockerfile.above:
+            is_argument = instruction.name == "ARG"
+            self._add(carrier.built(instruction) if is_argument else carrier.reported(instruction, "it is above FROM"))
+        for stage in dockerfile.aside:
+            self._aside(stage)
+        values = carrier.values = Values(dockerfile.arguments, self._is_of_root)
+        for stage in dockerfile.final:
+            self._from_image(stage)
+            values.enter()
+            for instruction in stage.instructions:
+                self._go_on(instruction, self._instruction)
+        return self._finished(values)
+
+    def _add(self, *findings: Finding) -> None:
+        self._findings += findings
+
+    def _go_on(self, instruction: Instruction, read: Callable[[Instruction], Iterator[Finding]]) -> None:
+        """Reads an instruction; one that cannot be understood is reported as it is written."""
+        carrier = self._carrier
+        before = len(self._findings) + len(self._settings)
+        try:
+            self._findings += list(read(instruction))
+            carrier.values.apply(instruction)
+        except (Misread, Unsaid) as error:
+            self._add(carrier.reported(instruction, str(error)))
+        if len(self._findings) + len(self._settings) == before:
+            self._add(carrier.reported(instruction, "airbyte-ci does not know it"))
+
+    # --- where it comes from ----------------------------------------------------------------------
+
+    def _is_of_root(self, name: str) -> bool:
+        """Whether the image at the root may have a variable: of an unknown image, any."""
+        is_known = self._dockerfile.python or self._from or self._dockerfile.root.lower() == "scratch"
+        return _OF_PYTHON.fullmatch(name) is not None or not is_known
+
+    def _from_image(self, stage: Stage) -> None:
+        carrier, image, start = self._carrier, self._dockerfile.root, stage.start
+        if self._dockerfile.below(stage):
+            self._add(carrier.built(start))
+            return
+        python = self._from.python if self._from else self._dockerfile.python
+        if python is None:
+            self._add(carrier.reported(start, "what that image has is not known", f"FROM {image}"))
+            return
+        old, new = (".".join(text.split(".")[:2]) for text in (python, self._base.python))
+        notes = [f"Python {old} → {new}"] if old != new else []
+        notes += ["Alpine → Debian"] if "alpine" in image.lower() else []
+        self._add(*(carrier.given(start, note=note) for note in notes or [""]))
+
+    def _aside(self, stage: Stage) -> None:
+        """A stage that is not in the image: packages for compiling, and Python packages that are copied from it."""
+        carrier = self._carrier
+        carrier.values = Values(self._dockerfile.arguments, self._is_of_root)
+        for below in self._dockerfile.chain(stage)[:-1]:
+            for instruction in below.instructions:
+                try:
+                    carrier.values.apply(instruction)
+                except Misread:
+                    continue
+        self._add(carrier.built(stage.start))
         for instruction in stage.instructions:
-            _instruction(ledger, instruction)
-    env = _needed_variables(ledger)
-    main_file = _main_file(ledger)
-    user = ledger.user if ledger.user not in (None, base.user) else None
-    if user and not customization.USER.fullmatch(user):
-        ledger.lose(f"USER {user}")
-        user = None
-    if ledger.user is None and ledger.base.user != ROOT:
-        ledger.settle(f"user {ROOT} → {ledger.base.user}")
-    workdir = _unusual(ledger.workdir)
-    # A declaration takes effect before the module's steps, which were there before it.
-    in_module = bool(ledger.after)
-    return CarriedOver(
-        Customization(
-            tuple(sorted(ledger.system)),
-            tuple(sorted(ledger.building)),
-            env,
-            ledger.files,
-            None if in_module else user,
-            None if in_module else workdir,
-        ),
-        tuple(ledger.before),
-        tuple(ledger.after),
-        ledger.labels,
-        () if main_file is not None or _is_usual(ledger.entrypoint) else tuple(ledger.entrypoint),
-        main_file if main_file != "main.py" else None,
-        user if in_module else None,
-        workdir if in_module else None,
-        base.user,
-        tuple(ledger.settled),
-        tuple(ledger.lost),
-    )
+            self._go_on(instruction, lambda item: self._instruction_aside(stage, item))
+        carrier.copies.clear()
+        carrier.is_installed = False
 
+    def _instruction_aside(self, stage: Stage, instruction: Instruction) -> Iterator[Finding]:
+        carrier = self._carrier
+        match instruction.name:
+            case "RUN":
+                yield from carry_commands.run(carrier, instruction, aside=stage.name)
+            case "ENV":
+                for name, _ in carrier.values.pairs(instruction):
+                    is_of_tool = _OF_TOOLS.fullmatch(name) or self._is_used_in_dockerfile(name)
+                    why = f"it was set in the stage {stage.name or 'without a name'}, where packages are compiled"
+                    part = f"ENV {name}"
+                    yield carrier.built(instruction, part) if is_of_tool else carrier.reported(instruction, why, part)
+            case "COPY" | "ADD":
+                # It is known where requirements come from; what else is copied reaches the image only from there.
+                if "from" not in instruction.flags()[0]:
+                    list(carry_files.copied(carrier, instruction))
+                    carrier.files.clear()
+                yield carrier.built(instruction)
+            case "ARG" | "WORKDIR" | "USER" | "LABEL" | "SHELL" | "ENTRYPOINT" | "CMD" | "MAINTAINER" | "EXPOSE":
+                yield carrier.built(instruction)
 
-# --- where it comes from --------------------------------------------------------------------------
+    # --- instructions of the image ----------------------------------------------------------------
 
+    def _instruction(self, instruction: Instruction) -> Iterator[Finding]:
+        carrier = self._carrier
+        match instruction.name:
+            case "ENV":
+                for name, value in carrier.values.pairs(instruction):
+                    self._setting(instruction, f"ENV {name}")
+                    self._env[name] = (instruction, self._as_written(instruction, name))
+                    self._lost.pop(name, None)
+                    try:
+                        carrier.said(value)
+                    except Unsaid as error:
+                        self._lost[name] = str(error)
+            case "ARG":
+                names = dict.fromkeys(name for name, _ in instruction.pairs())
+                yield from (carrier.built(instruction, f"ARG {name}") for name in names)
+            case "LABEL":
+                for name, value in carrier.values.pairs(instruction):
+                    if name.lower() in _OWN_LABELS:
+                        yield carrier.built(instruction, f"LABEL {name}")
+                        continue
+                    self._setting(instruction, f"LABEL {name}")
+                    self._labels[name] = carrier.said(value)
+            case "MAINTAINER":
+                yield carrier.built(instruction)
+            case "WORKDIR" | "USER":
+                carrier.known(instruction.value, instruction)
+                self._setting(instruction, instruction.name)
+                if instruction.name == "USER":
+                    carrier.enter_user(carrier.known(instruction.value, instruction))
+            case "ENTRYPOINT":
+                self._setting(instruction, "ENTRYPOINT")
+            case "CMD":
+                is_empty = not carrier.values.command(instruction)
+                yield carrier.given(instruction) if is_empty else carrier.reported(instruction, "")
+            case "SHELL":
+                yield carrier.built(instruction) if instruction.listed() else carrier.reported(instruction, "")
+            case "RUN":
+                yield from carry_commands.run(carrier, instruction)
+            case "COPY" | "ADD":
+                yield from carry_files.copied(carrier, instruction)
+            case "EXPOSE" | "VOLUME" | "HEALTHCHECK" | "STOPSIGNAL" | "ONBUILD":
+                yield carrier.reported(instruction, "")
 
-def _root(ledger: Ledger) -> None:
-    image, python = ledger.dockerfile.root, ledger.dockerfile.python
-    if python is None:
-        ledger.lose(f"FROM {image}: what that image has is not known here")
-        return
-    base = ".".join(ledger.base.python.split(".")[:2])
-    if python != base:
-        ledger.settle(f"Python {python} → {base}")
-    if "alpine" in image:
-        ledger.settle("Alpine → Debian")
+    def _setting(self, instruction: Instruction, key: str) -> None:
+        if (instruction, key) not in self._settings:
+            self._settings.append((instruction, key))
+        self._last[key] = instruction.line
 
+    # --- the end ----------------------------------------------------------------------------------
 
-def _aside(ledger: Ledger, stage: Stage) -> None:
-    """A stage that is not in the image: packages for compiling, and Python packages that are copied from it."""
-    for instruction in stage.instructions:
-        if instruction.name == "RUN":
-            for command in shell_commands.read(instruction):
-                match command.kind:
-                    case "packages":
-                        _packages(ledger, command, only_building=True)
-                    case "python":
-                        _python_packages(ledger, command)
-                    case "other" | "by_hand":
-                        ledger.lose(f"RUN {shortened(command.text)} (in the stage {stage.name or 'without a name'})")
+    def _finished(self, values: Values) -> CarriedOver:
+        carrier, base = self._carrier, self._base
+        entry = self._entry_point(values)
+        env = {name: finding for name in values.env if (finding := self._variable(name, values)).fate == "carried over"}
+        user, workdir = self._user(), carrier.unusual(carrier.moved(values.workdir))
+        for instruction, key in self._settings:
+            self._add(self._finding(instruction, key, values, entry))
+        if carrier.user is None and base.user != ROOT and "USER" not in self._last:
+            start = self._dockerfile.final[0].start
+            self._add(carrier.given(start, note=f"user {ROOT} → {base.user}"))
+        if carrier.root != CODE and (place := carrier.folder.code_mentions(carrier.root.strip("/"))):
+            start = self._dockerfile.stages[-1].start
+            self._add(carrier.reported(start, f"the code is in {CODE}, and {place} names {carrier.root}", carrier.root))
+        # A declaration takes effect before the module's steps, which were there before it.
+        in_module = bool(carrier.after)
+        return CarriedOver(
+            customization=Customization(
+                tuple(sorted(carrier.system)),
+                tuple(sorted(carrier.building)),
+                {name: self._moved_value(values.env[name]) for name in env},
+                carrier.files,
+                None if in_module else user,
+                None if in_module else workdir,
+            ),
+            before=tuple(carrier.before),
+            after=tuple(carrier.after),
+            labels=self._labels,
+            entry_point=entry,
+            user=user if in_module else None,
+            workdir=workdir if in_module else None,
+            base_user=base.user,
+            findings=tuple(sorted(self._findings, key=lambda item: item.line)),
+        )
 
+    def _finding(self, instruction: Instruction, key: str, values: Values, entry: EntryPoint) -> Finding:
+        """The finding of a setting, which is that of the last instruction that sets it."""
+        carrier = self._carrier
+        match key.partition(" ")[0]:
+            case "ENV":
+                found = self._variable(key.partition(" ")[2], values)
+            case "LABEL":
+                found = carrier.carried(instruction, key)
+            case "WORKDIR":
+                place = carrier.moved(values.workdir)
+                found = carrier.carried(instruction) if carrier.unusual(place) else carrier.given(instruction)
+            case "USER":
+                found = self._user_finding(instruction)
+            case _:
+                is_plain = not entry.arguments and not entry.main_file and not entry.main_text
+                found = carrier.built(instruction) if is_plain else carrier.carried(instruction)
+                found = replace(found, note=f"main.py starts {entry.note}" if entry.main_text else entry.note)
+        is_last = self._last[key] == instruction.line
+        part = found.part if key.startswith(("ENV ", "LABEL ")) or is_last else str(instruction)
+        note = found.note if is_last else f"line {self._last[key]} replaces it" if found.fate == "reported" else ""
+        return replace(found, line=instruction.line, part=shorten(part), note=note)
 
-def _instruction(ledger: Ledger, instruction: Instruction) -> None:
-    match instruction.name:
-        case "ENV":
-            for name, value in instruction.pairs(ledger.known):
-                ledger.known[name] = value
-                ledger.env[name] = value
-                ledger.written[name] = _as_written(instruction, name)
-        case "ARG":
-            ledger.known |= {name: value for name, value in instruction.pairs(ledger.known) if name not in ledger.known}
-        case "LABEL":
-            pairs = instruction.pairs(ledger.known)
-            ledger.labels |= {name: value for name, value in pairs if name.lower() not in _OWN_LABELS}
-        case "WORKDIR":
-            path = substituted(instruction.value, ledger.known)
-            ledger.workdir = joined(ledger.workdir, path)
-        case "USER":
-            user = substituted(instruction.value, ledger.known)
-            ledger.user = user if user.partition(":")[0] not in ("root", "0", "") else None
-        case "RUN":
-            for command in shell_commands.read(instruction):
-                _run(ledger, command)
-        case "COPY" | "ADD":
-            copied_files.carry(ledger, instruction)
-        case "ENTRYPOINT":
-            ledger.entrypoint = instruction.listed() or substituted(instruction.value, ledger.known).split()
-        case "CMD" if instruction.listed() in ([], None) and not instruction.value.strip("[] "):
-            pass
-        case name if name in _NOT_KNOWN:
-            ledger.lose(str(instruction))
+    def _entry_point(self, values: Values) -> EntryPoint:
+        carrier = self._carrier
+        place = Place(carrier.folder, CODE, carrier.source_of)
+        found = entry_points.resolve(values.entrypoint, place)
+        usual = found.arguments[1:] == (f"{CODE}/main.py",) and found.arguments[0] in ("python", "python3")
+        return replace(found, arguments=()) if usual else found
 
+    def _user(self) -> str | None:
+        user = self._carrier.user if self._carrier.user not in (None, self._base.user) else None
+        return user if user and customization.USER.fullmatch(user) else None
 
-# --- RUN ------------------------------------------------------------------------------------------
+    def _user_finding(self, instruction: Instruction) -> Finding:
+        carrier = self._carrier
+        if carrier.user == self._base.user or (carrier.user is None and self._base.user == ROOT):
+            return carrier.given(instruction)
+        if carrier.user is None:
+            return carrier.reported(instruction, f"the base runs as {self._base.user}")
+        return (
+            carrier.carried(instruction) if self._user() else carrier.reported(instruction, "it is not a user's name")
+        )
 
+    # --- variables --------------------------------------------------------------------------------
 
-def _run(ledger: Ledger, command: Command) -> None:
-    match command.kind:
-        case "packages":
-            _packages(ledger, command, only_building=False)
-        case "python":
-            _python_packages(ledger, command)
-        case "install":
-            ledger.is_installed = True
-        case "other" if _NLTK.search(command.text) and system_packages.has_nltk_data(ledger.base):
-            ledger.settle("NLTK data: the base has it")
-        case "other":
-            step = Step(_with_arguments(ledger, command), ledger.user or ROOT, _unusual(ledger.workdir))
-            # A command that comes after the Python packages may need them.
-            (ledger.after if ledger.is_installed else ledger.before).append(step)
-        case "by_hand":
-            ledger.is_installed = True
-            ledger.lose(f"RUN {shortened(command.text)}: {command.reason}")
-
-
-def _with_arguments(ledger: Ledger, command: Command) -> tuple[str, ...]:
-    """The words; a text for the shell sets the ARGs that it uses, which are no variables of the image."""
-    if len(command.words) > 1:
-        return command.words
-    (text,) = command.words
-    used = [name for name in dict.fromkeys(_USED.findall(text)) if ledger.known.get(name)]
-    ledger.in_steps.update(used)
-    arguments = (name for name in used if name not in ledger.env)
-    return ("".join(f"export {name}={shlex.quote(ledger.known[name])}\n" for name in arguments) + text,)
-
-
-def _packages(ledger: Ledger, command: Command, *, only_building: bool) -> None:
-    alpine = command.manager == "apk"
-    compilers = [name for name in command.words if system_packages.is_for_building(name)]
-    if alpine and compilers:
-        # On musl nearly everything had to be compiled; for glibc there are wheels.
-        ledger.settle(f"compilers for Alpine ({', '.join(compilers)}): Debian's wheels need none")
-    pins = {re.split(r"[=<>~]", pinned)[0]: pinned for pinned in command.pinned}
-    unread = [word for text in command.unread for word in substituted(text, ledger.known).split()]
-    if command.unread and not unread:
-        ledger.lose(f"system package {' '.join(command.unread)}")
-    for name in (*command.words, *unread):
-        debian, is_guess = system_packages.on_debian(name, command.manager)
-        if not debian or system_packages.is_given(debian, ledger.base) or (alpine and name in compilers):
-            continue
-        if is_guess:
-            ledger.settle(f"{name} of {command.manager} is taken for Debian's {debian}, which is a guess")
-        if name in pins:
-            ledger.settle(f"{pins[name]} without its version, which is that distribution's")
-        if not customization.PACKAGE.fullmatch(debian):
-            ledger.lose(f"system package {name}")
-        elif system_packages.is_for_building(debian):
-            ledger.building[debian] = None
-        elif not only_building:
-            ledger.system[debian] = None
-        elif debian != "git" or ledger.surroundings.mentions("git+"):
-            ledger.building[debian] = None
-        else:
-            ledger.settle("git while building: nothing is installed from git")
-
-
-def _python_packages(ledger: Ledger, command: Command) -> None:
-    ledger.lose(f"pip install {' '.join(command.words)}: what the connector needs belongs into its own dependencies")
-
-
-# --- what the image starts ------------------------------------------------------------------------
-
-
-def _needed_variables(ledger: Ledger) -> dict[str, str]:
-    """The variables, without those that only the Dockerfile itself used and those that are as in the base."""
-    needed = {}
-    for name, value in ledger.env.items():
+    def _variable(self, name: str, values: Values) -> Finding:
+        """What becomes of a variable: only the Dockerfile itself may have used it, or it is as in the base."""
+        carrier, value = self._carrier, values.env[name]
+        instruction, written = self._env[name]
+        part = f"ENV {name}"
+        shown = f"ENV {name}={written}"
         if name == _ENTRYPOINT:
-            if value and not _is_usual(value.split()) and value.split() != ledger.entrypoint:
-                ledger.lose(f"ENV {name} {value}: the build sets it")
-        elif _is_only_of_dockerfile(ledger, name):
-            ledger.settle(f"ENV {name}: only the Dockerfile used it")
-        elif name == "PATH":
-            ledger.lose(f"ENV {name}={ledger.written[name]}: it would replace the base's")
-        elif _BASE_PATH.search(ledger.written[name]):
-            ledger.lose(f"ENV {name}={ledger.written[name]}: only the base knows its PATH")
-        elif not customization.VARIABLE.fullmatch(name):
-            ledger.lose(f"ENV {name}")
-        elif (name, value) not in (("TZ", "Etc/UTC"), ("TZ", "UTC"), ("LANG", "C.UTF-8")):
-            needed[name] = value
-    return needed
+            started = shlex.join(values.entrypoint)
+            texts = (_USUAL, started, " ".join(values.entrypoint), values.entrypoint[-1] if values.entrypoint else "")
+            is_same = not value or value in texts or value.replace("python3", "python", 1) == _USUAL
+            return (
+                carrier.built(instruction, part)
+                if is_same
+                else carrier.reported(instruction, "the build sets it", f"ENV {name} {value}")
+            )
+        is_only_of_dockerfile = (
+            name not in carrier.in_steps and self._is_used_in_dockerfile(name) and not carrier.folder.mentions(name)
+        )
+        if is_only_of_dockerfile:
+            return carrier.built(instruction, part, f"ENV {name}: only the Dockerfile used it")
+        if name == "PATH":
+            return carrier.reported(instruction, "it would replace the base's", shown)
+        if name in self._lost:
+            return carrier.reported(instruction, self._lost[name], shown)
+        if not customization.VARIABLE.fullmatch(name):
+            return carrier.reported(instruction, "it is not a variable's name", part)
+        if (name, value) in _DEFAULTS:
+            return carrier.given(instruction, part)
+        return carrier.carried(instruction, part)
 
+    def _moved_value(self, value: str) -> str:
+        """A variable's value, its paths below the code's old folder in the new one."""
+        parts = value.split(":")
+        if self._carrier.root == CODE or not all(part.startswith("/") for part in parts if part):
+            return value
+        return ":".join(self._carrier.moved(posixpath.normpath(part)) if part else part for part in parts)
 
-def _as_written(instruction: Instruction, name: str) -> str:
-    """The value of a variable in an ENV, before anything in it is replaced."""
-    found = re.search(rf"(?:^|\s){re.escape(name)}(?:=|\s+)(\"[^\"]*\"|'[^']*'|\S*)", instruction.value)
-    return found[1].strip("\"'") if found else instruction.value
+    def _as_written(self, instruction: Instruction, name: str) -> str:
+        return next((value or "" for key, value in instruction.pairs() if key == name), "").strip("\"'")
 
-
-def _is_only_of_dockerfile(ledger: Ledger, name: str) -> bool:
-    """Whether only the Dockerfile uses a variable: no drafted command, and nothing in the connector's folder."""
-    return (
-        name not in ledger.in_steps
-        and _is_used_in_dockerfile(ledger.dockerfile, name)
-        and not ledger.surroundings.mentions(name)
-    )
-
-
-def _is_used_in_dockerfile(dockerfile: Dockerfile, name: str) -> bool:
-    use = re.compile(rf"\$(?:{re.escape(name)}\b|\{{{re.escape(name)}\b)")
-    instructions = (item for stage in dockerfile.stages for item in stage.instructions)
-    # What extends a variable by itself does not use it.
-    return any(
-        use.search(item.value) for item in instructions if not (item.name == "ENV" and name in dict(item.pairs({})))
-    )
-
-
-def _main_file(ledger: Ledger) -> str | None:
-    """The connector's main file where the entry point is Python with one; None for any other entry point."""
-    words = ledger.entrypoint
-    if len(words) != 2 or not re.fullmatch(r"(/usr/(local/)?bin/)?python3?(\.\d+)?", words[0]):
-        return None
-    path = joined(ledger.workdir, words[1])
-    return path.removeprefix(f"{CODE}/") if path.startswith(f"{CODE}/") else None
-
-
-def _is_usual(words: list[str]) -> bool:
-    return not words or (len(words) == 2 and words[0] in ("python", "python3") and words[1] == f"{CODE}/main.py")
-
-
-def _unusual(workdir: str) -> str | None:
-    return workdir if workdir not in ("/", CODE) else None
+    def _is_used_in_dockerfile(self, name: str) -> bool:
+        use = re.compile(rf"\$(?:{re.escape(name)}\b|\{{{re.escape(name)}\b)")
+        # What extends a variable by itself does not use it.
+        return any(
+            use.search(item.value)
+            for stage in self._dockerfile.stages
+            for item in stage.instructions
+            if not (item.name == "ENV" and re.search(rf"(?:^|\s){re.escape(name)}[=\s]", item.value))
+        )

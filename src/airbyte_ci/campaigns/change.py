@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
+from airbyte_ci.campaigns.findings import Finding
 from airbyte_ci.edits.changelog import Row
 from airbyte_ci.edits.edit import Edit
 from airbyte_ci.errors import ConnectorError
@@ -31,7 +32,8 @@ class Change:
     """One connector's part of a campaign.
 
     `title` is one line for a commit or a pull request, `summary` what it comes to (`0.3.9 → 0.3.10 on …`), `before`
-    and `after` are versions, `notes` is what should be looked at, `next_step` the command to give next.
+    and `after` are versions, `notes` is what should be looked at, `next_step` the command to give next. `instructions`
+    has what became of each part of a Dockerfile.
     """
 
     connector: str
@@ -47,6 +49,7 @@ class Change:
     carried: tuple[str, ...] = ()
     not_carried: tuple[str, ...] = ()
     next_step: str = ""
+    instructions: tuple[Finding, ...] = ()
 
     def with_edit(self, edit: Edit) -> "Change":
         """The same change with another edit: one that was read from a plan."""

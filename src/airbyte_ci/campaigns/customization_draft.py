@@ -32,16 +32,17 @@ def declaration(customization: Customization) -> str:
 def module(carried: CarriedOver) -> str:
     """build_customization.py: commands before the connector is installed, and all that comes after that."""
     text = _MODULE
-    if carried.main_file:
-        text += f"\nMAIN_FILE_NAME = {_quoted(carried.main_file)}\n"
+    entry = carried.entry_point
+    if entry.main_file:
+        text += f"\nMAIN_FILE_NAME = {_quoted(entry.main_file)}\n"
     if carried.before:
         steps = _steps(carried.before, carried.base_user, carried.base_user, None)
         text += _hook("pre_connector_install", "base_image_container", steps)
     at_first = carried.customization.user or carried.base_user
     after = _steps(carried.after, at_first, carried.user or at_first, carried.workdir)
     after += [f".with_label({_quoted(name)}, {_quoted(value)})" for name, value in carried.labels.items()]
-    if carried.entrypoint:
-        after.append(f".with_entrypoint([{', '.join(map(_quoted, carried.entrypoint))}])")
+    if entry.arguments:
+        after.append(f".with_entrypoint([{', '.join(map(_quoted, entry.arguments))}])")
     if after:
         text += _hook("post_connector_install", "connector_container", after)
     return text

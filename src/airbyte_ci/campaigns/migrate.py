@@ -5,16 +5,15 @@ image needs beside its base in a customisation that its owners approve.
 """
 
 from collections.abc import Iterator
-from typing import Literal
 
 from airbyte_ci.base_images import series
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.latest import Choice, admits
+from airbyte_ci.build import source
 from airbyte_ci.campaigns import (
     base_choice,
     carry_over,
     customization_draft,
-    dockerfile,
     pythons,
     readme,
     release,
@@ -22,8 +21,11 @@ from airbyte_ci.campaigns import (
 )
 from airbyte_ci.campaigns.base_choice import Offered
 from airbyte_ci.campaigns.baseline import Baseline
-from airbyte_ci.campaigns.carried import CarriedOver, Surroundings
+from airbyte_ci.campaigns.carried import CarriedOver
 from airbyte_ci.campaigns.change import Change, NotApplicable
+from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.dockerfile import stages
+from airbyte_ci.campaigns.entry_points import MAIN
 from airbyte_ci.campaigns.pythons import AdmittedPythons
 from airbyte_ci.campaigns.release import Entry
 from airbyte_ci.config import Configuration
@@ -37,9 +39,6 @@ from airbyte_ci.errors import ConnectorError, EditRefused
 SUBJECT = "Base image migration: remove Dockerfile and use the python-connector-base image"
 # What goes with the Dockerfile: the one is read only by `docker build`, the other built images of Python connectors.
 DOOMED = ("Dockerfile", ".dockerignore", "build.gradle")
-_CODE = (".py", ".yaml", ".yml", ".json", ".toml", ".cfg", ".sh", ".txt")
-# Of a file this long only the start can be code.
-_READ = 1 << 20
 
 
 def plan(
@@ -85,7 +84,9 @@ def _planned(
     content = files.read(release.path_of(connector, "Dockerfile")) or b""
     labelled = release.labelled(content.decode("utf-8", "replace"))
     after = release.patched(connector, baseline, labelled)
-    carried = carry_over.decide(dockerfile.read_bytes(content), base, _surroundings(connector))
+    folder = ConnectorFolder(connector.folder, connector.package)
+    carried = carry_over.decide(stages.read_bytes(content), base, folder, catalogue)
+    _refuse_incomplete(connector, carried)
     drafts, drafted, by_hand = _drafts(connector, carried)
     row, changelog = release.row(connector, configuration, files, baseline, after, entry)
     changes = [
@@ -109,7 +110,8 @@ def _planned(
         (*_labels(connector.version, labelled, after), *carried.settled, *_approval(drafts, configuration)),
         tuple(drafted),
         (*carried.lost, *by_hand),
-        f"airbyte-ci connectors --name={connector.name} build && git add -A && git commit",
+        instructions=carried.findings,
+        next_step=f"airbyte-ci connectors --name={connector.name} build && git add -A && git commit",
     )
 
 
@@ -165,6 +167,12 @@ def _refuse_unsaved(connector: Connector, baseline: Baseline) -> None:
             )
 
 
+def _refuse_incomplete(connector: Connector, carried: CarriedOver) -> None:
+    """What the build would refuse is refused before anything is edited."""
+    entry = carried.entry_point
+    source.confirm(connector, entry.main_file or MAIN, is_drafted=bool(entry.main_text))
+
+
 def _deletions(connector: Connector, files: Files) -> Iterator[FileChange]:
     for name in DOOMED:
         if name in connector.names:
@@ -183,24 +191,6 @@ def _metadata(connector: Connector, files: Files, base: BaseImageVersion, versio
 # --- what the Dockerfile did ----------------------------------------------------------------------
 
 
-def _surroundings(connector: Connector) -> Surroundings:
-    """Answers by looking into the folder, only when asked: most Dockerfiles ask for nothing."""
-    folder = connector.folder
-
-    def kind_of(path: str) -> Literal["file", "folder"] | None:
-        if not path or ".." in path.split("/") or "\0" in path:
-            return None
-        place = folder / path
-        return "folder" if place.is_dir() else "file" if place.is_file() else None
-
-    def mentions(name: str) -> bool:
-        wanted = name.encode()
-        files = (path for path in folder.rglob("*") if path.suffix in _CODE and path.is_file())
-        return any(wanted in path.read_bytes()[:_READ] for path in files)
-
-    return Surroundings(connector.package, kind_of, mentions)
-
-
 def _drafts(connector: Connector, carried: CarriedOver) -> tuple[list[FileChange], list[str], list[str]]:
     """The drafted files, what is in them, and what is to be carried by hand because there is such a file already."""
     drafts: list[FileChange] = []
@@ -213,6 +203,9 @@ def _drafts(connector: Connector, carried: CarriedOver) -> tuple[list[FileChange
             done += [f"{word} → {name}" for word in words]
             text = _draft(name, carried)
             drafts.append(FileChange(release.path_of(connector, name), None, text.encode()))
+    if entry := carried.entry_point.main_text:
+        done.append(f"ENTRYPOINT {carried.entry_point.note} → {MAIN}")
+        drafts.append(FileChange(release.path_of(connector, MAIN), None, entry.encode()))
     return drafts, done, by_hand
 
 

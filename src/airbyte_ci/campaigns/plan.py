@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from airbyte_ci import disk
 from airbyte_ci.campaigns.change import Change, ChangelogEntry
+from airbyte_ci.campaigns.findings import Finding
 from airbyte_ci.documents import load_json
 from airbyte_ci.edits.changelog import Row
 from airbyte_ci.edits.edit import Edit, FileChange
@@ -184,6 +185,7 @@ def _document(change: Change) -> dict[str, Any]:
         "notes": list(change.notes),
         "carriedOver": list(change.carried),
         "notCarriedOver": list(change.not_carried),
+        "instructions": [item.to_json() for item in change.instructions],
         "next": change.next_step,
         "files": [_file_document(item) for item in change.edit.changes],
     }
@@ -233,6 +235,8 @@ def _planned(document: dict[str, Any]) -> PlannedChange:
         tuple(document["carriedOver"]),
         tuple(document["notCarriedOver"]),
         document["next"],
+        # Plans of earlier versions have none.
+        tuple(Finding(**item) for item in document.get("instructions") or ()),
     )
     return PlannedChange(change, tuple(_planned_file(item) for item in document["files"]))
 

@@ -10,7 +10,7 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
-from airbyte_ci.campaigns import dockerfile
+from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.errors import LockError
@@ -62,7 +62,7 @@ def _declarations(connector: Connector) -> Iterator[tuple[str, str]]:
             yield value, "setup.py"
     if connector.has_dockerfile:
         text = (connector.folder / "Dockerfile").read_text("utf-8", errors="replace")
-        version = dockerfile.read(text).python
+        version = stages.read(text).python
         if version:
             # Nothing is declared: what it ran on is what it is known to work with.
             yield f"=={version}.*", "Dockerfile"

@@ -27,6 +27,7 @@ def outcome(change: Change, *, with_diff: bool = False) -> Outcome:
             "carriedOver": list(change.carried),
             "notCarriedOver": list(change.not_carried),
             "notes": list(change.notes),
+            **({"instructions": [item.to_json() for item in change.instructions]} if change.instructions else {}),
             "changelogRowWaits": change.row_waits,
             "files": [path for path, _, _ in counts],
             **({"diff": change.edit.diff()} if with_diff else {}),

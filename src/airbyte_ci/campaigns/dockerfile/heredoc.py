@@ -3,8 +3,11 @@
 import re
 from dataclasses import dataclass
 
-# `<<<` is a here-string, and another thing.
-_START = re.compile(r"(?<!<)<<(?P<dash>-?)(?P<quote>[\"']?)(?P<name>[A-Za-z_]\w*)(?P=quote)")
+from airbyte_ci.campaigns.dockerfile import words
+from airbyte_ci.campaigns.dockerfile.words import Misread
+
+# As BuildKit has it: a word of its own, with a file descriptor before it or none.
+_WORD = re.compile(r"\d*<<(?P<dash>-?)(?P<name>[^<]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Heredoc:
 
 def begun(line: str) -> list[Heredoc]:
     """Those that a line announces, in order; their lines follow it."""
-    return [Heredoc(found["name"], bool(found["quote"]), bool(found["dash"])) for found in _START.finditer(line)]
+    return [found for word in words.split(line) if (found := _announced(word))]
 
 
 def read(value: str) -> tuple[str, tuple[Heredoc, ...]]:
@@ -40,4 +43,15 @@ def read(value: str) -> tuple[str, tuple[Heredoc, ...]]:
 
 def without(head: str) -> str:
     """The line without the words that announce here-documents."""
-    return " ".join(_START.sub(" ", head).split())
+    return " ".join(word for word in words.split(head) if not _announced(word))
+
+
+def _announced(word: str) -> Heredoc | None:
+    found = _WORD.fullmatch(word)
+    if not found:
+        return None
+    try:
+        name = words.expand(found["name"].replace("$", "\\$"), {}).text
+    except Misread:
+        return None
+    return Heredoc(name, name != found["name"], bool(found["dash"])) if name and not re.search(r"\s", name) else None

@@ -3,14 +3,13 @@
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from airbyte_ci.campaigns import heredoc
-from airbyte_ci.campaigns.carried import CODE
-from airbyte_ci.campaigns.dockerfile import Instruction
+from airbyte_ci.campaigns.dockerfile import heredoc
+from airbyte_ci.campaigns.dockerfile.syntax import Instruction
 
-Kind = Literal["packages", "python", "install", "nothing", "other", "by_hand"]
+Kind = Literal["packages", "python", "install", "requirements", "nothing", "other", "by_hand"]
 
 _SYSTEM = {
     "apt-get": "install",
@@ -30,8 +29,6 @@ _WITH_VALUE = {
     "-c",
     "-r",
     "--requirement",
-    "-e",
-    "--editable",
     "-i",
     "--index-url",
     "--extra-index-url",
@@ -44,7 +41,15 @@ _WITH_VALUE = {
 }
 _CACHES = ("/var/lib/apt", "/var/cache", "/root/.cache", "/tmp", "/var/tmp", "/root/.npm")
 _OWN_TOOLS = re.compile(r"(pip|setuptools|wheel|poetry|uv|pipenv)(\[[\w,]*\])?([=<>~!].*)?")
-_OWN_FILES = (".", "./", ".[main]", "./.")
+_REQUIREMENTS = ("-r", "--requirement")
+# What of pip's options changes where packages come from, or which.
+_PIP_SOURCES = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "-c", "--constraint")
+_PIP_NOTHING = ("uninstall", "cache", "check", "list", "freeze", "show", "debug", "help", "")
+# What installs packages by another way than the connector's own files.
+_OTHER_INSTALLERS = ("poetry", "uv", "pdm", "pipenv", "conda", "mamba", "micromamba", "easy_install", "pipx")
+_OWN_DEPENDENCIES = "the build installs what the connector's own files declare"
+# The code is where the original images had it.
+_CODE = "/airbyte/integration_code"
 # What needs a shell where it stands in a command, in whatever quotes.
 _SHELL = re.compile(r"[$*?\[\]{}<>~`!^]|^\s*[A-Za-z_]\w*=")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
@@ -64,9 +69,7 @@ _TOKEN = re.compile(
     r"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|[<>]&|&>|&&|\|\||(?<!\S)\#[^\n]*|[\w./=:,+@%-]+|[^\\'"]""",
     re.DOTALL,
 )
-_INSTALLS = re.compile(
-    r"\bpip3?\s+install\b[^&|;\n]*\s(?:\./?(?:\[|\s|$)|-r\b|--requirement\b)|\bpoetry\s+install\b|\buv\s+sync\b"
-)
+_INSTALLS = re.compile(r"\bpip3?\s+install\b|\bpoetry\s+(?:install|add)\b|\buv\s+(?:sync|add)\b")
 _FOREIGN = re.compile(r"(?:^|[\s;&|(])(apk|yum|dnf|microdnf)\s")
 
 
@@ -75,7 +78,8 @@ class Command:
     """One command of a RUN: what kind it is, and the words that matter (names of packages, or all of it).
 
     One of the kind `other` with a single word is a text for the shell. One `by_hand` says why in `reason`. `pinned` are
-    the packages that were asked for in a version, and `unread` those whose names only a shell knows.
+    the packages that were asked for in a version, and `unread` those whose names only a shell knows. `install` has the
+    paths of the projects, `requirements` those of the files. `source` is the command as it is written.
     """
 
     kind: Kind
@@ -84,6 +88,7 @@ class Command:
     pinned: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     reason: str = ""
+    source: str = ""
 
     @property
     def text(self) -> str:
@@ -96,11 +101,11 @@ def read(instruction: Instruction) -> Iterator[Command]:
     listed = Instruction("RUN", rest, instruction.line).listed()
     if listed is None:
         text = _script(rest)
-        yield from _taken_apart(text) or [_whole(text, (text,))]
+        yield from _taken_apart(text) or ([_whole(text, (text,))] if text.strip() else [])
     elif len(listed) == 3 and listed[0].rpartition("/")[2] in _SHELLS and listed[1] == "-c":
         yield from _taken_apart(listed[2]) or [_whole(listed[2], tuple(listed))]
     elif listed:
-        yield _command(listed, None)
+        yield from _commands(listed, None)
 
 
 def _script(text: str) -> str:
@@ -118,10 +123,12 @@ def _script(text: str) -> str:
 
 def _whole(text: str, words: tuple[str, ...]) -> Command:
     if _INSTALLS.search(text):
-        return Command("by_hand", words, reason="it installs the connector, which the build does, and more")
+        return Command(
+            "by_hand", words, reason="it installs Python packages, which the build does, and more", source=text
+        )
     if found := _FOREIGN.search(text):
-        return Command("by_hand", words, reason=f"Debian has no {found[1]}")
-    return Command("other", words)
+        return Command("by_hand", words, reason=f"Debian has no {found[1]}", source=text)
+    return Command("other", words, source=text)
 
 
 def _taken_apart(text: str) -> list[Command] | None:
@@ -132,22 +139,22 @@ def _taken_apart(text: str) -> list[Command] | None:
         return None
     stops = bool(parts) and parts[0].words[0] == "set" and any(re.match("-[a-z]*e", word) for word in parts[0].words)
     commands: list[Command] = []
-    others = 0  # in this list of `&&` and `||`
+    others = settings = 0  # `others` in this list of `&&` and `||`
     for part in parts:
-        command = _command(part.words, part.text)
-        if part.separator == "||" and (others or command.kind != "nothing"):
+        found = _commands(part.words, part.text)
+        if part.words[0] in _SETTINGS or all(map(_ASSIGNMENT.fullmatch, part.words)):
+            settings += 1
+            found = [Command("nothing", tuple(part.words), source=part.text)]
+        if part.separator == "||" and (others or any(command.kind != "nothing" for command in found)):
             return None
         if part.separator in (";", "\n"):
             if others and not stops:
                 return None  # it went on after what failed
             others = 0
-        others += command.kind == "other"
-        commands.append(command)
-    is_setting = [part.words[0] in _SETTINGS or all(map(_ASSIGNMENT.fullmatch, part.words)) for part in parts]
-    kept = [command for command, setting in zip(commands, is_setting, strict=True) if not setting]
-    if any(is_setting) and (not kept or any(command.kind == "other" for command in kept)):
-        return None
-    return kept
+        others += any(command.kind == "other" for command in found)
+        commands += found
+    is_done = any(command.kind == "other" for command in commands)
+    return None if settings and is_done else commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,32 +197,45 @@ def _tokens(text: str) -> Iterator[str]:
         at = found.end()
 
 
-def _command(words: list[str], text: str | None) -> Command:
+def _commands(words: list[str], text: str | None) -> list[Command]:
     """What a simple command does; `text` is how a shell would be told, None where there was none."""
+    source = shlex.join(words) if text is None else text
+    return [replace(command, source=source) for command in _of_program(words, text)]
+
+
+def _of_program(words: list[str], text: str | None) -> Iterator[Command]:
     plain = [word for word in words if word != "sudo"]
     while plain and text is not None and _ASSIGNMENT.fullmatch(plain[0]):
         plain = plain[1:]
-    if not plain:
-        return Command("nothing", ())
-    program, arguments = plain[0].rpartition("/")[2], plain[1:]
+    program, arguments = (plain[0].rpartition("/")[2], plain[1:]) if plain else ("", [])
+    first = arguments[0] if arguments else ""
     if program in _SYSTEM:
-        return _system(program, arguments)
-    if program in ("pip", "pip3") or (program.startswith("python") and arguments[:2] == ["-m", "pip"]):
-        return _pip(arguments[2:] if program.startswith("python") else arguments)
-    if (program, *arguments[:1]) in (("poetry", "install"), ("uv", "sync")):
-        return Command("install", tuple(words))
-    if _leaves_nothing(program, arguments):
-        return Command("nothing", tuple(words))
-    if text is not None and _SHELL.search(text):
-        return Command("other", (text,))
-    # A single word would be taken for a text.
-    return Command("other", tuple(words) if len(words) > 1 else (shlex.quote(words[0]),))
+        yield _system(program, arguments)
+    elif re.fullmatch(r"pip[\d.]*", program):
+        yield from _pip(arguments)
+    elif (program.startswith("python") and arguments[:2] == ["-m", "pip"]) or (program, first) == ("uv", "pip"):
+        yield from _pip(arguments[2 if program != "uv" else 1 :])
+    elif (program, first) in (("poetry", "install"), ("uv", "sync")):
+        yield from _synced(arguments)
+    elif program.startswith("python") and arguments[:2] == ["setup.py", "install"]:
+        yield Command("install", (".",))
+    elif not plain or _leaves_nothing(program, arguments):
+        yield Command("nothing", tuple(words))
+    elif program in _OTHER_INSTALLERS:
+        yield Command("by_hand", tuple(words), reason=_OWN_DEPENDENCIES)
+    elif text is not None and _SHELL.search(text):
+        yield Command("other", (text,))
+    else:
+        # A single word would be taken for a text.
+        yield Command("other", tuple(words) if len(words) > 1 else (shlex.quote(words[0]),))
 
 
 def _system(manager: str, arguments: list[str]) -> Command:
     verbs = list(_names(arguments))
     if not verbs or verbs[0] != _SYSTEM[manager]:
         return Command("nothing", (manager, *arguments), manager)  # update, upgrade, clean, del
+    if any(name.endswith((".deb", ".apk", ".rpm")) for name in verbs[1:]):
+        return Command("by_hand", tuple(verbs), manager, reason="the package comes from a file")
     asked = [name for name in verbs[1:] if not name.startswith(".")]  # `.deps` is a virtual name of apk
     # Versions belong to the old distribution.
     names = (re.split(r"[=<>~]", name)[0] for name in asked if "$" not in name)
@@ -224,19 +244,57 @@ def _system(manager: str, arguments: list[str]) -> Command:
     return Command("packages", tuple(name for name in names if name), manager, pinned, unread)
 
 
-def _pip(arguments: list[str]) -> Command:
+def _pip(arguments: list[str]) -> Iterator[Command]:
     names = list(_names(arguments))
-    if not names or names[0] != "install":
-        return Command("nothing", tuple(arguments))
-    wanted = [name for name in names[1:] if not _OWN_TOOLS.fullmatch(name) and not _is_own(name)]
-    if wanted:
-        return Command("python", tuple(wanted))
-    own = any(_is_own(name) for name in names[1:]) or {"-r", "--requirement"} & set(arguments)
-    return Command("install" if own else "nothing", tuple(arguments))
+    verb = names[0] if names else ""
+    if verb not in ("install", "wheel", "download"):
+        reason = "airbyte-ci reads pip's settings from the environment of whoever builds"
+        is_nothing = verb in _PIP_NOTHING
+        yield Command("nothing" if is_nothing else "by_hand", ("pip", *arguments), reason="" if is_nothing else reason)
+        return
+    options = dict(_options(arguments))
+    sources = [f"{name} {value}".strip() for name, value in options.items() if name in _PIP_SOURCES]
+    if sources:
+        reason = "airbyte-ci takes packages from the indexes of pip's own settings (PIP_INDEX_URL, …) and the lock"
+        yield Command("by_hand", ("pip", verb, *sources), reason=reason)
+    own = [*(name for name in names[1:] if _is_path(name)), *_values(arguments, ("-e", "--editable"))]
+    wanted = [name for name in names[1:] if not _is_path(name) and name not in own]
+    files = _values(arguments, _REQUIREMENTS)
+    yield from (Command("install", (path,)) for path in own)
+    yield from (Command("requirements", (path,)) for path in files)
+    yield from (Command("python", (name,)) for name in wanted if not _OWN_TOOLS.fullmatch(name))
+    if not own and not files and all(_OWN_TOOLS.fullmatch(name) for name in wanted):
+        yield Command("nothing", ("pip", *arguments))
 
 
-def _is_own(name: str) -> bool:
-    return name in _OWN_FILES or name.startswith((".[", "./[")) or name.rstrip("/") == CODE
+def _synced(arguments: list[str]) -> Iterator[Command]:
+    """`poetry install` and `uv sync`, which install what is locked; groups and extras are asked for by options."""
+    more = ("-E", "--extras", "--extra", "--all-extras", "--with", "--group", "--all-groups", "--only", "--only-group")
+    asked = [f"{name} {value}".strip() for name, value in _options(arguments) if name in more and value != "main"]
+    if asked:
+        reason = "name them under `groups` or `extras` in .airbyte-ci.toml"
+        yield Command("by_hand", tuple(asked), reason=reason)
+    yield Command("install", (".",))
+
+
+def _is_path(name: str) -> bool:
+    """Whether pip takes a word for a folder or a file."""
+    plain = name.partition("[")[0]
+    return plain in (".", "..") or plain.startswith(("./", "../", "/", "$")) or plain.endswith((".whl", ".tar.gz"))
+
+
+def _options(arguments: list[str]) -> Iterator[tuple[str, str]]:
+    """Each option with the value that it has, behind `=` or in the next word; empty where it has none."""
+    for at, word in enumerate(arguments):
+        if word.startswith("-"):
+            name, is_given, value = word.partition("=")
+            following = arguments[at + 1] if at + 1 < len(arguments) else ""
+            yield name, value if is_given else following if not following.startswith("-") else ""
+
+
+def _values(arguments: list[str], names: tuple[str, ...]) -> list[str]:
+    short = [word[2:] for word in arguments if word.startswith("-r") and len(word) > 2 and "-r" in names]
+    return [value for name, value in _options(arguments) if name in names] + short
 
 
 def _names(arguments: list[str]) -> Iterator[str]:
@@ -245,7 +303,7 @@ def _names(arguments: list[str]) -> Iterator[str]:
     for word in arguments:
         if skip:
             skip = False
-        elif word in _WITH_VALUE or word in (">", ">>", "2>", "<"):
+        elif word in _WITH_VALUE or word in ("-e", "--editable") or word in (">", ">>", "2>", "<"):
             skip = True
         elif not word.startswith("-") and not re.match(r"\d*[<>]", word):
             yield word
@@ -261,14 +319,14 @@ def _leaves_nothing(program: str, arguments: list[str]) -> bool:
         case "rm":
             return bool(paths) and all(path.startswith(_CACHES) for path in paths)
         case "mkdir":
-            return all(path.rstrip("/") in ("/airbyte", CODE, ".") for path in paths)
+            return all(path.rstrip("/") in ("/airbyte", _CODE, ".") for path in paths)
         case "echo" | "ln" | "cp":
             # The time zone, which is UTC in every base.
             return "/etc/timezone" in text or "/etc/localtime" in text
         case "poetry":
-            return paths[:1] in (["config"], ["export"], ["lock"], ["check"], ["self"])
+            return paths[:1] in (["export"], ["lock"], ["check"], ["self"]) or text.startswith("config virtualenvs.")
         case "uv":
             return paths[:1] in (["export"], ["venv"], ["lock"])
         case "true" | ":" | "set" | "pwd" | "ls" | "which":
             return True
-    return program.startswith("python") and arguments in (["setup.py", "install"], ["--version"])
+    return program.startswith("python") and arguments in (["--version"], ["-V"])

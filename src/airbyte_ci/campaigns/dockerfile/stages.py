@@ -1,0 +1,231 @@
+"""A Dockerfile as its stages, and what its instructions make of variables and settings on the way."""
+
+import functools
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from airbyte_ci.campaigns.dockerfile import words
+from airbyte_ci.campaigns.dockerfile.syntax import Instruction, instructions
+from airbyte_ci.campaigns.dockerfile.words import Expanded, Misread
+from airbyte_ci.errors import EditRefused
+
+_PYTHON = re.compile(r"(?:^|/)python:(?P<version>\d+\.\d+)")
+_SHELL = ("/bin/sh", "-c")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage: the image or the stage that it is built on, its name in lower case, and its instructions."""
+
+    image: str
+    name: str = ""
+    instructions: tuple[Instruction, ...] = ()
+    start: Instruction = field(default_factory=lambda: Instruction("FROM", "", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Dockerfile:
+    """All stages in order; `arguments` are the ARGs above the first FROM, `above` these instructions."""
+
+    stages: tuple[Stage, ...]
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    above: tuple[Instruction, ...] = ()
+
+    def below(self, stage: Stage) -> Stage | None:
+        """The stage that this one is built on: the nearest one above it with that name."""
+        index = next(i for i, item in enumerate(self.stages) if item is stage)
+        above = [item for item in self.stages[:index] if item.name and item.name == stage.image.lower()]
+        return above[-1] if above else None
+
+    def chain(self, stage: Stage) -> tuple[Stage, ...]:
+        """A stage and those that it is built on, the first of them first."""
+        below = self.below(stage)
+        return (*self.chain(below), stage) if below else (stage,)
+
+    @property
+    def final(self) -> tuple[Stage, ...]:
+        """The stages that the image is made of: those that the last one is built on."""
+        return self.chain(self.stages[-1]) if self.stages else ()
+
+    @property
+    def aside(self) -> tuple[Stage, ...]:
+        """The other stages, from which only what is copied reaches the image."""
+        final = self.final
+        return tuple(stage for stage in self.stages if not any(stage is one for one in final))
+
+    @property
+    def root(self) -> str:
+        """The image that the last stage is built on in the end; empty where there is none."""
+        return self.final[0].image if self.stages else ""
+
+    @property
+    def python(self) -> str | None:
+        """X.Y of the official Python image at the root."""
+        found = _PYTHON.search(self.root)
+        return found["version"] if found else None
+
+
+class Values:
+    """Variables and settings at one point of the stages, as BuildKit has them. A value is passed on by `apply`.
+
+    `known` are those that are replaced in texts; `open` the ones that only whoever builds gives a value (an ARG
+    without a default). Values of the image at the root are not known: `is_of_root` says which variables it may have.
+    """
+
+    def __init__(self, arguments: Mapping[str, str], is_of_root: Callable[[str], bool] = lambda _: False) -> None:
+        self._arguments = arguments
+        self._is_of_root = is_of_root
+        self._incomplete: set[str] = set()
+        self.known: dict[str, str] = {}
+        self.open: set[str] = set()
+        self.env: dict[str, str] = {}
+        self.labels: dict[str, str] = {}
+        self.workdir = "/"
+        self.user = ""
+        self.entrypoint: list[str] = []
+        self.cmd: list[str] = []
+        self.shell: tuple[str, ...] = _SHELL
+        self._has_cmd = False
+
+    def enter(self) -> None:
+        """Goes on in the next stage, which is built on this one: there an ENV is above an ARG that came after it."""
+        self._has_cmd = False
+        self.known |= self.env
+
+    def expand(self, text: str, escape: str = "\\") -> Expanded:
+        """Raises Misread."""
+        return words.expand(text, self.known, escape)
+
+    def pairs(self, instruction: Instruction) -> list[tuple[str, Expanded]]:
+        """The names and values of ENV, LABEL or ARG, all replaced by what was known before. Raises Misread.
+
+        An ARG without a value has the one from above the first FROM, if that is an ARG too.
+        """
+        found = []
+        for written, value in instruction.pairs():
+            name = self.expand(written, instruction.escape).text
+            if not name:
+                raise Misread("a name is empty")
+            if value is not None:
+                found.append((name, self.expand(value, instruction.escape)))
+            elif name in self._arguments:
+                found.append((name, Expanded(self._arguments[name])))
+        return found
+
+    def undefined(self, instruction: Instruction) -> list[str]:
+        """The names of an ARG that only whoever builds gives a value."""
+        return [name for name, value in instruction.pairs() if value is None and name not in self._arguments]
+
+    def missing(self, value: Expanded) -> list[str]:
+        """The variables in a text whose values the Dockerfile does not say."""
+        unknown = {name for name in value.unset if name in self.open or self._is_of_root(name)}
+        return sorted(unknown | (value.used & self._incomplete))
+
+    def absolute(self, path: str) -> str:
+        """The absolute path that a path is here."""
+        return joined(self.workdir, path)
+
+    def apply(self, instruction: Instruction) -> None:
+        """Goes on behind an instruction. Raises Misread, and nothing has changed then."""
+        match instruction.name:
+            case "ENV" | "ARG":
+                pairs = self.pairs(instruction)
+                found = {name: value.text for name, value in pairs}
+                incomplete = {name for name, value in pairs if self.missing(value)}
+                self._incomplete = self._incomplete - set(found) | incomplete
+                self.known |= found
+                self.open -= set(found)
+                if instruction.name == "ENV":
+                    self.env |= found
+                else:
+                    self.open |= set(self.undefined(instruction)) - set(self.known)
+            case "LABEL":
+                self.labels |= {name: value.text for name, value in self.pairs(instruction)}
+            case "WORKDIR":
+                self.workdir = self.absolute(self.expand(instruction.value, instruction.escape).text)
+            case "USER":
+                self.user = self.expand(instruction.value, instruction.escape).text
+            case "SHELL":
+                self.shell = tuple(instruction.listed() or _SHELL)
+            case "ENTRYPOINT":
+                self.entrypoint = self.command(instruction)
+                self.cmd = self.cmd if self._has_cmd else []
+            case "CMD":
+                self.cmd, self._has_cmd = self.command(instruction), True
+
+    def command(self, instruction: Instruction) -> list[str]:
+        """What an ENTRYPOINT or CMD starts; the shell form is a text for the shell, which replaces variables later."""
+        listed = instruction.listed()
+        return [*self.shell, instruction.value] if listed is None and instruction.value else listed or []
+
+
+def joined(folder: str, path: str) -> str:
+    """The absolute path that `path` is, seen from `folder`."""
+    return posixpath.normpath(posixpath.join("/", folder, path)).replace("//", "/")
+
+
+@functools.lru_cache(maxsize=2)  # one is asked for its Python and for what it did
+def read(text: str) -> Dockerfile:
+    """The stages of a Dockerfile's text; what cannot be read stays as it is written, and is never an error."""
+    stages: list[Stage] = []
+    above: list[Instruction] = []
+    arguments: dict[str, str] = {}
+    for instruction in instructions(text):
+        if instruction.name == "FROM":
+            stages.append(_stage(instruction, arguments))
+        elif stages:
+            last = stages[-1]
+            stages[-1] = Stage(last.image, last.name, (*last.instructions, instruction), last.start)
+        else:
+            above.append(instruction)
+            arguments |= _global(instruction, arguments)
+    return Dockerfile(tuple(stages), arguments, tuple(above))
+
+
+def read_bytes(content: bytes) -> Dockerfile:
+    """Of a file's content; raises EditRefused where it is not a Dockerfile at all."""
+    is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    result = read(content.decode("utf-16" if is_wide else "utf-8", "replace"))
+    if not result.stages:
+        raise EditRefused("the Dockerfile has no FROM instruction", advice="check that the file is a Dockerfile")
+    return result
+
+
+def values(dockerfile: Dockerfile, stages: Iterable[Stage]) -> Values:
+    """Variables and settings at the end of stages that are built on each other; what cannot be read changes nothing."""
+    result = Values(dockerfile.arguments)
+    for stage in stages:
+        result.enter()
+        for instruction in stage.instructions:
+            try:
+                result.apply(instruction)
+            except Misread:
+                continue
+    return result
+
+
+def _global(instruction: Instruction, arguments: Mapping[str, str]) -> dict[str, str]:
+    """What an ARG above the first FROM gives: there one sees the other ones of its line."""
+    found = dict(arguments)
+    if instruction.name == "ARG":
+        for name, value in instruction.pairs():
+            try:
+                if value is not None:
+                    found[name] = words.expand(value, found, instruction.escape).text
+            except Misread:
+                continue
+    return found
+
+
+def _stage(instruction: Instruction, arguments: Mapping[str, str]) -> Stage:
+    """`--platform=x python:3.9 AS base`; names are compared in lower case."""
+    parts = instruction.flags()[1].split()
+    try:
+        image = words.expand(parts[0], arguments, instruction.escape).text if parts else ""
+    except Misread:
+        image = parts[0]
+    return Stage(
+        image, parts[2].lower() if parts[1:2] and parts[1].lower() == "as" and parts[2:] else "", (), instruction
+    )
