@@ -18,7 +18,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from airbyte_ci.config import Configuration
-from airbyte_ci.container import launch, probes, rootless, sandbox, user_namespace
+from airbyte_ci.container import launch, probes, rootless, sandbox, staging, user_namespace
 from airbyte_ci.container.sandbox import Command
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import AirbyteCiError, RegistryError, SandboxError, StoreError
@@ -102,6 +102,7 @@ def _here(home: Path, native: Platform, outside: tuple[str, int] | None) -> Iter
     yield _timed(lambda: _disk(store))
     yield _timed(lambda: _privacy(home))
     yield _timed(lambda: _overlay(store))
+    yield _timed(lambda: _owners(store))
     with store.scratch() as folder:
         tree = _small_root(folder)
         tried = probes.all_of(store, tree, outside)
@@ -157,6 +158,19 @@ def _overlay(store: Store) -> Found:
         advice = "export AIRBYTE_CI_HOME=/a/folder on ext4 or xfs, or: sudo modprobe overlay"
         return Found(name, "missing", error.message, _COSTS[name], error.advice or advice)
     return Found(name, "ok", "mounted on the store's file system, and written")
+
+
+def _owners(store: Store) -> Found:
+    name = "users of commands"
+    if user_namespace.inside():
+        return Found(name, "ok", "those of this user's namespace: root in an image is the user who runs airbyte-ci")
+    why = staging.obstacle(store.root / "scratch")
+    if not why:
+        return Found(name, "ok", "root in an image is nobody on this machine")
+    if staging.consents():
+        cost = f"root in an image is root of this machine, as {staging.CONSENT} allows"
+        return Found(name, "limited", why, cost, "run airbyte-ci as an ordinary user")
+    return Found(name, "missing", why, _NOTHING_RUNS, staging.ADVICE)
 
 
 def _seccomp(store: Store, tree: Tree) -> Found:

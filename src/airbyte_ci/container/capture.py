@@ -1,5 +1,6 @@
 """What a process prints, kept to its last bytes while it prints: however much it is, memory and disk stay free."""
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -11,7 +12,8 @@ _CHUNK = 1 << 16
 class Capture:
     """Reads a pipe to its end beside the caller; `tail` is what came last, of at most `limit` bytes.
 
-    `heard` is called with everything that comes, in the thread that reads.
+    `heard` is called with everything that comes, in the thread that reads. When it raises BrokenPipeError, nobody wants
+    more: the pipe is closed.
     """
 
     def __init__(self, pipe: IO[bytes], limit: int, heard: Callable[[bytes], None] | None = None) -> None:
@@ -26,7 +28,7 @@ class Capture:
         self._thread.start()
 
     def _read(self) -> None:
-        with self._pipe:
+        with self._pipe, contextlib.suppress(BrokenPipeError):
             while chunk := self._pipe.read1(_CHUNK):  # type: ignore[attr-defined]  # a buffered reader
                 if self._heard:
                     self._heard(chunk)

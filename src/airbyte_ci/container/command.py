@@ -33,7 +33,8 @@ LENT = Purpose("lent by the user", "lent", "what `run --mount` and its file opti
 class Mount:
     """A folder or file of the host, as seen in the sandbox (`target` is absolute).
 
-    Without a source, the mount is an empty folder in memory, of at most `size` bytes where that is not 0.
+    Without a source, the mount is an empty folder in memory, of at most `size` bytes where that is not 0. In a `public`
+    one a command sees what every user of the host sees; in others, root of the sandbox has root's rights over the files.
     """
 
     source: Path | None
@@ -41,6 +42,7 @@ class Mount:
     writable: bool = False
     size: int = 0
     purpose: Purpose = LENT
+    public: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The root in which a hook's module runs: an interpreter, its standard library and the connector's folder, read-only.
 
 Everything else of this machine is not there: no home, no configuration, no other process, no network, no capability.
+The module's root is nobody on this machine: of the system's libraries it reads what everyone may.
 """
 
 import json
@@ -14,6 +15,7 @@ from airbyte_ci.connectors import leftovers
 from airbyte_ci.container import runtime
 from airbyte_ci.container.command import Command, Limits, Mount, Purpose
 from airbyte_ci.container.runtime import Confinement
+from airbyte_ci.container.staging import Staging
 
 # A hook describes; what it describes runs elsewhere.
 LIMITS = Limits(processes=64, memory=1 << 30, address_space=4 << 30, file=64 << 20)
@@ -49,10 +51,14 @@ _FOLDER = Purpose(
 )
 
 
-def write_bundle(bundle: Path, module: Path, environment: Mapping[str, str], confinement: Confinement) -> None:
-    """Makes the OCI bundle: `config.json`, an empty `root` to mount on, and `links` that belong into the root."""
-    for name in ("root", "links", "empty/folder"):
-        (bundle / name).mkdir(parents=True)
+def write_bundle(
+    bundle: Path, module: Path, environment: Mapping[str, str], confinement: Confinement, stage: Staging | None
+) -> dict[str, Path]:
+    """Makes the OCI bundle, and gives the links that belong into the root.
+
+    Without a staging folder, for a user who may not mount here, the root is `root` in the bundle and has them already.
+    """
+    (bundle / "empty" / "folder").mkdir(parents=True)
     (bundle / "empty" / "file").touch()
     folder = module.absolute().parent
     command = Command(
@@ -63,21 +69,27 @@ def write_bundle(bundle: Path, module: Path, environment: Mapping[str, str], con
     )
     # Its files may be another user's (a checkout that is built with sudo): reading them is all that root is for.
     capabilities = ("CAP_DAC_READ_SEARCH",)
+    links = {place.name: place.readlink() for place in _libraries() if _is_merged(place)}
+    root = stage.root if stage else bundle / "root"
+    if not stage:
+        root.mkdir()
+        for name, target in links.items():
+            (root / name).symlink_to(target)
     mounts = tuple(_mounts(bundle, folder))
-    document = runtime.configuration(bundle / "root", command, environment, mounts, confinement, capabilities)
+    document = runtime.configuration(root, command, environment, mounts, confinement, capabilities, stage=stage)
     document["root"]["readonly"] = True
     (bundle / "config.json").write_text(json.dumps(document))
+    return links
 
 
 def _mounts(bundle: Path, folder: Path) -> Iterator[Mount]:
     # First, because the connector's folder may be below it.
     yield Mount(None, "/tmp", writable=True, size=16 << 20, purpose=_TEMPORARY)
-    places = {Path(item) for item in (*_LIBRARIES, *_standard_library())}
+    places = _libraries()
+    system = {Path(item) for item in _LIBRARIES}
     for place in sorted(places):
-        if place.is_symlink() and place.parent == Path("/"):
-            (bundle / "links" / place.name).symlink_to(place.readlink())  # /lib, where /usr is merged
-        elif place.exists() and not any(parent in places for parent in place.parents):
-            yield Mount(place, str(place), purpose=_PYTHON)
+        if place.exists() and not _is_merged(place) and not any(parent in places for parent in place.parents):
+            yield Mount(place, str(place), public=place in system, purpose=_PYTHON)
     for file in (*_FILES, _interpreter()):
         if Path(file).exists():
             yield Mount(Path(file), file, purpose=_PYTHON)
@@ -91,6 +103,15 @@ def _mounts(bundle: Path, folder: Path) -> Iterator[Mount]:
     for name in hidden(folder):
         place = folder / name
         yield Mount(bundle / "empty" / ("folder" if place.is_dir() else "file"), str(place), purpose=_EMPTY)
+
+
+def _libraries() -> set[Path]:
+    return {Path(item) for item in (*_LIBRARIES, *_standard_library())}
+
+
+def _is_merged(place: Path) -> bool:
+    """Whether this is /lib or the like where all of it is in /usr."""
+    return place.is_symlink() and place.parent == Path("/")
 
 
 def hidden(folder: Path) -> list[str]:

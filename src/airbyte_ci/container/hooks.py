@@ -19,10 +19,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from airbyte_ci.container import api, control_groups, hook_root, launch
+from airbyte_ci.container import api, control_groups, hook_root, identities, launch, user_namespace
 from airbyte_ci.container.api import Operation, Question
 from airbyte_ci.container.capture import Capture
 from airbyte_ci.container.runtime import Confinement
+from airbyte_ci.container.staging import Staging
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import AirbyteCiError, CommandFailed, HookError
 
@@ -80,23 +81,42 @@ class Conversation:
     def _start(self, stack: contextlib.ExitStack) -> None:
         name = control_groups.new_name()
         self._bundle = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{name}-")))
-        hook_root.write_bundle(self._bundle, self.module, {**_ENVIRONMENT, **self.passed}, _confinement())
-        self._socket, theirs = socket.socketpair()
-        stack.callback(self._socket.close)
-        with theirs:
-            self._process = subprocess.Popen(
-                [
-                    *launch.namespaces("--net", *(["--user", "--map-root-user"] if os.geteuid() else [])),
-                    *("sh", "-c", _LAUNCHER, "hook", str(self._bundle), name, launch.rootless()),
-                ],
-                stdin=theirs.fileno(),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            )
-        stack.callback(control_groups.remove, name)
-        stack.callback(launch.end, self._process)
-        assert self._process.stdout is not None
-        self._talk = Capture(self._process.stdout, _TALK_LIMIT)
+        environment = {**_ENVIRONMENT, **self.passed}
+        with contextlib.ExitStack() as briefly:
+            stage, confinement = None, _ALONE
+            if os.geteuid() == 0:
+                owners = None if user_namespace.inside() else stack.enter_context(identities.borrow())
+                stage, confinement = briefly.enter_context(Staging(owners, self._bundle)), Confinement.of(owners)
+            links = hook_root.write_bundle(self._bundle, self.module, environment, confinement, stage)
+            gate = launch.Gate()
+            briefly.callback(gate.close)
+            self._socket, theirs = socket.socketpair()
+            stack.callback(self._socket.close)
+            with theirs:
+                self._process = subprocess.Popen(
+                    [
+                        *launch.namespaces("--net", *([] if stage else ["--user", "--map-root-user"])),
+                        *("sh", "-c", _LAUNCHER, "hook", *gate.arguments, str(self._bundle), name, launch.rootless()),
+                    ],
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=gate.descriptors,
+                )
+            stack.callback(control_groups.remove, name)
+            stack.callback(launch.end, self._process)
+            assert self._process.stdout is not None
+            self._talk = Capture(self._process.stdout, _TALK_LIMIT)
+            if gate.wait():
+                if stage:
+                    self._attach(stage, self._process.pid, links)
+                gate.open()
+
+    def _attach(self, stage: Staging, pid: int, links: Mapping[str, Path]) -> None:
+        try:
+            stage.attach_links(pid, links)
+        except OSError as error:
+            raise HookError(f"running {self.module}: cannot mount its root: {error.strerror}") from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -256,8 +276,9 @@ _ANSWERS_LIMIT = 36 << 20
 _TALK_LIMIT = 64 << 10
 _NEEDED = ("runc", "unshare", "setpriv", "mount")
 # The socket comes as standard input, the only number that a shell can be sure of.
-_LAUNCHER = """
-cd "$1" && mount -t tmpfs -o mode=755,size=4m hook root && cp -a links/. root/ || exit 125
+_LAUNCHER = f"""
+{launch.WAIT}
+cd "$1" || exit 125
 exec runc --rootless "$3" --root state --log log --log-format json run --preserve-fds 1 --bundle . "$2" 3<&0 < /dev/null
 """
 # The same for everyone, so that a hook that reads its environment builds the same image everywhere.
@@ -276,10 +297,8 @@ def _sweep_bundles(folder: Path) -> None:
             shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def _confinement() -> Confinement:
-    """As root a user namespace like this one's; otherwise the one that unshare makes, with nobody but this user."""
-    alone = ((0, 0, 1),)
-    return Confinement(alone, alone, control_groups=False) if os.geteuid() else Confinement.here()
+# For a user who is not root of any namespace: the one that unshare makes, with nobody but this user.
+_ALONE = Confinement(((0, 0, 1),), ((0, 0, 1),), control_groups=False)
 
 
 def _asked_about(question: Question) -> str:

@@ -20,7 +20,7 @@ from airbyte_ci.container import control_groups
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import SandboxError
 
-_PACKAGES = {"unshare": "util-linux", "setpriv": "util-linux", "ip": "iproute2"}
+_PACKAGES = {"unshare": "util-linux", "setpriv": "util-linux", "nsenter": "util-linux", "ip": "iproute2"}
 # How often the limits are looked at that the kernel does not keep, in seconds.
 _INTERVAL = 0.1
 
@@ -31,6 +31,50 @@ def namespaces(*more: str) -> tuple[str, ...]:
         *("setpriv", "--pdeathsig", "KILL", "--"),
         *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", *more, "--"),
     )
+
+
+# How a launcher's script begins: with the gate's numbers as its first arguments.
+WAIT = """
+echo ready > "/proc/self/fd/$1"
+read -r _ < "/proc/self/fd/$2" || exit 125
+shift 2
+"""
+
+
+class Gate:
+    """A launcher waits in its namespaces while things are put there from outside; both sides hold two pipes."""
+
+    def __init__(self) -> None:
+        self._ready, ready_write = os.pipe()
+        go_read, self._go = os.pipe()
+        self.descriptors = (ready_write, go_read)
+        self._open = [self._ready, self._go, *self.descriptors]
+
+    @property
+    def arguments(self) -> tuple[str, str]:
+        """What the launcher's script must get first."""
+        return str(self.descriptors[0]), str(self.descriptors[1])
+
+    def wait(self) -> bool:
+        """Waits for the launcher, which has been started; whether it is there."""
+        self._close(*self.descriptors)
+        return bool(os.read(self._ready, 1))
+
+    def open(self) -> None:
+        """Lets the launcher go on."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._go, b"go\n")
+        self.close()
+
+    def close(self) -> None:
+        """Without `open` before, the launcher ends."""
+        self._close(*self._open)
+
+    def _close(self, *descriptors: int) -> None:
+        for descriptor in descriptors:
+            if descriptor in self._open:
+                os.close(descriptor)
+        self._open = [descriptor for descriptor in self._open if descriptor not in descriptors]
 
 
 def rootless() -> str:

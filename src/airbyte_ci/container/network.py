@@ -1,8 +1,11 @@
 """The private network of a sandbox: the outside through slirp4netns, and of this machine nothing but its name servers.
 
-slirp4netns opens the connections as a process of this machine, so whatever this machine can reach would be within
-reach: its own services on any of its addresses too. Routes in the sandbox's network namespace, which nobody in the
-sandbox may change, end those.
+slirp4netns opens connections as a process of this machine, so it would reach whatever this machine reaches, its own
+services included. Therefore a router stands between: a network namespace without any process, whose rules decide
+about each packet by its destination. What a sandbox can do to its own sockets (bind them to a device, choose a source,
+mark packets) changes its own routes at most, and never the router's:
+
+    command → tap0 10.0.2.100 ─ veth ─ 10.0.2.1 router → tap of slirp4netns → this machine's connections
 """
 
 import contextlib
@@ -14,13 +17,33 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from airbyte_ci.container import kernel
 from airbyte_ci.errors import SandboxError
 
 NAME_SERVER = "10.0.2.3"  # slirp4netns forwards it to the host's name servers
 GATEWAY = "10.0.2.2"  # this machine, as slirp4netns shows it
-# Link-local addresses: clouds hand out the machine's own credentials there.
-_NEVER = ("169.254.0.0/16",)
+DEVICE = "tap0"  # in the sandbox, by the name that slirp4netns' users know
+_SANDBOX, _ROUTER = "10.0.2.100", "10.0.2.1"
+_INSIDE, _OUTSIDE = "inside", "outside"  # the router's devices
+_NEVER = (
+    "0.0.0.0/8",  # this host, whatever it is called (RFC 1122)
+    "127.0.0.0/8",
+    "169.254.0.0/16",  # link-local: clouds hand out the machine's own credentials there
+    "224.0.0.0/4",
+    "240.0.0.0/4",  # reserved, and broadcast
+    "10.0.2.0/24",  # slirp4netns' own: the host, its name server, files by TFTP
+)
 _OPEN_TABLE = 100
+_MTU = 65520
+# Packets pass the router; it answers for the sandbox at once when slirp4netns asks who has its address.
+_ROUTER_SETTINGS = {
+    "ipv4/ip_forward": "1",
+    "ipv4/neigh/default/proxy_delay": "0",
+    "ipv4/conf/all/route_localnet": "0",
+    "ipv4/conf/default/route_localnet": "0",
+    "ipv6/conf/all/disable_ipv6": "1",
+    "ipv6/conf/default/disable_ipv6": "1",
+}
 
 
 def own_addresses(table: str) -> tuple[str, ...]:
@@ -35,24 +58,53 @@ def own_addresses(table: str) -> tuple[str, ...]:
 
 
 def routes(addresses: tuple[str, ...], environment: Mapping[str, str]) -> str:
-    """What `ip -batch` is told in the sandbox's namespace.
+    """What `ip -batch` reads in the sandbox's namespace: what the router would refuse fails at once.
 
     The name server is reached at its port only: on others slirp4netns would connect to that host itself. Where a proxy
     in the environment, which is what this machine lends, is on this machine, its port and nothing else of that address
     stays open.
     """
+    way = f"via {_ROUTER} dev {DEVICE}"
     lines = [
         "link set lo up",
-        *(f"route add blackhole {address}" for address in (*_NEVER, *addresses, NAME_SERVER)),
-        f"route add default via {GATEWAY} dev tap0 table {_OPEN_TABLE}",
-    ]
-    opened = [(NAME_SERVER, 53), *(proxy for proxy in _proxies(environment) if proxy[0] in addresses)]
-    lines += [
-        f"rule add to {address} ipproto {protocol} dport {port} lookup {_OPEN_TABLE} priority 50"
-        for address, port in opened
-        for protocol in ("tcp", "udp")
+        f"address add {_SANDBOX}/32 dev {DEVICE}",
+        f"link set {DEVICE} up",
+        f"route add {_ROUTER} dev {DEVICE} scope link",
+        f"route add default {way}",
+        *(f"route add blackhole {address}" for address in _refused(addresses)),
+        f"route add default {way} table {_OPEN_TABLE}",
+        *(f"rule add {match} lookup {_OPEN_TABLE} priority 50" for match in _opened(addresses, environment)),
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def router(addresses: tuple[str, ...], environment: Mapping[str, str], pid: int) -> str:
+    """What `ip -batch` reads in the router's namespace, for a sandbox in the network namespace of a process.
+
+    Rules are asked in order: what is open, what is refused, and then the routes. The rules hold for what comes from
+    the sandbox only, since the answers have just those addresses.
+    """
+    lines = [
+        f"link add name {_INSIDE} mtu {_MTU} type veth peer name {DEVICE} mtu {_MTU} netns {pid}",
+        f"address add {_ROUTER}/32 dev {_INSIDE}",
+        f"link set {_INSIDE} up",
+        f"link set {_OUTSIDE} up mtu {_MTU}",
+        f"route add {_SANDBOX} dev {_INSIDE}",
+        *(f"rule add iif {_INSIDE} {match} lookup main priority 10" for match in _opened(addresses, environment)),
+        *(f"rule add iif {_INSIDE} to {address} priority 20 prohibit" for address in _refused(addresses)),
+        f"route add default via {GATEWAY} dev {_OUTSIDE} onlink",
+        f"neighbor add proxy {_SANDBOX} dev {_OUTSIDE}",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _refused(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    return (*_NEVER, *addresses)
+
+
+def _opened(addresses: tuple[str, ...], environment: Mapping[str, str]) -> list[str]:
+    opened = [(NAME_SERVER, 53), *(proxy for proxy in _proxies(environment) if proxy[0] in addresses)]
+    return [f"to {address} ipproto {protocol} dport {port}" for address, port in opened for protocol in ("tcp", "udp")]
 
 
 def _proxies(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
@@ -66,33 +118,74 @@ def _proxies(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
 
 def here(environment: Mapping[str, str]) -> str:
     """The routes for a sandbox on this machine."""
-    return routes(own_addresses(Path("/proc/net/fib_trie").read_text()), environment)
+    return routes(_own(), environment)
+
+
+def _own() -> tuple[str, ...]:
+    return own_addresses(Path("/proc/net/fib_trie").read_text())
 
 
 def used(counters: str) -> bool:
     """Whether anything was sent through the sandbox's device, from its /proc/net/dev at the end."""
     for line in counters.splitlines():
         name, _, numbers = line.partition(":")
-        if name.strip() == "tap0":
+        if name.strip() == DEVICE:
             return int(numbers.split()[9]) > 0
     return False
 
 
 @contextlib.contextmanager
-def attach(pid: int) -> Iterator[None]:
-    """User-mode networking for the namespaces of a process: the outside, but not this host's loopback."""
+def attach(pid: int, environment: Mapping[str, str]) -> Iterator[None]:
+    """User-mode networking for the namespaces of a process: the outside, but nothing of this host.
+
+    `environment` is what may name a proxy on this host.
+    """
+    try:
+        namespace = kernel.new_network(_set_up_router)
+    except OSError as error:
+        raise SandboxError(f"setting up the network of a sandbox: {error}") from error
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, namespace)
+        stack.enter_context(_connect(namespace))
+        # nsenter, because the namespace has no name and no process.
+        finished = subprocess.run(
+            ["nsenter", f"--net=/proc/self/fd/{namespace}", "ip", "-batch", "-"],
+            input=router(_own(), environment, pid),
+            pass_fds=(namespace,),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if finished.returncode:
+            said = "; ".join(finished.stderr.strip().splitlines())
+            advice = "sudo modprobe veth" if "not supported" in said else None
+            raise SandboxError(f"setting up the network of a sandbox: ip reports {said!r}", advice=advice)
+        yield
+
+
+def _set_up_router() -> None:
+    for name, value in _ROUTER_SETTINGS.items():
+        place = Path("/proc/sys/net", name)
+        if place.exists():  # a kernel may have no IPv6
+            place.write_text(value)
+
+
+@contextlib.contextmanager
+def _connect(namespace: int) -> Iterator[None]:
+    """slirp4netns at its own device of the router, for as long as the block."""
     ready_read, ready_write = os.pipe()
     exit_read, exit_write = os.pipe()  # slirp4netns ends when the other side is closed, so it cannot outlive us
     try:
         process = subprocess.Popen(
             [
-                *("slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback"),
-                *(f"--ready-fd={ready_write}", f"--exit-fd={exit_read}", str(pid), "tap0"),
+                *("slirp4netns", f"--mtu={_MTU}", "--disable-host-loopback", "--enable-sandbox", "--enable-seccomp"),
+                *(f"--ready-fd={ready_write}", f"--exit-fd={exit_read}", "--netns-type=path"),
+                *(f"/proc/self/fd/{namespace}", _OUTSIDE),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pass_fds=(ready_write, exit_read),
+            pass_fds=(ready_write, exit_read, namespace),
         )
     finally:
         os.close(ready_write)

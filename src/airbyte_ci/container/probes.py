@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from airbyte_ci.container import control_groups, hooks, network, runtime, sandbox, user_namespace
+from airbyte_ci.container import control_groups, hooks, network, sandbox, user_namespace
 from airbyte_ci.container.api import Question, SetLabel
 from airbyte_ci.container.sandbox import Command, Finished
 from airbyte_ci.container.tree import Tree
@@ -64,16 +64,18 @@ def _tools() -> str:
 
 
 def _identities() -> str:
-    confinement = runtime.Confinement.here()
-    many = sum(length for *_, length in confinement.users)
     if os.geteuid() != 0:
         return "an ordinary user: commands run in a user namespace with subordinate ids"
-    kind = "root of a user namespace" if user_namespace.inside() else "root"
-    limits = "control groups" if confinement.control_groups else "limits per process only, no control groups"
+    limits = "limits per process only, no control groups"
+    if user_namespace.inside():
+        many = sum(length for *_, length in user_namespace.same()[0])
+        kind = f"root of a user namespace, {many} identities" if many else "no user namespaces below this one"
+    else:
+        kind = "root"
+        limits = "control groups" if control_groups.refusal() is None else limits
     if why := control_groups.refusal():
         limits += f" ({why})"
-    identities = f"{many} identities" if many else "no user namespaces: commands are root of this machine"
-    return f"{kind}, {identities}, {limits}"
+    return f"{kind}, {limits}"
 
 
 def _hook() -> str:

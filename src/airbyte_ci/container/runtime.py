@@ -8,7 +8,9 @@ from typing import Any
 
 from airbyte_ci.container import control_groups, mounts, seccomp, user_namespace
 from airbyte_ci.container.command import Command, Mount
-from airbyte_ci.container.user_namespace import Identities
+from airbyte_ci.container.identities import Identities
+from airbyte_ci.container.staging import Staging
+from airbyte_ci.container.user_namespace import Table
 
 # What package managers need to unpack files with owners and modes, and nothing more (Docker's set less a few).
 CAPABILITIES = tuple(
@@ -33,15 +35,16 @@ CAPABILITIES = tuple(
 class Confinement:
     """What this machine allows: the identities of the user namespace, and whether control groups can be made."""
 
-    users: Identities = ()
-    groups: Identities = ()
+    users: Table = ()
+    groups: Table = ()
     control_groups: bool = True
 
     @staticmethod
-    def here() -> "Confinement":
-        """A user namespace with the same numbers as this one's, in which no capability reaches outside."""
+    def of(owners: Identities | None) -> "Confinement":
+        """A user namespace in which no capability reaches outside, with these identities or those of this namespace."""
         grouped = not user_namespace.inside() and control_groups.refusal() is None
-        return Confinement(*user_namespace.same(), control_groups=grouped)
+        tables = (owners.table, owners.table) if owners else user_namespace.same()
+        return Confinement(*tables, control_groups=grouped)
 
 
 def configuration(
@@ -52,12 +55,13 @@ def configuration(
     confinement: Confinement,
     capabilities: Sequence[str] = CAPABILITIES,
     *,
+    stage: Staging | None = None,
     system: Path | None = None,
     store: Path | None = None,
 ) -> dict[str, Any]:
     """The OCI runtime configuration (runtime-spec, config.md); raises SandboxError for a mount that shares too much.
 
-    `system` is a sysfs that is mounted already. `store` is the root folder of the store that the sandbox belongs to;
+    Sources of mounts are taken to the staging folder, if any. `system` is a sysfs that is mounted already. `store` is the root folder of the store that the sandbox belongs to;
     without one, nothing of this machine may be writable.
     """
     mounts.check(given, store)
@@ -96,7 +100,7 @@ def configuration(
         },
         "root": {"path": str(root), "readonly": command.read_only},
         "hostname": "connector",
-        "mounts": [*SYSTEM_MOUNTS, *shown, *map(bind, given)],
+        "mounts": [*SYSTEM_MOUNTS, *shown, *(bind(mount, stage) for mount in given)],
         "linux": linux,
     }
 
@@ -111,8 +115,8 @@ def _resource_limits(command: Command, confinement: Confinement) -> list[dict[st
     return [{"type": kind, "soft": limit, "hard": limit} for kind, limit in limits.items()]
 
 
-def _mappings(identities: Identities) -> list[dict[str, int]]:
-    return [{"containerID": inside, "hostID": outside, "size": length} for inside, outside, length in identities]
+def _mappings(table: Table) -> list[dict[str, int]]:
+    return [{"containerID": inside, "hostID": outside, "size": length} for inside, outside, length in table]
 
 
 SYSTEM_MOUNTS: tuple[dict[str, Any], ...] = (
@@ -138,8 +142,8 @@ SYSTEM_MOUNTS: tuple[dict[str, Any], ...] = (
 )
 
 
-def bind(mount: Mount) -> dict[str, Any]:
-    """A mount as runc is told it."""
+def bind(mount: Mount, staging: Staging | None) -> dict[str, Any]:
+    """A mount as runc reads it; its source is taken to the staging folder, where there is one."""
     if mount.source is None:
         options = ["nosuid", "nodev", "mode=1777", *([f"size={mount.size}"] if mount.size else [])]
         return {"destination": mount.target, "type": "tmpfs", "source": "tmpfs", "options": options}
@@ -147,7 +151,8 @@ def bind(mount: Mount) -> dict[str, Any]:
     kept = os.statvfs(mount.source).f_flag
     flags = [name for name, flag in _FLAGS.items() if kept & flag and name not in ("nosuid", "nodev")]
     options = ["rbind", "nosuid", "nodev", "rw" if mount.writable else "ro", *flags]
-    return {"destination": mount.target, "type": "none", "source": str(mount.source), "options": options}
+    source = staging.take(mount.source, writable=mount.writable, public=mount.public) if staging else mount.source
+    return {"destination": mount.target, "type": "none", "source": str(source), "options": options}
 
 
 _SYSFS = {"destination": "/sys", "type": "none", "options": ["rbind", "ro", "nosuid", "noexec", "nodev"]}

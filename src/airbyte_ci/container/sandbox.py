@@ -10,13 +10,16 @@ import shutil
 import stat
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from airbyte_ci.container import control_groups, launch, lending, mounts, network, packages, rootless, runtime, tree
+from airbyte_ci.container import control_groups, launch, lending, mounts, network, packages, rootless, runtime, staging
 from airbyte_ci.container.capture import Capture
 from airbyte_ci.container.command import Command, Limits, Mount, Network, Purpose
+from airbyte_ci.container.identities import Identities
+from airbyte_ci.container.staging import Staging
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import SandboxError
 from airbyte_ci.oci.store import Store
@@ -27,19 +30,16 @@ _OUTPUT_LIMIT = 16 << 20
 # overlayfs takes no more.
 _LAYER_LIMIT = 500
 _NEEDED = ("runc", "unshare", "setpriv", "mount", "ip")
-# Runs in the new namespaces: mounts, says that it is ready, waits for the network, becomes runc's parent. sysfs comes
-# from here: inside, root is not the network namespace's and may not mount one, and with the host's /sys would come its
-# control groups. No IPv6 on the device to come: nothing is sent through it that nobody asked for. Since
-# util-linux 2.39 `mount` gives the kernel options one by one, each of 256 bytes at most, unless told to use mount(2).
-_LAUNCHER = """
-cd "$1" && LIBMOUNT_FORCE_MOUNT2=always mount -t overlay overlay -o "$2" "$3" || exit 125
-mount -t sysfs -o ro,nosuid,noexec,nodev sysfs "$6/sys" 2> /dev/null
+_NEEDED_FOR_NETWORK = ("slirp4netns", "nsenter")
+# Runs in the new namespaces, between the network's coming and runc's end. sysfs comes from here: inside, root is not
+# the network namespace's and may not mount one, and with the host's /sys would come its control groups. No IPv6 on the
+# device to come: nothing is sent through it that nobody asked for.
+_LAUNCHER = f"""
 echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6 2> /dev/null
-echo ready > "/proc/self/fd/$4"
-read -r _ < "/proc/self/fd/$5" || exit 125
-cd "$6"
-ip -batch routes || exit 125
-runc --rootless "$8" --root state --log log --log-format json run --bundle . "$7"
+{launch.WAIT}
+mount -t sysfs -o ro,nosuid,noexec,nodev sysfs "$1" 2> /dev/null
+cd "$2" && ip -batch routes || exit 125
+runc --rootless "$4" --root state --log log --log-format json run --bundle . "$3"
 code=$?
 cat /proc/self/net/dev > traffic
 exit $code
@@ -71,7 +71,7 @@ def missing_tools(kind: Network) -> list[str]:
 
 
 def _tools(kind: Network) -> tuple[str, ...]:
-    return (*_NEEDED, "slirp4netns") if kind == "private" else _NEEDED
+    return (*_NEEDED, *_NEEDED_FOR_NETWORK) if kind == "private" else _NEEDED
 
 
 def run(store: Store, root: Tree, command: Command, *, upper: Path | None = None) -> Finished:
@@ -83,7 +83,7 @@ def run(store: Store, root: Tree, command: Command, *, upper: Path | None = None
     require(command.network)
     control_groups.sweep()
     with store.scratch() as bundle:
-        for folder in ("upper", "work", "root", "state", "sys"):
+        for folder in ("upper", "state"):
             (bundle / folder).mkdir()
         upper = upper or bundle / "upper"
         mounts.check_upper(upper)
@@ -95,7 +95,6 @@ def run(store: Store, root: Tree, command: Command, *, upper: Path | None = None
         finally:
             if command.packages:
                 packages.gather(store, upper)
-        shutil.rmtree(bundle / "work", ignore_errors=True)
     return finished
 
 
@@ -117,79 +116,100 @@ def require(kind: Network) -> None:
 
 def _run_in(store: Store, bundle: Path, root: Tree, command: Command, upper: Path) -> Finished | None:
     """None where runc found out that there are no control groups, so that the command has to do without."""
+    if len(root.layers) > _LAYER_LIMIT:
+        raise SandboxError(f"the image has too many layers ({len(root.layers)}) to be mounted")
     lent = lending.lend(bundle, command)
     environment = {**command.environment, **lent.variables, **(packages.VARIABLES if command.packages else {})}
     given = (*command.mounts, *lent.mounts)
-    confinement = runtime.Confinement.here()
-    system = bundle / "sys" if command.network != "host" or confinement.control_groups else None
-    configuration = runtime.configuration(
-        bundle / "root", command, environment, given, confinement, system=system, store=store.root
-    )
-    (bundle / "config.json").write_text(json.dumps(configuration))
-    private = command.network == "private"
     # Only a proxy of this machine's own environment is reached: a command's variables are whatever its hook says.
-    (bundle / "routes").write_text(network.here(lent.variables) if private else "link set lo up\n")
-    if len(root.layers) > _LAYER_LIMIT:
-        raise SandboxError(f"the image has too many layers ({len(root.layers)}) to be mounted")
-    lowers = _named(bundle / "places", [*root.layers, upper, bundle / "work"])
-    # An image may bring device nodes; through them a command would have this machine's disks.
-    options = f"nodev,lowerdir={':'.join(lowers[:-2])},upperdir={lowers[-2]},workdir={lowers[-1]}"
-    options += tree.mount_options()
+    (bundle / "routes").write_text(network.here(lent.variables) if command.network == "private" else "link set lo up\n")
     system_places = (str(mount["destination"]) for mount in runtime.SYSTEM_MOUNTS)
     places = (lending.FOLDER, "sys", *system_places, *(mount.target for mount in given))
     new = frozenset(target for place in places if root.resolve(target := place.strip("/")) is None)
-    return _launch(store, bundle, options, command, new | {lending.FOLDER})
-
-
-def _named(folder: Path, places: Sequence[Path]) -> list[str]:
-    """Short names for places, in a folder of links: mount options have one page, and no comma nor colon in a name."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    for number, place in enumerate(places):
-        (folder / str(number)).symlink_to(place.absolute())
-    return [str(number) for number in range(len(places))]
-
-
-def _launch(store: Store, bundle: Path, options: str, command: Command, lent: frozenset[str]) -> Finished | None:
-    ready_read, ready_write = os.pipe()
-    go_read, go_write = os.pipe()
-    name = control_groups.new_name()
-    argv = [
-        *launch.namespaces(*(["--net"] if command.network != "host" else [])),
-        *("sh", "-c", _LAUNCHER, "sandbox"),
-        *(str(bundle / "places"), options, str(bundle / "root")),
-        *(str(ready_write), str(go_read), str(bundle), name, launch.rootless()),
-    ]
-    keep = command.keep_output
+    work = upper.with_name(f"{upper.name}.work")
     with contextlib.ExitStack() as stack:
+        owners = stack.enter_context(staging.borrow_identities(bundle))
+        stage = stack.enter_context(Staging(owners, bundle))
+        confinement = runtime.Confinement.of(owners)
+        system = stage.system if command.network != "host" or confinement.control_groups else None
+        configuration = runtime.configuration(
+            stage.root, command, environment, given, confinement, stage=stage, system=system, store=store.root
+        )
+        (bundle / "config.json").write_text(json.dumps(configuration))
+        work.mkdir()
+        stack.callback(shutil.rmtree, work, ignore_errors=True)
+        launch_ = _Launch(
+            store=store,
+            bundle=bundle,
+            command=command,
+            owners=owners,
+            system=stage.system,
+            attach=lambda pid: stage.attach_overlay(pid, root.layers, upper, work),
+            proxies=lent.variables,
+            lent=new | {lending.FOLDER},
+        )
+        return _start(launch_)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Launch:
+    """A command that is ready to be started; `attach` mounts its root where its process sees it."""
+
+    store: Store
+    bundle: Path
+    command: Command
+    owners: Identities | None
+    system: Path
+    attach: Callable[[int], None]
+    proxies: Mapping[str, str]
+    lent: frozenset[str]
+
+
+def _start(ready: _Launch) -> Finished | None:
+    command, bundle = ready.command, ready.bundle
+    name = control_groups.new_name()
+    keep = command.keep_output
+    relay = not keep and not command.terminal
+    with contextlib.ExitStack() as stack:
+        gate = launch.Gate()
+        stack.callback(gate.close)
         process = subprocess.Popen(
-            argv,
+            [
+                *launch.namespaces(*(["--net"] if command.network != "host" else [])),
+                *("sh", "-c", _LAUNCHER, "sandbox", *gate.arguments),
+                *(str(ready.system), str(bundle), name, launch.rootless()),
+            ],
             stdin=subprocess.PIPE if command.stdin is not None else None,
-            stdout=subprocess.PIPE if keep else None,
-            stderr=subprocess.PIPE if keep else None,
-            pass_fds=(ready_write, go_read),
+            stdout=subprocess.PIPE if keep or relay else None,
+            stderr=subprocess.PIPE if keep or relay else None,
+            pass_fds=gate.descriptors,
         )
         stack.callback(control_groups.remove, name)
         stack.callback(launch.end, process)
-        os.close(ready_write)
-        os.close(go_read)
-        heard = ((process.stdout, command.heard), (process.stderr, None))
-        outputs = [Capture(pipe, _OUTPUT_LIMIT, listener) for pipe, listener in heard if pipe]
-        with os.fdopen(ready_read, "rb") as ready, os.fdopen(go_write, "wb", buffering=0) as go:
-            mounted = ready.readline()
-            if mounted and command.network == "private":
-                stack.enter_context(network.attach(process.pid))
-            with contextlib.suppress(BrokenPipeError):
-                go.write(b"go\n")
+        _own_pipes(process, ready)
         if process.stdin and command.stdin is not None:
             launch.feed(process.stdin, command.stdin)
-        _watch(process, store, command)
+        heard = (
+            ((process.stdout, command.heard), (process.stderr, None))
+            if keep
+            else ((process.stdout, partial(_pass_on, 1)), (process.stderr, partial(_pass_on, 2)))
+        )
+        outputs = [Capture(pipe, _OUTPUT_LIMIT, listener) for pipe, listener in heard if pipe]
+        if mounted := gate.wait():
+            try:
+                ready.attach(process.pid)
+            except OSError as error:
+                raise SandboxError(f"mounting an image to run {_shown(command)} in it: {error.strerror}") from error
+            if command.network == "private":
+                stack.enter_context(network.attach(process.pid, ready.proxies))
+            gate.open()
+        _watch(process, ready.store, command)
         for output in outputs:
             output.wait()
         stdout, stderr = (output.tail for output in outputs) if keep else (b"", b"")
         if not mounted:
             reason = stderr.decode(errors="replace").strip() or f"exit code {process.returncode}"
-            raise SandboxError(f"mounting an image to run {_shown(command)} in it: {reason}")
+            raise SandboxError(f"starting a sandbox to run {_shown(command)} in: {reason}")
     if process.returncode and (why := launch.start_failure(bundle / "log")):
         if control_groups.refused(why):
             (bundle / "log").unlink()
@@ -198,7 +218,22 @@ def _launch(store: Store, bundle: Path, options: str, command: Command, lent: fr
     traffic = bundle / "traffic"
     used = command.network == "host" or (traffic.exists() and network.used(traffic.read_text()))
     printed = (outputs[0].size, outputs[1].size) if keep else (0, 0)
-    return Finished(process.returncode, stdout, stderr, lent, used, printed)
+    return Finished(process.returncode, stdout, stderr, ready.lent, used, printed)
+
+
+def _own_pipes(process: "subprocess.Popen[bytes]", ready: _Launch) -> None:
+    """Gives the pipes to the command's user, who may then open them by name: /dev/stdout."""
+    if ready.owners:
+        user, group = map(ready.owners.outside, (ready.command.uid, ready.command.gid))
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                os.fchown(pipe.fileno(), user, group)
+
+
+def _pass_on(descriptor: int, data: bytes) -> None:
+    """Writes what a command printed where this process prints: its own terminal is not handed to a command."""
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def _watch(process: "subprocess.Popen[bytes]", store: Store, command: Command) -> None:

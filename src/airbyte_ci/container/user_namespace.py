@@ -4,8 +4,8 @@ import functools
 from pathlib import Path
 
 # First number inside, first number outside, how many.
-Identities = tuple[tuple[int, int, int], ...]
-_ALL: Identities = ((0, 0, 4294967295),)
+Table = tuple[tuple[int, int, int], ...]
+_ALL: Table = ((0, 0, 4294967295),)
 
 
 @functools.cache
@@ -15,7 +15,7 @@ def inside() -> bool:
 
 
 @functools.cache
-def same() -> tuple[Identities, Identities]:
+def same() -> tuple[Table, Table]:
     """All users and groups of this namespace, for a namespace below it in which each keeps its number.
 
     None where this machine allows no more namespaces.
@@ -32,6 +32,6 @@ def name() -> str:
     return "".join(f"-{first}+{many}" for _, first, many in _read("uid_map")) if inside() else ""
 
 
-def _read(name: str) -> Identities:
+def _read(name: str) -> Table:
     rows = (line.split() for line in Path("/proc/self", name).read_text().splitlines())
     return tuple((int(first), int(outside), int(many)) for first, outside, many in rows)

@@ -1,0 +1,101 @@
+"""The users and groups of a sandbox: who they are on this machine, which is nobody, and how a sandbox gets them.
+
+A file of an image keeps on disk the owner that the image names. Mounts show it with another one (mount_setattr(2),
+MOUNT_ATTR_IDMAP): user 0 of the image is user 3221225472 + n × 65536 here, a number of no account. The same table
+makes the sandbox's user namespace, so its root owns the image's files, as far as they are mounted for it, and
+nothing else.
+"""
+
+import contextlib
+import os
+import secrets
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from airbyte_ci.container.user_namespace import Table
+from airbyte_ci.errors import SandboxError
+
+# No account has a number from here on (systemd's list of ranges, UIDS-GIDS.md: 32-bit numbers that look negative).
+_NOBODYS = 1 << 31
+# Images' small numbers have a range of each sandbox's own; larger ones share one, and from here on they have none.
+_SMALL = 1 << 16
+_MANY = 1 << 30
+_RANGES = _MANY // _SMALL - 1
+# What the kernel's overlay makes in its own name, whiteouts and work folders, has this owner on disk.
+_OVERLAYS = (_MANY, 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """The owners of one sandbox: `mounts` is a user namespace, open, by which mounts are mapped."""
+
+    number: int
+    mounts: int
+
+    @property
+    def table(self) -> Table:
+        """Which number inside is which here."""
+        return _table(self.number)
+
+    def outside(self, inside: int) -> int:
+        """The number here of a user or group of the image; that of nobody for one that has none."""
+        for first, here, many in self.table:
+            if first <= inside < first + many:
+                return here + inside - first
+        return here
+
+
+def _table(number: int) -> Table:
+    return ((0, _NOBODYS + _MANY + number * _SMALL, _SMALL), (_SMALL, _NOBODYS + _SMALL, _MANY - _SMALL))
+
+
+# Says back what it is told, from the new namespace.
+_PROGRAM = ("unshare", "--user", "cat")
+# What forbids them, or how many there may be.
+ALLOW_NAMESPACES = "sudo sysctl -w user.max_user_namespaces=15000"
+_lock = threading.Lock()
+_free: list[Identities] = []
+_taken: set[int] = set()
+
+
+@contextlib.contextmanager
+def borrow() -> Iterator[Identities]:
+    """Numbers that no other sandbox of this process has meanwhile; of another one hardly ever, drawn from 16,383.
+
+    Raises SandboxError where the kernel makes no user namespace.
+    """
+    with _lock:
+        found = _free.pop() if _free else None
+    found = found or _make()
+    try:
+        yield found
+    finally:
+        with _lock:
+            _free.append(found)
+
+
+def _make() -> Identities:
+    with _lock:
+        number = next(number for number in iter(lambda: secrets.randbelow(_RANGES), None) if number not in _taken)
+        _taken.add(number)
+    return Identities(number, _open_namespace((*_table(number), _OVERLAYS)))
+
+
+def _open_namespace(table: Table) -> int:
+    """A user namespace with this table and no process in it."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(_PROGRAM, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        assert process.stdin and process.stdout and process.stderr
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(b"\n")
+        if not process.stdout.read(1):  # what comes back has been through a process in the namespace
+            said = process.stderr.read().decode(errors="replace").strip()
+            raise SandboxError(f"cannot make a user namespace for a sandbox: {said}", advice=ALLOW_NAMESPACES)
+        rows = "".join(f"{inside} {outside} {many}\n" for inside, outside, many in table)
+        place = Path(f"/proc/{process.pid}")
+        for name in ("uid_map", "gid_map"):
+            (place / name).write_text(rows)
+        return os.open(place / "ns/user", os.O_RDONLY | os.O_CLOEXEC)
