@@ -34,7 +34,7 @@ class Mount:
     """A folder or file of the host, as seen in the sandbox (`target` is absolute).
 
     Without a source, the mount is an empty folder in memory, of at most `size` bytes where that is not 0. In a `public`
-    one a command sees what every user of the host sees; in others, root of the sandbox has root's rights over the files.
+    one, a command sees what every user of the host sees; in others, the sandbox's root has root's rights over files.
     """
 
     source: Path | None

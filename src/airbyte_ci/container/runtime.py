@@ -61,8 +61,8 @@ def configuration(
 ) -> dict[str, Any]:
     """The OCI runtime configuration (runtime-spec, config.md); raises SandboxError for a mount that shares too much.
 
-    Sources of mounts are taken to the staging folder, if any. `system` is a sysfs that is mounted already. `store` is the root folder of the store that the sandbox belongs to;
-    without one, nothing of this machine may be writable.
+    Sources of mounts are taken to the staging folder, if any. `system` is a sysfs that is mounted already. `store` is
+    the root folder of the store that the sandbox belongs to; without one, nothing of this machine may be writable.
     """
     mounts.check(given, store)
     spaces = ["pid", "ipc", "uts", "mount"]
