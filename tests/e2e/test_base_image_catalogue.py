@@ -138,7 +138,8 @@ def test_nothing_is_pushed_on_a_yanked_base_unless_told(tiny: Tiny, registry: st
             refused = tiny.build(pushing, *more)
             assert refused.code == 1
             assert refused.json["reason"] == (f"pushing source-tiny: {base.name} 1.0.0 was yanked: it leaks")
-            assert "upgrade_base_image; or push it with --allow-yanked" in refused.json["next"]
+            assert refused.json["next"] == "airbyte-ci connectors --name=source-tiny upgrade_base_image"
+            assert refused.json["details"] == ["--allow-yanked pushes it all the same"]
             with pytest.raises(BlobNotFound):
                 client.resolve(place)
         pushed = tiny.build(pushing, "--allow-yanked")

@@ -258,9 +258,9 @@ class _Making:
         known = self._noted(address) if address and self._pushes else None
         if known is None or not known.yanked:
             return None
-        reason = f"pushing {connector.name}: {known.text} (--allow-yanked pushes all the same)"
+        reason = f"pushing {connector.name}: {known.text}"
         advice = f"airbyte-ci connectors --name={connector.name} upgrade_base_image"
-        return Outcome(connector.name, "failed", "", reason, advice)
+        return Outcome(connector.name, "failed", "", reason, advice, ("--allow-yanked pushes it all the same",))
 
     def _noted(self, address: str) -> noted.Noted:
         today = datetime.datetime.now(datetime.UTC).date()
