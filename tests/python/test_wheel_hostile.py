@@ -68,13 +68,6 @@ def test_a_name_with_nul_is_refused(tmp_path: Path) -> None:
     assert "control characters" in refusal(path)
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_member_may_come_once(tmp_path: Path) -> None:
-    """Two members of one name: which of them was recorded cannot be told."""
-    path = wheels.make(tmp_path, files={"demo/a.py": "x"}, twice=["demo/a.py"])
-    assert "it has two files called 'demo/a.py'" in refusal(path)
-
-
 @pytest.mark.parametrize(
     ("files", "said"),
     [

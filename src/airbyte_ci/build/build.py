@@ -50,6 +50,7 @@ def build(planned: Planned, bench: Workbench) -> Built:
         cached,
         absent,
         lacking,
+        installed.repaired if installed else (),
     )
 
 

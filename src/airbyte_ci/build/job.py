@@ -289,6 +289,7 @@ def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Ma
     details = [f"also at {', '.join(places[1:])}"] if len(places) > 1 else []
     # Where the bytes are the same nothing is lost, and nobody needs to be told.
     details += _collisions([item for item in built.collisions if item.differ])
+    details += [f"! {item}" for item in built.repaired]
     if built.absent:
         details.append(f"! {built.lacking}: what needs it does not work")
     if built.unmet:
@@ -307,6 +308,7 @@ def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Ma
             "plan": built.plan,
             "seconds": round(item.seconds, 3),
             "collisions": [item.to_json() for item in built.collisions],
+            "repaired": list(built.repaired),
             "cached": built.cached,
             "unchanged": item.unchanged,
             "outputs": list(places),

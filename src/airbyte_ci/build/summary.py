@@ -15,14 +15,15 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.python.collisions import Collision
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
     """One platform's image and how it came about.
 
-    `fresh` counts packages that were not ready; `replaced` are (name, version in the base, version installed);
+    `fresh` counts packages that were not ready, and `repaired` are wheels with faults among them; `replaced` are (name,
+    version in the base, version installed);
     `collisions` are paths of several packages; `sources` are repositories that hold layers which the
     store may lack, the base's first; `folders` are those that were read beside the connector's own; `absent` are shared
     libraries that the image lacks, with the packages that are linked to them; `unmet` is what packages need and the
@@ -46,6 +47,7 @@ class Built:
     cached: bool = True
     absent: Mapping[str, str] = field(default_factory=dict)
     unmet: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
 
     @property
     def digest(self) -> Digest:
@@ -59,12 +61,12 @@ class Built:
         return f"the image has no {', '.join(self.absent)}, {linked}" if self.absent else ""
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "fresh": 0, "cached": True}
+        return {**asdict(self), "fresh": 0, "cached": True, "repaired": ()}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Built":
         fields = dict(document)
-        for name in ("diff_ids", "sources", "folders", "unmet"):
+        for name in ("diff_ids", "sources", "folders", "unmet", "repaired"):
             fields[name] = tuple(fields[name])
         fields["replaced"] = tuple((name, old, new) for name, old, new in fields["replaced"])
         fields["collisions"] = tuple(Collision.from_json(item) for item in fields["collisions"])

@@ -124,7 +124,10 @@ def _schemes(interpreter: Interpreter) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """An installed package: which wheel it came from, its segments, and every path that it owns."""
+    """An installed package: which wheel it came from, its segments, and every path that it owns.
+
+    `defects` are the faults of a wheel that was unpacked now, so that they are reported once.
+    """
 
     name: str
     version: str
@@ -133,6 +136,7 @@ class Package:
     paths: tuple[str, ...]
     fresh: bool
     is_native: bool = False
+    defects: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -152,6 +156,12 @@ class Environment:
     collisions: tuple[Collision, ...] = ()
     libraries: tuple[str, ...] = ()
     unmet: tuple[Unmet, ...] = ()
+
+    @property
+    def repaired(self) -> tuple[str, ...]:
+        """The wheels that have faults, with the first of them."""
+        found = [item for item in self.packages if item.defects]
+        return tuple(f"{item.wheel.name}: {item.defects[0]}{_more(item.defects)}" for item in found)
 
     @property
     def natives(self) -> str:
@@ -215,6 +225,10 @@ def natives(choices: Sequence[Choice], workshop: Workshop, *, build: bool) -> st
         file for file, is_native in workshop.executor.map(lambda item: _wheel(item, workshop), sources) if is_native
     ]
     return _named(files)
+
+
+def _more(defects: Sequence[str]) -> str:
+    return f" (and {len(defects) - 1} more)" if len(defects) > 1 else ""
 
 
 def _named(files: Iterable[LockedFile]) -> str:
@@ -317,7 +331,7 @@ def _convert(choice: Choice, file: LockedFile, workshop: Workshop, excluded: fro
         segment = make_segment(workshop.store, entries)
     paths = sorted(entry.path for entry in entries)
     workshop.store.remember(key, {"segment": segment.to_json(), "paths": paths})
-    return Package(choice.name, version, file, (segment,), tuple(paths), fresh=True)
+    return Package(choice.name, version, file, (segment,), tuple(paths), fresh=True, defects=installed.defects)
 
 
 def _refuse_other(choice: Choice, file: LockedFile) -> None:

@@ -41,6 +41,7 @@ _BUCKETS = 8
 class Installed:
     """An environment's layers, lowest first. `fresh` counts packages that were not ready.
 
+    `repaired` are wheels with faults that were unpacked now.
     `unmet` is not known of layers that were found in a registry: it was told where they were made.
     """
 
@@ -49,6 +50,7 @@ class Installed:
     libraries: tuple[str, ...] = ()
     fresh: int = 0
     unmet: tuple[Unmet, ...] = ()
+    repaired: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -104,7 +106,9 @@ def install(store: Store, environment: Environment, interpreter: Interpreter, ke
             annotations[LIBRARIES] = " ".join(environment.libraries)
         layers.append(replace(layer, descriptor=replace(layer.descriptor, annotations=annotations)))
     fresh = sum(package.fresh for package in environment.packages)
-    return Installed(tuple(layers), environment.collisions, environment.libraries, fresh, environment.unmet)
+    return Installed(
+        tuple(layers), environment.collisions, environment.libraries, fresh, environment.unmet, environment.repaired
+    )
 
 
 def together(store: Store, environment: Environment, base: Inventory) -> tuple[AddLayer, ...]:

@@ -7,6 +7,7 @@ import base64
 import configparser
 import os
 import posixpath
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +24,7 @@ from installer.exceptions import InstallerError
 from installer.records import Hash, RecordEntry
 from installer.scripts import Script
 from installer.sources import WheelContentElement, WheelFile
-from installer.utils import Scheme
+from installer.utils import Scheme, parse_entrypoints
 from packaging.tags import Tag
 from packaging.utils import (
     InvalidWheelFilename,
@@ -80,12 +81,16 @@ def choose(files: Iterable[LockedFile], order: TagOrder) -> LockedFile | None:
 
 @dataclass(frozen=True, slots=True)
 class InstalledWheel:
-    """A wheel's files in the image; paths relative to the root. `record` is where RECORD lies."""
+    """A wheel's files in the image; paths relative to the root. `record` is where RECORD lies.
+
+    `defects` are the wheel's faults that other installers pass over too, and that are repaired in the image.
+    """
 
     name: NormalizedName
     version: str
     entries: tuple[Entry, ...]
     record: str
+    defects: tuple[str, ...] = ()
 
 
 def read(path: Path, filename: str, interpreter: Interpreter, scratch: Path | None = None) -> InstalledWheel:
@@ -97,19 +102,19 @@ def read(path: Path, filename: str, interpreter: Interpreter, scratch: Path | No
         name, version, _, _ = parse_wheel_filename(filename)
         with path.open("rb") as file, wheel_archive.open_checked(file) as archive:
             source = _Source(archive, filename, name, version)
-            source.validate_record(validate_contents=False)  # contents are verified while they are read
             source.check_metadata()
             destination = _Destination(interpreter, filename, Contents(scratch))
             # Some wheels ship their builder's INSTALLER; a second one would be listed twice in RECORD.
             told = {} if "INSTALLER" in source.dist_info_filenames else {"INSTALLER": b"airbyte-ci\n"}
             install(source, destination, told)
+            defects = (*source.defects(), *destination.defects)
     except WheelRefused as error:
         raise PackageError(f"installing {filename}: {error}") from error
     except _DAMAGE as error:
         reason = "; ".join(getattr(error, "issues", ())) or str(error) or type(error).__name__
         raise PackageError(f"installing {filename}: it is not a valid wheel ({_line(reason)})") from error
     return InstalledWheel(
-        canonicalize_name(name), str(version), tuple(destination.entries.values()), destination.record
+        canonicalize_name(name), str(version), tuple(destination.entries.values()), destination.record, defects
     )
 
 
@@ -127,6 +132,7 @@ class _Source(WheelFile):
         super().__init__(archive)
         self._archive = archive
         self._whose = (name, version)
+        self._defects: list[str] = []
 
     @cached_property
     def data_dir(self) -> str:
@@ -152,10 +158,74 @@ class _Source(WheelFile):
             raise WheelRefused(f"its metadata folder is of another version ({self.dist_info_dir})")
 
     def get_contents(self) -> Iterator[WheelContentElement]:
-        """Without byte code: which Python made it, and of what, is not known (`installer` skips it too)."""
-        for record, stream, executable in super().get_contents():
-            if "__pycache__" not in record[0].split("/"):
-                yield record, cast("BinaryIO", recorded.Verified(stream, *record)), executable
+        """What the archive holds, in the order in which pip writes it: of two files for a place the later stays.
+
+        Without byte code: which Python made it, and of what, is not known (`installer` skips it too). Without scripts
+        that an entry point replaces.
+        """
+        record = self._record
+        points = self._entry_points()
+        members = {item.filename: item for item in self._archive.infolist() if not item.is_dir()}
+        count = sum(not item.is_dir() for item in self._archive.infolist())
+        if count > len(members):
+            self._defects.append(f"{count - len(members)} of its files are in the archive twice, the later ones stay")
+        for path in sorted(members, key=self._turn):
+            with self._archive.open(members[path]) as stream:
+                compared = cast("BinaryIO", record.compare(path, cast("BinaryIO", stream)))
+                if path.startswith(f"{self.data_dir}/scripts/") and _started_name(path) in points:
+                    self._defects.append(f"its script {path} is replaced by the entry point of that name")
+                elif "__pycache__" not in path.split("/"):
+                    mode = members[path].external_attr >> 16
+                    yield (path, "", ""), compared, bool(mode and stat.S_ISREG(mode) and mode & 0o111)
+        record.close(members)
+
+    @cached_property
+    def _record(self) -> recorded.RecordFile:
+        path = f"{self.dist_info_dir}/RECORD"
+        if path not in self._archive.namelist():
+            raise WheelRefused("it has no RECORD")
+        return recorded.RecordFile(path, self._archive.read(path))
+
+    def read_dist_info(self, filename: str) -> str:
+        """The text of a file there; of entry points, the later of two with one name, as pip takes them."""
+        text = super().read_dist_info(filename)
+        if filename != "entry_points.txt":
+            return text
+        parser = configparser.ConfigParser(delimiters=("=",), strict=False, interpolation=None)
+        parser.optionxform = str  # type: ignore[assignment, method-assign]  # names keep their case
+        parser.read_string(text.removeprefix("\ufeff"))
+        sections = (
+            f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in parser[name].items())
+            for name in parser.sections()
+        )
+        return "".join(sections)
+
+    def _entry_points(self) -> set[str]:
+        """The names of the scripts that its entry points become."""
+        if "entry_points.txt" not in self.dist_info_filenames:
+            return set()
+        return {name for name, *_ in parse_entrypoints(self.read_dist_info("entry_points.txt"))}
+
+    def _turn(self, path: str) -> int:
+        """When pip writes a file: packages first, then the other schemes, then scripts."""
+        if not path.startswith(f"{self.data_dir}/"):
+            return 0
+        return 2 if path.startswith(f"{self.data_dir}/scripts/") else 1
+
+    def defects(self) -> list[str]:
+        """One line for RECORD as a whole, and the others."""
+        wrong = self._record.defects
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        return [*([f"its RECORD was repaired: {wrong[0]}{more}"] if wrong else []), *self._defects]
+
+
+def _started_name(path: str) -> str:
+    """The entry point for which a script of the data folder could be the wrapper, as pip tells them apart."""
+    name = posixpath.basename(path)
+    for ending in (".exe", "-script.py", ".pya"):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return name
 
 
 def _whose(folder: str) -> tuple[NormalizedName, Version]:
@@ -185,6 +255,9 @@ class _Destination(WheelDestination):
         self._taken = {*python, *folders, *(parent for folder in folders for parent in tar.parents(folder))}
         self.entries: dict[str, Entry] = {}
         self.record = ""
+        self.defects: list[str] = []
+        self._points: set[str] = set()
+        self._rows: dict[str, RecordEntry] = {}
 
     def write_file(
         self, scheme: Scheme, path: str | os.PathLike[str], stream: BinaryIO, is_executable: bool
@@ -198,18 +271,21 @@ class _Destination(WheelDestination):
     def write_script(self, name: str, module: str, attr: str, section: str) -> RecordEntry:
         script = Script(name, module, attr, section)  # type: ignore[arg-type]  # installer types it as a Literal
         filename, content = script.generate(self._interpreter.executable, "posix")
-        return self._keep("scripts", filename, iter((content,)), executable=True)
+        kept = self._keep("scripts", filename, iter((content,)), executable=True)
+        self._points.add(self._place("scripts", filename))
+        return kept
 
     def finalize_installation(
         self, scheme: Scheme, record_file_path: str, records: Iterable[tuple[Scheme, RecordEntry]]
     ) -> None:
         root = self._roots[scheme]
-        rows = []
+        rows = {}
         for item_scheme, record in records:
-            path = posixpath.join(self._roots[item_scheme], record.path)
-            _, digest, size = record.to_row()
-            rows.append((posixpath.relpath(path, root), digest, size))
-        lines = sorted(",".join(map(_csv, row)) for row in rows)
+            place = self._place(item_scheme, record.path)
+            # Of several files for a place, the one that stays.
+            _, digest, size = self._rows.get(place, record).to_row()
+            rows[place] = (posixpath.relpath(f"/{place}", root), digest, size)
+        lines = sorted(",".join(map(_csv, row)) for row in rows.values())
         content = "".join(f"{line}\n" for line in lines).encode()
         self._keep(scheme, record_file_path, iter((content,)), executable=False)
         self.record = posixpath.join(root, record_file_path).lstrip("/")
@@ -218,10 +294,13 @@ class _Destination(WheelDestination):
     def _keep(self, scheme: str, path: str, content: Iterator[bytes], *, executable: bool) -> RecordEntry:
         place = self._place(scheme, path)
         if place in self.entries:
-            raise WheelRefused(f"it has two files for /{place}")
+            self.defects.append(f"it has two files for /{place}")
+            if place in self._points and not (scheme == "scripts" and executable):
+                return self._rows[place]
         kept = self._contents.keep(content)
         self.entries[place] = Entry(place, mode=0o755 if executable else 0o644, content=kept.content)
-        return RecordEntry(path, Hash("sha256", _base64(kept.digest)), kept.size)
+        self._rows[place] = RecordEntry(path, Hash("sha256", _base64(kept.digest)), kept.size)
+        return self._rows[place]
 
     def _place(self, scheme: str, path: str) -> str:
         """Where a file goes: inside of its scheme's folder, and not where the interpreter is."""

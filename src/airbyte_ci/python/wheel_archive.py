@@ -74,13 +74,11 @@ def _check_kind(member: ZipInfo) -> None:
 
 
 def _check_tree(members: list[ZipInfo]) -> None:
-    """Each file once, and none that is a folder too. Names that differ in case only are two files, as on Linux."""
-    files: set[str] = set()
-    for member in members:
-        if not member.is_dir():
-            if member.filename in files:
-                raise WheelRefused(f"it has two files called {member.filename!r}")
-            files.add(member.filename)
+    """No file that is a folder too. Names that differ in case only are two files, as on Linux.
+
+    A name may come twice: every installer lets the later one stay.
+    """
+    files = {member.filename for member in members if not member.is_dir()}
     folders = {parent for member in members for parent in tar.parents(member.filename)}
     if both := sorted(files & folders):
         raise WheelRefused(f"its {both[0]!r} is both a file and a folder")
