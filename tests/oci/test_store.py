@@ -212,3 +212,21 @@ def test_a_home_that_cannot_be_one_is_one_clear_error(tmp_path: Path, place: str
     with pytest.raises(StoreError, match="opening the store at") as caught:
         Store(tmp_path / place)
     assert "AIRBYTE_CI_HOME" in str(caught.value)
+
+
+def test_what_is_verified_is_read_again_after_any_change(tmp_path: Path) -> None:
+    """A blob that this store wrote or verified is taken as it is until its file changes, times and modes included."""
+    store = Store(tmp_path / "store")
+    digest = store.put(b"whole")
+    path = store.verified(digest)
+    status = path.stat()
+    path.chmod(0o644)
+    path.write_bytes(b"other")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(DigestMismatch):
+        store.verified(digest)
+    path.write_bytes(b"whole")
+    assert store.verified(digest) == Store(tmp_path / "store").verified(digest) == path
+    path.unlink()
+    with pytest.raises(BlobNotFound):
+        store.verified(digest)

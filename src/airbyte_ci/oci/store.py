@@ -41,6 +41,8 @@ REF_NAME = "org.opencontainers.image.ref.name"
 _FOLDERS = ("actions", "snapshots", "scratch", "sessions")
 # Room that must remain after a large write, so that a full disk is met here and not half-way elsewhere.
 RESERVE = 64 << 20
+# Of a file its inode, its size, and the times of its changes, of which nobody can set the last one.
+_State = tuple[int, int, int, int]
 
 
 class BlobWriter:
@@ -103,6 +105,7 @@ class Store:
         self.root = root
         self._blobs = root / "blobs" / "sha256"
         self._ingest = root / "ingest"
+        self._seen: dict[Digest, _State | None] = {}
         with _told(root, "opening"):
             ownership.claim(root)
             folders = (self._blobs, self._ingest, *(root / name for name in _FOLDERS))
@@ -168,11 +171,18 @@ class Store:
             return reader.read()
 
     def verified(self, digest: Digest) -> Path:
-        """Where the blob is, once all of it was read; raises BlobNotFound, DigestMismatch."""
-        with self.open(digest) as reader:
-            for _ in chunks(reader):
-                pass
-        return self.path(digest)
+        """Where the blob is, once all of it was read; raises BlobNotFound, DigestMismatch.
+
+        A file that this store has written or verified, and that nobody has touched since, is not read again.
+        """
+        path = self.path(digest)
+        if self._seen.get(digest) is None or self._seen[digest] != _state(path):
+            with self.open(digest) as reader:
+                before = _state(path)
+                for _ in chunks(reader):
+                    pass
+            self._seen[digest] = before
+        return path
 
     def put(self, data: bytes) -> Digest:
         """Keeps `data` and returns its digest."""
@@ -207,6 +217,7 @@ class Store:
                 os.fsync(file.fileno())
                 os.fchmod(file.fileno(), 0o444)
                 temporary.replace(self.path(writer.digest))
+                self._seen[writer.digest] = _state(self.path(writer.digest))
         finally:
             with contextlib.suppress(OSError):  # closing writes what a full disk has refused already
                 file.close()
@@ -318,6 +329,14 @@ class Store:
 
     def _action(self, key: Digest) -> Path:
         return self.root / "actions" / key.hex[:2] / key.hex
+
+
+def _state(path: Path) -> _State | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _checked(raw: bytes) -> bytes | None:

@@ -98,7 +98,7 @@ def _installed(store: Store, package: LockedPackage, interpreter: Interpreter) -
     file = package.files[0]
     with store.scratch() as scratch:
         place = _in(interpreter, f"/{package.name}")
-        entries = wheel.read(store.path(Digest(file.sha256)), file.name, place, Path(scratch)).entries
+        entries = wheel.read(store.verified(Digest(file.sha256)), file.name, place, Path(scratch)).entries
         return make_segment(store, entries), [entry.path for entry in entries]
 
 

@@ -90,7 +90,7 @@ def _compile(
             (folder / part).mkdir()
         roots = (interpreter.purelib, interpreter.platlib)
         for raw in keys:
-            write_question(store.path(raw), folder / "questions" / raw.hex, roots)
+            write_question(store.verified(raw), folder / "questions" / raw.hex, roots)
         programs = [f"{_PLACE}/{name}" for name in _PROGRAMS]
         command = sandbox.Command(
             (interpreter.executable, "-I", "-S", "-B", *programs[:2], f"{_PLACE}/questions", f"{_PLACE}/answers"),

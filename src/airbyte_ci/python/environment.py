@@ -326,7 +326,7 @@ def _convert(choice: Choice, file: LockedFile, workshop: Workshop, excluded: fro
         return Package(choice.name, version, file, (segment,), tuple(known["paths"]), fresh=False)
     workshop.progress(f"unpacking {file.name}")
     with workshop.store.scratch() as scratch:
-        installed = wheel.read(workshop.store.path(Digest(file.sha256)), file.name, interpreter, scratch)
+        installed = wheel.read(workshop.store.verified(Digest(file.sha256)), file.name, interpreter, scratch)
         entries = [entry for entry in installed.entries if entry.path not in excluded]
         segment = make_segment(workshop.store, entries)
     paths = sorted(entry.path for entry in entries)
@@ -351,7 +351,7 @@ def _judged(
     files = {choice.name: file for choice, file in chosen}
 
     def contents(name: str) -> Mapping[str, str]:
-        path = workshop.store.path(Digest(files[name].sha256))
+        path = workshop.store.verified(Digest(files[name].sha256))
         with workshop.store.scratch() as scratch:
             entries = wheel.read(path, files[name].name, workshop.interpreter, scratch).entries
             return {entry.path: _hash(entry.content) for entry in entries if entry.path in shared}
