@@ -90,8 +90,9 @@ families: install tools-test ## the shipped base images' promises, on every Debi
 bench: install tools-test ## ratios, side by side with the peer, in one run
 	@$(BIN)/python bench/run.py
 
-reference: install ## write docs/reference.md anew, from the help of the commands
+reference: install ## write docs/reference.md and the table of mounts again, from the code
 	@$(BIN)/python scripts/reference.py > docs/reference.md
+	@$(BIN)/python scripts/mounts.py ARCHITECTURE.md
 
 lock: install ## resolve the pinned requirements again; no index host is written
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade \

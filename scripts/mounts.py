@@ -1,0 +1,62 @@
+"""Prints the table of every mount of every sandbox, from the code; with a file's name, writes it between its marks."""
+
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+
+import airbyte_ci
+from airbyte_ci.container import runtime
+from airbyte_ci.container.command import Purpose
+
+BEGIN, END = "<!-- mounts: written by `make reference` -->", "<!-- end of mounts -->"
+WRITABLE = {
+    "input": "no",
+    "output": "yes; begins empty, read as hostile data",
+    "kept": "yes; its owner's alone",
+    "lent": "as the user says; never the store",
+}
+
+
+def purposes() -> list[Purpose]:
+    """Every purpose that a module of airbyte-ci has for a mount."""
+    found: set[Purpose] = set()
+    for module in pkgutil.walk_packages(airbyte_ci.__path__, "airbyte_ci."):
+        # What runs in images and in hooks' processes imports nothing of airbyte-ci, and mounts nothing.
+        if module.name.rpartition(".")[2] in ("__main__", "hook_process", "bytecode_compiler", "bytecode_marshal"):
+            continue
+        values = vars(importlib.import_module(module.name)).values()
+        found |= {value for value in values if isinstance(value, Purpose)}
+    return sorted(found, key=lambda item: (item.access, item.name))
+
+
+def table() -> str:
+    """The rows as Markdown."""
+    rows = [
+        ("root: layers of the image", "snapshots in the store, stacked by overlayfs", "`/`", "no", "airbyte-ci"),
+        ("root: what the command changes", "an empty folder, or copies of files", "`/`", "yes; its own", "nobody"),
+        ("root: packages for apt", "files in the store's `caches/apt`", "`/.airbyte-ci/apt`", "no", "other commands"),
+        *(
+            (str(mount["type"]), "the kernel", f"`{mount['destination']}`", "as the kernel allows", "nobody")
+            for mount in runtime.SYSTEM_MOUNTS
+        ),
+        ("sysfs", "the kernel", "`/sys`", "no", "nobody"),
+        *((item.name, item.source, item.target, WRITABLE[item.access], item.written_by) for item in purposes()),
+    ]
+    head = ("mount", "source", "target", "writable", "who may have written the source before")
+    lines = [f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows)]
+    return "\n".join(lines)
+
+
+def replaced(text: str) -> str:
+    """A document with the table between its marks."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        Path(name).write_text(replaced(Path(name).read_text()))
+    if not sys.argv[1:]:
+        print(table())
