@@ -100,6 +100,10 @@ class PackageError(AirbyteCiError):
     """A wheel, an sdist or a package index is not usable."""
 
 
+class UnknownMetadata(PackageError):
+    """The build back end of a source failed, so nobody knows what the source requires."""
+
+
 class SandboxError(AirbyteCiError):
     """A command could not be run in an image."""
 

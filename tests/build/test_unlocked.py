@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.build import locking, unlocked
+from airbyte_ci.build.locking import NO_UPGRADE, Upgrade
 from airbyte_ci.build.rules import Rules
 from airbyte_ci.errors import LockError, UsageError
 from airbyte_ci.oci.image import Platform
@@ -134,15 +135,15 @@ def test_an_index_of_the_project_is_where_its_packages_come_from(tmp_path: Path,
     assert [item.origin for item in lock.packages] == [FromIndex(index.url.rstrip("/"))] * 2
 
 
-def lock_edit(folder: Path, index: Index, files: Files) -> Callable[[Rules], str]:
+def lock_edit(folder: Path, index: Index, files: Files) -> Callable[..., str]:
     """What `lock` would print of its edit; it is applied."""
     connector = connector_of(folder, files)
     locking.refuse_other(connector)
-    builder = Builder(Store(folder / "store"), PackageIndex(index.url), nothing_runs, cpython())
     platforms = [locking.on(cpython(), Platform("linux", name)) for name in ("amd64", "arm64")]
 
-    def write(rules: Rules) -> str:
-        edit = locking.plan(connector_of(folder, {}), platforms, rules, builder)
+    def write(rules: Rules, upgrade: Upgrade = NO_UPGRADE) -> str:
+        builder = Builder(Store(folder / "store"), PackageIndex(index.url), nothing_runs, cpython())
+        edit = locking.plan(connector_of(folder, {}), platforms, rules, builder, upgrade)
         edit.apply(folder)
         return edit.diff()
 
@@ -170,10 +171,13 @@ def test_a_lock_is_written_and_then_counts(tmp_path: Path, index: Index) -> None
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"poetry.lock": LOCK, "pyproject.toml": PROJECT}, "has a poetry.lock, which counts → `poetry lock`"),
-        ({"requirements.txt": f"a==1.0 --hash=sha256:{A}"}, "has a requirements.txt, which counts"),
-        ({"pylock.toml": PYLOCK}, "pylock.toml was made by another tool → make it anew with that tool"),
-        ({"pylock.toml": "<<<<<<<"}, "pylock.toml was made by another tool"),
+        (
+            {"poetry.lock": LOCK, "pyproject.toml": PROJECT},
+            "builds use connectors/source-x/poetry.lock → `poetry lock`",
+        ),
+        ({"requirements.txt": f"a==1.0 --hash=sha256:{A}"}, "builds use connectors/source-x/requirements.txt"),
+        ({"pylock.toml": PYLOCK}, "pylock.toml was created by another tool → update it with that tool"),
+        ({"pylock.toml": "<<<<<<<"}, "pylock.toml was created by another tool"),
     ],
 )
 def test_another_tools_lock_is_left_alone(tmp_path: Path, index: Index, files: Files, said: str) -> None:

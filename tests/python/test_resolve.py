@@ -14,14 +14,15 @@ from typing import Any
 import pytest
 
 from airbyte_ci.container.tree import Tree
-from airbyte_ci.errors import LockError, PackageError
+from airbyte_ci.errors import LockError, PackageError, UnknownMetadata
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python import index as indexes
 from airbyte_ci.python import project, pylock, pylock_text, resolve
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.index_settings import Source
 from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import FromIndex, Lock
+from airbyte_ci.python.lock import FromIndex, Lock, LockedFile
+from airbyte_ci.python.metadata import Metadata
 from airbyte_ci.python.offers import Offers
 from airbyte_ci.python.sdist import Builder
 from tests.python import package_index, wheels
@@ -271,3 +272,24 @@ def test_the_answer_is_uvs_own(tmp_path: Path) -> None:
         check=True,
     )
     assert names(lock) == [re.sub(r"\[.*\]", "", line) for line in finished.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("asked", ["a", "a<=2"])
+def test_a_candidate_that_cannot_be_used_is_skipped_and_remembered(
+    tmp_path: Path, index: Index, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An sdist whose back end fails is passed over for an older version, and its back end is not run again."""
+    add(index, tmp_path, "a", "1.0")
+    add_sdist(index, "a", "2.0")
+    runs = []
+
+    def fails(builder: Builder, file: LockedFile) -> Metadata:
+        runs.append(file.name)
+        raise UnknownMetadata(f"cannot read the requirements of {file.name}")
+
+    monkeypatch.setattr("airbyte_ci.python.metadata.of_sdist", fails)
+    for _ in range(2):
+        assert [item.version for item in resolved(tmp_path, PackageIndex(index.url), asked).packages] == ["1.0"]
+    assert runs == ["a-2.0.tar.gz"]
+    with pytest.raises(LockError, match=r"a 2.0 was skipped: cannot read the requirements of a-2.0.tar.gz"):
+        resolved(tmp_path, PackageIndex(index.url), "a==2.0")

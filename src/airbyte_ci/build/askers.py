@@ -71,8 +71,8 @@ def _metadata(choice: Choice, bench: Workbench) -> str:
 
 def _asked(choice: Choice, origin: FromIndex, bench: Workbench) -> str:
     for source in bench.index.sources(origin):
-        page = bench.index.page(source, choice.name)
-        for package in page.packages if page else ():
-            if package.filename == choice.file.name and package.digests.get("sha256") == choice.file.sha256:
-                return remote_metadata.of_wheel(bench.store, bench.index, source, package)
+        project = bench.index.project(source, choice.name)
+        for file in (file for files in (project.versions if project else {}).values() for file in files):
+            if file.filename == choice.file.name and file.sha256 == choice.file.sha256:
+                return remote_metadata.of_wheel(bench.store, bench.index, source, file)
     return ""

@@ -1,55 +1,88 @@
-"""Writing a lock: a connector's resolution for one or more interpreters as the edit that puts pylock.toml beside it."""
+"""Writing a lock: a connector's resolution for one or more interpreters as the edit that writes its pylock.toml.
 
-from collections.abc import Sequence
-from dataclasses import replace
+What is locked stays locked, and so does the day that it was resolved as of, until someone asks for newer versions.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from packaging.utils import canonicalize_name
 
 from airbyte_ci.build import lockfile, unlocked
 from airbyte_ci.build.rules import Rules
-from airbyte_ci.build.unlocked import NOW
+from airbyte_ci.build.unlocked import NOW, Resolution
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.edits.edit import Edit, FileChange
 from airbyte_ci.errors import LockError
 from airbyte_ci.oci.image import Platform
+from airbyte_ci.python import pylock, pylock_text
 from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.lock import Wish
+from airbyte_ci.python.resolve import NOTHING_KEPT, Keep
 from airbyte_ci.python.sdist import Builder
 
 FILE = "pylock.toml"
 # `uname -m`, which is what markers say, of OCI's names.
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+_COMMANDS = {"poetry.lock": "poetry lock", "uv.lock": "uv lock", "requirements.txt": "uv pip compile"}
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """Which locked versions need not stay: all, or those of the named packages."""
+
+    everything: bool = False
+    packages: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.everything or bool(self.packages)
+
+
+NO_UPGRADE = Upgrade()
 
 
 def refuse_other(connector: Connector) -> None:
-    """Raises LockError where another tool's lock counts: that tool is to make it anew."""
+    """Raises LockError where another tool's lock is used: that tool has to create it."""
     kind = lockfile.kind(connector)
-    command = {"poetry.lock": "poetry lock", "uv.lock": "uv lock", "requirements.txt": "uv pip compile"}.get(kind or "")
-    if command:
+    if command := _COMMANDS.get(kind or ""):
         raise LockError(
-            f"locking {connector.name}: {connector.relative} has a {kind}, which counts",
+            f"cannot lock {connector.name}: builds use {connector.relative}/{kind}",
             advice=f"`{command}`, or airbyte-ci connectors --name={connector.name} upgrade_dependencies",
         )
-    if kind == FILE and not _is_ours((connector.folder / FILE).read_bytes()):
+    if kind == FILE and "airbyte-ci" not in (_parsed(connector) or {}).get("tool", {}):
         raise LockError(
-            f"locking {connector.name}: {connector.relative}/{FILE} was made by another tool",
-            advice="make it anew with that tool, or delete it first",
+            f"cannot lock {connector.name}: {connector.relative}/{FILE} was created by another tool",
+            advice="update it with that tool, or delete it first",
         )
 
 
-def plan(connector: Connector, interpreters: Sequence[Interpreter], rules: Rules, builder: Builder) -> Edit:
-    """The edit that writes the lock; empty where it would change no package. Raises LockError, PackageError.
+def plan(
+    connector: Connector,
+    interpreters: Sequence[Interpreter],
+    rules: Rules,
+    builder: Builder,
+    upgrade: Upgrade = NO_UPGRADE,
+) -> Edit:
+    """Returns the edit that writes the lock; empty where the lock is current. Raises LockError, PackageError.
 
-    Without a day it resolves as of now: what comes out is written down, so it need not be asked again.
+    Without a day it resolves as of the day in the lock, else as of now: the result is written down, so that nobody has
+    to ask again. Where nothing fits as of the day in the lock, what is asked for is newer, and it resolves as of now.
     """
-    day = lockfile.day(connector, rules) or NOW
-    moment = unlocked.moment(day, rules.now)
-    wish = rules.wish(connector)
-    found = [(item, unlocked.resolution(connector, item, moment, wish, builder)) for item in interpreters]
-    text = unlocked.render(
-        found, day if moment else unlocked.shown(rules.now.replace(microsecond=0)), unlocked.inputs(connector)
-    )
-    path = connector.folder / FILE
-    before = path.read_bytes() if FILE in connector.names else None
-    if before is not None and _packages(before) == _packages(text.encode()):
+    document = _parsed(connector)
+    if document and not upgrade and _is_current(connector, document, interpreters, rules, builder):
+        return Edit()
+    asked, recorded = lockfile.day(connector, rules), _recorded(document)
+    if asked or upgrade or not recorded:
+        text = _resolve(connector, interpreters, rules, builder, upgrade, asked or NOW, document)
+    else:
+        try:
+            text = _resolve(connector, interpreters, rules, builder, upgrade, recorded, document)
+        except LockError:
+            text = _resolve(connector, interpreters, rules, builder, upgrade, NOW, document)
+    before = (connector.folder / FILE).read_bytes() if FILE in connector.names else None
+    if document and _without_day(document) == _without_day(load_toml(text)):
         return Edit()
     return Edit.of([FileChange(f"{connector.relative}/{FILE}", before, text.encode())])
 
@@ -59,23 +92,83 @@ def on(interpreter: Interpreter, platform: Platform) -> Interpreter:
     machine = _MACHINES.get(platform.architecture)
     if machine is None:
         raise LockError(
-            f"resolving for {platform} is not possible", advice=f"-a linux/{' or -a linux/'.join(_MACHINES)}"
+            f"cannot resolve packages for {platform}: its wheels are unknown",
+            advice=f"-a linux/{' or -a linux/'.join(_MACHINES)}",
         )
     return replace(interpreter, markers={**interpreter.markers, "platform_machine": machine})
 
 
-def _is_ours(text: bytes) -> bool:
+def kept(document: Mapping[str, Any] | None, interpreter: Interpreter, upgrade: Upgrade, what: str, wish: Wish) -> Keep:
+    """Returns the versions of a lock that a new resolution keeps where they fit."""
+    if document is None or upgrade.everything:
+        return NOTHING_KEPT
     try:
-        return "airbyte-ci" in (load_toml(text.decode()).get("tool") or {})
-    except (UnicodeDecodeError, DocumentError):
-        return False  # somebody must look at it
+        locked = pylock.of(document, interpreter, what, wish)
+    except LockError:
+        return NOTHING_KEPT  # it is for another Python, or for another platform
+    versions = {package.name: package.version for package in locked.packages if package.files and package.version}
+    return Keep(versions, tuple(canonicalize_name(name) for name in upgrade.packages))
 
 
-def _packages(text: bytes) -> object:
-    """What a lock says but for when it was made."""
-    try:
-        document = load_toml(text.decode())
-    except (UnicodeDecodeError, DocumentError):
+def _resolve(
+    connector: Connector,
+    interpreters: Sequence[Interpreter],
+    rules: Rules,
+    builder: Builder,
+    upgrade: Upgrade,
+    day: str,
+    document: Mapping[str, Any] | None,
+) -> str:
+    moment, wish = unlocked.moment(day, rules.now), rules.wish(connector)
+    found: list[tuple[Interpreter, Resolution]] = []
+    for item in interpreters:
+        keep = kept(document, item, upgrade, f"{connector.relative}/{FILE}", wish)
+        is_recorded = day == _recorded(document)
+        found.append(
+            (item, unlocked.resolution(connector, item, moment, wish, builder, keep=keep, is_lenient=is_recorded))
+        )
+    shown = day if moment else unlocked.shown(rules.now.replace(microsecond=0))
+    return unlocked.render(found, shown, unlocked.inputs(connector))
+
+
+def _is_current(
+    connector: Connector,
+    document: Mapping[str, Any],
+    interpreters: Sequence[Interpreter],
+    rules: Rules,
+    builder: Builder,
+) -> bool:
+    """Whether the lock is for these interpreters, this day and what the connector asks for now."""
+    made = document["tool"]["airbyte-ci"]
+    asked = lockfile.day(connector, rules)
+    if asked not in ("", NOW, made.get("resolved-as-of")):
+        return False
+    if [pylock_text.marker(item) for item in interpreters] != document.get("environments"):
+        return False
+    if made.get("inputs") != unlocked.inputs(connector):
+        return False
+    wish = rules.wish(connector)
+    texts = {text for item in interpreters for text in unlocked.asked(connector, item, wish, builder).texts}
+    return bool(sorted(texts) == made.get("requires"))
+
+
+def _parsed(connector: Connector) -> dict[str, Any] | None:
+    """The lock as a document; None where there is none, or where somebody must look at it."""
+    if FILE not in connector.names:
         return None
-    document.get("tool", {}).get("airbyte-ci", {}).pop("resolved-as-of", None)
-    return document
+    try:
+        return load_toml((connector.folder / FILE).read_text("utf-8"))
+    except (DocumentError, UnicodeDecodeError):
+        return None
+
+
+def _recorded(document: Mapping[str, Any] | None) -> str:
+    """The day or moment that a lock was resolved as of."""
+    return str((document or {}).get("tool", {}).get("airbyte-ci", {}).get("resolved-as-of") or "")
+
+
+def _without_day(document: Mapping[str, Any]) -> object:
+    """What a lock says but for the day of its resolution."""
+    tool = {**document.get("tool", {})}
+    own = {key: value for key, value in tool.pop("airbyte-ci", {}).items() if key != "resolved-as-of"}
+    return {**document, "tool": {**tool, "airbyte-ci": own}}

@@ -27,6 +27,7 @@ from airbyte_ci.python.metadata import Metadata
 from airbyte_ci.python.offers import Local, Offers
 from airbyte_ci.python.project import Asked
 from airbyte_ci.python.requirements import Entry
+from airbyte_ci.python.resolve import NOTHING_KEPT, Keep
 from airbyte_ci.python.sdist import Builder
 
 FORMAT_VERSION = 1
@@ -77,12 +78,23 @@ def asked(connector: Connector, interpreter: Interpreter, wish: Wish, builder: B
 
 
 def resolution(
-    connector: Connector, interpreter: Interpreter, as_of: datetime | None, wish: Wish, builder: Builder
+    connector: Connector,
+    interpreter: Interpreter,
+    as_of: datetime | None,
+    wish: Wish,
+    builder: Builder,
+    *,
+    keep: Keep = NOTHING_KEPT,
+    is_lenient: bool = False,
 ) -> Resolution:
-    """Resolves for the interpreter; raises LockError, PackageError. Nothing is remembered."""
+    """Resolves for the interpreter and keeps versions where they fit; raises LockError, PackageError.
+
+    `is_lenient` also takes files of which the index does not know the day. Nothing is remembered.
+    """
     wanted = asked(connector, interpreter, wish, builder)
     prepared = _prepare(connector, wanted, interpreter, builder)
-    return Resolution(_resolve(connector, prepared, wanted, interpreter, as_of), wanted.texts)
+    lock = _resolve(connector, prepared, wanted, interpreter, as_of, keep, is_lenient=is_lenient)
+    return Resolution(lock, wanted.texts)
 
 
 def text(connector: Connector, interpreter: Interpreter, as_of: datetime, wish: Wish, builder: Builder) -> str:
@@ -319,9 +331,17 @@ def _archive(entry: Entry, origin: FromArchive, connector: Connector, builder: B
 
 
 def _resolve(
-    connector: Connector, prepared: _Prepared, wanted: Asked, interpreter: Interpreter, as_of: datetime | None
+    connector: Connector,
+    prepared: _Prepared,
+    wanted: Asked,
+    interpreter: Interpreter,
+    as_of: datetime | None,
+    keep: Keep = NOTHING_KEPT,
+    *,
+    is_lenient: bool = False,
 ) -> Lock:
-    configured = prepared.configured
-    offers = Offers(prepared.builder, interpreter, as_of, prepared.locals, dict(wanted.pins), configured)
+    pins = dict(wanted.pins)
+    offers = Offers(prepared.builder, interpreter, as_of, prepared.locals, pins, prepared.configured, is_lenient)
     named = [entry for entry in wanted.constraints if not entry.place]
-    return resolve.resolve(prepared.builder.store, offers, prepared.entries, named, f"resolving {connector.relative}")
+    what = f"cannot resolve {connector.relative}"
+    return resolve.resolve(prepared.builder.store, offers, prepared.entries, named, what, keep)

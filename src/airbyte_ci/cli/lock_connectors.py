@@ -1,10 +1,13 @@
 """`connectors lock`: what a connector without a lock needs, resolved and written beside it as pylock.toml."""
 
+from dataclasses import dataclass
+
 import click
 
 from airbyte_ci.build import asking, locking, planning
 from airbyte_ci.build import base as bases
 from airbyte_ci.build.assembly import Workbench
+from airbyte_ci.build.locking import Upgrade
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, with_selection
@@ -13,18 +16,30 @@ from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits.edit import Edit
-from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.errors import AirbyteCiError, LockError
 from airbyte_ci.oci.image import Platform
-from airbyte_ci.outcomes import Outcome, exit_code
+from airbyte_ci.outcomes import Outcome, Status, exit_code
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.reports import terminal
 
 _BOTH = ("linux/amd64", "linux/arm64")
 
 
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What was asked for. A connector that another tool locks is a failure only where connectors were named."""
+
+    platforms: tuple[Platform, ...]
+    base_image: str | None
+    upgrade: Upgrade
+    is_named: bool
+
+
 @click.command("lock")
 @click.option(
-    "--resolve-as-of", metavar="DAY", help="Take what there was on this day, as in 2024-04-01 (default: now)."
+    "--resolve-as-of",
+    metavar="DAY",
+    help="Take the versions of this day, such as 2024-04-01 (default: the lock's day, else now).",
 )
 @click.option(
     "-a",
@@ -32,10 +47,21 @@ _BOTH = ("linux/amd64", "linux/arm64")
     "platforms",
     multiple=True,
     metavar="PLATFORM",
-    help="For these platforms (default: linux/amd64 and linux/arm64); repeatable.",
+    help="Lock for this platform (default: linux/amd64 and linux/arm64); repeatable.",
 )
-@click.option("--base-image", metavar="ADDRESS", help="For the Python of this base instead of the one in the metadata.")
-@click.option("--dry-run", is_flag=True, help="Print the diff, change nothing.")
+@click.option(
+    "--base-image", metavar="ADDRESS", help="Lock for the Python of this base image (default: the one in the metadata)."
+)
+@click.option("--upgrade", is_flag=True, help="Take the newest versions instead of those in the lock.")
+@click.option(
+    "-P",
+    "--upgrade-package",
+    "upgraded",
+    multiple=True,
+    metavar="NAME",
+    help="Take the newest version of this package and keep the others; repeatable.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the diff and write nothing.")
 @with_selection
 def lock_connectors(
     settings: Settings,
@@ -43,20 +69,29 @@ def lock_connectors(
     resolve_as_of: str | None,
     platforms: tuple[str, ...],
     base_image: str | None,
+    upgrade: bool,
+    upgraded: tuple[str, ...],
     dry_run: bool,
 ) -> int:
-    """Resolve what connectors without a lock ask for, and write it as pylock.toml (PEP 751) for builds to read."""
+    """Resolve the requirements of connectors and write pylock.toml (PEP 751) for builds to read.
+
+    Locked versions stay where they fit, and so does the day of the resolution. Current locks are skipped.
+    """
     fleet = fleets.load_for_change(settings, asked, "lock")
     wanted = tuple(dict.fromkeys(parse_platform(text) for text in platforms or _BOTH))
     rules = workbench.rules(fleet.configuration, resolve_as_of)
+    order = _Order(wanted, base_image, Upgrade(upgrade, upgraded), is_named=bool(asked.selection.names))
     outcomes = []
     with Progress(settings) as progress, workbench.threads() as pool:
         store = workbench.open_store()
         index = PackageIndex.from_environment(workbench.environment(), offline=settings.offline)
         with workbench.registries(settings, fleet.configuration) as registry:
-            for connector in fleet.connectors:
+
+            def lock(connector: Connector) -> tuple[Edit, Outcome]:
                 bench = Workbench(store, index, registry, pool, {}, progress.teller(connector.name), rules=rules)
-                edit, outcome = _lock(connector, bench, wanted, base_image)
+                return _lock(connector, bench, order)
+
+            for connector, (edit, outcome) in workbench.side_by_side(fleet.connectors, lock, asked.concurrency):
                 if not dry_run and outcome.status == "ok":
                     edit.apply(fleet.configuration.root)
                 progress.clear(connector.name)
@@ -76,24 +111,26 @@ def _show(settings: Settings, edit: Edit, outcome: Outcome, *, alone: bool) -> N
     console.block(terminal.outcome(outcome, alone=alone))
 
 
-def _lock(
-    connector: Connector, bench: Workbench, wanted: tuple[Platform, ...], base_image: str | None
-) -> tuple[Edit, Outcome]:
+def _lock(connector: Connector, bench: Workbench, order: _Order) -> tuple[Edit, Outcome]:
     """The edit that writes the lock, and how making it ended."""
     try:
-        edit = _plan(connector, bench, wanted, base_image)
+        locking.refuse_other(connector)
+    except LockError as error:
+        status: Status = "failed" if order.is_named else "skipped"
+        return Edit(), Outcome(connector.name, status, reason=error.message, advice=error.advice or "")
+    try:
+        edit = _plan(connector, bench, order)
     except AirbyteCiError as error:
         return Edit(), Outcome(connector.name, "failed", "", error.message, error.advice or "", error.details)
     return edit, _outcome(connector, edit)
 
 
-def _plan(connector: Connector, bench: Workbench, wanted: tuple[Platform, ...], base_image: str | None) -> Edit:
-    locking.refuse_other(connector)
+def _plan(connector: Connector, bench: Workbench, order: _Order) -> Edit:
     native = workbench.local_platform()
-    here = planning.ground(bench, bases.address(connector, base_image), native, native)
+    here = planning.ground(bench, bases.address(connector, order.base_image), native, native)
     bench.say("resolving")
-    interpreters = [locking.on(here.python.interpreter, platform) for platform in wanted]
-    return locking.plan(connector, interpreters, bench.rules, asking.builder(bench, here))
+    interpreters = [locking.on(here.python.interpreter, platform) for platform in order.platforms]
+    return locking.plan(connector, interpreters, bench.rules, asking.builder(bench, here), order.upgrade)
 
 
 def _outcome(connector: Connector, edit: Edit) -> Outcome:

@@ -13,6 +13,7 @@ from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python import find_links, index_settings, origins
+from airbyte_ci.python.index_project import IndexProject
 from airbyte_ci.python.index_settings import NO_ACCESS, Access, Source
 from airbyte_ci.python.lock import THE_INDEX, FromIndex, LockedFile
 
@@ -152,14 +153,15 @@ class PackageIndex:
         """How locks name the indexes that are asked for packages without one."""
         return frozenset(map(self.origin_of, self.sources()))
 
-    def page(self, source: Source, project: str) -> Any:
-        """A project's page on one index (a pypi_simple.ProjectPage), or None."""
+    def project(self, source: Source, name: str) -> IndexProject | None:
+        """Returns what one index has of a project, asked once by a command; None where it does not have it."""
         if self.offline:
             raise PackageError(
-                f"looking for {project} in the package index: --offline was given, and this was not resolved before",
-                advice="run once without it, or make a lock",
+                f"cannot look for {name} in the package index: --offline was given, and no earlier run resolved this",
+                advice="run once without --offline, or lock the connector",
             )
-        return self._online(project).page(source, project)
+        found: IndexProject | None = self._online(name).project(source, name)
+        return found
 
     def _copied(self, store: Store, project: str, file: LockedFile, origin: FromIndex) -> bool:
         """Takes the file from a folder of find-links, if one has just that."""

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from airbyte_ci.container import sandbox
 from airbyte_ci.container.output_files import OutputRefused, read_output
 from airbyte_ci.documents import DocumentError, load_json, load_toml
-from airbyte_ci.errors import PackageError
+from airbyte_ci.errors import PackageError, UnknownMetadata
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.python import build_tools, sdist, trees
@@ -226,8 +226,8 @@ def _ask(builder: Builder, file: LockedFile, what: str) -> Metadata:
         # Building knows more ways; what it makes will be needed anyway, unless it is the connector itself.
         wheel = sdist.to_wheel(builder, file, lambda _: None)
     except PackageError as error:
-        raise PackageError(
-            f"asking {what} what it needs, which only its code knows: {error.message}",
+        raise UnknownMetadata(
+            f"cannot read the requirements of {what}, which only its own code can report: {error.message}",
             advice=error.advice,
             details=error.details,
         ) from error

@@ -11,20 +11,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
-from airbyte_ci.errors import LockError, PackageError
+from airbyte_ci.errors import LockError, PackageError, UnknownMetadata
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.python import metadata, origins, remote_metadata, wheel
+from airbyte_ci.oci.store import action_key
+from airbyte_ci.python import metadata, origins, remote_metadata, sdist, wheel
 from airbyte_ci.python.index import PUBLIC, PackageIndex
+from airbyte_ci.python.index_project import IndexFile, IndexProject
 from airbyte_ci.python.index_settings import Source
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import FromIndex, LockedFile, LockedPackage, Origin
 from airbyte_ci.python.metadata import Metadata
 from airbyte_ci.python.sdist import Builder
 
-_SOURCES = (".tar.gz", ".zip")
+FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +37,15 @@ class Local:
     files: tuple[LockedFile, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Project:
-    """A project's files on its index by version, as of the moment."""
-
-    source: Source
-    versions: Mapping[Version, tuple[Any, ...]]
-
-
 @dataclass(slots=True)
 class Offers:
     """All projects, looked at when they are asked for. May be shared by threads.
 
     `interpreter` is the one to install for; the builder's, under which back ends run, may be of another platform.
     `pins` name the index of a package. `configured` are the indexes without those that only the project names: whoever
-    fetches later has only these. What goes wrong is kept in `errors` by whoever serves the offers.
+    fetches later has only these. `is_lenient` offers files of which nobody knows the day. What goes wrong is kept in
+    `errors` by whoever serves the offers; versions whose metadata nobody can tell are in `unusable`, each with why, and
+    are offered no more once `skip_unusable` was called.
     """
 
     builder: Builder
@@ -59,8 +54,12 @@ class Offers:
     locals: Mapping[str, Local] = field(default_factory=dict)
     pins: Mapping[str, str] = field(default_factory=dict)
     configured: PackageIndex | None = None
+    is_lenient: bool = False
     errors: list[Exception] = field(default_factory=list)
-    _projects: dict[str, _Project | None] = field(default_factory=dict)
+    unusable: dict[tuple[str, Version], UnknownMetadata] = field(default_factory=dict)
+    _skipped: set[tuple[str, Version]] = field(default_factory=set)
+    _projects: dict[str, IndexProject | None] = field(default_factory=dict)
+    _usable: dict[str, bool] = field(default_factory=dict)
     _order: wheel.TagOrder = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -70,33 +69,65 @@ class Offers:
     def page(self, name: str) -> dict[str, Any] | None:
         """A project's page (PEP 691) for a resolver; None where no index has it. Raises PackageError, LockError."""
         if local := self.locals.get(name):
-            files = [_file(name, local.metadata.version, local.metadata.requires_python)]
+            files = [_page_file(name, _stand_in(name, local.metadata.version), local.metadata.requires_python)]
         elif (project := self._project(name)) is not None:
             files = [
-                file for version, group in project.versions.items() for file in self._offered(name, version, group)
+                file
+                for version, group in project.versions.items()
+                if (name, version) not in self._skipped
+                for file in self._offered(name, version, group)
             ]
         else:
             return None
         return {"meta": {"api-version": "1.1"}, "name": name, "versions": [], "files": files}
 
-    def metadata(self, name: str, file: str) -> str:
-        """METADATA of a file that `page` named; raises PackageError."""
+    def metadata(self, name: str, file: str) -> str | None:
+        """METADATA of a file that `page` named; None for an sdist that cannot tell. Raises PackageError."""
         if local := self.locals.get(name):
             return local.metadata.text()
         project = self._project(name)
-        found = origins.name_and_version(file, name)
-        group = project.versions.get(Version(found[1]), ()) if project else ()
+        found = Version(origins.name_and_version(file, name)[1])
+        group = project.versions.get(found, ()) if project else ()
         if project is None or not group:
-            raise PackageError(f"asking for {file}: no index has it")
+            raise PackageError(f"cannot read the metadata of {file}: no index has it")
         for package in group:
             if package.filename == file:
                 return remote_metadata.of_wheel(self.builder.store, self.builder.index, project.source, package)
-        package = next(item for item in group if item.filename.endswith(_SOURCES))
+        package = next(item for item in group if item.is_sdist)
         locked = _locked(package, project.source)
         self.builder.index.fetch_url(self.builder.store, locked, package.url, project.source)
         # One at a time: back ends are run under the image's Python, and a resolver asks for many things at once.
         with self._lock:
-            return metadata.of_sdist(self.builder, locked).text()
+            try:
+                return self._of_sdist(locked)
+            except UnknownMetadata as error:
+                self.unusable[name, found] = error
+                return None
+
+    def _of_sdist(self, file: LockedFile) -> str:
+        """As the sdist reports it; a failure is remembered too, for building fails again and takes long."""
+        builder = self.builder
+        inputs = {
+            "source": file.sha256,
+            "builds": sdist.identity(),
+            "root": builder.context,
+            "python": builder.interpreter.version,
+            "machine": builder.interpreter.markers["platform_machine"],
+        }
+        key = action_key("unknown metadata", FORMAT_VERSION, inputs)
+        if known := builder.store.recall(key):
+            raise UnknownMetadata(str(known["reason"]))
+        try:
+            return metadata.of_sdist(builder, file).text()
+        except UnknownMetadata as error:
+            builder.store.remember(key, {"reason": error.message})
+            raise
+
+    def skip_unusable(self) -> bool:
+        """Takes the unusable versions out of the offers; returns whether there were any that it still had."""
+        before = len(self._skipped)
+        self._skipped |= self.unusable.keys()
+        return len(self._skipped) > before
 
     def chosen(self, name: str, version: str, required_by: tuple[str, ...]) -> LockedPackage:
         """The package as a lock has it: every file of the version; raises PackageError."""
@@ -113,17 +144,34 @@ class Offers:
     def _origin(self, source: Source) -> FromIndex:
         return (self.configured or self.builder.index).origin_of(source)
 
-    def _project(self, name: str) -> _Project | None:
+    def _project(self, name: str) -> IndexProject | None:
         if name not in self._projects:
             self._projects[name] = self._look(name)
         return self._projects[name]
 
-    def _look(self, name: str) -> _Project | None:
+    def _look(self, name: str) -> IndexProject | None:
         for source in self._sources(name):
-            page = self.builder.index.page(source, name)
-            if page is not None and page.packages:
-                return _Project(source, self._versions(name, source, page))
+            found = self.builder.index.project(source, name)
+            if found is not None and found.versions:
+                return self._as_of(name, found)
         return None
+
+    def _as_of(self, name: str, project: IndexProject) -> IndexProject:
+        if self.as_of is None:
+            return project
+        if project.is_undated():
+            if self.is_lenient:
+                return project
+            raise LockError(
+                f"the package index {origins.public(project.source.url)} does not say when the files of {name} were "
+                "uploaded (PEP 700), so it cannot be asked for a day in the past",
+                advice="resolve as of now and keep the result: `connectors lock --resolve-as-of now`",
+            )
+        groups = {
+            version: tuple(file for file in files if file.uploaded and file.uploaded <= self.as_of)
+            for version, files in project.versions.items()
+        }
+        return IndexProject(project.source, {version: files for version, files in groups.items() if files})
 
     def _sources(self, name: str) -> list[Source]:
         index = self.builder.index
@@ -138,75 +186,43 @@ class Offers:
         # Whoever puts a private index beside the public one means the private one for the names that it has.
         return sorted((*extra, main), key=lambda source: origins.index(source.url) == origins.index(PUBLIC.url))
 
-    def _versions(self, name: str, source: Source, page: Any) -> dict[Version, tuple[Any, ...]]:
-        groups: dict[Version, list[Any]] = {}
-        undated = 0
-        for package in page.packages:
-            version = _version(package, name)
-            if version is None:
-                continue
-            if self.as_of is not None:
-                undated += package.upload_time is None
-                if package.upload_time is None or package.upload_time > self.as_of:
-                    continue
-            groups.setdefault(version, []).append(package)
-        if undated == len(page.packages) and self.as_of is not None:
-            raise LockError(
-                f"the package index {origins.public(source.url)} does not say when the files of {name} were uploaded "
-                "(PEP 700), so it cannot be asked for a day in the past",
-                advice="resolve as of now and keep the result: `connectors lock --resolve-as-of now`",
-            )
-        return {version: tuple(groups[version]) for version in sorted(groups)}
-
-    def _offered(self, name: str, version: Version, group: tuple[Any, ...]) -> list[dict[str, Any]]:
+    def _offered(self, name: str, version: Version, group: tuple[IndexFile, ...]) -> list[dict[str, Any]]:
         """The wheels that the image can use, or one that stands for the sdist."""
-        files = {LockedFile(package.filename, ""): package for package in group}
-        usable = [package for file, package in files.items() if wheel.choose([file], self._order)]
+        usable = [file for file in group if not file.is_sdist and self._is_usable(file.filename)]
         if usable:
-            return [
-                _file(name, str(version), package.requires_python, package.filename, package.yanked_reason, package)
-                for package in usable
-            ]
-        source = next((package for package in group if package.filename.endswith(_SOURCES)), None)
-        return [_file(name, str(version), source.requires_python, "", None, source)] if source else []
+            return [_page_file(name, file.filename, file.requires_python, file.yanked) for file in usable]
+        source = next((file for file in group if file.is_sdist), None)
+        return (
+            [_page_file(name, _stand_in(name, str(version)), source.requires_python, source.yanked)] if source else []
+        )
+
+    def _is_usable(self, filename: str) -> bool:
+        # hot: a page has thousands of wheels, of few different tags.
+        tags = "-".join(filename.removesuffix(".whl").split("-")[-3:])
+        if tags not in self._usable:
+            self._usable[tags] = wheel.choose([LockedFile(filename, "")], self._order) is not None
+        return self._usable[tags]
 
 
-def _file(
-    name: str,
-    version: str,
-    requires_python: str | None,
-    filename: str = "",
-    yanked: str | None = None,
-    package: Any = None,
-) -> dict[str, Any]:
-    filename = filename or f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+def _stand_in(name: str, version: str) -> str:
+    return f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+
+
+def _page_file(name: str, filename: str, requires_python: str | None, yanked: str | None = None) -> dict[str, Any]:
     return {
         "filename": filename,
         "url": f"/files/{name}/{filename}",
         "hashes": {},
         "requires-python": requires_python,
         "core-metadata": True,
-        "yanked": (yanked or True) if package is not None and package.is_yanked else False,
+        "yanked": yanked or False,
     }
 
 
-def _version(package: Any, name: str) -> Version | None:
-    """None for what is no wheel or sdist of this project."""
-    if not package.filename.endswith((".whl", *_SOURCES)):
-        return None
-    try:
-        found, version = origins.name_and_version(package.filename, name)
-        return Version(version) if canonicalize_name(found) == name else None
-    except (LockError, InvalidVersion):
-        return None
-
-
-def _locked(package: Any, source: Source) -> LockedFile:
-    sha256 = package.digests.get("sha256")
-    if not sha256:
+def _locked(package: IndexFile, source: Source) -> LockedFile:
+    if not package.sha256:
         raise PackageError(
             f"{package.filename} has no sha256 on {origins.public(source.url)}, so it cannot be locked",
             advice="use an index that gives sha256 hashes (PEP 503)",
         )
-    url, _, _ = package.url.partition("#")
-    return LockedFile(package.filename, Digest(sha256).hex, origins.public(url))
+    return LockedFile(package.filename, Digest(package.sha256).hex, origins.public(package.url))

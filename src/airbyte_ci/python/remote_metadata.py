@@ -8,6 +8,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.python import metadata
 from airbyte_ci.python.index import PackageIndex
+from airbyte_ci.python.index_project import IndexFile
 from airbyte_ci.python.index_settings import Source
 from airbyte_ci.python.lock import LockedFile
 
@@ -16,9 +17,9 @@ FORMAT_VERSION = 1
 _TAIL = 128 << 10
 
 
-def of_wheel(store: Store, index: PackageIndex, source: Source, package: Any) -> str:
-    """The text of METADATA; `package` is a pypi_simple.DistributionPackage. Raises PackageError."""
-    sha256 = package.digests.get("sha256")
+def of_wheel(store: Store, index: PackageIndex, source: Source, package: IndexFile) -> str:
+    """The text of METADATA; raises PackageError."""
+    sha256 = package.sha256
     key = action_key("wheel metadata", FORMAT_VERSION, {"wheel": sha256})
     if sha256 and (known := store.recall(key)):
         return str(known["text"])
@@ -28,8 +29,8 @@ def of_wheel(store: Store, index: PackageIndex, source: Source, package: Any) ->
     return text
 
 
-def _read(store: Store, index: PackageIndex, source: Source, package: Any) -> str:
-    sha256 = package.digests.get("sha256")
+def _read(store: Store, index: PackageIndex, source: Source, package: IndexFile) -> str:
+    sha256 = package.sha256
     if sha256 and store.has(Digest(sha256)):
         return metadata.of_wheel(store.path(Digest(sha256)), package.filename)
     if package.has_metadata and (text := _published(index, source, package)) is not None:
@@ -44,10 +45,9 @@ def _read(store: Store, index: PackageIndex, source: Source, package: Any) -> st
     return metadata.of_wheel(store.path(digest), package.filename)
 
 
-def _published(index: PackageIndex, source: Source, package: Any) -> str | None:
-    url, _, _ = package.url.partition("#")
-    response = index.get(source, f"{url}.metadata", {})
-    wanted = (package.metadata_digests or {}).get("sha256")
+def _published(index: PackageIndex, source: Source, package: IndexFile) -> str | None:
+    response = index.get(source, f"{package.url}.metadata", {})
+    wanted = package.metadata_sha256
     if response.status_code != 200 or (wanted and Digest.of(response.content).hex != wanted):
         return None
     return str(response.content.decode("utf-8", "replace"))

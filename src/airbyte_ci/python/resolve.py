@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,6 +32,20 @@ _PINNED = re.compile(
 _GLIBC = (17, *range(28, 41))
 _JSON = "application/vnd.pypi.simple.v1+json"
 _PATIENCE = 600
+# How often uv is asked again without the candidates that cannot be used.
+_ATTEMPTS = 50
+_LOCKED = "locked.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Versions by name that are kept where they fit, but for the packages in `upgraded`."""
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    upgraded: tuple[str, ...] = ()
+
+
+NOTHING_KEPT = Keep()
 
 
 def resolve(
@@ -39,17 +54,29 @@ def resolve(
     entries: Iterable[Entry],
     constraints: Iterable[Entry],
     what: str,
+    keep: Keep = NOTHING_KEPT,
 ) -> Lock:
     """One version of each package that the entries need; raises LockError where there is no solution, PackageError."""
     with store.scratch() as folder, _serving(offers) as url:
         (folder / "requirements.in").write_text("".join(f"{line(entry)}\n" for entry in entries))
         (folder / "constraints.txt").write_text("".join(f"{line(entry)}\n" for entry in constraints))
-        finished = _run(folder, url, offers.interpreter)
+        for _ in range(_ATTEMPTS):
+            (folder / _LOCKED).write_text("".join(f"{name}=={version}\n" for name, version in keep.versions.items()))
+            finished = _run(folder, url, offers.interpreter, keep)
+            # uv gives up at a candidate that it merely explores: then it chooses among the others.
+            if offers.errors or not finished.returncode or not offers.skip_unusable():
+                break
+        text = (folder / _LOCKED).read_text()
     if offers.errors:
         raise offers.errors[0]
     if finished.returncode:
-        raise LockError(f"{what}: {_reason(finished.stderr)}", advice=_advice(offers))
-    return Lock("resolved", tuple(_packages(offers, finished.stdout)))
+        broken = [
+            f"{name} {version} was skipped: {error.message}" for (name, version), error in offers.unusable.items()
+        ]
+        raise LockError(
+            "; ".join([f"{what}: {_reason(finished.stderr)}", *broken[:1]]), advice=_advice(offers), details=broken
+        )
+    return Lock("resolved", tuple(_packages(offers, text)))
 
 
 def line(entry: Entry) -> str:
@@ -70,12 +97,13 @@ def platform(interpreter: Interpreter) -> str:
     return f"{machine}-manylinux_2_{minor}"
 
 
-def _run(folder: Path, url: str, interpreter: Interpreter) -> "subprocess.CompletedProcess[str]":
+def _run(folder: Path, url: str, interpreter: Interpreter, keep: Keep) -> "subprocess.CompletedProcess[str]":
     arguments = [
         *(_uv(), "pip", "compile", "requirements.in", "--constraints=constraints.txt"),
         *(f"--default-index={url}", f"--python-version={interpreter.version}", f"--python={sys.executable}"),
         *(f"--python-platform={platform(interpreter)}", "--no-build", "--no-config", "--no-cache", "--no-sources"),
         *("--no-header", "--annotation-style=line", "--strip-extras", "--quiet", "--color=never"),
+        *(f"--output-file={_LOCKED}", *(f"--upgrade-package={name}" for name in keep.upgraded)),
     ]
     environment = {"PATH": os.defpath, "HOME": str(folder), "UV_PYTHON_DOWNLOADS": "never", "NO_PROXY": "127.0.0.1"}
     try:
@@ -151,7 +179,8 @@ def _serving(offers: Offers) -> Iterator[str]:
                 name, _, file = rest.partition("/")
                 if file.endswith(".metadata"):
                     text = offers.metadata(name, file.removesuffix(".metadata"))
-                    return self._answer(200, text.encode(), "text/plain; charset=utf-8")
+                    if text is not None:
+                        return self._answer(200, text.encode(), "text/plain; charset=utf-8")
                 return self._answer(404, b"", "text/plain")
             except Exception as error:  # noqa: BLE001  # it is raised where the resolution was asked for
                 offers.errors.append(error)
@@ -165,8 +194,13 @@ def _serving(offers: Offers) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            """uv ends with its answer and leaves open requests behind."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

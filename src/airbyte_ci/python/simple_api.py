@@ -23,8 +23,9 @@ from pypi_simple import (
 from airbyte_ci.errors import DigestMismatch, PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
-from airbyte_ci.python import origins
+from airbyte_ci.python import index_project, origins
 from airbyte_ci.python.credentials import Credentials, Login
+from airbyte_ci.python.index_project import IndexProject
 from airbyte_ci.python.index_settings import NO_ACCESS, Access, Source, variable_name
 
 _TRIES = 4
@@ -33,8 +34,6 @@ _RETRIED = (429, 500, 502, 503, 504)
 _JSON = "application/vnd.pypi.simple.v1+json"
 # Whether a file of this name and sha256 is looked for.
 Wanted = Callable[[str, str | None], bool]
-# A large project's page is megabytes of objects; of 82 projects all pages together were 250 MB.
-_PAGES_KEPT = 16
 
 
 @dataclass(slots=True)
@@ -42,7 +41,9 @@ class SimpleApi:
     """Talks to indexes; may be shared by threads."""
 
     access: Access = NO_ACCESS
-    _pages: dict[tuple[str, str], ProjectPage | None] = field(default_factory=dict)
+    _links: dict[str, ProjectPage] = field(default_factory=dict)
+    _projects: dict[tuple[str, str], IndexProject | None] = field(default_factory=dict)
+    _asking: dict[tuple[str, str], threading.Lock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _local: threading.local = field(default_factory=threading.local)
     _logins: dict[str, Login] = field(default_factory=dict)
@@ -53,28 +54,25 @@ class SimpleApi:
 
     def files(self, source: Source, project: str, wanted: Wanted) -> Sequence[DistributionPackage]:
         """Those of the project's files on an index that are `wanted`, by name and sha256 (hex, or None)."""
-        known = self._pages.get((source.url, project))
-        page = known or self._asked(source, project, wanted)
+        page = self._asked(source, project, wanted)
         found = page.packages if page else ()
         return [package for package in found if wanted(package.filename, package.digests.get("sha256"))]
 
-    def page(self, source: Source, project: str) -> ProjectPage | None:
-        """All of the project's files on an index, kept for a while; None where the index does not have it."""
-        key = (source.url, project)
-        try:
-            return self._pages[key]
-        except KeyError:
-            found = self._asked(source, project)
+    def project(self, source: Source, name: str) -> IndexProject | None:
+        """Returns what the index has of a project, asked once; None where the index does not have it."""
+        # The page itself is megabytes of objects for a large project: of 82 projects all pages were 250 MB.
+        key = (source.url, name)
         with self._lock:
-            while len(self._pages) >= _PAGES_KEPT:
-                del self._pages[next(iter(self._pages))]
-            self._pages[key] = found
-        return found
+            asking = self._asking.setdefault(key, threading.Lock())
+        with asking:
+            if key not in self._projects:
+                page = self._asked(source, name)
+                self._projects[key] = index_project.of_page(source, name, page.packages) if page else None
+        return self._projects[key]
 
     def linked(self, place: str) -> ProjectPage:
         """A page of find-links, whatever projects its files are of."""
-        key = (place, "")
-        if (known := self._pages.get(key)) is not None:
+        if (known := self._links.get(place)) is not None:
             return known
         what = f"reading the page of find-links {_host(place)}"
         try:
@@ -87,7 +85,7 @@ class SimpleApi:
         except (UnsupportedRepoVersionError, ValueError) as error:
             raise PackageError(f"{what}: its answer is not one ({type(error).__name__})") from error
         with self._lock:
-            self._pages[key] = found
+            self._links[place] = found
         return found
 
     def _asked(self, source: Source, project: str, wanted: Wanted | None = None) -> ProjectPage | None:
