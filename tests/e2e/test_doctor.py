@@ -74,3 +74,25 @@ def test_a_namespace_with_one_identity_is_seen(tmp_path: Path) -> None:
     first, *_ = json.loads(done.stdout)["checks"]
     assert done.returncode == 1
     assert (first["name"], first["status"]) == ("user", "missing") and "--map-auto" in first["next"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["build.machine._overlay", "build.machine._git", "build.machine._small_root", "container.probes._hook"],
+)
+def test_a_probe_that_fails_takes_no_other_along(tmp_path: Path, broken: str) -> None:
+    """Whatever a probe meets that it did not foresee is its own line with the reason; all others are there.
+
+    So it is for a user who cannot read the folder of the Python that hooks would run with.
+    """
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import airbyte_ci.build.machine, airbyte_ci.container.probes\n"
+        "def fail(*_):\n    raise PermissionError(13, 'Permission denied', '/opt/python')\n"
+        f"airbyte_ci.{broken} = fail\n"
+    )
+    result, found = doctor(tmp_path, PYTHONPATH=str(folder))
+    reasons = [item["told"] for item in found.values() if "Permission denied: /opt/python" in item["told"]]
+    assert len(reasons) == 1 and "Traceback" not in result.err, result.err
+    assert {"user", "store", "tools", "hook modules", "git", "docker", "pythons of base images"} <= found.keys()

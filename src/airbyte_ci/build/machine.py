@@ -59,17 +59,25 @@ def examine(home: Path, configuration: Configuration, native: Platform, *, offli
     """
     with ThreadPoolExecutor(8) as pool:
         hosts = _registries(configuration)
-        asked = [] if offline else [pool.submit(_timed, _registry(host, configuration)) for host in hosts]
-        others = [pool.submit(_timed, item) for item in (_python, _git, _uv, _docker)]
-        found = [_timed(_user), *_here(home, native, None if offline else _outside(os.environ))]
+        asked = [
+            pool.submit(_timed, f"registry {host}", _registry(host, configuration))
+            for host in ([] if offline else hosts)
+        ]
+        programs = (("python", _python), ("git", _git), ("uv", _uv), ("docker", _docker))
+        others = [pool.submit(_timed, name, probe) for name, probe in programs]
+        found = [_timed("user", _user), *_here(home, native, offline=offline)]
         found += [item.result() for item in (*asked, *others)]
     skipped = [Found(f"registry {host}", "untried", "offline, so it was not asked") for host in hosts if offline]
     return (*found, *skipped)
 
 
-def _timed(probe: Callable[[], Found]) -> Found:
+def _timed(name: str, probe: Callable[[], Found]) -> Found:
+    """Runs one probe and times it. What it did not foresee is its own failure, and never that of the others."""
     started = time.monotonic()
-    found = probe()
+    try:
+        found = probe()
+    except Exception as error:  # noqa: BLE001
+        found = Found(name, "missing" if name in _NEEDED else "limited", probes.explain(error), _COSTS.get(name, ""))
     return Found(found.name, found.status, found.told, found.cost, found.advice, round(time.monotonic() - started, 3))
 
 
@@ -88,33 +96,47 @@ _COSTS = {
     "network of the sandbox": "hooks and systemPackages that download something fail",
     probes.WAY_OUT: "hooks and systemPackages that download something fail",
     "identities and limits": "",
+    "store": _NOTHING_KEPT,
+    "user": _NOTHING_RUNS,
 }
+# Without these nothing can be built; without the others some connectors or commands do not work.
+_NEEDED = frozenset(("user", "user namespaces", "store", "overlay mount"))
 
 
-def _here(home: Path, native: Platform, outside: tuple[str, int] | None) -> Iterator[Found]:
+def _here(home: Path, native: Platform, *, offline: bool) -> Iterator[Found]:
     """What needs the store's disk, one after the other: where a part fails, the whole shows what that means."""
-    yield _timed(_namespaces)
+    yield _timed("user namespaces", _namespaces)
     try:
         store = Store(home)
-    except AirbyteCiError as error:
-        yield Found("store", "missing", error.message, _NOTHING_KEPT, error.advice or _ELSEWHERE)
+    except (AirbyteCiError, OSError) as error:
+        advice = getattr(error, "advice", None) or _ELSEWHERE
+        yield Found("store", "missing", probes.explain(error), _NOTHING_KEPT, advice)
         return
-    yield _timed(lambda: _disk(store))
-    yield _timed(lambda: _privacy(home))
-    yield _timed(lambda: _overlay(store))
-    yield _timed(lambda: _owners(store))
+    yield _timed("store", lambda: _disk(store))
+    yield _timed("store permissions", lambda: _privacy(home))
+    yield _timed("overlay mount", lambda: _overlay(store))
+    yield _timed("users of commands", lambda: _owners(store))
+    yield from _sandbox(store, offline=offline)
+    yield _timed("pythons of base images", lambda: _pythons(store, native))
+
+
+def _sandbox(store: Store, *, offline: bool) -> Iterator[Found]:
     with store.scratch() as folder:
-        tree = _small_root(folder)
-        tried = probes.all_of(store, tree, outside)
+        tree, reason = None, "no small root could be made of this machine's sh"
+        try:
+            tree = _small_root(folder)
+        except OSError as error:
+            reason += f": {probes.explain(error)}"
+        tried = probes.all_of(store, tree, None if offline else _outside(os.environ))
         for item in tried:
             status: Status = "ok" if item.works else "limited" if item.name == probes.WAY_OUT else "missing"
             cost = "" if item.works else _COSTS.get(item.name, _NOTHING_RUNS)
             yield Found(item.name, status, item.detail, cost, item.advice or "", round(item.seconds, 3))
         if tree is None:
-            yield Found("sandbox", "untried", "no small root could be made of this machine's sh")
+            yield Found("sandbox", "untried", reason)
         else:
-            yield _timed(lambda: _seccomp(store, tree))
-    yield _timed(lambda: _pythons(store, native))
+            small = tree
+            yield _timed("seccomp", lambda: _seccomp(store, small))
 
 
 def _user() -> Found:

@@ -55,7 +55,18 @@ def _tried(name: str, probe: Callable[[], str]) -> Probe:
         detail = probe()
     except AirbyteCiError as error:
         return Probe(name, False, error.message, error.advice, time.monotonic() - started)
+    except Exception as error:  # noqa: BLE001  # whatever one probe meets, the others are still worth their answers
+        return Probe(name, False, explain(error), None, time.monotonic() - started)
     return Probe(name, True, detail, None, time.monotonic() - started)
+
+
+def explain(error: Exception) -> str:
+    """An error that no probe foresaw, as its reason: what it is, and the file that it is about."""
+    if isinstance(error, AirbyteCiError):
+        return error.message
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _tools() -> str:
