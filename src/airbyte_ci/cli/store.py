@@ -70,21 +70,32 @@ def stats(settings: Settings, as_json: bool) -> int:
 
 @click.command("check")
 @click.option("--drop", is_flag=True, help="Remove what is damaged; it is made or fetched again when it is needed.")
+@click.option("--deep", is_flag=True, help="Also unpack every layer again and compare the contents of its snapshot.")
 @json_option
 @click.pass_obj
-def check(settings: Settings, drop: bool, as_json: bool) -> int:
-    """Read every blob, action and named image; exit with 1 when something is damaged and still there."""
+def check(settings: Settings, drop: bool, deep: bool, as_json: bool) -> int:
+    """Verify every blob, action, snapshot and named image; exit with 1 when something is damaged and still there."""
+    from airbyte_ci.container import snapshot_check
     from airbyte_ci.oci import check as checking
 
-    checked = checking.check(workbench.open_store(), drop=drop)
+    opened = workbench.open_store()
+    checked = checking.check(opened, snapshot_check.check(opened, deep=deep, drop=drop), drop=drop)
     if settings.also(as_json=as_json).as_json:
         damages = [{"subject": item.subject, "reason": item.reason} for item in checked.damages]
-        console.document({"blobs": checked.blobs, "actions": checked.actions, "damages": damages})
+        console.document(
+            {
+                "blobs": checked.blobs,
+                "actions": checked.actions,
+                "snapshots": checked.snapshots,
+                "damages": damages,
+            }
+        )
     else:
         for item in checked.damages:
             mark = click.style("✗", fg="red")
             console.line(f"{mark} {item.subject}: {item.reason}{' (dropped)' if drop else ''}")
-        counted = f"{checked.blobs:,} blobs, {checked.actions:,} actions, {checked.names:,} named images"
+        counted = f"{checked.blobs:,} blobs, {checked.actions:,} actions, {checked.snapshots:,} snapshots"
+        counted += f", {checked.names:,} named images"
         console.line(f"{counted} · {len(checked.damages)} damaged")
         if checked.damages and not drop:
             console.line(f"  {next_step.line('airbyte-ci store check --drop')}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from airbyte_ci.container import diff, lending, sandbox, users
+from airbyte_ci.container import diff, lending, sandbox, snapshot_record, users
 from airbyte_ci.container.api import Exec, MountCache, MountTemporary
 from airbyte_ci.container.sandbox import Command, Finished, Mount, Purpose
 from airbyte_ci.container.state import Lending, Output, State
@@ -213,6 +213,7 @@ def _keep(upper: Path, place: Path) -> None:
     """Two processes may have run the same command; the first one's files stay."""
     if not place.exists():
         try:
+            snapshot_record.write(upper, place)
             upper.replace(place)
         except OSError:
             if not place.exists():

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airbyte_ci import disk
-from airbyte_ci.container import unpacking, user_namespace
+from airbyte_ci.container import snapshot_record, unpacking, user_namespace
 from airbyte_ci.container.archive import Stream
 from airbyte_ci.container.asked import Asked, Question, answered
+from airbyte_ci.container.snapshot_record import Origin
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import AirbyteCiError, DigestMismatch, ImageError, StoreError
 from airbyte_ci.oci.digest import Digest
@@ -122,6 +123,8 @@ def _unpack_locked(store: Store, below: Tree, descriptor: Descriptor, diff_id: D
             _apply(store, descriptor, diff_id, partial, asked)
             folder = _place(store, below, diff_id, asked.questions)
             if not store.use(folder):  # what it asks may have been forgotten
+                names = tuple(layer.name for layer in below.layers)
+                snapshot_record.write(partial, folder, Origin(descriptor, diff_id, names))
                 partial.replace(folder)
         except OSError as error:
             kind = StoreError if error.errno in _DISK_ERRORS else ImageError
@@ -131,6 +134,13 @@ def _unpack_locked(store: Store, below: Tree, descriptor: Descriptor, diff_id: D
             shutil.rmtree(partial, ignore_errors=True)
         _remember_way(store, diff_id, asked.questions)
         return folder
+
+
+def unpack_again(store: Store, origin: Origin, below: Sequence[Path], folder: Path) -> Path:
+    """The layer of a snapshot in a new folder, over the same layers below; raises ImageError, DigestMismatch."""
+    folder.mkdir()
+    _apply(store, origin.descriptor, origin.diff_id, folder, Asked(Tree(tuple(below))))
+    return folder
 
 
 def _apply(store: Store, descriptor: Descriptor, diff_id: Digest, folder: Path, below: Asked) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,22 +23,26 @@ class Damage:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """How much was read, and what was wrong. `dropped` says whether the damage is gone."""
 
     blobs: int
     actions: int
+    snapshots: int
     names: int
     damages: tuple[Damage, ...]
     dropped: bool
 
 
-def check(store: Store, *, drop: bool = False) -> Checked:
-    """Reads everything. With `drop` what is damaged is removed; it is made anew when it is needed."""
-    counts = {"blobs": 0, "actions": 0, "names": 0}
+def check(store: Store, snapshots: Iterable[Damage | None] = (), *, drop: bool = False) -> Checked:
+    """Reads everything. With `drop`, what is damaged is removed, and made again when it is needed.
+
+    `snapshots` is what was found of each, by who makes them.
+    """
+    counts = {"blobs": 0, "actions": 0, "snapshots": 0, "names": 0}
     damages: list[Damage] = []
-    for kind, found in (("blobs", _blobs(store)), ("actions", _actions(store))):
+    for kind, found in (("blobs", _blobs(store)), ("actions", _actions(store)), ("snapshots", snapshots)):
         for damage in found:
             counts[kind] += 1
             if damage:
@@ -51,7 +55,7 @@ def check(store: Store, *, drop: bool = False) -> Checked:
     if drop:
         for damage in lost:
             store.untag(str(damage.name))
-    return Checked(counts["blobs"], counts["actions"], counts["names"], (*damages, *lost), drop)
+    return Checked(**counts, damages=(*damages, *lost), dropped=drop)
 
 
 def _blobs(store: Store) -> Iterator[Damage | None]:

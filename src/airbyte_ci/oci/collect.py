@@ -67,6 +67,7 @@ def collect(store: Store, policy: Policy, *, now: float | None = None) -> Collec
                     if _remove(store, entry, untouchable):
                         removed, freed = removed + 1, freed + entry.size
         _empty_trash(store)
+        _sweep_records(store, untouchable)
         caches.sweep(store.root)
         return Collected(removed, freed, len(entries) - removed, total - freed)
 
@@ -185,6 +186,16 @@ def _sweep(store: Store, untouchable: float) -> None:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
+                path.unlink()
+
+
+def _sweep_records(store: Store, untouchable: float) -> None:
+    """What is kept next to a snapshot goes with it."""
+    snapshots = store.root / "snapshots"
+    for path in snapshots.glob(".*.files"):
+        with contextlib.suppress(FileNotFoundError):
+            gone = not (snapshots / path.name[1:].removesuffix(".files")).exists()
+            if gone and path.stat().st_mtime < untouchable:
                 path.unlink()
 
 

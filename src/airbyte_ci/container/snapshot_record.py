@@ -1,0 +1,128 @@
+"""What a snapshot was when it was made: each file's kind, mode and size, kept next to it, so that damage is found.
+
+Contents are not hashed when a layer is unpacked, which would take as long again: `differs` with a second unpacking of
+the layer compares them.
+"""
+
+import contextlib
+import filecmp
+import json
+import os
+import shutil
+import stat
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airbyte_ci import disk
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Descriptor
+from airbyte_ci.oci.store import Store
+
+# Kind and mode, and the size of a file, the target of a link or the number of a device.
+_Facts = list[Any]
+_SUFFIX = ".files"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The layer that a snapshot was unpacked from, and the snapshots below it, newest first."""
+
+    descriptor: Descriptor
+    diff_id: Digest
+    below: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The files of a snapshot as they were; `origin` is None for what a command left."""
+
+    files: Mapping[str, _Facts]
+    origin: Origin | None
+
+
+def write(folder: Path, place: Path, origin: Origin | None = None) -> None:
+    """Records a folder that is about to become the snapshot at `place`."""
+    document: dict[str, Any] = {"files": dict(_listed(folder))}
+    if origin:
+        document["layer"] = origin.descriptor.to_json()
+        document["diffId"] = str(origin.diff_id)
+        document["below"] = list(origin.below)
+    with disk.replace_file(_path(place)) as file:
+        file.write(zlib.compress(json.dumps(document).encode(), 1))
+
+
+def read(place: Path) -> Record | None:
+    """The record of a snapshot; None where it has none that can be read."""
+    try:
+        document = json.loads(zlib.decompress(_path(place).read_bytes()))
+        origin = None
+        if "layer" in document:
+            layer = Descriptor.from_json(document["layer"], "a layer")
+            origin = Origin(layer, Digest.parse(document["diffId"]), tuple(document["below"]))
+        return Record(document["files"], origin)
+    except (OSError, ValueError, zlib.error, LookupError):
+        return None
+
+
+def damage(place: Path, record: Record) -> str | None:
+    """The first file of a snapshot that is not what was recorded; None where all are. Raises PermissionError."""
+    found = dict(_listed(place))
+    for path in sorted(found.keys() | record.files.keys()):
+        before, now = record.files.get(path), found.get(path)
+        if before == now:
+            continue
+        if now is None:
+            return f"its {path!r} is gone"
+        if before is None:
+            return f"its {path!r} was not there"
+        return f"its {path!r} has another {'kind or mode' if before[0] != now[0] else 'size or target'}"
+    return None
+
+
+def differs(place: Path, again: Path) -> str | None:
+    """The first regular file whose content is not the one in a folder that was unpacked again."""
+    for path, (mode, _) in _listed(again):
+        if stat.S_ISREG(mode) and not filecmp.cmp(place / path, again / path, shallow=False):
+            return f"the content of its {path!r} is another"
+    return None
+
+
+def snapshots(store: Store) -> list[Path]:
+    """All snapshots of a store."""
+    return sorted(path for path in (store.root / "snapshots").iterdir() if not path.name.startswith("."))
+
+
+def drop(store: Store, place: Path) -> None:
+    """Removes a snapshot, under another name first: half of one must not look like one."""
+    _path(place).unlink(missing_ok=True)
+    with store.scratch() as folder, contextlib.suppress(FileNotFoundError):
+        place.replace(folder / "gone")
+        shutil.rmtree(folder / "gone", ignore_errors=True)
+
+
+def _path(place: Path) -> Path:
+    return place.with_name(f".{place.name}{_SUFFIX}")
+
+
+def _listed(folder: Path) -> Iterator[tuple[str, _Facts]]:
+    """The folder itself and each path below it with its facts; no link is followed, at any depth."""
+    yield "", [folder.lstat().st_mode, 0]
+    pending = [""]
+    while pending:
+        parent = pending.pop()
+        with os.scandir(folder / parent) as items:
+            for item in items:
+                path = f"{parent}/{item.name}" if parent else item.name
+                status = item.stat(follow_symlinks=False)
+                if stat.S_ISDIR(status.st_mode):
+                    pending.append(path)
+                yield path, [status.st_mode, _detail(item, status)]
+
+
+def _detail(item: "os.DirEntry[str]", status: os.stat_result) -> int | str:
+    if stat.S_ISLNK(status.st_mode):
+        return os.readlink(item.path)  # noqa: PTH115  # hot: a base has 10,000 files
+    return status.st_size if stat.S_ISREG(status.st_mode) else status.st_rdev
