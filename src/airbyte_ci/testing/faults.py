@@ -59,6 +59,17 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
+class OnMethod:
+    """An effect on the requests of one method only."""
+
+    method: str
+    effect: Effect
+
+    def apply(self, request: Request, handle: Handler) -> Reply:
+        return self.effect.apply(request, handle) if request.method == self.method else handle(request)
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """The connection is closed without an answer, before or after what was asked for is done."""
 
@@ -117,6 +128,38 @@ class Header:
     def apply(self, request: Request, handle: Handler) -> Reply:
         reply = handle(request).without_header(self.name)
         return reply if self.value is None else replace(reply, headers={**reply.headers, self.name: self.value})
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A header that is there says more: `{value}` stands for what it said, each line is a header of its own."""
+
+    name: str
+    value: str
+
+    def apply(self, request: Request, handle: Handler) -> Reply:
+        reply = handle(request)
+        before = next((value for key, value in reply.headers.items() if key.lower() == self.name.lower()), None)
+        if before is None:
+            return reply
+        headers = {**reply.without_header(self.name).headers, self.name: self.value.replace("{value}", before)}
+        return replace(reply, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Succeed:
+    """What was asked for is done, and said with another status, without the named headers."""
+
+    status: int
+    without: tuple[str, ...] = ()
+
+    def apply(self, request: Request, handle: Handler) -> Reply:
+        reply = handle(request)
+        if reply.status >= 300:
+            return reply
+        for name in self.without:
+            reply = reply.without_header(name)
+        return replace(reply, status=self.status)
 
 
 @dataclass(frozen=True, slots=True)

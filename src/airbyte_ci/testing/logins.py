@@ -59,7 +59,7 @@ class Gate:
         form = parse_qs(request.body.decode()) if request.method == "POST" else {}
         user = self._user(request.headers.get("authorization", ""))
         if request.method == "POST":
-            user = self._login.identities.get(form.get("refresh_token", [""])[0])
+            user = self._granted_user({name: values[0] for name, values in form.items()})
         if user is None and (request.method == "POST" or "authorization" in request.headers):
             return error(401, "UNAUTHORIZED", "incorrect username or password")
         scopes = form.get("scope", [""])[0].split() if form else list(request.query.get("scope", ()))
@@ -74,6 +74,13 @@ class Gate:
         if self._login.lifetime is not None:
             document["expires_in"] = self._login.lifetime
         return as_json(document)
+
+    def _granted_user(self, form: Mapping[str, str]) -> str | None:
+        """Who a form of OAuth2 is from: an identity token, or a name with its password."""
+        if form.get("grant_type") == "password":
+            user = form.get("username", "")
+            return user if self._login.users.get(user) == form.get("password") else None
+        return self._login.identities.get(form.get("refresh_token", ""))
 
     def _check_token(self, request: Request, realm: str) -> Reply | None:
         if request.operation == "ping":

@@ -50,7 +50,8 @@ class Reply:
     """What goes back.
 
     `length` is the Content-Length that is claimed when it is not the true one; -1 claims none. After `sent`
-    bytes of the body the connection is closed; `hung_up` closes it before the first byte.
+    bytes of the body the connection is closed; `hung_up` closes it before the first byte. Each line of a header's
+    value is sent as a header of its own.
     """
 
     status: int

@@ -242,7 +242,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _send(self, reply: Reply) -> None:
         self.send_response_only(reply.status)
         for name, value in reply.headers.items():
-            self.send_header(name, value)
+            for line in value.split("\n"):
+                self.send_header(name, line)
         if reply.length == -1:
             self.close_connection = True  # which is then what ends the body
         elif reply.status != 204:

@@ -21,10 +21,13 @@ from airbyte_ci.testing.faults import (
     IgnoreRange,
     LoseUpload,
     NoLength,
+    OnMethod,
     Redirect,
     Refuse,
     RefuseMount,
     Resize,
+    Rewrite,
+    Succeed,
     Wait,
 )
 from airbyte_ci.testing.messages import Operation
@@ -93,6 +96,8 @@ QUICK = RegistryOptions(timeout=0.1)
 ONE = RegistryOptions(concurrency=1)
 PULL: tuple[Operation, ...] = ("token", "get manifest", "get blob")
 PUSH: tuple[Operation, ...] = ("token", "head manifest", "head blob", "start upload", "put upload", "put manifest")
+CHALLENGED: tuple[tuple[Do, Operation], ...] = (("pull", "get manifest"), ("push", "head blob"))
+LISTED: tuple[tuple[Do, Operation], ...] = (("tags", "list tags"), ("referrers", "list referrers"))
 ACTS: tuple[Operation, ...] = ("start upload", "put upload", "put manifest")
 SILENT = Wait(1.0, threading.Event())
 DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
@@ -311,11 +316,23 @@ MANIFESTS = (
         Ok({"get manifest": 1}),
     ),
     Row(
-        "HEAD that is refused is followed by GET",
+        "HEAD that is refused with 405 is followed by GET",
         "resolve",
         ever("head manifest", Refuse(405)),
         Ok({"get manifest": 2}),
     ),
+)
+
+LINKS = tuple(
+    Row(f"of the links {links!r} the next one is followed", do, ever(at, Rewrite("Link", links)), Ok(), Manner(page=1))
+    for do, at in LISTED
+    for links in (
+        '</v2/acme/base/x?n=1>; rel="first", {value}',
+        '{value}, </v2/acme/base/x?last=zzz>; rel="last"',
+        '</v2/acme/base/x>; rel="prev"\n{value}',
+        "{value}\n</v2/acme/base/x>; rel=last",
+        '</v2/acme/base/x>; title="the, next"; rel="up", {value}',
+    )
 )
 
 REDIRECTS = (
@@ -393,6 +410,27 @@ AUTHORIZATION = (
         ever("get manifest", Header("WWW-Authenticate", "Negotiate")),
         Fails(Refused, "401 UNAUTHORIZED .*→ docker login"),
     ),
+    *(
+        Row(f"{challenges!r} is answered with a token", do, ever(at, Rewrite("WWW-Authenticate", challenges)), Ok())
+        for do, at in CHALLENGED
+        for challenges in (
+            'Basic realm="x", {value}',
+            'Basic realm="x"\n{value}',
+            '{value}\nBasic realm="x"',
+            "Negotiate\n{value}",
+            'Negotiate, Basic realm="x, y", {value}',
+        )
+    ),
+    Row(
+        "a token service without GET is asked by POST",
+        "push",
+        ever("token", OnMethod("GET", Refuse(405))),
+        Ok(),
+    ),
+    *(
+        Row(f"HEAD of a blob that is refused with {status} is GET", "push", ever("head blob", Refuse(status)), Ok())
+        for status in (400, 403, 405, 501)
+    ),
     Row(
         "403 says who may help",
         "push",
@@ -437,6 +475,29 @@ UPLOADS = (
         Manner(locations="http://ELSEWHERE"),
     ),
     Row("a Location's query is kept", "push", (), Ok(), Manner(location_query="_state=a=b")),
+    *(
+        Row(f"an upload begun with {status} goes on", "push", ever("start upload", Succeed(status)), Ok())
+        for status in (200, 201)
+    ),
+    *(
+        Row(
+            f"chunks answered with {status} and without a Location go on",
+            "push",
+            ever("patch upload", Succeed(status, ("Location",))),
+            Ok(),
+            Manner(body_most=100_000),
+            ONE,
+        )
+        for status in (200, 201, 202, 204)
+    ),
+    *(
+        Row(f"an upload ended with {status} is done", "push", ever("put upload", Succeed(status)), Ok())
+        for status in (200, 202, 204)
+    ),
+    *(
+        Row(f"a manifest put with {status} is there", "push", ever("put manifest", Succeed(status)), Ok())
+        for status in (200, 202, 204)
+    ),
     Row(
         "a missing Location is asked for again",
         "push",
@@ -498,7 +559,17 @@ MOUNTS = (
             ever("mount blob", Refuse(status)),
             Ok({"put upload": 3, "start upload": 3}),
         )
-        for status in (400, 401, 403, 404, 405)
+        for status in (400, 401, 403, 404, 405, 501)
+    ),
+    *(
+        Row(
+            f"mounts that fail with {status} time after time become uploads",
+            "mount",
+            ever("mount blob", Refuse(status)),
+            Ok({"put upload": 3, "start upload": 3}),
+            options=ONE,
+        )
+        for status in (500, 503)
     ),
 )
 
@@ -573,6 +644,7 @@ ROWS = (
     *TRYING_AGAIN,
     *BLOBS,
     *MANIFESTS,
+    *LINKS,
     *REDIRECTS,
     *AUTHORIZATION,
     *UPLOADS,

@@ -5,7 +5,7 @@ goes to its registry and to the token service which that registry names over TLS
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
@@ -21,6 +21,8 @@ from airbyte_ci.oci.registry.transport import Answer, Transport
 _TOKEN_LIMIT = 1 << 20
 _DEFAULT_SECONDS = 60.0  # "if omitted, this defaults to 60 seconds" (spec/auth/token)
 _CLIENT = "airbyte-ci"
+# Answers of a token service that may only mean that it wants the other method.
+_NO_POST, _NO_GET = frozenset({401, 404, 405}), frozenset({404, 405})
 
 Scopes = tuple[str, ...]
 
@@ -60,7 +62,7 @@ class Authorizer:
         self, endpoint: Endpoint, scopes: Scopes, www_authenticate: str, *, refused: str | None, doing: str
     ) -> str | None:
         """The header to try after a 401 for `refused`; None when there is nothing better to offer."""
-        known = next((item for item in challenge.parse(www_authenticate) if item.scheme in ("bearer", "basic")), None)
+        known = _preferred(challenge.parse(www_authenticate))
         if known is None:
             return None
         self._challenges[endpoint.host] = known
@@ -97,10 +99,16 @@ class Authorizer:
         self._check_realm(endpoint, realm, doing)
         asked = self._clock()
         credential = self._credentials(endpoint).credential
-        with self._ask(endpoint, realm, known, scopes, credential, doing) as answer:
-            if answer.status != 200:
-                raise self._refused(endpoint, credential, answer, doing)
-            return _token(answer.read(_TOKEN_LIMIT), asked, f"{doing}: {endpoint.registry}")
+        refused: Refused | None = None
+        for is_post in _methods(credential):
+            with self._ask(endpoint, realm, known, scopes, credential, doing, is_post=is_post) as answer:
+                if answer.status == 200:
+                    return _token(answer.read(_TOKEN_LIMIT), asked, f"{doing}: {endpoint.registry}")
+                refused = refused or self._refused(endpoint, credential, answer, doing)
+                if answer.status not in (_NO_POST if is_post else _NO_GET):
+                    break
+        assert refused is not None
+        raise refused
 
     def _check_realm(self, endpoint: Endpoint, realm: str, doing: str) -> None:
         try:
@@ -123,22 +131,18 @@ class Authorizer:
         scopes: Scopes,
         credential: Credential | None,
         doing: str,
+        *,
+        is_post: bool,
     ) -> Answer:
         service = known.parameters.get("service", "")
         named = [("service", service)] if service else []
-        if credential and credential.identity_token:
-            form = [
-                ("grant_type", "refresh_token"),
-                *named,
-                ("client_id", _CLIENT),
-                ("scope", " ".join(scopes)),
-                ("refresh_token", credential.identity_token),
-            ]
+        if credential and is_post:
+            form = [*_grant(credential), *named, ("client_id", _CLIENT), ("scope", " ".join(scopes))]
             headers = {"Content-Type": "application/x-www-form-urlencoded"}
             body: bytes | None = urlencode(form).encode()
             method, url = "POST", realm
         else:
-            headers = {"Authorization": credential.basic} if credential else {}
+            headers = {"Authorization": credential.with_password.basic} if credential else {}
             query = urlencode([*named, *(("scope", scope) for scope in scopes)])
             method, url, body = "GET", f"{realm}{'&' if '?' in realm else '?'}{query}", None
         return self._transport.exchange(method, url, headers, body, doing=doing, registry=endpoint.registry)
@@ -154,6 +158,31 @@ class Authorizer:
             code=error.code,
             advice=f"docker login {endpoint.registry}",
         )
+
+
+def _preferred(challenges: Sequence[Challenge]) -> Challenge | None:
+    """The challenge to answer: for a token where that is offered, whatever the order, as other clients do."""
+    bearer = [item for item in challenges if item.scheme == "bearer" and item.parameters.get("realm")]
+    basic = [item for item in challenges if item.scheme == "basic"]
+    return next(iter((*bearer, *basic, *(item for item in challenges if item.scheme == "bearer"))), None)
+
+
+def _methods(credential: Credential | None) -> tuple[bool, ...]:
+    """Whether a token is asked for by POST, in the order of the attempts.
+
+    Services without the one answer 404 or 405, some 401: https://github.com/containerd/containerd (remotes/docker).
+    """
+    if credential is None:
+        return (False,)
+    if credential.identity_token:
+        return (True, False) if credential.username else (True,)
+    return (False, True)
+
+
+def _grant(credential: Credential) -> list[tuple[str, str]]:
+    if credential.identity_token:
+        return [("grant_type", "refresh_token"), ("refresh_token", credential.identity_token)]
+    return [("grant_type", "password"), ("username", credential.username), ("password", credential.password)]
 
 
 def _token(body: bytes, asked: float, where: str) -> _Token:

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,6 +36,11 @@ class Credential:
     password: str = field(default="", repr=False)
     identity_token: str = field(default="", repr=False)
     origin: str = ""
+
+    @property
+    def with_password(self) -> "Credential":
+        """The same with an identity token as the password: services without OAuth2 take it so."""
+        return replace(self, password=self.password or self.identity_token)
 
     @property
     def basic(self) -> str:

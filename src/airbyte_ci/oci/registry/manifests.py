@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from airbyte_ci.errors import BlobNotFound, DigestMismatch, ImageError, RegistryError
 from airbyte_ci.oci.digest import Digest
@@ -19,12 +20,15 @@ from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.registry.api import Api, Call, pull_scope, push_scope
 from airbyte_ci.oci.registry.endpoint import Endpoint
 from airbyte_ci.oci.registry.failures import Refused, Transient
+from airbyte_ci.oci.registry.links import next_link
 from airbyte_ci.oci.registry.transport import Answer, int_header
 
 _ACCEPT = ", ".join((*MANIFESTS, *INDEXES))
 _DIGEST = "Docker-Content-Digest"
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
 _PAGE, _MOST_PAGES = 1000, 10_000
+# Answers to HEAD that mean "not with this method".
+_NO_HEAD = frozenset({400, 405, 501})
 
 
 def resolve(api: Api, reference: Reference, doing: str) -> Descriptor:
@@ -99,8 +103,18 @@ def checked_manifest(raw: bytes, content_type: str, what: str) -> Manifest | Ind
 def exists(api: Api, place: Endpoint, digest: Digest, doing: str) -> bool:
     """Whether the registry holds the manifest with this digest."""
     call = _call(place, "HEAD", str(digest), doing, scope=push_scope(place), expected=(200, 404))
-    with api.send(call) as answer:
+    with send_head(api, call) as answer:
         return answer.status == 200
+
+
+def send_head(api: Api, call: Call) -> Answer:
+    """The answer to HEAD, or to GET where a registry, or a proxy before it, refuses HEAD. The caller closes it."""
+    try:
+        return api.send(call)
+    except Refused as error:
+        if error.status not in _NO_HEAD:
+            raise
+    return api.send(replace(call, method="GET"))
 
 
 def write(api: Api, place: Endpoint, manifest: Manifest | Index, name: str, doing: str) -> Answer:
@@ -111,7 +125,7 @@ def write(api: Api, place: Endpoint, manifest: Manifest | Index, name: str, doin
         method="PUT",
         url=f"/v2/{place.repository}/manifests/{name}",
         scopes=(push_scope(place),),
-        expected=(200, 201, 202),
+        expected=(200, 201, 202, 204),
         headers={"Content-Type": manifest.media_type},
         body=manifest.raw,
     )
@@ -152,11 +166,11 @@ def pages(api: Api, place: Endpoint, url: str, doing: str) -> Iterator[dict[str,
         call = Call(doing=doing, endpoint=place, method="GET", url=address, scopes=(pull_scope(place),))
         with api.send(call) as answer:
             document = parse_json_object(answer.read(MANIFEST_LIMIT), f"{doing}: the list of {place}")
-            link = re.match(r'\s*<([^>]*)>\s*;.*\brel="?next\b', answer.headers.get("Link", ""))
+            following = next_link(answer.headers.get("Link", ""))
         yield document
-        if not link:
+        if not following:
             return
-        address = api.address(place, link[1], address)
+        address = api.address(place, following, address)
     raise RegistryError(f"{doing}: {place.registry} sends a list without end")
 
 

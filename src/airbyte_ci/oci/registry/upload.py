@@ -13,6 +13,7 @@ from airbyte_ci.oci.image import Descriptor
 from airbyte_ci.oci.registry.api import Api, Call, pull_scope, push_scope
 from airbyte_ci.oci.registry.endpoint import Endpoint
 from airbyte_ci.oci.registry.failures import Refused, Transient
+from airbyte_ci.oci.registry.manifests import send_head
 from airbyte_ci.oci.registry.transport import Answer, Body, int_header
 
 # The size of a chunk when the server wants chunks and names no least size. Held in memory once per thread;
@@ -25,6 +26,8 @@ _LARGEST_CHUNK = 16 << 20
 _WANTS_CHUNKS = frozenset({400, 405, 411, 413, 501})
 _WRONG_BYTES = frozenset({"DIGEST_INVALID", "SIZE_INVALID"})
 _WHOLE_ATTEMPTS = 2
+# The specification has one status for each step; registries differ, and other clients take any success.
+_ACCEPTED = (200, 201, 202)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +45,31 @@ class Mounted:
 
 @dataclass(slots=True)
 class Uploader:
-    """Uploads to the repositories of one client; remembers which hosts want chunks, and of what size."""
+    """Uploads to the repositories of one client; remembers which hosts want chunks of what size, and cannot mount."""
 
     api: Api
     chunks: dict[str, int] = field(default_factory=dict)
+    unmountable: set[str] = field(default_factory=set)
 
     def present(self, place: Endpoint, digest: Digest, doing: str) -> bool:
         """Whether the repository holds the blob."""
-        call = _call(place, "HEAD", f"/v2/{place.repository}/blobs/{digest}", doing, (200, 404))
-        with self.api.send(call) as answer:
-            return answer.status == 200
+        url = f"/v2/{place.repository}/blobs/{digest}"
+        try:
+            with send_head(self.api, _call(place, "HEAD", url, doing, (200, 404))) as answer:
+                return answer.status == 200
+        except Transient:
+            raise
+        except Refused:
+            return False  # to send it costs bytes only; where that is not allowed either, the registry says so then
 
     def mount(self, place: Endpoint, digest: Digest, source: Endpoint, doing: str) -> Mounted | Session | None:
         """Asks to take the blob over from another repository of the registry.
 
-        A refusal, however it is put, gives the session that came with it, or None.
+        A refusal, however it is put, gives the session that came with it, or None. A registry that fails at mounts
+        time after time is not asked for more of them.
         """
+        if place.host in self.unmountable:
+            return None
         call = Call(
             doing=doing,
             endpoint=place,
@@ -69,8 +81,11 @@ class Uploader:
         try:
             with self.api.send(call) as answer:
                 return Mounted() if answer.status == 201 else self._session(place, answer, call.url, doing)
-        except Transient:
-            raise
+        except Transient as error:
+            if error.status < 500:
+                raise
+            self.unmountable.add(place.host)
+            return None
         except Refused:
             return None  # some registries refuse with an error and not with a session
 
@@ -108,7 +123,7 @@ class Uploader:
         self.api.retry.persist(attempt)
 
     def _begin(self, place: Endpoint, doing: str) -> Session:
-        call = _call(place, "POST", f"/v2/{place.repository}/blobs/uploads/", doing, (202,))
+        call = _call(place, "POST", f"/v2/{place.repository}/blobs/uploads/", doing, _ACCEPTED)
         with self.api.once(call) as answer:
             return self._session(place, answer, call.url, doing)
 
@@ -142,9 +157,11 @@ class Uploader:
         for chunk in _chunked(body, size, session.least):
             end = begin + len(chunk)
             headers = {"Content-Type": _BYTES, "Content-Range": f"{begin}-{end - 1}"}
-            call = _call(place, "PATCH", session.location, doing, (202,), headers, chunk)
+            call = _call(place, "PATCH", session.location, doing, (*_ACCEPTED, 204), headers, chunk)
             with self.api.once(call) as answer:
-                session = self._session(place, answer, session.location, doing)
+                # Without a Location the upload goes on where it is.
+                if answer.headers.get("Location"):
+                    session = self._session(place, answer, session.location, doing)
             begin = end
         return session
 
@@ -154,7 +171,7 @@ class Uploader:
         """The PUT that closes the session; a query that the Location carries is kept."""
         joint = "&" if "?" in session.location else "?"
         url = f"{session.location}{joint}digest={descriptor.digest}"
-        self.api.once(_call(place, "PUT", url, doing, (201, 204), {"Content-Type": _BYTES}, body)).close()
+        self.api.once(_call(place, "PUT", url, doing, (*_ACCEPTED, 204), {"Content-Type": _BYTES}, body)).close()
 
     def _session(self, place: Endpoint, answer: Answer, current: str, doing: str) -> Session:
         """Where the upload goes on; a Location may be relative, carry a query, or name another host."""
