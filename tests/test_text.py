@@ -131,9 +131,10 @@ def test_reports_join_their_lines_in_one_way() -> None:
         for path in folder.glob("*.py")
         if re.search(r"\\n\" for |\"\\n\"\.join|\+ \"\\n\"", path.read_text("utf-8"))
     }
-    # Formats with rules of their own: XML, workflow commands, JSON on one line, Markdown.
+    # Formats with rules of their own: XML, workflow commands, JSON on one line, Markdown, TOML.
     assert joined <= {
         "junit.py",
+        "configuration.py",
         "annotations.py",
         "listing.py",
         "trials.py",

@@ -18,6 +18,8 @@ from typing import BinaryIO
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 # File names may have 255 bytes; the rest is for the mark and the random part.
 _LONGEST = 200
+# Of nested folders in a layer, a connector's folder or a tree that is removed with its kind: honest ones have 60.
+DEPTH_LIMIT = 200
 _threads: dict[Path, threading.Lock] = {}
 _threads_lock = threading.Lock()
 

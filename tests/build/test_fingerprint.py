@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 import airbyte_ci
-from airbyte_ci.build import source
 from airbyte_ci.build.fingerprint import Fingerprint
 from airbyte_ci.build.summary import Built, Memory
-from airbyte_ci.connectors import leftovers
-from airbyte_ci.container import declared, hook_root
+from airbyte_ci.connectors import folder_files, leftovers
+from airbyte_ci.container import hook_root
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python import trees
 from airbyte_ci.python.collisions import Collision
@@ -114,12 +113,14 @@ def test_what_tools_leave_behind_does_not_count(folder: Path, name: str) -> None
     assert (after.digest, after.newest) == (before.digest, before.newest)
 
 
-def test_what_does_not_count_is_in_no_image() -> None:
+def test_what_does_not_count_is_in_no_image(tmp_path: Path) -> None:
     """What is not looked at must not be read by a build either: neither as code nor as a folder that a lock names."""
-    assert leftovers.FOLDERS <= source.LEFT_OUT
     assert leftovers.FOLDERS <= trees.CACHES
-    assert leftovers.FOLDERS <= declared._LEFT_OUT
-    assert set(hook_root._HIDDEN_FOLDERS) >= leftovers.FOLDERS
+    for name in leftovers.FOLDERS:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    assert not list(folder_files.walk(tmp_path))
+    assert set(hook_root.hidden(tmp_path)) >= leftovers.FOLDERS
 
 
 def test_a_root_behind_a_link_is_looked_into(folder: Path) -> None:

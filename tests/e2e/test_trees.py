@@ -94,7 +94,7 @@ def test_a_folder_is_installed_as_it_is_now(tiny: Tiny) -> None:
     assert sorted(shown.out.split()) == ["tinydep", "tinydep-9.0.dist-info"], shown.err
 
 
-def test_a_commit_is_installed(tiny: Tiny) -> None:
+def test_a_commit_is_installed(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real repository at a commit: what came later, and what is not committed, does not show; a lost one is told."""
     tiny.with_tools()
     library = _project(tiny.folder.parent / "upstream", "tinydep", "7.0")
@@ -102,6 +102,9 @@ def test_a_commit_is_installed(tiny: Tiny) -> None:
     _project(library, "tinydep", "7.1")
     _committed(library)
     tiny.require(f"tinydep @ git+file://{library}@{commit}\n")
+    refused = tiny.build()
+    assert refused.code == 1 and "it is a folder of this machine" in refused.json["reason"]
+    monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "file")
     assert _version(tiny) == "7.0"
     tiny.require(f"tinydep @ git+file://{library}@{'0' * 40}\n")
     lost = tiny.build()

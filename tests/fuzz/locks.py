@@ -3,6 +3,8 @@
 python -m tests.fuzz.locks [COUNT] [SEED]     the real locks, where they lie beside the project, else the examples
 """
 
+import multiprocessing
+import os
 import random
 import re
 import signal
@@ -13,6 +15,7 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -148,8 +151,14 @@ def mutated(source: Source, chance: random.Random) -> tuple[str, str]:
 
 def fuzz(count: int, seed: int, among: Sequence[Source], tell: Callable[[str], None]) -> int:
     """How many of `count` mutated locks were taken wrongly; `tell` hears of each, with what makes it again."""
+    taken = _fuzz(range(count), seed, among, tell)
+    tell(", ".join(f"{kind}: {taken[kind]}" for kind in sorted(taken)))
+    return taken["wrong"]
+
+
+def _fuzz(numbers: range, seed: int, among: Sequence[Source], tell: Callable[[str], None]) -> Counter[str]:
     taken: Counter[str] = Counter()
-    for number in range(count):
+    for number in numbers:
         chance = random.Random(f"{seed}-{number}")
         source, python = chance.choice(among), chance.choice(PYTHONS)
         lock, project = mutated(source, chance)
@@ -158,7 +167,17 @@ def fuzz(count: int, seed: int, among: Sequence[Source], tell: Callable[[str], N
         taken[ending] += 1
         if ending == "wrong":
             tell(f"{seed}-{number} {source.kind} of {source.name} on {python.version}: {said}")
-    tell(", ".join(f"{kind}: {taken[kind]}" for kind in sorted(taken)))
+    return taken
+
+
+def _side_by_side(count: int, seed: int, among: Sequence[Source]) -> int:
+    """The same on all processors: a lock's number decides what happens to it, whoever reads it."""
+    width = os.cpu_count() or 1
+    parts = [range(first, count, width) for first in range(width)]
+    with ProcessPoolExecutor(width, multiprocessing.get_context("fork")) as pool:
+        counted = pool.map(_fuzz, parts, [seed] * width, [among] * width, [print] * width)
+        taken = sum(counted, Counter[str]())
+    print(", ".join(f"{kind}: {taken[kind]}" for kind in sorted(taken)))
     return taken["wrong"]
 
 
@@ -172,7 +191,7 @@ def main() -> None:
             among += sources(Path(name))
     print(f"{sum(source.kind == 'poetry.lock' for source in among)} locks of poetry, {len(among)} with other formats")
     started = time.monotonic()
-    wrong = fuzz(count, seed, among, print)
+    wrong = _side_by_side(count, seed, among)
     took = time.monotonic() - started
     print(f"{count} mutated locks of four formats (seed {seed}, {took:.0f} s): {wrong or 'none'} taken wrongly")
     sys.exit(1 if wrong else 0)

@@ -6,6 +6,7 @@ Knows each format's specification; what it takes from ours is only whether a ver
 which has a table of poetry's own answers. Each function gives what is wrong, and nothing where nothing is.
 """
 
+import functools
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement
+from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
@@ -112,16 +114,35 @@ def chosen(packages: Sequence[LockedPackage], choices: Sequence[Choice], python:
 
 
 def _best(names: Sequence[str], python: Interpreter) -> str:
+    places = _places(python.version, python.markers["platform_machine"], python)
     wheels = []
     for name in names:
-        try:
-            wheels.append((parse_wheel_filename(name), name))
-        except InvalidWheelFilename:
-            continue
-    for tag in python.tags():
-        if found := [(parsed[2], name) for parsed, name in wheels if tag in parsed[3]]:
-            return max(found)[1]
+        build, tags = _wheel(name)
+        if found := [places[tag] for tag in tags if tag in places]:
+            wheels.append((min(found), build, name))
+    if wheels:
+        first = min(place for place, _, _ in wheels)
+        return max((build, name) for place, build, name in wheels if place == first)[1]
     return next((name for name in names if name.endswith((".tar.gz", ".zip"))), "nothing")
+
+
+_PLACES: dict[tuple[str, str], dict[Tag, int]] = {}
+
+
+def _places(version: str, machine: str, python: Interpreter) -> dict[Tag, int]:
+    """The place of each tag of an interpreter, the best first; asked thousands of times of a few interpreters."""
+    if (version, machine) not in _PLACES:
+        _PLACES[version, machine] = {tag: place for place, tag in enumerate(python.tags())}
+    return _PLACES[version, machine]
+
+
+@functools.lru_cache(100_000)
+def _wheel(name: str) -> tuple[object, frozenset[Tag]]:
+    try:
+        _, _, build, tags = parse_wheel_filename(name)
+    except InvalidWheelFilename:
+        return (), frozenset()
+    return build, tags
 
 
 def pylock(

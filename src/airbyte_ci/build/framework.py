@@ -5,6 +5,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+from airbyte_ci.connectors import git
 from airbyte_ci.errors import LockError, PackageError, UsageError
 from airbyte_ci.python.lock import FromDirectory, FromGit, Lock, Origin
 
@@ -31,6 +32,7 @@ def at(reference: str) -> Origin:
     try:
         answer = subprocess.run(
             ["git", "ls-remote", "--", url, name, f"{name}^{{}}"],
+            env=git.environment(GIT_ALLOW_PROTOCOL="file:git:http:https:ssh", GIT_TERMINAL_PROMPT="0"),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

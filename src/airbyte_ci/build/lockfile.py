@@ -12,6 +12,7 @@ from airbyte_ci.build.rules import NO_RULES, Rules
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import LockError
 from airbyte_ci.oci.store import Store
+from airbyte_ci.python import local_sources
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import Lock, Wish
@@ -195,9 +196,9 @@ def _project(connector: Connector, lock: str) -> str:
 
 
 def _text(connector: Connector, name: str) -> str:
+    place = posixpath.normpath(posixpath.join(connector.relative, name))
     try:
-        return (connector.folder / PurePosixPath(name)).read_text("utf-8")
+        return local_sources.read_text(connector.folder / PurePosixPath(name), connector.folder, place)
     except (OSError, UnicodeDecodeError) as error:
-        place = posixpath.normpath(posixpath.join(connector.relative, name))
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise LockError(f"reading {place}: {why}") from error

@@ -25,7 +25,7 @@ from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store
-from airbyte_ci.python import environment, foreign, inventory, trees
+from airbyte_ci.python import environment, foreign, inventory, local_sources, trees
 from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.lock import FromDirectory, FromIndex, Lock, LockedFile, LockedPackage
 
@@ -136,6 +136,9 @@ def selected(connector: Connector, bench: Workbench, under: Ground) -> Lock:
     lock = lockfile.select(
         connector, under.python.interpreter, bench.store, bench.index, bench.rules, asking.builder(bench, under)
     )
+    what = f"{connector.relative}/{lockfile.kind(connector) or 'requirements'}"
+    for package in lock.packages:
+        local_sources.check(package.origin, connector.folder, f"{what}: {package.name}")
     return framework.replaced(lock, bench.framework) if bench.framework else lock
 
 

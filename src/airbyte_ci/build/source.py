@@ -1,13 +1,12 @@
 """A connector's own code as layer entries: its main file and its package, and nothing else of its folder."""
 
-import os
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from airbyte_ci.build.base import BaseImage
-from airbyte_ci.connectors import leftovers
+from airbyte_ci.connectors import folder_files, hidden_files
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container import users
 from airbyte_ci.container.evaluate import Evaluator
@@ -19,7 +18,6 @@ from airbyte_ci.oci.tar import Entry
 # Where the original put the code; connectors' own texts refer to it.
 CODE = "airbyte/integration_code"
 DEFAULT_MAIN = "main.py"
-LEFT_OUT = leftovers.FOLDERS | {".DS_Store"}
 
 
 def entries(connector: Connector, main_file: str, owner: tuple[int, int] = (0, 0)) -> list[Entry]:
@@ -35,7 +33,7 @@ def entries(connector: Connector, main_file: str, owner: tuple[int, int] = (0, 0
     place = f"{CODE}/{main_file}"
     found = {CODE: tar.directory(CODE), place: _file(main, place)}
     found |= {path: tar.directory(path) for path in tar.parents(place) if path.startswith(f"{CODE}/")}
-    found |= {entry.path: entry for entry in _walk(package, f"{CODE}/{connector.package}")}
+    found |= {entry.path: entry for entry in _package(package, f"{CODE}/{connector.package}")}
     uid, gid = owner
     return tar.sorted_entries(replace(entry, uid=uid, gid=gid) for entry in found.values())
 
@@ -43,6 +41,8 @@ def entries(connector: Connector, main_file: str, owner: tuple[int, int] = (0, 0
 def confirm(connector: Connector, main_file: str, *, is_drafted: bool = False) -> None:
     """Raises ConnectorError where the main file or the package is not there; a drafted main file comes later."""
     path = connector.folder / main_file
+    if name := hidden_files.secret_part(PurePosixPath(main_file)):
+        raise ConnectorError(f"its main file {connector.relative}/{main_file} is in {name}, which no image gets")
     is_inside = path.resolve().is_relative_to(connector.folder.resolve())
     if not is_drafted and not (is_inside and path.is_file()):
         raise ConnectorError(
@@ -73,18 +73,16 @@ def owner(store: Store, base: BaseImage) -> tuple[int, int]:
     return int(known["uid"]), int(known["gid"])
 
 
-def _walk(folder: Path, place: str) -> Iterator[Entry]:
+def _package(folder: Path, place: str) -> Iterator[Entry]:
     yield tar.directory(place)
-    for item in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if item.name in LEFT_OUT or item.name.endswith((".pyc", ".pyo")):
-            continue
-        path, target = Path(item.path), f"{place}/{item.name}"
-        if item.is_symlink():
-            yield tar.symlink(target, str(path.readlink()))
-        elif item.is_dir():
-            yield from _walk(path, target)
-        elif item.is_file():
-            yield _file(path, target)
+    for item in folder_files.walk(folder):
+        target = f"{place}/{item.path}"
+        if item.is_link:
+            yield tar.symlink(target, str(item.disk.readlink()))
+        elif item.is_folder:
+            yield tar.directory(target)
+        else:
+            yield Entry(target, mode=item.mode, content=item.disk)
 
 
 def _file(path: Path, place: str) -> Entry:

@@ -19,7 +19,18 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import LockError, UsageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import action_key
-from airbyte_ci.python import metadata, origins, pinned, project, pylock_text, requirements, resolve, toml, trees
+from airbyte_ci.python import (
+    local_sources,
+    metadata,
+    origins,
+    pinned,
+    project,
+    pylock_text,
+    requirements,
+    resolve,
+    toml,
+    trees,
+)
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import FromArchive, FromDirectory, FromGit, Lock, LockedFile, LockedPackage, Origin, Wish
@@ -178,7 +189,7 @@ def _shown(entry: Entry) -> str:
 
 def _text(folder: Path, name: str, what: str) -> str:
     try:
-        return (folder / name).read_text("utf-8")
+        return local_sources.read_text(folder / name, folder, posixpath.normpath(posixpath.join(what, name)))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise LockError(f"reading {posixpath.normpath(posixpath.join(what, name))}: {why}") from error
@@ -264,7 +275,8 @@ def _origin(entry: Entry, folder: Path, connector: Connector, what: str) -> Orig
         path = posixpath.normpath(os.path.relpath(folder / place, connector.folder))
         if path == ".":
             return None
-        return replace(origin, path=path) if isinstance(origin, FromDirectory) else replace(origin, place=path)
+        origin = replace(origin, path=path) if isinstance(origin, FromDirectory) else replace(origin, place=path)
+    local_sources.check(origin, connector.folder, what)
     return origin
 
 

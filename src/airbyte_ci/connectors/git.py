@@ -7,8 +7,28 @@ from pathlib import Path
 
 from airbyte_ci.errors import ConnectorError
 
-# Set by git for its hooks; they would make it speak of another repository than the one it is asked about.
-_INHERITED = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
+# Of git's variables only those that reach a server, name a person or point to a person's configuration are passed on.
+# Others (GIT_DIR in hooks, GIT_OBJECT_DIRECTORY, GIT_REPLACE_REF_BASE) would make it speak of another repository.
+_PASSED = (
+    *("GIT_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_PROXY_COMMAND", "GIT_PROXY_SSL_CERT"),
+    *("GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_CERT", "GIT_SSL_KEY", "GIT_SSL_NO_VERIFY", "GIT_SSL_VERSION"),
+    *("GIT_HTTP_USER_AGENT", "GIT_HTTP_PROXY_AUTHMETHOD", "GIT_CREDENTIAL_HELPER", "GIT_TERMINAL_PROMPT"),
+    *("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_AUTHOR_DATE", "GIT_EXEC_PATH", "GIT_ALLOW_PROTOCOL"),
+    *("GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_COMMITTER_DATE", "GIT_DISCOVERY_ACROSS_FILESYSTEM"),
+)
+_CONFIGURED = ("GIT_CONFIG", "GCM_", "GIT_LFS")
+# What a person may have configured for reading git's answers themselves.
+_PLAIN = ("color.ui=false", "log.showSignature=false", "diff.noprefix=false", "diff.orderFile=", "core.pager=cat")
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Returns git's environment: this process' own, of git's variables what is a person's, and `variables` on top."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name in _PASSED or name.startswith(_CONFIGURED)
+    }
+    return {**kept, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **variables}
 
 
 def ask(
@@ -18,11 +38,11 @@ def ask(
 
     `variables` are set in git's environment beside what it has.
     """
-    inherited = {name: value for name, value in os.environ.items() if name not in _INHERITED}
+    plain = (part for setting in _PLAIN for part in ("-c", setting))
     try:
         return subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            env={**inherited, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", **(variables or {})},
+            ["git", "-C", str(root), *plain, *arguments],
+            env=environment(**(variables or {})),
             input=given,
             capture_output=True,
             check=False,

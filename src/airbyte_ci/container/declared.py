@@ -3,13 +3,12 @@
 Knows what Debian's package manager is told, not when the operations are applied.
 """
 
-import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from airbyte_ci.connectors import leftovers
+from airbyte_ci.connectors import folder_files, hidden_files
 from airbyte_ci.connectors.customization import Customization, ImageFile
 from airbyte_ci.container.api import (
     Content,
@@ -34,7 +33,6 @@ _INSTALL = (
     "export DEBIAN_FRONTEND=noninteractive && apt-get update && "
     "apt-get install --yes --no-install-recommends {names} && rm -rf /var/lib/apt/lists/*"
 )
-_LEFT_OUT = leftovers.FOLDERS | {".DS_Store"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +95,26 @@ def _file(path: str, item: ImageFile, folder: Path, store: Store) -> Operation:
         raise ConnectorError(
             f"reading build_customization.yaml of {folder.name}: files.{path}: there is no {item.source} in its folder"
         )
+    resolved = source.resolve().relative_to(folder.resolve())
+    if (name := hidden_files.secret_part(resolved)) or (source.is_file() and hidden_files.is_secret(source.resolve())):
+        raise ConnectorError(
+            f"reading build_customization.yaml of {folder.name}: files.{path}: {item.source} is a secret "
+            f"({name or resolved.name}), which is never put into an image",
+            advice="give it to the connector in its configuration",
+        )
     if source.is_dir():
-        return Copy(path, tuple(_below(source, "", mode, store)))
+        return Copy(path, tuple(_below(source, mode, store)))
     return Copy(path, (_content(source, source.name, mode, store), Narrow(source.name, file=True)))
 
 
-def _below(folder: Path, place: str, mode: int | None, store: Store) -> Iterator[Content]:
-    for item in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if item.name in _LEFT_OUT or item.name.endswith((".pyc", ".pyo")):
-            continue
-        inner = f"{place}{item.name}"
-        if item.is_symlink():
-            yield NewLink(inner, str(Path(item.path).readlink()))
-        elif item.is_dir():
-            yield NewFolder(inner)
-            yield from _below(Path(item.path), f"{inner}/", mode, store)
-        elif item.is_file():
-            yield _content(Path(item.path), inner, mode, store)
+def _below(folder: Path, mode: int | None, store: Store) -> Iterator[Content]:
+    for item in folder_files.walk(folder):
+        if item.is_link:
+            yield NewLink(item.path, str(item.disk.readlink()))
+        elif item.is_folder:
+            yield NewFolder(item.path)
+        else:
+            yield _content(item.disk, item.path, mode, store)
 
 
 def _content(path: Path, place: str, mode: int | None, store: Store) -> KeptFile:

@@ -4,6 +4,7 @@ Everything else of this machine is not there: no home, no configuration, no othe
 The module's root is nobody on this machine: of the system's libraries it reads what everyone may.
 """
 
+import itertools
 import json
 import os
 import sys
@@ -11,11 +12,12 @@ import sysconfig
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from airbyte_ci.connectors import leftovers
+from airbyte_ci.connectors import hidden_files, leftovers
 from airbyte_ci.container import runtime
 from airbyte_ci.container.command import Command, Limits, Mount, Purpose
 from airbyte_ci.container.runtime import Confinement
 from airbyte_ci.container.staging import Staging
+from airbyte_ci.errors import HookError
 
 # A hook describes; what it describes runs elsewhere.
 LIMITS = Limits(processes=64, memory=1 << 30, address_space=4 << 30, file=64 << 20)
@@ -26,10 +28,8 @@ _OURS = "/airbyte-ci"
 # Where shared libraries may be. Parts of one that are other programs' are not looked into by Python.
 _LIBRARIES = ("/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/usr/local/lib")
 _FILES = ("/etc/ld.so.cache",)
-# What a connector's folder may hold that is nobody's business but its developer's.
-# Nor may a hook read what is not looked at when it is asked whether anything changed.
-_HIDDEN_FOLDERS = ("secrets", ".ssh", ".aws", *sorted(leftovers.FOLDERS))
-_HIDDEN_FILES = (".env", ".netrc", ".pypirc")
+# Each hidden path is a mount of its own.
+_MOST_HIDDEN = 1_000
 _TEMPORARY = Purpose("temporary files of a hook's module", "output", "memory", "`/tmp`", "nobody")
 _PYTHON = Purpose(
     "Python for a hook's module",
@@ -116,8 +116,12 @@ def _is_merged(place: Path) -> bool:
 
 def hidden(folder: Path) -> list[str]:
     """What the connector's folder has that its hook finds empty."""
-    names = (*_HIDDEN_FOLDERS, *_HIDDEN_FILES)
-    return [name for name in names if (folder / name).exists() and not (folder / name).is_symlink()]
+    # Nor may a hook read what is not looked at when it is asked whether anything changed.
+    caches = (name for name in leftovers.FOLDERS if (folder / name).is_dir() and not (folder / name).is_symlink())
+    secrets = list(itertools.islice(hidden_files.hidden(folder, leftovers.FOLDERS), _MOST_HIDDEN + 1))
+    if len(secrets) > _MOST_HIDDEN:
+        raise HookError(f"{folder} holds more than {_MOST_HIDDEN:,} files that are hidden from hooks")
+    return sorted({*caches, *secrets})
 
 
 def _interpreter() -> str:

@@ -4,20 +4,19 @@ What counts of a folder is what git would: tracked files and new ones that are n
 """
 
 import os
-import shutil
 import stat
-import subprocess
 import tarfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from airbyte_ci.connectors import git, leftovers
+from airbyte_ci.connectors import git, hidden_files, leftovers
 from airbyte_ci.documents import load_toml
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.oci.tar import Entry
+from airbyte_ci.python import git_checkout
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.lock import (
     FromArchive,
@@ -27,13 +26,12 @@ from airbyte_ci.python.lock import (
     LockedPackage,
 )
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # How a tree's archive is called: nothing on an index can have such a name.
 SUFFIX = ".tree.tar"
 # What tools leave behind never counts, ignored by git or not; the rest only where no git tells what does.
 CACHES = leftovers.FOLDERS
 _LEFT_OUT = CACHES | {".tox", "build", "dist", "node_modules"}
-_GIT_TIMEOUT = 600
 
 
 def obtain(package: LockedPackage, folder: Path, store: Store, index: PackageIndex) -> LockedFile:
@@ -43,7 +41,7 @@ def obtain(package: LockedPackage, folder: Path, store: Store, index: PackageInd
     """
     match package.origin:
         case FromDirectory() as origin:
-            return _of_folder(store, package.name, folder_of(origin, folder), origin.subdirectory)
+            return _of_folder(store, package.name, folder_of(origin, folder), origin.subdirectory, is_local=True)
         case FromGit() as origin:
             return _of_git(store, package.name, origin, offline=index.offline)
         case FromArchive() as origin:
@@ -73,20 +71,22 @@ def folder_of(origin: FromDirectory, folder: Path) -> Path:
     return Path(os.path.normpath(folder / origin.path))
 
 
-def _of_folder(store: Store, name: str, folder: Path, subdirectory: str) -> LockedFile:
+def _of_folder(store: Store, name: str, folder: Path, subdirectory: str, *, is_local: bool) -> LockedFile:
     project = folder / subdirectory if subdirectory else folder
     if not any((project / file).is_file() for file in ("pyproject.toml", "setup.py")):
         raise PackageError(
             f"{name} comes from the folder {project}, which has neither pyproject.toml nor setup.py",
             advice="check out what the lock was made with, or lock again",
         )
-    return _keep(store, name, _entries(folder), subdirectory)
+    return _keep(store, name, _entries(folder, is_local=is_local), subdirectory)
 
 
-def _entries(folder: Path) -> Iterator[Entry]:
-    """The files that count, with the places they have in an archive; links stay links."""
+def _entries(folder: Path, *, is_local: bool) -> Iterator[Entry]:
+    """The files that count, with the places they have in an archive; links stay links. Of this machine, no secrets."""
     for path in sorted(_listed(folder) or _walked(folder)):
         disk = folder / path
+        if is_local and (hidden_files.secret_part(PurePath(path)) or hidden_files.is_secret(disk)):
+            continue
         try:
             status = disk.lstat()
         except FileNotFoundError:
@@ -99,22 +99,21 @@ def _entries(folder: Path) -> Iterator[Entry]:
 
 def ruled_by(folder: Path) -> list[Path]:
     """What decides beside a folder's own files which of them count: git's index, and where it learns what to ignore."""
-    answer = git.ask(folder, "rev-parse", "--show-toplevel", "--git-path", "index", "--git-path", "info/exclude")
+    answer = git.ask(folder, "rev-parse", "--show-toplevel", "--git-path", "index")
     if answer is None or answer.returncode:
         return []
     top, *others = (os.fsdecode(line) for line in answer.stdout.removesuffix(b"\n").split(b"\n"))
     above = [place for place in folder.resolve().parents if place.is_relative_to(top)]
-    told = git.ask(folder, "config", "--type=path", "core.excludesFile")
-    excludes = os.fsdecode(told.stdout.strip()) if told and not told.returncode else "~/.config/git/ignore"
     return [
         *(place / ".gitignore" for place in above),
         *(folder / name for name in others),
-        Path(excludes).expanduser(),
     ]
 
 
 def _listed(folder: Path) -> list[str]:
-    answer = git.ask(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+    # Only what the repository itself says: a person's own list of ignored files must not show in an image.
+    asked = ("ls-files", "-z", "--cached", "--others", "--exclude-per-directory=.gitignore", "--deduplicate")
+    answer = git.ask(folder, *asked)
     if answer is None or answer.returncode:
         return []
     names = [os.fsdecode(name) for name in answer.stdout.split(b"\0") if name]
@@ -169,50 +168,10 @@ def _of_git(store: Store, name: str, origin: FromGit, *, offline: bool) -> Locke
             advice="run once without it",
         )
     with store.scratch() as folder:
-        _check_out(origin, folder / "tree", name)
-        found = _of_folder(store, name, folder / "tree", origin.subdirectory)
+        git_checkout.check_out(origin.url, origin.commit, folder / "tree", f"{name} from {origin}")
+        found = _of_folder(store, name, folder / "tree", origin.subdirectory, is_local=False)
     store.remember(key, {"name": found.name, "sha256": found.sha256})
     return found
-
-
-def _check_out(origin: FromGit, target: Path, name: str) -> None:
-    target.mkdir()
-    said = _git(target, "init", "--quiet")
-    if not said:
-        said = _git(target, "fetch", "--quiet", "--depth=1", "--no-tags", "--", origin.url, origin.commit)
-        if said:
-            # Servers may refuse to give a commit that no branch ends in; then everything comes.
-            everything = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
-            said = _git(target, "fetch", "--quiet", "--", origin.url, *everything)
-        said = said or _git(target, "checkout", "--quiet", "--detach", origin.commit)
-    if not said and (target / ".gitmodules").exists():
-        said = _git(target, "submodule", "--quiet", "update", "--init", "--recursive")
-    if said:
-        raise PackageError(
-            f"fetching {name} from {origin}: {said}",
-            advice="is the commit pushed, and does `git ls-remote` work with this address?",
-        )
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    """What git said when it failed, in one line; empty when it did not."""
-    if shutil.which("git") is None:
-        return "git is not installed"
-    try:
-        finished = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_GIT_TIMEOUT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"git did not finish in {_GIT_TIMEOUT} s"
-    if finished.returncode == 0:
-        return ""
-    lines = finished.stderr.decode(errors="replace").strip().splitlines()
-    return next((line for line in lines if line.startswith(("fatal:", "error:"))), "".join(lines[-1:]) or "it failed")
 
 
 def _archive(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from airbyte_ci.config import KEYS, Configuration, Key
 from airbyte_ci.connectors.survey import Survey
+from airbyte_ci.text import escape
 
 # Keys that are shown without a proposal, because most repositories come to need them.
 _EXAMPLES = {
@@ -18,7 +19,7 @@ _EXAMPLES = {
 def toml(survey: Survey) -> str:
     """The file: each value with its help and its reason; defaults and examples are comments."""
     head = ["# Configuration of airbyte-ci for this repository; every key is optional.", ""]
-    return "\n".join([*head, *(line for key in KEYS for line in _lines(key, survey))]).rstrip() + "\n"
+    return "\n".join([*head, *(escape(line) for key in KEYS for line in _lines(key, survey))]).rstrip() + "\n"
 
 
 def seen(survey: Survey) -> Iterator[str]:

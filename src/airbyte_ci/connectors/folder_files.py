@@ -1,0 +1,67 @@
+"""What of a connector's folder may go into an image: no secrets, no caches, no byte code, nothing that is not a file.
+
+Everything that reads such a folder for an image walks it here.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from airbyte_ci.connectors import hidden_files, leftovers
+from airbyte_ci.disk import DEPTH_LIMIT
+from airbyte_ci.errors import ConnectorError
+
+_LEFT_OUT = leftovers.FOLDERS | {".DS_Store"}
+_BYTE_CODE = (".pyc", ".pyo")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFile:
+    """A file, folder or link below a folder, by its relative path; a link is not followed."""
+
+    path: str
+    disk: Path
+    status: os.stat_result
+
+    @property
+    def is_folder(self) -> bool:
+        return stat.S_ISDIR(self.status.st_mode)
+
+    @property
+    def is_link(self) -> bool:
+        return stat.S_ISLNK(self.status.st_mode)
+
+    @property
+    def mode(self) -> int:
+        """The umask of whoever checked the files out must not show: only "executable or not" is of the source."""
+        return 0o755 if self.status.st_mode & stat.S_IXUSR else 0o644
+
+
+def walk(folder: Path, left_out: Callable[[str], bool] = lambda _: False) -> Iterator[FolderFile]:
+    """Returns what is below a folder, folders before what they hold, in the order of names.
+
+    Raises ConnectorError for a folder that is deeper than any layer may be.
+    """
+    waiting = [("", folder)]
+    while waiting:
+        path, disk = waiting.pop()
+        if path:
+            status = disk.lstat()
+            if not stat.S_ISDIR(status.st_mode):
+                if stat.S_ISLNK(status.st_mode) or stat.S_ISREG(status.st_mode):
+                    yield FolderFile(path, disk, status)
+                continue
+            yield FolderFile(path, disk, status)
+            if path.count("/") >= DEPTH_LIMIT:
+                raise ConnectorError(f"reading {folder}: its folders are nested more than {DEPTH_LIMIT} deep")
+        names = sorted((entry.name for entry in os.scandir(disk)), reverse=True)
+        for name in names:
+            inner = f"{path}/{name}" if path else name
+            if not (_is_left_out(disk / name) or left_out(inner)):
+                waiting.append((inner, disk / name))
+
+
+def _is_left_out(path: Path) -> bool:
+    return path.name in _LEFT_OUT or path.name.endswith(_BYTE_CODE) or hidden_files.is_secret(path)

@@ -1,0 +1,71 @@
+"""What of this machine a lock may name: folders and files of the connector's repository, nothing beside it, no secrets.
+
+An image must not hold what only this machine has: nobody could build it again, and nobody may have meant to publish it.
+"""
+
+import io
+from pathlib import Path
+
+from airbyte_ci.connectors import hidden_files
+from airbyte_ci.documents import DocumentError, read_file
+from airbyte_ci.errors import LockError
+from airbyte_ci.python import git_checkout
+from airbyte_ci.python.lock import FromArchive, FromDirectory, FromGit, Origin
+
+_TEXT_LIMIT = 32 << 20
+_ADVICE = "move it into the repository, or lock a version that an index or a git server has"
+
+
+def check(origin: Origin, folder: Path, what: str) -> None:
+    """Raises LockError for an origin that is of this machine and not of the repository that `folder` is in."""
+    match origin:
+        case FromDirectory(path):
+            _check_path(path, folder, what)
+        case FromArchive(place) if not origin.is_url:
+            _check_path(place, folder, what)
+        case FromGit(url):
+            if (reason := git_checkout.refusal(url)) and not _is_inside(url, folder):
+                raise LockError(f"{what} comes from git {url}: {reason}", advice=_ADVICE)
+        case _:
+            return
+
+
+def read_text(path: Path, folder: Path, what: str) -> str:
+    """Returns the text of a file that belongs to a connector, or that one of its files includes.
+
+    Raises LockError for a file outside of the repository, whose lines would show in messages, and for a secret; OSError
+    and UnicodeDecodeError as `Path.read_text`.
+    """
+    root = repository(folder)
+    place = path.resolve()
+    if not place.is_relative_to(root):
+        raise LockError(f"reading {what}: it is outside of the repository {root}")
+    if name := hidden_files.secret_part(place.relative_to(root)):
+        raise LockError(f"reading {what}: {name} is a secret")
+    try:
+        # As `read_text` does: every line end is a line feed.
+        return io.TextIOWrapper(io.BytesIO(read_file(place, _TEXT_LIMIT)), "utf-8").read()
+    except DocumentError as error:
+        raise LockError(f"reading {what}: {error}") from error
+
+
+def _is_inside(url: str, folder: Path) -> bool:
+    path = url.removeprefix("file://")
+    return path.startswith("/") and Path(path).resolve().is_relative_to(repository(folder))
+
+
+def _check_path(path: str, folder: Path, what: str) -> None:
+    root = repository(folder)
+    place = (folder / path).resolve()
+    if not place.is_relative_to(root):
+        raise LockError(f"{what} comes from {path}, which is outside of the repository {root}", advice=_ADVICE)
+    if name := hidden_files.secret_part(place.relative_to(root)):
+        raise LockError(f"{what} comes from {path}, and {name} is never put into an image")
+
+
+def repository(folder: Path) -> Path:
+    """Returns the top of the git repository that a folder is in; without one, the folder of its configuration."""
+    place = folder.resolve()
+    tops = (top for top in (place, *place.parents) if (top / ".git").exists())
+    marked = (top for top in (place, *place.parents) if (top / ".airbyte-ci.toml").exists())
+    return next(tops, None) or next(marked, place)
