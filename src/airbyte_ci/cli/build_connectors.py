@@ -142,7 +142,7 @@ def build_connectors(
             "--print-plan takes one connector and one platform",
             advice="name one connector with --name, and one --architecture",
         )
-    with Progress(settings) as progress, workbench.threads() as pool:
+    with Progress(settings, len(fleet.connectors)) as progress, workbench.threads() as pool:
         making = _Making(settings, fleet, order, progress, pool, allow_yanked=allow_yanked, force=force)
         if print_plan:
             text = making.plan(fleet.connectors[0]).to_json()
@@ -150,10 +150,15 @@ def build_connectors(
                 console.document(text, indent=2, sort_keys=True)
             return 0
         outcomes: list[Outcome] = []
-        for _, ended in workbench.side_by_side(fleet.connectors, making.build, asked.concurrency):
+        try:
+            for _, ended in workbench.side_by_side(fleet.connectors, making.build, asked.concurrency):
+                with progress.paused():
+                    _show(settings, ended, show_hook=show_hook, alone=len(fleet.connectors) == 1)
+                outcomes += ended
+        except KeyboardInterrupt:
             with progress.paused():
-                _show(settings, ended, show_hook=show_hook, alone=len(fleet.connectors) == 1)
-            outcomes += ended
+                recording.tell_unfinished(settings, fleet.connectors, outcomes, "built")
+            raise
     if not settings.as_json:
         console.block(terminal.ending(outcomes, "built", whole=asked.whole(len(fleet.connectors))))
     return exit_code(outcomes)

@@ -45,7 +45,7 @@ def eject(settings: Settings, asked: Asked, platform: str | None, base_image: st
     native = workbench.local_platform()
     wanted = parse_platform(platform) if platform else native
     outcomes = []
-    with Progress(settings) as progress, workbench.threads() as pool:
+    with Progress(settings, len(fleet.connectors)) as progress, workbench.threads() as pool:
         store = workbench.open_store()
         environment = workbench.environment()
         index = PackageIndex.from_environment(environment, offline=settings.offline)

@@ -8,7 +8,7 @@ from airbyte_ci.build import asking, locking, planning
 from airbyte_ci.build import base as bases
 from airbyte_ci.build.assembly import Workbench
 from airbyte_ci.build.locking import Upgrade
-from airbyte_ci.cli import console, workbench
+from airbyte_ci.cli import console, recording, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.platforms import parse_platform
@@ -82,7 +82,7 @@ def lock_connectors(
     rules = workbench.rules(fleet.configuration, resolve_as_of)
     order = _Order(wanted, base_image, Upgrade(upgrade, upgraded), is_named=bool(asked.selection.names))
     outcomes = []
-    with Progress(settings) as progress, workbench.threads() as pool:
+    with Progress(settings, len(fleet.connectors)) as progress, workbench.threads() as pool:
         store = workbench.open_store()
         index = PackageIndex.from_environment(workbench.environment(), offline=settings.offline)
         with workbench.registries(settings, fleet.configuration) as registry:
@@ -91,13 +91,18 @@ def lock_connectors(
                 bench = Workbench(store, index, registry, pool, {}, progress.teller(connector.name), rules=rules)
                 return _lock(connector, bench, order)
 
-            for connector, (edit, outcome) in workbench.side_by_side(fleet.connectors, lock, asked.concurrency):
-                if not dry_run and outcome.status == "ok":
-                    edit.apply(fleet.configuration.root)
-                progress.clear(connector.name)
-                outcomes.append(outcome)
+            try:
+                for connector, (edit, outcome) in workbench.side_by_side(fleet.connectors, lock, asked.concurrency):
+                    if not dry_run and outcome.status == "ok":
+                        edit.apply(fleet.configuration.root)
+                    progress.clear(connector.name)
+                    outcomes.append(outcome)
+                    with progress.paused():
+                        _show(settings, edit if dry_run else Edit(), outcome, alone=len(fleet.connectors) == 1)
+            except KeyboardInterrupt:
                 with progress.paused():
-                    _show(settings, edit if dry_run else Edit(), outcome, alone=len(fleet.connectors) == 1)
+                    recording.tell_unfinished(settings, fleet.connectors, outcomes, "locked")
+                raise
     if not settings.as_json:
         console.block(terminal.ending(outcomes, "locked", whole=asked.whole(len(fleet.connectors))))
     return exit_code(outcomes)

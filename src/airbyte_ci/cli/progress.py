@@ -1,6 +1,7 @@
-"""Progress on a terminal: one live line for each thing that is worked on, with its step and how long it takes.
+"""Progress on stderr: who is at work, with which step, since when, and how many of all are done.
 
-Drawn on stderr, below whatever results are printed; silent where nobody looks on or with --quiet.
+On a terminal these are live lines below whatever results are printed. Elsewhere, as in a CI's log, a line is printed
+every ten seconds in which nothing else was. Silent with --quiet.
 """
 
 import os
@@ -17,15 +18,25 @@ from airbyte_ci.cli.settings import Settings
 # Lines are drawn again this often (seconds), so that a step that takes long shows that it lives.
 _BEAT = 0.2
 _MOST_LINES = 8
+# Off a terminal a line is due after so many seconds without one.
+_SILENCE = 10.0
+_MOST_NAMES = 3
 # What a terminal has that does not know its width.
 _COLUMNS = 80
 
 
 class Progress:
-    """Live lines. Safe to use from threads; use it as a context manager, so that nothing is left on the screen."""
+    """Live lines, or a line now and then. Threads may share it; use it in a `with`, so that nothing is left behind.
 
-    def __init__(self, settings: Settings) -> None:
+    `total` is how many subjects there are, where that is known; `silence` (seconds) is for tests.
+    """
+
+    def __init__(self, settings: Settings, total: int = 0, *, silence: float = _SILENCE) -> None:
         self._live = sys.stderr.isatty() and not settings.quiet
+        self._told = not self._live and not settings.quiet
+        self._total, self._done = total, 0
+        self._silence = silence
+        self._began = self._last = time.monotonic()
         self._steps: dict[str, tuple[str, float]] = {}
         self._bytes: dict[str, dict[object, tuple[int, int]]] = {}
         self._drawn = 0
@@ -34,7 +45,7 @@ class Progress:
         self._beat: threading.Thread | None = None
 
     def __enter__(self) -> "Progress":
-        if self._live:
+        if self._live or self._told:
             self._beat = threading.Thread(target=self._run, daemon=True)
             self._beat.start()
         return self
@@ -44,7 +55,7 @@ class Progress:
         with self._lock:
             self._steps.clear()
             self._draw()
-            self._live = False
+            self._live = self._told = False
 
     def teller(self, subject: str) -> Callable[[str], None]:
         """Tells a subject's step; each one begins its own time and byte count."""
@@ -66,6 +77,7 @@ class Progress:
         with self._lock:
             self._steps = {name: step for name, step in self._steps.items() if subject and name != subject}
             self._bytes.pop(subject, None)
+            self._done += bool(subject)
             self._draw()
 
     @contextmanager
@@ -76,16 +88,36 @@ class Progress:
             self._draw()
             yield
             self._steps = kept
+            self._last = time.monotonic()
 
     def _run(self) -> None:
         while not self._stop.wait(_BEAT):
             with self._lock:
                 self._draw()
+                self._tell()
+
+    def _tell(self) -> None:
+        """Prints a line off a terminal, if there was none for so long."""
+        now = time.monotonic()
+        if not self._told or not self._steps or now - self._last < self._silence:
+            return
+        self._last = now
+        names = list(self._steps)
+        shown = ", ".join(self._line(name) for name in names[:_MOST_NAMES])
+        more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        console.line(f"{self._count()}{shown}{more}", err=True)
+
+    def _count(self) -> str:
+        """`3 of 26 done, 1 min 20 s: `; only the time where there is one subject."""
+        done = f"{self._done} of {self._total} done, " if self._total > 1 else ""
+        return f"{done}{duration(time.monotonic() - self._began)}: "
 
     def _draw(self) -> None:
         if not self._live or (not self._steps and not self._drawn):
             return
         lines = [self._line(subject) for subject in list(self._steps)[:_MOST_LINES]]
+        if self._steps and self._total > 1:
+            lines.insert(0, self._count().removesuffix(": "))
         if len(self._steps) > _MOST_LINES:
             lines.append(f"… and {len(self._steps) - _MOST_LINES} more")
         width = max(20, (os.get_terminal_size(2).columns or _COLUMNS) - 1)
@@ -99,4 +131,13 @@ class Progress:
         seconds = time.monotonic() - began
         moved = list(self._bytes.get(subject, {}).values())
         size = f" · {sum(m[0] for m in moved) / 1e6:.1f} of {sum(m[1] for m in moved) / 1e6:.1f} MB" if moved else ""
-        return f"{subject} · {step}{size}" + (f" · {seconds:.0f} s" if seconds >= 2 else "")
+        return f"{subject} · {step}{size}" + (f" · {duration(seconds)}" if seconds >= 2 else "")
+
+
+def duration(seconds: float) -> str:
+    """A time as people read it: 42 s, 3 min 20 s, 1 h 5 min."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -6,7 +6,8 @@ from typing import Literal
 
 from airbyte_ci.build.fingerprint import Fingerprint
 from airbyte_ci.build.job import Order
-from airbyte_ci.cli import ending
+from airbyte_ci.cli import console, ending
+from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError
 from airbyte_ci.oci.store import Store
@@ -60,3 +61,17 @@ def keep(store: Store, connector: Connector, before: str, kind: Kind, status: St
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         first = summary.partition("\n")[0]
         results.remember(store, connector, inputs, kind, Result(status, first, now))
+
+
+def tell_unfinished(
+    settings: Settings, connectors: Sequence[Connector], outcomes: Sequence[Outcome], done: str
+) -> None:
+    """Reports the connectors that an interrupted run did not finish; `done` is the word for the others."""
+    from airbyte_ci.reports import terminal
+
+    known = {outcome.subject for outcome in outcomes}
+    names = [item.name for item in connectors if item.name not in known]
+    if settings.as_json:
+        for name in names:
+            console.document(Outcome(name, "skipped", reason="interrupted").to_json())
+    console.line(terminal.unfinished(names, len(connectors), done), err=True)

@@ -24,6 +24,7 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container.sandbox import Network
 from airbyte_ci.errors import UsageError
 from airbyte_ci.outcomes import Status
+from airbyte_ci.reports import terminal
 from airbyte_ci.reports import trials as report
 from airbyte_ci.trials import secrets, steps, trial
 from airbyte_ci.trials.protocol import problem_of_catalog, problem_of_state
@@ -55,7 +56,12 @@ _EPOCH = "1970-01-01T00:00:01Z"
     help="For all but unit tests and spec, which have none.",
 )
 @click.option(
-    "--timeout", type=click.IntRange(min=1), default=3600, show_default=True, metavar="SECONDS", help="Of each step."
+    "--timeout",
+    type=click.IntRange(min=1),
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop a step that takes longer.",
 )
 @click.option("--offline", is_flag=True, help="The rules ask no registry and no GitHub.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write JUnit's XML.")
@@ -117,21 +123,49 @@ def test_connectors(
         is_ending=ending.is_ending,
     )
     items: list[TrialResult] = []
-    with Progress(settings) as progress, workbench.threads() as pool:
+    partial: list[TrialResult] = []
+    request = replace(request, interrupted=partial.append)
+    with Progress(settings, len(fleet.connectors)) as progress, workbench.threads() as pool:
         testing = _Testing(settings, fleet, order, request, configuration, progress, pool)
         with checks.checking(replace(settings, offline=offline or settings.offline), fleet, asked) as checked:
-            for connector, tested in workbench.side_by_side(fleet.connectors, testing.test, asked.concurrency):
-                if "rules" in wanted:
-                    tested = replace(tested, steps=(*tested.steps, _rules(connector, tested, checked, fail_fast)))
-                items.append(tested)
+            try:
+                for connector, tested in workbench.side_by_side(fleet.connectors, testing.test, asked.concurrency):
+                    if "rules" in wanted:
+                        tested = replace(tested, steps=(*tested.steps, _rules(connector, tested, checked, fail_fast)))
+                    items.append(tested)
+                    with progress.paused():
+                        _show(settings, tested, alone=len(fleet.connectors) == 1)
+            except KeyboardInterrupt:
                 with progress.paused():
-                    _show(settings, tested, alone=len(fleet.connectors) == 1)
+                    items += _interrupted(settings, fleet, items, partial)
+                if junit:
+                    write_report(junit, report.document(items), make_folders=True)
+                raise
     if junit:
         write_report(junit, report.document(items), make_folders=True)
     if not settings.as_json and len(items) > 1:
         console.line(report.count(items))
         console.block(report.next_steps(items, whole=asked.whole(len(fleet.connectors))))
     return int(any(item.status == "failed" for item in items))
+
+
+def _interrupted(
+    settings: Settings, fleet: Fleet, done: list[TrialResult], partial: list[TrialResult]
+) -> list[TrialResult]:
+    """The tests that did not come to their end, shown: how far each came, or that it did not begin."""
+    known = {item.name for item in done}
+    begun = {item.name: item for item in partial}
+    rest = [
+        begun.get(item.name) or TrialResult(item.name, item.relative, (steps.skipped("build", steps.INTERRUPTED),))
+        for item in fleet.connectors
+        if item.name not in known
+    ]
+    for item in rest:
+        if item.name in begun or settings.as_json:
+            _show(settings, item, alone=False)
+    names = [item.name for item in rest]
+    console.line(terminal.unfinished(names, len(fleet.connectors), "tested"), err=True)
+    return rest
 
 
 def _read(path: Path | None, problem: Callable[[bytes], str]) -> bytes | None:

@@ -10,7 +10,7 @@ import shutil
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,9 @@ from airbyte_ci.oci.store import Store
 __all__ = ["Command", "Finished", "Limits", "Mount", "Network", "Purpose", "missing_tools", "run"]
 
 _OUTPUT_LIMIT = 16 << 20
+# Of a command that was stopped: so many lines of what it printed last, waited for so long (seconds).
+_LAST_LINES = 12
+_DRAIN = 1.0
 # overlayfs takes no more.
 _LAYER_LIMIT = 500
 _NEEDED = ("runc", "unshare", "setpriv", "mount", "ip")
@@ -203,7 +206,14 @@ def _start(ready: _Launch) -> Finished | None:
             if command.network == "private":
                 stack.enter_context(network.attach(process.pid, ready.proxies))
             gate.open()
-        _watch(process, ready.store, command)
+        try:
+            _watch(process, ready.store, command)
+        except SandboxError as error:
+            raise SandboxError(error.message, advice=error.advice, details=_last_lines(outputs)) from error
+        except KeyboardInterrupt as stop:
+            for line in _last_lines(outputs):
+                stop.add_note(line)
+            raise
         for output in outputs:
             output.wait()
         stdout, stderr = (output.tail for output in outputs) if keep else (b"", b"")
@@ -219,6 +229,15 @@ def _start(ready: _Launch) -> Finished | None:
     used = command.network == "host" or (traffic.exists() and network.used(traffic.read_text()))
     printed = (outputs[0].size, outputs[1].size) if keep else (0, 0)
     return Finished(process.returncode, stdout, stderr, ready.lent, used, printed)
+
+
+def _last_lines(outputs: Sequence[Capture]) -> tuple[str, ...]:
+    """What a command printed last, on stderr if it printed there, for whoever wonders why it was stopped."""
+    for output in reversed(outputs):
+        output.wait(_DRAIN)
+        if lines := output.tail.decode(errors="replace").strip().splitlines():
+            return tuple(lines[-_LAST_LINES:])
+    return ()
 
 
 def _own_pipes(process: "subprocess.Popen[bytes]", ready: _Launch) -> None:

@@ -47,6 +47,11 @@ def ending(items: Sequence[Outcome], done: str, *, whole: int = 0) -> str:
     return join_lines([count(items, done), *(next_step.line(step) for step in steps)])
 
 
+def unfinished(names: Sequence[str], total: int, done: str) -> str:
+    """Returns the line about connectors that an interrupted run did not come to; `done` is the word for the others."""
+    return f"interrupted: {total - len(names)} of {total} connectors {done}; not {done}: {', '.join(names)}"
+
+
 def count(items: Sequence[Outcome], done: str) -> str:
     """The last line: how many of each."""
     numbers = {

@@ -35,6 +35,8 @@ def count(items: Sequence[TrialResult]) -> str:
     failed = [item for item in items if item.status == "failed"]
     passed = sum(item.status in ("ok", "unverified") for item in items)
     told = [f"{len(items)} connectors: {passed} passed"]
+    stopped = sum(item.is_interrupted and item.status != "failed" for item in items)
+    told += [f"{stopped} interrupted"] if stopped else []
     told += [f"{len(failed)} failed: {', '.join(item.name for item in failed)}"] if failed else []
     return " · ".join(told)
 
@@ -111,4 +113,6 @@ def _case(suite: ElementTree.Element, prefix: str, case: Case) -> None:
     if case.status == "failed":
         ElementTree.SubElement(element, "failure", {"message": first}).text = junit.plain(case.message)
     elif case.status != "ok":
-        ElementTree.SubElement(element, "skipped", {"message": first})
+        skipped = ElementTree.SubElement(element, "skipped", {"message": first})
+        if "\n" in case.message:
+            skipped.text = junit.plain(case.message)

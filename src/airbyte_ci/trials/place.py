@@ -43,7 +43,7 @@ class Place:
     tree: Tree
     command: Command
     mounts: tuple[Mount, ...] = ()
-    timeout: float = 3600
+    timeout: float = 600
 
     def run(
         self,

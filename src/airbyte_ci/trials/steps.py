@@ -20,6 +20,8 @@ IDS: tuple[StepId, ...] = tuple(step for wave in WAVES for step in wave)
 IN_IMAGE: tuple[StepId, ...] = IDS[1:-1]
 # Of these at least one must have run for a connector to be tested: any image answers `spec`.
 TESTS: tuple[StepId, ...] = ("unit", "integration", "check", "discover", "read")
+# Why a step did not come to its end when the whole run was stopped.
+INTERRUPTED = "interrupted"
 CODE_TESTS: tuple[StepId, ...] = ("build", "unit", "integration")
 
 
@@ -58,9 +60,15 @@ class TrialResult:
     steps: tuple[Ended, ...]
 
     @property
+    def is_interrupted(self) -> bool:
+        return any(step.status == "skipped" and step.reason == INTERRUPTED for step in self.steps)
+
+    @property
     def status(self) -> Status:
-        """ok where at least one step was, and none failed."""
+        """ok where at least one step was, none failed, and none was interrupted."""
         states = {step.status for step in self.steps}
+        if self.is_interrupted:
+            return "failed" if "failed" in states else "skipped"
         return next((state for state in ("failed", "ok", "unverified") if state in states), "skipped")
 
 

@@ -5,7 +5,7 @@ Knows the order of the steps and what each of them needs of the others. What is 
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ from airbyte_ci.trials import secrets as secrecy
 from airbyte_ci.trials.development import Development
 from airbyte_ci.trials.place import Place
 from airbyte_ci.trials.secrets import Secrets
-from airbyte_ci.trials.steps import WAVES, Ended, StepId, TrialResult, failed, skipped
+from airbyte_ci.trials.steps import IDS, INTERRUPTED, WAVES, Ended, StepId, TrialResult, failed, skipped
 
 _SOURCE_ONLY: tuple[StepId, ...] = ("discover", "read")
 _CATALOG = "integration_tests/configured_catalog.json"
@@ -40,7 +40,8 @@ class Request:
     """What is asked of a test. `network` is for what may talk to others; `timeout` (seconds) is each step's.
 
     `catalog` and `state` are for `read`; without a catalog the connector's own in `integration_tests` counts, or all
-    that it discovers. `mounts` are folders of this machine that its steps see. No step begins while `is_ending`.
+    that it discovers. `mounts` are folders of this machine that its steps see. No step begins while `is_ending`;
+    `interrupted` gets what was done of a test that did not come to its end.
     """
 
     wanted: frozenset[StepId]
@@ -50,20 +51,28 @@ class Request:
     catalog: bytes | None = None
     state: bytes | None = None
     mounts: tuple[Mount, ...] = ()
-    timeout: float = 3600
+    timeout: float = 600
     width: int = 4
     is_ending: Callable[[], bool] = lambda: False
+    interrupted: Callable[[TrialResult], None] = lambda _: None
 
 
 def run(connector: Connector, order: Order, tools: Tools, request: Request, together: Together) -> TrialResult:
     """The steps but `rules`, which are not of the connector's image. What goes wrong in a step is how it ended."""
     trial = _Trial(connector, order, tools, request)
-    for wave in WAVES[:-1]:
-        steps = [step for step in wave if step in request.wanted]
-        for step, ended in together(steps, trial.step, request.width):
-            trial.ended[step] = ended
-    steps = [step for wave in WAVES for step in wave if step in trial.ended]
-    return TrialResult(connector.name, connector.relative, tuple(trial.ended[step] for step in steps))
+    try:
+        for wave in WAVES[:-1]:
+            steps = [step for step in wave if step in request.wanted]
+            for step, ended in together(steps, trial.step, request.width):
+                trial.ended[step] = ended
+    except KeyboardInterrupt:
+        request.interrupted(_result(connector, trial.ended))
+        raise
+    return _result(connector, trial.ended)
+
+
+def _result(connector: Connector, ended: Mapping[StepId, Ended]) -> TrialResult:
+    return TrialResult(connector.name, connector.relative, tuple(ended[step] for step in IDS if step in ended))
 
 
 @dataclass(slots=True)
@@ -91,7 +100,13 @@ class _Trial:
                 ended = self._run(step)
             except AirbyteCiError as error:
                 redact = self.request.secrets.redact
-                ended = failed(step, redact(error.message), redact(error.advice or ""))
+                details = tuple(map(redact, error.details))
+                ended = failed(step, redact(error.message), redact(error.advice or ""), details)
+            except KeyboardInterrupt as stop:
+                lines = tuple(map(self.request.secrets.redact, getattr(stop, "__notes__", ())))
+                spent = time.monotonic() - started
+                self.ended[step] = replace(skipped(step, INTERRUPTED), details=lines, seconds=spent)
+                raise
         if ended.status == "failed" and self.request.fail_fast:
             self._stopped = True
         return replace(ended, seconds=time.monotonic() - started)
@@ -100,7 +115,7 @@ class _Trial:
         """Why a step cannot be run, or need not be."""
         secrets = self.request.secrets
         if self.request.is_ending():
-            return skipped(step, "interrupted")
+            return skipped(step, INTERRUPTED)
         if self._stopped:
             return skipped(step, "another step failed before it (--fail-fast)")
         if step != "build" and self.ended["build"].status == "failed":

@@ -1,0 +1,122 @@
+"""A run that is stopped or takes too long shows and writes what was done, and what its connectors said last."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.e2e.tiny import MAIN, NAME, Tiny
+
+pytestmark = pytest.mark.slow
+HANGS = """import sys, time
+print("waiting for the moon", file=sys.stderr, flush=True)
+time.sleep(600)
+"""
+
+
+def _hanging(tiny: Tiny) -> Path:
+    """A fleet of three: one that is done at once, one that never ends, one behind it; the store's folder."""
+    (tiny.connector() / "main.py").write_text(MAIN)
+    (tiny.add("source-hangs") / "main.py").write_text(HANGS + f"# {time.time_ns()}\n")
+    (tiny.add("source-waits") / "main.py").write_text(HANGS + f"# {time.time_ns()}\n")
+    return tiny.home
+
+
+def _until_it_hangs() -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"/airbyte/integration_code/main.py" in words and b"spec" in words and b"runc" not in words[0]:
+                time.sleep(1.5)  # it is being started; what it prints first must come through
+                return
+        time.sleep(0.05)
+    pytest.fail("it was never started")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+def test_an_interrupted_test_reports_what_was_done(
+    tiny: Tiny, tmp_path: Path, number: signal.Signals, as_json: bool
+) -> None:
+    """Exit code 130; the finished connector is reported as ever, the others as interrupted, on stdout and in JUnit."""
+    home, junit = _hanging(tiny), tmp_path / "junit.xml"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "airbyte_ci", "connectors", f"--name={NAME}", "--name=source-hangs"),
+            *("--name=source-waits", "--concurrency=1", "test", "-k", "spec", "--junit", str(junit)),
+            *(["--json"] if as_json else []),
+        ],
+        cwd=tiny.folder,
+        env={**os.environ, **tiny.environment, "AIRBYTE_CI_HOME": str(home)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    _until_it_hangs()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    suites = {
+        suite.get("name"): [case.find("skipped") is not None for case in suite.iter("testcase")]
+        for suite in ElementTree.parse(junit).getroot().iter("testsuite")
+    }
+    assert "waiting for the moon" in junit.read_text()
+    done = [name for name, skipped in suites.items() if not any(skipped)]
+    stopped = [name for name, skipped in suites.items() if any(skipped)]
+    assert "source-waits.build" in stopped or "source-hangs.build" in stopped
+    if as_json:
+        status = {item["name"]: item["status"] for item in map(json.loads, out.splitlines())}
+        assert set(status) == {NAME, "source-hangs", "source-waits"}
+        assert "skipped" in status.values() and "failed" not in status.values()
+    else:
+        assert "waiting for the moon" in out
+    assert "of 3 connectors tested; not tested: " in err and "Traceback" not in err
+    assert not done or f"{NAME}.spec" in done
+
+
+def test_an_interrupted_build_names_what_was_not_built(tiny: Tiny) -> None:
+    """What was built is printed as ever; the rest is named, also for machines."""
+    home = _hanging(tiny)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "airbyte_ci", "connectors", "--all", "--concurrency=1", "build", "--json"],
+        cwd=tiny.folder,
+        env={**os.environ, **tiny.environment, "AIRBYTE_CI_HOME": str(home)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    _until_it_hangs()
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    reasons = {item["name"]: item.get("reason") for item in map(json.loads, out.splitlines())}
+    assert set(reasons) == {NAME, "source-hangs", "source-waits"}
+    assert [name for name, reason in reasons.items() if reason == "interrupted"][-1] == "source-waits"
+    assert "interrupted: " in err and "not built: " in err
+
+
+def test_a_step_that_takes_too_long_shows_its_last_words(tiny: Tiny) -> None:
+    """Stopped after --timeout, with what the connector printed last."""
+    folder = tiny.connector()
+    (folder / "main.py").write_text(MAIN)
+    tests = folder / "unit_tests"
+    tests.mkdir()
+    hook = 'import sys\nif sys.argv[1] == "check":\n    print("waiting for the moon", file=sys.stderr, flush=True)\n'
+    (folder / "main.py").write_text(f"{hook}    import time; time.sleep(600)\n{MAIN}")
+    config = folder.parent.parent.parent / "config.json"
+    config.write_text("{}")
+    tested = tiny.run("connectors", f"--name={NAME}", "test", "-k", "check", "--timeout=3", f"--config={config}")
+    assert tested.code == 1
+    assert "not finished after 3 s" in tested.out and "waiting for the moon" in tested.out, tested.out
