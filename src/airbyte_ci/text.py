@@ -119,3 +119,14 @@ def escape_csv(value: object) -> str:
 def escape_markdown(text: str) -> str:
     """Returns one line of Markdown in which nothing is a column, a link, code or HTML."""
     return re.sub(r"([\\`\[<|])", r"\\\1", escape(text))
+
+
+def encoding_of(content: bytes) -> str:
+    """Returns the encoding that a byte order mark names, and UTF-8 without one; decoding with it keeps the mark."""
+    marks = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+    return marks.get(content[:2], "utf-8")
+
+
+def decode_file(content: bytes) -> str:
+    """Returns the text of a file that people wrote, in any encoding with a byte order mark, or in UTF-8."""
+    return content.decode(encoding_of(content), "replace").removeprefix("\ufeff")

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from airbyte_ci import config
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import Catalogue
-from airbyte_ci.campaigns import baseline, migrate
+from airbyte_ci.campaigns import baseline, migrate, release
 from airbyte_ci.campaigns.change import Change, NotApplicable
 from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.connectors import find
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError, ConnectorError, EditRefused
 from tests.campaigns.repositories import CONNECTORS, commit, copied, git, opened, snapshot
@@ -573,3 +575,25 @@ def test_a_repository_that_git_does_not_read_is_refused(fleet: Path) -> None:
     (fleet / ".git").write_text("gitdir: /nonexistent\n")
     message = refusal(fleet, "source-tides", ConnectorError)
     assert "asking git whether" in message
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_dockerfile_may_have_a_byte_order_mark(fleet: Path, encoding: str) -> None:
+    """A Dockerfile of any encoding with a mark is migrated as the same in UTF-8, and bumped in its own encoding."""
+    path = fleet / CONNECTORS / "source-tides/Dockerfile"
+    text = path.read_text()
+    plain = planned(fleet, "source-tides")
+    path.write_bytes((b"\xfe\xff" if encoding == "utf-16-be" else b"") + text.encode(encoding))
+    commit(fleet)
+    plan = planned(fleet, "source-tides")
+    others = [item for item in plan.edit.changes if not item.path.endswith("Dockerfile")]
+    assert others == [item for item in plain.edit.changes if not item.path.endswith("Dockerfile")]
+    assert (plan.carried, plan.not_carried, plan.base_image) == (plain.carried, plain.not_carried, plain.base_image)
+    connector = next(item for item in find.find(config.find(fleet))[0] if item.name == "source-tides")
+    (change,) = (
+        item
+        for item in release.elsewhere(connector, Files(fleet), "0.2.5", label=True)
+        if item.path.endswith("Dockerfile")
+    )
+    assert change.after is not None
+    assert change.after.decode(encoding).removeprefix("\ufeff") == text.replace("0.2.4", "0.2.5")

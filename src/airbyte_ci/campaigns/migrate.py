@@ -35,6 +35,7 @@ from airbyte_ci.edits import versions, yaml_text
 from airbyte_ci.edits.edit import Edit, FileChange
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import ConnectorError, EditRefused
+from airbyte_ci.text import decode_file
 
 SUBJECT = "Base image migration: remove Dockerfile and use the python-connector-base image"
 # What goes with the Dockerfile: the one is read only by `docker build`, the other built images of Python connectors.
@@ -82,7 +83,7 @@ def _planned(
     base = choice.version
     assert base is not None
     content = files.read(release.path_of(connector, "Dockerfile")) or b""
-    labelled = release.labelled(content.decode("utf-8", "replace"))
+    labelled = release.labelled(decode_file(content))
     after = release.patched(connector, baseline, labelled)
     folder = ConnectorFolder(connector.folder, connector.package)
     carried = carry_over.decide(stages.read_bytes(content), base, folder, catalogue)

@@ -15,6 +15,7 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.errors import LockError
 from airbyte_ci.python import constraints
+from airbyte_ci.text import decode_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def _declarations(connector: Connector) -> Iterator[tuple[str, str]]:
         if value:
             yield value, "setup.py"
     if connector.has_dockerfile:
-        text = (connector.folder / "Dockerfile").read_text("utf-8", errors="replace")
+        text = decode_file((connector.folder / "Dockerfile").read_bytes())
         version = stages.read(text).python
         if version:
             # Nothing is declared: what it ran on is what it is known to work with.

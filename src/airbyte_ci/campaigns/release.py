@@ -17,6 +17,7 @@ from airbyte_ci.edits.changelog_table import heading_text
 from airbyte_ci.edits.edit import FileChange
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import EditRefused
+from airbyte_ci.text import encoding_of
 
 _VERSION_KEYS = (("tool", "poetry", "version"), ("project", "version"))
 _PLACEHOLDER = "PR_NUMBER"
@@ -47,12 +48,12 @@ def path_of(connector: Connector, name: str) -> str:
     return name if connector.relative == "." else f"{connector.relative}/{name}"
 
 
-def edited(files: Files, path: str, edit: Callable[[str], str]) -> FileChange:
+def edited(files: Files, path: str, edit: Callable[[str], str], encoding: str = "utf-8") -> FileChange:
     """The change of one file that is there; a refusal names it."""
     before = files.read(path)
     assert before is not None, f"{path} was there a moment ago"
     try:
-        return FileChange(path, before, edit(before.decode()).encode())
+        return FileChange(path, before, edit(before.decode(encoding)).encode(encoding))
     except UnicodeDecodeError as error:
         raise EditRefused(f"{path}: it is not UTF-8 text") from error
     except EditRefused as error:
@@ -127,7 +128,8 @@ def elsewhere(
     if lock and "uv.lock" in connector.names:
         yield edited(files, path_of(connector, "uv.lock"), lambda text: with_own_version(text, before, after))
     if label and connector.has_dockerfile:
-        yield edited(files, path_of(connector, "Dockerfile"), relabelled)
+        path = path_of(connector, "Dockerfile")
+        yield edited(files, path, relabelled, encoding_of(files.read(path) or b""))
 
 
 def with_own_version(text: str, before: str, after: str) -> str:

@@ -12,6 +12,7 @@ from airbyte_ci.connectors import find, forge
 from airbyte_ci.connectors.connector import CONNECTOR_TYPES, METADATA, Connector
 from airbyte_ci.connectors.find import Located
 from airbyte_ci.errors import ConnectorError
+from airbyte_ci.text import decode_file
 
 _CHANGELOG = re.compile(r"^#{1,6}[ \t].*change ?log|^\s*\|?\s*Version\s*\|", re.MULTILINE | re.IGNORECASE)
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*([^\s@:]+(?::\d+/[^\s@:]+)?)", re.MULTILINE | re.IGNORECASE)
@@ -164,7 +165,7 @@ def _bases(connectors: Iterable[Connector]) -> Proposal:
     for item in connectors:
         images = [item.base_image] if item.base_image else []
         if item.has_dockerfile:
-            text = (item.folder / "Dockerfile").read_text("utf-8", errors="replace")
+            text = decode_file((item.folder / "Dockerfile").read_bytes())
             images += [image for image in _FROM.findall(text) if _BASE in image]
         named.update({_repository(image) for image in images})
     own = [name for name, _ in named.most_common() if name not in _PUBLISHED and _BASE in name]

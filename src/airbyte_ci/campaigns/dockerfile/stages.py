@@ -10,6 +10,7 @@ from airbyte_ci.campaigns.dockerfile import words
 from airbyte_ci.campaigns.dockerfile.syntax import Instruction, instructions
 from airbyte_ci.campaigns.dockerfile.words import Expanded, Misread
 from airbyte_ci.errors import EditRefused
+from airbyte_ci.text import decode_file
 
 _PYTHON = re.compile(r"(?:^|/)python:(?P<version>\d+\.\d+)")
 _SHELL = ("/bin/sh", "-c")
@@ -186,8 +187,7 @@ def read(text: str) -> Dockerfile:
 
 def read_bytes(content: bytes) -> Dockerfile:
     """Of a file's content; raises EditRefused where it is not a Dockerfile at all."""
-    is_wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    result = read(content.decode("utf-16" if is_wide else "utf-8", "replace"))
+    result = read(decode_file(content))
     if not result.stages:
         raise EditRefused("the Dockerfile has no FROM instruction", advice="check that the file is a Dockerfile")
     return result
