@@ -12,6 +12,7 @@ from airbyte_ci.config import FILE, PROJECT, has_table
 from airbyte_ci.connectors import survey as surveys
 from airbyte_ci.errors import UsageError
 from airbyte_ci.reports import configuration as report
+from airbyte_ci.text import join_lines
 
 
 @click.command("init")
@@ -49,7 +50,7 @@ def init(settings: Settings, force: bool, dry_run: bool, as_json: bool) -> int:
         console.content(text)
     else:
         console.line(f"{click.style('✓', fg='green')} wrote {path}")
-    console.block("\n".join(report.seen(found)), err=dry_run)
+    console.block(join_lines(report.seen(found)), err=dry_run)
     if not dry_run:
         console.line("next: airbyte-ci connectors list")
     return 0

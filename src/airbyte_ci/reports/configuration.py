@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from airbyte_ci.config import KEYS, Configuration, Key
 from airbyte_ci.connectors.survey import Survey
 from airbyte_ci.text import escape
+from airbyte_ci.text import escape
 
 # Keys that are shown without a proposal, because most repositories come to need them.
 _EXAMPLES = {
@@ -38,7 +39,7 @@ def _lines(key: Key, survey: Survey) -> Iterator[str]:
         if key.name in _EXAMPLES:
             yield from (f"# {_sentence(key.help)}.", f"# {key.name} = {_EXAMPLES[key.name]}", "")
         return
-    yield f"# {_sentence(key.help)}: {proposal.reason}."
+    yield f"# {_sentence(key.help)}: {escape(proposal.reason)}."
     if proposal.value is None:
         default = getattr(Configuration(survey.root), key.field)
         yield f"# {key.name} = {_value(default) if default or default == () else json.dumps('')}"
