@@ -13,6 +13,7 @@ from airbyte_ci.container import sandbox
 from airbyte_ci.container.output_files import OutputRefused, open_output
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import SandboxError
+from airbyte_ci.oci import compress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Segment, make_segment
 from airbyte_ci.oci.store import Store, action_key
@@ -70,7 +71,12 @@ def compile_all(
 
 def _key(segment: Segment, interpreter: Interpreter) -> Digest:
     # The segment holds the final paths, and byte code has no architecture: version and tag are all that is left.
-    inputs = {"segment": str(segment.raw), "python": interpreter.version, "tag": interpreter.cache_tag}
+    inputs = {
+        "segment": str(segment.raw),
+        "python": interpreter.version,
+        "tag": interpreter.cache_tag,
+        "compressor": compress.identity(),
+    }
     return action_key("bytecode", FORMAT_VERSION, inputs)
 
 

@@ -319,6 +319,7 @@ def _convert(choice: Choice, file: LockedFile, workshop: Workshop, excluded: fro
         "executable": interpreter.executable,
         "schemes": _schemes(interpreter),
         "excluded": sorted(excluded),
+        "compressor": compress.identity(),
     }
     key = action_key("wheel", wheel.FORMAT_VERSION, inputs)
     known = workshop.store.recall(key)
