@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from airbyte_ci.config import KEYS, Configuration, Key
 from airbyte_ci.connectors.survey import Survey
 from airbyte_ci.text import escape
-from airbyte_ci.text import escape
 
 # Keys that are shown without a proposal, because most repositories come to need them.
 _EXAMPLES = {
