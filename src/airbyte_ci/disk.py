@@ -20,6 +20,8 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 _LONGEST = 200
 # Of nested folders in a layer, a connector's folder or a tree that is removed with its kind: honest ones have 60.
 DEPTH_LIMIT = 200
+# A file may pretend to so many bytes that are not on the disk: they would be read, hashed and compressed all the same.
+_HOLES = 1 << 30
 _threads: dict[Path, threading.Lock] = {}
 _threads_lock = threading.Lock()
 
@@ -110,3 +112,71 @@ def lock(path: Path, *, shared: bool = False) -> Iterator[None]:
 def _thread_lock(path: Path) -> threading.Lock:
     with _threads_lock:
         return _threads.setdefault(path.resolve(), threading.Lock())
+
+
+def sparseness(status: os.stat_result) -> str:
+    """Returns what is wrong with a file that pretends to far more bytes than it has on the disk; else nothing."""
+    present = status.st_blocks * 512
+    if stat.S_ISREG(status.st_mode) and status.st_size - present > _HOLES:
+        return f"it is sparse: {status.st_size / 1e9:.1f} GB, of which {present / 1e9:.1f} GB are on the disk"
+    return ""
+
+
+def remove_tree(path: Path) -> None:
+    """Removes a folder and all that is in it, however deep; what cannot be removed stays, without an error.
+
+    No link is followed. A folder within a folder is moved to the top first: two open folders are enough for any depth,
+    and no path grows longer than the system takes.
+    """
+    try:
+        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        return
+    try:
+        waiting = _emptied(top)
+        while waiting:
+            waiting += _removed(top, waiting.pop())
+    finally:
+        os.close(top)
+    with contextlib.suppress(OSError):
+        path.rmdir()
+
+
+def _emptied(folder: int) -> list[str]:
+    """Removes what is no folder; the names of those that are."""
+    folders = []
+    for name in os.listdir(folder):
+        try:
+            if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                folders.append(name)
+            else:
+                os.unlink(name, dir_fd=folder)
+        except OSError:
+            continue
+    return folders
+
+
+def _removed(top: int, name: str) -> list[str]:
+    """Removes one folder of the top; the folders that were in it are the top's from then on."""
+    found: list[str] = []
+    try:
+        with contextlib.suppress(OSError):
+            os.chmod(name, 0o700, dir_fd=top)
+        inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)
+    except OSError:
+        return found
+    try:
+        for below in _emptied(inner):
+            moved = f".{secrets.token_hex(8)}"
+            with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError):
+                    os.chmod(below, 0o700, dir_fd=inner)
+                os.rename(below, moved, src_dir_fd=inner, dst_dir_fd=top)
+                found.append(moved)
+    finally:
+        os.close(inner)
+    with contextlib.suppress(OSError):
+        os.rmdir(name, dir_fd=top)
+    return found

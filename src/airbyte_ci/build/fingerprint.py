@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from airbyte_ci.connectors import leftovers
+from airbyte_ci.disk import DEPTH_LIMIT
 
 # Kernels stamp files by a clock that ticks every 1 to 10 ms; some file systems keep whole seconds or two.
 _GRAIN = 20_000_000
@@ -30,7 +31,7 @@ class Fingerprint:
         # Where a root is a link, what is read lies behind it.
         places = dict.fromkeys(place for root in roots for place in (root, root.resolve()))
         for place in places:
-            for line, changed in _walk(place, str(place)):
+            for line, changed in _walk(place, str(place), str(place).count("/")):
                 digest.update(line)
                 self.newest = max(self.newest, changed)
                 self._coarse = self._coarse and changed % 1_000_000_000 == 0
@@ -41,7 +42,7 @@ class Fingerprint:
         return self.newest + (_COARSE_GRAIN if self._coarse else _GRAIN) < moment
 
 
-def _walk(path: Path | os.DirEntry[str], name: str) -> Iterator[tuple[bytes, int]]:
+def _walk(path: Path | os.DirEntry[str], name: str, depth: int) -> Iterator[tuple[bytes, int]]:
     try:
         status = path.stat(follow_symlinks=False)
     except FileNotFoundError:
@@ -54,12 +55,12 @@ def _walk(path: Path | os.DirEntry[str], name: str) -> Iterator[tuple[bytes, int
             yield _line(f"{name}\0target", path.stat())
         except OSError:
             yield f"{name}\0dangling\n".encode(errors="surrogateescape"), 0
-    elif stat.S_ISDIR(status.st_mode):
+    elif stat.S_ISDIR(status.st_mode) and name.count("/") <= depth + DEPTH_LIMIT:  # what is deeper is refused
         with os.scandir(path) as entries:
             inside = sorted(entries, key=lambda entry: entry.name)
         for entry in inside:
             if entry.name not in leftovers.FOLDERS and not entry.name.endswith(".pyc"):
-                yield from _walk(entry, f"{name}/{entry.name}")
+                yield from _walk(entry, f"{name}/{entry.name}", depth)
 
 
 def _line(name: str, status: os.stat_result) -> tuple[bytes, int]:

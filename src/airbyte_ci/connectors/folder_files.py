@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airbyte_ci.connectors import hidden_files, leftovers
-from airbyte_ci.disk import DEPTH_LIMIT
+from airbyte_ci.disk import DEPTH_LIMIT, sparseness
 from airbyte_ci.errors import ConnectorError
 
 _LEFT_OUT = leftovers.FOLDERS | {".DS_Store"}
@@ -50,6 +50,8 @@ def walk(folder: Path, left_out: Callable[[str], bool] = lambda _: False) -> Ite
         if path:
             status = disk.lstat()
             if not stat.S_ISDIR(status.st_mode):
+                if wrong := sparseness(status):
+                    raise ConnectorError(f"reading {folder}: {path}: {wrong}")
                 if stat.S_ISLNK(status.st_mode) or stat.S_ISREG(status.st_mode):
                     yield FolderFile(path, disk, status)
                 continue

@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from airbyte_ci import disk
 from airbyte_ci.container import api, control_groups, hook_root, identities, launch, user_namespace
 from airbyte_ci.container.api import Operation, Question
 from airbyte_ci.container.capture import Capture
@@ -294,7 +294,7 @@ def _sweep_bundles(folder: Path) -> None:
     """Removes the bundles of killed processes; there is nothing but empty files and folders in them."""
     for name in os.listdir(folder):  # noqa: PTH208  # hot, in a folder of many
         if name.startswith("airbyte-ci-") and control_groups.is_orphan(name):
-            shutil.rmtree(folder / name, ignore_errors=True)
+            disk.remove_tree(folder / name)
 
 
 # For a user who is not root of any namespace: the one that unshare makes, with nobody but this user.

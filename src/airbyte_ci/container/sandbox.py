@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from airbyte_ci import disk
 from airbyte_ci.container import control_groups, launch, lending, mounts, network, packages, rootless, runtime, staging
 from airbyte_ci.container.capture import Capture
 from airbyte_ci.container.command import Command, Limits, Mount, Network, Purpose
@@ -140,7 +141,7 @@ def _run_in(store: Store, bundle: Path, root: Tree, command: Command, upper: Pat
         )
         (bundle / "config.json").write_text(json.dumps(configuration))
         work.mkdir()
-        stack.callback(shutil.rmtree, work, ignore_errors=True)
+        stack.callback(disk.remove_tree, work)
         launch_ = _Launch(
             store=store,
             bundle=bundle,

@@ -8,7 +8,6 @@ import errno
 import hashlib
 import itertools
 import json
-import shutil
 import tarfile
 import zlib
 from collections.abc import Sequence
@@ -115,7 +114,7 @@ def _unpack_locked(store: Store, below: Tree, descriptor: Descriptor, diff_id: D
         if folder := _find(store, below, diff_id):  # another process was faster
             return folder
         partial = snapshots / f".{name}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
+        disk.remove_tree(partial)
         store.require_space(3 * descriptor.size)
         try:
             partial.mkdir()
@@ -131,7 +130,7 @@ def _unpack_locked(store: Store, below: Tree, descriptor: Descriptor, diff_id: D
             where = f" ({error.filename})" if error.filename else ""
             raise kind(f"unpacking layer {diff_id.short}: {error.strerror}{where}") from error
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            disk.remove_tree(partial)
         _remember_way(store, diff_id, asked.questions)
         return folder
 

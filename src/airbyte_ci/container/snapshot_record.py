@@ -8,7 +8,6 @@ import contextlib
 import filecmp
 import json
 import os
-import shutil
 import stat
 import zlib
 from collections.abc import Iterator, Mapping
@@ -100,7 +99,7 @@ def drop(store: Store, place: Path) -> None:
     _path(place).unlink(missing_ok=True)
     with store.scratch() as folder, contextlib.suppress(FileNotFoundError):
         place.replace(folder / "gone")
-        shutil.rmtree(folder / "gone", ignore_errors=True)
+        disk.remove_tree(folder / "gone")
 
 
 def _path(place: Path) -> Path:

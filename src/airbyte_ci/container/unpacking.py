@@ -16,11 +16,11 @@ from airbyte_ci.container import tree
 from airbyte_ci.container.archive import Stream, check_size
 from airbyte_ci.container.asked import Asked
 from airbyte_ci.container.tree import Layer, Node
+from airbyte_ci.disk import DEPTH_LIMIT, remove_tree
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.tar import OPAQUE, WHITEOUT
 
 _ENTRY_LIMIT = 2_000_000
-_DEPTH_LIMIT = 200
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -133,7 +133,7 @@ class _Unpacking:
             return
         except IsADirectoryError:
             self._top.forget()
-            shutil.rmtree(disk)
+            remove_tree(Path(disk))
 
     # --- whiteouts -------------------------------------------------------------------------------
 
@@ -228,14 +228,14 @@ class _Unpacking:
 
 def _clean(name: str) -> str:
     parts = [part for part in name.split("/") if part not in ("", ".")]
-    if ".." in parts or "\0" in name or len(parts) > _DEPTH_LIMIT:
+    if ".." in parts or "\0" in name or len(parts) > DEPTH_LIMIT:
         raise ImageError(f"a layer has an entry with a forbidden name: {name[:80]!r}")
     return "/".join(parts)
 
 
 def _check_depth(real: str) -> None:
-    if real.count("/") >= _DEPTH_LIMIT:
-        raise ImageError(f"a layer has an entry in more than {_DEPTH_LIMIT} folders: {real[:80]!r}…")
+    if real.count("/") >= DEPTH_LIMIT:
+        raise ImageError(f"a layer has an entry in more than {DEPTH_LIMIT} folders: {real[:80]!r}…")
 
 
 def _give(folder: str, status: os.stat_result | None) -> None:

@@ -6,7 +6,6 @@ finds out that it is not there and makes it again. So a collection that is kille
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -184,7 +183,7 @@ def _sweep(store: Store, untouchable: float) -> None:
             if path.lstat().st_mtime >= untouchable:
                 continue
             if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
+                disk.remove_tree(path)
             else:
                 path.unlink()
 
@@ -201,4 +200,4 @@ def _sweep_records(store: Store, untouchable: float) -> None:
 
 def _empty_trash(store: Store) -> None:
     for path in (store.root / "scratch").glob(f"{_TRASH}*"):
-        shutil.rmtree(path, ignore_errors=True)
+        disk.remove_tree(path)

@@ -148,7 +148,7 @@ class Store:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            disk.remove_tree(folder)
 
     def size(self, digest: Digest) -> int:
         """The blob's size in bytes; raises BlobNotFound."""
