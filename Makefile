@@ -57,8 +57,9 @@ lint: install
 attack: install tools-test ## run more attacks on the walls between builds, the store and this machine
 	@$(BIN)/pytest -m attack
 
-chaos: install ## kill processes that write and collect at 1,000 random moments
+chaos: install tools-test ## kill writers and collectors at 1,000 random moments; build at once next to collections
 	@$(BIN)/python -m tests.chaos.killing 1000
+	@$(BIN)/python -m tests.chaos.building 5
 
 fuzz: install ## 10,000 mutated locks, and 10,000 mutated files of each kind to edit: real ones, where they lie beside the project
 	@$(BIN)/python -m tests.fuzz.locks 10000
