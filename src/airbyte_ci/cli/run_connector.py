@@ -1,29 +1,32 @@
 """`connectors run`: a built image, as the platform would run it."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from airbyte_ci.build import base, naming, run, source
 from airbyte_ci.build.run import RunSettings
+from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli import workbench
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container.command import LENT, Mount, Network
-from airbyte_ci.errors import BlobNotFound, UsageError
+from airbyte_ci.errors import AirbyteCiError, BlobNotFound, UsageError
 from airbyte_ci.oci.image import BASE_NAME, Image, Index
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store
+from airbyte_ci.trials import secrets
+from airbyte_ci.trials.protocol import problem_of_catalog, problem_of_state
 
 _FILE_OPTIONS = ("--config", "--catalog", "--state")
 
 
 @click.command("run", context_settings={"ignore_unknown_options": True})
 @click.option("-t", "--tag", default="dev", show_default=True, help="Run the local image with this tag.")
-@click.option("--shell", is_flag=True, help="A shell in the image instead of the connector.")
+@click.option("--shell", is_flag=True, help="Open a shell in the image instead of running the connector.")
 @click.option("--mount", "mounts", multiple=True, metavar="DIR:DIR", help="A folder of this machine; repeatable.")
 @click.option("--mount-code", is_flag=True, help="The connector's code as it is now, with no build.")
 @click.option(
@@ -47,25 +50,42 @@ def run_connector(
 ) -> int:
     """Run a built image: `run -- spec`, `run -- check --config FILE`. Its exit code is the connector's.
 
-    Files of this machine that --config, --catalog and --state name are lent to it; folders need --mount.
+    Files of this machine that --config, --catalog and --state name are checked first, and lent to it; folders need
+    --mount. `run -- spec` takes several connectors.
     """
     fleet = fleets.load_for_change(settings, asked, "run")
-    if len(fleet.connectors) != 1:
+    connectors = fleet.connectors
+    if len(connectors) != 1 and (shell or arguments != ("spec",)):
         raise UsageError(
-            f"run takes one connector, and {len(fleet.connectors)} are selected", advice="select one with --name"
+            f"run takes one connector, and {len(connectors)} are selected", advice="select one with --name"
         )
-    connector = fleet.connectors[0]
-    store = workbench.open_store()
-    image = _image(store, connector, tag)
-    with workbench.registries(settings, fleet.configuration) as registry:
-        base.complete(store, image, _sources(image), registry)
-    lent = [mount(text) for text in mounts] + (_code(connector, image) if mount_code else [])
     if not arguments and not shell:
-        raise UsageError("run what?", advice=f"airbyte-ci connectors --name={connector.name} run -- spec")
-    arguments, files = _files(arguments, connector)
-    lent += files
+        raise UsageError("run what?", advice=f"airbyte-ci connectors --name={connectors[0].name} run -- spec")
+    lent = [mount(text) for text in mounts]
+    arguments, files = _files(arguments, connectors[0], lent)
+    store = workbench.open_store()
     terminal = shell and sys.stdin.isatty() and sys.stdout.isatty()
-    return run.run(store, image, arguments, RunSettings(tuple(lent), network, terminal, shell))
+    failed = []
+    with workbench.registries(settings, fleet.configuration) as registry:
+        for connector in connectors:
+            try:
+                image = _image(store, connector, tag)
+                base.complete(store, image, _sources(image), registry)
+                code = _code(connector, image) if mount_code else []
+                run_settings = RunSettings((*lent, *code, *files), network, terminal, shell)
+                ended = run.run(store, image, arguments, run_settings)
+            except AirbyteCiError as error:
+                if len(connectors) == 1:
+                    raise
+                console.error(str(error))
+                ended = error.exit_code
+            if len(connectors) == 1:
+                return ended
+            if ended:
+                failed.append(connector.name)
+    told = f"{len(connectors)} connectors: {len(connectors) - len(failed)} answered {arguments[0]}"
+    console.line(told + (f" · {len(failed)} did not: {', '.join(failed)}" if failed else ""), err=True)
+    return int(bool(failed))
 
 
 def _image(store: Store, connector: Connector, tag: str) -> Image:
@@ -73,7 +93,7 @@ def _image(store: Store, connector: Connector, tag: str) -> Image:
     build = f"airbyte-ci connectors --name={connector.name} build"
     descriptor = store.resolve(name)
     if descriptor is None:
-        raise BlobNotFound(f"running {connector.name}: {name} is not built yet", advice=f"`{build}`")
+        raise BlobNotFound(f"running {connector.name}: {name} is not built yet", advice=build)
     found = store.manifest(descriptor.digest)
     if isinstance(found, Index):
         descriptor = found.select(workbench.local_platform(), name)
@@ -86,22 +106,62 @@ def _sources(image: Image) -> tuple[Reference, ...]:
     return (Reference.parse(name),) if name else ()
 
 
-def _files(arguments: tuple[str, ...], connector: Connector) -> tuple[tuple[str, ...], list[Mount]]:
+def _files(
+    arguments: tuple[str, ...], connector: Connector, lent: Sequence[Mount]
+) -> tuple[tuple[str, ...], list[Mount]]:
     """Files of this machine after --config, --catalog and --state, lent to the image under names of their own.
 
-    Looked for from here and from the connector's folder; any other path is one in the image, left as it is.
+    They are searched from here and from the connector's folder. An absolute path that is not there is one in the image
+    or in what is `lent`. Raises UsageError for a file that is missing or not what the option takes.
     """
-    result, mounts = list(arguments), []
-    for position, option in enumerate(arguments[:-1]):
-        if option in _FILE_OPTIONS:
-            for folder in (Path.cwd(), connector.folder):
-                path = folder / arguments[position + 1]
-                if path.is_file():
-                    target = f"/.airbyte-ci/files/{option.lstrip('-')}-{path.name}"
-                    mounts.append(Mount(path.resolve(), target, purpose=LENT))
-                    result[position + 1] = target
-                    break
+    result: list[str] = []
+    mounts: list[Mount] = []
+    words = iter(arguments)
+    for word in words:
+        option, equals, value = word.partition("=")
+        result.append(option if equals and option in _FILE_OPTIONS else word)
+        if option not in _FILE_OPTIONS:
+            continue
+        value = value if equals else next(words, "")
+        if not value:
+            raise UsageError(f"{option} needs a file", advice=f"{option} FILE")
+        path = _find(option, value, connector, lent)
+        if path is None:
+            result.append(value)
+            continue
+        _refuse_unfit(option, path)
+        target = f"/.airbyte-ci/files/{option.lstrip('-')}-{path.name}"
+        mounts.append(Mount(path.resolve(), target, purpose=LENT))
+        result.append(target)
     return tuple(result), mounts
+
+
+def _find(option: str, value: str, connector: Connector, lent: Sequence[Mount]) -> Path | None:
+    """The file of this machine; None for one of the image. Raises UsageError for what can be neither."""
+    places = [folder / value for folder in (Path.cwd(), connector.folder)]
+    if path := next((place for place in places if place.is_file()), None):
+        return path
+    if not value.startswith("/"):
+        where = " or ".join(dict.fromkeys(str(place.parent) for place in places))
+        raise UsageError(f"{option} {value}: there is no such file in {where}")
+    here = places[0]
+    if any(value.startswith(f"{item.target.rstrip('/')}/") for item in lent) or not here.parent.is_dir():
+        return None
+    raise UsageError(f"{option} {value}: {'it is a folder' if here.is_dir() else 'it does not exist'}")
+
+
+def _refuse_unfit(option: str, path: Path) -> None:
+    """Raises UsageError for a file that is not what the option takes, without a word of its content."""
+    if option == "--config":
+        secrets.configuration_in(path)
+        return
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{option} {path}: {error.strerror}") from error
+    problem = problem_of_state(text) if option == "--state" else problem_of_catalog(text)
+    if problem:
+        raise UsageError(f"{option} {path}: {problem}")
 
 
 def mount(text: str) -> Mount:
