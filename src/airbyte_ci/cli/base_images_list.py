@@ -49,7 +49,7 @@ def list_base_images(settings: Settings, repository: str | None, used: bool, for
             console.block(catalogue.pasted(versions, today))
         case _:
             elsewhere = sum(1 for item in fleet.connectors if item.base_image and not known.find(item.base_image))
-            console.block(report.table(versions, users, today, elsewhere))
+            console.block(report.table(versions, users, today, elsewhere, console.width()))
     return 0
 
 

@@ -4,6 +4,7 @@ The output of a connector that `run` starts does not pass here: it goes to whoev
 """
 
 import os
+import shutil
 import stat
 import sys
 from typing import Any
@@ -14,6 +15,13 @@ from airbyte_ci import text
 
 # Variables by which CI systems say that they read the output: GitHub's, GitLab's and most others', Azure's, TeamCity's.
 _CI = ("CI", "GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
+
+
+def width() -> int | None:
+    """Returns how many columns a table on stdout may have: those of the terminal, or of COLUMNS; else any number."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return shutil.get_terminal_size().columns
+    return None
 
 
 def line(message: str = "", *, err: bool = False) -> None:

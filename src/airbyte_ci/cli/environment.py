@@ -60,6 +60,6 @@ def environment(
     if settings.as_json:
         console.document([item.to_json() for item in explained], indent=2)
     else:
-        console.block(report.table(explained, last))
+        console.block(report.table(explained, last, console.width()))
         console.line(f"on {address.name} {address.tag or ''} with Python {python.interpreter.version}, by {lock.kind}")
     return 0

@@ -71,7 +71,8 @@ def list_connectors(
         _refuse_unknown_field(count_by, rows)
         _put(_counts(rows, count_by, kind), output)
     else:
-        _put(_text(rows, fleet.total, kind, shards, color=sys.stdout.isatty() and output is None), output)
+        width = console.width() if output is None else None
+        _put(_text(rows, fleet.total, kind, shards, color=sys.stdout.isatty() and output is None, width=width), output)
     fleet.bases.save()
     fleets.tell_unreadable(fleet)
     if assert_none and rows:
@@ -99,7 +100,7 @@ def _rows(fleet: Fleet, asked: Asked) -> list[Row]:
     ]
 
 
-def _text(rows: list[Row], total: int, kind: str, shards: int | None, *, color: bool) -> str:
+def _text(rows: list[Row], total: int, kind: str, shards: int | None, *, color: bool, width: int | None) -> str:
     match kind:
         case "json":
             return listing.to_json(rows)
@@ -111,7 +112,7 @@ def _text(rows: list[Row], total: int, kind: str, shards: int | None, *, color: 
             return listing.to_csv(rows)
         case "gh-matrix" | "json-gh-matrix":
             return _matrix(rows, shards)
-    return listing.table(rows, total, color=color)
+    return listing.table(rows, total, color=color, width=width)
 
 
 def _matrix(rows: list[Row], shards: int | None) -> str:

@@ -15,7 +15,9 @@ Users = Mapping[tuple[str, str], Sequence[str]]
 _SOON = timedelta(days=90)
 
 
-def table(versions: Sequence[BaseImageVersion], users: Users, today: date, elsewhere: int) -> str:
+def table(
+    versions: Sequence[BaseImageVersion], users: Users, today: date, elsewhere: int, width: int | None = None
+) -> str:
     """Versions, newest first, each with its Python, user, state, users and address; a last line that counts.
 
     `elsewhere` connectors are on images that the catalogue does not know.
@@ -37,7 +39,8 @@ def table(versions: Sequence[BaseImageVersion], users: Users, today: date, elsew
     on = sum(len(users.get((item.repository, item.version), ())) for item in versions)
     unknown = f" · {elsewhere} on images that it does not know" if elsewhere else ""
     counted = f"{_plural(len(versions), 'version')} · {_plural(on, 'connector')} on them"
-    return columns.lines(rows) + join_lines([*(f"· {line}" for line in notes), f"{counted}{unknown}"])
+    fitted = columns.lines(rows, width=width, drop=(2,), shorten=(5,))
+    return fitted + join_lines([*(f"· {line}" for line in notes), f"{counted}{unknown}"])
 
 
 def _notes(item: BaseImageVersion, users: Users, today: date) -> list[str]:

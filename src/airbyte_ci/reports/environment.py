@@ -9,7 +9,7 @@ from airbyte_ci.text import join_lines
 _ASKERS = 3
 
 
-def table(items: Sequence[Explained], last: Collection[str] | None) -> str:
+def table(items: Sequence[Explained], last: Collection[str] | None, width: int | None = None) -> str:
     """Packages with who asked for them, what they replace in the base, and what differs from the last build.
 
     `last` are the names of that build's packages, None where there was none.
@@ -22,7 +22,8 @@ def table(items: Sequence[Explained], last: Collection[str] | None) -> str:
         gone = sorted(set(last) - {item.choice.name for item in items})
         changed = sum(1 for item in items if item.differs)
         counted += f" · {changed} differ from the last build" + (f", {', '.join(gone)} gone" if gone else "")
-    return columns.lines(rows) + join_lines([counted])
+    fitted = columns.lines(rows, width=width, drop=(3,), shorten=(4, 1))
+    return fitted + join_lines([counted])
 
 
 def _version(item: Explained) -> str:

@@ -144,8 +144,8 @@ def _behind(number: int) -> str:
     return f"{number} behind" if number else "latest"
 
 
-def table(rows: Sequence[Row], total: int, *, color: bool) -> str:
-    """The rows as people read them, and a line that counts."""
+def table(rows: Sequence[Row], total: int, *, color: bool, width: int | None = None) -> str:
+    """Returns the rows as people read them, in so many columns at most, and a line that counts."""
     if not rows:
         return count(rows, total) + "\n"
     cells = [("CONNECTOR", "LANGUAGE", "LEVEL", "VERSION", "BASE IMAGE", "STATE")]
@@ -158,7 +158,8 @@ def table(rows: Sequence[Row], total: int, *, color: bool) -> str:
             return functools.partial(style, bold=True)
         return functools.partial(style, fg=_color(rows[row - 1].state)) if column == len(cells[0]) - 1 else None
 
-    return columns.lines(cells, paint if color else None) + count(rows, total) + "\n"
+    fitted = columns.lines(cells, paint if color else None, width=width, drop=(2, 1, 3), shorten=(4, 0))
+    return fitted + count(rows, total) + "\n"
 
 
 def count(rows: Sequence[Row], total: int) -> str:
