@@ -54,17 +54,17 @@ def build(docker: str, context: Path, *, files: bool = False) -> BuiltImage:
 
 
 def _files(docker: str, image: str) -> dict[str, tuple[int, bytes]]:
-    container = _docker(docker, "create", image, "none").decode().strip()
-    exported = _docker(docker, "export", container)
-    _docker(docker, "rm", container)
-    # The daemon itself adds these to every container.
-    own = ("dev", "etc", "proc", "sys", ".dockerenv")
-    with tarfile.open(fileobj=io.BytesIO(exported)) as tar:
-        return {
-            f"/{item.name}": (item.mode & 0o7777, file.read())
-            for item in tar
-            if item.name.split("/")[0] not in own and (file := tar.extractfile(item))
-        }
+    """The files of the layers; an image that only copies removes none."""
+    found: dict[str, tuple[int, bytes]] = {}
+    with tarfile.open(fileobj=io.BytesIO(_docker(docker, "image", "save", image))) as saved:
+        manifest = saved.extractfile("manifest.json")
+        assert manifest is not None
+        for name in json.load(manifest)[0]["Layers"]:
+            with tarfile.open(fileobj=saved.extractfile(name)) as layer:
+                for item in layer:
+                    if file := layer.extractfile(item):
+                        found[f"/{item.name}"] = (item.mode & 0o7777, file.read())
+    return found
 
 
 def _docker(docker: str, *arguments: str) -> bytes:

@@ -87,7 +87,7 @@ def test_copied_files(docker: str, tmp_path: Path, seed: int) -> None:
     for place, item in found.customization.files.items():
         carried |= expanded(tmp_path, place, item)
     wrong = {path for path, content in carried.items() if theirs.get(path) != content}
-    assert not wrong, text
+    assert not wrong, (text, sorted(theirs))
     in_code = (path for path in FILES if path == "main.py" or path.startswith("source_x/"))
     code = {f"{CODE}/{path}": (FILES[path], f"{path}\n".encode()) for path in in_code}
     missing = {path for path, content in theirs.items() if {**code, **carried}.get(path) != content}

@@ -115,6 +115,12 @@ def run(connector: Connector, order: Order, tools: Tools) -> list[Outcome]:
     return [_outcome(connector, item, places, _effect(tools, item.built)) for item in done]
 
 
+def attempt(connector: Connector, order: Order, tools: Tools) -> None:
+    """Builds and asks `spec`, names nothing and delivers nothing. Raises AirbyteCiError where one of both fails."""
+    for platform in order.platforms:
+        _one(connector, order, tools, platform)
+
+
 def _effect(tools: Tools, built: Built) -> Mapping[str, Any] | None:
     """What the customisation changed, where that is known."""
     return effects.of_plan(tools.store, Digest.parse(built.plan)) if built.hook_operations else None
@@ -237,7 +243,12 @@ def _verify(
 
 
 def _keep(connector: Connector, order: Order, tools: Tools, image: Image, built: Built) -> str:
-    """Names an image that does not work in the store, and nowhere else; the command that opens a shell in it."""
+    """Names an image that does not work in the store, and nowhere else; the command that opens a shell in it.
+
+    An attempt has no tags: its image has no name, and there is no command.
+    """
+    if not order.tags:
+        return ""
     for tag in order.tags:
         tools.store.tag(f"{built.repository}:{tag}", image.manifest.descriptor)
     tag = "" if order.tags[0] == DEFAULT_TAG else f" --tag={order.tags[0]}"

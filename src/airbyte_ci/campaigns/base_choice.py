@@ -1,8 +1,8 @@
 """Which base image a connector moves to: the newest that its Python admits, or the one that was asked for."""
 
 import datetime
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from packaging.specifiers import SpecifierSet
 
@@ -20,7 +20,8 @@ class Offered:
     """The base images to choose from: the repositories in their order, and what is supported `today`.
 
     `platform` is the oldest platform that users run (empty: unknown). `traits` are those of the connector that a
-    caution of a base image may name.
+    caution of a base image may name. `failed` are base images by address on which the connector was tried, and why it
+    failed there.
     """
 
     repositories: tuple[str, ...]
@@ -28,13 +29,17 @@ class Offered:
     today: datetime.date
     platform: str = ""
     traits: frozenset[str] = frozenset()
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, repository: str) -> tuple[BaseImageVersion, ...]:
         """The repository's versions, newest first."""
         return self.catalogue.of(repository)
 
     def latest(self, versions: Sequence[BaseImageVersion], specifiers: Sequence[SpecifierSet]) -> Choice:
-        return latest(versions, specifiers, today=self.today, platform=self.platform, traits=self.traits)
+        untried = [item for item in versions if str(item.address) not in self.failed]
+        tried = [(item, self.failed[str(item.address)]) for item in versions if str(item.address) in self.failed]
+        found = latest(untried, specifiers, today=self.today, platform=self.platform, traits=self.traits)
+        return Choice(found.version, (*tried, *found.passed_over))
 
 
 def traits_of(connector: Connector) -> frozenset[str]:
@@ -55,7 +60,7 @@ def newest(offered: Offered, admitted: AdmittedPythons) -> Choice:
         passed += choice.passed_over
     nearest = _nearest(offered, admitted) if admitted.is_observed else None
     if nearest:
-        return Choice(nearest, ())
+        return Choice(nearest, tuple(item for item in passed if str(item[0].address) in offered.failed))
     if not passed:
         raise ConnectorError(
             f"the catalogue has no base image in {' or '.join(offered.repositories)}",
@@ -149,6 +154,8 @@ def other_majors(current: BaseImageVersion, offered: Offered, admitted: Admitted
 
 
 def _refuse(version: BaseImageVersion, offered: Offered, admitted: AdmittedPythons) -> None:
+    if reason := offered.failed.get(str(version.address)):
+        raise ConnectorError(f"base image {version.version} {reason}", advice="choose another")
     if version.withdrawal:
         raise ConnectorError(f"base image {version.version} is yanked: {version.withdrawal}", advice="choose another")
     if version.needs_later(offered.platform):

@@ -118,6 +118,9 @@ def _source(
     if not paths or any(folder.kind_of(path) is None for path in paths):
         yield carrier.reported(instruction, "the connector's folder has no such file", part)
         return
+    if len(paths) > 1 and not target.endswith("/") and not carrier.is_folder(carrier.absolute(target)):
+        yield carrier.reported(instruction, f"it copies {len(paths)} files to one; end the target with /", part)
+        return
     single = single and len(paths) == 1
     for path in paths:
         named = part if path == plain else f"{instruction.name} {path} {target}"

@@ -4,7 +4,7 @@ The guide's definition: no Dockerfile, the latest base image in metadata, a patc
 image needs beside its base in a customisation that its owners approve.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from airbyte_ci.base_images import series
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
@@ -42,6 +42,9 @@ SUBJECT = "Base image migration: remove Dockerfile and use the python-connector-
 DOOMED = ("Dockerfile", ".dockerignore", "build.gradle")
 
 
+NONE_FAILED: Mapping[str, str] = {}
+
+
 def plan(
     connector: Connector,
     configuration: Configuration,
@@ -50,15 +53,18 @@ def plan(
     baseline: Baseline,
     entry: Entry,
     to: str | None = None,
+    failed: Mapping[str, str] = NONE_FAILED,
 ) -> Change:
-    """Raises NotApplicable when there is nothing to do, EditRefused or ConnectorError when it cannot be exact."""
+    """`failed` are the addresses of base images that do not work for the connector, with the reason.
+
+    Raises NotApplicable when there is nothing to do, EditRefused or ConnectorError when it cannot be exact."""
     try:
         is_migrated = connector.is_python and connector.base_image and not connector.has_dockerfile
         if is_migrated and (left := waiting.plan(connector, configuration, files, baseline, entry)):
             return left
         _refuse_inapplicable(connector, configuration, catalogue)
         _refuse_unsaved(connector, baseline)
-        return _planned(connector, configuration, catalogue, files, baseline, entry, to)
+        return _planned(connector, configuration, catalogue, files, baseline, entry, to, failed)
     except NotApplicable:
         raise
     except (EditRefused, ConnectorError) as error:
@@ -73,12 +79,13 @@ def _planned(
     baseline: Baseline,
     entry: Entry,
     to: str | None,
+    failed: Mapping[str, str],
 ) -> Change:
     admitted = pythons.admitted(connector)
     repositories = series.repositories_of(
         series.of_language(connector.language), configuration.base_image_repositories, catalogue
     )
-    offered = Offered(repositories, catalogue, entry.today, configuration.platform_version)
+    offered = Offered(repositories, catalogue, entry.today, configuration.platform_version, failed=failed)
     choice = base_choice.asked_for(to, offered, admitted) if to else base_choice.newest(offered, admitted)
     base = choice.version
     assert base is not None
@@ -135,9 +142,9 @@ def _why(choice: Choice, admitted: AdmittedPythons, to: str | None) -> str:
     assert choice.version is not None
     if to and to != "latest":
         return f"(as asked{''.join(f'; {remark}' for remark in base_choice.remarks(choice.version))})"
-    if not admits(admitted.specifiers, choice.version.python):
-        return f"(the nearest to the Dockerfile's Python {admitted.text.strip('=.*')})"
     passed = "".join(f"; {item.version} {reason}" for item, reason in choice.passed_over)
+    if not admits(admitted.specifiers, choice.version.python):
+        return f"(the nearest to the Dockerfile's Python {admitted.text.strip('=.*')}{passed})"
     return f"(newest for Python {admitted.text}{passed})"
 
 

@@ -1,7 +1,7 @@
 """Moving one connector from one base image to another, as a Change: pure, nothing is written here."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 
 from airbyte_ci.base_images import series
@@ -20,6 +20,7 @@ from airbyte_ci.edits.edit import Edit, FileChange
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import ConnectorError, EditRefused
 
+NONE_FAILED: Mapping[str, str] = {}
 _KEY = ("data", "connectorBuildOptions", "baseImage")
 
 
@@ -33,15 +34,18 @@ def plan(
     to: str | None = None,
     *,
     set_missing: bool = False,
+    failed: Mapping[str, str] = NONE_FAILED,
 ) -> Change:
     """Inside the major version unless `to` says otherwise; an entry without a text gets one that names the new base.
+
+    `failed` are the addresses of base images that do not work for the connector, with the reason.
 
     With `set_missing`, a connector with neither a base image nor a Dockerfile gets the newest one of its language.
 
     Raises NotApplicable when there is nothing to do, EditRefused or ConnectorError when it cannot be exact.
     """
     try:
-        return _planned(connector, configuration, catalogue, files, baseline, entry, to, set_missing)
+        return _planned(connector, configuration, catalogue, files, baseline, entry, to, set_missing, failed)
     except NotApplicable:
         raise
     except (EditRefused, ConnectorError) as error:
@@ -57,6 +61,7 @@ def _planned(
     entry: Entry,
     to: str | None,
     set_missing: bool,
+    failed: Mapping[str, str],
 ) -> Change:
     written = connector.base_image
     if written is None and not (set_missing and connector.language and not connector.has_dockerfile):
@@ -66,7 +71,7 @@ def _planned(
         )
     current = catalogue.find(written) if written else None
     admitted = pythons.declared(connector)
-    offered = _offered(connector, current, configuration, catalogue, entry.today)
+    offered = dataclasses.replace(_offered(connector, current, configuration, catalogue, entry.today), failed=failed)
     choice = _choice(connector, current, offered, admitted, to)
     base = choice.version
     assert base is not None

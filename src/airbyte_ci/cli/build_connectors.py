@@ -1,8 +1,6 @@
 """`connectors build`: images without a Dockerfile."""
 
 import datetime
-import functools
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +9,11 @@ import click
 
 from airbyte_ci.base_images import noted
 from airbyte_ci.build import job, naming
-from airbyte_ci.build.job import Order, Tools
+from airbyte_ci.build.job import Order
 from airbyte_ci.build.outputs import Destination
 from airbyte_ci.cli import console, recording, workbench
 from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.build_tools import BuildTools
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
 from airbyte_ci.cli.platforms import parse_platforms
@@ -22,11 +21,10 @@ from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
-from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.outcomes import Outcome, exit_code
 from airbyte_ci.reports import terminal
 
-_EPOCH = "1970-01-01T00:00:01Z"
+EPOCH = "1970-01-01T00:00:01Z"
 # RFC 3339, in which an image says when it was created, ends with the year 9999.
 _LAST_SECOND = 253_402_300_799
 
@@ -178,7 +176,7 @@ def _show(settings: Settings, outcomes: list[Outcome], *, show_hook: bool, alone
 
 def _created(seconds: int | None) -> str:
     if seconds is None:
-        return _EPOCH
+        return EPOCH
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -228,9 +226,8 @@ class _Making:
         self._force = force
         self._twins = naming.twins(fleet.connectors)
         self._pushes = any(item.is_registry for item in order.destinations) and not allow_yanked
-        self._store = workbench.open_store()
-        self._environment = workbench.environment()
-        self._index: Any = None
+        self._tools = BuildTools(settings, fleet.configuration, progress, pool)
+        self._store = self._tools.store
 
     def build(self, connector: Connector) -> list[Outcome]:
         if refused := self._refusal(connector):
@@ -242,9 +239,9 @@ class _Making:
 
     def _built(self, connector: Connector) -> list[Outcome]:
         try:
-            with self._registry(connector) as registry:
+            with self._tools.open(connector) as tools:
                 order = naming.order_for(connector, self._order, force=self._force)
-                outcomes = job.run(connector, order, self._tools(connector, registry))
+                outcomes = job.run(connector, order, tools)
             return [self._with_warning(item) for item in outcomes]
         except AirbyteCiError as error:
             return [Outcome(connector.name, "failed", "", error.message, error.advice or "", error.details)]
@@ -280,32 +277,5 @@ class _Making:
         return replace(outcome, details=(*outcome.details, f"! {text}"), facts={**outcome.facts, "warning": text})
 
     def plan(self, connector: Connector) -> Any:
-        with self._registry(connector) as registry:
-            return job.plan(connector, self._order, self._tools(connector, registry), self._order.platforms[0])
-
-    def _registry(self, connector: Connector) -> RegistryClient:
-        def moved(event: Any) -> None:
-            self._progress.moved(connector.name, event.digest, event.done, event.total)
-
-        return workbench.registries(self._settings, self._fleet.configuration, moved)
-
-    def _tools(self, connector: Connector, registry: RegistryClient) -> Tools:
-        return Tools(
-            self._store,
-            registry,
-            functools.partial(self._packages, connector),
-            self._pool,
-            self._passed(),
-            {},
-            self._progress.teller(connector.name),
-        )
-
-    def _passed(self) -> Mapping[str, str]:
-        names = self._fleet.configuration.hook_environment
-        return {name: self._environment[name] for name in names if name in self._environment}
-
-    def _packages(self, connector: Connector) -> Any:
-        from airbyte_ci.python.index import PackageIndex  # only what is not ready asks an index
-
-        self._index = self._index or PackageIndex.from_environment(self._environment, offline=self._settings.offline)
-        return replace(self._index, moved=functools.partial(self._progress.moved, connector.name))
+        with self._tools.open(connector) as tools:
+            return job.plan(connector, self._order, tools, self._order.platforms[0])

@@ -1,24 +1,30 @@
 """`connectors migrate_to_base_image`: from a Dockerfile to the latest base image."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.campaigns import migrate
-from airbyte_ci.cli import campaign
+from airbyte_ci.campaigns.baseline import Baseline
+from airbyte_ci.campaigns.change import Change
+from airbyte_ci.cli import campaign, trying
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.campaign import Campaign
 from airbyte_ci.cli.compatibility import compatible_migration
 from airbyte_ci.cli.delivering import Destination
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.edits.files import Files
 
 
 @click.command("migrate_to_base_image")
 @click.argument("pull_request", type=click.IntRange(min=1), required=False, metavar="[PR_NUMBER]")
 @click.option("--to", metavar="VERSION", help="This base image (1.2.0), or the newest of a line (1.2, 1).")
 @click.option("--changelog-text", default=migrate.SUBJECT, help="What the changelog entry says.")
+@trying.option
 @compatible_migration
 @campaign.options
 @with_selection
@@ -28,6 +34,7 @@ def migrate_to_base_image(
     pull_request: int | None,
     to: str | None,
     changelog_text: str,
+    is_tried: bool,
     pull_request_number: int | None,
     dry_run: bool,
     plan_file: Path | None,
@@ -44,11 +51,10 @@ def migrate_to_base_image(
     known = catalogue.load(fleet.configuration.catalogue_path)
     number = campaign.number(pull_request, pull_request_number, destination)
     entry = campaign.entry(fleet, "migrate_to_base_image", number, changelog_text, changelog)
-    return campaign.run(
-        settings,
-        asked,
-        fleet,
-        Campaign("migrate_to_base_image", "migrated", dry_run, plan_file, destination),
-        lambda item, files, base: migrate.plan(item, fleet.configuration, known, files, base, entry, to),
-        migrate.DOOMED,
-    )
+
+    def attempt(connector: Connector, files: Files, git: Baseline, failed: Mapping[str, str]) -> Change:
+        return migrate.plan(connector, fleet.configuration, known, files, git, entry, to, failed)
+
+    with trying.planner(settings, fleet, attempt, is_tried=is_tried) as planner:
+        how = Campaign("migrate_to_base_image", "migrated", dry_run, plan_file, destination)
+        return campaign.run(settings, asked, fleet, how, planner, migrate.DOOMED)

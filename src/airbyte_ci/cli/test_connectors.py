@@ -1,6 +1,5 @@
 """`connectors test`: the guide's point 5 as CI runs it: built, tested in its image, and held against the rules."""
 
-import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +7,12 @@ from typing import Any
 
 import click
 
-from airbyte_ci.build.job import DEFAULT_TAG, Order, Tools
+from airbyte_ci.build.job import DEFAULT_TAG, Order
 from airbyte_ci.checks.rule import Checked
 from airbyte_ci.cli import check_connectors as checks
 from airbyte_ci.cli import console, ending, recording, workbench
 from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.build_tools import BuildTools
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
 from airbyte_ci.cli.platforms import parse_platforms
@@ -216,16 +216,14 @@ class _Testing:
         progress: Progress,
         pool: Any,
     ) -> None:
-        self._settings = settings
         self._fleet = fleet
         self._order = order
         self._request = request
         self._given = given
         self._progress = progress
-        self._pool = pool
-        self._store = workbench.open_store()
+        self._tools = BuildTools(settings, fleet.configuration, progress, pool)
+        self._store = self._tools.store
         self._environment = workbench.environment()
-        self._index: Any = None
 
     def test(self, connector: Connector) -> TrialResult:
         before = recording.state(connector)
@@ -240,13 +238,7 @@ class _Testing:
         configuration = self._fleet.configuration
         found = secrets.load(connector, self._given, configuration.test_secrets, self._environment)
         request = replace(self._request, secrets=found)
-        with workbench.registries(self._settings, configuration) as registry:
-            passed = {
-                name: self._environment[name] for name in configuration.hook_environment if name in self._environment
-            }
-            say = self._progress.teller(connector.name)
-            packages = functools.partial(self._packages, connector)
-            tools = Tools(self._store, registry, packages, self._pool, passed, {}, say)
+        with self._tools.open(connector) as tools:
             return trial.run(connector, self._order, tools, request, workbench.side_by_side)
 
     def _keep(self, connector: Connector, before: str, tested: TrialResult) -> None:
@@ -260,9 +252,3 @@ class _Testing:
             recording.keep(self._store, connector, before, "built", status, told)
         if {*steps.IDS[:-1]} <= self._request.wanted:
             recording.keep(self._store, connector, before, "tested", *steps.whole(tested.steps))
-
-    def _packages(self, connector: Connector) -> Any:
-        from airbyte_ci.python.index import PackageIndex  # only what is not ready asks an index
-
-        self._index = self._index or PackageIndex.from_environment(self._environment, offline=self._settings.offline)
-        return replace(self._index, moved=functools.partial(self._progress.moved, connector.name))

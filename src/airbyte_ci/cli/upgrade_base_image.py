@@ -1,17 +1,22 @@
 """`connectors upgrade_base_image`: to a newer base image, or back to an older one."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.campaigns import upgrade
-from airbyte_ci.cli import campaign
+from airbyte_ci.campaigns.baseline import Baseline
+from airbyte_ci.campaigns.change import Change
+from airbyte_ci.cli import campaign, trying
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.campaign import Campaign
 from airbyte_ci.cli.delivering import Destination
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.edits.files import Files
 
 
 @click.command("upgrade_base_image")
@@ -30,6 +35,7 @@ from airbyte_ci.cli.settings import Settings
     show_default=True,
     help="Also give one to a Python connector that has neither a base image nor a Dockerfile.",
 )
+@trying.option
 @campaign.options
 @with_selection
 def upgrade_base_image(
@@ -39,6 +45,7 @@ def upgrade_base_image(
     to: str | None,
     changelog_text: str,
     set_missing: bool,
+    is_tried: bool,
     pull_request_number: int | None,
     dry_run: bool,
     plan_file: Path | None,
@@ -55,12 +62,11 @@ def upgrade_base_image(
     known = catalogue.load(fleet.configuration.catalogue_path)
     number = campaign.number(pull_request, pull_request_number, destination)
     entry = campaign.entry(fleet, "upgrade_base_image", number, changelog_text, changelog)
-    return campaign.run(
-        settings,
-        asked,
-        fleet,
-        Campaign("upgrade_base_image", "upgraded", dry_run, plan_file, destination),
-        lambda item, files, base: upgrade.plan(
-            item, fleet.configuration, known, files, base, entry, to, set_missing=set_missing
-        ),
-    )
+
+    def attempt(connector: Connector, files: Files, git: Baseline, failed: Mapping[str, str]) -> Change:
+        settled = (fleet.configuration, known, files, git, entry, to)
+        return upgrade.plan(connector, *settled, set_missing=set_missing, failed=failed)
+
+    with trying.planner(settings, fleet, attempt, is_tried=is_tried) as planner:
+        how = Campaign("upgrade_base_image", "upgraded", dry_run, plan_file, destination)
+        return campaign.run(settings, asked, fleet, how, planner)

@@ -1,0 +1,120 @@
+"""`--try` of migrations and upgrades: a change is built and asked for `spec` before any of it is written."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from airbyte_ci.base_images import catalogue
+from airbyte_ci.build import job
+from airbyte_ci.build.job import Order
+from airbyte_ci.campaigns.baseline import Baseline
+from airbyte_ci.campaigns.change import Change, NotApplicable
+from airbyte_ci.campaigns.findings import shorten
+from airbyte_ci.campaigns.overlay import overlay
+from airbyte_ci.cli import campaign, workbench
+from airbyte_ci.cli.build_connectors import EPOCH
+from airbyte_ci.cli.build_tools import BuildTools
+from airbyte_ci.cli.campaign import Planner
+from airbyte_ci.cli.fleet import Fleet
+from airbyte_ci.cli.progress import Progress
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.edits.files import Files
+from airbyte_ci.errors import AirbyteCiError, ConnectorError, ImageError, RegistryError, StoreError, UsageError
+
+Attempt = Callable[[Connector, Files, Baseline, Mapping[str, str]], Change]
+"""Plans the change of a connector, given the base images on which it failed and why."""
+# These say nothing of a base image.
+_ELSEWHERE = (UsageError, RegistryError, StoreError)
+
+option = click.option(
+    "--try",
+    "is_tried",
+    is_flag=True,
+    help="Build each change and ask it for `spec` before anything is written; take the newest base image that answers.",
+)
+
+
+@contextmanager
+def planner(settings: Settings, fleet: Fleet, attempt: Attempt, *, is_tried: bool) -> Iterator[Planner]:
+    """The planner of a campaign: as it is, or one that tries each change."""
+    if not is_tried:
+        yield lambda connector, files, known: attempt(connector, files, known, {})
+        return
+    with Progress(settings) as progress, workbench.threads() as pool:
+        tools = BuildTools(settings, fleet.configuration, progress, pool)
+        yield _Trying(fleet, attempt, progress, tools).plan
+
+
+class _Trying:
+    def __init__(self, fleet: Fleet, attempt: Attempt, progress: Progress, tools: BuildTools) -> None:
+        self._root = fleet.configuration.root
+        self._attempt = attempt
+        self._progress = progress
+        self._tools = tools
+        self._catalogue = catalogue.load(fleet.configuration.catalogue_path)
+        native = workbench.local_platform()
+        # A connector without a lock is tried with the packages of the last day that is over.
+        day = fleet.configuration.resolve_as_of or (campaign.today() - timedelta(days=1)).isoformat()
+        self._order: Any = Order(
+            platforms=(native,),
+            native=native,
+            override=None,
+            tags=(),
+            destinations=(),
+            verify=True,
+            compression="gzip",
+            bytecode=True,
+            created=EPOCH,
+            rules=workbench.rules(fleet.configuration, day),
+        )
+
+    def plan(self, connector: Connector, files: Files, known: Baseline) -> Change:
+        """The change with the newest base image on which the connector answers `spec`. Raises AirbyteCiError."""
+        failed: dict[str, str] = {}
+        while True:
+            try:
+                change = self._attempt(connector, files, known, failed)
+            except (NotApplicable, ConnectorError) as error:
+                if not failed:
+                    raise
+                raise ConnectorError(
+                    f"cannot move {connector.name}: it was tried, and worked on no base image ({self._told(failed)})",
+                    advice=error.advice,
+                ) from error
+            if change.base_image is None or change.base_image == connector.base_image:
+                return change  # only the changelog
+            reason = self._failure(connector, change)
+            if not reason:
+                return change
+            failed[change.base_image] = reason
+
+    def _failure(self, connector: Connector, change: Change) -> str:
+        """Why the changed connector does not answer `spec`; empty where it does.
+
+        Raises UsageError, RegistryError and StoreError, which say nothing of a base image.
+        """
+        try:
+            with overlay(connector, self._root, change.edit) as changed, self._tools.open(changed) as tools:
+                job.attempt(changed, self._order, tools)
+        except _ELSEWHERE as error:
+            raise type(error)(f"cannot try {connector.name}: {error.message}", advice=error.advice) from error
+        except AirbyteCiError as error:
+            last = [line for line in error.message.splitlines() if line.strip()][-1]
+            does = "does not answer spec on it" if isinstance(error, ImageError) else "cannot be built on it"
+            return f"({self._python(change)}the connector {does}: {shorten(last.strip(), 120)})"
+        finally:
+            self._progress.clear(connector.name)
+        return ""
+
+    def _python(self, change: Change) -> str:
+        found = self._catalogue.find(change.base_image or "")
+        return f"Python {found.python}; " if found and found.python else ""
+
+    def _told(self, failed: Mapping[str, str]) -> str:
+        versions = {address: self._catalogue.find(address) for address in failed}
+        names = {address: found.version if found else address for address, found in versions.items()}
+        return "; ".join(f"{names[address]} {reason}" for address, reason in failed.items())
