@@ -188,11 +188,12 @@ def _serving(offers: Offers) -> Iterator[str]:
             return self._answer(403, b"", "text/plain")
 
         def _answer(self, status: int, body: bytes, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # uv has its answer, and left
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
