@@ -13,7 +13,7 @@ CLI := $(BIN)/airbyte-ci
 DEMO_TOOLS := mmdebstrap runc slirp4netns iproute2:ip git
 TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm uidmap:newuidmap qemu-user:qemu-x86_64
 
-.PHONY: help install demo base test unit lint attack chaos fuzz families oracle buildkit history bench reference lock clean tools-demo tools-test
+.PHONY: help install demo base test unit lint attack chaos fuzz families oracle buildkit history adopt metadata bench reference lock clean tools-demo tools-test
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -87,6 +87,13 @@ buildkit: install tools-test ## Dockerfiles by chance, read as BuildKit reads th
 
 families: install tools-test ## the shipped base images' promises, on every Debian release that they name
 	@ALL_FAMILIES=1 $(BIN)/pytest tests/e2e/test_shipped_bases.py
+
+adopt: install base ## the whole path of a company's repository, REPO=a folder or an address, with the demo's base image
+	@test -n "$(REPO)" || { echo 'say which repository: make adopt REPO=../connectors' >&2; exit 2; }
+	@$(BIN)/python -m tests.oracles.adopt $(REPO) --catalog .scratch/base/base-images.yaml
+
+metadata: install ## every metadata.yaml of a clone of the monorepo against the schema: HISTORY=a clone
+	@$(BIN)/python -m tests.oracles.metadata $(HISTORY) HEAD
 
 bench: install tools-test ## ratios, side by side with the peer, in one run
 	@$(BIN)/python bench/run.py
