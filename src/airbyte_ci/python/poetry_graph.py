@@ -70,11 +70,11 @@ class _Graph:
 
     def select(self) -> tuple[LockedPackage, ...]:
         chosen: dict[str, Table] = {}
-        marked = {name for name, entries in self._entries.items() if self._is_marked and any(map(self._fits, entries))}
+        meant = {name for name, entries in self._entries.items() if any(map(self._is_meant, entries))}
         for _ in range(_ROUNDS):
             wanted = self._walk(chosen)
             if self._is_marked:
-                wanted = {name: wanted.get(name, []) for name in marked}
+                wanted = {name: wanted.get(name, []) for name in meant}
             better = {name: self._best(name, edges) for name, edges in wanted.items()}
             if better == chosen:
                 self._check(chosen, wanted)
@@ -158,6 +158,10 @@ class _Graph:
         return max(admitted, key=lambda entry: Version(str(entry["version"])))
 
     def _fits(self, entry: Table) -> bool:
+        return self._is_meant(entry) and self._fits_python(entry)
+
+    def _is_meant(self, entry: Table) -> bool:
+        """By its groups and markers. One that is meant and not for this Python is refused, not left out."""
         markers = entry.get("markers")
         groups = set(map(canonicalize_name, entry.get("groups") or ("main",))).intersection(self._groups)
         if isinstance(markers, dict):  # format 2.1: a marker per group
@@ -165,7 +169,7 @@ class _Graph:
             found = [texts.get(group) for group in groups]
         else:
             found = [markers] if groups or not self._is_marked else []
-        return any(map(self._holds_for_entry, found)) and self._fits_python(entry)
+        return any(map(self._holds_for_entry, found))
 
     def _holds_for_entry(self, text: Any) -> bool:
         if not isinstance(text, str):

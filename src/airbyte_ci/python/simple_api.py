@@ -22,6 +22,7 @@ from pypi_simple import (
 
 from airbyte_ci.errors import DigestMismatch, PackageError
 from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.pace import PacedAdapter
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python import index_project, origins
 from airbyte_ci.python.credentials import Credentials, Login
@@ -205,7 +206,7 @@ def _is_wanted(file: Any, wanted: Wanted) -> bool:
     return not isinstance(hashes, dict) or wanted(file.get("filename"), hashes.get("sha256"))
 
 
-class _Adapter(requests.adapters.HTTPAdapter):
+class _Adapter(PacedAdapter):
     """Retries, and the user's certificates: a session's own would lose against REQUESTS_CA_BUNDLE."""
 
     def __init__(self, access: Access) -> None:

@@ -215,5 +215,5 @@ def _from_helper(name: str, server: str, origin: str, environment: Mapping[str, 
         document = load_json(answer.stdout)
         username, secret = str(document["Username"]), str(document["Secret"])
     except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError) as error:
-        return Found(notes=(f"{program} gave no login ({type(error).__name__})",))
+        return Found(notes=(f"{program} gave no login ({type(error.__cause__ or error).__name__})",))
     return Found(_credential(username, secret, "", program)) if secret else Found()

@@ -139,11 +139,12 @@ class Transport:
         read .netrc and keep cookies.
         """
         import requests
-        from requests.adapters import HTTPAdapter
+
+        from airbyte_ci.oci.pace import PacedAdapter
 
         with self._lock:
             if self._opened is None:
-                adapter = HTTPAdapter(pool_connections=16, pool_maxsize=_KEPT, max_retries=0)
+                adapter = PacedAdapter(pool_connections=16, pool_maxsize=_KEPT, max_retries=0)
                 self._opened = requests.Session(), adapter
             return self._opened
 

@@ -1,0 +1,105 @@
+"""A least pace for answers over HTTP: a server that sends a byte a second is as good as one that is silent.
+
+A timeout of a socket counts silence only. Here the time that is spent waiting within one answer counts, after its first
+byte: what a server thinks before, and what the reader does between, do not. Slow to import, as `requests` is.
+"""
+
+import io
+import time
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.response import HTTPResponse
+
+# After so many seconds of waiting an answer must have come with so many bytes a second on average.
+_PATIENCE = 60.0
+_LEAST = 1024
+
+
+class PacedAdapter(HTTPAdapter):
+    """The adapter of `requests` whose connections expect the pace, also through proxies."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: Any, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+class _Reader(io.RawIOBase):
+    """The bytes of one answer."""
+
+    def __init__(self, source: io.RawIOBase) -> None:
+        self._source = source
+        self._waited = 0.0
+        self._bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        began = time.monotonic()
+        count = self._source.readinto(buffer)
+        if self._bytes:
+            self._waited += time.monotonic() - began
+        self._bytes += count or 0
+        if self._waited > _PATIENCE and self._bytes < self._waited * _LEAST:
+            raise TimeoutError(f"{self._bytes} bytes came in {self._waited:.0f} s")
+        return count
+
+    def fileno(self) -> int:
+        return self._source.fileno()
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+
+class _Socket:
+    """A socket as `http.client` reads an answer from it."""
+
+    def __init__(self, connected: Any) -> None:
+        self._connected = connected
+
+    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
+        return io.BufferedReader(_Reader(self._connected.makefile("rb", buffering=0)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connected, name)
+
+
+def _answer(connection: Any, read: Any) -> HTTPResponse:
+    connected = connection.sock
+    connection.sock = _Socket(connected)
+    try:
+        answer: HTTPResponse = read()
+    finally:
+        if connection.sock is not None:  # else it was closed: no more than this answer comes
+            connection.sock = connected
+    return answer
+
+
+class _Connection(HTTPConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        return _answer(self, super().getresponse)
+
+
+class _SecureConnection(HTTPSConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        return _answer(self, super().getresponse)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+_POOLS = {"http": _Pool, "https": _SecurePool}
