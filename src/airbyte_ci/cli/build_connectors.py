@@ -157,6 +157,8 @@ def build_connectors(
             with progress.paused():
                 recording.tell_unfinished(settings, fleet.connectors, outcomes, "built")
             raise
+    if not settings.quiet and any(not outcome.facts.get("unchanged") for outcome in outcomes):
+        workbench.hint_size(making.store)
     if not settings.as_json:
         console.block(terminal.ending(outcomes, "built", whole=asked.whole(len(fleet.connectors))))
     return exit_code(outcomes)
@@ -227,7 +229,7 @@ class _Making:
         self._twins = naming.twins(fleet.connectors)
         self._pushes = any(item.is_registry for item in order.destinations) and not allow_yanked
         self._tools = BuildTools(settings, fleet.configuration, progress, pool)
-        self._store = self._tools.store
+        self.store = self._store = self._tools.store
 
     def build(self, connector: Connector) -> list[Outcome]:
         if refused := self._refusal(connector):

@@ -10,6 +10,7 @@ from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.lazy import LazyGroup
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.oci.size import format_size, parse_size
 from airbyte_ci.reports import next_step
 
 _COMMANDS: Mapping[str, tuple[str, str, str]] = {
@@ -17,7 +18,6 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "check": ("airbyte_ci.cli.store", "check", "Read everything and name what is damaged."),
     "gc": ("airbyte_ci.cli.store", "gc", "Make room: remove what was not used lately."),
 }
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -25,10 +25,10 @@ class _Size(click.ParamType[int]):
     name = "SIZE"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        match = re.fullmatch(r"([0-9.]+)\s*([kmgt]?)i?b?", str(value).lower())
-        if match is None:
+        size = parse_size(str(value))
+        if size is None:
             self.fail(f"{value!r} is not a size; write it as 500MB or 20GB", param, ctx)
-        return int(float(match[1]) * _UNITS[match[2]])
+        return size
 
 
 class _Duration(click.ParamType[float]):
@@ -59,12 +59,12 @@ def stats(settings: Settings, as_json: bool) -> int:
         console.document({"root": str(opened.root), **asdict(counted)})
         return 0
     console.line(f"store      {opened.root}")
-    console.line(f"blobs      {counted.blobs:,} · {_shown(counted.blob_bytes)}")
-    console.line(f"snapshots  {counted.snapshots:,} · {_shown(counted.snapshot_bytes)}")
-    console.line(f"caches     {counted.caches:,} · {_shown(counted.cache_bytes)} that commands share")
+    console.line(f"blobs      {counted.blobs:,} · {format_size(counted.blob_bytes)}")
+    console.line(f"snapshots  {counted.snapshots:,} · {format_size(counted.snapshot_bytes)}")
+    console.line(f"caches     {counted.caches:,} · {format_size(counted.cache_bytes)} that commands share")
     console.line(f"actions    {counted.actions:,}")
-    shared = f" ({_shown(counted.shared_bytes)} saved by shared layers)" if counted.shared_bytes else ""
-    console.line(f"images     {counted.names:,} with a name · {_shown(counted.named_bytes)}{shared}")
+    shared = f" ({format_size(counted.shared_bytes)} saved by shared layers)" if counted.shared_bytes else ""
+    console.line(f"images     {counted.names:,} with a name · {format_size(counted.named_bytes)}{shared}")
     return 0
 
 
@@ -104,31 +104,30 @@ def check(settings: Settings, drop: bool, deep: bool, as_json: bool) -> int:
 
 @click.command("gc")
 @click.option("--older-than", type=_Duration(), help="Remove what was not used for this long: 12h, 30d, 2w.")
-@click.option("--max-size", type=_Size(), help="Remove the longest unused until the store is this small: 20GB.")
+@click.option(
+    "--max-size",
+    type=_Size(),
+    help="Remove the longest unused until the store is this small (default: AIRBYTE_CI_STORE_LIMIT or 20GB).",
+)
 @json_option
 @click.pass_obj
 def gc(settings: Settings, older_than: float | None, max_size: int | None, as_json: bool) -> int:
-    """Remove leftovers of killed processes and, by the options, what was not used lately.
+    """Remove leftovers of killed processes, and what was not used lately: by the options, else by the store's limit.
 
     Images with a name stay whole, and so does whatever a running command uses.
     """
-    from airbyte_ci.oci import collect
+    from airbyte_ci.oci import collect, limit
 
-    collected = collect.collect(workbench.open_store(), collect.Policy(older_than, max_size))
+    opened = workbench.open_store()
+    bound = limit.of(workbench.environment()) if older_than is None and max_size is None else max_size
+    collected = collect.collect(opened, collect.Policy(older_than, bound))
+    limit.record(opened, collected.size)
     if settings.also(as_json=as_json).as_json:
         console.document(asdict(collected))
     else:
-        freed, size = _shown(collected.freed), _shown(collected.size)
+        freed, size = format_size(collected.freed), format_size(collected.size)
         console.line(f"{collected.removed:,} entries removed, {freed} · {collected.kept:,} kept, {size}")
-        if older_than is None and max_size is None:
-            console.line("  only leftovers were removed; say --older-than or --max-size for more")
+        if older_than is None and max_size is None and bound is not None:
+            told = f"the store may hold {format_size(bound)}; --older-than and --max-size remove more"
+            console.line(f"  {told}")
     return 0
-
-
-def _shown(size: int) -> str:
-    value = float(size)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"

@@ -37,6 +37,17 @@ def open_store() -> Store:
     return Store(config.home(os.environ).resolve())
 
 
+def hint_size(store: Store) -> None:
+    """Says once that the store is larger than its limit, and how to prune it. After something was made in it."""
+    from airbyte_ci.oci import limit  # most commands make nothing
+    from airbyte_ci.oci.size import format_size
+
+    size, bound = limit.size_of(store), limit.of(environment())
+    if size > bound:
+        told = f"the store at {store.root} holds {format_size(size)}, more than its limit of {format_size(bound)}"
+        console.line(f"! {told} → airbyte-ci store gc", err=True)
+
+
 def environment() -> Mapping[str, str]:
     """This process' environment, read here at the edge and passed on as an argument."""
     return dict(os.environ)

@@ -18,7 +18,13 @@ _PASSED = (
 )
 _CONFIGURED = ("GIT_CONFIG", "GCM_", "GIT_LFS")
 # What a person may have configured for reading git's answers themselves.
-_PLAIN = ("color.ui=false", "log.showSignature=false", "diff.noprefix=false", "diff.orderFile=", "core.pager=cat")
+_PLAIN = (
+    "color.ui=false",
+    "log.showSignature=false",
+    "diff.noprefix=false",
+    "diff.orderFile=/dev/null",
+    "core.pager=cat",
+)
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -1,0 +1,61 @@
+"""How large a store may become before its user is asked to prune it, and how large it was when it was last measured.
+
+Measuring reads every folder of the store, so a command that has made something measures at most once a day.
+"""
+
+import contextlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from airbyte_ci import disk
+from airbyte_ci.errors import UsageError
+from airbyte_ci.oci import caches
+from airbyte_ci.oci.collect import folder_size
+from airbyte_ci.oci.size import parse_size
+from airbyte_ci.oci.store import Store
+
+VARIABLE = "AIRBYTE_CI_STORE_LIMIT"
+DEFAULT = "20GB"
+_DAY = 86400
+
+
+def of(environment: Mapping[str, str]) -> int:
+    """The limit in bytes; raises UsageError for a variable that is not a size."""
+    text = environment.get(VARIABLE) or DEFAULT
+    size = parse_size(text)
+    if size is None:
+        raise UsageError(f"{VARIABLE}={text!r} is not a size", advice=f"write it as {DEFAULT} or 500MB")
+    return size
+
+
+def record(store: Store, size: int) -> None:
+    """Remembers a size that was just measured; a store that cannot be written to needs no limit."""
+    with contextlib.suppress(OSError):
+        disk.write_file(_file(store), str(size).encode())
+
+
+def size_of(store: Store, now: float | None = None) -> int:
+    """The store's size, measured within the last day."""
+    try:
+        age = (time.time() if now is None else now) - _file(store).stat().st_mtime
+        if 0 <= age < _DAY:
+            return int(_file(store).read_text())
+    except (OSError, ValueError):
+        pass
+    size = _measured(store)
+    record(store, size)
+    return size
+
+
+def _measured(store: Store) -> int:
+    snapshots = [item for item in (store.root / "snapshots").iterdir() if not item.name.startswith(".")]
+    total = 0
+    for place in (store.root / "blobs" / "sha256", *snapshots, *caches.entries(store.root)):
+        with contextlib.suppress(OSError):
+            total += folder_size(place)
+    return total
+
+
+def _file(store: Store) -> Path:
+    return store.root / "size"
