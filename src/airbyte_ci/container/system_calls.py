@@ -1,6 +1,6 @@
 """The system calls that a sandbox may make, by name; whatever is not listed does not exist for it.
 
-All calls of Linux on x86-64, x32, i386, arm64 and arm (asm/unistd*.h up to 6.16), less those that `seccomp` refuses
+All calls of Linux on x86-64, i386, arm64 and arm (asm/unistd*.h up to 6.16), less those that `seccomp` refuses
 or that no program has used for decades. A call that a later kernel brings is refused until it is listed here.
 """
 
