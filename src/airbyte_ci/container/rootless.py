@@ -1,6 +1,8 @@
 """How an ordinary user builds: the whole tool again as root of a user namespace, with that user's subordinate ids.
 
-Owners of files below the store are then the numbers that images have; nothing in there has rights outside.
+Owners of files below the store are then the numbers that images have; nothing in there has rights outside. Root in an
+image is this user, whom the kernel allows no mounts with other owners (`container.identities` has them for root): code
+that leaves such a sandbox has this user's rights.
 """
 
 import os
