@@ -123,6 +123,16 @@ def _apt_name(deb: Deb) -> str:
     return f"{deb.package}{architecture}={deb.version}"
 
 
+# What apt, dpkg, tar, the compressors and interpreters take from the environment, and would put into the root's bytes.
+_SHAPING = ("APT_", "DPKG_", "DEB_", "DEBCONF_", "TAR_", "GZIP", "XZ_", "ZSTD_", "PERL", "PYTHON", "POSIXLY_", "LD_")
+
+
+def _environment() -> dict[str, str]:
+    """The environment of Debian's tools: the user's proxies and PATH, and nothing that shapes bytes."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith((*_SHAPING, "LC_", "LANG"))}
+    return {**kept, "LC_ALL": "C.UTF-8"}
+
+
 def _mmdebstrap(
     suite: str,
     packages: Sequence[str],
@@ -144,7 +154,7 @@ def _mmdebstrap(
             *(suite, str(folder)),
             *sources,
         ],
-        env={**os.environ, "SOURCE_DATE_EPOCH": _SOURCE_DATE_EPOCH, **variables},
+        env={**_environment(), "SOURCE_DATE_EPOCH": _SOURCE_DATE_EPOCH, **variables},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
