@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.base_images import declare, extend
-from airbyte_ci.container.api import Exec, SetUser, SetVariable, SetWorkdir, WriteFile
+from airbyte_ci.base_images import checks, declare, extend
+from airbyte_ci.container.api import Exec, SetEntrypoint, SetUser, SetVariable, SetWorkdir, WriteFile
 from airbyte_ci.errors import ConfigurationError
 
 PARENT = """
@@ -140,3 +140,62 @@ def test_the_example_s_company_base_extends_a_shipped_one() -> None:
     path = Path(__file__).parents[2] / "examples" / "fleet" / "base-images" / "acme.yaml"
     assert "extends: shipped:" in path.read_text()
     assert declare.read(path).repository == "localhost:5000/acme/python-connector-base"
+
+
+@pytest.mark.parametrize(
+    ("own", "more", "expected"),
+    [
+        ("c==1", "", "p==1 --hash=sha256:aa\nq==1 \\\n  --hash=sha256:bb\n\nc==1"),
+        ("P==1 --hash=sha256:cc\n", "", "q==1 \\\n  --hash=sha256:bb\n\nP==1 --hash=sha256:cc\n"),
+        ("q==2\n", "overrides: [Q]\n", "p==1 --hash=sha256:aa\n\nq==2\n"),
+        ("q[extra]==2; x\n", "overrides: [q]\n", "p==1 --hash=sha256:aa\n\nq[extra]==2; x\n"),
+    ],
+)
+def test_each_package_is_pinned_once(folder: Path, own: str, more: str, expected: str) -> None:
+    """The pins of an extended declaration stay, unless the later file has the same or says that it overrides them."""
+    (folder / "parent.txt").write_text("p==1 --hash=sha256:aa\nq==1 \\\n  --hash=sha256:bb\n")
+    (folder / "child.txt").write_text(own)
+    (folder / "child.yaml").write_text(f"{CHILD}{more}")
+    assert declare.read(folder / "child.yaml").requirements == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "more", "said"),
+    [
+        ("Q==2\n", "", "q is pinned twice, to 1 in parent.txt and to 2 in child.txt → remove one of them, or add"),
+        ("q==2\n", "overrides: [p]\n", "overrides names p, which only parent.txt pins"),
+        ("q==1\nq==2; x\n", "", "q is pinned twice, to 1 in parent.txt and to 1, 2 in child.txt"),
+        ("q==2\n", "overrides: [z]\n", "overrides names z, which no requirements file pins"),
+        ("q==2\n", "overrides: q\n", "overrides must be a list of packages"),
+    ],
+)
+def test_pins_that_contradict_are_refused(folder: Path, own: str, more: str, said: str) -> None:
+    """The error names the package, both versions and both files, before anything is built."""
+    (folder / "parent.txt").write_text("p==1\nq==1\n")
+    (folder / "child.txt").write_text(own)
+    (folder / "child.yaml").write_text(f"{CHILD}{more}")
+    with pytest.raises(ConfigurationError) as caught:
+        declare.read(folder / "child.yaml")
+    assert said in str(caught.value)
+
+
+def test_final_steps_and_an_entrypoint(folder: Path) -> None:
+    """Final steps of both run after the requirements and before the user is set; the later entrypoint is used."""
+    (folder / "parent.yaml").write_text(f"{PARENT}final-steps: [{{exec: [three]}}]\nentrypoint: [theirs]\n")
+    child = declare.read(folder / "child.yaml")
+    assert child.steps[-1] == Exec(("two",))
+    ends = (SetEntrypoint(("theirs",)), SetWorkdir("/ours"), SetUser("ours"))
+    assert child.final_steps == (Exec(("three",)), *ends)
+    (folder / "child.yaml").write_text(f"{CHILD}final-steps: [{{exec: [four]}}]\nentrypoint: [ours, run]\n")
+    child = declare.read(folder / "child.yaml")
+    assert child.final_steps[:3] == (Exec(("three",)), Exec(("four",)), SetEntrypoint(("ours", "run")))
+
+
+def test_a_failed_check_shows_its_end_without_colors() -> None:
+    """What went wrong is said last, and colors and titles are no part of it."""
+    output = f"{'noise ' * 500}\n\x1b[31mfatal\x1b[0m: \x1b]0;title\x07it broke\n"
+    said = checks.last_words(output)
+    assert said.startswith("… ")
+    assert said.endswith("noise / fatal: it broke")
+    assert len(said) < 700
+    assert checks.last_words("") == "nothing"

@@ -14,6 +14,10 @@ from airbyte_ci.oci.store import Store, action_key
 
 FORMAT_VERSION = 2
 _TIMEOUT = 120
+# So many characters of the end of a failed check are shown.
+_SHOWN = 600
+# Colors, movements of the cursor and titles (ECMA-48): they say nothing in a report.
+_STYLES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,15 @@ def _failure(check: SanityCheck, store: Store, image: Image) -> str:
     tree, command = evaluate.prepare(store, image, check.run)
     finished = sandbox.run(store, tree, replace(command, timeout=_TIMEOUT))
     output = finished.stdout.decode(errors="replace") + finished.stderr.decode(errors="replace")
-    if finished.returncode or not re.search(check.expect, output, re.MULTILINE):
-        return f"{' '.join(check.run)} → {finished.returncode}, {output.strip()[:200]!r}"
+    if finished.returncode:
+        return f"{' '.join(check.run)} ended with {finished.returncode}: {last_words(output)}"
+    if not re.search(check.expect, output, re.MULTILINE):
+        return f"{' '.join(check.run)} printed {last_words(output)}, which does not match {check.expect!r}"
     return ""
+
+
+def last_words(output: str) -> str:
+    """The end of an output on one line, where programs say what went wrong, without colors."""
+    lines = [line.strip() for line in _STYLES.sub("", output).splitlines() if line.strip()]
+    shown = " / ".join(lines)
+    return f"… {shown[-_SHOWN:].lstrip()}" if len(shown) > _SHOWN else shown or "nothing"

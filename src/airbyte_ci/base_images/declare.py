@@ -12,7 +12,16 @@ from typing import Any
 import semver
 
 from airbyte_ci.base_images import entry, extend
-from airbyte_ci.container.api import Exec, Operation, SetLabel, SetUser, SetVariable, SetWorkdir, WriteFile
+from airbyte_ci.container.api import (
+    Exec,
+    Operation,
+    SetEntrypoint,
+    SetLabel,
+    SetUser,
+    SetVariable,
+    SetWorkdir,
+    WriteFile,
+)
 from airbyte_ci.errors import ConfigurationError, ImageError
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
@@ -45,8 +54,9 @@ class SanityCheck:
 class Declaration:
     """A base image as its file says. `requirements` is the text of a hashed requirements file.
 
-    `python` (X.Y) is what the image must have, `packages` are Debian packages, `writable` are places that the user
-    may write beside its home, the working directory and /tmp. `document` is the declaration as plain data, whole.
+    `final_steps` run after the requirements are installed. `python` (X.Y) is what the image must have, `packages` are
+    Debian packages, `writable` are places that the user may write beside its home, the working directory and /tmp.
+    `document` is the declaration as plain data, whole.
     """
 
     repository: str
@@ -56,6 +66,7 @@ class Declaration:
     debian_root: DebianRoot | None
     requirements: str
     steps: tuple[Operation, ...]
+    final_steps: tuple[Operation, ...]
     checks: tuple[SanityCheck, ...]
     platforms: tuple[Platform, ...]
     packages: tuple[str, ...]
@@ -101,6 +112,7 @@ def _declaration(document: Mapping[str, Any]) -> Declaration:
     image, debian = root.get("image"), root.get("debian")
     if not image and not debian:
         raise ValueError("the root has neither image nor debian")
+    final = _steps(document.get("final-steps"))
     return Declaration(
         _repository(document["repository"]),
         _version(document["version"]),
@@ -108,7 +120,8 @@ def _declaration(document: Mapping[str, Any]) -> Declaration:
         Reference.parse(str(image)) if image else None,
         _debian(debian) if debian else None,
         str(document.get("requirements") or ""),
-        (*_steps(document.get("steps")), *_last(document)),
+        (*_steps(document.get("steps")), *(() if final else _last(document))),
+        (*final, *(_last(document) if final else ())),
         tuple(
             SanityCheck(str(item["name"]), tuple(map(str, item["run"])), str(item.get("expect", "")))
             for item in document.get("checks") or []
@@ -152,8 +165,9 @@ def _debian(document: Mapping[str, Any]) -> DebianRoot:
 
 def _last(document: Mapping[str, Any]) -> tuple[Operation, ...]:
     """The user and its folder come last: what is done before them is done by root."""
-    folder, user = document.get("workdir"), document.get("user")
+    folder, user, entrypoint = (document.get(key) for key in ("workdir", "user", "entrypoint"))
     return (
+        *((SetEntrypoint(tuple(map(str, entrypoint))),) if entrypoint else ()),
         *((SetWorkdir(str(folder)),) if folder else ()),
         *((SetUser(str(user)),) if user else ()),
     )

@@ -1,13 +1,14 @@
 """Declarations that extend others: files of YAML → one flat document. Knows how keys are joined, not what they mean."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from airbyte_ci.base_images import shape
+from airbyte_ci.base_images import pins, shape
+from airbyte_ci.base_images.pins import Pins
 from airbyte_ci.documents import DocumentError, load_yaml
 from airbyte_ci.errors import ConfigurationError
 
@@ -19,7 +20,8 @@ _DEEPEST = 8
 # What a declaration must say itself: that of another one would be a lie.
 _OWN = ("repository", "version", "changelog", "supported-until")
 _JOINED = ("packages", "writable")
-_REPLACED = ("root", "python", "platforms", "user", "workdir", "requires-platform")
+_REPLACED = ("root", "python", "platforms", "user", "workdir", "entrypoint", "requires-platform")
+_STEPS = ("steps", "final-steps")
 
 
 def names() -> list[str]:
@@ -29,12 +31,12 @@ def names() -> list[str]:
 
 def shipped(name: str) -> Document:
     """A shipped declaration, flat; raises ConfigurationError naming those that there are."""
-    return _shipped(name, ())
+    return _finished(_shipped(name, ()))
 
 
 def read(path: Path) -> Document:
     """A file's declaration, flat; what it extends and names lies beside it. Raises ConfigurationError."""
-    return _read(path, ())
+    return _finished(_read(path, ()))
 
 
 def parse(text: str, what: str, read_beside: ReadBeside) -> Document:
@@ -43,7 +45,14 @@ def parse(text: str, what: str, read_beside: ReadBeside) -> Document:
     def other(name: str, chain: tuple[str, ...]) -> Document:
         return _flat(read_beside(name), name, read_beside, other, chain)
 
-    return _flat(text, what, read_beside, other, ())
+    return _finished(_flat(text, what, read_beside, other, ()))
+
+
+def _finished(document: Document) -> Document:
+    """With the requirements of all files as one text."""
+    if "requirements" not in document:
+        return document
+    return {**document, "requirements": "\n".join(item.text for item in document["requirements"])}
 
 
 Other = Callable[[str, tuple[str, ...]], Document]
@@ -91,6 +100,8 @@ def _flat(text: str, what: str, read_beside: ReadBeside, other: Other, chain: tu
         raise ConfigurationError(f"reading {what}: {error}") from error
     above = document.get("extends")
     if above is None:
+        if document.get("overrides"):
+            raise ConfigurationError(f"reading {what}: overrides is for a declaration that extends another")
         return own
     if len(chain) > _DEEPEST:
         raise ConfigurationError(f"reading {what}: it extends itself, or too many others ({' → '.join(chain[-3:])})")
@@ -98,7 +109,9 @@ def _flat(text: str, what: str, read_beside: ReadBeside, other: Other, chain: tu
         _shipped(name.removeprefix(SHIPPED), chain) if name.startswith(SHIPPED) else other(name, chain)
         for name in (above if isinstance(above, list) else [above])
     ]
-    return functools.reduce(_joined, [*parents, own])
+    overrides = document.get("overrides") or []
+    pins.refuse_unused([item for each in (*parents, own) for item in each.get("requirements", ())], overrides, what)
+    return functools.reduce(lambda one, other: _joined(one, other, overrides, what), [*parents, own])
 
 
 def _loaded(text: str, what: str) -> Document:
@@ -120,19 +133,27 @@ def _steps_only(document: Mapping[str, Any], read_beside: ReadBeside) -> Documen
         *({"file": value} for value in files),
         *(document.get("steps") or []),
     ]
+    if final := document.get("final-steps"):
+        flat["final-steps"] = final
     if requirements := document.get("requirements"):
-        flat["requirements"] = read_beside(str(requirements))
+        flat["requirements"] = (Pins(str(requirements), read_beside(str(requirements))),)
     return flat
 
 
-def _joined(parent: Document, own: Document) -> Document:
+def _joined(parent: Document, own: Document, overrides: Collection[str], what: str) -> Document:
     inherited = {key: value for key, value in parent.items() if key not in _OWN}
-    joined = {**inherited, **own, "steps": [*parent["steps"], *own["steps"]]}
+    joined = {**inherited, **own}
+    for key in _STEPS:
+        if key in joined:
+            joined[key] = [*parent.get(key, ()), *own.get(key, ())]
     for key in _JOINED:
         if values := [*(parent.get(key) or []), *(own.get(key) or [])]:
             joined[key] = list(dict.fromkeys(values))
-    if texts := [document["requirements"] for document in (parent, own) if document.get("requirements")]:
-        joined["requirements"] = "\n".join(texts)
+    if "requirements" in parent and "requirements" in own:
+        files = parent["requirements"]
+        for pinned in own["requirements"]:
+            files = pins.join(files, pinned, overrides, what)
+        joined["requirements"] = files
     renewed = {_name(item) for item in own.get("checks") or []}
     checks = [item for item in parent.get("checks") or [] if _name(item) not in renewed]
     if checks or own.get("checks"):

@@ -29,7 +29,9 @@ def made(
     """
     evaluator = Evaluator(bench.store, found.image, owner=f"base image {declaration.address.repository}")
     declared = (*root.shaping(declaration, found), *declaration.steps)
-    operations = _replayed(declared, locked) if locked else declared
+    every = (*declared, *declaration.final_steps)
+    every = _replayed(every, locked) if locked else every
+    operations, final = every[: len(declared)], every[len(declared) :]
     wheels: tuple[LockedWheel, ...] = ()
     shaped = evaluator.image(operations, {})
     python = inventory.of(bench.store, shaped).interpreter.version
@@ -38,6 +40,7 @@ def made(
         bench.progress("installing Python packages")
         installing, wheels = _packages(declaration, bench, shaped, locked)
         operations += installing
+    operations += final
     operations += _labels(declaration)
     image = evaluator.image(operations, {})
     commands = locked.commands if locked else _commands(evaluator, operations)
