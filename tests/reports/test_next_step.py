@@ -66,3 +66,12 @@ def test_several_outcomes_end_with_one_command() -> None:
     ]
     assert terminal.ending(items[:1], "built") == ""
     assert unstyle(terminal.outcome(items[0])) == "✓ source-a done\n  next: airbyte-ci connectors --name=source-a build"
+
+
+def test_what_is_about_one_place_stays_with_its_connector() -> None:
+    """An editor at a line, or a command in a folder, is for one connector; removing files is one command for all."""
+    assert not next_step.is_shared("$EDITOR +3 source-x/metadata.yaml")
+    assert not next_step.is_shared("(cd source-x && poetry version 1.2.3)")
+    assert next_step.merge(["git rm a/Dockerfile", "$EDITOR a/metadata.yaml", "git rm b/Dockerfile"]) == [
+        "git rm a/Dockerfile b/Dockerfile"
+    ]

@@ -76,7 +76,7 @@ def _connector(item: Checked, width: int, *, alone: bool) -> Iterator[str]:
         # One command often mends several rules; it is told once, below the last of them.
         if not verdict.advice or (following and following.verdict.advice == verdict.advice):
             continue
-        if alone or not next_step.is_command(verdict.advice):
+        if alone or not next_step.is_shared(verdict.advice):
             yield f"    {next_step.line(verdict.advice)}"
 
 

@@ -31,7 +31,7 @@ def outcome(item: Outcome, *, alone: bool = True) -> str:
     subject = "" if item.subject in told.partition(":")[0] else f"{item.subject} "
     lines = [f"{mark(item.status)} {subject}{told}"]
     lines += [f"  {escape(detail, MESSAGE_LIMIT)}" for detail in item.details]
-    if item.advice and (alone or not next_step.is_command(item.advice)):
+    if item.advice and (alone or not next_step.is_shared(item.advice)):
         lines.append(f"  {next_step.line(item.advice)}")
     return join_lines(lines).removesuffix("\n")
 

@@ -26,7 +26,7 @@ def _step(step: Ended, *, alone: bool) -> Iterator[str]:
     took = style(f" · {step.seconds:.1f} s", dim=True) if step.status != "skipped" else ""
     yield f"  {terminal.mark(step.status)} {step.id:<{_COLUMN}}{told}{took}"
     yield from (f"      {line}" for line in step.details)
-    if step.advice and (alone or not next_step.is_command(step.advice)):
+    if step.advice and (alone or not next_step.is_shared(step.advice)):
         yield f"    {next_step.line(step.advice)}"
 
 
