@@ -6,9 +6,9 @@ from typing import cast
 import pytest
 
 from airbyte_ci.base_images import build, declare
-from airbyte_ci.base_images.workbench import Workbench
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Platform
+from airbyte_ci.python.tools import Tools
 
 
 def test_only_declared_platforms_are_built() -> None:
@@ -20,4 +20,4 @@ def test_only_declared_platforms_are_built() -> None:
     declared = declare.from_document(document | root, "x")
     # It is refused before any tool of the build is needed.
     with pytest.raises(ImageError, match=f"base:1.0.0 for linux/{here}: it is declared for {other} only"):
-        build.build(declared, cast("Workbench", None), Platform("linux", here))
+        build.build(declared, cast("Tools", None), Platform("linux", here))

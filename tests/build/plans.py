@@ -1,13 +1,16 @@
 """BuildPlans for tests: complete ones, of every kind of part that a plan can have."""
 
-from airbyte_ci.build.plan import BuildPlan, Impure, Source
+from typing import Any
+
+from airbyte_ci.build.plan import BuildPlan, Impure, run_settings
+from airbyte_ci.build.source import AddCode
 from airbyte_ci.container.api import Exec, SetVariable
-from airbyte_ci.container.hooks import HookRecord
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import LAYER_GZIP, Descriptor, Platform
+from airbyte_ci.oci.image import CREATED, LAYER_GZIP, Descriptor, Platform
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import parse_pinned
 from airbyte_ci.python.environment import Choice
+from airbyte_ci.python.install import InstallPackages
 from airbyte_ci.python.lock import FromArchive, FromDirectory, FromGit, FromIndex, LockedFile
 
 BASE = parse_pinned(f"acme.example/base:1.0.0@sha256:{'a' * 64}")
@@ -22,21 +25,30 @@ PACKAGES = (
 )
 
 
-def a_plan() -> BuildPlan:
-    """A plan with a hook on both sides and a package of every origin."""
-    return BuildPlan(
-        name="source-x",
-        repository="acme/source-x",
-        version="1.0.0",
-        platform=Platform("linux", "amd64"),
-        base=BASE,
-        base_manifest=Digest("f" * 64),
-        python="3.11.2",
-        packages=PACKAGES,
-        source=Source(Digest("c" * 64), "main.py", "airbyte/integration_code"),
-        variables={"REGION": "eu"},
-        pre=HookRecord((SetVariable("A", "1"), Exec(("apt-get", "update"))), (("stdout", "", "é\n"),)),
-        post=HookRecord((SetVariable("B", "2"),)),
-        building=(Exec(("apt-get", "install", "gcc")),),
-        impure=(Impure("pre", 1, Layer(Descriptor(LAYER_GZIP, Digest("1" * 64), 7), Digest("2" * 64))),),
-    )
+CODE = AddCode(Digest("c" * 64), "main.py", "airbyte/integration_code")
+
+
+def a_plan(**changes: Any) -> BuildPlan:
+    """A plan with a hook on both sides and a package of every origin; `changes` are of the parts named here."""
+    parts: dict[str, Any] = {
+        "before": (SetVariable("A", "1"), Exec(("apt-get", "update"))),
+        "install": InstallPackages(PACKAGES, (Exec(("apt-get", "install", "gcc")),)),
+        "code": CODE,
+        "after": (SetVariable("B", "2"),),
+        "name": "source-x",
+        "repository": "acme/source-x",
+        "version": "1.0.0",
+        "platform": Platform("linux", "amd64"),
+        "base": BASE,
+        "base_manifest": Digest("f" * 64),
+        "python": "3.11.2",
+        "impure": (Impure(1, Layer(Descriptor(LAYER_GZIP, Digest("1" * 64), 7), Digest("2" * 64))),),
+        "variables": {"REGION": "eu"},
+        "answers_before": (("stdout", "", "é\n"),),
+        "answers_after": (),
+        "compression": "gzip",
+        "created": CREATED,
+    } | changes
+    before, install, code, after = (parts.pop(name) for name in ("before", "install", "code", "after"))
+    settings = run_settings(code, parts["repository"], parts["version"])
+    return BuildPlan(operations=(*before, install, code, *settings, *after), **parts)

@@ -58,11 +58,11 @@ def test_a_base_in_the_store_asks_no_registry(tmp_path: Path) -> None:
     image, index = random_image(store, seed=1), random_index(store, (AMD64, ARM64), seed=2)
     registries = Deaf()
     alone = base.resolve(store, parse_pinned(f"a/b@{image.digest}"), AMD64, registries)
-    assert alone.image.digest == image.digest
+    assert alone.digest == image.digest
     for platform in (AMD64, ARM64):
         found = base.resolve(store, parse_pinned(f"a/b@{index.digest}"), platform, registries)
-        assert found.image.config.platform == platform
-        found.bring()
+        assert found.config.platform == platform
+        base.complete(store, found, (parse_pinned(f"a/b@{index.digest}"),), registries)
     assert registries.asked == []
 
 
@@ -83,7 +83,7 @@ def test_a_base_that_is_there_in_part_is_looked_up(tmp_path: Path, lost: str) ->
     store.path({"manifest": image.digest, "config": image.manifest.config.digest}[lost]).unlink()
     registries = Shelf(behind=behind, whole=image)
     reference = parse_pinned(f"acme.example/b:1@{image.digest}")
-    assert base.resolve(store, reference, AMD64, registries).image == image
+    assert base.resolve(store, reference, AMD64, registries) == image
     assert registries.asked == [("look", str(reference), "linux/amd64")]
 
 
@@ -96,7 +96,7 @@ def test_only_the_layers_that_are_not_here_are_fetched(tmp_path: Path) -> None:
     reference = parse_pinned(f"acme.example/b:1@{image.digest}")
     found = base.resolve(store, reference, AMD64, registries)
     for _ in range(2):
-        found.bring()
+        base.complete(store, found, (reference,), registries)
     layers = image.manifest.layers
     assert registries.asked[1:] == [("fetch", str(reference), str(layers[number].digest)) for number in (0, 2)]
 
@@ -110,7 +110,7 @@ def test_a_registry_that_fails_is_told_with_another_way(tmp_path: Path, error: R
     store.path(image.manifest.layers[1].digest).unlink()
     for ask in (
         lambda: base.resolve(store, parse_pinned(PINNED), AMD64, Deaf(error)),
-        base.resolve(store, reference, AMD64, Deaf(error)).bring,
+        lambda: base.complete(store, image, (reference,), Deaf(error)),
     ):
         with pytest.raises(RegistryError, match="gone") as caught:
             ask()

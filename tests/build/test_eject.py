@@ -1,6 +1,5 @@
 """Dockerfiles: how each operation is said, and what is named because it cannot be."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,12 +30,12 @@ from airbyte_ci.container.api import (
     WriteFile,
 )
 from airbyte_ci.container.contents import Kept
-from airbyte_ci.container.hooks import HookRecord
 from airbyte_ci.container.state import State
 from airbyte_ci.errors import UsageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, ImageConfig, Manifest
 from airbyte_ci.oci.tar import Entry, directory
+from airbyte_ci.python.install import InstallPackages
 from tests.build.plans import a_plan
 
 CODE = [
@@ -104,7 +103,7 @@ LOST: list[tuple[list[Operation], str]] = [
 def test_what_cannot_be_said_is_named(operations: list[Operation], named: str, kept: Kept) -> None:
     """It stands in the Dockerfile too, in front."""
     base = image()
-    found = eject(replace(a_plan(), packages=(), pre=HookRecord(tuple(operations))), base, "python", CODE, kept)
+    found = eject(a_plan(install=InstallPackages(()), before=tuple(operations)), base, "python", CODE, kept)
     assert named in found.lost
     assert f"\n# NOT CARRIED OVER: {named}\n" in found.dockerfile.partition("FROM")[0]
 

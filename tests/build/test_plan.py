@@ -9,20 +9,29 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from airbyte_ci.build import plan as plans
-from airbyte_ci.build.plan import PLAN_DIGEST, BuildPlan, Shape, Source
-from airbyte_ci.container.api import AddLayer, Operation, SetLabel, SetVariable
-from airbyte_ci.container.api.operations import Content
-from airbyte_ci.container.hooks import HookRecord
+from airbyte_ci.build.plan import PLAN_DIGEST, BuildPlan
+from airbyte_ci.build.source import AddCode
+from airbyte_ci.container.api import SetLabel, SetVariable
+from airbyte_ci.container.api.operations import KINDS, Content
+from airbyte_ci.container.api.record import replaced
 from airbyte_ci.errors import PlanError
 from airbyte_ci.oci import recompress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, Platform, canonical_json
 from airbyte_ci.oci.reference import parse_pinned
 from airbyte_ci.python.environment import Choice
+from airbyte_ci.python.install import InstallPackages
 from airbyte_ci.python.lock import FromArchive, LockedFile
-from tests.build.plans import BASE, WHEEL, a_plan
+from tests.build.plans import BASE, CODE, WHEEL, a_plan
 
 PLAN = a_plan()
+
+
+def installs(first: Choice = WHEEL, **changes: Any) -> InstallPackages:
+    """The plan's packages with another first one, or another choice about them."""
+    return replaced(PLAN.install, **{"packages": (first, *PLAN.packages[1:]), **changes})
+
+
 DEEP = "[" * 100_000
 
 
@@ -44,28 +53,29 @@ def test_what_is_printed_is_parsed_to_the_same_plan() -> None:
         {"base": parse_pinned(f"acme.example/base:1.0.1@sha256:{'a' * 64}")},
         {"base_manifest": Digest("0" * 64)},
         {"python": "3.11.3"},
-        {"packages": ()},
-        {"packages": (replace(WHEEL, file=LockedFile("a-1.0-py3-none-any.whl", "e" * 64)), *PLAN.packages[1:])},
-        {"packages": (replace(WHEEL, origin=FromArchive("wheels/a-1.0-py3-none-any.whl")), *PLAN.packages[1:])},
-        {"source": replace(PLAN.source, layer=Digest("f" * 64))},
-        {"source": replace(PLAN.source, main="run.py")},
-        {"source": replace(PLAN.source, owner=(1000, 1000))},
+        {"install": installs(packages=())},
+        {"install": installs(replace(WHEEL, file=LockedFile("a-1.0-py3-none-any.whl", "e" * 64)))},
+        {"install": installs(replace(WHEEL, origin=FromArchive("wheels/a-1.0-py3-none-any.whl")))},
+        {"code": replaced(CODE, layer=Digest("f" * 64))},
+        {"code": replaced(CODE, main="run.py")},
+        {"code": replaced(CODE, owner=(1000, 1000))},
         {"variables": {"REGION": "us"}},
-        {"pre": HookRecord(operations=(SetVariable("H", "1"),)), "impure": ()},
+        {"before": (SetVariable("H", "1"),), "impure": ()},
         {"impure": ()},
         {"impure": (replace(PLAN.impure[0], layer=None),)},
-        {"post": HookRecord()},
-        {"building": ()},
-        {"pre": replace(PLAN.pre, answers=(("stdout", "", "other"),))},
-        {"shape": Shape(compression="zstd")},
-        {"shape": Shape(bytecode=False)},
-        {"shape": Shape(created="2024-01-01T00:00:00Z")},
+        {"after": ()},
+        {"install": installs(building=())},
+        {"answers_before": (("stdout", "", "other"),)},
+        {"answers_after": (("stdout", "", "other"),)},
+        {"compression": "zstd"},
+        {"install": installs(bytecode=False)},
+        {"created": "2024-01-01T00:00:00Z"},
     ],
     ids=lambda change: next(iter(change)),
 )
 def test_everything_that_shapes_bytes_is_in_the_digest(change: dict[str, Any]) -> None:
     """A change of any part is another plan, and so another image; and it is read back as it is."""
-    changed = replace(PLAN, **change)
+    changed = a_plan(**change)
     assert changed.digest != PLAN.digest
     assert BuildPlan.parse(changed.text, "the plan") == changed
 
@@ -83,9 +93,10 @@ def test_the_published_schema_is_strict_and_complete() -> None:
     schema = plans.schema()
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(PLAN.to_json())
-    for union, key, name in ((Operation, "operation", "operation"), (Content, "content", "content")):
+    contents = {kind.__name__: kind for kind in get_args(Content)}
+    for kinds, key, name in ((KINDS, "operation", "operation"), (contents, "content", "content")):
         known = {item["properties"][key]["const"]: set(item["required"]) for item in schema["$defs"][name]["oneOf"]}
-        fields = {kind.__name__: {key, *kind.__match_args__} for kind in get_args(union) if kind is not AddLayer}
+        fields = {name: {key, *vars(kind)["__match_args__"]} for name, kind in kinds.items()}
         assert known == fields
     objects = [schema]
     while objects:
@@ -96,14 +107,14 @@ def test_the_published_schema_is_strict_and_complete() -> None:
         elif isinstance(item, list):
             objects += item
     assert schema["properties"]["choices"]["required"] == [
-        *("compression", "bytecode", "created"),
+        *("compression", "created"),
         *plans.formats("gzip"),
     ]
 
 
 def test_a_plan_names_whatever_compresses() -> None:
     """zstd does not promise its bytes from one version to the next: the plan of a zstd image says which one it is."""
-    packed = replace(PLAN, shape=Shape(compression="zstd"))
+    packed = a_plan(compression="zstd")
     Draft202012Validator(plans.schema()).validate(packed.to_json())
     assert packed.to_json()["choices"]["recompressor"] == recompress.identity()
     assert "recompressor" not in PLAN.to_json()["choices"]
@@ -119,7 +130,7 @@ def _set(*path: Any, to: Any) -> Callable[[dict[str, Any]], object]:
     return change
 
 
-def _drop(*path: str) -> Callable[[dict[str, Any]], object]:
+def _drop(*path: str | int) -> Callable[[dict[str, Any]], object]:
     def change(document: dict[str, Any]) -> None:
         item: Any = document
         for key in path[:-1]:
@@ -136,17 +147,18 @@ LAYER = {"operation": "AddLayer", "layer": "{}", "comment": ""}
     ("change", "said"),
     [
         (_set("connector", "version", to="1.0.1"), "it was edited by hand, and no longer says one thing only"),
-        (_set("settings", to=[]), "it was edited by hand"),
-        (_set("source", "main", to="other.py"), "it was edited by hand"),
+        (_set("operations", 3, "main", to="other.py"), "it was edited by hand"),
+        (_drop("operations", 5), "it was edited by hand"),
+        (_drop("operations", 2), "it is not a build plan (it does not install packages once and add code once)"),
         (_set("connector", "name", to=7), r"it is not a build plan ($.connector.name: 7 is not of type 'string')"),
         (_set("surplus", to=1), "it is not a build plan ($: Additional properties are not allowed"),
-        (_set("packages", 0, "sha256", to="abc"), "it is not a build plan ($.packages[0].sha256: 'abc' does not"),
-        (_set("packages", 0, "name", to="Not.Normal"), "it is not a build plan ($.packages[0].name"),
+        (_set("operations", 2, "packages", 0, "sha256", to="abc"), "it is not a build plan ($.operations[2]"),
+        (_set("operations", 2, "packages", 0, "name", to="Not.Normal"), "it is not a build plan ($.operations[2]"),
         (_set("base", "address", to="acme/base:1"), "it is not a build plan ($.base.address"),
-        (_set("hooks", "pre", "operations", to=[LAYER]), "it is not a build plan ($.hooks.pre.operations[0]"),
+        (_set("operations", 0, to=LAYER), "it is not a build plan ($.operations[0]"),
         (_drop("hooks", "post"), "it is not a build plan ($.hooks: 'post' is a required property)"),
         (_drop("schema"), "it is not a build plan"),
-        (_set("schema", to=1), "it was made by another version of airbyte-ci, with another schema"),
+        (_set("schema", to=4), "it was made by another version of airbyte-ci, with another schema"),
         (_set("choices", "tar", to=0), "it was made by another version of airbyte-ci, with another tar"),
         (_drop("choices", "builds"), "it was made by another version of airbyte-ci, with another builds"),
     ],
@@ -177,9 +189,9 @@ def test_the_manifest_says_where_it_comes_from() -> None:
 
 def test_how_it_is_run_follows_from_the_rest() -> None:
     """Entrypoint, folder and labels are not to be said twice."""
-    plan = replace(PLAN, source=Source(PLAN.source.layer, "run.py", "code"), version="2.0.0")
+    plan = a_plan(code=AddCode(CODE.layer, "run.py", "code"), version="2.0.0")
     assert SetLabel("io.airbyte.version", "2.0.0") in plan.settings
-    assert "python /code/run.py" in json.dumps(plan.to_json()["settings"])
+    assert "python /code/run.py" in json.dumps(plan.to_json()["operations"])
 
 
 def test_a_choice_without_an_origin_is_of_the_index() -> None:

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airbyte_ci.container.api import (
-    AddLayer,
     Container,
     Exec,
     Operation,
@@ -41,7 +40,6 @@ _OPERATIONS: st.SearchStrategy[Operation] = st.one_of(
     st.builds(UnsetLabel, _TEXT),
     st.builds(SetEntrypoint, _ARGV),
     st.builds(SetDefaultArguments, _ARGV),
-    st.builds(AddLayer, _TEXT, _TEXT),
 )
 
 

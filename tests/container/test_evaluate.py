@@ -18,7 +18,6 @@ import pytest
 from airbyte_ci.build.outputs import Result, write_layout
 from airbyte_ci.container import lending
 from airbyte_ci.container.api import (
-    AddLayer,
     Container,
     Exec,
     MountCache,
@@ -34,8 +33,11 @@ from airbyte_ci.container.api import (
     UnsetVariable,
     WriteFile,
 )
+from airbyte_ci.container.api.record import value
 from airbyte_ci.container.evaluate import CREATED, Evaluator
 from airbyte_ci.container.hooks import MODULE, Conversation
+from airbyte_ci.container.recipe import AddLayer
+from airbyte_ci.container.state import Step
 from airbyte_ci.errors import CommandFailed, HookError, ImageError, SandboxError
 from airbyte_ci.oci import caches
 from airbyte_ci.oci.collect import Policy, collect
@@ -161,11 +163,43 @@ def test_a_file_that_cannot_be_is_a_sandbox_error(evaluator: Evaluator, operatio
 def test_finished_layers_are_put_on_top(own_store: Store, evaluator: Evaluator) -> None:
     """With the comment in the history; commands see their files."""
     layer = layer_of(own_store, [Entry("added", content=b"layer")])
-    operation = AddLayer(json.dumps(layer.to_json()), "copy something")
+    operation = AddLayer(layer, "copy something")
     image = evaluator.image([operation], {})
     assert image.manifest.layers[-1] == layer.descriptor
     assert image.config.document["history"][-1]["created_by"] == "copy something"
     assert stdout(evaluator, operation, Exec(("cat", "/added"))) == "layer"
+
+
+@value
+class AddFiles(Operation):
+    """An operation that the evaluator does not know."""
+
+    what: str
+
+
+def test_an_operation_of_another_room_is_evaluated_by_its_handler(own_store: Store, small_image: Image) -> None:
+    """Once; commands see its files, its layers are the image's, and what comes later depends on what it gave."""
+    asked = []
+    content = b"first"
+
+    def add(_: Evaluator, before: Sequence[Operation], operation: Operation) -> tuple[Step, ...]:
+        assert isinstance(operation, AddFiles)
+        asked.append(tuple(before))
+        return (Step(layer_of(own_store, [Entry("added", content=content)]), f"add {operation.what}"),)
+
+    clock = sh("cat /added; date +%s.%N")
+    below, operation = SetVariable("A", "b"), AddFiles("files")
+    evaluator = Evaluator(own_store, small_image, handlers={AddFiles: add})
+    first = stdout(evaluator, below, operation, clock)
+    image = evaluator.image([below, operation], {})
+    assert first.startswith("first") and asked == [(below,)]
+    assert image.config.document["history"][-1]["created_by"] == "add files"
+    assert stdout(Evaluator(own_store, small_image, handlers={AddFiles: add}), below, operation, clock) == first
+    content = b"other"
+    changed = stdout(Evaluator(own_store, small_image, handlers={AddFiles: add}), below, operation, clock)
+    assert changed.startswith("other")
+    with pytest.raises(AssertionError, match="no handler was given for AddFiles"):
+        Evaluator(own_store, small_image).state([operation])
 
 
 # --- commands are remembered -----------------------------------------------------------------------

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from airbyte_ci.build.plan import BuildPlan
 from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry
 from tests.e2e.test_trees import _project
@@ -47,8 +48,8 @@ def test_a_framework_in_work_is_shown_as_it_is(tiny: Tiny) -> None:
     assert _line(tiny, "airbyte-cdk", with_it)[1:4] == [f"2.2 from the folder {framework}", "–", "1.0 from the index"]
     assert _shown(tiny, with_it)["airbyte-cdk"]["differs"] is True
     assert _shown(tiny)["airbyte-cdk"]["differs"] is False
-    planned = tiny.build("--print-plan", with_it).json["packages"]
-    assert [item["version"] for item in planned if item["name"] == "airbyte-cdk"] == ["2.2"]
+    plan = BuildPlan.parse(tiny.build("--print-plan", with_it).out, "the plan")
+    assert [item.version for item in plan.packages if item.name == "airbyte-cdk"] == ["2.2"]
     assert tiny.build("--no-verify", with_it).code == 0
     assert _line(tiny, "airbyte-cdk")[1:4] == ["1.0", "–", f"2.2 from the folder {framework}"]
     assert _line(tiny, "airbyte-cdk", with_it)[3] == "same"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.build import assembly
+from airbyte_ci.build import build
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry
@@ -114,11 +114,11 @@ def test_an_image_of_more_layers_than_run_is_refused(tiny: Tiny, store: Store, b
     assert tiny.build().code == 0
     count = len(tiny.build().json["diffIds"])
     deep = base.address
-    for number in range(assembly.MOST_LAYERS - count):
+    for number in range(build.MOST_LAYERS - count):
         deep = derived(store, deep, Entry(f"etc/layers/{number}", content=b"x"), tag=f"deep{number}")
     most = tiny.build(f"--base-image={deep}", "--no-verify")
     assert most.code == 0, most.out
-    assert len(most.json["diffIds"]) == assembly.MOST_LAYERS
+    assert len(most.json["diffIds"]) == build.MOST_LAYERS
     deeper = derived(store, deep, Entry("etc/layers/more", content=b"x"), tag="deeper")
     refused = tiny.build(f"--base-image={deeper}", "--no-verify")
     assert (refused.code, refused.json["status"]) == (1, "failed")

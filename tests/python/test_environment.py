@@ -176,13 +176,12 @@ def test_what_the_base_has_is_replaced(shop: Shop) -> None:
     files = tuple(f"{SITE}/{path}" for path in ("demo/kept.py", "demo/gone.py", "demo-1.0.dist-info/RECORD"))
     other = installed.Distribution("other", "1.0", (f"{SITE}/other.py",))
     base = Inventory(cpython(), (installed.Distribution("demo", "1.0", files), other), (*files, *other.files))
-    (gone,) = layers.removals(shop.store, ["demo", "fresh"], base, "this base")
-    assert gone.comment == "remove replaced Python distributions"
-    layer = Layer.from_json(json.loads(gone.layer))
-    assert set(members(shop.store, layer)) == {f"{SITE}/.wh.demo", f"{SITE}/.wh.demo-1.0.dist-info"}
-    assert layers.removals(shop.store, ["stranger", "demo"], base, "this base") == (gone,)
-    assert layers.removals(Store(shop.folder / "cold"), ["demo"], base, "this base") == (gone,)
-    assert layers.removals(shop.store, ["fresh"], base, "this base") == ()
+    gone = layers.removals(shop.store, ["demo", "fresh"], base, "this base")
+    assert gone is not None
+    assert set(members(shop.store, gone)) == {f"{SITE}/.wh.demo", f"{SITE}/.wh.demo-1.0.dist-info"}
+    assert layers.removals(shop.store, ["stranger", "demo"], base, "this base") == gone
+    assert layers.removals(Store(shop.folder / "cold"), ["demo"], base, "this base") == gone
+    assert layers.removals(shop.store, ["fresh"], base, "this base") is None
     lock = Lock("test", (shop.wheel("demo", "2.0", "demo/kept.py"), shop.wheel("fresh", "1.0")))
     assert layers.replaced(environment.choose(lock, cpython()), base) == (("demo", "1.0", "2.0"),)
 

@@ -9,11 +9,11 @@ from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.base_images.declare import Declaration
 from airbyte_ci.base_images.lock import PlatformLock, VersionLock
 from airbyte_ci.base_images.root import Root
-from airbyte_ci.base_images.workbench import Workbench
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.python.tools import Tools
 
 FORMAT_VERSION = 1
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -33,7 +33,7 @@ class BaseImageBuild:
 
 def build(
     declaration: Declaration,
-    bench: Workbench,
+    tools: Tools,
     platform: Platform,
     *,
     kind: str = "auto",
@@ -46,10 +46,10 @@ def build(
     Raises ImageError when a check fails, SandboxError when a command does, PackageError.
     """
     _refuse_foreign(declaration, platform)
-    found = root.resolve(declaration, bench.store, bench.registries, platform, kind, bench.progress, fresh=fresh)
-    image, locked = make(declaration, bench, found, None)
-    passed = checks.require(bench.store, image, declaration.checks, bench.progress) if checked else ()
-    version = entry_of(VersionLock(declaration, {platform: locked}), image, bench.store)
+    found = root.resolve(declaration, tools.store, tools.registries, platform, kind, tools.say, fresh=fresh)
+    image, locked = make(declaration, tools, found, None)
+    passed = checks.require(tools.store, image, declaration.checks, tools.say) if checked else ()
+    version = entry_of(VersionLock(declaration, {platform: locked}), image, tools.store)
     return BaseImageBuild(version, image, passed, found.title, found.cached, locked)
 
 
@@ -74,20 +74,20 @@ def entry_of(locked: VersionLock, image: Image, store: Store) -> BaseImageVersio
 
 
 def make(
-    declaration: Declaration, bench: Workbench, found: Root, locked: PlatformLock | None
+    declaration: Declaration, tools: Tools, found: Root, locked: PlatformLock | None
 ) -> tuple[Image, PlatformLock]:
     """The image on its root, and its inputs. With `locked`, from those inputs and no others."""
     inputs = {"declaration": lock.plain(declaration.document), "root": str(found.image.digest), "code": _code()}
     key = action_key("base-image", FORMAT_VERSION, inputs)
-    known = bench.store.recall(key) if locked is None else None
-    if known and bench.store.has(digest := Digest.parse(known["manifest"])):
-        image = bench.store.image(digest)
-        if bench.store.holds(image):
+    known = tools.store.recall(key) if locked is None else None
+    if known and tools.store.has(digest := Digest.parse(known["manifest"])):
+        image = tools.store.image(digest)
+        if tools.store.holds(image):
             return image, PlatformLock.from_json(known)
     from airbyte_ci.base_images import making
 
-    image, part = making.made(declaration, bench, found, locked)
-    bench.store.remember(key, part.to_json())
+    image, part = making.made(declaration, tools, found, locked)
+    tools.store.remember(key, part.to_json())
     return image, part
 
 

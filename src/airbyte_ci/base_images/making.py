@@ -11,41 +11,48 @@ from airbyte_ci.base_images import dpkg, root
 from airbyte_ci.base_images.declare import PYTHON_LABEL, Declaration
 from airbyte_ci.base_images.lock import LockedCommand, LockedWheel, PlatformLock
 from airbyte_ci.base_images.root import Root
-from airbyte_ci.base_images.workbench import Workbench
-from airbyte_ci.container.api import AddLayer, Exec, Operation, SetLabel, WriteFile
-from airbyte_ci.container.evaluate import Evaluator, add_layer
+from airbyte_ci.container.api import Exec, Operation, SetLabel
+from airbyte_ci.container.evaluate import Evaluator
+from airbyte_ci.container.recipe import AddLayer
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Image
-from airbyte_ci.python import environment, inventory, layers, pinned
+from airbyte_ci.python import environment, inventory, pinned
+from airbyte_ci.python.base import Base
+from airbyte_ci.python.environment import Choice
+from airbyte_ci.python.install import Installer, InstallPackages
+from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import Lock, LockedFile, LockedPackage
+from airbyte_ci.python.tools import Tools
 
 
 def made(
-    declaration: Declaration, bench: Workbench, found: Root, locked: PlatformLock | None
+    declaration: Declaration, tools: Tools, found: Root, locked: PlatformLock | None
 ) -> tuple[Image, PlatformLock]:
     """The image on its root, and its inputs. With `locked`, from those inputs and no others.
 
     Raises ImageError, SandboxError, PackageError.
     """
-    evaluator = Evaluator(bench.store, found.image, owner=f"base image {declaration.address.repository}")
     declared = (*root.shaping(declaration, found), *declaration.steps)
     every = (*declared, *declaration.final_steps)
     every = _replayed(every, locked) if locked else every
-    operations, final = every[: len(declared)], every[len(declared) :]
-    wheels: tuple[LockedWheel, ...] = ()
-    shaped = evaluator.image(operations, {})
-    python = inventory.of(bench.store, shaped).interpreter.version
-    _refuse_other_python(declaration, python, found)
+    below, final = every[: len(declared)], every[len(declared) :]
+    owner = f"base image {declaration.address.repository}"
+    shaped = Evaluator(tools.store, found.image, owner=owner).image(below, {})
+    python = inventory.of(tools.store, shaped)
+    version = python.interpreter.version
+    _refuse_other_python(declaration, version, found)
+    packages: tuple[Choice, ...] = ()
     if declaration.requirements:
-        bench.progress("installing Python packages")
-        installing, wheels = _packages(declaration, bench, shaped, locked)
-        operations += installing
-    operations += final
-    operations += _labels(declaration)
+        tools.say("installing Python packages")
+        packages = environment.choose(_lock(declaration, tools, python.interpreter, locked), python.interpreter)
+    operations = (*below, InstallPackages(packages, in_one_layer=True), *final, *_labels(declaration))
+    installer = Installer(Base(found.image, python), tools)
+    evaluator = Evaluator(tools.store, found.image, owner=owner, handlers={InstallPackages: installer})
     image = evaluator.image(operations, {})
+    wheels = tuple(LockedWheel(item.name, item.version, item.file.name, item.file.sha256) for item in packages)
     commands = locked.commands if locked else _commands(evaluator, operations)
     return image, PlatformLock(
-        image.digest, len(image.manifest.raw), found.image.digest, found.debian, wheels, commands, python
+        image.digest, len(image.manifest.raw), found.image.digest, found.debian, wheels, commands, version
     )
 
 
@@ -56,43 +63,22 @@ def _labels(declaration: Declaration) -> tuple[Operation, ...]:
     return tuple(SetLabel(key, value) for key, value in labels.items())
 
 
-def _packages(
-    declaration: Declaration, bench: Workbench, image: Image, locked: PlatformLock | None
-) -> tuple[tuple[Operation, ...], tuple[LockedWheel, ...]]:
-    base = inventory.of(bench.store, image)
-    wanted = (
-        Lock("requirements", tuple(map(_package, locked.wheels)))
-        if locked
-        else pinned.lock(
-            bench.store,
-            bench.index,
-            base.interpreter,
-            declaration.requirements,
-            f"{declaration.repository} requirements",
-        )
-    )
-    evaluator = Evaluator(bench.store, image)
-    workshop = environment.Workshop(
-        bench.store,
-        bench.index,
-        lambda: evaluator.tree(evaluator.state(())),
-        base.interpreter,
-        bench.executor,
-        bench.progress,
-    )
-    choices = environment.choose(wanted, base.interpreter)
-    wheels = tuple(LockedWheel(item.name, item.version, item.file.name, item.file.sha256) for item in choices)
-    return layers.together(bench.store, environment.prepare(choices, workshop), base), wheels
+def _lock(declaration: Declaration, tools: Tools, python: Interpreter, locked: PlatformLock | None) -> Lock:
+    if locked:
+        return Lock("requirements", tuple(map(_package, locked.wheels)))
+    what = f"{declaration.repository} requirements"
+    return pinned.lock(tools.store, tools.index, python, declaration.requirements, what)
 
 
 def _commands(evaluator: Evaluator, operations: Sequence[Operation]) -> tuple[LockedCommand, ...]:
-    making = [at for at, item in enumerate(operations) if isinstance(item, Exec | WriteFile | AddLayer)]
     found = []
-    for at, step in zip(making, evaluator.state(operations).steps, strict=True):
-        if isinstance(command := operations[at], Exec):
+    for at, command in enumerate(operations):
+        if isinstance(command, Exec):
+            before, after = operations[:at], operations[: at + 1]
+            step = evaluator.state(after).steps[len(evaluator.state(before).steps)]
             # Only what was fetched is an input, and it is known by more than its layer where it can be.
-            before, after = (operations[:at], operations[: at + 1]) if step.impure and step.layer else ((), ())
-            packages = _installed(evaluator, after) - _installed(evaluator, before) if after else ()
+            fetched = step.impure and step.layer
+            packages = _installed(evaluator, after) - _installed(evaluator, before) if fetched else ()
             found.append(LockedCommand(command.arguments, step.layer, step.impure, tuple(sorted(packages))))
     return tuple(found)
 
@@ -115,7 +101,7 @@ def _replayed(operations: Sequence[Operation], locked: PlatformLock) -> tuple[Op
 def _replay(command: LockedCommand) -> AddLayer:
     """What puts the layer on an image just as the command did, its line of the history included."""
     comment = f"with_exec {' '.join(command.arguments)}"
-    return add_layer(command.layer, comment, impure=command.network)
+    return AddLayer(command.layer, comment, command.network)
 
 
 def _package(item: LockedWheel) -> LockedPackage:

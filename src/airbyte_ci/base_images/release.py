@@ -10,12 +10,12 @@ from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.checks import CheckResult
 from airbyte_ci.base_images.declare import Declaration
 from airbyte_ci.base_images.lock import PlatformLock, VersionLock
-from airbyte_ci.base_images.workbench import Workbench
 from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
 from airbyte_ci.oci.image import Index, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
+from airbyte_ci.python.tools import Tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,15 @@ def refuse_unfit(declaration: Declaration, catalogue: Catalogue, today: datetime
         raise ImageError(f"{doing}: this version was {state}", advice="raise `version` in the declaration")
 
 
-def built(declaration: Declaration, bench: Workbench, platform: Platform, kind: str) -> BaseImageBuild:
+def built(declaration: Declaration, tools: Tools, platform: Platform, kind: str) -> BaseImageBuild:
     """The image on the declared root: Debian packages take the place of an image only where `kind` says so.
 
     Raises RegistryError, BlobNotFound when the declared image cannot be pulled.
     """
     if kind != "auto" or declaration.image_root is None:
-        return build.build(declaration, bench, platform, kind=kind)
+        return build.build(declaration, tools, platform, kind=kind)
     try:
-        return build.build(declaration, bench, platform, kind="image")
+        return build.build(declaration, tools, platform, kind="image")
     except (RegistryError, BlobNotFound) as error:
         raise type(error)(
             f"releasing {declaration.address}: its root {declaration.image_root} cannot be pulled: {error.message}",
@@ -65,11 +65,11 @@ def built(declaration: Declaration, bench: Workbench, platform: Platform, kind: 
         ) from error
 
 
-def checked(declaration: Declaration, bench: Workbench, built: BaseImageBuild) -> tuple[CheckResult, ...]:
+def checked(declaration: Declaration, tools: Tools, built: BaseImageBuild) -> tuple[CheckResult, ...]:
     """The declared checks and the contract; raises ImageError unless all are green."""
     results = (
-        *checks.sanity(bench.store, built.image, declaration.checks, bench.progress),
-        *checks.kept(bench.store, built.image, declaration.writable, bench.progress),
+        *checks.sanity(tools.store, built.image, declaration.checks, tools.say),
+        *checks.kept(tools.store, built.image, declaration.writable, tools.say),
     )
     if failed := [f"\n    {item.name}: {item.said}" for item in results if not item.passed]:
         raise ImageError(
@@ -154,10 +154,8 @@ def _as_locked(declaration: Declaration) -> Declaration:
     return declare.from_document(locks.plain(declaration.document), str(declaration.address))
 
 
-def finished(
-    lock: VersionLock, built: BaseImageBuild, bench: Workbench, today: datetime.date
-) -> BaseImageVersion | None:
+def finished(lock: VersionLock, built: BaseImageBuild, tools: Tools, today: datetime.date) -> BaseImageVersion | None:
     """The released entry, or None while a platform is missing."""
     if lock.missing:
         return None
-    return replace(build.entry_of(lock, built.image, bench.store), released=today)
+    return replace(build.entry_of(lock, built.image, tools.store), released=today)

@@ -6,20 +6,20 @@ from dataclasses import replace
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from airbyte_ci.build.assembly import Workbench
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.python import metadata, remote_metadata
 from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import FromIndex, Lock
+from airbyte_ci.python.tools import Tools
 
 
-def derived(lock: Lock, choices: Sequence[Choice], bench: Workbench, interpreter: Interpreter) -> Lock:
+def derived(lock: Lock, choices: Sequence[Choice], tools: Tools, interpreter: Interpreter) -> Lock:
     """The lock with `required_by` in every package; the empty name where no other package is known to ask for it."""
     if any(package.required_by for package in lock.packages):
         return lock
-    texts = bench.executor.map(lambda choice: _metadata(choice, bench), choices)
+    texts = tools.executor.map(lambda choice: _metadata(choice, tools), choices)
     requires = {
         choice.name: metadata.Metadata.parse(text).requires for choice, text in zip(choices, texts, strict=True)
     }
@@ -56,23 +56,23 @@ def _holds(requirement: Requirement, markers: Mapping[str, str], extras: set[str
     return marker is None or any(marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras))
 
 
-def _metadata(choice: Choice, bench: Workbench) -> str:
+def _metadata(choice: Choice, tools: Tools) -> str:
     """METADATA of the wheel that is in the store, or as the index gives it; empty where it is not to be had."""
     if choice.is_source:
         return ""
     digest = Digest(choice.file.sha256)
     try:
-        if bench.store.has(digest):
-            return metadata.of_wheel(bench.store.path(digest), choice.file.name)
-        return _asked(choice, choice.origin, bench) if isinstance(choice.origin, FromIndex) else ""
+        if tools.store.has(digest):
+            return metadata.of_wheel(tools.store.path(digest), choice.file.name)
+        return _asked(choice, choice.origin, tools) if isinstance(choice.origin, FromIndex) else ""
     except PackageError:
         return ""
 
 
-def _asked(choice: Choice, origin: FromIndex, bench: Workbench) -> str:
-    for source in bench.index.sources(origin):
-        project = bench.index.project(source, choice.name)
+def _asked(choice: Choice, origin: FromIndex, tools: Tools) -> str:
+    for source in tools.index.sources(origin):
+        project = tools.index.project(source, choice.name)
         for file in (file for files in (project.versions if project else {}).values() for file in files):
             if file.filename == choice.file.name and file.sha256 == choice.file.sha256:
-                return remote_metadata.of_wheel(bench.store, bench.index, source, file)
+                return remote_metadata.of_wheel(tools.store, tools.index, source, file)
     return ""

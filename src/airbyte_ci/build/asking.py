@@ -1,18 +1,18 @@
 """Where a connector without a lock is asked what it needs: on its base image, as it is before any hook."""
 
-from airbyte_ci.build.assembly import Ground, Workbench
 from airbyte_ci.container.evaluate import Evaluator
 from airbyte_ci.container.tree import Tree
+from airbyte_ci.python.base import Base
 from airbyte_ci.python.sdist import Builder
+from airbyte_ci.python.tools import Tools
 
 
-def builder(bench: Workbench, ground: Ground) -> Builder:
+def builder(tools: Tools, base: Base) -> Builder:
     """A builder whose root is made when something must run in it."""
-    runs = ground.runs
+    runs = base.runs
 
     def root() -> Tree:
-        runs.base.bring()
-        evaluator = Evaluator(bench.store, runs.base.image)
+        evaluator = Evaluator(tools.store, runs.image, bring=runs.bring)
         return evaluator.tree(evaluator.state(()))
 
-    return Builder(bench.store, bench.index, root, runs.python.interpreter)
+    return Builder(tools.store, tools.index, root, runs.python.interpreter)

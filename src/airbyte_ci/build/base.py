@@ -1,6 +1,6 @@
 """The base image of a build, by digest: its configuration always, its layers only when something must run in them."""
 
-from dataclasses import dataclass
+from functools import partial
 
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import BlobNotFound, ConnectorError, RegistryError
@@ -9,20 +9,9 @@ from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference, parse_pinned
 from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class BaseImage:
-    """A base image by address, and its image for a platform. Its layers may still be in its registry."""
-
-    address: Reference
-    image: Image
-    store: Store
-    registries: RegistryClient
-
-    def bring(self) -> None:
-        """Has all layers in the store; raises BlobNotFound, RegistryError."""
-        complete(self.store, self.image, (self.address,), self.registries)
+from airbyte_ci.python import foreign, inventory
+from airbyte_ci.python.base import Base
+from airbyte_ci.python.tools import Tools
 
 
 def address(connector: Connector, override: str | None) -> Reference:
@@ -40,16 +29,25 @@ def address(connector: Connector, override: str | None) -> Reference:
     )
 
 
-def resolve(store: Store, reference: Reference, platform: Platform, registries: RegistryClient) -> BaseImage:
-    """The base image; raises BlobNotFound, RegistryError, ImageError."""
+def open_base(tools: Tools, reference: Reference, platform: Platform, native: Platform) -> Base:
+    """The base image for the platform and its Python; raises RegistryError, ImageError, SandboxError."""
+    image = resolve(tools.store, reference, platform, tools.registries)
+    bring = partial(complete, tools.store, image, (reference,), tools.registries)
+    if native.accepts(platform):
+        return Base(image, inventory.of(tools.store, image, bring), bring)
+    twin = open_base(tools, reference, native, native)
+    return Base(image, foreign.inventory(tools.store, image, bring, twin.image, twin.python), bring, twin)
+
+
+def resolve(store: Store, reference: Reference, platform: Platform, registries: RegistryClient) -> Image:
+    """The platform's image; its layers may stay in the registry. Raises BlobNotFound, RegistryError, ImageError."""
     assert reference.digest is not None
-    image = local.find(store, reference, platform)
-    if image is None:
-        try:
-            image = registries.image(reference, platform, store)
-        except (RegistryError, BlobNotFound) as error:
-            raise _with_other_way(error) from error
-    return BaseImage(reference, image, store, registries)
+    if image := local.find(store, reference, platform):
+        return image
+    try:
+        return registries.image(reference, platform, store)
+    except (RegistryError, BlobNotFound) as error:
+        raise _with_other_way(error) from error
 
 
 def _with_other_way(error: RegistryError | BlobNotFound) -> RegistryError:

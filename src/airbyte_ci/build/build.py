@@ -1,67 +1,105 @@
-"""Building: a planned connector → its image, remembered by the digest of its plan.
+"""Building: a plan → its image, remembered by the digest of the plan.
 
-How it is planned, assembled, verified and put out is in the modules beside this one.
+Planning, verification and outputs are in the modules next to this one.
 """
 
 from collections.abc import Mapping
 
-from airbyte_ci.build import unmet
-from airbyte_ci.build.assembly import Workbench
-from airbyte_ci.build.planning import Planned
+from airbyte_ci.build import given, needed, planning, unmet
+from airbyte_ci.build.evaluation import Evaluation
+from airbyte_ci.build.order import Order
+from airbyte_ci.build.plan import BuildPlan
 from airbyte_ci.build.summary import Built
+from airbyte_ci.errors import ImageError
+from airbyte_ci.oci import recompress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.python import layers
+from airbyte_ci.python.layers import Installed
 
 FORMAT_VERSION = 3
+# What Docker's layer store chains; containerd alone takes a few more.
+MOST_LAYERS = 125
 
 
-def build(planned: Planned, bench: Workbench) -> Built:
+def build(plan: BuildPlan, evaluation: Evaluation, order: Order) -> Built:
     """The plan's image: as it was made before, or made now. Raises an AirbyteCiError that says which step failed."""
-    plan, assembly = planned.plan, planned.assembly
-    digest = bench.store.put(plan.text)
+    store, installer, base = evaluation.tools.store, evaluation.installer, evaluation.base
+    digest = store.put(plan.text)
     key = action_key("image", FORMAT_VERSION, str(digest))
-    known = _known(planned, bench.store, key)
+    known = _recall(plan, evaluation, store, key)
     cached = known is not None
     installed = None
     if plan.packages:
-        installed = assembly.known if known else assembly.installed
-    lacking = unmet.confirm(planned, installed) if installed else ()
+        find = installer.known if known else installer.installed
+        installed = find(evaluation.evaluator, plan.before, plan.install)
+    is_replaced = order.framework is not None
+    lacking = unmet.confirm(plan, evaluation, installed, is_replaced=is_replaced) if installed else ()
     if known is None:
-        known = assembly.image(plan), assembly.absent(plan)
-        bench.store.remember(key, {"manifest": str(known[0].digest), "absent": known[1]})
+        if order.plan:
+            given.confirm_impure(plan, evaluation)
+        known = evaluate(plan, evaluation), needed.absent(plan, evaluation, installed)
+        store.remember(key, {"manifest": str(known[0].digest), "absent": known[1]})
     image, absent = known
     return Built(
-        plan.repository,
-        str(plan.platform),
-        str(plan.base),
-        str(digest),
-        str(image.digest),
-        tuple(map(str, image.config.diff_ids)),
-        len(assembly.ground.base.image.manifest.layers),
-        len(plan.packages),
-        len(plan.pre.operations) + len(plan.post.operations),
-        layers.replaced(plan.packages, assembly.ground.python),
-        installed.collisions if installed else (),
-        (str(plan.base), *(str(source) for source in assembly.sources)),
-        tuple(sorted(map(str, bench.folders))),
-        installed.fresh if installed else 0,
-        cached,
-        absent,
-        lacking,
-        installed.repaired if installed else (),
+        repository=plan.repository,
+        platform=str(plan.platform),
+        base=str(plan.base),
+        plan=str(digest),
+        manifest=str(image.digest),
+        diff_ids=tuple(map(str, image.config.diff_ids)),
+        base_layers=len(base.image.manifest.layers),
+        packages=len(plan.packages),
+        hook_operations=plan.hook_operations,
+        replaced=layers.replaced(plan.packages, base.python),
+        collisions=installed.collisions if installed else (),
+        sources=(str(plan.base), *(str(source) for source in installer.sources)),
+        folders=tuple(sorted(map(str, planning.folders(evaluation.connector, plan.packages)))),
+        fresh=installed.fresh if installed else 0,
+        cached=cached,
+        absent=absent,
+        unmet=lacking,
+        repaired=installed.repaired if installed else (),
     )
 
 
-def _known(planned: Planned, store: Store, key: Digest) -> tuple[Image, Mapping[str, str]] | None:
+def evaluate(plan: BuildPlan, evaluation: Evaluation) -> Image:
+    """The image of the plan's operations; its layers are in the store, or in a registry that the installer found."""
+    base_layers = len(evaluation.base.image.manifest.layers)
+    image = evaluation.evaluator.image(plan.operations, plan.annotations, created=plan.created)
+    _confirm_depth(image, base_layers)
+    return recompress.zstd(evaluation.tools.store, image, base_layers) if plan.compression == "zstd" else image
+
+
+def _confirm_depth(image: Image, base_layers: int) -> None:
+    """Raises ImageError for more layers than run: how ours are grouped may not depend on the base, to be shared."""
+    if len(image.layers) > MOST_LAYERS:
+        ours = len(image.layers) - base_layers
+        raise ImageError(
+            f"the image would have {len(image.layers)} layers, {base_layers} of its base and {ours} above; Docker runs "
+            f"images of at most {MOST_LAYERS}",
+            advice="use a base image of fewer layers, or do more in one command of a hook",
+        )
+
+
+def _recall(
+    plan: BuildPlan, evaluation: Evaluation, store: Store, key: Digest
+) -> tuple[Image, Mapping[str, str]] | None:
     """The image that this plan gave before, if its layers above the base's are where they can be had; what it lacks."""
     known = store.recall(key)
     if known is None or not store.has(digest := Digest.parse(known["manifest"])):
         return None
     image = store.image(digest)
-    base_layers = len(planned.assembly.ground.base.image.manifest.layers)
+    base_layers = len(evaluation.base.image.manifest.layers)
     missing = {layer.digest for layer in image.manifest.layers[base_layers:] if not store.has(layer.digest)}
-    if missing and (installed := planned.assembly.known) and planned.assembly.sources:
-        missing -= {layer.descriptor.digest for layer in installed.layers}
+    if missing:
+        missing -= {layer.descriptor.digest for layer in _pushed(plan, evaluation).layers}
     return None if missing else (image, dict(known["absent"]))
+
+
+def _pushed(plan: BuildPlan, evaluation: Evaluation) -> Installed:
+    """The environment's layers, where a registry has them."""
+    installer = evaluation.installer
+    found = installer.known(evaluation.evaluator, plan.before, plan.install)
+    return found if found and installer.sources else Installed((), ())

@@ -4,8 +4,8 @@ Knows where effects are kept, not what is shown or approved of them.
 """
 
 from airbyte_ci.build import effects
-from airbyte_ci.build.assembly import Assembly
-from airbyte_ci.build.planning import Planned
+from airbyte_ci.build.evaluation import Evaluation
+from airbyte_ci.build.plan import BuildPlan
 from airbyte_ci.connectors import customization
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container import effect as changes
@@ -20,36 +20,36 @@ from airbyte_ci.oci.store import Store, action_key
 FORMAT_VERSION = 1
 
 
-def record(connector: Connector, planned: Planned) -> None:
-    """Keeps what the customisation did under the plan, where it is not kept yet, and under the files it comes from.
+def record(plan: BuildPlan, evaluation: Evaluation) -> None:
+    """Keeps what the customization did under the plan, where it is not kept yet, and under the files it comes from.
 
-    What has run is not run again; raises an AirbyteCiError where a layer that is needed is not at hand.
+    What has run is not run again; raises an AirbyteCiError where a layer that is needed is missing.
     """
-    plan, store = planned.plan, planned.assembly.bench.store
+    store = evaluation.tools.store
     if effects.of_plan(store, plan.digest) is None:
-        effects.keep(store, plan.digest, _find(planned).to_json())
-    key = _of_files(connector, str(plan.base))
+        effects.keep(store, plan.digest, _find(plan, evaluation).to_json())
+    key = _of_files(evaluation.connector, str(plan.base))
     known = store.recall(key) or {}
     store.remember(key, {**known, str(plan.platform): str(plan.digest)})
 
 
-def _find(planned: Planned) -> Effect:
-    """From the layers and settings of each step."""
-    plan, assembly = planned.plan, planned.assembly
-    found = _between(assembly, (), plan.pre.operations)
-    if plan.post.operations:
-        below = (*assembly.operations(), *plan.settings)
-        found = found.followed_by(_between(assembly, below, plan.post.operations))
+def _find(plan: BuildPlan, evaluation: Evaluation) -> Effect:
+    """What the operations of the hooks changed, each part on those below it."""
+    found = _between(evaluation, (), plan.before)
+    if plan.after:
+        below = plan.operations[: -len(plan.after)]
+        found = found.followed_by(_between(evaluation, below, plan.operations))
     return found
 
 
-def _between(assembly: Assembly, below: tuple[Operation, ...], operations: tuple[Operation, ...]) -> Effect:
-    evaluator = assembly.evaluator
-    before, after = evaluator.state(below), evaluator.state((*below, *operations))
+def _between(evaluation: Evaluation, first: tuple[Operation, ...], second: tuple[Operation, ...]) -> Effect:
+    """The difference of two prefixes of a recipe."""
+    evaluator = evaluation.evaluator
+    before, after = evaluator.state(first), evaluator.state(second)
     makes_files = any(step.layer for step in after.steps[len(before.steps) :])
     # Where nothing was written there is nothing to compare, and a base may stay where it is.
     tree = evaluator.tree(before) if makes_files else Tree(())
-    return changes.between(assembly.bench.store, tree, before, after)
+    return changes.between(evaluation.tools.store, tree, before, after)
 
 
 def of_connector(store: Store, connector: Connector) -> dict[str, Effect]:

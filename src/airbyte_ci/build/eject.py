@@ -11,6 +11,7 @@ from pathlib import Path
 
 from airbyte_ci.build.eject_steps import Steps
 from airbyte_ci.build.plan import BuildPlan
+from airbyte_ci.build.source import AddCode
 from airbyte_ci.container.api import Operation
 from airbyte_ci.container.contents import Kept
 from airbyte_ci.container.state import State
@@ -19,6 +20,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.environment import Choice
+from airbyte_ci.python.install import InstallPackages
 from airbyte_ci.python.lock import FromArchive, FromIndex
 
 # Settings of pip for these steps only: they are no variables of the image. The secret is optional, and never kept.
@@ -49,12 +51,12 @@ def eject(plan: BuildPlan, base: Image, python: str, code: Sequence[Entry], kept
     """
     steps = Steps(State(base, base.config.execution), kept)
     steps.lines += [f"# The base image that the connector's metadata names.\nFROM {_platform(plan)}{plan.base} AS base"]
-    _operations(steps, "before the install", plan.pre.operations)
-    _packages(steps, plan, python)
-    _code(steps, plan, code)
+    _operations(steps, "before the install", plan.before)
+    _packages(steps, plan.install, python)
+    _code(steps, plan.code, code)
     steps.lines.append("\n# How it is run, as all connectors are.")
     steps.add(plan.settings)
-    _operations(steps, "after the install", plan.post.operations)
+    _operations(steps, "after the install", plan.after)
     return Ejected(_header(plan, steps.lost) + "\n".join(steps.lines) + "\n", steps.files, tuple(steps.lost))
 
 
@@ -81,30 +83,32 @@ def _operations(steps: Steps, when: str, operations: Sequence[Operation]) -> Non
 # --- packages ------------------------------------------------------------------------------------
 
 
-def _packages(steps: Steps, plan: BuildPlan, python: str) -> None:
-    if not plan.packages:
+def _packages(steps: Steps, install: InstallPackages, python: str) -> None:
+    if not install.packages:
         return
-    compiled = () if plan.shape.bytecode else ("--no-compile",)
-    trees = [choice for choice in plan.packages if choice.is_tree]
-    sources = [choice for choice in plan.packages if choice.is_source and not choice.is_tree]
-    wheels = [choice for choice in plan.packages if not choice.is_source]
+    compiled = () if install.bytecode else ("--no-compile",)
+    trees = [choice for choice in install.packages if choice.is_tree]
+    sources = [choice for choice in install.packages if choice.is_source and not choice.is_tree]
+    wheels = [choice for choice in install.packages if not choice.is_source]
     for choice in (*sources, *wheels, *trees):
         if not isinstance(choice.origin, FromIndex) and not (
             isinstance(choice.origin, FromArchive) and choice.origin.is_url
         ):
             steps.files[_beside(choice)] = Entry(_beside(choice), content=steps.kept(Digest(choice.file.sha256)))
     if sources or trees:
-        _sources(steps, plan, python, sources, trees)
+        _sources(steps, install, python, sources, trees)
     steps.lines += ["\n# The lock: exactly these files, and no others.", _PIP]
     if wheels:
         _install(steps, python, "requirements.txt", wheels, ("install", *compiled))
     if sources or trees:
         flags = ("--no-deps", "--no-index", "--no-cache-dir", *compiled)
-        install = f"{python} -m pip install {' '.join(flags)} {_BUILT}/*.whl"
-        steps.as_root(f"RUN --mount=type=bind,from=built,source={_BUILT},target={_BUILT} {install}")
+        command = f"{python} -m pip install {' '.join(flags)} {_BUILT}/*.whl"
+        steps.as_root(f"RUN --mount=type=bind,from=built,source={_BUILT},target={_BUILT} {command}")
 
 
-def _sources(steps: Steps, plan: BuildPlan, python: str, sources: Sequence[Choice], trees: Sequence[Choice]) -> None:
+def _sources(
+    steps: Steps, install: InstallPackages, python: str, sources: Sequence[Choice], trees: Sequence[Choice]
+) -> None:
     """A stage of its own, in which what has no wheel is built with what only a build needs."""
     names = ", ".join(choice.name for choice in (*sources, *trees))
     outer = steps.state
@@ -113,9 +117,9 @@ def _sources(steps: Steps, plan: BuildPlan, python: str, sources: Sequence[Choic
         "# pip takes build requirements as they are on that day; airbyte-ci has pinned ones.\n"
         "FROM base AS built"
     )
-    if plan.building:
+    if install.building:
         steps.lines.append("# buildPackages of build_customization.yaml.")
-        steps.add(plan.building)
+        steps.add(install.building)
     steps.lines.append(_PIP)
     if sources:
         _install(steps, python, "sources.txt", sources, ("wheel", f"--wheel-dir={_BUILT}"))
@@ -168,12 +172,12 @@ def _beside(choice: Choice) -> str:
 # --- code ----------------------------------------------------------------------------------------
 
 
-def _code(steps: Steps, plan: BuildPlan, code: Sequence[Entry]) -> None:
-    uid, gid = plan.source.owner
+def _code(steps: Steps, added: AddCode, code: Sequence[Entry]) -> None:
+    uid, gid = added.owner
     steps.lines.append("\n# The connector's code: its main file and its package.")
-    prefix = f"{plan.source.folder}/"
+    prefix = f"{added.folder}/"
     found = {entry.path.removeprefix(prefix): entry for entry in code if entry.path.startswith(prefix)}
-    steps.copy("code", f"/{plan.source.folder}", found, f"{uid}:{gid}" if (uid, gid) != (0, 0) else "")
+    steps.copy("code", f"/{added.folder}", found, f"{uid}:{gid}" if (uid, gid) != (0, 0) else "")
 
 
 # --- files ---------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 
 from packaging.version import InvalidVersion, Version
 
-from airbyte_ci.build.assembly import Found
 from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, Platform
@@ -18,6 +17,7 @@ from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
+from airbyte_ci.python.install import Found
 from airbyte_ci.python.layers import PART
 
 # More old images than this are not looked at: most environments are new, and each look is a round trip.

@@ -87,7 +87,8 @@ def last_build(store: Store, name: str, platform: Platform) -> dict[str, Choice]
         document = load_json(store.read(Digest.parse(plan)))
         if not platform.accepts(Platform.parse(document["platform"])):
             return None
-        packages = [Choice.from_json(item) for item in document["packages"]]
-    except (AirbyteCiError, KeyError, TypeError, ValueError):
+        listed = (item["packages"] for item in document["operations"] if "packages" in item)
+        packages = [Choice.from_json(item) for item in next(listed)]
+    except (AirbyteCiError, LookupError, StopIteration, TypeError, ValueError):
         return None  # an image that something else put there, or whose plan was collected
     return {choice.name: choice for choice in packages}

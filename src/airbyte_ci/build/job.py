@@ -3,89 +3,32 @@
 What a build with nothing changed does not need is imported where it is used: most builds are of that kind.
 """
 
+import functools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from airbyte_ci.build import effects, outputs
-from airbyte_ci.build.outputs import Destination
-from airbyte_ci.build.rules import NO_RULES, Rules
+from airbyte_ci.build.order import DEFAULT_TAG, Order
 from airbyte_ci.build.summary import Built, Memory
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import BlobNotFound, ImageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import LAYER_GZIP, LAYER_ZSTD, Image, Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry.client import RegistryClient
-from airbyte_ci.oci.store import Store
 from airbyte_ci.outcomes import Outcome
 from airbyte_ci.python.collisions import Collision
-from airbyte_ci.python.lock import Origin
+from airbyte_ci.python.tools import Tools
 
-Index = Callable[[], Any]
+if TYPE_CHECKING:  # slow to import
+    from airbyte_ci.build.plan import BuildPlan
+    from airbyte_ci.python.install import Elsewhere
+
 _SHOWN = 5
-DEFAULT_TAG = "dev"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is asked of every build. `native` is the platform that this machine runs; `shape` as in `plan.Shape`.
-
-    `plan` is a BuildPlan that was made before; without one it is made. `again` builds a second time from nothing.
-    `show_hook` has the customization's effect looked up whatever that takes; `fixed` are
-    the tags that are not moved to another image in a registry.
-    """
-
-    platforms: tuple[Platform, ...]
-    native: Platform
-    override: str | None
-    tags: tuple[str, ...]
-    destinations: tuple[Destination, ...]
-    verify: bool
-    compression: str
-    bytecode: bool
-    created: str
-    plan: Any = None
-    again: bool = False
-    rules: Rules = NO_RULES
-    framework: Origin | None = None
-    show_hook: bool = False
-    fixed: frozenset[str] = frozenset()
-
-    @property
-    def may_stay_away(self) -> bool:
-        """Whether layers may stay in a registry: nothing is run or written here."""
-        return not self.verify and bool(self.destinations) and all(item.is_registry for item in self.destinations)
-
-    def settings(self) -> dict[str, Any]:
-        """What of this shapes an image, or how far it must be here."""
-        return {
-            "override": self.override,
-            "compression": self.compression,
-            "bytecode": self.bytecode,
-            "created": self.created,
-            "locks": self.rules.to_json(),
-            "framework": str(self.framework),
-            "away": str(self.destinations[0]) if self.may_stay_away else "",
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What builds share. `index` is made when a package is asked for; `settings` is what of the repository counts."""
-
-    store: Store
-    registries: RegistryClient
-    index: Index
-    executor: Executor
-    passed: Mapping[str, str]
-    settings: Mapping[str, Any]
-    say: Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """One platform's image and whether it answered `spec`; why not, where it was not asked.
 
@@ -109,7 +52,6 @@ def run(connector: Connector, order: Order, tools: Tools) -> list[Outcome]:
         if not order.may_stay_away:
             raise
         # What a registry had is gone: then it is made here, as if no registry had been asked.
-        order = replace(order, verify=False, destinations=order.destinations)
         done = [_one(connector, order, tools, platform, near=True) for platform in order.platforms]
         places = _put_out(done, order, tools)
     return [_outcome(connector, item, places, _effect(tools, item.built)) for item in done]
@@ -128,7 +70,7 @@ def _effect(tools: Tools, built: Built) -> Mapping[str, Any] | None:
 
 def _one(connector: Connector, order: Order, tools: Tools, platform: Platform, *, near: bool = False) -> Done:
     started = time.monotonic()
-    memory = _memory(connector, order, tools, platform)
+    memory = _memory(connector, order, platform)
     built = None if near or order.plan or order.again else memory.recall(tools.store)
     if built and order.show_hook and built.hook_operations and not _effect(tools, built):
         built = None
@@ -141,75 +83,69 @@ def _one(connector: Connector, order: Order, tools: Tools, platform: Platform, *
     if not order.may_stay_away:
         _complete(tools, image, built)
     verified, unverified = _verify(connector, order, tools, platform, image, built)
-    return Done(platform, built, image, verified, unverified, time.monotonic() - started, unchanged)
+    return Done(
+        platform=platform,
+        built=built,
+        image=image,
+        verified=verified,
+        unverified=unverified,
+        seconds=time.monotonic() - started,
+        unchanged=unchanged,
+    )
 
 
-def _memory(connector: Connector, order: Order, tools: Tools, platform: Platform) -> Memory:
-    settings = {
-        **order.settings(),
-        **tools.settings,
-        "platform": str(platform),
-        "native": str(order.native),
-        "passed": dict(tools.passed),
-    }
-    return Memory.of((connector.folder,), settings, time.time_ns())
+def _memory(connector: Connector, order: Order, platform: Platform) -> Memory:
+    return Memory.of((connector.folder,), order.settings(platform), time.time_ns())
 
 
 def _build(connector: Connector, order: Order, tools: Tools, platform: Platform, *, near: bool) -> Built:
-    from airbyte_ci.build import build, planning
-    from airbyte_ci.build.assembly import nowhere
+    from airbyte_ci.build import base, build, given, planning
+    from airbyte_ci.build.evaluation import open_evaluation
 
-    bench = workbench(connector, order, tools, platform)
-    if near:
-        bench = replace(bench, elsewhere=nowhere)
+    address = order.plan.base if order.plan else base.address(connector, order.override)
+    elsewhere = None if near else _elsewhere(connector, order, tools, platform)
+    evaluation = open_evaluation(connector, tools, address, platform, order.native, elsewhere)
     if order.plan:
-        planned = planning.from_plan(order.plan, connector, bench, order.native)
+        plan = order.plan
+        given.prepare(plan, evaluation)
     else:
         tools.say("planning")
-        planned = planning.plan(connector, bench, platform, order.native, order.override)
-    built = build.build(planned, bench)
+        plan = planning.plan(evaluation, address, platform, order)
+    built = build.build(plan, evaluation, order)
     is_run = order.verify and order.native.accepts(platform)
     if built.hook_operations and (is_run or order.show_hook):
         from airbyte_ci.build import customized
 
-        customized.record(connector, planned)
+        customized.record(plan, evaluation)
     if order.again:
         from airbyte_ci.build import reproduce
 
         tools.say("building again from nothing")
-        reproduce.confirm(connector, planned, built, bench, order.native, is_given=order.plan is not None)
+        reproduce.confirm(plan, evaluation, built, order)
     return built
 
 
-def plan(connector: Connector, order: Order, tools: Tools, platform: Platform) -> Any:
+def plan(connector: Connector, order: Order, tools: Tools, platform: Platform) -> "BuildPlan":
     """The BuildPlan, without building it."""
-    from airbyte_ci.build import planning
+    from airbyte_ci.build import base, planning
+    from airbyte_ci.build.evaluation import open_evaluation
 
-    bench = workbench(connector, order, tools, platform)
-    return planning.plan(connector, bench, platform, order.native, order.override).plan
+    address, elsewhere = base.address(connector, order.override), _elsewhere(connector, order, tools, platform)
+    evaluation = open_evaluation(connector, tools, address, platform, order.native, elsewhere)
+    return planning.plan(evaluation, address, platform, order)
 
 
-def workbench(connector: Connector, order: Order, tools: Tools, platform: Platform) -> Any:
-    """What planning and building the connector's image need."""
-    import functools
-
+def _elsewhere(connector: Connector, order: Order, tools: Tools, platform: Platform) -> "Elsewhere | None":
+    """Where the layers of the packages may have been pushed before, if they may stay there."""
+    if not order.may_stay_away:
+        return None
     from airbyte_ci.build import elsewhere
-    from airbyte_ci.build.assembly import Workbench, nowhere
-    from airbyte_ci.build.plan import Shape
+    from airbyte_ci.python.install import Elsewhere
 
-    shape = Shape("zstd" if order.compression == "zstd" else "gzip", order.bytecode, order.created)
-    find = nowhere
-    if order.may_stay_away:
-        target = order.destinations[0].reference(connector.image_repository, order.tags[0])
-        media_type = LAYER_ZSTD if shape.compression == "zstd" else LAYER_GZIP
-        find = functools.partial(elsewhere.find, tools.registries, tools.store, target, platform, media_type)
-    return Workbench(
-        *(tools.store, tools.index(), tools.registries, tools.executor, tools.passed, tools.say),
-        shape,
-        find,
-        order.rules,
-        order.framework,
-    )
+    target = order.destinations[0].reference(connector.image_repository, order.tags[0])
+    media_type = LAYER_ZSTD if order.compression == "zstd" else LAYER_GZIP
+    find = functools.partial(elsewhere.find, tools.registries, tools.store, target, platform, media_type)
+    return Elsewhere(media_type, find)
 
 
 def _complete(tools: Tools, image: Image, built: Built) -> None:

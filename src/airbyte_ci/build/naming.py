@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from airbyte_ci.build.job import Order
+from airbyte_ci.build.order import Order
 from airbyte_ci.connectors import git
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError, MetadataError, UsageError

@@ -1,15 +1,17 @@
 """The BuildPlan: one canonical document with everything that shapes an image's bytes. Pure data, no work.
 
-An image is a function of its plan: the plan's digest is the key under which the image is remembered. Its form is
-published as JSON Schema (`schemas/build-plan.json`).
+An image is a function of its plan: a base by digest and a list of operations, each of which names every input by
+digest. The plan's digest is the key under which the image is remembered. Its form is published as JSON Schema
+(`schemas/build-plan.json`).
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Literal
+from typing import Any
 
+from airbyte_ci.build.source import AddCode
 from airbyte_ci.container import api, evaluate
 from airbyte_ci.container.api import (
     Exec,
@@ -20,49 +22,29 @@ from airbyte_ci.container.api import (
     SetVariable,
     SetWorkdir,
 )
-from airbyte_ci.container.hooks import HookRecord
+from airbyte_ci.container.api.operations import KINDS
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ImageError, PlanError
 from airbyte_ci.oci import compress, recompress, tar
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, LAYER_GZIP, Descriptor, Platform, canonical_json
+from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, LAYER_GZIP, Compression, Descriptor, Platform, canonical_json
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import Reference, parse_pinned
 from airbyte_ci.python import bytecode, installed, layers, sdist
 from airbyte_ci.python.environment import Choice
+from airbyte_ci.python.install import InstallPackages
 
-SCHEMA = 4
+SCHEMA = 5
 PLAN_DIGEST = "io.airbyte.ci.plan.digest"
-Compression = Literal["gzip", "zstd"]
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What people may choose about an image's bytes beside its content. `created` is RFC 3339."""
-
-    compression: Compression = "gzip"
-    bytecode: bool = True
-    created: str = evaluate.CREATED
-
-
-DEFAULT_SHAPE = Shape()
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The connector's own code: the diffID of its layer, its main file's place, and who owns it in the image."""
-
-    layer: Digest
-    main: str
-    folder: str
-    owner: tuple[int, int] = (0, 0)
+# A question of a hook with its answer: about, argument, answer.
+Answer = tuple[str, str, Any]
+_KINDS = {**KINDS, "InstallPackages": InstallPackages, "AddCode": AddCode}
 
 
 @dataclass(frozen=True, slots=True)
 class Impure:
-    """What a command of a hook gave that used the network or a cache: a layer, or None where nothing came of it."""
+    """What a command gave that used the network or a cache: a layer, or None where nothing came of it."""
 
-    hook: Literal["pre", "post"]
     operation: int
     layer: Layer | None
 
@@ -71,7 +53,7 @@ class Impure:
         if self.layer:
             descriptor = self.layer.descriptor
             layer = {"digest": str(descriptor.digest), "size": descriptor.size, "diffId": str(self.layer.diff_id)}
-        return {"hook": self.hook, "operation": self.operation, "layer": layer}
+        return {"operation": self.operation, "layer": layer}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Impure":
@@ -80,18 +62,17 @@ class Impure:
         if found:
             descriptor = Descriptor(LAYER_GZIP, Digest.parse(found["digest"]), int(found["size"]))
             layer = Layer(descriptor, Digest.parse(found["diffId"]))
-        return cls(document["hook"], int(document["operation"]), layer)
+        return cls(int(document["operation"]), layer)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPlan:
-    """One connector's image for one platform.
+    """One connector's image for one platform: `operations` on the base are the whole image.
 
-    In the image, lowest first: the base, what `pre` did, what the packages replace, the packages, the code, how it is
-    run, what `post` did. `variables` are those of the environment that the hooks were given; none where there is no
-    hook. `base_manifest` is the platform's own, where the address is that of an index. `building` is done where
-    packages are made from source, on top of `pre`, and is not in the image. `impure` are inputs: what commands gave
-    that could give something else another time.
+    They are, in order: those of the hook before the install, one InstallPackages, one AddCode, how the image is run,
+    those of the hook after the install. `base_manifest` is the platform's own, where the address is that of an index.
+    `impure` are inputs: what commands gave that could give something else another time. `variables` are those of the
+    environment that the hooks were given, none where there is no hook; `answers_…` what the hooks were told.
     """
 
     name: str
@@ -101,27 +82,53 @@ class BuildPlan:
     base: Reference
     base_manifest: Digest
     python: str
-    packages: tuple[Choice, ...]
-    source: Source
+    operations: tuple[Operation, ...]
+    impure: tuple[Impure, ...]
     variables: Mapping[str, str]
-    pre: HookRecord
-    post: HookRecord
-    shape: Shape = DEFAULT_SHAPE
-    building: tuple[Operation, ...] = ()
-    impure: tuple[Impure, ...] = ()
+    answers_before: tuple[Answer, ...]
+    answers_after: tuple[Answer, ...]
+    compression: Compression
+    created: str
+
+    @property
+    def _place(self) -> int:
+        return next(place for place, item in enumerate(self.operations) if isinstance(item, InstallPackages))
+
+    @property
+    def before(self) -> tuple[Operation, ...]:
+        """The operations below the packages: those of the hook before the install."""
+        return self.operations[: self._place]
+
+    @property
+    def install(self) -> InstallPackages:
+        found = self.operations[self._place]
+        assert isinstance(found, InstallPackages)
+        return found
+
+    @property
+    def packages(self) -> tuple[Choice, ...]:
+        return self.install.packages
+
+    @property
+    def code(self) -> AddCode:
+        found = self.operations[self._place + 1]
+        assert isinstance(found, AddCode)
+        return found
 
     @property
     def settings(self) -> tuple[Operation, ...]:
-        """How the original's images run: working directory, entrypoint, and the variable that Airbyte reads."""
-        command = ("python", f"/{self.source.folder}/{self.source.main}")
-        return (
-            SetWorkdir(f"/{self.source.folder}"),
-            SetVariable("AIRBYTE_ENTRYPOINT", " ".join(command)),
-            SetEntrypoint(command),
-            SetDefaultArguments(()),
-            SetLabel("io.airbyte.version", self.version),
-            SetLabel("io.airbyte.name", self.repository),
-        )
+        """How the image is run; they follow from the rest."""
+        return run_settings(self.code, self.repository, self.version)
+
+    @property
+    def after(self) -> tuple[Operation, ...]:
+        """The operations of the hook after the install."""
+        return self.operations[self._place + 2 + len(self.settings) :]
+
+    @property
+    def hook_operations(self) -> int:
+        """How many operations the customization has added."""
+        return len(self.before) + len(self.after)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -130,27 +137,14 @@ class BuildPlan:
             "platform": str(self.platform),
             "base": {"address": str(self.base), "manifest": str(self.base_manifest)},
             "python": self.python,
-            "packages": [choice.to_json() for choice in self.packages],
-            "source": {
-                "layer": str(self.source.layer),
-                "main": self.source.main,
-                "folder": self.source.folder,
-                "owner": list(self.source.owner),
-            },
+            "operations": [api.to_json(operation) for operation in self.operations],
+            "impure": [item.to_json() for item in self.impure],
             "hooks": {
                 "variables": dict(self.variables),
-                "pre": self.pre.to_json(),
-                "post": self.post.to_json(),
-                "building": [api.to_json(operation) for operation in self.building],
-                "impure": [item.to_json() for item in self.impure],
+                "pre": [list(answer) for answer in self.answers_before],
+                "post": [list(answer) for answer in self.answers_after],
             },
-            "settings": [api.to_json(operation) for operation in self.settings],
-            "choices": {
-                "compression": self.shape.compression,
-                "bytecode": self.shape.bytecode,
-                "created": self.shape.created,
-                **formats(self.shape.compression),
-            },
+            "choices": {"compression": self.compression, "created": self.created, **formats(self.compression)},
         }
 
     @classmethod
@@ -159,38 +153,40 @@ class BuildPlan:
         document = _document(text, what)
         try:
             found = cls._from(document)
+            is_whole = found.operations == (*found.before, found.install, found.code, *found.settings, *found.after)
         except (ValueError, LookupError, TypeError, AttributeError, ImageError) as error:
             raise _no_plan(what, str(error)) from None
-        if canonical_json(found.to_json()) != canonical_json(document):
+        if not is_whole or canonical_json(found.to_json()) != canonical_json(document):
             raise PlanError(f"reading {what}: it was edited by hand, and no longer says one thing only")
         return found
 
     @classmethod
     def _from(cls, document: Mapping[str, Any]) -> "BuildPlan":
-        connector, source, choices = document["connector"], document["source"], document["choices"]
-        uid, gid = source["owner"]
-        hooks = document["hooks"]
-        impure = tuple(Impure.from_json(item) for item in hooks["impure"])
-        records = {name: _record(hooks[name]) for name in ("pre", "post")}
-        for item in impure:
-            if not isinstance(records[item.hook].operations[item.operation], Exec):
-                raise ValueError("what is called impure is no command")
+        connector, hooks, choices = document["connector"], document["hooks"], document["choices"]
+        operations = tuple(api.from_json(item, _KINDS) for item in document["operations"])
+        if [type(item) for item in operations if isinstance(item, InstallPackages | AddCode)] != [
+            InstallPackages,
+            AddCode,
+        ]:
+            raise ValueError("it does not install packages once and add code once")
+        impure = tuple(Impure.from_json(item) for item in document["impure"])
+        if not all(isinstance(operations[item.operation], Exec) for item in impure):
+            raise ValueError("what is called impure is no command")
         return cls(
-            connector["name"],
-            connector["repository"],
-            connector["version"],
-            Platform.parse(document["platform"]),
-            parse_pinned(document["base"]["address"]),
-            Digest.parse(document["base"]["manifest"]),
-            document["python"],
-            tuple(Choice.from_json(item) for item in document["packages"]),
-            Source(Digest.parse(source["layer"]), source["main"], source["folder"], (int(uid), int(gid))),
-            dict(hooks["variables"]),
-            records["pre"],
-            records["post"],
-            Shape(choices["compression"], bool(choices["bytecode"]), choices["created"]),
-            tuple(api.from_json(item) for item in hooks["building"]),
-            impure,
+            name=connector["name"],
+            repository=connector["repository"],
+            version=connector["version"],
+            platform=Platform.parse(document["platform"]),
+            base=parse_pinned(document["base"]["address"]),
+            base_manifest=Digest.parse(document["base"]["manifest"]),
+            python=document["python"],
+            operations=operations,
+            impure=impure,
+            variables=dict(hooks["variables"]),
+            answers_before=tuple((about, argument, value) for about, argument, value in hooks["pre"]),
+            answers_after=tuple((about, argument, value) for about, argument, value in hooks["post"]),
+            compression=choices["compression"],
+            created=choices["created"],
         )
 
     @property
@@ -210,6 +206,19 @@ class BuildPlan:
             BASE_DIGEST: str(self.base.digest),
             PLAN_DIGEST: str(self.digest),
         }
+
+
+def run_settings(code: AddCode, repository: str, version: str) -> tuple[Operation, ...]:
+    """How the original's images run: working directory, entrypoint, and the variable that Airbyte reads."""
+    command = ("python", f"/{code.folder}/{code.main}")
+    return (
+        SetWorkdir(f"/{code.folder}"),
+        SetVariable("AIRBYTE_ENTRYPOINT", " ".join(command)),
+        SetEntrypoint(command),
+        SetDefaultArguments(()),
+        SetLabel("io.airbyte.version", version),
+        SetLabel("io.airbyte.name", repository),
+    )
 
 
 def formats(compression: Compression) -> dict[str, Any]:
@@ -238,10 +247,11 @@ def _document(text: str | bytes, what: str) -> Mapping[str, Any]:
     if not isinstance(choices, dict) or "schema" not in document:
         raise _no_plan(what, "it is another kind of document")
     others = [name for name, value in formats(choices.get("compression", "gzip")).items() if choices.get(name) != value]
-    if document["schema"] != SCHEMA or others:
+    if document["schema"] != SCHEMA:
+        others = ["schema"]
+    if others:
         raise PlanError(
-            f"reading {what}: it was made by another version of airbyte-ci, with another "
-            f"{', '.join(others) or 'schema'}",
+            f"reading {what}: it was made by another version of airbyte-ci, with another {', '.join(others)}",
             advice="build it with that version, or make a new plan with `build --print-plan`",
         )
     from jsonschema import Draft202012Validator  # slow to import, and few builds are given a plan
@@ -261,8 +271,3 @@ def schema() -> dict[str, Any]:
 
 def _no_plan(what: str, reason: str) -> PlanError:
     return PlanError(f"reading {what}: it is not a build plan ({reason})", advice="`build --print-plan`")
-
-
-def _record(document: Mapping[str, Any]) -> HookRecord:
-    answers = tuple((about, argument, value) for about, argument, value in document["answers"])
-    return HookRecord(tuple(api.from_json(item) for item in document["operations"]), answers)

@@ -9,42 +9,40 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import IO
 
-from airbyte_ci.build import build, planning
-from airbyte_ci.build.assembly import Workbench, nowhere
-from airbyte_ci.build.planning import Planned
+from airbyte_ci.build import build, given, planning
+from airbyte_ci.build.evaluation import Evaluation, open_evaluation
+from airbyte_ci.build.order import Order
+from airbyte_ci.build.plan import BuildPlan
 from airbyte_ci.build.summary import Built
-from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import LAYER_ZSTD, Descriptor, Image, Platform
+from airbyte_ci.oci.image import LAYER_ZSTD, Descriptor, Image
 from airbyte_ci.oci.store import Store
 
 
-def confirm(
-    connector: Connector, planned: Planned, built: Built, bench: Workbench, native: Platform, *, is_given: bool
-) -> None:
+def confirm(plan: BuildPlan, evaluation: Evaluation, built: Built, order: Order) -> None:
     """Raises ImageError that names the first difference when a second build from nothing gives another image.
 
-    A plan that `is_given` is built again; else it is made again, too.
+    A plan that was given is built again; else it is made again, too.
     """
-    with bench.store.scratch() as folder:
+    tools, connector = evaluation.tools, evaluation.connector
+    with tools.store.scratch() as folder:
         store = Store(folder / "store")
-        ground = planned.assembly.ground
-        for base in {id(item): item.base for item in (ground, ground.runs)}.values():
+        for base in {id(item): item for item in (evaluation.base, evaluation.base.runs)}.values():
             base.bring()
-            _take_over(bench.store, store, base.image, base.address.digest)
-        empty = replace(bench, store=store, elsewhere=nowhere)
-        plan = planned.plan
-        if is_given:
-            again = planning.from_plan(plan, connector, empty, native, again=True)
+            _take_over(tools.store, store, base.image, plan.base.digest)
+        empty = open_evaluation(connector, replace(tools, store=store), plan.base, plan.platform, order.native)
+        if order.plan:
+            second_plan = plan
+            given.prepare(plan, empty, again=True)
         else:
-            again = planning.plan(connector, empty, plan.platform, native, str(plan.base))
-        second = build.build(again, empty)
+            second_plan = planning.plan(empty, plan.base, plan.platform, order)
+        second = build.build(second_plan, empty, replace(order, plan=None))
         if second.manifest != built.manifest:
-            first_image, second_image = bench.store.image(built.digest), store.image(second.digest)
-            what = difference(bench.store, first_image, store, second_image)
-            if plan.digest != again.plan.digest:
-                what = f"its plan is another ({_plans(plan.to_json(), again.plan.to_json())}); {what}"
+            first_image, second_image = tools.store.image(built.digest), store.image(second.digest)
+            what = difference(tools.store, first_image, store, second_image)
+            if plan.digest != second_plan.digest:
+                what = f"its plan is another ({_plans(plan.to_json(), second_plan.to_json())}); {what}"
             raise ImageError(
                 f"building {connector.name} again from nothing gave another image: {what}",
                 advice="a command of a hook that asks the network is the usual cause; pin what it installs",

@@ -1,26 +1,77 @@
-"""A connector's own code as layer entries: its main file and its package, and nothing else of its folder."""
+"""`AddCode`: a connector's own code as an operation, and the handler that evaluates it.
+
+The code is the main file and the package, and nothing else of the connector's folder.
+"""
 
 import stat
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from airbyte_ci.build.base import BaseImage
 from airbyte_ci.connectors import folder_files, hidden_files
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container import users
+from airbyte_ci.container.api.operations import Operation
+from airbyte_ci.container.api.record import value
 from airbyte_ci.container.evaluate import Evaluator
-from airbyte_ci.errors import ConnectorError
+from airbyte_ci.container.state import Step
+from airbyte_ci.errors import ConnectorError, PlanError
 from airbyte_ci.oci import tar
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.layer import Layer, layer_of
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.oci.tar import Entry
+from airbyte_ci.python.base import Base
 
 # Where the original put the code; connectors' own texts refer to it.
 CODE = "airbyte/integration_code"
 DEFAULT_MAIN = "main.py"
 
 
-def entries(connector: Connector, main_file: str, owner: tuple[int, int] = (0, 0)) -> list[Entry]:
+@value
+class AddCode(Operation):
+    """Add the connector's own code.
+
+    `layer` is the diffID of its layer, `main` the main file's place in `folder`, `owner` who owns it in the image.
+    """
+
+    layer: Digest
+    main: str
+    folder: str
+    owner: tuple[int, ...] = (0, 0)
+
+
+@dataclass(slots=True)
+class CodeReader:
+    """Handles `AddCode`: reads the code from the connector's folder."""
+
+    connector: Connector
+    store: Store
+    _read: dict[tuple[str, tuple[int, ...]], Layer] = field(default_factory=dict)
+
+    def operation(self, main: str, owner: tuple[int, int]) -> AddCode:
+        """The operation that adds the code as it is now; raises ConnectorError."""
+        return AddCode(self._layer(main, owner).diff_id, main, CODE, owner)
+
+    def __call__(self, _: Evaluator, _before: Sequence[Operation], operation: Operation) -> tuple[Step, ...]:
+        """The code's layer; raises PlanError where the folder has other code than the operation names."""
+        assert isinstance(operation, AddCode)
+        layer = self._layer(operation.main, operation.owner)
+        if layer.diff_id != operation.layer:
+            raise PlanError(
+                f"building the plan of {self.connector.name}: the code in {self.connector.relative} is not the code it "
+                "was made for",
+                advice="check out the commit that the plan was made on",
+            )
+        return (Step(layer, "copy the connector's code"),)
+
+    def _layer(self, main: str, owner: tuple[int, ...]) -> Layer:
+        if (main, owner) not in self._read:
+            self._read[main, owner] = layer_of(self.store, entries(self.connector, main, owner))
+        return self._read[main, owner]
+
+
+def entries(connector: Connector, main_file: str, owner: tuple[int, ...] = (0, 0)) -> list[Entry]:
     """The layer's entries; raises ConnectorError when the main file or the package is not there.
 
     `owner` is (uid, gid): connectors write beside their code, so it belongs to the user that they run as.
@@ -57,7 +108,7 @@ def confirm(connector: Connector, main_file: str, *, is_drafted: bool = False) -
         )
 
 
-def owner(store: Store, base: BaseImage) -> tuple[int, int]:
+def owner(store: Store, base: Base) -> tuple[int, int]:
     """Who the image's user is (uid, gid), looked up in the base's own accounts, once per base; root is (0, 0)."""
     user = str(base.image.config.execution.get("User") or "")
     if user in ("", "0", "root", "0:0"):

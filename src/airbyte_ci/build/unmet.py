@@ -6,7 +6,9 @@ wheel; a list of requirements knows nothing of what its packages need. What a ho
 
 from collections.abc import Sequence
 
-from airbyte_ci.build.planning import Planned
+from airbyte_ci.build import lockfile
+from airbyte_ci.build.evaluation import Evaluation
+from airbyte_ci.build.plan import BuildPlan
 from airbyte_ci.container.api import Copy, Exec
 from airbyte_ci.errors import PackageError
 from airbyte_ci.python.consistency import Unmet
@@ -15,25 +17,21 @@ from airbyte_ci.python.layers import Installed
 _RECORDING = ("poetry.lock", "uv.lock")
 
 
-def confirm(planned: Planned, installed: Installed) -> tuple[str, ...]:
-    """What is to be told, one text each; raises PackageError where nothing explains that something is missing."""
-    base = {item.name: item.version for item in planned.assembly.ground.python.distributions}
+def confirm(plan: BuildPlan, evaluation: Evaluation, installed: Installed, *, is_replaced: bool) -> tuple[str, ...]:
+    """What is to be reported, one text each; raises PackageError where nothing explains that something is missing.
+
+    `is_replaced` says that the framework is not the locked one.
+    """
+    base = {item.name: item.version for item in evaluation.base.python.distributions}
     found = [item for item in installed.unmet if not item.met_by(base)]
-    if found and not _is_explained(planned):
+    lock = lockfile.kind(evaluation.connector)
+    runs = any(isinstance(operation, (Copy, Exec)) for operation in (*plan.before, *plan.after))
+    if found and not (lock in _RECORDING or is_replaced or runs):
         raise PackageError(
             f"the lock is not complete: {_listed(found)}",
-            advice=f"make {planned.lock or 'the lock'} anew from what the connector asks for, with all that this needs",
+            advice=f"make {lock or 'the lock'} anew from what the connector asks for, with all that this needs",
         )
     return tuple(map(str, found))
-
-
-def _is_explained(planned: Planned) -> bool:
-    operations = (*planned.plan.pre.operations, *planned.plan.post.operations)
-    return (
-        planned.lock in _RECORDING
-        or planned.assembly.bench.framework is not None
-        or any(isinstance(operation, (Copy, Exec)) for operation in operations)
-    )
 
 
 def _listed(found: Sequence[Unmet]) -> str:

@@ -2,8 +2,9 @@
 
 import click
 
+from airbyte_ci import app
 from airbyte_ci.build import approval, customized
-from airbyte_ci.cli import console, workbench
+from airbyte_ci.cli import console
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
@@ -27,7 +28,7 @@ def approve_customization(settings: Settings, asked: Asked, dry_run: bool) -> in
     `check` reports what is new since. Commit it: its owners approve it with the customisation.
     """
     fleet = fleets.load_for_change(settings, asked, "approve_customization")
-    store = workbench.open_store()
+    store = app.open_store()
     outcomes = []
     for connector in fleet.connectors:
         edit, outcome = _approve(store, connector, named=connector.name in asked.selection.names)

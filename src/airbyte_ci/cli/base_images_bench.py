@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,9 +12,7 @@ from airbyte_ci import config
 from airbyte_ci.base_images import build, catalogue, declare, lock, places, root
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.declare import Declaration
-from airbyte_ci.base_images.workbench import Workbench
 from airbyte_ci.cli import workbench
-from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
 from airbyte_ci.edits.edit import Edit, FileChange
@@ -24,7 +21,7 @@ from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
-from airbyte_ci.python.index import PackageIndex
+from airbyte_ci.python.tools import Tools
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,7 +38,7 @@ class Bench:
     configuration: Configuration
     own: Catalogue
     known: Catalogue
-    work: Workbench
+    work: Tools
 
     @property
     def store(self) -> Store:
@@ -57,19 +54,8 @@ def opened(settings: Settings, subject: str) -> Iterator[Bench]:
     """The tools, for as long as the block; progress is about the subject."""
     configuration = config.find(settings.repo)
     own = catalogue.read(configuration.catalogue_path)
-    store = workbench.open_store()
-    index = PackageIndex.from_environment(workbench.environment(), offline=settings.offline)
-    with (
-        Progress(settings) as progress,
-        workbench.threads() as pool,
-        workbench.registries(settings, configuration) as registries,
-    ):
-        work = Workbench(store, index, registries, pool, progress.teller(subject))
-        yield Bench(configuration, own, catalogue.shipped().merged(own), work)
-
-
-def today() -> date:
-    return datetime.now(UTC).date()
+    with workbench.open_app(settings, configuration) as (app, _), app.tools(subject) as tools:
+        yield Bench(configuration, own, catalogue.shipped().merged(own), tools)
 
 
 def declared(path: Path | None) -> Declaration:
@@ -117,7 +103,7 @@ def image_of(bench: Bench, text: str, platform: Platform) -> tuple[str, Referenc
     reference = _meant(bench, text)
     found = root.in_store(bench.store, reference, platform)
     if found is None:
-        bench.work.progress(f"pulling {reference}")
+        bench.work.say(f"pulling {reference}")
         found = bench.registries.pull(reference, platform, bench.store)
     version = reference.tag or (reference.digest.short if reference.digest else "")
     return f"{reference.name} {version}", reference, found

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from airbyte_ci import app
 from airbyte_ci.base_images import build, inputs, lock, places
 from airbyte_ci.base_images.build import BaseImageBuild
 from airbyte_ci.cli import base_images_bench as benches
@@ -30,7 +31,7 @@ def build_base_image(settings: Settings, declaration: Path | None, kind: str, fr
     if declaration and declaration.name.endswith(lock.SUFFIX):
         return _again(settings, declaration)
     declared = benches.declared(declaration)
-    platform = workbench.local_platform()
+    platform = app.find_platform()
     with benches.opened(settings, str(declared.address)) as bench:
         _refuse_released(bench, declared.repository, declared.version)
         built = build.build(declared, bench.work, platform, kind=kind, fresh=fresh)
@@ -69,7 +70,7 @@ def _again(settings: Settings, path: Path) -> int:
 
     locked = lock.read(path)
     assert locked is not None
-    platform = workbench.local_platform()
+    platform = app.find_platform()
     address = locked.declaration.address
     with benches.opened(settings, str(address)) as bench:
         image = rebuild.rebuild(locked, bench.work, platform)

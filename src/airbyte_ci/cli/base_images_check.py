@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
+from airbyte_ci import app
 from airbyte_ci.base_images import build, checks, contents
 from airbyte_ci.base_images.checks import CheckResult
 from airbyte_ci.base_images.declare import SanityCheck
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import base_images_sample as sample
-from airbyte_ci.cli import console, workbench
+from airbyte_ci.cli import console
 from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
@@ -39,8 +40,8 @@ def check_base_image(settings: Settings, base_image: str | None, count: int, as_
     with benches.opened(settings, base_image or "the shipped declaration") as bench:
         subject = _subject(bench, base_image)
         results = [
-            *checks.sanity(bench.store, subject.image, subject.declared, bench.work.progress),
-            *checks.kept(bench.store, subject.image, subject.writable, bench.work.progress),
+            *checks.sanity(bench.store, subject.image, subject.declared, bench.work.say),
+            *checks.kept(bench.store, subject.image, subject.writable, bench.work.say),
         ]
         if count:
             python = contents.of(bench.store, subject.image).python
@@ -61,7 +62,7 @@ class _Subject:
 
 
 def _subject(bench: Bench, text: str | None) -> _Subject:
-    platform = workbench.local_platform()
+    platform = app.find_platform()
     path = Path(text) if text else None
     if path is None or path.suffix in (".yaml", ".yml"):
         declared = benches.declared(path)

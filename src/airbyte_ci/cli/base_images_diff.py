@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from airbyte_ci import text
+from airbyte_ci import app, text
 from airbyte_ci.base_images import contents, difference, osv
 from airbyte_ci.base_images.difference import Difference, Side
 from airbyte_ci.base_images.osv import Comparison
 from airbyte_ci.cli import base_images_bench as benches
-from airbyte_ci.cli import console, workbench
+from airbyte_ci.cli import console
 from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.platforms import parse_platform
@@ -47,7 +47,7 @@ def diff_base_images(
     Exits with 0 whether or not they differ.
     """
     settings = settings.also(as_json=as_json)
-    wanted = parse_platform(platform, "--platform") if platform else workbench.local_platform()
+    wanted = parse_platform(platform, "--platform") if platform else app.find_platform()
     with benches.opened(settings, f"{before} → {after}") as bench:
         sides = [side(bench, text, wanted) for text in (before, after)]
     found = difference.between(*sides)
@@ -59,7 +59,7 @@ def diff_base_images(
 def side(bench: Bench, text: str, platform: Platform) -> Side:
     """One of the two, with its inventory and files."""
     name, _, image = benches.image_of(bench, text, platform)
-    bench.work.progress(f"inventory of {name}")
+    bench.work.say(f"inventory of {name}")
     held = contents.of(bench.store, image)
     return Side(name, image, held, contents.files(bench.store, held))
 

@@ -2,11 +2,11 @@
 
 import click
 
+from airbyte_ci import app
 from airbyte_ci.base_images import catalogue, contents, places, root
 from airbyte_ci.base_images.catalogue import Catalogue
 from airbyte_ci.base_images.contents import Contents
 from airbyte_ci.cli import base_images_bench as benches
-from airbyte_ci.cli import workbench
 from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.edits.edit import FileChange
@@ -35,10 +35,8 @@ def change(bench: Bench, repository: str, known: Catalogue, held: Contents | Non
     """The page's file. `held` is what the newest release has in it; None: as the store knows it, if it does."""
     path = places.page(repository, bench.configuration.root)
     versions = known.of(repository)
-    newest = next(
-        (item for item in versions if item.released and not catalogue.objections(item, benches.today())), None
-    )
+    newest = next((item for item in versions if item.released and not catalogue.objections(item, app.today())), None)
     if newest and held is None:
-        image = root.in_store(bench.store, newest.address, workbench.local_platform())
+        image = root.in_store(bench.store, newest.address, app.find_platform())
         held = contents.of(bench.store, image) if image else None
     return benches.changed(bench.configuration, path, page.page(repository, versions, newest, held))

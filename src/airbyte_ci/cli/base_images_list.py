@@ -1,10 +1,8 @@
 """`base-images list`: which versions there are, and how many connectors are on each."""
 
-from datetime import UTC, datetime
-
 import click
 
-from airbyte_ci import config
+from airbyte_ci import app, config
 from airbyte_ci.base_images import catalogue, usage
 from airbyte_ci.cli import console
 from airbyte_ci.cli import fleet as fleets
@@ -40,7 +38,7 @@ def list_base_images(settings: Settings, repository: str | None, used: bool, for
         raise UsageError(f"the catalogue has no repository {repository!r}", advice="airbyte-ci base-images list")
     if used:
         versions = [item for item in versions if users.get((item.repository, item.version))]
-    today = datetime.now(UTC).date()
+    today = app.today()
     match format_ or ("json" if settings.as_json else "table"):
         case "json":
             rows = [report.document(item, users, today) for item in versions]

@@ -2,10 +2,11 @@
 
 import click
 
+from airbyte_ci import app
 from airbyte_ci.base_images import lock, places, publish
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import base_images_docs as docs
-from airbyte_ci.cli import console, workbench
+from airbyte_ci.cli import console
 from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
@@ -34,9 +35,7 @@ def publish_base_image(settings: Settings, version: str, as_json: bool) -> int:
                 f"publishing {entry.repository}:{entry.version}: it has no lock",
                 advice="airbyte-ci base-images release FILE",
             )
-        done = publish.publish(
-            bench.known, entry, locked, bench.store, bench.registries, benches.today(), bench.work.progress
-        )
+        done = publish.publish(bench.known, entry, locked, bench.store, bench.registries, app.today(), bench.work.say)
         known = bench.known.replacing(done.entry)
         changes = [benches.recorded(bench, done.entry), docs.change(bench, entry.repository, known, None)]
         files = benches.written(bench, *changes)
@@ -72,13 +71,13 @@ def _unfinished(bench: Bench, text: str) -> lock.VersionLock | None:
 
 
 def _stage(bench: Bench, locked: lock.VersionLock) -> int:
-    here = workbench.local_platform()
+    here = app.find_platform()
     if here not in locked.platforms:
         raise UsageError(
             f"{locked.declaration.address} is not released, and {here} is not in its lock",
             advice="airbyte-ci base-images release FILE",
         )
-    publish.stage(locked, here, bench.store, bench.registries, bench.work.progress)
+    publish.stage(locked, here, bench.store, bench.registries, bench.work.say)
     missing = ", ".join(map(str, locked.missing))
     console.line(
         f"{benches.mark(False)} {locked.declaration.address}: {here} is pushed by digest; {missing} is missing",

@@ -39,7 +39,7 @@ def refresh_catalogue(settings: Settings, repositories: tuple[str, ...], accept:
                     bench.registries,
                     bench.store,
                     bench.work.executor,
-                    bench.work.progress,
+                    bench.work.say,
                     accept=accept,
                     here_only=here_only,
                 )

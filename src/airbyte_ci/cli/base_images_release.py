@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
+from airbyte_ci import app
 from airbyte_ci.base_images import contents, difference, lock, places, release
 from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.base_images.difference import Difference, Side
 from airbyte_ci.base_images.lock import VersionLock
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import base_images_docs as docs
-from airbyte_ci.cli import console, workbench
+from airbyte_ci.cli import console
 from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
@@ -34,16 +35,16 @@ def release_base_image(settings: Settings, declaration: Path | None, kind: str, 
     """
     settings = settings.also(as_json=as_json)
     declared = benches.declared(declaration)
-    platform = workbench.local_platform()
+    platform = app.find_platform()
     with benches.opened(settings, str(declared.address)) as bench:
-        release.refuse_unfit(declared, bench.known, benches.today())
+        release.refuse_unfit(declared, bench.known, app.today())
         built = release.built(declared, bench.work, platform, kind)
         results = release.checked(declared, bench.work, built)
-        bench.work.progress("asking for the root")
+        bench.work.say("asking for the root")
         release.verify_root(declared, built, bench.registries, keep=keep_root)
         place = places.lock(declared.address, bench.configuration.root)
         locked = release.locked(declared, built, results, platform, lock.read(place), bench.store)
-        entry = release.finished(locked, built, bench.work, benches.today())
+        entry = release.finished(locked, built, bench.work, app.today())
         changes = [benches.changed(bench.configuration, place, locked.dump())]
         if entry:
             changes += _record(bench, entry, built.image, platform)
@@ -79,7 +80,7 @@ def _difference(bench: Bench, earlier: BaseImageVersion, here: Side, platform: P
         name, _, image = benches.image_of(bench, str(earlier.address), platform)
         held = contents.of(bench.store, image)
     except AirbyteCiError as error:
-        bench.work.progress(f"not compared with {earlier.version}: {error.message}")
+        bench.work.say(f"not compared with {earlier.version}: {error.message}")
         return None
     return difference.between(Side(name, image, held, contents.files(bench.store, held)), here)
 

@@ -28,7 +28,7 @@ def built_on(settings: Settings, bench: Bench, address: Reference, python: str, 
     ]
     results = []
     for connector in _spread(fitting, count):
-        bench.work.progress(f"building {connector.name}")
+        bench.work.say(f"building {connector.name}")
         results.append(
             CheckResult(f"{connector.name} is built on it and answers spec", _failure(bench, connector, address))
         )

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from airbyte_ci import config
+from airbyte_ci import app, config
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.campaigns import way_out
@@ -73,7 +72,7 @@ class Leaving:
 def of(settings: Settings, known: Catalogue, entry: BaseImageVersion) -> Leaving:
     """Connectors on the version, or on one that is built on it. Each moves where its own Python admits."""
     fleet = fleets.load(settings, Asked(everything=True), may_be_empty=True)
-    today = datetime.now(UTC).date()
+    today = app.today()
     names, stuck, ways, through = [], [], dict[str, list[str]](), dict[str, list[str]]()
     for connector in fleet.connectors:
         used = known.find(connector.base_image) if connector.base_image else None

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import click
 
+from airbyte_ci import app
 from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import base_images_docs as docs
@@ -70,7 +71,7 @@ def _objection(entry: BaseImageVersion, target: BaseImageVersion) -> str:
         return f"it is yanked: {target.yanked}"
     if target.is_prerelease:
         return "it is a pre-release"
-    if target.is_expired(benches.today()):
+    if target.is_expired(app.today()):
         return f"it is not supported since {target.supported_until}"
     return "" if target.verified else "its digest was only sighted, never verified"
 

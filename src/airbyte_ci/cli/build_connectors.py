@@ -3,17 +3,17 @@
 import datetime
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
+from airbyte_ci.app import App, find_framework, find_platform, read_rules, today
 from airbyte_ci.base_images import noted
 from airbyte_ci.build import job, naming
-from airbyte_ci.build.job import Order
+from airbyte_ci.build.order import DEFAULT_TAG, Order
 from airbyte_ci.build.outputs import Destination
 from airbyte_ci.cli import console, recording, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.build_tools import BuildTools
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
 from airbyte_ci.cli.platforms import parse_platforms
@@ -21,10 +21,13 @@ from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
+from airbyte_ci.oci.image import CREATED, Compression
 from airbyte_ci.outcomes import Outcome, exit_code
 from airbyte_ci.reports import terminal
 
-EPOCH = "1970-01-01T00:00:01Z"
+if TYPE_CHECKING:  # slow to import, and few builds print or read a plan
+    from airbyte_ci.build.plan import BuildPlan
+
 # RFC 3339, in which an image says when it was created, ends with the year 9999.
 _LAST_SECOND = 253_402_300_799
 
@@ -38,7 +41,7 @@ _LAST_SECOND = 253_402_300_799
     "--tag",
     "tags",
     multiple=True,
-    default=(job.DEFAULT_TAG,),
+    default=(DEFAULT_TAG,),
     metavar="TAG",
     help="Name the image with this tag; repeatable; {version}, {name} and {commit} are filled in (default: dev).",
 )
@@ -89,7 +92,7 @@ def build_connectors(
     force: bool,
     allow_yanked: bool,
     no_verify: bool,
-    compression: str | None,
+    compression: Compression | None,
     no_bytecode: bool,
     source_date_epoch: int | None,
     print_plan: bool,
@@ -101,18 +104,18 @@ def build_connectors(
     cdk_reference: str | None,
 ) -> int:
     """Build images on the connectors' base images, verify them by running `spec`, and keep them in the store."""
-    native = workbench.local_platform()
+    native = find_platform()
     wanted = parse_platforms(platforms)
     order = Order(
-        wanted,
-        native,
-        base_image,
-        tags,
-        tuple(Destination.parse(text) for text in outputs),
-        not no_verify,
-        compression or "gzip",
-        not no_bytecode,
-        _created(source_date_epoch),
+        platforms=wanted,
+        native=native,
+        override=base_image,
+        tags=tags,
+        destinations=tuple(Destination.parse(text) for text in outputs),
+        verify=not no_verify,
+        compression=compression or "gzip",
+        bytecode=not no_bytecode,
+        created=_created(source_date_epoch),
         again=check_reproducible,
         show_hook=show_hook,
     )
@@ -131,8 +134,8 @@ def build_connectors(
     fleet = fleets.load_for_change(settings, asked, "build")
     order = replace(
         order,
-        rules=workbench.rules(fleet.configuration, resolve_as_of),
-        framework=workbench.framework(local_cdk, cdk_reference),
+        rules=read_rules(fleet.configuration, resolve_as_of),
+        framework=find_framework(local_cdk, cdk_reference),
     )
     naming.refuse_impossible(fleet.connectors, order)
     if print_plan and (len(fleet.connectors) != 1 or len(wanted) != 1):
@@ -140,8 +143,9 @@ def build_connectors(
             "--print-plan takes one connector and one platform",
             advice="name one connector with --name, and one --architecture",
         )
-    with Progress(settings, len(fleet.connectors)) as progress, workbench.threads() as pool:
-        making = _Making(settings, fleet, order, progress, pool, allow_yanked=allow_yanked, force=force)
+    with workbench.open_app(settings, fleet.configuration, len(fleet.connectors)) as (app, progress):
+        order = replace(order, passed=app.passed)
+        making = _Making(app, fleet, order, progress, allow_yanked=allow_yanked, force=force)
         if print_plan:
             text = making.plan(fleet.connectors[0]).to_json()
             with progress.paused():
@@ -158,7 +162,7 @@ def build_connectors(
                 recording.tell_unfinished(settings, fleet.connectors, outcomes, "built")
             raise
     if not settings.quiet and any(not outcome.facts.get("unchanged") for outcome in outcomes):
-        workbench.hint_size(making.store)
+        workbench.hint_size(app.store)
     if not settings.as_json:
         console.block(terminal.ending(outcomes, "built", whole=asked.whole(len(fleet.connectors))))
     return exit_code(outcomes)
@@ -178,7 +182,7 @@ def _show(settings: Settings, outcomes: list[Outcome], *, show_hook: bool, alone
 
 def _created(seconds: int | None) -> str:
     if seconds is None:
-        return EPOCH
+        return CREATED
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -195,54 +199,36 @@ def _planned(path: Path, asked: Asked, order: Order, given: list[str]) -> tuple[
     if asked.selection.names and plan.name not in asked.selection.names:
         raise UsageError(f"{path} is the plan of {plan.name}", advice="leave out --name")
     selection = replace(asked.selection, names=(plan.name,))
-    shaped = replace(
-        order,
-        platforms=(plan.platform,),
-        compression=plan.shape.compression,
-        bytecode=plan.shape.bytecode,
-        created=plan.shape.created,
-        plan=plan,
-    )
-    return replace(asked, selection=selection), shaped
+    shaped = replace(order, bytecode=plan.install.bytecode, compression=plan.compression, created=plan.created)
+    return replace(asked, selection=selection), replace(shaped, platforms=(plan.platform,), plan=plan)
 
 
 class _Making:
     """Builds one connector after the other, or several at a time; what they share is made once."""
 
     def __init__(
-        self,
-        settings: Settings,
-        fleet: Fleet,
-        order: Order,
-        progress: Progress,
-        pool: Any,
-        *,
-        allow_yanked: bool,
-        force: bool,
+        self, app: App, fleet: Fleet, order: Order, progress: Progress, *, allow_yanked: bool, force: bool
     ) -> None:
-        self._settings = settings
+        self._app = app
         self._fleet = fleet
         self._order = order
         self._progress = progress
-        self._pool = pool
         self._force = force
         self._twins = naming.twins(fleet.connectors)
         self._pushes = any(item.is_registry for item in order.destinations) and not allow_yanked
-        self._tools = BuildTools(settings, fleet.configuration, progress, pool)
-        self.store = self._store = self._tools.store
 
     def build(self, connector: Connector) -> list[Outcome]:
         if refused := self._refusal(connector):
             return [refused]
         before = recording.state(connector)
         outcomes = self._built(connector)
-        recording.keep_build(self._store, connector, before, self._order, outcomes)
+        recording.keep_build(self._app.store, connector, before, self._order, outcomes)
         return outcomes
 
     def _built(self, connector: Connector) -> list[Outcome]:
         try:
-            with self._tools.open(connector) as tools:
-                order = naming.order_for(connector, self._order, force=self._force)
+            order = naming.order_for(connector, self._order, force=self._force)
+            with self._app.tools(connector.name) as tools:
                 outcomes = job.run(connector, order, tools)
             return [self._with_warning(item) for item in outcomes]
         except AirbyteCiError as error:
@@ -267,8 +253,7 @@ class _Making:
         return Outcome(connector.name, "failed", "", reason, advice, ("--allow-yanked pushes it all the same",))
 
     def _noted(self, address: str) -> noted.Noted:
-        today = datetime.datetime.now(datetime.UTC).date()
-        return noted.standing_of(self._store, self._fleet.configuration.catalogue_path, address, today)
+        return noted.standing_of(self._app.store, self._fleet.configuration.catalogue_path, address, today())
 
     def _with_warning(self, outcome: Outcome) -> Outcome:
         """A yanked or expired base is told with each build; old commits stay buildable (design, decision 10)."""
@@ -278,6 +263,6 @@ class _Making:
             return outcome
         return replace(outcome, details=(*outcome.details, f"! {text}"), facts={**outcome.facts, "warning": text})
 
-    def plan(self, connector: Connector) -> Any:
-        with self._tools.open(connector) as tools:
+    def plan(self, connector: Connector) -> "BuildPlan":
+        with self._app.tools(connector.name) as tools:
             return job.plan(connector, self._order, tools, self._order.platforms[0])

@@ -1,16 +1,15 @@
 """What the commands of a campaign share: their options, and the run that plans, tells and writes."""
 
-import os
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from airbyte_ci import app
 from airbyte_ci.campaigns import baseline, plan
 from airbyte_ci.campaigns.baseline import Baseline
 from airbyte_ci.campaigns.change import Change, NotApplicable
@@ -77,12 +76,6 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def today() -> date:
-    """The day of a changelog entry, in UTC. SOURCE_DATE_EPOCH counts, so that a run can be repeated exactly."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return (datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)).date()
-
-
 def number(argument: int | None, option: int | None, destination: Destination) -> int | None:
     """The pull request, given one way or the other; raises UsageError for two different ones, or one to be opened."""
     if (argument or option) and destination.kind == "pull request":
@@ -102,7 +95,7 @@ def version(to: str | None) -> str | None:
 def entry(fleet: Fleet, command: str, pull_request: int | None, subject: str, changelog: bool | None) -> Entry:
     """What the changelog says of a run. `changelog` is the option; without it, the configuration decides."""
     is_wanted = fleet.configuration.changelog.of(command) or changelog is True
-    return Entry(pull_request, subject, today(), is_written=changelog is not False, is_wanted=is_wanted)
+    return Entry(pull_request, subject, app.written_day(), is_written=changelog is not False, is_wanted=is_wanted)
 
 
 def text(subject: str) -> str:

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import click
 from packaging.specifiers import SpecifierSet
 
-from airbyte_ci import config, text
+from airbyte_ci import app, config, text
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import Catalogue
 from airbyte_ci.checks import all_checks, base_image_exists, branch, codeowners, merge_base, pages, unreadable, weights
@@ -184,7 +184,7 @@ def _checks(
     """The checks of this repository, as long as what they ask is open."""
     configuration, root = fleet.configuration, fleet.configuration.root
     home = config.home(os.environ)
-    known, today = catalogue.load(configuration.catalogue_path), datetime.now(UTC).date()
+    known, today = catalogue.load(configuration.catalogue_path), app.today()
     with ExitStack() as opened:
         yield all_checks.bound(
             configuration,
@@ -195,7 +195,7 @@ def _checks(
             way_out=lambda connector: _way_out(connector, configuration, known, today),
             branch=functools.cache(lambda: branch.since(root, fleet.modified, asked.selection.diffed_branch)),
             exists=None if settings.offline else _registries(settings, fleet, opened),
-            store=workbench.open_store() if (home / "oci-layout").exists() else None,
+            store=app.open_store() if (home / "oci-layout").exists() else None,
             ownership=functools.cache(lambda: _ownership(configuration, before, prefix, asked.selection.diffed_branch)),
             allowed_before=before.repositories if before else None,
             reviews=functools.cache(lambda: _reviews(root, mending.pull_request, opened, offline=settings.offline)),
@@ -208,7 +208,7 @@ def _registries(settings: Settings, fleet: Fleet, opened: ExitStack) -> Exists:
     @functools.cache
     def answers() -> Exists:
         pool = opened.enter_context(workbench.threads())
-        client = opened.enter_context(workbench.registries(settings, fleet.configuration))
+        client = opened.enter_context(app.open_registries(fleet.configuration, offline=settings.offline))
         return base_image_exists.together(fleet.connectors, client.resolve, pool)
 
     return lambda reference: answers()(reference)
@@ -248,7 +248,7 @@ def _reviews(root: Path, pull_request: int | None, opened: ExitStack, *, offline
     """What asks GitHub about the pull request, or why it cannot be asked."""
     if offline or pull_request is None:
         return "offline, so GitHub was not asked who approved it"
-    repository = github.repository(root, workbench.environment())
+    repository = github.repository(root, app.read_environment())
     if repository is None:
         return "which repository on GitHub this is, is not known: set GITHUB_REPOSITORY"
     reviews = Reviews(repository, pull_request, root)

@@ -25,12 +25,12 @@ def doctor(settings: Settings, as_json: bool) -> int:
     What is missing comes with what that costs and the command that mends it. Exit code 1 where builds cannot work.
     """
     settings = settings.also(as_json=as_json)
-    from airbyte_ci.cli import workbench  # slow to import
+    from airbyte_ci import app  # slow to import
 
     if os.geteuid() != 0 and rootless.obstacle() is None:
         with contextlib.suppress(AirbyteCiError, OSError):  # the probes say why
-            workbench.open_store()  # goes on as root of a user namespace, as builds do
-    home, native = config.home(os.environ), workbench.local_platform()
+            app.open_store()  # goes on as root of a user namespace, as builds do
+    home, native = config.home(os.environ), app.find_platform()
     found = machine.examine(home, _configuration(settings), native, offline=settings.offline)
     if settings.as_json:
         console.document(report.to_json(found))

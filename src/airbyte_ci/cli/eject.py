@@ -5,21 +5,21 @@ from pathlib import Path
 
 import click
 
+from airbyte_ci.build import base as bases
 from airbyte_ci.build import eject as ejecting
 from airbyte_ci.build import planning, source
-from airbyte_ci.build.assembly import Workbench
 from airbyte_ci.build.eject import Ejected
+from airbyte_ci.build.evaluation import open_evaluation
+from airbyte_ci.build.order import Order
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.platforms import parse_platform
-from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
-from airbyte_ci.oci.image import Platform
 from airbyte_ci.outcomes import Outcome, exit_code
-from airbyte_ci.python.index import PackageIndex
+from airbyte_ci.python.tools import Tools
 from airbyte_ci.reports import terminal
 
 
@@ -42,46 +42,37 @@ def eject(settings: Settings, asked: Asked, platform: str | None, base_image: st
     fleet = fleets.load_for_change(settings, asked, "eject")
     if output is None and len(fleet.connectors) != 1:
         raise UsageError("without -o, eject prints one Dockerfile", advice="name one connector with --name, or say -o")
-    native = workbench.local_platform()
-    wanted = parse_platform(platform) if platform else native
     outcomes = []
-    with Progress(settings, len(fleet.connectors)) as progress, workbench.threads() as pool:
-        store = workbench.open_store()
-        environment = workbench.environment()
-        index = PackageIndex.from_environment(environment, offline=settings.offline)
-        names = fleet.configuration.hook_environment
-        passed = {name: environment[name] for name in names if name in environment}
-        with workbench.registries(settings, fleet.configuration) as registry:
-            for connector in fleet.connectors:
-                say = progress.teller(connector.name)
-                rules = workbench.rules(fleet.configuration)
-                bench = Workbench(store, index, registry, pool, passed, say, rules=rules)
-                place = output / connector.name if output and len(fleet.connectors) > 1 else output
-                try:
-                    ejected = _ejected(connector, bench, wanted, native, base_image)
-                    if place:
-                        ejecting.write(ejected, place)
-                    outcome = _outcome(connector, ejected, place)
-                except UsageError:
-                    raise
-                except AirbyteCiError as error:
-                    outcome = Outcome(connector.name, "failed", "", error.message, error.advice or "", error.details)
-                    ejected = None
-                progress.clear(connector.name)
-                outcomes.append(outcome)
-                with progress.paused():
-                    _show(settings, outcome, None if place else ejected, alone=len(fleet.connectors) == 1)
+    with workbench.open_app(settings, fleet.configuration, len(fleet.connectors)) as (app, progress):
+        wanted = parse_platform(platform) if platform else app.native
+        order = Order(platforms=(wanted,), native=app.native, override=base_image, rules=app.rules(), passed=app.passed)
+        for connector in fleet.connectors:
+            place = output / connector.name if output and len(fleet.connectors) > 1 else output
+            try:
+                with app.tools(connector.name) as tools:
+                    ejected = _ejected(connector, tools, order)
+                if place:
+                    ejecting.write(ejected, place)
+                outcome = _outcome(connector, ejected, place)
+            except UsageError:
+                raise
+            except AirbyteCiError as error:
+                outcome = Outcome(connector.name, "failed", "", error.message, error.advice or "", error.details)
+                ejected = None
+            progress.clear(connector.name)
+            outcomes.append(outcome)
+            with progress.paused():
+                _show(settings, outcome, None if place else ejected, alone=len(fleet.connectors) == 1)
     return exit_code(outcomes)
 
 
-def _ejected(
-    connector: Connector, bench: Workbench, platform: Platform, native: Platform, base_image: str | None
-) -> Ejected:
-    planned = planning.plan(connector, bench, platform, native, base_image)
-    plan, ground = planned.plan, planned.assembly.ground
-    code = source.entries(connector, plan.source.main, plan.source.owner)
-    python = ground.python.interpreter.executable
-    return ejecting.eject(plan, ground.base.image, python, code, bench.store.verified)
+def _ejected(connector: Connector, tools: Tools, order: Order) -> Ejected:
+    address, platform = bases.address(connector, order.override), order.platforms[0]
+    evaluation = open_evaluation(connector, tools, address, platform, order.native)
+    plan = planning.plan(evaluation, address, platform, order)
+    code = source.entries(connector, plan.code.main, plan.code.owner)
+    python = evaluation.base.python.interpreter.executable
+    return ejecting.eject(plan, evaluation.base.image, python, code, tools.store.verified)
 
 
 def _outcome(connector: Connector, ejected: Ejected, place: Path | None) -> Outcome:

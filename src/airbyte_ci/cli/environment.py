@@ -4,15 +4,14 @@ from pathlib import Path
 
 import click
 
+from airbyte_ci.app import find_framework
 from airbyte_ci.build import askers, explain, naming, planning
 from airbyte_ci.build import base as bases
-from airbyte_ci.build.assembly import Workbench
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import UsageError
-from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.reports import environment as report
 
 
@@ -43,19 +42,15 @@ def environment(
             advice="select one with --name",
         )
     (connector,) = fleet.connectors
-    store = workbench.open_store()
     address = bases.address(connector, base_image)
-    index = PackageIndex.from_environment(workbench.environment(), offline=settings.offline)
-    rules, native = workbench.rules(fleet.configuration, resolve_as_of), workbench.local_platform()
-    with workbench.registries(settings, fleet.configuration) as registry, workbench.threads() as pool:
-        instead = workbench.framework(local_cdk, cdk_reference)
-        bench = Workbench(store, index, registry, pool, {}, lambda _: None, rules=rules, framework=instead)
-        under = planning.ground(bench, address, native, native)
-        python = under.python
-        lock = planning.selected(connector, bench, under)
-        choices = planning.choices(lock, connector, bench, under)
-        lock = askers.derived(lock, choices, bench, python.interpreter)
-    last = explain.last_build(store, f"{connector.image_repository}:{naming.tag(tag, connector)}", native)
+    with workbench.open_app(settings, fleet.configuration) as (app, _), app.tools(connector.name) as tools:
+        instead = find_framework(local_cdk, cdk_reference)
+        base = bases.open_base(tools, address, app.native, app.native)
+        python = base.python
+        lock = planning.select(connector, base, tools, app.rules(resolve_as_of), instead)
+        choices = planning.choose_files(lock, connector, base, tools)
+        lock = askers.derived(lock, choices, tools, python.interpreter)
+    last = explain.last_build(app.store, f"{connector.image_repository}:{naming.tag(tag, connector)}", app.native)
     explained = explain.explain(lock, choices, python, last)
     if settings.as_json:
         console.document([item.to_json() for item in explained], indent=2)

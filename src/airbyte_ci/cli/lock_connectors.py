@@ -4,22 +4,22 @@ from dataclasses import dataclass
 
 import click
 
-from airbyte_ci.build import asking, locking, planning
+from airbyte_ci.app import find_platform
+from airbyte_ci.build import asking, locking
 from airbyte_ci.build import base as bases
-from airbyte_ci.build.assembly import Workbench
 from airbyte_ci.build.locking import Upgrade
+from airbyte_ci.build.rules import Rules
 from airbyte_ci.cli import console, recording, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.platforms import parse_platform
-from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits.edit import Edit
 from airbyte_ci.errors import AirbyteCiError, LockError
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.outcomes import Outcome, Status, exit_code
-from airbyte_ci.python.index import PackageIndex
+from airbyte_ci.python.tools import Tools
 from airbyte_ci.reports import terminal
 
 _BOTH = ("linux/amd64", "linux/arm64")
@@ -79,30 +79,26 @@ def lock_connectors(
     """
     fleet = fleets.load_for_change(settings, asked, "lock")
     wanted = tuple(dict.fromkeys(parse_platform(text) for text in platforms or _BOTH))
-    rules = workbench.rules(fleet.configuration, resolve_as_of)
     order = _Order(wanted, base_image, Upgrade(upgrade, upgraded), is_named=bool(asked.selection.names))
     outcomes = []
-    with Progress(settings, len(fleet.connectors)) as progress, workbench.threads() as pool:
-        store = workbench.open_store()
-        index = PackageIndex.from_environment(workbench.environment(), offline=settings.offline)
-        with workbench.registries(settings, fleet.configuration) as registry:
+    with workbench.open_app(settings, fleet.configuration, len(fleet.connectors)) as (app, progress):
 
-            def lock(connector: Connector) -> tuple[Edit, Outcome]:
-                bench = Workbench(store, index, registry, pool, {}, progress.teller(connector.name), rules=rules)
-                return _lock(connector, bench, order)
+        def lock(connector: Connector) -> tuple[Edit, Outcome]:
+            with app.tools(connector.name) as tools:
+                return _lock(connector, tools, app.rules(resolve_as_of), order)
 
-            try:
-                for connector, (edit, outcome) in workbench.side_by_side(fleet.connectors, lock, asked.concurrency):
-                    if not dry_run and outcome.status == "ok":
-                        edit.apply(fleet.configuration.root)
-                    progress.clear(connector.name)
-                    outcomes.append(outcome)
-                    with progress.paused():
-                        _show(settings, edit if dry_run else Edit(), outcome, alone=len(fleet.connectors) == 1)
-            except KeyboardInterrupt:
+        try:
+            for connector, (edit, outcome) in workbench.side_by_side(fleet.connectors, lock, asked.concurrency):
+                if not dry_run and outcome.status == "ok":
+                    edit.apply(fleet.configuration.root)
+                progress.clear(connector.name)
+                outcomes.append(outcome)
                 with progress.paused():
-                    recording.tell_unfinished(settings, fleet.connectors, outcomes, "locked")
-                raise
+                    _show(settings, edit if dry_run else Edit(), outcome, alone=len(fleet.connectors) == 1)
+        except KeyboardInterrupt:
+            with progress.paused():
+                recording.tell_unfinished(settings, fleet.connectors, outcomes, "locked")
+            raise
     if not settings.as_json:
         console.block(terminal.ending(outcomes, "locked", whole=asked.whole(len(fleet.connectors))))
     return exit_code(outcomes)
@@ -116,7 +112,7 @@ def _show(settings: Settings, edit: Edit, outcome: Outcome, *, alone: bool) -> N
     console.block(terminal.outcome(outcome, alone=alone))
 
 
-def _lock(connector: Connector, bench: Workbench, order: _Order) -> tuple[Edit, Outcome]:
+def _lock(connector: Connector, tools: Tools, rules: Rules, order: _Order) -> tuple[Edit, Outcome]:
     """The edit that writes the lock, and how making it ended."""
     try:
         locking.refuse_other(connector)
@@ -124,18 +120,18 @@ def _lock(connector: Connector, bench: Workbench, order: _Order) -> tuple[Edit, 
         status: Status = "failed" if order.is_named else "skipped"
         return Edit(), Outcome(connector.name, status, reason=error.message, advice=error.advice or "")
     try:
-        edit = _plan(connector, bench, order)
+        edit = _plan(connector, tools, rules, order)
     except AirbyteCiError as error:
         return Edit(), Outcome(connector.name, "failed", "", error.message, error.advice or "", error.details)
     return edit, _outcome(connector, edit)
 
 
-def _plan(connector: Connector, bench: Workbench, order: _Order) -> Edit:
-    native = workbench.local_platform()
-    here = planning.ground(bench, bases.address(connector, order.base_image), native, native)
-    bench.say("resolving")
+def _plan(connector: Connector, tools: Tools, rules: Rules, order: _Order) -> Edit:
+    native = find_platform()
+    here = bases.open_base(tools, bases.address(connector, order.base_image), native, native)
+    tools.say("resolving")
     interpreters = [locking.on(here.python.interpreter, platform) for platform in order.platforms]
-    return locking.plan(connector, interpreters, bench.rules, asking.builder(bench, here), order.upgrade)
+    return locking.plan(connector, interpreters, rules, asking.builder(tools, here), order.upgrade)
 
 
 def _outcome(connector: Connector, edit: Edit) -> Outcome:

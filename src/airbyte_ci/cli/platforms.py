@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from airbyte_ci.cli.workbench import local_platform
+from airbyte_ci.app import find_platform
 from airbyte_ci.errors import ImageError, UsageError
 from airbyte_ci.oci.image import Platform
 
@@ -16,7 +16,7 @@ def parse_platform(text: str, option: str = "-a") -> Platform:
         found = Platform.parse(text)
     except ImageError as error:
         raise UsageError(f"{option} {error.message}", advice=error.advice) from error
-    if found.os != "linux" or found.architecture not in (*_ARCHITECTURES, local_platform().architecture):
+    if found.os != "linux" or found.architecture not in (*_ARCHITECTURES, find_platform().architecture):
         raise UsageError(
             f"{option} {text}: no image is for that",
             advice=f"known: {', '.join(f'linux/{name}' for name in _ARCHITECTURES)}",
@@ -26,4 +26,4 @@ def parse_platform(text: str, option: str = "-a") -> Platform:
 
 def parse_platforms(texts: Sequence[str]) -> tuple[Platform, ...]:
     """What `--architecture` asks for, each once; by default what this machine runs. Raises UsageError."""
-    return tuple(dict.fromkeys(parse_platform(text) for text in texts)) or (local_platform(),)
+    return tuple(dict.fromkeys(parse_platform(text) for text in texts)) or (find_platform(),)

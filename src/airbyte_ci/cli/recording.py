@@ -1,11 +1,11 @@
 """What builds and tests of a connector's files gave, kept for point 5 of `connectors check`. Light to import."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Literal
 
+from airbyte_ci import app
 from airbyte_ci.build.fingerprint import Fingerprint
-from airbyte_ci.build.job import Order
+from airbyte_ci.build.order import Order
 from airbyte_ci.cli import console, ending
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
@@ -58,7 +58,7 @@ def keep(store: Store, connector: Connector, before: str, kind: Kind, status: St
     except ConnectorError:
         return
     if state(connector) == before and not ending.is_ending():
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = app.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         first = summary.partition("\n")[0]
         results.remember(store, connector, inputs, kind, Result(status, first, now))
 

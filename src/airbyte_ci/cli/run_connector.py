@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from airbyte_ci import app
 from airbyte_ci.build import base, naming, run, source
 from airbyte_ci.build.run import RunSettings
-from airbyte_ci.cli import console, workbench
+from airbyte_ci.cli import console
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
@@ -63,10 +64,10 @@ def run_connector(
         raise UsageError("run what?", advice=f"airbyte-ci connectors --name={connectors[0].name} run -- spec")
     lent = [mount(text) for text in mounts]
     arguments, files = _files(arguments, connectors[0], lent)
-    store = workbench.open_store()
+    store = app.open_store()
     terminal = shell and sys.stdin.isatty() and sys.stdout.isatty()
     failed = []
-    with workbench.registries(settings, fleet.configuration) as registry:
+    with app.open_registries(fleet.configuration, offline=settings.offline) as registry:
         for connector in connectors:
             try:
                 image = _image(store, connector, tag)
@@ -96,7 +97,7 @@ def _image(store: Store, connector: Connector, tag: str) -> Image:
         raise BlobNotFound(f"running {connector.name}: {name} is not built yet", advice=build)
     found = store.manifest(descriptor.digest)
     if isinstance(found, Index):
-        descriptor = found.select(workbench.local_platform(), name)
+        descriptor = found.select(app.find_platform(), name)
     return store.image(descriptor.digest)
 
 

@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import click
 
-from airbyte_ci.cli import console, workbench
+from airbyte_ci import app
+from airbyte_ci.cli import console
 from airbyte_ci.cli.lazy import LazyGroup
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
@@ -53,7 +54,7 @@ def stats(settings: Settings, as_json: bool) -> int:
     """Show what the store holds, and what its images share."""
     from airbyte_ci.oci import stats as counting
 
-    opened = workbench.open_store()
+    opened = app.open_store()
     counted = counting.stats(opened)
     if settings.also(as_json=as_json).as_json:
         console.document({"root": str(opened.root), **asdict(counted)})
@@ -78,7 +79,7 @@ def check(settings: Settings, drop: bool, deep: bool, as_json: bool) -> int:
     from airbyte_ci.container import snapshot_check
     from airbyte_ci.oci import check as checking
 
-    opened = workbench.open_store()
+    opened = app.open_store()
     checked = checking.check(opened, snapshot_check.check(opened, deep=deep, drop=drop), drop=drop)
     if settings.also(as_json=as_json).as_json:
         damages = [{"subject": item.subject, "reason": item.reason} for item in checked.damages]
@@ -118,8 +119,8 @@ def gc(settings: Settings, older_than: float | None, max_size: int | None, as_js
     """
     from airbyte_ci.oci import collect, limit
 
-    opened = workbench.open_store()
-    bound = limit.of(workbench.environment()) if older_than is None and max_size is None else max_size
+    opened = app.open_store()
+    bound = limit.of(app.read_environment()) if older_than is None and max_size is None else max_size
     collected = collect.collect(opened, collect.Policy(older_than, bound))
     limit.record(opened, collected.size)
     if settings.also(as_json=as_json).as_json:

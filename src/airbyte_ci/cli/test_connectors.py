@@ -3,16 +3,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
-from airbyte_ci.build.job import DEFAULT_TAG, Order
+from airbyte_ci.app import App, find_framework, find_platform, read_rules
+from airbyte_ci.build.order import Order
 from airbyte_ci.checks.rule import Checked
 from airbyte_ci.cli import check_connectors as checks
 from airbyte_ci.cli import console, ending, recording, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.build_tools import BuildTools
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
 from airbyte_ci.cli.platforms import parse_platforms
@@ -32,7 +31,6 @@ from airbyte_ci.trials.steps import Ended, TrialResult
 from airbyte_ci.trials.trial import Request
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_EPOCH = "1970-01-01T00:00:01Z"
 
 
 @click.command("test")
@@ -97,19 +95,12 @@ def test_connectors(
     if len(fleet.connectors) != 1 and (config or catalog or state):
         raise UsageError("--config, --catalog and --state are for one connector", advice="select one with --name")
     configuration = secrets.configuration_in(config) if config else None
-    native = workbench.local_platform()
     order = Order(
-        parse_platforms(platforms),
-        native,
-        base_image,
-        (DEFAULT_TAG,),
-        (),
-        verify=True,
-        compression="gzip",
-        bytecode=True,
-        created=_EPOCH,
-        rules=workbench.rules(fleet.configuration),
-        framework=workbench.framework(local_cdk, cdk_reference),
+        platforms=parse_platforms(platforms),
+        native=find_platform(),
+        override=base_image,
+        rules=read_rules(fleet.configuration),
+        framework=find_framework(local_cdk, cdk_reference),
     )
     request = Request(
         wanted,
@@ -125,8 +116,8 @@ def test_connectors(
     items: list[TrialResult] = []
     partial: list[TrialResult] = []
     request = replace(request, interrupted=partial.append)
-    with Progress(settings, len(fleet.connectors)) as progress, workbench.threads() as pool:
-        testing = _Testing(settings, fleet, order, request, configuration, progress, pool)
+    with workbench.open_app(settings, fleet.configuration, len(fleet.connectors)) as (app, progress):
+        testing = _Testing(app, replace(order, passed=app.passed), request, configuration, progress)
         with checks.checking(replace(settings, offline=offline or settings.offline), fleet, asked) as checked:
             try:
                 for connector, tested in workbench.side_by_side(fleet.connectors, testing.test, asked.concurrency):
@@ -206,24 +197,12 @@ def _rules(
 class _Testing:
     """Tests one connector after the other, or several at a time; what they share is made once."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        fleet: Fleet,
-        order: Order,
-        request: Request,
-        given: bytes | None,
-        progress: Progress,
-        pool: Any,
-    ) -> None:
-        self._fleet = fleet
+    def __init__(self, app: App, order: Order, request: Request, given: bytes | None, progress: Progress) -> None:
+        self._app = app
         self._order = order
         self._request = request
         self._given = given
         self._progress = progress
-        self._tools = BuildTools(settings, fleet.configuration, progress, pool)
-        self._store = self._tools.store
-        self._environment = workbench.environment()
 
     def test(self, connector: Connector) -> TrialResult:
         before = recording.state(connector)
@@ -235,10 +214,10 @@ class _Testing:
         return tested
 
     def _test(self, connector: Connector) -> TrialResult:
-        configuration = self._fleet.configuration
-        found = secrets.load(connector, self._given, configuration.test_secrets, self._environment)
+        app = self._app
+        found = secrets.load(connector, self._given, app.configuration.test_secrets, app.environment)
         request = replace(self._request, secrets=found)
-        with self._tools.open(connector) as tools:
+        with app.tools(connector.name) as tools:
             return trial.run(connector, self._order, tools, request, workbench.side_by_side)
 
     def _keep(self, connector: Connector, before: str, tested: TrialResult) -> None:
@@ -249,6 +228,6 @@ class _Testing:
         if build := by_id.get("build"):
             status: Status = "failed" if build.status == "failed" else build.answer or "unverified"
             told = build.summary if status == "ok" else build.reason
-            recording.keep(self._store, connector, before, "built", status, told)
+            recording.keep(self._app.store, connector, before, "built", status, told)
         if {*steps.IDS[:-1]} <= self._request.wanted:
-            recording.keep(self._store, connector, before, "tested", *steps.whole(tested.steps))
+            recording.keep(self._app.store, connector, before, "tested", *steps.whole(tested.steps))

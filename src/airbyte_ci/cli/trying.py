@@ -3,20 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import click
 
+from airbyte_ci.app import App, written_day
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.build import job
-from airbyte_ci.build.job import Order
+from airbyte_ci.build.order import Order
 from airbyte_ci.campaigns.baseline import Baseline
 from airbyte_ci.campaigns.change import Change, NotApplicable
 from airbyte_ci.campaigns.findings import shorten
 from airbyte_ci.campaigns.overlay import overlay
-from airbyte_ci.cli import campaign, workbench
-from airbyte_ci.cli.build_connectors import EPOCH
-from airbyte_ci.cli.build_tools import BuildTools
+from airbyte_ci.cli import workbench
 from airbyte_ci.cli.campaign import Planner
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.progress import Progress
@@ -44,32 +42,21 @@ def planner(settings: Settings, fleet: Fleet, attempt: Attempt, *, is_tried: boo
     if not is_tried:
         yield lambda connector, files, known: attempt(connector, files, known, {})
         return
-    with Progress(settings) as progress, workbench.threads() as pool:
-        tools = BuildTools(settings, fleet.configuration, progress, pool)
-        yield _Trying(fleet, attempt, progress, tools).plan
+    with workbench.open_app(settings, fleet.configuration) as (app, progress):
+        yield _Trying(fleet, attempt, progress, app).plan
 
 
 class _Trying:
-    def __init__(self, fleet: Fleet, attempt: Attempt, progress: Progress, tools: BuildTools) -> None:
+    def __init__(self, fleet: Fleet, attempt: Attempt, progress: Progress, app: App) -> None:
         self._root = fleet.configuration.root
         self._attempt = attempt
         self._progress = progress
-        self._tools = tools
+        self._app = app
         self._catalogue = catalogue.load(fleet.configuration.catalogue_path)
-        native = workbench.local_platform()
         # A connector without a lock is tried with the packages of the last day that is over.
-        day = fleet.configuration.resolve_as_of or (campaign.today() - timedelta(days=1)).isoformat()
-        self._order: Any = Order(
-            platforms=(native,),
-            native=native,
-            override=None,
-            tags=(),
-            destinations=(),
-            verify=True,
-            compression="gzip",
-            bytecode=True,
-            created=EPOCH,
-            rules=workbench.rules(fleet.configuration, day),
+        day = fleet.configuration.resolve_as_of or (written_day() - timedelta(days=1)).isoformat()
+        self._order = Order(
+            platforms=(app.native,), native=app.native, tags=(), rules=app.rules(day), passed=app.passed
         )
 
     def plan(self, connector: Connector, files: Files, known: Baseline) -> Change:
@@ -98,7 +85,7 @@ class _Trying:
         Raises UsageError, RegistryError and StoreError, which say nothing of a base image.
         """
         try:
-            with overlay(connector, self._root, change.edit) as changed, self._tools.open(changed) as tools:
+            with overlay(connector, self._root, change.edit) as changed, self._app.tools(changed.name) as tools:
                 job.attempt(changed, self._order, tools)
         except _ELSEWHERE as error:
             raise type(error)(f"cannot try {connector.name}: {error.message}", advice=error.advice) from error

@@ -4,14 +4,12 @@ Commands are remembered by everything that can influence them: the base, the pla
 them. What a command with network gave is an input from then on; its layer is kept by digest (design, decision 8).
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from airbyte_ci.container import answers, contents, execute, sandbox, settings, snapshot, user_namespace, users
 from airbyte_ci.container.api import (
-    AddLayer,
     Content,
     Copy,
     Exec,
@@ -30,13 +28,15 @@ from airbyte_ci.container.api import (
 from airbyte_ci.container.api.patterns import matches
 from airbyte_ci.container.execute import DEFAULT_PATH, Workplace
 from airbyte_ci.container.failures import Failures
+from airbyte_ci.container.recipe import AddLayer
 from airbyte_ci.container.snapshot import Stack
-from airbyte_ci.container.state import CREATED, Output, State, Step
+from airbyte_ci.container.state import Output, State, Step
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import HookError, SandboxError
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import (
+    CREATED,
     DOCKER_LAYER_GZIP,
     LAYER_GZIP,
     Descriptor,
@@ -49,18 +49,23 @@ from airbyte_ci.oci.layer import Layer, layer_of
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.oci.tar import Entry
 
-__all__ = ["CREATED", "DEFAULT_PATH", "FORMAT_VERSION", "Evaluator", "Output", "State", "Step", "add_layer", "prepare"]
+__all__ = ["CREATED", "DEFAULT_PATH", "FORMAT_VERSION", "Evaluator", "Handler", "Output", "State", "Step", "prepare"]
 
 FORMAT_VERSION = 4
 # Characters of output that are kept in mind with every state; of longer output only the place is.
 _KEPT_IN_MIND = 1 << 16
 
 
+# Makes the steps of an operation that this room does not know: of the evaluator, the operations before it, and itself.
+Handler = Callable[["Evaluator", Sequence[Operation], Operation], Sequence[Step]]
+
+
 class Evaluator:
     """Evaluates operations on one base image for one platform, each prefix once.
 
     `bring` is called before the base's layers are needed: until then they may be elsewhere. `owner` names whose
-    commands these are: caches that they mount are shared with nobody else's.
+    commands these are: caches that they mount are shared with nobody else's. `handlers` know the kinds of operations
+    that rooms above have added.
     """
 
     def __init__(
@@ -71,14 +76,17 @@ class Evaluator:
         timeout: float | None = 3600,
         bring: Callable[[], None] = lambda: None,
         owner: str = "",
+        handlers: Mapping[type[Operation], Handler] | None = None,
     ) -> None:
         self._store = store
         self._bring = bring
         self._base = base
-        self._known: dict[Digest, State] = {}
+        self._handlers = handlers or {}
+        # By the name of the operations up to each: the state, and the key of what they made.
+        self._known: dict[Digest, tuple[State, Digest]] = {}
         # By the name of a command's raw snapshot: the state before it, itself, and its action.
         self._made: dict[str, tuple[State, Exec, Digest]] = {}
-        # What commands gave when a plan was made, by the key of the operations up to them.
+        # What commands gave when a plan was made, by the name of the operations up to them.
         self._given: dict[Digest, Layer | None] = {}
         self._secrets: dict[str, str] = {}
         self._whose = owner
@@ -87,35 +95,56 @@ class Evaluator:
 
     def state(self, operations: Sequence[Operation]) -> State:
         """The container after these operations; raises SandboxError, CommandFailed, ImageError."""
-        state = State(self._base, self._base.config.execution)
-        for position, key in enumerate(self._keys(operations)):
-            if key not in self._known:
-                self._known[key] = self._apply(state, operations[position], key, operations[:position])
-            state = self._known[key]
+        state, key = State(self._base, self._base.config.execution), self._origin
+        for position, name in enumerate(self._names(operations)):
+            if name not in self._known:
+                self._known[name] = self._next(state, key, operations[position], name, operations[:position])
+            state, key = self._known[name]
         return state
 
-    def _keys(self, operations: Sequence[Operation]) -> Iterator[Digest]:
-        """Names what the base and the operations up to each make."""
-        key = Digest.of(canonical_json({"base": str(self._base.digest), "format": FORMAT_VERSION}))
-        for operation in operations:
-            # What a command finds in a cache depends on whose cache it is.
-            whose = [self._whose] if isinstance(operation, MountCache) else []
-            key = Digest.of(canonical_json([str(key), to_json(operation), *whose]))
-            yield key
+    def _next(
+        self, state: State, key: Digest, operation: Operation, name: Digest, before: Sequence[Operation]
+    ) -> tuple[State, Digest]:
+        """The state after the operation, and the key of what everything up to it has made."""
+        handler = self._handlers.get(type(operation))
+        if handler is None:
+            key = self._chained(key, operation)
+            return self._apply(state, operation, key, name, before), key
+        # What a handler gives may depend on more than the operation says: what comes after depends on what it gave.
+        steps = handler(self, before, operation)
+        for step in steps:
+            state = state.with_step(step)
+        return state, Digest.of(canonical_json([str(key), [step.layer.to_json() for step in steps if step.layer]]))
 
-    def impure(self, operations: Sequence[Operation], start: int = 0) -> list[tuple[int, Layer | None]]:
-        """The commands from `start` on that used the network or a cache: their places, and the layer that each gave."""
-        commands = [place for place in range(start, len(operations)) if isinstance(operations[place], Exec)]
+    @property
+    def _origin(self) -> Digest:
+        return Digest.of(canonical_json({"base": str(self._base.digest), "format": FORMAT_VERSION}))
+
+    def _names(self, operations: Sequence[Operation]) -> Iterator[Digest]:
+        """Names the base and the operations up to each, without evaluating any."""
+        name = self._origin
+        for operation in operations:
+            name = self._chained(name, operation)
+            yield name
+
+    def _chained(self, key: Digest, operation: Operation) -> Digest:
+        # What a command finds in a cache depends on whose cache it is.
+        whose = [self._whose] if isinstance(operation, MountCache) else []
+        return Digest.of(canonical_json([str(key), to_json(operation), *whose]))
+
+    def impure(self, operations: Sequence[Operation]) -> list[tuple[int, Layer | None]]:
+        """The commands that used the network or a cache: their places, and the layer that each gave."""
+        commands = [place for place in range(len(operations)) if isinstance(operations[place], Exec)]
         steps = self.state(operations[: commands[-1] + 1]).steps if commands else ()
-        keys = list(self._keys(operations)) if commands else []
+        names = list(self._names(operations)) if commands else []
         # A command's own step is the first on those of the operations before it.
-        own = [(place, steps[len(self._known[keys[place - 1]].steps) if place else 0]) for place in commands]
+        own = [(place, steps[len(self._known[names[place - 1]][0].steps) if place else 0]) for place in commands]
         return [(place, step.layer) for place, step in own if step.impure]
 
     def give(self, operations: Sequence[Operation], layer: Layer | None) -> None:
         """What the last of the operations, a command, gave before: it is not run again where the store has that."""
-        *_, key = self._keys(operations)
-        self._given[key] = layer
+        *_, name = self._names(operations)
+        self._given[name] = layer
 
     def answer(self, operations: Sequence[Operation], question: Question) -> Any:
         """Evaluates the recipe and answers a hook's question about it; raises CommandFailed as it did before."""
@@ -155,6 +184,11 @@ class Evaluator:
         for step in state.steps:
             stack = self._push(stack, step)
         return stack.tree
+
+    def shipped(self, state: State) -> Tree:
+        """The root file system of the image: without mounts, and without what commands leave for later ones only."""
+        own = tuple(replace(step, raw="") for step in state.steps if not step.lent)
+        return self.tree(replace(state, steps=own))
 
     def command(self, state: State, tree: Tree, arguments: Sequence[str], *, use_entrypoint: bool) -> sandbox.Command:
         """A command as the image's configuration runs it: environment, user, folder, entrypoint if asked."""
@@ -201,16 +235,17 @@ class Evaluator:
 
     # --- operations ------------------------------------------------------------------------------
 
-    def _apply(self, state: State, operation: Operation, key: Digest, before: Sequence[Operation]) -> State:
+    def _apply(
+        self, state: State, operation: Operation, key: Digest, name: Digest, before: Sequence[Operation]
+    ) -> State:
         changed = settings.apply(state, operation)
         if changed is not None:
             return changed
         match operation:
             case Exec():
-                return self._exec(state, operation, key)
+                return self._exec(state, operation, key, name)
             case AddLayer(layer, comment, impure):
-                found = Layer.from_json(json.loads(layer)) if layer else None
-                return state.with_step(Step(found, comment, impure=impure))
+                return state.with_step(Step(layer, comment, impure=impure))
             case WriteFile():
                 return self._write(state, operation)
             case Copy():
@@ -225,7 +260,7 @@ class Evaluator:
                 return self._mount(state, operation, before)
             case Unmount(path, expand):
                 return self._unmount(state, state.absolute(path, expand=expand))
-        raise AssertionError(f"{operation} is not an operation")
+        raise AssertionError(f"no handler was given for {type(operation).__name__}")
 
     def _with_layer(self, state: State, entries: Sequence[Entry], created_by: str) -> State:
         layer = layer_of(self._store, entries) if entries else None
@@ -308,8 +343,7 @@ class Evaluator:
         if path not in state.mounted:
             return replace(state, lending=lending)
         # What the image itself has there shows again.
-        own = replace(state, steps=tuple(replace(step, raw="") for step in state.steps if not step.lent))
-        tree = self.tree(own)
+        tree = self.shipped(state)
         taken = () if tree.resolve(path) is None else (FromContainer((), path),)
         found = contents.entries(taken, lambda _: (tree, path), self._store.verified)
         others = tuple(place for place in state.mounted if place != path)
@@ -327,12 +361,12 @@ class Evaluator:
 
     # --- commands --------------------------------------------------------------------------------
 
-    def _exec(self, state: State, operation: Exec, key: Digest) -> State:
+    def _exec(self, state: State, operation: Exec, key: Digest, name: Digest) -> State:
         action = action_key("exec", FORMAT_VERSION, {"operations": f"{key}{user_namespace.name()}"})
         raw = f"exec-{action.hex[:32]}"
         known = self._store.recall(action)
         if known is None or not self._has_layer(known):
-            known = self._as_given(operation, key)
+            known = self._as_given(operation, name)
         if known is None:
             place = self._store.root / "snapshots" / raw
             known = self._workplace.run(state, self.tree(state), operation, place).known
@@ -346,11 +380,11 @@ class Evaluator:
             output = replace(output, stdout="", stderr="", remembered=action)
         return replace(after, output=output)
 
-    def _as_given(self, operation: Exec, key: Digest) -> dict[str, Any] | None:
+    def _as_given(self, operation: Exec, name: Digest) -> dict[str, Any] | None:
         """What a plan says that the command gave, if that is here; what it printed is known to its own run only."""
-        if key not in self._given or operation.redirect_stdout or operation.redirect_stderr:
+        if name not in self._given or operation.redirect_stdout or operation.redirect_stderr:
             return None
-        layer = self._given[key]
+        layer = self._given[name]
         nothing = {"stdout": "", "stderr": "", "exit_code": 0, "cut": False, "left_out": []}
         known = {"layer": layer.to_json() if layer else None, "impure": True, **nothing}
         return known if self._has_layer(known) else None
@@ -393,11 +427,6 @@ def to_image(store: Store, state: State, annotations: Mapping[str, str], *, crea
     config = ImageConfig.make(document)
     layers = (*map(_oci_layer, state.base.manifest.layers), *(layer.descriptor for layer in ours))
     return store.put_image(Manifest.make(config.descriptor, layers, {**state.annotations, **annotations}), config)
-
-
-def add_layer(layer: Layer | None, comment: str, *, impure: bool = False) -> AddLayer:
-    """The operation that puts a finished layer on top."""
-    return AddLayer(json.dumps(layer.to_json(), sort_keys=True) if layer else "", comment, impure)
 
 
 def prepare(

@@ -39,12 +39,6 @@ class HookRecord:
     operations: tuple[Operation, ...] = ()
     answers: tuple[tuple[str, str, Any], ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "operations": [api.to_json(operation) for operation in self.operations],
-            "answers": [list(answer) for answer in self.answers],
-        }
-
 
 @dataclass(slots=True)
 class Conversation:
@@ -177,13 +171,13 @@ class Conversation:
             raise HookError(f"{self.module}: the hook's process sent something that is not of the protocol")
         with self._read():
             made_of = api.contents_from_json(asked.get("contents", []))
-        self._refuse_layers(made_of)
+        self._refuse_kept(made_of)
         return Question(str(asked.get("about")), operations, str(asked.get("argument")), made_of, secrets)
 
     def _operations(self, documents: Any) -> tuple[Operation, ...]:
         with self._read():
             operations = tuple(api.from_json(document) for document in documents)
-        self._refuse_layers(operations)
+        self._refuse_kept(operations)
         return operations
 
     @contextlib.contextmanager
@@ -193,14 +187,14 @@ class Conversation:
         except (ValueError, TypeError, AttributeError) as error:
             raise HookError(f"{self.module}: the hook's process sent a malformed operation ({error})") from error
 
-    def _refuse_layers(self, values: Iterable[Any]) -> None:
-        """Finished layers, and files by their digest alone, are the tool's to add, at any depth."""
+    def _refuse_kept(self, values: Iterable[Any]) -> None:
+        """Only airbyte-ci adds files by their digest alone, at any depth."""
         for value in values:
-            if isinstance(value, api.AddLayer | api.KeptFile):
-                raise HookError(f"{self.module}: a hook may not add finished layers or files of the store")
+            if isinstance(value, api.KeptFile):
+                raise HookError(f"{self.module}: a hook may not add files of the store")
             for name in ("contents", "operations"):
                 inner = getattr(value, name, ())
-                self._refuse_layers(inner if isinstance(inner, tuple) else ())
+                self._refuse_kept(inner if isinstance(inner, tuple) else ())
 
     def _send(self, message: str, deadline: float) -> None:
         # A process that has ended is met when its reply is read.

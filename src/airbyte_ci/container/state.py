@@ -9,11 +9,9 @@ from typing import Any
 from airbyte_ci.container.api import MountCache, MountSecret, MountTemporary
 from airbyte_ci.errors import SandboxError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Image
+from airbyte_ci.oci.image import CREATED, Image
 from airbyte_ci.oci.layer import Layer
 
-# When an image was created is not a fact about its content; jib made the same choice.
-CREATED = "1970-01-01T00:00:01Z"
 Lending = MountCache | MountTemporary | MountSecret
 
 

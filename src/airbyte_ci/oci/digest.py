@@ -45,6 +45,14 @@ class Digest:
             raise ImageError(f"{text!r} is not a digest we can check (only sha256:… is supported)")
         return cls(rest)
 
+    def to_json(self) -> str:
+        return str(self)
+
+    @classmethod
+    def from_json(cls, text: object) -> "Digest":
+        """What `to_json` wrote; raises ImageError."""
+        return cls.parse(text)
+
     @classmethod
     def of(cls, data: bytes) -> "Digest":
         return cls(hashlib.sha256(data).hexdigest())

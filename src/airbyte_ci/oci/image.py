@@ -6,7 +6,7 @@ What was pulled is kept as the bytes that came (a digest is over bytes); what we
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ImageError
@@ -24,6 +24,9 @@ DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 # Annotations that name the image which another one is built on (image-spec, annotations.md).
+Compression = Literal["gzip", "zstd"]
+# When an image was created is not a fact about its content; jib made the same choice.
+CREATED = "1970-01-01T00:00:01Z"
 BASE_NAME = "org.opencontainers.image.base.name"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
 

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airbyte_ci.container.api import AddLayer
-from airbyte_ci.container.evaluate import add_layer
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer, assemble, layer_of
@@ -100,27 +98,19 @@ def install(store: Store, environment: Environment, interpreter: Interpreter, ke
     groups = grouped(environment.packages)
     layers = []
     for number, packages in enumerate(groups, 1):
-        layer = _layer(store, packages, interpreter)
+        made = layer(store, packages, interpreter)
         annotations = {PART: f"{key} {number}/{len(groups)}"}
         if environment.libraries:
             annotations[LIBRARIES] = " ".join(environment.libraries)
-        layers.append(replace(layer, descriptor=replace(layer.descriptor, annotations=annotations)))
+        layers.append(replace(made, descriptor=replace(made.descriptor, annotations=annotations)))
     fresh = sum(package.fresh for package in environment.packages)
     return Installed(
         tuple(layers), environment.collisions, environment.libraries, fresh, environment.unmet, environment.repaired
     )
 
 
-def together(store: Store, environment: Environment, base: Inventory) -> tuple[AddLayer, ...]:
-    """The operations that install the environment as one layer, for an image that many others stand on."""
-    if not environment.packages:
-        return ()
-    gone = removals(store, [package.name for package in environment.packages], base, "")
-    layer = _layer(store, environment.packages, base.interpreter)
-    return (*gone, add_layer(layer, "install Python dependencies"))
-
-
-def _layer(store: Store, packages: Sequence[Package], interpreter: Interpreter) -> Layer:
+def layer(store: Store, packages: Sequence[Package], interpreter: Interpreter) -> Layer:
+    """One layer of these packages."""
     paths = {path for package in packages for path in package.paths}
     return assemble(
         store,
@@ -135,7 +125,7 @@ def _directories(paths: Iterable[str], interpreter: Interpreter) -> list[Entry]:
     return [tar.directory(folder) for folder in sorted(tar.folders(paths)) if folder.startswith(roots)]
 
 
-def removals(store: Store, names: Iterable[str], base: Inventory, identity: str) -> tuple[AddLayer, ...]:
+def removals(store: Store, names: Iterable[str], base: Inventory, identity: str) -> Layer | None:
     """The layer that whites out the base's distributions of these names; none where it has none of them.
 
     It lies below what is installed, so it does not depend on that: every connector that replaces the same
@@ -144,25 +134,20 @@ def removals(store: Store, names: Iterable[str], base: Inventory, identity: str)
     wanted = set(names)
     replaced = [item for item in base.distributions if item.name in wanted]
     if not replaced:
-        return ()
+        return None
     inputs = {"base": identity, "names": [item.name for item in replaced], "site": base.interpreter.site}
     key = action_key("removals", installed.FORMAT_VERSION, inputs)
     known = store.recall(key) if identity else None
-    layer = Layer.from_json(known) if known else None
-    if layer is None or not store.has(layer.descriptor.digest):
+    gone = Layer.from_json(known) if known else None
+    if gone is None or not store.has(gone.descriptor.digest):
         roots = installed.folders(base.interpreter)
         entries = installed.removals(base.distributions, base.files, {item.name for item in replaced}, roots)
         if not entries:
-            return ()
-        layer = layer_of(store, entries)
+            return None
+        gone = layer_of(store, entries)
         if identity:
-            store.remember(key, layer.to_json())
-    return (add_layer(layer, "remove replaced Python distributions"),)
-
-
-def additions(installed: Installed) -> tuple[AddLayer, ...]:
-    """The operations that put an installed environment on an image."""
-    return tuple(add_layer(layer, "install Python dependencies") for layer in installed.layers)
+            store.remember(key, gone.to_json())
+    return gone
 
 
 def replaced(choices: Iterable[Choice], base: Inventory) -> tuple[tuple[str, str, str], ...]:

@@ -8,15 +8,19 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from airbyte_ci.build import job, lockfile, planning
-from airbyte_ci.build.job import Order, Tools
+from airbyte_ci.build import given, lockfile, planning
+from airbyte_ci.build.evaluation import open_evaluation
+from airbyte_ci.build.order import Order
 from airbyte_ci.build.plan import BuildPlan
 from airbyte_ci.build.rules import Rules
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.container.api import Operation
+from airbyte_ci.container.state import State
+from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import LockError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.python import toml
+from airbyte_ci.python.install import InstallPackages
+from airbyte_ci.python.tools import Tools
 
 # The names that projects give to what their tests need.
 _NAMES = frozenset({"dev", "develop", "development", "test", "tests", "testing"})
@@ -24,32 +28,36 @@ _NAMES = frozenset({"dev", "develop", "development", "test", "tests", "testing"}
 
 @dataclass(frozen=True, slots=True)
 class Development:
-    """What tests need beside the image: `operations` on top of it, and the image's Python, as a path in it.
+    """What tests need besides the image: its root with these packages on top, and the image's Python, a path in it.
 
-    `groups` are the names that were found; `has_pytest` is whether image and groups together have it.
+    `groups` are the names that were found; `has_pytest` is whether image and groups together have it. `state` is the
+    container after the plan's operations and this one.
     """
 
     groups: tuple[str, ...]
-    operations: tuple[Operation, ...]
+    state: State
+    tree: Tree
     python: str
     main: str
     has_pytest: bool
 
 
-def prepare(connector: Connector, order: Order, tools: Tools, plan: Digest) -> Development:
-    """Selects, fetches and converts what the image does not have already; raises LockError, PackageError, …"""
+def prepare(connector: Connector, order: Order, tools: Tools, digest: Digest) -> Development:
+    """Selects, fetches and converts what the image of this plan lacks; raises LockError, PackageError, …"""
     groups, extras = asked(connector)
+    plan = BuildPlan.parse(tools.store.path(digest).read_bytes(), f"the plan of {connector.name}")
+    evaluation = open_evaluation(connector, tools, plan.base, order.native, order.native)
+    given.prepare(plan, evaluation)
+    there = {choice.name for choice in plan.packages}
     rules = _with(order.rules, connector, groups, extras)
-    bench = job.workbench(connector, replace(order, rules=rules), tools, order.native)
-    given = BuildPlan.parse(tools.store.path(plan).read_bytes(), f"the plan of {connector.name}")
-    planned = planning.from_plan(given, connector, bench, order.native)
-    there = {choice.name for choice in given.packages}
-    choices = planning.chosen(connector, bench, planned.assembly.ground) if groups or extras else ()
-    added = tuple(choice for choice in choices if choice.name not in there)
+    wanted = planning.choose(connector, evaluation.base, tools, rules, order.framework) if groups or extras else ()
+    added = tuple(choice for choice in wanted if choice.name not in there)
     has_pytest = "pytest" in there or any(choice.name == "pytest" for choice in added)
-    operations = replace(planned.assembly, packages=added).installing() if has_pytest else ()
-    python = planned.assembly.ground.python.interpreter.executable
-    return Development((*groups, *extras), operations, python, given.source.main, has_pytest)
+    installing = InstallPackages(added if has_pytest else (), plan.install.building, order.bytecode)
+    evaluator = evaluation.evaluator
+    state = evaluator.state((*plan.operations, installing))
+    python = evaluation.base.python.interpreter.executable
+    return Development((*groups, *extras), state, evaluator.shipped(state), python, plan.code.main, has_pytest)
 
 
 def _with(rules: Rules, connector: Connector, groups: tuple[str, ...], extras: tuple[str, ...]) -> Rules:

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from airbyte_ci.build import job
-from airbyte_ci.build.job import Order, Tools
+from airbyte_ci.build.order import Order
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.container.evaluate import Evaluator
+from airbyte_ci.container import execute
+from airbyte_ci.container.evaluate import prepare
 from airbyte_ci.container.sandbox import Mount, Network
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.oci.digest import Digest
+from airbyte_ci.python.tools import Tools
 from airbyte_ci.trials import development, protocol, suites
 from airbyte_ci.trials import secrets as secrecy
 from airbyte_ci.trials.development import Development
@@ -209,7 +211,10 @@ class _Trial:
     def _place(self) -> Place:
         """The image as it is; unpacked once."""
         with self._lock:
-            self._bare = self._bare or self._opened((), use_entrypoint=True)
+            if self._bare is None:
+                store = self.tools.store
+                tree, command = prepare(store, store.image(Digest.parse(self._image)), (), use_entrypoint=True)
+                self._bare = Place(store, tree, command, self.request.mounts, self.request.timeout)
             return self._bare
 
     def _tests(self) -> tuple[Development, Place]:
@@ -218,13 +223,7 @@ class _Trial:
             if self._with_tests is None:
                 self.tools.say("development dependencies")
                 found = development.prepare(self.connector, self.order, self.tools, Digest.parse(self._plan))
-                self._with_tests = found, self._opened(found.operations, use_entrypoint=False)
+                command = execute.command(found.state, found.tree, (), use_entrypoint=False)
+                place = Place(self.tools.store, found.tree, command, self.request.mounts, self.request.timeout)
+                self._with_tests = found, place
             return self._with_tests
-
-    def _opened(self, operations: Sequence[Any], *, use_entrypoint: bool) -> Place:
-        store = self.tools.store
-        evaluator = Evaluator(store, store.image(Digest.parse(self._image)))
-        state = evaluator.state(tuple(operations))
-        tree = evaluator.tree(state)
-        command = evaluator.command(state, tree, (), use_entrypoint=use_entrypoint)
-        return Place(store, tree, command, self.request.mounts, self.request.timeout)

@@ -7,7 +7,6 @@ package alone, as its module `dagger`.
 from .container import Container
 from .directory import Directory, File
 from .operations import (
-    AddLayer,
     Ask,
     Content,
     Copy,
@@ -79,7 +78,6 @@ from .values import (
 )
 
 __all__ = [
-    "AddLayer",
     "Ask",
     "CacheSharingMode",
     "CacheVolume",

@@ -91,8 +91,12 @@ Content = FromContainer | NewFile | KeptFile | NewFolder | NewLink | Insert | Na
 # --- operations on a container --------------------------------------------------------------------
 
 
+class Operation:
+    """Something that is done to a container. Rooms above add further kinds for their own recipes."""
+
+
 @value
-class Exec:
+class Exec(Operation):
     """Run a command. `arguments` is the whole argv; `expect` is SUCCESS, FAILURE or ANY exit code.
 
     The `redirect_…` are files of the image.
@@ -109,19 +113,19 @@ class Exec:
 
 
 @value
-class SetVariable:
+class SetVariable(Operation):
     name: str
     value: str
     expand: bool = False
 
 
 @value
-class UnsetVariable:
+class UnsetVariable(Operation):
     name: str
 
 
 @value
-class SetSecretVariable:
+class SetSecretVariable(Operation):
     """A variable that commands see and the image does not have; the value is known by its digest only."""
 
     name: str
@@ -130,12 +134,12 @@ class SetSecretVariable:
 
 
 @value
-class UnsetSecretVariable:
+class UnsetSecretVariable(Operation):
     name: str
 
 
 @value
-class WriteFile:
+class WriteFile(Operation):
     """A text file; `owner` is `user[:group]`, empty for root."""
 
     path: str
@@ -146,7 +150,7 @@ class WriteFile:
 
 
 @value
-class Copy:
+class Copy(Operation):
     """A folder's contents, or a file, put at a path; an empty `owner` is root, `permissions` of -1 the source's."""
 
     path: str
@@ -159,14 +163,14 @@ class Copy:
 
 
 @value
-class MakeLink:
+class MakeLink(Operation):
     path: str
     target: str
     expand: bool = False
 
 
 @value
-class Remove:
+class Remove(Operation):
     """Files and folders that these patterns name, if any."""
 
     paths: tuple[str, ...]
@@ -174,7 +178,7 @@ class Remove:
 
 
 @value
-class MountContents:
+class MountContents(Operation):
     """Files that commands see and change, and the image does not have."""
 
     path: str
@@ -184,7 +188,7 @@ class MountContents:
 
 
 @value
-class MountCache:
+class MountCache(Operation):
     """A folder that all builds of one connector share; `locked` where only one command may use it at a time."""
 
     path: str
@@ -195,7 +199,7 @@ class MountCache:
 
 
 @value
-class MountTemporary:
+class MountTemporary(Operation):
     """An empty folder for each command."""
 
     path: str
@@ -204,7 +208,7 @@ class MountTemporary:
 
 
 @value
-class MountSecret:
+class MountSecret(Operation):
     path: str
     secret: str
     digest: str
@@ -214,35 +218,35 @@ class MountSecret:
 
 
 @value
-class Unmount:
+class Unmount(Operation):
     path: str
     expand: bool = False
 
 
 @value
-class SetUser:
+class SetUser(Operation):
     user: str
 
 
 @value
-class SetWorkdir:
+class SetWorkdir(Operation):
     path: str
     expand: bool = False
 
 
 @value
-class SetLabel:
+class SetLabel(Operation):
     name: str
     value: str
 
 
 @value
-class UnsetLabel:
+class UnsetLabel(Operation):
     name: str
 
 
 @value
-class SetAnnotation:
+class SetAnnotation(Operation):
     """An annotation of the image's manifest."""
 
     name: str
@@ -250,73 +254,34 @@ class SetAnnotation:
 
 
 @value
-class UnsetAnnotation:
+class UnsetAnnotation(Operation):
     name: str
 
 
 @value
-class SetEntrypoint:
+class SetEntrypoint(Operation):
     arguments: tuple[str, ...]
 
 
 @value
-class SetDefaultArguments:
+class SetDefaultArguments(Operation):
     arguments: tuple[str, ...]
 
 
 @value
-class ExposePort:
+class ExposePort(Operation):
     """`port` is `8080/tcp`."""
 
     port: str
 
 
 @value
-class UnexposePort:
+class UnexposePort(Operation):
     port: str
 
 
-@value
-class AddLayer:
-    """A layer that exists already; `layer` is its JSON form, empty where a command left none. Not offered to hooks.
-
-    `impure` is said in the history alone: the layer came of a command that used the network.
-    """
-
-    layer: str
-    comment: str = ""
-    impure: bool = False
-    _hidden = ("impure",)
-
-
-Operation = (
-    Exec
-    | SetVariable
-    | UnsetVariable
-    | SetSecretVariable
-    | UnsetSecretVariable
-    | WriteFile
-    | Copy
-    | MakeLink
-    | Remove
-    | MountContents
-    | MountCache
-    | MountTemporary
-    | MountSecret
-    | Unmount
-    | SetUser
-    | SetWorkdir
-    | SetLabel
-    | UnsetLabel
-    | SetAnnotation
-    | UnsetAnnotation
-    | SetEntrypoint
-    | SetDefaultArguments
-    | ExposePort
-    | UnexposePort
-    | AddLayer
-)
-_OPERATIONS: Mapping[str, Any] = {kind.__name__: kind for kind in get_args(Operation)}
+# Every operation that a hook can ask for, by its name.
+KINDS: Mapping[str, type[Operation]] = {kind.__name__: kind for kind in Operation.__subclasses__()}
 _CONTENTS: Mapping[str, Any] = {kind.__name__: kind for kind in get_args(Content)}
 
 
@@ -374,14 +339,16 @@ def _fields(item: Operation | Content) -> dict[str, Json]:
 def _plain(item: Json) -> Json:
     if isinstance(item, tuple):
         return [_plain(one) for one in item]
-    if type(item).__name__ in _OPERATIONS:
+    if isinstance(item, Operation):
         return to_json(item)
-    return contents_to_json((item,))[0] if type(item).__name__ in _CONTENTS else item
+    if type(item).__name__ in _CONTENTS:
+        return contents_to_json((item,))[0]
+    return item.to_json() if hasattr(item, "to_json") else item
 
 
-def from_json(document: Mapping[str, Json]) -> Operation:
-    """The operation that `to_json` wrote; raises ValueError for anything else."""
-    operation: Operation = _read(document, "operation", _OPERATIONS)
+def from_json(document: Mapping[str, Json], kinds: Mapping[str, type[Operation]] = KINDS) -> Operation:
+    """The operation of one of the kinds that `to_json` wrote; raises ValueError for anything else."""
+    operation: Operation = _read(document, "operation", kinds)
     return operation
 
 
@@ -413,6 +380,8 @@ def _value(kind: type, name: str, expected: object, found: Json) -> Json:
         return tuple(_value(kind, name, item, one) for one in found)
     if expected == Operation:
         return from_json(found)
+    if isinstance(expected, type) and hasattr(expected, "from_json"):
+        return expected.from_json(found)
     if expected == Content:
         return _read(found, "content", _CONTENTS)
     if type(found) is not expected or (expected is str and found != found.encode(errors="replace").decode()):

@@ -1,6 +1,5 @@
 """What a registry's refusals mean to a person: one line with its own words and what to do; sends nothing."""
 
-import email.utils
 import re
 import ssl
 import time
@@ -86,6 +85,8 @@ def _retry_after(value: str) -> float | None:
     """Seconds from a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3)."""
     if value.isdecimal():
         return float(value[:9])
+    import email.utils  # slow to import
+
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):

@@ -1,4 +1,4 @@
-"""What building a base image needs beside its declaration, handed from one step to the next."""
+"""What work on images needs besides its subject, opened once for a command and passed down."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -10,11 +10,11 @@ from airbyte_ci.python.index import PackageIndex
 
 
 @dataclass(frozen=True, slots=True)
-class Workbench:
-    """Tools of one build; `progress` tells its steps."""
+class Tools:
+    """The store, the clients of package indexes and registries, a pool of threads. `say` reports progress."""
 
     store: Store
     index: PackageIndex
     registries: RegistryClient
     executor: Executor
-    progress: Callable[[str], None]
+    say: Callable[[str], None]

@@ -1,0 +1,49 @@
+"""Where a connector's recipe is evaluated: its base image, and the evaluator with the handlers of packages and code."""
+
+from dataclasses import dataclass
+
+from airbyte_ci.build import base as bases
+from airbyte_ci.build.source import AddCode, CodeReader
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.container.api import Operation
+from airbyte_ci.container.evaluate import Evaluator, Handler
+from airbyte_ci.oci.image import Platform
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.python.base import Base
+from airbyte_ci.python.install import Elsewhere, Installer, InstallPackages
+from airbyte_ci.python.tools import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Where the operations of a plan are evaluated; what one use of it has evaluated the next one finds."""
+
+    connector: Connector
+    evaluator: Evaluator
+    installer: Installer
+    code: CodeReader
+
+    @property
+    def base(self) -> Base:
+        return self.installer.base
+
+    @property
+    def tools(self) -> Tools:
+        return self.installer.tools
+
+
+def open_evaluation(
+    connector: Connector,
+    tools: Tools,
+    address: Reference,
+    platform: Platform,
+    native: Platform,
+    elsewhere: Elsewhere | None = None,
+) -> Evaluation:
+    """The evaluation of a connector on a base; raises RegistryError, ImageError, SandboxError."""
+    base = bases.open_base(tools, address, platform, native)
+    installer, code = Installer(base, tools, elsewhere), CodeReader(connector, tools.store)
+    handlers: dict[type[Operation], Handler] = {InstallPackages: installer, AddCode: code}
+    whose = str(connector.folder.resolve())
+    evaluator = Evaluator(tools.store, base.image, bring=base.bring, owner=whose, handlers=handlers)
+    return Evaluation(connector, evaluator, installer, code)

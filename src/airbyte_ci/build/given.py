@@ -1,0 +1,75 @@
+"""A plan that was made before: whether it can be built here, and what it names by digest, brought into the store.
+
+Hooks are not run again: what they did is in the plan, and of commands that used the network what they gave.
+"""
+
+from airbyte_ci.build import planning
+from airbyte_ci.build.evaluation import Evaluation
+from airbyte_ci.build.plan import BuildPlan, Impure
+from airbyte_ci.connectors import customization
+from airbyte_ci.container.api import Exec
+from airbyte_ci.container.declared import kept_files
+from airbyte_ci.errors import PlanError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.python import trees
+from airbyte_ci.python.lock import FromIndex, LockedPackage
+
+_ADVICE = "check out the commit that the plan was made on"
+
+
+def prepare(plan: BuildPlan, evaluation: Evaluation, *, again: bool = False) -> None:
+    """Confirms that base and code are the plan's; raises PlanError.
+
+    Commands that used the network are not run where the layer that they gave is in the store, unless `again` says so.
+    """
+    base = evaluation.base
+    if base.image.digest != plan.base_manifest:
+        raise _refused(plan, f"{plan.base} is not the image it was made on")
+    if base.python.interpreter.version != plan.python:
+        raise _refused(plan, f"the base has Python {base.python.interpreter.version}")
+    evaluation.code(evaluation.evaluator, (), plan.code)
+    _obtain(plan, evaluation)
+    _keep(plan, evaluation)
+    for item in plan.impure if not again else ():
+        evaluation.evaluator.give(plan.operations[: item.operation + 1], item.layer)
+
+
+def confirm_impure(plan: BuildPlan, evaluation: Evaluation) -> None:
+    """Raises PlanError where a command had to be run again, and gave something else."""
+    found = [Impure(place, layer) for place, layer in evaluation.evaluator.impure(plan.operations)]
+    for item in plan.impure:
+        if item not in found:
+            command = plan.operations[item.operation]
+            shown = " ".join(command.arguments) if isinstance(command, Exec) else "a command"
+            named = f"layer {item.layer.descriptor.digest.short}" if item.layer else "no layer"
+            raise _refused(
+                plan,
+                f"{shown!r} gave {named} when it was made, and now gives something else",
+                "build it with the store that has this layer, or make a new plan",
+            )
+
+
+def _refused(plan: BuildPlan, reason: str, advice: str | None = None) -> PlanError:
+    return PlanError(f"building the plan of {plan.name}: {reason}", advice=advice)
+
+
+def _obtain(plan: BuildPlan, evaluation: Evaluation) -> None:
+    """Brings the plan's folders, commits and files, exactly those that it names by digest."""
+    tools, folder = evaluation.tools, evaluation.connector.folder
+    for choice in plan.packages:
+        if isinstance(choice.origin, FromIndex) or tools.store.has(Digest(choice.file.sha256)):
+            continue
+        package = LockedPackage(choice.name, choice.version, (choice.file,), origin=choice.origin)
+        if trees.obtain(package, folder, tools.store, tools.index) != choice.file:
+            raise _refused(plan, f"{choice.name} is not what it was made for", _ADVICE)
+
+
+def _keep(plan: BuildPlan, evaluation: Evaluation) -> None:
+    """Brings the declaration's files into the store, exactly those that the plan names by digest."""
+    store = evaluation.tools.store
+    named = {Digest(digest) for digest in kept_files(plan.operations)}
+    if all(store.has(digest) for digest in named):
+        return
+    planning.read_declaration(evaluation.connector, evaluation.base.image, store)
+    if not all(store.has(digest) for digest in named):
+        raise _refused(plan, f"a file that {customization.FILE} names is not what it was made for", _ADVICE)

@@ -1,0 +1,64 @@
+"""What is asked of every build of a command. Light to import."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airbyte_ci.build.outputs import Destination
+from airbyte_ci.build.rules import NO_RULES, Rules
+from airbyte_ci.oci.image import CREATED, Compression, Platform
+from airbyte_ci.python.lock import Origin
+
+if TYPE_CHECKING:  # slow to import, and few builds are given a plan
+    from airbyte_ci.build.plan import BuildPlan
+
+
+DEFAULT_TAG = "dev"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """`native` is the platform that this machine runs, `override` a base image instead of the metadata's.
+
+    `created` is RFC 3339. `rules` apply to locks, `framework` takes the place of the locked one, `passed` are variables
+    that hooks may see. `plan` is a BuildPlan that was made before; without one it is made. `again` builds a second
+    time from nothing. `show_hook` finds the customization's effect, whatever that takes. `fixed` are the tags
+    that are not moved to another image in a registry.
+    """
+
+    platforms: tuple[Platform, ...]
+    native: Platform
+    override: str | None = None
+    tags: tuple[str, ...] = (DEFAULT_TAG,)
+    destinations: tuple[Destination, ...] = ()
+    verify: bool = True
+    compression: Compression = "gzip"
+    bytecode: bool = True
+    created: str = CREATED
+    rules: Rules = NO_RULES
+    framework: Origin | None = None
+    passed: Mapping[str, str] = field(default_factory=dict)
+    plan: "BuildPlan | None" = None
+    again: bool = False
+    show_hook: bool = False
+    fixed: frozenset[str] = frozenset()
+
+    @property
+    def may_stay_away(self) -> bool:
+        """Whether layers may stay in a registry: nothing is run or written here."""
+        return not self.verify and bool(self.destinations) and all(item.is_registry for item in self.destinations)
+
+    def settings(self, platform: Platform) -> dict[str, Any]:
+        """What shapes the platform's image, or how far it must be here."""
+        return {
+            "override": self.override,
+            "compression": self.compression,
+            "bytecode": self.bytecode,
+            "created": self.created,
+            "locks": self.rules.to_json(),
+            "framework": str(self.framework),
+            "away": str(self.destinations[0]) if self.may_stay_away else "",
+            "platform": str(platform),
+            "native": str(self.native),
+            "passed": dict(self.passed),
+        }
