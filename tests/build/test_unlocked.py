@@ -82,6 +82,43 @@ def test_what_is_not_locked_is_resolved_as_of_a_day(tmp_path: Path, index: Index
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        b"\xef\xbb\xbfa>=1\n",
+        "\ufeffa>=1  # für\r\n".encode("utf-16-le"),
+        "\ufeffa>=1\n".encode("utf-16-be"),
+        "\ufeffa>=1\n".encode("utf-32-le"),
+        "# -*- coding: latin-1 -*-\n# für\na>=1\n".encode("latin-1"),
+        b"# only a comment\n-r more.txt\n",
+    ],
+    ids=["UTF-8", "UTF-16 LE", "UTF-16 BE", "UTF-32 LE", "coding line", "included"],
+)
+def test_requirements_are_decoded_as_pip_does(tmp_path: Path, index: Index, data: bytes) -> None:
+    """A byte order mark or a coding line names the encoding, also of a file that another one includes."""
+    files: Files = {"requirements.txt": data, "more.txt": "\ufeffa>=1\n".encode("utf-16-le")}
+    lock = selected(tmp_path, files, APRIL, PackageIndex(index.url))
+    assert [item.name for item in lock.packages] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pyproject.toml", '[project]\nname = "source-x"\nversion = "1"\ndependencies = []\n'),
+        ("pyproject.toml", '[project]\nname = "source-x"\nversion = "1"\n'),
+        ("pyproject.toml", '[tool.poetry.dependencies]\npython = "^3.9"\n'),
+        ("requirements.txt", "# nothing\n-e .\n"),
+        ("requirements.txt", ""),
+    ],
+    ids=["empty list", "no list", "poetry's Python alone", "itself", "empty file"],
+)
+def test_a_connector_that_requires_nothing_has_no_packages(tmp_path: Path, index: Index, name: str, text: str) -> None:
+    """No requirement is an answer: with a day and in a lock, the selection is empty."""
+    assert selected(tmp_path, {name: text}, APRIL, PackageIndex(index.url)).packages == ()
+    assert lock_edit(tmp_path, index, {name: text})(APRIL)
+    assert selected(tmp_path, {}).packages == ()
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("yesterday", "'yesterday' is not a day to resolve as of"),

@@ -243,7 +243,8 @@ MD5 = base64.urlsafe_b64encode(hashlib.md5(b"a = 1\n").digest()).decode().rstrip
     ("files", "said"),
     [
         ({"demo-1.0.data/nonsense/x": ""}, "valid .data subdirectory"),
-        ({f"{INFO}/entry_points.txt": "[console_scripts]\nx = demo\n"}, "not a valid wheel"),
+        ({f"{INFO}/entry_points.txt": "[console_scripts]\nx = demo\n"}, "entry point x = demo names no callable"),
+        ({f"{INFO}/entry_points.txt": "[gui_scripts]\nx = demo:\n"}, "entry point x = demo: names no callable"),
         ({f"{INFO}/entry_points.txt": "[console_scripts]\nx = %(y)s:a\n"}, "not a valid wheel"),
         ({f"{INFO}/entry_points.txt": "nonsense\n"}, "not a valid wheel"),
         ({f"{INFO}/entry_points.txt": b"\xff"}, "not a valid wheel"),

@@ -89,7 +89,7 @@ def included(connector: Connector) -> frozenset[Path]:
     while pending:
         path = pending.pop()
         try:
-            values = _INCLUDE.findall(path.read_text("utf-8"))
+            values = _INCLUDE.findall(local_sources.decode(path.read_bytes()))
         except (OSError, UnicodeDecodeError):
             continue  # whoever reads it for its contents tells
         places = {Path(os.path.normpath(path.parent / value)) for value in values} - found

@@ -3,7 +3,10 @@
 An image must not hold what only this machine has: nobody could build it again, and nobody may have meant to publish it.
 """
 
+import codecs
+import contextlib
 import io
+import re
 from pathlib import Path
 
 from airbyte_ci.connectors import hidden_files
@@ -13,6 +16,15 @@ from airbyte_ci.python import git_checkout
 from airbyte_ci.python.lock import FromArchive, FromDirectory, FromGit, Origin
 
 _TEXT_LIMIT = 32 << 20
+# UTF-32 first: its little-endian mark begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
 _ADVICE = "move it into the repository, or lock a version that an index or a git server has"
 
 
@@ -33,8 +45,9 @@ def check(origin: Origin, folder: Path, what: str) -> None:
 def read_text(path: Path, folder: Path, what: str) -> str:
     """Returns the text of a file that belongs to a connector, or that one of its files includes.
 
-    Raises LockError for a file outside of the repository, whose lines would show in messages, and for a secret; OSError
-    and UnicodeDecodeError as `Path.read_text`.
+    A requirements file may begin with a byte order mark or a coding line, as in pip; all else is UTF-8. Raises
+    LockError for a file outside of the repository, whose lines would show in messages, and for a secret; OSError and
+    UnicodeDecodeError as `Path.read_text`.
     """
     root = repository(folder)
     place = path.resolve()
@@ -44,9 +57,24 @@ def read_text(path: Path, folder: Path, what: str) -> str:
         raise LockError(f"reading {what}: {name} is a secret")
     try:
         # As `read_text` does: every line end is a line feed.
-        return io.TextIOWrapper(io.BytesIO(read_file(place, _TEXT_LIMIT)), "utf-8").read()
+        data = read_file(place, _TEXT_LIMIT)
+        # TOML is UTF-8 and nothing else.
+        text = data.decode("utf-8") if place.suffix in (".toml", ".lock") else decode(data)
+        return io.StringIO(text, newline=None).read()
     except DocumentError as error:
         raise LockError(f"reading {what}: {error}") from error
+
+
+def decode(data: bytes) -> str:
+    """Returns a requirements file's text; raises UnicodeDecodeError."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data.removeprefix(mark).decode(encoding)
+    for line in data.split(b"\n", 2)[:2]:
+        if line.startswith(b"#") and (found := _CODING.search(line)):
+            with contextlib.suppress(LookupError):
+                return data.decode(found[1].decode("ascii"))
+    return data.decode("utf-8")
 
 
 def _is_inside(url: str, folder: Path) -> bool:

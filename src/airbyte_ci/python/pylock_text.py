@@ -33,8 +33,10 @@ def render(environments: Iterable[Environment], tool: Mapping[str, Any]) -> str:
     """The text; a package that is the same in all environments stands there once and without a marker."""
     resolved = list(environments)
     lines = ['lock-version = "1.0"', f"environments = {_array(text for text, _ in resolved)}"]
-    lines += ['created-by = "airbyte-ci"', ""]
-    for package, markers in _merged(resolved):
+    merged = _merged(resolved)
+    # PEP 751 requires the key, and an array of tables without a table has none.
+    lines += ['created-by = "airbyte-ci"', *([] if merged else ["packages = []"]), ""]
+    for package, markers in merged:
         lines += [*_package(package, "" if len(markers) == len(resolved) else " or ".join(markers)), ""]
     lines += ["[tool.airbyte-ci]", *(f"{key} = {_value(value)}" for key, value in sorted(tool.items()))]
     return "\n".join([*lines, ""])

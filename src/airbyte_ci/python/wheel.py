@@ -7,6 +7,7 @@ import base64
 import configparser
 import os
 import posixpath
+import re
 import stat
 import zipfile
 import zlib
@@ -194,6 +195,12 @@ class _Source(WheelFile):
         parser = configparser.ConfigParser(delimiters=("=",), strict=False, interpolation=None)
         parser.optionxform = str  # type: ignore[assignment, method-assign]  # names keep their case
         parser.read_string(text.removeprefix("\ufeff"))
+        for section in {"console_scripts", "gui_scripts"} & set(parser.sections()):
+            for key, value in parser[section].items():
+                if not _CALLABLE.match(value):
+                    raise WheelRefused(
+                        f"its entry point {_line(f'{key} = {value}')} names no callable, as module:function"
+                    )
         sections = (
             f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in parser[name].items())
             for name in parser.sections()
@@ -217,6 +224,9 @@ class _Source(WheelFile):
         wrong = self._record.defects
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         return [*([f"its RECORD was repaired: {wrong[0]}{more}"] if wrong else []), *self._defects]
+
+
+_CALLABLE = re.compile(r"[^:]+:\s*\w")
 
 
 def _started_name(path: str) -> str:
