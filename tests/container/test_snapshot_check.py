@@ -89,7 +89,7 @@ def test_what_a_command_left_is_checked(own_store: Store, small_image: Image) ->
 def test_records_go_with_their_snapshots(own_store: Store, small_image: Image) -> None:
     """A collection leaves no record behind, and without a record nothing is called damaged."""
     (folder,) = snapshot.unpack(own_store, small_image.layers).tree.layers
-    record = folder.with_name(f".{folder.name}.files")
+    record = own_store.root / "records" / folder.name
     assert snapshot_record.read(folder) is not None
     record.write_bytes(b"torn")
     assert snapshot_record.read(folder) is None

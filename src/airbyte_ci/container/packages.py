@@ -79,8 +79,6 @@ def _keep(store: Store, upper: Path, name: str, today: str) -> None:
     for day in _days(store):
         if day != place:
             (day / name).unlink(missing_ok=True)
-    if (place / name).exists():
-        return  # the first of a day stays: another command's bytes of the same name are no better
     partial = place / f".{name}.{os.getpid()}"
     try:
         # apt has it twice itself; below the sandbox's own folder, no other name can be anybody else's.

@@ -1,4 +1,4 @@
-"""What a snapshot was when it was made: each file's kind, mode and size, kept next to it, so that damage is found.
+"""What a snapshot was when it was made: each file's kind, mode and size, kept in the store, so that damage is found.
 
 Contents are not hashed when a layer is unpacked, which would take as long again: `differs` with a second unpacking of
 the layer compares them.
@@ -22,7 +22,6 @@ from airbyte_ci.oci.store import Store
 
 # Kind and mode, and the size of a file, the target of a link or the number of a device.
 _Facts = list[Any]
-_SUFFIX = ".files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def drop(store: Store, place: Path) -> None:
 
 
 def _path(place: Path) -> Path:
-    return place.with_name(f".{place.name}{_SUFFIX}")
+    return place.parents[1] / "records" / place.name
 
 
 def _listed(folder: Path) -> Iterator[tuple[str, _Facts]]:

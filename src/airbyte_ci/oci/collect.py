@@ -189,11 +189,10 @@ def _sweep(store: Store, untouchable: float) -> None:
 
 
 def _sweep_records(store: Store, untouchable: float) -> None:
-    """What is kept next to a snapshot goes with it."""
-    snapshots = store.root / "snapshots"
-    for path in snapshots.glob(".*.files"):
+    """What is recorded of a snapshot goes with it."""
+    for path in (store.root / "records").iterdir():
         with contextlib.suppress(FileNotFoundError):
-            gone = not (snapshots / path.name[1:].removesuffix(".files")).exists()
+            gone = not (store.root / "snapshots" / path.name).exists()
             if gone and path.stat().st_mtime < untouchable:
                 path.unlink()
 

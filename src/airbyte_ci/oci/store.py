@@ -3,6 +3,7 @@
     oci-layout, index.json, blobs/sha256/<hex>     an image layout (image-spec, image-layout.md)
     actions/<2 hex>/<hex>                          action key → JSON value
     snapshots/<hex>/                               unpacked layers, made and read by `container`
+    records/<hex>                                  what each snapshot was when it was made
     caches/                                        downloads and folders that commands share (`caches`)
     ingest/, scratch/                              files being written; folders that live as long as a command
     sessions/, lock, gc.lock                       who is using the store (`sessions`)
@@ -38,7 +39,7 @@ from airbyte_ci.oci.image import (
 )
 
 REF_NAME = "org.opencontainers.image.ref.name"
-_FOLDERS = ("actions", "snapshots", "scratch", "sessions")
+_FOLDERS = ("actions", "snapshots", "records", "scratch", "sessions")
 # Room that must remain after a large write, so that a full disk is met here and not half-way elsewhere.
 RESERVE = 64 << 20
 # Of a file its inode, its size, and the times of its changes, of which nobody can set the last one.
