@@ -91,7 +91,7 @@ def adopt(place: Clone, catalog: Path | None, only: Sequence[str]) -> tuple[list
         code, documents, errors = place.run(*arguments)
         seconds[name] = time.monotonic() - begun
         (place.root.parent / f"{place.root.name}-{name}.log").write_text(f"{documents}\n{errors}", "utf-8")
-        if code > 1 or (code and not documents):
+        if code not in (0, 1) or (code and not documents):
             wrong.append(f"{name} ended with {code}: {' '.join(errors.split())[-400:]}")
         return documents
 
