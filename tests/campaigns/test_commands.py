@@ -5,9 +5,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 
+from airbyte_ci import config
 from airbyte_ci.cli import main
+from airbyte_ci.cli.connectors import connectors
 from tests.campaigns.repositories import CONNECTORS, commit, copied, git, snapshot
 
 Run = Callable[..., tuple[int, str, str]]
@@ -202,3 +205,15 @@ def test_a_bump_without_a_text_needs_no_changelog(run: Run) -> None:
 
 def changed(fleet: Path) -> list[str]:
     return git(fleet, "diff", "--name-only").split()
+
+
+def test_each_command_that_writes_entries_can_be_switched_off() -> None:
+    """The configuration's `changelog` table has exactly the commands that take --no-changelog."""
+    context = click.Context(connectors)
+    taking = {
+        name
+        for name in connectors.list_commands(context)
+        if (command := connectors.get_command(context, name))
+        and any("--no-changelog" in option.secondary_opts for option in command.params)
+    }
+    assert taking == {*config.CHANGELOG_COMMANDS}
