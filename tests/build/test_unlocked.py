@@ -143,6 +143,7 @@ def test_now_is_for_locks_only(tmp_path: Path, index: Index) -> None:
 
 def test_folders_and_archives_bring_what_they_need(tmp_path: Path, index: Index) -> None:
     """A local package of the repository and a wheel in it are packages; what they need is resolved."""
+    (tmp_path / ".git").mkdir()
     lib = tmp_path / "connectors" / "lib"
     lib.mkdir(parents=True)
     (lib / "pyproject.toml").write_text(

@@ -62,6 +62,18 @@ def test_what_wheels_lack_of_each_other_is_found() -> None:
     ]
 
 
+def test_what_extras_need_is_missed() -> None:
+    """Extras that the connector asks for, or a package, also through others of their own package: `all = ["a[x]"]`."""
+    packages = [
+        ("a", ("a[x] ; extra == 'all'", "gone ; extra == 'x'", "never ; extra == 'y'")),
+        ("cdk", ("some-thing[more] ; python_version >= '3'",)),
+        ("some-thing", ("late ; extra == 'more'",)),
+    ]
+    found = consistency.unmet(packages, VERSIONS, cpython(), {"a": {"all"}})
+    assert found == (Unmet("a", "gone", ""), Unmet("some-thing", "late", ""))
+    assert consistency.unmet(packages, VERSIONS, cpython()) == (Unmet("some-thing", "late", ""),)
+
+
 @pytest.mark.parametrize(
     ("item", "met"),
     [

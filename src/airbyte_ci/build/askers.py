@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.python import metadata, remote_metadata
+from airbyte_ci.python import consistency, metadata, remote_metadata
 from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import FromIndex, Lock
@@ -30,30 +29,13 @@ def derived(lock: Lock, choices: Sequence[Choice], tools: Tools, interpreter: In
 
 def askers(requires: Mapping[str, Sequence[str]], markers: Mapping[str, str]) -> dict[str, set[str]]:
     """By package, those that require it under these markers; an extra counts where another package asks for it."""
-    extras: dict[str, set[str]] = {name: set() for name in requires}
+    extras = consistency.close_extras(requires, markers)
     found: dict[str, set[str]] = {}
-    known = -1
-    while known < sum(map(len, extras.values())):
-        known = sum(map(len, extras.values()))
-        for name, texts in requires.items():
-            for requirement in map(_requirement, texts):
-                if requirement and _holds(requirement, markers, extras[name]):
-                    asked = canonicalize_name(requirement.name)
-                    extras.setdefault(asked, set()).update(map(canonicalize_name, requirement.extras))
-                    found.setdefault(asked, set()).update({name} - {asked})
-    return found
-
-
-def _requirement(text: str) -> Requirement | None:
-    try:
-        return Requirement(text)
-    except InvalidRequirement:
-        return None  # old packages have such, and installing them does not read it
-
-
-def _holds(requirement: Requirement, markers: Mapping[str, str], extras: set[str]) -> bool:
-    marker = requirement.marker
-    return marker is None or any(marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras))
+    for name, texts in requires.items():
+        for requirement in filter(None, map(consistency.read, texts)):
+            if consistency.applies(requirement, markers, extras[name]):
+                found.setdefault(canonicalize_name(requirement.name), set()).add(name)
+    return {name: others - {name} for name, others in found.items()}
 
 
 def _metadata(choice: Choice, tools: Tools) -> str:

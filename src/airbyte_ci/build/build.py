@@ -35,7 +35,7 @@ def build(plan: BuildPlan, evaluation: Evaluation, order: Order) -> Built:
         find = installer.known if known else installer.installed
         installed = find(evaluation.evaluator, plan.before, plan.install)
     is_replaced = order.framework is not None
-    lacking = unmet.confirm(plan, evaluation, installed, is_replaced=is_replaced) if installed else ()
+    lacking = unmet.confirm(plan, evaluation, installed, order.rules, is_replaced=is_replaced) if installed else ()
     if known is None:
         if order.plan:
             given.confirm_impure(plan, evaluation)

@@ -82,6 +82,23 @@ def select(
     return _unlocked(connector, interpreter, rules, builder)
 
 
+def asked_extras(connector: Connector, interpreter: Interpreter, rules: Rules) -> dict[str, frozenset[str]]:
+    """Returns by package the extras that pyproject.toml asks for; none where another file says what it needs."""
+    if "pyproject.toml" not in connector.names:
+        return {}
+    from airbyte_ci.python import project, toml
+
+    place = f"{connector.relative}/pyproject.toml"
+    document, wish = toml.parse(_text(connector, "pyproject.toml"), place), rules.wish(connector)
+    if not project.describes_itself(document):
+        return {}
+    found: dict[str, frozenset[str]] = {}
+    for entry in project.of_pyproject(document, interpreter, place, wish.groups, wish.extras).entries:
+        if entry.extras:
+            found[entry.name] = found.get(entry.name, frozenset()) | entry.extras
+    return found
+
+
 def included(connector: Connector) -> frozenset[Path]:
     """The files that its requirements include, wherever they are: what they say counts like its own."""
     found: set[Path] = set()

@@ -9,21 +9,27 @@ from collections.abc import Sequence
 from airbyte_ci.build import lockfile
 from airbyte_ci.build.evaluation import Evaluation
 from airbyte_ci.build.plan import BuildPlan
+from airbyte_ci.build.rules import Rules
 from airbyte_ci.container.api import Copy, Exec
 from airbyte_ci.errors import PackageError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.python import consistency
 from airbyte_ci.python.consistency import Unmet
 from airbyte_ci.python.layers import Installed
 
 _RECORDING = ("poetry.lock", "uv.lock")
 
 
-def confirm(plan: BuildPlan, evaluation: Evaluation, installed: Installed, *, is_replaced: bool) -> tuple[str, ...]:
+def confirm(
+    plan: BuildPlan, evaluation: Evaluation, installed: Installed, rules: Rules, *, is_replaced: bool
+) -> tuple[str, ...]:
     """What is to be reported, one text each; raises PackageError where nothing explains that something is missing.
 
     `is_replaced` says that the framework is not the locked one.
     """
     base = {item.name: item.version for item in evaluation.base.python.distributions}
-    found = [item for item in installed.unmet if not item.met_by(base)]
+    lacking = {*installed.unmet, *_of_extras(plan, evaluation, rules)}
+    found = [item for item in sorted(lacking) if not item.met_by(base)]
     lock = lockfile.kind(evaluation.connector)
     runs = any(isinstance(operation, (Copy, Exec)) for operation in (*plan.before, *plan.after))
     if found and not (lock in _RECORDING or is_replaced or runs):
@@ -32,6 +38,18 @@ def confirm(plan: BuildPlan, evaluation: Evaluation, installed: Installed, *, is
             advice=f"make {lock or 'the lock'} anew from what the connector asks for, with all that this needs",
         )
     return tuple(map(str, found))
+
+
+def _of_extras(plan: BuildPlan, evaluation: Evaluation, rules: Rules) -> tuple[Unmet, ...]:
+    """What the extras need that the connector itself asks for, of the wheels that are here."""
+    interpreter = evaluation.base.python.interpreter
+    asked = lockfile.asked_extras(evaluation.connector, interpreter, rules)
+    if not asked:
+        return ()
+    store = evaluation.tools.store
+    here = [item for item in plan.packages if not item.is_source and store.has(Digest(item.file.sha256))]
+    requires = [(item.name, consistency.of_wheel(store, item.file)) for item in here]
+    return consistency.unmet(requires, {item.name: item.version for item in plan.packages}, interpreter, asked)
 
 
 def _listed(found: Sequence[Unmet]) -> str:

@@ -1,6 +1,6 @@
 """Whether packages have what their metadata says they need: a lock may be edited, incomplete or older than they are.
 
-As `pip check` sees it: extras are not asked for, and what applies is decided by the image's Python.
+As `pip check` sees it, but with the extras that are asked for; what applies is decided by the image's Python.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -18,6 +18,9 @@ from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import LockedFile
 
 FORMAT_VERSION = 1
+Extras = Mapping[str, Collection[str]]
+"""Extras by normalized name."""
+NO_EXTRAS: Extras = {}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -53,27 +56,64 @@ def of_wheel(store: Store, file: LockedFile) -> tuple[str, ...]:
 
 
 def unmet(
-    packages: Iterable[tuple[str, Collection[str]]], versions: Mapping[str, str], interpreter: Interpreter
+    packages: Iterable[tuple[str, Collection[str]]],
+    versions: Mapping[str, str],
+    interpreter: Interpreter,
+    asked: Extras = NO_EXTRAS,
 ) -> tuple[Unmet, ...]:
-    """What packages, each with its requirements, lack of an environment (normalised name → version), sorted.
+    """What packages, each with its requirements, lack of an environment (normalized name → version), sorted.
 
-    A requirement that cannot be read counts as met: old packages say things that no tool understands any more.
+    `asked` are the extras that the connector itself asks for; those that packages ask of each other are followed. A
+    requirement that cannot be read counts as met: old packages say things that no tool understands any more.
     """
+    requires = dict(packages)
+    extras = close_extras(requires, interpreter.markers, asked)
     return tuple(
         sorted(
             {
                 item
-                for name, requires in packages
-                for text in requires
-                for item in _unmet(name, text, versions, interpreter, strictly=False)
+                for name, texts in requires.items()
+                for text in texts
+                for item in _unmet(name, text, versions, interpreter, extras[name], strictly=False)
             }
         )
     )
 
 
+def close_extras(
+    requires: Mapping[str, Collection[str]], markers: Mapping[str, str], asked: Extras = NO_EXTRAS
+) -> dict[str, set[str]]:
+    """Returns by package the extras that are asked for, by the connector or by a package whose requirement applies."""
+    found = {name: set(asked.get(name, ())) for name in requires}
+    pending = [*requires]
+    while pending:
+        name = pending.pop()
+        for requirement in filter(None, map(read, requires[name])):
+            other = canonicalize_name(requirement.name)
+            more = set(map(canonicalize_name, requirement.extras))
+            if other in found and more - found[other] and applies(requirement, markers, found[name]):
+                found[other] |= more
+                pending.append(other)
+    return found
+
+
+def read(text: str) -> Requirement | None:
+    """The requirement; None for one that only an old tool understood: installing does not read it."""
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
+
+
+def applies(requirement: Requirement, markers: Mapping[str, str], extras: Iterable[str] = ()) -> bool:
+    """Whether its marker holds with these extras, one at a time as in PEP 508."""
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras))
+
+
 def confirm(name: str, requires: Iterable[str], versions: Mapping[str, str], interpreter: Interpreter) -> None:
     """Raises PackageError that names what a source tree requires as it is now and the environment has not."""
-    found = [item for text in requires for item in _unmet(name, text, versions, interpreter, strictly=True)]
+    found = [item for text in requires for item in _unmet(name, text, versions, interpreter, (), strictly=True)]
     if found:
         wrong = ", ".join(f"{item.requirement} ({item.found or 'not in the lock'})" for item in found)
         raise PackageError(
@@ -83,15 +123,18 @@ def confirm(name: str, requires: Iterable[str], versions: Mapping[str, str], int
 
 
 def _unmet(
-    name: str, text: str, versions: Mapping[str, str], interpreter: Interpreter, *, strictly: bool
+    name: str,
+    text: str,
+    versions: Mapping[str, str],
+    interpreter: Interpreter,
+    extras: Iterable[str],
+    *,
+    strictly: bool,
 ) -> Iterator[Unmet]:
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement as error:
-        if strictly:
-            raise PackageError(f"{name} as it is now has a requirement that cannot be read: {text!r}") from error
-        return
-    if requirement.marker and not requirement.marker.evaluate({**interpreter.markers, "extra": ""}):
+    requirement = read(text)
+    if requirement is None and strictly:
+        raise PackageError(f"{name} as it is now has a requirement that cannot be read: {text!r}")
+    if requirement is None or not applies(requirement, interpreter.markers, extras):
         return
     found = versions.get(canonicalize_name(requirement.name))
     if found is None or not _admits(requirement, found):
