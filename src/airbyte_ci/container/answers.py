@@ -1,38 +1,15 @@
 """Answers to a hook's questions, from a state and its root file system."""
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airbyte_ci.container import contents
-from airbyte_ci.container.api import Question
 from airbyte_ci.container.contents import Entries
 from airbyte_ci.container.state import State
 from airbyte_ci.container.tree import Node, Tree
 from airbyte_ci.errors import HookError
 from airbyte_ci.oci import tar
-
-
-def about_state(state: State, question: Question) -> Any:
-    """What the state alone tells; raises KeyError for other questions."""
-    execution, argument = state.execution, question.argument
-    simple: dict[str, Callable[[], Any]] = {
-        "stdout": lambda: _printed(state, state.output.stdout),
-        "stderr": lambda: _printed(state, state.output.stderr),
-        "exit_code": lambda: state.output.exit_code,
-        "sync": lambda: True,
-        "variable": lambda: state.environment.get(argument),
-        "variables": lambda: state.environment,
-        "user": lambda: execution.get("User", ""),
-        "workdir": lambda: execution.get("WorkingDir") or "/",
-        "entrypoint": lambda: execution.get("Entrypoint") or [],
-        "default_args": lambda: execution.get("Cmd") or [],
-        "label": lambda: (execution.get("Labels") or {}).get(argument),
-        "labels": lambda: execution.get("Labels") or {},
-        "mounts": lambda: [*state.mounted, *(path for path, _ in state.lending)],
-        "platform": lambda: str(state.base.config.platform),
-    }
-    return simple[question.about]()
 
 
 def _printed(state: State, text: str) -> str:
@@ -42,6 +19,25 @@ def _printed(state: State, text: str) -> str:
             advice="write it to a file of the image with redirect_stdout, or print less",
         )
     return text
+
+
+# What the state alone tells, by what a question is about; it takes the question's argument.
+OF_STATE: Mapping[str, Callable[[State, str], Any]] = {
+    "stdout": lambda state, _: _printed(state, state.output.stdout),
+    "stderr": lambda state, _: _printed(state, state.output.stderr),
+    "exit_code": lambda state, _: state.output.exit_code,
+    "sync": lambda *_: True,
+    "variable": lambda state, name: state.environment.get(name),
+    "variables": lambda state, _: state.environment,
+    "user": lambda state, _: state.execution.get("User", ""),
+    "workdir": lambda state, _: state.execution.get("WorkingDir") or "/",
+    "entrypoint": lambda state, _: state.execution.get("Entrypoint") or [],
+    "default_args": lambda state, _: state.execution.get("Cmd") or [],
+    "label": lambda state, name: (state.execution.get("Labels") or {}).get(name),
+    "labels": lambda state, _: state.execution.get("Labels") or {},
+    "mounts": lambda state, _: [*state.mounted, *(path for path, _ in state.lending)],
+    "platform": lambda state, _: str(state.base.config.platform),
+}
 
 
 def about_tree(tree: Tree, about: str, path: str) -> Any:

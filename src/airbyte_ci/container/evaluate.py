@@ -1,7 +1,7 @@
 """Evaluation: a base image and operations → an image. The only place where work on containers happens.
 
 Commands are remembered by everything that can influence them: the base, the platform and all operations before
-them. What a command with network gave is an input from then on; its layer is kept by digest (design, decision 8).
+them. What a command with network gave is an input from then on; its layer is kept by digest.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -166,10 +166,9 @@ class Evaluator:
             found = contents.entries(question.contents, self._taker(operations), self._store.verified)
             return answers.about_contents(found, question.about, question.argument)
         state = self.state((*operations, *question.operations))
-        try:
-            return answers.about_state(replace(state, output=self._whole(state.output)), question)
-        except KeyError:
-            return answers.about_tree(self.tree(state), question.about, state.absolute(question.argument))
+        if question.about in answers.OF_STATE:
+            return answers.OF_STATE[question.about](replace(state, output=self._whole(state.output)), question.argument)
+        return answers.about_tree(self.tree(state), question.about, state.absolute(question.argument))
 
     def image(
         self, operations: Sequence[Operation], annotations: Mapping[str, str], *, created: str = CREATED
