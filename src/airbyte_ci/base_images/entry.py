@@ -94,11 +94,6 @@ class BaseImageVersion:
         """Whether connectors on it need a later platform than this; an empty one is not known, and no obstacle."""
         return bool(platform and self.requires_platform) and _numbers(self.requires_platform) > _numbers(platform)
 
-    def address_for(self, platform: str) -> Reference | None:
-        """One platform's own address, where it is known."""
-        digest = dict(self.platforms).get(platform)
-        return self.address.with_digest(digest) if digest else None
-
     def to_json(self) -> dict[str, Any]:
         """As in a file, without what is as by default."""
         document: dict[str, Any] = {"version": self.version, "address": str(self.address)}

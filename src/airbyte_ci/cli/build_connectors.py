@@ -256,7 +256,7 @@ class _Making:
         return noted.standing_of(self._app.store, self._fleet.configuration.catalogue_path, address, today())
 
     def _with_warning(self, outcome: Outcome) -> Outcome:
-        """A yanked or expired base is told with each build; old commits stay buildable (design, decision 10)."""
+        """A yanked or expired base is told with each build; old commits stay buildable."""
         address = str(outcome.facts.get("baseImage", ""))
         text = self._noted(address).text if address else ""
         if not text:

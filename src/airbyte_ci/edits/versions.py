@@ -48,15 +48,6 @@ def compare(one: str, other: str) -> int:
     return _parse(one).compare(_parse(other))
 
 
-def bumped_part(old: str, new: str) -> Part | None:
-    """The part whose bump leads from `old` to `new`, or None when no single bump does.
-
-    Raises EditRefused when either is not a semantic version.
-    """
-    parts: tuple[Part, ...] = ("patch", "minor", "major")
-    return next((part for part in parts if bump(old, part) == str(_parse(new))), None)
-
-
 def _parse(version: str) -> semver.Version:
     try:
         return semver.Version.parse(version)

@@ -1,4 +1,4 @@
-"""Byte code: compiled once per wheel by the image's own Python, the same bytes every time (design, decision 4)."""
+"""Byte code: compiled once per wheel by the image's own Python, the same bytes every time."""
 
 import os
 import struct

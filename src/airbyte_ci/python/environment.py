@@ -102,7 +102,7 @@ def _choose(package: LockedPackage, order: wheel.TagOrder, interpreter: Interpre
 
 
 def key(choices: Sequence[Choice], interpreter: Interpreter, *, compiled: bool, natives: str = "") -> Digest:
-    """What the environment's layers depend on. No base is among it: they outlive base upgrades (design, decision 6).
+    """What the environment's layers depend on. No base is among it: they outlive base upgrades.
 
     `natives` names the native wheels that sources became, where there are any (`natives()`).
     """

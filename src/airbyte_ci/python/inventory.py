@@ -1,6 +1,6 @@
 """The inventory of an image's Python, made once per image: interpreter, distributions, files of site-packages.
 
-Asked by running the image's own interpreter; where Python lives is never assumed (design, decision 7).
+Asked by running the image's own interpreter; where Python lives is never assumed.
 """
 
 from collections.abc import Callable, Sequence

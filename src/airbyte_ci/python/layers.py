@@ -1,7 +1,7 @@
 """An environment as layers of an image: what it replaces is whited out, then its packages come.
 
 How packages are grouped is a pure function of the connector's own wheels and a versioned rule, so that connectors which
-are built alone, at other times and elsewhere, still share layers (design, decision 6).
+are built alone, at other times and elsewhere, still share layers.
 """
 
 import hashlib
