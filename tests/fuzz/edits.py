@@ -22,6 +22,7 @@ from airbyte_ci.campaigns import carry_over, customization_draft, readme
 from airbyte_ci.campaigns.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.campaigns.dockerfile.syntax import instructions
+from airbyte_ci.checks import codeowners
 from airbyte_ci.connectors import customization
 from airbyte_ci.edits import versions, yaml_text
 from airbyte_ci.edits.changelog import Row, insert_row, rows
@@ -68,6 +69,26 @@ _LINES = (
     'COPY --from=0 ["a", "b"]\n',
     "#### Build\n",
 )
+_CODEOWNERS = """\
+# who is asked
+* @acme/all
+/docs/** @acme/writers writer@example.com
+connectors/*/build_customization.* @acme/images # hooks
+a\\ b/?c/**/d @one @two
+/connectors/source-x/
+"""
+_DECLARATION = """\
+systemPackages: [libpq5, "tesseract-ocr"]
+buildPackages: [gcc]
+env: {A: b, C: "1"}
+files:
+  /etc/a.conf: {content: "x\\n", mode: "0640"}
+  /opt/data: {source: data}
+user: airbyte
+workdir: /airbyte
+postInstall:
+  systemPackages: [curl]
+"""
 Problem = str
 Examine = Callable[[str], str]
 
@@ -88,6 +109,9 @@ def sources(folder: Path) -> list[Source]:
 
 def _found(folder: Path) -> Iterator[Source]:
     kinds: dict[str, Examine] = {"metadata.yaml": _metadata, "README.md": _readme, "Dockerfile": _dockerfile}
+    yield Source("CODEOWNERS", _CODEOWNERS, _owners)
+    yield Source("build_customization.yaml", _DECLARATION, _declaration)
+    yield Source("base-images.yaml", catalogue.dump(catalogue.shipped()), _catalog)
     for path in folder.rglob("*"):
         examine = kinds.get(path.name) or (_page if path.suffix == ".md" and "docs" in path.parts else None)
         if examine and path.is_file():
@@ -142,6 +166,31 @@ def _mutated(text: str, chance: random.Random) -> str:
 
 
 # --- what must hold -------------------------------------------------------------------------------
+
+
+def _owners(text: str) -> str:
+    """Each line is understood or left out, as many times as it is read, and any path has one answer or none."""
+    found = codeowners.parse(text, "CODEOWNERS")
+    assert found == codeowners.parse(text, "CODEOWNERS")
+    assert all(0 < line.number <= text.count("\n") + 1 for line in found.lines), "a line that is not there"
+    for path in ("a", "docs/a/b.md", "connectors/source-x/build_customization.py"):
+        line = found.of(path)
+        assert line is None or line in found.lines
+    return "CODEOWNERS read"
+
+
+def _declaration(text: str) -> str:
+    """It is read to a value that reads back, or refused."""
+    found = customization.parse(text, "x")
+    assert customization.parse(customization_draft.declaration(found), "x") == found, "it reads back otherwise"
+    return "declaration read"
+
+
+def _catalog(text: str) -> str:
+    """It is read to versions that read back, or refused."""
+    found = catalogue.parse(text, "x")
+    assert catalogue.parse(catalogue.dump(found), "x") == found, "it reads back otherwise"
+    return "catalog read"
 
 
 def _metadata(text: str) -> str:
