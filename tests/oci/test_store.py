@@ -110,6 +110,22 @@ def test_nothing_is_visible_before_the_end(store: Store) -> None:
     assert files(store) == {f"blobs/sha256/{DIGEST.hex}"}
 
 
+def test_what_is_remembered_is_made_once(store: Store) -> None:
+    """Again only for other inputs, another version or kind, and where what it names is gone."""
+    made: list[int] = []
+
+    def make() -> dict[str, int]:
+        made.append(1)
+        return {"number": len(made)}
+
+    assert store.remembered("kind", 1, "x", make) == store.remembered("kind", 1, "x", make) == {"number": 1}
+    assert store.remembered("kind", 1, "y", make) == {"number": 2}
+    assert store.remembered("kind", 2, "x", make) == {"number": 3}
+    assert store.remembered("other", 1, "x", make) == {"number": 4}
+    assert store.remembered("kind", 1, "x", make, lambda known: known["number"] > 1) == {"number": 5}
+    assert store.remembered("kind", 1, "x", make) == {"number": 5}
+
+
 def test_an_action_is_remembered(store: Store) -> None:
     """The same key gives the value, another one nothing; a later value replaces an earlier."""
     key, other = action_key("a", 1, {"x": [1]}), action_key("a", 2, {"x": [1]})

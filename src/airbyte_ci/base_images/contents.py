@@ -16,7 +16,7 @@ from airbyte_ci.container import snapshot
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store import Store
 from airbyte_ci.python import installed
 
 FORMAT_VERSION = 1
@@ -99,13 +99,14 @@ class Contents:
 
 def of(store: Store, image: Image) -> Contents:
     """The image's inventory; its layers are in the store. Raises ImageError for layers that cannot be unpacked."""
-    key = action_key("contents", FORMAT_VERSION, {"manifest": str(image.digest)})
-    known = store.recall(key)
-    if known and store.has(Digest.parse(known["files"])):
-        return Contents.from_json(known)
-    contents = _made(store, image)
-    store.remember(key, contents.to_json())
-    return contents
+    known = store.remembered(
+        "contents",
+        FORMAT_VERSION,
+        {"manifest": str(image.digest)},
+        lambda: _made(store, image).to_json(),
+        lambda found: store.has(Digest.parse(found["files"])),
+    )
+    return Contents.from_json(known)
 
 
 def files(store: Store, contents: Contents) -> dict[str, str]:

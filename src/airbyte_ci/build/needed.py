@@ -8,7 +8,6 @@ from airbyte_ci.build.plan import BuildPlan
 from airbyte_ci.container import recipe
 from airbyte_ci.container.api import Operation
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import action_key
 from airbyte_ci.python import libraries
 from airbyte_ci.python.layers import Installed
 
@@ -37,9 +36,10 @@ def _names(evaluation: Evaluation, operations: tuple[Operation, ...]) -> frozens
     state = evaluator.state(operations)
     more = [item for item in state.environment.get("LD_LIBRARY_PATH", "").split(":") if item.startswith("/")]
     layers = [*state.base.config.diff_ids, *(step.layer.diff_id for step in state.steps if step.layer)]
-    key = action_key("libraries of an image", libraries.FORMAT_VERSION, {"below": list(map(str, layers)), "more": more})
-    known = store.recall(key)
-    if known is None:
-        known = {"names": sorted(libraries.in_image(evaluator.tree(state), more))}
-        store.remember(key, known)
+    known = store.remembered(
+        "libraries of an image",
+        libraries.FORMAT_VERSION,
+        {"below": list(map(str, layers)), "more": more},
+        lambda: {"names": sorted(libraries.in_image(evaluator.tree(state), more))},
+    )
     return frozenset(known["names"])

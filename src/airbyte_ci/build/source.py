@@ -19,7 +19,7 @@ from airbyte_ci.errors import ConnectorError, PlanError
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer, layer_of
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.base import Base
 
@@ -114,13 +114,13 @@ def owner(store: Store, base: Base) -> tuple[int, int]:
     if user in ("", "0", "root", "0:0"):
         return (0, 0)
     layers = [str(item) for item in base.image.config.diff_ids]
-    key = action_key("owner", 1, {"layers": layers, "user": user})
-    known = store.recall(key)
-    if known is None:
+
+    def make() -> dict[str, int]:
         evaluator = Evaluator(store, base.image, bring=base.bring)
         found = users.resolve(evaluator.tree(evaluator.state(())), user)
-        known = {"uid": found.uid, "gid": found.gid}
-        store.remember(key, known)
+        return {"uid": found.uid, "gid": found.gid}
+
+    known = store.remembered("owner", 1, {"layers": layers, "user": user}, make)
     return int(known["uid"]), int(known["gid"])
 
 

@@ -19,7 +19,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -322,6 +322,26 @@ class Store:
         body = canonical_json(value)
         # A checksum tells what a power cut has torn, and it can be worked out again: no disk is waited for.
         self._replace(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body, durable=False)
+
+    def remembered(
+        self,
+        kind: str,
+        version: int,
+        inputs: object,
+        make: Callable[[], dict[str, Any]],
+        is_whole: Callable[[dict[str, Any]], bool] = lambda _: True,
+    ) -> dict[str, Any]:
+        """What an action gave before, as it was kept, or what `make` gives now.
+
+        The other arguments are those of `action_key`. A value that is not whole, because a blob that it names is
+        gone, is made again.
+        """
+        key = action_key(kind, version, inputs)
+        known = self.recall(key)
+        if known is None or not is_whole(known):
+            known = make()
+            self.remember(key, known)
+        return known
 
     def _replace(self, path: Path, data: bytes, *, durable: bool = True) -> None:
         """Puts a small file in its place, whole or not at all; a `durable` one is there after a power cut."""

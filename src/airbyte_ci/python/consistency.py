@@ -6,6 +6,7 @@ As `pip check` sees it, but with the extras that are asked for; what applies is 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
+from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -13,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store import Store
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import LockedFile
 
@@ -44,15 +45,14 @@ class Unmet:
 
 def of_wheel(store: Store, file: LockedFile) -> tuple[str, ...]:
     """The requirements in the metadata of a wheel that is in the store, read once; raises PackageError."""
-    key = action_key("requirements of a wheel", FORMAT_VERSION, file.sha256)
-    known = store.recall(key)
-    if known is None:
+
+    def make() -> dict[str, Any]:
         from airbyte_ci.python import metadata  # only wheels that are new wait for it
 
         text = metadata.of_wheel(store.path(Digest(file.sha256)), file.name)
-        known = {"requires": HeaderParser().parsestr(text, headersonly=True).get_all("Requires-Dist") or []}
-        store.remember(key, known)
-    return tuple(known["requires"])
+        return {"requires": HeaderParser().parsestr(text, headersonly=True).get_all("Requires-Dist") or []}
+
+    return tuple(store.remembered("requirements of a wheel", FORMAT_VERSION, file.sha256, make)["requires"])
 
 
 def unmet(

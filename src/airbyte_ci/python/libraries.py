@@ -15,7 +15,7 @@ from typing import IO, Any
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store import Store
 from airbyte_ci.python.lock import LockedFile
 
 FORMAT_VERSION = 2
@@ -39,13 +39,13 @@ def of_wheel(store: Store, file: LockedFile) -> Linked:
     """What a wheel in the store needs and brings, looked at once; nothing for a pure one."""
     if file.name.endswith("-any.whl"):
         return Linked(frozenset(), frozenset())
-    key = action_key("libraries of a wheel", FORMAT_VERSION, file.sha256)
-    known = store.recall(key)
-    if known is None:
+
+    def make() -> dict[str, Any]:
         with store.scratch() as folder:
             found = _read(store.path(Digest(file.sha256)), folder)
-        known = {"needed": sorted(found.needed), "brought": sorted(found.brought)}
-        store.remember(key, known)
+        return {"needed": sorted(found.needed), "brought": sorted(found.brought)}
+
+    known = store.remembered("libraries of a wheel", FORMAT_VERSION, file.sha256, make)
     return Linked(frozenset(known["needed"]), frozenset(known["brought"]))
 
 
