@@ -14,6 +14,9 @@ from airbyte_ci.base_images.catalogue import Catalogue
 from airbyte_ci.campaigns import baseline, migrate, release
 from airbyte_ci.campaigns.change import Change, NotApplicable
 from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.checks import version_in_pyproject, version_semver
+from airbyte_ci.checks.mending import Mending
+from airbyte_ci.checks.texts import Texts
 from airbyte_ci.connectors import find
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError, ConnectorError, EditRefused
@@ -190,11 +193,29 @@ def test_equal_overrides_move_and_pinned_ones_stay(fleet: Path) -> None:
     assert {name: item["dockerImageTag"] for name, item in registries.items()} == {"cloud": "0.2.5", "oss": "0.1.0"}
 
 
-def test_a_pyproject_of_another_version_stays(fleet: Path) -> None:
-    """pyproject.toml moves along only where it has the connector's version."""
-    path = f"{CONNECTORS}/source-tides/pyproject.toml"
-    rewrite(fleet, path, 'version = "0.2.4"', 'version = "0.1.0"')
-    assert path not in migrated(fleet, "source-tides")
+@pytest.mark.parametrize(("tag", "project"), [("v0.2.4", "0.2.4"), ("0.2.4", "0.1.0"), ("V0.2.4", "0.9.9-rc.1")])
+def test_versions_agree_afterwards(fleet: Path, tag: str, project: str) -> None:
+    """A version with a v, and another one in pyproject.toml, become one that the checks pass, and that is reported."""
+    for name, version in (("metadata.yaml", tag), ("pyproject.toml", project)):
+        if version != "0.2.4":
+            rewrite(fleet, f"{CONNECTORS}/source-tides/{name}", '"0.2.4"', f'"{version}"')
+    change = planned(fleet, "source-tides")
+    change.edit.apply(fleet)
+    assert change.after == "0.2.5"
+    assert bool([note for note in change.notes if "without its v" in note]) == (tag != "0.2.4")
+    assert (f"pyproject.toml said {project}, and says 0.2.5 now" in change.notes) == (project != "0.2.4")
+    connector = opened(fleet)[1]["source-tides"]
+    mending = Mending(fleet, fleet)
+    assert version_semver.check(connector, lambda: None, mending).status == "ok"
+    assert version_in_pyproject.check(connector, Texts(), mending).status == "ok"
+
+
+def test_a_build_command_that_stays_is_reported(fleet: Path) -> None:
+    """A `docker build` that is more than the build of the folder is named with its line."""
+    (fleet / CONNECTORS / "source-tides/README.md").write_text("# Tides\n\n```\ndocker build --pull -m 1g .\n```\n")
+    commit(fleet)
+    left = [item for item in planned(fleet, "source-tides").not_carried if item.startswith("README.md")]
+    assert left == ["README.md line 4: docker build --pull -m 1g .: it builds with the Dockerfile"]
 
 
 def test_a_setup_py_connector_needs_no_pyproject(fleet: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from airbyte_ci.campaigns.readme import with_build_section
+from airbyte_ci.campaigns.readme import with_build_commands, with_build_section
 
 TEXT = """\
 # Source
@@ -63,3 +63,28 @@ def test_the_end_of_the_file_stays(ending: str) -> None:
 def test_line_ends_stay() -> None:
     """A file with carriage returns has them in the new lines too."""
     assert updated(TEXT.replace("\n", "\r\n")) == updated(TEXT).replace("\n", "\r\n")
+
+
+COMMAND = "airbyte-ci connectors --name=source-x build --output=docker"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("docker build . -t a/b:dev\ndocker run --rm a/b:dev spec", f"{COMMAND}\ndocker run --rm acme/x:dev spec"),
+        ("$ sudo docker build --no-cache -t a/b:1 .\n$ docker run a/b:1", f"$ {COMMAND}\n$ docker run acme/x:dev"),
+        ("  docker buildx build --platform=linux/arm64 --load -f Dockerfile .", f"  {COMMAND} -a linux/arm64"),
+        ("docker build --tag=a/b:dev ./\r\ndocker run a/b:dev2", f"{COMMAND}\r\ndocker run a/b:dev2"),
+        ("docker build ../other -t a/b:dev", None),
+        ("docker build -t a/b:dev . && docker run a/b:dev", None),
+        ("docker build --build-arg A=1 -t a/b:dev .", None),
+        ("docker build -f other/Dockerfile .", None),
+        ("docker build -t 'a/b .", None),
+        ("docker builds images.", None),
+    ],
+)
+def test_commands_outside_of_the_section(before: str, after: str | None) -> None:
+    """A plain `docker build` of the folder becomes the command, and its image the one that is built; others stay."""
+    made = with_build_commands(before, "source-x", "acme/x")
+    assert made == (before if after is None else after)
+    assert with_build_commands(made, "source-x", "acme/x") == made

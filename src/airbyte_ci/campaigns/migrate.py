@@ -100,7 +100,7 @@ def _planned(
     changes = [
         *_deletions(connector, files),
         _metadata(connector, files, base, after),
-        *release.elsewhere(connector, files, after),
+        *release.elsewhere(connector, files, after, align=True),
         *readme.updated(connector, files),
         *drafts,
         *row,
@@ -115,9 +115,14 @@ def _planned(
         Edit.of(changes),
         str(base.address),
         changelog,
-        (*_labels(connector.version, labelled, after), *carried.settled, *_approval(drafts, configuration)),
+        (
+            *_labels(connector.version, labelled, after),
+            *_versions(connector, files, after),
+            *carried.settled,
+            *_approval(drafts, configuration),
+        ),
         tuple(drafted),
-        (*carried.lost, *by_hand),
+        (*carried.lost, *by_hand, *readme.left(connector, files)),
         instructions=carried.findings,
         next_step=f"airbyte-ci connectors --name={connector.name} build && git add -A && git commit",
     )
@@ -129,6 +134,16 @@ def _labels(current: str, labelled: str | None, after: str) -> tuple[str, ...]:
         labelled and labelled != current and versions.is_semver(labelled) and versions.bump(labelled, "patch") == after
     )
     return (f"the Dockerfile's label says {labelled}",) if counted else ()
+
+
+def _versions(connector: Connector, files: Files, after: str) -> Iterator[str]:
+    """Versions that did not agree with the metadata's, or were not written as checks want them."""
+    plain = release.without_prefix(connector.version)
+    if plain != connector.version:
+        yield f"dockerImageTag {connector.version} is written without its v from now on, after {plain}"
+    for found in release.versions_of_project(connector, files):
+        if found not in (connector.version, plain, after):
+            yield f"pyproject.toml said {found}, and says {after} now"
 
 
 def _approval(drafts: list[FileChange], configuration: Configuration) -> tuple[str, ...]:

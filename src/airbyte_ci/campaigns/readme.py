@@ -1,7 +1,9 @@
 """The build section of a connector's README: how the image is built now that there is no Dockerfile."""
 
 import re
+import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from airbyte_ci.campaigns import release
 from airbyte_ci.connectors.connector import Connector
@@ -12,6 +14,8 @@ from airbyte_ci.edits.files import Files
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]++(.*)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _OLD = re.compile(r"\bdocker build\b|\bDockerfile\b")
+_BUILD = re.compile(r"\bdocker (?:buildx )?build\b")
+_BUILD_LINE = re.compile(r"(?P<lead>[ \t]*+(?:[$>] )?+)(?:sudo )?docker (?:buildx )?build\b(?P<rest>[^|;&><`#]*+)")
 _NEW = """\
 
 ```bash
@@ -37,8 +41,21 @@ def updated(connector: Connector, files: Files) -> Iterator[FileChange]:
         text = (content or b"").decode()
     except UnicodeDecodeError:
         return  # its build section stays as it is: nothing depends on it
-    new = with_build_section(text, connector.name, connector.image_repository)
-    yield FileChange(path, content, new.encode())
+    yield FileChange(path, content, _new(text, connector).encode())
+
+
+def left(connector: Connector, files: Files) -> Iterator[str]:
+    """The lines of the README that `updated` leaves with a `docker build`, for a person to look at."""
+    if "README.md" in connector.names:
+        content = files.read(release.path_of(connector, "README.md")) or b""
+        for number, line in enumerate(_new(content.decode("utf-8", "replace"), connector).splitlines(), 1):
+            if _BUILD.search(line):
+                yield f"README.md line {number}: {line.strip()[:80]}: it builds with the Dockerfile"
+
+
+def _new(text: str, connector: Connector) -> str:
+    name, repository = connector.name, connector.image_repository
+    return with_build_commands(with_build_section(text, name, repository), name, repository)
 
 
 def with_build_section(text: str, name: str, repository: str) -> str:
@@ -55,6 +72,59 @@ def with_build_section(text: str, name: str, repository: str) -> str:
     if section.stop == len(lines):
         new = [*new[:-1], *lines[-1:]] if lines[-1] == "" else new[:-1]
     return ending.join([*lines[: section.start], *new, *lines[section.stop :]])
+
+
+def with_build_commands(text: str, name: str, repository: str) -> str:
+    """The text with plain `docker build` commands replaced, and the names of their images by the one that is built."""
+    ending = "\r\n" if "\r\n" in text else "\n"
+    lines = text.split(ending)
+    images: set[str] = set()
+    for number, line in enumerate(lines):
+        found = _BUILD_LINE.fullmatch(line)
+        options = _build_options(found["rest"]) if found else None
+        if found and options:
+            images.add(options.image)
+            lines[number] = (
+                f"{found['lead']}airbyte-ci connectors --name={name} build --output=docker{options.platform}"
+            )
+    for image in images - {""}:
+        use = re.compile(rf"(?<![\w./:-]){re.escape(image)}(?![\w./:-])")
+        lines = [use.sub(f"{repository}:dev", line) for line in lines]
+    return ending.join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class _BuildOptions:
+    image: str = ""
+    platform: str = ""
+
+
+def _build_options(text: str) -> _BuildOptions | None:
+    """What a `docker build` of the connector's folder says; None for one that says more."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return None
+    image, platform, folder = "", "", ""
+    while words:
+        word = words.pop(0)
+        option, is_given, value = word.partition("=")
+        if option in ("-t", "--tag", "--platform", "-f", "--file"):
+            value = value if is_given else words.pop(0) if words else ""
+            if option in ("-t", "--tag"):
+                image = value
+            elif option == "--platform":
+                platform = f" -a {value}"
+            elif value.removeprefix("./") != "Dockerfile":
+                return None
+        elif word in (".", "./"):
+            folder = word
+        elif word not in ("--no-cache", "--pull", "-q", "--quiet", "--load", "--rm"):
+            return None
+    if not folder:
+        return None
+    has_tag = not image or ":" in image.rpartition("/")[2]
+    return _BuildOptions(image if has_tag else f"{image}:latest", platform)
 
 
 def _is_old(line: str) -> bool:

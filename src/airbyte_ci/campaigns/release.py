@@ -66,7 +66,7 @@ def patched(connector: Connector, baseline: Baseline, labelled: str | None = Non
     `labelled` is what a Dockerfile's label says: images of that version were built, so the next is above it too.
     """
     released = baseline.released.get(connector.relative)
-    current = connector.version
+    current = without_prefix(connector.version)
     try:
         if labelled and versions.is_semver(labelled) and versions.compare(labelled, current) > 0:
             return versions.bump(labelled, "patch")
@@ -76,6 +76,12 @@ def patched(connector: Connector, baseline: Baseline, labelled: str | None = Non
         return versions.bump(current, "patch")
     except EditRefused as error:
         raise EditRefused(f"dockerImageTag {error.message}", advice=error.advice) from error
+
+
+def without_prefix(version: str) -> str:
+    """`v1.2.3` as the semantic version that it means; any other text as it is."""
+    plain = version[1:] if version[:1] in ("v", "V") else version
+    return plain if versions.is_semver(plain) else version
 
 
 def with_version(text: str, connector: Connector, after: str) -> str:
@@ -107,21 +113,25 @@ def metadata(connector: Connector, files: Files, after: str) -> FileChange:
 
 
 def elsewhere(
-    connector: Connector, files: Files, after: str, *, label: bool = False, lock: bool = True
+    connector: Connector, files: Files, after: str, *, label: bool = False, lock: bool = True, align: bool = False
 ) -> Iterator[FileChange]:
-    """The same version in pyproject.toml, in uv.lock (`lock`), and in the label of a Dockerfile that stays."""
+    """The same version in pyproject.toml, in uv.lock (`lock`), and in the label of a Dockerfile that stays.
+
+    A version in pyproject.toml that was another one stays as it is, unless asked to `align` it.
+    """
     before = connector.version
 
     def project(text: str) -> str:
         for key in _VERSION_KEYS:
-            if toml_text.get_string(text, key) == before:
+            found = toml_text.get_string(text, key)
+            if found == before or (align and found):
                 text = toml_text.set_string(text, key, after)
         return text
 
     def relabelled(text: str) -> str:
         return _LABEL.sub(lambda found: found[1] + (after if found[2] == before else found[2]), text)
 
-    if after == before:
+    if after == before and not align:
         return
     if "pyproject.toml" in connector.names:
         yield edited(files, path_of(connector, "pyproject.toml"), project)
@@ -130,6 +140,14 @@ def elsewhere(
     if label and connector.has_dockerfile:
         path = path_of(connector, "Dockerfile")
         yield edited(files, path, relabelled, encoding_of(files.read(path) or b""))
+
+
+def versions_of_project(connector: Connector, files: Files) -> tuple[str, ...]:
+    """The versions that pyproject.toml declares, in the order of its tables. Raises EditRefused."""
+    if "pyproject.toml" not in connector.names:
+        return ()
+    text = (files.read(path_of(connector, "pyproject.toml")) or b"").decode("utf-8", "replace")
+    return tuple(found for key in _VERSION_KEYS if (found := toml_text.get_string(text, key)))
 
 
 def with_own_version(text: str, before: str, after: str) -> str:
