@@ -160,7 +160,7 @@ def test_dependencies_without_their_tool(run: Run, monkeypatch: pytest.MonkeyPat
     code, out, _ = run("connectors", "--name=source-tides", "--name=source-ledger", "upgrade_dependencies")
     assert code == 1
     assert "source-tides: poetry.lock needs poetry, which is not installed" in out
-    assert "source-ledger has no poetry.lock or uv.lock to refresh" in out
+    assert "source-ledger has no lock to upgrade" in out
 
 
 def test_a_migration_takes_what_its_original_took(run: Run, fleet: Path) -> None:

@@ -145,5 +145,9 @@ def test_differences() -> None:
     old = own.format("1") + '[[package]]\nname = "a"\nversion = "1"\n[[package]]\nname = "b"\nversion = "1"\n'
     new = own.format("2") + '[[package]]\nname = "a"\nversion = "2"\n[[package]]\nname = "c"\nversion = "3"\n'
     assert str(dependencies.compare(old.encode(), new.encode())) == "a 1 → 2, − b 1, + c 3"
+    pylock = '[[packages]]\nname = "a"\nversion = "{}"\n'
+    assert str(dependencies.compare(pylock.format("1").encode(), pylock.format("2").encode())) == "a 1 → 2"
+    pins = "# a==0\na[x]=={} ; python_version > '3' \\\n    --hash=sha256:0\n"
+    assert str(dependencies.compare(pins.format("1").encode(), pins.format("2").encode())) == "a 1 → 2"
     with pytest.raises(LockError, match="the lock cannot be read"):
         dependencies.compare(b"[", b"")

@@ -17,7 +17,7 @@ from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.edits.edit import Edit, FileChange
 from airbyte_ci.errors import LockError
 from airbyte_ci.oci.image import Platform
-from airbyte_ci.python import pylock, pylock_text
+from airbyte_ci.python import pylock, pylock_text, requirements, requirements_text
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import Wish
 from airbyte_ci.python.resolve import NOTHING_KEPT, Keep
@@ -85,6 +85,28 @@ def plan(
     if document and _without_day(document) == _without_day(load_toml(text)):
         return Edit()
     return Edit.of([FileChange(f"{connector.relative}/{FILE}", before, text.encode())])
+
+
+def refresh(
+    connector: Connector, interpreters: Sequence[Interpreter], rules: Rules, builder: Builder, upgrade: Upgrade
+) -> bytes:
+    """Returns the text of a pylock.toml or of hashed requirements after an upgrade; raises LockError, PackageError."""
+    name = lockfile.kind(connector)
+    before = (connector.folder / str(name)).read_bytes()
+    if name == FILE:
+        refuse_other(connector)
+        changes = plan(connector, interpreters, rules, builder, upgrade).changes
+        return next((change.after or b"" for change in changes), before)
+    sources = frozenset({unlocked.SOURCE}) & connector.names or connector.names - {str(name)}
+    moment, wish = unlocked.moment(lockfile.day(connector, rules) or NOW, rules.now), rules.wish(connector)
+    text, found = before.decode("utf-8", "replace"), []
+    pins = requirements.parse(text, f"{connector.relative}/{name}", variables=builder.index.variables).entries
+    versions = {entry.name: entry.version for entry in pins if entry.version and not upgrade.everything}
+    keep = Keep(versions, tuple(canonicalize_name(package) for package in upgrade.packages))
+    for item in interpreters:
+        resolved = unlocked.resolution(connector, item, moment, wish, builder, keep=keep, names=sources)
+        found.append((pylock_text.marker(item), resolved.lock))
+    return requirements_text.render(found, text).encode()
 
 
 def on(interpreter: Interpreter, platform: Platform) -> Interpreter:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,6 +45,7 @@ FORMAT_VERSION = 1
 NOW = "now"
 _NESTED = 20
 # The files that say what a project needs, in the order in which they count, as in the original's installation.
+SOURCE = "requirements.in"
 DESCRIPTIONS = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 
 
@@ -83,9 +84,15 @@ def shown(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def asked(connector: Connector, interpreter: Interpreter, wish: Wish, builder: Builder) -> Asked:
-    """What the connector's files ask for; raises LockError where none of them says it, PackageError."""
-    return _asked(connector.folder, connector.relative, connector.names, interpreter, wish, builder)[1]
+def asked(
+    connector: Connector, interpreter: Interpreter, wish: Wish, builder: Builder, names: Collection[str] | None = None
+) -> Asked:
+    """What the connector's files ask for; raises LockError where none of them says it, PackageError.
+
+    `names` are the files that may say it; all of the connector's by default.
+    """
+    names = connector.names if names is None else names
+    return _asked(connector.folder, connector.relative, names, interpreter, wish, builder)[1]
 
 
 def resolution(
@@ -97,12 +104,13 @@ def resolution(
     *,
     keep: Keep = NOTHING_KEPT,
     is_lenient: bool = False,
+    names: Collection[str] | None = None,
 ) -> Resolution:
     """Resolves for the interpreter and keeps versions where they fit; raises LockError, PackageError.
 
     `is_lenient` also takes files of which the index does not know the day. Nothing is remembered.
     """
-    wanted = asked(connector, interpreter, wish, builder)
+    wanted = asked(connector, interpreter, wish, builder, names)
     prepared = _prepare(connector, wanted, interpreter, builder)
     lock = _resolve(connector, prepared, wanted, interpreter, as_of, keep, is_lenient=is_lenient)
     return Resolution(lock, wanted.texts)
@@ -154,9 +162,9 @@ def _asked(
     if present & {"setup.py", "setup.cfg", "pyproject.toml"}:
         told = metadata.of_folder(builder, folder, what)
         return told, project.of_metadata(told, interpreter, what, wish.extras)
-    if "requirements.txt" in present:
+    if name := next((name for name in ("requirements.txt", SOURCE) if name in present), None):
         variables = builder.index.variables
-        return Metadata(folder.name, "0"), _of_requirements(folder, what, interpreter, variables)
+        return Metadata(folder.name, "0"), _of_requirements(folder, name, what, interpreter, variables)
     raise LockError(
         f"{what} has no lock, and no file that says what it needs", advice="add pyproject.toml, and lock it"
     )
@@ -167,13 +175,15 @@ def _poetrys(document: Mapping[str, object], folder: Path) -> Metadata:
     return Metadata(str(table.get("name") or folder.name), str(table.get("version") or "0"))
 
 
-def _of_requirements(folder: Path, what: str, interpreter: Interpreter, variables: Mapping[str, str]) -> Asked:
-    text = _text(folder, "requirements.txt", what)
-    document = requirements.parse(text, f"{what}/requirements.txt", lambda path: _text(folder, path, what), variables)
+def _of_requirements(
+    folder: Path, name: str, what: str, interpreter: Interpreter, variables: Mapping[str, str]
+) -> Asked:
+    text = _text(folder, name, what)
+    document = requirements.parse(text, f"{what}/{name}", lambda path: _text(folder, path, what), variables)
     if document.find_links or document.only_binary:
         option = "--find-links" if document.find_links else "--only-binary"
         raise LockError(
-            f"{what}/requirements.txt has {option}, which counts for locked requirements only",
+            f"{what}/{name} has {option}, which counts for locked requirements only",
             advice="name an index instead, or lock it with hashes",
         )
     holding = [

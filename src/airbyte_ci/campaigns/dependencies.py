@@ -1,7 +1,8 @@
-"""A connector's lock made anew by its own tool (poetry or uv), as a Change: nothing is written in the repository."""
+"""A connector's lock with newer versions, by poetry, uv or airbyte-ci, as a Change: nothing is written elsewhere."""
 
 import dataclasses
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airbyte_ci.build import lockfile
 from airbyte_ci.campaigns import release, waiting
 from airbyte_ci.campaigns.baseline import Baseline
 from airbyte_ci.campaigns.change import Change, NotApplicable
@@ -29,6 +31,10 @@ _TOOLS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 }
 
 
+# A pinned requirement at the beginning of a line: no TOML file has one.
+_PIN = re.compile(r"(?m)^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?==([^\s;\\]+)")
+
+
 @dataclass(frozen=True, slots=True)
 class LockDifference:
     """What a new lock changes: name, version before and after, None where it was not or is no more."""
@@ -40,10 +46,14 @@ class LockDifference:
 
 
 def lock_name(connector: Connector) -> str | None:
-    """The lock that a tool can refresh; None where there is none."""
-    if "pyproject.toml" not in connector.names:
-        return None
-    return next((name for name in _TOOLS if name in connector.names), None)
+    """The lock that can be refreshed; None where there is none."""
+    name = lockfile.kind(connector)
+    return None if name in _TOOLS and "pyproject.toml" not in connector.names else name
+
+
+def is_made_by_tool(connector: Connector) -> bool:
+    """Whether poetry or uv refreshes the lock; airbyte-ci itself resolves the other kinds."""
+    return lock_name(connector) in _TOOLS
 
 
 def plan(
@@ -76,7 +86,9 @@ def _planned(
 ) -> Change:
     lock = lock_name(connector)
     if lock is None:
-        raise NotApplicable(f"{connector.name} has no poetry.lock or uv.lock to refresh")
+        raise NotApplicable(
+            f"{connector.name} has no lock to upgrade (poetry.lock, uv.lock, pylock.toml, hashed requirements)"
+        )
     path = release.path_of(connector, lock)
     before, after = files.read(path) or b"", refreshed()
     difference = compare(before, after)
@@ -87,7 +99,8 @@ def _planned(
         raise NotApplicable(f"{connector.name}: its dependencies are the newest that it admits")
     version = release.patched(connector, baseline)
     row, changelog = release.row(connector, configuration, files, baseline, version, entry)
-    after = release.with_own_version(after.decode(), connector.version, version).encode()
+    if lock == "uv.lock":
+        after = release.with_own_version(after.decode(), connector.version, version).encode()
     changes = [
         FileChange(path, before, after),
         release.metadata(connector, files, version),
@@ -110,7 +123,7 @@ def _planned(
 
 
 def compare(before: bytes, after: bytes) -> LockDifference:
-    """By the names and versions in `[[package]]`, which poetry and uv both write. Raises LockError."""
+    """By names and versions: `[[package]]` of poetry and uv, `[[packages]]` of PEP 751, or pins. Raises LockError."""
     old, new = _packages(before), _packages(after)
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     return LockDifference(tuple((name, old.get(name), new.get(name)) for name in names))
@@ -118,11 +131,14 @@ def compare(before: bytes, after: bytes) -> LockDifference:
 
 def _packages(content: bytes) -> dict[str, str]:
     try:
-        document: dict[str, Any] = load_toml(content.decode())
+        text = content.decode()
+        if pins := dict(_PIN.findall(text)):
+            return pins
+        document: dict[str, Any] = load_toml(text)
     except (DocumentError, UnicodeDecodeError) as error:
         raise LockError(f"the lock cannot be read: {error}") from error
     versions: dict[str, list[str]] = {}
-    for item in document.get("package", []):
+    for item in document.get("package", document.get("packages", [])):
         # The project itself is in a uv lock; its version is not a dependency's.
         if {"editable", "virtual"} & set(item.get("source", {})) and item["source"].get("editable", ".") == ".":
             continue
@@ -137,8 +153,8 @@ def refreshed(connector: Connector, root: Path, environment: Mapping[str, str], 
     of the repository is touched. Raises LockError.
     """
     lock = lock_name(connector)
-    if lock is None:
-        raise LockError(f"{connector.relative} has no lock to refresh")
+    if lock is None or lock not in _TOOLS:
+        raise LockError(f"{connector.relative} has no lock that poetry or uv refreshes")
     tool, arguments, selective = _TOOLS[lock]
     program = shutil.which(tool, path=environment.get("PATH"))
     if program is None:

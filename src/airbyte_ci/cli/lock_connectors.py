@@ -1,15 +1,13 @@
-"""`connectors lock`: what a connector without a lock needs, resolved and written beside it as pylock.toml."""
+"""`connectors lock`: resolves what connectors require and writes it to their pylock.toml."""
 
 from dataclasses import dataclass
 
 import click
 
-from airbyte_ci.app import find_platform
-from airbyte_ci.build import asking, locking
-from airbyte_ci.build import base as bases
+from airbyte_ci.build import locking
 from airbyte_ci.build.locking import Upgrade
 from airbyte_ci.build.rules import Rules
-from airbyte_ci.cli import console, recording, workbench
+from airbyte_ci.cli import console, recording, resolving, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.platforms import parse_platform
@@ -21,8 +19,6 @@ from airbyte_ci.oci.image import Platform
 from airbyte_ci.outcomes import Outcome, Status, exit_code
 from airbyte_ci.python.tools import Tools
 from airbyte_ci.reports import terminal
-
-_BOTH = ("linux/amd64", "linux/arm64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ def lock_connectors(
     Locked versions stay where they fit, and so does the day of the resolution. Current locks are skipped.
     """
     fleet = fleets.load_for_change(settings, asked, "lock")
-    wanted = tuple(dict.fromkeys(parse_platform(text) for text in platforms or _BOTH))
+    wanted = tuple(dict.fromkeys(map(parse_platform, platforms))) or resolving.PLATFORMS
     order = _Order(wanted, base_image, Upgrade(upgrade, upgraded), is_named=bool(asked.selection.names))
     outcomes = []
     with workbench.open_app(settings, fleet.configuration, len(fleet.connectors)) as (app, progress):
@@ -127,11 +123,8 @@ def _lock(connector: Connector, tools: Tools, rules: Rules, order: _Order) -> tu
 
 
 def _plan(connector: Connector, tools: Tools, rules: Rules, order: _Order) -> Edit:
-    native = find_platform()
-    here = bases.open_base(tools, bases.address(connector, order.base_image), native, native)
-    tools.say("resolving")
-    interpreters = [locking.on(here.python.interpreter, platform) for platform in order.platforms]
-    return locking.plan(connector, interpreters, rules, asking.builder(tools, here), order.upgrade)
+    builder, interpreters = resolving.open_builder(connector, tools, order.platforms, order.base_image)
+    return locking.plan(connector, interpreters, rules, builder, order.upgrade)
 
 
 def _outcome(connector: Connector, edit: Edit) -> Outcome:

@@ -1,4 +1,4 @@
-"""`connectors upgrade_dependencies`: locks made anew, by the tool that made them."""
+"""`connectors upgrade_dependencies`: newer versions in connectors' locks."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -7,18 +7,19 @@ from pathlib import Path
 import click
 
 from airbyte_ci.campaigns import dependencies
-from airbyte_ci.cli import campaign
+from airbyte_ci.cli import campaign, resolving, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.campaign import Campaign
 from airbyte_ci.cli.delivering import Destination
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
 
 
 @click.command("upgrade_dependencies")
 @click.argument("pull_request", type=click.IntRange(min=1), required=False, metavar="[PR_NUMBER]")
-@click.option("--package", "packages", multiple=True, metavar="NAME", help="Only this package; repeatable.")
+@click.option("--package", "packages", multiple=True, metavar="NAME", help="Upgrade only this package; repeatable.")
 @click.option("--changelog-text", default="", help=f"What the changelog entry says (default: {dependencies.SUBJECT}).")
 @campaign.options
 @with_selection
@@ -34,7 +35,10 @@ def upgrade_dependencies(
     changelog: bool | None,
     destination: Destination,
 ) -> int:
-    """Refresh poetry.lock or uv.lock, say what changed, bump the version and add the changelog entry."""
+    """Upgrade locked packages, list the changes, bump the version and add the changelog entry.
+
+    poetry and uv refresh their own locks; pylock.toml and hashed requirements are resolved as `lock --upgrade` does.
+    """
     if settings.offline:
         raise UsageError("upgrade_dependencies asks the package index, and --offline was given")
     fleet = fleets.load_for_change(settings, asked, "upgrade")
@@ -42,13 +46,15 @@ def upgrade_dependencies(
     changelog_text = changelog_text and campaign.text(changelog_text)
     entry = campaign.entry(fleet, "upgrade_dependencies", number, changelog_text, changelog)
     environment, root = dict(os.environ), fleet.configuration.root
-    with ThreadPoolExecutor(asked.concurrency) as pool:
-        # The tools wait for the index most of the time; the edits are made one after the other.
-        locks = {
-            item.relative: pool.submit(dependencies.refreshed, item, root, environment, packages)
-            for item in fleet.connectors
-            if dependencies.lock_name(item)
-        }
+    with workbench.open_app(settings, fleet.configuration) as (app, _), ThreadPoolExecutor(asked.concurrency) as pool:
+
+        def refresh(connector: Connector) -> bytes:
+            if dependencies.is_made_by_tool(connector):
+                return dependencies.refreshed(connector, root, environment, packages)
+            return resolving.refresh(connector, app, app.rules(None), packages)
+
+        # Resolving waits for the index most of the time; the edits are made one after the other.
+        locks = {item.relative: pool.submit(refresh, item) for item in fleet.connectors if dependencies.lock_name(item)}
         return campaign.run(
             settings,
             asked,

@@ -33,7 +33,7 @@ def render(environments: Iterable[Environment], tool: Mapping[str, Any]) -> str:
     """The text; a package that is the same in all environments stands there once and without a marker."""
     resolved = list(environments)
     lines = ['lock-version = "1.0"', f"environments = {_array(text for text, _ in resolved)}"]
-    merged = _merged(resolved)
+    merged = merge(resolved)
     # PEP 751 requires the key, and an array of tables without a table has none.
     lines += ['created-by = "airbyte-ci"', *([] if merged else ["packages = []"]), ""]
     for package, markers in merged:
@@ -42,7 +42,8 @@ def render(environments: Iterable[Environment], tool: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _merged(resolved: list[Environment]) -> list[tuple[LockedPackage, list[str]]]:
+def merge(resolved: list[Environment]) -> list[tuple[LockedPackage, list[str]]]:
+    """Returns each package once, sorted, with the markers of the environments that have it."""
     found: dict[tuple[str, str, str], tuple[LockedPackage, list[str]]] = {}
     for text, lock in resolved:
         for package in lock.packages:
