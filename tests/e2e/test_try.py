@@ -105,3 +105,16 @@ def test_what_no_base_image_can_help_is_no_reason_to_go_on(fleet: Tiny) -> None:
     done = fleet.run("--offline", *MIGRATE)
     assert (done.code, snapshot(fleet.folder)) == (1, before)
     assert f"cannot try {NAME}" in done.out
+
+
+def test_a_build_on_another_python_says_so(fleet: Tiny) -> None:
+    """Where a build fails on a base image with another Python than the metadata's, both are named."""
+    start(fleet, "os.getuid() == 65534")
+    assert fleet.run(*MIGRATE, "--to=1.0.0").code == 0
+    catalogue = fleet.folder / "base-images.yaml"
+    entries = yaml.safe_load(catalogue.read_text())
+    entries[REPOSITORY][0]["python"] = "3.12"
+    catalogue.write_text(yaml.safe_dump(entries))
+    failed = fleet.build(f"--base-image={entries[REPOSITORY][0]['address']}")
+    assert failed.code == 1
+    assert "it was built on Python 3.12; the base image in metadata.yaml has Python 3.11" in failed.out

@@ -27,7 +27,8 @@ class CarriedOver:
     """What becomes of a Dockerfile: `findings` has each part of each instruction.
 
     Steps `before` and `after` the connector is installed, and what follows up to `workdir`, need a module. `base_user`
-    is who the base image runs as. `user` and `workdir` are those at the end, where steps come before them.
+    is who the base image runs as, `python` the Dockerfile's Python (X.Y; empty: unknown). `user` and `workdir` are
+    those at the end, where steps come before them.
     """
 
     customization: Customization
@@ -38,6 +39,7 @@ class CarriedOver:
     user: str | None = None
     workdir: str | None = None
     base_user: str = ROOT
+    python: str = ""
     findings: tuple[Finding, ...] = ()
 
     @property

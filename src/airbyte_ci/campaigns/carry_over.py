@@ -101,13 +101,17 @@ class _Reading:
         is_known = self._dockerfile.python or self._from or self._dockerfile.root.lower() == "scratch"
         return _OF_PYTHON.fullmatch(name) is not None or not is_known
 
+    def _python(self) -> str:
+        """The Python of the image at the root; empty where it is not known."""
+        return self._from.python if self._from else self._dockerfile.python or ""
+
     def _from_image(self, stage: Stage) -> None:
         carrier, image, start = self._carrier, self._dockerfile.root, stage.start
         if self._dockerfile.below(stage):
             self._add(carrier.built(start))
             return
-        python = self._from.python if self._from else self._dockerfile.python
-        if python is None:
+        python = self._python()
+        if not python:
             self._add(carrier.reported(start, "what that image has is not known", f"FROM {image}"))
             return
         old, new = (".".join(text.split(".")[:2]) for text in (python, self._base.python))
@@ -234,6 +238,7 @@ class _Reading:
             user=user if in_module else None,
             workdir=workdir if in_module else None,
             base_user=base.user,
+            python=".".join(self._python().split(".")[:2]),
             findings=tuple(sorted(self._findings, key=lambda item: item.line)),
         )
 

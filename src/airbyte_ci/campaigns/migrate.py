@@ -14,6 +14,7 @@ from airbyte_ci.campaigns import (
     base_choice,
     carry_over,
     customization_draft,
+    lock_fit,
     pythons,
     readme,
     release,
@@ -119,6 +120,7 @@ def _planned(
             *_labels(connector.version, labelled, after),
             *_versions(connector, files, after),
             *carried.settled,
+            *_lock(connector, carried, base),
             *_approval(drafts, configuration),
         ),
         tuple(drafted),
@@ -144,6 +146,13 @@ def _versions(connector: Connector, files: Files, after: str) -> Iterator[str]:
     for found in release.versions_of_project(connector, files):
         if found not in (connector.version, plain, after):
             yield f"pyproject.toml said {found}, and says {after} now"
+
+
+def _lock(connector: Connector, carried: CarriedOver, base: BaseImageVersion) -> tuple[str, ...]:
+    """What another Python than the Dockerfile's means for the lock."""
+    new = ".".join(base.python.split(".")[:2])
+    old = carried.python
+    return lock_fit.consequences(connector, old, new) if old and old != new else ()
 
 
 def _approval(drafts: list[FileChange], configuration: Configuration) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from datetime import date
 from airbyte_ci.base_images import series
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.latest import Choice
-from airbyte_ci.campaigns import base_choice, pythons, readme, release, waiting
+from airbyte_ci.campaigns import base_choice, lock_fit, pythons, readme, release, waiting
 from airbyte_ci.campaigns.base_choice import Offered, traits_of
 from airbyte_ci.campaigns.baseline import Baseline
 from airbyte_ci.campaigns.change import Change, NotApplicable
@@ -97,7 +97,7 @@ def _planned(
         Edit.of([metadata, *release.elsewhere(connector, files, after), *_readme(connector, files), *row]),
         str(base.address),
         changelog,
-        _notes(current, base, offered, admitted, choice),
+        _notes(connector, current, base, offered, admitted, choice),
         next_step=f"airbyte-ci connectors --name={connector.name} build && git add -A && git commit",
     )
 
@@ -183,6 +183,7 @@ def _left_to_do(
 
 
 def _notes(
+    connector: Connector,
     current: BaseImageVersion | None,
     base: BaseImageVersion,
     offered: Offered,
@@ -199,6 +200,7 @@ def _notes(
         notes.append(f"{current.version} is yanked: {current.withdrawal}")
     if current and base.python and _minor(current.python) != _minor(base.python):
         notes.append(f"Python {_minor(current.python)} → {_minor(base.python)}")
+        notes += lock_fit.consequences(connector, _minor(current.python), _minor(base.python))
     if current and current.user != base.user:
         notes.append(f"user {current.user} → {base.user}")
     further = base_choice.other_majors(base, offered, admitted)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from airbyte_ci.app import App, find_framework, find_platform, read_rules, today
-from airbyte_ci.base_images import noted
+from airbyte_ci.base_images import catalogue, noted
 from airbyte_ci.build import job, naming
 from airbyte_ci.build.order import DEFAULT_TAG, Order
 from airbyte_ci.build.outputs import Destination
@@ -232,9 +232,19 @@ class _Making:
                 outcomes = job.run(connector, order, tools)
             return [self._with_warning(item) for item in outcomes]
         except AirbyteCiError as error:
-            return [Outcome(connector.name, "failed", "", error.message, error.advice or "", error.details)]
+            details = (*error.details, *self._other_python(connector))
+            return [Outcome(connector.name, "failed", "", error.message, error.advice or "", details)]
         finally:
             self._progress.clear(connector.name)
+
+    def _other_python(self, connector: Connector) -> tuple[str, ...]:
+        """What may be why a build on another base image than the metadata's failed: that it has another Python."""
+        known = catalogue.load(self._fleet.configuration.catalogue_path)
+        here, usual = (known.find(address or "") for address in (self._order.override, connector.base_image))
+        pythons = [".".join(item.python.split(".")[:2]) for item in (here, usual) if item and item.python]
+        if len(pythons) < 2 or pythons[0] == pythons[1]:
+            return ()
+        return (f"! it was built on Python {pythons[0]}; the base image in metadata.yaml has Python {pythons[1]}",)
 
     def _refusal(self, connector: Connector) -> Outcome | None:
         """Why a connector is not built: it shares its image's name, or would be pushed on a yanked base image."""

@@ -1,0 +1,88 @@
+"""Whether a connector's lock serves another Python: the wheels that it names, by their tags. Nothing is downloaded."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.documents import DocumentError, load_toml
+
+# In the order in which the build reads them.
+_LOCKS = ("poetry.lock", "uv.lock", "pylock.toml")
+_SHOWN = 3
+
+
+def consequences(connector: Connector, before: str, after: str) -> tuple[str, ...]:
+    """What a Python `after` (X.Y) in the place of `before` means for the lock; nothing where there is none."""
+    name = next((lock for lock in _LOCKS if lock in connector.names), None)
+    if name is None:
+        return ()
+    document = _document(connector.folder / name)
+    advice = f"airbyte-ci connectors --name={connector.name} lock" if name == "pylock.toml" else "lock again"
+    environments = document.get("environments")
+    if isinstance(environments, list) and environments and not any(_is_for(item, after) for item in environments):
+        return (f"{name} was resolved for Python {before}, and not for {after}: {advice}",)
+    compiled: list[str] = []
+    missing: list[str] = []
+    for package, wheels, has_sdist in _packages(document):
+        if any(_fits(wheel, before) for wheel in wheels) and not any(_fits(wheel, after) for wheel in wheels):
+            (compiled if has_sdist else missing).append(package)
+    notes = [f"{name} has no wheel for Python {after} of {_some(missing)}: {advice}"] if missing else []
+    if compiled:
+        notes.append(f"{name} has no wheel for Python {after} of {_some(compiled)}, which is compiled: {advice}")
+    return tuple(notes)
+
+
+def _document(path: Path) -> Mapping[str, Any]:
+    try:
+        return load_toml(path.read_text("utf-8", errors="replace"))
+    except (OSError, DocumentError):
+        return {}
+
+
+def _is_for(environment: object, python: str) -> bool:
+    """Whether a marker of `environments` names a Python, or none at all."""
+    versions = re.findall(r"python(?:_full)?_version == [\"'](\d+\.\d+)", str(environment))
+    return not versions or python in versions
+
+
+def _packages(document: Mapping[str, Any]) -> Iterator[tuple[str, list[str], bool]]:
+    """Each package's name, the names of its wheels, and whether it has an sdist; in all three formats."""
+    packages = document.get("package") or document.get("packages")
+    for package in packages if isinstance(packages, list) else ():
+        if not isinstance(package, dict):
+            continue
+        listed = [*(package.get("files") or ()), *(package.get("wheels") or ())]
+        files = [item for item in listed if isinstance(item, dict)]
+        names = [
+            str(item.get("file") or item.get("name") or item.get("url") or "").rpartition("/")[2] for item in files
+        ]
+        has_sdist = bool(package.get("sdist")) or any(name.endswith((".tar.gz", ".zip")) for name in names)
+        yield str(package.get("name")), [name for name in names if name.endswith(".whl")], has_sdist
+
+
+def _fits(wheel: str, python: str) -> bool:
+    try:
+        tags = parse_wheel_filename(wheel)[3]
+    except InvalidWheelFilename:
+        return False
+    major, minor = (int(part) for part in python.split(".")[:2])
+    for tag in tags:
+        if tag.platform != "any" and "linux" not in tag.platform:
+            continue
+        found = re.fullmatch(r"(?:cp|py)(\d)(\d*)", tag.interpreter)
+        if not found or int(found[1]) != major:
+            continue
+        version = int(found[2] or 0)
+        is_exact = tag.interpreter.startswith("cp") and tag.abi not in ("abi3", "none")
+        if version == minor or (version < minor and not is_exact):
+            return True
+    return False
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
