@@ -79,7 +79,32 @@ def select(
             )
             _refuse_other(connector, interpreter, lock, what, wish)
             return lock
+    if place := workspace(connector):
+        from airbyte_ci.python import uv_lock
+
+        above, member = place
+        texts = [_text(connector, f"{above}/{name}") for name in ("uv.lock", "pyproject.toml")]
+        shared = uv_lock.Workspace(texts[1], member, posixpath.normpath(posixpath.join(where, above)))
+        return uv_lock.select(texts[0], _project(connector, "uv.lock"), interpreter, where, wish, shared)
     return _unlocked(connector, interpreter, rules, builder)
+
+
+def workspace(connector: Connector) -> tuple[str, str] | None:
+    """Where the root of its uv workspace is (`../..`) and its folder relative to that, if the root has its lock."""
+    if kind(connector) or "pyproject.toml" not in connector.names:
+        return None
+    parts = PurePosixPath(connector.relative).parts
+    for depth in range(1, len(parts) + 1):
+        above, member = "/".join([".."] * depth), "/".join(parts[-depth:])
+        folder = connector.folder / above
+        if not ((folder / "uv.lock").is_file() and (folder / "pyproject.toml").is_file()):
+            continue
+        from airbyte_ci.python import toml, uv_workspace  # most repositories have no workspace
+
+        root = toml.parse(_text(connector, f"{above}/pyproject.toml"), f"{above}/pyproject.toml")
+        if uv_workspace.is_member(root, member):
+            return above, member
+    return None
 
 
 def asked_extras(connector: Connector, interpreter: Interpreter, rules: Rules) -> dict[str, frozenset[str]]:
@@ -100,8 +125,10 @@ def asked_extras(connector: Connector, interpreter: Interpreter, rules: Rules) -
 
 
 def included(connector: Connector) -> frozenset[Path]:
-    """The files that its requirements include, wherever they are: what they say counts like its own."""
-    found: set[Path] = set()
+    """The files outside that its lock consists of: those that requirements include, and those of a uv workspace."""
+    place = workspace(connector)
+    names = ("uv.lock", "pyproject.toml") if place else ()
+    found = {Path(os.path.normpath(connector.folder / place[0] / name)) for name in names if place}
     pending = [connector.folder / "requirements.txt"] if "requirements.txt" in connector.names else []
     while pending:
         path = pending.pop()

@@ -3,6 +3,7 @@
 What is locked stays locked, and so does the day that it was resolved as of, until someone asks for newer versions.
 """
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -50,6 +51,12 @@ def refuse_other(connector: Connector) -> None:
         raise LockError(
             f"cannot lock {connector.name}: builds use {connector.relative}/{kind}",
             advice=f"`{command}`, or airbyte-ci connectors --name={connector.name} upgrade_dependencies",
+        )
+    if place := lockfile.workspace(connector):
+        path = posixpath.normpath(posixpath.join(connector.relative, place[0], "uv.lock"))
+        raise LockError(
+            f"cannot lock {connector.name}: builds use {path}",
+            advice="`uv lock` at the root of the workspace",
         )
     if kind == FILE and "airbyte-ci" not in (_parsed(connector) or {}).get("tool", {}):
         raise LockError(

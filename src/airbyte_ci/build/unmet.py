@@ -30,7 +30,7 @@ def confirm(
     base = {item.name: item.version for item in evaluation.base.python.distributions}
     lacking = {*installed.unmet, *_of_extras(plan, evaluation, rules)}
     found = [item for item in sorted(lacking) if not item.met_by(base)]
-    lock = lockfile.kind(evaluation.connector)
+    lock = lockfile.kind(evaluation.connector) or ("uv.lock" if lockfile.workspace(evaluation.connector) else None)
     runs = any(isinstance(operation, (Copy, Exec)) for operation in (*plan.before, *plan.after))
     if found and not (lock in _RECORDING or is_replaced or runs):
         raise PackageError(

@@ -3,9 +3,10 @@
 The selection is uv's own: from the project's dependencies along the lock's, where markers hold.
 """
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from packaging.markers import InvalidMarker
@@ -14,7 +15,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from airbyte_ci.errors import LockError
-from airbyte_ci.python import index_settings, origins, toml, uv_current, uv_graph
+from airbyte_ci.python import index_settings, origins, toml, uv_current, uv_graph, uv_workspace
 from airbyte_ci.python.index_settings import Source
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import (
@@ -26,30 +27,58 @@ from airbyte_ci.python.lock import (
     Lock,
     LockedFile,
     LockedPackage,
+    Origin,
     Wish,
 )
 
 _Entry = Mapping[str, Any]
+_OWN = ("virtual", "editable", "directory")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def select(lock_text: str, pyproject_text: str, interpreter: Interpreter, where: str, wish: Wish = MAIN_ONLY) -> Lock:
-    """The project's own dependencies for this interpreter, and those of the wish; raises LockError."""
-    what = f"{where}/uv.lock"
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where a lock is that is not the project's own: `root` is the root's pyproject.toml, `member` the project's folder
+    relative to the root, `where` the root's folder for messages."""
+
+    root: str
+    member: str
+    where: str
+
+
+def select(
+    lock_text: str,
+    pyproject_text: str,
+    interpreter: Interpreter,
+    where: str,
+    wish: Wish = MAIN_ONLY,
+    workspace: Workspace | None = None,
+) -> Lock:
+    """The project's own dependencies for this interpreter, and those of the wish; raises LockError.
+
+    Groups that `default-groups` of [tool.uv] names come too, as with `uv sync --no-dev`.
+    """
+    what = f"{workspace.where if workspace else where}/uv.lock"
     lock = toml.parse(lock_text, what)
     project = toml.parse(pyproject_text, f"{where}/pyproject.toml")
+    member = workspace.member if workspace else "."
+    if workspace:
+        project = uv_workspace.join(project, toml.parse(workspace.root, f"{workspace.where}/pyproject.toml"), member)
     if lock.get("version") != 1:
         raise LockError(f"{what} has version {lock.get('version')!r}, and only 1 is understood")
     try:
         _check_python(lock, interpreter, what)
-        root = _root(lock, project, what)
+        root = _root(lock, project, what, member)
+        wish = _with_defaults(wish, project)
         wish.refuse_unknown(root.get("dev-dependencies") or {}, root.get("optional-dependencies") or {}, what)
         uv_current.check(lock, root, project, interpreter, where, wish)
         chosen = uv_graph.select(lock, root, interpreter, what, wish)
         # A virtual package is a list of dependencies: there is nothing of it to install.
         indexes = {origins.index(source.url).url: source.name for source, _ in _indexes(project)}
         packages = (
-            _package(entry, by, what, indexes) for entry, by in chosen if "virtual" not in (entry.get("source") or {})
+            _package(entry, by, what, indexes, member)
+            for entry, by in chosen
+            if "virtual" not in (entry.get("source") or {})
         )
         return Lock("uv", tuple(sorted(packages, key=lambda item: item.name)))
     except (InvalidMarker, InvalidSpecifier, InvalidRequirement) as error:
@@ -67,13 +96,21 @@ def _check_python(lock: _Entry, interpreter: Interpreter, what: str) -> None:
         )
 
 
-def _root(lock: _Entry, project: _Entry, what: str) -> _Entry:
-    """The project itself among the packages: uv lists it with a source in this folder."""
+def _with_defaults(wish: Wish, project: _Entry) -> Wish:
+    """The wish with the project's default groups; `dev`, which is one unless somebody says otherwise, is left out."""
+    groups = ((project.get("tool") or {}).get("uv") or {}).get("default-groups") or ()
+    known = (project.get("dependency-groups") or {}) if groups == "all" else groups
+    found = {canonicalize_name(str(name)) for name in known} - {"dev"}
+    return Wish((*wish.groups, *sorted(found - set(map(canonicalize_name, wish.groups)))), wish.extras)
+
+
+def _root(lock: _Entry, project: _Entry, what: str, member: str) -> _Entry:
+    """The project itself among the packages: uv lists it with a source in its folder."""
     name = canonicalize_name(str((project.get("project") or {}).get("name") or ""))
     found: list[_Entry] = []
     for entry in lock.get("package") or []:
         source = entry.get("source") or {}
-        if canonicalize_name(entry["name"]) == name and (source.get("virtual") or source.get("editable")) == ".":
+        if canonicalize_name(entry["name"]) == name and member in map(source.get, _OWN):
             found.append(entry)
     if len(found) > 1:
         raise LockError(f"{what} locks {name} twice: two locks were merged", advice="`uv lock`")
@@ -88,9 +125,11 @@ def _indexes(project: _Entry) -> Iterator[tuple[Source, bool]]:
     return index_settings.of_uv((project.get("tool") or {}).get("uv") or {})
 
 
-def _package(entry: _Entry, askers: tuple[str, ...], what: str, indexes: Mapping[str, str]) -> LockedPackage:
+def _package(
+    entry: _Entry, askers: tuple[str, ...], what: str, indexes: Mapping[str, str], member: str
+) -> LockedPackage:
     name = canonicalize_name(entry["name"])
-    origin = origins.of_uv(entry.get("source") or {}, f"{what}: {name}")
+    origin = _seen_from(member, origins.of_uv(entry.get("source") or {}, f"{what}: {name}"))
     if isinstance(origin, FromIndex):
         origin = replace(origin, name=indexes.get(origin.url, ""))
     items = [*(entry.get("wheels") or []), *([entry["sdist"]] if entry.get("sdist") else [])]
@@ -103,6 +142,16 @@ def _package(entry: _Entry, askers: tuple[str, ...], what: str, indexes: Mapping
     # The version of a folder may be known to its build back end only.
     version = str(entry.get("version") or "") if isinstance(origin, FromDirectory) else str(entry["version"])
     return LockedPackage(name, version, files, askers, origin)
+
+
+def _seen_from(member: str, origin: Origin) -> Origin:
+    """The origin with a path that is relative to the member instead of the lock."""
+    match origin:
+        case FromDirectory(path) if not path.startswith("/") and member != ".":
+            return replace(origin, path=posixpath.relpath(path, member))
+        case FromArchive(place) if not origin.is_url and not place.startswith("/") and member != ".":
+            return replace(origin, place=posixpath.relpath(place, member))
+    return origin
 
 
 def _file(item: _Entry, package: str, place: str, what: str) -> LockedFile:
