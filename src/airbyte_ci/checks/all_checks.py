@@ -20,6 +20,7 @@ from airbyte_ci.checks import (
     hook_approved,
     hook_effect,
     hook_owned,
+    manifest_valid,
     metadata_schema,
     no_dockerfile,
     version_in_pyproject,
@@ -61,6 +62,7 @@ RULES: tuple[Rule, ...] = (
     hook_owned.RULE,
     hook_approved.RULE,
     hook_effect.RULE,
+    manifest_valid.RULE,
     metadata_schema.RULE,
 )
 IDS = tuple(rule.id for rule in RULES)
@@ -123,6 +125,7 @@ def bound(
         hook_owned.RULE: lambda item: hook_owned.check(item, ownership, mending),
         hook_approved.RULE: lambda item: hook_approved.check(item, ownership, mending.pull_request, reviews),
         hook_effect.RULE: lambda item: hook_effect.check(item, store, mending),
+        manifest_valid.RULE: lambda item: manifest_valid.check(item, catalogue, texts, mending),
         metadata_schema.RULE: lambda item: metadata_schema.check(item, texts, mending),
     }
     return tuple(Check(rule, runs[rule]) for rule in RULES)

@@ -1,0 +1,129 @@
+"""The manifest of a manifest-only connector: what it declares. It is read as data; nothing of it is run.
+
+Look here for the version of the framework that a connector was written for, and for its custom components.
+Source: https://docs.airbyte.com/platform/connector-development/config-based/understanding-the-yaml-file/yaml-overview
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from packaging.version import InvalidVersion, Version
+
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import ConnectorError
+
+MANIFEST = "manifest.yaml"
+COMPONENTS = "components.py"
+# The package in the framework's image that receives both files, and the module that manifests name.
+PACKAGE = "source_declarative_manifest"
+_MODULE = f"{PACKAGE}.components"
+_KIND = "DeclarativeSource"
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class DeclarativeManifest:
+    """What a manifest declares: the framework version it was written for, and the classes that it names.
+
+    `components` are names of classes in components.py; `foreign` are full names of classes in other modules than the
+    framework's own.
+    """
+
+    version: str
+    components: tuple[str, ...]
+    foreign: tuple[str, ...]
+
+
+def read(connector: Connector) -> DeclarativeManifest:
+    """Reads manifest.yaml; raises ConnectorError with the file, and the line or key that is wrong."""
+    path = connector.folder / MANIFEST
+    place = f"{connector.relative}/{MANIFEST}"
+    try:
+        document = yaml.load(path.read_text("utf-8"), _Loader)
+    except FileNotFoundError as error:
+        raise ConnectorError(f"{place}: the file is missing") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConnectorError(f"{place}: cannot be read ({error})") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ConnectorError(f"{place}{line}: is not valid YAML ({getattr(error, 'problem', error)})") from error
+    if not isinstance(document, dict):
+        raise ConnectorError(f"{place}: is not a mapping")
+    # The framework itself adds the type where it is missing.
+    if (kind := document.get("type", _KIND)) != _KIND:
+        raise ConnectorError(f"{place}: its type is {kind!r}, not {_KIND!r}")
+    names = tuple(sorted(set(_class_names(document))))
+    prefix = f"{_MODULE}."
+    return DeclarativeManifest(
+        _version(document.get("version"), place),
+        tuple(name.removeprefix(prefix) for name in names if name.startswith(prefix)),
+        tuple(name for name in names if not name.startswith((prefix, "airbyte_cdk."))),
+    )
+
+
+def missing_components(connector: Connector, manifest: DeclarativeManifest) -> tuple[str, ...]:
+    """Returns the classes that the manifest names and components.py does not define or import.
+
+    Raises ConnectorError for a components.py that is not valid Python.
+    """
+    if not manifest.components:
+        return ()
+    path = connector.folder / COMPONENTS
+    return tuple(name for name in manifest.components if name not in _defined_names(path, connector.relative))
+
+
+def _version(value: object, place: str) -> str:
+    try:
+        return str(Version(str(value)))
+    except InvalidVersion as error:
+        raise ConnectorError(f"{place}: its version {value!r} is not the version of a framework") from error
+
+
+def _class_names(document: object) -> Iterator[str]:
+    """Every `class_name` in the document; aliases make one node reachable on many paths, and it is visited once."""
+    waiting, seen = [document], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, dict):
+            name = node.get("class_name")
+            if isinstance(name, str):
+                yield name
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
+
+
+def _defined_names(path: Path, relative: str) -> frozenset[str]:
+    """Names at the top level of a module, in `if` and `try` blocks too; none for a file that is missing."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except FileNotFoundError:
+        return frozenset()
+    except (SyntaxError, ValueError, RecursionError) as error:
+        line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        reason = error.msg if isinstance(error, SyntaxError) else error
+        raise ConnectorError(f"{relative}/{path.name}{line}: is not valid Python ({reason})") from error
+    return frozenset(_names(tree.body))
+
+
+def _names(body: list[ast.stmt]) -> Iterator[str]:
+    for statement in body:
+        match statement:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                yield name
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                yield from ((item.asname or item.name) for item in names)
+            case ast.Assign(targets=targets):
+                yield from (target.id for target in targets if isinstance(target, ast.Name))
+            case ast.If(body=first, orelse=second):
+                yield from _names([*first, *second])
+            case ast.Try(body=first, handlers=handlers, orelse=second):
+                yield from _names([*first, *(item for handler in handlers for item in handler.body), *second])
