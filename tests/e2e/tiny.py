@@ -173,9 +173,15 @@ def own_layers(store: Store, digest: str, base: str) -> list[Digest]:
 
 
 def derived(
-    store: Store, base: str, *entries: Entry, tag: str, architecture: str = "amd64", user: str | None = None
+    store: Store,
+    base: str,
+    *entries: Entry,
+    tag: str,
+    architecture: str = "amd64",
+    user: str | None = None,
+    execution: Mapping[str, object] | None = None,
 ) -> str:
-    """A base image on top of another: one layer more, another user or another architecture's name; its address."""
+    """A base image on top of another: one more layer, other settings or another architecture's name; its address."""
     reference = Reference.parse(base)
     assert reference.digest is not None
     manifest = store.manifest(reference.digest)
@@ -187,8 +193,7 @@ def derived(
         "diff_ids": [*map(str, below.config.diff_ids), *(str(layer.diff_id) for layer in layers)],
     }
     document["history"] = [{"created_by": tag} for _ in document["rootfs"]["diff_ids"]]
-    if user is not None:
-        document["config"] = {**below.config.execution, "User": user}
+    document["config"] = {**below.config.execution, **(execution or {}), **({} if user is None else {"User": user})}
     config = ImageConfig.make(document)
     descriptors = (*below.manifest.layers, *(layer.descriptor for layer in layers))
     image = store.put_image(Manifest.make(config.descriptor, descriptors, {}), config)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
 from airbyte_ci.errors import BlobNotFound, ConnectorError, RegistryError
 from airbyte_ci.oci import local
 from airbyte_ci.oci.image import Image, Platform
@@ -16,9 +16,8 @@ from airbyte_ci.python.tools import Tools
 
 def address(connector: Connector, override: str | None) -> Reference:
     """The base that a build is to use: the override, else what metadata says; raises ConnectorError, ImageError."""
-    if not connector.is_python:
-        language = connector.language or "no language that is known"
-        raise ConnectorError(f"building {connector.name}: it is not a Python connector ({language})")
+    if not connector.is_built:
+        raise ConnectorError(f"cannot build {connector.name}: {_unsupported(connector)}")
     text = override or connector.base_image
     if text:
         return parse_pinned(text)
@@ -27,6 +26,14 @@ def address(connector: Connector, override: str | None) -> Reference:
     raise ConnectorError(
         f"building {connector.name}: its metadata names no base image, and {found}", advice=f"`{migrate}`"
     )
+
+
+def _unsupported(connector: Connector) -> str:
+    if connector.language is None:
+        if f"language:{MANIFEST_ONLY}" in (connector.data.get("tags") or ()):
+            return f"its tags say {MANIFEST_ONLY}, but {connector.relative}/manifest.yaml does not exist"
+        return f"{connector.relative} has neither pyproject.toml, setup.py nor manifest.yaml"
+    return f"airbyte-ci does not build {connector.language} connectors"
 
 
 def open_base(tools: Tools, reference: Reference, platform: Platform, native: Platform) -> Base:

@@ -209,15 +209,20 @@ class BuildPlan:
 
 
 def run_settings(code: AddCode, repository: str, version: str) -> tuple[Operation, ...]:
-    """How the original's images run: working directory, entrypoint, and the variable that Airbyte reads."""
+    """How the image runs: working directory, entrypoint, and the variable that the platform reads.
+
+    Code without a main file is started by the base image, whose settings are kept.
+    """
+    labels = (SetLabel("io.airbyte.version", version), SetLabel("io.airbyte.name", repository))
+    if not code.main:
+        return labels
     command = ("python", f"/{code.folder}/{code.main}")
     return (
         SetWorkdir(f"/{code.folder}"),
         SetVariable("AIRBYTE_ENTRYPOINT", " ".join(command)),
         SetEntrypoint(command),
         SetDefaultArguments(()),
-        SetLabel("io.airbyte.version", version),
-        SetLabel("io.airbyte.name", repository),
+        *labels,
     )
 
 

@@ -15,7 +15,7 @@ from airbyte_ci.build.order import Order
 from airbyte_ci.build.plan import BuildPlan, Impure, run_settings
 from airbyte_ci.build.rules import Rules
 from airbyte_ci.connectors import customization
-from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
 from airbyte_ci.container import declared as declarations
 from airbyte_ci.container import hooks, lending, users
 from airbyte_ci.container.api import Operation, Question
@@ -45,7 +45,7 @@ def plan(evaluation: Evaluation, address: Reference, platform: Platform, order: 
             tools.say("pre hook")
         pre = _call(hook, "pre_connector_install", evaluator, (), asked.before)
         packages = choose(connector, base, tools, order.rules, order.framework)
-        main = (hook.main_file if hook else None) or source.DEFAULT_MAIN
+        main = (hook.main_file if hook else None) or source.default_main(connector, base)
         owner = _owner(asked, tools.store, base, evaluator, pre.operations)
         code = evaluation.code.operation(main, owner)
         below = (
@@ -81,6 +81,13 @@ def choose(
     connector: Connector, base: Base, tools: Tools, rules: Rules, instead: Origin | None = None
 ) -> tuple[Choice, ...]:
     """What will be installed, as it was selected before from the same lock for the same Python, or selected now."""
+    if connector.language == MANIFEST_ONLY:
+        if instead:
+            raise ConnectorError(
+                f"cannot build {connector.name} with another framework: its base image holds the framework",
+                advice="choose another base image with --base-image",
+            )
+        return ()
     interpreter = base.python.interpreter
     settings = {"python": interpreter.to_json(), "locks": rules.to_json(), "name": connector.name}
     name = selection.key(connector.folder, connector.names, settings)

@@ -1,6 +1,7 @@
 """`AddCode`: a connector's own code as an operation, and the handler that evaluates it.
 
-The code is the main file and the package, and nothing else of the connector's folder.
+The code is the main file and the package, and nothing else of the connector's folder. For a manifest-only connector,
+it is the manifest and its components, placed where the framework's image looks for them.
 """
 
 import stat
@@ -8,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from airbyte_ci.connectors import folder_files, hidden_files
-from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors import folder_files, hidden_files, manifest
+from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
 from airbyte_ci.container import users
 from airbyte_ci.container.api.operations import Operation
 from airbyte_ci.container.api.record import value
@@ -32,7 +33,8 @@ DEFAULT_MAIN = "main.py"
 class AddCode(Operation):
     """Add the connector's own code.
 
-    `layer` is the diffID of its layer, `main` the main file's place in `folder`, `owner` who owns it in the image.
+    `layer` is the diffID of its layer, `main` the main file's place in `folder` (empty: the base image starts it), and
+    `owner` who owns it in the image.
     """
 
     layer: Digest
@@ -72,10 +74,40 @@ class CodeReader:
 
 
 def entries(connector: Connector, main_file: str, owner: tuple[int, ...] = (0, 0)) -> list[Entry]:
-    """The layer's entries; raises ConnectorError when the main file or the package is not there.
+    """The layer's entries; raises ConnectorError for a file or folder that is missing.
 
-    `owner` is (uid, gid): connectors write beside their code, so it belongs to the user that they run as.
+    `owner` is (uid, gid): connectors write next to their code, so it belongs to the user that they run as.
     """
+    is_manifest = connector.language == MANIFEST_ONLY
+    found = _manifest_entries(connector) if is_manifest else _package_entries(connector, main_file)
+    uid, gid = owner
+    return tar.sorted_entries(replace(entry, uid=uid, gid=gid) for entry in found.values())
+
+
+def default_main(connector: Connector, base: Base) -> str:
+    """The main file that starts the connector; empty where the framework's image starts a manifest by itself."""
+    return "" if connector.language == MANIFEST_ONLY and base.image.config.execution.get("Entrypoint") else DEFAULT_MAIN
+
+
+def _manifest_entries(connector: Connector) -> dict[str, Entry]:
+    if connector.package in connector.names and (connector.folder / connector.package).is_dir():
+        raise ConnectorError(
+            f"cannot build {connector.name}: {connector.relative} has both {manifest.MANIFEST} and the package "
+            f"{connector.package}/",
+            advice=f"remove the package, or move {manifest.MANIFEST} into it",
+        )
+    folder = f"{CODE}/{manifest.PACKAGE}"
+    found = {CODE: tar.directory(CODE), folder: tar.directory(folder)}
+    for name in (manifest.MANIFEST, manifest.COMPONENTS):
+        path = connector.folder / name
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise ConnectorError(f"cannot build {connector.name}: {connector.relative}/{name} is not a regular file")
+        if path.exists():
+            found[f"{folder}/{name}"] = replace(_file(path, f"{folder}/{name}"), mode=0o644)
+    return found
+
+
+def _package_entries(connector: Connector, main_file: str) -> dict[str, Entry]:
     try:
         confirm(connector, main_file)
     except ConnectorError as error:
@@ -84,9 +116,7 @@ def entries(connector: Connector, main_file: str, owner: tuple[int, ...] = (0, 0
     place = f"{CODE}/{main_file}"
     found = {CODE: tar.directory(CODE), place: _file(main, place)}
     found |= {path: tar.directory(path) for path in tar.parents(place) if path.startswith(f"{CODE}/")}
-    found |= {entry.path: entry for entry in _package(package, f"{CODE}/{connector.package}")}
-    uid, gid = owner
-    return tar.sorted_entries(replace(entry, uid=uid, gid=gid) for entry in found.values())
+    return found | {entry.path: entry for entry in _package(package, f"{CODE}/{connector.package}")}
 
 
 def confirm(connector: Connector, main_file: str, *, is_drafted: bool = False) -> None:

@@ -15,8 +15,8 @@ RULE = Rule(
 
 
 def check(connector: Connector, mending: Mending) -> Verdict:
-    if not connector.is_python:
-        return inapplicable("not a Python connector")
+    if not connector.is_built:
+        return inapplicable("airbyte-ci does not build connectors of its language")
     if connector.base_image:
         return OK
     if connector.has_dockerfile:

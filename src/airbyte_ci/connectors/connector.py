@@ -10,6 +10,9 @@ from airbyte_ci.errors import MetadataError
 METADATA = "metadata.yaml"
 # Low-code connectors are Python packages too.
 PYTHON_LANGUAGES = ("python", "low-code")
+MANIFEST_ONLY = "manifest-only"
+# What airbyte-ci builds: Python packages, and manifests on an image of the framework.
+BUILT_LANGUAGES = (*PYTHON_LANGUAGES, MANIFEST_ONLY)
 CONNECTOR_TYPES = ("source", "destination")
 
 
@@ -27,7 +30,7 @@ class Connector:
     def language(self) -> str | None:
         """What the files say; the `language:` tags of the fleet are often wrong."""
         if "manifest.yaml" in self.names:
-            return "manifest-only"
+            return MANIFEST_ONLY
         if self.package in self.names and (self.folder / self.package / "manifest.yaml").is_file():
             return "low-code"
         if self.names & {"setup.py", "pyproject.toml"}:
@@ -40,6 +43,11 @@ class Connector:
     def is_python(self) -> bool:
         """Whether it is a Python package; low-code connectors are."""
         return self.language in PYTHON_LANGUAGES
+
+    @property
+    def is_built(self) -> bool:
+        """Whether airbyte-ci builds connectors of its language."""
+        return self.language in BUILT_LANGUAGES
 
     @property
     def package(self) -> str:

@@ -13,7 +13,7 @@ from airbyte_ci.build.evaluation import open_evaluation
 from airbyte_ci.build.order import Order
 from airbyte_ci.build.plan import BuildPlan
 from airbyte_ci.build.rules import Rules
-from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
 from airbyte_ci.container.state import State
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import LockError
@@ -44,13 +44,18 @@ class Development:
 
 def prepare(connector: Connector, order: Order, tools: Tools, digest: Digest) -> Development:
     """Selects, fetches and converts what the image of this plan lacks; raises LockError, PackageError, …"""
-    groups, extras = asked(connector)
+    project = _test_project(connector)
+    groups, extras = asked(project)
     plan = BuildPlan.parse(tools.store.path(digest).read_bytes(), f"the plan of {connector.name}")
     evaluation = open_evaluation(connector, tools, plan.base, order.native, order.native)
     given.prepare(plan, evaluation)
     there = {choice.name for choice in plan.packages}
     rules = _with(order.rules, connector, groups, extras)
-    wanted = planning.choose(connector, evaluation.base, tools, rules, order.framework) if groups or extras else ()
+    wanted = planning.choose(project, evaluation.base, tools, rules, order.framework) if groups or extras else ()
+    if project is not connector:
+        # The framework and what it needs stay those of the base image: the connector runs on them.
+        there |= {item.name for item in evaluation.base.python.distributions}
+        wanted = planning.choose(project, evaluation.base, tools, rules) if lockfile.kind(project) else ()
     added = tuple(choice for choice in wanted if choice.name not in there)
     has_pytest = "pytest" in there or any(choice.name == "pytest" for choice in added)
     installing = InstallPackages(added if has_pytest else (), plan.install.building, order.bytecode)
@@ -58,6 +63,15 @@ def prepare(connector: Connector, order: Order, tools: Tools, digest: Digest) ->
     state = evaluator.state((*plan.operations, installing))
     python = evaluation.base.python.interpreter.executable
     return Development((*groups, *extras), state, evaluator.shipped(state), python, plan.code.main, has_pytest)
+
+
+def _test_project(connector: Connector) -> Connector:
+    """The project whose lock has what the tests need: a manifest-only connector's is its folder `unit_tests`."""
+    folder = connector.folder / "unit_tests"
+    if connector.language != MANIFEST_ONLY or not folder.is_dir():
+        return connector
+    names = frozenset(item.name for item in folder.iterdir())
+    return replace(connector, folder=folder, relative=f"{connector.relative}/unit_tests", names=names)
 
 
 def _with(rules: Rules, connector: Connector, groups: tuple[str, ...], extras: tuple[str, ...]) -> Rules:

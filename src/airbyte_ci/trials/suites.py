@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from airbyte_ci.build import source
-from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
 from airbyte_ci.container.output_files import OutputRefused, read_output
 from airbyte_ci.container.sandbox import Finished, Network
 from airbyte_ci.outcomes import Status
@@ -72,8 +72,12 @@ def run(suite: Suite, connector: Connector, development: Development, place: Pla
         told = f"group {', '.join(development.groups)}" if development.groups else "none in its lock"
         return skipped(suite.step, f"no pytest among its development dependencies ({told})", _advice(connector))
     with place.reports() as (folder, mount):
-        arguments = (development.python, "-m", "pytest", suite.folder, f"--junitxml={REPORTS}/{_REPORT}", *_OPTIONS)
-        finished = replace(place, command=replace(place.command, workdir=f"/{source.CODE}")).run(
+        workdir, target, path = f"/{source.CODE}", suite.folder, {}
+        if connector.language == MANIFEST_ONLY:
+            # The framework's fixtures take the parent of the working directory for the connector's folder.
+            workdir, target, path = f"{workdir}/{suite.folder}", ".", {"PYTHONPATH": workdir}
+        arguments = (development.python, "-m", "pytest", target, f"--junitxml={REPORTS}/{_REPORT}", *_OPTIONS)
+        finished = replace(place, command=replace(place.command, workdir=workdir)).run(
             arguments,
             suite.network,
             files=_secret_files(secrets) if suite.step == "integration" else {},
@@ -81,6 +85,7 @@ def run(suite: Suite, connector: Connector, development: Development, place: Pla
             mounts=(mount,),
             variables={
                 "PYTHONDONTWRITEBYTECODE": "1",
+                **path,
                 **(secrets.variables if suite.step == "integration" else {}),
             },
         )
@@ -89,6 +94,8 @@ def run(suite: Suite, connector: Connector, development: Development, place: Pla
 
 
 def _advice(connector: Connector) -> str:
+    if connector.language == MANIFEST_ONLY:
+        return f"cd {connector.relative}/unit_tests && poetry add --group dev pytest"
     if "pyproject.toml" not in connector.names:
         return ""
     return f"cd {connector.relative} && poetry add --group dev pytest"
