@@ -1,4 +1,4 @@
-"""Prints docs/reference.md: every command with its options, from what `--help` is made of (`make reference`)."""
+"""Prints docs/reference.md: every command with its options, from the same source as `--help` (`make reference`)."""
 
 from collections.abc import Iterator
 
@@ -10,16 +10,18 @@ from airbyte_ci.cli.main import cli
 HEAD = """\
 # Reference
 
-Every command and option, made from what `--help` is made of; `make reference` writes this page anew, and a test compares it.
-`_` and `-` are the same in the names of commands.
+Every command and option. `make reference` generates this page from the same source as `--help`, and a test compares them.
+In the names of commands, `_` and `-` are interchangeable.
 
-Exit codes: 0 all done, 1 something failed (each is named), 2 wrong usage, 3 a bug of ours, 130 interrupted. Results go to stdout, everything else to stderr.
+Exit codes: 0 success, 1 something failed (each failure is named), 2 wrong usage, 3 internal error, 130 interrupted.
+Results go to stdout, everything else to stderr.
 """
 SELECTION = """\
 ## Selection
 
-Which connectors are meant. These options stand before the verb or after it. Kinds of filter are AND-ed, values of one kind OR-ed; a filter that matches
-nothing selects nothing; without any, `list` means every connector, and other commands want `--all`. Inside a connector's folder, that connector is meant.
+These options select connectors. They may precede or follow the command's name. Filters of different kinds are combined
+with AND, values of one kind with OR. Without a filter, `list` shows every connector, and other commands require `--all`.
+Inside a connector's folder, that connector is selected by default.
 """
 
 

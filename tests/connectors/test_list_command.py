@@ -115,7 +115,7 @@ def test_a_matrix_for_jobs(listed: List, tmp_path: Path) -> None:
         (["--use-cdk-ref=main", "list"], "airbyte-ci connectors build --use-cdk-ref main"),
         (["--use-local-cdk", "list"], "airbyte-ci connectors build --use-local-cdk DIR"),
         (["list", "--count-by=lock.colour"], "no selected connector has the field 'lock.colour'"),
-        (["up_to_date"], "upgrade_base_image and upgrade_dependencies do what it did"),
+        (["up_to_date"], "Use upgrade_base_image and upgrade_dependencies"),
         (["pull-request"], "takes --pull-request"),
         (["upgrade-cdk"], "upgrade_dependencies"),
         (["bild"], "Did you mean build"),

@@ -1,4 +1,4 @@
-"""`airbyte-ci apply`: exactly the edits of a plan."""
+"""`airbyte-ci apply`: applies the edits of a plan file."""
 
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
@@ -21,8 +21,10 @@ from airbyte_ci.reports import terminal
 
 @click.command("apply")
 @click.argument("plan_file", metavar="PLAN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Print the diff, change nothing.")
-@click.option("--diffed-branch", metavar="REF", help="What branches begin at and go into (default: the remote's HEAD).")
+@click.option("--dry-run", is_flag=True, help="Print the diff and write nothing.")
+@click.option(
+    "--diffed-branch", metavar="REF", help="Start branches from REF and merge into it (default: the remote's HEAD)."
+)
 @delivering.options("plan")
 @json_option
 @click.pass_obj
@@ -34,10 +36,10 @@ def apply(
     destination: Destination,
     as_json: bool,
 ) -> int:
-    """Apply exactly the edits of a plan that a command made with --plan.
+    """Apply the edits of a plan that a command wrote with --plan.
 
-    Every file is checked first: has one changed since, nothing is written. What an interrupted run has applied already
-    is left as it is.
+    All files are checked first: if one has changed since, nothing is written. Edits that an interrupted run already
+    applied are skipped.
     """
     settings = settings.also(as_json=as_json)
     root = config.find(settings.repo).root

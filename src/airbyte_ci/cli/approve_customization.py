@@ -1,4 +1,4 @@
-"""`connectors approve_customization`: what a customisation changes, by kind, as a file that its owners review."""
+"""`connectors approve_customization`: records what a customization changes, by kind, in a file for review."""
 
 import click
 
@@ -18,14 +18,13 @@ from airbyte_ci.reports import terminal
 
 
 @click.command("approve_customization")
-@click.option("--dry-run", is_flag=True, help="Print the diff, change nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the diff and write nothing.")
 @with_selection
 def approve_customization(settings: Settings, asked: Asked, dry_run: bool) -> int:
-    """Write build_customization.lock: which packages, variables, folders and users the customisation brings.
+    """Write build_customization.lock: the packages, variables, folders and users that the customization adds.
 
-    It says what the last build of the customisation as it is now did.
-
-    `check` reports what is new since. Commit it: its owners approve it with the customisation.
+    The file records the last build of the current customization. Commit it, so that its owners approve it together
+    with the customization. Then `connectors check` reports everything that is new since.
     """
     fleet = fleets.load_for_change(settings, asked, "approve_customization")
     store = app.open_store()

@@ -1,4 +1,4 @@
-"""`base-images build`: a declaration, or the lock of a released version, becomes an image in the store."""
+"""`base-images build`: builds an image from a declaration, or from the lock file of a released version."""
 
 import contextlib
 from pathlib import Path
@@ -18,14 +18,17 @@ from airbyte_ci.errors import ImageError, UsageError
 
 @click.command("build")
 @click.argument("declaration", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
-@benches.root_option("auto: the declared root image where it can be pulled, else Debian packages.")
-@click.option("--fresh", is_flag=True, help="Bootstrap a Debian root anew, with the newest packages.")
+@benches.root_option(
+    "Choose the root file system. auto pulls the declared root image if possible, else installs Debian packages."
+)
+@click.option("--fresh", is_flag=True, help="Bootstrap the Debian root from scratch, with the newest packages.")
 @json_option
 @click.pass_obj
 def build_base_image(settings: Settings, declaration: Path | None, kind: str, fresh: bool, as_json: bool) -> int:
     """Build a declared base image (default: the shipped one), check it and record it in the catalogue.
 
-    Given the lock of a released version, builds that version again, to the same digest. The last line is the address.
+    Given the lock file of a released version, rebuild that version with the same digest. The last line of the output
+    is the address.
     """
     settings = settings.also(as_json=as_json)
     if declaration and declaration.name.endswith(lock.SUFFIX):

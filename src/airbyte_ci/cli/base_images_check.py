@@ -1,4 +1,4 @@
-"""`base-images check`: sanity checks, the contract of every base, and a sample of the fleet built on it."""
+"""`base-images check`: runs sanity checks and contract checks, and builds a sample of the fleet on a base image."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +27,14 @@ from airbyte_ci.oci.reference import Reference
     type=click.IntRange(min=0),
     metavar="N",
     default=0,
-    help="Build so many of the fleet on it.",
+    help="Also build N connectors of the fleet on it (default: 0).",
 )
 @json_option
 @click.pass_obj
 def check_base_image(settings: Settings, base_image: str | None, count: int, as_json: bool) -> int:
-    """Check a declaration's image (default: the shipped one), or a version of the catalogue.
+    """Check the image of a declaration (default: the shipped one) or a version in the catalogue.
 
-    Exits with 1 when a check is not green.
+    The exit code is 1 if a check fails.
     """
     settings = settings.also(as_json=as_json)
     with benches.opened(settings, base_image or "the shipped declaration") as bench:

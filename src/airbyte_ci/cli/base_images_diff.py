@@ -1,4 +1,4 @@
-"""`base-images diff`: what differs between two base images, without running either."""
+"""`base-images diff`: compares two base images without running them."""
 
 from pathlib import Path
 
@@ -21,15 +21,23 @@ from airbyte_ci.reports import base_images_diff as report
 @click.command("diff")
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B")
-@click.option("--platform", "platform", metavar="OS/ARCH", help="Compare the images of this platform.")
+@click.option(
+    "--platform", "platform", metavar="OS/ARCH", help="Compare the images of this platform (default: this machine's)."
+)
 @click.option(
     "--vulnerabilities",
     "database",
     type=click.Path(exists=True, path_type=Path),
-    help="An OSV database (zip, folder, JSON): what is fixed, introduced and left.",
+    help="List fixed, introduced and remaining vulnerabilities by this OSV database (zip, folder or JSON).",
 )
-@click.option("--files", "show_files", is_flag=True, help="Every file; otherwise they are counted by folder.")
-@click.option("--format", "format_", type=click.Choice(["text", "markdown", "json"]), default=None)
+@click.option("--files", "show_files", is_flag=True, help="List every file instead of counting files by folder.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "markdown", "json"]),
+    default=None,
+    help="Choose the output format (default: text).",
+)
 @json_option
 @click.pass_obj
 def diff_base_images(
@@ -44,7 +52,7 @@ def diff_base_images(
 ) -> int:
     """Compare two versions, addresses or declarations: packages, distributions, files, users, layers.
 
-    Exits with 0 whether or not they differ.
+    The exit code is 0 whether or not they differ.
     """
     settings = settings.also(as_json=as_json)
     wanted = parse_platform(platform, "--platform") if platform else app.find_platform()

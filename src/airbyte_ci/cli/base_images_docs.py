@@ -1,4 +1,4 @@
-"""`base-images docs`: the page of a base image, from the catalogue and the newest version's inventory."""
+"""`base-images docs`: writes the page of a base image from the catalogue and the newest version's inventory."""
 
 import click
 
@@ -18,7 +18,7 @@ from airbyte_ci.reports import base_images_page as page
 @click.argument("repositories", nargs=-1, metavar="[REPOSITORY]...")
 @click.pass_obj
 def write_page(settings: Settings, repositories: tuple[str, ...]) -> int:
-    """Write the page of each base image of this repository: its versions, and what the newest one holds."""
+    """Write the page of each base image of this repository: its versions and the contents of the newest one."""
     with benches.opened(settings, "docs") as bench:
         own = sorted({item.repository for item in bench.own.versions if item.released})
         wanted = [name for name in own if not repositories or any(f"/{name}".endswith(f"/{r}") for r in repositories)]

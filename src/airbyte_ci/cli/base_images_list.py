@@ -1,4 +1,4 @@
-"""`base-images list`: which versions there are, and how many connectors are on each."""
+"""`base-images list`: lists the known versions and how many connectors use each."""
 
 import click
 
@@ -14,20 +14,20 @@ from airbyte_ci.reports import base_images as report
 
 @click.command("list")
 @click.option(
-    "--repository", metavar="NAME", help="Only the versions of this repository (the end of its name is enough)."
+    "--repository", metavar="NAME", help="List only versions of this repository; the end of its name is enough."
 )
-@click.option("--used", is_flag=True, help="Only versions that a connector is on.")
+@click.option("--used", is_flag=True, help="List only versions that a connector uses.")
 @click.option(
     "--format",
     "format_",
     type=click.Choice(["table", "yaml", "json"]),
     default=None,
-    help="yaml: the lines to paste into metadata.yaml. Default: table.",
+    help="Choose the output format (default: table). yaml prints the lines to paste into metadata.yaml.",
 )
 @json_option
 @click.pass_obj
 def list_base_images(settings: Settings, repository: str | None, used: bool, format_: str | None, as_json: bool) -> int:
-    """Show the versions of the catalogue, newest first, with how many connectors are on each."""
+    """List the versions in the catalogue, newest first, and how many connectors use each."""
     settings = settings.also(as_json=as_json)
     configuration = config.find(settings.repo)
     known = catalogue.load(configuration.catalogue_path)

@@ -1,4 +1,4 @@
-"""`base-images publish`: a released version goes to its registry, once."""
+"""`base-images publish`: pushes a released version to its registry, once."""
 
 import click
 
@@ -18,9 +18,9 @@ from airbyte_ci.errors import ImageError, UsageError
 @json_option
 @click.pass_obj
 def publish_base_image(settings: Settings, version: str, as_json: bool) -> int:
-    """Push a released version for all its platforms, with its inputs beside it, and confirm its digest.
+    """Push a released version for all its platforms together with its inputs, and confirm its digest.
 
-    A version that still waits for a platform is pushed by digest only, for the machine that finishes it.
+    A version that still lacks a platform is pushed by digest only, for the machine that completes the release.
     """
     settings = settings.also(as_json=as_json)
     with benches.opened(settings, version) as bench:

@@ -1,4 +1,4 @@
-"""`base-images refresh`: what registries have becomes what the catalogue knows."""
+"""`base-images refresh`: updates the catalogue's file from registries."""
 
 import click
 
@@ -15,13 +15,13 @@ from airbyte_ci.oci.reference import Reference
 
 @click.command("refresh")
 @click.argument("repositories", nargs=-1, metavar="[REPOSITORY]...")
-@click.option("--accept", is_flag=True, help="Take over what a tag stands for now, where it was overwritten.")
+@click.option("--accept", is_flag=True, help="Record the new digest of tags that were overwritten.")
 @json_option
 @click.pass_obj
 def refresh_catalogue(settings: Settings, repositories: tuple[str, ...], accept: bool, as_json: bool) -> int:
-    """Read tags, digests and configurations (default: of the configured repositories) into the catalogue's file.
+    """Update tags, digests and image configurations in the catalogue's file from registries.
 
-    Exits with 1 when a registry does not have what the catalogue says.
+    The default is the configured repositories. The exit code is 1 if a registry contradicts the catalogue.
     """
     settings = settings.also(as_json=as_json)
     entries: list[BaseImageVersion] = []

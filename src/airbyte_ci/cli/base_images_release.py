@@ -1,4 +1,4 @@
-"""`base-images release`: a checked version with locked inputs, on record in the repository."""
+"""`base-images release`: builds and checks a version, locks its inputs and records it in the repository."""
 
 from pathlib import Path
 
@@ -24,14 +24,18 @@ from airbyte_ci.reports import next_step
 
 @click.command("release")
 @click.argument("declaration", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
-@benches.root_option("auto: the declared root image, Debian packages only where none is declared.")
-@click.option("--keep-root", is_flag=True, help="Release on the declared root though its tag was overwritten upstream.")
+@benches.root_option(
+    "Choose the root file system. auto uses the declared root image, or Debian packages if none is declared."
+)
+@click.option(
+    "--keep-root", is_flag=True, help="Release on the declared root even if its tag was overwritten upstream."
+)
 @json_option
 @click.pass_obj
 def release_base_image(settings: Settings, declaration: Path | None, kind: str, keep_root: bool, as_json: bool) -> int:
-    """Build, check and lock a declared version, and write its record: lock, catalogue, changelog and page.
+    """Build, check and lock a declared version, and write its lock file, catalogue entry, changelog and page.
 
-    Each platform is built on a machine of its own; the version is released when all are in its lock.
+    Run it on one machine per platform. The version is released when its lock file has all platforms.
     """
     settings = settings.also(as_json=as_json)
     declared = benches.declared(declaration)

@@ -1,4 +1,4 @@
-"""`base-images users`: who is on a version of a base image, and the command that moves them off it."""
+"""`base-images users`: lists the connectors on a base image version, and the command that moves them to another."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from airbyte_ci.reports import next_step
 @json_option
 @click.pass_obj
 def users_of_base_image(settings: Settings, version: str, as_json: bool) -> int:
-    """Show the connectors on a version, and the command that moves them off it."""
+    """List the connectors on a version, and the command that moves them to another version."""
     settings = settings.also(as_json=as_json)
     configuration = config.find(settings.repo)
     known = catalogue.load(configuration.catalogue_path)

@@ -1,4 +1,4 @@
-"""`base-images yank`: a version is withdrawn; nothing may move to it, and who is on it is told how to leave."""
+"""`base-images yank`: withdraws a version, and prints how to move the connectors that use it."""
 
 from dataclasses import replace
 
@@ -16,15 +16,15 @@ from airbyte_ci.errors import UsageError
 
 @click.command("yank")
 @click.argument("version")
-@click.option("--reason", help="Why, in one line: people who are on it will read it.")
-@click.option("--replace-with", "other", metavar="VERSION", help="The version to move to.")
-@click.option("--undo", is_flag=True, help="Take the withdrawal back.")
+@click.option("--reason", help="Give the reason in one line, for the users of the version.")
+@click.option("--replace-with", "other", metavar="VERSION", help="Name the version to move to.")
+@click.option("--undo", is_flag=True, help="Undo the withdrawal.")
 @json_option
 @click.pass_obj
 def yank_base_image(
     settings: Settings, version: str, reason: str | None, other: str | None, undo: bool, as_json: bool
 ) -> int:
-    """Withdraw a version: migrations, upgrades and publishing refuse it from now on, and building warns."""
+    """Withdraw a version: migrations, upgrades and publishing refuse it, and builds print a warning."""
     settings = settings.also(as_json=as_json)
     why = " ".join((reason or "").split())
     if reason is not None and not why:

@@ -34,7 +34,12 @@ _LAST_SECOND = 253_402_300_799
 
 @click.command("build")
 @click.option(
-    "-a", "--architecture", "platforms", multiple=True, metavar="PLATFORM", help="linux/amd64, linux/arm64; repeatable."
+    "-a",
+    "--architecture",
+    "platforms",
+    multiple=True,
+    metavar="PLATFORM",
+    help="Build for this platform, such as linux/arm64 (default: this machine's); repeatable.",
 )
 @click.option(
     "-t",
@@ -43,18 +48,18 @@ _LAST_SECOND = 253_402_300_799
     multiple=True,
     default=(DEFAULT_TAG,),
     metavar="TAG",
-    help="Name the image with this tag; repeatable; {version}, {name} and {commit} are filled in (default: dev).",
+    help="Tag the image (default: dev); repeatable. {version}, {name} and {commit} are replaced by their values.",
 )
-@click.option("--base-image", metavar="ADDRESS", help="Build on this base instead of the one in the metadata.")
+@click.option("--base-image", metavar="ADDRESS", help="Build on this base image instead of the one in metadata.yaml.")
 @click.option(
     "--output",
     "outputs",
     multiple=True,
     metavar="DEST",
-    help="Also write the image to oci:DIR, archive:FILE, docker or registry[:PREFIX]; repeatable. A place may hold "
-    "{name}, {version} and {commit}.",
+    help="Also write the image to oci:DIR, archive:FILE, docker or registry[:PREFIX]; repeatable. DEST may "
+    "contain {name}, {version} and {commit}.",
 )
-@click.option("--force", is_flag=True, help="Overwrite a version's tag in a registry though it has another image.")
+@click.option("--force", is_flag=True, help="Overwrite a version's tag in a registry even if it names another image.")
 @click.option("--allow-yanked", is_flag=True, help="Push to a registry even if the base image was yanked.")
 @click.option("--no-verify", is_flag=True, help="Do not run `spec` in the built image.")
 @click.option(
@@ -62,24 +67,26 @@ _LAST_SECOND = 253_402_300_799
     type=click.Choice(["gzip", "zstd"]),
     help="Compress the layers that airbyte-ci adds (default: gzip).",
 )
-@click.option("--no-bytecode", is_flag=True, help="Leave out byte code; Python then compiles at each start.")
+@click.option("--no-bytecode", is_flag=True, help="Leave out bytecode; Python then compiles the modules at each start.")
 @click.option(
     "--source-date-epoch",
     type=click.IntRange(min=0, max=_LAST_SECOND),
     envvar="SOURCE_DATE_EPOCH",
     metavar="SECONDS",
-    help="Set the image's time of creation (default: 1).",
+    help="Set the creation time of the image (default: SOURCE_DATE_EPOCH, else 1).",
 )
-@click.option("--print-plan", is_flag=True, help="Print the build plan, everything that shapes the image, and stop.")
+@click.option("--print-plan", is_flag=True, help="Print the build plan, which determines the image, and stop.")
 @click.option(
     "--from-plan",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Build exactly this plan.",
+    help="Build exactly the image that this plan describes.",
 )
-@click.option("--resolve-as-of", metavar="DAY", help="For connectors without a lock: as of this day, 2024-04-01.")
-@click.option("--check-reproducible", is_flag=True, help="Build again from nothing and compare.")
-@click.option("--show-hook", is_flag=True, help="Show what build_customization.py or .yaml changed in the image.")
+@click.option(
+    "--resolve-as-of", metavar="DAY", help="Resolve connectors without a lock file as of this date, such as 2024-04-01."
+)
+@click.option("--check-reproducible", is_flag=True, help="Build again from scratch and compare the two images.")
+@click.option("--show-hook", is_flag=True, help="Show what build_customization.yaml or .py changed in the image.")
 @with_framework
 @with_selection
 def build_connectors(
@@ -103,7 +110,7 @@ def build_connectors(
     local_cdk: Path | None,
     cdk_reference: str | None,
 ) -> int:
-    """Build images on the connectors' base images, verify them by running `spec`, and keep them in the store."""
+    """Build images on the connectors' base images, verify them by running `spec`, and save them in the store."""
     native = find_platform()
     wanted = parse_platforms(platforms)
     order = Order(

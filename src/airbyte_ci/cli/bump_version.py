@@ -18,7 +18,9 @@ from airbyte_ci.errors import UsageError
 @click.command("bump_version")
 @click.argument("kind", metavar="BUMP")
 @click.argument("texts", nargs=-1, metavar="[PR_NUMBER] CHANGELOG_ENTRY")
-@click.option("--rc", is_flag=True, help="Its first release candidate (with patch, minor or major).")
+@click.option(
+    "--rc", is_flag=True, help="Use the first release candidate of the new version (with patch, minor or major)."
+)
 @campaign.options
 @with_selection
 def bump_version(
@@ -33,11 +35,11 @@ def bump_version(
     changelog: bool | None,
     destination: Destination,
 ) -> int:
-    """Bump versions, with their changelog entries.
+    """Bump versions and add changelog entries.
 
-    BUMP is patch, minor, major, rc (the next release candidate), promote (a candidate becomes the release) or
-    version:X.Y.Z. It counts from what is released, so a branch is never bumped twice for the same reason.
-    CHANGELOG_ENTRY may be missing where no changelog entry is written.
+    BUMP is patch, minor, major, rc (the next release candidate), promote (release the candidate) or version:X.Y.Z.
+    The bump starts from the released version, so repeating the same bump on a branch has no effect.
+    CHANGELOG_ENTRY is optional if no changelog entry is written.
     """
     argument, subject = _texts(texts)
     bump.check(kind)

@@ -48,22 +48,22 @@ _OPTIONS = (
         "--pr-number",
         type=click.IntRange(min=1),
         metavar="N",
-        help="The same as the argument.",
+        help="Same as the argument PR_NUMBER.",
     ),
-    click.option("--dry-run", is_flag=True, help="Print the diff, change nothing."),
+    click.option("--dry-run", is_flag=True, help="Print the diff and write nothing."),
     click.option(
         "--plan",
         "plan_file",
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="Write every edit to a file for `airbyte-ci apply`, change nothing.",
+        help="Write the edits to this plan file, for `airbyte-ci apply`, and change nothing else.",
     ),
     click.option(
         "--changelog/--no-changelog",
         "changelog",
         default=None,
         help="Write the changelog entry, or print the row to paste (default: write it, unless the configuration "
-        "says `changelog = false`).",
+        "sets `changelog = false`).",
     ),
 )
 

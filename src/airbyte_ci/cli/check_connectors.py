@@ -1,4 +1,4 @@
-"""`connectors check`: the guide's definition of done, and the rules around it, as CI runs them."""
+"""`connectors check`: checks the guide's definition of a finished migration and related rules, as CI does."""
 
 import functools
 import os
@@ -42,16 +42,22 @@ from airbyte_ci.reports import checks as report
     type=click.IntRange(min=1),
     envvar="PULL_REQUEST_NUMBER",
     metavar="N",
-    help="The pull request that CI runs for.",
+    help="Check the changelog entry and the approvals of this pull request (default: PULL_REQUEST_NUMBER).",
 )
-@click.option("--only", multiple=True, metavar="ID", help="Only this check; repeatable.")
-@click.option("--skip", multiple=True, metavar="ID", help="Not this check; repeatable.")
-@click.option("--severity", multiple=True, metavar="ID=WEIGHT", help="error, warning or off for a check; repeatable.")
-@click.option("--strict", is_flag=True, help="Fail for what could not be verified, too.")
-@click.option("--offline", is_flag=True, help="Ask no registry and no GitHub.")
-@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write JUnit's XML.")
-@click.option("--sarif", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write SARIF 2.1.0.")
-@click.option("--github-annotations", is_flag=True, help="Print GitHub Actions' error and warning commands, too.")
+@click.option("--only", multiple=True, metavar="ID", help="Run only this check; repeatable.")
+@click.option("--skip", multiple=True, metavar="ID", help="Skip this check; repeatable.")
+@click.option(
+    "--severity", multiple=True, metavar="ID=WEIGHT", help="Set a check to error, warning or off; repeatable."
+)
+@click.option("--strict", is_flag=True, help="Also fail if a check could not be verified.")
+@click.option("--offline", is_flag=True, help="Do not ask registries or GitHub.")
+@click.option(
+    "--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a JUnit XML report."
+)
+@click.option(
+    "--sarif", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a SARIF 2.1.0 report."
+)
+@click.option("--github-annotations", is_flag=True, help="Also print GitHub Actions annotations.")
 @with_selection
 def check_connectors(
     settings: Settings,
@@ -66,10 +72,10 @@ def check_connectors(
     sarif: Path | None,
     github_annotations: bool,
 ) -> int:
-    """Check the six points of a migrated connector and the rules around them. Every failure says what mends it.
+    """Check the six points of a migrated connector and related rules; each failure comes with a fix.
 
-    Certified connectors must hold every rule; what fails for others is a warning, unless the configuration's [checks]
-    says otherwise. Exit code 1: an error, or with --strict something that could not be verified.
+    Failures are errors for certified connectors and warnings for others, unless [checks] in the configuration says
+    otherwise. The exit code is 1 if there is an error or, with --strict, a check that could not be verified.
     """
     weights.require_known([*only, *skip], all_checks.IDS)
     fleet = _fleet(settings, asked)

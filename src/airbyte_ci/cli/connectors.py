@@ -12,50 +12,50 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.select import Selection
 
 _COMMANDS: Mapping[str, tuple[str, str, str]] = {
-    "list": ("airbyte_ci.cli.list_connectors", "list_connectors", "Show connectors and their base images."),
+    "list": ("airbyte_ci.cli.list_connectors", "list_connectors", "List connectors and their base images."),
     "migrate_to_base_image": (
         "airbyte_ci.cli.migrate_to_base_image",
         "migrate_to_base_image",
-        "Replace a Dockerfile by the latest base image.",
+        "Replace Dockerfiles with the latest base image.",
     ),
     "upgrade_base_image": (
         "airbyte_ci.cli.upgrade_base_image",
         "upgrade_base_image",
-        "Move to a newer (or another) base image.",
+        "Move connectors to a newer (or another) base image.",
     ),
-    "bump_version": ("airbyte_ci.cli.bump_version", "bump_version", "Bump versions, with their changelog entries."),
+    "bump_version": ("airbyte_ci.cli.bump_version", "bump_version", "Bump versions and add changelog entries."),
     "upgrade_dependencies": (
         "airbyte_ci.cli.upgrade_dependencies",
         "upgrade_dependencies",
-        "Refresh locks, by poetry or uv.",
+        "Upgrade the packages in lock files.",
     ),
-    "build": ("airbyte_ci.cli.build_connectors", "build_connectors", "Build images, without a Dockerfile."),
+    "build": ("airbyte_ci.cli.build_connectors", "build_connectors", "Build images without a Dockerfile."),
     "lock": (
         "airbyte_ci.cli.lock_connectors",
         "lock_connectors",
-        "Write pylock.toml where there is no lock.",
+        "Write pylock.toml for connectors without a lock file.",
     ),
     "approve_customization": (
         "airbyte_ci.cli.approve_customization",
         "approve_customization",
-        "Write what a customisation changes, for its owners.",
+        "Record what a customization changes, for review.",
     ),
-    "eject": ("airbyte_ci.cli.eject", "eject", "Print the Dockerfile that does the same."),
-    "environment": ("airbyte_ci.cli.environment", "environment", "Show what will be installed, and why."),
-    "test": ("airbyte_ci.cli.test_connectors", "test_connectors", "Build and test in the image, as CI does."),
-    "check": ("airbyte_ci.cli.check_connectors", "check_connectors", "Check the definition of done, as CI does."),
+    "eject": ("airbyte_ci.cli.eject", "eject", "Print an equivalent Dockerfile."),
+    "environment": ("airbyte_ci.cli.environment", "environment", "Show which packages an image will contain, and why."),
+    "test": ("airbyte_ci.cli.test_connectors", "test_connectors", "Build connectors and test them in their images."),
+    "check": ("airbyte_ci.cli.check_connectors", "check_connectors", "Check connectors against the migration rules."),
     "run": (
         "airbyte_ci.cli.run_connector",
         "run_connector",
-        "Run a built image: spec, check, discover, read.",
+        "Run a built image: spec, check, discover or read.",
     ),
 }
-# What the original called otherwise, or had beside these.
+# Commands of the original airbyte-ci that have another name here, or none.
 _INSTEAD: Mapping[str, str] = {
-    "up-to-date": "upgrade_base_image and upgrade_dependencies do what it did.",
-    "upgrade-cdk": "upgrade_dependencies moves the CDK as it moves the other packages.",
-    "pull-request": "Each command that changes connectors takes --pull-request.",
-    "publish": "`build --output=registry:HOST` publishes.",
+    "up-to-date": "Use upgrade_base_image and upgrade_dependencies instead.",
+    "upgrade-cdk": "Use upgrade_dependencies, which also upgrades the CDK.",
+    "pull-request": "Every command that changes connectors takes --pull-request.",
+    "publish": "Use `build --output=registry:HOST`.",
 }
 
 
@@ -65,9 +65,10 @@ _INSTEAD: Mapping[str, str] = {
 @click.pass_obj
 @click.pass_context
 def connectors(ctx: click.Context, settings: Settings, /, **options: Any) -> None:
-    """List, migrate, build and run connectors.
+    """List, migrate, build, test and run connectors.
 
-    Kinds of filter are AND-ed, values of one kind OR-ed. Inside a connector's folder, that connector is selected.
+    Filters of different kinds are combined with AND, values of one kind with OR. Inside a connector's folder, that
+    connector is selected by default.
     """
     before = Asked(Selection(diffed_branch=settings.diffed_branch))
     ctx.obj = GroupState(settings, selected(options, before))

@@ -54,8 +54,8 @@ _OPTIONS = (
         flag_value="",
         default=None,
         metavar="[NAME]",
-        help="Commit on a new branch of each connector, the working tree stays as it is. One branch NAME for all, or "
-        "one each with {connector} in NAME.",
+        help="Commit each connector on a new branch and leave the working tree unchanged. NAME is one branch for all "
+        "connectors, or one for each if it contains {connector} (default: airbyte-ci/COMMAND/{connector}).",
     ),
     click.option(
         "--push",
@@ -64,11 +64,20 @@ _OPTIONS = (
         flag_value="origin",
         default=None,
         metavar="[REMOTE]",
-        help="Push the branches of --branch to this git remote of any forge (default: origin), keep none here.",
+        help="Push the branches of --branch to this git remote (default: origin), and keep no local branches.",
     ),
-    click.option("--pull-request", "is_each", is_flag=True, help="Push a branch and open a pull request of each."),
-    click.option("--one-pull-request", "is_one", is_flag=True, help="Push a branch and open a pull request of all."),
-    click.option("--label", "labels", multiple=True, metavar="NAME", help="A label of pull requests; repeatable."),
+    click.option(
+        "--pull-request", "is_each", is_flag=True, help="Push a branch and open a pull request for each connector."
+    ),
+    click.option(
+        "--one-pull-request",
+        "is_one",
+        is_flag=True,
+        help="Push one branch and open one pull request for all connectors.",
+    ),
+    click.option(
+        "--label", "labels", multiple=True, metavar="NAME", help="Add this label to pull requests; repeatable."
+    ),
 )
 
 

@@ -1,4 +1,4 @@
-"""`doctor`: what this machine has for builds, each thing tried for real."""
+"""`doctor`: probes everything that a build needs on this machine."""
 
 import contextlib
 import os
@@ -20,9 +20,9 @@ from airbyte_ci.reports import doctor as report
 @json_option
 @click.pass_obj
 def doctor(settings: Settings, as_json: bool) -> int:
-    """Try everything that builds need: namespaces, overlay, runc, network, disk, registries, tools.
+    """Check that this machine can build images: namespaces, overlay, runc, network, disk, registries, tools.
 
-    What is missing comes with what that costs and the command that mends it. Exit code 1 where builds cannot work.
+    For each missing item the command prints the consequence and a fix. The exit code is 1 if builds cannot work.
     """
     settings = settings.also(as_json=as_json)
     from airbyte_ci import app  # slow to import

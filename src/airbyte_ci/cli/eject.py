@@ -1,4 +1,4 @@
-"""`connectors eject`: the Dockerfile that does what a build does, for whoever wants to go on without airbyte-ci."""
+"""`connectors eject`: writes an equivalent Dockerfile, for those who leave airbyte-ci."""
 
 import shlex
 from pathlib import Path
@@ -24,20 +24,26 @@ from airbyte_ci.reports import terminal
 
 
 @click.command("eject")
-@click.option("-a", "--architecture", "platform", metavar="PLATFORM", help="linux/amd64 or linux/arm64.")
-@click.option("--base-image", metavar="ADDRESS", help="For this base instead of the one in the metadata.")
+@click.option(
+    "-a",
+    "--architecture",
+    "platform",
+    metavar="PLATFORM",
+    help="Write the Dockerfile for this platform (default: this machine's).",
+)
+@click.option("--base-image", metavar="ADDRESS", help="Use this base image instead of the one in metadata.yaml.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Write the Dockerfile and all that it needs into a new folder; several connectors have one each below it.",
+    help="Write the Dockerfile and the files that it needs to a new folder; several connectors get a subfolder each.",
 )
 @with_selection
 def eject(settings: Settings, asked: Asked, platform: str | None, base_image: str | None, output: Path | None) -> int:
-    """Print the Dockerfile that does the same; with -o, write it with everything that `docker build` needs.
+    """Print an equivalent Dockerfile; with -o, write it together with the files that `docker build` needs.
 
-    Exit code 1 where something cannot be said in a Dockerfile: it is named, and the rest is written.
+    The exit code is 1 if a Dockerfile cannot express something: the command names it and writes the rest.
     """
     fleet = fleets.load_for_change(settings, asked, "eject")
     if output is None and len(fleet.connectors) != 1:

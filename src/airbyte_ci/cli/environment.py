@@ -1,4 +1,4 @@
-"""`connectors environment`: what will be installed and why, before anything is installed."""
+"""`connectors environment`: shows which packages will be installed, and why, without installing them."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ from airbyte_ci.reports import environment as report
 
 
 @click.command("environment")
-@click.option("-t", "--tag", default="dev", show_default=True, help="Compare with the local image of this tag.")
-@click.option("--base-image", metavar="ADDRESS", help="On this base instead of the one in the metadata.")
+@click.option("-t", "--tag", default="dev", show_default=True, help="Compare with the local image that has this tag.")
+@click.option("--base-image", metavar="ADDRESS", help="Use this base image instead of the one in metadata.yaml.")
 @click.option(
     "--resolve-as-of",
     metavar="DAY",
-    help="For connectors without a lock: as of this day, 2024-04-01.",
+    help="Resolve connectors without a lock file as of this date, such as 2024-04-01.",
 )
 @with_framework
 @with_selection
@@ -34,7 +34,7 @@ def environment(
     local_cdk: Path | None,
     cdk_reference: str | None,
 ) -> int:
-    """Show the packages of a connector's image: who asked for each, what it replaces, what is new."""
+    """Show the packages of a connector's image: what requires each, what it replaces, what is new."""
     fleet = fleets.load_for_change(settings, asked, "show")
     if len(fleet.connectors) != 1:
         raise UsageError(

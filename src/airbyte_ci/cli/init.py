@@ -1,4 +1,4 @@
-"""`init`: a configuration file for the repository, by what is in it."""
+"""`init`: writes a configuration file for the repository, derived from its files."""
 
 import os
 from pathlib import Path
@@ -16,15 +16,14 @@ from airbyte_ci.text import join_lines
 
 
 @click.command("init")
-@click.option("--force", is_flag=True, help=f"Replace {FILE} where there is one.")
-@click.option("--dry-run", is_flag=True, help="Print the file, write nothing.")
+@click.option("--force", is_flag=True, help=f"Overwrite an existing {FILE}.")
+@click.option("--dry-run", is_flag=True, help="Print the file and write nothing.")
 @json_option
 @click.pass_obj
 def init(settings: Settings, force: bool, dry_run: bool, as_json: bool) -> int:
     """Write a commented configuration file for this repository, and print the reason for each value.
 
-    Connectors, documentation pages, the form of pull requests' addresses and base images are found by the files of the
-    repository and its git remote. Nothing is asked over the network.
+    The values come from the repository's files and its git remote. The command does not use the network.
     """
     settings = settings.also(as_json=as_json)
     root = _root(settings.repo.absolute())

@@ -25,25 +25,35 @@ _FORMATS = ("table", "names", "json", "csv", "gh-matrix", "json-gh-matrix")
 
 
 @click.command("list")
-@click.option("--format", "format_", type=click.Choice(_FORMATS), default=None, help="Default: table.")
+@click.option(
+    "--format", "format_", type=click.Choice(_FORMATS), default=None, help="Choose the output format (default: table)."
+)
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Write to a file: the names as a JSON array, unless --format or --json says otherwise.",
+    help="Write to this file: a JSON array of names, unless --format or --json is given.",
 )
 @click.option(
     "--sort",
     metavar="FIELD",
-    help="Order by a field (version, base.behind, lock.kind, has_hook, data.ab_internal.ql); -FIELD: down.",
+    help="Sort by a field, such as version, base.behind, lock.kind or data.ab_internal.ql (default: name). "
+    "-FIELD sorts in descending order.",
 )
-@click.option("--offset", type=click.IntRange(min=0), metavar="N", default=0, help="Leave out so many at the start.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show at most so many.")
-@click.option("--count-by", metavar="FIELD", help="Count the connectors with each value of a field instead.")
 @click.option(
-    "--shards", type=click.IntRange(1, listing.MATRIX_LIMIT), metavar="N", help="Spread a matrix over N jobs."
+    "--offset", type=click.IntRange(min=0), metavar="N", default=0, help="Skip the first N connectors (default: 0)."
 )
-@click.option("--assert-none", is_flag=True, help="Fail if any connector is selected: for checks in CI.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Show at most N connectors (default: all).")
+@click.option(
+    "--count-by", metavar="FIELD", help="Count connectors by the values of this field instead of listing them."
+)
+@click.option(
+    "--shards",
+    type=click.IntRange(1, listing.MATRIX_LIMIT),
+    metavar="N",
+    help="Split a matrix into N jobs (default: one per connector).",
+)
+@click.option("--assert-none", is_flag=True, help="Fail if any connector is selected (for CI).")
 @with_selection
 def list_connectors(
     settings: Settings,
@@ -57,7 +67,7 @@ def list_connectors(
     shards: int | None,
     assert_none: bool,
 ) -> int:
-    """Show connectors with their language, support level, version and base image."""
+    """List connectors with their language, support level, version and base image."""
     kind = format_ or ("json" if settings.as_json else _NAMES if output else "table")
     if shards and not kind.endswith("gh-matrix"):
         raise UsageError("--shards spreads a matrix", advice="add --format=gh-matrix")

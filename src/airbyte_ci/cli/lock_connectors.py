@@ -35,7 +35,7 @@ class _Order:
 @click.option(
     "--resolve-as-of",
     metavar="DAY",
-    help="Take the versions of this day, such as 2024-04-01 (default: the lock's day, else now).",
+    help="Resolve versions as of this date, such as 2024-04-01 (default: the lock file's date, else the current time).",
 )
 @click.option(
     "-a",
@@ -46,16 +46,18 @@ class _Order:
     help="Lock for this platform (default: linux/amd64 and linux/arm64); repeatable.",
 )
 @click.option(
-    "--base-image", metavar="ADDRESS", help="Lock for the Python of this base image (default: the one in the metadata)."
+    "--base-image",
+    metavar="ADDRESS",
+    help="Lock for the Python of this base image (default: the one in metadata.yaml).",
 )
-@click.option("--upgrade", is_flag=True, help="Take the newest versions instead of those in the lock.")
+@click.option("--upgrade", is_flag=True, help="Use the newest versions instead of the locked ones.")
 @click.option(
     "-P",
     "--upgrade-package",
     "upgraded",
     multiple=True,
     metavar="NAME",
-    help="Take the newest version of this package and keep the others; repeatable.",
+    help="Upgrade only this package and keep the others; repeatable.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the diff and write nothing.")
 @with_selection
@@ -69,9 +71,9 @@ def lock_connectors(
     upgraded: tuple[str, ...],
     dry_run: bool,
 ) -> int:
-    """Resolve the requirements of connectors and write pylock.toml (PEP 751) for builds to read.
+    """Resolve the requirements of connectors and write pylock.toml (PEP 751), from which builds install.
 
-    Locked versions stay where they fit, and so does the day of the resolution. Current locks are skipped.
+    Locked versions that still fit are kept, and so is the resolution date. Up-to-date lock files are skipped.
     """
     fleet = fleets.load_for_change(settings, asked, "lock")
     wanted = tuple(dict.fromkeys(map(parse_platform, platforms))) or resolving.PLATFORMS

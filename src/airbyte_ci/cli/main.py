@@ -17,12 +17,12 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import AirbyteCiError
 
 _GROUPS: Mapping[str, tuple[str, str, str]] = {
-    "connectors": ("airbyte_ci.cli.connectors", "connectors", "List, migrate, build and run connectors."),
-    "base-images": ("airbyte_ci.cli.base_images", "base_images", "List and build base images."),
+    "connectors": ("airbyte_ci.cli.connectors", "connectors", "List, migrate, build, test and run connectors."),
+    "base-images": ("airbyte_ci.cli.base_images", "base_images", "List, build and release base images."),
     "init": ("airbyte_ci.cli.init", "init", "Write a configuration file for this repository."),
-    "apply": ("airbyte_ci.cli.apply_plan", "apply", "Apply exactly the edits of a plan."),
-    "doctor": ("airbyte_ci.cli.doctor", "doctor", "Try everything that builds need, and say what mends it."),
-    "store": ("airbyte_ci.cli.store", "store", "See, check and shrink what is kept."),
+    "apply": ("airbyte_ci.cli.apply_plan", "apply", "Apply the edits of a plan file."),
+    "doctor": ("airbyte_ci.cli.doctor", "doctor", "Check that this machine can build images, and suggest fixes."),
+    "store": ("airbyte_ci.cli.store", "store", "Inspect, verify and prune the local image store."),
 }
 
 # As shells say it of what SIGINT ended.
@@ -35,18 +35,20 @@ _INTERRUPTED = 130
     "--repo",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=None,
-    help="A folder of the repository (default: the current one).",
+    help="Use the repository that contains this folder (default: the current folder).",
 )
-@click.option("--json", "as_json", is_flag=True, help="Results for machines, on stdout.")
-@click.option("--quiet", is_flag=True, help="No progress, only results and errors.")
-@click.option("--offline", is_flag=True, help="Use the store only; anything that needs the network is an error.")
-@click.option("--diffed-branch", default=None, metavar="REF", help="The same as the option of the commands.")
+@click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
+@click.option("--quiet", is_flag=True, help="Print only results and errors, no progress.")
+@click.option("--offline", is_flag=True, help="Use only the local store, and fail when the network is needed.")
+@click.option(
+    "--diffed-branch", default=None, metavar="REF", help="Compare this branch with REF (default: the remote's HEAD)."
+)
 @compatible_root_options
 @click.pass_context
 def cli(
     ctx: click.Context, repo: Path | None, as_json: bool, quiet: bool, offline: bool, diffed_branch: str | None
 ) -> None:
-    """Keeps a fleet of Python data connectors on certified base images."""
+    """Build and maintain Python data connectors on certified base images."""
     ctx.obj = Settings(repo or Path.cwd(), as_json, quiet, offline, diffed_branch)
 
 

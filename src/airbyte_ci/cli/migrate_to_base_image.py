@@ -22,8 +22,15 @@ from airbyte_ci.edits.files import Files
 
 @click.command("migrate_to_base_image")
 @click.argument("pull_request", type=click.IntRange(min=1), required=False, metavar="[PR_NUMBER]")
-@click.option("--to", metavar="VERSION", help="This base image (1.2.0), or the newest of a line (1.2, 1).")
-@click.option("--changelog-text", default=migrate.SUBJECT, help="What the changelog entry says.")
+@click.option(
+    "--to",
+    metavar="VERSION",
+    help="Use this base image version (1.2.0), or the newest of a line (1.2, 1). By default, use the newest that the "
+    "connector's Python allows.",
+)
+@click.option(
+    "--changelog-text", default=migrate.SUBJECT, show_default=True, help="Set the text of the changelog entry."
+)
 @trying.option
 @compatible_migration
 @campaign.options
@@ -41,10 +48,10 @@ def migrate_to_base_image(
     changelog: bool | None,
     destination: Destination,
 ) -> int:
-    """Remove the Dockerfile, name the latest base image, bump the version and add the changelog entry.
+    """Replace the Dockerfile with the latest base image, bump the version and add a changelog entry.
 
-    What the Dockerfile did beside is drafted in build_customization.yaml or .py, or told. Without PR_NUMBER the
-    changelog entry waits: give the number later, and only the entry is added.
+    The Dockerfile's other instructions become a draft build_customization.yaml or .py, or are reported. Without
+    PR_NUMBER no changelog entry is written: run the command again with the number to add the entry.
     """
     to, changelog_text = campaign.version(to), campaign.text(changelog_text)
     fleet = fleets.load_for_change(settings, asked, "migrate")

@@ -40,52 +40,58 @@ class GroupState:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SELECTION = (
-    click.option("--name", "names", multiple=True, metavar="NAME", help="A connector by name; repeatable."),
+    click.option("--name", "names", multiple=True, metavar="NAME", help="Select a connector by name; repeatable."),
     click.option(
         "--language",
         "languages",
         multiple=True,
         type=click.Choice(["python", "low-code", "java", "manifest-only"]),
-        help="Connectors of this language; repeatable.",
+        help="Select connectors of this language; repeatable.",
     ),
     click.option(
         "--support-level",
         "support_levels",
         multiple=True,
         type=click.Choice(["certified", "community", "archived"]),
-        help="Connectors of this support level; repeatable.",
+        help="Select connectors of this support level; repeatable.",
     ),
     click.option(
         "--metadata-query",
         "query",
         default=None,
         metavar="EXPR",
-        help="An expression over `data` and the facts base, lock, modified, has_dockerfile, has_hook, language, name.",
+        help="Select connectors for which this expression is true. It may use `data` (the metadata) and the facts "
+        "base, lock, modified, has_dockerfile, has_hook, language and name.",
     ),
     click.option(
         "--modified/--not-modified",
         default=None,
-        help="Only connectors that this branch modifies, with what is not committed; archived ones are left out.",
+        help="Select only connectors that this branch or uncommitted changes modify; skip archived ones.",
     ),
     click.option(
         "--metadata-changes-only/--not-metadata-changes-only",
         "metadata_changes",
         default=None,
-        help="Only connectors whose metadata.yaml this branch modifies; implies --modified.",
+        help="Select only connectors whose metadata.yaml this branch modifies; implies --modified.",
     ),
     click.option(
         "--diffed-branch",
         default=None,
         metavar="REF",
-        help="What this branch is compared with (default: the remote's HEAD).",
+        help="Compare this branch with REF (default: the remote's HEAD).",
     ),
-    click.option("--all", "everything", is_flag=True, help="Every connector, for commands that change or build."),
+    click.option(
+        "--all",
+        "everything",
+        is_flag=True,
+        help="Select every connector. Commands that change or build require it if no filter is given.",
+    ),
     click.option(
         "--concurrency",
         type=click.IntRange(min=1),
         metavar="N",
         default=None,
-        help=f"How many connectors are worked on at a time where that helps (default: {DEFAULT_CONCURRENCY}).",
+        help=f"Work on up to N connectors at a time (default: {DEFAULT_CONCURRENCY}).",
     ),
 )
 _NAMES = (
@@ -110,7 +116,7 @@ def selection_options(function: F) -> F:
 
 def json_option(function: F) -> F:
     """`--json` after the verb."""
-    return click.option("--json", "as_json", is_flag=True, help="Results for machines, on stdout.")(function)
+    return click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")(function)
 
 
 def selected(options: Mapping[str, Any], before: Asked) -> Asked:
@@ -162,13 +168,13 @@ def with_framework(function: Callable[..., Any]) -> Callable[..., Any]:
         "local_cdk",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
         metavar="DIR",
-        help="Install the airbyte-cdk of this folder instead of the locked one.",
+        help="Install airbyte-cdk from this folder instead of the locked version.",
     )
     reference = click.option(
         "--use-cdk-ref",
         "cdk_reference",
         metavar="REF",
-        help="The same from git: a branch, tag or commit of airbyte-python-cdk, or URL@REF.",
+        help="Install airbyte-cdk from git: a branch, tag or commit of airbyte-python-cdk, or URL@REF.",
     )
     decorated: Callable[..., Any] = local(reference(function))
     return decorated

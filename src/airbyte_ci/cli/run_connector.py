@@ -1,4 +1,4 @@
-"""`connectors run`: a built image, as the platform would run it."""
+"""`connectors run`: runs a built image as the Airbyte platform does."""
 
 import sys
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ _FILE_OPTIONS = ("--config", "--catalog", "--state")
 @click.command("run", context_settings={"ignore_unknown_options": True})
 @click.option("-t", "--tag", default="dev", show_default=True, help="Run the local image with this tag.")
 @click.option("--shell", is_flag=True, help="Open a shell in the image instead of running the connector.")
-@click.option("--mount", "mounts", multiple=True, metavar="DIR:DIR", help="A folder of this machine; repeatable.")
-@click.option("--mount-code", is_flag=True, help="The connector's code as it is now, with no build.")
+@click.option("--mount", "mounts", multiple=True, metavar="DIR:DIR", help="Mount a folder of this machine; repeatable.")
+@click.option("--mount-code", is_flag=True, help="Use the connector's code in the working tree, without a build.")
 @click.option(
     "--network",
     type=click.Choice(["private", "host", "none"]),
     default="private",
     show_default=True,
-    help="private: the outside, but not this machine's loopback.",
+    help="Set the network. private reaches other machines, but not this machine's loopback.",
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @with_selection
@@ -49,10 +49,10 @@ def run_connector(
     mount_code: bool,
     network: Network,
 ) -> int:
-    """Run a built image: `run -- spec`, `run -- check --config FILE`. Its exit code is the connector's.
+    """Run a built image: `run -- spec`, `run -- check --config FILE`. The exit code is the connector's.
 
-    Files of this machine that --config, --catalog and --state name are checked first, and lent to it; folders need
-    --mount. `run -- spec` takes several connectors.
+    The files of --config, --catalog and --state are validated and mounted; folders need --mount. `run -- spec` accepts
+    several connectors.
     """
     fleet = fleets.load_for_change(settings, asked, "run")
     connectors = fleet.connectors

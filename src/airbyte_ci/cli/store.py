@@ -1,4 +1,4 @@
-"""The `store` group: how much is kept, whether it is whole, and making room."""
+"""The `store` group: inspects, verifies and prunes the local image store."""
 
 import re
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from airbyte_ci.oci.size import format_size, parse_size
 from airbyte_ci.reports import next_step
 
 _COMMANDS: Mapping[str, tuple[str, str, str]] = {
-    "stats": ("airbyte_ci.cli.store", "stats", "Show what the store holds."),
-    "check": ("airbyte_ci.cli.store", "check", "Read everything and name what is damaged."),
-    "gc": ("airbyte_ci.cli.store", "gc", "Make room: remove what was not used lately."),
+    "stats": ("airbyte_ci.cli.store", "stats", "Show the size and contents of the store."),
+    "check": ("airbyte_ci.cli.store", "check", "Verify everything in the store."),
+    "gc": ("airbyte_ci.cli.store", "gc", "Remove data that was not used recently."),
 }
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -44,14 +44,14 @@ class _Duration(click.ParamType[float]):
 
 @click.group("store", cls=LazyGroup, lazy=_COMMANDS)
 def store() -> None:
-    """Everything that was fetched or made, kept by digest in AIRBYTE_CI_HOME."""
+    """Inspect, verify and prune the local image store in AIRBYTE_CI_HOME."""
 
 
 @click.command("stats")
 @json_option
 @click.pass_obj
 def stats(settings: Settings, as_json: bool) -> int:
-    """Show what the store holds, and what its images share."""
+    """Show the size and contents of the store, and how much its images share."""
     from airbyte_ci.oci import stats as counting
 
     opened = app.open_store()
@@ -70,12 +70,12 @@ def stats(settings: Settings, as_json: bool) -> int:
 
 
 @click.command("check")
-@click.option("--drop", is_flag=True, help="Remove what is damaged; it is made or fetched again when it is needed.")
-@click.option("--deep", is_flag=True, help="Also unpack every layer again and compare the contents of its snapshot.")
+@click.option("--drop", is_flag=True, help="Remove damaged entries; they are built or fetched again when needed.")
+@click.option("--deep", is_flag=True, help="Also unpack every layer and compare it with its snapshot.")
 @json_option
 @click.pass_obj
 def check(settings: Settings, drop: bool, deep: bool, as_json: bool) -> int:
-    """Verify every blob, action, snapshot and named image; exit with 1 when something is damaged and still there."""
+    """Verify every blob, action, snapshot and named image. The exit code is 1 if damaged entries remain."""
     from airbyte_ci.container import snapshot_check
     from airbyte_ci.oci import check as checking
 
@@ -104,18 +104,20 @@ def check(settings: Settings, drop: bool, deep: bool, as_json: bool) -> int:
 
 
 @click.command("gc")
-@click.option("--older-than", type=_Duration(), help="Remove what was not used for this long: 12h, 30d, 2w.")
+@click.option(
+    "--older-than", type=_Duration(), help="Remove data that was not used for this long, such as 12h, 30d or 2w."
+)
 @click.option(
     "--max-size",
     type=_Size(),
-    help="Remove the longest unused until the store is this small (default: AIRBYTE_CI_STORE_LIMIT or 20GB).",
+    help="Remove the least recently used data until the store is this small (default: AIRBYTE_CI_STORE_LIMIT or 20GB).",
 )
 @json_option
 @click.pass_obj
 def gc(settings: Settings, older_than: float | None, max_size: int | None, as_json: bool) -> int:
-    """Remove leftovers of killed processes, and what was not used lately: by the options, else by the store's limit.
+    """Remove files of killed processes and data that was not used recently.
 
-    Images with a name stay whole, and so does whatever a running command uses.
+    Without an option, prune the store to its limit. Named images and data that running commands use are kept.
     """
     from airbyte_ci.oci import collect, limit
 

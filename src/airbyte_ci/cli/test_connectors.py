@@ -1,4 +1,4 @@
-"""`connectors test`: the guide's point 5 as CI runs it: built, tested in its image, and held against the rules."""
+"""`connectors test`: builds connectors, tests them in their images, and checks the rules, as CI does (point 5)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,24 +34,39 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("test")
-@click.option("-k", "--only-step", "only", multiple=True, metavar="ID", help="Only this step; repeatable.")
-@click.option("-x", "--skip-step", "skip", multiple=True, metavar="ID", help="Not this step; repeatable.")
-@click.option("--code-tests-only", is_flag=True, help="Only build, unit and integration.")
-@click.option("--fail-fast", is_flag=True, help="Start no step after one has failed.")
+@click.option("-k", "--only-step", "only", multiple=True, metavar="ID", help="Run only this step; repeatable.")
+@click.option("-x", "--skip-step", "skip", multiple=True, metavar="ID", help="Skip this step; repeatable.")
+@click.option("--code-tests-only", is_flag=True, help="Run only the steps build, unit and integration.")
+@click.option("--fail-fast", is_flag=True, help="Start no further step after a failure.")
 @click.option(
-    "-a", "--architecture", "platforms", multiple=True, metavar="PLATFORM", help="linux/amd64, linux/arm64; repeatable."
+    "-a",
+    "--architecture",
+    "platforms",
+    multiple=True,
+    metavar="PLATFORM",
+    help="Build for this platform, such as linux/arm64 (default: this machine's); repeatable.",
 )
-@click.option("--base-image", metavar="ADDRESS", help="Test on this base instead of the one in the metadata.")
-@click.option("--config", type=_FILE, metavar="FILE", help="The configuration for check, discover and read.")
-@click.option("--catalog", type=_FILE, metavar="FILE", help="The configured catalog for read.")
-@click.option("--state", type=_FILE, metavar="FILE", help="The state for read.")
-@click.option("--mount", "mounts", multiple=True, metavar="DIR:DIR", help="A folder of this machine; repeatable.")
+@click.option("--base-image", metavar="ADDRESS", help="Test on this base image instead of the one in metadata.yaml.")
+@click.option(
+    "--config",
+    type=_FILE,
+    metavar="FILE",
+    help="Run check, discover and read with this configuration (default: secrets/config.json).",
+)
+@click.option(
+    "--catalog",
+    type=_FILE,
+    metavar="FILE",
+    help="Read this configured catalog (default: integration_tests/configured_catalog.json).",
+)
+@click.option("--state", type=_FILE, metavar="FILE", help="Start read from this state.")
+@click.option("--mount", "mounts", multiple=True, metavar="DIR:DIR", help="Mount a folder of this machine; repeatable.")
 @click.option(
     "--network",
     type=click.Choice(["private", "host", "none"]),
     default="private",
     show_default=True,
-    help="For all but unit tests and spec, which have none.",
+    help="Set the network of the steps, except unit and spec, which have none.",
 )
 @click.option(
     "--timeout",
@@ -61,8 +76,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="SECONDS",
     help="Stop a step that takes longer.",
 )
-@click.option("--offline", is_flag=True, help="The rules ask no registry and no GitHub.")
-@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write JUnit's XML.")
+@click.option("--offline", is_flag=True, help="Check the rules without asking registries or GitHub.")
+@click.option(
+    "--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a JUnit XML report."
+)
 @with_framework
 @with_selection
 def test_connectors(
@@ -85,10 +102,11 @@ def test_connectors(
     local_cdk: Path | None,
     cdk_reference: str | None,
 ) -> int:
-    """Build connectors, run their tests in their images, ask them spec, check, discover and read, and check the rules.
+    """Build connectors, run their tests and protocol commands in their images, and check the rules.
 
-    Steps: build, unit, integration, spec, check, discover, read, rules. What needs a configuration takes it from
-    --config, secrets/config.json or a variable that the repository's test-secrets name, and is skipped without one.
+    Steps: build, unit, integration, spec, check, discover, read, rules. Steps that need a configuration read it from
+    --config, secrets/config.json or a variable listed in the configuration key test-secrets. Without one, they are
+    skipped.
     """
     wanted = steps.wanted((*only, *(steps.CODE_TESTS if code_tests_only else ())), skip)
     fleet = fleets.load_for_change(settings, asked, "test")

@@ -32,7 +32,7 @@ option = click.option(
     "--try",
     "is_tried",
     is_flag=True,
-    help="Build each change and ask it for `spec` before anything is written; take the newest base image that answers.",
+    help="Build each change and run `spec` before writing it; use the newest base image on which `spec` succeeds.",
 )
 
 

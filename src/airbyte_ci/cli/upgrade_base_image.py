@@ -24,16 +24,17 @@ from airbyte_ci.edits.files import Files
 @click.option(
     "--to",
     metavar="VERSION",
-    help="This base image (2.0.0), the newest of a line (2.0, 2) or `latest`; another major version too, or an older.",
+    help="Use this base image version (2.0.0), the newest of a line (2.0, 2) or `latest`. Older versions and other "
+    "major versions are allowed. By default, use the newest of the same major version.",
 )
-@click.option("--changelog-text", default="", help="What the changelog entry says (default: the new base image).")
+@click.option("--changelog-text", default="", help="Set the text of the changelog entry (default: the new base image).")
 @click.option(
     "--set-if-not-exists",
     "set_missing",
     type=bool,
     default=False,
     show_default=True,
-    help="Also give one to a Python connector that has neither a base image nor a Dockerfile.",
+    help="Also set a base image for Python connectors that have neither a base image nor a Dockerfile.",
 )
 @trying.option
 @campaign.options
@@ -52,10 +53,10 @@ def upgrade_base_image(
     changelog: bool | None,
     destination: Destination,
 ) -> int:
-    """Move connectors to the newest base image of their major version, bump them and add the changelog entry.
+    """Move connectors to the newest base image of their major version, bump versions and add changelog entries.
 
-    A base image that is named by its tag only gets its full address. Where the branch is above what is released
-    already, the version stays.
+    A base image that is named only by its tag gets its full address with the digest. The version is not bumped if
+    this branch has already bumped it.
     """
     to, changelog_text = campaign.version(to), changelog_text and campaign.text(changelog_text)
     fleet = fleets.load_for_change(settings, asked, "upgrade")

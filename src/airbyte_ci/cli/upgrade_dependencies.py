@@ -1,4 +1,4 @@
-"""`connectors upgrade_dependencies`: newer versions in connectors' locks."""
+"""`connectors upgrade_dependencies`: upgrades the versions in connectors' lock files."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,9 @@ from airbyte_ci.errors import UsageError
 @click.command("upgrade_dependencies")
 @click.argument("pull_request", type=click.IntRange(min=1), required=False, metavar="[PR_NUMBER]")
 @click.option("--package", "packages", multiple=True, metavar="NAME", help="Upgrade only this package; repeatable.")
-@click.option("--changelog-text", default="", help=f"What the changelog entry says (default: {dependencies.SUBJECT}).")
+@click.option(
+    "--changelog-text", default="", help=f"Set the text of the changelog entry (default: {dependencies.SUBJECT})."
+)
 @campaign.options
 @with_selection
 def upgrade_dependencies(
@@ -35,9 +37,9 @@ def upgrade_dependencies(
     changelog: bool | None,
     destination: Destination,
 ) -> int:
-    """Upgrade locked packages, list the changes, bump the version and add the changelog entry.
+    """Upgrade locked packages, list the changes, bump versions and add changelog entries.
 
-    poetry and uv refresh their own locks; pylock.toml and hashed requirements are resolved as `lock --upgrade` does.
+    poetry and uv refresh their own lock files; pylock.toml and hashed requirements are resolved as `lock --upgrade` does.
     """
     if settings.offline:
         raise UsageError("upgrade_dependencies asks the package index, and --offline was given")
