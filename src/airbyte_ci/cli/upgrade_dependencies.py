@@ -39,7 +39,7 @@ def upgrade_dependencies(
 ) -> int:
     """Upgrade locked packages, list the changes, bump versions and add changelog entries.
 
-    poetry and uv refresh their own lock files; pylock.toml and hashed requirements are resolved as `lock --upgrade` does.
+    poetry and uv refresh their own lock files; airbyte-ci resolves pylock.toml and hashed requirements itself.
     """
     if settings.offline:
         raise UsageError("upgrade_dependencies asks the package index, and --offline was given")
