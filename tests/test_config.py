@@ -42,7 +42,7 @@ pull-request-url = "https://x/{number}"
 catalogue = "own.yaml"
 base_image_repositories = ["acme.example/base"]
 hook-environment = ["HTTPS_PROXY"]
-customisation-owners = "@acme/ops"
+customization-owners = "@acme/ops"
 insecure-registries = ["localhost:5000"]
 mirrors = {"docker.io" = ["mirror.example"]}
 """
@@ -68,10 +68,24 @@ def test_every_key_can_be_set_in_either_file(tmp_path: Path, path: str, text: st
         catalogue="own.yaml",
         base_image_repositories=("acme.example/base",),
         hook_environment=("HTTPS_PROXY",),
-        customisation_owners="@acme/ops",
+        customization_owners="@acme/ops",
         insecure_registries=("localhost:5000",),
         mirrors={"docker.io": ("mirror.example",)},
     )
+
+
+@pytest.mark.parametrize("name", ["customization-owners", "customization_owners", "customisation-owners"])
+def test_a_former_name_of_a_key_is_accepted(tmp_path: Path, name: str) -> None:
+    """A key keeps its meaning under its former name, with - or _."""
+    write(tmp_path, OWN, f'{name} = "@acme/ops"')
+    assert config.find(tmp_path).customization_owners == "@acme/ops"
+
+
+def test_a_key_and_its_former_name_exclude_each_other(tmp_path: Path) -> None:
+    """A key that is set under both names is an error, because the two may differ."""
+    write(tmp_path, OWN, 'customisation-owners = "@acme/a"\ncustomization-owners = "@acme/b"')
+    with pytest.raises(ConfigurationError, match="customization-owners is set twice, in different spellings"):
+        config.find(tmp_path)
 
 
 def test_the_own_file_counts_before_pyproject(tmp_path: Path) -> None:
@@ -202,7 +216,7 @@ def test_nowhere_is_told(tmp_path: Path) -> None:
         ("pull-request-url = 'https://x/1'", "pull-request-url must have {number} in it"),
         ("changelog = 'no'", "changelog must be true, false, or a table of commands with true or false, not 'no'"),
         ("changelog = {bump = false}", "'bump' is not one of default, bump_version, migrate_to_base_image"),
-        ("base-image-repositories = []\nbase_image_repositories = []", "is set twice, with - and with _"),
+        ("base-image-repositories = []\nbase_image_repositories = []", "is set twice, in different spellings"),
         ("connectors = [", "Invalid value (at "),
         ("connectors = []\nconnectors = []", "Cannot overwrite a value (at "),
     ],

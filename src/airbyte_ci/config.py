@@ -93,6 +93,9 @@ _TEXTS = Kind(expected="a list of texts", parse=_parse_texts)
 _LISTS = Kind(expected="a table of lists of texts", parse=_parse_lists)
 _CHANGELOG = Kind(expected="true, false, or a table of commands with true or false", parse=_parse_changelog)
 
+# Former names of keys; they are still accepted.
+_ALIASES = {"customisation-owners": "customization-owners"}
+
 # Every key, in the order in which people meet them; each has its default in Configuration.
 KEYS = (
     Key("connectors", _TEXTS, "globs of connector folders, relative to this file"),
@@ -103,7 +106,7 @@ KEYS = (
     Key("base-image-repositories", _TEXTS, "repositories of base images; the first with an admitted version is used"),
     Key("platform-version", _TEXT, "the oldest Airbyte platform that your users run"),
     Key("hook-environment", _TEXTS, "environment variables that build_customization.py may read"),
-    Key("customisation-owners", _TEXT, "who must approve what a connector adds to its base image"),
+    Key("customization-owners", _TEXT, "who must approve what a connector adds to its base image"),
     Key("check-pages", _TEXT, "your own pages of the checks: files or addresses with {id}"),
     Key("insecure-registries", _TEXTS, "registries that speak plain HTTP"),
     Key("mirrors", _LISTS, "for each registry, the mirrors to ask first"),
@@ -136,7 +139,7 @@ class Configuration:
     )
     platform_version: str = ""
     hook_environment: tuple[str, ...] = ()
-    customisation_owners: str = ""
+    customization_owners: str = ""
     check_pages: str = "docs/checks/{id}.md"
     insecure_registries: tuple[str, ...] = ()
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -157,6 +160,12 @@ class Configuration:
         if key.field in self.given:
             return f"{key.name} in {self.file}"
         return f"the default of {key.name}" + (f" ({self.file} does not set it)" if self.file else "")
+
+
+def key_name(written: str) -> str:
+    """Returns the name of a key that was written with `-` or `_`, or under a former name."""
+    name = written.replace("_", "-")
+    return _ALIASES.get(name, name)
 
 
 def home(environment: Mapping[str, str]) -> Path:
@@ -226,14 +235,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _parse(root: Path, table: Mapping[str, Any], path: Path) -> Configuration:
-    known = {key.field: key for key in KEYS}
+    known = {key.name: key for key in KEYS}
     values: dict[str, Any] = {}
     for name, value in table.items():
-        key = known.get(name.replace("-", "_"))
+        key = known.get(key_name(name))
         if key is None:
             raise _unknown(name, path)
         if key.field in values:
-            raise ConfigurationError(f"reading {path}: {key.name} is set twice, with - and with _")
+            raise ConfigurationError(f"reading {path}: {key.name} is set twice, in different spellings")
         values[key.field] = _value(name, key.kind, value, path)
     platform = values.get("platform_version", "")
     if platform and not all(part.isdecimal() for part in platform.split(".")):

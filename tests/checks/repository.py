@@ -69,7 +69,7 @@ _PAGE = """\
 """
 FILES: Mapping[str, str] = {
     ".airbyte-ci.toml": f'connectors = ["connectors/*"]\nbase-image-repositories = ["{REPOSITORY}"]\n'
-    'customisation-owners = "@acme/connector-ops"\n',
+    'customization-owners = "@acme/connector-ops"\n',
     "base-images.yaml": _CATALOGUE,
     "CODEOWNERS": "* @acme/all\n/connectors/**/build_customization.* @acme/connector-ops\n",
     "docs/integrations/sources/x.md": _PAGE,

@@ -35,7 +35,7 @@ def test_an_error_fails_and_a_warning_does_not(repository: Repository) -> None:
     repository.merge()
     repository.write(DOCKERFILE, "FROM x\n")
     assert repository.checked(*only)[0] == 0
-    repository.replace(".airbyte-ci.toml", "customisation", '[checks]\nerror = ["no-dockerfile"]\noff = ["tested"]\n#')
+    repository.replace(".airbyte-ci.toml", "customization", '[checks]\nerror = ["no-dockerfile"]\noff = ["tested"]\n#')
     repository.merge()
     code, found = repository.checked("--offline", "--skip=version-increment")
     assert (code, found["no-dockerfile"]["severity"], "tested" in found) == (1, "error", False)
@@ -44,7 +44,7 @@ def test_an_error_fails_and_a_warning_does_not(repository: Repository) -> None:
 
 def test_a_branch_makes_no_rule_lighter_for_itself(repository: Repository) -> None:
     """Neither by the support level nor by `[checks]`: the stricter of here and the merge base counts."""
-    repository.replace(".airbyte-ci.toml", "customisation", '[checks]\noff = ["hook-owned"]\n#')
+    repository.replace(".airbyte-ci.toml", "customization", '[checks]\noff = ["hook-owned"]\n#')
     repository.merge()
     repository.write(DOCKERFILE, "FROM x\n")
     only = ("--offline", "--only=no-dockerfile", "--only=docs-page")

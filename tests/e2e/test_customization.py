@@ -222,7 +222,7 @@ def run_docker(host: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-PAGE = PROJECT / "docs" / "customisation.md"
+PAGE = PROJECT / "docs" / "customization.md"
 ON_THE_PAGE = """\
 systemPackages: [jq]
 env: {TIDES_REGION: north}

@@ -156,10 +156,10 @@ def _lock(connector: Connector, carried: CarriedOver, base: BaseImageVersion) ->
 
 
 def _approval(drafts: list[FileChange], configuration: Configuration) -> tuple[str, ...]:
-    if not drafts or not configuration.customisation_owners:
+    if not drafts or not configuration.customization_owners:
         return ()
     names = " and ".join(draft.path.rpartition("/")[2] for draft in drafts)
-    return (f"{names} need{'s' if len(drafts) == 1 else ''} the approval of {configuration.customisation_owners}",)
+    return (f"{names} need{'s' if len(drafts) == 1 else ''} the approval of {configuration.customization_owners}",)
 
 
 def _why(choice: Choice, admitted: AdmittedPythons, to: str | None) -> str:

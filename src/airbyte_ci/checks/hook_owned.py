@@ -14,7 +14,7 @@ RULE = Rule(
     id="hook-owned",
     point=6,
     label="hook",
-    title="CODEOWNERS gives build_customization.py (or .yaml) to the configured customisation-owners.",
+    title="CODEOWNERS gives build_customization.py (or .yaml) to the configured customization-owners.",
     why="It runs while images are built, so whoever changes it decides what every user of the image runs.",
     severity="error",
 )

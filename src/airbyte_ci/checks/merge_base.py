@@ -29,9 +29,9 @@ def rules(root: Path, commit: str) -> Rules:
         found = _toml(own)
     else:
         found = (_toml(texts.get(config.PROJECT, b"")).get("tool") or {}).get("airbyte-ci") or {}
-    found = {key.replace("_", "-"): value for key, value in found.items()} if isinstance(found, dict) else {}
+    found = {config.key_name(key): value for key, value in found.items()} if isinstance(found, dict) else {}
     checks, repositories, owners = (
-        found.get(key) for key in ("checks", "base-image-repositories", "customisation-owners")
+        found.get(key) for key in ("checks", "base-image-repositories", "customization-owners")
     )
     weights = {
         weight: [item for item in ids if isinstance(item, str)]

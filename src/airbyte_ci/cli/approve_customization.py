@@ -48,7 +48,7 @@ def approve_customization(settings: Settings, asked: Asked, dry_run: bool) -> in
 def _approve(store: Store, connector: Connector, *, named: bool) -> tuple[Edit, Outcome]:
     if connector.names.isdisjoint((customization.FILE, customization.MODULE)):
         status: Status = "failed" if named else "skipped"
-        return Edit(), Outcome(connector.name, status, reason="it does not customise its build")
+        return Edit(), Outcome(connector.name, status, reason="it does not customize its build")
     try:
         found = customized.of_connector(store, connector)
     except AirbyteCiError as error:
@@ -57,7 +57,7 @@ def _approve(store: Store, connector: Connector, *, named: bool) -> tuple[Edit, 
         return Edit(), Outcome(
             connector.name,
             "failed",
-            reason="not built since its customisation or its base changed, so what it changes is not known",
+            reason="not built since its customization or its base changed, so what it changes is not known",
             advice=f"airbyte-ci connectors --name={connector.name} build",
         )
     path = customization.LOCK if connector.relative == "." else f"{connector.relative}/{customization.LOCK}"

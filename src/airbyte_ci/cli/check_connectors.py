@@ -239,7 +239,7 @@ def _ownership(
     commit = history.fork_point_if_known(top, diffed_branch)
     return Ownership(
         codeowners.load(top),
-        _names(configuration.customisation_owners),
+        _names(configuration.customization_owners),
         codeowners.committed(top, commit) if commit else None,
         prefix,
         _names(before.owners or "") if before else (),

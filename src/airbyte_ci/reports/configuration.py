@@ -10,7 +10,7 @@ from airbyte_ci.text import escape
 # Keys that are shown without a proposal, because most repositories come to need them.
 _EXAMPLES = {
     "platform-version": '"0.63.0"',
-    "customisation-owners": '"@acme/connector-ops"',
+    "customization-owners": '"@acme/connector-ops"',
     "resolve-as-of": '"2024-04-01"',
     "insecure-registries": '["registry.local:5000"]',
 }
