@@ -226,7 +226,7 @@ class _Reading:
             customization=Customization(
                 tuple(sorted(carrier.system)),
                 tuple(sorted(carrier.building)),
-                {name: self._moved_value(values.env[name]) for name in env},
+                self._needed_by(entry) | {name: self._moved_value(values.env[name]) for name in env},
                 carrier.files,
                 None if in_module else user,
                 None if in_module else workdir,
@@ -270,6 +270,10 @@ class _Reading:
         found = entry_points.resolve(values.entrypoint, place)
         usual = found.arguments[1:] == (f"{CODE}/main.py",) and found.arguments[0] in ("python", "python3")
         return replace(found, arguments=()) if usual else found
+
+    def _needed_by(self, entry: EntryPoint) -> dict[str, str]:
+        """A main file in a folder finds the package only on the path: nothing installs it."""
+        return {"PYTHONPATH": CODE} if "/" in (entry.main_file or "") else {}
 
     def _user(self) -> str | None:
         user = self._carrier.user if self._carrier.user not in (None, self._base.user) else None
