@@ -54,7 +54,7 @@ def test_a_branch_makes_no_rule_lighter_for_itself(repository: Repository) -> No
         repository.replace(METADATA, "  supportLevel: certified\n", level)
         code, out, err = repository.check(*asked)
         assert (code, err) == (1, "")
-        assert "  ! weighed as certified, which it is at the merge base" in out
+        assert "  ! checked as certified, the supportLevel at the merge base" in out
     assert repository.check(*asked, "--diffed-branch=HEAD")[0] == 1
     repository.git("commit", "-qam", "lighter")
     assert repository.check(*asked)[0] == 1
@@ -82,13 +82,13 @@ def test_a_branch_allows_itself_nothing(repository: Repository) -> None:
     code, found = repository.checked(*only)
     assert (code, found["base-image-allowed"]["status"]) == (1, "ok")
     assert found["hook-owned"]["reason"] == (
-        "CODEOWNERS:1 gives build_customization.py to @zoe, not to @acme/connector-ops"
+        "CODEOWNERS:1 assigns build_customization.py to @zoe, not to @acme/connector-ops"
     )
     repository.write("CODEOWNERS", "* @zoe @acme/connector-ops\n")
     repository.replace(METADATA, "registry.acme.example/python-connector-base", "evil.example/base")
     code, found = repository.checked(*only)
     assert (code, found["hook-owned"]["status"]) == (1, "ok")
-    assert found["base-image-allowed"]["reason"].startswith("evil.example/base is allowed by this branch only (at the")
+    assert found["base-image-allowed"]["reason"].startswith("evil.example/base is allowed on this branch only (at the")
     repository.replace(".airbyte-ci.toml", '["evil.example/base", ', "[")
     assert "is not an allowed base image" in repository.checked(*only)[1]["base-image-allowed"]["reason"]
     repository.replace(".airbyte-ci.toml", '"registry.acme', '"evil.example/base", "registry.acme')
@@ -105,7 +105,7 @@ def test_what_a_branch_archives_is_not_modified(repository: Repository) -> None:
     code, out, err = repository.check(*modified)
     assert (code, out, "no modified connector matches" in err) == (0, "", True)
     code, out, _ = repository.check("--name=source-x", *modified[1:])
-    assert (code, "weighed as certified, which it is at the merge base" in out) == (1, True)
+    assert (code, "checked as certified, the supportLevel at the merge base" in out) == (1, True)
 
 
 def test_a_misspelt_support_level_makes_nothing_lighter(repository: Repository) -> None:
@@ -142,10 +142,10 @@ def test_a_person_sees_six_points_in_one_line(repository: Repository) -> None:
         [
             "✗ source-x  1 no Dockerfile ✗  2 latest base ✗  3 patch bump ✗  4 changelog ✓  "
             "5 built ? tested ?  6 hook –  metadata ✓",
-            "  ✗ no-dockerfile      it is still built from its Dockerfile",
-            "  ✗ base-image-used    its metadata names no base image",
+            "  ✗ no-dockerfile      the connector is still built from its Dockerfile",
+            "  ✗ base-image-used    metadata.yaml names no base image",
             "    next: airbyte-ci connectors --name=source-x migrate_to_base_image 12",
-            "  ✗ version-increment  Dockerfile and 1 more changed, and its version is still 1.4.2",
+            "  ✗ version-increment  Dockerfile and 1 more file changed, but the version is still 1.4.2",
             "    next: airbyte-ci connectors --name=source-x bump_version patch 12 'what changed'",
             "  ? built              not built",
             "    next: airbyte-ci connectors --name=source-x build",
@@ -224,9 +224,11 @@ def test_a_digest_is_asked_of_its_registry(repository: Repository, tmp_path: Pat
             client.push(store, moved.digest, Reference.parse(f"{host}/base:1.0.0"))
         code, found = repository.checked(*only)
         assert (code, found["base-image-exists"]["status"]) == (0, "ok")
-        assert f"the tag 1.0.0 is another image by now ({moved.digest.short})" in found["base-image-exists"]["reason"]
+        assert (
+            f"the tag 1.0.0 now points to another image ({moved.digest.short})" in found["base-image-exists"]["reason"]
+        )
         repository.replace(METADATA, "1.0.0@", "0.9.0@")
-        assert "has no tag 0.9.0 any more" in repository.checked(*only)[1]["base-image-exists"]["reason"]
+        assert "no longer has the tag 0.9.0" in repository.checked(*only)[1]["base-image-exists"]["reason"]
         repository.replace(METADATA, "0.9.0@", "1.0.0@")
         other = f"{host}/base:1.0.0@sha256:{1:064x}"
         repository.replace(METADATA, pushed, other)
@@ -289,7 +291,7 @@ def test_a_pull_request_does_not_choose_its_approvers(repository: Repository, mo
         monkeypatch.setenv("GITHUB_API_URL", running.api)
         code, found = repository.checked("--only=hook-approved", "--only=hook-owned", "--pull-request=4711")
     assert code == 1
-    assert found["hook-owned"]["reason"].endswith("gives build_customization.py to @zoe, not to @acme/connector-ops")
+    assert found["hook-owned"]["reason"].endswith("assigns build_customization.py to @zoe, not to @acme/connector-ops")
     assert found["hook-approved"]["reason"] == "build_customization.py is not approved by @acme/connector-ops"
 
 

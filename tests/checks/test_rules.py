@@ -30,7 +30,7 @@ def test_a_good_connector_holds_every_rule(repository: Repository) -> None:
 # (file, old text or None: the whole file, new text or None: no file), the rule that fails, part of its reason, the
 # command that mends it, the line it points at.
 BROKEN = [
-    (DOCKERFILE, None, "FROM x\n", "no-dockerfile", "beside its base image", f"git rm {DOCKERFILE}", 0),
+    (DOCKERFILE, None, "FROM x\n", "no-dockerfile", "in addition to its base image", f"git rm {DOCKERFILE}", 0),
     (METADATA, f"    baseImage: {USED}", "    {}", "base-image-used", "names no base image", "base-images list", 2),
     (METADATA, f"@sha256:{'120':0>64}", "", "base-image-address", "no digest", f"{BY} upgrade_base_image", 4),
     (METADATA, ":1.2.0@", "@", "base-image-address", "no tag", f"{BY} upgrade_base_image", 4),
@@ -40,26 +40,26 @@ BROKEN = [
         ":1.2.0@",
         ":1.3.0@",
         "base-image-address",
-        "is that of 1.2.0",
+        "the digest belongs to 1.2.0",
         f"{BY} upgrade_base_image --to 1.2.0",
         4,
     ),
     (METADATA, "acme.example/", "evil.example/", "base-image-allowed", "registry.evil.example/", "base-images list", 4),
     (METADATA, USED, address("1.0.0"), "base-image-not-yanked", "broken", f"{BY} upgrade_base_image", 4),
     (METADATA, USED, address("1.1.0"), "base-image-supported", "until 2021-06-30", f"{BY} upgrade_base_image", 4),
-    (METADATA, USED, address("1.1.0"), "base-image-latest", "1.2.0 is there", f"{BY} upgrade_base_image", 4),
+    (METADATA, USED, address("1.1.0"), "base-image-latest", "1.2.0 is available", f"{BY} upgrade_base_image", 4),
     (METADATA, "1.4.2", "1.4", "version-semver", "1.4", f"{BY} bump_version version:1.4.3", 8),
     (METADATA, "1.4.2", "v1.5", "version-semver", "1.5", f"{BY} bump_version version:1.5.0", 8),
     (METADATA, "  dockerImageTag: 1.4.2\n", "", "version-semver", "is missing", "bump_version", 2),
-    (METADATA, "1.4.2", "1.4.1", "version-increment", "went down", f"{BY} bump_version patch 'what changed'", 8),
+    (METADATA, "1.4.2", "1.4.1", "version-increment", "decreased from", f"{BY} bump_version patch 'what changed'", 8),
     (METADATA, "1.4.2", "1.4.3", "changelog-row", "no changelog row", f"{BY} bump_version version:1.4.3", 0),
     (PAGE, "| 1.4.2 ", "| 1.4.20", "changelog-row", "no changelog row for 1.4.2;", "bump_version version:1.4.2", 0),
     (PAGE, "Subject", "What", "changelog-row", "no changelog table", "table", 0),
     (PAGE, None, None, "docs-page", "integrations/sources/x", "documentationUrl", 10),
-    (PROJECT, "1.4.2", "1.4.1", "version-in-pyproject", "says 1.4.1", f"(cd {FOLDER} && poetry version 1.4.2)", 3),
+    (PROJECT, "1.4.2", "1.4.1", "version-in-pyproject", "is 1.4.1 in", f"(cd {FOLDER} && poetry version 1.4.2)", 3),
     (PROJECT, "[tool.poetry]", "[project]", "version-in-pyproject", "", "uv version", 3),
     (PROJECT, None, "[", "version-in-pyproject", "not valid TOML", "$EDITOR", 0),
-    (METADATA, "supportLevel:", "supportlevel:", "metadata-schema", "supportlevel: no such key", "$EDITOR", 15),
+    (METADATA, "supportLevel:", "supportlevel:", "metadata-schema", "unknown key supportlevel", "$EDITOR", 15),
     (METADATA, 'metadataSpecVersion: "1.0"\n', "", "metadata-schema", "metadataSpecVersion is missing", "echo", 0),
 ]
 
@@ -103,7 +103,7 @@ def test_what_the_python_does_not_admit_is_not_the_latest(repository: Repository
     repository.replace(PROJECT, "<3.12", "<3.14")
     found = repository.checked("--offline")[1]["base-image-latest"]
     assert (found["status"], found["severity"]) == ("failed", "warning")
-    assert "1.3.0 is there" in found["reason"]
+    assert "1.3.0 is available" in found["reason"]
 
 
 def test_a_java_connector_has_no_base_image_to_use(repository: Repository) -> None:
@@ -122,10 +122,10 @@ def test_a_java_connector_has_no_base_image_to_use(repository: Repository) -> No
     [
         ("/connectors/**/build_customization.* @acme/connector-ops\n", "ok", ""),
         ("/connectors/**/build_customization.* @acme/Connector-Ops @x\n", "ok", ""),
-        ("build_customization.* @acme/connector-ops\n/connectors/ @acme/all\n", "failed", "CODEOWNERS:2 gives"),
+        ("build_customization.* @acme/connector-ops\n/connectors/ @acme/all\n", "failed", "CODEOWNERS:2 assigns"),
         ("* @acme/all\n", "failed", "to @acme/all, not to @acme/connector-ops"),
         ("*.md @acme/connector-ops\n", "failed", "to nobody"),
-        ("build_customization.py\n", "failed", "CODEOWNERS:1 gives build_customization.py to nobody"),
+        ("build_customization.py\n", "failed", "CODEOWNERS:1 assigns build_customization.py to nobody"),
         (None, "failed", "the repository has no CODEOWNERS"),
     ],
 )

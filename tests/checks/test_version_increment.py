@@ -19,15 +19,15 @@ def status(repository: Repository, *arguments: str) -> tuple[str, str]:
     ("changes", "expected", "reason"),
     [
         ({}, "skipped", "did not change"),
-        ({MAIN: ("print()", "print(1)")}, "failed", "main.py changed, and its version is still 1.4.2"),
+        ({MAIN: ("print()", "print(1)")}, "failed", "main.py changed, but the version is still 1.4.2"),
         ({MAIN: ("print()", "print(1)"), METADATA: ("1.4.2", "1.4.3")}, "ok", ""),
         ({MAIN: ("print()", "print(1)"), METADATA: ("1.4.2", "2.0.0-rc.1")}, "ok", ""),
-        ({METADATA: ("name: X", "name: Y")}, "skipped", "needs no new version"),
+        ({METADATA: ("name: X", "name: Y")}, "skipped", "need no new version"),
         ({METADATA: (":1.2.0@", ":1.2.1@")}, "failed", "metadata.yaml changed"),
-        ({METADATA: ("1.4.2", "1.4.1")}, "failed", "went down"),
+        ({METADATA: ("1.4.2", "1.4.1")}, "failed", "the version decreased"),
         ({METADATA: ("1.4.2", "next")}, "skipped", "not a semantic version"),
         ({f"{FOLDER}/README.md": (None, "# X\n")}, "skipped", "did not change"),
-        ({f"{FOLDER}/unit_tests/test_x.py": (None, "")}, "skipped", "needs no new version"),
+        ({f"{FOLDER}/unit_tests/test_x.py": (None, "")}, "skipped", "need no new version"),
         ({"docs/integrations/sources/x.md": ("# X", "# Y")}, "skipped", "did not change"),
         (
             {
@@ -35,7 +35,7 @@ def status(repository: Repository, *arguments: str) -> tuple[str, str]:
                 METADATA: ("data:", OPTED_OUT),
             },
             "skipped",
-            "asks for no",
+            "opts out of",
         ),
     ],
 )

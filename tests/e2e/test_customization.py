@@ -168,7 +168,7 @@ def test_kinds_are_approved_and_what_is_new_is_reported(tiny: Tiny) -> None:
     failed = verdict()
     assert (failed["status"], failed["reason"]) == (
         "failed",
-        "new since it was approved: variable MORE, setting User=nobody",
+        "new since the last approval: variable MORE, setting User=nobody",
     )
     assert tiny.run(*name, "approve_customization").code == 0
     assert verdict()["status"] == "ok"

@@ -23,7 +23,7 @@ from airbyte_ci.reports import next_step, terminal
         ("airbyte-ci connectors --name=source-x bump_version patch PR_NUMBER 'what changed'", False),
         ("airbyte-ci connectors --name=source-x build; or push it with --allow-yanked", False),
         ("export AIRBYTE_CI_HOME=/a/folder/of/yours", False),
-        ("run it again without --offline", False),
+        ("run the check again without --offline", False),
         ("git", False),
     ],
 )

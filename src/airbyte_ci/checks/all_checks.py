@@ -1,4 +1,4 @@
-"""All checks, listed by hand in the order in which they are shown, and bound to what each of them needs to know."""
+"""The list of all checks, in the order in which reports show them, with the arguments that each one needs."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -66,7 +66,7 @@ RULES: tuple[Rule, ...] = (
     metadata_schema.RULE,
 )
 IDS = tuple(rule.id for rule in RULES)
-NO_CHANGELOG = inapplicable("the configuration says that there are no changelogs")
+NO_CHANGELOG = inapplicable("changelogs are off in the configuration")
 
 
 def bound(
@@ -84,11 +84,11 @@ def bound(
     reviews: Callable[[], Reviews | str],
     allowed_before: Sequence[str] | None = None,
 ) -> tuple[Check, ...]:
-    """The checks, ready to be applied to connectors.
+    """Returns the checks with their arguments bound, so that they can be applied to connectors.
 
-    `branch`, `ownership` and `reviews` are slow to learn and asked when a check first needs them; they remember.
-    `allowed_before` are the base-image-repositories of the merge base, None where it said none.
-    `exists` asks a registry (None: offline), `store` may be None where nothing was ever kept.
+    `branch`, `ownership` and `reviews` are slow; each is called when a check first needs it, and caches its result.
+    `allowed_before` are the base-image-repositories of the merge base, None where it configured none.
+    `exists` asks a registry (None: offline); `store` is None on a machine without a store.
     """
     texts = Texts()
     root = configuration.root
@@ -132,13 +132,13 @@ def bound(
 
 
 def apply(checks: Sequence[Check], connector: Connector, weights: Weights) -> Checked:
-    """Every check's verdict about one connector."""
+    """Applies every check to one connector."""
     findings = (Finding(check.rule, weights.of(check.rule, connector), _verdict(check, connector)) for check in checks)
     return Checked(connector.name, connector.relative, tuple(findings), weights.notes(connector))
 
 
 def _verdict(check: Check, connector: Connector) -> Verdict:
-    """What a check cannot find out for a connector must not keep it from the others."""
+    """Runs one check; an error of one check must not stop the others."""
     try:
         return check.run(connector)
     except ConnectorError as error:

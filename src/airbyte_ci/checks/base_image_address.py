@@ -1,4 +1,4 @@
-"""The base image's address is well formed and holds a digest, which is of the version that its tag says."""
+"""Checks that the base image's address is well formed and that its digest belongs to the version in its tag."""
 
 from airbyte_ci.base_images.catalogue import Catalogue
 from airbyte_ci.checks import places
@@ -12,11 +12,11 @@ RULE = Rule(
     id="base-image-address",
     point=2,
     label="latest base",
-    title="The base image's address is registry/repository:tag@sha256:digest.",
-    why="A tag alone may be another image tomorrow, so the same commit would give another image.",
+    title="The base image's address has the form registry/repository:tag@sha256:digest.",
+    why="A tag can point to another image tomorrow, so the same commit would build another image.",
 )
 NO_BASE = inapplicable("no base image")
-NO_ADDRESS = inapplicable("its address is not well formed")
+NO_ADDRESS = inapplicable("the base image's address is malformed")
 
 
 def check(connector: Connector, catalogue: Catalogue, mending: Mending) -> Verdict:
@@ -30,15 +30,15 @@ def check(connector: Connector, catalogue: Catalogue, mending: Mending) -> Verdi
         return failed(f"{connector.base_image} has no digest", mending.upgrade(connector), place(connector))
     if reference.tag is None:
         return failed(
-            f"{connector.base_image} has no tag, so nobody sees its version",
+            f"{connector.base_image} has no tag, so its version is not visible",
             mending.upgrade(connector),
             place(connector),
         )
-    # A digest decides what is pulled, and people read the tag.
+    # The digest decides which image is pulled, but people read the tag.
     known = [item.version for item in catalogue.all_of(reference)]
     if known and reference.tag not in known:
         return failed(
-            f"its tag says {reference.tag}, and its digest is that of {' and '.join(known)}",
+            f"the tag is {reference.tag}, but the digest belongs to {' and '.join(known)}",
             mending.upgrade(connector, known[0]),
             place(connector),
         )
@@ -46,7 +46,7 @@ def check(connector: Connector, catalogue: Catalogue, mending: Mending) -> Verdi
 
 
 def reference_of(connector: Connector) -> Reference | Verdict:
-    """The address, or why a rule that is about it says nothing."""
+    """Returns the parsed address, or the verdict of a rule that cannot be applied to it."""
     if not connector.base_image:
         return NO_BASE
     try:
@@ -56,5 +56,5 @@ def reference_of(connector: Connector) -> Reference | Verdict:
 
 
 def place(connector: Connector) -> Place:
-    """The line of the address."""
+    """Returns the line of the address in metadata.yaml."""
     return places.in_metadata(connector, "data", "connectorBuildOptions", "baseImage")

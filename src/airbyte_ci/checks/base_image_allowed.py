@@ -1,4 +1,4 @@
-"""The base image comes from a repository that the configuration allows."""
+"""Checks that the base image comes from a repository that the configuration allows."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ RULE = Rule(
     point=2,
     label="latest base",
     title="The base image comes from one of the configured base-image-repositories.",
-    why="Whoever chooses the base chooses what runs with the connector's secrets.",
+    why="Code in the base image runs with the connector's secrets.",
 )
 
 
 def check(connector: Connector, allowed: Sequence[str], before: Sequence[str] | None = None) -> Verdict:
-    """By the configuration, and by that of the merge base (`before`), where it said something."""
+    """Checks against `allowed` and, unless it is None, against the merge base's configuration (`before`)."""
     reference = base_image_address.reference_of(connector)
     if isinstance(reference, Verdict):
         return reference
@@ -27,21 +27,21 @@ def check(connector: Connector, allowed: Sequence[str], before: Sequence[str] | 
         alike = [item for item in allowed if item.rpartition("/")[2] == repository.rpartition("/")[2]]
         return failed(
             f"{repository} is not an allowed base image (allowed: {', '.join(alike or allowed) or 'none'})",
-            "put the address of an allowed one there (`airbyte-ci base-images list`), or allow it in the "
-            "configuration's base-image-repositories",
+            "use the address of an allowed base image (`airbyte-ci base-images list`), or add the repository to "
+            "base-image-repositories in the configuration",
             base_image_address.place(connector),
         )
     if before is not None and repository not in map(_normalised, before):
         return failed(
-            f"{repository} is allowed by this branch only (at the merge base: {', '.join(before) or 'none'})",
-            "let the change of base-image-repositories be merged first",
+            f"{repository} is allowed on this branch only (at the merge base: {', '.join(before) or 'none'})",
+            "merge the change to base-image-repositories first",
             base_image_address.place(connector),
         )
     return OK
 
 
 def _normalised(repository: str) -> str:
-    """As people write it, with or without docker.io."""
+    """Returns the repository's full name; people may leave out docker.io."""
     try:
         reference = Reference.parse(repository)
     except ImageError:

@@ -1,4 +1,4 @@
-"""The base image's digest exists in its registry, whichever that is."""
+"""Checks that the base image's digest exists in its registry."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
@@ -17,21 +17,21 @@ RULE = Rule(
     point=2,
     label="latest base",
     title="The base image's digest exists in its registry.",
-    why="A digest that nobody can pull fails every build, and a mistyped one looks like any other.",
+    why="A build fails when its base image cannot be pulled, and a mistyped digest looks like any other.",
 )
 
 Exists = Callable[[Reference], Descriptor]
 
 
 def check(connector: Connector, exists: Exists | None, mending: Mending) -> Verdict:
-    """`exists` asks the registry and raises BlobNotFound or RegistryError; None: the network may not be used."""
+    """`exists` asks the registry and raises BlobNotFound or RegistryError; it is None with --offline."""
     reference = base_image_address.reference_of(connector)
     if isinstance(reference, Verdict):
         return reference
     if reference.digest is None:
         return base_image_address.NO_ADDRESS
     if exists is None:
-        return unverified("offline, so the registry was not asked", "run it again without --offline")
+        return unverified("offline, so the registry was not asked", "run the check again without --offline")
     try:
         exists(reference)
     except BlobNotFound:
@@ -46,18 +46,18 @@ def check(connector: Connector, exists: Exists | None, mending: Mending) -> Verd
 
 
 def _moved(reference: Reference, exists: Exists) -> str:
-    """That the tag is another image by now. It may be: what is pulled is the digest, so nothing fails for it."""
+    """Returns a note when the tag no longer points to the digest. The check passes: builds pull the digest."""
     if reference.tag is None:
         return ""
     try:
         found = exists(_by_tag(reference)).digest
     except BlobNotFound:
-        return f"the digest is there; {reference.registry} has no tag {reference.tag} any more"
+        return f"the digest exists, but {reference.registry} no longer has the tag {reference.tag}"
     except AirbyteCiError:
         return ""
     if found == reference.digest:
         return ""
-    return f"the digest is there; the tag {reference.tag} is another image by now ({found.short})"
+    return f"the digest exists, but the tag {reference.tag} now points to another image ({found.short})"
 
 
 def _by_tag(reference: Reference) -> Reference:
@@ -65,7 +65,7 @@ def _by_tag(reference: Reference) -> Reference:
 
 
 def together(connectors: Iterable[Connector], resolve: Exists, executor: Executor) -> Exists:
-    """Asks about all their base images at once, each address once, and their tags; what comes answers as `Exists`."""
+    """Returns an `Exists` that asks in parallel for all base images and their tags, each address once."""
     found = {base_image_address.reference_of(connector) for connector in connectors}
     pinned = [item for item in found if isinstance(item, Reference) and item.digest]
     references = dict.fromkeys([*pinned, *(_by_tag(item) for item in pinned if item.tag)])

@@ -1,4 +1,4 @@
-"""The guide's point 2: the base image is the latest one that the connector's Python admits."""
+"""Checks point 2 of the guide: the base image is the latest one that the connector's Python constraint allows."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -18,19 +18,19 @@ RULE = Rule(
     id="base-image-latest",
     point=2,
     label="latest base",
-    title="The base image is the newest release of its major version whose Python the connector admits.",
-    why="Small upgrades that everybody makes are safe; large ones after years are not.",
+    title="The base image is the newest release of its major version that the connector's Python constraint allows.",
+    why="Frequent small upgrades are safe; a large upgrade after years is not.",
     severity="warning",
 )
 
-# The alternatives of Pythons that a connector admits; none of them: every Python. Raises LockError.
+# Returns the alternative Python constraints of a connector; empty: every Python. Raises LockError.
 Admitted = Callable[[Connector], Sequence[SpecifierSet]]
 
 
 def check(
     connector: Connector, catalogue: Catalogue, admitted: Admitted, today: date, platform: str, mending: Mending
 ) -> Verdict:
-    """A newer major version is a change that a person decides on, so being behind it is nothing to complain about."""
+    """Ignores newer major versions: a person decides about those upgrades."""
     reference = base_image_address.reference_of(connector)
     if isinstance(reference, Verdict):
         return reference
@@ -40,7 +40,7 @@ def check(
     same = [item for item in catalogue.of(used.repository) if item.semver.major == used.semver.major]
     newer = [item for item in same if item.semver > used.semver]
     if latest(newer, (), today=today, platform=platform).version is None:
-        return OK  # whatever it admits, and its files need not be read
+        return OK  # true for every Python constraint, so no file is read
     try:
         newest = latest(newer, admitted(connector), today=today, platform=platform).version
     except LockError as error:
@@ -48,7 +48,7 @@ def check(
     if newest is None:
         return OK
     return failed(
-        f"it is on {used.address.name} {used.version}, and {newest.version} is there",
+        f"built on {used.address.name} {used.version}, but {newest.version} is available",
         mending.upgrade(connector),
         base_image_address.place(connector),
     )

@@ -1,4 +1,4 @@
-"""The base image is still supported."""
+"""Checks that the base image is still supported."""
 
 from datetime import date
 
@@ -13,13 +13,13 @@ RULE = Rule(
     id="base-image-supported",
     point=2,
     label="latest base",
-    title="The base image is supported: the catalogue's date for it is not over.",
-    why="After that day nobody mends what is found in it.",
+    title="The base image is supported: its supported-until date in the catalog has not passed.",
+    why="After that date, vulnerabilities in the base image are no longer fixed.",
 )
 
 
 def check(connector: Connector, catalogue: Catalogue, today: date, way_out: WayOut, mending: Mending) -> Verdict:
-    """A version without a date is supported until one is set."""
+    """A version without a date counts as supported."""
     reference = base_image_address.reference_of(connector)
     if isinstance(reference, Verdict):
         return reference

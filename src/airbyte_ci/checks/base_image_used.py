@@ -1,4 +1,4 @@
-"""The guide's point 2: metadata names the base image that the connector is built on."""
+"""Checks point 2 of the guide: metadata.yaml names the base image that the connector is built on."""
 
 from airbyte_ci.checks import places
 from airbyte_ci.checks.mending import Mending
@@ -10,7 +10,7 @@ RULE = Rule(
     point=2,
     label="latest base",
     title="A Python connector names its base image in connectorBuildOptions.baseImage.",
-    why="Only what is built on a certified base image gets its fixes by one small change.",
+    why="Connectors built on a certified base image receive each fix by changing one line.",
 )
 
 
@@ -22,5 +22,5 @@ def check(connector: Connector, mending: Mending) -> Verdict:
     if connector.has_dockerfile:
         advice = mending.migrate(connector)
     else:
-        advice = "put the lines of one of `airbyte-ci base-images list --format=yaml` into its metadata.yaml"
-    return failed("its metadata names no base image", advice, places.in_metadata(connector, "data"))
+        advice = "add the lines of a base image from `airbyte-ci base-images list --format=yaml` to metadata.yaml"
+    return failed("metadata.yaml names no base image", advice, places.in_metadata(connector, "data"))

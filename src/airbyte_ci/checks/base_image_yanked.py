@@ -1,4 +1,4 @@
-"""The base image was not withdrawn."""
+"""Checks that the base image was not withdrawn."""
 
 from collections.abc import Callable
 
@@ -13,11 +13,11 @@ RULE = Rule(
     id="base-image-not-yanked",
     point=2,
     label="latest base",
-    title="The base image is not yanked in the catalogue, and neither is any base image below it.",
-    why="A yanked version is one that its own makers tell everybody to leave.",
+    title="Neither the base image nor any image that it is built on is yanked in the catalog.",
+    why="The maintainers yank a version when no connector should use it any longer.",
 )
 
-# The `--to` with which an upgrade leaves the connector's base image; empty for none. Raises ConnectorError.
+# Returns the `--to` of an upgrade away from the connector's base image; empty: no option needed. Raises ConnectorError.
 WayOut = Callable[[Connector], str]
 
 
@@ -35,7 +35,7 @@ def check(connector: Connector, catalogue: Catalogue, way_out: WayOut, mending: 
 
 
 def to_be_left(reason: str, connector: Connector, way_out: WayOut, mending: Mending) -> Verdict:
-    """Failed, with an upgrade that is not refused; where every one is, with the reason of that."""
+    """Returns a failure that advises an upgrade; where every upgrade is refused, the failure says why."""
     place = base_image_address.place(connector)
     try:
         return failed(reason, mending.upgrade(connector, way_out(connector)), place)
@@ -44,5 +44,5 @@ def to_be_left(reason: str, connector: Connector, way_out: WayOut, mending: Mend
 
 
 def unknown(connector: Connector) -> Verdict:
-    """Nothing is known of an image that no catalogue has."""
-    return unverified(f"the catalogue does not know {connector.base_image}", "airbyte-ci base-images list")
+    """Returns the verdict for an image that is not in the catalog."""
+    return unverified(f"the catalog does not contain {connector.base_image}", "airbyte-ci base-images list")

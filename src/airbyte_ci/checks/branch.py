@@ -1,4 +1,4 @@
-"""What is different from the merge base, connector by connector, for rules that compare with it."""
+"""Differences from the merge base, per connector, for rules that compare with it."""
 
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
@@ -12,31 +12,31 @@ from airbyte_ci.documents import DocumentError, load_yaml
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """By connector folder: the files that differ (paths inside the folder), and the metadata of the merge base."""
+    """Per connector folder: the files that differ (paths inside the folder), and the metadata at the merge base."""
 
     changed: Mapping[str, tuple[str, ...]]
     before: Mapping[str, Mapping[str, Any]]
 
     def changed_in(self, connector: Connector) -> tuple[str, ...]:
-        """The connector's files that differ; those of its `-strict-encrypt` twin count too."""
+        """Returns the connector's files that differ, including those of its `-strict-encrypt` twin."""
         return self.changed.get(connector.relative, ())
 
     def metadata_before(self, connector: Connector) -> Mapping[str, Any] | None:
-        """`data` as it was; None where the connector was not there, or was not one."""
+        """Returns `data` at the merge base; None where the connector did not exist there."""
         return self.before.get(connector.relative)
 
 
 def since(root: Path, modified: Callable[[], Mapping[str, tuple[str, ...]]], branch: str | None) -> Branch | None:
-    """Compared with where HEAD left `branch`, by default the remote's HEAD; None where neither is known.
+    """Compares with the merge base of HEAD and `branch` (default: the remote's HEAD); None where neither is known.
 
-    `modified` gives, by the folder of each modified connector, the paths below `root` that make it so. Raises
-    UsageError for a branch that was named and is not there, ConnectorError when git fails.
+    `modified` returns the changed paths below `root` for the folder of each modified connector. Raises UsageError
+    when the given branch does not exist, ConnectorError when git fails.
     """
     commit = history.compared_with(root, branch)
     if commit is None:
         return None
     by_folder = modified()
-    # Of a connector's modified files only its documentation page is Markdown, and that is not in its image.
+    # The only Markdown file outside of a connector's folder is its documentation page, which is not in the image.
     changed = {
         folder: tuple(_inside(path, by_folder) for path in paths if not path.endswith(".md"))
         for folder, paths in by_folder.items()
@@ -47,12 +47,12 @@ def since(root: Path, modified: Callable[[], Mapping[str, tuple[str, ...]]], bra
 
 
 def metadata_path(folder: str) -> str:
-    """The path of a connector's metadata below the root."""
+    """Returns the path of a connector's metadata below the root."""
     return METADATA if folder == "." else f"{folder}/{METADATA}"
 
 
 def _inside(path: str, folders: Container[str]) -> str:
-    """The path from the nearest connector's folder."""
+    """Returns the path relative to the folder of the nearest connector."""
     folder = path
     while folder := folder.rpartition("/")[0]:
         if folder in folders:
@@ -61,7 +61,7 @@ def _inside(path: str, folders: Container[str]) -> str:
 
 
 def data_in(raw: bytes | None) -> dict[str, Any] | None:
-    """The `data` of a metadata file; None where there is none."""
+    """Returns the `data` of a metadata file; None where the file has none."""
     try:
         document = load_yaml(raw or b"")
     except DocumentError:

@@ -1,4 +1,4 @@
-"""The guide's point 5: the connector as it is now was built, and tested, by what the store remembers."""
+"""Checks point 5 of the guide: the store has results of a build and a test of the connector's current files."""
 
 from airbyte_ci.checks import results
 from airbyte_ci.checks.mending import Mending
@@ -10,21 +10,21 @@ BUILT = Rule(
     id="built",
     point=5,
     label="built",
-    title="The last build of exactly these files went well, and its image answered `spec` here.",
-    why="Everything else that is checked is only what was written down; this is what comes of it.",
+    title="The last build of the current files succeeded, and its image answered `spec` on this machine.",
+    why="The other checks read files; this check shows that the files result in a working image.",
 )
 TESTED = Rule(
     id="tested",
     point=5,
     label="tested",
-    title="The last test of exactly these files ran more than `spec`, and nothing failed.",
-    why="An image that answers `spec` may still read nothing.",
+    title="The last test of the current files ran more than `spec`, and no step failed.",
+    why="An image that answers `spec` may still fail to read data.",
 )
 _VERBS: dict[results.Kind, str] = {"built": "build", "tested": "test"}
 
 
 def check(connector: Connector, store: Store | None, kind: results.Kind, mending: Mending) -> Verdict:
-    """`store` is None where there is none yet, so nothing was ever built here."""
+    """`store` is None when this machine has no store yet, so nothing was ever built here."""
     if not connector.is_built:
         return inapplicable("airbyte-ci does not build connectors of its language")
     if not isinstance(connector.data.get("dockerRepository"), str):

@@ -1,4 +1,4 @@
-"""The guide's point 4: the changelog on the documentation page has a row for exactly this version."""
+"""Checks point 4 of the guide: the changelog on the documentation page has a row for exactly this version."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ RULE = Rule(
     point=4,
     label="changelog",
     title="The changelog table on the documentation page has a row for exactly this version.",
-    why="People decide by it whether to upgrade; 1.1.10 says nothing about 1.1.1.",
+    why="Users decide by this row whether to upgrade; a row for 1.1.10 does not describe 1.1.1.",
 )
 
 
@@ -30,12 +30,12 @@ def check(
     place = Place(path.relative_to(root).as_posix())
     lines = [line.rstrip("\r") for line in (texts.text(path) or "").split("\n")]
     try:
-        # Only the versions are wanted, so what else the rows say is not read.
+        # Only the versions matter, so the other cells are not parsed.
         versions = [entry.version or entry.text(0) for entry in find_table(lines, None).entries]
     except EditRefused as error:
         return failed(f"{place.path}: {error.message}", error.advice or mending.edit(place), place)
     if connector.version in versions:
         return OK
-    last = f"the last one is for {versions[0]}" if versions else "it has no rows"
-    told = f"{place.path} has no changelog row for {connector.version}; {last}"
-    return failed(told, mending.bump(connector, f"version:{connector.version}"), place)
+    last = f"the latest row is for {versions[0]}" if versions else "the changelog has no rows"
+    reason = f"{place.path} has no changelog row for {connector.version}; {last}"
+    return failed(reason, mending.bump(connector, f"version:{connector.version}"), place)

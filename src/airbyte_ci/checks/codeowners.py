@@ -1,4 +1,4 @@
-"""CODEOWNERS as GitHub reads it: who owns a path. Who these people are is not known here.
+"""Reads CODEOWNERS as GitHub does and finds the owners of a path. Does not resolve teams to people.
 
 https://docs.github.com/repositories/managing-your-repositorys-settings-and-features/customizing-your-repository/about-code-owners
 """
@@ -13,7 +13,7 @@ from airbyte_ci.connectors import git
 from airbyte_ci.documents import DocumentError, read_file
 from airbyte_ci.errors import ConnectorError
 
-# The first that exists counts, and no other.
+# GitHub uses only the first of these that exists.
 PLACES: Sequence[str] = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 # GitHub does not load a larger one: https://docs.github.com/…/about-code-owners#codeowners-file-size
 _SIZE_LIMIT = 3 << 20
@@ -24,7 +24,7 @@ _OWNER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A pattern, its owners (none: what it matches is nobody's), and its line number."""
+    """A pattern, its owners (empty: matching files have no owner), and its line number."""
 
     pattern: str
     owners: tuple[str, ...]
@@ -34,18 +34,18 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class CodeOwners:
-    """The file's path from the repository's root, and its lines that GitHub understands."""
+    """The file's path from the repository's root, and its lines that GitHub accepts."""
 
     path: str
     lines: tuple[Line, ...]
 
     def of(self, path: str) -> Line | None:
-        """The last line that matches the path: it alone counts. None: no line does."""
+        """Returns the last line that matches the path, which overrides all others; None when no line matches."""
         return next((line for line in reversed(self.lines) if line.compiled and line.compiled.matches(path)), None)
 
 
 def load(root: Path) -> CodeOwners | None:
-    """The repository's file; None where there is none. Raises ConnectorError when it cannot be read."""
+    """Returns the repository's file; None where it has none. Raises ConnectorError when it cannot be read."""
     for place in PLACES:
         if (root / place).is_file():
             try:
@@ -53,12 +53,12 @@ def load(root: Path) -> CodeOwners | None:
             except DocumentError:
                 return CodeOwners(place, ())
             except OSError as error:
-                raise ConnectorError(f"reading {place}: {error.strerror}") from error
+                raise ConnectorError(f"cannot read {place}: {error.strerror}") from error
     return None
 
 
 def committed(root: Path, commit: str) -> CodeOwners | None:
-    """The file as it was in a commit; None where there was none. `root` is the top of the git repository."""
+    """Returns the file at a commit; None where the commit has none. `root` is the top of the git repository."""
     found = git.committed(root, commit, PLACES)
     return next((_read(found[place], place) for place in PLACES if place in found), None)
 
@@ -68,19 +68,19 @@ def _read(raw: bytes, place: str) -> CodeOwners:
 
 
 def parse(text: str, path: str) -> CodeOwners:
-    """Lines that GitHub cannot read (negations, character ranges, a word that is no owner) are left out, as it does."""
+    """Parses the lines. Skips those that GitHub rejects: negations, character ranges, and words that are not owners."""
     return CodeOwners(path, tuple(_lines(text)))
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Whether a pattern is about a path from the repository's root; case counts."""
+    """Returns whether a pattern matches a path from the repository's root; case-sensitive."""
     compiled = compile_pattern(pattern)
     return compiled is not None and compiled.matches(path)
 
 
 def _lines(text: str) -> Iterator[Line]:
-    # Only a line feed ends a line. Python's splitlines and \\s know more line ends and blanks, which would hide lines
-    # that GitHub reads, or show some that it does not.
+    # Only a line feed ends a line. Python's splitlines and \\s accept more characters, which would hide lines that
+    # GitHub reads or add lines that it does not read.
     for number, line in enumerate(text.split("\n"), 1):
         words = _words(line.removesuffix("\r"))
         if not words or words[0].startswith(("!", "\\#")) or "[" in words[0] or "***" in words[0]:
@@ -91,7 +91,7 @@ def _lines(text: str) -> Iterator[Line]:
 
 
 def _words(line: str) -> list[str]:
-    """Spaces and tabs separate, unless a backslash is before them; # starts a comment at the beginning of a word."""
+    """Splits at spaces and tabs that no backslash escapes; # at the beginning of a word starts a comment."""
     words = []
     for word in re.findall(r"(?:\\.|[^ \t])+", line, re.DOTALL):
         if word.startswith("#"):

@@ -1,4 +1,4 @@
-"""The connector has its documentation page."""
+"""Checks that the connector has a documentation page."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +11,8 @@ RULE = Rule(
     id="docs-page",
     point=4,
     label="changelog",
-    title="The documentation page that documentationUrl (or the configuration's docs) names exists.",
-    why="It is where people learn what a new version means; the changelog is on it.",
+    title="The documentation page exists where documentationUrl or the configuration's `docs` says.",
+    why="Users read on this page what a new version changes; it holds the changelog.",
 )
 
 
@@ -20,7 +20,7 @@ def check(connector: Connector, page: Callable[[Connector], Path | None]) -> Ver
     if page(connector):
         return OK
     return failed(
-        f"there is no page for {connector.data.get('documentationUrl') or 'it, for documentationUrl is missing'}",
-        "write it, or correct documentationUrl, or set `docs` in the configuration",
+        f"no page exists for {connector.data.get('documentationUrl') or 'the connector: documentationUrl is missing'}",
+        "write the page, correct documentationUrl, or set `docs` in the configuration",
         places.in_metadata(connector, "data", "documentationUrl"),
     )

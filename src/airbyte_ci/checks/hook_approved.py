@@ -1,4 +1,4 @@
-"""The guide's point 6, done: on a pull request that changes it, one of the owners approved the customisation."""
+"""Checks point 6 of the guide on a pull request: an owner approved each changed customization file."""
 
 from collections.abc import Callable
 
@@ -13,8 +13,8 @@ RULE = Rule(
     id="hook-approved",
     point=6,
     label="hook",
-    title="On a pull request that changes build_customization.py (or .yaml), one of its owners approved.",
-    why="A line in CODEOWNERS asks for a review; only the review is one.",
+    title="An owner of build_customization.py (or .yaml) approved the pull request that changes it.",
+    why="CODEOWNERS only requests a review; this check requires the approval itself.",
     severity="error",
 )
 
@@ -25,7 +25,7 @@ def check(
     pull_request: int | None,
     reviews: Callable[[], Reviews | str],
 ) -> Verdict:
-    """`reviews` gives what asks GitHub about the pull request, or why it cannot be asked."""
+    """`reviews` returns the pull request's reviews, or the reason why GitHub cannot be asked."""
     hooks = hook_owned.files(connector)
     if not hooks:
         return hook_owned.NO_HOOK
@@ -37,23 +37,23 @@ def check(
     try:
         changed = [place for place in hooks if asking.changes(known.prefix + place.path)]
         if not changed:
-            return inapplicable(f"pull request {pull_request} does not change it")
+            return inapplicable(f"pull request {pull_request} does not change the customization")
         for place in changed:
             owners = known.approvers(place)
             approval = asking.approval(known.prefix + place.path, owners) if owners else "approved"
             if approval != "approved":
-                name, told = place.path.rpartition("/")[2], " or ".join(owners)
-                reason = f"{name} is not approved by {told}"
+                name, people = place.path.rpartition("/")[2], " or ".join(owners)
+                reason = f"{name} is not approved by {people}"
                 if approval == "stale":
-                    reason = f"{name} was changed after {told} approved it"
+                    reason = f"{name} was changed after {people} approved it"
                 return failed(reason, _ask(pull_request, owners), place)
     except AirbyteCiError as error:
         return unverified(error.message, error.advice or "")
-    # What nobody owns nobody can approve; that it has no owner is the other rule's to tell.
-    return OK if all(known.approvers(place) for place in changed) else inapplicable("nobody owns it")
+    # Without an owner nobody can approve; hook-owned reports the missing owner.
+    return OK if all(known.approvers(place) for place in changed) else inapplicable("the customization has no owner")
 
 
 def _ask(pull_request: int, owners: tuple[str, ...]) -> str:
-    """The command that requests a review."""
+    """Returns the command that requests a review."""
     names = ",".join("/".join(team) if (team := team_of(owner)) else owner.removeprefix("@") for owner in owners)
     return f"gh pr edit {pull_request} --add-reviewer {names}"

@@ -1,4 +1,4 @@
-"""The guide's point 6, held to: the customisation changes nothing of a kind that its owners have not approved."""
+"""Checks point 6 of the guide: the customization changes only what its owners have approved."""
 
 from airbyte_ci.build import approval, customized
 from airbyte_ci.checks import hook_owned, places
@@ -13,19 +13,19 @@ RULE = Rule(
     id="hook-effect",
     point=6,
     label="hook",
-    title="What the customisation changes in the image is of the kinds that build_customization.lock has.",
-    why="A review sees the code; what it installs today may be more than on that day.",
+    title="Everything that the customization changes in the image is listed in build_customization.lock.",
+    why="Reviewers see the code, but the packages that it installs can change after the review.",
     severity="error",
 )
 _SHOWN = 4
 
 
 def check(connector: Connector, store: Store | None, mending: Mending) -> Verdict:
-    """`store` is None where there is none yet, so nothing was ever built here."""
+    """`store` is None when this machine has no store yet, so nothing was ever built here."""
     if not hook_owned.customizes(connector):
         return hook_owned.NO_HOOK
     if LOCK not in connector.names:
-        return inapplicable("its effect is not kept in build_customization.lock")
+        return inapplicable("there is no build_customization.lock")
     place = places.file(connector, LOCK)
     try:
         approved = approval.parse((connector.folder / LOCK).read_text("utf-8", errors="replace"), place.path)
@@ -36,9 +36,9 @@ def check(connector: Connector, store: Store | None, mending: Mending) -> Verdic
     except AirbyteCiError as error:
         return unverified(error.message, error.advice or "")
     if not found:
-        return unverified("not built since its customisation or its base changed", mending.build(connector))
+        return unverified("not built since the customization or the base image changed", mending.build(connector))
     new = approval.new_since(approved, approval.kinds(found.values()))
     if not new:
         return OK
     more = f" and {len(new) - _SHOWN} more" if len(new) > _SHOWN else ""
-    return failed(f"new since it was approved: {', '.join(new[:_SHOWN])}{more}", mending.approve(connector), place)
+    return failed(f"new since the last approval: {', '.join(new[:_SHOWN])}{more}", mending.approve(connector), place)

@@ -1,4 +1,4 @@
-"""The guide's point 6, written down: what customises the build has owners who must approve it."""
+"""Checks point 6 of the guide: the files that customize the build have owners who must approve changes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,19 +14,19 @@ RULE = Rule(
     id="hook-owned",
     point=6,
     label="hook",
-    title="CODEOWNERS gives build_customization.py (or .yaml) to the configured customization-owners.",
-    why="It runs while images are built, so whoever changes it decides what every user of the image runs.",
+    title="CODEOWNERS assigns build_customization.py (or .yaml) to the configured owners.",
+    why="The customization runs while images are built, so whoever edits it decides what users of the image run.",
     severity="error",
 )
-NO_HOOK = inapplicable("it does not customise its build")
+NO_HOOK = inapplicable("the connector does not customize its build")
 
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """What is known of owners: the file, the owners that were configured (none: any do), and the merge base's file.
+    """CODEOWNERS here and at the merge base, and the configured owners (empty: any owner is accepted).
 
-    `prefix` is where the configured root is in the git repository that CODEOWNERS speaks of: `connectors/`, or empty.
-    `required_before` are the owners that were configured at the merge base.
+    `prefix` is the configured root's path in the git repository of CODEOWNERS, such as `connectors/`, or empty.
+    `required_before` are the owners that are configured at the merge base.
     """
 
     codeowners: CodeOwners | None
@@ -36,15 +36,15 @@ class Ownership:
     required_before: tuple[str, ...] = ()
 
     def approvers(self, place: Place) -> tuple[str, ...]:
-        """Those who may approve a change of a file: its owners on the branch that it goes to, where it has any there.
+        """Returns who may approve a change to a file: its owners at the merge base, else its owners here.
 
-        As on GitHub: a pull request must not choose its own approvers.
+        A pull request must not choose its own approvers; GitHub has the same rule.
         """
         before = Ownership(self.before, self.required_before or self.required, None, self.prefix)
         return before.owners(place) or replace(before, required=()).owners(place) or self.owners(place)
 
     def owners(self, place: Place) -> tuple[str, ...]:
-        """Those whose approval counts for a file: its owners, of the configured ones where there are such."""
+        """Returns the owners whose approval is accepted: only configured owners, if any are configured."""
         line = self.codeowners.of(self.prefix + place.path) if self.codeowners else None
         owners = line.owners if line else ()
         required = {owner.lower() for owner in self.required}
@@ -52,7 +52,7 @@ class Ownership:
 
 
 def files(connector: Connector) -> tuple[Place, ...]:
-    """The connector's files that customise its build, and what of that was approved."""
+    """Returns the connector's files that customize its build, including the lock of approved changes."""
     return tuple(
         places.file(connector, name)
         for name in (customization.MODULE, customization.FILE, customization.LOCK)
@@ -61,7 +61,7 @@ def files(connector: Connector) -> tuple[Place, ...]:
 
 
 def customizes(connector: Connector) -> bool:
-    """Whether it has a module or a declaration."""
+    """Returns whether the connector has a hook module or a declaration."""
     return not connector.names.isdisjoint((customization.MODULE, customization.FILE))
 
 
@@ -71,7 +71,7 @@ def check(connector: Connector, ownership: Callable[[], Ownership], mending: Men
         return NO_HOOK
     known = ownership()
     for place in hooks:
-        # A branch that configures other owners is held to those of before, too.
+        # A branch that configures other owners must also satisfy those of the merge base.
         for required in dict.fromkeys((known.required, known.required_before or known.required)):
             held = replace(known, required=required)
             if not held.owners(place):
@@ -85,9 +85,9 @@ def _unowned(place: Place, ownership: Ownership, mending: Mending) -> Verdict:
     file = mending.path("../" * ownership.prefix.count("/") + path)
     append = f"echo '/{ownership.prefix}{place.path} {wanted}' >> {file}"
     if ownership.codeowners is None:
-        return failed("it customises its build, and the repository has no CODEOWNERS", append, place)
+        return failed("the connector customizes its build, but the repository has no CODEOWNERS file", append, place)
     line = ownership.codeowners.of(ownership.prefix + place.path)
     owners = " ".join(line.owners) if line and line.owners else "nobody"
-    told = f"{path}:{line.number}" if line else path
+    origin = f"{path}:{line.number}" if line else path
     needed = f", not to {wanted}" if ownership.required else ""
-    return failed(f"{told} gives {place.path.rpartition('/')[2]} to {owners}{needed}", append, place)
+    return failed(f"{origin} assigns {place.path.rpartition('/')[2]} to {owners}{needed}", append, place)

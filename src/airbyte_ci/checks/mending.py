@@ -1,4 +1,4 @@
-"""The commands that mend what a check finds, as a person would type them."""
+"""The commands that fix what a check finds, as a person would type them."""
 
 import os
 import shlex
@@ -11,10 +11,10 @@ from airbyte_ci.connectors.connector import Connector
 
 @dataclass(frozen=True, slots=True)
 class Mending:
-    """`root` is the repository's and `here` where the person is; both absolute.
+    """`root` is the repository's root and `here` the current directory; both are absolute.
 
-    `pull_request` is the one that the checks run for, if any: its number goes into the changelog, and where the
-    repository has none (`has_changelog`), the commands ask for no number.
+    `pull_request` is the one that the checks run for, if any. The commands put its number into the changelog, unless
+    the repository has no changelogs (`has_changelog`).
     """
 
     root: Path
@@ -29,28 +29,28 @@ class Mending:
         return _command(connector, "test")
 
     def approve(self, connector: Connector) -> str:
-        """Writes anew what its customisation changes, for its owners to review."""
+        """Returns the command that writes the customization's changes again, for its owners to review."""
         return _command(connector, "approve_customization")
 
     def migrate(self, connector: Connector) -> str:
         return _command(connector, "migrate_to_base_image", *self._number())
 
     def upgrade(self, connector: Connector, to: str = "") -> str:
-        """To the newest of the major version; `to` is another version, or `latest` where that is no way out."""
+        """Upgrades to the newest version of the same major version; `to` is another version or `latest`."""
         return _command(connector, "upgrade_base_image", *self._number(), *(("--to", to) if to else ()))
 
     def bump(self, connector: Connector, kind: str) -> str:
-        """`kind` is patch, rc, version:X; that of the present version only adds its changelog row."""
+        """`kind` is patch, rc or version:X; version:X with the current version only adds its changelog row."""
         if not self.has_changelog:
             return _command(connector, "bump_version", kind)
         return _command(connector, "bump_version", kind, *self._number(), "what changed")
 
     def edit(self, place: Place) -> str:
-        """Opens the file in the person's editor."""
+        """Returns the command that opens the file in the user's editor."""
         return f"$EDITOR {f'+{place.line} ' if place.line else ''}{self.path(place.path)}"
 
     def path(self, path: str) -> str:
-        """A path below the root as the person would type it."""
+        """Returns a path below the root, relative to the current directory."""
         return shlex.quote(os.path.relpath(self.root / path, self.here))
 
     def _number(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What the merge base says of the rules: a branch must not make lighter those that it is held to."""
+"""The configuration of the checks at the merge base: a branch must not relax the rules that apply to it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from airbyte_ci.documents import DocumentError, load_toml
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the configuration said at the merge base: `[checks]`, and who and what is allowed; None: it did not say."""
+    """The merge base's configuration: `[checks]`, allowed repositories and owners; None where it has no such key."""
 
     commit: str
     weights: Mapping[str, Iterable[str]]
@@ -23,7 +23,7 @@ class Rules:
 
 
 def rules(root: Path, commit: str) -> Rules:
-    """As it was committed. Where there was no table, or none that can be read, it said nothing."""
+    """Reads the configuration at a commit. A missing or unreadable table gives None."""
     texts = git.committed(root, commit, [config.FILE, config.PROJECT])
     if own := texts.get(config.FILE):
         found = _toml(own)
@@ -49,7 +49,7 @@ def rules(root: Path, commit: str) -> Rules:
 def support_levels(
     root: Path, commit: str, connectors: Iterable[Connector], concerns: Callable[[Connector], bool]
 ) -> dict[str, str | None]:
-    """By folder, the support level of those that it concerns where their metadata was another; one process for all."""
+    """Returns the earlier support level by folder, for connectors whose metadata changed; starts one git process."""
     paths = {branch.metadata_path(item.relative): item for item in connectors if concerns(item)}
     found: dict[str, str | None] = {}
     for path, raw in git.committed(root, commit, list(paths)).items():

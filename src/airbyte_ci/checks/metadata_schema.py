@@ -1,4 +1,4 @@
-"""metadata.yaml is what the published schema (metadata.schema.json beside this module) says that it is."""
+"""Validates metadata.yaml against the published schema (metadata.schema.json next to this module)."""
 
 import functools
 import json
@@ -22,8 +22,8 @@ RULE = Rule(
     id="metadata-schema",
     point=0,
     label="metadata",
-    title="metadata.yaml is valid by the published JSON Schema.",
-    why="A key that is misspelt is a key that nobody reads; supportlevel would make every failure a warning.",
+    title="metadata.yaml is valid according to the published JSON Schema.",
+    why="A misspelled key is ignored: supportlevel, for example, would turn every failure into a warning.",
     needs_level=True,
 )
 SCHEMA = "metadata.schema.json"
@@ -33,30 +33,30 @@ _SHOWN = 3
 def check(connector: Connector, texts: Texts, mending: Mending) -> Verdict:
     place = places.file(connector, METADATA)
     try:
-        beside, twice = _beside(texts.text(connector.folder / METADATA) or "")
+        beside, twice = _outside_data(texts.text(connector.folder / METADATA) or "")
         document = {**_plain(beside), "data": _plain(connector.data)}
         errors = sorted(_validator().iter_errors(document), key=lambda error: list(map(str, error.path)))
     except RecursionError:
         return failed("data is nested too deeply", mending.edit(place), place)
     except DocumentError as error:
-        return failed(f"it cannot be read: {error}", mending.edit(place), place)
+        return failed(f"metadata.yaml cannot be read: {error}", mending.edit(place), place)
     if "metadataSpecVersion" not in document:
         command = f"echo 'metadataSpecVersion: \"1.0\"' >> {mending.path(place.path)}"
         return failed("metadataSpecVersion is missing", command, place)
     if twice:
         place = replace(place, line=twice[0][1])
         names = ", ".join(dict.fromkeys(name for name, _ in twice))
-        return failed(f"{names}: there twice, and only the last one counts", mending.edit(place), place)
+        return failed(f"duplicate key {names}: only the last value is used", mending.edit(place), place)
     if not errors:
         return OK
-    told = [_told(error) for error in errors[:_SHOWN]]
+    reasons = [_describe(error) for error in errors[:_SHOWN]]
     more = f" (and {len(errors) - _SHOWN} more)" if len(errors) > _SHOWN else ""
     place = places.in_metadata(connector, *map(str, errors[0].absolute_path), *_unexpected(errors[0]))
-    return failed("; ".join(told) + more, mending.edit(place), place)
+    return failed("; ".join(reasons) + more, mending.edit(place), place)
 
 
 def schema() -> dict[str, Any]:
-    """The schema of a whole metadata.yaml."""
+    """Returns the schema of a whole metadata.yaml."""
     text = resources.files(__package__).joinpath(SCHEMA).read_text("utf-8")
     document: dict[str, Any] = json.loads(text)
     return document
@@ -69,10 +69,10 @@ def _validator() -> Any:
     return Draft7Validator(schema())
 
 
-def _beside(text: str) -> tuple[dict[Any, Any], list[tuple[str, int]]]:
-    """What stands beside `data`, which reading a fleet keeps by itself, and the keys that are there twice.
+def _outside_data(text: str) -> tuple[dict[Any, Any], list[tuple[str, int]]]:
+    """Returns the top-level keys other than `data`, and duplicate keys with the line of the later one.
 
-    Of those the line of the later one, too. Raises DocumentError.
+    Raises DocumentError.
     """
 
     def read(root: Any) -> tuple[dict[Any, Any], list[tuple[str, int]]]:
@@ -87,7 +87,7 @@ def _beside(text: str) -> tuple[dict[Any, Any], list[tuple[str, int]]]:
 
 
 def _twice(node: Any, seen: set[int]) -> Iterator[tuple[str, int]]:
-    # What an alias stands for is looked at once.
+    # The target of an alias is searched once.
     if isinstance(node, yaml.ScalarNode) or id(node) in seen:
         return
     seen.add(id(node))
@@ -105,7 +105,7 @@ def _twice(node: Any, seen: set[int]) -> Iterator[tuple[str, int]]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: YAML knows days, and keys that are no texts. A key without a value is as good as absent."""
+    """Converts YAML to JSON values: dates and keys become text, and a key without a value is dropped."""
     if isinstance(value, Mapping):
         return {_plain_key(key): _plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
@@ -117,8 +117,8 @@ def _plain_key(key: Any) -> str:
     return key if isinstance(key, str) else str(key)
 
 
-def _told(error: Any) -> str:
-    """The place and what is wrong there, in the schema's own words where it has some."""
+def _describe(error: Any) -> str:
+    """Returns the place and the reason, in the schema's own words where it has some."""
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
     return f"{place[1:]}: {_reason(error)}" if place else _reason(error)
 
@@ -129,25 +129,25 @@ def _reason(error: Any) -> str:
         case "required":
             return "".join(_missing(error))
         case "additionalProperties":
-            return f"{', '.join(_unexpected(error))}: no such key"
+            return f"unknown key {', '.join(_unexpected(error))}"
         case "enum":
-            return f"{error.instance!r} is none of {', '.join(map(str, error.validator_value))}"
+            return f"{error.instance!r} is not one of {', '.join(map(str, error.validator_value))}"
         case "type" if error.validator_value == "string" and isinstance(error.instance, (int, float)):
             return f"{error.instance!r} is a number; write it in quotes"
         case "pattern" if meant:
-            return f"{error.instance!r} is not right: {meant[0].lower()}{meant[1:].rstrip('.')}"
+            return f"{error.instance!r} is invalid: {meant[0].lower()}{meant[1:].rstrip('.')}"
         case "minLength" | "minItems" | "minProperties":
-            return "it is empty"
+            return "value is empty"
     return str(error.message)
 
 
 def _missing(error: Any) -> Iterator[str]:
-    # jsonschema reports each missing key by itself.
+    # jsonschema reports each missing key separately.
     yield next(f"{key} is missing" for key in error.validator_value if f"'{key}'" in error.message)
 
 
 def _unexpected(error: Any) -> list[str]:
-    """The keys that no object may have here; none where that is not what is wrong."""
+    """Returns the keys that are not allowed here; empty for other kinds of errors."""
     if error.validator != "additionalProperties":
         return []
     known, patterns = (error.schema.get(name, {}) for name in ("properties", "patternProperties"))

@@ -1,4 +1,4 @@
-"""The guide's point 1: the connector has no Dockerfile."""
+"""Checks point 1 of the guide: the connector has no Dockerfile."""
 
 from airbyte_ci.checks import places
 from airbyte_ci.checks.mending import Mending
@@ -10,7 +10,7 @@ RULE = Rule(
     point=1,
     label="no Dockerfile",
     title="A Python connector has no Dockerfile.",
-    why="What a Dockerfile says is neither pinned nor shared with other connectors, and nothing is built from it.",
+    why="A Dockerfile's content is neither pinned nor shared between connectors. airbyte-ci does not build from it.",
 )
 
 
@@ -21,5 +21,7 @@ def check(connector: Connector, mending: Mending) -> Verdict:
         return OK
     path = places.file(connector, "Dockerfile")
     if connector.base_image:
-        return failed("it has a Dockerfile beside its base image", f"git rm {mending.path(path.path)}", path)
-    return failed("it is still built from its Dockerfile", mending.migrate(connector), path)
+        return failed(
+            "the connector has a Dockerfile in addition to its base image", f"git rm {mending.path(path.path)}", path
+        )
+    return failed("the connector is still built from its Dockerfile", mending.migrate(connector), path)

@@ -1,7 +1,7 @@
-"""Patterns of paths as .gitignore has them, matched in time that no pattern can make long.
+"""Path patterns in the syntax of .gitignore, matched without backtracking.
 
-A pattern is compared name by name. `**` takes the fewest names that let the next ones match, which is never wrong,
-because the next `**` may take more; within a name a star does the same. So nothing is tried twice.
+A pattern is compared name by name. `**` takes the fewest names that let the next ones match. That is always correct,
+because the next `**` can take more. Stars within a name work the same way, so no comparison is repeated.
 """
 
 import functools
@@ -22,7 +22,7 @@ class PathPattern:
     is_open: bool
 
     def matches(self, path: str) -> bool:
-        """Whether the pattern is about a path, relative to the folder that the pattern counts from."""
+        """Returns whether the pattern matches a path that is relative to the pattern's folder."""
         names = path.split("/")
         at = 0
         last = len(self.runs) - 1
@@ -45,9 +45,9 @@ def _fits(run: tuple[Name, ...], names: list[str], begin: int) -> bool:
 
 
 def compile_pattern(pattern: str) -> PathPattern | None:
-    """Returns the pattern; None for one that is about nothing.
+    """Returns the compiled pattern; None for one that matches nothing.
 
-    As git has it, but for a lone star in the last place: GitHub's `docs/*` is not about what lies deeper.
+    Follows git, except for a lone star at the end: GitHub's `docs/*` does not match files in subfolders.
     """
     if pattern.strip("/") == "":
         return None
@@ -74,7 +74,7 @@ def compile_pattern(pattern: str) -> PathPattern | None:
 
 @functools.lru_cache(4096)
 def _name(part: str) -> Name:
-    """One name of a path with `*`, `?` and escapes."""
+    """Compiles one name of a path with `*`, `?` and escapes."""
     tokens = re.findall(r"\\.|\*+|\?|[^\\*?]|\\", part, re.DOTALL)
     if not any(token[0] in "*?" for token in tokens):
         return "".join(map(_literal, tokens)).__eq__
@@ -85,7 +85,7 @@ def _name(part: str) -> Name:
         else:
             pieces[-1] += "." if token == "?" else re.escape(_literal(token))
     first, *inner = pieces
-    # A star that took the fewest characters is never asked to take more, except for the last one.
+    # Each star takes the fewest characters and is never extended later, except for the last star.
     expression = (
         first + "".join(f"(?>.*?{piece})" for piece in inner[:-1]) + "".join(f".*{last}" for last in inner[-1:])
     )

@@ -1,4 +1,4 @@
-"""Where in a connector's files something stands, for reports that point at a line; read only when something failed."""
+"""Line numbers in a connector's files, for reports that point at a line. Files are read only after a failure."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from airbyte_ci.errors import EditRefused
 
 
 def file(connector: Connector, name: str) -> Place:
-    """A file of the connector's folder."""
+    """Returns the place of a file in the connector's folder."""
     return Place(name if connector.relative == "." else f"{connector.relative}/{name}")
 
 
 def in_metadata(connector: Connector, *keys: str) -> Place:
-    """The line of metadata.yaml where the last of the nested `keys` stands that is there."""
+    """Returns the line in metadata.yaml of the deepest of the nested `keys` that exists."""
     place = file(connector, METADATA)
     try:
         text = (connector.folder / METADATA).read_text("utf-8", errors="replace")
@@ -24,7 +24,7 @@ def in_metadata(connector: Connector, *keys: str) -> Place:
 
 
 def line_with(text: str, start: str) -> int:
-    """The number of the first line that starts with this, blanks aside; 0 when there is none."""
+    """Returns the number of the first line that starts with `start`, ignoring indentation; 0 when none does."""
     numbered = enumerate(text.split("\n"), 1)
     return next((number for number, line in numbered if line.lstrip().startswith(start)), 0)
 

@@ -1,11 +1,11 @@
-"""How the last build and the last test of exactly these files of a connector ended, kept in the store.
+"""Results of the last build and the last test of a connector's current files, kept in the store.
 
     built, tested     action "connector-built" or "connector-tested", version 2, of {connector, inputs} → Result
-    known             action "connector-results", version 2, of {connector} → {}: there may be results of it
+    known             action "connector-results", version 2, of {connector} → {}: results may exist
 
 `connector` is its image repository. `inputs` is the digest of its folder's files: those that git does not ignore, by
-path, mode and content. Whoever builds or tests remembers the result here, under the digest that was taken *before*;
-the checks read it. A connector of which nothing was ever kept costs one look-up, and its files are not read.
+path, mode and content. Builds and tests store the result under the digest that was computed *before* they started;
+the checks read it. A connector without any result costs one look-up, and its files are not read.
 """
 
 import hashlib
@@ -26,15 +26,15 @@ from airbyte_ci.outcomes import Status
 
 Kind = Literal["built", "tested"]
 FORMAT_VERSION = 2
-# Made by tools that run in the folder; only looked at where there is no git to say what is ignored.
+# Written by tools that run in the folder; used only without git, which otherwise says what is ignored.
 _JUNK = frozenset({".git", ".venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "build", "dist"})
-# Credentials lie there while tests run; they are never committed, and tests of others would not know them.
+# Credentials are in these folders while tests run; they are never committed, so other machines do not have them.
 _SECRETS = "secrets"
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How it ended, what to tell of it in one line, and when (ISO 8601, UTC); unverified: too little of it ran."""
+    """The outcome, a one-line summary, and the time (ISO 8601, UTC); unverified: too few steps ran."""
 
     status: Status
     summary: str = ""
@@ -42,7 +42,7 @@ class Result:
 
 
 def remember(store: Store, connector: Connector, inputs: Digest, kind: Kind, result: Result) -> None:
-    """Keeps a result; a later one of the same inputs replaces it, unless too little ran to know better."""
+    """Stores a result; a later result of the same inputs replaces it, unless the later one is unverified."""
     if result.status == "unverified" and recall(store, connector, inputs, kind) is not None:
         return
     value = {"status": result.status, "summary": result.summary, "at": result.at}
@@ -51,22 +51,22 @@ def remember(store: Store, connector: Connector, inputs: Digest, kind: Kind, res
 
 
 def recall(store: Store, connector: Connector, inputs: Digest, kind: Kind) -> Result | None:
-    """The result for exactly these inputs."""
+    """Returns the result for exactly these inputs."""
     value = store.recall(_key(connector, inputs, kind))
     return None if value is None else Result(value["status"], str(value["summary"]), str(value["at"]))
 
 
 def is_known(store: Store, connector: Connector) -> bool:
-    """Whether anything was ever kept of the connector."""
+    """Returns whether the store has any result of the connector."""
     return store.recall(_known(connector)) is not None
 
 
 def inputs_of(connector: Connector) -> Digest:
-    """The digest of the connector's files as they are now; raises ConnectorError when one cannot be read."""
+    """Returns the digest of the connector's current files; raises ConnectorError when one cannot be read."""
     try:
         entries = [_entry(connector.folder, path) for path in sorted(_paths(connector.folder))]
     except OSError as error:
-        raise ConnectorError(f"reading the files of {connector.relative}: {error}") from error
+        raise ConnectorError(f"cannot read the files of {connector.relative}: {error}") from error
     return Digest.of(canonical_json([entry for entry in entries if entry]))
 
 
@@ -99,7 +99,7 @@ def _walk(folder: Path, prefix: str) -> Iterator[str]:
 
 
 def _entry(folder: Path, path: str) -> list[Any] | None:
-    """Path, kind and content; None for what git knows and is not there any more."""
+    """Returns path, kind and content; None for a file that git tracks and that no longer exists."""
     place = folder / path
     name = path.encode("utf-8", "surrogateescape").hex() if not path.isprintable() else path
     try:

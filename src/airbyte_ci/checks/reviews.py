@@ -1,4 +1,4 @@
-"""What GitHub knows of a pull request: which files it changes, who approved it, and whether what they saw is there."""
+"""A pull request on GitHub: the files that it changes, who approved it, and whether the approval is current."""
 
 import functools
 from collections.abc import Iterable, Iterator
@@ -10,21 +10,21 @@ from airbyte_ci.connectors import git
 from airbyte_ci.connectors.github import TOKENS, GitHubRepository
 from airbyte_ci.errors import AirbyteCiError
 
-# GitHub lists no more files than these, so what is not among them may be changed all the same:
+# GitHub lists no more files than these, so a file that is not listed may still be changed:
 # https://docs.github.com/rest/pulls/pulls#list-pull-requests-files
 _FILES_LISTED = 3000
 # A comparison of two commits lists no more: https://docs.github.com/rest/commits/commits#compare-two-commits
 _FILES_COMPARED = 300
-# A comment leaves an earlier approval or objection as it is.
+# A comment does not replace an earlier approval or objection.
 _DECIDING = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")
 # Stale: the file was changed after it was approved.
 Approval = Literal["approved", "stale", "none"]
 
 
 class Reviews:
-    """Of one pull request. Everything is asked once, and only when it is needed.
+    """The reviews of one pull request. Each request to GitHub is sent once, and only when it is needed.
 
-    `root` is in a clone of its repository, which is asked before GitHub what commits changed.
+    `root` is in a clone of the repository; commits are compared there first, and on GitHub otherwise.
     """
 
     def __init__(self, repository: GitHubRepository, pull_request: int, root: Path) -> None:
@@ -32,7 +32,7 @@ class Reviews:
 
         auth = github.Auth.Token(repository.token) if repository.token else None
         retry = github.GithubRetry(total=3)
-        self._doing = f"asking GitHub about pull request {pull_request} of {repository}"
+        self._doing = f"cannot read pull request {pull_request} of {repository} on GitHub"
         self._github = github.Github(
             base_url=repository.api, auth=auth, per_page=100, retry=retry, lazy=True, seconds_between_requests=0
         )
@@ -49,17 +49,17 @@ class Reviews:
         self._github.close()
 
     def changes(self, path: str) -> bool:
-        """Whether the pull request changes a file (path from the repository's root)."""
-        with self._told():
+        """Returns whether the pull request changes a file (path from the repository's root)."""
+        with self._as_own_errors():
             files = self._files()
             return path in files or len(files) >= _FILES_LISTED
 
     def approval(self, path: str, owners: Iterable[str]) -> Approval:
-        """Whether the file as it is has the approval, as a last word, of an owner: `@person` or in `@org/team`.
+        """Returns whether the latest review of an owner (`@person`, or in `@org/team`) approves the current content.
 
-        Raises AirbyteCiError where that cannot be found out, as for a commit that is nowhere any more.
+        Raises AirbyteCiError where that is unknown, for example because a commit no longer exists.
         """
-        with self._told():
+        with self._as_own_errors():
             result: Approval = "none"
             unknown: AirbyteCiError | None = None
             for commit in self._approvals_of(owners):
@@ -74,7 +74,7 @@ class Reviews:
             return result
 
     def _approvals_of(self, owners: Iterable[str]) -> Iterator[str]:
-        """The commits that owners approved; who is one is asked as long as another approval is looked for."""
+        """Yields the commits that owners approved; asks GitHub about membership only as far as the caller iterates."""
         found = sorted(self._approvers().items())
         return (commit for owner in owners for person, commit in found if self._is_owner(person, owner))
 
@@ -84,15 +84,18 @@ class Reviews:
         if commit and (known := git.differs(self._root, path, commit, self._head())) is not None:
             return known
         if not commit:
-            raise AirbyteCiError(f"{self._doing}: it does not say which commit was approved")
-        with self._told():
+            raise AirbyteCiError(f"{self._doing}: GitHub does not report which commit was approved")
+        with self._as_own_errors():
             there, here = self._compared(self._head(), commit), self._compared(commit, self._head())
         if path not in here.keys() | there.keys() and max(len(here), len(there)) >= _FILES_COMPARED:
-            raise AirbyteCiError(f"{self._doing}: too much changed since {commit:.12} to see whether {path} did")
+            raise AirbyteCiError(
+                f"{self._doing}: {path} cannot be compared, because GitHub lists only a part of the changes since "
+                f"{commit:.12}"
+            )
         return here.get(path) != there.get(path)
 
     def _compare(self, base: str, head: str) -> dict[str, str]:
-        """What `head` made of files since what it has in common with `base`: equal texts are equal files."""
+        """Returns the changes of files from the merge base with `base` to `head`; equal texts mean equal files."""
         files = self._repository.compare(base, head).files
         return {file.filename: "" if file.status == "removed" else file.sha for file in files} | {
             file.previous_filename: "" for file in files if file.status == "renamed"
@@ -108,10 +111,10 @@ class Reviews:
         return frozenset(path for file in files for path in (file.filename, file.previous_filename) if path)
 
     def _latest_approvals(self) -> dict[str, str]:
-        """The people whose latest deciding review approves, and the commit that they saw; listed in order of time."""
+        """Returns the people whose latest approval or objection is an approval, and the commit that each approved."""
         latest: dict[str, tuple[str, str]] = {}
         for review in self._pull.get_reviews():
-            # The account of a reviewer may be gone.
+            # The account of a reviewer may have been deleted.
             if review.user is not None and review.state in _DECIDING:
                 latest[review.user.login] = review.state, review.commit_id or ""
         return {person: commit for person, (state, commit) in latest.items() if state == "APPROVED"}
@@ -124,12 +127,12 @@ class Reviews:
         try:
             return bool(found.get_team_membership(person).state == "active")
         except github.UnknownObjectException:
-            found.update()  # 404 also means that the token may not see the team, which says nothing of the person
+            found.update()  # 404 can also mean that the token may not see the team
             return False
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """GitHub's refusals, and a GitHub that cannot be reached, as one clear line."""
+    def _as_own_errors(self) -> Iterator[None]:
+        """Converts GitHub's refusals and connection failures to errors of one line."""
         import requests
 
         import github
@@ -141,11 +144,11 @@ class Reviews:
         except github.GithubException as error:
             raise AirbyteCiError(f"{self._doing}: {_said(error)}", advice=_advice(error.status)) from error
         except requests.RequestException as error:
-            raise AirbyteCiError(f"{self._doing}: {type(error).__name__}: it does not answer") from error
+            raise AirbyteCiError(f"{self._doing}: {type(error).__name__}: GitHub does not answer") from error
 
 
 def team_of(owner: str) -> tuple[str, str] | None:
-    """(organisation, team) of `@org/team`; None for a person."""
+    """Returns (organization, team) of `@org/team`; None for a person."""
     organisation, slash, slug = owner.removeprefix("@").partition("/")
     return (organisation, slug) if slash and owner.startswith("@") else None
 
@@ -157,5 +160,5 @@ def _said(error: Any) -> str:
 
 def _advice(status: int) -> str:
     if status in (403, 404):
-        return f"give a token that may read the pull request and the organisation's members in {TOKENS[0]}"
-    return "run it again later"
+        return f"set {TOKENS[0]} to a token that may read the pull request and the organization's members"
+    return "run the check again later"

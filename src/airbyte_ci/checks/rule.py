@@ -1,4 +1,4 @@
-"""Rules and what they find: stable ids, verdicts, places and weights. No rule is known here."""
+"""The types of rules and their results: ids, verdicts, places and weights. The rules are in modules of their own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a rule says of one connector: why it does not hold, the command that mends it, and where to look.
+    """A rule's result for one connector: the reason of a failure, the command that fixes it, and its place.
 
-    The `reason` of one that is ok says what is known of it.
+    The `reason` of a verdict that is ok is a note.
     """
 
     status: Status
@@ -35,27 +35,27 @@ OK = Verdict("ok")
 
 
 def failed(reason: str, advice: str, place: Place | None = None) -> Verdict:
-    """The rule does not hold."""
+    """Returns the verdict that the connector violates the rule."""
     return Verdict("failed", reason, advice, place)
 
 
 def unverified(reason: str, advice: str = "") -> Verdict:
-    """Whether the rule holds cannot be known here and now."""
+    """Returns the verdict that the rule cannot be verified on this machine at this time."""
     return Verdict("unverified", reason, advice)
 
 
 def inapplicable(reason: str) -> Verdict:
-    """The rule says nothing about this connector."""
+    """Returns the verdict that the rule does not apply to this connector."""
     return Verdict("skipped", reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule. `point` is the guide's (1 to 6, 0: none), `label` the name of its mark, which rules may share.
+    """One rule. `point` is the guide's (1 to 6, 0: none), `label` its name in the summary, which rules may share.
 
-    `title` says what holds when it holds, `why` what it is good for. Most rules weigh by the support level; one with a
-    `severity` of its own weighs the same for all connectors, and one that `needs_level` is an error also where the
-    level is missing, because that may be what is wrong.
+    `title` is the requirement and `why` its reason. Most rules are errors or warnings depending on the support level.
+    A `severity` applies to all connectors instead. With `needs_level`, a missing support level makes the failure an
+    error, because the missing level may be the fault.
     """
 
     id: str
@@ -69,7 +69,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A rule and the function that applies it, bound to all else that it needs to know."""
+    """A rule and the function that applies it to a connector."""
 
     rule: Rule
     run: Callable[[Connector], Verdict]
@@ -77,7 +77,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule's verdict about one connector, and how much it weighs if the rule does not hold."""
+    """A rule's verdict about one connector, and the severity of a failure."""
 
     rule: Rule
     severity: Severity
@@ -98,7 +98,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """All findings about one connector, in the order of the rules; `notes` are what else to know of them."""
+    """All findings about one connector, in the order of the rules, and notes about them."""
 
     name: str
     folder: str
@@ -107,7 +107,7 @@ class Checked:
 
     @property
     def status(self) -> Status:
-        """failed by an error only; unverified where nothing failed but something could not be known."""
+        """Returns failed if there is an error, else unverified if a check could not be verified, else ok."""
         if any(finding.is_error for finding in self.findings):
             return "failed"
         return "unverified" if any(finding.is_unverified for finding in self.findings) else "ok"

@@ -1,4 +1,4 @@
-"""Files of the repository as texts, each read once while several rules ask for it; not what they mean."""
+"""Texts of the repository's files, each read once even if several rules need it."""
 
 import functools
 from pathlib import Path
@@ -6,19 +6,19 @@ from typing import Any
 
 from airbyte_ci.documents import DocumentError, load_toml
 
-# The rules are applied connector by connector, so a file is asked for again soon or not at all.
+# The rules are applied connector by connector, so a file is needed again soon or never.
 _KEPT = 64
 
 
 class Texts:
-    """Reads files and keeps the last ones."""
+    """Reads files and caches the most recent ones."""
 
     def __init__(self) -> None:
         self.text = functools.lru_cache(_KEPT)(_text)
         self.toml = functools.lru_cache(_KEPT)(self._toml)
 
     def _toml(self, path: Path) -> dict[str, Any] | None:
-        """The file as TOML; None when it is not there or is not TOML."""
+        """Returns the parsed TOML; None when the file is missing or is not TOML."""
         text = self.text(path)
         try:
             return None if text is None else load_toml(text)
@@ -27,7 +27,7 @@ class Texts:
 
 
 def _text(path: Path) -> str | None:
-    """The file's text, odd bytes replaced; None when it cannot be read."""
+    """Returns the file's text with invalid bytes replaced; None when it cannot be read."""
     try:
         return path.read_text("utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""A connector whose metadata cannot be read at all, as a finding, so that no report passes over it."""
+"""Turns a connector whose metadata cannot be read into a finding, so that every report contains it."""
 
 import re
 from pathlib import PurePosixPath
@@ -8,14 +8,14 @@ from airbyte_ci.checks.metadata_schema import RULE
 from airbyte_ci.checks.rule import Checked, Finding, Place, failed
 from airbyte_ci.errors import AirbyteCiError
 
-# As the errors of reading metadata begin: the file, and the line and column where they are known.
+# The beginning of errors about metadata: the file, and the line and column where they are known.
 _PLACE = re.compile(
     r"(?:reading )?(?P<path>\S.*?metadata\.yaml)(?::(?P<line>\d+)(?::\d+)?)?: (?P<reason>.*)", re.DOTALL
 )
 
 
 def checked(error: AirbyteCiError, mending: Mending) -> Checked:
-    """One error of the metadata check: every connector is published by its metadata, whatever its support level."""
+    """Returns an error of the metadata check for any support level: every connector is published by its metadata."""
     found = _PLACE.fullmatch(error.message)
     if found is None:
         return Checked("metadata.yaml", ".", (Finding(RULE, "error", failed(error.message, error.advice or "")),))

@@ -1,4 +1,4 @@
-"""pyproject.toml has the version of metadata.yaml."""
+"""Checks that pyproject.toml and metadata.yaml have the same version."""
 
 from airbyte_ci.checks import places
 from airbyte_ci.checks.mending import Mending
@@ -10,8 +10,8 @@ RULE = Rule(
     id="version-in-pyproject",
     point=3,
     label="patch bump",
-    title="pyproject.toml's version is dockerImageTag.",
-    why="The package in the image would otherwise claim to be another version than the image.",
+    title="The version in pyproject.toml equals dockerImageTag.",
+    why="Otherwise the package in the image reports a different version than the image.",
 )
 _FILE = "pyproject.toml"
 
@@ -34,7 +34,7 @@ def check(connector: Connector, texts: Texts, mending: Mending) -> Verdict:
             line = places.line_with(texts.text(path) or "", "version")
             command = "poetry version" if kind == "poetry" else "uv version"
             return failed(
-                f"pyproject.toml says {version}, metadata.yaml {connector.version}",
+                f"the version is {version} in pyproject.toml, but {connector.version} in metadata.yaml",
                 f"(cd {mending.path(connector.relative)} && {command} {connector.version})",
                 Place(place.path, line),
             )
@@ -42,7 +42,7 @@ def check(connector: Connector, texts: Texts, mending: Mending) -> Verdict:
 
 
 def _declared(project: dict[str, object]) -> dict[str, str]:
-    """The versions that are written there, by whose table it is; `dynamic` ones are not."""
+    """Returns the versions by tool (poetry or project); `dynamic` versions are not included."""
     tool = project.get("tool")
     tables = {"poetry": tool.get("poetry") if isinstance(tool, dict) else None, "project": project.get("project")}
     versions = {kind: table.get("version") for kind, table in tables.items() if isinstance(table, dict)}

@@ -1,4 +1,4 @@
-"""The guide's point 3: a connector that changed since the merge base has a higher version than it had there."""
+"""Checks point 3 of the guide: a connector that changed since the merge base has a higher version than there."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,27 +15,27 @@ RULE = Rule(
     id="version-increment",
     point=3,
     label="patch bump",
-    title="A connector that differs from the merge base has a higher version than there.",
-    why="What is published once under a version is never changed, so a change without a new version reaches nobody.",
+    title="A connector that differs from the merge base has a higher version than at the merge base.",
+    why="A published version never changes, so a change without a new version does not reach users.",
 )
-# Files that are not in the image and tell nobody anything that a version would stand for.
+# Files that are not in the image and do not affect its users.
 _INERT_FILES = ("acceptance-test-config.yml", "README.md", "bootstrap.md", ".dockerignore", "build.gradle", "icon.svg")
 _INERT_FOLDERS = ("unit_tests/", "integration_tests/", "src/test", "erd/")
 
 
 def check(connector: Connector, branch: Branch | None, mending: Mending) -> Verdict:
-    """`branch` is what is known of the merge base; None: nothing is."""
+    """`branch` holds the differences from the merge base; None where it is unknown."""
     if branch is None:
         return unverified(
-            "there is no branch to compare with", "name the one it will be merged into with --diffed-branch"
+            "there is no branch to compare with", "name the target branch of the merge with --diffed-branch"
         )
     if _opted_out(connector):
-        return inapplicable("its metadata asks for no version increments")
+        return inapplicable("metadata.yaml opts out of version increments")
     if not branch.changed_in(connector):
-        return inapplicable("it did not change")
+        return inapplicable("the connector did not change")
     before = branch.metadata_before(connector)
     if before is None:
-        return OK  # a new connector may begin with any version
+        return OK  # a new connector may start with any version
     changed = [path for path in branch.changed_in(connector) if not _is_inert(path)]
     if changed == [METADATA] and _base_image(before) == connector.base_image:
         changed = []  # metadata alone is published without a new image
@@ -49,17 +49,18 @@ def _compared(connector: Connector, old: str, changed: list[str], mending: Mendi
     try:
         before, now = semver.Version.parse(old), semver.Version.parse(connector.version)
     except ValueError:
-        return inapplicable("one of its versions is not a semantic version")
+        return inapplicable("one of the versions is not a semantic version")
     if now < before:
-        return failed(f"its version went down from {old} to {now}", bump, place)
+        return failed(f"the version decreased from {old} to {now}", bump, place)
     if now == before:
         if not changed:
-            return inapplicable("what changed needs no new version")
-        others = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        return failed(f"{changed[0]}{others} changed, and its version is still {old}", bump, place)
+            return inapplicable("the changed files need no new version")
+        more = len(changed) - 1
+        others = f" and {more} more file{'s' if more > 1 else ''}" if more else ""
+        return failed(f"{changed[0]}{others} changed, but the version is still {old}", bump, place)
     if before.prerelease and now.prerelease and before.finalize_version() != now.finalize_version():
         return failed(
-            f"its release candidate went from {old} to {now}, which is one of another version",
+            f"the release candidate changed from {old} to {now}, which belongs to another version",
             mending.bump(connector, "rc"),
             place,
         )

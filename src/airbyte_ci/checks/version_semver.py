@@ -1,4 +1,4 @@
-"""The connector's version is a semantic version."""
+"""Checks that the connector's version is a semantic version."""
 
 import re
 from collections.abc import Callable
@@ -15,19 +15,19 @@ RULE = Rule(
     point=3,
     label="patch bump",
     title="dockerImageTag is a semantic version: MAJOR.MINOR.PATCH.",
-    why="Versions that cannot be compared cannot be raised, rolled out or rolled back.",
+    why="Increments, rollouts and rollbacks need versions that can be compared.",
 )
 
 _NUMBERS = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?")
 
 
 def check(connector: Connector, branch: Callable[[], Branch | None], mending: Mending) -> Verdict:
-    """`branch` is what is known of the merge base; asked only where something must be mended."""
+    """`branch` returns the differences from the merge base; it is called only after a failure."""
     if is_semver(connector.version):
         return OK
-    told = f"dockerImageTag {connector.version!r} is not a semantic version"
+    reason = f"dockerImageTag {connector.version!r} is not a semantic version"
     return failed(
-        told if connector.version else "dockerImageTag is missing",
+        reason if connector.version else "dockerImageTag is missing",
         mending.bump(connector, f"version:{_above(_before(connector, branch), _completed(connector.version))}"),
         places.in_metadata(connector, "data", "dockerImageTag"),
     )
@@ -40,11 +40,11 @@ def _before(connector: Connector, branch: Callable[[], Branch | None]) -> str:
 
 
 def _above(before: str, meant: str) -> str:
-    """The version that was meant; where the merge base has it, or a higher one, the next one there."""
+    """Returns the intended version; where the merge base has the same or a higher one, the next patch version."""
     return bump(before, "patch") if is_semver(before) and compare(meant, before) <= 0 else meant
 
 
 def _completed(version: str) -> str:
-    """What was most likely meant: 1.4 and v1.4 are 1.4.0."""
+    """Returns the version that was probably intended: 1.4 and v1.4 become 1.4.0."""
     numbers = _NUMBERS.match(version)
     return ".".join(str(int(part or 0)) for part in numbers.groups()) if numbers else "0.1.0"

@@ -1,4 +1,4 @@
-"""How much a failed rule weighs: by the connector's support level, unless the configuration or the caller says else."""
+"""Severities of failed rules: by the connector's support level, unless the configuration or command line overrides."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ _LIGHTER = ("community", "archived", None)
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What was said of rules, by id. Nothing said: an error for certified connectors, a warning for the others.
+    """Severities by rule id. The default is an error for certified connectors, a warning for others.
 
-    `asked` is the command line's, which comes last; `configured` the `[checks]` table's: of this branch and, where it
-    is compared with one, of the merge base. `before` are support levels there, by folder. Of two the stricter counts.
+    `asked` is from the command line and overrides the rest. `configured` is the `[checks]` table of this branch and, in
+    a comparison, of the merge base. `before` holds support levels at the merge base, by folder. The stricter one wins.
     """
 
     asked: Mapping[str, Weight] = field(default_factory=dict)
@@ -41,15 +41,17 @@ class Weights:
         return all(table.get(rule.id) == "off" for table in self.configured)
 
     def notes(self, connector: Connector) -> tuple[str, ...]:
-        """That a branch makes its support level lighter, which does not count before it is merged."""
+        """Returns a note when the branch lowers the support level, which has no effect before the merge."""
         level, before = connector.support_level, self.before.get(connector.relative)
         if not is_lighter(level) or is_lighter(before):
             return ()
-        return (f"weighed as {before}, which it is at the merge base; here its supportLevel is {level or 'missing'}",)
+        return (
+            f"checked as {before}, the supportLevel at the merge base; here the supportLevel is {level or 'missing'}",
+        )
 
 
 def is_lighter(level: str | None) -> bool:
-    """Whether failures are warnings. A level that is misspelt must not make a certified connector's errors lighter."""
+    """Returns whether failures are warnings. A misspelled level must not relax the checks of a certified connector."""
     return level in _LIGHTER
 
 
