@@ -141,7 +141,7 @@ def test_a_person_sees_six_points_in_one_line(repository: Repository) -> None:
         1,
         [
             "✗ source-x  1 no Dockerfile ✗  2 latest base ✗  3 patch bump ✗  4 changelog ✓  "
-            "5 built ? tested ?  6 hook –  metadata ✓",
+            "5 built ? tested ?  6 hook –  manifest – metadata ✓",
             "  ✗ no-dockerfile      the connector is still built from its Dockerfile",
             "  ✗ base-image-used    metadata.yaml names no base image",
             "    next: airbyte-ci connectors --name=source-x migrate_to_base_image 12",

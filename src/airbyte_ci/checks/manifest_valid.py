@@ -1,4 +1,4 @@
-"""The manifest of a manifest-only connector fits the framework that its base image holds."""
+"""Checks that the manifest of a manifest-only connector fits the framework in its base image."""
 
 from packaging.version import InvalidVersion, Version
 
@@ -17,8 +17,8 @@ RULE = Rule(
     id="manifest-valid",
     point=0,
     label="manifest",
-    title="manifest.yaml is not newer than its base image, and components.py has every class that it names.",
-    why="The framework refuses a manifest that is newer than itself, and a class that is missing, when a sync starts.",
+    title="manifest.yaml is not newer than the base image, and components.py has every class that it names.",
+    why="When a sync starts, the framework rejects a manifest that is newer than the framework, and missing classes.",
 )
 
 
@@ -39,7 +39,7 @@ def check(connector: Connector, catalogue: Catalogue, texts: Texts, mending: Men
     if newest := _too_old(connector, catalogue, found.version):
         line = places.line_with(texts.text(connector.folder / manifest.MANIFEST) or "", "version:")
         return failed(
-            f"its manifest is of version {found.version}, and its base image holds the framework {newest}",
+            f"the manifest has version {found.version}, but the base image contains framework {newest}",
             mending.upgrade(connector, "latest"),
             Place(place.path, line),
         )
@@ -47,9 +47,9 @@ def check(connector: Connector, catalogue: Catalogue, texts: Texts, mending: Men
 
 
 def _too_old(connector: Connector, catalogue: Catalogue, wanted: str) -> str:
-    """The framework's version in the base image where it is older than wanted; empty where it is not, or unknown.
+    """Returns the framework's version in the base image if it is older than `wanted`; else, or if unknown, empty.
 
-    The versions of the published series are the framework's own; another repository may number its images as it likes.
+    Only versions of the published series equal the framework's versions; other repositories may use other numbers.
     """
     reference = reference_of(connector)
     if isinstance(reference, Verdict) or not reference.repository.endswith(f"/{MANIFEST_SERIES}"):
