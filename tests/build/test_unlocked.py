@@ -175,13 +175,13 @@ def test_an_index_of_the_project_is_where_its_packages_come_from(tmp_path: Path,
 
 def lock_edit(folder: Path, index: Index, files: Files) -> Callable[..., str]:
     """What `lock` would print of its edit; it is applied."""
-    connector = connector_of(folder, files)
-    locking.refuse_other(connector)
+    locking.read(connector_of(folder, files))
     platforms = [locking.on(cpython(), Platform("linux", name)) for name in ("amd64", "arm64")]
 
     def write(rules: Rules, upgrade: Upgrade = NO_UPGRADE) -> str:
         builder = Builder(Store(folder / "store"), PackageIndex(index.url), nothing_runs, cpython())
-        edit = locking.plan(connector_of(folder, {}), platforms, rules, builder, upgrade)
+        connector = connector_of(folder, {})
+        edit = locking.plan(connector, locking.read(connector), platforms, rules, builder, upgrade)
         edit.apply(folder)
         return edit.diff()
 

@@ -32,3 +32,20 @@ def test_a_version_is_what_the_text_says_for_good(tmp_path: Path, text: str, ver
     package = LockedPackage("x", "", (), origin=FromDirectory(str(folder), subdirectory=subdirectory))
     file = trees.obtain(package, tmp_path, store, PackageIndex(None))
     assert trees.version(store, file) == version
+
+
+def test_a_new_lock_asks_a_build_back_end_nothing_again(tmp_path: Path) -> None:
+    """The tree that a back end is asked on holds no PEP 751 lock of the project, and every other file."""
+    folder, store = tmp_path / "tree", Store(tmp_path / "store")
+    folder.mkdir()
+    (folder / "setup.py").write_text("import setuptools\n")
+    before = trees.describe(folder, store)
+    for name in ("pylock.toml", "pylock.prod.toml"):
+        (folder / name).write_text("")
+        assert trees.describe(folder, store) == before
+    for name in ("inner/pylock.toml", "pylock.a.b.toml", "requirements.txt", "setup.cfg"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("")
+        after = trees.describe(folder, store)
+        assert after != before
+        before = after

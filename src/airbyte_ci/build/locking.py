@@ -44,8 +44,11 @@ class Upgrade:
 NO_UPGRADE = Upgrade()
 
 
-def refuse_other(connector: Connector) -> None:
-    """Raises LockError where another tool's lock is used: that tool has to create it."""
+def read(connector: Connector) -> dict[str, Any] | None:
+    """Returns the document of the lock that airbyte-ci wrote; None where the connector has no lock, or a damaged one.
+
+    Raises LockError where another tool's lock is used: that tool has to create it.
+    """
     kind = lockfile.kind(connector)
     if command := _COMMANDS.get(kind or ""):
         raise LockError(
@@ -58,15 +61,18 @@ def refuse_other(connector: Connector) -> None:
             f"cannot lock {connector.name}: builds use {path}",
             advice="`uv lock` at the root of the workspace",
         )
-    if kind == FILE and "airbyte-ci" not in (_parsed(connector) or {}).get("tool", {}):
+    document = _parsed(connector)
+    if kind == FILE and "airbyte-ci" not in (document or {}).get("tool", {}):
         raise LockError(
             f"cannot lock {connector.name}: {connector.relative}/{FILE} was created by another tool",
             advice="update it with that tool, or delete it first",
         )
+    return document
 
 
 def plan(
     connector: Connector,
+    document: Mapping[str, Any] | None,
     interpreters: Sequence[Interpreter],
     rules: Rules,
     builder: Builder,
@@ -74,10 +80,10 @@ def plan(
 ) -> Edit:
     """Returns the edit that writes the lock; empty where the lock is current. Raises LockError, PackageError.
 
+    `document` is the lock so far, as `read` returns it: parsing it takes longer than everything else of a current one.
     Without a day it resolves as of the day in the lock, else as of now: the result is written down, so that nobody has
     to ask again. Where nothing fits as of the day in the lock, what is asked for is newer, and it resolves as of now.
     """
-    document = _parsed(connector)
     if document and not upgrade and _is_current(connector, document, interpreters, rules, builder):
         return Edit()
     asked, recorded = lockfile.day(connector, rules), _recorded(document)
@@ -101,8 +107,7 @@ def refresh(
     name = lockfile.kind(connector)
     before = (connector.folder / str(name)).read_bytes()
     if name == FILE:
-        refuse_other(connector)
-        changes = plan(connector, interpreters, rules, builder, upgrade).changes
+        changes = plan(connector, read(connector), interpreters, rules, builder, upgrade).changes
         return next((change.after or b"" for change in changes), before)
     sources = frozenset({unlocked.SOURCE}) & connector.names or connector.names - {str(name)}
     moment, wish = unlocked.moment(lockfile.day(connector, rules) or NOW, rules.now), rules.wish(connector)

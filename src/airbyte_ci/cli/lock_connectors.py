@@ -1,6 +1,8 @@
 """`connectors lock`: resolves what connectors require and writes it to their pylock.toml."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -113,20 +115,20 @@ def _show(settings: Settings, edit: Edit, outcome: Outcome, *, alone: bool) -> N
 def _lock(connector: Connector, tools: Tools, rules: Rules, order: _Order) -> tuple[Edit, Outcome]:
     """The edit that writes the lock, and how making it ended."""
     try:
-        locking.refuse_other(connector)
+        document = locking.read(connector)
     except LockError as error:
         status: Status = "failed" if order.is_named else "skipped"
         return Edit(), Outcome(connector.name, status, reason=error.message, advice=error.advice or "")
     try:
-        edit = _plan(connector, tools, rules, order)
+        edit = _plan(connector, document, tools, rules, order)
     except AirbyteCiError as error:
         return Edit(), Outcome(connector.name, "failed", "", error.message, error.advice or "", error.details)
     return edit, _outcome(connector, edit)
 
 
-def _plan(connector: Connector, tools: Tools, rules: Rules, order: _Order) -> Edit:
+def _plan(connector: Connector, document: Mapping[str, Any] | None, tools: Tools, rules: Rules, order: _Order) -> Edit:
     builder, interpreters = resolving.open_builder(connector, tools, order.platforms, order.base_image)
-    return locking.plan(connector, interpreters, rules, builder, order.upgrade)
+    return locking.plan(connector, document, interpreters, rules, builder, order.upgrade)
 
 
 def _outcome(connector: Connector, edit: Edit) -> Outcome:

@@ -21,7 +21,7 @@ from airbyte_ci.errors import PackageError, UnknownMetadata
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.python import build_tools, sdist, trees
-from airbyte_ci.python.lock import FromDirectory, LockedFile, LockedPackage
+from airbyte_ci.python.lock import LockedFile
 from airbyte_ci.python.sdist import Builder
 
 FORMAT_VERSION = 1
@@ -79,8 +79,7 @@ def of_folder(builder: Builder, folder: Path, what: str) -> Metadata:
     """Of a source folder; raises PackageError when its build back end fails."""
     if found := static(folder):
         return found
-    here = LockedPackage(folder.name, "", (), origin=FromDirectory("."))
-    return _remembered(builder, trees.obtain(here, folder, builder.store, builder.index), what)
+    return _remembered(builder, trees.describe(folder, builder.store), what)
 
 
 def of_sdist(builder: Builder, file: LockedFile) -> Metadata:

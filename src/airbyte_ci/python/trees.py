@@ -4,6 +4,7 @@ What counts of a folder is what git would: tracked files and new ones that are n
 """
 
 import os
+import re
 import stat
 import tarfile
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ FORMAT_VERSION = 3
 SUFFIX = ".tree.tar"
 # What tools leave behind never counts, ignored by git or not; the rest only where no git tells what does.
 CACHES = leftovers.FOLDERS
+# Names of locks by PEP 751; the locks of other tools are not made while airbyte-ci works.
+_LOCK = re.compile(r"pylock\.(?:[^./]+\.)?toml")
 _LEFT_OUT = CACHES | {".tox", "build", "dist", "node_modules"}
 
 
@@ -47,6 +50,14 @@ def obtain(package: LockedPackage, folder: Path, store: Store, index: PackageInd
         case FromArchive() as origin:
             return _archive(store, index, package, origin, folder)
     raise AssertionError(f"{package.origin} is an index")
+
+
+def describe(folder: Path, store: Store) -> LockedFile:
+    """The tree on which a folder's build back end is asked what the project needs; raises PackageError.
+
+    Locks at its top are left out: they are made of the answer, so a new one must not ask the question again.
+    """
+    return _of_folder(store, folder.name, folder, "", is_local=True, left_out=_LOCK)
 
 
 def version(store: Store, file: LockedFile) -> str:
@@ -71,14 +82,25 @@ def folder_of(origin: FromDirectory, folder: Path) -> Path:
     return Path(os.path.normpath(folder / origin.path))
 
 
-def _of_folder(store: Store, name: str, folder: Path, subdirectory: str, *, is_local: bool) -> LockedFile:
+def _of_folder(
+    store: Store,
+    name: str,
+    folder: Path,
+    subdirectory: str,
+    *,
+    is_local: bool,
+    left_out: re.Pattern[str] | None = None,
+) -> LockedFile:
     project = folder / subdirectory if subdirectory else folder
     if not any((project / file).is_file() for file in ("pyproject.toml", "setup.py")):
         raise PackageError(
             f"{name} comes from the folder {project}, which has neither pyproject.toml nor setup.py",
             advice="check out what the lock was made with, or lock again",
         )
-    return _keep(store, name, _entries(folder, is_local=is_local), subdirectory)
+    entries = _entries(folder, is_local=is_local)
+    return _keep(
+        store, name, (item for item in entries if not (left_out and left_out.fullmatch(item.path))), subdirectory
+    )
 
 
 def _entries(folder: Path, *, is_local: bool) -> Iterator[Entry]:
