@@ -124,7 +124,7 @@ def test_an_upgrade_of_the_fleet(run: Run, fleet: Path) -> None:
         (
             ["connectors", "--all", "migrate_to_base_image", "7", "--pr-number=8"],
             2,
-            "two pull requests are given: 7 and 8",
+            "two different pull requests are given: 7 and 8",
         ),
         (["connectors", "--all", "migrate_to_base_image", "seven"], 2, "seven"),
         (["connectors", "--all", "bump_version", "patch"], 2, "bump_version takes BUMP [PR_NUMBER] CHANGELOG_ENTRY"),
@@ -137,8 +137,12 @@ def test_an_upgrade_of_the_fleet(run: Run, fleet: Path) -> None:
         (["apply", "/dev/null"], 1, "reading the plan /dev/null: it is empty → make the plan again"),
         (["connectors", "--all", "migrate_to_base_image", "--to="], 2, "--to is empty"),
         (["connectors", "--all", "upgrade_base_image", "5", "--to", ""], 2, "--to is empty"),
-        (["connectors", "--all", "bump_version", "patch", "1", ""], 2, "the changelog entry must be one line"),
-        (["connectors", "--all", "upgrade_base_image", "--changelog-text", "a\nb"], 2, "must be one line"),
+        (
+            ["connectors", "--all", "bump_version", "patch", "1", ""],
+            2,
+            "the changelog entry must be one non-empty line",
+        ),
+        (["connectors", "--all", "upgrade_base_image", "--changelog-text", "a\nb"], 2, "must be one non-empty line"),
         (["apply", "/nonexistent"], 2, "/nonexistent"),
         (["--offline", "connectors", "--all", "upgrade_dependencies"], 2, "--offline was given"),
     ],

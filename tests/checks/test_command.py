@@ -64,7 +64,7 @@ def test_a_branch_makes_no_rule_lighter_for_itself(repository: Repository) -> No
     repository.replace(".airbyte-ci.toml", '"hook-owned"', '"hook-owned", "no-dockerfile"')
     code, out, err = repository.check("--name=source-x", "check", "--offline", "--json")
     assert (code, "no-dockerfile" in out, "hook-owned" in out) == (1, True, False)
-    assert "[checks] is not as it is at the merge base" in err
+    assert "[checks] differs from the merge base" in err
     assert repository.check(*asked, "--severity=no-dockerfile=off")[0] == 1, "it was asked for by its id"
     assert repository.check("--name=source-x", "check", "--offline", "--severity=no-dockerfile=off")[0] == 1
     repository.merge()

@@ -453,14 +453,14 @@ def test_a_dry_run_says_where_and_does_nothing(run: Run, fleet: Path) -> None:
     ("arguments", "said"),
     [
         (["--commit", "--branch"], "exclude each other"),
-        (["--branch=x", "--pull-request"], "cannot have one branch 'x'"),
-        (["--push=nowhere"], "there is no git remote 'nowhere'"),
-        (["--push", "--pull-request"], "--push pushes branches and does not go with pull requests"),
-        (["--commit", "--push"], "--push pushes branches and does not go with --commit"),
-        (["--label=x"], "--label is for pull requests"),
-        (["7", "--pull-request"], "gets its number from GitHub"),
-        (["--pull-request", "--plan=x"], "a plan is not delivered"),
-        (["--pull-request"], "the origin remote is no repository on GitHub"),
+        (["--branch=x", "--pull-request"], "needs a branch for each connector, and 'x' is one branch"),
+        (["--push=nowhere"], "cannot push to 'nowhere': there is no git remote"),
+        (["--push", "--pull-request"], "--push pushes branches and excludes pull requests"),
+        (["--commit", "--push"], "--push pushes branches and excludes --commit"),
+        (["--label=x"], "--label needs a pull request"),
+        (["7", "--pull-request"], "GitHub assigns the number"),
+        (["--pull-request", "--plan=x"], "--plan writes a plan file and delivers nothing"),
+        (["--pull-request"], "the remote origin is not a GitHub repository"),
     ],
 )
 def test_wrong_use(run: Run, fleet: Path, arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,18 +91,18 @@ def test_lists_say_what_should_not_be_used(known: Path, run: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("1.1.0", "--reason", "  "), "--reason says nothing"),
-        (("1.1.0",), "a version is yanked with --reason"),
+        (("1.1.0", "--reason", "  "), "--reason is empty"),
+        (("1.1.0",), "yank needs either --reason, or --undo"),
         (("1.1.0", "--undo"), "base:1.1.0 is not yanked"),
-        (("1.2.0", "--undo", "--replace-with", "1.1.0"), "a version is yanked with --reason"),
+        (("1.2.0", "--undo", "--replace-with", "1.1.0"), "yank needs either --reason, or --undo"),
         (
             ("1.1.0", "--reason", "x", "--replace-with", "1.3.0"),
-            "1.3.0 cannot replace 1.1.0: its digest was only sighted",
+            "1.3.0 cannot replace 1.1.0: its digest was never verified",
         ),
         (("1.1.0", "--reason", "x", "--replace-with", "1.2.0"), "1.2.0 cannot replace 1.1.0: it is yanked: it leaks"),
         (
             ("1.1.0", "--reason", "x", "--replace-with", "1.0.0"),
-            "1.0.0 cannot replace 1.1.0: it is not supported since",
+            "1.0.0 cannot replace 1.1.0: its support ended on",
         ),
         (("1.1.0", "--reason", "x", "--replace-with", "1.4.0-rc.1"), "it is a pre-release"),
         (("1.1.0", "--reason", "x", "--replace-with", "1.1.0"), "it is the same version"),
@@ -137,9 +137,9 @@ def test_nothing_is_pushed_on_a_yanked_base_unless_told(tiny: Tiny, registry: st
         for more in ((), (f"--from-plan={plan}",)):
             refused = tiny.build(pushing, *more)
             assert refused.code == 1
-            assert refused.json["reason"] == (f"pushing source-tiny: {base.name} 1.0.0 was yanked: it leaks")
+            assert refused.json["reason"] == (f"cannot push source-tiny: {base.name} 1.0.0 was yanked: it leaks")
             assert refused.json["next"] == "airbyte-ci connectors --name=source-tiny upgrade_base_image"
-            assert refused.json["details"] == ["--allow-yanked pushes it all the same"]
+            assert refused.json["details"] == ["--allow-yanked pushes it anyway"]
             with pytest.raises(BlobNotFound):
                 client.resolve(place)
         pushed = tiny.build(pushing, "--allow-yanked")
@@ -169,7 +169,7 @@ def test_another_python_in_the_replacement_is_noted(known: Path, run: Command) -
             "reading the base image declaration base-images/missing.yaml",
         ),
         (("diff", "1.0.0", "1.1.0", "--platform", "windoze"), 2, "--platform 'windoze' is not a platform"),
-        (("refresh", "UPPER/x"), 2, "'UPPER/x' is no repository"),
+        (("refresh", "UPPER/x"), 2, "'UPPER/x' is not a valid repository"),
     ],
 )
 def test_what_cannot_be_meant_is_told(

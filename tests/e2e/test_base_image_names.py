@@ -24,7 +24,7 @@ def test_two_images_with_one_last_name_keep_their_records(fleet: Path, base: Bas
     assert json.loads(lock.read_text())["declaration"]["repository"] == f"{registry}/fam/python-connector-base"
     ambiguous = airbyte_ci("base-images", "publish", "1.0.0-rc.1", cwd=fleet, home=home)
     assert ambiguous.code == 2
-    assert "may be one of 2 base images" in ambiguous.err
+    assert "is ambiguous: 2 base images match" in ambiguous.err
     first = airbyte_ci("base-images", "publish", "acme/python-connector-base:1.0.0-rc.1", cwd=fleet, home=home)
     assert first.code == 0, first.err
     second = airbyte_ci("base-images", "publish", "fam/python-connector-base:1.0.0-rc.1", cwd=fleet, home=home)

@@ -203,7 +203,7 @@ def test_a_version_waits_for_its_other_platforms(fleet: Path, base: Base, regist
     declaration.write_text(text.replace("[linux/amd64]", "[linux/amd64, linux/arm64]"))
     released = airbyte_ci("base-images", "release", str(declaration), cwd=fleet, home=home)
     assert released.code == 1
-    assert "linux/arm64 must be built and checked too" in released.err
+    assert "linux/arm64 must also be built and checked" in released.err
     lock = json.loads((fleet / "base-images" / "python-connector-base-1.0.0-rc.1.lock.json").read_text())
     assert list(lock["platforms"]) == ["linux/amd64"]
     published = airbyte_ci("base-images", "publish", "1.0.0-rc.1", cwd=fleet, home=home)

@@ -112,4 +112,4 @@ def test_a_published_version_brings_its_root(released: Released, registry: str, 
         assert client.resolve(place.with_tag("1.0.0")).digest == Digest.parse(released.address.partition("@")[2])
     # What lies beside versions is no version.
     refreshed = airbyte_ci("base-images", "refresh", str(place), cwd=fleet, home=home)
-    assert "0 new, 0 known better, 0 not as the catalogue says" in refreshed.out + refreshed.err
+    assert "0 added, 0 updated, 0 conflicting" in refreshed.out + refreshed.err

@@ -65,7 +65,7 @@ def _all(made: plan.Plan, root: Path, courier: Courier | None, *, dry_run: bool)
         if not edit:
             if courier:
                 courier.settle(change.connector)
-            yield Outcome(change.connector, "skipped", reason=f"{change.connector} is as planned already")
+            yield Outcome(change.connector, "skipped", reason=f"{change.connector} already has the planned edits")
         elif courier:
             if outcome := _delivered(courier, change):
                 yield outcome

@@ -57,7 +57,7 @@ def _approve(store: Store, connector: Connector, *, named: bool) -> tuple[Edit, 
         return Edit(), Outcome(
             connector.name,
             "failed",
-            reason="not built since its customization or its base changed, so what it changes is not known",
+            reason="its customization or base image changed after the last build, so its effect is unknown",
             advice=f"airbyte-ci connectors --name={connector.name} build",
         )
     path = customization.LOCK if connector.relative == "." else f"{connector.relative}/{customization.LOCK}"

@@ -1,6 +1,6 @@
-"""What is known of a base image by its address: from the catalogue, or as it was told last time for the same catalogue.
+"""Facts about base images by address: from the catalogue, or cached from an earlier run with the same catalogue.
 
-Opening the catalogue takes longer than reading a whole fleet's metadata again, and a fleet uses few base images.
+Opening the catalogue takes longer than reading the metadata of a whole fleet, and a fleet uses few base images.
 """
 
 import json
@@ -18,7 +18,7 @@ _SHIPPED = Path(__file__).parents[1] / "base_images" / "catalogue.yaml"
 
 
 class BaseFacts:
-    """Of one repository; asks the catalogue at most once."""
+    """The facts about one repository's base images. Opens the catalogue at most once."""
 
     def __init__(self, configuration: Configuration, path: Path) -> None:
         self._configuration = configuration
@@ -30,7 +30,7 @@ class BaseFacts:
         self._catalogue: Any = None
 
     def of(self, address: str | None) -> dict[str, Any] | None:
-        """version, behind, yanked, repository and python of the address, as far as they are known."""
+        """Returns version, behind, yanked, repository and python of the address, as far as they are known."""
         if address is None:
             return None
         if address not in self._known:
@@ -39,7 +39,7 @@ class BaseFacts:
         return self._known[address]
 
     def save(self) -> None:
-        """Keeps what was learnt; a folder that cannot be written to is no error."""
+        """Caches new facts; a folder that is not writable is not an error."""
         if not self._added:
             return
         with suppress(OSError, ValueError):
@@ -53,7 +53,7 @@ class BaseFacts:
             self._catalogue = catalogue.load(self._configuration.catalogue_path)
         version = self._catalogue.find(address)
         if version is None:
-            # Its name says which version it claims to be; nothing else is known of it.
+            # Only the version in its name is known.
             tag = address.partition("@")[0].rpartition("/")[2].partition(":")[2]
             return {"version": tag} if tag else {}
         return {
@@ -66,7 +66,7 @@ class BaseFacts:
 
 
 def opened(configuration: Configuration) -> BaseFacts:
-    """Those of a repository, kept in the user's cache folder."""
+    """Returns the facts of a repository, cached in the user's cache folder."""
     return BaseFacts(configuration, config.home(os.environ) / "metadata" / f"{config.place(configuration.root)}.json")
 
 

@@ -1,4 +1,4 @@
-"""Puts together what commands about base images need: the workbench, registries, the catalogue and its file."""
+"""What the `base-images` commands share: their tools, the catalogue and its file, and how they find an image."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -27,13 +27,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def root_option(auto: str) -> Callable[[F], F]:
-    """`--root`, for commands that build a declaration; `auto` says what they do where it is not given."""
+    """Adds `--root`, for commands that build a declaration; `auto` is its help text."""
     return click.option("--root", "kind", type=click.Choice(root.KINDS), default="auto", show_default=True, help=auto)
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """One command's tools. `own` is the repository's file alone, `known` with the shipped versions below it."""
+    """One command's tools. `own` is the repository's catalogue; `known` adds the shipped versions to it."""
 
     configuration: Configuration
     own: Catalogue
@@ -51,7 +51,7 @@ class Bench:
 
 @contextlib.contextmanager
 def opened(settings: Settings, subject: str) -> Iterator[Bench]:
-    """The tools, for as long as the block; progress is about the subject."""
+    """Opens the tools for the duration of the block; they report progress for the subject."""
     configuration = config.find(settings.repo)
     own = catalogue.read(configuration.catalogue_path)
     with workbench.open_app(settings, configuration) as (app, _), app.tools(subject) as tools:
@@ -59,19 +59,19 @@ def opened(settings: Settings, subject: str) -> Iterator[Bench]:
 
 
 def declared(path: Path | None) -> Declaration:
-    """The declaration of a file, by default the shipped one; raises ConfigurationError."""
+    """Returns the declaration in a file (default: the shipped one); raises ConfigurationError."""
     return declare.read(path) if path else declare.shipped()
 
 
 def recorded(bench: Bench, *entries: BaseImageVersion) -> FileChange:
-    """The catalogue's file with these entries."""
+    """Returns the change that writes these entries to the catalogue's file."""
     return changed(
         bench.configuration, bench.configuration.catalogue_path, catalogue.dump(bench.own.replacing(*entries))
     )
 
 
 def changed(configuration: Configuration, path: Path, text: str) -> FileChange:
-    """A file of the repository with this text; raises UsageError for one that lies elsewhere."""
+    """Returns the change that writes this text to a file; raises UsageError for a file outside the repository."""
     try:
         relative = path.absolute().relative_to(configuration.root.absolute())
     except ValueError as error:
@@ -80,21 +80,21 @@ def changed(configuration: Configuration, path: Path, text: str) -> FileChange:
 
 
 def written(bench: Bench, *changes: FileChange) -> list[str]:
-    """Writes the files, all or none; the paths of those that changed, for people."""
+    """Writes all files or none, and returns the paths of those that changed, for display."""
     edit = Edit.of(changes)
     edit.apply(bench.configuration.root)
     return [workbench.shown_path(bench.configuration.root.absolute() / item.path) for item in edit.changes]
 
 
 def lock_of(bench: Bench, address: Reference) -> lock.VersionLock | None:
-    """The lock of a version, `address` with the version as its tag; None where there is none."""
+    """Returns the lock of a version, or None; `address` has the version as its tag."""
     return lock.read(places.lock(address, bench.configuration.root))
 
 
 def image_of(bench: Bench, text: str, platform: Platform) -> tuple[str, Reference, Image]:
-    """The image that a person means by a declaration's file, a version, an address or a name of the store.
+    """Finds an image by a declaration's file, a version, an address or a name in the store.
 
-    Built or pulled where the store lacks it. Returns what to call it and its address, too.
+    Builds or pulls it if the store lacks it. Returns its display name, its address and the image.
     """
     path = Path(text)
     if path.suffix in (".yaml", ".yml"):
@@ -121,7 +121,7 @@ def _meant(bench: Bench, text: str) -> Reference:
 
 
 def tell(settings: Settings, *lines: str) -> None:
-    """Talk for people; with --json it goes to stderr."""
+    """Prints lines for people; with --json they go to stderr."""
     for line in lines:
         workbench.say(settings, line)
 

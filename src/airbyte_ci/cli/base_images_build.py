@@ -44,13 +44,13 @@ def build_base_image(settings: Settings, declaration: Path | None, kind: str, fr
 
 
 def _refuse_released(bench: Bench, repository: str, version: str) -> None:
-    """What was released stays what it is; only its lock can be built."""
+    """Raises UsageError for a released version: only its lock file can be built again."""
     known = next((item for item in bench.own.of(repository) if item.version == version), None)
     if known and (known.released or known.published):
         place = workbench.shown_path(places.lock(known.address.with_tag(version), bench.configuration.root))
         raise UsageError(
-            f"{repository}:{version} was released on {known.released or known.published}",
-            advice=f"raise `version` in the declaration, or build it again as it was: {place}",
+            f"cannot build {repository}:{version}: it was released on {known.released or known.published}",
+            advice=f"raise `version` in the declaration, or rebuild the released version from {place}",
         )
 
 
@@ -81,12 +81,15 @@ def _again(settings: Settings, path: Path) -> int:
         bench.store.tag(str(address), locked.index.descriptor)
         part = locked.platforms[platform]
         inputs.keep_root(address, platform, part, bench.store)
-        with contextlib.suppress(ImageError):  # what a root was made of may be gone where the root itself is there
+        with contextlib.suppress(ImageError):  # the inputs of the root may be gone although the root itself exists
             inputs.keep(address, platform, part, bench.store)
     whole = address.with_digest(locked.index.digest)
     if settings.as_json:
         console.document({"address": str(whole), "platform": str(platform), "manifest": str(image.digest)})
         return 0
-    benches.tell(settings, f"{benches.mark()} {address.name} {address.tag} {platform} {image.digest.short}, as it was")
+    benches.tell(
+        settings,
+        f"{benches.mark()} {address.name} {address.tag} {platform} {image.digest.short}, rebuilt with the same digest",
+    )
     console.line(str(whole))
     return 0

@@ -52,7 +52,7 @@ def check_base_image(settings: Settings, base_image: str | None, count: int, as_
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """What is checked: what to call it, its address and image, and what its declaration says of it if it is known."""
+    """The checked image: its display name, address and image, and the relevant part of its declaration if known."""
 
     name: str
     address: Reference
@@ -66,7 +66,7 @@ def _subject(bench: Bench, text: str | None) -> _Subject:
     path = Path(text) if text else None
     if path is None or path.suffix in (".yaml", ".yml"):
         declared = benches.declared(path)
-        # All checks are to be shown, so the build itself stops at none of them.
+        # The build must not stop at a failed check, because all results are shown.
         made = build.build(declared, bench.work, platform, checked=False)
         name = f"{declared.address.name} {declared.version}"
         return _Subject(name, made.version.address, made.image, declared.checks, declared.writable)
@@ -86,4 +86,4 @@ def _show(settings: Settings, name: str, results: list[CheckResult]) -> None:
     for item in results:
         console.line(f"{benches.mark(item.passed)} {item.name}{f': {item.said}' if item.said else ''}")
     failed = sum(not item.passed for item in results)
-    console.line(f"{name}: {len(results) - failed} of {len(results)} checks are green")
+    console.line(f"{name}: {len(results) - failed} of {len(results)} checks passed")

@@ -65,9 +65,9 @@ def diff_base_images(
 
 
 def side(bench: Bench, text: str, platform: Platform) -> Side:
-    """One of the two, with its inventory and files."""
+    """Returns one of the two images with its inventory and files."""
     name, _, image = benches.image_of(bench, text, platform)
-    bench.work.say(f"inventory of {name}")
+    bench.work.say(f"listing the contents of {name}")
     held = contents.of(bench.store, image)
     return Side(name, image, held, contents.files(bench.store, held))
 

@@ -24,7 +24,7 @@ def write_page(settings: Settings, repositories: tuple[str, ...]) -> int:
         wanted = [name for name in own if not repositories or any(f"/{name}".endswith(f"/{r}") for r in repositories)]
         if not wanted:
             raise UsageError(
-                "no base image of this repository was released", advice="airbyte-ci base-images release FILE"
+                "no base image of this repository is released", advice="airbyte-ci base-images release FILE"
             )
         files = benches.written(bench, *(change(bench, name, bench.known, None) for name in wanted))
     benches.tell(settings, *(f"  ~ {path}" for path in files), f"{len(files)} of {len(wanted)} pages changed")
@@ -32,7 +32,7 @@ def write_page(settings: Settings, repositories: tuple[str, ...]) -> int:
 
 
 def change(bench: Bench, repository: str, known: Catalogue, held: Contents | None) -> FileChange:
-    """The page's file. `held` is what the newest release has in it; None: as the store knows it, if it does."""
+    """Returns the change of the page's file. `held` is the contents of the newest release; None reads the store."""
     path = places.page(repository, bench.configuration.root)
     versions = known.of(repository)
     newest = next((item for item in versions if item.released and not catalogue.objections(item, app.today())), None)

@@ -28,11 +28,11 @@ def publish_base_image(settings: Settings, version: str, as_json: bool) -> int:
             return _stage(bench, waiting)
         entry = bench.own.named(
             version, bench.configuration.base_image_repositories
-        )  # nobody publishes the versions of others
+        )  # only the repository's own versions are published
         locked = benches.lock_of(bench, entry.address.with_tag(entry.version))
         if locked is None:
             raise ImageError(
-                f"publishing {entry.repository}:{entry.version}: it has no lock",
+                f"cannot publish {entry.repository}:{entry.version}: it has no lock file",
                 advice="airbyte-ci base-images release FILE",
             )
         done = publish.publish(bench.known, entry, locked, bench.store, bench.registries, app.today(), bench.work.say)
@@ -43,7 +43,7 @@ def publish_base_image(settings: Settings, version: str, as_json: bool) -> int:
         document = done.entry.to_json() | {"repository": entry.repository, "already": done.already, "files": files}
         console.document(document)
         return 0
-    how = "was published already" if done.already else f"published, with {done.inputs} inputs"
+    how = "was already published" if done.already else f"published, with {done.inputs} inputs"
     benches.tell(settings, f"{benches.mark()} {entry.address.name} {entry.version} {how} · digest confirmed")
     benches.tell(settings, *(f"  ~ {path}" for path in files))
     console.line(str(done.entry.address))
@@ -51,9 +51,9 @@ def publish_base_image(settings: Settings, version: str, as_json: bool) -> int:
 
 
 def _unfinished(bench: Bench, text: str) -> lock.VersionLock | None:
-    """The lock of a version that is in no catalogue because a platform is missing.
+    """Returns the lock of a version that is not in the catalogue because a platform is missing.
 
-    Raises UsageError when it may be of several images.
+    Raises UsageError if the version is ambiguous.
     """
     name, colon, version = text.partition("@")[0].rpartition(":")
     found = [lock.read(path) for path in places.locks(bench.configuration.root, version)]
@@ -66,7 +66,9 @@ def _unfinished(bench: Bench, text: str) -> lock.VersionLock | None:
     if waiting and not colon:
         names |= {f"{item.repository}:{version}" for item in bench.own.versions if item.version == version}
     if len(names) > 1:
-        raise UsageError(f"{text!r} may be one of {len(names)} base images", advice=f"say {' or '.join(sorted(names))}")
+        raise UsageError(
+            f"{text!r} is ambiguous: {len(names)} base images match", advice=f"use {' or '.join(sorted(names))}"
+        )
     return waiting[0] if waiting else None
 
 
@@ -74,13 +76,13 @@ def _stage(bench: Bench, locked: lock.VersionLock) -> int:
     here = app.find_platform()
     if here not in locked.platforms:
         raise UsageError(
-            f"{locked.declaration.address} is not released, and {here} is not in its lock",
+            f"cannot publish {locked.declaration.address}: it is not released, and its lock file lacks {here}",
             advice="airbyte-ci base-images release FILE",
         )
     publish.stage(locked, here, bench.store, bench.registries, bench.work.say)
     missing = ", ".join(map(str, locked.missing))
     console.line(
-        f"{benches.mark(False)} {locked.declaration.address}: {here} is pushed by digest; {missing} is missing",
+        f"{benches.mark(False)} {locked.declaration.address}: pushed {here} by digest; {missing} is missing",
         err=True,
     )
     console.line(f"  → on a machine of {missing}: airbyte-ci base-images release FILE", err=True)

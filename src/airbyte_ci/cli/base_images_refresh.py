@@ -64,9 +64,9 @@ def _repository(name: str) -> Reference:
     try:
         return Reference.parse(name)
     except ImageError as error:
-        raise UsageError(f"{name!r} is no repository: {error.message}") from error
+        raise UsageError(f"{name!r} is not a valid repository: {error.message}") from error
 
 
 def _told(found: Refreshed) -> str:
     better = len(found.entries) - found.new
-    return f"{found.new} new, {better} known better, {len(found.complaints)} not as the catalogue says"
+    return f"{found.new} added, {better} updated, {len(found.complaints)} conflicting"

@@ -44,7 +44,7 @@ def release_base_image(settings: Settings, declaration: Path | None, kind: str, 
         release.refuse_unfit(declared, bench.known, app.today())
         built = release.built(declared, bench.work, platform, kind)
         results = release.checked(declared, bench.work, built)
-        bench.work.say("asking for the root")
+        bench.work.say("verifying the root image")
         release.verify_root(declared, built, bench.registries, keep=keep_root)
         place = places.lock(declared.address, bench.configuration.root)
         locked = release.locked(declared, built, results, platform, lock.read(place), bench.store)
@@ -58,7 +58,7 @@ def release_base_image(settings: Settings, declaration: Path | None, kind: str, 
 
 
 def _record(bench: Bench, entry: BaseImageVersion, image: Image, platform: Platform) -> list[FileChange]:
-    """The catalogue, the page and the changelog with the version in them."""
+    """Returns the changes that add the version to the catalogue, the page and the changelog."""
     held = contents.of(bench.store, image)
     here = Side(f"{entry.address.name} {entry.version}", image, held, contents.files(bench.store, held))
     earlier = _before(bench, entry)
@@ -73,18 +73,18 @@ def _record(bench: Bench, entry: BaseImageVersion, image: Image, platform: Platf
 
 
 def _before(bench: Bench, entry: BaseImageVersion) -> BaseImageVersion | None:
-    """The version before: of a release, the release before; a yanked one was one too."""
+    """Returns the previous version; for a release, the previous release, yanked or not."""
     older = (item for item in bench.own.of(entry.repository) if item.semver < entry.semver and item.released)
     return next((item for item in older if entry.is_prerelease or not item.is_prerelease), None)
 
 
 def _difference(bench: Bench, earlier: BaseImageVersion, here: Side, platform: Platform) -> Difference | None:
-    """None where the earlier image can no longer be had: that must not stop a release."""
+    """Returns None if the earlier image is no longer available, which must not stop a release."""
     try:
         name, _, image = benches.image_of(bench, str(earlier.address), platform)
         held = contents.of(bench.store, image)
     except AirbyteCiError as error:
-        bench.work.say(f"not compared with {earlier.version}: {error.message}")
+        bench.work.say(f"cannot compare with {earlier.version}: {error.message}")
         return None
     return difference.between(Side(name, image, held, contents.files(bench.store, held)), here)
 
@@ -105,15 +105,15 @@ def _show(
         return
     if entry is None:
         console.line(
-            f"{benches.mark(False)} {name} is not released yet: {missing} must be built and checked too", err=True
+            f"{benches.mark(False)} {name} is not released yet: {missing} must also be built and checked", err=True
         )
-        console.line(f"  → commit the lock, and run this on a machine of {missing}", err=True)
+        console.line(f"  → commit the lock file, and run this command on a machine of {missing}", err=True)
         return
     inputs = sum(
         len(part.wheels) + len(part.commands) + len(part.debian.debs if part.debian else "r")
         for part in locked.platforms.values()
     )
-    console.line(f"{benches.mark()} {name} with Python {entry.python} · {count} checks green · {inputs} inputs locked")
+    console.line(f"{benches.mark()} {name} with Python {entry.python} · {count} checks passed · {inputs} inputs locked")
     for path in files:
         console.line(f"  ~ {path}")
     step = f"git add --all && git commit && airbyte-ci base-images publish {entry.repository}:{entry.version}"

@@ -1,4 +1,4 @@
-"""Building a sample of the fleet on a base image: what a base must carry is what connectors need of it."""
+"""Builds a sample of the fleet on a base image, because a base image must meet the connectors' needs."""
 
 import os
 import subprocess
@@ -16,12 +16,12 @@ from airbyte_ci.documents import load_json
 from airbyte_ci.errors import LockError
 from airbyte_ci.oci.reference import Reference
 
-# A tag of its own: what people built themselves stays under the name that they gave it.
+# A separate tag, so that the users' own images keep their names.
 _TAG = "base-image-check"
 
 
 def built_on(settings: Settings, bench: Bench, address: Reference, python: str, count: int) -> list[CheckResult]:
-    """Builds connectors on the address and asks each for its `spec`; those whose Python it is not are not taken."""
+    """Builds connectors on the address and runs `spec` in each; skips connectors that do not allow its Python."""
     fleet = fleets.load(settings, Asked(everything=True), may_be_empty=True)
     fitting = [
         item for item in fleet.connectors if item.is_python and not item.has_dockerfile and _admits(item, python)
@@ -30,7 +30,7 @@ def built_on(settings: Settings, bench: Bench, address: Reference, python: str, 
     for connector in _spread(fitting, count):
         bench.work.say(f"building {connector.name}")
         results.append(
-            CheckResult(f"{connector.name} is built on it and answers spec", _failure(bench, connector, address))
+            CheckResult(f"{connector.name} builds on it, and spec succeeds", _failure(bench, connector, address))
         )
     return results
 
@@ -43,14 +43,14 @@ def _admits(connector: Connector, python: str) -> bool:
 
 
 def _spread(connectors: list[Connector], count: int) -> list[Connector]:
-    """So many of them, evenly: the first ones by name are often of one kind."""
+    """Returns `count` connectors, evenly spread, because neighbors in the alphabet are often of one kind."""
     if count >= len(connectors):
         return connectors
     return [connectors[number * len(connectors) // count] for number in range(count)]
 
 
 def _failure(bench: Bench, connector: Connector, address: Reference) -> str:
-    """Why it cannot be built, empty when it can; by the very command that people use, in a process of its own."""
+    """Builds with the same command as users, in a separate process; returns the reason of a failure, else nothing."""
     finished = subprocess.run(
         [
             *(sys.executable, "-m", "airbyte_ci", "--repo", str(bench.configuration.root), "--json"),

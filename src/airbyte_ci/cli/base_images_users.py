@@ -45,9 +45,9 @@ def users_of_base_image(settings: Settings, version: str, as_json: bool) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """The connectors on a version, the command that moves them, and those that no upgrade moves, with the reason.
+    """The connectors on a version, the command that moves them, and those that cannot move, with the reason.
 
-    `through` names the versions built on it by which connectors are on it indirectly.
+    `through` lists the versions built on it, with the connectors that use it through them.
     """
 
     names: tuple[str, ...]
@@ -70,7 +70,7 @@ class Leaving:
 
 
 def of(settings: Settings, known: Catalogue, entry: BaseImageVersion) -> Leaving:
-    """Connectors on the version, or on one that is built on it. Each moves where its own Python admits."""
+    """Returns the connectors on the version or on one built on it, each with a target that its Python allows."""
     fleet = fleets.load(settings, Asked(everything=True), may_be_empty=True)
     today = app.today()
     names, stuck, ways, through = [], [], dict[str, list[str]](), dict[str, list[str]]()

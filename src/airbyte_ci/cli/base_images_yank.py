@@ -28,9 +28,9 @@ def yank_base_image(
     settings = settings.also(as_json=as_json)
     why = " ".join((reason or "").split())
     if reason is not None and not why:
-        raise UsageError("--reason says nothing", advice="say why in a few words: people who are on it will read it")
+        raise UsageError("--reason is empty", advice="give the reason in a few words, for the users of the version")
     if undo == bool(why) or (undo and other):
-        raise UsageError("a version is yanked with --reason, or its withdrawal is taken back with --undo")
+        raise UsageError("yank needs either --reason, or --undo without other options")
     with benches.opened(settings, version) as bench:
         entry = bench.known.named(version, bench.configuration.base_image_repositories)
         target = bench.known.named(f"{entry.repository}:{other}") if other else None
@@ -41,7 +41,7 @@ def yank_base_image(
         changed = replace(entry, yanked=why, replaced_by=target.version if target else "")
         known = bench.known.replacing(changed)
         changes = [benches.recorded(bench, changed)]
-        # Only images that are released here have a page here.
+        # Only base images that this repository releases have a page here.
         if entry.released and any(item.repository == entry.repository for item in bench.own.versions):
             changes.append(docs.change(bench, entry.repository, known, None))
         files = benches.written(bench, *changes)
@@ -57,14 +57,14 @@ def yank_base_image(
     if target and _minor(target.python) != _minor(entry.python):
         console.line(f"  · {target.version} has Python {target.python}, {entry.version} has {entry.python}")
     if users.names and not undo:
-        console.line(f"  {len(users.names)} on it: {', '.join(users.names)}")
+        console.line(f"  {len(users.names)} connectors use it: {', '.join(users.names)}")
         for line in users.lines():
             console.line(line)
     return 0
 
 
 def _objection(entry: BaseImageVersion, target: BaseImageVersion) -> str:
-    """Why connectors cannot be sent there; empty where they can."""
+    """Returns why the target cannot replace the version; empty if it can."""
     if target.version == entry.version:
         return "it is the same version"
     if target.yanked:
@@ -72,8 +72,8 @@ def _objection(entry: BaseImageVersion, target: BaseImageVersion) -> str:
     if target.is_prerelease:
         return "it is a pre-release"
     if target.is_expired(app.today()):
-        return f"it is not supported since {target.supported_until}"
-    return "" if target.verified else "its digest was only sighted, never verified"
+        return f"its support ended on {target.supported_until}"
+    return "" if target.verified else "its digest was never verified"
 
 
 def _minor(python: str) -> str:

@@ -1,4 +1,4 @@
-"""`connectors build`: images without a Dockerfile."""
+"""`connectors build`: builds images without a Dockerfile."""
 
 import datetime
 from dataclasses import replace
@@ -28,7 +28,7 @@ from airbyte_ci.reports import terminal
 if TYPE_CHECKING:  # slow to import, and few builds print or read a plan
     from airbyte_ci.build.plan import BuildPlan
 
-# RFC 3339, in which an image says when it was created, ends with the year 9999.
+# The creation time of an image is in RFC 3339, which ends with the year 9999.
 _LAST_SECOND = 253_402_300_799
 
 
@@ -194,14 +194,16 @@ def _created(seconds: int | None) -> str:
 
 
 def _planned(path: Path, asked: Asked, order: Order, given: list[str]) -> tuple[Asked, Order]:
-    """The selection and the order that a plan's own choices make: it says everything but where the image goes.
+    """Returns the selection and the order that a plan determines: everything except the outputs.
 
-    `given` are the options that would say it, too.
+    `given` lists options on the command line that contradict the plan.
     """
     from airbyte_ci.build.plan import BuildPlan
 
     if given:
-        raise UsageError("--from-plan says itself what is built", advice=f"leave out {', '.join(given)}")
+        raise UsageError(
+            "--from-plan excludes options that the plan determines", advice=f"leave out {', '.join(given)}"
+        )
     plan = BuildPlan.parse(path.read_bytes(), str(path))
     if asked.selection.names and plan.name not in asked.selection.names:
         raise UsageError(f"{path} is the plan of {plan.name}", advice="leave out --name")
@@ -211,7 +213,7 @@ def _planned(path: Path, asked: Asked, order: Order, given: list[str]) -> tuple[
 
 
 class _Making:
-    """Builds one connector after the other, or several at a time; what they share is made once."""
+    """Builds connectors, several at a time; shared parts are built once."""
 
     def __init__(
         self, app: App, fleet: Fleet, order: Order, progress: Progress, *, allow_yanked: bool, force: bool
@@ -254,7 +256,7 @@ class _Making:
         return (f"! it was built on Python {pythons[0]}; the base image in metadata.yaml has Python {pythons[1]}",)
 
     def _refusal(self, connector: Connector) -> Outcome | None:
-        """Why a connector is not built: it shares its image's name, or would be pushed on a yanked base image."""
+        """Returns a failure if two connectors share an image name, or if the push would use a yanked base image."""
         if other := self._twins.get(connector.name):
             reason = (
                 f"cannot build {connector.name}: {other} has the same dockerRepository, so their images have one name"
@@ -265,15 +267,15 @@ class _Making:
         known = self._noted(address) if address and self._pushes else None
         if known is None or not known.yanked:
             return None
-        reason = f"pushing {connector.name}: {known.text}"
+        reason = f"cannot push {connector.name}: {known.text}"
         advice = f"airbyte-ci connectors --name={connector.name} upgrade_base_image"
-        return Outcome(connector.name, "failed", "", reason, advice, ("--allow-yanked pushes it all the same",))
+        return Outcome(connector.name, "failed", "", reason, advice, ("--allow-yanked pushes it anyway",))
 
     def _noted(self, address: str) -> noted.Noted:
         return noted.standing_of(self._app.store, self._fleet.configuration.catalogue_path, address, today())
 
     def _with_warning(self, outcome: Outcome) -> Outcome:
-        """A yanked or expired base is told with each build; old commits stay buildable."""
+        """Adds a warning for a yanked or expired base image; old commits must stay buildable."""
         address = str(outcome.facts.get("baseImage", ""))
         text = self._noted(address).text if address else ""
         if not text:

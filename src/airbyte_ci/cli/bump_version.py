@@ -1,4 +1,4 @@
-"""`connectors bump_version`: a new version, everywhere it is written."""
+"""`connectors bump_version`: raises a connector's version in all of its files."""
 
 import dataclasses
 from pathlib import Path
@@ -60,7 +60,7 @@ def bump_version(
 
 
 def _texts(texts: tuple[str, ...]) -> tuple[int | None, str]:
-    """The forms that scripts use: `7 "text"`, `"text"`, and `7` or nothing where no changelog is written."""
+    """Parses the forms that scripts use: `7 "text"`, `"text"`, and without a changelog entry `7` or nothing."""
     match texts:
         case ():
             return None, ""
@@ -82,5 +82,5 @@ def _required(subject: str, texts: tuple[str, ...]) -> str:
 def _misused(texts: tuple[str, ...]) -> UsageError:
     return UsageError(
         f"bump_version takes BUMP [PR_NUMBER] CHANGELOG_ENTRY, not {' '.join(map(repr, texts)) or 'only BUMP'}",
-        advice='for example: bump_version patch 4711 "What changed"; the text may be missing with --no-changelog',
+        advice='for example: bump_version patch 4711 "What changed"; the text is optional with --no-changelog',
     )

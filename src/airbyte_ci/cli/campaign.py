@@ -1,4 +1,4 @@
-"""What the commands of a campaign share: their options, and the run that plans, tells and writes."""
+"""The options that all migration commands share, and the run that plans, reports and writes changes."""
 
 import shlex
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ from airbyte_ci.reports import next_step, terminal
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """How a run behaves: its command, the word for what is done, whether it writes, where plan and changes go."""
+    """How a run behaves: its command, the past participle for reports, whether it writes, and where."""
 
     command: str
     done: str
@@ -69,7 +69,7 @@ _OPTIONS = (
 
 
 def options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--pull-request-number, --dry-run, --plan, --changelog, and where the changes go, as `destination`."""
+    """Adds --pull-request-number, --dry-run, --plan, --changelog and the delivery options, as `destination`."""
     function = delivering.options()(function)
     for option in reversed(_OPTIONS):
         function = option(function)
@@ -77,31 +77,31 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def number(argument: int | None, option: int | None, destination: Destination) -> int | None:
-    """The pull request, given one way or the other; raises UsageError for two different ones, or one to be opened."""
+    """Returns the pull request of the argument or option; raises UsageError if they differ, or if one is opened."""
     if (argument or option) and destination.kind == "pull request":
-        raise UsageError("the pull request gets its number from GitHub", advice=f"leave out {argument or option}")
+        raise UsageError("GitHub assigns the number of a new pull request", advice=f"leave out {argument or option}")
     if argument and option and argument != option:
-        raise UsageError(f"two pull requests are given: {argument} and {option}")
+        raise UsageError(f"two different pull requests are given: {argument} and {option}")
     return argument or option
 
 
 def version(to: str | None) -> str | None:
-    """The base image of --to; raises UsageError where it is empty, as a variable of a script that is not set is."""
+    """Returns the base image of --to; raises UsageError if it is empty, as from an unset variable of a script."""
     if to is not None and not to.strip():
         raise UsageError("--to is empty", advice="leave it out, or give a version of `airbyte-ci base-images list`")
     return to
 
 
 def entry(fleet: Fleet, command: str, pull_request: int | None, subject: str, changelog: bool | None) -> Entry:
-    """What the changelog says of a run. `changelog` is the option; without it, the configuration decides."""
+    """Returns the changelog entry of a run. `changelog` is the option; without it, the configuration decides."""
     is_wanted = fleet.configuration.changelog.of(command) or changelog is True
     return Entry(pull_request, subject, app.written_day(), is_written=changelog is not False, is_wanted=is_wanted)
 
 
 def text(subject: str) -> str:
-    """What changelog entries say; raises UsageError for what would be none in any table."""
+    """Returns the text of changelog entries; raises UsageError for a text that does not fit into a table."""
     if not changelog.is_subject(subject):
-        raise UsageError(f"the changelog entry must be one line that says something, not {subject!r}")
+        raise UsageError(f"the changelog entry must be one non-empty line, not {subject!r}")
     return subject
 
 
@@ -113,7 +113,7 @@ def run(
     planner: Planner,
     doomed: tuple[str, ...] = (),
 ) -> int:
-    """Plans each connector, then writes it or tells it; what was named and cannot be done is a failure."""
+    """Plans each connector, then writes or prints the change; a named connector that cannot change is a failure."""
     courier = _courier(settings, asked, fleet, campaign)
     known = baseline.of(fleet.connectors, fleet.configuration, asked.selection.diffed_branch, doomed)
     files = Files(fleet.configuration.root)
@@ -121,18 +121,21 @@ def run(
     with _plan_file(campaign) as writer, closing(courier) if courier else nullcontext():
         for outcome in _all(fleet, asked, files, known, campaign, planner, writer, courier):
             _tell(outcome, settings, campaign, alone=len(fleet.connectors) == 1)
-            # Told is told: of thousands only how they ended is needed further.
+            # Thousands of diffs would fill the memory; the summary needs only the status.
             outcomes.append(Outcome(outcome.subject, outcome.status, advice=outcome.advice))
     _count(outcomes, settings, campaign, asked.whole(len(fleet.connectors)))
     return exit_code(outcomes)
 
 
 def _courier(settings: Settings, asked: Asked, fleet: Fleet, campaign: Campaign) -> Courier | None:
-    """Who delivers the changes; None for the working tree."""
+    """Returns what delivers the changes; None for the working tree."""
     if campaign.destination == HERE:
         return None
     if campaign.plan_file:
-        raise UsageError("a plan is not delivered", advice=f"airbyte-ci apply {campaign.plan_file} with these options")
+        raise UsageError(
+            "--plan writes a plan file and delivers nothing",
+            advice=f"run airbyte-ci apply {campaign.plan_file} with these options",
+        )
     root, branch = fleet.configuration.root, asked.selection.diffed_branch
     return Courier(campaign.destination, settings, root, campaign.command, branch, dry_run=campaign.dry_run)
 
@@ -164,7 +167,7 @@ def _one(
     writer: Writer | None,
     courier: Courier | None,
 ) -> Outcome | None:
-    """How it ended; None where it is delivered, and told, with all others."""
+    """Returns the outcome of one connector; None if it is delivered and reported together with the others."""
     try:
         change = planner(connector, files, known)
         if writer:
@@ -188,7 +191,7 @@ def _one(
 
 @contextmanager
 def _plan_file(campaign: Campaign) -> Iterator[Writer | None]:
-    """The file of the plan, there only when it is whole."""
+    """Opens the plan file, which appears only when it is complete."""
     if campaign.plan_file is None:
         yield None
         return

@@ -96,7 +96,7 @@ def check_connectors(
 
 @contextmanager
 def checking(settings: Settings, fleet: Fleet, asked: Asked) -> Iterator[Callable[[Connector], Checked]]:
-    """Applies every check that is not off to a connector, as long as what they ask is open."""
+    """Gives a function that applies every enabled check to a connector; its connections end with the block."""
     before = _before(fleet, asked)
     weighed = _weights(fleet, before, ())
     root = fleet.configuration.root
@@ -106,21 +106,21 @@ def checking(settings: Settings, fleet: Fleet, asked: Asked) -> Iterator[Callabl
 
 
 def _before(fleet: Fleet, asked: Asked) -> merge_base.Rules | None:
-    """What the branch that this one is compared with says; None where there is none."""
+    """Returns the rules at the merge base; None if there is no branch to compare with."""
     root = fleet.configuration.root
     commit = history.compared_with(root, asked.selection.diffed_branch)
     return None if commit is None else merge_base.rules(root, commit)
 
 
 def _weights(fleet: Fleet, rules: merge_base.Rules | None, severity: Sequence[str]) -> Weights:
-    """Where a branch is compared with another, it makes nothing lighter than it is there: that is told."""
+    """Returns the severities. A branch cannot lower the severities of its merge base; a warning says so."""
     on_command_line = weights.asked(severity, all_checks.IDS)
     tables = [weights.configured(fleet.configuration.checks, all_checks.IDS)]
     if rules is None:
         return Weights(on_command_line, tables)
     before = weights.known_of(rules.weights, all_checks.IDS)
     if before != tables[0]:
-        fleets.warn("[checks] is not as it is at the merge base: of what they say of a check the stricter counts")
+        fleets.warn("[checks] differs from the merge base: the stricter severity of each check applies")
     root = fleet.configuration.root
     levels = merge_base.support_levels(
         root, rules.commit, fleet.connectors, lambda connector: weights.is_lighter(connector.support_level)
@@ -134,7 +134,7 @@ def _mending(fleet: Fleet, pull_request: int | None = None) -> Mending:
 
 
 def _fleet(settings: Settings, asked: Asked) -> Fleet:
-    """Where nothing is selected, what cannot be read is told all the same, and reports are written."""
+    """Loads the fleet. Unreadable connectors are reported, and reports written, even if nothing is selected."""
     try:
         return fleets.load_for_change(settings, asked, "check")
     except click.exceptions.Exit:  # nothing was modified
@@ -147,7 +147,7 @@ def _fleet(settings: Settings, asked: Asked) -> Fleet:
 
 
 def _is_wanted(check: Check, only: Sequence[str], skip: Sequence[str], weighed: Weights) -> bool:
-    """A check that is asked for by its id is done even where it is off."""
+    """Returns whether to run a check; --only runs a check even if it is off."""
     name = check.rule.id
     return name not in skip and (name in only if only else not weighed.is_off(check.rule))
 
@@ -161,7 +161,7 @@ def _tell(items: Sequence[Checked], settings: Settings, prefix: str, *, github_a
     if github_annotations:
         from airbyte_ci.reports import annotations
 
-        # The runner reads both streams; what is for a machine stays what it is.
+        # The runner reads both streams, so JSON on stdout can stay clean.
         console.commands(annotations.commands(items, prefix), err=settings.as_json)
 
 
@@ -251,18 +251,18 @@ def _names(owners: str) -> tuple[str, ...]:
 
 
 def _reviews(root: Path, pull_request: int | None, opened: ExitStack, *, offline: bool) -> Reviews | str:
-    """What asks GitHub about the pull request, or why it cannot be asked."""
+    """Returns the client for the pull request's reviews, or why GitHub cannot be asked."""
     if offline or pull_request is None:
         return "offline, so GitHub was not asked who approved it"
     repository = github.repository(root, app.read_environment())
     if repository is None:
-        return "which repository on GitHub this is, is not known: set GITHUB_REPOSITORY"
+        return "the GitHub repository is unknown: set GITHUB_REPOSITORY"
     reviews = Reviews(repository, pull_request, root)
     opened.callback(reviews.close)
     return reviews
 
 
 def _prefix(root: Path) -> str:
-    """Where the configured root is in its git repository (`connectors/`); empty at its top, and without git."""
+    """Returns the path of the configured root in its git repository, such as `connectors/`; empty at the top."""
     answer = git.ask(root, "rev-parse", "--show-prefix")
     return answer.stdout.decode(errors="replace").strip("\n") if answer and answer.returncode == 0 else ""

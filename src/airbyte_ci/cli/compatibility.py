@@ -1,6 +1,6 @@
-"""Options of the original that scripts still pass: accepted, and told to have no effect.
+"""Options of the original airbyte-ci that scripts still pass: accepted, with a warning that they have no effect.
 
-What would change a result is refused instead: nobody must believe that it was done.
+Options that would change a result are refused, so that nobody believes they were applied.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,21 +13,21 @@ from airbyte_ci.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_GIT = "git is asked"
-_ENGINE = "there is no engine"
-_UPDATES = "it does not update itself"
+_GIT = "airbyte-ci asks git"
+_ENGINE = "airbyte-ci needs no engine"
+_UPDATES = "airbyte-ci does not update itself"
 _RECORDS = "nothing is uploaded"
 _ROOT_FLAGS = {
-    "--is-local/--is-ci": "it behaves alike everywhere",
+    "--is-local/--is-ci": "airbyte-ci behaves the same everywhere",
     "--enable-dagger-run/--disable-dagger-run": _ENGINE,
     "--show-dagger-logs/--hide-dagger-logs": _ENGINE,
     "--yes-auto-update/--no-auto-update": _UPDATES,
     "--enable-update-check/--disable-update-check": _UPDATES,
     "--enable-auto-update/--disable-auto-update": _UPDATES,
-    "--yes/--y": "nothing is asked",
+    "--yes/--y": "airbyte-ci asks no questions",
 }
 _ROOT_VALUES = {
-    "--ci-context": "it behaves alike everywhere",
+    "--ci-context": "airbyte-ci behaves the same everywhere",
     "--git-branch": _GIT,
     "--git-revision": _GIT,
     "--git-repo-url": _GIT,
@@ -38,39 +38,39 @@ _ROOT_VALUES = {
     "--ci-artifact-bucket-name": _RECORDS,
     "--ci-gcp-credentials": _RECORDS,
     "--ci-gcs-credentials": _RECORDS,
-    "--ci-git-user": "commits are made as git is configured",
-    "--ci-github-access-token": "the token is that of GITHUB_TOKEN",
-    "--pull-request-number": "give it to the command, behind its name",
+    "--ci-git-user": "git's configuration names the committer",
+    "--ci-github-access-token": "set GITHUB_TOKEN instead",
+    "--pull-request-number": "put it after the command's name",
     "--s3-build-cache-access-key-id": "the store is the cache",
     "--s3-build-cache-secret-key": "the store is the cache",
 }
 _GROUP_FLAGS = {
-    "--enable-dependency-scanning/--disable-dependency-scanning": "dependencies of Java connectors are not followed",
+    "--enable-dependency-scanning/--disable-dependency-scanning": "Java dependencies are not followed",
     "--enable-report-auto-open/--disable-report-auto-open": "reports are never opened",
-    "--use-remote-secrets/--use-local-secrets": "secrets come from files or the environment",
+    "--use-remote-secrets/--use-local-secrets": "airbyte-ci reads secrets from files or the environment",
 }
 _GROUP_VALUES = {
-    "--execute-timeout": "nothing has a time limit",
-    "--docker-hub-username": "logins are those of Docker and Podman",
-    "--docker-hub-password": "logins are those of Docker and Podman",
+    "--execute-timeout": "there is no overall time limit; `test --timeout` limits each step",
+    "--docker-hub-username": "airbyte-ci uses the credentials of Docker and Podman",
+    "--docker-hub-password": "airbyte-ci uses the credentials of Docker and Podman",
 }
-_MIGRATION = "the version is bumped by one patch, and --changelog-text says what the entry says"
+_MIGRATION = "migrations bump the patch version, and --changelog-text sets the changelog entry"
 
 
 def compatible_root_options(function: F) -> F:
-    """Adds the root command's options, hidden; their values do not reach it."""
+    """Adds the original's global options, hidden; the command does not receive their values."""
     return _without_effect(_ROOT_FLAGS, _ROOT_VALUES)(function)
 
 
 def compatible_options(function: F) -> F:
-    """The same for the `connectors` group."""
+    """Adds the original's options of the `connectors` group, hidden."""
     function = _without_effect(_GROUP_FLAGS, _GROUP_VALUES)(function)
     function = _hidden("--use-cdk-ref", _framework, metavar="VALUE")(function)
     return _hidden("--use-local-cdk", _framework, is_flag=True, default=None)(function)
 
 
 def compatible_migration(function: F) -> F:
-    """The same for the migration, whose original took them and did not use them."""
+    """Adds the migration options that the original accepted and ignored, hidden."""
     return _hidden("--bump", _tell(_MIGRATION), metavar="VALUE")(function)
 
 
@@ -95,8 +95,8 @@ def _tell(why: str) -> Callable[[str, object], None]:
 def _framework(name: str, value: object) -> None:
     usage = f"{name} DIR" if value is True else f"{name} {value}"
     raise UsageError(
-        f"{name} is an option of build, test and environment, not of all commands",
-        advice=f"give it behind the command: airbyte-ci connectors build {usage}",
+        f"{name} is an option of build, test and environment",
+        advice=f"put it after the command: airbyte-ci connectors build {usage}",
     )
 
 

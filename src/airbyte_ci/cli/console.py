@@ -1,6 +1,6 @@
-"""The one place that prints: what others wrote cannot move a cursor, forge a line or command a CI system from here.
+"""The only module that prints. Foreign text cannot move the cursor, forge a line or send a CI system a command.
 
-The output of a connector that `run` starts does not pass here: it goes to whoever asked for exactly that.
+Exception: the output of a connector that `run` starts is passed through unchanged.
 """
 
 import os
@@ -13,12 +13,12 @@ import click
 
 from airbyte_ci import text
 
-# Variables by which CI systems say that they read the output: GitHub's, GitLab's and most others', Azure's, TeamCity's.
+# Variables that show that a CI system reads the output: GitHub, GitLab and most others, Azure, TeamCity.
 _CI = ("CI", "GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
 
 
 def width() -> int | None:
-    """Returns how many columns a table on stdout may have: those of the terminal, or of COLUMNS; else any number."""
+    """Returns the width limit of tables on stdout: that of the terminal or of COLUMNS; None means unlimited."""
     if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
         return shutil.get_terminal_size().columns
     return None
@@ -35,13 +35,13 @@ def error(message: str) -> None:
 
 
 def block(lines: str, *, err: bool = False) -> None:
-    """Prints the lines of a report; nothing where it has none."""
+    """Prints the lines of a report; prints nothing if the report is empty."""
     if lines:
         click.echo(text.escape_block(lines.removesuffix("\n")), err=err)
 
 
 def document(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> None:
-    """Prints JSON: any parser reads exactly this value."""
+    """Prints a value as JSON that every parser reads exactly."""
     click.echo(text.dump_json(value, indent=indent, sort_keys=sort_keys))
 
 
@@ -51,7 +51,7 @@ def commands(lines: str, *, err: bool = False) -> None:
 
 
 def content(value: str) -> None:
-    """Prints the text of a file (a diff, a Dockerfile): exactly for a program, escaped for a terminal or a CI's log."""
+    """Prints the text of a file, such as a diff: unchanged for programs, escaped for terminals and CI logs."""
     click.echo(value if _is_read_by_program() else text.escape_block(value), nl=False)
 
 
@@ -63,6 +63,6 @@ def live(drawing: str) -> None:
 def _is_read_by_program() -> bool:
     try:
         mode = os.fstat(sys.stdout.fileno()).st_mode
-    except (OSError, ValueError):  # not a file of the system, as in a test
+    except (OSError, ValueError):  # a stream without a file descriptor, as in tests
         return True
     return stat.S_ISREG(mode) or not (sys.stdout.isatty() or any(os.environ.get(name) for name in _CI))

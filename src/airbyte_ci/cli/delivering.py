@@ -1,4 +1,4 @@
-"""Where a campaign's changes go: the options, and a run's changes brought there as outcomes."""
+"""Delivers the changes of a run: the options that choose a destination, and the commits, pushes and pull requests."""
 
 import dataclasses
 import functools
@@ -22,9 +22,9 @@ Kind = Literal["working tree", "commit", "branch", "pull request"]
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """What was asked for: `branch` is a name, with `{connector}` in it for one of each connector.
+    """The requested destination. `branch` is a name; with `{connector}` in it, each connector has its own branch.
 
-    `remote` is where branches are pushed, empty where they stay here.
+    `remote` is the remote to push branches to; empty keeps them local.
     """
 
     kind: Kind = "working tree"
@@ -34,12 +34,12 @@ class Destination:
 
     @property
     def is_each(self) -> bool:
-        """Whether each connector goes on its own, as soon as it is planned."""
+        """Whether each connector is delivered separately, as soon as it is planned."""
         return self.kind == "commit" or "{connector}" in self.branch
 
     @property
     def is_chained(self) -> bool:
-        """Whether edits of one page build on each other. Branches all begin at the same commit."""
+        """Whether edits of one page build on each other. Separate branches all start at the same commit."""
         return self.kind in ("working tree", "commit") or not self.is_each
 
 
@@ -82,7 +82,7 @@ _OPTIONS = (
 
 
 def options(command: str | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The options, given to the function as `destination`; `command` names the branches."""
+    """Adds the delivery options, which the function receives as `destination`; `command` names the branches."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(
@@ -115,14 +115,17 @@ def _destination(
     if is_each + is_one + is_commit > 1 or (is_commit and branch is not None):
         raise UsageError("--commit, --branch, --pull-request and --one-pull-request exclude each other")
     if labels and not (is_each or is_one):
-        raise UsageError("--label is for pull requests", advice="add --pull-request or --one-pull-request")
+        raise UsageError("--label needs a pull request", advice="add --pull-request or --one-pull-request")
     if is_each and branch and "{connector}" not in branch:
         raise UsageError(
-            f"a pull request each cannot have one branch {branch!r}",
-            advice="--one-pull-request, or {connector} in the name",
+            f"--pull-request needs a branch for each connector, and {branch!r} is one branch",
+            advice="use --one-pull-request, or put {connector} into the name",
         )
     if is_one and branch and "{connector}" in branch:
-        raise UsageError("one pull request has one branch", advice="leave out {connector}, or say --pull-request")
+        raise UsageError(
+            "--one-pull-request has one branch for all connectors",
+            advice="leave out {connector}, or use --pull-request",
+        )
     if is_commit:
         return Destination("commit")
     if is_one:
@@ -134,15 +137,15 @@ def _destination(
 
 def _pushed(destination: Destination, command: str, remote: str) -> Destination:
     if destination.kind not in ("working tree", "branch"):
-        given = "--commit" if destination.kind == "commit" else "pull requests, which are pushed to origin anyway"
-        raise UsageError(f"--push pushes branches and does not go with {given}", advice="leave one of them out")
+        given = "--commit" if destination.kind == "commit" else "pull requests, whose branches go to origin"
+        raise UsageError(f"--push pushes branches and excludes {given}", advice="leave one of them out")
     if not remote:
         raise UsageError("--push is empty", advice="give the name of a git remote, or leave out the =")
     return Destination("branch", destination.branch or f"airbyte-ci/{command}/{{connector}}", remote=remote)
 
 
 class Courier:
-    """Brings the changes of a run to their destination. What cannot be is refused before anything is planned."""
+    """Delivers the changes of a run. It refuses impossible destinations before anything is planned."""
 
     def __init__(
         self,
@@ -154,7 +157,7 @@ class Courier:
         *,
         dry_run: bool = False,
     ) -> None:
-        # Imported when used: most runs write the working tree.
+        # Imported here because most runs write to the working tree and deliver nothing.
         from airbyte_ci.campaigns.delivery import branches, commits
 
         self._destination, self._command, self._dry_run = destination, command, dry_run
@@ -165,7 +168,9 @@ class Courier:
         commits.refuse_without_identity(root)
         base = history.fork_point_if_known(root, diffed_branch)
         if base is None:
-            raise UsageError(f"{root} has no commit to deliver upon", advice="git init and commit, or leave it out")
+            raise UsageError(
+                f"cannot deliver changes: the repository {root} has no commit", advice="run git init and git commit"
+            )
         is_pull = destination.kind == "pull request"
         self._ground = branches.Ground(root, base, history.target_branch(root, diffed_branch) if is_pull else "")
         if destination.remote:
@@ -180,15 +185,15 @@ class Courier:
         known = forge.remote_names(root)
         if remote not in known:
             raise UsageError(
-                f"--push={remote}: there is no git remote {remote!r}",
-                advice=f"one of {', '.join(known)}" if known else "git remote add origin ADDRESS",
+                f"cannot push to {remote!r}: there is no git remote with this name",
+                advice=f"use one of {', '.join(known)}" if known else "git remote add origin ADDRESS",
             )
 
     def _prepare_push(self, settings: Settings, root: Path, target: str) -> None:
         from airbyte_ci.campaigns.delivery import branches
 
         if settings.offline:
-            raise UsageError("--push needs the network, and --offline was given")
+            raise UsageError("--push needs the network and excludes --offline")
         self._tips = branches.remote_tips(root, self._destination.remote)
         if main := self._tips.get(target):
             branches.fetch(self._ground, target, main)
@@ -199,20 +204,26 @@ class Courier:
         from airbyte_ci.campaigns.delivery.pull_requests import PullRequests
 
         if settings.offline:
-            raise UsageError("a pull request is opened on GitHub, and --offline was given")
+            raise UsageError("pull requests need GitHub and exclude --offline")
         repository = github.repository(root, os.environ)
         if repository is None:
             raise UsageError(
-                "opening pull requests: the origin remote is no repository on GitHub", advice="set GITHUB_REPOSITORY"
+                "cannot open pull requests: the remote origin is not a GitHub repository",
+                advice="set GITHUB_REPOSITORY",
             )
         if not repository.token:
-            raise UsageError(f"opening pull requests in {repository} needs a token", advice=f"set {github.TOKENS[0]}")
+            raise UsageError(
+                f"cannot open pull requests in {repository}: no token is set", advice=f"set {github.TOKENS[0]}"
+            )
         self._tips = branches.remote_tips(root)
         target = self._ground.target
         main = self._tips.get(target)
         if main is None:
-            raise UsageError(f"origin has no branch {target} to merge into", advice="name one with --diffed-branch")
-        # What somebody with a newer main branch delivered begins at a commit that may not be here yet.
+            raise UsageError(
+                f"cannot open pull requests: origin has no branch {target} to merge into",
+                advice="name another branch with --diffed-branch",
+            )
+        # An earlier delivery from a newer main branch may start at a commit that is not in this clone.
         branches.fetch(self._ground, target, main)
         self._ground = dataclasses.replace(self._ground, main=main)
         self._pulls = PullRequests(repository, target)
@@ -222,11 +233,11 @@ class Courier:
             self._pulls.close()
 
     def settle(self, connector: str) -> None:
-        """This connector has nothing to do any more."""
+        """Records that this connector needs no change any more."""
         self._settled.append(connector)
 
     def take(self, change: Change) -> Outcome | None:
-        """Delivers it now, or with the others at the end: None. Raises AirbyteCiError."""
+        """Delivers the change now, or returns None to deliver it with the others later. Raises AirbyteCiError."""
         if self._dry_run:
             return self._foretold(change)
         if not self._destination.is_each:
@@ -235,7 +246,7 @@ class Courier:
         return self._delivered((change,))[0]
 
     def rest(self) -> list[Outcome]:
-        """Delivers what was taken and not delivered yet."""
+        """Delivers the changes that `take` postponed."""
         if not self._together:
             return []
         try:

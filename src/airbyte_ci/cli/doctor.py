@@ -29,7 +29,7 @@ def doctor(settings: Settings, as_json: bool) -> int:
 
     if os.geteuid() != 0 and rootless.obstacle() is None:
         with contextlib.suppress(AirbyteCiError, OSError):  # the probes say why
-            app.open_store()  # goes on as root of a user namespace, as builds do
+            app.open_store()  # continues as root of a user namespace, as builds do
     home, native = config.home(os.environ), app.find_platform()
     found = machine.examine(home, _configuration(settings), native, offline=settings.offline)
     if settings.as_json:
@@ -40,7 +40,7 @@ def doctor(settings: Settings, as_json: bool) -> int:
 
 
 def _configuration(settings: Settings) -> Configuration:
-    """The repository's; where there is none the machine can be looked at all the same."""
+    """Returns the repository's configuration; outside of a repository, the defaults."""
     try:
         return config.find(settings.repo)
     except ConfigurationError:

@@ -47,7 +47,10 @@ def eject(settings: Settings, asked: Asked, platform: str | None, base_image: st
     """
     fleet = fleets.load_for_change(settings, asked, "eject")
     if output is None and len(fleet.connectors) != 1:
-        raise UsageError("without -o, eject prints one Dockerfile", advice="name one connector with --name, or say -o")
+        raise UsageError(
+            "eject prints one Dockerfile, and several connectors are selected",
+            advice="name one connector with --name, or write to a folder with -o",
+        )
     outcomes = []
     with workbench.open_app(settings, fleet.configuration, len(fleet.connectors)) as (app, progress):
         wanted = parse_platform(platform) if platform else app.native
@@ -84,17 +87,17 @@ def _ejected(connector: Connector, tools: Tools, order: Order) -> Ejected:
 def _outcome(connector: Connector, ejected: Ejected, place: Path | None) -> Outcome:
     facts = {"folder": str(place) if place else None, "lost": list(ejected.lost), "files": sorted(ejected.files)}
     if ejected.lost:
-        reason = f"a Dockerfile cannot say: {'; '.join(ejected.lost)}"
-        return Outcome(connector.name, "failed", reason=reason, advice="see to it by hand", facts=facts)
+        reason = f"a Dockerfile cannot express: {'; '.join(ejected.lost)}"
+        return Outcome(connector.name, "failed", reason=reason, advice="add it by hand", facts=facts)
     advice = (
         f"docker build -t {connector.image_repository}:dev {shlex.quote(workbench.shown_path(place))}" if place else ""
     )
-    told = f"{workbench.shown_path(place)}: Dockerfile and {len(ejected.files)} files beside it" if place else ""
+    told = f"{workbench.shown_path(place)}: Dockerfile and {len(ejected.files)} other files" if place else ""
     return Outcome(connector.name, "ok", told, advice=advice, facts=facts)
 
 
 def _show(settings: Settings, outcome: Outcome, printed: Ejected | None, *, alone: bool) -> None:
-    """A Dockerfile on stdout has it for itself; what is to be told goes to stderr then."""
+    """Prints the outcome; if the Dockerfile goes to stdout, everything else goes to stderr."""
     if settings.as_json:
         text = {"dockerfile": printed.dockerfile} if printed else {}
         console.document({**outcome.to_json(), **text})
