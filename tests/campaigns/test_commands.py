@@ -120,7 +120,7 @@ def test_an_upgrade_of_the_fleet(run: Run, fleet: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["connectors", "migrate_to_base_image", "7"], 2, "migrate what? No connector was selected"),
+        (["connectors", "migrate_to_base_image", "7"], 2, "cannot migrate: no connector is selected"),
         (
             ["connectors", "--all", "migrate_to_base_image", "7", "--pr-number=8"],
             2,

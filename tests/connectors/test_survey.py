@@ -118,7 +118,7 @@ def test_init_overwrites_nothing(
     assert "pyproject.toml has [tool.airbyte-ci]" in capfd.readouterr().err
     own.write_text("# mine\n")
     assert (main.run(["init"]), own.read_text()) == (2, "# mine\n")
-    assert f"{own} is there already" in capfd.readouterr().err
+    assert f"{own} already exists" in capfd.readouterr().err
     assert main.run(["init", "--force"]) == 0
     assert 'connectors = ["c/*"]' in own.read_text()
     assert "next: airbyte-ci connectors list" in capfd.readouterr().out

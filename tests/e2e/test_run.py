@@ -54,4 +54,4 @@ def test_spec_of_several(tiny: Tiny) -> None:
     assert asked.code == 1 and len(asked.out.splitlines()) == 1
     assert "2 connectors: 1 answered spec · 1 did not: source-second" in asked.err
     refused = tiny.run("connectors", "--all", "run", "--", "check")
-    assert refused.code == 2 and "run takes one connector, and 2 are selected" in refused.err
+    assert refused.code == 2 and "run takes one connector, but 2 are selected" in refused.err

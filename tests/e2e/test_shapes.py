@@ -100,7 +100,7 @@ def test_byte_code_and_date_are_left_to_people(tiny: Tiny, store: Store, tmp_pat
         (("--compression=lzma",), 2, "lzma"),
         (("--print-plan", "-a", "linux/amd64", "-a", "linux/arm64"), 2, "--print-plan is for one connector"),
         (("-a", "amd64"), 2, "'amd64' is not a platform → write it as linux/amd64 or linux/arm64"),
-        (("-a", "linux/foo"), 2, "no image is for that"),
+        (("-a", "linux/foo"), 2, "there are no base images for this platform"),
     ],
 )
 def test_a_choice_that_is_none_is_told(tiny: Tiny, arguments: tuple[str, ...], code: int, said: str) -> None:

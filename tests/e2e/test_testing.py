@@ -235,7 +235,7 @@ def test_what_a_connector_answers_is_judged(tiny: Tiny, store: Store, tmp_path: 
         (("--catalog=catalog.json",), "it asks for no stream"),
         (("--state=main.py",), "it is no state (not JSON"),
         (("--state=state.json",), "it is no state (neither an object"),
-        (("--architecture=linux/foo",), "linux/foo: no image is for that"),
+        (("--architecture=linux/foo",), "linux/foo: there are no base images for this platform"),
         (("--architecture=amd64",), "'amd64' is not a platform"),
     ],
 )

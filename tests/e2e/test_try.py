@@ -65,7 +65,7 @@ def test_the_newest_that_answers_is_taken(fleet: Tiny) -> None:
     done = fleet.run(*MIGRATE)
     assert done.code == 0, done.out + done.err
     assert base_of(fleet.connector()) == f"{REPOSITORY}:2.0.0"
-    assert "3.0.0 (Python 3.11; the connector does not answer spec on it: ValueError: mutable default" in done.out
+    assert "3.0.0 (Python 3.11; the connector fails spec on it: ValueError: mutable default" in done.out
     assert not (fleet.connector() / "Dockerfile").exists()
     assert fleet.build().code == 0
 

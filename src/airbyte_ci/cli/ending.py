@@ -1,7 +1,7 @@
-"""Ending the work of all threads at once: after Ctrl-C, or when one of them failed.
+"""Stops the work of all threads: after Ctrl-C, or when one of them fails.
 
-A thread that waits for a process is freed by ending that process; one that computes or reads is interrupted as the
-main thread is by Ctrl-C, so that it tidies up on its way out. One that hangs in the kernel is not waited for.
+A thread that waits for a process is released by killing that process. A thread that computes or reads receives a
+KeyboardInterrupt, so that it can clean up. A thread that hangs in the kernel is abandoned.
 """
 
 import contextlib
@@ -16,35 +16,35 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-# How long threads may take to tidy up, in seconds; what they leave then is swept by the next collection of the store.
+# How long threads may take to clean up, in seconds; the next garbage collection of the store removes the rest.
 _GRACE = 3.0
 _BEAT = 0.02
-# mallopt(3), glibc: how many arenas there are at most.
+# mallopt(3), glibc: the maximum number of arenas.
 _M_ARENA_MAX = -8
 _ARENAS = 2
-# Longer than any import of ours. What imports longer waits for a lock that a thread left behind when it was interrupted
-# at the beginning of an import; nothing of it is open.
+# Longer than any import takes, in seconds. A thread that imports for longer waits for a lock that another thread left
+# behind when it was interrupted during an import; it holds no resources.
 _IMPORT = 0.5
-# Set while the work of all threads is being ended, and for good after an interruption.
+# Set while the threads are being stopped, and permanently after an interruption.
 _ending = threading.Event()
-# The threads that are at work, over all pools: those of one wait for those of another.
+# The threads at work in all pools; threads of one pool may wait for those of another.
 _working: set[int] = set()
 _lock = threading.Lock()
 
 
 def is_ending() -> bool:
-    """Whether everything is being ended: what fails now fails for that, and nothing new should begin."""
+    """Returns whether everything is being stopped: failures now have this cause, and no new work should start."""
     return _ending.is_set()
 
 
 def is_waited_for() -> bool:
-    """Whether some thread is still at work; after an interruption, one that did not end in time."""
+    """Returns whether a thread is still at work; after an interruption, one that did not stop in time."""
     return bool(_working)
 
 
 @contextlib.contextmanager
 def pool(width: int) -> Iterator[Executor]:
-    """A pool whose work, and that of all others, ends at once with an error or an interruption of the block."""
+    """Opens a thread pool. If the block ends with an error or an interruption, the work of all pools is stopped."""
     made = _Pool(width)
     try:
         yield made
@@ -58,7 +58,7 @@ def pool(width: int) -> Iterator[Executor]:
 
 
 class _Pool(ThreadPoolExecutor):
-    """Knows which threads are at work, so that nobody else is interrupted."""
+    """Tracks which threads are at work, so that no other thread is interrupted."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width, initializer=_share_arenas)
@@ -68,7 +68,7 @@ class _Pool(ThreadPoolExecutor):
 
 
 def _share_arenas() -> None:
-    """Memory that one thread gave back is taken by the next: with an arena for each, a cold build had 40 MB more."""
+    """Lets threads reuse each other's memory: with one arena per thread, a cold build needed 40 MB more."""
     import ctypes  # not before there is a thread
 
     with contextlib.suppress(AttributeError, OSError):  # another C library
@@ -87,9 +87,9 @@ def _tracked(work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
 
 
 def _end_all() -> None:
-    """Returns when no thread is at work any more, or after the time of grace."""
+    """Returns when no thread is at work any more, or after the grace period."""
     if _ending.is_set():
-        return  # it was tried already, for a pool inside of this one
+        return  # a pool inside of this one has already tried
     _ending.set()
     now = time.monotonic()
     deadline, busy = now + _GRACE, now
@@ -102,7 +102,7 @@ def _end_all() -> None:
                 _interrupt(thread)
         interrupted |= at_work
         busy = now if at_work else busy
-        # Again and again: a thread that was just about to start a process has done so by now.
+        # Repeated, because a thread may have started another process in the meantime.
         _end_children()
         time.sleep(_BEAT)
         now = time.monotonic()
@@ -112,13 +112,13 @@ def _end_all() -> None:
 
 def _interrupt(thread: int) -> None:
     """Raises KeyboardInterrupt in a thread, at its next instruction."""
-    import ctypes  # only needed in the end
+    import ctypes  # needed only here
 
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(KeyboardInterrupt))
 
 
 def _is_importing(frame: FrameType | None) -> bool:
-    """Whether a thread is importing: it would leave a lock behind, and block all others that import."""
+    """Returns whether a thread is importing: interrupting it would leave a lock that blocks all other imports."""
     while frame:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True
@@ -127,7 +127,7 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _end_children() -> None:
-    """Ends every process that was started here: the threads that wait for them then end too."""
+    """Kills every child process, so that the threads that wait for them continue."""
     for task in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError, ValueError):
             for child in (task / "children").read_text().split():

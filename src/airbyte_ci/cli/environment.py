@@ -38,7 +38,7 @@ def environment(
     fleet = fleets.load_for_change(settings, asked, "show")
     if len(fleet.connectors) != 1:
         raise UsageError(
-            f"environment takes one connector, and {len(fleet.connectors)} are selected",
+            f"environment takes one connector, but {len(fleet.connectors)} are selected",
             advice="select one with --name",
         )
     (connector,) = fleet.connectors

@@ -1,4 +1,4 @@
-"""The facts that queries may speak of, joined from the rooms that know them; each is computed when it is asked for."""
+"""The facts that metadata queries may use, collected from the packages that provide them; each is computed lazily."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from airbyte_ci.connectors.select import ModifiedFiles
 
 
 def of(bases: BaseFacts, modified: ModifiedFiles) -> Mapping[str, Fact]:
-    """Every fact of this repository's connectors, by its name in queries."""
+    """Returns every fact about this repository's connectors, by its name in queries."""
     return {
         **facts.OWN,
         "base": lambda connector: bases.of(connector.base_image),
@@ -23,7 +23,7 @@ def of(bases: BaseFacts, modified: ModifiedFiles) -> Mapping[str, Fact]:
 def modified_files(
     connectors: Sequence[Connector], configuration: Configuration, diffed_branch: str | None
 ) -> ModifiedFiles:
-    """Asks git once, when the answer is needed first."""
+    """Returns a function that asks git once, when the answer is first needed."""
 
     @functools.cache
     def files() -> Mapping[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The repository as commands see it: its configuration and the connectors that were asked for."""
+"""The repository as commands see it: its configuration and the selected connectors."""
 
 import os
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from airbyte_ci.errors import AirbyteCiError, UsageError
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The selected connectors of a repository; `unreadable` are the errors of others that cannot be read.
+    """The selected connectors of a repository; `unreadable` are the errors of connectors that cannot be read.
 
-    `bases` tells of their base images; `modified` asks git which files of theirs this branch modifies.
+    `bases` has the facts about their base images. `modified` asks git which of their files this branch modifies.
     """
 
     configuration: Configuration
@@ -34,10 +34,10 @@ class Fleet:
 
 
 def load(settings: Settings, asked: Asked, *, may_be_empty: bool = False) -> Fleet:
-    """All connectors where there is no filter. Warnings go to stderr; raises UsageError, QueryError.
+    """Loads the selected connectors, or all without a filter. Prints warnings; raises UsageError and QueryError.
 
-    A configuration that selects no connector is an error, unless `may_be_empty`: a repository may hold base images
-    only. A filter that selects none is not.
+    A configuration without connectors is an error, unless `may_be_empty`: a repository may have only base images.
+    A filter that selects no connector is not an error.
     """
     configuration = config.find(settings.repo)
     located = find.locate(configuration)
@@ -62,13 +62,13 @@ def load(settings: Settings, asked: Asked, *, may_be_empty: bool = False) -> Fle
 
 
 def load_for_change(settings: Settings, asked: Asked, verb: str) -> Fleet:
-    """As `load`, for commands that change or build: nothing selected by nobody is refused.
+    """Loads the fleet for commands that change or build. Raises UsageError if the user selected nothing.
 
-    That nothing was modified is how most pushes are: it is told, and ends the command well.
+    If no selected connector was modified, as in most pushes, prints that and exits with 0.
     """
     fleet = load(settings, asked)
     if not asked.selection and not asked.everything and len(fleet.connectors) == fleet.total > 1:
-        raise UsageError(f"{verb} what? No connector was selected", advice="name one with --name, filter, or say --all")
+        raise UsageError(f"cannot {verb}: no connector is selected", advice="add --name, another filter, or --all")
     if not fleet.connectors and (asked.selection.modified or asked.selection.metadata_changes):
         console.line(f"no modified connector matches, so there is nothing to {verb}", err=True)
         raise click.exceptions.Exit(0)
@@ -78,17 +78,17 @@ def load_for_change(settings: Settings, asked: Asked, verb: str) -> Fleet:
 
 
 def warn(message: str) -> None:
-    """One line on stderr, marked as what a person should know."""
+    """Prints a warning to stderr."""
     console.line(click.style("! ", fg="yellow") + message, err=True)
 
 
 def _memory(configuration: Configuration) -> Memory:
-    """What was read of this repository before, in the user's cache folder."""
+    """Returns the cache of this repository's metadata, in the user's cache folder."""
     return Memory(config.home(os.environ) / "metadata" / f"{config.place(configuration.root)}.tsv")
 
 
 def _refuse_named(errors: tuple[AirbyteCiError, ...], selection: Selection, connectors: tuple[Connector, ...]) -> None:
-    """A connector that was named and cannot be read is that error, not an unknown name."""
+    """Raises the read error of a named connector, rather than reporting its name as unknown."""
     known = {item.name for item in connectors}
     for name in selection.names:
         for error in errors:
@@ -97,6 +97,6 @@ def _refuse_named(errors: tuple[AirbyteCiError, ...], selection: Selection, conn
 
 
 def tell_unreadable(fleet: Fleet) -> None:
-    """Each connector that cannot be read, on stderr."""
+    """Prints an error for each connector that cannot be read."""
     for error in fleet.unreadable:
         console.error(str(error))

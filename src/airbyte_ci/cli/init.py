@@ -56,15 +56,15 @@ def init(settings: Settings, force: bool, dry_run: bool, as_json: bool) -> int:
 
 
 def _root(start: Path) -> Path:
-    """The folder of the git repository that `start` is in, else `start` itself."""
+    """Returns the root of the git repository that contains `start`, else `start` itself."""
     return next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
 
 
 def _refuse_overwrite(root: Path, path: Path) -> None:
     if path.exists():
-        raise UsageError(f"{path} is there already", advice="airbyte-ci init --dry-run, or --force to replace it")
+        raise UsageError(f"{path} already exists", advice="use --dry-run to print the file, or --force to overwrite it")
     if has_table(root):
         raise UsageError(
             f"{root / PROJECT} has [tool.airbyte-ci], which {FILE} would replace",
-            advice="airbyte-ci init --dry-run, or --force to write the file all the same",
+            advice="use --dry-run to print the file, or --force to write it anyway",
         )

@@ -9,7 +9,7 @@ import click
 class LazyGroup(click.Group):
     """`lazy` maps a name to (module, attribute, one-line help); `a_b` and `a-b` are the same command.
 
-    `instead` says what there is for commands that others have, written with dashes.
+    `instead` has hints for commands of the original airbyte-ci, by their names with dashes.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        # click would load every command to suggest near matches; names are enough.
+        # click would load every command to suggest near matches, but the names suffice.
         name = args[0]
         command = self.get_command(ctx, name)
         if command is None and not name.startswith("-"):

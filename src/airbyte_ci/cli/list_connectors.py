@@ -1,4 +1,4 @@
-"""`connectors list`: where the fleet stands."""
+"""`connectors list`: lists connectors, in several formats and orders, or counts them."""
 
 import functools
 import sys
@@ -19,7 +19,7 @@ from airbyte_ci.reports import listing
 from airbyte_ci.reports.listing import Row
 from airbyte_ci.text import dump_json
 
-# What a file gets where nothing is said: scripts of the original read it.
+# The default format of files, because scripts for the original airbyte-ci read it.
 _NAMES = "names as JSON"
 _FORMATS = ("table", "names", "json", "csv", "gh-matrix", "json-gh-matrix")
 
@@ -70,7 +70,7 @@ def list_connectors(
     """List connectors with their language, support level, version and base image."""
     kind = format_ or ("json" if settings.as_json else _NAMES if output else "table")
     if shards and not kind.endswith("gh-matrix"):
-        raise UsageError("--shards spreads a matrix", advice="add --format=gh-matrix")
+        raise UsageError("--shards needs a matrix", advice="add --format=gh-matrix")
     fleet = fleets.load(settings, asked)
     every = _rows(fleet, asked)
     if sort:
@@ -87,7 +87,7 @@ def list_connectors(
     fleets.tell_unreadable(fleet)
     if assert_none and rows:
         told = "1 connector is" if len(rows) == 1 else f"{len(rows)} connectors are"
-        console.error(f"{told} selected, and none should be")
+        console.error(f"{told} selected, but --assert-none expects none")
         return 1
     return 1 if fleet.unreadable else 0
 
@@ -128,11 +128,11 @@ def _text(rows: list[Row], total: int, kind: str, shards: int | None, *, color: 
 def _matrix(rows: list[Row], shards: int | None) -> str:
     if len(rows) > listing.MATRIX_LIMIT and shards is None:
         raise UsageError(
-            f"{len(rows)} connectors are more jobs than the {listing.MATRIX_LIMIT} that a matrix may have",
-            advice="spread them over fewer jobs with --shards",
+            f"the matrix has {len(rows)} jobs, and GitHub allows {listing.MATRIX_LIMIT}",
+            advice="distribute the connectors over fewer jobs with --shards",
         )
     if not rows:
-        fleets.warn("the matrix is empty, which GitHub refuses: guard its job with `if: ….include[0] != null`")
+        fleets.warn("GitHub refuses an empty matrix: guard its job with `if: ….include[0] != null`")
     return listing.matrix(rows, shards)
 
 
@@ -142,7 +142,7 @@ def _counts(rows: list[Row], place: str, kind: str) -> str:
         return dump_json([{"value": value, "connectors": count} for value, count in counts], indent=2) + "\n"
     if kind == "table":
         return listing.counts_table(counts, place)
-    raise UsageError(f"--count-by cannot be shown as {kind}", advice="leave --format out, or say --format=json")
+    raise UsageError(f"--count-by does not support --format={kind}", advice="leave out --format, or use --format=json")
 
 
 def _refuse_unknown_field(place: str, rows: list[Row]) -> None:
@@ -154,8 +154,8 @@ def _refuse_unknown_field(place: str, rows: list[Row]) -> None:
     ):
         raise UsageError(
             f"no selected connector has the field {place!r}",
-            advice="one of name, language, supportLevel, version, folder, baseImage, state, base.version, base.behind, "
-            "lock.kind, has_dockerfile, has_hook, modified, or a path below data",
+            advice="use one of name, language, supportLevel, version, folder, baseImage, state, base.version, "
+            "base.behind, lock.kind, has_dockerfile, has_hook, modified, or a path below data",
         )
 
 

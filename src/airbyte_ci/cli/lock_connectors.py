@@ -1,4 +1,4 @@
-"""`connectors lock`: resolves what connectors require and writes it to their pylock.toml."""
+"""`connectors lock`: resolves the requirements of connectors and writes their lock files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from airbyte_ci.reports import terminal
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """What was asked for. A connector that another tool locks is a failure only where connectors were named."""
+    """The requested resolution. A connector that another tool locks is a failure only if connectors are named."""
 
     platforms: tuple[Platform, ...]
     base_image: str | None
@@ -113,7 +113,7 @@ def _show(settings: Settings, edit: Edit, outcome: Outcome, *, alone: bool) -> N
 
 
 def _lock(connector: Connector, tools: Tools, rules: Rules, order: _Order) -> tuple[Edit, Outcome]:
-    """The edit that writes the lock, and how making it ended."""
+    """Returns the edit that writes the lock file, and the outcome."""
     try:
         document = locking.read(connector)
     except LockError as error:

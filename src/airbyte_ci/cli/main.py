@@ -1,4 +1,4 @@
-"""The command: global options, the groups, and the one place where errors become messages and exit codes."""
+"""The root command: global options, the groups, and the only place where errors become messages and exit codes."""
 
 import gc
 import io
@@ -25,7 +25,7 @@ _GROUPS: Mapping[str, tuple[str, str, str]] = {
     "store": ("airbyte_ci.cli.store", "store", "Inspect, verify and prune the local image store."),
 }
 
-# As shells say it of what SIGINT ended.
+# The exit code that shells use for SIGINT.
 _INTERRUPTED = 130
 
 
@@ -53,14 +53,14 @@ def cli(
 
 
 def main() -> None:
-    """The console script."""
-    # Reading a fleet makes many objects and hardly any cycles; collecting by default cost a tenth of `list`.
+    """Runs the console script."""
+    # Reading a fleet creates many objects and few cycles; the default threshold cost a tenth of the time of `list`.
     gc.set_threshold(50_000)
     code = run(sys.argv[1:])
     ending = sys.modules.get("airbyte_ci.cli.ending")
     if code == _INTERRUPTED or (ending and ending.is_waited_for()):
-        # A thread that hangs in the kernel, or on a network, must not hold up the end that the person asked for; and
-        # Python itself would end by the signal where the interruption went through an `exec` (as dataclasses have it).
+        # A thread that hangs in the kernel or on a network must not delay the exit. Python itself would end by the
+        # signal if the interruption happened in an `exec`, which dataclasses use.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Runs the command line and returns the exit code: 0, 1 failed, 2 usage, 3 our bug, 130 interrupted."""
+    """Runs the command line and returns the exit code: 0, 1 failed, 2 usage, 3 internal error, 130 interrupted."""
     try:
         result = cli.main(arguments, prog_name="airbyte-ci", standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -84,20 +84,21 @@ def run(arguments: list[str]) -> int:
         console.block(shown.getvalue(), err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        console.error("interrupted; nothing half-done is left, and the next run goes on")
+        console.error("interrupted: no partial results were written → run the command again to continue")
         return _INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has enough of it (`| head`); Python must not complain when it closes stdout.
+        # The reader closed the pipe (`| head`); Python must not complain when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:  # noqa: BLE001  # the last resort: everything else is a bug of ours
-        message = f"a bug in airbyte-ci: {type(error).__name__}: {error} → please report it with {_report(arguments)}"
+    except Exception as error:  # noqa: BLE001  # the last resort: every other error is a bug of airbyte-ci
+        kind, report = type(error).__name__, _report(arguments)
+        message = f"internal error: {kind}: {error} → please report it with the file {report}"
         console.error(text.escape_message(message))
         return 3
 
 
 def _report(arguments: list[str]) -> str:
-    """Writes what a bug report needs to a file and returns its path."""
+    """Writes the data of a bug report to a file and returns its path."""
     import platform
     import tempfile
     import traceback

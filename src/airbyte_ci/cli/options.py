@@ -1,4 +1,4 @@
-"""Option groups that several commands share: one decorator and one value each."""
+"""Option groups that several commands share, each with one decorator and one value."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -18,20 +18,20 @@ DEFAULT_CONCURRENCY = 5
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A selection, whether every connector was asked for by `--all`, and how many may be worked on at a time."""
+    """The selection, whether `--all` was given, and how many connectors to work on at a time."""
 
     selection: Selection = NOTHING_ASKED
     everything: bool = False
     concurrency: int = DEFAULT_CONCURRENCY
 
     def whole(self, selected: int) -> int:
-        """How many connectors `--all` stands for, if nothing but that was asked for; else 0."""
+        """Returns how many connectors `--all` selects, if it is the only filter; else 0."""
         return selected if self.everything and not self.selection else 0
 
 
 @dataclass(frozen=True, slots=True)
 class GroupState:
-    """What the `connectors` group hands to its commands."""
+    """The state that the `connectors` group passes to its commands."""
 
     settings: Settings
     asked: Asked
@@ -108,23 +108,23 @@ _NAMES = (
 
 
 def selection_options(function: F) -> F:
-    """The options of a Selection, on the group and again after the verb; the two are put together."""
+    """Adds the options of a Selection, to the group and to its commands; `selected` joins the two."""
     for option in reversed(_SELECTION):
         function = option(function)
     return function
 
 
 def json_option(function: F) -> F:
-    """`--json` after the verb."""
+    """Adds `--json` to a command."""
     return click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")(function)
 
 
 def selected(options: Mapping[str, Any], before: Asked) -> Asked:
-    """What was asked for here by `selection_options`, added to what was asked for before the verb."""
+    """Returns the selection of a command's options, added to that of the group's options."""
     query: str | None = options["query"]
     if query is not None and not query.strip():
-        # A variable of a shell script that is not set must not select the whole fleet.
-        raise UsageError("--metadata-query is empty", advice="leave it out, or give an expression over `data`")
+        # An unset variable of a shell script must not select the whole fleet.
+        raise UsageError("--metadata-query is empty", advice="leave it out, or use an expression over `data`")
     earlier = before.selection
     if earlier.query and query:
         query = f"({earlier.query}) and ({query})"
@@ -148,7 +148,7 @@ def _later(given: bool | None, before: bool) -> bool:
 
 
 def with_selection(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command `(settings, asked, …)`: global and group options joined with those after the verb."""
+    """Calls a command with `(settings, asked, …)`: global and group options joined with its own."""
 
     @selection_options
     @json_option
@@ -157,12 +157,12 @@ def with_selection(function: Callable[..., Any]) -> Callable[..., Any]:
         asked = selected({name: options.pop(name) for name in _NAMES}, state.asked)
         return function(state.settings.also(as_json=as_json), asked, *arguments, **options)
 
-    # click reads the name and the help text from the function it is given.
+    # click reads the name and the help text from the function.
     return functools.update_wrapper(command, function, updated=())
 
 
 def with_framework(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`--use-local-cdk` and `--use-cdk-ref`, for commands that install a connector's packages."""
+    """Adds `--use-local-cdk` and `--use-cdk-ref`, for commands that install a connector's packages."""
     local = click.option(
         "--use-local-cdk",
         "local_cdk",

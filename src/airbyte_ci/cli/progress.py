@@ -1,7 +1,7 @@
-"""Progress on stderr: who is at work, with which step, since when, and how many of all are done.
+"""Shows progress on stderr: each subject with its step and time, and how many are done.
 
-On a terminal these are live lines below whatever results are printed. Elsewhere, as in a CI's log, a line is printed
-every ten seconds in which nothing else was. Silent with --quiet.
+On a terminal, live lines stay below the results. Elsewhere, as in a CI log, a line is printed after ten seconds
+without output. --quiet disables both.
 """
 
 import os
@@ -15,20 +15,20 @@ from airbyte_ci import text
 from airbyte_ci.cli import console
 from airbyte_ci.cli.settings import Settings
 
-# Lines are drawn again this often (seconds), so that a step that takes long shows that it lives.
+# Seconds between two drawings, so that the time of a long step advances.
 _BEAT = 0.2
 _MOST_LINES = 8
-# Off a terminal a line is due after so many seconds without one.
+# Seconds without output after which a line is due, if stderr is not a terminal.
 _SILENCE = 10.0
 _MOST_NAMES = 3
-# What a terminal has that does not know its width.
+# The width of a terminal that does not report one.
 _COLUMNS = 80
 
 
 class Progress:
-    """Live lines, or a line now and then. Threads may share it; use it in a `with`, so that nothing is left behind.
+    """Live lines on a terminal, else occasional lines. Threads may share it; use it in a `with`, which cleans up.
 
-    `total` is how many subjects there are, where that is known; `silence` (seconds) is for tests.
+    `total` is the number of subjects, if known; `silence` (seconds) is for tests.
     """
 
     def __init__(self, settings: Settings, total: int = 0, *, silence: float = _SILENCE) -> None:
@@ -58,7 +58,7 @@ class Progress:
             self._live = self._told = False
 
     def teller(self, subject: str) -> Callable[[str], None]:
-        """Tells a subject's step; each one begins its own time and byte count."""
+        """Returns the function that reports a subject's step; each step restarts the time and the byte count."""
 
         def say(step: str) -> None:
             with self._lock:
@@ -68,12 +68,12 @@ class Progress:
         return say
 
     def moved(self, subject: str, what: object, done: int, total: int) -> None:
-        """How many bytes of something are through."""
+        """Reports how many bytes of something have been transferred."""
         with self._lock:
             self._bytes.setdefault(subject, {})[what] = (done, total)
 
     def clear(self, subject: str = "") -> None:
-        """The subject, or everything, is done."""
+        """Reports that the subject, or everything, is done."""
         with self._lock:
             self._steps = {name: step for name, step in self._steps.items() if subject and name != subject}
             self._bytes.pop(subject, None)
@@ -82,7 +82,7 @@ class Progress:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """No live lines while a result is printed."""
+        """Hides the live lines while a result is printed."""
         with self._lock:
             kept, self._steps = self._steps, {}
             self._draw()
@@ -97,7 +97,7 @@ class Progress:
                 self._tell()
 
     def _tell(self) -> None:
-        """Prints a line off a terminal, if there was none for so long."""
+        """Prints a line if stderr is not a terminal and has been silent long enough."""
         now = time.monotonic()
         if not self._told or not self._steps or now - self._last < self._silence:
             return
@@ -108,7 +108,7 @@ class Progress:
         console.line(f"{self._count()}{shown}{more}", err=True)
 
     def _count(self) -> str:
-        """`3 of 26 done, 1 min 20 s: `; only the time where there is one subject."""
+        """Returns `3 of 26 done, 1 min 20 s: `; for a single subject, only the time."""
         done = f"{self._done} of {self._total} done, " if self._total > 1 else ""
         return f"{done}{duration(time.monotonic() - self._began)}: "
 
@@ -135,7 +135,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """A time as people read it: 42 s, 3 min 20 s, 1 h 5 min."""
+    """Returns a readable time: 42 s, 3 min 20 s, 1 h 5 min."""
     whole = int(seconds)
     if whole < 60:
         return f"{whole} s"

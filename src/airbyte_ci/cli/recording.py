@@ -1,4 +1,4 @@
-"""What builds and tests of a connector's files gave, kept for point 5 of `connectors check`. Light to import."""
+"""Records the results of builds and tests, for point 5 of `connectors check`. Cheap to import."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -17,24 +17,24 @@ Kind = Literal["built", "tested"]
 
 
 def state(connector: Connector) -> str:
-    """The state of the connector's files, taken before something is done with them."""
+    """Returns a fingerprint of the connector's files, to be taken before a build or test."""
     return Fingerprint((connector.folder,)).digest
 
 
 def is_of_the_files(order: Order) -> bool:
-    """Whether what is built is what the files say and was asked for `spec`: no other base, framework or plan."""
+    """Returns whether a build uses only the connector's files and runs `spec`: no other base, framework or plan."""
     return order.verify and not (order.override or order.framework or order.plan)
 
 
 def keep_build(store: Store, connector: Connector, before: str, order: Order, outcomes: list[Outcome]) -> None:
-    """Keeps how a build ended, if it says something of the files. Where nothing changed, it is known already."""
+    """Records the result of a build that used only the connector's files, unless it is already recorded."""
     if not is_of_the_files(order):
         return
     from airbyte_ci.checks import results
 
     if all(outcome.facts.get("unchanged") for outcome in outcomes) and results.is_known(store, connector):
         return
-    # What this machine runs was asked for `spec`; of other platforms nothing is known but that there is an image.
+    # `spec` ran only on this machine's platform; for other platforms, only the existence of an image is known.
     for status in ("failed", "ok"):
         if found := [outcome for outcome in outcomes if outcome.status == status]:
             keep(store, connector, before, "built", status, found[0].reason or found[0].summary)
@@ -43,18 +43,18 @@ def keep_build(store: Store, connector: Connector, before: str, order: Order, ou
 
 
 def not_run(outcomes: Sequence[Outcome]) -> str:
-    """Why images were not asked for `spec`."""
+    """Returns why `spec` was not run in the images."""
     return "; ".join(f"{outcome.facts['platform']}: {outcome.reason}" for outcome in outcomes)
 
 
 def keep(store: Store, connector: Connector, before: str, kind: Kind, status: Status, summary: str) -> None:
-    """Keeps a result under the files as they are now, if they are still those of `before` and nobody interrupted."""
+    """Records a result for the current files, if they still match `before` and the run was not interrupted."""
     from airbyte_ci.checks import results
     from airbyte_ci.checks.results import Result
 
     try:
         inputs = results.inputs_of(connector)
-        connector.image_repository  # noqa: B018  # what has none is known by nothing
+        connector.image_repository  # noqa: B018  # raises if the connector has none: then there is no key to record under
     except ConnectorError:
         return
     if state(connector) == before and not ending.is_ending():
@@ -66,7 +66,7 @@ def keep(store: Store, connector: Connector, before: str, kind: Kind, status: St
 def tell_unfinished(
     settings: Settings, connectors: Sequence[Connector], outcomes: Sequence[Outcome], done: str
 ) -> None:
-    """Reports the connectors that an interrupted run did not finish; `done` is the word for the others."""
+    """Reports the connectors that an interrupted run did not finish; `done` is the participle for the others."""
     from airbyte_ci.reports import terminal
 
     known = {outcome.subject for outcome in outcomes}

@@ -1,4 +1,4 @@
-"""Files that a command writes for the user: reports and lists. Light to import."""
+"""Writes reports and lists to files for the user. Cheap to import."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from airbyte_ci.errors import UsageError
 
 
 def write_report(path: Path, text: str, *, make_folders: bool = False) -> None:
-    """Writes a report whole or not at all, on request with the folders above it; raises UsageError."""
+    """Writes a report completely or not at all, on request with its parent folders; raises UsageError."""
     try:
         if make_folders:
             path.parent.mkdir(parents=True, exist_ok=True)

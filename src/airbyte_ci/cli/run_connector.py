@@ -58,10 +58,13 @@ def run_connector(
     connectors = fleet.connectors
     if len(connectors) != 1 and (shell or arguments != ("spec",)):
         raise UsageError(
-            f"run takes one connector, and {len(connectors)} are selected", advice="select one with --name"
+            f"run takes one connector, but {len(connectors)} are selected", advice="select one with --name"
         )
     if not arguments and not shell:
-        raise UsageError("run what?", advice=f"airbyte-ci connectors --name={connectors[0].name} run -- spec")
+        raise UsageError(
+            "run needs a command of the connector",
+            advice=f"airbyte-ci connectors --name={connectors[0].name} run -- spec",
+        )
     lent = [mount(text) for text in mounts]
     arguments, files = _files(arguments, connectors[0], lent)
     store = app.open_store()
@@ -94,7 +97,7 @@ def _image(store: Store, connector: Connector, tag: str) -> Image:
     build = f"airbyte-ci connectors --name={connector.name} build"
     descriptor = store.resolve(name)
     if descriptor is None:
-        raise BlobNotFound(f"running {connector.name}: {name} is not built yet", advice=build)
+        raise BlobNotFound(f"cannot run {connector.name}: {name} is not built yet", advice=build)
     found = store.manifest(descriptor.digest)
     if isinstance(found, Index):
         descriptor = found.select(app.find_platform(), name)
@@ -102,7 +105,7 @@ def _image(store: Store, connector: Connector, tag: str) -> Image:
 
 
 def _sources(image: Image) -> tuple[Reference, ...]:
-    """Where the base's layers can be had, should the store lack them."""
+    """Returns where to pull the base image's layers from, if the store lacks them."""
     name = image.manifest.annotations.get(BASE_NAME)
     return (Reference.parse(name),) if name else ()
 
@@ -110,10 +113,10 @@ def _sources(image: Image) -> tuple[Reference, ...]:
 def _files(
     arguments: tuple[str, ...], connector: Connector, lent: Sequence[Mount]
 ) -> tuple[tuple[str, ...], list[Mount]]:
-    """Files of this machine after --config, --catalog and --state, lent to the image under names of their own.
+    """Returns the arguments and the mounts of the files that --config, --catalog and --state name.
 
-    They are searched from here and from the connector's folder. An absolute path that is not there is one in the image
-    or in what is `lent`. Raises UsageError for a file that is missing or not what the option takes.
+    Relative paths are searched in the current folder and the connector's folder. An absolute path that does not exist
+    here is one in the image or in a mount (`lent`). Raises UsageError for a missing or invalid file.
     """
     result: list[str] = []
     mounts: list[Mount] = []
@@ -138,7 +141,7 @@ def _files(
 
 
 def _find(option: str, value: str, connector: Connector, lent: Sequence[Mount]) -> Path | None:
-    """The file of this machine; None for one of the image. Raises UsageError for what can be neither."""
+    """Returns the file on this machine, or None for a file in the image. Raises UsageError if it can be neither."""
     places = [folder / value for folder in (Path.cwd(), connector.folder)]
     if path := next((place for place in places if place.is_file()), None):
         return path
@@ -152,7 +155,7 @@ def _find(option: str, value: str, connector: Connector, lent: Sequence[Mount]) 
 
 
 def _refuse_unfit(option: str, path: Path) -> None:
-    """Raises UsageError for a file that is not what the option takes, without a word of its content."""
+    """Raises UsageError for a file that is invalid for the option, without quoting its contents."""
     if option == "--config":
         secrets.configuration_in(path)
         return
@@ -166,19 +169,19 @@ def _refuse_unfit(option: str, path: Path) -> None:
 
 
 def mount(text: str) -> Mount:
-    """What `--mount DIR:DIR[:ro]` lends; raises UsageError."""
+    """Returns the mount of `--mount DIR:DIR[:ro]`; raises UsageError."""
     source_text, colon, rest = text.partition(":")
     target, _, mode = rest.partition(":")
     path = Path(source_text).expanduser().absolute()
     if not colon or not target.startswith("/") or mode not in ("", "ro", "rw"):
-        raise UsageError(f"--mount {text!r} is not understood", advice="--mount ./data:/data, or …:/data:ro")
+        raise UsageError(f"--mount {text!r} is invalid", advice="use the form ./data:/data, or ./data:/data:ro")
     if not path.exists():
         raise UsageError(f"--mount {text!r}: {path} does not exist")
     return Mount(path, target, writable=mode != "ro", purpose=LENT)
 
 
 def _code(connector: Connector, image: Image) -> list[Mount]:
-    """The main file that the image starts, and the package, from the working tree."""
+    """Returns the mounts of the main file and the package from the working tree."""
     entrypoint = image.config.execution.get("Entrypoint") or []
     main = str(entrypoint[-1]) if entrypoint else f"/{source.CODE}/{source.DEFAULT_MAIN}"
     places = {main: Path(main).name, f"/{source.CODE}/{connector.package}": connector.package}

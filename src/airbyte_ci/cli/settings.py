@@ -1,4 +1,4 @@
-"""The global options as one frozen value, handed to every command."""
+"""The global options as one frozen value, which every command receives."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -7,10 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`repo` is where to look for the repository; `diffed_branch` is what branches are compared with, if given.
-
-    The rest is how to behave.
-    """
+    """The global options. `repo` is a folder in the repository; `diffed_branch` is the branch to compare with."""
 
     repo: Path
     as_json: bool = False
@@ -19,5 +16,5 @@ class Settings:
     diffed_branch: str | None = None
 
     def also(self, *, as_json: bool) -> "Settings":
-        """With an option that was given after the verb."""
+        """Returns the settings with the `--json` of a command."""
         return dataclasses.replace(self, as_json=self.as_json or as_json)

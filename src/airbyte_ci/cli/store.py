@@ -62,7 +62,7 @@ def stats(settings: Settings, as_json: bool) -> int:
     console.line(f"store      {opened.root}")
     console.line(f"blobs      {counted.blobs:,} · {format_size(counted.blob_bytes)}")
     console.line(f"snapshots  {counted.snapshots:,} · {format_size(counted.snapshot_bytes)}")
-    console.line(f"caches     {counted.caches:,} · {format_size(counted.cache_bytes)} that commands share")
+    console.line(f"caches     {counted.caches:,} · {format_size(counted.cache_bytes)} shared by commands")
     console.line(f"actions    {counted.actions:,}")
     shared = f" ({format_size(counted.shared_bytes)} saved by shared layers)" if counted.shared_bytes else ""
     console.line(f"images     {counted.names:,} with a name · {format_size(counted.named_bytes)}{shared}")
@@ -131,6 +131,6 @@ def gc(settings: Settings, older_than: float | None, max_size: int | None, as_js
         freed, size = format_size(collected.freed), format_size(collected.size)
         console.line(f"{collected.removed:,} entries removed, {freed} · {collected.kept:,} kept, {size}")
         if older_than is None and max_size is None and bound is not None:
-            told = f"the store may hold {format_size(bound)}; --older-than and --max-size remove more"
+            told = f"the limit is {format_size(bound)}; use --older-than or --max-size to remove more"
             console.line(f"  {told}")
     return 0

@@ -161,7 +161,7 @@ def test_connectors(
 def _interrupted(
     settings: Settings, fleet: Fleet, done: list[TrialResult], partial: list[TrialResult]
 ) -> list[TrialResult]:
-    """The tests that did not come to their end, shown: how far each came, or that it did not begin."""
+    """Shows and returns the results of unfinished tests: the completed steps of each, or that it did not start."""
     known = {item.name for item in done}
     begun = {item.name: item for item in partial}
     rest = [
@@ -178,12 +178,12 @@ def _interrupted(
 
 
 def _read(path: Path | None, problem: Callable[[bytes], str]) -> bytes | None:
-    """A file that the connector will be given; raises UsageError for one that has a problem."""
+    """Returns the contents of a file for the connector; raises UsageError for an invalid file."""
     if path is None:
         return None
     text = path.read_bytes()
     if wrong := problem(text):
-        raise UsageError(f"reading {path}: {wrong}")
+        raise UsageError(f"cannot read {path}: {wrong}")
     return text
 
 
@@ -197,7 +197,7 @@ def _show(settings: Settings, tested: TrialResult, *, alone: bool) -> None:
 def _rules(
     connector: Connector, tested: TrialResult, checked: Callable[[Connector], Checked], fail_fast: bool
 ) -> Ended:
-    """`connectors check` as the last step; the results of this test are among what it looks at."""
+    """Runs `connectors check` as the last step, which also reads the results of this test."""
     if fail_fast and tested.status == "failed":
         return steps.skipped("rules", "another step failed before it (--fail-fast)")
     found = checked(connector)
@@ -213,7 +213,7 @@ def _rules(
 
 
 class _Testing:
-    """Tests one connector after the other, or several at a time; what they share is made once."""
+    """Tests connectors, several at a time; shared parts are built once."""
 
     def __init__(self, app: App, order: Order, request: Request, given: bytes | None, progress: Progress) -> None:
         self._app = app
@@ -239,7 +239,7 @@ class _Testing:
             return trial.run(connector, self._order, tools, request, workbench.side_by_side)
 
     def _keep(self, connector: Connector, before: str, tested: TrialResult) -> None:
-        """For point 5. A part of the steps says nothing of the whole, so it is not kept as a test."""
+        """Records the results for point 5; a test counts only if all its steps were requested."""
         if not recording.is_of_the_files(self._order):
             return
         by_id = {step.id: step for step in tested.steps}

@@ -1,4 +1,4 @@
-"""`--try` of migrations and upgrades: a change is built and asked for `spec` before any of it is written."""
+"""`--try` of migrations and upgrades: builds each change and runs `spec` before anything is written."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,8 +24,8 @@ from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError, ConnectorError, ImageError, RegistryError, StoreError, UsageError
 
 Attempt = Callable[[Connector, Files, Baseline, Mapping[str, str]], Change]
-"""Plans the change of a connector, given the base images on which it failed and why."""
-# These say nothing of a base image.
+"""Plans the change of a connector; the mapping has the base images on which it failed, with the reasons."""
+# These errors have causes other than the base image.
 _ELSEWHERE = (UsageError, RegistryError, StoreError)
 
 option = click.option(
@@ -38,7 +38,7 @@ option = click.option(
 
 @contextmanager
 def planner(settings: Settings, fleet: Fleet, attempt: Attempt, *, is_tried: bool) -> Iterator[Planner]:
-    """The planner of a campaign: as it is, or one that tries each change."""
+    """Gives the planner of a migration; with `is_tried`, one that tries each change."""
     if not is_tried:
         yield lambda connector, files, known: attempt(connector, files, known, {})
         return
@@ -53,14 +53,14 @@ class _Trying:
         self._progress = progress
         self._app = app
         self._catalogue = catalogue.load(fleet.configuration.catalogue_path)
-        # A connector without a lock is tried with the packages of the last day that is over.
+        # A connector without a lock file is tried with yesterday's packages, the latest that no longer change.
         day = fleet.configuration.resolve_as_of or (written_day() - timedelta(days=1)).isoformat()
         self._order = Order(
             platforms=(app.native,), native=app.native, tags=(), rules=app.rules(day), passed=app.passed
         )
 
     def plan(self, connector: Connector, files: Files, known: Baseline) -> Change:
-        """The change with the newest base image on which the connector answers `spec`. Raises AirbyteCiError."""
+        """Returns the change with the newest base image on which `spec` succeeds. Raises AirbyteCiError."""
         failed: dict[str, str] = {}
         while True:
             try:
@@ -69,7 +69,7 @@ class _Trying:
                 if not failed:
                     raise
                 raise ConnectorError(
-                    f"cannot move {connector.name}: it was tried, and worked on no base image ({self._told(failed)})",
+                    f"cannot move {connector.name}: it works on none of the tried base images ({self._told(failed)})",
                     advice=error.advice,
                 ) from error
             if change.base_image is None or change.base_image == connector.base_image:
@@ -80,9 +80,9 @@ class _Trying:
             failed[change.base_image] = reason
 
     def _failure(self, connector: Connector, change: Change) -> str:
-        """Why the changed connector does not answer `spec`; empty where it does.
+        """Returns why `spec` fails in the changed connector, or an empty text if it succeeds.
 
-        Raises UsageError, RegistryError and StoreError, which say nothing of a base image.
+        Raises UsageError, RegistryError and StoreError, whose causes are not the base image.
         """
         try:
             with overlay(connector, self._root, change.edit) as changed, self._app.tools(changed.name) as tools:
@@ -91,7 +91,7 @@ class _Trying:
             raise type(error)(f"cannot try {connector.name}: {error.message}", advice=error.advice) from error
         except AirbyteCiError as error:
             last = [line for line in error.message.splitlines() if line.strip()][-1]
-            does = "does not answer spec on it" if isinstance(error, ImageError) else "cannot be built on it"
+            does = "fails spec on it" if isinstance(error, ImageError) else "cannot be built on it"
             return f"({self._python(change)}the connector {does}: {shorten(last.strip(), 120)})"
         finally:
             self._progress.clear(connector.name)

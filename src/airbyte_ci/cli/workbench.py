@@ -1,4 +1,4 @@
-"""What commands do the same way: open their tools, work on several subjects at once, talk to people."""
+"""What commands share: opening their tools, working on several subjects in parallel, and printing for people."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,39 +16,39 @@ from airbyte_ci.oci.store import Store
 
 T = TypeVar("T")
 R = TypeVar("R")
-# Fetching waits more than it works, and compression releases the interpreter lock.
+# Downloads mostly wait, and compression releases the interpreter lock.
 _THREADS = 8
 
 
 @contextlib.contextmanager
 def open_app(settings: Settings, configuration: Configuration, subjects: int = 0) -> Iterator[tuple[App, Progress]]:
-    """What a command works with on so many subjects, and where it shows how far it is."""
+    """Opens the tools of a command for so many subjects, and its progress display."""
     with Progress(settings, subjects) as progress, threads() as pool:
         yield app.open_app(configuration, pool, progress, offline=settings.offline), progress
 
 
 @contextlib.contextmanager
 def threads() -> Iterator[Executor]:
-    """A pool that gives up its work when something fails or the person interrupts."""
+    """Opens a thread pool that stops when something fails or the user interrupts."""
     with ending.pool(_THREADS) as pool:
         yield pool
 
 
 def hint_size(store: Store) -> None:
-    """Says once that the store is larger than its limit, and how to prune it. After something was made in it."""
-    from airbyte_ci.oci import limit  # most commands make nothing
+    """Prints a hint to prune the store if it exceeds its limit. Call it after something was added."""
+    from airbyte_ci.oci import limit  # most commands add nothing
     from airbyte_ci.oci.size import format_size
 
     size, bound = limit.size_of(store), limit.of(app.read_environment())
     if size > bound:
-        told = f"the store at {store.root} holds {format_size(size)}, more than its limit of {format_size(bound)}"
+        told = f"the store at {store.root} has {format_size(size)}, more than its limit of {format_size(bound)}"
         console.line(f"! {told} → airbyte-ci store gc", err=True)
 
 
 def side_by_side(items: Sequence[T], work: Callable[[T], R], width: int) -> Iterator[tuple[T, R]]:
-    """Each item with its result, as they are done, `width` at a time. An error or an interruption ends the others.
+    """Yields each item with its result when it is done, `width` at a time. An error or interruption stops the others.
 
-    One at a time is done here, in the order given.
+    With a width of one, the work runs in this thread, in the given order.
     """
     if width <= 1 or len(items) <= 1:
         for item in items:
@@ -61,13 +61,13 @@ def side_by_side(items: Sequence[T], work: Callable[[T], R], width: int) -> Iter
 
 
 def say(settings: Settings, text: str = "") -> None:
-    """Talk for people, on stderr when stdout is for a machine."""
+    """Prints a line for people: on stderr with --json, else on stdout unless --quiet is given."""
     if not settings.quiet or settings.as_json:
         console.line(text, err=settings.as_json)
 
 
 def shown_path(path: Path) -> str:
-    """A path as short as it can be from here."""
+    """Returns a path relative to the current folder if it is below it, else unchanged."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
