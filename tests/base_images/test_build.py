@@ -19,5 +19,5 @@ def test_only_declared_platforms_are_built() -> None:
     root = {"root": {"image": f"acme.example/root@sha256:{'a' * 64}"}}
     declared = declare.from_document(document | root, "x")
     # It is refused before any tool of the build is needed.
-    with pytest.raises(ImageError, match=f"base:1.0.0 for linux/{here}: it is declared for {other} only"):
+    with pytest.raises(ImageError, match=f"base:1.0.0 for linux/{here}: the declaration.s platforms are {other}"):
         build.build(declared, cast("Tools", None), Platform("linux", here))

@@ -141,18 +141,18 @@ def test_the_file_of_a_repository_is_optional(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[1", "reading x: "),
-        ("- a\n", "it is not a mapping of repositories to versions"),
-        ("text\n", "it is not a mapping of repositories to versions"),
-        ("a/b:\n- {version: 1.0.0}\n", "an entry of a/b is not right"),
-        ("a/b:\n- text\n", "an entry of a/b is not right"),
-        (f"a/b:\n- {{version: one, address: 'a/b@{A}', python: '3.9'}}\n", "an entry of a/b is not right"),
-        (f"a/b:\n- {{version: 1.0, address: 'a/b@{A}', python: '3.9'}}\n", "an entry of a/b is not right"),
-        ("a/b:\n- {version: 1.0.0, address: 'a/b:1.0.0', python: '3.9'}\n", "an entry of a/b is not right"),
-        ("a/b:\n- {version: 1.0.0, address: 'A B', python: '3.9'}\n", "an entry of a/b is not right"),
+        ("[1", "x is not valid YAML"),
+        ("- a\n", "is not a mapping of repositories to versions"),
+        ("text\n", "is not a mapping of repositories to versions"),
+        ("a/b:\n- {version: 1.0.0}\n", "is invalid: an entry of a/b"),
+        ("a/b:\n- text\n", "is invalid: an entry of a/b"),
+        (f"a/b:\n- {{version: one, address: 'a/b@{A}', python: '3.9'}}\n", "is invalid: an entry of a/b"),
+        (f"a/b:\n- {{version: 1.0, address: 'a/b@{A}', python: '3.9'}}\n", "is invalid: an entry of a/b"),
+        ("a/b:\n- {version: 1.0.0, address: 'a/b:1.0.0', python: '3.9'}\n", "is invalid: an entry of a/b"),
+        ("a/b:\n- {version: 1.0.0, address: 'A B', python: '3.9'}\n", "is invalid: an entry of a/b"),
         (f"a/b:\n- {{version: 1.0.0, address: 'a/b@{A}', python: '3.9', requires-platform: 0.6}}\n", "such as 0.63.0"),
         (f"a/b:\n- {{version: 1.0.0, address: 'a/b@{A}', python: '3.9', requires-platform: new}}\n", "such as 0.63.0"),
-        (f"a/b:\n- {{version: 1.0.0, address: 'a/b@{A}'}}\n", "an entry of a/b is not right"),
+        (f"a/b:\n- {{version: 1.0.0, address: 'a/b@{A}'}}\n", "is invalid: an entry of a/b"),
     ],
 )
 def test_a_file_that_is_not_right_is_told(text: str, said: str) -> None:

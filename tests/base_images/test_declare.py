@@ -76,24 +76,24 @@ def test_only_what_is_needed_is_needed() -> None:
         ("repository: acme.example/base", "repository: acme.example/base:1", "has a tag or a digest"),
         ("version: 1.2.3", "version: 1.2", "is not a semantic version"),
         ("changelog: First", "changelog: First\nchangelgo: x", "unknown key 'changelgo'"),
-        ("changelog: First", "changelog: First\nsupported-until: soon", "is not a day"),
-        ("changelog: First", "changelog: First\nplatforms: [amd64]", "is not a platform"),
+        ("changelog: First", "changelog: First\nsupported-until: soon", "is not a date"),
+        ("changelog: First", "changelog: First\nplatforms: [amd64]", "is not a supported platform"),
         ("- user: root", "- exec: apt-get update", "steps[2].exec must be a list of texts"),
         ("changelog: First\n", "", "changelog is missing"),
         ("suite: bookworm\n    packages", "packages", "root.debian.suite is missing"),
-        ("- user: root", "- user: root\n  workdir: /y", "a step has one key"),
+        ("- user: root", "- user: root\n  workdir: /y", "a step must have one key"),
         ("- user: root", "- become: root", "unknown step 'become'"),
-        ("- user: root", "- text", "reading x.yaml: "),
-        ("- user: root", "- env: {A: 1, B: 2}", "reading x.yaml: "),
-        ('mode: "755"', 'mode: "8"', "reading x.yaml: "),
+        ("- user: root", "- text", "x.yaml is "),
+        ("- user: root", "- env: {A: 1, B: 2}", "x.yaml is "),
+        ('mode: "755"', 'mode: "8"', "x.yaml is "),
         ("path: /etc/y, ", "", "path is missing"),
         ("name: runs, ", "", "name is missing"),
-        ("checks:", "checks: [", "reading x.yaml: "),
-        ("changelog: First", "changelog:", "changelog must be a text that says what is new, not null"),
-        ("changelog: First", "changelog: [First]", "changelog must be a text that says what is new"),
-        ("changelog: First", "changelog: First\nextends: {a: b}", "extends must be a text (a file beside this one"),
+        ("checks:", "checks: [", "x.yaml is "),
+        ("changelog: First", "changelog:", "changelog must be a text that describes the changes, not null"),
+        ("changelog: First", "changelog: [First]", "changelog must be a text that describes the changes"),
+        ("changelog: First", "changelog: First\nextends: {a: b}", "extends must be a file next to this one"),
         ('expect: "3.10"', 'expct: "3.10"', "unknown key 'expct' in checks[0] (known: name, run, expect)"),
-        ('expect: "3.10"', 'expect: "("', "checks[0].expect must be a regular expression, which '(' is not"),
+        ('expect: "3.10"', 'expect: "("', "checks[0].expect must be a regular expression; '(' is invalid"),
         ("run: [python, -V]", "run: printenv A", "checks[0].run must be a list of texts"),
         ("run: [python, -V]", "run: []", "checks[0].run must be a list of texts"),
         ('mode: "755"', 'modee: "755"', "unknown key 'modee' in steps[4].file"),
@@ -114,7 +114,7 @@ def test_only_what_is_needed_is_needed() -> None:
         (
             "changelog: First",
             "changelog: First\nplatforms: [linux/sparc]",
-            "platforms[0]: 'linux/sparc' is not a platform",
+            "platforms[0]: 'linux/sparc' is not a supported platform",
         ),
         ("changelog: First", "changelog: First\nplatforms: []", "platforms must be a list"),
         ("changelog: First", "changelog: First\nwritable: srv", "writable must be a list of absolute paths, not 'srv'"),
@@ -130,8 +130,8 @@ def test_only_what_is_needed_is_needed() -> None:
         ("changelog: First", "changelog: First\nenvironment: [A=b]", "environment must be a map of names to texts"),
         ("changelog: First", "changelog: First\npython: 3.10", 'python must be X.Y in quotes, such as "3.11"'),
         ("changelog: First", "changelog: First\nfiles: [{contents: x}]", "files[0].path is missing"),
-        ("changelog: First", "changelog: First\nrequires-platform: new", "requires-platform must be a text of numbers"),
-        ("changelog: First", "changelog: First\nsupported-until:", "supported-until must be a day"),
+        ("changelog: First", "changelog: First\nrequires-platform: new", "requires-platform must be a version"),
+        ("changelog: First", "changelog: First\nsupported-until:", "supported-until must be a date"),
         ("- user: root", "- env: {A: 1, B: 2}", "steps[2].env must be one NAME: text, not 2"),
         ("- user: root", "- env: [A, B]", "steps[2].env must be a map of names to texts"),
         ("- user: root", "- workdir: srv", "steps[2].workdir must be an absolute path"),
@@ -142,7 +142,7 @@ def test_a_declaration_that_is_not_right_is_told(old: str, new: str, said: str) 
     assert old in TEXT
     with pytest.raises(ConfigurationError) as caught:
         parsed(TEXT.replace(old, new))
-    assert caught.value.message.startswith("reading x.yaml: ")
+    assert caught.value.message.startswith("x.yaml is ")
     assert said in caught.value.message
     assert "\n" not in caught.value.message
 
@@ -150,7 +150,7 @@ def test_a_declaration_that_is_not_right_is_told(old: str, new: str, said: str) 
 def test_a_root_that_is_no_map_is_told() -> None:
     """As people write it who know Dockerfiles."""
     with pytest.raises(
-        ConfigurationError, match=r"x\.yaml: root must be a map with image: ADDRESS, .*, not 'python:3\.11'"
+        ConfigurationError, match=r"x\.yaml is invalid: root must be a map with image: ADDRESS, .*, not 'python:3\.11'"
     ):
         parsed("repository: a/b\nversion: 1.0.0\nchangelog: x\nroot: python:3.11\n")
 
@@ -158,7 +158,7 @@ def test_a_root_that_is_no_map_is_told() -> None:
 @pytest.mark.parametrize("text", ["", "text", "- a\n", "root: text\n"])
 def test_what_is_no_declaration_is_told(text: str) -> None:
     """Whatever the document is, the end is an error of the configuration."""
-    with pytest.raises(ConfigurationError, match=r"reading x\.yaml"):
+    with pytest.raises(ConfigurationError, match=r"x\.yaml is"):
         parsed(text)
 
 

@@ -91,8 +91,8 @@ def test_its_own_name_is_never_inherited(folder: Path, key: str) -> None:
         ("shipped:moon", "there is no shipped declaration 'moon'"),
         ("nothing.yaml", "nothing.yaml"),
         ("[parent.yaml, shipped:moon]", "there is no shipped declaration 'moon'"),
-        ("[]", "extends must be a text (a file beside this one, or shipped:NAME), or a list of such, not []"),
-        ("[parent.yaml, 7]", "extends[1] must be a text"),
+        ("[]", "extends must be a file next to this one, shipped:NAME, or a list of these, not []"),
+        ("[parent.yaml, 7]", "extends[1] must be a file"),
     ],
 )
 def test_what_cannot_be_extended_is_told(folder: Path, extends: str, said: str) -> None:
@@ -162,7 +162,7 @@ def test_each_package_is_pinned_once(folder: Path, own: str, more: str, expected
 @pytest.mark.parametrize(
     ("own", "more", "said"),
     [
-        ("Q==2\n", "", "q is pinned twice, to 1 in parent.txt and to 2 in child.txt → remove one of them, or add"),
+        ("Q==2\n", "", "q is pinned twice, to 1 in parent.txt and to 2 in child.txt → remove one of the pins, or add"),
         ("q==2\n", "overrides: [p]\n", "overrides names p, which only parent.txt pins"),
         ("q==1\nq==2; x\n", "", "q is pinned twice, to 1 in parent.txt and to 1, 2 in child.txt"),
         ("q==2\n", "overrides: [z]\n", "overrides names z, which no requirements file pins"),

@@ -183,16 +183,16 @@ def test_a_root_that_is_nowhere_stops_no_version(place: Place, tmp_path: Path) -
     told: list[str] = []
     entry = _entry(place, "1.0.0", lock.index.digest, released=TODAY)
     publish.publish(Catalogue((entry,)), entry, lock, place.store, place.client, TODAY, told.append)
-    assert [line for line in told if line.startswith("its root is not published: ")]
+    assert [line for line in told if line.startswith("cannot publish the root: ")]
     assert place.client.resolve(Reference.parse(f"{place.repository}:1.0.0")).digest == lock.index.digest
 
 
 @pytest.mark.parametrize(
     ("others", "words"),
     [
-        ({"released": None}, "was built and not released"),
+        ({"released": None}, "was built but not released"),
         ({"yanked": "it leaks"}, "was yanked: it leaks"),
-        ({"supported_until": date(2026, 11, 23)}, "its support ended on 2026-11-23 already"),
+        ({"supported_until": date(2026, 11, 23)}, "its support ended on 2026-11-23"),
         ({"address": Reference.parse(f"acme.example/base:1.0.0@sha256:{'b' * 64}")}, "its lock is for"),
     ],
 )

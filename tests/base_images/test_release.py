@@ -56,9 +56,7 @@ def test_all_platforms_stand_on_the_same_kind_of_root(tmp_path: Path) -> None:
     store = Store(tmp_path)
     pulled, bootstrapped = made(store, None), made(store, DebianInputs("bookworm", ("python3",), (), ""))
     first = release.locked(declared(), pulled, (), ARM64, None, store)
-    with pytest.raises(
-        ImageError, match=r"linux/arm64 is locked on the root image, and linux/amd64 is built on debian"
-    ):
+    with pytest.raises(ImageError, match=r"linux/arm64 has the root image, but linux/amd64 is built on debian"):
         release.locked(declared(), bootstrapped, (), AMD64, first, store)
     assert set(release.locked(declared(), pulled, (), AMD64, first, store).platforms) == {AMD64, ARM64}
     # The only platform of a lock may be released again on another root.
@@ -69,7 +67,7 @@ def test_an_expired_version_is_not_released() -> None:
     """The last day of support is still good; after it nobody should begin to use the version."""
     ending = declared(**{"supported-until": "2026-11-24"})
     release.refuse_unfit(ending, Catalogue(()), date(2026, 11, 24))
-    with pytest.raises(ImageError, match="its support ended on 2026-11-24 already"):
+    with pytest.raises(ImageError, match="its support ended on 2026-11-24"):
         release.refuse_unfit(ending, Catalogue(()), date(2026, 11, 25))
 
 
@@ -95,6 +93,6 @@ def test_a_damaged_lock_is_told_in_plain_words(tmp_path: Path, text: str) -> Non
     path.write_text(text)
     with pytest.raises(ConfigurationError) as caught:
         lock.read(path)
-    assert caught.value.message.startswith(f"reading the lock {path}: it is damaged")
+    assert caught.value.message.startswith(f"the lock {path} is damaged")
     assert caught.value.advice == "restore it from git"
     assert "Error" not in caught.value.message

@@ -68,7 +68,7 @@ def test_a_digest_may_be_of_a_platform_or_of_several_versions() -> None:
     ("address", "words"),
     [
         (f"{OURS}:1.1.0@{A}", "base 1.1.0 was yanked: it leaks; move to 1.2.0"),
-        (f"{OURS}:1.0.0@{D}", "base 1.0.0 is not supported since 2026-11-23"),
+        (f"{OURS}:1.0.0@{D}", "base 1.0.0 is not supported after 2026-11-23"),
         (f"{OURS}:1.2.0@{B}", ""),
         (f"{THEIRS}:1.2.0@{A}", ""),
         ("unknown.example/x:1", ""),
@@ -98,7 +98,7 @@ def test_what_is_over_or_needs_a_later_platform_is_passed_over() -> None:
     old = [KNOWN.named("1.0.0")]
     assert latest(old, ()).version is not None
     assert latest(old, (), today=date(2026, 11, 23)).version is not None
-    assert latest(old, (), today=TODAY).passed_over[0][1] == "is not supported since 2026-11-23"
+    assert latest(old, (), today=TODAY).passed_over[0][1] == "is not supported after 2026-11-23"
     assert latest(old, (), platform="1.10.0").version is not None
     assert latest(old, (), platform="1.3.9").passed_over[0][1] == "needs the platform 1.4.0 or later"
 
@@ -118,7 +118,7 @@ def test_an_entry_reads_back_whole() -> None:
 )
 def test_an_entry_that_is_not_right_is_told(entry: str) -> None:
     """A day that is none, a digest that is none, a key that nobody knows."""
-    with pytest.raises(ConfigurationError, match="an entry of a/b is not right"):
+    with pytest.raises(ConfigurationError, match="is invalid: an entry of a/b"):
         catalogue.parse(f"a/b:\n- {entry}\n", "x")
 
 

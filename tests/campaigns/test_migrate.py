@@ -556,7 +556,7 @@ def test_no_base_for_its_python_is_refused_with_all_reasons(fleet: Path) -> None
     message = refusal(fleet, "source-tides", ConnectorError, catalogue.parse(text, "x"))
     assert message.startswith(
         "migrating source-tides: no base image for Python ^3.9,<3.13 "
-        "(4.1.0 has Python 3.13; 3.0.0 yanked: leaks; 2.0.0 its digest was only sighted, never verified)"
+        "(4.1.0 has Python 3.13; 3.0.0 yanked: leaks; 2.0.0 its digest is unverified)"
     )
     assert "the catalogue has no base image in" in refusal(fleet, "source-tides", ConnectorError, Catalogue(()))
 

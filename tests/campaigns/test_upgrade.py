@@ -182,7 +182,7 @@ def test_the_row_that_waits_is_filled_in(fleet: Path) -> None:
         (address("1.1.0"), "2.2.0", "base image 2.2.0 is yanked: leaks"),
         (address("1.1.0"), "3.9.0", "has Python 3.14, and the connector admits"),
         (address("1.1.0"), "7", "the catalogue has no base image 7"),
-        (address("1.1.0"), "foo:1", "the catalogue has no base image 'foo:1'"),
+        (address("1.1.0"), "foo:1", "the catalog has no base image 'foo:1'"),
     ],
 )
 def test_what_cannot_be_used_is_refused(fleet: Path, base: str, to: str | None, said: str) -> None:

@@ -66,7 +66,7 @@ def test_lists_say_what_should_not_be_used(known: Path, run: Command) -> None:
     pasted = run("base-images", "list", *of, "--format", "yaml").out
     for number, said in [
         ("1.4.0-rc.1", "# pre-release"),
-        ("1.3.0", "# only sighted: nobody verified its digest"),
+        ("1.3.0", "# unverified: the digest was reported but not verified"),
         ("1.2.0", "# yanked: it leaks → use 1.1.0"),
         ("1.0.0", "# support ended 2020-01-01"),
     ]:
@@ -162,11 +162,11 @@ def test_another_python_in_the_replacement_is_noted(known: Path, run: Command) -
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("check", "base-images/missing.yaml"), 1, "reading the base image declaration base-images/missing.yaml"),
+        (("check", "base-images/missing.yaml"), 1, "cannot read the base image declaration base-images/missing.yaml"),
         (
             ("diff", "base-images/missing.yaml", "1.0.0"),
             1,
-            "reading the base image declaration base-images/missing.yaml",
+            "cannot read the base image declaration base-images/missing.yaml",
         ),
         (("diff", "1.0.0", "1.1.0", "--platform", "windoze"), 2, "--platform 'windoze' is not a platform"),
         (("refresh", "UPPER/x"), 2, "'UPPER/x' is not a valid repository"),

@@ -106,7 +106,7 @@ def test_a_version_whose_inputs_are_gone_is_refused_by_their_names(lived: Path, 
     refused = airbyte_ci("base-images", "build", str(moved), cwd=lived, home=tmp_path / "cold")
     moved.unlink()
     assert refused.code == 1, refused.out
-    assert "inputs are gone" in refused.err
+    assert "inputs are missing" in refused.err
     assert "adduser" in refused.err
     assert refused.err.count("\n") == 1
 
@@ -132,7 +132,7 @@ def test_a_published_version_is_never_overwritten(lived: Path, registry: str, ho
     assert published.code == 1
     assert "never overwritten" in published.err
     assert refreshed.code == 1
-    assert "1.0.0 was overwritten: the catalogue has" in refreshed.err
+    assert "1.0.0 was overwritten: the catalog has" in refreshed.err
     assert (folder / "base-images.yaml").read_text() == recorded
 
 

@@ -83,7 +83,7 @@ def test_a_root_that_is_gone_is_one_clear_line(released: Released, tmp_path: Pat
     """Of a lock with everything else that is gone, of a declaration with its name; nothing is made."""
     refused = _build(released, LOCK, tmp_path / "empty")
     assert refused.code == 1, refused.out
-    assert "2 of its inputs are gone" in refused.err
+    assert "2 of its inputs are missing" in refused.err
     assert f"the root {released.root}" in refused.err
     assert "date > /etc/acme" in refused.err
     assert refused.err.count("\n") == 1

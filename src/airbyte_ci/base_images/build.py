@@ -1,4 +1,4 @@
-"""Building a base image: a declaration → an image in the store, checked, with all its inputs known by digest."""
+"""Builds a base image from a declaration: the image is in the store and checked, and all inputs have digests."""
 
 import os
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 @dataclass(frozen=True, slots=True)
 class BaseImageBuild:
-    """What was built: the version as the catalogue records it, its image, what the checks said, and its inputs."""
+    """The result of a build: the catalog entry, the image, the results of the checks, and the inputs."""
 
     version: BaseImageVersion
     image: Image
@@ -40,10 +40,10 @@ def build(
     fresh: bool = False,
     checked: bool = True,
 ) -> BaseImageBuild:
-    """Builds, checks and keeps the base image. `kind` of root is auto, image or debian.
+    """Builds, checks and stores the base image. `kind` of root is auto, image or debian.
 
-    `fresh` packages for a Debian root; not `checked` for those who do that themselves and want to see all that fails.
-    Raises ImageError when a check fails, SandboxError when a command does, PackageError.
+    `fresh` downloads current packages for a Debian root. Without `checked`, the caller runs the checks. Raises
+    ImageError when a check fails, SandboxError when a command fails, and PackageError.
     """
     _refuse_foreign(declaration, platform)
     found = root.resolve(declaration, tools.store, tools.registries, platform, kind, tools.say, fresh=fresh)
@@ -54,7 +54,7 @@ def build(
 
 
 def entry_of(locked: VersionLock, image: Image, store: Store) -> BaseImageVersion:
-    """The version as the catalogue has it, of the platforms that are locked; the store knows it by its name."""
+    """Returns the catalog entry of the locked platforms, and names the image in the store."""
     declaration, index = locked.declaration, locked.index
     store.put(index.raw)
     store.tag(str(declaration.address), index.descriptor)
@@ -76,7 +76,7 @@ def entry_of(locked: VersionLock, image: Image, store: Store) -> BaseImageVersio
 def make(
     declaration: Declaration, tools: Tools, found: Root, locked: PlatformLock | None
 ) -> tuple[Image, PlatformLock]:
-    """The image on its root, and its inputs. With `locked`, from those inputs and no others."""
+    """Returns the image on its root, and its inputs. With `locked`, uses only those inputs."""
     inputs = {"declaration": lock.plain(declaration.document), "root": str(found.image.digest), "code": _code()}
     key = action_key("base-image", FORMAT_VERSION, inputs)
     known = tools.store.recall(key) if locked is None else None
@@ -92,7 +92,7 @@ def make(
 
 
 def _code() -> list[list[object]]:
-    """The code that shapes bytes, by its files: loading it to ask for its versions takes longer than all the rest."""
+    """Returns the digest of the source files that affect the image's bytes; importing them is slower."""
     package = Path(__file__).parents[1]
     files = (path for room in ("oci", "container", "python", "base_images") for path in (package / room).rglob("*.py"))
     return sorted([str(path.relative_to(package)), (state := path.stat()).st_size, state.st_mtime_ns] for path in files)
@@ -102,12 +102,12 @@ def _refuse_foreign(declaration: Declaration, platform: Platform) -> None:
     if platform not in declaration.platforms:
         declared = ", ".join(map(str, declaration.platforms))
         raise ImageError(
-            f"building {declaration.address} for {platform}: it is declared for {declared} only",
-            advice=f"add {platform} to `platforms`, or run this on a machine of a declared platform",
+            f"cannot build {declaration.address} for {platform}: the declaration's platforms are {declared}",
+            advice=f"add {platform} to `platforms`, or build on a machine of a declared platform",
         )
     machine = os.uname().machine
     if platform.architecture != _MACHINES.get(machine, machine):
         raise ImageError(
-            f"building {declaration.address} for {platform}: its commands cannot run on this machine ({machine})",
-            advice=f"run this on a {platform.architecture} machine",
+            f"cannot build {declaration.address} for {platform}: its commands do not run on this machine ({machine})",
+            advice=f"build on a {platform.architecture} machine",
         )

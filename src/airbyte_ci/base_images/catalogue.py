@@ -1,6 +1,6 @@
-"""The catalogue of base images: versions as data, found by address or by name.
+"""The catalog of base images: versions as data, found by address or by name.
 
-The published versions ship with it. A repository's own file adds to them, and its entries win.
+The catalog of published versions ships with airbyte-ci. A repository's own file adds entries and overrides them.
 """
 
 import datetime
@@ -21,19 +21,19 @@ from airbyte_ci.oci.reference import Reference
 
 __all__ = ["BaseImageVersion", "Catalogue", "dump", "load", "parse", "read", "shipped"]
 
-# A thousand versions of base images are half of that.
+# A thousand versions of base images need half of this.
 _SIZE_LIMIT = 4 << 20
 _HEADER = "# Base images of this repository, kept by `airbyte-ci base-images`; newest first.\n"
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All known versions, newest first within a repository."""
+    """All versions in the catalog, newest first within a repository."""
 
     versions: tuple[BaseImageVersion, ...]
 
     def of(self, repository: str) -> tuple[BaseImageVersion, ...]:
-        """The versions of one repository, newest first."""
+        """Returns the versions of one repository, newest first."""
         return tuple(item for item in self.versions if item.repository == repository)
 
     @functools.cached_property
@@ -48,26 +48,26 @@ class Catalogue:
         return found
 
     def all_of(self, address: Reference) -> tuple[BaseImageVersion, ...]:
-        """Every version that has the address' digest: of an index, or of one platform; newest first."""
+        """Returns every version with the address's digest, of an index or of one platform; newest first."""
         if address.digest is None:
             same = (item for item in self.versions if _repository(item.address) == _repository(address))
             return tuple(item for item in same if item.version == address.tag)
         return tuple(self._by_digest.get((_repository(address), address.digest), ()))
 
     def find(self, address: str) -> BaseImageVersion | None:
-        """The version with this address: by digest, else by tag within the repository."""
+        """Returns the version with this address: by digest, else by tag within the repository."""
         try:
             reference = Reference.parse(address)
         except ImageError:
             return None
         found = self.all_of(reference)
-        # Several versions may share a digest; the tag tells which one is meant.
+        # Several versions may share a digest; the tag selects one of them.
         return next((item for item in found if item.version == reference.tag), next(iter(found), None))
 
     def behind(self, address: str, platform: str = "") -> int | None:
-        """How many releases are newer than this address; None when the address is not known.
+        """Returns the number of releases that are newer than this address; None when the address is unknown.
 
-        With a platform's version, those that need a later one do not count: nobody can move to them yet.
+        With a `platform` version, ignores releases that need a later platform, because no connector can use them yet.
         """
         version = self.find(address)
         if version is None:
@@ -77,22 +77,22 @@ class Catalogue:
         return sum(1 for item in good if not item.needs_later(platform))
 
     def foundations(self, version: BaseImageVersion) -> tuple[BaseImageVersion, ...]:
-        """The known base images below this version, nearest first; each one is what the one before is built on."""
+        """Returns the chain of known base images that this version is built on, nearest first."""
         chain = [version]
         while (last := chain[-1]).built_on and (below := self.find(last.built_on)) and below not in chain:
             chain.append(below)
         return tuple(chain[1:])
 
     def series_of(self, repository: str) -> str:
-        """The series of a repository: what its versions say, else the name of the repository."""
+        """Returns the series of a repository: as its versions say, else the repository's name."""
         known = self.of(repository)
         return known[0].series if known else repository.rpartition("/")[2]
 
     def named(self, text: str, preferred: Sequence[str] = ()) -> BaseImageVersion:
-        """The version that a person means by `1.2.0`, `python-connector-base:1.2.0`, an address or a digest.
+        """Returns the version for `1.2.0`, `python-connector-base:1.2.0`, an address or a digest.
 
-        Where several could be meant, the first of the `preferred` repositories that has one counts. Raises UsageError
-        when it is none, or still one of several.
+        If several versions match, the first of the `preferred` repositories with a match wins. Raises UsageError when
+        no version matches, or when several still match.
         """
         found = [item for item in self.versions if _means(text, item)]
         if len(found) > 1:
@@ -105,20 +105,20 @@ class Catalogue:
         if not found:
             known = sorted({item.repository for item in self.versions})
             raise UsageError(
-                f"the catalogue has no base image {text!r}",
-                advice=f"see `airbyte-ci base-images list`; it knows {', '.join(known) or 'none'}",
+                f"the catalog has no base image {text!r}",
+                advice=f"see `airbyte-ci base-images list` (versions: {', '.join(known) or 'none'})",
             )
         choices = " or ".join(f"{item.repository}:{item.version}" for item in found[:4])
-        raise UsageError(f"{text!r} may be one of {len(found)} base images", advice=f"say {choices}")
+        raise UsageError(f"{text!r} matches {len(found)} base images", advice=f"use {choices}")
 
     def merged(self, other: "Catalogue") -> "Catalogue":
-        """This catalogue with another's entries in front of it; the same version of a repository is replaced."""
+        """Returns this catalog with the entries of `other`, which replace the same versions of a repository."""
         replaced = {(item.repository, item.version) for item in other.versions}
         kept = [item for item in self.versions if (item.repository, item.version) not in replaced]
         return _sorted([*other.versions, *kept])
 
     def replacing(self, *versions: BaseImageVersion) -> "Catalogue":
-        """With these entries in the place of those of the same versions, if any."""
+        """Returns the catalog with these entries, which replace entries of the same versions."""
         return self.merged(Catalogue(versions))
 
 
@@ -142,7 +142,7 @@ def _sorted(versions: Iterable[BaseImageVersion]) -> Catalogue:
 
 
 def _with_withdrawals(catalogue: Catalogue) -> Catalogue:
-    """Each version knows of a withdrawal of any base image below it."""
+    """Records in each version whether a base image that it is built on was withdrawn."""
 
     def reason(item: BaseImageVersion) -> str:
         below = next((base for base in catalogue.foundations(item) if base.yanked), None)
@@ -154,44 +154,44 @@ def _with_withdrawals(catalogue: Catalogue) -> Catalogue:
 
 
 def shipped() -> Catalogue:
-    """The versions that were known when this tool was released."""
+    """Returns the catalog that ships with this release of airbyte-ci."""
     text = Path(__file__).with_name("catalogue.yaml").read_text("utf-8")
-    return parse(text, "the shipped catalogue")
+    return parse(text, "the shipped catalog")
 
 
 def load(path: Path) -> Catalogue:
-    """The shipped catalogue with a repository's file, where it has one, on top."""
+    """Returns the shipped catalog, extended by the repository's file if there is one."""
     return shipped().merged(read(path))
 
 
 def read(path: Path) -> Catalogue:
-    """A repository's own file; empty where there is none. Raises ConfigurationError."""
+    """Returns the catalog of a repository's own file; empty without a file. Raises ConfigurationError."""
     try:
         return parse(path.read_text("utf-8"), str(path))
     except FileNotFoundError:
         return Catalogue(())
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"reading the catalogue of base images {path}: {error}") from error
+        raise ConfigurationError(f"cannot read the catalog of base images {path}: {error}") from error
 
 
 def parse(text: str, what: str) -> Catalogue:
-    """Raises ConfigurationError naming `what` and the entry that is wrong."""
+    """Parses a catalog. Raises ConfigurationError that names `what` and the invalid entry."""
     try:
         document = load_yaml(text, _SIZE_LIMIT) or {}
     except DocumentError as error:
-        raise ConfigurationError(f"reading {what}: not valid YAML: {error}") from error
+        raise ConfigurationError(f"{what} is not valid YAML: {error}") from error
     if not isinstance(document, dict):
-        raise ConfigurationError(f"reading {what}: it is not a mapping of repositories to versions")
+        raise ConfigurationError(f"{what} is not a mapping of repositories to versions")
     for repository, items in document.items():
         if not isinstance(items, list | None):
-            raise ConfigurationError(f"reading {what}: the versions of {repository} are not a list")
+            raise ConfigurationError(f"{what} is invalid: the versions of {repository} are not a list")
     return _sorted(
         entry.from_json(repository, item, what) for repository, items in document.items() for item in items or []
     )
 
 
 def dump(catalogue: Catalogue) -> str:
-    """The catalogue as a file's text."""
+    """Returns the catalog as the text of a file."""
     repositories: dict[str, list[dict[str, Any]]] = {}
     for item in catalogue.versions:
         repositories.setdefault(item.repository, []).append(item.to_json())
@@ -199,7 +199,7 @@ def dump(catalogue: Catalogue) -> str:
 
 
 def pasted(versions: Sequence[BaseImageVersion], today: datetime.date) -> str:
-    """For each version the lines that metadata.yaml needs, and why not to use it where there is a reason."""
+    """Returns the lines that metadata.yaml needs for each version, and the reasons against using it as comments."""
     return "".join(
         f"# {item.repository} {item.version}{f', Python {item.python}' if item.python else ''}\n"
         f"{''.join(f'# {line}{chr(10)}' for line in objections(item, today))}"
@@ -209,12 +209,12 @@ def pasted(versions: Sequence[BaseImageVersion], today: datetime.date) -> str:
 
 
 def objections(item: BaseImageVersion, today: datetime.date) -> list[str]:
-    """Why nobody should move to this version, each in a few words; empty for a good one."""
+    """Returns short reasons against moving to this version; empty when there are none."""
     instead = f" → use {item.replaced_by}" if item.replaced_by else ""
     return [
         *([f"yanked: {item.withdrawal}{instead}"] if item.withdrawal else []),
         *(f"caution{f' with {one.when}.py' if one.when else ''}: {one.text}" for one in item.cautions),
         *(["pre-release"] if item.is_prerelease else []),
         *([f"support ended {item.supported_until}"] if item.is_expired(today) else []),
-        *([] if item.verified else ["only sighted: nobody verified its digest"]),
+        *([] if item.verified else ["unverified: the digest was reported but not verified"]),
     ]

@@ -1,6 +1,6 @@
-"""Checking a base image: the declared sanity checks and the contract that every base must keep → what each said.
+"""Checks a base image: the declared sanity checks, and the contract that every base image must keep.
 
-What was green is remembered by the image's digest: the same bytes answer the same.
+Passed checks are cached by the image's digest.
 """
 
 import re
@@ -14,15 +14,15 @@ from airbyte_ci.oci.store import Store, action_key
 
 FORMAT_VERSION = 2
 _TIMEOUT = 120
-# So many characters of the end of a failed check are shown.
+# Number of characters at the end of a failed check's output that are shown.
 _SHOWN = 600
-# Colors, movements of the cursor and titles (ECMA-48): they say nothing in a report.
+# Colors, cursor movements and titles (ECMA-48), which are useless in a report.
 _STYLES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """How a check ended; `said` is empty when it passed."""
+    """The result of a check; `said` is empty when it passed."""
 
     name: str
     said: str = ""
@@ -35,18 +35,18 @@ class CheckResult:
 def require(
     store: Store, image: Image, declared: Sequence[SanityCheck], progress: Callable[[str], None]
 ) -> tuple[str, ...]:
-    """The names of the declared checks, all of which pass; raises ImageError with all that failed."""
+    """Returns the names of the declared checks, which all pass; raises ImageError with all failures."""
     results = sanity(store, image, declared, progress)
     if failures := [item for item in results if not item.passed]:
         said = "".join(f"\n    {item.name}: {item.said}" for item in failures)
-        raise ImageError(f"the base image does not pass its sanity checks:{said}")
+        raise ImageError(f"the base image fails its sanity checks:{said}")
     return tuple(item.name for item in results)
 
 
 def sanity(
     store: Store, image: Image, declared: Sequence[SanityCheck], progress: Callable[[str], None]
 ) -> tuple[CheckResult, ...]:
-    """The declared checks: each command must succeed and print what is expected."""
+    """Runs the declared checks: each command must succeed and print the expected pattern."""
     inputs = {
         "image": str(image.digest),
         "checks": [[item.name, list(item.run), item.expect] for item in declared],
@@ -65,8 +65,8 @@ def sanity(
 def kept(
     store: Store, image: Image, writable: Sequence[str], progress: Callable[[str], None]
 ) -> tuple[CheckResult, ...]:
-    """The contract of every base image; `writable` are places that its user may write beside the usual ones."""
-    from airbyte_ci.base_images import contract  # slow to import, and a build that changes nothing asks nothing
+    """Runs the contract of every base image; `writable` are additional paths that its user may write."""
+    from airbyte_ci.base_images import contract  # slow to import, and a build that changes nothing runs no checks
 
     inputs = {"image": str(image.digest), "writable": sorted(writable), "contract": contract.VERSION}
     key = action_key("base-contract", FORMAT_VERSION, inputs)
@@ -89,14 +89,14 @@ def _failure(check: SanityCheck, store: Store, image: Image) -> str:
     finished = sandbox.run(store, tree, replace(command, timeout=_TIMEOUT))
     output = finished.stdout.decode(errors="replace") + finished.stderr.decode(errors="replace")
     if finished.returncode:
-        return f"{' '.join(check.run)} ended with {finished.returncode}: {last_words(output)}"
+        return f"{' '.join(check.run)} exited with {finished.returncode}: {last_words(output)}"
     if not re.search(check.expect, output, re.MULTILINE):
         return f"{' '.join(check.run)} printed {last_words(output)}, which does not match {check.expect!r}"
     return ""
 
 
 def last_words(output: str) -> str:
-    """The end of an output on one line, where programs say what went wrong, without colors."""
+    """Returns the end of an output on one line without colors; programs report errors at the end."""
     lines = [line.strip() for line in _STYLES.sub("", output).splitlines() if line.strip()]
     shown = " / ".join(lines)
     return f"… {shown[-_SHOWN:].lstrip()}" if len(shown) > _SHOWN else shown or "nothing"

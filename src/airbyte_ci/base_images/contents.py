@@ -1,7 +1,7 @@
 """The inventory of a base image without running it: packages, distributions, accounts, libc, Python, files by layer.
 
-Made once per image and kept in the store: the summary as an action, the list of files as a blob that only a
-comparison of files reads.
+Computed once per image and stored: the summary as an action, and the list of files as a blob, which is read only to
+compare files.
 """
 
 import re
@@ -39,7 +39,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class LayerContents:
-    """One layer: its compressed size and the bytes of the files that it adds, and what made it."""
+    """One layer: its compressed size, the size of the files that it adds, and its history entry."""
 
     diff_id: str
     size: int
@@ -50,7 +50,7 @@ class LayerContents:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What is in an image. `files` names the blob with one line per path; `python` is empty where there is none."""
+    """The contents of an image. `files` names the blob with one line per path; `python` is empty without Python."""
 
     system: Mapping[str, str]
     libc: str
@@ -63,12 +63,12 @@ class Contents:
 
     @property
     def size(self) -> int:
-        """Compressed bytes of all layers."""
+        """Returns the compressed size of all layers in bytes."""
         return sum(layer.size for layer in self.layers)
 
     @property
     def ecosystem(self) -> str:
-        """The name under which advisories speak of its packages (OSV): `Debian:12`."""
+        """Returns the OSV ecosystem of the image's system packages, such as `Debian:12`."""
         return f"Debian:{self.system.get('VERSION_ID', '')}" if self.system.get("ID") == "debian" else ""
 
     def to_json(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class Contents:
 
 
 def of(store: Store, image: Image) -> Contents:
-    """The image's inventory; its layers are in the store. Raises ImageError for layers that cannot be unpacked."""
+    """Returns the image's inventory; its layers must be in the store. Raises ImageError for a damaged layer."""
     known = store.remembered(
         "contents",
         FORMAT_VERSION,
@@ -110,7 +110,7 @@ def of(store: Store, image: Image) -> Contents:
 
 
 def files(store: Store, contents: Contents) -> dict[str, str]:
-    """Each path with what it is: kind, mode, owner and content in one text, to be compared."""
+    """Returns by path one text of kind, mode, owner and content, for comparisons."""
     lines = store.read(contents.files).decode("utf-8", "surrogateescape").split("\n")
     return {path: rest for path, _, rest in (line.partition("\0") for line in lines) if path}
 
@@ -154,7 +154,7 @@ def _packages(tree: Tree) -> tuple[DebianPackage, ...]:
 
 
 def _system(tree: Tree) -> dict[str, str]:
-    """os-release(5), as far as it says which system this is."""
+    """Returns the fields of os-release(5) that identify the system."""
     text = (tree.read("etc/os-release") or b"").decode("utf-8", "replace")
     pairs = (line.partition("=") for line in text.split("\n"))
     wanted = ("ID", "VERSION_ID", "VERSION_CODENAME", "PRETTY_NAME")
@@ -162,7 +162,7 @@ def _system(tree: Tree) -> dict[str, str]:
 
 
 def _libc(tree: Tree, found: Sequence[LayerFile]) -> str:
-    """`glibc 2.36`, from the library itself; `musl` where that is what programs are linked with."""
+    """Returns `glibc 2.36`, read from the library itself, or `musl` where programs are linked with it."""
     for file in found:
         if file.path.endswith("/libc.so.6") and (data := tree.read(file.path)) and (version := _LIBC.search(data)):
             return f"glibc {version[1].decode()}"
@@ -170,7 +170,7 @@ def _libc(tree: Tree, found: Sequence[LayerFile]) -> str:
 
 
 def _python(image: Image, tree: Tree, found: Sequence[LayerFile], packages: Sequence[DebianPackage]) -> str:
-    """The full version of the Python that `python` is: Docker's images say it, a virtual environment too."""
+    """Returns the full version of `python`, which Docker's images and virtual environments record."""
     if named := image.config.environment.get("PYTHON_VERSION"):
         return named
     for place in ("usr/local/pyvenv.cfg", "opt/venv/pyvenv.cfg"):

@@ -1,6 +1,6 @@
-"""The contract of every base image, whoever declared it: what connectors and the platform rely on, clause by clause.
+"""The contract of every base image: the properties that connectors and the platform rely on, one clause each.
 
-Each clause is a function from an image that can be run to what is wrong with it, None when nothing is.
+Each clause is a function that runs commands in an image and returns a failure, or None.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,14 +21,14 @@ from airbyte_ci.oci.store import Store
 
 VERSION = 2
 _TIMEOUT = 120
-# Places that Linux gives to everybody, each emptied or mounted anew when an image is started.
+# Paths that every user may write on Linux; they are empty or mounted again whenever an image starts.
 _SHARED = ("tmp", "var/tmp", "dev", "run/lock", "var/lock", "proc", "sys")
 _SHOWN = 5
 _TEMPORARY = Purpose("temporary folder of a base's check", "output", "memory", "`/tmp`", "nobody")
 
 _WRITE = 'for d in "$HOME" /tmp .; do t="$d/.airbyte-ci-probe"; (: > "$t" && rm "$t") || { echo "$d"; exit 1; }; done'
 _TEXT = "import sys; print(sys.getfilesystemencoding(), sys.stdout.encoding); print('€')"
-# What is in OpenSSL's folder is read when it is needed, and none of it before: OpenSSL 1.1 has only that on Debian 11.
+# OpenSSL reads its folder on demand, so loaded certificates can be 0: OpenSSL 1.1 on Debian 11 has only this folder.
 _TRUST = """\
 import os, re, ssl
 folder = ssl.get_default_verify_paths().capath
@@ -63,7 +63,7 @@ class Subject:
     writable: tuple[str, ...]
 
     def ask(self, *arguments: str, read_only: bool = False, mounts: Sequence[Mount] = ()) -> tuple[int, str]:
-        """Runs a command as the image's configuration says: its exit code and all that it printed."""
+        """Runs a command with the image's configuration; returns its exit code and complete output."""
         command = replace(
             self.command, arguments=arguments, timeout=_TIMEOUT, read_only=read_only, mounts=tuple(mounts)
         )
@@ -77,7 +77,7 @@ class Subject:
 
 
 def subject(store: Store, image: Image, writable: tuple[str, ...]) -> Subject:
-    """The image, unpacked and ready to be asked; raises SandboxError for a user that it has not."""
+    """Yields the unpacked image, ready to run commands; raises SandboxError when the image's user does not exist."""
     tree, command = evaluate.prepare(store, image, ("true",))
     named = str(image.config.execution.get("User") or "")
     return Subject(store, image, tree, command, users.resolve(tree, named), writable)
@@ -99,7 +99,7 @@ def _writes(subject: Subject) -> str | None:
 def _writes_nothing_else(subject: Subject) -> str | None:
     user = subject.user
     if user is None or user.uid == 0:
-        return None  # root may write everything; that is what the families 1.x and 2.x are
+        return None  # root may write everything; connectors on 1.x and 2.x run as root
     allowed = [place.strip("/") for place in (*_SHARED, user.home, subject.command.workdir, *subject.writable)]
     inside = tuple(place for place in allowed if place)
     groups = {user.gid, *user.groups}
@@ -119,7 +119,7 @@ def _read_only(subject: Subject) -> str | None:
     if code or said != "works":
         return f"Python does not run: {said[-200:]}"
     code, said = subject.ask("sh", "-c", ": > /airbyte-ci-probe", read_only=True, mounts=mounts)
-    return None if code else "the root file system could be written, so this machine cannot tell"
+    return None if code else "the root file system was writable, so this machine cannot verify the clause"
 
 
 def _zone(subject: Subject) -> str | None:
@@ -134,13 +134,15 @@ def _locale(subject: Subject) -> str | None:
 
 def _certificates(subject: Subject) -> str | None:
     code, said = subject.ask("python", "-c", _TRUST)
-    return None if code == 0 and said.isdigit() and int(said) > 0 else f"Python trusts {said[-200:] or 'nobody'}"
+    return (
+        None if code == 0 and said.isdigit() and int(said) > 0 else f"Python trusts {said[-200:] or 'no certificate'}"
+    )
 
 
 def _distributions(subject: Subject) -> str | None:
     code, said = subject.ask("python", "-c", _HAS_PIP)
     if code or said != "True":
-        return None if code == 0 else said[-200:]  # a base without pip has nothing that could disagree with it
+        return None if code == 0 else said[-200:]  # without pip, no distributions can conflict
     code, said = subject.ask("python", "-m", "pip", "--disable-pip-version-check", "check")
     return said[-300:] if code else None
 

@@ -1,7 +1,7 @@
-"""A Debian root: a suite and packages → an image, and the same image again from the packages that were kept.
+"""Builds a Debian root from a suite and packages, and builds the same image again from stored packages.
 
-apt verifies what it fetches by the suite's signature; from then on each package is known by its sha256. Knows
-mmdebstrap and apt, not what is built on the root.
+apt verifies downloads by the suite's signature. After that, each package is identified by its sha256. This module knows
+mmdebstrap and apt, but not the images that are built on the root.
 """
 
 import os
@@ -21,21 +21,21 @@ from airbyte_ci.oci.store import Store, action_key
 
 FORMAT_VERSION = 2
 _SOURCE_DATE_EPOCH = "1"
-# Bytes that a bootstrap takes at its largest: the packages, what they unpack to, and the layer made of it.
+# Maximum bytes that a bootstrap needs: the packages, their unpacked files, and the layer.
 _ROOM = 800 << 20
 _SOURCES = "etc/apt/sources.list"
-# How apt names what the archive does not have, also in a version that was asked for.
+# apt's messages about packages or versions that the archive does not have.
 _UNKNOWN = re.compile(
     r"Unable to locate package (\S+)|Version '(.+?)' for '(.+?)' was not found|Package '(.+?)' has no"
 )
-# What apt decides by; a stanza's other fields, and lines that continue a field, are for people.
+# The fields that apt needs; the other fields and continuation lines of a stanza are for people.
 _FIELDS = frozenset(
     (
         *("Package", "Version", "Architecture", "Multi-Arch", "Essential", "Important", "Protected", "Priority"),
         *("Pre-Depends", "Depends", "Provides", "Conflicts", "Breaks", "Replaces", "Filename", "Size", "SHA256"),
     )
 )
-# Run by mmdebstrap when all packages are installed and apt's lists are still there; $1 is the new root.
+# mmdebstrap runs this after installing all packages, while apt's lists still exist; $1 is the new root.
 _KEEP = r"""
 cp "$1"/var/cache/apt/archives/*.deb "$KEPT"/ &&
 APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-cache show $(
@@ -46,7 +46,7 @@ APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-cache show $(
 
 @dataclass(frozen=True, slots=True)
 class DebianImage:
-    """A bootstrapped root, and what it was made of. `cached` when it was made before."""
+    """A bootstrapped root and its inputs. `cached` if an earlier build made it."""
 
     image: Image
     inputs: DebianInputs
@@ -54,7 +54,7 @@ class DebianImage:
 
 
 def title(root: DebianRoot, packages: Sequence[str]) -> str:
-    """What to call the root, for people."""
+    """Returns a description of the root for messages."""
     return f"Debian {root.suite} with {', '.join(packages)}"
 
 
@@ -67,9 +67,9 @@ def bootstrap(
     *,
     fresh: bool = False,
 ) -> DebianImage:
-    """The root, bootstrapped once per store: its packages are an input from then on, unless `fresh` ones are wanted.
+    """Returns the root, bootstrapped once per store: later builds reuse its packages, unless `fresh` is set.
 
-    Raises SandboxError when mmdebstrap is not there or fails.
+    Raises SandboxError when mmdebstrap is not installed or fails.
     """
     inputs = {"suite": root.suite, "packages": list(packages), "platform": str(platform)}
     key = action_key("debian-root", FORMAT_VERSION, inputs)
@@ -91,7 +91,7 @@ def bootstrap(
 
 
 def again(inputs: DebianInputs, store: Store, platform: Platform) -> Image:
-    """The root from packages that the store holds, all of them; no archive is asked. Raises SandboxError."""
+    """Returns the root from packages that are all in the store, without network. Raises SandboxError."""
     with store.scratch() as scratch:
         folder, archive = scratch / "root", scratch / "archive"
         _write_archive(inputs, store, platform, archive)
@@ -102,19 +102,19 @@ def again(inputs: DebianInputs, store: Store, platform: Platform) -> Image:
 
 
 def fetch(inputs: DebianInputs, missing: Sequence[Deb], store: Store) -> tuple[Deb, ...]:
-    """Asks the archives that the root names for packages that the store lacks; those that they no longer have."""
+    """Downloads packages that the store lacks from the root's archives; returns those that no archive has."""
     with store.scratch() as scratch:
         settings = _apt_settings(scratch, inputs.sources)
         if not _succeeds(["apt-get", *settings, "update"], scratch):
             return tuple(missing)
         names = [_apt_name(deb) for deb in missing]
-        # All at once, or each alone: apt downloads none when one of them is not there.
+        # All at once, then one by one: apt downloads nothing when one package is missing.
         if not _succeeds(["apt-get", *settings, "download", *names], scratch):
             for name in names:
                 _succeeds(["apt-get", *settings, "download", name], scratch)
         for path in scratch.glob("*.deb"):
             store.put(path.read_bytes())
-    # Whatever came is known by its bytes, so another build of the same version does not count.
+    # Packages are compared by their bytes, so another build of the same version is not accepted.
     return tuple(deb for deb in missing if not store.has(deb.digest))
 
 
@@ -123,12 +123,12 @@ def _apt_name(deb: Deb) -> str:
     return f"{deb.package}{architecture}={deb.version}"
 
 
-# What apt, dpkg, tar, the compressors and interpreters take from the environment, and would put into the root's bytes.
+# Variables that would change the output of apt, dpkg, tar, compressors and interpreters.
 _SHAPING = ("APT_", "DPKG_", "DEB_", "DEBCONF_", "TAR_", "GZIP", "XZ_", "ZSTD_", "PERL", "PYTHON", "POSIXLY_", "LD_")
 
 
 def _environment() -> dict[str, str]:
-    """The environment of Debian's tools: the user's proxies and PATH, and nothing that shapes bytes."""
+    """Returns the environment of Debian's tools: the user's proxies and PATH, but nothing that affects the output."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith((*_SHAPING, "LC_", "LANG"))}
     return {**kept, "LC_ALL": "C.UTF-8"}
 
@@ -144,7 +144,9 @@ def _mmdebstrap(
     store: Store,
 ) -> None:
     if shutil.which("mmdebstrap") is None:
-        raise SandboxError("building a Debian root: mmdebstrap is not installed", advice="apt-get install mmdebstrap")
+        raise SandboxError(
+            "cannot build a Debian root: mmdebstrap is not installed", advice="apt-get install mmdebstrap"
+        )
     store.require_space(_ROOM)
     finished = subprocess.run(
         [
@@ -163,21 +165,21 @@ def _mmdebstrap(
         said = finished.stderr.decode(errors="replace")
         if unknown := sorted({_wanted(found) for found in _UNKNOWN.finditer(said)}):
             raise SandboxError(
-                f"building a Debian root: Debian {suite} has no package {', '.join(unknown)}",
+                f"cannot build a Debian root: Debian {suite} has no package {', '.join(unknown)}",
                 advice="correct `packages` in the declaration",
             )
         last = "\n    ".join(finished.stderr.decode(errors="replace").strip().splitlines()[-5:])
-        raise SandboxError(f"building a Debian root with mmdebstrap:\n    {last}")
+        raise SandboxError(f"cannot build a Debian root with mmdebstrap:\n    {last}")
 
 
 def _wanted(found: re.Match[str]) -> str:
-    """The package as it was asked for."""
+    """Returns the package as it was requested."""
     name, version, of_version, virtual = found.groups()
     return name or virtual or f"{of_version}={version}"
 
 
 def _keep(store: Store, folder: Path) -> tuple[Deb, ...]:
-    """The packages that apt downloaded, into the store, each with its entry of the archive's index."""
+    """Stores the packages that apt downloaded; returns each with its entry in the archive's index."""
     files = {Digest.of(path.read_bytes()).hex: path for path in folder.glob("*.deb")}
     debs = {}
     for stanza in (folder / "stanzas").read_text("utf-8").strip().split("\n\n"):
@@ -188,12 +190,12 @@ def _keep(store: Store, folder: Path) -> tuple[Deb, ...]:
             size = int(_field(stanza, "Size"))
             debs[sha256] = Deb(package, version, architecture, sha256, size, _needed(stanza))
     if unknown := sorted(path.name for sha256, path in files.items() if sha256 not in debs):
-        raise SandboxError(f"building a Debian root: the archive's index does not name {', '.join(unknown)}")
+        raise SandboxError(f"cannot build a Debian root: the archive's index does not list {', '.join(unknown)}")
     return tuple(sorted(debs.values(), key=lambda item: (item.package, item.architecture)))
 
 
 def _needed(stanza: str) -> str:
-    """Without what only people read: locks are kept in repositories."""
+    """Returns the stanza without fields for people, which keeps locks small."""
     lines = [line for line in stanza.splitlines() if line.partition(":")[0] in _FIELDS]
     return "\n".join(lines)
 
@@ -204,14 +206,14 @@ def _field(stanza: str, name: str) -> str:
 
 
 def _write_archive(inputs: DebianInputs, store: Store, platform: Platform, folder: Path) -> None:
-    """An archive of just these packages, with the index that the real one had: apt decides by it what is essential."""
+    """Creates an archive of only these packages with their original index entries, which tell apt what is essential."""
     place = folder / "dists" / inputs.suite / "main" / f"binary-{platform.architecture}"
     place.mkdir(parents=True)
     stanzas = []
     for deb in inputs.debs:
         with store.open(deb.digest) as source, (folder / f"{deb.sha256}.deb").open("wb") as target:
             shutil.copyfileobj(source, target, 1 << 20)
-            source.read(1)  # at the end of the bytes they are verified
+            source.read(1)  # reading to the end verifies the bytes
         stanzas.append(re.sub(r"^Filename: .*$", f"Filename: {deb.sha256}.deb", deb.stanza, flags=re.MULTILINE))
     index = "\n\n".join(stanzas).encode() + b"\n"
     (place / "Packages").write_bytes(index)
@@ -223,7 +225,7 @@ def _write_archive(inputs: DebianInputs, store: Store, platform: Platform, folde
 
 
 def _apt_settings(folder: Path, sources: str) -> list[str]:
-    """apt with folders and sources of its own, and this machine's keys."""
+    """Returns an apt command with its own folders and sources, and this machine's keys."""
     for name in ("state/lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True)
     (folder / "sources.list").write_text(sources)
@@ -246,7 +248,7 @@ def _succeeds(command: Sequence[str], folder: Path) -> bool:
 
 
 def _image(store: Store, folder: Path, platform: Platform, suite: str, packages: Sequence[str]) -> Image:
-    from airbyte_ci.container import diff  # most builds find the root made
+    from airbyte_ci.container import diff  # slow to import, and most builds reuse a stored root
     from airbyte_ci.container.evaluate import CREATED
     from airbyte_ci.container.tree import Tree
     from airbyte_ci.oci.layer import layer_of

@@ -1,4 +1,4 @@
-"""What a Debian root was made of: packages by their bytes, and the text of sources.list. Values only."""
+"""The inputs of a Debian root as values: packages by digest, and the text of sources.list."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from airbyte_ci.oci.digest import Digest
 
 @dataclass(frozen=True, slots=True)
 class Deb:
-    """A Debian package's file, known by its bytes; `stanza` is what the archive's index says of it."""
+    """A Debian package file, identified by its digest; `stanza` is its entry in the archive's index."""
 
     package: str
     version: str
@@ -31,7 +31,7 @@ class Deb:
 
 @dataclass(frozen=True, slots=True)
 class DebianInputs:
-    """What a bootstrap took from outside: the packages, and the text of sources.list that the root keeps."""
+    """The inputs of a bootstrap: the packages, and the text of the root's sources.list."""
 
     suite: str
     packages: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The order of Debian versions (deb-version(7)): in `1:2.36-9~b1`, `~` is before the end, letters before signs."""
+"""The order of Debian versions (deb-version(7)): in `1:2.36-9~b1`, `~` sorts before the end, letters before others."""
 
 import functools
 import re
@@ -9,7 +9,7 @@ Key = tuple[int, tuple[tuple[tuple[int, ...], int], ...], tuple[tuple[tuple[int,
 
 @functools.lru_cache(maxsize=65536)
 def key(version: str) -> Key:
-    """What sorts as the version does; raises ValueError for an epoch that is no number."""
+    """Returns a key that sorts like the version; raises ValueError for an epoch that is not a number."""
     epoch, colon, rest = version.strip().partition(":")
     if not colon:
         epoch, rest = "0", version.strip()
@@ -20,7 +20,7 @@ def key(version: str) -> Key:
 
 
 def _parts(text: str) -> tuple[tuple[tuple[int, ...], int], ...]:
-    """Runs of non-digits and digits by turns; the end of a run of non-digits sorts after `~` and before all else."""
+    """Returns alternating runs of non-digits and digits; the end sorts after `~` and before all else."""
     found = [(letters, number) for letters, number in _PARTS.findall(text) if letters or number]
     return (*((_order(letters), int(number or 0)) for letters, number in found), ((_END,), 0))
 

@@ -1,6 +1,6 @@
-"""Declarations of base images: a file of data → a value. Nothing is built or looked up here.
+"""Parses declarations of base images into values, without building anything.
 
-What a declaration extends is `extend`'s; here a whole document, extended or not, is read.
+The module `extend` resolves `extends`; this module parses the complete document.
 """
 
 import datetime
@@ -26,7 +26,7 @@ from airbyte_ci.errors import ConfigurationError, ImageError
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
 
-# Says which Python (X.Y) an image has, to whoever reads registries and cannot run it.
+# Names the Python (X.Y) of an image for programs that read registries without running the image.
 PYTHON_LABEL = "io.airbyte.ci.python"
 DEFAULT = "python-connector-base"
 _PLATFORMS = ("linux/amd64", "linux/arm64")
@@ -52,11 +52,11 @@ class SanityCheck:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """A base image as its file says. `requirements` is the text of a hashed requirements file.
+    """A declared base image. `requirements` is the text of a hashed requirements file.
 
-    `final_steps` run after the requirements are installed. `python` (X.Y) is what the image must have, `packages` are
-    Debian packages, `writable` are places that the user may write beside its home, the working directory and /tmp.
-    `document` is the declaration as plain data, whole.
+    `final_steps` run after the requirements are installed. `python` (X.Y) is the required Python, `packages` are Debian
+    packages, and `writable` are paths that the user may write in addition to its home, the working directory and /tmp.
+    `document` is the complete declaration as plain data.
     """
 
     repository: str
@@ -78,33 +78,33 @@ class Declaration:
 
     @property
     def address(self) -> Reference:
-        """Without a digest: which one it will have is known when it is built."""
+        """Returns the address without a digest, which is known only after the build."""
         return Reference.parse(f"{self.repository}:{self.version}")
 
 
 def shipped(name: str = DEFAULT) -> Declaration:
-    """A declaration that comes with this tool; raises ConfigurationError naming those that do."""
+    """Returns a shipped declaration; an unknown name raises ConfigurationError that lists all names."""
     return from_document(extend.shipped(name), f"the shipped declaration {name}")
 
 
 def read(path: Path) -> Declaration:
-    """A declaration file with all that it extends. Raises ConfigurationError."""
+    """Returns the declaration of a file, including everything that it extends. Raises ConfigurationError."""
     return from_document(extend.read(path), str(path))
 
 
 def parse(text: str, what: str, read_beside: extend.ReadBeside) -> Declaration:
-    """Raises ConfigurationError naming `what` and the key that is wrong."""
+    """Parses a declaration's text. Raises ConfigurationError that names `what` and the invalid key."""
     return from_document(extend.parse(text, what, read_beside), what)
 
 
 def from_document(document: Mapping[str, Any], what: str) -> Declaration:
-    """The declaration that a flattened document means; raises ConfigurationError."""
+    """Returns the declaration of a flat document; raises ConfigurationError."""
     try:
         return _declaration(document)
     except KeyError as error:
-        raise ConfigurationError(f"reading {what}: {error.args[0]} is missing") from error
+        raise ConfigurationError(f"{what} is invalid: {error.args[0]} is missing") from error
     except (TypeError, AttributeError, ValueError, ImageError) as error:
-        raise ConfigurationError(f"reading {what}: {error}") from error
+        raise ConfigurationError(f"{what} is invalid: {error}") from error
 
 
 def _declaration(document: Mapping[str, Any]) -> Declaration:
@@ -155,7 +155,7 @@ def _day(value: object) -> datetime.date | None:
     try:
         return datetime.date.fromisoformat(str(value))
     except ValueError as error:
-        raise ValueError(f"supported-until {value!r} is not a day such as 2027-06-30") from error
+        raise ValueError(f"supported-until {value!r} is not a date such as 2027-06-30") from error
 
 
 def _debian(document: Mapping[str, Any]) -> DebianRoot:
@@ -164,7 +164,7 @@ def _debian(document: Mapping[str, Any]) -> DebianRoot:
 
 
 def _last(document: Mapping[str, Any]) -> tuple[Operation, ...]:
-    """The user and its folder come last: what is done before them is done by root."""
+    """Returns the user and the working directory as the last steps: all earlier steps run as root."""
     folder, user, entrypoint = (document.get(key) for key in ("workdir", "user", "entrypoint"))
     return (
         *((SetEntrypoint(tuple(map(str, entrypoint))),) if entrypoint else ()),
@@ -180,13 +180,13 @@ def _steps(documents: Sequence[Mapping[str, Any]] | None) -> tuple[Operation, ..
 def _step(document: Mapping[str, Any]) -> Operation:
     """`exec: [argv]`, `env: {NAME: value}` (one), `user: name`, `workdir: path`, `label: {…}`, `file: {path, …}`."""
     if not isinstance(document, Mapping) or len(document) != 1:
-        raise ValueError(f"a step has one key, which {document!r:.60} has not")
+        raise ValueError(f"a step must have exactly one key, unlike {document!r:.60}")
     ((kind, value),) = document.items()
     match kind:
         case "exec" if isinstance(value, list):
             return Exec(tuple(map(str, value)))
         case "exec":
-            raise ValueError(f"the step exec takes a list, not {value!r:.60}")
+            raise ValueError(f"the step exec needs a list, not {value!r:.60}")
         case "env":
             ((name, text),) = value.items()
             return SetVariable(str(name), str(text))

@@ -1,4 +1,4 @@
-"""What differs between two base images, from their inventories: nothing is run. Values in, values out."""
+"""Compares two base images by their inventories, without running them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ from airbyte_ci.oci.image import Image
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something named that differs: `before` is empty where it was added, `after` where it is gone."""
+    """A named item that differs: `before` is empty if it was added, `after` if it was removed."""
 
     name: str
     before: str
@@ -19,7 +19,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two: what to call it, its image, its inventory and its files."""
+    """One of the two images: its name, the image, its inventory and its files."""
 
     name: str
     image: Image
@@ -29,7 +29,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class LayerChange:
-    """A layer that only one of the two has: its compressed bytes and what made it."""
+    """A layer that only one of the images has: its compressed size and its history entry."""
 
     side: str
     diff_id: str
@@ -39,7 +39,7 @@ class LayerChange:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Everything that differs from `before` to `after`; sizes are compressed bytes."""
+    """All differences from `before` to `after`; sizes are compressed bytes."""
 
     before: str
     after: str
@@ -64,7 +64,7 @@ class Difference:
 
 
 def between(before: Side, after: Side) -> Difference:
-    """The difference of two images."""
+    """Returns the differences between two images."""
     ours, theirs = before.contents, after.contents
     layers = {layer.diff_id for layer in ours.layers} & {layer.diff_id for layer in theirs.layers}
     return Difference(

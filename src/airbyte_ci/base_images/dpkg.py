@@ -1,4 +1,4 @@
-"""What Debian's package manager records in an image: its status file → packages. Text in, values out."""
+"""Parses the packages in the status file of Debian's package manager."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 STATUS = "var/lib/dpkg/status"
-# Images without a package manager (distroless) keep one file per package here.
+# Images without a package manager (distroless) have one file per package in this folder.
 STATUS_FOLDER = "var/lib/dpkg/status.d"
 _SOURCE = re.compile(r"(\S+)(?:\s+\((\S+)\))?")
 _FIELDS = ("Package", "Version", "Architecture", "Status", "Source")
@@ -14,7 +14,7 @@ _FIELDS = ("Package", "Version", "Architecture", "Status", "Source")
 
 @dataclass(frozen=True, slots=True)
 class DebianPackage:
-    """An installed package. Advisories speak of its source package, whose version may be another."""
+    """An installed package. Advisories name its source package, whose version may differ."""
 
     name: str
     version: str
@@ -27,7 +27,7 @@ class DebianPackage:
 
 
 def packages(text: str) -> tuple[DebianPackage, ...]:
-    """The installed packages of a status file, sorted by name; removed ones of which settings are left are not."""
+    """Returns the installed packages of a status file, sorted by name, without removed packages that left settings."""
     found = (_package(fields) for fields in _stanzas(text))
     return tuple(sorted((item for item in found if item), key=lambda item: (item.name, item.architecture)))
 
@@ -45,7 +45,7 @@ def _stanzas(text: str) -> Iterator[dict[str, str]]:
 
 def _package(fields: dict[str, str]) -> DebianPackage | None:
     name, version = fields.get("Package"), fields.get("Version")
-    # Files of status.d have no Status: what they name is installed.
+    # Files in status.d have no Status field: their packages are installed.
     if not name or not version or fields.get("Status", "installed").split()[-1] != "installed":
         return None
     source = _SOURCE.fullmatch(fields.get("Source", ""))

@@ -1,4 +1,4 @@
-"""One version of a base image in the catalogue: its value, and its form in a file."""
+"""One version of a base image in the catalog: its value, and its form in a file."""
 
 import datetime
 import functools
@@ -41,7 +41,7 @@ class BaseImageVersion:
     `yanked` is the reason for a withdrawal (empty: not withdrawn) and `replaced_by` the version to move to.
     `requires_platform` is the oldest platform version that runs connectors built on this version. `named_series` is
     the series where the repository's name does not give it. `built_on` is the base image below this one, as
-    `name:version`, and `withdrawn_below` is derived from it by the catalogue: the reason why that one was withdrawn.
+    `name:version`. The catalog derives `withdrawn_below` from it: the reason why that base image was withdrawn.
     """
 
     repository: str
@@ -65,17 +65,17 @@ class BaseImageVersion:
 
     @property
     def series(self) -> str:
-        """The family of interchangeable base images that this version belongs to."""
+        """Returns the family of interchangeable base images that this version belongs to."""
         name = _name(self.repository)
         return self.named_series or (name if name in SERIES or not self.python else PYTHON_SERIES)
 
     @property
     def withdrawal(self) -> str:
-        """Why the version must not be used any more: its own withdrawal, or that of a base image below it."""
+        """Returns why the version must not be used: its own withdrawal, or that of an image that it is built on."""
         return self.yanked or self.withdrawn_below
 
     def warnings(self, traits: Collection[str]) -> tuple[str, ...]:
-        """The cautions that apply to a connector with these traits (see `CONDITIONS`)."""
+        """Returns the cautions that apply to a connector with these traits (see `CONDITIONS`)."""
         return tuple(item.text for item in self.cautions if not item.when or item.when in traits)
 
     @functools.cached_property
@@ -87,15 +87,15 @@ class BaseImageVersion:
         return self.semver.prerelease is not None
 
     def is_expired(self, today: datetime.date) -> bool:
-        """Whether its support has ended; its last day is still supported."""
+        """Returns whether support has ended; the last day is still supported."""
         return self.supported_until is not None and self.supported_until < today
 
     def needs_later(self, platform: str) -> bool:
-        """Whether connectors on it need a later platform than this; an empty one is not known, and no obstacle."""
+        """Returns whether connectors on it need a later platform than `platform`; an empty one is unknown."""
         return bool(platform and self.requires_platform) and _numbers(self.requires_platform) > _numbers(platform)
 
     def to_json(self) -> dict[str, Any]:
-        """As in a file, without what is as by default."""
+        """Returns the entry's form in a file, without default values."""
         document: dict[str, Any] = {"version": self.version, "address": str(self.address)}
         if self.python:
             document["python"] = self.python
@@ -123,7 +123,7 @@ class BaseImageVersion:
 
 
 def from_json(repository: str, item: Mapping[str, Any], what: str) -> BaseImageVersion:
-    """The entry of a file; raises ConfigurationError naming `what` and the repository."""
+    """Parses an entry of a file; raises ConfigurationError that names `what` and the repository."""
     try:
         if unknown := sorted(map(str, item.keys() - _KEYS)):
             raise ValueError(f"unknown key {unknown[0]!r}")
@@ -153,7 +153,7 @@ def from_json(repository: str, item: Mapping[str, Any], what: str) -> BaseImageV
             cautions=tuple(map(_caution, item.get("cautions") or ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError, ImageError) as error:
-        raise ConfigurationError(f"reading {what}: an entry of {repository} is not right: {error!r}") from error
+        raise ConfigurationError(f"{what} is invalid: an entry of {repository}: {error!r}") from error
 
 
 def _name(repository: str) -> str:
@@ -168,11 +168,11 @@ def _caution(item: Mapping[str, Any]) -> Caution:
 
 
 def platform_version(value: object) -> str:
-    """Numbers such as 0.63.0, or empty; raises ValueError. A YAML number is none: 0.60 would be 0.6."""
+    """Returns a version such as 0.63.0, or empty; raises ValueError, also for a YAML number: 0.60 would become 0.6."""
     if value is None:
         return ""
     if not isinstance(value, str) or not all(part.isdecimal() for part in value.split(".")):
-        raise ValueError(f"requires-platform must be a text of numbers such as 0.63.0, not {value!r}")
+        raise ValueError(f"requires-platform must be a version in quotes such as 0.63.0, not {value!r}")
     return value
 
 
@@ -183,7 +183,7 @@ def _day(value: object) -> datetime.date | None:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """0.63 and 0.63.0 are the same."""
+    """Returns a key for comparisons, in which 0.63 and 0.63.0 are equal."""
     numbers = [int(part) for part in version.split(".")]
     while numbers and not numbers[-1]:
         numbers.pop()

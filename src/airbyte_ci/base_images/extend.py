@@ -1,4 +1,4 @@
-"""Declarations that extend others: files of YAML → one flat document. Knows how keys are joined, not what they mean."""
+"""Resolves `extends`: joins YAML declarations key by key into one flat document, without interpreting values."""
 
 import functools
 from collections.abc import Callable, Collection, Mapping
@@ -17,7 +17,7 @@ Document = dict[str, Any]
 
 SHIPPED = "shipped:"
 _DEEPEST = 8
-# What a declaration must say itself: that of another one would be a lie.
+# Keys that are never inherited, because they describe one declaration only.
 _OWN = ("repository", "version", "changelog", "supported-until")
 _JOINED = ("packages", "writable")
 _REPLACED = ("root", "python", "platforms", "user", "workdir", "entrypoint", "requires-platform")
@@ -25,22 +25,22 @@ _STEPS = ("steps", "final-steps")
 
 
 def names() -> list[str]:
-    """The shipped declarations, by the name after `shipped:`."""
+    """Returns the names of the shipped declarations, which follow `shipped:`."""
     return sorted(item.name.removesuffix(".yaml") for item in _folder().iterdir() if item.name.endswith(".yaml"))
 
 
 def shipped(name: str) -> Document:
-    """A shipped declaration, flat; raises ConfigurationError naming those that there are."""
+    """Returns a shipped declaration, flat; an unknown name raises ConfigurationError that lists all names."""
     return _finished(_shipped(name, ()))
 
 
 def read(path: Path) -> Document:
-    """A file's declaration, flat; what it extends and names lies beside it. Raises ConfigurationError."""
+    """Returns the flat declaration of a file; other files are relative to its folder. Raises ConfigurationError."""
     return _finished(_read(path, ()))
 
 
 def parse(text: str, what: str, read_beside: ReadBeside) -> Document:
-    """A declaration's text, flat; `read_beside` gives the text of a file that it names."""
+    """Returns the flat declaration of a text; `read_beside` returns the text of a file that the declaration names."""
 
     def other(name: str, chain: tuple[str, ...]) -> Document:
         return _flat(read_beside(name), name, read_beside, other, chain)
@@ -49,7 +49,7 @@ def parse(text: str, what: str, read_beside: ReadBeside) -> Document:
 
 
 def _finished(document: Document) -> Document:
-    """With the requirements of all files as one text."""
+    """Returns the document with the requirements of all files as one text."""
     if "requirements" not in document:
         return document
     return {**document, "requirements": "\n".join(item.text for item in document["requirements"])}
@@ -64,7 +64,7 @@ def _folder() -> Traversable:
 
 def _shipped(name: str, chain: tuple[str, ...]) -> Document:
     if name not in names():
-        raise ConfigurationError(f"there is no shipped declaration {name!r}", advice=f"there are: {', '.join(names())}")
+        raise ConfigurationError(f"there is no shipped declaration {name!r}", advice=f"use one of {', '.join(names())}")
 
     def beside(other: str) -> str:
         return _folder().joinpath(other).read_text("utf-8")
@@ -78,7 +78,7 @@ def _read(path: Path, chain: tuple[str, ...]) -> Document:
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"reading the base image declaration {path}: {error}") from error
+        raise ConfigurationError(f"cannot read the base image declaration {path}: {error}") from error
 
     def beside(name: str) -> str:
         return (path.parent / name).read_text("utf-8")
@@ -95,16 +95,18 @@ def _flat(text: str, what: str, read_beside: ReadBeside, other: Other, chain: tu
         shape.check(document)
         own = _steps_only(document, read_beside)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"reading {what}: requirements: {error}") from error
+        raise ConfigurationError(f"{what} is invalid: requirements: {error}") from error
     except (TypeError, AttributeError, ValueError) as error:
-        raise ConfigurationError(f"reading {what}: {error}") from error
+        raise ConfigurationError(f"{what} is invalid: {error}") from error
     above = document.get("extends")
     if above is None:
         if document.get("overrides"):
-            raise ConfigurationError(f"reading {what}: overrides is for a declaration that extends another")
+            raise ConfigurationError(f"{what} is invalid: overrides needs a declaration that extends another one")
         return own
     if len(chain) > _DEEPEST:
-        raise ConfigurationError(f"reading {what}: it extends itself, or too many others ({' → '.join(chain[-3:])})")
+        raise ConfigurationError(
+            f"{what} is invalid: it extends itself or too many other declarations ({' → '.join(chain[-3:])})"
+        )
     parents = [
         _shipped(name.removeprefix(SHIPPED), chain) if name.startswith(SHIPPED) else other(name, chain)
         for name in (above if isinstance(above, list) else [above])
@@ -118,14 +120,14 @@ def _loaded(text: str, what: str) -> Document:
     try:
         document = load_yaml(text)
     except DocumentError as error:
-        raise ConfigurationError(f"reading {what}: not valid YAML: {error}") from error
+        raise ConfigurationError(f"{what} is not valid YAML: {error}") from error
     if not isinstance(document, dict):
-        raise ConfigurationError(f"reading {what}: it is not a mapping of keys to values")
+        raise ConfigurationError(f"{what} is not a mapping of keys to values")
     return document
 
 
 def _steps_only(document: Mapping[str, Any], read_beside: ReadBeside) -> Document:
-    """Environment and files as the steps that they are short for; requirements as their text."""
+    """Returns the document with environment and files converted to steps, and requirements to their text."""
     flat = {key: document[key] for key in (*_OWN, *_JOINED, *_REPLACED, "checks") if key in document}
     environment, files = document.get("environment") or {}, document.get("files") or []
     flat["steps"] = [

@@ -1,7 +1,7 @@
-"""The inputs of a released version, kept beside it in its registry as one artifact, so that it can be built again.
+"""Publishes the inputs of a released version as an artifact in its registry, so that it can be built again.
 
-The artifact's blobs are the files themselves, Debian packages and wheels. There is one for each platform, because each
-may be built on a machine of its own. A root that is an image lies beside it, as an image.
+The artifact's blobs are the files: Debian packages and wheels. Each platform has its own artifact, because each may be
+built on a different machine. A root image is published as an image in the same repository.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ _TITLE = "org.opencontainers.image.title"
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A file that a version was built from."""
+    """An input file of a version."""
 
     name: str
     digest: Digest
 
 
 def of(part: PlatformLock) -> tuple[Input, ...]:
-    """The files of a platform, each once. Layers that commands gave are in the image itself."""
+    """Returns the input files of a platform, each once. Layers that commands made are in the image itself."""
     debs = part.debian.debs if part.debian else ()
     files = [
         *(Input(f"{item.package}_{item.version}_{item.architecture}.deb", item.digest) for item in debs),
@@ -41,30 +41,30 @@ def of(part: PlatformLock) -> tuple[Input, ...]:
 
 
 def artifact(part: PlatformLock, store: Store) -> Digest:
-    """The manifest of a platform's inputs, in the store; raises ImageError naming those that the store lacks."""
+    """Writes the manifest of a platform's inputs to the store; raises ImageError that names inputs the store lacks."""
     files = sorted(of(part), key=lambda item: (item.name, item.digest))
     if lacking := [item.name for item in files if not store.has(item.digest)]:
         more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
         raise ImageError(
-            f"keeping the inputs of a base image: the store no longer has {', '.join(lacking[:_SHOWN])}{more}",
-            advice="publish from the machine that released it, or build its lock again first",
+            f"cannot save the inputs of a base image: the store no longer has {', '.join(lacking[:_SHOWN])}{more}",
+            advice="publish from the machine that released it, or build the lock again first",
         )
     described = (Descriptor(INPUT, item.digest, store.size(item.digest), {_TITLE: item.name}) for item in files)
-    # A configuration of the usual kind: older registries refuse what they do not know (image-spec, manifest.md).
+    # Older registries reject unknown types of configurations (image-spec, manifest.md).
     config = store.put(canonical_json({"architecture": "", "os": "", "rootfs": {"type": "layers", "diff_ids": []}}))
     manifest = Manifest.make(Descriptor(CONFIG, config, store.size(config)), tuple(described), {})
     return store.put(manifest.raw)
 
 
 def keep(address: Reference, platform: Platform, part: PlatformLock, store: Store) -> Digest:
-    """The artifact under a name in the store, so that no collection removes the inputs; `address` has the version."""
+    """Names the artifact in the store, so that `store gc` keeps the inputs; `address` has the version."""
     digest = artifact(part, store)
     store.tag(str(place(address, platform)), store.manifest(digest).descriptor)
     return digest
 
 
 def keep_root(address: Reference, platform: Platform, part: PlatformLock, store: Store) -> None:
-    """Names a root that is an image, so that no collection removes it; Debian's is made again of its packages.
+    """Names a root image, so that `store gc` keeps it; a Debian root can be built again from its packages.
 
     Raises BlobNotFound.
     """
@@ -73,12 +73,12 @@ def keep_root(address: Reference, platform: Platform, part: PlatformLock, store:
 
 
 def place(address: Reference, platform: Platform) -> Reference:
-    """Where a platform's inputs are: beside the version, under a tag that is no version."""
+    """Returns the address of a platform's inputs: in the version's repository, under a tag that is not a version."""
     return _beside("inputs", address, platform)
 
 
 def root_place(address: Reference, platform: Platform) -> Reference:
-    """Where a platform's root is, if it is an image."""
+    """Returns the address of a platform's published root image."""
     return _beside("root", address, platform)
 
 
@@ -95,17 +95,17 @@ def bring(
     registries: RegistryClient,
     executor: Executor,
 ) -> None:
-    """Fetches the inputs that were published with a version, several at once; those that were not stay missing."""
+    """Fetches the inputs that were published with a version in parallel; unpublished inputs remain missing."""
     if not wanted:
         return
     where = place(address, platform)
     manifest = registries.manifest(where)
     if not isinstance(manifest, Manifest):
-        raise ImageError(f"{where} is not what airbyte-ci published")
+        raise ImageError(f"{where} was not published by airbyte-ci")
     known = {item.digest: item for item in manifest.layers}
 
     def fetch(item: Input) -> None:
-        # What the registry lost is told with everything else that is missing.
+        # The caller reports inputs that the registry lost, together with all other missing ones.
         with contextlib.suppress(BlobNotFound):
             registries.pull_blob(where, known[item.digest], store)
 

@@ -1,4 +1,4 @@
-"""Selects the latest base image that a connector admits, and reports which versions were passed over and why."""
+"""Selects the latest base image that a connector allows, and reports which versions were skipped and why."""
 
 import datetime
 from collections.abc import Collection, Sequence
@@ -11,7 +11,7 @@ from airbyte_ci.base_images.catalogue import BaseImageVersion
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The chosen version, if any, and the newer ones that were passed over with the reason for each."""
+    """The selected version, if any, and the newer ones that were skipped, each with a reason."""
 
     version: BaseImageVersion | None
     passed_over: tuple[tuple[BaseImageVersion, str], ...]
@@ -27,9 +27,8 @@ def latest(
 ) -> Choice:
     """The newest verified release that is not withdrawn and whose Python one of `admitted` contains.
 
-    `versions` are newest first. No alternatives in `admitted` means that every Python is admitted. With a day,
-    versions whose support has ended by then are passed over; with a platform's version, those that need a later one;
-    with a connector's `traits`, those that caution against it.
+    `versions` are newest first. An empty `admitted` allows every Python. Skips versions whose support has ended at
+    `today`, versions that need a later platform than `platform`, and versions with cautions for `traits`.
     """
     passed: list[tuple[BaseImageVersion, str]] = []
     for item in versions:
@@ -54,16 +53,16 @@ def _objection(
     if not admits(admitted, item.python):
         return f"has Python {item.python}"
     if not item.verified:
-        return "its digest was only sighted, never verified"
+        return "its digest is unverified"
     if today and item.is_expired(today):
-        return f"is not supported since {item.supported_until}"
+        return f"is not supported after {item.supported_until}"
     if item.needs_later(platform):
         return f"needs the platform {item.requires_platform} or later"
     return next(iter(item.warnings(traits)), None)
 
 
 def admits(admitted: Sequence[SpecifierSet], python: str) -> bool:
-    """Whether a Python X.Y[.Z] is admitted; X.Y stands for its later patch releases. No Python is always admitted."""
+    """Returns whether a Python X.Y[.Z] is allowed; X.Y means the latest patch. No Python is always allowed."""
     if not python:
         return True
     candidates = [python] if python.count(".") > 1 else [f"{python}.{patch}" for patch in (99, 0)]

@@ -1,6 +1,6 @@
 """The files of unpacked layers, merged as overlayfs would show them, without mounting and in one pass.
 
-`Tree` answers about single paths; here all of them are wanted at once, with the layer that each comes from.
+`Tree` looks up single paths; this module returns all paths at once, with the layer of each.
 """
 
 import hashlib
@@ -13,9 +13,9 @@ from pathlib import Path
 
 from airbyte_ci.container.tree import is_opaque, is_whiteout
 
-# Hashing releases the interpreter lock; more threads than this wait for the disk.
+# Hashing releases the interpreter lock; more threads would only wait for the disk.
 _THREADS = 4
-# Files are small: handing each to a thread would take as long as reading it.
+# Files are small, so submitting one to a thread would take as long as reading it.
 _TOGETHER = 256
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISREG, "file"),
@@ -26,7 +26,7 @@ _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class LayerFile:
-    """One path of an image: what it is, whose, and the number of the layer (oldest is 0) that it comes from."""
+    """One path of an image: kind, owner, and the number of its layer (0 is the oldest)."""
 
     path: str
     kind: str
@@ -38,7 +38,7 @@ class LayerFile:
     disk: str
 
     def writable_by(self, uid: int, groups: set[int]) -> bool:
-        """Whether a user who is not root may change it; an owner can always give itself the permission."""
+        """Returns whether a user other than root can change the path; an owner can always do so."""
         if self.kind == "symlink":
             return False
         return self.uid == uid or bool(self.mode & 0o002) or (self.gid in groups and bool(self.mode & 0o020))
@@ -53,7 +53,7 @@ class _Node:
 
 
 def listed(layers: Sequence[Path]) -> Iterator[LayerFile]:
-    """Every path but the root, folders before what they hold, in name order; `layers` are newest first."""
+    """Yields every path except the root in name order, folders before their contents; `layers` are newest first."""
     root: dict[str, _Node] = {}
     for number, folder in enumerate(reversed(layers)):
         _merge(str(folder), number, root)
@@ -88,7 +88,7 @@ def _walk(prefix: str, nodes: dict[str, _Node]) -> Iterator[LayerFile]:
 
 
 def contents(files: Iterable[LayerFile]) -> list[str]:
-    """What each file holds: the sha256 (hex) of a regular file, the target of a link, empty for others."""
+    """Returns the content of each path: the sha256 (hex) of a regular file, the target of a link, else empty."""
     listed = list(files)
     parts = (listed[start : start + _TOGETHER] for start in range(0, len(listed), _TOGETHER))
     with ThreadPoolExecutor(_THREADS) as pool:

@@ -1,6 +1,6 @@
-"""The lock of a released version: its declaration as it was, every external input, and what came of them.
+"""The lock of a released version: its declaration, every external input, and the resulting images.
 
-A document beside the declaration, one part per platform, since each platform may be built on a machine of its own.
+The lock is a file next to the declaration, with one part per platform, because machines build platforms separately.
 """
 
 import json
@@ -25,7 +25,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True, slots=True)
 class LockedWheel:
-    """A file of a package index: an input by name and hash."""
+    """A file from a package index: an input with name and hash."""
 
     name: str
     version: str
@@ -42,9 +42,9 @@ class LockedWheel:
 
 @dataclass(frozen=True, slots=True)
 class LockedCommand:
-    """What a command gave; with a `network`, that is an input. No layer when it changed nothing.
+    """The layer that a command made, an input if the command had a network. No layer if it changed nothing.
 
-    `packages` are the Debian packages that it added or changed, by name and version: what the layer stands for.
+    `packages` are the Debian packages that the command added or changed, by name and version.
     """
 
     arguments: tuple[str, ...]
@@ -55,7 +55,7 @@ class LockedCommand:
     def __str__(self) -> str:
         more = f" and {len(self.packages) - _SHOWN} more" if len(self.packages) > _SHOWN else ""
         packages = f" ({', '.join(self.packages[:_SHOWN])}{more})" if self.packages else ""
-        return f"what {' '.join(self.arguments)[:60]!r} gave{packages}"
+        return f"the layer of {' '.join(self.arguments)[:60]!r}{packages}"
 
     def to_json(self) -> dict[str, Any]:
         layer = self.layer.to_json() if self.layer else None
@@ -71,9 +71,9 @@ class LockedCommand:
 
 @dataclass(frozen=True, slots=True)
 class PlatformLock:
-    """One platform: the root (an image by digest, or Debian packages), wheels, commands, and the image they gave.
+    """One platform: the root (an image by digest, or Debian packages), wheels, commands, and the resulting image.
 
-    `size` is that of the image's manifest in bytes; `checks` are those that were green.
+    `size` is the size of the image's manifest in bytes; `checks` are the names of the passed checks.
     """
 
     manifest: Digest
@@ -116,19 +116,19 @@ class PlatformLock:
 
 @dataclass(frozen=True, slots=True)
 class VersionLock:
-    """A version's declaration, flat, and its locked platforms."""
+    """The flat declaration of a version and its locked platforms."""
 
     declaration: Declaration
     platforms: Mapping[Platform, PlatformLock] = field(default_factory=dict)
 
     @property
     def missing(self) -> tuple[Platform, ...]:
-        """The declared platforms that no machine has locked yet."""
+        """Returns the declared platforms that are not locked yet."""
         return tuple(item for item in self.declaration.platforms if item not in self.platforms)
 
     @property
     def index(self) -> Index:
-        """One index for all platforms: connectors pin it, so that one address serves each of them."""
+        """Returns one index for all platforms, which connectors pin by a single address."""
         parts = sorted(self.platforms.items())
         descriptors = (Descriptor(MANIFEST, part.manifest, part.size, {}, platform) for platform, part in parts)
         return Index.make(tuple(descriptors), {})
@@ -137,7 +137,7 @@ class VersionLock:
         return replace(self, platforms={**self.platforms, platform: part})
 
     def dump(self) -> str:
-        """The document's text."""
+        """Returns the lock as text."""
         document = {
             "schema": SCHEMA,
             "declaration": plain(self.declaration.document),
@@ -147,7 +147,7 @@ class VersionLock:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON can hold it: YAML has days, JSON has not."""
+    """Converts dates, which JSON lacks, to text."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -156,20 +156,18 @@ def plain(value: Any) -> Any:
 
 
 def read(path: Path) -> VersionLock | None:
-    """The lock in a file, None where there is none; raises ConfigurationError."""
+    """Returns the lock in a file, None if the file does not exist; raises ConfigurationError."""
     try:
         document = load_json(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"reading the lock {path}: {error}") from error
+        raise ConfigurationError(f"cannot read the lock {path}: {error}") from error
     try:
         if document["schema"] != SCHEMA:
-            raise ConfigurationError(f"reading the lock {path}: its schema {document['schema']!r} is not known")
+            raise ConfigurationError(f"cannot read the lock {path}: unknown schema {document['schema']!r}")
         platforms = {Platform.parse(key): PlatformLock.from_json(item) for key, item in document["platforms"].items()}
         return VersionLock(declare.from_document(document["declaration"], str(path)), platforms)
     except (LookupError, TypeError, ValueError, AttributeError, ImageError) as error:
         key = f": {error.args[0]!r} is missing" if isinstance(error, KeyError) else ""
-        raise ConfigurationError(
-            f"reading the lock {path}: it is damaged{key}", advice="restore it from git"
-        ) from error
+        raise ConfigurationError(f"the lock {path} is damaged{key}", advice="restore it from git") from error

@@ -1,6 +1,6 @@
-"""Making a base image on its root: the declared operations and Python packages, evaluated; each input by its digest.
+"""Builds a base image on its root: evaluates the declared operations and Python packages, and records each input.
 
-Slow to import, so it is where a build has found that there is something to make.
+Slow to import, so `build` imports it only when there is something to build.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from airbyte_ci.python.tools import Tools
 def made(
     declaration: Declaration, tools: Tools, found: Root, locked: PlatformLock | None
 ) -> tuple[Image, PlatformLock]:
-    """The image on its root, and its inputs. With `locked`, from those inputs and no others.
+    """Returns the image on its root, and its inputs. With `locked`, uses only those inputs.
 
     Raises ImageError, SandboxError, PackageError.
     """
@@ -59,7 +59,9 @@ def made(
 def _labels(declaration: Declaration) -> tuple[Operation, ...]:
     labels = {"io.airbyte.version": declaration.version, "io.airbyte.name": declaration.address.repository}
     if declaration.python:
-        labels[PYTHON_LABEL] = declaration.python  # what reads the catalogue from a registry cannot run the image
+        labels[PYTHON_LABEL] = (
+            declaration.python
+        )  # `base-images refresh` reads it from the registry and cannot run the image
     return tuple(SetLabel(key, value) for key, value in labels.items())
 
 
@@ -76,7 +78,7 @@ def _commands(evaluator: Evaluator, operations: Sequence[Operation]) -> tuple[Lo
         if isinstance(command, Exec):
             before, after = operations[:at], operations[: at + 1]
             step = evaluator.state(after).steps[len(evaluator.state(before).steps)]
-            # Only what was fetched is an input, and it is known by more than its layer where it can be.
+            # Only fetched content is an input; its Debian packages are recorded in addition to the layer.
             fetched = step.impure and step.layer
             packages = _installed(evaluator, after) - _installed(evaluator, before) if fetched else ()
             found.append(LockedCommand(command.arguments, step.layer, step.impure, tuple(sorted(packages))))
@@ -84,35 +86,35 @@ def _commands(evaluator: Evaluator, operations: Sequence[Operation]) -> tuple[Lo
 
 
 def _installed(evaluator: Evaluator, operations: Sequence[Operation]) -> set[str]:
-    """The Debian packages after these operations, by name and version."""
+    """Returns the Debian packages after these operations, by name and version."""
     text = evaluator.tree(evaluator.state(operations)).read(dpkg.STATUS) or b""
     return {f"{item.name} {item.version}" for item in dpkg.packages(text.decode("utf-8", "replace"))}
 
 
 def _replayed(operations: Sequence[Operation], locked: PlatformLock) -> tuple[Operation, ...]:
-    """The operations with each command replaced by the layer that it gave."""
+    """Returns the operations with each command replaced by the layer that it made."""
     commands = [item for item in operations if isinstance(item, Exec)]
     if [item.arguments for item in commands] != [item.arguments for item in locked.commands]:
-        raise ImageError("the lock's commands are not those of its declaration", advice="restore the lock from git")
+        raise ImageError("the lock's commands differ from those of its declaration", advice="restore the lock from git")
     layers_of = iter(locked.commands)
     return tuple(_replay(next(layers_of)) if isinstance(item, Exec) else item for item in operations)
 
 
 def _replay(command: LockedCommand) -> AddLayer:
-    """What puts the layer on an image just as the command did, its line of the history included."""
+    """Returns an operation that adds the command's layer and history entry."""
     comment = f"with_exec {' '.join(command.arguments)}"
     return AddLayer(command.layer, comment, command.network)
 
 
 def _package(item: LockedWheel) -> LockedPackage:
-    """As a lock has it that allows this file only."""
+    """Returns the locked package that allows only this file."""
     return LockedPackage(canonicalize_name(item.name), item.version, (LockedFile(item.file, item.sha256),))
 
 
 def _refuse_other_python(declaration: Declaration, python: str, found: Root) -> None:
     if declaration.python and not f"{python}.".startswith(f"{declaration.python}."):
         raise ImageError(
-            f"building {declaration.address}: it declares Python {declaration.python}, and its root has {python} "
+            f"cannot build {declaration.address}: it declares Python {declaration.python}, but its root has {python} "
             f"({found.title})",
-            advice="correct `python`, or the root",
+            advice="correct `python` or the root",
         )

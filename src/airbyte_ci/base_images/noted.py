@@ -1,6 +1,6 @@
-"""What a builder should know of a base image, as it was told before: each build asks, and seldom is there anything new.
+"""Cached release notes of a base image: each build reads them, and they change rarely.
 
-Light to import; the catalogue is read only when it, the address or the day is another.
+Fast to import; reads the catalog only when the catalog, the address or the date has changed.
 """
 
 import datetime
@@ -15,14 +15,14 @@ FORMAT_VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What to tell, empty for nothing, and whether it is that the base was yanked."""
+    """The warning (empty: none), and whether it says that the base image was yanked."""
 
     text: str
     yanked: bool
 
 
 def standing_of(store: Store, path: Path, address: str, today: datetime.date) -> Noted:
-    """`standing.warning` by the catalogue at `path` and the shipped one."""
+    """Returns `standing.warning` for the catalog at `path` and the shipped one."""
     shipped = Path(__file__).with_name("catalogue.yaml").read_bytes()
     own = path.read_bytes() if path.is_file() else b""
     inputs = {"catalogues": [str(Digest.of(text)) for text in (shipped, own)], "address": address, "day": str(today)}

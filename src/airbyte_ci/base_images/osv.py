@@ -1,8 +1,8 @@
-"""Vulnerabilities: a database file in the OSV format (ossf.github.io/osv-schema) and an inventory → what affects it.
+"""Finds vulnerabilities of an inventory in a local database in the OSV format (ossf.github.io/osv-schema).
 
-Takes a zip or a folder of advisories, a JSON list, or JSON lines; nothing is fetched. An advisory counts for a
-distribution on PyPI by PEP 440, for a Debian package by its source package and Debian's order of versions. What is
-not looked at is said: silence would read as safety.
+Accepts a zip or a folder of advisories, a JSON list, or JSON lines, and downloads nothing. Advisories are matched to
+PyPI distributions by PEP 440, and to Debian packages by source package and Debian's version order. Packages that were
+not checked are reported, because silence would look like safety.
 """
 
 import zipfile
@@ -20,13 +20,13 @@ from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ConfigurationError
 
 PYPI = "PyPI"
-_ADVICE = "give a zip or a folder of OSV advisories, a JSON list, or JSON lines"
+_ADVICE = "pass a zip or a folder of OSV advisories, a JSON list, or JSON lines"
 _Parts = list[tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Vulnerability:
-    """A vulnerability of one installed package, by its best known name; `fixed` is empty where nothing fixes it."""
+    """A vulnerability of one installed package, by its best-known name; `fixed` is empty if no version fixes it."""
 
     package: str
     name: str
@@ -40,7 +40,7 @@ class Vulnerability:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a change of base does about vulnerabilities; `unseen` says which packages were not looked at, and why."""
+    """The effect of a base image change on vulnerabilities; `unseen` names packages that were not checked, and why."""
 
     fixed: tuple[Vulnerability, ...]
     introduced: tuple[Vulnerability, ...]
@@ -55,7 +55,7 @@ class Comparison:
 
 
 def compare(database: Path, before: Contents, after: Contents) -> Comparison:
-    """Raises ConfigurationError when the database cannot be read."""
+    """Compares two inventories. Raises ConfigurationError when the database cannot be read."""
     advisories = Advisories.read(database, (before, after))
     ours, theirs = (
         {(item.package, item.name): item for item in advisories.affecting(contents)} for contents in (before, after)
@@ -70,9 +70,9 @@ def compare(database: Path, before: Contents, after: Contents) -> Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Advisories:
-    """Those of a database that are about packages of interest: (ecosystem, package) → advisory and its part.
+    """The advisories about the packages of interest: (ecosystem, package) → advisory and its affected part.
 
-    `ecosystems` are all that the database is about.
+    `ecosystems` are all ecosystems in the database.
     """
 
     by_package: Mapping[tuple[str, str], _Parts]
@@ -94,11 +94,13 @@ class Advisories:
                 if key in wanted and not advisory.get("withdrawn"):
                     found.setdefault(key, []).append((advisory, affected))
         if not is_database:
-            raise ConfigurationError(f"reading the vulnerability database {path}: it holds no advisory", advice=_ADVICE)
+            raise ConfigurationError(
+                f"cannot read the vulnerability database {path}: it contains no advisories", advice=_ADVICE
+            )
         return cls(found, frozenset(ecosystems))
 
     def affecting(self, contents: Contents) -> Iterator[Vulnerability]:
-        """The vulnerabilities of an inventory's packages."""
+        """Yields the vulnerabilities of an inventory's packages."""
         for (ecosystem, package), version in _packages(contents):
             order: osv_advisory.Order = Version if ecosystem == PYPI else debian_version.key
             by_name: dict[str, _Parts] = {}
@@ -110,10 +112,10 @@ class Advisories:
                     yield found
 
     def unseen(self, contents: Contents) -> Iterator[str]:
-        """What of an inventory the database cannot tell anything about."""
+        """Yields the parts of an inventory that the database does not cover."""
         system = contents.system.get("PRETTY_NAME") or contents.system.get("ID") or "an unknown system"
         if not contents.ecosystem:
-            yield f"the packages of {system}: only those of Debian and of PyPI are known"
+            yield f"the packages of {system}: only packages of Debian and PyPI can be checked"
         elif contents.packages and contents.ecosystem not in self.ecosystems:
             number, ecosystem = len(contents.packages), contents.ecosystem
             yield f"{number} packages of {system}: the database has no advisory for {ecosystem}"
@@ -122,9 +124,9 @@ class Advisories:
 
 
 def _together(package: str, name: str, version: str, parts: _Parts, order: osv_advisory.Order) -> Vulnerability | None:
-    """What all advisories about one vulnerability of a package come to; None where it is not affected.
+    """Combines all advisories about one vulnerability of a package; None if the package is not affected.
 
-    One that knows the fix counts before one that knows none: Debian's tracker and its announcements name it twice.
+    Prefers advisories that name a fix: Debian's tracker and its announcements report the same vulnerability twice.
     """
     if any(osv_advisory.is_no_problem(affected) for _, affected in parts):
         return None
@@ -140,7 +142,7 @@ def _together(package: str, name: str, version: str, parts: _Parts, order: osv_a
 def _packages(contents: Contents) -> list[tuple[tuple[str, str], str]]:
     found = [((PYPI, str(canonicalize_name(name))), version) for name, version in contents.distributions]
     if contents.ecosystem:
-        # Several packages are built of one source, and advisories are about that.
+        # Several packages are built from one source package, and advisories name the source package.
         sources = {(item.source, item.source_version) for item in contents.packages}
         found += [((contents.ecosystem, source), version) for source, version in sorted(sources)]
     return found
@@ -166,7 +168,7 @@ def _advisories(path: Path) -> Iterator[Any]:
             yield from _of_text(path.read_text("utf-8"))
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ConfigurationError(
-            f"reading the vulnerability database {path}: {error}",
+            f"cannot read the vulnerability database {path}: {error}",
             advice=_ADVICE,
         ) from error
 

@@ -1,4 +1,4 @@
-"""What one advisory of an OSV database says: its names, how severe it is, and which versions it is about."""
+"""Reads one advisory of an OSV database: its names, its severity, and the affected versions."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from packaging.version import InvalidVersion
 
 Order = Callable[[str], Any]
-# Debian's word for what it does not count as a security problem of its packages.
+# Debian's words for advisories that are no security problem of its packages.
 _NO_PROBLEM = frozenset(("unimportant", "not affected", "not-affected"))
 _NOT_SAID = frozenset(("", "not yet assigned", "none"))
 # CVSS v3.1, section 7.4; the weights of each metric.
@@ -22,14 +22,14 @@ _PRIVILEGES = {"U": {"N": 0.85, "L": 0.62, "H": 0.27}, "C": {"N": 0.85, "L": 0.6
 
 
 def is_one(value: Any) -> bool:
-    """Whether this is an advisory at all: databases of other tools are JSON, too."""
+    """Returns whether the document is an advisory; databases of other tools are JSON too."""
     return isinstance(value, dict) and isinstance(value.get("id"), str) and ("affected" in value or "modified" in value)
 
 
 def names(advisory: Mapping[str, Any]) -> tuple[str, ...]:
-    """The vulnerabilities that it is about, each by its CVE where it has one.
+    """Returns the vulnerabilities of the advisory, each by its CVE if it has one.
 
-    `aliases` are other names of the same one; `upstream` may be several, which a distribution mends at once.
+    `aliases` are other names of the same vulnerability; `upstream` may list several that a distribution fixes together.
     """
     for group in ([advisory["id"], *(advisory.get("aliases") or [])], advisory.get("upstream") or []):
         known = dict.fromkeys(str(name).removeprefix("DEBIAN-") for name in group)
@@ -39,12 +39,12 @@ def names(advisory: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def is_no_problem(affected: Mapping[str, Any]) -> bool:
-    """Whether the distribution says so itself."""
+    """Returns whether the distribution itself rates the advisory as unimportant."""
     return _urgency(affected) in _NO_PROBLEM
 
 
 def severity(advisory: Mapping[str, Any], affected: Mapping[str, Any]) -> str:
-    """low, medium, high or critical, as the database says or by the CVSS; else what there is, if anything."""
+    """Returns low, medium, high or critical, from the database or the CVSS vector; else the database's own word."""
     specific = advisory.get("database_specific")
     said = str(specific.get("severity") or "").lower() if isinstance(specific, dict) else ""
     scores = [*(affected.get("severity") or []), *(advisory.get("severity") or [])]
@@ -63,7 +63,7 @@ def _urgency(affected: Mapping[str, Any]) -> str:
 
 
 def _rating(vector: str) -> str:
-    """Of a CVSS v3 vector; empty for any other."""
+    """Returns the severity of a CVSS v3 vector; empty for other vectors."""
     if not vector.startswith("CVSS:3"):
         return ""
     metrics = dict(part.partition(":")[::2] for part in vector.split("/")[1:])
@@ -84,7 +84,7 @@ def _rating(vector: str) -> str:
 
 
 def fixed_in(affected: Mapping[str, Any], version: str, order: Order) -> tuple[bool, str]:
-    """Whether this version is affected, and the version that fixes it; (False, fix) where it has the fix already."""
+    """Returns whether this version is affected, and the version that fixes it; (False, fix) if it has the fix."""
     try:
         mine = order(version)
     except (InvalidVersion, ValueError):
@@ -102,7 +102,7 @@ def fixed_in(affected: Mapping[str, Any], version: str, order: Order) -> tuple[b
 
 
 def _within(item: Mapping[str, Any], mine: Any, order: Order) -> tuple[bool, str]:
-    """The events of a range in order: affected from `introduced` until before `fixed` or up to `last_affected`."""
+    """Evaluates a range's events in order: affected from `introduced` to before `fixed`, or up to `last_affected`."""
     inside, end = False, ""
     events = [(kind, str(value)) for event in item.get("events") or [] for kind, value in event.items()]
     try:

@@ -1,7 +1,7 @@
-"""Where the records of base images lie in a repository: locks, pages, changelogs; each belongs to one image.
+"""Paths of base image records in a repository: locks, pages and changelogs; each belongs to one image.
 
-Images of several repositories may have the same last name. The first one's records are named by it, and stay so; those
-of the others lie in folders named as their repository.
+Images of several repositories may have the same last name. The records of the first one use this name permanently. The
+records of the others are in folders with the names of their repositories.
 """
 
 import glob
@@ -21,7 +21,7 @@ _HEADING = re.compile(r"^# (\S+)$", re.MULTILINE)
 
 
 def lock(address: Reference, root: Path) -> Path:
-    """Of a version; `address` has the version as its tag."""
+    """Returns the lock's path; `address` has the version as its tag."""
     repository = _repository(address)
     short = root / FOLDER / f"{address.name}-{address.tag}{SUFFIX}"
     if _repository_of_lock(short) == repository:
@@ -54,7 +54,7 @@ def _stem(repository: str, root: Path) -> Path:
 
 
 def _owner(folder: Path, name: str) -> str:
-    """Whose records the name's are: as their page says, or, while nothing is released, a lock; empty: nobody's."""
+    """Returns the owner repository of a name, from the page or, before a release, a lock; else empty."""
     page = folder / f"{name}.md"
     if page.is_file() and (found := _HEADING.search(page.read_text("utf-8", "replace"))):
         return found[1]
@@ -66,7 +66,7 @@ def _owner(folder: Path, name: str) -> str:
 
 
 def _repository_of_lock(path: Path) -> str:
-    """Whose lock it is; a damaged one is told by whoever reads it whole."""
+    """Returns the repository of a lock; a damaged lock is reported when it is read completely."""
     try:
         document: Any = load_json(path.read_bytes())
         return _repository(Reference.parse(document["declaration"]["repository"]))

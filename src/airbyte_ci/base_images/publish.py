@@ -1,4 +1,4 @@
-"""Publishing a released version: one index for all platforms under its tag, confirmed; never over another one."""
+"""Publishes a released version: pushes and confirms one index for all platforms; never overwrites a version."""
 
 import datetime
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from airbyte_ci.oci.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The entry as it is recorded; `already` when the registry had it. `inputs` counts the files kept beside it."""
+    """The catalog entry; `already` if the registry already had it. `inputs` is the number of published input files."""
 
     entry: BaseImageVersion
     already: bool
@@ -33,8 +33,8 @@ def publish(
     today: datetime.date,
     progress: Callable[[str], None],
 ) -> Published:
-    """Raises ImageError when it may not be published, or the tag is taken; RegistryError."""
-    doing = f"publishing {entry.address.with_tag(entry.version)}"
+    """Publishes a version. Raises ImageError if it may not be published or the tag is taken, and RegistryError."""
+    doing = f"cannot publish {entry.address.with_tag(entry.version)}"
     _refuse(catalogue, entry, lock, today, doing)
     store.put(lock.index.raw)
     already = _is_there(entry, registries, doing)
@@ -48,7 +48,7 @@ def publish(
             _root(lock, platform, store, registries, progress)
     found = registries.resolve(entry.address.with_tag(entry.version)).digest
     if found != entry.address.digest:
-        raise ImageError(f"{doing}: {entry.address.registry} now says {found.short}; someone else pushed that tag")
+        raise ImageError(f"{doing}: {entry.address.registry} now has {found.short}; someone else pushed this tag")
     return Published(
         replace(entry, published=entry.published or today, verified=True),
         already,
@@ -67,7 +67,7 @@ def stage(
 
 
 def _inputs(lock: VersionLock, platform: Platform, store: Store, registries: RegistryClient) -> None:
-    """Pushes a platform's inputs, unless the machine that built it has done so."""
+    """Pushes a platform's inputs, unless the machine that built it has already pushed them."""
     address, part = lock.declaration.address, lock.platforms[platform]
     target = inputs.place(address, platform)
     try:
@@ -84,9 +84,9 @@ def _inputs(lock: VersionLock, platform: Platform, store: Store, registries: Reg
 def _root(
     lock: VersionLock, platform: Platform, store: Store, registries: RegistryClient, progress: Callable[[str], None]
 ) -> None:
-    """Pushes a root that is an image beside its version, which has brought its layers: a few kilobytes.
+    """Pushes a root image after its version, which contains its layers, so that only a few kilobytes are sent.
 
-    Unless the machine that built it has done so. One that cannot be had any more is told: the version is whole without.
+    Skips a root that the building machine has pushed. A missing root is reported, because the version works without it.
     """
     address, part, declared = lock.declaration.address, lock.platforms[platform], lock.declaration.image_root
     if part.debian is not None or declared is None:
@@ -100,16 +100,16 @@ def _root(
         try:
             registries.pull(declared.with_digest(part.root), platform, store)
         except (RegistryError, BlobNotFound) as error:
-            progress(f"its root is not published: {error.message}")
+            progress(f"cannot publish the root: {error.message}")
             return
         inputs.keep_root(address, platform, part, store)
     _push(part.root, target, store, registries)
 
 
 def _push(digest: Digest, target: Reference, store: Store, registries: RegistryClient) -> None:
-    """Pushes a manifest of the store, with all that it names, under the target's tag, else by digest only.
+    """Pushes a manifest with its blobs under the target's tag, or by digest only without a tag.
 
-    What the store lacks may be at the target already.
+    Blobs that the store lacks may already exist at the target.
     """
     registries.push(store, digest, target, sources=(Reference(target.registry, target.repository),))
 
@@ -125,14 +125,14 @@ def _refuse(catalogue: Catalogue, entry: BaseImageVersion, lock: VersionLock, to
     standing.refuse(catalogue, str(entry.address), doing)
     if entry.is_expired(today) and entry.published is None:
         raise ImageError(
-            f"{doing}: its support ended on {entry.supported_until} already",
+            f"{doing}: its support ended on {entry.supported_until}",
             advice="release a version that is supported",
         )
     if entry.released is None:
-        raise ImageError(f"{doing}: it was built and not released", advice="airbyte-ci base-images release FILE")
+        raise ImageError(f"{doing}: it was built but not released", advice="airbyte-ci base-images release FILE")
     if lock.index.digest != entry.address.digest:
         raise ImageError(
-            f"{doing}: its lock is for {lock.index.digest.short}, and the catalogue says {entry.address.digest}",
+            f"{doing}: its lock is for {lock.index.digest.short}, but the catalog has {entry.address.digest}",
             advice="restore both from git",
         )
 
@@ -144,7 +144,7 @@ def _is_there(entry: BaseImageVersion, registries: RegistryClient, doing: str) -
         return False
     if found != entry.address.digest:
         raise ImageError(
-            f"{doing}: {entry.address.registry} has another image of this version, {found.short}",
-            advice="a published version is never overwritten; raise `version` and release again",
+            f"{doing}: {entry.address.registry} already has a different image of this version, {found.short}",
+            advice="increase `version` and release again; published versions are never overwritten",
         )
     return True

@@ -1,6 +1,6 @@
 """Facts about published versions by range: what they are built on, and who should avoid them.
 
-A registry does not say these things, so `base-images refresh` adds them to the versions that it reads.
+Registries do not have these facts, so `base-images refresh` adds them to the versions that it reads.
 """
 
 import functools
@@ -17,14 +17,14 @@ _FILE = Path(__file__).with_name("ranges.yaml")
 
 @dataclass(frozen=True, slots=True)
 class RangeFacts:
-    """What is known of one version: the address `name:version` below it, and its cautions."""
+    """The facts about one version: the `name:version` that it is built on, and its cautions."""
 
     built_on: str = ""
     cautions: tuple[Caution, ...] = ()
 
 
 def of(repository: str, version: str) -> RangeFacts:
-    """The facts about a version of a repository; empty where nothing is known."""
+    """Returns the facts about a version of a repository; empty if there are none."""
     number = semver.Version.parse(version)
     known = _read().get(repository, {})
     built_on = [

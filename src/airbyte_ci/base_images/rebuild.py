@@ -1,6 +1,6 @@
-"""Building a released version again, from its lock alone: the same digest, or the names of the inputs that are gone.
+"""Builds a released version again from its lock: the result has the same digest, or the missing inputs are named.
 
-Inputs are looked for in the store, then with the published version in its registry, then where they first came from.
+Inputs come from the store, the published version in its registry, or their original sources, in this order.
 """
 
 from collections.abc import Iterable
@@ -20,25 +20,25 @@ _SHOWN = 8
 
 
 def rebuild(lock: VersionLock, tools: Tools, platform: Platform) -> Image:
-    """The locked image; raises ImageError naming the inputs that are gone, or when the digest is another."""
+    """Returns the locked image; raises ImageError that names missing inputs, or when the digest differs."""
     declaration = lock.declaration
-    what = f"building {declaration.address} again"
+    what = f"cannot rebuild {declaration.address}"
     part = lock.platforms.get(platform)
     if part is None:
         known = ", ".join(map(str, sorted(lock.platforms))) or "none"
-        raise ImageError(f"{what}: its lock has no {platform} (it has: {known})")
+        raise ImageError(f"{what}: its lock has no {platform} (only: {known})")
     found = _inputs(declaration, part, tools, platform, what)
     image, _ = build.make(declaration, tools, found, part)
     if image.digest != part.manifest:
         raise ImageError(
-            f"{what} for {platform}: from the same inputs it became {image.digest.short}, not {part.manifest.short}",
-            advice="build it with the version of airbyte-ci that released it",
+            f"{what} for {platform}: the same inputs result in {image.digest.short}, not {part.manifest.short}",
+            advice="use the version of airbyte-ci that released it",
         )
     return image
 
 
 def _inputs(declaration: Declaration, part: PlatformLock, tools: Tools, platform: Platform, what: str) -> Root:
-    """Has every input in the store; tells all that are missing at once."""
+    """Fetches every input into the store; the error names all missing inputs."""
     _from_registry(declaration, part, tools, platform)
     made = [item for item in part.commands if item.layer]
     gone = [str(item) for item in made if item.layer and not tools.store.has(item.layer.descriptor.digest)]
@@ -47,14 +47,14 @@ def _inputs(declaration: Declaration, part: PlatformLock, tools: Tools, platform
     if gone or found is None:
         more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
         raise ImageError(
-            f"{what} for {platform}: {len(gone)} of its inputs are gone: {', '.join(gone[:_SHOWN])}{more}",
-            advice="bring back the store or the registry that had them, or release a new version",
+            f"{what} for {platform}: {len(gone)} of its inputs are missing: {', '.join(gone[:_SHOWN])}{more}",
+            advice="restore the store or the registry that had them, or release a new version",
         )
     return found
 
 
 def _from_registry(declaration: Declaration, part: PlatformLock, tools: Tools, platform: Platform) -> None:
-    """What was published with the version, if it was."""
+    """Fetches the inputs and layers that were published with the version, if any."""
     files = [item for item in inputs.of(part) if not tools.store.has(item.digest)]
     layers = [item.layer.descriptor for item in part.commands if item.layer]
     try:
@@ -87,22 +87,22 @@ def _root(
     gone: list[str],
     what: str,
 ) -> Root | None:
-    """The root of the lock: as the store has it, made again of its packages, or pulled."""
+    """Returns the lock's root: from the store, rebuilt from its packages, or pulled."""
     if image := local.whole(tools.store, part.root):
         return Root(image, "the store", cached=True, debian=part.debian)
     if part.debian is None:
         return _pulled(declaration, tools, platform, part, gone)
     lacking = [item for item in part.debian.debs if not tools.store.has(item.digest)]
     if lacking:
-        tools.say(f"asking the Debian archive for {len(lacking)} packages")
+        tools.say(f"downloading {len(lacking)} packages from the Debian archive")
         gone += [f"{item.package} {item.version}" for item in debian.fetch(part.debian, lacking, tools.store)]
     if gone:
         return None
-    tools.say("bootstrapping Debian again, from the packages that were kept")
+    tools.say("bootstrapping Debian from stored packages")
     image = debian.again(part.debian, tools.store, platform)
     if image.digest != part.root:
-        raise ImageError(f"{what}: the Debian root became {image.digest.short} and not {part.root.short}")
-    return Root(image, "kept Debian packages", cached=False, debian=part.debian)
+        raise ImageError(f"{what}: the Debian root has the digest {image.digest.short} instead of {part.root.short}")
+    return Root(image, "stored Debian packages", cached=False, debian=part.debian)
 
 
 def _pulled(
@@ -110,7 +110,7 @@ def _pulled(
 ) -> Root | None:
     address = declaration.image_root
     assert address is not None
-    # The published version holds its root's layers too, so the root's own registry may be gone.
+    # The published version contains its root's layers too, so the root's own registry is not needed.
     for place in (address, Reference(declaration.address.registry, declaration.address.repository)):
         try:
             image = tools.registries.pull(place.with_digest(part.root), platform, tools.store)

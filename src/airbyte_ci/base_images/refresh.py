@@ -1,6 +1,6 @@
-"""Refreshing the catalogue from a registry: tags, digests and configurations → entries, and what does not agree.
+"""Refreshes the catalog from a registry: reads tags, digests and configurations, and reports conflicts.
 
-A digest that the catalogue has is never changed because a tag was: connectors pin digests.
+A changed tag never changes a digest in the catalog, because connectors pin digests.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -23,7 +23,7 @@ from airbyte_ci.oci.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """Entries that are new or known better now, and one line for each that does not agree with the registry."""
+    """Entries that were added or updated, and one line for each that conflicts with the registry."""
 
     entries: tuple[BaseImageVersion, ...]
     new: int
@@ -41,9 +41,9 @@ def refresh(
     accept: bool = False,
     here_only: Collection[BaseImageVersion] = (),
 ) -> Refreshed:
-    """Reads one repository of any registry; raises RegistryError. `accept` takes overwritten tags over.
+    """Reads one repository of a registry; raises RegistryError. `accept` accepts overwritten tags.
 
-    Versions that are `here_only` were never published, so that the registry lacks them is no news.
+    Versions in `here_only` were never published, so the registry is expected to lack them.
     """
     place = Reference.parse(repository)
     tags = [tag for tag in registries.tags(place) if semver.Version.is_valid(tag)]
@@ -67,7 +67,7 @@ def refresh(
 
 
 def _keeping(item: BaseImageVersion, known: BaseImageVersion | None) -> BaseImageVersion:
-    """What people said of a version stays when its image is another."""
+    """Keeps the fields that people wrote when the image of a version changes."""
     if known is None:
         return item
     return replace(
@@ -79,16 +79,16 @@ def _overwritten(
     moved: Iterable[str], known: Mapping[str, BaseImageVersion], digests: Mapping[str, Digest]
 ) -> list[str]:
     return [
-        f"{known[tag].repository}:{tag} was overwritten: the catalogue has {_short(known[tag].address)}, the registry "
-        f"now {digests[tag].short}; connectors keep what they pin (--accept takes the new one into the catalogue)"
+        f"{known[tag].repository}:{tag} was overwritten: the catalog has {_short(known[tag].address)}, the registry "
+        f"now has {digests[tag].short}; connectors keep the pinned digest (--accept adds the new one to the catalog)"
         for tag in moved
     ]
 
 
 def unpublished(own: Catalogue, shipped: Catalogue) -> frozenset[BaseImageVersion]:
-    """The versions that were built or released here and never published: no registry has had them.
+    """Returns the versions that were built or released here and never published.
 
-    What was read from a registry has neither a day nor a changelog, unless a person added one.
+    Entries that were read from a registry have neither a date nor a changelog, unless a person added one.
     """
     others = {(item.repository, item.version) for item in shipped.versions}
     return frozenset(
@@ -101,7 +101,7 @@ def unpublished(own: Catalogue, shipped: Catalogue) -> frozenset[BaseImageVersio
 
 
 def _gone(known: Iterable[BaseImageVersion], digests: Mapping[str, Digest], registries: RegistryClient) -> list[str]:
-    """Digests that the registry no longer has: nobody can build on them any more."""
+    """Returns one line for each digest that the registry no longer has."""
     complaints = []
     for item in known:
         if item.address.digest in digests.values():
@@ -111,7 +111,7 @@ def _gone(known: Iterable[BaseImageVersion], digests: Mapping[str, Digest], regi
         except BlobNotFound:
             complaints.append(
                 f"{item.address.registry} no longer has {item.address.name} {item.version} ({_short(item.address)}): "
-                "nothing can be built on it but where the store holds it"
+                "builds on it fail unless the store has it"
             )
     return complaints
 
@@ -123,12 +123,12 @@ def _short(address: Reference) -> str:
 def _read(
     repository: str, place: Reference, tag: str, digest: Digest, registries: RegistryClient, store: Store
 ) -> BaseImageVersion:
-    """The entry of a tag, from its manifest and the configuration of its first platform; no layer is fetched."""
+    """Returns the entry of a tag from its manifest and its first platform's configuration; fetches no layers."""
     address = place.with_tag(tag).with_digest(digest)
     found = registries.manifest(address)
     platforms: tuple[tuple[str, Digest], ...] = ()
     if isinstance(found, Index):
-        # What has no platform is an attestation, not an image.
+        # A manifest without a platform is an attestation, not an image.
         described = [item for item in found.manifests if item.platform and item.platform.os == "linux"]
         platforms = tuple((str(item.platform), item.digest) for item in described)
         found = _image(registries, address, described[0].digest if described else digest)
@@ -152,12 +152,12 @@ def _read(
 def _image(registries: RegistryClient, address: Reference, digest: Digest) -> Manifest:
     manifest = registries.manifest(address.with_digest(digest))
     if not isinstance(manifest, Manifest):
-        raise BlobNotFound(f"{address} lists no image of a platform")
+        raise BlobNotFound(f"{address} contains no image for any platform")
     return manifest
 
 
 def _python(repository: str, config: ImageConfig) -> str:
-    """As Docker's Python images and airbyte-ci's own state it; `0` (unknown) is admitted by no connector."""
+    """Returns the Python version that Docker's and airbyte-ci's images record; `0` (unknown) fits no connector."""
     if repository.endswith(f"/{JAVA_SERIES}"):
         return ""
     label = (config.execution.get("Labels") or {}).get(PYTHON_LABEL)

@@ -1,7 +1,4 @@
-"""The root of a base image: the declared image where it can be had, else Debian packages.
-
-Knows where a root comes from, and not what is built on it.
-"""
+"""Provides the root of a base image: the declared image if it can be pulled, else Debian packages."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +19,7 @@ KINDS = ("auto", "image", "debian")
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A root in the store; `debian` is what it was bootstrapped from, where it was."""
+    """A root in the store; `debian` holds the inputs of a bootstrapped root."""
 
     image: Image
     title: str
@@ -40,7 +37,7 @@ def resolve(
     *,
     fresh: bool = False,
 ) -> Root:
-    """The root of the wanted kind: auto, image or debian. Raises ImageError, RegistryError, SandboxError."""
+    """Returns the root of the requested kind: auto, image or debian. Raises ImageError, RegistryError, SandboxError."""
     refused: AirbyteCiError | None = None
     if declaration.image_root and wanted != "debian":
         try:
@@ -50,29 +47,29 @@ def resolve(
                 raise
             refused = error
     if declaration.debian_root is None or wanted == "image":
-        raise ImageError(f"building {declaration.address}: the declaration has no such root ({wanted})")
+        raise ImageError(f"cannot build {declaration.address}: the declaration has no root of the kind {wanted}")
     if refused:
-        progress(f"the root image cannot be pulled ({refused.message}), so Debian packages are the root")
+        progress(f"the root image cannot be pulled ({refused.message}); using Debian packages as the root")
     packages = debian_packages(declaration)
     made = debian.bootstrap(declaration.debian_root, packages, store, platform, progress, fresh=fresh)
     return Root(made.image, debian.title(declaration.debian_root, packages), made.cached, made.inputs)
 
 
 def debian_packages(declaration: Declaration) -> tuple[str, ...]:
-    """What a Debian root is bootstrapped with."""
+    """Returns the packages that a Debian root is bootstrapped with."""
     assert declaration.debian_root is not None
     return tuple(dict.fromkeys((*declaration.debian_root.packages, *declaration.packages)))
 
 
 def shaping(declaration: Declaration, found: Root) -> tuple[Operation, ...]:
-    """The steps that give a root the shape that the declaration's own steps expect."""
+    """Returns the steps that prepare a root for the declaration's own steps."""
     if found.debian is not None:
         return declaration.debian_root.steps if declaration.debian_root else ()
     return _installing(declaration.packages, str(found.image.config.execution.get("User") or ""))
 
 
 def _installing(packages: Sequence[str], user: str) -> tuple[Operation, ...]:
-    """Done by root, whoever the root image's user is."""
+    """Runs as root, even if the root image has another user."""
     if not packages:
         return ()
     command = f"apt-get update && apt-get install -y --no-install-recommends {' '.join(packages)}"
@@ -100,19 +97,19 @@ def _pulled(
 
 
 def _without_digest(declaration: Declaration, address: Reference, registries: RegistryClient) -> AirbyteCiError:
-    """The error that tells which digest the tag has today; one that cannot be asked counts as a root that is not there.
+    """Returns the error for a root without a digest, including the tag's current digest.
 
-    Only then may Debian packages take its place.
+    If the registry does not answer, the root is treated as unavailable, so that Debian packages may replace it.
     """
-    message = f"building {declaration.address}: the root {address} has no digest, so it may be another image tomorrow"
+    message = f"cannot build {declaration.address}: the root {address} has no digest, so it can change at any time"
     try:
         today = address.with_digest(registries.resolve(address).digest)
     except (RegistryError, BlobNotFound) as error:
         return RegistryError(f"{message}, and its registry does not answer: {error.message}", advice="pin its digest")
-    return ImageError(message, advice=f"declare root.image as {today}, which it is today")
+    return ImageError(message, advice=f"declare root.image as {today}, its current digest")
 
 
 def in_store(store: Store, reference: Reference, platform: Platform) -> Image | None:
-    """The platform's image where the store has all of it; no registry is asked."""
+    """Returns the platform's image if the store has all of it, without asking a registry."""
     image = local.find(store, reference, platform)
     return image if image and store.holds(image) else None

@@ -13,12 +13,12 @@ _BY_LANGUAGE = {"manifest-only": MANIFEST_SERIES, "java": JAVA_SERIES}
 
 
 def of_language(language: str | None) -> str:
-    """The series in which a connector of this language starts."""
+    """Returns the series in which a connector of this language starts."""
     return _BY_LANGUAGE.get(language or "", PYTHON_SERIES)
 
 
 def repositories(configured: Sequence[str], catalogue: Catalogue) -> tuple[str, ...]:
-    """The repositories that connectors may use: the configured ones, and the published one of every other series."""
+    """Returns the repositories that connectors may use: the configured ones, and the published ones of other series."""
     listed = {catalogue.series_of(repository) for repository in configured}
     return (
         *configured,
@@ -27,6 +27,6 @@ def repositories(configured: Sequence[str], catalogue: Catalogue) -> tuple[str, 
 
 
 def repositories_of(series: str, configured: Sequence[str], catalogue: Catalogue) -> tuple[str, ...]:
-    """Those of one series, in the configured order."""
+    """Returns the repositories of one series, in the configured order."""
     known = repositories(configured, catalogue)
     return tuple(repository for repository in known if catalogue.series_of(repository) == series)

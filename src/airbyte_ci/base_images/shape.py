@@ -1,13 +1,13 @@
-"""What a declaration's file may say: each key, and what its value must look like. A value in, one clear line out.
+"""Validates the keys of a declaration and the types of their values, with one-line errors.
 
-Checked before anything is read from it, key by key as the person wrote it; what it means is `declare`'s.
+The keys are checked as the user wrote them, before `declare` interprets them.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-# Raises ValueError that names the place; `where` is the path of keys to the value.
+# Raises ValueError that names the key; `where` is the path of keys to the value.
 Shape = Callable[[Any, str], None]
 
 ARCHITECTURES = ("amd64", "arm64", "arm", "386", "ppc64le", "riscv64", "s390x")
@@ -15,7 +15,7 @@ _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=\S+)?")
 
 
 def check(document: Mapping[str, Any]) -> None:
-    """Raises ValueError that names the key and says what was expected."""
+    """Raises ValueError that names the key and the expected value."""
     _FILE(document, "")
 
 
@@ -28,7 +28,7 @@ def _is(expected: str, holds: Callable[[Any], bool]) -> Shape:
 
 
 def _shown(value: Any) -> str:
-    # YAML's null, true and false, as the person wrote them.
+    # YAML's null, true and false, as the user wrote them.
     words: dict[Any, str] = {None: "null", True: "true", False: "false"}
     return words[value] if value is None or isinstance(value, bool) else f"{value!r:.60}"
 
@@ -38,7 +38,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_word(value: Any) -> bool:
-    """A text, or a whole number, which reads the same."""
+    """Returns whether the value is a text or an integer."""
     return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
 
 
@@ -57,7 +57,7 @@ def _list(expected: str, item: Shape, *, filled: bool = False) -> Shape:
 
 
 def _map(keys: Mapping[str, Shape], *needed: str, expected: str = "") -> Shape:
-    """Known keys only, each with its shape, and the `needed` ones there."""
+    """Accepts a map with only known keys, each with its shape, and all `needed` keys."""
 
     def shape(value: Any, where: str) -> None:
         if not isinstance(value, dict):
@@ -80,7 +80,7 @@ def _all(names: Mapping[str, Any]) -> str:
 
 
 def _pairs(where_each: str) -> Shape:
-    """Names with texts."""
+    """Accepts a map of names to texts."""
 
     def shape(value: Any, where: str) -> None:
         if not isinstance(value, dict):
@@ -97,12 +97,12 @@ def _pairs(where_each: str) -> Shape:
 def _one_pair(value: Any, where: str) -> None:
     _pairs("NAME: text")(value, where)
     if len(value) != 1:
-        raise ValueError(f"{where} must be one NAME: text, not {len(value)}: each is a step of its own")
+        raise ValueError(f"{where} must be one NAME: text, not {len(value)}; write a separate step for each")
 
 
 def _step(value: Any, where: str) -> None:
     if not isinstance(value, dict) or len(value) != 1:
-        raise ValueError(f"{where}: a step has one key of {_all(_STEPS)}, which {_shown(value)} has not")
+        raise ValueError(f"{where}: a step must have one key of {_all(_STEPS)}, unlike {_shown(value)}")
     ((kind, content),) = value.items()
     if kind not in _STEPS:
         raise ValueError(f"{where}: unknown step {kind!r} (known: {_all(_STEPS)})")
@@ -115,14 +115,14 @@ def _pattern(value: Any, where: str) -> None:
     try:
         re.compile(str(value))
     except re.error as error:
-        raise ValueError(f"{where} must be a regular expression, which {_shown(value)} is not: {error}") from error
+        raise ValueError(f"{where} must be a regular expression; {_shown(value)} is invalid: {error}") from error
 
 
 def _platform(value: Any, where: str) -> None:
     system, _, architecture = str(value).partition("/")
     if system != "linux" or architecture.partition("/")[0] not in ARCHITECTURES:
         known = ", ".join(f"linux/{item}" for item in ARCHITECTURES)
-        raise ValueError(f"{where}: {_shown(value)} is not a platform that there are images for ({known})")
+        raise ValueError(f"{where}: {_shown(value)} is not a supported platform ({known})")
 
 
 def _extends(value: Any, where: str) -> None:
@@ -133,7 +133,7 @@ def _extends(value: Any, where: str) -> None:
         _other(value, where)
 
 
-_other = _is("a text (a file beside this one, or shipped:NAME), or a list of such", _is_text)
+_other = _is("a file next to this one, shipped:NAME, or a list of these", _is_text)
 _text = _is("a text", _is_text)
 _word = _is("a text", _is_word)
 _path = _is("an absolute path", _matches("/.*"))
@@ -166,8 +166,8 @@ _FILE = _map(
         "extends": _extends,
         "repository": _text,
         "version": _is("a semantic version such as 1.2.3", lambda value: isinstance(value, str | int | float)),
-        "changelog": _is("a text that says what is new", _is_text),
-        "supported-until": _is("a day such as 2027-06-30", lambda value: value is not None),
+        "changelog": _is("a text that describes the changes", _is_text),
+        "supported-until": _is("a date such as 2027-06-30", lambda value: value is not None),
         "root": _map(
             {
                 "image": _is("an address such as docker.io/library/python:3.11-slim-bookworm@sha256:…", _is_text),
@@ -178,7 +178,7 @@ _FILE = _map(
         "python": _is('X.Y in quotes, such as "3.11"', _matches(r"3\.\d+")),
         "platforms": _list("a list of platforms such as linux/amd64", _platform, filled=True),
         "packages": _packages,
-        "requirements": _is("a file beside this one", _is_text),
+        "requirements": _is("a file next to this one", _is_text),
         "environment": _pairs("NAME: text"),
         "files": _list("a list of files", _put),
         "steps": _steps,
@@ -189,6 +189,6 @@ _FILE = _map(
         "workdir": _path,
         "checks": _list("a list of checks", _map({"name": _word, "run": _command, "expect": _pattern}, "name", "run")),
         "writable": _list("a list of absolute paths", _path),
-        "requires-platform": _is("a text of numbers such as 0.63.0", _matches(r"\d+(\.\d+)*")),
+        "requires-platform": _is('a version in quotes such as "0.63.0"', _matches(r"\d+(\.\d+)*")),
     }
 )

@@ -11,7 +11,7 @@ from airbyte_ci.errors import ImageError
 
 
 def warning(catalogue: Catalogue, address: str, today: datetime.date) -> str:
-    """What a person who builds on this address should know; empty when there is nothing."""
+    """Returns a warning for builds on this address; empty if there is none."""
     version = catalogue.find(address)
     if version is None:
         return ""
@@ -20,12 +20,12 @@ def warning(catalogue: Catalogue, address: str, today: datetime.date) -> str:
     if version.withdrawn_below:
         return f"{_name(version)} is {version.withdrawn_below}{_replacement(catalogue, version)}"
     if version.is_expired(today):
-        return f"{_name(version)} is not supported since {version.supported_until}: move to a newer one"
+        return f"{_name(version)} is not supported after {version.supported_until}; move to a newer version"
     return ""
 
 
 def refuse(catalogue: Catalogue, address: str, doing: str) -> None:
-    """Raises ImageError when the address is of a yanked version; `doing` says what is refused."""
+    """Raises ImageError when the address is of a yanked version; `doing` begins the message."""
     version = catalogue.find(address)
     if version and version.withdrawal:
         reason = f"was yanked: {version.yanked}" if version.yanked else f"is {version.withdrawn_below}"
@@ -36,7 +36,7 @@ def refuse(catalogue: Catalogue, address: str, doing: str) -> None:
 
 
 def replacement(catalogue: Catalogue, version: BaseImageVersion) -> str:
-    """The version to move to: what the yank says, else the newest good release of the same major; empty for none."""
+    """Returns the version to move to: the yank's replacement, else the newest good release of the same major."""
     if version.replaced_by:
         return version.replaced_by
     good = (

@@ -1,4 +1,4 @@
-"""Who uses which base image: addresses of connectors and a catalogue → versions and their users."""
+"""Maps the versions of a catalog to the connectors that are built on them."""
 
 from collections.abc import Iterable
 
@@ -8,9 +8,9 @@ Users = dict[tuple[str, str], list[str]]
 
 
 def users(catalogue: Catalogue, addresses: Iterable[tuple[str, str | None]]) -> Users:
-    """(repository, version) → the names of the connectors on it, in their order.
+    """Returns the names of the connectors by (repository, version), in their order.
 
-    `addresses` are (connector, base image). Where several versions share a digest, the tag tells which is meant.
+    `addresses` are (connector, base image). If several versions share a digest, the tag selects one.
     """
     found: Users = {}
     versions: dict[str, BaseImageVersion | None] = {}
