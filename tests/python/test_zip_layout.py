@@ -3,6 +3,7 @@
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -169,3 +170,64 @@ def test_a_directory_of_many_files_is_not_read() -> None:
     with pytest.raises(zip_layout.LayoutRefused, match="50 files"):
         zip_layout.read(data, len(data.getvalue()), 49)
     assert len(zip_layout.read(data, len(data.getvalue()), 50)) == 50
+
+
+def _members(*, packed: bytes, content: bytes, size: int | None = None, stored: bool = False) -> bytes:
+    """An archive of one member, `demo/a.py`, whose records all say the same of the packed bytes that are given."""
+    name = b"demo/a.py"
+    method = 0 if stored else 8
+    size = len(content) if size is None else size
+    fields = (0, method, 0, 33, zlib.crc32(content[:size]), len(packed), size, len(name), 0)
+    local = struct.pack("<4s5H3L2H", b"PK\x03\x04", 20, *fields) + name + packed
+    central = struct.pack("<4s6H3L5H2L", b"PK\x01\x02", 20, 20, *fields, 0, 0, 0, 0, 0) + name
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(central), len(local), 0)
+    return local + central + end
+
+
+def _deflated(content: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return packer.compress(content) + packer.flush()
+
+
+CONTENT = b"good = 1\n" * 5000
+CONTENTS: dict[str, bytes] = {
+    "bytes after the compressed data": _members(packed=_deflated(CONTENT) + b"\0", content=CONTENT),
+    "a hidden member after the compressed data": _members(packed=_deflated(CONTENT) + _hidden(), content=CONTENT),
+    "a second stream after the first": _members(packed=_deflated(CONTENT) * 2, content=CONTENT),
+    "more than its size": _members(packed=_deflated(CONTENT), content=CONTENT, size=900),
+    "more than its size, which is nothing": _members(packed=_deflated(CONTENT), content=CONTENT, size=0),
+    "less than its size": _members(packed=_deflated(CONTENT), content=CONTENT, size=len(CONTENT) + 1),
+    "compressed data that is cut off": _members(packed=_deflated(CONTENT)[:-1], content=CONTENT),
+    "an end that is cut off": _members(packed=_deflated(b"")[:-1], content=b""),
+    "stored, more than its size": _members(packed=CONTENT, content=CONTENT, size=900, stored=True),
+    "stored, less than its size": _members(packed=CONTENT, content=CONTENT, size=len(CONTENT) + 1, stored=True),
+    "another content than its checksum": _members(packed=_deflated(CONTENT), content=CONTENT[::-1]),
+}
+
+
+@pytest.mark.parametrize("kind", CONTENTS)
+@pytest.mark.parametrize("piece", [-1, 1, 1000, 1 << 20])
+def test_a_members_packed_bytes_are_its_content(kind: str, piece: int) -> None:
+    """All of them, no more and no less, however they are read; Python's own reader passes over most of these."""
+    with wheel_archive.open_checked(io.BytesIO(CONTENTS[kind])) as archive:
+        with pytest.raises((zip_layout.LayoutRefused, zipfile.BadZipFile, zlib.error)):
+            _read(archive, "demo/a.py", piece)
+        with pytest.raises((zip_layout.LayoutRefused, zipfile.BadZipFile, zlib.error)):
+            wheel_archive.finish(archive, archive.infolist())
+
+
+def _read(archive: zipfile.ZipFile, name: str, piece: int) -> bytes:
+    with archive.open(name) as stream:
+        return b"".join(iter(lambda: stream.read(piece), b""))
+
+
+@given(st.binary(max_size=4000), st.booleans(), st.integers(1, 5000))
+def test_a_member_is_read_as_python_reads_it(content: bytes, stored: bool, piece: int) -> None:
+    """Whatever it holds, in pieces of any size."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED) as made:
+        made.writestr("a/b", content)
+        made.writestr("a/c", content[::-1])
+    with wheel_archive.open_checked(data) as archive:
+        assert _read(archive, "a/c", piece) == content[::-1]
+        assert archive.read("a/b") == content

@@ -17,11 +17,13 @@ from airbyte_ci.oci.store import Store
 from airbyte_ci.python import wheel_archive
 from airbyte_ci.python.lock import LockedFile
 from airbyte_ci.python.wheel_archive import WheelRefused
+from airbyte_ci.python.zip_layout import LayoutRefused
 
 # The largest wheels on public indexes have some 2 GB.
 SIZE_LIMIT = 4 << 30
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _SHOWN = 200
+_REFUSED = (WheelRefused, LayoutRefused, OutputRefused, InvalidWheelFilename)
 
 
 def keep(store: Store, folder: Path, scratch: Path, what: str) -> LockedFile:
@@ -44,7 +46,7 @@ def keep(store: Store, folder: Path, scratch: Path, what: str) -> LockedFile:
             with store.writer() as writer:
                 for piece in chunks(target):
                     writer.write(piece)
-    except (WheelRefused, OutputRefused, InvalidWheelFilename, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (*_REFUSED, zipfile.BadZipFile, zlib.error, EOFError) as error:
         shown = f"{name!r:.{_SHOWN}} is not a valid wheel: {error!s:.{_SHOWN}}" if name else str(error)
         raise PackageError(
             f"building a wheel of {what}: {shown}",

@@ -44,6 +44,7 @@ from airbyte_ci.python.contents import Contents
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import LockedFile
 from airbyte_ci.python.wheel_archive import WheelRefused
+from airbyte_ci.python.zip_layout import LayoutRefused
 
 FORMAT_VERSION = 2
 
@@ -109,7 +110,7 @@ def read(path: Path, filename: str, interpreter: Interpreter, scratch: Path | No
             told = {} if "INSTALLER" in source.dist_info_filenames else {"INSTALLER": b"airbyte-ci\n"}
             install(source, destination, told)
             defects = (*source.defects(), *destination.defects)
-    except WheelRefused as error:
+    except (WheelRefused, LayoutRefused) as error:
         raise PackageError(f"installing {filename}: {error}") from error
     except _DAMAGE as error:
         reason = "; ".join(getattr(error, "issues", ())) or str(error) or type(error).__name__
@@ -170,14 +171,19 @@ class _Source(WheelFile):
         count = sum(not item.is_dir() for item in self._archive.infolist())
         if count > len(members):
             self._defects.append(f"{count - len(members)} of its files are in the archive twice, the later ones stay")
+        unread = [item for item in self._archive.infolist() if members.get(item.filename) is not item]
         for path in sorted(members, key=self._turn):
             with self._archive.open(members[path]) as stream:
                 compared = cast("BinaryIO", record.compare(path, cast("BinaryIO", stream)))
                 if path.startswith(f"{self.data_dir}/scripts/") and _started_name(path) in points:
                     self._defects.append(f"its script {path} is replaced by the entry point of that name")
-                elif "__pycache__" not in path.split("/"):
+                    unread.append(members[path])
+                elif "__pycache__" in path.split("/"):
+                    unread.append(members[path])
+                else:
                     mode = members[path].external_attr >> 16
                     yield (path, "", ""), compared, bool(mode and stat.S_ISREG(mode) and mode & 0o111)
+        wheel_archive.finish(self._archive, unread)
         record.close(members)
 
     @cached_property

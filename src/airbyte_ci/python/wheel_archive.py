@@ -1,10 +1,12 @@
 """A wheel's zip archive, checked before anything of it is read: names, kinds and sizes of its members.
 
-Knows what a wheel has no use for. See `zip_layout` for the archive's bytes, and `wheel` for RECORD and places.
+Knows what a wheel has no use for. See `zip_layout` and `zip_member` for the archive's bytes, and `wheel` for RECORD and
+places.
 """
 
 import os
 import posixpath
+from collections.abc import Iterable
 from stat import S_IFDIR, S_IFMT, S_IFREG
 from typing import BinaryIO
 from zipfile import ZipFile, ZipInfo
@@ -12,6 +14,7 @@ from zipfile import ZipFile, ZipInfo
 from airbyte_ci.oci import tar
 from airbyte_ci.python import zip_layout
 from airbyte_ci.python.zip_layout import LayoutRefused
+from airbyte_ci.python.zip_member import StrictZipFile
 
 # A wheel that unpacks to more than this is an attack or a mistake. Real wheels stay below 30 times their size.
 SIZE_LIMIT = 8 << 30
@@ -29,14 +32,15 @@ class WheelRefused(ValueError):
 def open_checked(file: BinaryIO) -> ZipFile:
     """The archive in a seekable file; raises WheelRefused, BadZipFile for one that no builder makes.
 
-    Such an archive means different things to different readers, or unpacks to more than a wheel may.
+    Such an archive means different things to different readers, or unpacks to more than a wheel may. Members are
+    checked while they are read, and `finish` checks those that nobody reads.
     """
     packed = file.seek(0, os.SEEK_END)
     try:
         zip_layout.read(file, packed, FILE_LIMIT)
     except LayoutRefused as error:
         raise WheelRefused(str(error)) from error
-    archive = ZipFile(file)
+    archive = StrictZipFile(file)
     members = archive.infolist()
     _check_sizes(members, packed)
     for member in members:
@@ -44,6 +48,14 @@ def open_checked(file: BinaryIO) -> ZipFile:
         _check_kind(member)
     _check_tree(members)
     return archive
+
+
+def finish(archive: ZipFile, unread: Iterable[ZipInfo]) -> None:
+    """Reads members whose content is not used; raises LayoutRefused, BadZipFile, zlib.error."""
+    for member in unread:
+        with archive.open(member) as stream:
+            while stream.read(1 << 20):
+                pass
 
 
 def _check_sizes(members: list[ZipInfo], packed: int) -> None:
