@@ -315,3 +315,27 @@ def test_a_collected_leftover_is_made_again_only_when_it_is_needed(
     text = again.state([update, sh("cat /kept /var/lib/apt/lists/main")]).output.stdout.splitlines()
     kept = Evaluator(own_store, small_image).tree(again.state([update])).read("kept")
     assert len(text) == 2 and kept == f"{text[0]}\n".encode() and text[1] != text[0]
+
+
+def test_names_of_secrets_are_not_listed(hook: Hook, own_store: Store, small_image: Image, tmp_path: Path) -> None:
+    """A folder of the connector has neither secrets nor caches: the image is the same with and without them."""
+    body = """
+    d = dag.host().directory('.')
+    assert await d.glob('**') == await dag.host().workdir().glob('**')
+    return c.with_new_file('/names', ' '.join(await d.glob('**'))).with_directory('/all', d)
+    """
+    connector = tmp_path / "connector"
+    (connector / "data").mkdir(parents=True)
+    (connector / "data" / "empty").touch()
+    (connector / "data" / "link").symlink_to("../secrets")
+    without = hook(body)[1]
+    for name in ("secrets/config.json", "data/secrets/a", "data/.env", "data/key.pem", ".aws/credentials", ".venv/a"):
+        (connector / name).parent.mkdir(exist_ok=True)
+        (connector / name).write_text("-----BEGIN PRIVATE KEY-----")
+    image = hook(body)[1]
+    assert image.digest == without.digest
+    found = files(own_store, image, small_image)
+    assert {name for name in found if name.startswith("all/data/")} == {
+        *("all/data/empty", "all/data/link", "all/data/notes.txt", "all/data/tool.sh")
+    }
+    assert not {"secrets", "secrets/config.json", ".venv", "data/.env"} & set(found["names"][3].split())

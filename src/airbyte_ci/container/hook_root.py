@@ -42,7 +42,7 @@ _EMPTY = Purpose(
     "hidden from a hook's module",
     "input",
     "an empty file or folder in the hook's own scratch folder",
-    "secrets in the connector's folder, packages of this machine",
+    f"secrets in the connector's folder, packages of this machine, `{_OURS}/hidden`",
     "airbyte-ci",
 )
 _TOOL = Purpose("hook API", "input", "airbyte-ci's own files", f"`{_OURS}`", "whoever installed airbyte-ci")
@@ -99,6 +99,8 @@ def _mounts(bundle: Path, folder: Path) -> Iterator[Mount]:
             yield Mount(bundle / "empty" / "folder", str(packages), purpose=_EMPTY)
     yield Mount(_SCRIPT, f"{_OURS}/hook_process.py", purpose=_TOOL)
     yield Mount(_API, f"{_OURS}/dagger", purpose=_TOOL)
+    # By these the API knows what is hidden, and leaves it out of folders.
+    yield Mount(bundle / "empty", f"{_OURS}/hidden", purpose=_EMPTY)
     yield Mount(folder, str(folder), purpose=_FOLDER)
     for name in hidden(folder):
         place = folder / name

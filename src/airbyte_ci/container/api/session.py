@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # A folder of the connector travels inside the recipe and is recorded with it.
 _SIZE_LIMIT = 16 << 20
+# See `hook_root`.
+_HIDDEN = "/airbyte-ci/hidden"
 
 
 class DaggerError(Exception):
@@ -153,9 +155,11 @@ def _path(path: str) -> "Path":
 def _contents(folder: "Path") -> tuple[Content, ...]:
     found: list[Content] = []
     size = 0
+    hidden = _hidden()
     for parent, folders, names in os.walk(folder):
-        folders.sort()
         place = _path(parent)
+        folders[:] = sorted(name for name in folders if _identity(place / name) not in hidden)
+        names = [name for name in names if _identity(place / name) not in hidden]
         relative = str(place.relative_to(folder))
         if relative != ".":
             found.append(NewFolder(relative))
@@ -168,6 +172,16 @@ def _contents(folder: "Path") -> tuple[Content, ...]:
     if not found and not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder beside the hook")
     return tuple(found)
+
+
+def _hidden() -> set[tuple[int, int]]:
+    """The empty file and the empty folder that are mounted over secrets and caches: their names are not listed."""
+    return {_identity(place) for name in ("file", "folder") if (place := _path(_HIDDEN) / name).exists()}
+
+
+def _identity(place: "Path") -> tuple[int, int]:
+    status = place.lstat()
+    return status.st_dev, status.st_ino
 
 
 def _file(place: "Path", path: str) -> NewFile | NewLink:
