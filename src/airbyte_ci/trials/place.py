@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from airbyte_ci.build import source
-from airbyte_ci.connectors import leftovers
+from airbyte_ci.connectors import folder_files
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container import sandbox
 from airbyte_ci.container.sandbox import Command, Finished, Mount, Network, Purpose
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci.store import Store
-from airbyte_ci.trials import secrets
 
 # Where what is written into the place lies in the container.
 FILES = ".airbyte-ci/files"
@@ -93,21 +92,21 @@ class Place:
         os.chown(target, self.command.uid, self.command.gid)
 
     def copy(self, upper: Path, connector: Connector, main: str) -> None:
-        """The connector's folder beside its code: tests, their data, pyproject.toml. No secrets, and no tools' caches.
+        """Adds the connector's tests, their data and pyproject.toml next to its code; no secrets and no tools' caches.
 
-        Its main file and its package are the image's own, which are what is tested.
+        Its main file and its package are the image's own, which the tests are about. Raises ConnectorError.
         """
         own = {main, connector.package}
         self._folder(upper, PurePosixPath(source.CODE))
-        for item in _files(connector.folder, leftovers.FOLDERS | {secrets.FOLDER}):
-            relative = item.relative_to(connector.folder)
-            if not own.intersection((relative.as_posix(), relative.parts[0])):
-                place = PurePosixPath(source.CODE) / relative
-                self._folder(upper, place.parent)
-                shutil.copyfile(item, upper / place, follow_symlinks=False)
-                if not item.is_symlink():
-                    (upper / place).chmod(0o755 if item.stat().st_mode & stat.S_IXUSR else 0o644)
-                os.chown(upper / place, self.command.uid, self.command.gid, follow_symlinks=False)
+        for item in folder_files.walk(connector.folder):
+            if item.is_folder or own.intersection((item.path, item.path.partition("/")[0])):
+                continue
+            place = PurePosixPath(source.CODE) / item.path
+            self._folder(upper, place.parent)
+            shutil.copyfile(item.disk, upper / place, follow_symlinks=False)
+            if not item.is_link:
+                (upper / place).chmod(item.mode)
+            os.chown(upper / place, self.command.uid, self.command.gid, follow_symlinks=False)
 
     def _folder(self, upper: Path, path: PurePosixPath) -> None:
         """Folders that the image has keep their owner and mode; others are the image's user's."""
@@ -123,14 +122,3 @@ class Place:
                 uid, gid, mode = node.status.st_uid, node.status.st_gid, stat.S_IMODE(node.status.st_mode)
             os.chown(upper / place, uid, gid)
             (upper / place).chmod(mode)
-
-
-def _files(folder: Path, left_out: frozenset[str]) -> Iterator[Path]:
-    """Regular files and links, of folders that are not links."""
-    for item in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if item.name in left_out or item.name.endswith((".pyc", ".pyo")):
-            continue
-        if item.is_dir(follow_symlinks=False):
-            yield from _files(Path(item.path), left_out)
-        elif item.is_symlink() or item.is_file():
-            yield Path(item.path)
