@@ -8,6 +8,7 @@ from airbyte_ci.base_images import dpkg
 from airbyte_ci.build import lockfile
 from airbyte_ci.campaigns import readme, release
 from airbyte_ci.campaigns.delivery import wording
+from airbyte_ci.campaigns.dockerfile import shell_commands, stages
 from airbyte_ci.edits import changelog, changelog_table, markdown_table
 from airbyte_ci.edits.pull_request_form import pull_request_form
 from airbyte_ci.errors import AirbyteCiError
@@ -23,6 +24,12 @@ def _changelog(text: str) -> object:
 
 def _requirements(text: str) -> object:
     return requirements.parse(text, "requirements.txt")
+
+
+def _commands(text: str) -> object:
+    """What is read of a Dockerfile, and of each RUN in it."""
+    found = stages.read(f"FROM a\n{text}")
+    return [list(shell_commands.read(item)) for item in found.stages[0].instructions if item.name == "RUN"]
 
 
 CASES: dict[str, tuple[Callable[[str], object], str]] = {
@@ -47,6 +54,18 @@ CASES: dict[str, tuple[Callable[[str], object], str]] = {
     "brackets of extras": (_requirements, "./" + "[" * _N + "\n"),
     "empty lines of a lock": (lambda text: lockfile._INCLUDE.findall(text), "\n" * _N * 10),
     "empty lines of metadata": (lambda text: wording._BASE.search(text.encode()), "\n" * _N * 10 + " x"),
+    "parts of a pull request that never end": (wording.our_title, "<!-- airbyte-ci: a -->" * _N),
+    "titles of a pull request that never end": (wording.our_title, "<!-- airbyte-ci: " * _N),
+    "a title of blanks": (lambda text: wording.renewed(text, "x"), "<!-- airbyte-ci: " + " -" * _N),
+    "a command of blanks": (_commands, "RUN pip" + " " * _N + "x"),
+    "commands of blanks": (_commands, "RUN " + "uv " * _N),
+    "a here-document of empty lines": (_commands, "RUN <<A <<B\n" + "\n" * 1_000_000),
+    "here-documents that never begin": (_commands, "RUN " + "<<A " * (_N // 5)),
+    "quotes that never end": (_commands, "RUN " + '\\"' * _N),
+    "instructions": (_commands, "A\n" * 500_000),
+    "arguments": (_commands, "".join(f"ARG a{number}=$a{number - 1}\n" for number in range(5_000))),
+    "lines that go on": (_commands, "RUN a " + "\\\n" * 500_000),
+    "a Dockerfile that is too large": (_commands, "RUN a\n" * _N * 10),
     "empty lines of dpkg": (dpkg.packages, ("\n" + " " * 100) * _N),
     "a version of digits": (listing._sortable, "1." + "9" * _N),
     "a version of other digits": (listing._sortable, "1.²٣"),

@@ -83,3 +83,15 @@ def test_an_image_tells_its_loader_more_folders(tmp_path: Path) -> None:
     tree = Tree((tmp_path,))
     assert libraries.in_image(tree) == {"libone.so.1", "libtwo.so.2"}
     assert libraries.in_image(tree, ["/opt/variable"]) == {"libone.so.1", "libtwo.so.2", "libfour.so.4"}
+
+
+def test_a_loaders_configuration_is_read_once(tmp_path: Path) -> None:
+    """However its files include each other: as a tree, as a circle, each of them all."""
+    folder = tmp_path / "etc" / "ld.so.conf.d"
+    folder.mkdir(parents=True)
+    (tmp_path / "etc" / "ld.so.conf").write_text("include ld.so.conf.d/*.conf\n" * 50)
+    for number in range(60):
+        (folder / f"{number}.conf").write_text("include ld.so.conf.d/*.conf\n" * 1000 + f"/opt/{number}\n")
+        (tmp_path / "opt" / str(number)).mkdir(parents=True)
+        (tmp_path / "opt" / str(number) / f"lib{number}.so").touch()
+    assert libraries.in_image(Tree((tmp_path,))) == {f"lib{number}.so" for number in range(60)}

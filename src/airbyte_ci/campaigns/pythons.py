@@ -15,7 +15,6 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.errors import LockError
 from airbyte_ci.python import constraints
-from airbyte_ci.text import decode_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,7 @@ def _declarations(connector: Connector) -> Iterator[tuple[str, str]]:
         if value:
             yield value, "setup.py"
     if connector.has_dockerfile:
-        text = decode_file((connector.folder / "Dockerfile").read_bytes())
-        version = stages.read(text).python
+        version = stages.read(stages.load(connector.folder / "Dockerfile")).python
         if version:
             # Nothing is declared: what it ran on is what it is known to work with.
             yield f"=={version}.*", "Dockerfile"

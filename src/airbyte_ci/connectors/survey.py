@@ -17,6 +17,8 @@ from airbyte_ci.text import decode_file
 _CHANGELOG = re.compile(r"^#{1,6}[ \t].*change ?log|^\s*\|?\s*Version\s*\|", re.MULTILINE | re.IGNORECASE)
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*([^\s@:]+(?::\d+/[^\s@:]+)?)", re.MULTILINE | re.IGNORECASE)
 _BASE = "connector-base"
+# Of a file that is larger, nothing but its beginning is a Dockerfile.
+_DOCKERFILE_LIMIT = 1 << 20
 _PUBLISHED = Configuration(Path()).base_image_repositories
 # So many templates of pages are enough; more would be found by chance.
 _MOST_TEMPLATES = 3
@@ -165,7 +167,8 @@ def _bases(connectors: Iterable[Connector]) -> Proposal:
     for item in connectors:
         images = [item.base_image] if item.base_image else []
         if item.has_dockerfile:
-            text = decode_file((item.folder / "Dockerfile").read_bytes())
+            with (item.folder / "Dockerfile").open("rb") as file:
+                text = decode_file(file.read(_DOCKERFILE_LIMIT))
             images += [image for image in _FROM.findall(text) if _BASE in image]
         named.update({_repository(image) for image in images})
     own = [name for name, _ in named.most_common() if name not in _PUBLISHED and _BASE in name]

@@ -24,7 +24,9 @@ _FOLDERS = ("lib", "lib64", "usr/lib", "usr/lib64", "usr/local/lib")
 # A library is looked at whole; what is larger than this is data.
 _LIMIT = 512 << 20
 _CONFIGURATION = "etc/ld.so.conf"
-_DEPTH = 5
+# Debian has a few files of some lines; an image may have any number that include each other.
+_INCLUDED = _PATTERNS = 100
+_CONFIGURATION_LIMIT = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def missing(linked: Iterable[Linked]) -> tuple[str, ...]:
 def in_image(tree: Tree, more: Sequence[str] = ()) -> frozenset[str]:
     """The names of shared libraries in the folders in which the image's loader looks; `more` are a variable's."""
     found = set()
-    for folder in (*_FOLDERS, *_configured(tree, _CONFIGURATION), *more):
+    for folder in (*_FOLDERS, *_configured(tree), *more):
         for name in tree.names(folder):
             if ".so" in name:
                 found.add(name)
@@ -71,18 +73,26 @@ def in_image(tree: Tree, more: Sequence[str] = ()) -> frozenset[str]:
     return frozenset(found)
 
 
-def _configured(tree: Tree, path: str, depth: int = 0) -> Iterator[str]:
-    """The folders that a configuration of the loader names (ldconfig(8)), and those that it includes."""
-    for line in (tree.read(path) or b"").decode(errors="replace").split("\n"):
-        words = line.partition("#")[0].split()
-        if words[:1] == ["include"] and depth < _DEPTH:
-            for pattern in words[1:]:
-                place = pattern.lstrip("/") if pattern.startswith("/") else f"etc/{pattern}"
-                folder, _, names = place.rpartition("/")
-                for name in fnmatch.filter(tree.names(folder), names):
-                    yield from _configured(tree, f"{folder}/{name}", depth + 1)
-        elif words and words[0].startswith("/"):
-            yield words[0]
+def _configured(tree: Tree) -> Iterator[str]:
+    """The folders that the loader's configuration names (ldconfig(8)), and the files that it includes: each once."""
+    waiting, met, patterns = [_CONFIGURATION], {_CONFIGURATION}, _PATTERNS
+    for path in waiting:
+        for line in (tree.read(path) or b"")[:_CONFIGURATION_LIMIT].decode(errors="replace").split("\n"):
+            words = line.partition("#")[0].split()
+            if words[:1] == ["include"]:
+                asked = words[1 : 1 + patterns]
+                patterns -= len(asked)
+                more = {name for pattern in asked for name in _matching(tree, pattern)} - met
+                waiting += sorted(more)[: _INCLUDED - len(waiting)]
+                met |= more
+            elif words and words[0].startswith("/"):
+                yield words[0]
+
+
+def _matching(tree: Tree, pattern: str) -> Iterator[str]:
+    place = pattern.lstrip("/") if pattern.startswith("/") else f"etc/{pattern}"
+    folder, _, names = place.rpartition("/")
+    return (f"{folder}/{name}" for name in fnmatch.filter(tree.names(folder), names))
 
 
 def _read(path: Path, scratch: Path) -> Linked:

@@ -9,7 +9,8 @@ from airbyte_ci.text import escape, escape_markdown
 # GitHub takes 65,536 characters.
 _LONGEST = 60_000
 _BEGIN, _END = "<!-- airbyte-ci: {title} -->", "<!-- /airbyte-ci -->"
-_OURS = re.compile(r"<!-- airbyte-ci: (?P<title>.*?) -->.*?<!-- /airbyte-ci -->", re.DOTALL)
+# A title has no `--`, so a search ends where another comment begins: the time grows with the text's length alone.
+_TITLE = re.compile(r"<!-- airbyte-ci: (?P<title>(?:[^-]|-(?!-))*+)-->")
 _UNNUMBERED = "<!-- airbyte-ci waits: a draft until its number is in the changelog -->"
 _BASE = re.compile(rb"^[ \t]++baseImage:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 
@@ -38,7 +39,7 @@ def message(change: Change) -> str:
 def body(changes: Sequence[Change], command: str) -> str:
     """What a pull request says of itself, between two comments that mark it as ours."""
     lines = [
-        _BEGIN.format(title=title(changes, command).replace("--", "-")),
+        _BEGIN.format(title=shown_title(title(changes, command))),
         "| Connector | Version | Base image |",
         "| --------- | ------- | ---------- |",
     ]
@@ -64,20 +65,32 @@ def waits(text: str) -> bool:
 def renewed(present: str, text: str) -> str:
     """The body with our part of it replaced; what people wrote around it stays."""
     present = present.replace("\r\n", "\n").replace(f"\n{_UNNUMBERED}", "").replace(_UNNUMBERED, "")
-    if not _OURS.search(present):
+    if (found := _find_ours(present)) is None:
         return present  # somebody wrote another one
-    return _OURS.sub(lambda _: text, present, count=1)
+    return present[: found.start()] + text + present[_end_of(found) :]
 
 
 def our_title(present: str) -> str | None:
     """The title that we gave a pull request, by its body."""
-    found = _OURS.search(present)
-    return found["title"] if found else None
+    found = _find_ours(present)
+    return found["title"].removesuffix(" ") if found else None
+
+
+def _find_ours(present: str) -> re.Match[str] | None:
+    """The comment at which our part of a body begins, if there is one where it ends as well."""
+    found = _TITLE.search(present)
+    return found if found and _end_of(found) else None
+
+
+def _end_of(begin: re.Match[str]) -> int:
+    """Where our part ends; 0 where its end is missing."""
+    place = begin.string.find(_END, begin.end())
+    return place + len(_END) if place >= 0 else 0
 
 
 def shown_title(text: str) -> str:
     """A title as its body repeats it."""
-    return text.replace("--", "-")
+    return re.sub("--+", "-", text)
 
 
 def _versions(change: Change) -> str:

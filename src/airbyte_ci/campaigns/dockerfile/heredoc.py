@@ -31,11 +31,14 @@ def begun(line: str) -> list[Heredoc]:
 
 def read(value: str) -> tuple[str, tuple[Heredoc, ...]]:
     """The first line of an instruction and its here-documents, with their lines as they are meant."""
-    head, *lines = value.split("\n")
+    head, *rest = value.split("\n")
+    lines = iter(rest)
     documents = []
     for document in begun(head):
         body: list[str] = []
-        while lines and not document.ends(line := lines.pop(0)):
+        for line in lines:
+            if document.ends(line):
+                break
             body.append(f"{line.lstrip(chr(9)) if document.is_indented else line}\n")
         documents.append(Heredoc(document.name, document.is_literal, document.is_indented, "".join(body)))
     return head, tuple(documents)

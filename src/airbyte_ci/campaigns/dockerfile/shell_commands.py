@@ -69,7 +69,7 @@ _TOKEN = re.compile(
     r"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|[<>]&|&>|&&|\|\||(?<!\S)\#[^\n]*|[\w./=:,+@%-]+|[^\\'"]""",
     re.DOTALL,
 )
-_INSTALLS = re.compile(r"\bpip3?\s+install\b|\bpoetry\s+(?:install|add)\b|\buv\s+(?:sync|add)\b")
+_INSTALLS = re.compile(r"\bpip3?\s++install\b|\bpoetry\s++(?:install|add)\b|\buv\s++(?:sync|add)\b")
 _FOREIGN = re.compile(r"(?:^|[\s;&|(])(apk|yum|dnf|microdnf)\s")
 
 

@@ -1,10 +1,12 @@
 """A Dockerfile as its stages, and what its instructions make of variables and settings on the way."""
 
 import functools
+import itertools
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from airbyte_ci.campaigns.dockerfile import words
 from airbyte_ci.campaigns.dockerfile.syntax import Instruction, instructions
@@ -14,6 +16,9 @@ from airbyte_ci.text import decode_file
 
 _PYTHON = re.compile(r"(?:^|/)python:(?P<version>\d+\.\d+)")
 _SHELL = ("/bin/sh", "-c")
+# The largest that people write have some 20 KB.
+_SIZE = 1 << 20
+_INSTRUCTIONS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +174,19 @@ def joined(folder: str, path: str) -> str:
 
 @functools.lru_cache(maxsize=2)  # one is asked for its Python and for what it did
 def read(text: str) -> Dockerfile:
-    """The stages of a Dockerfile's text; what cannot be read stays as it is written, and is never an error."""
+    """The stages of a Dockerfile's text; an instruction that cannot be read stays as it is written.
+
+    Raises EditRefused for a text that is too large.
+    """
+    if len(text) > _SIZE:
+        raise _too_large()
+    found = list(itertools.islice(instructions(text), _INSTRUCTIONS + 1))
+    if len(found) > _INSTRUCTIONS:
+        raise _too_large()
     stages: list[Stage] = []
     above: list[Instruction] = []
     arguments: dict[str, str] = {}
-    for instruction in instructions(text):
+    for instruction in found:
         if instruction.name == "FROM":
             stages.append(_stage(instruction, arguments))
         elif stages:
@@ -183,6 +196,19 @@ def read(text: str) -> Dockerfile:
             above.append(instruction)
             arguments |= _global(instruction, arguments)
     return Dockerfile(tuple(stages), arguments, tuple(above))
+
+
+def load(path: Path) -> str:
+    """The text of a Dockerfile; raises EditRefused where it is too large."""
+    with path.open("rb") as file:
+        content = file.read(_SIZE + 1)
+    if len(content) > _SIZE:
+        raise _too_large()
+    return decode_file(content)
+
+
+def _too_large() -> EditRefused:
+    return EditRefused(f"the Dockerfile has more than {_SIZE >> 20} MiB or {_INSTRUCTIONS:,} instructions")
 
 
 def read_bytes(content: bytes) -> Dockerfile:
