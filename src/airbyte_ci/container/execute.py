@@ -99,7 +99,7 @@ class Workplace:
             kept = frozenset(path.strip("/") for path in state.mounted)
             changes = diff.changes(upper, tree, ignored, kept)
             layer = layer_of(self.store, changes.entries).to_json() if changes.entries else None
-            _keep(upper, place)
+            _keep(self.store, upper, place)
         cached = any(isinstance(item, MountCache) for _, item in state.lending)
         known = {
             "stdout": output.stdout,
@@ -209,11 +209,12 @@ def _how_it_ended(output: Output, asked: Command) -> str:
     return f"exit code {code}{killed}{said}"
 
 
-def _keep(upper: Path, place: Path) -> None:
-    """Two processes may have run the same command; the first one's files stay."""
+def _keep(store: Store, upper: Path, place: Path) -> None:
+    """Two processes may have run the same command; the first one's files stay. Only snapshots are recorded."""
     if not place.exists():
         try:
-            snapshot_record.write(upper, place)
+            if place.parent == store.root / "snapshots":
+                snapshot_record.write(upper, place)
             upper.replace(place)
         except OSError:
             if not place.exists():
