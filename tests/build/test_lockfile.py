@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from airbyte_ci.build import lockfile
 from airbyte_ci.build.rules import Rules
+from airbyte_ci.connectors import facts
 from airbyte_ci.errors import LockError, PackageError
-from tests.build.lockfiles import LOCK, PROJECT, PYLOCK, STANDARD, UV, A, Files, selected
+from tests.build.lockfiles import LOCK, PROJECT, PYLOCK, STANDARD, UV, A, Files, connector_of, selected
 from tests.python import locks
 
 CONFLICT = "<<<<<<< HEAD\n{}=======\n>>>>>>> main\n"
@@ -123,6 +125,35 @@ def test_no_usable_lock_is_one_clear_line(tmp_path: Path, files: Files, said: st
         selected(tmp_path, files)
     assert str(caught.value).startswith(said)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        ({"pylock.prod.toml": PYLOCK}, "pylock"),
+        ({"pylock.prod.toml": PYLOCK, "pylock.toml": PYLOCK, "pylock.edge.toml": ""}, "pylock"),
+        ({"pylock.prod.toml": PYLOCK, "pylock.Dev.toml": "", "pylock.a.b.toml": ""}, "pylock"),
+        ({"pylock.prod.toml": "", "poetry.lock": LOCK, "pyproject.toml": PROJECT}, "poetry"),
+    ],
+    ids=["alone", "with pylock.toml", "with development's", "with poetry's"],
+)
+def test_a_pylock_with_a_name_is_used_where_it_is_the_only_one(tmp_path: Path, files: Files, kind: str) -> None:
+    """`pylock.toml` and the locks of poetry and uv come first; locks for development never count."""
+    lock = selected(tmp_path, files)
+    assert (lock.kind, [package.name for package in lock.packages]) == (kind, ["a"])
+
+
+def test_pylocks_with_names_are_not_chosen_from(tmp_path: Path) -> None:
+    """Several are one clear line, and hashed requirements come before any of them."""
+    files: Files = {"pylock.prod.toml": PYLOCK, "pylock.edge.toml": PYLOCK}
+    with pytest.raises(LockError) as caught:
+        selected(tmp_path, files)
+    assert str(caught.value) == (
+        "cannot choose a lock of source-x: connectors/source-x has pylock.edge.toml and pylock.prod.toml → rename the "
+        "one that images are built from to pylock.toml"
+    )
+    connector = connector_of(tmp_path, {"requirements.txt": f"a==1.0 --hash=sha256:{A}\n"})
+    assert (lockfile.kind(connector), facts.lock_kind(connector)) == ("requirements.txt", "requirements")
 
 
 @pytest.mark.parametrize(

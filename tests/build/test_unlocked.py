@@ -215,6 +215,7 @@ def test_a_lock_is_written_and_then_counts(tmp_path: Path, index: Index) -> None
         ),
         ({"requirements.txt": f"a==1.0 --hash=sha256:{A}"}, "builds use connectors/source-x/requirements.txt"),
         ({"pylock.toml": PYLOCK}, "pylock.toml was created by another tool → update it with that tool"),
+        ({"pylock.prod.toml": PYLOCK}, "pylock.prod.toml was created by another tool → update it with that tool"),
         ({"pylock.toml": "<<<<<<<"}, "pylock.toml was created by another tool"),
     ],
 )

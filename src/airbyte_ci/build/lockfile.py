@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from airbyte_ci.build.rules import NO_RULES, Rules
+from airbyte_ci.connectors import pylock_names
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import LockError
 from airbyte_ci.oci.store import Store
@@ -19,16 +20,26 @@ from airbyte_ci.python.lock import Lock, Wish
 from airbyte_ci.python.sdist import Builder
 
 _INCLUDE = re.compile(r"^[ \t]*+(?:-r|-c|--requirement|--constraint)[ =]?[ \t]*(\S+)", re.MULTILINE)
-# In the order in which they count where a connector has several.
-KINDS = ("poetry.lock", "uv.lock", "pylock.toml", "requirements.txt")
 
 
 def kind(connector: Connector) -> str | None:
-    """The name of its lock file; None where it has none. A requirements file is one if it has hashes."""
-    found = next((name for name in KINDS if name in connector.names), None)
-    if found == "requirements.txt" and "--hash=sha256:" not in _text(connector, found):
-        return None
-    return found
+    """The name of its lock file; None where it has none. A requirements file is one if it has hashes.
+
+    The order: poetry.lock, uv.lock, pylock.toml, requirements.txt, the only PEP 751 lock with another name. Raises
+    LockError where several have.
+    """
+    for name in ("poetry.lock", "uv.lock", pylock_names.FILE):
+        if name in connector.names:
+            return name
+    if "requirements.txt" in connector.names and "--hash=sha256:" in _text(connector, "requirements.txt"):
+        return "requirements.txt"
+    named = pylock_names.of(connector.names)
+    if len(named) > 1:
+        raise LockError(
+            f"cannot choose a lock of {connector.name}: {connector.relative} has {' and '.join(named)}",
+            advice=f"rename the one that images are built from to {pylock_names.FILE}",
+        )
+    return named[0] if named else None
 
 
 def select(
@@ -55,7 +66,7 @@ def select(
             from airbyte_ci.python import uv_lock  # most connectors have another lock
 
             return uv_lock.select(_text(connector, found), _project(connector, found), interpreter, where, wish)
-        case "pylock.toml":
+        case str() if pylock_names.is_pylock(found):
             from airbyte_ci.python import pylock, toml
 
             document = toml.parse(_text(connector, found), what)

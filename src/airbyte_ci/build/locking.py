@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from airbyte_ci.build import lockfile, unlocked
 from airbyte_ci.build.rules import Rules
 from airbyte_ci.build.unlocked import NOW, Resolution
+from airbyte_ci.connectors import pylock_names
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.edits.edit import Edit, FileChange
@@ -24,7 +25,6 @@ from airbyte_ci.python.lock import Wish
 from airbyte_ci.python.resolve import NOTHING_KEPT, Keep
 from airbyte_ci.python.sdist import Builder
 
-FILE = "pylock.toml"
 # `uname -m`, which is what markers say, of OCI's names.
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _COMMANDS = {"poetry.lock": "poetry lock", "uv.lock": "uv lock", "requirements.txt": "uv pip compile"}
@@ -62,9 +62,9 @@ def read(connector: Connector) -> dict[str, Any] | None:
             advice="`uv lock` at the root of the workspace",
         )
     document = _parsed(connector)
-    if kind == FILE and "airbyte-ci" not in (document or {}).get("tool", {}):
+    if pylock_names.is_pylock(kind) and "airbyte-ci" not in (document or {}).get("tool", {}):
         raise LockError(
-            f"cannot lock {connector.name}: {connector.relative}/{FILE} was created by another tool",
+            f"cannot lock {connector.name}: {connector.relative}/{kind} was created by another tool",
             advice="update it with that tool, or delete it first",
         )
     return document
@@ -94,10 +94,10 @@ def plan(
             text = _resolve(connector, interpreters, rules, builder, upgrade, recorded, document)
         except LockError:
             text = _resolve(connector, interpreters, rules, builder, upgrade, NOW, document)
-    before = (connector.folder / FILE).read_bytes() if FILE in connector.names else None
+    before = (connector.folder / pylock_names.FILE).read_bytes() if pylock_names.FILE in connector.names else None
     if document and _without_day(document) == _without_day(load_toml(text)):
         return Edit()
-    return Edit.of([FileChange(f"{connector.relative}/{FILE}", before, text.encode())])
+    return Edit.of([FileChange(f"{connector.relative}/{pylock_names.FILE}", before, text.encode())])
 
 
 def refresh(
@@ -106,7 +106,7 @@ def refresh(
     """Returns the text of a pylock.toml or of hashed requirements after an upgrade; raises LockError, PackageError."""
     name = lockfile.kind(connector)
     before = (connector.folder / str(name)).read_bytes()
-    if name == FILE:
+    if pylock_names.is_pylock(name):
         changes = plan(connector, read(connector), interpreters, rules, builder, upgrade).changes
         return next((change.after or b"" for change in changes), before)
     sources = frozenset({unlocked.SOURCE}) & connector.names or connector.names - {str(name)}
@@ -156,7 +156,7 @@ def _resolve(
     moment, wish = unlocked.moment(day, rules.now), rules.wish(connector)
     found: list[tuple[Interpreter, Resolution]] = []
     for item in interpreters:
-        keep = kept(document, item, upgrade, f"{connector.relative}/{FILE}", wish)
+        keep = kept(document, item, upgrade, f"{connector.relative}/{pylock_names.FILE}", wish)
         is_recorded = day == _recorded(document)
         found.append(
             (item, unlocked.resolution(connector, item, moment, wish, builder, keep=keep, is_lenient=is_recorded))
@@ -188,10 +188,10 @@ def _is_current(
 
 def _parsed(connector: Connector) -> dict[str, Any] | None:
     """The lock as a document; None where there is none, or where somebody must look at it."""
-    if FILE not in connector.names:
+    if pylock_names.FILE not in connector.names:
         return None
     try:
-        return load_toml((connector.folder / FILE).read_text("utf-8"))
+        return load_toml((connector.folder / pylock_names.FILE).read_text("utf-8"))
     except (DocumentError, UnicodeDecodeError):
         return None
 

@@ -10,13 +10,13 @@ from airbyte_ci.campaigns.dockerfile import heredoc
 from airbyte_ci.campaigns.dockerfile.heredoc import Heredoc
 from airbyte_ci.campaigns.dockerfile.syntax import Instruction
 from airbyte_ci.campaigns.findings import Finding
-from airbyte_ci.connectors import customization
+from airbyte_ci.connectors import customization, pylock_names
 from airbyte_ci.connectors.customization import ImageFile
 
 # What the build installs or copies itself, by name: of these nothing is needed when the connector runs.
 _BUILD_FILES = frozenset(
     {
-        *("setup.py", "setup.cfg", "pyproject.toml", "poetry.lock", "poetry.toml", "uv.lock", "pylock.toml"),
+        *("setup.py", "setup.cfg", "pyproject.toml", "poetry.lock", "poetry.toml", "uv.lock"),
         *("requirements.txt", "MANIFEST.in", "README.md"),
     }
 )
@@ -147,7 +147,8 @@ def _path(
     place = carrier.moved(there)
     if place == carrier.code_path(path) and carrier.is_code(path):
         return carrier.built(instruction, part)
-    if path in _BUILD_FILES and posixpath.basename(there) == path and carrier.is_for_build(posixpath.dirname(there)):
+    is_for_build = path in _BUILD_FILES or pylock_names.is_pylock(path)
+    if is_for_build and posixpath.basename(there) == path and carrier.is_for_build(posixpath.dirname(there)):
         return carrier.built(instruction, part)
     if folder.ignores(path):
         return carrier.reported(instruction, ".dockerignore keeps it out", part)

@@ -11,10 +11,10 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from airbyte_ci.connectors import pylock_names
 from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.python import constraints, project
 
-_LOCKS = ("poetry.lock", "uv.lock", "pylock.toml")
 _LOCKED = re.compile(r'^name = "([^"]+)"', re.MULTILINE)
 
 
@@ -47,7 +47,7 @@ class DeclaredRequirements:
 def read(folder: Path) -> DeclaredRequirements:
     """Those of the file that the build reads: pyproject.toml, setup.py, setup.cfg, else requirements.txt."""
     locked: set[str] = set()
-    for name in _LOCKS:
+    for name in ("poetry.lock", "uv.lock", *pylock_names.of(path.name for path in folder.iterdir())):
         locked |= {str(canonicalize_name(found)) for found in _LOCKED.findall(_text(folder / name))}
     document = _toml(_text(folder / "pyproject.toml"))
     if project.describes_itself(document):

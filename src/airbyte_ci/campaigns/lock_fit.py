@@ -7,21 +7,21 @@ from typing import Any
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from airbyte_ci.connectors import pylock_names
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import DocumentError, load_toml
 
-# In the order in which the build reads them.
-_LOCKS = ("poetry.lock", "uv.lock", "pylock.toml")
 _SHOWN = 3
 
 
 def consequences(connector: Connector, before: str, after: str) -> tuple[str, ...]:
     """What a Python `after` (X.Y) in the place of `before` means for the lock; nothing where there is none."""
-    name = next((lock for lock in _LOCKS if lock in connector.names), None)
+    locks = ("poetry.lock", "uv.lock", *pylock_names.of(connector.names))  # in the order in which the build reads them
+    name = next((lock for lock in locks if lock in connector.names), None)
     if name is None:
         return ()
     document = _document(connector.folder / name)
-    advice = f"airbyte-ci connectors --name={connector.name} lock" if name == "pylock.toml" else "lock again"
+    advice = f"airbyte-ci connectors --name={connector.name} lock" if name == pylock_names.FILE else "lock again"
     environments = document.get("environments")
     if isinstance(environments, list) and environments and not any(_is_for(item, after) for item in environments):
         return (f"{name} was resolved for Python {before}, and not for {after}: {advice}",)

@@ -14,6 +14,7 @@ from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connectors import pylock_names
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits.edit import Edit
 from airbyte_ci.errors import AirbyteCiError, LockError
@@ -132,7 +133,7 @@ def _plan(connector: Connector, document: Mapping[str, Any] | None, tools: Tools
 
 
 def _outcome(connector: Connector, edit: Edit) -> Outcome:
-    path = f"{connector.relative}/{locking.FILE}"
+    path = f"{connector.relative}/{pylock_names.FILE}"
     if not edit:
         return Outcome(connector.name, "skipped", reason=f"{path} is current", facts={"path": path})
     ((_, added, removed),) = edit.counts()

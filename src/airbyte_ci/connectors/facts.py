@@ -6,6 +6,7 @@ What needs git or the catalogue of base images is handed in: it is not known her
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from airbyte_ci.connectors import pylock_names
 from airbyte_ci.connectors.connector import Connector
 
 Fact = Callable[[Connector], Any]
@@ -20,7 +21,6 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "modified": (),
     "name": (),
 }
-_LOCKS = {"poetry.lock": "poetry", "uv.lock": "uv", "pylock.toml": "pylock"}
 
 
 def has_hook(connector: Connector) -> bool:
@@ -30,14 +30,14 @@ def has_hook(connector: Connector) -> bool:
 
 def lock_kind(connector: Connector) -> str | None:
     """poetry, uv, pylock or requirements (with hashes), by the first that counts; None without a lock."""
-    for name, kind in _LOCKS.items():
+    for name, kind in (("poetry.lock", "poetry"), ("uv.lock", "uv"), (pylock_names.FILE, "pylock")):
         if name in connector.names:
             return kind
     if "requirements.txt" in connector.names:
         path = connector.folder / "requirements.txt"
         if path.is_file() and b"--hash=" in path.read_bytes():
             return "requirements"
-    return None
+    return "pylock" if pylock_names.of(connector.names) else None
 
 
 def _lock(connector: Connector) -> dict[str, str] | None:

@@ -4,13 +4,12 @@ What counts of a folder is what git would: tracked files and new ones that are n
 """
 
 import os
-import re
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
-from airbyte_ci.connectors import git, hidden_files, leftovers
+from airbyte_ci.connectors import git, hidden_files, leftovers, pylock_names
 from airbyte_ci.documents import load_toml
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci import tar
@@ -32,8 +31,6 @@ FORMAT_VERSION = 3
 SUFFIX = ".tree.tar"
 # What tools leave behind never counts, ignored by git or not; the rest only where no git tells what does.
 CACHES = leftovers.FOLDERS
-# Names of locks by PEP 751; the locks of other tools are not made while airbyte-ci works.
-_LOCK = re.compile(r"pylock\.(?:[^./]+\.)?toml")
 _LEFT_OUT = CACHES | {".tox", "build", "dist", "node_modules"}
 
 
@@ -57,7 +54,7 @@ def describe(folder: Path, store: Store) -> LockedFile:
 
     Locks at its top are left out: they are made of the answer, so a new one must not ask the question again.
     """
-    return _of_folder(store, folder.name, folder, "", is_local=True, left_out=_LOCK)
+    return _of_folder(store, folder.name, folder, "", is_local=True, left_out=pylock_names.is_pylock)
 
 
 def version(store: Store, file: LockedFile) -> str:
@@ -89,7 +86,7 @@ def _of_folder(
     subdirectory: str,
     *,
     is_local: bool,
-    left_out: re.Pattern[str] | None = None,
+    left_out: Callable[[str], bool] = lambda _: False,
 ) -> LockedFile:
     project = folder / subdirectory if subdirectory else folder
     if not any((project / file).is_file() for file in ("pyproject.toml", "setup.py")):
@@ -97,10 +94,8 @@ def _of_folder(
             f"{name} comes from the folder {project}, which has neither pyproject.toml nor setup.py",
             advice="check out what the lock was made with, or lock again",
         )
-    entries = _entries(folder, is_local=is_local)
-    return _keep(
-        store, name, (item for item in entries if not (left_out and left_out.fullmatch(item.path))), subdirectory
-    )
+    entries = (entry for entry in _entries(folder, is_local=is_local) if not left_out(entry.path))
+    return _keep(store, name, entries, subdirectory)
 
 
 def _entries(folder: Path, *, is_local: bool) -> Iterator[Entry]:

@@ -13,6 +13,7 @@ from airbyte_ci.build.evaluation import open_evaluation
 from airbyte_ci.build.order import Order
 from airbyte_ci.build.plan import BuildPlan
 from airbyte_ci.build.rules import Rules
+from airbyte_ci.connectors import pylock_names
 from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
 from airbyte_ci.container.state import State
 from airbyte_ci.container.tree import Tree
@@ -21,9 +22,6 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.python import toml
 from airbyte_ci.python.install import InstallPackages
 from airbyte_ci.python.tools import Tools
-
-# The names that projects give to what their tests need.
-_NAMES = frozenset({"dev", "develop", "development", "test", "tests", "testing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ def _with(rules: Rules, connector: Connector, groups: tuple[str, ...], extras: t
 def asked(connector: Connector) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The groups and extras for tests that the lock has, under the project's own spelling."""
     kind = lockfile.kind(connector)
-    if kind == "pylock.toml":
+    if kind and pylock_names.is_pylock(kind):
         lock = _toml(connector, kind)
         return _of(lock.get("dependency-groups")), _of(lock.get("extras"))
     if kind not in ("poetry.lock", "uv.lock") or "pyproject.toml" not in connector.names:
@@ -104,7 +102,7 @@ def asked(connector: Connector) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _of(table: Any) -> tuple[str, ...]:
-    return tuple(str(name) for name in table or () if canonicalize_name(str(name)) in _NAMES)
+    return tuple(str(name) for name in table or () if canonicalize_name(str(name)) in pylock_names.DEVELOPMENT)
 
 
 def _toml(connector: Connector, name: str) -> dict[str, Any]:

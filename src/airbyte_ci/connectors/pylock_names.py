@@ -1,0 +1,25 @@
+"""Which PEP 751 lock of a folder is the connector's: `pylock.toml`, or one with a name such as `pylock.prod.toml`."""
+
+import re
+from collections.abc import Iterable
+
+FILE = "pylock.toml"
+# Names of groups, extras and locks that only tests need.
+DEVELOPMENT = frozenset({"dev", "develop", "development", "test", "tests", "testing"})
+_PYLOCK = re.compile(r"pylock\.(?:([^./]+)\.)?toml")
+
+
+def is_pylock(name: str | None) -> bool:
+    """Whether a file has the name of a PEP 751 lock."""
+    return name is not None and _PYLOCK.fullmatch(name) is not None
+
+
+def of(names: Iterable[str]) -> tuple[str, ...]:
+    """Returns the locks that a build may read: `pylock.toml` alone where it exists, else all with other names, sorted.
+
+    Locks for development do not count.
+    """
+    found = {name: match[1] for name in names if (match := _PYLOCK.fullmatch(name))}
+    if FILE in found:
+        return (FILE,)
+    return tuple(sorted(name for name, label in found.items() if label.lower() not in DEVELOPMENT))
