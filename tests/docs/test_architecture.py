@@ -8,7 +8,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
 TEXT = (PROJECT / "ARCHITECTURE.md").read_text()
-WALLS = "## Walls: who may be hostile, which rule holds, which test proves it"
+WALLS = "## Security boundaries"
 _NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
