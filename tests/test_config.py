@@ -194,7 +194,7 @@ def test_without_a_table_the_files_tell(
 
 def test_nowhere_is_told(tmp_path: Path) -> None:
     """Outside of everything: what was looked for, from where, and what to do."""
-    with pytest.raises(UsageError, match=f"looking for connectors from {tmp_path}") as caught:
+    with pytest.raises(UsageError, match=f"cannot find connectors from {tmp_path}") as caught:
         config.find(tmp_path)
     assert "--repo" in str(caught.value)
 
@@ -202,18 +202,21 @@ def test_nowhere_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("conectors = []", "unknown key 'conectors', did you mean connectors? → known: connectors, docs, changelog"),
+        (
+            "conectors = []",
+            "unknown key 'conectors', did you mean connectors? → use one of connectors, docs, changelog",
+        ),
         ("root = '/'", "unknown key 'root'"),
-        ("connectors = 'a/*'", "connectors must be a list of texts, not 'a/*'"),
-        ("connectors = ['a', 1]", "connectors must be a list of texts, not ['a', 1]"),
+        ("connectors = 'a/*'", "connectors must be a list of strings, not 'a/*'"),
+        ("connectors = ['a', 1]", "connectors must be a list of strings, not ['a', 1]"),
         ("platform-version = 'new'", "platform-version must be numbers such as 0.63.0, not 'new'"),
-        ("catalogue = ['a']", "catalogue must be a text, not ['a']"),
-        ("pull_request_url = 1", "pull_request_url must be a text, not 1"),
-        ("mirrors = ['a']", "mirrors must be a table of lists of texts"),
-        ("mirrors = {a = 'b'}", "mirrors must be a table of lists of texts"),
-        ("mirrors = {a = [1]}", "mirrors must be a table of lists of texts"),
+        ("catalogue = ['a']", "catalogue must be a string, not ['a']"),
+        ("pull_request_url = 1", "pull_request_url must be a string, not 1"),
+        ("mirrors = ['a']", "mirrors must be a table of lists of strings"),
+        ("mirrors = {a = 'b'}", "mirrors must be a table of lists of strings"),
+        ("mirrors = {a = [1]}", "mirrors must be a table of lists of strings"),
         ("pull-request = 'x'", "unknown key 'pull-request', did you mean pull-request-url?"),
-        ("pull-request-url = 'https://x/1'", "pull-request-url must have {number} in it"),
+        ("pull-request-url = 'https://x/1'", "pull-request-url must contain {number}"),
         ("changelog = 'no'", "changelog must be true, false, or a table of commands with true or false, not 'no'"),
         ("changelog = {bump = false}", "'bump' is not one of default, bump_version, migrate_to_base_image"),
         ("base-image-repositories = []\nbase_image_repositories = []", "is set twice, in different spellings"),
@@ -227,14 +230,14 @@ def test_a_mistake_names_the_file_and_the_key(tmp_path: Path, path: str, text: s
     file = write(tmp_path, path, text if path == OWN else f"[tool.airbyte-ci]\n{text}")
     with pytest.raises(ConfigurationError) as caught:
         config.find(tmp_path)
-    assert caught.value.message.startswith(f"reading {file}: ")
+    assert caught.value.message.startswith(f"cannot read {file}: ")
     assert said in str(caught.value)
 
 
 def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     """Bytes that are not UTF-8 are an error of that file."""
     (tmp_path / OWN).write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigurationError, match=r"reading .*airbyte-ci\.toml: "):
+    with pytest.raises(ConfigurationError, match=r"cannot read .*airbyte-ci\.toml: "):
         config.find(tmp_path)
 
 

@@ -1,15 +1,15 @@
-"""The console script, and `python -m airbyte_ci`: heeds Ctrl-C and SIGTERM alike, from the first moment on."""
+"""The console script and `python -m airbyte_ci`. Handles Ctrl-C and SIGTERM from the start."""
 
 import os
 import signal
 
-# What each does where nobody has changed it.
+# The default action of each signal.
 _SIGNALS = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 
 
 def main() -> None:
-    """Runs the command. Interrupted while it is still being imported it just ends: nothing has begun."""
-    # Where a signal is ignored, as behind `nohup`, it stays so.
+    """Runs the command. An interruption during the imports just exits, because no work has started."""
+    # A signal that is ignored, as with `nohup`, stays ignored.
     heeded = [number for number, usual in _SIGNALS.items() if signal.getsignal(number) is usual]
     for number in heeded:
         signal.signal(number, lambda *_: os._exit(130))

@@ -1,6 +1,6 @@
-"""The one place that opens what a command works with, typed: store, clients, threads, clock, environment, progress.
+"""Opens the tools of a command in one place: store, clients, threads, clock, environment and progress.
 
-Commands hold an `App`; the rooms below receive its parts, most often as `Tools`. Nothing here knows what is done.
+Commands hold an `App`; the packages below receive its parts, usually as `Tools`.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class Reporter(Protocol):
-    """Shows how far work is. Safe to use from threads."""
+    """Shows the progress of work. Safe to use from threads."""
 
     def teller(self, subject: str) -> Callable[[str], None]:
         """Returns the function that reports a subject's current step."""
@@ -41,7 +41,7 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """One command's tools. `native` is the platform that this machine runs, `environment` this process' variables."""
+    """One command's tools. `native` is this machine's platform, `environment` has this process's variables."""
 
     configuration: Configuration
     environment: Mapping[str, str]
@@ -54,7 +54,7 @@ class App:
 
     @contextlib.contextmanager
     def tools(self, subject: str) -> Iterator[Tools]:
-        """The tools for work on one subject, whose progress they report. The connections end with the block."""
+        """Gives the tools for one subject, which report its progress. Connections close with the block."""
 
         def moved(event: Event) -> None:
             self.reporter.moved(subject, event.digest, event.done, event.total)
@@ -65,17 +65,17 @@ class App:
 
     @property
     def passed(self) -> Mapping[str, str]:
-        """The variables that hooks may see."""
+        """Returns the environment variables that hooks may read."""
         names = self.configuration.hook_environment
         return {name: self.environment[name] for name in names if name in self.environment}
 
     def rules(self, as_of: str | None = None) -> Rules:
-        """What the repository and the command line say of locks."""
+        """Returns the rules for lock files that the repository and the command line set."""
         return read_rules(self.configuration, as_of)
 
 
 def open_app(configuration: Configuration, executor: Executor, reporter: Reporter, *, offline: bool) -> App:
-    """Opens everything; raises ConfigurationError for settings of package indexes that are damaged."""
+    """Opens all tools; raises ConfigurationError for invalid settings of package indexes."""
     environment = read_environment()
     return App(
         configuration=configuration,
@@ -93,21 +93,21 @@ def open_app(configuration: Configuration, executor: Executor, reporter: Reporte
 
 
 def open_store() -> Store:
-    """The user's store; an ordinary user continues as root of a user namespace, where this machine allows it."""
+    """Opens the user's store. An ordinary user continues as root of a user namespace, if this machine allows it."""
     if os.geteuid() != 0:
         from airbyte_ci.container import rootless
 
         rootless.enter((sys.executable, "-m", "airbyte_ci", *sys.argv[1:]))
-    # runc takes no root behind a link.
+    # runc does not accept a root behind a symbolic link.
     return Store(config.home(os.environ).resolve())
 
 
 def open_registries(
     configuration: Configuration, *, offline: bool, progress: Callable[[Event], None] | None = None
 ) -> RegistryClient:
-    """The client of all registries, with the user's logins and the repository's configuration.
+    """Opens the client for all registries, with the user's credentials and the repository's configuration.
 
-    Threads may share it. Use it in a `with`, so that its connections end.
+    Threads may share it. Use it in a `with`, which closes its connections.
     """
     options = RegistryOptions(
         offline=offline,
@@ -119,17 +119,17 @@ def open_registries(
 
 
 def read_environment() -> Mapping[str, str]:
-    """This process' environment, read here at the edge and passed on as an argument."""
+    """Returns this process's environment, which is read only here and passed on as an argument."""
     return dict(os.environ)
 
 
 def read_rules(configuration: Configuration, as_of: str | None = None) -> Rules:
-    """What the repository and the command line say of locks."""
+    """Returns the rules for lock files that the repository and the command line set."""
     return Rules(as_of or configuration.resolve_as_of, configuration.groups, configuration.extras, now())
 
 
 def find_framework(local: Path | None, reference: str | None) -> Origin | None:
-    """The CDK that takes the place of the locked one; raises UsageError, PackageError."""
+    """Returns the CDK that replaces the locked one, or None; raises UsageError and PackageError."""
     if local and reference:
         raise UsageError("--use-local-cdk and --use-cdk-ref exclude each other")
     from airbyte_ci.build import framework
@@ -138,7 +138,7 @@ def find_framework(local: Path | None, reference: str | None) -> Origin | None:
 
 
 def find_platform() -> Platform:
-    """The platform that this machine runs."""
+    """Returns this machine's platform."""
     machine = os.uname().machine
     return Platform("linux", _MACHINES.get(machine, machine))
 
@@ -147,16 +147,16 @@ def find_platform() -> Platform:
 
 
 def now() -> datetime:
-    """The current moment, for what is judged by it: what is expired, what lies in the future."""
+    """Returns the current time, for decisions such as what has expired and what lies in the future."""
     return datetime.now(UTC)
 
 
 def today() -> date:
-    """The current day in UTC, for what is judged by it."""
+    """Returns the current date in UTC, for such decisions."""
     return now().date()
 
 
 def written_day() -> date:
-    """The day that files are given, in UTC: that of SOURCE_DATE_EPOCH, so that a run can be repeated exactly."""
+    """Returns the date to write into files, in UTC: that of SOURCE_DATE_EPOCH, if set, for reproducible runs."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     return datetime.fromtimestamp(int(epoch), UTC).date() if epoch.isdigit() else today()

@@ -1,6 +1,6 @@
-"""Configuration: `.airbyte-ci.toml`, or `[tool.airbyte-ci]` of pyproject.toml, at the root of a repository.
+"""Reads the configuration: `.airbyte-ci.toml`, or `[tool.airbyte-ci]` of pyproject.toml, at the repository's root.
 
-Knows the keys and their defaults (the layout of the Airbyte monorepo), not what is found there.
+Look here for the keys, their help and their defaults (the layout of the Airbyte monorepo).
 """
 
 import zlib
@@ -23,7 +23,7 @@ CHANGELOG_COMMANDS = ("bump_version", "migrate_to_base_image", "upgrade_base_ima
 
 @dataclass(frozen=True, slots=True)
 class ChangelogSetting:
-    """Whether commands write changelog entries: in general, and for single commands by name."""
+    """Whether commands write changelog entries: the default, and the exceptions by command."""
 
     default: bool = True
     commands: Mapping[str, bool] = field(default_factory=dict)
@@ -33,13 +33,13 @@ class ChangelogSetting:
 
     @property
     def is_never(self) -> bool:
-        """Whether no command writes one, so that a repository without changelogs is complete."""
+        """Whether no command writes an entry, so that checks expect no changelog."""
         return not any(map(self.of, CHANGELOG_COMMANDS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What values a key takes: the words for error messages, and a function that raises ValueError for others."""
+    """The kind of a key's values: a name for error messages, and a parser that raises ValueError."""
 
     expected: str
     parse: Callable[[Any], Any]
@@ -47,7 +47,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of the configuration as people write it, with the line of help that `init` and the reference print."""
+    """A key of the configuration as users write it, with the help line that `init` prints."""
 
     name: str
     kind: Kind
@@ -88,29 +88,29 @@ def _parse_changelog(value: Any) -> ChangelogSetting:
     return ChangelogSetting(default, commands)
 
 
-_TEXT = Kind(expected="a text", parse=_parse_text)
-_TEXTS = Kind(expected="a list of texts", parse=_parse_texts)
-_LISTS = Kind(expected="a table of lists of texts", parse=_parse_lists)
+_TEXT = Kind(expected="a string", parse=_parse_text)
+_TEXTS = Kind(expected="a list of strings", parse=_parse_texts)
+_LISTS = Kind(expected="a table of lists of strings", parse=_parse_lists)
 _CHANGELOG = Kind(expected="true, false, or a table of commands with true or false", parse=_parse_changelog)
 
 # Former names of keys; they are still accepted.
 _ALIASES = {"customisation-owners": "customization-owners"}
 
-# Every key, in the order in which people meet them; each has its default in Configuration.
+# Every key, in the order in which `init` writes them; the defaults are in Configuration.
 KEYS = (
     Key("connectors", _TEXTS, "globs of connector folders, relative to this file"),
     Key("docs", _TEXTS, "templates of documentation pages with {name}, {type} and {connector}"),
     Key("changelog", _CHANGELOG, "whether commands write changelog entries; also a table by command"),
     Key("pull-request-url", _TEXT, "the address of pull requests, with {number} in it"),
-    Key("catalogue", _TEXT, "the file with base images of your own"),
-    Key("base-image-repositories", _TEXTS, "repositories of base images; the first with an admitted version is used"),
+    Key("catalogue", _TEXT, "the file that lists your own base images"),
+    Key("base-image-repositories", _TEXTS, "repositories of base images; the first with an allowed version is used"),
     Key("platform-version", _TEXT, "the oldest Airbyte platform that your users run"),
     Key("hook-environment", _TEXTS, "environment variables that build_customization.py may read"),
     Key("customization-owners", _TEXT, "who must approve what a connector adds to its base image"),
     Key("check-pages", _TEXT, "your own pages of the checks: files or addresses with {id}"),
     Key("insecure-registries", _TEXTS, "registries that speak plain HTTP"),
     Key("mirrors", _LISTS, "for each registry, the mirrors to ask first"),
-    Key("checks", _LISTS, "checks with another weight: error, warning or off"),
+    Key("checks", _LISTS, "checks with another severity: error, warning or off"),
     Key("resolve-as-of", _TEXT, "the date as of which connectors without a lock file are resolved"),
     Key("groups", _LISTS, "dependency groups to install, by patterns of connector names"),
     Key("extras", _LISTS, "extras to install, by patterns of connector names"),
@@ -120,10 +120,10 @@ KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Where things are and which rules apply. Paths are relative to `root`; KEYS describes each value.
+    """The configuration of a repository. Paths are relative to `root`; KEYS describes each value.
 
-    Without `docs`, a connector's page follows from its documentationUrl, as in the monorepo. `file` is the file that
-    was read, None where there is none, and `given` are the fields that it sets: the others have their defaults.
+    Without `docs`, a connector's page is derived from its documentationUrl, as in the monorepo. `file` is the file that
+    was read, or None; `given` lists the fields that it sets. All other fields have their defaults.
     """
 
     root: Path
@@ -156,7 +156,7 @@ class Configuration:
         return self.root / self.catalogue
 
     def place_of(self, key: Key) -> str:
-        """Where the value of a key comes from, for messages."""
+        """Returns where the value of a key comes from, for messages."""
         if key.field in self.given:
             return f"{key.name} in {self.file}"
         return f"the default of {key.name}" + (f" ({self.file} does not set it)" if self.file else "")
@@ -169,7 +169,7 @@ def key_name(written: str) -> str:
 
 
 def home(environment: Mapping[str, str]) -> Path:
-    """The folder of the store: AIRBYTE_CI_HOME, or the user's cache folder (XDG base directories)."""
+    """Returns the folder of the store: AIRBYTE_CI_HOME, or one in the user's cache folder (XDG base directories)."""
     if chosen := environment.get("AIRBYTE_CI_HOME"):
         return Path(chosen).expanduser().absolute()
     cache = environment.get("XDG_CACHE_HOME") or str(Path(environment.get("HOME") or "~").expanduser() / ".cache")
@@ -177,12 +177,12 @@ def home(environment: Mapping[str, str]) -> Path:
 
 
 def place(root: Path) -> str:
-    """A short name for a repository by where it lies; two may share one, so what is kept there must say whose it is."""
+    """Returns a short name for a repository's path. Two paths may share a name, so cached data must name its owner."""
     return f"{root.name}-{zlib.crc32(bytes(root)):08x}"
 
 
 def find(start: Path) -> Configuration:
-    """The configuration of the repository that holds `start`; raises UsageError where there is none."""
+    """Returns the configuration of the repository that contains `start`; raises UsageError if there is none."""
     folders = [start.absolute(), *start.absolute().parents]
     for folder in folders:
         table = _table(folder)
@@ -190,24 +190,24 @@ def find(start: Path) -> Configuration:
             return _parse(folder, *table)
         if (folder / MONOREPO_CONNECTORS).is_dir():
             return Configuration(folder)
-    # Without a table: one connector alone, or a repository with connectors somewhere in it.
+    # Without a table: a repository with one connector, or with connectors in any folder.
     for folder in folders:
         if (folder / "metadata.yaml").is_file() or (folder / ".git").exists():
             return Configuration(folder, connectors=_layout(folder))
     raise UsageError(
-        f"looking for connectors from {start}: neither {FILE}, nor {MONOREPO_CONNECTORS}, nor metadata.yaml, nor a git "
-        "repository here or above",
-        advice="go to your repository, or name it with --repo",
+        f"cannot find connectors from {start}: no {FILE}, {MONOREPO_CONNECTORS}, metadata.yaml or git repository "
+        "in this folder or a folder above it",
+        advice="change to your repository, or name it with --repo",
     )
 
 
 def has_table(folder: Path) -> bool:
-    """Whether the folder holds a configuration, in either file."""
+    """Returns whether the folder has a configuration, in either file."""
     return _table(folder) is not None
 
 
 def _layout(root: Path) -> tuple[str, ...]:
-    """The globs of connectors where nobody has set them: those of the monorepo, one connector, or anywhere."""
+    """Returns the default globs of connectors: those of the monorepo, one connector, or any folder."""
     if (root / MONOREPO_CONNECTORS).is_dir():
         return (f"{MONOREPO_CONNECTORS}/**",)
     return (".",) if (root / "metadata.yaml").is_file() else ("**",)
@@ -217,7 +217,7 @@ def _table(folder: Path) -> tuple[dict[str, Any], Path] | None:
     own, project = folder / FILE, folder / PROJECT
     if own.is_file():
         return _read(own), own
-    # The table has several spellings in TOML; connectors' own files rarely name it in any.
+    # TOML can spell the table in several ways; most connectors' own files contain none of them.
     if project.is_file() and TABLE in project.read_text("utf-8", errors="replace"):
         table = (_read(project).get("tool") or {}).get(TABLE)
         if isinstance(table, dict):
@@ -229,9 +229,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return load_toml(path.read_text("utf-8-sig"))
     except (DocumentError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"reading {path}: {error}") from error
+        raise ConfigurationError(f"cannot read {path}: {error}") from error
     except OSError as error:
-        raise ConfigurationError(f"reading {path}: {error.strerror}") from error
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _parse(root: Path, table: Mapping[str, Any], path: Path) -> Configuration:
@@ -242,15 +242,17 @@ def _parse(root: Path, table: Mapping[str, Any], path: Path) -> Configuration:
         if key is None:
             raise _unknown(name, path)
         if key.field in values:
-            raise ConfigurationError(f"reading {path}: {key.name} is set twice, in different spellings")
+            raise ConfigurationError(f"cannot read {path}: {key.name} is set twice, in different spellings")
         values[key.field] = _value(name, key.kind, value, path)
     platform = values.get("platform_version", "")
     if platform and not all(part.isdecimal() for part in platform.split(".")):
-        raise ConfigurationError(f"reading {path}: platform-version must be numbers such as 0.63.0, not {platform!r}")
+        raise ConfigurationError(
+            f"cannot read {path}: platform-version must be numbers such as 0.63.0, not {platform!r}"
+        )
     if "{id}" not in values.get("check_pages", "{id}"):
-        raise ConfigurationError(f"reading {path}: check-pages must have {{id}} in it, for the id of a check")
+        raise ConfigurationError(f"cannot read {path}: check-pages must contain {{id}}, for the ID of a check")
     if "{number}" not in (values.get("pull_request_url") or "{number}"):
-        raise ConfigurationError(f"reading {path}: pull-request-url must have {{number}} in it")
+        raise ConfigurationError(f"cannot read {path}: pull-request-url must contain {{number}}")
     given = frozenset(values)
     if "connectors" not in given:
         values["connectors"] = _layout(root)
@@ -263,12 +265,14 @@ def _unknown(name: str, path: Path) -> ConfigurationError:
     names = [key.name for key in KEYS]
     near = difflib.get_close_matches(name.lower().replace("_", "-"), names, n=2)
     hint = f", did you mean {' or '.join(near)}?" if near else ""
-    return ConfigurationError(f"reading {path}: unknown key {name!r}{hint}", advice=f"known: {', '.join(names)}")
+    return ConfigurationError(
+        f"cannot read {path}: unknown key {name!r}{hint}", advice=f"use one of {', '.join(names)}"
+    )
 
 
 def _value(name: str, kind: Kind, value: Any, path: Path) -> Any:
     try:
         return kind.parse(value)
     except ValueError as error:
-        message = f"reading {path}: {name} must be {kind.expected}, not {value!r}"
+        message = f"cannot read {path}: {name} must be {kind.expected}, not {value!r}"
         raise ConfigurationError(f"{message}: {error}" if error.args else message) from error

@@ -1,6 +1,6 @@
-"""Files that several threads and processes write: each is replaced whole or not at all, by one writer at a time.
+"""Writes files that several threads and processes share: atomically, and by one writer at a time.
 
-Every file of the product that can be seen half-written or written twice at once goes through here.
+Every file that another reader or writer could see half-written is written through this module.
 """
 
 import contextlib
@@ -14,31 +14,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-# File systems without locks: some network and FUSE mounts.
+# Errors of file systems without locks: some network and FUSE mounts.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-# File names may have 255 bytes; the rest is for the mark and the random part.
+# File names may have 255 bytes; the rest is for the random part and the suffix.
 _LONGEST = 200
-# Of nested folders in a layer, a connector's folder or a tree that is removed with its kind: honest ones have 60.
+# The maximum depth of folders in a layer or a connector; real ones have up to 60 levels.
 DEPTH_LIMIT = 200
-# A file may pretend to so many bytes that are not on the disk: they would be read, hashed and compressed all the same.
+# How many bytes of a sparse file may be missing on the disk: all of them would be read, hashed and compressed.
 _HOLES = 1 << 30
 _threads: dict[Path, threading.Lock] = {}
 _threads_lock = threading.Lock()
 
 
 def staging_name(path: Path, folder: Path | None = None) -> Path:
-    """A name that nobody else uses, in the same folder (or `folder`), hidden, for what will replace `path`."""
+    """Returns a unique hidden name for the file that will replace `path`, in the same folder or in `folder`."""
     shown = path.name.encode()[:_LONGEST].decode(errors="ignore")
     return (folder or path.parent) / f".{shown}.{secrets.token_hex(8)}.partial"
 
 
 @contextlib.contextmanager
 def replace_file(path: Path, *, durable: bool = False, staging: Path | None = None) -> Iterator[BinaryIO]:
-    """Gives a file that takes the place of `path` when the block ends well; otherwise `path` stays as it was.
+    """Gives a file that replaces `path` if the block succeeds; otherwise `path` stays unchanged.
 
-    The file is written in `staging` (default: next to its place) under a name of its own. An existing file keeps its
-    mode, and a link stays a link. What is not a regular file, as /dev/stdout, is written directly. A `durable` file
-    survives a power cut. Raises OSError.
+    The file is written in `staging` (default: the same folder) under a unique name. An existing file keeps its mode,
+    and a link stays a link. A path that is not a regular file, such as /dev/stdout, is written directly. A `durable`
+    file survives a power failure. Raises OSError.
     """
     target = path.resolve()
     mode = target.stat().st_mode if target.exists() else None
@@ -47,7 +47,7 @@ def replace_file(path: Path, *, durable: bool = False, staging: Path | None = No
             yield file
         return
     staged = staging_name(target, staging)
-    # Not mkstemp: a new file gets the mode of the umask, as every program's files do.
+    # Not mkstemp: the mode of a new file must follow the umask.
     descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -64,13 +64,13 @@ def replace_file(path: Path, *, durable: bool = False, staging: Path | None = No
 
 
 def write_file(path: Path, data: bytes, *, durable: bool = False, staging: Path | None = None) -> None:
-    """Replaces a file by these bytes, whole or not at all; raises OSError."""
+    """Replaces the contents of a file atomically; raises OSError."""
     with replace_file(path, durable=durable, staging=staging) as file:
         file.write(data)
 
 
 def create_file(path: Path, data: bytes) -> None:
-    """Makes a file that appears whole, unless there is one already, which stays; raises OSError."""
+    """Creates a file atomically, and keeps an existing one; raises OSError."""
     if path.exists():
         return
     staged = staging_name(path)
@@ -89,10 +89,10 @@ def create_file(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def lock(path: Path, *, shared: bool = False) -> Iterator[None]:
-    """Holds the lock of a file or folder for as long as the block; many may share it, one excludes all others.
+    """Holds the lock of a file or folder during the block: exclusively, or together with others if `shared`.
 
-    A file that is missing is made, empty. The lock excludes threads of this process and other processes; on a file
-    system without locks, threads only. Raises OSError where the file cannot be opened.
+    A missing file is created empty. The lock excludes threads of this process and other processes; on a file system
+    without locks, only threads. Raises OSError if the file cannot be opened.
     """
     flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
@@ -115,7 +115,7 @@ def _thread_lock(path: Path) -> threading.Lock:
 
 
 def sparseness(status: os.stat_result) -> str:
-    """Returns what is wrong with a file that pretends to far more bytes than it has on the disk; else nothing."""
+    """Returns an error text for a file whose size is far larger than its data on the disk; else an empty text."""
     present = status.st_blocks * 512
     if stat.S_ISREG(status.st_mode) and status.st_size - present > _HOLES:
         return f"it is sparse: {status.st_size / 1e9:.1f} GB, of which {present / 1e9:.1f} GB are on the disk"
@@ -123,10 +123,10 @@ def sparseness(status: os.stat_result) -> str:
 
 
 def remove_tree(path: Path) -> None:
-    """Removes a folder and all that is in it, however deep; what cannot be removed stays, without an error.
+    """Removes a folder and its contents at any depth; ignores files that cannot be removed.
 
-    No link is followed. A folder within a folder is moved to the top first: two open folders are enough for any depth,
-    and no path grows longer than the system takes.
+    Does not follow links. Moves nested folders to the top first, so that two open folders suffice for any depth, and no
+    path exceeds the system's limit.
     """
     try:
         top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -145,7 +145,7 @@ def remove_tree(path: Path) -> None:
 
 
 def _emptied(folder: int) -> list[str]:
-    """Removes what is no folder; the names of those that are."""
+    """Removes everything in a folder except subfolders, and returns the names of these."""
     folders = []
     for name in os.listdir(folder):
         try:
@@ -159,7 +159,7 @@ def _emptied(folder: int) -> list[str]:
 
 
 def _removed(top: int, name: str) -> list[str]:
-    """Removes one folder of the top; the folders that were in it are the top's from then on."""
+    """Removes one subfolder of the top folder; moves its subfolders to the top and returns their names."""
     found: list[str] = []
     try:
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""YAML, JSON and TOML that others wrote: read in bounded time and memory, whatever is in it.
+"""Reads untrusted YAML, JSON and TOML in bounded time and memory.
 
-Aliases of YAML can multiply 500 bytes to gigabytes, and a parser that recurses ends where a document is deep enough,
-libyaml with a crash of the process. Every reader here answers with a value or with a DocumentError.
+YAML aliases can expand 500 bytes to gigabytes, and a deep document exhausts the stack of recursive parsers; libyaml
+crashes the process. Every reader here returns a value or raises DocumentError.
 """
 
 import json
@@ -12,18 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Of nested collections: real metadata has some 10 levels, specifications of connectors some 30.
+# The maximum nesting: real metadata has about 10 levels, specifications of connectors about 30.
 DEPTH_LIMIT = 100
-# Of values, where every alias is written out: the largest metadata of 600 connectors has 1,500.
+# The maximum number of values with all aliases expanded: the largest metadata of 600 connectors has 1,500.
 _EXPANDED_LIMIT = 100_000
 _YAML_SIZE = 1 << 20
 _JSON_SIZE = 64 << 20
 _TOML_SIZE = 32 << 20
-# Longer numbers and dates are none, and take quadratic time to read or to write.
+# Longer numbers and dates are not realistic, and take quadratic time to parse or print.
 _NUMBER_LIMIT = 400
 
-# libyaml builds nodes by recursion in C, which ends the whole process some 10,000 levels deep. Brackets may be nested,
-# and so may indicators of one line; every other level needs a line that is indented more, so that the size bounds them.
+# libyaml builds nodes by recursion in C and crashes the process at about 10,000 levels. Brackets and indicators nest on
+# one line; every other level needs a line with more indentation, so the size limit bounds the depth.
 _BRACKET_LIMIT = 2_000
 _COMPACT = re.compile(rb"(?:[-?:][ \t]++){100}+")
 _INDENTED = b" " * (DEPTH_LIMIT // 2)
@@ -34,7 +34,7 @@ _TEXT, _LIST, _MAPPING = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq",
 
 
 class DocumentError(ValueError):
-    """A text is not a document of its format, or larger or deeper than any honest one; `line` and `column` from 1."""
+    """The text is not a valid document, or exceeds a limit of size or depth; `line` and `column` start at 1."""
 
     def __init__(self, reason: str, line: int | None = None, column: int | None = None) -> None:
         super().__init__(f"line {line}, column {column}: {reason}" if line is not None else reason)
@@ -44,9 +44,9 @@ class DocumentError(ValueError):
 
 
 def read_file(path: Path, size_limit: int = _YAML_SIZE) -> bytes:
-    """Returns the bytes of a regular file; raises OSError, and DocumentError for a device, a pipe or a file too large.
+    """Returns the bytes of a regular file; raises OSError, and DocumentError for a device, a pipe or a large file.
 
-    Links are followed: whether they may be is up to whoever knows the folder.
+    Follows links; callers that must not follow them check that themselves.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
@@ -67,7 +67,7 @@ def load_yaml(raw: bytes | str, size_limit: int = _YAML_SIZE) -> Any:
 
 
 def compose_yaml(raw: bytes | str, use: Callable[[Any], Any], size_limit: int = _YAML_SIZE) -> Any:
-    """Returns what `use` makes of the root node, None for an empty text; nodes know their lines."""
+    """Returns the result of `use` for the root node (None for an empty text); nodes have line numbers."""
     return _with_root(raw, size_limit, lambda _, root: use(root))
 
 
@@ -103,7 +103,7 @@ def _with_root(raw: bytes | str, size_limit: int, use: Callable[[Any, Any], Any]
         raise DocumentError(" ".join(str(error.problem or error).split()), *place) from error
     except RecursionError as error:
         raise _too_large() from error
-    # A tag that does not fit its value ends in whatever PyYAML's constructor met first: `!!timestamp x`, `!!int ""`.
+    # A tag that does not fit its value, such as `!!timestamp x`, raises various exceptions in PyYAML's constructors.
     except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise DocumentError(str(error).partition("\n")[0] or type(error).__name__) from error
 
@@ -178,7 +178,7 @@ def _measure(root: Any) -> None:
             sizes[key] = size, depth
             opened.discard(key)
         elif key in opened:
-            raise DocumentError("an alias stands for what it is in", node.start_mark.line + 1, 1)
+            raise DocumentError("an alias contains itself", node.start_mark.line + 1, 1)
         elif isinstance(node.value, str):
             sizes[key] = 1, 0
         elif key not in sizes:
@@ -227,7 +227,7 @@ def _refuse_deep(value: Any) -> None:
 
 def load_toml(text: str, parse_float: Callable[[str], Any] = float, size_limit: int = _TOML_SIZE) -> dict[str, Any]:
     """Returns the tables of a TOML text."""
-    import tomllib  # most runs read none, and starting up is measured
+    import tomllib  # most runs read no TOML, and the import is slow
 
     if len(text) > size_limit:
         raise _too_large()

@@ -1,25 +1,25 @@
-"""The error tree: every error that reaches a person, each with its exit code.
+"""Every error that reaches a user, with its exit code.
 
-AirbyteCiError              1  something that was asked for could not be done
-├─ UsageError               2  the command line does not make sense
-│  ├─ ConfigurationError    2  the configuration table does not make sense
-│  └─ QueryError            2  a metadata query does not make sense
+AirbyteCiError              1  a requested action failed
+├─ UsageError               2  the command line is invalid
+│  ├─ ConfigurationError    2  the configuration is invalid
+│  └─ QueryError            2  a metadata query is invalid
 ├─ ConnectorError           1  a connector's own files are wrong (metadata, lock, layout)
 │  ├─ MetadataError         1
 │  └─ LockError             1
-├─ EditRefused              1  a text cannot be edited exactly, so it was not edited
-├─ ImageError               1  an image or a blob is not what it claims to be
+├─ EditRefused              1  a file cannot be edited exactly, so it was not edited
+├─ ImageError               1  an image or a blob is invalid
 │  ├─ DigestMismatch        1
 │  └─ BlobNotFound          1
-├─ StoreError               1  the store cannot hold or give back a blob
-├─ RegistryError            1  a registry refused, failed or lied
+├─ StoreError               1  the store cannot write or read a blob
+├─ RegistryError            1  a registry refused, failed or sent wrong data
 ├─ PackageError             1  a wheel, an sdist or a package index is not usable
 ├─ SandboxError             1  a command could not be run in an image
-│  └─ CommandFailed         1  it ran, and failed
-├─ PlanError                1  a build plan cannot be read, or not be built here
-└─ HookError                1  build_customization.py failed or asked for what we do not have
+│  └─ CommandFailed         1  a command ran and failed
+├─ PlanError                1  a build plan cannot be read, or cannot be built here
+└─ HookError                1  build_customization.py failed or used an unsupported method
 
-Anything else that escapes is a bug of ours and exits with 3; an interruption exits with 130.
+Every other exception is a bug of airbyte-ci and exits with 3. An interruption exits with 130.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,9 +29,9 @@ from airbyte_ci.text import MESSAGE_LIMIT, escape, escape_message
 
 
 class AirbyteCiError(Exception):
-    """What was being done, to which thing, what went wrong; `advice` is what to do next.
+    """A failure that is reported to the user. `message` says what failed and why, `advice` how to fix it.
 
-    `details` are further lines, of a tool's output for example, for whoever looks closer.
+    `details` are more lines, for example the output of a tool.
     """
 
     exit_code = 1
@@ -47,21 +47,21 @@ class AirbyteCiError(Exception):
 
 
 class UsageError(AirbyteCiError):
-    """The command line does not make sense."""
+    """The command line is invalid."""
 
     exit_code = 2
 
 
 class ConfigurationError(UsageError):
-    """The configuration table does not make sense."""
+    """The configuration is invalid."""
 
 
 class QueryError(UsageError):
-    """A metadata query does not make sense; the message shows the place."""
+    """A metadata query is invalid; the message shows the place."""
 
 
 class ConnectorError(AirbyteCiError):
-    """A connector's own files do not allow what was asked."""
+    """A connector's own files do not allow the requested action."""
 
 
 class MetadataError(ConnectorError):
@@ -73,27 +73,27 @@ class LockError(ConnectorError):
 
 
 class EditRefused(AirbyteCiError):
-    """A text cannot be edited exactly, so nothing was edited."""
+    """A file cannot be edited exactly, so nothing was edited."""
 
 
 class ImageError(AirbyteCiError):
-    """An image, manifest or layer is not what it claims to be."""
+    """An image, manifest or layer is invalid."""
 
 
 class DigestMismatch(ImageError):
-    """Bytes do not hash to the digest under which they were asked for."""
+    """Bytes do not match their digest."""
 
 
 class BlobNotFound(ImageError):
-    """A blob or manifest is not where it was looked for."""
+    """A blob or manifest was not found."""
 
 
 class StoreError(AirbyteCiError):
-    """The store cannot hold or give back a blob (space, permissions, damage)."""
+    """The store cannot write or read a blob (space, permissions, damage)."""
 
 
 class RegistryError(AirbyteCiError):
-    """A registry refused, failed, or sent something other than what was asked."""
+    """A registry refused a request, failed, or sent wrong data."""
 
 
 class PackageError(AirbyteCiError):
@@ -101,7 +101,7 @@ class PackageError(AirbyteCiError):
 
 
 class UnknownMetadata(PackageError):
-    """The build back end of a source failed, so nobody knows what the source requires."""
+    """The build backend of a source failed, so its requirements are unknown."""
 
 
 class SandboxError(AirbyteCiError):
@@ -109,7 +109,7 @@ class SandboxError(AirbyteCiError):
 
 
 class CommandFailed(SandboxError):
-    """A command ran in an image and ended with an exit code that was not expected; what it printed, as far as known."""
+    """A command in an image ended with an unexpected exit code; `stdout` and `stderr` have its output, if known."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class CommandFailed(SandboxError):
         self.command = tuple(command)
 
     def to_json(self) -> dict[str, Any]:
-        """Its arguments."""
+        """Returns the arguments of the error."""
         names = ("message", "returncode", "stdout", "stderr", "advice")
         return {**{name: getattr(self, name) for name in names}, "command": list(self.command)}
 
@@ -138,4 +138,4 @@ class PlanError(AirbyteCiError):
 
 
 class HookError(AirbyteCiError):
-    """build_customization.py failed, or asked for something that does not exist."""
+    """build_customization.py failed, or used an unsupported method."""

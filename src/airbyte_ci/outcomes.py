@@ -1,4 +1,4 @@
-"""Outcomes: how each thing that was asked for ended, and the exit code that tells the truth about all of them."""
+"""The outcomes of a command: one for each subject, and the exit code for all of them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ Status = Literal["ok", "skipped", "failed", "unverified"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One subject's end. `reason` says why it is not ok, `advice` is the next command, `facts` is for machines."""
+    """The result for one subject. `reason` says why it is not ok, `advice` is the next command, `facts` is for JSON."""
 
     subject: str
     status: Status
@@ -31,5 +31,5 @@ class Outcome:
 
 
 def exit_code(outcomes: Iterable[Outcome]) -> int:
-    """1 when anything failed, else 0: a skip is not a failure, and neither is what this machine cannot verify."""
+    """Returns 1 if anything failed, else 0; skipped and unverified outcomes are not failures."""
     return int(any(outcome.status == "failed" for outcome in outcomes))

@@ -53,7 +53,7 @@ def row(base: str | None = None, *names: str, name: str = "source-x", **data: ob
     ("item", "state"),
     [
         (row(None, "setup.py", "Dockerfile"), "Dockerfile"),
-        (row(None, "setup.py"), "nothing to build on"),
+        (row(None, "setup.py"), "no base image"),
         (row(None, "build.gradle", "Dockerfile"), "not Python"),
         (row(address("4.0.0")), "latest"),
         (row(address("3.0.0")), "1 behind"),
@@ -128,7 +128,7 @@ def test_the_catalogue_as_a_table() -> None:
     told = {line.split()[0]: line for line in lines[1:-1] if not line.startswith("·")}
     # What has no column is told below: why a version was withdrawn.
     assert [line.split()[1:3] for line in lines if line.startswith("·")] == [["2.1.0", "yanked:"]]
-    assert lines[-1] == "7 versions · 1 connector on them · 2 on images that it does not know"
+    assert lines[-1] == "7 versions · 1 connector on them · 2 on images that are not in the catalogue"
     assert list(told) == ["5.0.0-rc.1", "4.0.0", "3.0.0", "2.2.0", "2.1.0", "2.0.0", "1.0.0"]
     assert "pre-release" in told["5.0.0-rc.1"]
     assert "airbyte" in told["5.0.0-rc.1"].split()
@@ -184,7 +184,7 @@ def test_comma_separated_values() -> None:
     odd = row(name="source-e", dockerImageTag='a,"b"')
     lines = listing.to_csv([FLEET[0], odd]).splitlines()
     assert lines[0] == "name,language,supportLevel,version,folder,baseImage,state"
-    assert lines[1] == "source-a,python,,1.2.10,airbyte-integrations/connectors/source-a,,nothing to build on"
+    assert lines[1] == "source-a,python,,1.2.10,airbyte-integrations/connectors/source-a,,no base image"
     assert '"a,""b"""' in lines[2]
 
 

@@ -1,4 +1,4 @@
-"""Failures as GitHub Actions' workflow commands, which it shows at the lines of a pull request.
+"""Formats failed checks as GitHub Actions workflow commands, which GitHub shows at the lines of a pull request.
 
 https://docs.github.com/actions/reference/workflow-commands-for-github-actions#setting-an-error-message
 """
@@ -10,9 +10,9 @@ from airbyte_ci.text import disarm_old, escape_lines
 
 
 def commands(items: Iterable[Checked], prefix: str = "") -> str:
-    """One line for each failure, errors first: GitHub shows ten of each kind and step, and no more.
+    """Returns one line per failure, errors first, because GitHub shows at most ten of each kind and step.
 
-    `prefix` is where the paths are from the repository's root: `connectors/`, or empty.
+    `prefix` is the path from the root of the git repository, such as `connectors/`, or empty.
     """
     failures = [(item, finding) for item in items for finding in item.findings if finding.verdict.status == "failed"]
     failures.sort(key=lambda failure: not failure[1].is_error)
@@ -33,7 +33,7 @@ def _command(item: Checked, finding: Finding, prefix: str) -> str:
 
 
 def _data(text: str) -> str:
-    # The runner prints what it decoded, and its log has commands of its own: `##[group]`.
+    # The runner prints the decoded text to its log, which has its own commands: `##[group]`.
     text = disarm_old(escape_lines(text))
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 

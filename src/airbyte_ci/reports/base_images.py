@@ -1,4 +1,4 @@
-"""The catalogue of base images as a table and for machines, with who uses which version."""
+"""Formats the catalogue of base images as a table and as JSON, with the users of each version."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -11,16 +11,16 @@ from airbyte_ci.text import join_lines
 
 Users = Mapping[tuple[str, str], Sequence[str]]
 
-# Who is on a version that ends this soon should plan to leave it.
+# Users of a version whose support ends within this time should plan to move.
 _SOON = timedelta(days=90)
 
 
 def table(
     versions: Sequence[BaseImageVersion], users: Users, today: date, elsewhere: int, width: int | None = None
 ) -> str:
-    """Versions, newest first, each with its Python, user, state, users and address; a last line that counts.
+    """Returns a table of the versions, newest first, and a summary line.
 
-    `elsewhere` connectors are on images that the catalogue does not know.
+    `elsewhere` is the number of connectors on images that are not in the catalogue.
     """
     rows = [("VERSION", "PYTHON", "USER", "STATE", "USED BY", "ADDRESS")]
     for item in versions:
@@ -37,14 +37,14 @@ def table(
         )
     notes = [f"{item.version} {'; '.join(said)}" for item in versions if (said := _notes(item, users, today))]
     on = sum(len(users.get((item.repository, item.version), ())) for item in versions)
-    unknown = f" · {elsewhere} on images that it does not know" if elsewhere else ""
+    unknown = f" · {elsewhere} on images that are not in the catalogue" if elsewhere else ""
     counted = f"{_plural(len(versions), 'version')} · {_plural(on, 'connector')} on them"
     fitted = columns.lines(rows, width=width, drop=(2,), shorten=(5,))
     return fitted + join_lines([*(f"· {line}" for line in notes), f"{counted}{unknown}"])
 
 
 def _notes(item: BaseImageVersion, users: Users, today: date) -> list[str]:
-    """What people must know of a version that the table has no column for: the reason of a yank, an end of support."""
+    """Returns notes for which the table has no column, such as the reason of a yank or the end of support."""
     said = [line for line in catalogue.objections(item, today) if line.startswith(("yanked", "support", "caution"))]
     is_near = item.supported_until is not None and item.supported_until < today + _SOON
     if is_near and not item.is_expired(today) and users.get((item.repository, item.version)):
@@ -57,14 +57,14 @@ def _plural(number: int, noun: str) -> str:
 
 
 def document(item: BaseImageVersion, users: Users, today: date) -> dict[str, Any]:
-    """One version for machines; user, verified and state are always there."""
+    """Returns the JSON document of a version; user, verified and state are always present."""
     names = list(users.get((item.repository, item.version), ()))
     always = {"user": item.user, "verified": item.verified, "state": state(item, today)}
     return {"repository": item.repository, **item.to_json(), **always, "usedBy": names}
 
 
 def state(item: BaseImageVersion, today: date) -> str:
-    """In one or two words, the most important first."""
+    """Returns the most important state of a version, in one or two words."""
     if item.withdrawal:
         return "yanked"
     if item.is_expired(today):
@@ -75,7 +75,7 @@ def state(item: BaseImageVersion, today: date) -> str:
 
 
 def moving(ways: Mapping[str, Sequence[str]]) -> str:
-    """The command that moves connectors, by the version that they go to; empty: the newest of their major version."""
+    """Returns the command that moves connectors, by target version; an empty target is the newest of the same major."""
     return " && ".join(
         f"airbyte-ci connectors {' '.join(f'--name={name}' for name in names)} "
         f"upgrade_base_image{f' --to {version}' if version else ''}"

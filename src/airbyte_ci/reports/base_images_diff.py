@@ -1,4 +1,4 @@
-"""The difference of two base images as text for a terminal, and as Markdown for a pull request or a changelog."""
+"""Formats the differences of two base images as text, and as Markdown for pull requests and changelogs."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,10 +12,10 @@ _DEPTH = 4
 
 
 def text(found: Difference, known: Comparison | None, *, files: bool) -> str:
-    """Section by section; files by folder, unless all are asked for."""
+    """Returns the differences by section; counts files by folder, unless `files` is set."""
     lines = [f"{found.before} → {found.after}", f"  {_sizes(found)}"]
     if found.is_empty:
-        lines.append("  nothing differs")
+        lines.append("  no differences")
     for title, changes in _sections(found):
         lines.append(f"{title} ({_counted(changes)})")
         lines += [f"  {_line(item)}" for item in changes]
@@ -29,15 +29,15 @@ def text(found: Difference, known: Comparison | None, *, files: bool) -> str:
         for title, items in _vulnerabilities(known):
             lines.append(f"vulnerabilities {title} ({len(items)})")
             lines += [f"  {_vulnerability(item)}" for item in items]
-        lines += [f"not looked at: {item}" for item in known.unseen]
+        lines += [f"not inspected: {item}" for item in known.unseen]
     return join_lines(lines)
 
 
 def markdown(found: Difference, known: Comparison | None) -> str:
-    """For people who review: what connectors may notice first, the rest counted."""
+    """Returns Markdown for reviewers: full tables of what affects connectors, and counts of the rest."""
     lines = [f"**{found.before} → {found.after}** · {_sizes(found)}", ""]
     if found.is_empty:
-        lines += ["Nothing differs.", ""]
+        lines += ["No differences.", ""]
     for title, changes in _sections(found):
         lines += [f"{title.capitalize()}: {_counted(changes)}", "", "| | before | after |", "|---|---|---|"]
         lines += [f"| {_cell(item.name)} | {_cell(item.before)} | {_cell(item.after)} |" for item in changes]
@@ -49,7 +49,7 @@ def markdown(found: Difference, known: Comparison | None) -> str:
             lines.append(f"Vulnerabilities {title}: {len(items)}")
             lines += ["", *(f"- {escape_markdown(_vulnerability(item))}" for item in items), ""] if items else [""]
         for item in known.unseen:
-            lines += [f"Not looked at: {escape_markdown(item)}", ""]
+            lines += [f"Not inspected: {escape_markdown(item)}", ""]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -100,11 +100,11 @@ def _counted(changes: Iterable[Change]) -> str:
 
 
 def _folders(changes: Sequence[Change]) -> list[str]:
-    """The folders with the most changed files."""
+    """Returns the folders with the most changed files."""
     folders = Counter("/".join(item.name.split("/")[:-1][:_DEPTH]) for item in changes)
     shown = [f"  {number:5}  /{folder}" for folder, number in folders.most_common(_SHOWN_FOLDERS)]
     rest = len(folders) - _SHOWN_FOLDERS
-    return [*shown, *([f"  … and in {rest} more folders; --files shows each"] if rest > 0 else [])]
+    return [*shown, *([f"  … and {rest} more folders; --files lists every file"] if rest > 0 else [])]
 
 
 def _cell(text: str) -> str:

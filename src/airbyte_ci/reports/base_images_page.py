@@ -1,4 +1,4 @@
-"""The documentation page and the changelog of a base image, as Markdown: values in, text out."""
+"""Formats the documentation page and the changelog of a base image as Markdown."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ _TITLE = "# Changelog\n"
 def page(
     repository: str, versions: Sequence[BaseImageVersion], newest: BaseImageVersion | None, held: Contents | None
 ) -> str:
-    """All versions, newest first, and what the newest good one holds, where that is known."""
+    """Returns the page: all versions, newest first, and the contents of the newest usable one, if known."""
     lines = [_NOTE, f"# {repository}", ""]
     lines += ["| version | Python | user | released | supported until | address | changelog |"]
     lines += ["|---|---|---|---|---|---|---|"]
@@ -64,12 +64,12 @@ def _contents(newest: BaseImageVersion, held: Contents) -> list[str]:
 
 
 def with_section(text: str, entry: BaseImageVersion, earlier: BaseImageVersion | None, found: Difference | None) -> str:
-    """The changelog with a version's section above those of older ones; one that is there already is replaced."""
+    """Returns the changelog with a version's section before those of older versions; replaces an existing section."""
     lines = [f"## {entry.version} ({entry.released})", "", " ".join(entry.changelog.split())]
     if found:
         lines += ["", base_images_diff.markdown(found, None).rstrip("\n")]
     elif earlier:
-        lines += ["", f"{earlier.version} could not be had to be compared with."]
+        lines += ["", f"{earlier.version} was not available for a comparison."]
     section = "\n".join(lines) + "\n"
     rest = [part for part in _sections(text) if not part.startswith(f"## {entry.version} (")]
     newer = [part for part in rest if (version := _version(part)) and version > entry.semver]
@@ -77,12 +77,12 @@ def with_section(text: str, entry: BaseImageVersion, earlier: BaseImageVersion |
 
 
 def _version(section: str) -> semver.Version | None:
-    """The version that a section is about; None for one that people wrote."""
+    """Returns the version of a section; None for a section that a person wrote."""
     text = section.removeprefix("## ").partition(" (")[0]
     return semver.Version.parse(text) if semver.Version.is_valid(text) else None
 
 
 def _sections(text: str) -> list[str]:
-    """The versions' sections of a changelog, each from its heading on."""
+    """Returns the sections of a changelog, each with its heading."""
     parts = f"\n{text}".split("\n## ")[1:]
     return [f"## {part.rstrip()}\n" for part in parts]

@@ -1,4 +1,4 @@
-"""Changes of connectors as outcomes: what was (or would be) done, for people and machines. Pure functions of data."""
+"""Formats changes of connectors as outcomes, for people and as JSON. Pure functions."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from airbyte_ci.outcomes import Outcome
 
 
 def outcome(change: Change, *, with_diff: bool = False) -> Outcome:
-    """One change; with its diff nothing was written, so there is no next command."""
+    """Returns the outcome of a change; with the diff nothing was written, so there is no next command."""
     counts = change.edit.counts()
     details = [files(change, counts)]
     details += [f"! carried over: {', '.join(change.carried)}"] if change.carried else []
@@ -40,14 +40,14 @@ def _changelog(change: Change) -> list[str]:
     if entry is None or entry.is_written:
         return []
     if change.row_waits:
-        return ["! no changelog entry yet: run it again with the number of the pull request"]
+        return ["! no changelog entry yet: run the command again with the pull request's number"]
     if entry.text.startswith("|"):
         return [f"! add to {entry.page or 'the changelog'}: {entry.text}"]
     return []
 
 
 def files(change: Change, counts: Sequence[tuple[str, int, int]]) -> str:
-    """`− Dockerfile  ~ metadata.yaml +3 −1  + build_customization.yaml`."""
+    """Returns the changed files: `− Dockerfile  ~ metadata.yaml +3 −1  + build_customization.yaml`."""
     kinds = {item.path: (item.before is None, item.after is None) for item in change.edit.changes}
     parts = []
     for path, added, deleted in counts:

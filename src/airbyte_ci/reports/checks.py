@@ -1,4 +1,4 @@
-"""Checked connectors as people and machines read them: the guide's points in one line, and what mends each failure."""
+"""Formats the results of `check` as text and JSON: the six points in one line, and a fix for each failure."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,15 +9,15 @@ from airbyte_ci.checks.rule import Checked, Finding
 from airbyte_ci.reports import next_step
 from airbyte_ci.text import join_lines
 
-# From the worst to the least: of several findings under one mark, the first counts that is among them.
+# From the worst to the best; a mark for several findings shows the worst.
 _MARKS = {"error": "✗", "warning": "!", "unverified": "?", "ok": "✓", "skipped": "–"}
 _COLORS = {"error": "red", "warning": "yellow", "unverified": "yellow", "ok": "green"}
 
 
 def lines(items: Sequence[Checked], *, quiet: bool = False, whole: int = 0) -> str:
-    """Returns all of it as text. Several connectors have their unverified rules and next commands once, at the end.
+    """Returns the text. For several connectors, unverified rules and next commands are joined at the end.
 
-    `quiet` leaves out connectors without a failure; `whole` is how many connectors `--all` selects, if the user did.
+    `quiet` leaves out connectors without a failure; `whole` is the number of connectors of `--all`, if it was used.
     """
     width = max((len(item.name) for item in items), default=0)
     shown = [item for item in items if not quiet or _failures(item)]
@@ -30,7 +30,7 @@ def lines(items: Sequence[Checked], *, quiet: bool = False, whole: int = 0) -> s
 
 
 def count(items: Sequence[Checked]) -> str:
-    """The last line: how many connectors have errors, warnings, or neither."""
+    """Returns the last line: how many connectors have errors, warnings, or neither."""
     errors = [sum(finding.is_error for finding in item.findings) for item in items]
     warnings = [sum(finding.is_warning for finding in item.findings) for item in items]
     clean = sum(not error and not warning for error, warning in zip(errors, warnings, strict=True))
@@ -39,7 +39,7 @@ def count(items: Sequence[Checked]) -> str:
 
 
 def to_json(item: Checked) -> dict[str, Any]:
-    """One connector for machines: how its points stand, and every check."""
+    """Returns the JSON document of a connector: the status of its points, and every check."""
     points = sorted({finding.rule.point for finding in item.findings} - {0})
     return {
         "name": item.name,
@@ -73,7 +73,7 @@ def _connector(item: Checked, width: int, *, alone: bool) -> Iterator[str]:
     for finding, following in zip(told, [*told[1:], None], strict=False):
         verdict = finding.verdict
         yield f"  {_mark(_state(finding))} {finding.rule.id:<{column}}  {verdict.reason}"
-        # One command often mends several rules; it is told once, below the last of them.
+        # One command often fixes several rules; it is printed once, below the last of them.
         if not verdict.advice or (following and following.verdict.advice == verdict.advice):
             continue
         if alone or not next_step.is_shared(verdict.advice):
@@ -86,7 +86,7 @@ def _steps(items: Sequence[Checked]) -> Iterator[str]:
 
 
 def _points(item: Checked) -> Iterator[str]:
-    """`1 no Dockerfile ✓`, `5 built ✓ tested –`: a mark for each label, the number before the first of a point."""
+    """Yields a mark per label, after the number of a new point: `1 no Dockerfile ✓`, `5 built ✓ tested –`."""
     groups: dict[tuple[int, str], list[Finding]] = {}
     for finding in item.findings:
         groups.setdefault((finding.rule.point, finding.rule.label), []).append(finding)
@@ -98,13 +98,13 @@ def _points(item: Checked) -> Iterator[str]:
 
 
 def _failures(item: Checked) -> list[Finding]:
-    """Errors before warnings."""
+    """Returns the failed findings, errors before warnings."""
     failed = [finding for finding in item.findings if finding.verdict.status == "failed"]
     return sorted(failed, key=lambda finding: not finding.is_error)
 
 
 def _is_known(finding: Finding) -> bool:
-    """Whether it is ok and there is something to tell of that: what ran, and when."""
+    """Returns whether a finding is ok and has details, such as what ran and when."""
     return finding.verdict.status == "ok" and bool(finding.verdict.reason)
 
 
@@ -123,7 +123,7 @@ def _mark(state: str) -> str:
 
 
 def _unverified(items: Sequence[Checked]) -> Iterator[str]:
-    """By rule and reason, how many connectors it concerns."""
+    """Yields, by rule and reason, how many connectors are not verified."""
     reasons: dict[tuple[str, str], int] = {}
     for item in items:
         for finding in item.findings:

@@ -1,4 +1,4 @@
-"""Text in columns: rows → lines. A table library would take longer to import than the fleet takes to read."""
+"""Aligns text in columns. A table library would take longer to import than the fleet takes to read."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,7 +6,7 @@ from airbyte_ci.text import CELL_LIMIT, escape, join_lines
 
 Paint = Callable[[str], str]
 _GAP = "  "
-# No column is cut to less.
+# The minimum width of a shortened column.
 _LEAST = 12
 
 
@@ -20,8 +20,8 @@ def lines(
 ) -> str:
     """Returns the rows with aligned columns.
 
-    `paint` may give a style for the cell (row, column); widths do not see it. Where the rows are wider than `width`,
-    the columns of `drop` are left out, the first one first, and then those of `shorten` are cut, the first one first.
+    `paint` may return a style for the cell (row, column), which does not affect widths. If the rows exceed `width`, the
+    columns of `drop` are removed in order, and then those of `shorten` are truncated in order.
     """
     rows = [[escape(cell, CELL_LIMIT) for cell in row] for row in rows]
     widths = {position: max(map(len, column)) for position, column in enumerate(zip(*rows, strict=True))}
@@ -40,7 +40,7 @@ def lines(
 
 
 def _cut(cell: str, room: int) -> str:
-    """A text in so many columns: its beginning and its end, which of an image's name is the version."""
+    """Returns a text shortened to `room`; keeps its start and its end, which in an image's name is the version."""
     if len(cell) <= room:
         return cell
     end = room // 3
@@ -48,7 +48,7 @@ def _cut(cell: str, room: int) -> str:
 
 
 def _narrow(widths: dict[int, int], limit: int | None, drop: Sequence[int], shorten: Sequence[int]) -> None:
-    """Takes columns out of the widths, or makes them narrower, until all of them fit."""
+    """Removes or narrows columns until all of them fit."""
 
     def excess() -> int:
         return sum(widths.values()) + len(_GAP) * (len(widths) - 1) - (limit or 0)

@@ -1,4 +1,4 @@
-"""A configuration file as text, with the reason for each value; a pure function of a survey."""
+"""Formats a configuration file from a survey of the repository, with the reason for each value."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from airbyte_ci.config import KEYS, Configuration, Key
 from airbyte_ci.connectors.survey import Survey
 from airbyte_ci.text import escape
 
-# Keys that are shown without a proposal, because most repositories come to need them.
+# Keys that the file shows even without a proposed value, because most repositories need them later.
 _EXAMPLES = {
     "platform-version": '"0.63.0"',
     "customization-owners": '"@acme/connector-ops"',
@@ -17,13 +17,13 @@ _EXAMPLES = {
 
 
 def toml(survey: Survey) -> str:
-    """The file: each value with its help and its reason; defaults and examples are comments."""
+    """Returns the file: each value with its help and its reason; defaults and examples are comments."""
     head = ["# Configuration of airbyte-ci for this repository; every key is optional.", ""]
     return "\n".join([*head, *(escape(line) for key in KEYS for line in _lines(key, survey))]).rstrip() + "\n"
 
 
 def seen(survey: Survey) -> Iterator[str]:
-    """One line for each key: the value, and the reason for it."""
+    """Yields one line for each key: the value and its reason."""
     for key in KEYS:
         proposal = survey.of(key)
         if proposal is not None:
@@ -48,7 +48,7 @@ def _lines(key: Key, survey: Survey) -> Iterator[str]:
 
 
 def _value(value: str | bool | tuple[str, ...]) -> str:
-    """TOML writes texts, switches and lists of texts as JSON does."""
+    """Returns a value in TOML, which writes strings, booleans and lists of strings as JSON does."""
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 

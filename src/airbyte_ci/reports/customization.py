@@ -1,4 +1,4 @@
-"""What a customisation changed in an image, as people read it. Pure: the summary of an effect → text."""
+"""Formats what a customization changed in an image."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -9,9 +9,9 @@ _WIDTH = 100
 
 
 def lines(found: Mapping[str, Any] | None) -> str:
-    """One line for each package, variable, setting and user, files by folder; says so where nothing was changed."""
+    """Returns a line per package, variable, setting and user, and counts of files by folder."""
     if found is None:
-        return "  it does not customise its build\n"
+        return "  it does not customize its build\n"
     told = [
         *_pairs("package", found["packages"]),
         *_pairs("distribution", found["python"]),
@@ -26,11 +26,11 @@ def lines(found: Mapping[str, Any] | None) -> str:
     if found["impure"]:
         told.append(("network", f"used by {len(found['impure'])} of its layers"))
     width = max((len(kind) for kind, _ in told), default=0)
-    return join_lines(f"  {kind:{width}}  {text}" for kind, text in told) or "  the customisation changed nothing\n"
+    return join_lines(f"  {kind:{width}}  {text}" for kind, text in told) or "  the customization changed nothing\n"
 
 
 def _pairs(kind: str, changes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """`+ name value` for what is new, `−` for what is gone, `~` for what is other."""
+    """Yields `+ name value` for additions, `−` for removals and `~` for changes."""
     for name, (before, now) in sorted(changes.items()):
         if before in (None, ""):
             yield kind, f"+ {name} {_value(now)}"

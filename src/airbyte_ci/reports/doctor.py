@@ -1,4 +1,4 @@
-"""What a machine has for builds, as people and machines read it. Pure: findings → text and JSON."""
+"""Formats the findings of `doctor` as text and JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,7 +14,7 @@ _MARKS = {"ok": ("✓", "green"), "missing": ("✗", "red"), "limited": ("!", "y
 
 
 def lines(items: Sequence[Found], *, quiet: bool = False) -> str:
-    """A line for each thing, below it what its absence costs and what mends it; the last one counts."""
+    """Returns a line per item, followed by the consequence and the fix if it is missing, and a summary line."""
     width = max(len(item.name) for item in items)
     text = []
     for item in items:
@@ -26,11 +26,11 @@ def lines(items: Sequence[Found], *, quiet: bool = False) -> str:
         text += [f"  {next_step.line(item.advice)}"] if item.advice and item.status != "ok" else []
     missing, limited = (sum(item.status == kind for item in items) for kind in ("missing", "limited"))
     told = f"{missing} missing" if missing else "this machine can build"
-    return join_lines([*text, f"{len(items)} things tried: {told}{f' · {limited} with limits' if limited else ''}"])
+    return join_lines([*text, f"{len(items)} items checked: {told}{f' · {limited} with limits' if limited else ''}"])
 
 
 def to_json(items: Sequence[Found]) -> dict[str, Any]:
-    """`ok` is whether all that is needed is there; `next` is the command that mends."""
+    """Returns the JSON document: `ok` is whether nothing required is missing; `next` is the fix of an item."""
     checks = []
     for item in items:
         document = asdict(item)

@@ -1,4 +1,4 @@
-"""An environment as people read it: a table, and a line that counts."""
+"""Formats the packages of an image as a table with a summary line."""
 
 from collections.abc import Collection, Sequence
 
@@ -10,9 +10,9 @@ _ASKERS = 3
 
 
 def table(items: Sequence[Explained], last: Collection[str] | None, width: int | None = None) -> str:
-    """Packages with who asked for them, what they replace in the base, and what differs from the last build.
+    """Returns a table of packages: what requires each, what it replaces in the base, and how the last build differs.
 
-    `last` are the names of that build's packages, None where there was none.
+    `last` has the package names of the last build, or is None if there was no build.
     """
     rows = [("PACKAGE", "VERSION", "IN THE BASE", "LAST BUILD", "ASKED FOR BY")]
     rows += [(item.choice.name, _version(item), item.replaces or "–", _last(item), _askers(item)) for item in items]

@@ -1,6 +1,6 @@
-"""JUnit's XML, as Jenkins, GitLab and others read it; of checked connectors a suite each, with a case per check.
+"""Formats check results as JUnit XML for Jenkins, GitLab and others: a suite per connector, a case per check.
 
-There is no schema of JUnit's own; what is written is what https://github.com/testmoapp/junitxml calls common.
+JUnit has no official schema; the format follows https://github.com/testmoapp/junitxml.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from airbyte_ci.text import escape_lines
 
 
 def document(items: Sequence[Checked], prefix: str = "") -> str:
-    """Errors fail their case. A warning does not, so that the report agrees with the exit code; it is in its output.
+    """Returns the report. Errors fail their case; warnings only appear in its output, in line with the exit code.
 
-    What is not applicable or could not be verified is skipped, with the reason.
+    Checks that do not apply or could not be verified are skipped, with the reason.
     """
     root = ElementTree.Element("testsuites", {"name": "airbyte-ci connectors check", **_totals(items)})
     for item in items:
@@ -24,7 +24,7 @@ def document(items: Sequence[Checked], prefix: str = "") -> str:
 
 
 def written(root: ElementTree.Element) -> str:
-    """The document as text."""
+    """Returns the document as text."""
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, "unicode") + "\n"
 
@@ -56,5 +56,5 @@ def _case(suite: ElementTree.Element, item: Checked, finding: Finding, prefix: s
 
 
 def plain(text: str) -> str:
-    """Returns the text without characters that XML 1.0 cannot hold, or that move a terminal's cursor."""
+    """Returns the text without characters that XML 1.0 forbids or that move a terminal's cursor."""
     return escape_lines(text)

@@ -1,4 +1,4 @@
-"""The listing of a fleet: connectors and what is known of their bases → rows, a table, and texts for machines."""
+"""Formats the list of connectors as a table, JSON, CSV or a GitHub matrix, and sorts and counts it."""
 
 import functools
 import json
@@ -15,27 +15,27 @@ from airbyte_ci.connectors.facts import FIELDS
 from airbyte_ci.reports import columns
 from airbyte_ci.text import dump_json, escape_csv, join_lines
 
-# A GitHub matrix makes at most so many jobs: https://docs.github.com/en/actions/reference/limits
+# The maximum number of jobs in a GitHub matrix: https://docs.github.com/en/actions/reference/limits
 MATRIX_LIMIT = 256
 
 
 Base = Callable[[], Mapping[str, Any] | None]
-"""Gives what is known of a base image: version, behind, yanked; asked only where something depends on it."""
+"""Returns the facts about a base image: version, behind, yanked. Called only if needed."""
 
 Ask = Callable[[str], Any]
-"""Gives a fact of the connector by its name, as queries speak of it; asked only where a field is one."""
+"""Returns a fact about the connector by its name in queries. Called only if a field is a fact."""
 
 _NO_FACTS: Mapping[str, Any] = {}
 
 _DIGITS = frozenset("0123456789")
 _PINNED = re.compile(r"@sha256:[0-9a-f]{64}\Z")
-# An address by its tag: nothing that is known of it would make it right.
+# An address with a tag and no digest: invalid, whatever the catalogue knows about it.
 _BY_TAG = re.compile(r"[\w./:-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One connector as `list` shows it. `data` is its metadata, for fields that are asked for by their place."""
+    """One connector as `list` shows it. `data` is its metadata, for fields that are paths below `data`."""
 
     name: str
     language: str | None
@@ -70,16 +70,16 @@ class Row:
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether it is migrated, to the latest version of its base image."""
+        """Whether it is migrated to the latest version of its base image."""
         return self.is_migrated and self.state == "latest"
 
     @property
     def is_to_migrate(self) -> bool:
-        """Whether it can be migrated and is not yet; only Python connectors can."""
+        """Whether it can be migrated and is not migrated yet; only Python connectors can be."""
         return self.is_python and not self.is_migrated
 
     def value(self, place: str) -> Any:
-        """What a field holds: one of `to_json`'s, a fact (`lock.kind`), or a path below `data`; else None."""
+        """Returns the value of a field: one of `to_json`, a fact (`lock.kind`) or a path below `data`; else None."""
         document = self.to_json()
         if place in document:
             return document[place]
@@ -93,7 +93,7 @@ class Row:
 
 
 def is_fact(place: str) -> bool:
-    """Whether a field is one of the facts, though no connector may have it."""
+    """Returns whether a field is a fact, even if no connector has a value for it."""
     name, _, part = place.partition(".")
     return name in FIELDS and (part in FIELDS[name] if part else not FIELDS[name])
 
@@ -104,8 +104,8 @@ def row(
     modified_files: tuple[str, ...] | None = None,
     fact: Ask = _NO_FACTS.get,
 ) -> Row:
-    """`base` gives what is known of its base image (of an unknown one nothing but the version), `fact` all else."""
-    language = connector.language  # asks the disk, so once
+    """Returns the row of a connector. `base` returns the facts about its base image, `fact` all other facts."""
+    language = connector.language  # reads the disk, so only once
     is_python = language in PYTHON_LANGUAGES
     return Row(
         connector.name,
@@ -128,7 +128,7 @@ def _state(connector: Connector, base: Base, *, is_python: bool) -> str:
     if connector.base_image is None:
         if not is_python:
             return "not Python"
-        return "Dockerfile" if connector.has_dockerfile else "nothing to build on"
+        return "Dockerfile" if connector.has_dockerfile else "no base image"
     leftover = " + Dockerfile" if connector.has_dockerfile else ""
     if _BY_TAG.fullmatch(connector.base_image):
         return f"no digest{leftover}"
@@ -145,7 +145,7 @@ def _behind(number: int) -> str:
 
 
 def table(rows: Sequence[Row], total: int, *, color: bool, width: int | None = None) -> str:
-    """Returns the rows as people read them, in so many columns at most, and a line that counts."""
+    """Returns a table of the rows that fits the width, and a summary line."""
     if not rows:
         return count(rows, total) + "\n"
     cells = [("CONNECTOR", "LANGUAGE", "LEVEL", "VERSION", "BASE IMAGE", "STATE")]
@@ -173,7 +173,7 @@ def count(rows: Sequence[Row], total: int) -> str:
 
 
 def _short(address: str | None) -> str:
-    """The image's own name and its tag: `docker.io/airbyte/python-connector-base:1.0.0@sha256:…` → the last two."""
+    """Returns the image's short name and tag, such as `python-connector-base 1.0.0`."""
     if address is None:
         return "–"
     name, _, tag = address.partition("@")[0].rpartition("/")[2].partition(":")
@@ -194,7 +194,7 @@ def to_json(rows: Sequence[Row]) -> str:
 
 
 def to_names_json(rows: Sequence[Row]) -> str:
-    """The names as one array, which is what the original wrote to a file."""
+    """Returns the names as a JSON array, the format that the original airbyte-ci wrote to files."""
     return dump_json([item.name for item in rows]) + "\n"
 
 
@@ -218,15 +218,15 @@ def to_csv(rows: Sequence[Row]) -> str:
 
 
 def matrix(rows: Sequence[Row], shards: int | None) -> str:
-    """A GitHub Actions matrix on one line: a job for each connector, or `shards` of them with nearly as many each.
+    """Returns a GitHub Actions matrix on one line: a job per connector, or `shards` jobs of nearly equal size.
 
-    `connector` is a name, or names with blanks between them, as `--name` takes them one by one.
+    `connector` is a name, or several names separated by spaces.
     """
     every = [item.name for item in rows]
     if shards is None:
         include = [{"connector": item.name, "folder": item.folder} for item in rows]
         return dump_json({"include": include}) + "\n"
-    # Dealt out one by one: neighbours in the alphabet are often alike in size.
+    # Distributed in turn, because neighbors in the alphabet are often of similar size.
     parts = [every[start::shards] for start in range(min(shards, len(every)))]
     include = [{"shard": str(number), "connector": " ".join(part)} for number, part in enumerate(parts, start=1)]
     return dump_json({"include": include}) + "\n"
@@ -236,7 +236,7 @@ def matrix(rows: Sequence[Row], shards: int | None) -> str:
 
 
 def counted(rows: Sequence[Row], place: str) -> tuple[tuple[Any, int], ...]:
-    """How many rows have each value of a field, the most frequent first."""
+    """Returns how many rows have each value of a field, the most frequent first."""
     values = Counter(_plain(item.value(place)) for item in rows)
     return tuple(sorted(values.items(), key=lambda pair: (-pair[1], _sortable(pair[0]))))
 
@@ -246,7 +246,7 @@ def counts_table(counts: Sequence[tuple[Any, int]], place: str) -> str:
 
 
 def ordered(rows: Sequence[Row], place: str) -> list[Row]:
-    """The rows by a field, `-` in front for the greatest first; those without it come last; versions as versions."""
+    """Returns the rows sorted by a field; a leading `-` reverses the order. Rows without a value come last."""
     downwards = place.startswith("-")
     field_name = place.removeprefix("-")
     have = [item for item in rows if item.value(field_name) is not None]
@@ -259,7 +259,7 @@ def _plain(value: Any) -> Any:
 
 
 def _sortable(value: Any) -> tuple[Any, ...]:
-    """Numbers before texts, and numbers within texts by their size: 1.2.10 behind 1.2.9, 1.0.0-rc.1 before 1.0.0."""
+    """Returns a sort key: numbers before texts, versions by number (1.2.9 before 1.2.10, 1.0.0-rc.1 before 1.0.0)."""
     if value is None:
         return (2,)
     if isinstance(value, (bool, int, float)):
@@ -271,7 +271,7 @@ def _sortable(value: Any) -> tuple[Any, ...]:
 
 
 def _number(digits: str) -> tuple[int, str]:
-    """A number's place among others, however long it is: Python turns no text of thousands of digits into one."""
+    """Returns a sort key for digits of any length; Python refuses to parse thousands of digits."""
     digits = digits.lstrip("0")
     return (len(digits), digits)
 

@@ -1,4 +1,4 @@
-"""Checked connectors as SARIF 2.1.0, which code scanning reads: https://docs.oasis-open.org/sarif/sarif/v2.1.0/"""
+"""Formats check results as SARIF 2.1.0 for code scanning: https://docs.oasis-open.org/sarif/sarif/v2.1.0/"""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ _ROOT = "%SRCROOT%"
 def document(
     items: Sequence[Checked], rules: Sequence[Rule], prefix: str = "", pages: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Failures are results; what could not be verified is a notification, because it is no finding about the code.
+    """Returns the report. Failures are results; unverified checks are notifications, as they do not concern the code.
 
-    `pages` are addresses of the rules' pages, by id, where there are any.
+    `pages` has the addresses of the rules' pages, by ID.
     """
     positions = {rule.id: position for position, rule in enumerate(rules)}
     results = [
@@ -59,8 +59,8 @@ def _rule(rule: Rule, page: str | None) -> dict[str, Any]:
 def _result(item: Checked, finding: Finding, position: int, prefix: str) -> dict[str, Any]:
     verdict = finding.verdict
     message = f"{item.name}: {verdict.reason}" + (f" → {verdict.advice}" if verdict.advice else "")
-    message = message.replace("](", "] (")  # would be a link, which the text does not mean (section 3.11.6)
-    # What stands for "the same problem" from run to run: neither the line nor the wording may count.
+    message = message.replace("](", "] (")  # would otherwise be a link (section 3.11.6)
+    # Identifies the same problem in later runs, so it must not depend on the line or the wording.
     identity = hashlib.sha256(f"{finding.rule.id}\0{prefix}{item.folder}".encode()).hexdigest()
     return {
         "ruleId": finding.rule.id,
@@ -76,7 +76,7 @@ def _location(item: Checked, finding: Finding, prefix: str) -> dict[str, Any]:
     place = finding.verdict.place
     path = prefix + (place.path if place else item.folder)
     location: dict[str, Any] = {"artifactLocation": {"uri": quote(path), "uriBaseId": _ROOT}}
-    # Code scanning shows no result without a line.
+    # Code scanning hides results without a line.
     location["region"] = {"startLine": place.line if place and place.line else 1}
     return location
 

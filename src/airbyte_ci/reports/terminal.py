@@ -1,4 +1,4 @@
-"""Outcomes as people read them in a terminal. Pure: outcomes → text."""
+"""Formats outcomes as text for a terminal."""
 
 from collections.abc import Sequence
 
@@ -17,15 +17,15 @@ _MARKS = {
 
 
 def mark(status: Status) -> str:
-    """The sign before whatever ended so."""
+    """Returns the sign of a status."""
     sign, color = _MARKS[status]
     return style(sign, fg=color)
 
 
 def outcome(item: Outcome, *, alone: bool = True) -> str:
-    """Returns one outcome: a line, its details, and what to do next.
+    """Returns the text of one outcome: a line, its details, and what to do next.
 
-    Where it is not `alone`, its next command is left to `ending`, which has one for all.
+    If it is not `alone`, `ending` prints its next command, joined with those of the others.
     """
     told = escape_message(item.summary if item.status == "ok" else item.reason or item.summary)
     subject = "" if item.subject in told.partition(":")[0] else f"{item.subject} "
@@ -37,9 +37,9 @@ def outcome(item: Outcome, *, alone: bool = True) -> str:
 
 
 def ending(items: Sequence[Outcome], done: str, *, whole: int = 0) -> str:
-    """Returns the last lines of several outcomes: how many of each, and the next commands. Nothing for a single one.
+    """Returns the last lines for several outcomes: counts and next commands; nothing for a single outcome.
 
-    `whole` is how many connectors `--all` selects, if the user selected so.
+    `whole` is the number of connectors of `--all`, if it was used.
     """
     if len(items) <= 1:
         return ""
@@ -48,12 +48,12 @@ def ending(items: Sequence[Outcome], done: str, *, whole: int = 0) -> str:
 
 
 def unfinished(names: Sequence[str], total: int, done: str) -> str:
-    """Returns the line about connectors that an interrupted run did not come to; `done` is the word for the others."""
+    """Returns the line about connectors that an interrupted run did not reach; `done` is the word for the others."""
     return f"interrupted: {total - len(names)} of {total} connectors {done}; not {done}: {', '.join(names)}"
 
 
 def count(items: Sequence[Outcome], done: str) -> str:
-    """The last line: how many of each."""
+    """Returns the line that counts the outcomes by status."""
     numbers = {
         done: sum(item.status == "ok" for item in items),
         "unverified": sum(item.status == "unverified" for item in items),

@@ -1,4 +1,4 @@
-"""Tested connectors as people and machines read them: a line per step, JSON, and JUnit's XML with every test case."""
+"""Formats test results as text with a line per step, as JSON, and as JUnit XML with every test case."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ _COLUMN = 12
 
 
 def lines(item: TrialResult, *, alone: bool = True) -> str:
-    """Returns the connector, its steps, and what a failed step printed last; not `alone`, without next commands."""
+    """Returns the connector, its steps, and the last output of failed steps; next commands only if `alone`."""
     text = [f"{terminal.mark(item.status)} {item.name}"]
     for step in item.steps:
         text += _step(step, alone=alone)
@@ -31,7 +31,7 @@ def _step(step: Ended, *, alone: bool) -> Iterator[str]:
 
 
 def count(items: Sequence[TrialResult]) -> str:
-    """The last line: how many passed, and which failed."""
+    """Returns the last line: how many passed, and which failed."""
     failed = [item for item in items if item.status == "failed"]
     passed = sum(item.status in ("ok", "unverified") for item in items)
     told = [f"{len(items)} connectors: {passed} passed"]
@@ -48,7 +48,7 @@ def next_steps(items: Sequence[TrialResult], *, whole: int = 0) -> str:
 
 
 def to_json(item: TrialResult) -> dict[str, Any]:
-    """One connector for machines."""
+    """Returns the JSON document of one connector."""
     return {
         "name": item.name,
         "folder": item.folder,
@@ -74,12 +74,12 @@ def _step_json(step: Ended) -> dict[str, Any]:
 
 
 def document(items: Sequence[TrialResult]) -> str:
-    """JUnit: a suite per connector and step. A step without tests of its own is its suite's only case."""
+    """Returns the JUnit report: a suite per connector and step. A step without tests is the only case of its suite."""
     suites = [(item, step, step.cases or (_as_case(step),)) for item in items for step in item.steps]
     every = [case for _, _, cases in suites for case in cases]
     root = ElementTree.Element("testsuites", {"name": "airbyte-ci connectors test", **_totals(every)})
     for item, step, cases in suites:
-        # A suite whose tests all passed may have failed all the same: pytest itself did.
+        # pytest itself can fail although all tests passed.
         if step.status == "failed" and all(case.status != "failed" for case in cases):
             cases = (*cases, _as_case(step))
         suite = ElementTree.SubElement(
