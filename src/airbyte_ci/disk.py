@@ -135,16 +135,16 @@ def remove_tree(path: Path) -> None:
             path.unlink()
         return
     try:
-        waiting = _emptied(top)
+        waiting = _empty(top)
         while waiting:
-            waiting += _removed(top, waiting.pop())
+            waiting += _remove(top, waiting.pop())
     finally:
         os.close(top)
     with contextlib.suppress(OSError):
         path.rmdir()
 
 
-def _emptied(folder: int) -> list[str]:
+def _empty(folder: int) -> list[str]:
     """Removes everything in a folder except subfolders, and returns the names of these."""
     folders = []
     for name in os.listdir(folder):
@@ -158,7 +158,7 @@ def _emptied(folder: int) -> list[str]:
     return folders
 
 
-def _removed(top: int, name: str) -> list[str]:
+def _remove(top: int, name: str) -> list[str]:
     """Removes one subfolder of the top folder; moves its subfolders to the top and returns their names."""
     found: list[str] = []
     try:
@@ -168,7 +168,7 @@ def _removed(top: int, name: str) -> list[str]:
     except OSError:
         return found
     try:
-        for below in _emptied(inner):
+        for below in _empty(inner):
             moved = f".{secrets.token_hex(8)}"
             with contextlib.suppress(OSError):
                 with contextlib.suppress(OSError):

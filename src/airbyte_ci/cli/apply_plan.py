@@ -67,7 +67,7 @@ def _all(made: plan.Plan, root: Path, courier: Courier | None, *, dry_run: bool)
                 courier.settle(change.connector)
             yield Outcome(change.connector, "skipped", reason=f"{change.connector} already has the planned edits")
         elif courier:
-            if outcome := _delivered(courier, change):
+            if outcome := _deliver(courier, change):
                 yield outcome
         else:
             if not dry_run:
@@ -77,7 +77,7 @@ def _all(made: plan.Plan, root: Path, courier: Courier | None, *, dry_run: bool)
         yield from courier.rest()
 
 
-def _delivered(courier: Courier, change: Change) -> Outcome | None:
+def _deliver(courier: Courier, change: Change) -> Outcome | None:
     try:
         return courier.take(change)
     except AirbyteCiError as error:

@@ -34,7 +34,7 @@ class BaseFacts:
         if address is None:
             return None
         if address not in self._known:
-            self._known[address] = self._described(address)
+            self._known[address] = self._describe(address)
             self._added = True
         return self._known[address]
 
@@ -46,7 +46,7 @@ class BaseFacts:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             disk.write_file(self._path, json.dumps({"state": self._state, "bases": self._known}).encode())
 
-    def _described(self, address: str) -> dict[str, Any]:
+    def _describe(self, address: str) -> dict[str, Any]:
         from airbyte_ci.base_images import catalogue
 
         if self._catalogue is None:

@@ -48,7 +48,7 @@ def refresh_catalogue(settings: Settings, repositories: tuple[str, ...], accept:
                 continue
             entries += found.entries
             complaints += found.complaints
-            lines.append(f"{benches.mark()} {repository}: {_told(found)}")
+            lines.append(f"{benches.mark()} {repository}: {_summarize(found)}")
         files = benches.written(bench, benches.recorded(bench, *entries)) if entries else []
     if settings.as_json:
         documents = [{"repository": item.repository, **item.to_json()} for item in entries]
@@ -67,6 +67,6 @@ def _repository(name: str) -> Reference:
         raise UsageError(f"{name!r} is not a valid repository: {error.message}") from error
 
 
-def _told(found: Refreshed) -> str:
+def _summarize(found: Refreshed) -> str:
     better = len(found.entries) - found.new
     return f"{found.new} added, {better} updated, {len(found.complaints)} conflicting"

@@ -137,7 +137,7 @@ def build_connectors(
             "--use-cdk-ref": cdk_reference,
             "--print-plan": print_plan,
         }
-        asked, order = _planned(from_plan, asked, order, [option for option, value in said.items() if value])
+        asked, order = _apply_plan(from_plan, asked, order, [option for option, value in said.items() if value])
     fleet = fleets.load_for_change(settings, asked, "build")
     order = replace(
         order,
@@ -193,7 +193,7 @@ def _created(seconds: int | None) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _planned(path: Path, asked: Asked, order: Order, given: list[str]) -> tuple[Asked, Order]:
+def _apply_plan(path: Path, asked: Asked, order: Order, given: list[str]) -> tuple[Asked, Order]:
     """Returns the selection and the order that a plan determines: everything except the outputs.
 
     `given` lists options on the command line that contradict the plan.
@@ -230,11 +230,11 @@ class _Making:
         if refused := self._refusal(connector):
             return [refused]
         before = recording.state(connector)
-        outcomes = self._built(connector)
+        outcomes = self._build(connector)
         recording.keep_build(self._app.store, connector, before, self._order, outcomes)
         return outcomes
 
-    def _built(self, connector: Connector) -> list[Outcome]:
+    def _build(self, connector: Connector) -> list[Outcome]:
         try:
             order = naming.order_for(connector, self._order, force=self._force)
             with self._app.tools(connector.name) as tools:

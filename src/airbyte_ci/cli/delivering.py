@@ -98,7 +98,7 @@ def options(command: str | None = None) -> Callable[[Callable[..., Any]], Callab
             name = (command or function.__name__).replace("_", "-")
             destination = _destination(name, is_commit, branch, is_each, is_one, labels)
             if remote is not None:
-                destination = _pushed(destination, name, remote)
+                destination = _add_push(destination, name, remote)
             return function(*arguments, destination=destination, **rest)
 
         result: Callable[..., Any] = functools.update_wrapper(wrapped, function)
@@ -135,7 +135,7 @@ def _destination(
     return HERE if branch is None else Destination("branch", branch or f"airbyte-ci/{command}/{{connector}}")
 
 
-def _pushed(destination: Destination, command: str, remote: str) -> Destination:
+def _add_push(destination: Destination, command: str, remote: str) -> Destination:
     if destination.kind not in ("working tree", "branch"):
         given = "--commit" if destination.kind == "commit" else "pull requests, whose branches go to origin"
         raise UsageError(f"--push pushes branches and excludes {given}", advice="leave one of them out")
@@ -239,32 +239,32 @@ class Courier:
     def take(self, change: Change) -> Outcome | None:
         """Delivers the change now, or returns None to deliver it with the others later. Raises AirbyteCiError."""
         if self._dry_run:
-            return self._foretold(change)
+            return self._preview(change)
         if not self._destination.is_each:
             self._together.append(change)
             return None
-        return self._delivered((change,))[0]
+        return self._deliver((change,))[0]
 
     def rest(self) -> list[Outcome]:
         """Delivers the changes that `take` postponed."""
         if not self._together:
             return []
         try:
-            return self._delivered(tuple(self._together))
+            return self._deliver(tuple(self._together))
         except AirbyteCiError as error:
             return [
                 Outcome(item.connector, "failed", reason=error.message, advice=error.advice or "")
                 for item in self._together
             ]
 
-    def _delivered(self, changes: tuple[Change, ...]) -> list[Outcome]:
+    def _deliver(self, changes: tuple[Change, ...]) -> list[Outcome]:
         from airbyte_ci.campaigns.delivery import commits, deliver, wording
 
         if self._destination.kind == "commit":
             (change,) = changes
             sha = commits.in_place(self._ground.root, change, wording.message(change))
             outcome = report.outcome(change)
-            return [_told(outcome, f"committed {sha[:10]}", "git push", {"commit": sha})]
+            return [_add_destination(outcome, f"committed {sha[:10]}", "git push", {"commit": sha})]
         name = wording.branch(self._destination.branch, changes[0].connector)
         parcel = deliver.Parcel(name, self._command, changes, tuple(self._settled))
         if self._destination.remote:
@@ -282,9 +282,9 @@ class Courier:
         facts |= {"remote": self._destination.remote} if self._destination.remote else {}
         facts |= {"newPullRequestUrl": done.new_url} if done.new_url else {}
         facts |= {"pullRequest": done.pull_request, "pullRequestUrl": done.url} if done.url else {}
-        return [_told(report.outcome(item), where, following, facts) for item in done.changes]
+        return [_add_destination(report.outcome(item), where, following, facts) for item in done.changes]
 
-    def _foretold(self, change: Change) -> Outcome:
+    def _preview(self, change: Change) -> Outcome:
         from airbyte_ci.campaigns.delivery import wording
 
         name = wording.branch(self._destination.branch, change.connector)
@@ -294,9 +294,9 @@ class Courier:
             + (f" and pushed to {self._destination.remote}" if self._destination.remote else ""),
             "pull request": f"would be pushed as {name}, for a pull request into {self._ground.target}",
         }[self._destination.kind]
-        return _told(report.outcome(change, with_diff=True), where, "", {})
+        return _add_destination(report.outcome(change, with_diff=True), where, "", {})
 
 
-def _told(outcome: Outcome, where: str, following: str, facts: dict[str, Any]) -> Outcome:
+def _add_destination(outcome: Outcome, where: str, following: str, facts: dict[str, Any]) -> Outcome:
     details = (*outcome.details, f"→ {where}")
     return dataclasses.replace(outcome, details=details, advice=following, facts={**outcome.facts, **facts})

@@ -59,7 +59,7 @@ def eject(settings: Settings, asked: Asked, platform: str | None, base_image: st
             place = output / connector.name if output and len(fleet.connectors) > 1 else output
             try:
                 with app.tools(connector.name) as tools:
-                    ejected = _ejected(connector, tools, order)
+                    ejected = _eject(connector, tools, order)
                 if place:
                     ejecting.write(ejected, place)
                 outcome = _outcome(connector, ejected, place)
@@ -75,7 +75,7 @@ def eject(settings: Settings, asked: Asked, platform: str | None, base_image: st
     return exit_code(outcomes)
 
 
-def _ejected(connector: Connector, tools: Tools, order: Order) -> Ejected:
+def _eject(connector: Connector, tools: Tools, order: Order) -> Ejected:
     address, platform = bases.address(connector, order.override), order.platforms[0]
     evaluation = open_evaluation(connector, tools, address, platform, order.native)
     plan = planning.plan(evaluation, address, platform, order)

@@ -64,7 +64,7 @@ class _Pool(ThreadPoolExecutor):
         super().__init__(width, initializer=_share_arenas)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return super().submit(_tracked, fn, *args, **kwargs)
+        return super().submit(_track, fn, *args, **kwargs)
 
 
 def _share_arenas() -> None:
@@ -75,7 +75,7 @@ def _share_arenas() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
-def _tracked(work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+def _track(work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     me = threading.get_ident()
     with _lock:
         _working.add(me)

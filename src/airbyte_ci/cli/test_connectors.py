@@ -239,7 +239,7 @@ class _Testing:
             return trial.run(connector, self._order, tools, request, workbench.side_by_side)
 
     def _keep(self, connector: Connector, before: str, tested: TrialResult) -> None:
-        """Records the results for point 5; a test counts only if all its steps were requested."""
+        """Records the results for point 5; a test is recorded only if all steps were requested."""
         if not recording.is_of_the_files(self._order):
             return
         by_id = {step.id: step for step in tested.steps}

@@ -69,7 +69,7 @@ class _Trying:
                 if not failed:
                     raise
                 raise ConnectorError(
-                    f"cannot move {connector.name}: it works on none of the tried base images ({self._told(failed)})",
+                    f"cannot move {connector.name}: no tried base image works ({self._list_failures(failed)})",
                     advice=error.advice,
                 ) from error
             if change.base_image is None or change.base_image == connector.base_image:
@@ -101,7 +101,7 @@ class _Trying:
         found = self._catalogue.find(change.base_image or "")
         return f"Python {found.python}; " if found and found.python else ""
 
-    def _told(self, failed: Mapping[str, str]) -> str:
+    def _list_failures(self, failed: Mapping[str, str]) -> str:
         versions = {address: self._catalogue.find(address) for address in failed}
         names = {address: found.version if found else address for address, found in versions.items()}
         return "; ".join(f"{names[address]} {reason}" for address, reason in failed.items())

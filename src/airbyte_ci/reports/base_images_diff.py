@@ -17,10 +17,10 @@ def text(found: Difference, known: Comparison | None, *, files: bool) -> str:
     if found.is_empty:
         lines.append("  no differences")
     for title, changes in _sections(found):
-        lines.append(f"{title} ({_counted(changes)})")
+        lines.append(f"{title} ({_count(changes)})")
         lines += [f"  {_line(item)}" for item in changes]
     if found.files:
-        lines.append(f"files ({_counted(found.files)})")
+        lines.append(f"files ({_count(found.files)})")
         lines += [f"  {_sign(item)} /{item.name}" for item in found.files] if files else _folders(found.files)
     if found.layers:
         lines.append(f"layers ({found.shared_layers} shared)")
@@ -39,11 +39,11 @@ def markdown(found: Difference, known: Comparison | None) -> str:
     if found.is_empty:
         lines += ["No differences.", ""]
     for title, changes in _sections(found):
-        lines += [f"{title.capitalize()}: {_counted(changes)}", "", "| | before | after |", "|---|---|---|"]
+        lines += [f"{title.capitalize()}: {_count(changes)}", "", "| | before | after |", "|---|---|---|"]
         lines += [f"| {_cell(item.name)} | {_cell(item.before)} | {_cell(item.after)} |" for item in changes]
         lines.append("")
     if found.files:
-        lines += [f"Files: {_counted(found.files)}; layers: {found.shared_layers} shared, {len(found.layers)} not", ""]
+        lines += [f"Files: {_count(found.files)}; layers: {found.shared_layers} shared, {len(found.layers)} not", ""]
     if known:
         for title, items in _vulnerabilities(known):
             lines.append(f"Vulnerabilities {title}: {len(items)}")
@@ -93,7 +93,7 @@ def _line(item: Change) -> str:
     return f"{_sign(item)} {item.name} {values}".rstrip()
 
 
-def _counted(changes: Iterable[Change]) -> str:
+def _count(changes: Iterable[Change]) -> str:
     signs = Counter(_sign(item) for item in changes)
     names = (("+", "added"), ("−", "removed"), ("~", "changed"))
     return ", ".join(f"{signs[sign]} {name}" for sign, name in names if signs[sign])

@@ -35,7 +35,7 @@ def count(items: Sequence[Checked]) -> str:
     warnings = [sum(finding.is_warning for finding in item.findings) for item in items]
     clean = sum(not error and not warning for error, warning in zip(errors, warnings, strict=True))
     told = [f"{len(items)} connectors: {clean} without a failure"]
-    return " · ".join([*told, *_counted(errors, "error"), *_counted(warnings, "warning")])
+    return " · ".join([*told, *_count(errors, "error"), *_count(warnings, "warning")])
 
 
 def to_json(item: Checked) -> dict[str, Any]:
@@ -134,6 +134,6 @@ def _unverified(items: Sequence[Checked]) -> Iterator[str]:
         yield f"{_mark('unverified')} {name} not verified for {number}: {reason}"
 
 
-def _counted(numbers: Sequence[int], noun: str) -> list[str]:
+def _count(numbers: Sequence[int], noun: str) -> list[str]:
     total, connectors = sum(numbers), sum(map(bool, numbers))
     return [f"{total} {noun}{'s' if total != 1 else ''} in {connectors}"] if total else []

@@ -44,7 +44,7 @@ def merge(advices: Iterable[str], *, whole: int = 0) -> list[str]:
         if is_shared(advice):
             pattern, arguments = _split(advice)
             groups.setdefault(pattern, {}).update(dict.fromkeys(arguments))
-    return [_joined(pattern, tuple(arguments), whole) for pattern, arguments in groups.items()]
+    return [_join(pattern, tuple(arguments), whole) for pattern, arguments in groups.items()]
 
 
 def _split(advice: str) -> tuple[str, list[str]]:
@@ -56,6 +56,6 @@ def _split(advice: str) -> tuple[str, list[str]]:
     return advice, []
 
 
-def _joined(pattern: str, arguments: tuple[str, ...], whole: int) -> str:
+def _join(pattern: str, arguments: tuple[str, ...], whole: int) -> str:
     is_whole = len(arguments) == whole > 1 and pattern.startswith("airbyte-ci connectors")
     return pattern.replace("\0", "--all" if is_whole else " ".join(arguments))
