@@ -142,7 +142,7 @@ def test_a_damaged_blob_is_not_delivered(store: Store, tmp_path: Path, kind: str
     """Bytes are verified while they are written: the image is not there under its name afterwards."""
     image = random_image(store)
     _damaged(store, image)
-    with pytest.raises(AirbyteCiError, match="its bytes were changed on disk"):
+    with pytest.raises(AirbyteCiError, match="its content was changed on disk"):
         deliver(kind, tmp_path / "out", store, image)
     assert not (tmp_path / "out/index.json").exists()
     assert not (tmp_path / "out").is_file()

@@ -103,7 +103,7 @@ class Repository:
 
     def replace(self, path: str, old: str, new: str) -> None:
         text = (self.root / path).read_text()
-        assert old in text, f"{path} does not hold {old!r}"
+        assert old in text, f"{path} does not contain {old!r}"
         self.write(path, text.replace(old, new))
 
     def merge(self) -> None:

@@ -73,8 +73,8 @@ def test_globs_say_where_connectors_are(tmp_path: Path, globs: tuple[str, ...], 
 
 @pytest.mark.parametrize("pattern", ["../elsewhere/**", "/etc/**", "connectors/../../x/*", "/abs"])
 def test_globs_stay_in_the_repository(tmp_path: Path, pattern: str) -> None:
-    """A pattern that leads out of the repository is an error of the configuration."""
-    with pytest.raises(ConfigurationError, match="leads out of the repository"):
+    """A pattern that is outside of the repository is an error of the configuration."""
+    with pytest.raises(ConfigurationError, match="is outside of the repository"):
         find.find(Configuration(tmp_path, connectors=(pattern,)))
 
 
@@ -126,7 +126,7 @@ def test_metadata_that_is_a_folder_is_no_metadata(tmp_path: Path) -> None:
     (tmp_path / MONOREPO / "source-odd" / "metadata.yaml").mkdir(parents=True)
     connectors, (error,) = find.find(Configuration(tmp_path))
     assert connectors == ()
-    assert error.message == f"reading {MONOREPO}/source-odd/metadata.yaml: Is a directory"
+    assert error.message == f"cannot read {MONOREPO}/source-odd/metadata.yaml: Is a directory"
 
 
 @pytest.mark.parametrize(
@@ -216,11 +216,11 @@ def test_templates_come_before_the_url(tmp_path: Path, docs: tuple[str, ...], ex
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        ("docs/{nam}.md", "cannot be filled in"),
-        ("docs/{}.md", "cannot be filled in"),
-        ("docs/{name.md", "cannot be filled in"),
-        ("../docs/{name}.md", "leads out of the repository"),
-        ("/docs/{name}.md", "leads out of the repository"),
+        ("docs/{nam}.md", "is invalid"),
+        ("docs/{}.md", "is invalid"),
+        ("docs/{name.md", "is invalid"),
+        ("../docs/{name}.md", "is outside of the repository"),
+        ("/docs/{name}.md", "is outside of the repository"),
     ],
 )
 def test_a_template_that_makes_no_sense_is_told(tmp_path: Path, template: str, said: str) -> None:

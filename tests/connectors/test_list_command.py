@@ -62,7 +62,7 @@ def test_what_this_branch_modifies(listed: List, fleet: Path) -> None:
     """Against the remote's HEAD or a named branch; nothing modified selects nothing, and says so where that ends it."""
     code, out, err = listed("--modified", "list", "--format=names")
     assert (code, out) == (2, "")
-    assert "no remote says which branch is its main one" in err
+    assert "no remote names its main branch" in err
     git(fleet, "update-ref", "refs/remotes/origin/main", "main")
     git(fleet, "checkout", "-q", "-b", "work")
     assert listed("--modified", "list", "--format=names", "--language=python")[:2] == (0, "")
@@ -122,7 +122,7 @@ def test_a_matrix_for_jobs(listed: List, tmp_path: Path) -> None:
         (["pull-request"], "takes --pull-request"),
         (["upgrade-cdk"], "upgrade_dependencies"),
         (["bild"], "Did you mean build"),
-        (["--modified", "--diffed-branch=nowhere", "list"], "there is no such branch"),
+        (["--modified", "--diffed-branch=nowhere", "list"], "no such branch"),
     ],
 )
 def test_wrong_usage(listed: List, arguments: list[str], said: str) -> None:

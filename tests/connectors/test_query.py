@@ -416,4 +416,4 @@ def test_any_text_is_a_query_or_a_query_error(text: str) -> None:
     try:
         matches(text)
     except QueryError as error:
-        assert error.message.startswith("reading the metadata query: ")
+        assert error.message.startswith("the metadata query is invalid: ")

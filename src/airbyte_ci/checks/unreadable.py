@@ -10,7 +10,7 @@ from airbyte_ci.errors import AirbyteCiError
 
 # The beginning of errors about metadata: the file, and the line and column where they are known.
 _PLACE = re.compile(
-    r"(?:reading )?(?P<path>\S.*?metadata\.yaml)(?::(?P<line>\d+)(?::\d+)?)?: (?P<reason>.*)", re.DOTALL
+    r"(?:cannot read )?(?P<path>\S.*?metadata\.yaml)(?::(?P<line>\d+)(?::\d+)?)?: (?P<reason>.*)", re.DOTALL
 )
 
 

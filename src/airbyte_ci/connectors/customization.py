@@ -77,7 +77,7 @@ def parse(text: str, shown: str) -> Customization:
     try:
         document = load_yaml(text)
     except DocumentError as error:
-        raise ConnectorError(f"reading {shown}: not valid YAML: {error}") from error
+        raise ConnectorError(f"{shown} is not valid YAML: {error}") from error
     if document is None:
         return Customization()
     return _customization(_table(document, "it", shown), "", _KEYS, shown)
@@ -92,7 +92,7 @@ def _customization(table: Mapping[Any, Any], within: str, known: tuple[str, ...]
         if key not in known:
             place = f" in {within.rstrip('.')}" if within else ""
             raise ConnectorError(
-                f"reading {shown}: unknown key {key!r}{place}", advice=f"known: {', '.join(sorted(known))}"
+                f"{shown} is invalid: unknown key {key!r}{place}", advice=f"known: {', '.join(sorted(known))}"
             )
     later = table.get("postInstall")
     return Customization(
@@ -150,7 +150,7 @@ def _table(value: Any, what: str, shown: str) -> dict[Any, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ConnectorError(f"reading {shown}: {what} must be a mapping, not {value!r}")
+        raise ConnectorError(f"{shown} is invalid: {what} must be a mapping, not {value!r}")
     return value
 
 
@@ -158,14 +158,14 @@ def _packages(value: Any, what: str, shown: str) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or len({str(item) for item in value}) < len(value):
-        raise ConnectorError(f"reading {shown}: {what} must be a list of different names, not {value!r}")
+        raise ConnectorError(f"{shown} is invalid: {what} must be a list of different names, not {value!r}")
     return tuple(_matching(item, PACKAGE, f"a name in {what}", shown) for item in value)
 
 
 def _file(value: Any, what: str, shown: str) -> ImageFile:
     table = _table(value, what, shown)
     if set(table) - {"content", "source", "mode"} or ("content" in table) == ("source" in table):
-        raise ConnectorError(f"reading {shown}: {what} must have either content or source, and may have mode")
+        raise ConnectorError(f"{shown} is invalid: {what} must have either content or source, and may have mode")
     return ImageFile(
         None if "content" not in table else _text(table["content"], f"{what}.content", shown),
         None if "source" not in table else _matching(table["source"], SOURCE, f"{what}.source", shown),
@@ -175,17 +175,17 @@ def _file(value: Any, what: str, shown: str) -> ImageFile:
 
 def _text(value: Any, what: str, shown: str) -> str:
     if not isinstance(value, str):
-        raise ConnectorError(f"reading {shown}: {what} must be a text, not {value!r}", advice="put it in quotes")
+        raise ConnectorError(f"{shown} is invalid: {what} must be a text, not {value!r}", advice="put it in quotes")
     return value
 
 
 def _matching(value: Any, pattern: re.Pattern[str], what: str, shown: str) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise ConnectorError(f"reading {shown}: {what} cannot be {value!r}")
+        raise ConnectorError(f"{shown} is invalid: {what} cannot be {value!r}")
     return value
 
 
 def _absolute(value: Any, what: str, shown: str) -> str:
     if not isinstance(value, str) or not value.startswith("/") or ".." in value.split("/"):
-        raise ConnectorError(f"reading {shown}: {what} must be an absolute path, not {value!r}")
+        raise ConnectorError(f"{shown} is invalid: {what} must be an absolute path, not {value!r}")
     return value

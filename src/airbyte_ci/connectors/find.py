@@ -136,7 +136,7 @@ def _matching(root: Path, pattern: str) -> Iterator[tuple[Path, frozenset[str]]]
 def _refuse_escape(key: str, place: str) -> None:
     path = PurePosixPath(place)
     if path.is_absolute() or ".." in path.parts:
-        raise ConfigurationError(f"the configuration's {key} {place!r} leads out of the repository")
+        raise ConfigurationError(f"the configuration's {key} {place!r} is outside of the repository")
 
 
 def _with_metadata(folders: Iterable[Path]) -> Iterator[tuple[Path, frozenset[str]]]:
@@ -191,7 +191,7 @@ def _filled(template: str, connector: Connector) -> str:
         return template.format(name=connector.short_name, type=connector.kind, connector=connector.name)
     except (LookupError, ValueError, AttributeError) as error:
         raise ConfigurationError(
-            f"the configuration's docs {template!r} cannot be filled in ({error})",
+            f"the configuration's docs {template!r} is invalid ({error})",
             advice="use {name}, {type} and {connector}",
         ) from error
 

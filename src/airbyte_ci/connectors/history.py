@@ -5,7 +5,7 @@ from pathlib import Path
 from airbyte_ci.connectors import git
 from airbyte_ci.errors import ConnectorError, UsageError
 
-_ADVICE = "name the branch that this one will be merged into with --diffed-branch"
+_ADVICE = "name the target branch of the merge with --diffed-branch"
 
 
 def fork_point(root: Path, branch: str | None) -> str:
@@ -21,10 +21,10 @@ def fork_point(root: Path, branch: str | None) -> str:
         if answer is not None and answer.returncode == 0:
             return answer.stdout.decode().split()[0]
         raise UsageError(
-            f"comparing with {candidate}: it has no commit in common with this branch",
+            f"cannot compare with {candidate}: it has no common commit with this branch",
             advice="fetch more of the history: git fetch --unshallow",
         )
-    raise UsageError(f"comparing with {name}: there is no such branch or commit here", advice=_ADVICE)
+    raise UsageError(f"cannot compare with {name}: no such branch or commit exists", advice=_ADVICE)
 
 
 def compared_with(root: Path, branch: str | None) -> str | None:
@@ -59,7 +59,7 @@ def changed_files(root: Path, commit: str) -> frozenset[str]:
         answer = git.ask(root, *command)
         if answer is None or answer.returncode:
             said = answer.stderr.decode(errors="replace").strip() if answer else "git is not installed"
-            raise ConnectorError(f"asking git what changed in {root} since {commit}: {said}")
+            raise ConnectorError(f"git cannot list the changes in {root} since {commit}: {said}")
         paths |= {path.decode("utf-8", "surrogateescape") for path in answer.stdout.split(b"\0") if path}
     return frozenset(paths)
 
@@ -68,9 +68,9 @@ def _default_branch(root: Path) -> str:
     """The branch that new clones of the remote start on; `origin` counts before other remotes."""
     answer = git.ask(root, "for-each-ref", "--format=%(refname) %(symref)", "refs/remotes/*/HEAD")
     if answer is None:
-        raise UsageError("finding what was modified: git is not installed")
+        raise UsageError("cannot find modified connectors: git is not installed")
     if answer.returncode:
-        raise UsageError(f"finding what was modified: {root} is not a git repository that can be read")
+        raise UsageError(f"cannot find modified connectors: {root} is not a git repository that git can read")
     heads = dict(line.split(" ", 1) for line in answer.stdout.decode(errors="replace").split("\n") if " refs/" in line)
     if heads:
         target = heads.get("refs/remotes/origin/HEAD") or heads[min(heads)]
@@ -79,7 +79,7 @@ def _default_branch(root: Path) -> str:
     for name in ("origin/main", "origin/master"):
         if _commit(root, name):
             return name
-    raise UsageError("finding what was modified: no remote says which branch is its main one", advice=_ADVICE)
+    raise UsageError("cannot find modified connectors: no remote names its main branch", advice=_ADVICE)
 
 
 def _commit(root: Path, name: str) -> str | None:

@@ -15,7 +15,7 @@ def load(path: Path, shown: str) -> dict[str, Any]:
         place = f"{shown}:{error.line}:{error.column}" if error.line is not None else shown
         raise MetadataError(f"{place}: not valid YAML: {error.reason}") from error
     except OSError as error:
-        raise MetadataError(f"reading {shown}: {error.strerror}") from error
+        raise MetadataError(f"cannot read {shown}: {error.strerror}") from error
     data = document.get("data") if isinstance(document, dict) else None
     if not isinstance(data, dict):
         raise MetadataError(f"{shown}: it has no `data` mapping, so it is not connector metadata")

@@ -72,7 +72,7 @@ def parse(text: str, known: Mapping[str, tuple[str, ...]] = _KNOWN) -> Query:
     """
     line = " ".join(text.strip().split("\n"))
     if len(line) > _LENGTH_LIMIT:
-        raise QueryError(f"reading the metadata query: it is longer than {_LENGTH_LIMIT} characters")
+        raise QueryError(f"the metadata query is invalid: it is longer than {_LENGTH_LIMIT} characters")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python's doubts are about programs (an unknown escape, `1if x`)
@@ -82,7 +82,7 @@ def parse(text: str, known: Mapping[str, tuple[str, ...]] = _KNOWN) -> Query:
         column = (error.offset or len(line) + 1) - 1
         raise QueryError(_pointing(line, column, f"not an expression: {error.msg}")) from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise QueryError(f"reading the metadata query: {error}") from error
+        raise QueryError(f"the metadata query is invalid: {error}") from error
     _check(tree, line, known)
     return Query(line, tree)
 
@@ -135,7 +135,7 @@ def _error(text: str, node: ast.AST | None, reason: str) -> QueryError:
 
 
 def _pointing(text: str, column: int, reason: str) -> str:
-    return f"reading the metadata query: {reason}, at column {column + 1}\n    {text}\n    {' ' * column}^"
+    return f"the metadata query is invalid: {reason}, at column {column + 1}\n    {text}\n    {' ' * column}^"
 
 
 def _paths(tree: ast.expr) -> Iterator[tuple[str, ...]]:

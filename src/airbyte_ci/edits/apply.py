@@ -51,7 +51,7 @@ def _target(root: Path, path: str, after: bytes | None) -> Path:
     if not real.is_relative_to(root.resolve()):
         raise EditRefused(
             f"{path} leads out of {root} through a symbolic link to {real}",
-            advice="replace the link by a file, or edit the file that it leads to",
+            advice="replace the link with a file, or edit its target",
         )
     return real
 

@@ -63,7 +63,7 @@ def insert_row(page: str, row: Row, *, default_url: str | None, section: str | N
     if same:
         raise EditRefused(
             f"the changelog has {row.version} already, for {same[0].text(2) or 'no pull request'}",
-            advice="bump the version, or give the number of that pull request",
+            advice="bump the version, or use the number of that pull request",
         )
     ordered = _newest_first(table.entries, row.version)
     _refuse_newer_below(ordered, table.further)
@@ -75,7 +75,7 @@ def insert_row(page: str, row: Row, *, default_url: str | None, section: str | N
     expected = [entry.line for entry in table.entries]
     expected.insert(len(expected) if is_ascending else 0, line)
     if [entry.line for entry in find_table(_lines(result), section).entries] != expected:
-        raise EditRefused("the changelog row would not read back as meant", advice="add the row by hand")
+        raise EditRefused("the changelog row cannot be written without changing its text", advice="add the row by hand")
     return result
 
 
@@ -177,7 +177,7 @@ def _check(row: Row) -> None:
     if not re.fullmatch(r"[\w*./-]+", str(row.pull_request)):
         raise EditRefused(f"{row.pull_request!r} is not the number of a pull request")
     if not is_subject(row.subject):
-        raise EditRefused(f"the changelog text must be one line that says something, not {row.subject!r}")
+        raise EditRefused(f"the changelog text must be one line of text, not {row.subject!r}")
 
 
 def _lines(page: str) -> list[str]:

@@ -68,7 +68,7 @@ def find_table(lines: Sequence[str], section: str | None) -> Table:
     if len(headers) > 1 and not under.start:
         raise EditRefused(
             f"the page has {len(headers)} changelog tables and no Changelog heading",
-            advice="put the heading `## Changelog` above the one that counts",
+            advice="put the heading `## Changelog` above the table to use",
         )
     first, *others = (_table(prose, number, under.stop) for number in headers)
     return replace(first, further=tuple(entry for table in others for entry in table.entries))

@@ -50,7 +50,7 @@ def set_string(text: str, path: Sequence[str], value: str) -> str:
                 if _is_proven(text, result, path, value):
                     return result
     raise EditRefused(
-        f"{name} cannot be written: it is not a string on one line, or would not read back as meant",
+        f"{name} cannot be written: it is not a string on one line, or cannot be written without changing its value",
         advice="edit the file by hand",
     )
 

@@ -70,7 +70,7 @@ def _blobs(store: Store) -> Iterator[Damage | None]:
         except BlobNotFound:
             yield None  # collected meanwhile
         except DigestMismatch:
-            yield Damage(f"blob {item.name}", "its bytes are not those of its digest", path)
+            yield Damage(f"blob {item.name}", "its content does not match its digest", path)
         except ImageError:
             yield Damage(f"file {item.name} among the blobs", "its name is not a digest", path)
         except OSError as error:

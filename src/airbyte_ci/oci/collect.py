@@ -75,7 +75,7 @@ def collect(store: Store, policy: Policy, *, now: float | None = None) -> Collec
 def _alone(store: Store) -> Iterator[None]:
     with (store.root / "collecting").open("a") as file:
         if not sessions.is_free(file.fileno()):
-            raise StoreError(f"collecting garbage in {store.root}: another process is doing that now")
+            raise StoreError(f"cannot prune the store {store.root}: another process is pruning it")
         yield
 
 

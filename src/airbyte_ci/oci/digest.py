@@ -42,7 +42,7 @@ class Digest:
         """`sha256:…` as a Digest; raises ImageError for other algorithms and malformed text."""
         algorithm, _, rest = str(text).partition(":")
         if algorithm != "sha256":
-            raise ImageError(f"{text!r} is not a digest we can check (only sha256:… is supported)")
+            raise ImageError(f"{text!r} is not a supported digest (only sha256:… is supported)")
         return cls(rest)
 
     def to_json(self) -> str:

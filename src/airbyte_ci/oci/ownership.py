@@ -25,7 +25,7 @@ def claim(root: Path) -> None:
     status = root.stat()
     if status.st_uid != os.geteuid():
         raise StoreError(
-            f"opening the store at {root}: it belongs to {_user(status.st_uid)}, and a store is its owner's alone",
+            f"cannot open the store at {root}: it belongs to {_user(status.st_uid)}, only the owner may use it",
             advice=f"run as {_user(status.st_uid)}, or set AIRBYTE_CI_HOME to a folder of your own",
         )
     if stat.S_IMODE(status.st_mode) != _MODE:

@@ -76,7 +76,7 @@ def parse_pinned(text: str) -> Reference:
     reference = Reference.parse(text)
     if reference.digest is None:
         raise ImageError(
-            f"{text!r} has no digest, so it may be another image tomorrow",
+            f"{text!r} has no digest, so it can change at any time",
             advice="write the full address, registry/repository:tag@sha256:…",
         )
     return reference

@@ -85,7 +85,7 @@ class VerifyingReader:
     def _verify(self) -> None:
         if self._hasher.hexdigest() != self._expected.hex:
             raise DigestMismatch(
-                f"reading {self._expected} from the store: its bytes were changed on disk",
+                f"reading {self._expected} from the store: its content was changed on disk",
                 advice="airbyte-ci store check --drop, then build again",
             )
 
@@ -232,7 +232,7 @@ class Store:
             raise _no_space(self.root, f"{(size + RESERVE) / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free")
 
     def _missing(self, digest: Digest) -> BlobNotFound:
-        return BlobNotFound(f"the store at {self.root} does not hold {digest}")
+        return BlobNotFound(f"the store at {self.root} does not contain {digest}")
 
     # --- images --------------------------------------------------------------------------------
 

@@ -81,8 +81,8 @@ class Api:
         """An expected answer; raises Transient when another try may help, Refused when not."""
         if self.options.offline:
             raise RegistryError(
-                f"{call.doing}: {call.endpoint.registry} is not asked, because of --offline",
-                advice="run once without --offline, so that the store holds what is needed",
+                f"{call.doing}: {call.endpoint.registry} is not used, because of --offline",
+                advice="run once without --offline to download the missing data into the store",
             )
         answer = self._reached(call)
         if answer.status in call.expected:
@@ -154,7 +154,7 @@ class Api:
         except ValueError:
             pass
         raise RegistryError(
-            f"using {endpoint}: it sends us to {safe_url(location)}, which is not reached over TLS",
+            f"using {endpoint}: it redirects to {safe_url(location)}, which does not use TLS",
             advice=f"name the host as insecure if that is meant, or ask those who run {endpoint.registry}",
         )
 
@@ -180,7 +180,7 @@ class Api:
                     f"to {safe_url(following)}, where we will not follow"
                 )
             url = following
-        raise RegistryError(f"{call.doing}: {call.endpoint.registry} redirects without end")
+        raise RegistryError(f"{call.doing}: {call.endpoint.registry} redirects too often")
 
     def _authorized(self, call: Call, url: str) -> Answer:
         if not self._is_own(call.endpoint, url):

@@ -119,7 +119,7 @@ class Authorizer:
         plain = parts.scheme == "http" and self._may_be_plain(host)
         if not host or not (parts.scheme == "https" or plain):
             raise RegistryError(
-                f"{doing}: {endpoint.registry} wants a token from {one_line(host) or 'nowhere'} without TLS",
+                f"{doing}: {endpoint.registry} requires a token from {one_line(host) or 'nowhere'} without TLS",
                 advice="credentials are sent over TLS only; name the host as insecure if that is meant",
             )
 
@@ -193,7 +193,7 @@ def _token(body: bytes, asked: float, where: str) -> _Token:
     except (ValueError, AttributeError):
         text, seconds = None, None
     if not text or not isinstance(text, str) or not text.isascii() or not text.isprintable():
-        raise RegistryError(f"{where} sent no token that can be used")
+        raise RegistryError(f"{where} sent no valid token")
     lifetime = float(seconds) if isinstance(seconds, int | float) and 0 < seconds < 1e9 else _DEFAULT_SECONDS
     # Renewed a little early, so that it does not expire on the way.
     return _Token(f"Bearer {text}", asked + lifetime * 0.9)

@@ -140,7 +140,7 @@ def _short(place: Endpoint, descriptor: Descriptor, received: int, doing: str) -
 
 def _lie(place: Endpoint, descriptor: Descriptor, doing: str, what: str) -> DigestMismatch:
     return DigestMismatch(
-        f"{doing}: {place.registry} sent something else for {descriptor.digest.short} "
+        f"{doing}: {place.registry} sent different content for {descriptor.digest.short} "
         f"({descriptor.size} bytes): {what}",
-        advice="the registry or something before it changes what it serves; do not use it",
+        advice="the registry or a proxy changes the content; do not use it",
     )

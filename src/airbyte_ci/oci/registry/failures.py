@@ -58,7 +58,7 @@ def _advice(status: int, registry: str) -> str | None:
     if status == 401:
         return f"docker login {registry}"
     if status == 403:
-        return f"ask for the right to this repository, or docker login {registry} as someone who has it"
+        return f"ask for access to this repository, or docker login {registry} as a user with access"
     if status == 404:
         return f"check the spelling; if it is private, docker login {registry}"
     if status == 429:

@@ -18,7 +18,7 @@ def image(api: Api, reference: Reference, platform: Platform, store: Store, doin
     """The platform's manifest and configuration into the store; no layer is asked for."""
     manifest = _for_platform(api, reference, platform, store, doing)
     if manifest.config.size > MANIFEST_LIMIT:
-        raise ImageError(f"{doing}: a configuration of {manifest.config.size} bytes is more than we read")
+        raise ImageError(f"{doing}: a configuration of {manifest.config.size} bytes is too large")
     blob(api, reference, manifest.config, store, doing)
     raw = store.read(manifest.config.digest)
     config = ImageConfig.parse(raw, f"{doing}: configuration {manifest.config.digest.short}")
@@ -61,7 +61,7 @@ def _for_platform(api: Api, reference: Reference, platform: Platform, store: Sto
             return found
         chosen = found.select(platform, f"{reference}")
         found = _kept(api, reference.with_digest(chosen.digest), chosen, store, doing)
-    raise ImageError(f"{doing}: its indexes list indexes without end")
+    raise ImageError(f"{doing}: its indexes are nested too deeply")
 
 
 def _kept(api: Api, reference: Reference, expected: Descriptor | None, store: Store, doing: str) -> Manifest | Index:
@@ -70,6 +70,6 @@ def _kept(api: Api, reference: Reference, expected: Descriptor | None, store: St
         return store.manifest(reference.digest)
     found = manifests.read(api, reference, doing)
     if expected and (len(found.raw), found.media_type) != (expected.size, expected.media_type):
-        raise ImageError(f"{doing}: the index describes {expected.digest.short} otherwise than it is")
+        raise ImageError(f"{doing}: the index describes {expected.digest.short} incorrectly")
     store.put(found.raw)
     return found

@@ -171,7 +171,7 @@ def pages(api: Api, place: Endpoint, url: str, doing: str) -> Iterator[dict[str,
         if not following:
             return
         address = api.address(place, following, address)
-    raise RegistryError(f"{doing}: {place.registry} sends a list without end")
+    raise RegistryError(f"{doing}: {place.registry} sends an endless list")
 
 
 def _call(
@@ -209,5 +209,5 @@ def _check(digest: Digest, expected: Digest | None, place: Endpoint, doing: str)
     if expected is not None and digest != expected:
         raise DigestMismatch(
             f"{doing}: {place.registry} sent a manifest that is {digest.short} and not {expected.short}",
-            advice="the registry or something before it changes what it serves; do not use it",
+            advice="the registry or a proxy changes the content; do not use it",
         )

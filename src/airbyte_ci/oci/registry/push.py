@@ -63,9 +63,9 @@ class Push:
         found = manifests.digest_of_tag(self.api, self.target, tag, self.doing)
         if found is not None and found != digest:
             raise RegistryError(
-                f"{self.doing}: tag {tag} of {self.target} already stands for another image\n"
+                f"{self.doing}: tag {tag} of {self.target} already points to another image\n"
                 f"    there: {found}\n    here:  {digest}",
-                advice="raise the version with bump_version, or overwrite the tag with --force",
+                advice="increase the version with bump_version, or overwrite the tag with --force",
             )
 
     def _send_parts(self, root: Manifest | Index) -> None:
@@ -87,7 +87,7 @@ class Push:
         if isinstance(root, Manifest):
             return []
         if depth > 3:
-            raise ImageError(f"{self.doing}: its indexes list indexes without end")
+            raise ImageError(f"{self.doing}: its indexes are nested too deeply")
         found: dict[Digest, Manifest | Index] = {}
         for item in root.manifests:
             child = self._manifest(item.digest)
@@ -104,7 +104,7 @@ class Push:
             except BlobNotFound:
                 continue
         raise BlobNotFound(
-            f"{self.doing}: manifest {digest} is neither in the store nor where it could come from",
+            f"{self.doing}: manifest {digest} is neither in the store nor in a source repository",
             advice="build or pull the image again",
         )
 
@@ -152,7 +152,7 @@ class Push:
         if failure and not isinstance(failure, BlobNotFound):
             raise failure
         raise BlobNotFound(
-            f"{self.doing}: blob {descriptor.digest} is neither in the store nor where it could come from",
+            f"{self.doing}: blob {descriptor.digest} is neither in the store nor in a source repository",
             advice="pull the base image again",
         ) from failure
 

@@ -86,7 +86,7 @@ def announce(api: Api, place: Endpoint, manifest: Manifest | Index, answer: Answ
             manifests.write(api, place, index, str(_stand_in(place, digest).tag), doing)
         if not any(item.get("digest") == entry["digest"] for item in _by_tag(api, place, digest, doing)):
             raise RegistryError(
-                f"{doing}: others keep rewriting the referrers of {digest.short} at {place}", advice="push again"
+                f"{doing}: other clients keep changing the referrers of {digest.short} at {place}", advice="push again"
             )
 
 
