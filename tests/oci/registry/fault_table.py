@@ -623,7 +623,7 @@ STREAMS = (
         "a blob that is nowhere is named",
         "stream out",
         ever("get blob", Refuse(404)),
-        Fails(BlobNotFound, "neither in the store nor where it could come from"),
+        Fails(BlobNotFound, "neither in the store nor in a source repository"),
     ),
 )
 
