@@ -32,7 +32,7 @@ def test_the_override_counts_before_the_metadata(written: str | None, override: 
 @pytest.mark.parametrize(
     ("files", "data", "kind", "said"),
     [
-        (("setup.py", "Dockerfile"), {}, ConnectorError, "it is still built from its Dockerfile"),
+        (("setup.py", "Dockerfile"), {}, ConnectorError, "it is built from a Dockerfile"),
         (("setup.py",), {}, ConnectorError, "it has no Dockerfile either"),
         (("build.gradle",), {}, ConnectorError, "has neither pyproject.toml, setup.py nor manifest.yaml"),
         (("setup.py",), {"baseImage": "acme/base:1.0.0"}, ImageError, "has no digest"),

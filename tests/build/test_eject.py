@@ -93,9 +93,9 @@ LOST: list[tuple[list[Operation], str]] = [
     ([UnsetVariable("BASE")], "UnsetVariable BASE"),
     ([SetAnnotation("a", "b")], "SetAnnotation a"),
     ([SetVariable("A", "one\ntwo")], "ENV A: its value has more than one line"),
-    ([Copy("/x", (FromContainer((), "/etc"),))], "/x: it is taken from the image as it was before"),
-    ([SetSecretVariable("S", "s", "d"), Exec(("f",))], "the secret variable S, which f is given"),
-    ([MountSecret("/s", "s", "d"), Exec(("f",))], "the secret at /s, which f is given"),
+    ([Copy("/x", (FromContainer((), "/etc"),))], "/x: it is copied from an earlier state of the image"),
+    ([SetSecretVariable("S", "s", "d"), Exec(("f",))], "the secret variable S, which f receives"),
+    ([MountSecret("/s", "s", "d"), Exec(("f",))], "the secret at /s, which f receives"),
 ]
 
 

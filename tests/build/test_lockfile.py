@@ -36,9 +36,9 @@ def test_a_cycle_is_no_mistake(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"poetry.lock": LOCK}, "building source-x: connectors/source-x has a poetry.lock but no pyproject.toml"),
-        ({"poetry.lock": LOCK, "pyproject.toml": b"\xff"}, "reading connectors/source-x/pyproject.toml: "),
-        ({"poetry.lock": b"\xff", "pyproject.toml": PROJECT}, "reading connectors/source-x/poetry.lock: "),
+        ({"poetry.lock": LOCK}, "cannot build source-x: connectors/source-x has a poetry.lock but no pyproject.toml"),
+        ({"poetry.lock": LOCK, "pyproject.toml": b"\xff"}, "cannot read connectors/source-x/pyproject.toml: "),
+        ({"poetry.lock": b"\xff", "pyproject.toml": PROJECT}, "cannot read connectors/source-x/poetry.lock: "),
         ({"poetry.lock": "", "pyproject.toml": PROJECT}, "connectors/source-x/poetry.lock has no content hash"),
         ({"poetry.lock": LOCK[:-90], "pyproject.toml": PROJECT}, "connectors/source-x/poetry.lock is not valid TOML"),
         (
@@ -51,20 +51,20 @@ def test_a_cycle_is_no_mistake(tmp_path: Path) -> None:
         ),
         (
             {"poetry.lock": locks.lock(PROJECT), "pyproject.toml": PROJECT},
-            "connectors/source-x/poetry.lock: the connector needs a, which is not in it",
+            "connectors/source-x/poetry.lock: the connector needs a, which is not in the lock",
         ),
         (
             {
                 "poetry.lock": locks.lock(PROJECT, locks.package("a", "1.0"), python="^3.12"),
                 "pyproject.toml": PROJECT,
             },
-            "connectors/source-x/poetry.lock is for Python ^3.12, and the base image has Python 3.11.2",
+            "connectors/source-x/poetry.lock is for Python ^3.12, but the base image has Python 3.11.2",
         ),
         (
             {"poetry.lock": LOCK.replace("sha256:", "md5:"), "pyproject.toml": PROJECT},
-            "connectors/source-x/poetry.lock: a is locked by md5:",
+            "connectors/source-x/poetry.lock: a is locked with md5:",
         ),
-        ({"uv.lock": UV}, "building source-x: connectors/source-x has a uv.lock but no pyproject.toml"),
+        ({"uv.lock": UV}, "cannot build source-x: connectors/source-x has a uv.lock but no pyproject.toml"),
         ({"uv.lock": UV[:-60], "pyproject.toml": STANDARD}, "connectors/source-x/uv.lock is not valid TOML"),
         (
             {"uv.lock": UV[: UV.rindex("[[package]]")], "pyproject.toml": STANDARD},
@@ -80,7 +80,7 @@ def test_a_cycle_is_no_mistake(tmp_path: Path) -> None:
         ),
         (
             {"uv.lock": UV.replace(">=3.10", ">=3.12"), "pyproject.toml": STANDARD},
-            "connectors/source-x/uv.lock is for Python >=3.12, and the base image has Python 3.11.2",
+            "connectors/source-x/uv.lock is for Python >=3.12, but the base image has Python 3.11.2",
         ),
         (
             {"uv.lock": UV.replace(f'hash = "sha256:{A}"', "size = 3"), "pyproject.toml": STANDARD},
@@ -90,16 +90,16 @@ def test_a_cycle_is_no_mistake(tmp_path: Path) -> None:
         ({"pylock.toml": CONFLICT.format(PYLOCK)}, "connectors/source-x/pylock.toml holds merge conflict markers"),
         (
             {"pylock.toml": PYLOCK.replace(">=3.10", ">=3.12")},
-            "connectors/source-x/pylock.toml cannot serve Python 3.11.2",
+            "connectors/source-x/pylock.toml does not support Python 3.11.2",
         ),
         ({"pylock.toml": PYLOCK.replace("sha256", "md5")}, "connectors/source-x/pylock.toml: a is locked without a"),
         (
             {"pylock.toml": PYLOCK, "pyproject.toml": STANDARD.replace("a>=1", "a>=2")},
-            "connectors/source-x/pylock.toml does not match pyproject.toml: that asks for a>=2, and the lock has 1.0",
+            "connectors/source-x/pylock.toml does not match pyproject.toml, which requires a>=2, but the lock has 1.0",
         ),
         (
             {"pylock.toml": PYLOCK, "pyproject.toml": STANDARD.replace("a>=1", "c")},
-            "connectors/source-x/pylock.toml does not match pyproject.toml: that asks for c, and the lock has none",
+            "connectors/source-x/pylock.toml does not match pyproject.toml, which requires c, but the lock has no",
         ),
         (
             {"pylock.toml": PYLOCK.replace("somebody", "airbyte-ci")},
@@ -107,7 +107,7 @@ def test_a_cycle_is_no_mistake(tmp_path: Path) -> None:
         ),
         (
             {"requirements.txt": f"a==1.0 --hash=sha256:{A}\nb==1.0\n"},
-            "fetching a: it is not in the store, and --offline was given",
+            "cannot fetch a: it is not cached, and --offline is set",
         ),
         (
             {"requirements.txt": f"b==1.0\na==1.0 --hash=sha256:{A}\n"},
@@ -167,6 +167,6 @@ def test_pylocks_with_names_are_not_chosen_from(tmp_path: Path) -> None:
 def test_a_group_that_does_not_exist_is_told(tmp_path: Path, kind: str, files: Files) -> None:
     """A wish of the repository that a lock cannot grant is an error, not an image without it."""
     rules = Rules(groups={"source-*": ("prod",)})
-    with pytest.raises(LockError, match=r"has no group 'prod' → see groups and extras in \.airbyte-ci\.toml"):
+    with pytest.raises(LockError, match=r"has no group 'prod' → check the groups and extras in \.airbyte-ci\.toml"):
         selected(tmp_path, files, rules)
     selected(tmp_path, files, Rules(groups={"destination-*": ("prod",)}))

@@ -34,7 +34,7 @@ def image(store: Store, *layers: Sequence[Entry], label: str = "") -> Image:
 @pytest.mark.parametrize(
     ("second", "said"),
     [
-        ([*FILES[:2], Entry("opt/b", content=b"c"), FILES[3]], "layer 1: /opt/b has other contents"),
+        ([*FILES[:2], Entry("opt/b", content=b"c"), FILES[3]], "layer 1: /opt/b has different contents"),
         ([*FILES[:2], replace(FILES[2], mode=0o600), FILES[3]], "layer 1: /opt/b: mode 644 and mode 600"),
         ([*FILES[:2], replace(FILES[2], uid=7, gid=8), FILES[3]], "layer 1: /opt/b: owner 0:0 and owner 7:8"),
         ([*FILES[:3], symlink("opt/c", "a")], "layer 1: /opt/c: link to 'b' and link to 'a'"),
@@ -58,6 +58,6 @@ def test_what_is_in_no_layer_is_named_too(tmp_path: Path) -> None:
     for other, said in (
         (image(store, SAME), "2 layers and 1"),
         (image(store, SAME, FILES, label="x"), "the configuration"),
-        (recompress.zstd(store, one, 1), "layer 1 is the same archive, compressed to other bytes"),
+        (recompress.zstd(store, one, 1), "layer 1 is the same archive, but its compressed bytes differ"),
     ):
         assert reproduce.difference(store, one, store, other) == said

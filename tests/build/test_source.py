@@ -154,7 +154,9 @@ def test_a_main_file_that_is_none_is_told(tmp_path: Path, main: str) -> None:
     item = connector(tmp_path)
     (tmp_path / "main.py").touch()
     (item.folder / "link.py").symlink_to("/etc/passwd")
-    with pytest.raises(ConnectorError, match=r"building source-x: its main file source-x/.* does not exist") as caught:
+    with pytest.raises(
+        ConnectorError, match=r"cannot build source-x: its main file source-x/.* does not exist"
+    ) as caught:
         source.entries(item, main)
     assert "MAIN_FILE_NAME" in str(caught.value)
 
@@ -167,7 +169,7 @@ def test_a_missing_package_is_told(tmp_path: Path, kind: str) -> None:
     (item.folder / "source_x").rmdir()
     if kind == "a file":
         (item.folder / "source_x").touch()
-    with pytest.raises(ConnectorError, match=r"its package source-x/source_x/ is not a folder there") as caught:
+    with pytest.raises(ConnectorError, match=r"its package source-x/source_x/ is not a folder") as caught:
         source.entries(item, "main.py")
     assert "must be called source_x" in str(caught.value)
 

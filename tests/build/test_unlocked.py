@@ -50,8 +50,8 @@ def test_without_a_day_nothing_is_guessed(tmp_path: Path, files: Files) -> None:
     with pytest.raises(LockError) as caught:
         selected(tmp_path, files)
     assert str(caught.value) == (
-        "building source-x: connectors/source-x has no lock, so what to install is not known → make one: "
-        "`airbyte-ci connectors --name=source-x lock`, or say as of which day: --resolve-as-of=2024-04-01, or "
+        "cannot build source-x: connectors/source-x has no lock file → create one: "
+        "`airbyte-ci connectors --name=source-x lock`, or set a date: --resolve-as-of=2024-04-01, or "
         "resolve-as-of in .airbyte-ci.toml"
     )
 
@@ -121,9 +121,9 @@ def test_a_connector_that_requires_nothing_has_no_packages(tmp_path: Path, index
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("yesterday", "'yesterday' is not a day to resolve as of"),
-        ("2024-13-01", "'2024-13-01' is not a day"),
-        ("2024-06-01", "2024-06-01 is not over yet"),
+        ("yesterday", "'yesterday' is not a valid date"),
+        ("2024-13-01", "'2024-13-01' is not a valid date"),
+        ("2024-06-01", "--resolve-as-of 2024-06-01 is in the future"),
         ("2024-05-01T00:00:00", "'2024-05-01T00:00:00' has no time zone"),
     ],
 )
@@ -137,7 +137,7 @@ def test_a_day_that_is_none_is_told(text: str, said: str) -> None:
 
 def test_now_is_for_locks_only(tmp_path: Path, index: Index) -> None:
     """A build as of now would be another one each time."""
-    with pytest.raises(LockError, match=r"as of now is another set of packages each time → .* lock"):
+    with pytest.raises(LockError, match=r"resolves to different packages on every run → .* lock"):
         selected(tmp_path, {"pyproject.toml": STANDARD}, Rules("now"), PackageIndex(index.url))
 
 
@@ -200,7 +200,8 @@ def test_a_lock_is_written_and_then_counts(tmp_path: Path, index: Index) -> None
     with pytest.raises(LockError) as caught:
         selected(tmp_path, {"pyproject.toml": STANDARD.replace("a>=1", "a>=2")})
     assert str(caught.value) == (
-        "connectors/source-x/pylock.toml does not match what connectors/source-x asks for now (a>=1 and 1 more) → "
+        "connectors/source-x/pylock.toml does not match the current requirements of connectors/source-x "
+        "(a>=1 and 1 more) → "
         "airbyte-ci connectors --name=source-x lock"
     )
     assert '-version = "1.0"\n+version = "2.0"' in write(Rules(now=APRIL.now))

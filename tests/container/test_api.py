@@ -155,7 +155,7 @@ def test_questions_carry_the_recipe() -> None:
 
 def test_a_recipe_alone_answers_nothing() -> None:
     """Without somebody to ask, a question is an error that says so."""
-    with pytest.raises(RuntimeError, match="recipe only"):
+    with pytest.raises(RuntimeError, match="only a recipe"):
         asyncio.run(Container().stdout())
 
 

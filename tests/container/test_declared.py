@@ -86,7 +86,7 @@ def test_root_installs_whoever_the_base_runs_as(folder: Path) -> None:
 def test_nothing_outside_of_the_folder_is_taken(folder: Path, source: str) -> None:
     """A link that leads out is as little there as what is not."""
     (folder / "out").symlink_to("/etc/passwd")
-    with pytest.raises(ConnectorError, match=rf"files\./x: there is no {source} in its folder"):
+    with pytest.raises(ConnectorError, match=rf"files\./x: {source} does not exist in the connector's folder"):
         _declared(f"files: {{/x: {{source: {source}}}}}", folder)
 
 

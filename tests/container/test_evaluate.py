@@ -309,7 +309,7 @@ def test_a_program_that_is_not_there_is_named(evaluator: Evaluator) -> None:
 
 def test_a_command_that_never_ends_is_ended(own_store: Store, small_image: Image) -> None:
     """At the evaluator's time limit."""
-    with pytest.raises(SandboxError, match=r"not finished after 0\.5 s"):
+    with pytest.raises(SandboxError, match=r"did not finish in 0\.5 s"):
         Evaluator(own_store, small_image, timeout=0.5).state([Exec(("sleep", "600"))])
 
 

@@ -245,8 +245,12 @@ def test_a_hook_may_expect_a_command_to_fail(hook: Hook) -> None:
 @pytest.mark.parametrize(
     ("body", "error", "message"),
     [
-        ("return c.with_file('/x', c.file('/nothing'))", HookError, "takes /nothing, which is not in the image"),
-        ("return c.with_directory('/x', dag.directory().directory('no'))", HookError, "has no such folder"),
+        ("return c.with_file('/x', c.file('/nothing'))", HookError, "copies /nothing, which is not in the image"),
+        (
+            "return c.with_directory('/x', dag.directory().directory('no'))",
+            HookError,
+            "from a folder that does not contain it",
+        ),
         (
             "return c.with_label('x', await c.file('/bin/true').contents())",
             HookError,
@@ -257,11 +261,11 @@ def test_a_hook_may_expect_a_command_to_fail(hook: Hook) -> None:
             HookError,
             "the contents of d/b, which is not text",
         ),
-        ("return c.with_file('/x', dag.directory().file('no'))", HookError, "has no such file"),
+        ("return c.with_file('/x', dag.directory().file('no'))", HookError, "from a folder that does not contain it"),
         (
             "return c.with_directory('/x', dag.directory().with_new_file('../up', ''))",
             HookError,
-            "not a path in a folder",
+            "not a valid path inside a folder",
         ),
         (
             "return c.with_directory('/x', dag.host().directory('none'))",
@@ -273,7 +277,7 @@ def test_a_hook_may_expect_a_command_to_fail(hook: Hook) -> None:
             HookError,
             r"build_customization.py:4: FileNotFound",
         ),
-        ("return c.with_mounted_directory('/', dag.directory()).with_exec(['true'])", SandboxError, "hide the image"),
+        ("return c.with_mounted_directory('/', dag.directory()).with_exec(['true'])", SandboxError, "hides the image"),
         ("return c.with_exec(['true'], redirect_stdin='/no')", SandboxError, "has no such file"),
     ],
 )

@@ -203,7 +203,7 @@ def test_a_question_that_cannot_be_answered_ends_the_hook(write: Write) -> None:
     )
 
     def answer(question: Question) -> Any:
-        raise SandboxError("mounting an image: no space left", advice="look")
+        raise SandboxError("cannot mount the image: no space left", advice="look")
 
     with pytest.raises(HookError, match="no space left") as caught:
         pre(module, answer)
@@ -212,7 +212,7 @@ def test_a_question_that_cannot_be_answered_ends_the_hook(write: Write) -> None:
 
 def fails(question: Question) -> Any:
     """Every command ends with exit code 3."""
-    message = "running 'false' in the image: exit code 3"
+    message = "command 'false' failed in the image: exit code 3"
     raise CommandFailed(message, returncode=3, stdout="out", stderr="err", command=("false",))
 
 
@@ -239,7 +239,9 @@ def test_a_hook_may_catch_a_command_that_failed(write: Write, kind: str) -> None
 def test_a_failed_command_that_nobody_catches_has_its_line(write: Write) -> None:
     """The reason as it is, and the place in the hook that ran into it."""
     module = write(HEADER + "c = c.with_exec(['false'])\n    await c.sync()\n    return c")
-    with pytest.raises(HookError, match=r"^build_customization\.py:3: running 'false' in the image: exit code 3$"):
+    with pytest.raises(
+        HookError, match=r"^build_customization\.py:3: command 'false' failed in the image: exit code 3$"
+    ):
         pre(module, fails)
 
 
@@ -293,10 +295,10 @@ def test_what_goes_wrong_in_a_hook_is_a_hook_error(write: Write, body: str, mess
         ("import nothing_of_the_kind", r"build_customization\.py:1: ModuleNotFoundError"),
         ("x = 1\ny = x / 0", r"build_customization\.py:2: ZeroDivisionError"),
         ("raise SystemExit('bye')", r"build_customization\.py:1: SystemExit: bye"),
-        ("MAIN_FILE_NAME = 5", "MAIN_FILE_NAME is 5, which is not the name of a file"),
+        ("MAIN_FILE_NAME = 5", "MAIN_FILE_NAME is 5, which is not a valid file name"),
         ("import pathlib; MAIN_FILE_NAME = pathlib.Path('main.py')", "PosixPath is not JSON serializable"),
         ("import os; os._exit(0)", "its process ended"),
-        ("import time; time.sleep(600)", "not finished after 0.5 s, so it was killed"),
+        ("import time; time.sleep(600)", "killed because it did not finish in 0.5 s"),
         ("\0", "SyntaxError|ValueError"),
         ("é = '\udce9'", "SyntaxError"),
     ],
@@ -323,7 +325,7 @@ def test_a_module_that_cannot_be_loaded_is_a_hook_error(tmp_path: Path, source: 
 def test_a_hook_that_never_ends_is_killed(write: Write, body: str) -> None:
     """With all that it started, when its time is over."""
     module = write(HEADER + body)
-    with pytest.raises(HookError, match=r"not finished after 0\.5 s, so it was killed"):
+    with pytest.raises(HookError, match=r"killed because it did not finish in 0\.5 s"):
         pre(module, timeout=0.5)
     assert until(lambda: processes(str(module)) == [])
 
@@ -346,14 +348,14 @@ def test_a_hook_that_drips_bytes_is_killed_too(write: Write) -> None:
         time.sleep(0.01)
 """
     )
-    with pytest.raises(HookError, match=r"not finished after 0\.5 s"):
+    with pytest.raises(HookError, match=r"did not finish in 0\.5 s"):
         pre(module, timeout=0.5)
 
 
 def test_a_message_without_end_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would otherwise fill this process's memory."""
     monkeypatch.setattr(hooks, "_MESSAGE_LIMIT", 1 << 20)
-    with pytest.raises(HookError, match="more than 1 MiB at once"):
+    with pytest.raises(HookError, match="a message of more than 1 MiB"):
         pre(write(HEADER + "return c.with_new_file('/x', 'x' * (2 << 20))"))
 
 
@@ -362,13 +364,13 @@ def test_what_is_kept_from_a_module_that_fails_is_said(write: Write) -> None:
     module = write(HEADER + "import os\n    return c.with_label('x', os.environ['IMAGE_PROXY'])")
     with pytest.raises(HookError, match="KeyError: 'IMAGE_PROXY'") as caught:
         pre(module)
-    assert caught.value.advice == 'pass it: hook-environment = ["IMAGE_PROXY"] in the configuration'
+    assert caught.value.advice == 'to pass the variable, set hook-environment = ["IMAGE_PROXY"] in .airbyte-ci.toml'
     module = write(HEADER + "return c.with_label('x', open('secrets/token').read())")
     (module.parent / "secrets").mkdir()
     (module.parent / ".env").write_text("X=1")
     with pytest.raises(HookError, match=r"build_customization\.py:2: FileNotFoundError") as caught:
         pre(module)
-    assert caught.value.advice == "hooks find these empty, whatever is in them: secrets, .env"
+    assert caught.value.advice == "hooks see these files and folders as empty: .env, secrets"
     with pytest.raises(HookError, match="KeyError: 'a'") as caught:
         pre(write(HEADER + "return {}['a']"))
     assert "hook-environment" not in (caught.value.advice or "")
@@ -389,7 +391,7 @@ def test_the_answers_of_a_hook_have_an_end(write: Write) -> None:
         asked.append(question)
         return "a" * 10_000_000
 
-    with pytest.raises(HookError, match="what pre_connector_install asks are more than 36 MiB with those to stdout"):
+    with pytest.raises(HookError, match="answers to pre_connector_install exceed 36 MiB with the answer to stdout"):
         pre(module, answer)
     assert len(asked) == 4
 
@@ -528,19 +530,19 @@ def test_modules_of_the_tool_are_not_importable(write: Write) -> None:
         (
             '{"operations": [{"operation": "Copy", "path": "/x", "contents": [{"content": "Insert", "path": "", '
             f'"contents": [{{"content": "KeptFile", "path": "x", "digest": "{"0" * 64}"}}]}}]}}]}}',
-            "may not add files of the store",
+            "must not add files from the store",
         ),
         (
             '{"ask": {"about": "stdout", "operations": [{"operation": "AddLayer", "layer": "x"}]}}',
             "unknown operation",
         ),
-        ("{", "something unreadable"),
-        ("\\xff\\xfe", "something unreadable"),
-        ("[" * 100_000, "something unreadable"),
-        ("[]", "not of the protocol"),
-        ("7", "not of the protocol"),
-        ("{}", "not of the protocol"),
-        ('{"ask": 5}', "not of the protocol"),
+        ("{", "an unreadable message"),
+        ("\\xff\\xfe", "an unreadable message"),
+        ("[" * 100_000, "an unreadable message"),
+        ("[]", "violates the protocol"),
+        ("7", "violates the protocol"),
+        ("{}", "violates the protocol"),
+        ('{"ask": 5}', "violates the protocol"),
         ('{"ask": {}}', "malformed operation"),
         ('{"operations": 5}', "malformed operation"),
         ('{"operations": null}', "malformed operation"),
@@ -562,7 +564,7 @@ def test_modules_of_the_tool_are_not_importable(write: Write) -> None:
             '{"operations": [{"operation": "WriteFile", "path": "/x", "contents": "", "permissions": true}]}',
             "malformed",
         ),
-        ('{"error": {"a": 1}}', "running .*: {'a': 1}"),
+        ('{"error": {"a": 1}}', "failed: {'a': 1}"),
     ],
 )
 def test_forged_messages_are_refused(write: Write, message: str, problem: str) -> None:

@@ -283,7 +283,7 @@ def test_damaged_archives_are_image_errors(store: Store, blob: bytes) -> None:
 def test_a_layer_that_is_not_its_diff_id_is_refused(store: Store) -> None:
     """The configuration's word is checked, although the blob is what the manifest says."""
     descriptor, _ = put(store, TAR)
-    with pytest.raises(DigestMismatch, match="does not unpack to its diffID"):
+    with pytest.raises(DigestMismatch, match="does not match its diffID"):
         snapshot.unpack(store, [(descriptor, Digest("1" * 64))])
     assert leftovers(store) == []
 

@@ -94,7 +94,7 @@ def test_the_first_content_of_a_root_has_no_second_name(small_store: Store, smal
     """Files that are put into a sandbox's root before it starts are copies."""
     upper = _folder(tmp_path / "upper")
     (upper / "data").hardlink_to(small_store.path(small_store.put(b"data of the store")))
-    with pytest.raises(SandboxError, match="second name"):
+    with pytest.raises(SandboxError, match="another hard link"):
         sandbox.run(small_store, small_tree, Command(["/bin/true"], PATH), upper=upper)
 
 

@@ -61,7 +61,7 @@ def test_a_time_limit_kills_everything(small_store: Store, small_tree: Tree, mar
     """Processes that fork, detach and ignore signals are gone when the error comes, and the error says why."""
     line = STUBBORN.format(marker=marker)
     command = Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, network=network, timeout=1)
-    with pytest.raises(SandboxError, match="not finished after 1 s, so it was killed"):
+    with pytest.raises(SandboxError, match="killed because it did not finish in 1 s"):
         sandbox.run(small_store, small_tree, command)
     assert processes(marker) == []
 

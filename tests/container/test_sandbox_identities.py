@@ -252,7 +252,9 @@ def test_without_such_mounts_nothing_runs_unless_the_user_consents(
     tree = snapshot.unpack(store, [(layer.descriptor, layer.diff_id)]).tree
     limits = Limits(disk=0)
     command = Command(["/bin/head", "-1", "/proc/self/uid_map"], {"PATH": "/bin"}, limits=limits, timeout=60)
-    with pytest.raises(SandboxError, match=r"it would be this machine's root, because Linux .* cannot show") as caught:
+    with pytest.raises(
+        SandboxError, match=r"it would run as this machine's root, because Linux .* cannot show"
+    ) as caught:
         sandbox.run(store, tree, command)
     assert str(caught.value.advice).endswith(f"export {staging.CONSENT}=1")
     assert list((store.root / "scratch").iterdir()) == []

@@ -114,7 +114,7 @@ def test_a_hook_cannot_call_a_service_of_this_machine_its_proxy(
 
 def test_a_way_to_this_machine_would_be_seen(small_store: Store, small_tree: Tree) -> None:
     """What `doctor` says of the network is what a command could reach: with this machine's own it says so."""
-    assert "a service of this machine was not reached at 127.0.0.1, 10.0.2.2" in probes._network(
+    assert "commands cannot reach services of this machine at 127.0.0.1, 10.0.2.2" in probes._network(
         small_store, small_tree
     )
     with pytest.raises(SandboxError, match=r"reached this machine at 127\.0\.0\.1/"):

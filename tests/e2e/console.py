@@ -12,7 +12,7 @@ _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _VARYING = (
     (re.compile(r"sha256:[0-9a-f]{12,64}"), "sha256:…"),
     (re.compile(r"\b20\d\d-\d\d-\d\d\b"), "DAY"),
-    (re.compile(r"\b\d+ packages? ready(, \d+ new)?"), "# packages ready"),
+    (re.compile(r"\b\d+ packages? cached(, \d+ new)?"), "# packages cached"),
     (re.compile(r"\b[\d.]+ (MB|s|inputs|new)\b"), r"# \1"),
     (re.compile(r"\b3\.11\.\d+"), "3.11.#"),
     (re.compile(r"[+−]\d+\b"), "±#"),

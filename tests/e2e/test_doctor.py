@@ -45,10 +45,10 @@ def test_a_proxy_that_commands_do_not_reach_is_said(tmp_path: Path) -> None:
         address = f"unix://{tmp_path}/none"
         result, found = doctor(tmp_path, https_proxy=f"http://127.0.0.1:{port}", DOCKER_HOST=address)
     assert result.code == 0
-    way = found["way out of the sandbox"]
-    assert way["status"] == "limited" and "at this machine's loopback" in way["told"] and way["cost"]
+    way = found["network access of the sandbox"]
+    assert way["status"] == "limited" and "on this machine's loopback" in way["told"] and way["cost"]
     assert way["next"].startswith(f"ss -tlnp 'sport = :{port}'")
-    assert "no daemon answers" in found["docker"]["told"] and "--output=docker" in found["docker"]["cost"]
+    assert "no daemon responds" in found["docker"]["told"] and "--output=docker" in found["docker"]["cost"]
     assert found["pythons of base images"]["status"] == "untried"
 
 

@@ -115,7 +115,7 @@ def test_a_file_of_several_packages_is_told(tiny: Tiny) -> None:
         shown = tiny.run(*NAME, "build")
         told = [line.strip() for line in (shown.out + shown.err).splitlines() if "takes the place" in line]
         assert told == [
-            f"! /{site}/shared/x.py of xdep takes the place of another one of aaa",
-            f"! /{site}/tinydep/__init__.py of xdep takes the place of another one of tinydep",
+            f"! /{site}/shared/x.py from xdep replaces a different file from aaa",
+            f"! /{site}/tinydep/__init__.py from xdep replaces a different file from tinydep",
         ]
     assert '"tinydep": "other"' in tiny.run(*NAME, "run", "--", "spec").out

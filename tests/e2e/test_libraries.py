@@ -39,7 +39,7 @@ def test_a_missing_library_that_is_not_needed_is_told(tiny: Tiny) -> None:
         assert built.json["missingLibraries"] == {"libx.so.6": "tinydep"}
     shown = tiny.run("connectors", "--name=source-tiny", "build")
     assert shown.code == 0
-    assert f"! {TOLD}: what needs it does not work" in shown.out
+    assert f"! {TOLD}: packages that need it fail" in shown.out
 
 
 def test_a_base_upgrade_that_takes_a_library_away_fails_and_names_it(tiny: Tiny, store: Store, base: Base) -> None:

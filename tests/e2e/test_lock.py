@@ -50,4 +50,4 @@ def test_from_setup_py_to_a_lock_and_an_image(run: Command, fleet: Path, base: B
     setup.write_text(setup.read_text().replace("defusedxml~=0.7", "defusedxml~=0.6.0"))
     stale = run(*NAME, "build", on)
     assert stale.code == 1
-    assert "pylock.toml does not match what" in stale.out and "defusedxml" in stale.out
+    assert "pylock.toml does not match the current requirements of" in stale.out and "defusedxml" in stale.out

@@ -58,7 +58,7 @@ def test_a_list_that_is_not_complete_is_refused(tiny: Tiny, write: Callable[[Tin
     for _ in range(2):
         built = tiny.build()
         assert built.code == 1
-        assert f"the lock is not complete: {SAID}" in built.out
+        assert f"the lock is incomplete: {SAID}" in built.out
     (tiny.connector() / "main.py").write_text("print()\n")
     assert SAID in tiny.build("--no-verify").out
 
@@ -69,7 +69,7 @@ def test_a_lock_of_poetry_or_uv_may_know_better(tiny: Tiny) -> None:
     for _ in range(2):
         built = tiny.run("connectors", f"--name={NAME}", "build")
         assert built.code == 0, built.err
-        assert f"! not as the packages' own metadata says: {SAID}" in built.out
+        assert f"! unmet requirements in the packages' metadata: {SAID}" in built.out
 
 
 def test_an_index_of_a_variable_is_read_with_its_login(tiny: Tiny) -> None:
@@ -80,7 +80,7 @@ def test_an_index_of_a_variable_is_read_with_its_login(tiny: Tiny) -> None:
     path.write_text(f"--extra-index-url http://${{MY_USER}}:${{MY_WORD}}@{place}\n{path.read_text()}")
     tiny.index.login = "somebody:hidden-word"
     elsewhere = {"PIP_INDEX_URL": ""}
-    assert "from the variable MY_USER, which is not set" in tiny.build(env=elsewhere).out
+    assert "the variable MY_USER in an index URL, but it is not set" in tiny.build(env=elsewhere).out
     given = {**elsewhere, "MY_USER": "somebody", "MY_WORD": "hidden-word"}
     built = tiny.build(env=given)
     assert built.code == 0, built.out
@@ -92,7 +92,7 @@ def test_a_file_that_is_not_there_is_named_by_its_place(tiny: Tiny) -> None:
     tiny.require("-r ../more/other.txt\n", tiny.small())
     refused = tiny.build()
     assert refused.code == 1
-    assert refused.json["reason"] == "reading connectors/more/other.txt: No such file or directory"
+    assert refused.json["reason"] == "cannot read connectors/more/other.txt: No such file or directory"
 
 
 def test_what_the_base_or_a_hook_has_is_not_missing(tiny: Tiny) -> None:

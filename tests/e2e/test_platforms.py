@@ -115,9 +115,9 @@ def test_two_platforms_are_one_index(both: Tiny, store: Store, registry: str, tm
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("native sdist", "natdep 1.0 has no wheel for aarch64, and its sdist makes native code"),
-        ("no compiler", "natdep 1.0 has no wheel for aarch64, and making one of its source failed here ("),
-        ("no wheel", "natdep 1.0: of the locked files none is for Python 3.11.2 on aarch64"),
+        ("native sdist", "natdep 1.0 has no wheel for aarch64, and its sdist builds native code"),
+        ("no compiler", "natdep 1.0 has no wheel for aarch64, and building one from its source failed ("),
+        ("no wheel", "natdep 1.0: no locked file is for Python 3.11.2 on aarch64"),
     ],
 )
 def test_what_needs_the_other_machine_is_a_clear_failure(both: Tiny, kind: str, said: str) -> None:

@@ -132,5 +132,5 @@ def test_a_download_that_fails_is_said_plainly(tiny: Tiny) -> None:
     built = tiny.build()
     assert built.code == 1
     told = json.dumps(built.json)
-    assert "running 'curl -fsSL https://get.invalid/ -o /tmp/install.sh' in the image: exit code 6" in told
+    assert "command 'curl -fsSL https://get.invalid/ -o /tmp/install.sh' failed in the image: exit code 6" in told
     assert "Could not resolve host: get.invalid" in told

@@ -111,7 +111,7 @@ def test_what_is_not_there_is_told_and_all_is_tried(bench: Bench, text: str) -> 
     """A build that asks for more than there is may do without: it sees all tools."""
     ended = bench.build({"demo-1/pyproject.toml": PROJECT.replace('["backend"]', f'["backend", "{text}"]')})
     assert ended.returncode == 0, ended.stderr
-    assert f"its build needs {text}, which is not among the build tools" in ended.stderr
+    assert f"its build requires {text}, which is not among airbyte-ci's pinned build tools" in ended.stderr
     assert bench.told["seen"] == ["asked", "needed", "idle", "backend"]
 
 
@@ -146,9 +146,9 @@ def test_a_zip_and_a_folder_of_a_tree(bench: Bench, tmp_path: Path) -> None:
     [
         ({"demo-1/pyproject.toml": PROJECT.replace('"backend"\n', '"nowhere"\n')}, "No module named 'nowhere'"),
         ({"demo-1/pyproject.toml": PROJECT + "requires = 1\n"}, "Cannot overwrite a value"),
-        ({"demo-1/pyproject.toml": PROJECT.replace('["backend"]', "1")}, "requirements of its build that are none"),
-        ({"demo-1/pyproject.toml": PROJECT.replace('["backend"]', '["a b"]')}, "which is no requirement"),
-        ({"one/a": "", "two/b": ""}, "it has not one folder at its top"),
+        ({"demo-1/pyproject.toml": PROJECT.replace('["backend"]', "1")}, "is not a valid list of requirements"),
+        ({"demo-1/pyproject.toml": PROJECT.replace('["backend"]', '["a b"]')}, "which is not a valid requirement"),
+        ({"one/a": "", "two/b": ""}, "an archive must have exactly one top-level folder"),
         (
             {
                 "demo-1/pyproject.toml": PROJECT.replace('"backend"\n', '"own"\nbackend-path = ["."]\n'),

@@ -40,7 +40,7 @@ def test_what_is_met_is_quiet(requires: tuple[str, ...]) -> None:
         (("missing",), "missing (not in the lock)"),
         (("a>=2", "missing~=1.0"), "a>=2 (1.5), missing~=1.0 (not in the lock)"),
         (("missing; platform_machine == 'x86_64'",), "missing (not in the lock)"),
-        (("a ==",), "that cannot be read: 'a =='"),
+        (("a ==",), "has an invalid requirement: 'a =='"),
     ],
 )
 def test_what_is_not_met_is_named(requires: tuple[str, ...], said: str) -> None:

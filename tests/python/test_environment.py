@@ -197,7 +197,7 @@ def test_a_wheel_of_something_else_is_refused(shop: Shop) -> None:
         shop.prepare(shop.wheel("two", "1.0", locked="one"))
     good = shop.wheel("three", "1.0")
     shop.prepare(good)
-    with pytest.raises(PackageError, match=r"the lock's file for three 0\.9 is of another version: three-1\.0-py3"):
+    with pytest.raises(PackageError, match=r"the lock's file for three 0\.9 has another version: three-1\.0-py3"):
         shop.prepare(replace(good, version="0.9"))
 
 

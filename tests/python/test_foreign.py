@@ -89,13 +89,13 @@ def test_a_second_time_nothing_is_unpacked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "architecture", "said"),
     [
-        ({f"{LIBRARY}/os.py": b"os of 3.11.9"}, "arm64", "its standard library is not that of Python 3.11.2"),
-        ({f"{LIBRARY}/new.py": b""}, "arm64", "its standard library is not that of Python 3.11.2"),
-        ({f"{LIBRARY}/os.py": None}, "arm64", "its standard library is not that of Python 3.11.2"),
+        ({f"{LIBRARY}/os.py": b"os of 3.11.9"}, "arm64", "its standard library differs from that of Python 3.11.2"),
+        ({f"{LIBRARY}/new.py": b""}, "arm64", "its standard library differs from that of Python 3.11.2"),
+        ({f"{LIBRARY}/os.py": None}, "arm64", "its standard library differs from that of Python 3.11.2"),
         ({"usr/local/bin/python3.11": None}, "arm64", "it has no /usr/local/bin/python3.11"),
-        ({"usr/lib/aarch64-linux-gnu/libc.so.6": None}, "arm64", "for aarch64: it has no libc.so.6"),
-        ({"usr/lib/aarch64-linux-gnu/libc.so.6": b"musl"}, "arm64", "for aarch64: it has no libc.so.6"),
-        ({}, "mips64", "this architecture is not known to Python's packaging"),
+        ({"usr/lib/aarch64-linux-gnu/libc.so.6": None}, "arm64", "for aarch64: libc.so.6 is not in"),
+        ({"usr/lib/aarch64-linux-gnu/libc.so.6": b"musl"}, "arm64", "for aarch64: libc.so.6 is not in"),
+        ({}, "mips64", "Python packaging does not support this architecture"),
     ],
 )
 def test_what_is_no_twin_is_refused(
@@ -114,5 +114,5 @@ def test_links_in_it_are_followed_inside_of_it(tmp_path: Path) -> None:
     change = {"usr/lib/aarch64-linux-gnu/libc.so.6": None, "usr/lib/aarch64-linux-gnu/libc-2.36.so": LIBC}
     link = symlink("usr/lib/aarch64-linux-gnu/libc.so.6", "/usr/lib/aarch64-linux-gnu/libc-2.36.so")
     assert look(tmp_path, change, link).interpreter.libc == "glibc 2.36"
-    with pytest.raises(ImageError, match=r"no libc\.so\.6"):
+    with pytest.raises(ImageError, match=r"libc\.so\.6 is not in"):
         look(tmp_path / "other", {**change, "usr/lib/aarch64-linux-gnu/libc-2.36.so": None}, link)

@@ -78,15 +78,15 @@ def test_a_download_tells_how_far_it_is(store: Store, index: Index) -> None:
 @pytest.mark.parametrize(
     ("details", "said"),
     [
-        ({"sha256": "f" * 64}, "the index has a file of this name with another hash (ffffffffffff…, locked "),
-        ({"sent": b"other bytes"}, "the index sent bytes that are not the locked ones"),
-        ({"sha256": None, "sent": b"other bytes"}, "the index sent bytes that are not the locked ones"),
-        ({"sent": b""}, "the index sent bytes that are not the locked ones"),
-        ({"size": 5}, "the index sent bytes that are not the locked ones (expected "),
-        ({"size": len(BODY) + 1}, "the index sent bytes that are not the locked ones (expected "),
+        ({"sha256": "f" * 64}, "the index has a file with this name but another hash (ffffffffffff…, locked "),
+        ({"sent": b"other bytes"}, "the index sent a file that does not match the locked hash"),
+        ({"sha256": None, "sent": b"other bytes"}, "the index sent a file that does not match the locked hash"),
+        ({"sent": b""}, "the index sent a file that does not match the locked hash"),
+        ({"size": 5}, "the index sent a file that does not match the locked hash (expected "),
+        ({"size": len(BODY) + 1}, "the index sent a file that does not match the locked hash (expected "),
         ({"statuses": [404]}, "the index answered 404 Not Found"),
         ({"statuses": [401]}, "the index answered 401 Unauthorized"),
-        ({"promised": len(BODY) + 100}, "the index broke off (ProtocolError)"),
+        ({"promised": len(BODY) + 100}, "the download was interrupted (ProtocolError)"),
     ],
     ids=["hash", "bytes", "bytes-unannounced", "nothing", "shorter", "longer", "gone", "forbidden", "truncated"],
 )
@@ -94,7 +94,7 @@ def test_what_is_not_the_locked_file_is_refused(store: Store, index: Index, deta
     """Other bytes, another hash, another size, half of it: nothing is kept, and it is told in one line."""
     index.add("demo", WHEEL, BODY, **details)
     message = refusal(store, PackageIndex(index.url))
-    assert message.startswith(f"fetching {WHEEL}: {said}")
+    assert message.startswith(f"cannot fetch {WHEEL}: {said}")
 
 
 def test_a_body_longer_than_announced_is_cut_off(store: Store, index: Index) -> None:
@@ -138,7 +138,7 @@ def test_a_failure_that_stays_is_told(store: Store, index: Index) -> None:
     index.statuses = [500] * 50
     message = refusal(store, PackageIndex(index.url))
     assert (
-        message == f"looking for demo in the package index {index.host}: the index answered 500 Internal Server Error"
+        message == f"cannot query the package index {index.host} for demo: the index answered 500 Internal Server Error"
     )
 
 
@@ -150,7 +150,9 @@ def test_an_index_that_is_not_there_is_told(store: Store) -> None:
         url = f"http://user:secret@127.0.0.1:{free.getsockname()[1]}/simple"
     message = refusal(store, PackageIndex(url))
     host = url.split("@")[1].removesuffix("/simple")
-    assert message == f"looking for demo in the package index {host}: the index could not be reached (ConnectionError)"
+    assert (
+        message == f"cannot query the package index {host} for demo: the index could not be reached (ConnectionError)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,19 +179,22 @@ def test_offline_asks_nobody(store: Store, index: Index) -> None:
     index.add("demo", WHEEL, BODY)
     asked = PackageIndex(index.url, offline=True)
     message = refusal(store, asked)
-    assert message == f"fetching {WHEEL}: it is not in the store, and --offline was given → run once without it"
+    assert (
+        message
+        == f"cannot fetch {WHEEL}: it is not cached, and --offline is set → run the command once without --offline"
+    )
     assert index.asked == []
     store.put(BODY)
     assert asked.fetch(store, "demo", LOCKED) == Digest(SHA256)
 
 
 def test_what_no_index_has_is_told(store: Store, index: Index) -> None:
-    """A project or a file that is nowhere (any more): how many indexes were looked in is said."""
+    """A project or a file that is nowhere (any more): the message says how many indexes were searched."""
     index.add("demo", "demo-2.0-py3-none-any.whl", BODY)
     with package_index.running(Index()) as other:
         message = refusal(store, PackageIndex(index.url, (other.url,)))
-    assert message.startswith(f"fetching {WHEEL}: no index has it (any more)")
-    assert "looked in 2" in message
+    assert message.startswith(f"cannot fetch {WHEEL}: no index has it")
+    assert "indexes searched: 2" in message
 
 
 def test_extra_indexes_come_after_the_main_one(store: Store, index: Index) -> None:
@@ -215,7 +220,7 @@ def test_credentials_are_never_shown(store: Store, index: Index) -> None:
     index.login = "user:right"
     message = refusal(store, PackageIndex(index.url.replace("//", "//user:wrong@")))
     assert message == (
-        f"looking for demo in the package index {index.host}: the index answered 401 Unauthorized → give a login for "
+        f"cannot query the package index {index.host} for demo: the index answered 401 Unauthorized → give a login for "
         f"{index.host}: in ~/.netrc, or in the index' URL"
     )
 

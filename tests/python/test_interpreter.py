@@ -130,5 +130,5 @@ GOOD = json.loads(json.dumps(cpython().to_json()))
 )
 def test_an_answer_that_makes_no_sense_is_refused(answer: str) -> None:
     """An image whose `python` is something else is told, before anything relies on it."""
-    with pytest.raises(ImageError, match="the image's Python did not describe itself"):
+    with pytest.raises(ImageError, match="the image's Python did not report its configuration"):
         Interpreter.parse(answer)

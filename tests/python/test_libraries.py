@@ -46,7 +46,7 @@ def test_a_library_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     """A truncated library is the wheel's fault, and one line."""
     store = Store(tmp_path / "store")
     file = kept(store, tmp_path, {"demo/native.so": EXTENSION[:100]})
-    with pytest.raises(PackageError, match="looking at the libraries of"):
+    with pytest.raises(PackageError, match="cannot read the libraries of"):
         libraries.of_wheel(store, file)
 
 

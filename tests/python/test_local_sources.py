@@ -72,5 +72,5 @@ def test_texts_are_read_inside_of_the_repository(connector: Path) -> None:
     """An included file may be shared; one of this machine would show its lines in messages."""
     assert local_sources.read_text(connector / "../../shared.txt", connector, "x") == "six==1.0\n"
     for path in ("/etc/passwd", "leaving.txt", "../../../outside/requirements.txt", "../../secrets/x"):
-        with pytest.raises(LockError, match=r"^reading x: "):
+        with pytest.raises(LockError, match=r"^cannot read x: "):
             local_sources.read_text(connector / path, connector, "x")

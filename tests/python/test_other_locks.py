@@ -90,17 +90,17 @@ def test_a_python_outside_of_the_lock_is_refused(project: Path) -> None:
     """Both forms say which Python they are for."""
     with pytest.raises(LockError, match=r"uv.lock is for Python .*base image has Python 3.9.18"):
         _by_uv_lock(project, cpython("3.9.18"))
-    with pytest.raises(LockError, match=r"pylock.toml cannot serve Python 3.9.18"):
+    with pytest.raises(LockError, match=r"pylock.toml does not support Python 3.9.18"):
         _by_pylock(project, cpython("3.9.18"))
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("version = 2", "only 1 is understood"),
+        ("version = 2", "only version 1 is supported"),
         ("version = 1\n<<<<<<< a\n>>>>>>> b\n", "merge conflict"),
         ("version = 1\npackage = [", "not valid TOML"),
-        ("version = 1\nrequires-python = '>=3.10'\n", "does not lock source-sample"),
+        ("version = 1\nrequires-python = '>=3.10'\n", "does not contain source-sample"),
         ("version = 1\n[[package]]\nversion = '1'\n", "damaged"),
     ],
     ids=["version", "merge conflict", "truncated", "without the project", "without a name"],
@@ -126,7 +126,7 @@ def test_a_broken_uv_lock_is_one_clear_line(text: str, reason: str) -> None:
         (
             "lock-version = '1.0'\ncreated-by = 'x'\n[[packages]]\nname = 'a'\n"
             "[packages.vcs]\ntype = 'hg'\nurl = 'https://x'\ncommit-id = '1'\n",
-            "of version control only git",
+            "git is the only supported version",
         ),
     ],
     ids=["no packages", "another version", "no sha256", "mercurial"],

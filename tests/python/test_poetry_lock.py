@@ -245,7 +245,7 @@ def test_real_locks_are_current_and_select() -> None:
     assert number == 62
     # Its lock was edited by hand; poetry 2.1.4 says "airbyte-cdk (1.3.3) which doesn't match any versions".
     assert refused == {
-        "source-bigquery": "source-bigquery/poetry.lock: the connector needs airbyte-cdk 1.3.3, and the lock has 0.90.0"
+        "source-bigquery": "source-bigquery/poetry.lock: the connector needs airbyte-cdk 1.3.3, but the lock has 0.90.0"
     }
 
 
@@ -448,40 +448,40 @@ _GOOD = lock(_PYPROJECT, package("a", "1.0"))
         (_GOOD.replace("[[package]]", "[package]"), "poetry.lock is damaged"),
         (
             _GOOD.replace("sha256:", "md5:"),
-            f"poetry.lock: a is locked by md5:{'0' * 64}, and only sha256:… is accepted",
+            f"poetry.lock: a is locked with md5:{'0' * 64}, but only sha256:… is accepted",
         ),
         (
             _GOOD.replace(f', hash = "sha256:{"0" * 64}"', ""),
             "poetry.lock: a has no hash for a-1.0-py3-none-any.whl",
         ),
-        (_GOOD.replace("0" * 64, "0" * 63), "poetry.lock: a is locked by sha256:000"),
-        (_GOOD.replace("0" * 64, "Z" * 64), "poetry.lock: a is locked by sha256:ZZZ"),
+        (_GOOD.replace("0" * 64, "0" * 63), "poetry.lock: a is locked with sha256:000"),
+        (_GOOD.replace("0" * 64, "Z" * 64), "poetry.lock: a is locked with sha256:ZZZ"),
         (lock(_PYPROJECT, package("a", "1.0", "files = []")), "poetry.lock has no hashes for a"),
-        (lock(_PYPROJECT), "poetry.lock: the connector needs a, which is not in it"),
+        (lock(_PYPROJECT), "poetry.lock: the connector needs a, which is not in the lock"),
         (
             lock(_PYPROJECT, package("a", "1.0", dependencies=("b = '*'",))),
-            "poetry.lock: a needs b, which is not in it",
+            "poetry.lock: a needs b, which is not in the lock",
         ),
         (
             lock(_PYPROJECT, package("a", "1.0", dependencies=("b = '>=2'",)), package("b", "1.0")),
-            "poetry.lock: a needs b >=2, and the lock has 1.0",
+            "poetry.lock: a needs b >=2, but the lock has 1.0",
         ),
         (
             lock(_PYPROJECT, package("a", "1.0", 'python-versions = ">=3.12"')),
-            "poetry.lock: a 1.0 is for Python >=3.12, and the base image has Python 3.11.2",
+            "poetry.lock: a 1.0 is for Python >=3.12, but the base image has Python 3.11.2",
         ),
         (
             lock(_PYPROJECT, package("a", "1.0", dependencies=('b = {version = "*", markers = "nonsense"}',))),
-            "poetry.lock cannot be understood",
+            "poetry.lock is invalid",
         ),
-        (lock(_PYPROJECT, package("a", "1.0"), python="nonsense"), "poetry.lock names a Python that cannot be"),
+        (lock(_PYPROJECT, package("a", "1.0"), python="nonsense"), "poetry.lock has an invalid Python"),
         (
             lock(_PYPROJECT, package("a", "1.0"), python="^3.12"),
-            "poetry.lock is for Python ^3.12, and the base image has Python 3.11.2",
+            "poetry.lock is for Python ^3.12, but the base image has Python 3.11.2",
         ),
         (
             lock(_PYPROJECT, package("a", "1.0", more='[package.source]\ntype = "svn"\nurl = "x"\n')),
-            "poetry.lock: a comes from 'svn', which is not known",
+            "poetry.lock: a comes from 'svn', which is not a supported source",
         ),
         (
             lock(_PYPROJECT, package("a", "1.0", more='[package.source]\ntype = "git"\nurl = "x"\n')),

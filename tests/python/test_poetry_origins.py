@@ -40,17 +40,17 @@ def test_the_same_place_in_other_words(wanted: str, has: str) -> None:
 @pytest.mark.parametrize(
     ("wanted", "has", "said"),
     [
-        ('a = {path = "../a"}', package("a", "1.0"), "a * from path ../a, and the lock has 1.0 from the index PyPI"),
-        ('a = {git = "https://h/a"}', package("a", "1.0"), "from git https://h/a, and the lock has 1.0 from the index"),
-        ('a = {path = "../a"}', _from("directory", "../b"), "from path ../a, and the lock has 1.0 from path ../b"),
-        ('a = {git = "https://h/a"}', _from("git", "https://h/b"), "and the lock has 1.0 from git https://h/b"),
-        ('a = {url = "https://u:secret@h/a.whl"}', _from("directory", "../a"), "from url https://h/a.whl, and"),
+        ('a = {path = "../a"}', package("a", "1.0"), "a * from path ../a, but the lock has 1.0 from the index PyPI"),
+        ('a = {git = "https://h/a"}', package("a", "1.0"), "from git https://h/a, but the lock has 1.0 from the index"),
+        ('a = {path = "../a"}', _from("directory", "../b"), "from path ../a, but the lock has 1.0 from path ../b"),
+        ('a = {git = "https://h/a"}', _from("git", "https://h/b"), "but the lock has 1.0 from git https://h/b"),
+        ('a = {url = "https://u:secret@h/a.whl"}', _from("directory", "../a"), "from url https://h/a.whl, but"),
         (
             'a = {version = "1.0", source = "own"}',
             package("a", "1.0"),
-            "a 1.0 from the index own, and the lock has 1.0",
+            "a 1.0 from the index own, but the lock has 1.0",
         ),
-        ('a = "^2"', package("a", "1.0"), "the connector needs a ^2, and the lock has 1.0"),
+        ('a = "^2"', package("a", "1.0"), "the connector needs a ^2, but the lock has 1.0"),
     ],
 )
 def test_another_place_is_refused(wanted: str, has: str, said: str) -> None:
@@ -65,7 +65,7 @@ def test_a_requirement_with_a_place_counts() -> None:
     """`name @ url` of the standard table is a place too."""
     text = '[project]\nname = "x"\ndependencies = ["a @ git+https://host/a.git@v1"]\n'
     assert select(text, _from("git", "https://host/a")) == ["a==1.0"]
-    with pytest.raises(LockError, match=r"from git https://host/a.git, and the lock has 1.0 from the index PyPI"):
+    with pytest.raises(LockError, match=r"from git https://host/a.git, but the lock has 1.0 from the index PyPI"):
         select(text, package("a", "1.0"))
 
 

@@ -124,7 +124,7 @@ def test_without_a_login_the_variables_are_named(
     with pytest.raises(PackageError) as caught:
         fetched(Store(tmp_path), environment)
     assert str(caught.value) == (
-        f"looking for demo in the package index {index.host}: the index answered 401 Unauthorized → give a login for "
+        f"cannot query the package index {index.host} for demo: the index answered 401 Unauthorized → give a login for "
         f"{index.host}: UV_INDEX_MY_OWN_USERNAME and UV_INDEX_MY_OWN_PASSWORD, or in ~/.netrc, or in the index' URL"
     )
 
@@ -145,7 +145,7 @@ def test_a_lock_that_names_an_index_is_served_by_no_other(
         assert fetched(Store(tmp_path / "c"), {**environment, **extra}, own)
         del index.projects["demo"]
         indexes._api.cache_clear()
-        with pytest.raises(PackageError, match=r"no index has it \(any more\) → .*the lock names https://127"):
+        with pytest.raises(PackageError, match=r"no index has it → .*the lock names https://127"):
             fetched(Store(tmp_path / "d"), {**environment, **extra}, own)
         assert public.asked == []
 

@@ -122,11 +122,11 @@ def test_poetrys_tables() -> None:
             {"groups": ["prod"]},
             "the dependency group prod includes",
         ),
-        (STANDARD.replace(">=3.9", ">=3.12"), {}, "is for Python >=3.12, and the base image has Python 3.11.2"),
-        (POETRY.replace("<3.12", "<3.10"), {}, "is for Python ^3.9,<3.10, and the base image has Python 3.11.2"),
-        (POETRY.replace('"^1.2"', '"^1 || ^3"'), {}, "a ^1 || ^3 is a choice that only poetry understands"),
-        (STANDARD.replace("a>=1", "a=1"), {}, "'a=1' is not a requirement"),
-        (POETRY.replace('"^1.2"', '"nonsense"'), {}, "x/pyproject.toml cannot be understood"),
+        (STANDARD.replace(">=3.9", ">=3.12"), {}, "is for Python >=3.12, but the base image has Python 3.11.2"),
+        (POETRY.replace("<3.12", "<3.10"), {}, "is for Python ^3.9,<3.10, but the base image has Python 3.11.2"),
+        (POETRY.replace('"^1.2"', '"^1 || ^3"'), {}, "a ^1 || ^3 is a constraint that only poetry can resolve"),
+        (STANDARD.replace("a>=1", "a=1"), {}, "'a=1' is not a valid requirement"),
+        (POETRY.replace('"^1.2"', '"nonsense"'), {}, "x/pyproject.toml is invalid"),
         ("[project]\ndependencies = 3\n", {}, "x/pyproject.toml is damaged"),
     ],
 )
@@ -159,5 +159,5 @@ def test_what_a_back_end_told() -> None:
     assert shown(project.of_metadata(told, cpython(), "x", ("tests",))) == ["a>=1", 't ; extra == "tests"']
     with pytest.raises(LockError, match="has no extra none"):
         project.of_metadata(told, cpython(), "x", ("none",))
-    with pytest.raises(LockError, match=r"x is for Python >=3\.9, and the base image has Python 3\.8\.1"):
+    with pytest.raises(LockError, match=r"x is for Python >=3\.9, but the base image has Python 3\.8\.1"):
         project.of_metadata(told, cpython("3.8.1"), "x")

@@ -107,12 +107,12 @@ def test_included_files_are_read(tmp_path: Path) -> None:
         ("other==9", ""),
         (f"lib==1.0 --hash=sha256:{A}", ""),
         ("lib @ https://host/lib-1.0-py3-none-any.whl", ""),
-        ("lib<1", "r.txt has lib 1.0, and its constraints allow only lib<1"),
-        ("lib==1.1", "r.txt has lib 1.0, and its constraints allow only lib==1.1"),
-        (f"lib==1.0 --hash=sha256:{B}", "the constraints allow other files of lib"),
+        ("lib<1", "r.txt has lib 1.0, but its constraints allow only lib<1"),
+        ("lib==1.1", "r.txt has lib 1.0, but its constraints allow only lib==1.1"),
+        (f"lib==1.0 --hash=sha256:{B}", "the constraints do not allow the files of lib"),
         (
             "lib @ https://u:secret@elsewhere/lib-1.0-py3-none-any.whl",
-            "the constraints take lib from https://elsewhere/",
+            "the constraints require lib from https://elsewhere/",
         ),
     ],
 )
@@ -142,20 +142,23 @@ def test_constraints_hold(tmp_path: Path, constraint: str, said: str) -> None:
         (f"demo>=1.0 --hash=sha256:{A}", "demo is not pinned to one version with hashes"),
         (f"demo==1.* --hash=sha256:{A}", "demo is not pinned to one version with hashes"),
         (f"demo==1.0,==1.1 --hash=sha256:{A}", "demo is not pinned to one version with hashes"),
-        ("demo @ https://x/demo-1.0.tar.gz", "demo is not locked by one sha256"),
+        ("demo @ https://x/demo-1.0.tar.gz", "demo is not locked with exactly one sha256"),
         (f"demo @ https://x/demo --hash=sha256:{A}", "demo comes from https://x/demo, which is neither a wheel nor"),
         ("demo @ git+https://x/demo@main", "demo comes from git at 'main', which is not a full commit id"),
         ("-e git+https://user:secret@x/demo@main", "demo@main comes from git at 'main', which is not a full commit"),
-        ("--pre-x https://user:secret@x/", "'--pre-x https://x/' is not understood"),
-        ("--no-index", "'--no-index' is not understood: indexes are asked"),
-        ("demo @ hg+https://x/demo@1", "demo comes from hg+https, and of version control only git is understood"),
+        ("--pre-x https://user:secret@x/", "'--pre-x https://x/' is not supported"),
+        ("--no-index", "'--no-index' is not supported: indexes are asked"),
+        (
+            "demo @ hg+https://x/demo@1",
+            "demo comes from hg+https, but git is the only supported version control system",
+        ),
         (f"demo==1.0 --hash=sha512:{A}", "has a hash that is not a sha256"),
         (f"demo==1.0 --hash=sha256:{A[:-1]}", "has a hash that is not a sha256"),
-        (f"demo==1.0 --hash=sha256:{A.upper()}", "is not a requirement"),
-        ("-r other.txt", "'-r other.txt' is not understood"),
-        ("--no-binary :all:", "'--no-binary :all:' is not understood"),
-        ("--extra-index-url https://${TOKEN}@x/simple", "takes an index from the variable TOKEN, which is not set"),
-        ("./demo.whl", "./demo.whl is not locked by one sha256"),
+        (f"demo==1.0 --hash=sha256:{A.upper()}", "is not a valid requirement"),
+        ("-r other.txt", "'-r other.txt' is not supported"),
+        ("--no-binary :all:", "'--no-binary :all:' is not supported"),
+        ("--extra-index-url https://${TOKEN}@x/simple", "uses the variable TOKEN in an index URL, but it is not set"),
+        ("./demo.whl", "./demo.whl is not locked with exactly one sha256"),
         ("<<<<<<< HEAD", "holds merge conflict markers"),
     ],
 )
@@ -198,7 +201,7 @@ def test_the_best_of_the_hashed_files_is_chosen(tmp_path: Path, index: Index) ->
 def test_a_hash_that_no_index_has_is_told(tmp_path: Path, index: Index) -> None:
     """The requirement is named when none of its hashes is to be had."""
     index.add("demo", "demo-1.0-py3-none-any.whl", b"other")
-    with pytest.raises(PackageError, match=r"fetching demo 1\.0: no index has a file with a required hash"):
+    with pytest.raises(PackageError, match=r"cannot fetch demo 1\.0: no index has a file with a required hash"):
         pinned.lock(Store(tmp_path), PackageIndex(index.url), cpython(), f"demo==1.0 --hash=sha256:{A}\n", "r.txt")
 
 
@@ -216,7 +219,7 @@ def test_a_wheel_that_vanished_is_not_an_sdist(tmp_path: Path, index: Index) -> 
     assert chosen(sdist, other) == "demo-1.0.tar.gz"
     del index.projects["demo"]["demo-1.0-py3-none-any.whl"]
     indexes._api.cache_clear()
-    with pytest.raises(PackageError, match=rf"demo 1\.0: no index has .* {wheel[:12]}… .*demo-1\.0\.tar\.gz is not"):
+    with pytest.raises(PackageError, match=rf"demo 1\.0: no index has .* {wheel[:12]}…, .*demo-1\.0\.tar\.gz must not"):
         chosen(wheel, sdist, other)
 
 

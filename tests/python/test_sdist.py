@@ -71,7 +71,7 @@ def test_the_contents_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"), [("Traceback\n  File\nValueError: x\n\n", "ValueError: x"), ("", "it said nothing")]
+    ("said", "reason"), [("Traceback\n  File\nValueError: x\n\n", "ValueError: x"), ("", "the build printed nothing")]
 )
 def test_the_reason_is_the_last_line_of_the_build(said: str, reason: str) -> None:
     """What a back end wrote last tells why it gave up."""

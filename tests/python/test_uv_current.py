@@ -145,5 +145,5 @@ def test_a_project_for_another_python_is_refused(locked: Path) -> None:
     """requires-python counts as pyproject.toml has it now, not only as it was when the lock was made."""
     text = (locked / "pyproject.toml").read_text().replace('">=3.9"', '">=3.12"')
     lock = (locked / "uv.lock").read_text()
-    with pytest.raises(LockError, match=r"pyproject.toml is for Python >=3.12, and the base image has Python 3.11"):
+    with pytest.raises(LockError, match=r"pyproject.toml is for Python >=3.12, but the base image has Python 3.11"):
         uv_lock.select(lock, text, cpython("3.11.2"), WHERE)

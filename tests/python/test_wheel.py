@@ -37,7 +37,7 @@ def text(entry: Entry) -> str:
 def refusal(path: Path) -> str:
     with pytest.raises(PackageError) as caught:
         wheel.read(path, path.name, PYTHON)
-    assert caught.value.message.startswith(f"installing {path.name}: ")
+    assert caught.value.message.startswith(f"cannot install {path.name}: ")
     return caught.value.message
 
 
@@ -278,8 +278,8 @@ GOOD_ROWS = (
         ((*GOOD_ROWS[:2], "demo/a.py,nonsense=AAAA,6"), "it has a weak hash of demo/a.py (nonsense)"),
         ((*GOOD_ROWS[:2], wheels.row("./demo/a.py", b"a = 1\n")), "it writes demo/a.py as ./demo/a.py"),
         ((*GOOD_ROWS[:2], wheels.row("demo\\a.py", b"a = 1\n")), "it writes demo/a.py as demo"),
-        ((*GOOD_ROWS, wheels.row("demo/b.py", b"")), "it names demo/b.py, which is not there"),
-        ((*GOOD_ROWS, "x,y,z,more"), "it names x, which is not there"),
+        ((*GOOD_ROWS, wheels.row("demo/b.py", b"")), "it names demo/b.py, which does not exist"),
+        ((*GOOD_ROWS, "x,y,z,more"), "it names x, which does not exist"),
     ],
     ids=str,
 )

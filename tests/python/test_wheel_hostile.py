@@ -22,7 +22,7 @@ def refusal(path: Path) -> str:
     scratch.mkdir(exist_ok=True)
     with pytest.raises(PackageError) as caught:
         wheel.read(path, path.name, PYTHON, scratch)
-    assert caught.value.message.startswith(f"installing {path.name}: ")
+    assert caught.value.message.startswith(f"cannot install {path.name}: ")
     assert "\n" not in caught.value.message
     assert len(caught.value.message) < 700
     return caught.value.message
@@ -50,7 +50,7 @@ def refusal(path: Path) -> str:
 )
 def test_no_file_lands_elsewhere(tmp_path: Path, path: str) -> None:
     """A name that is not a plain path inside of its folder is refused, in RECORD or not."""
-    assert "would land outside" in refusal(wheels.make(tmp_path, files={path: "x"}))
+    assert "would be written outside" in refusal(wheels.make(tmp_path, files={path: "x"}))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_names_that_differ_in_case_are_two_files(tmp_path: Path) -> None:
 def test_a_script_cannot_be_called_a_path(tmp_path: Path, points: str) -> None:
     """An entry point's name is a file's name in the scripts folder, never a way out of it."""
     text = f"[console_scripts]\n{points}\n"
-    assert "would land outside of /usr/local/bin" in refusal(
+    assert "would be installed outside /usr/local/bin" in refusal(
         wheels.make(tmp_path, files={f"{INFO}/entry_points.txt": text})
     )
 
@@ -131,7 +131,7 @@ def test_links_and_devices_are_refused(tmp_path: Path, kind: int) -> None:
     """A member that says it is a symbolic link, device, pipe, socket, or a folder without a folder's name."""
     path = wheels.make(tmp_path, files={"demo/link": "/etc/passwd"})
     _patch_directory(path, "demo/link", 38, struct.pack("<L", kind << 16))
-    assert "is a link or device" in refusal(path)
+    assert "is a link or a device" in refusal(path)
 
 
 @pytest.mark.parametrize(("limit", "value"), [("SIZE_LIMIT", 1000), ("FILE_LIMIT", 3), ("METADATA_LIMIT", 10)])
@@ -150,7 +150,7 @@ def test_a_small_wheel_does_not_become_a_large_one(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(30):
             archive.writestr(f"demo/{number}", bytes(10_000_000))
-    assert "unpacks to more than a wheel may: 30 files, 300 MB" in refusal(path)
+    assert "unpacks to more than the limit for wheels: 30 files, 300 MB" in refusal(path)
 
 
 def test_a_size_that_lies_is_found(tmp_path: Path) -> None:
@@ -225,11 +225,11 @@ def test_every_reader_sees_the_same_files(tmp_path: Path, change: Callable[[Path
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [
-        ("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n", "its METADATA is of other 1.0"),
-        ("Metadata-Version: 2.1\nName: demo\nVersion: 2.0\n", "its METADATA is of demo 2.0"),
-        ("Metadata-Version: 2.1\nName: demo\nName: other\nVersion: 1.0\n", "its METADATA is of demo other 1.0"),
-        ("Metadata-Version: 2.1\nName: demo\n", "its METADATA is of demo"),
-        ("\nName: demo\nVersion: 1.0\n", "its METADATA is of nothing"),
+        ("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n", "its METADATA describes other 1.0"),
+        ("Metadata-Version: 2.1\nName: demo\nVersion: 2.0\n", "its METADATA describes demo 2.0"),
+        ("Metadata-Version: 2.1\nName: demo\nName: other\nVersion: 1.0\n", "its METADATA describes demo other 1.0"),
+        ("Metadata-Version: 2.1\nName: demo\n", "its METADATA describes demo"),
+        ("\nName: demo\nVersion: 1.0\n", "its METADATA describes nothing"),
         ("Metadata-Version: 2.1\nName: demo\nVersion: one\n", "not a valid wheel"),
     ],
 )
@@ -257,7 +257,9 @@ def test_a_metadata_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     """The folder's name is what tools list without opening it."""
     for name, version in (("other", "1.0"), ("demo", "2.0")):
         path = wheels.make(tmp_path, name, version, filename="demo-1.0-py3-none-any.whl")
-        assert "METADATA is of" in refusal(path) if name == "demo" else "doesn't match wheel filename" in refusal(path)
+        assert (
+            "METADATA describes" in refusal(path) if name == "demo" else "doesn't match wheel filename" in refusal(path)
+        )
 
 
 @pytest.mark.parametrize("spelt", ["Demo_Kit", "demo.kit", "DEMO-kit"])

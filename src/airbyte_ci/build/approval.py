@@ -1,4 +1,4 @@
-"""build_customization.lock: which kinds of change a customisation may make, as its owners approved them.
+"""build_customization.lock: which kinds of change a customization may make, as its owners approved them.
 
 Pure: an effect → its kinds; two of them → what is new. Versions, values and files' contents are no kinds: they change
 with every update of a base.
@@ -16,7 +16,7 @@ from airbyte_ci.documents import DocumentError, load_yaml
 from airbyte_ci.errors import ConnectorError
 
 _HEADER = """\
-# What the customisation of this connector changes in its image, by kind: names, no versions and no values.
+# What the customization of this connector changes in its image, by kind: names, no versions and no values.
 # Written by `airbyte-ci connectors --name={name} approve_customization`; `check` reports what is new since.
 """
 # Folders of one architecture's libraries (Debian's multiarch tuples): the same kind on another platform.
@@ -106,13 +106,15 @@ def parse(source: str, shown: str) -> Kinds:
     try:
         document = load_yaml(source)
     except DocumentError as error:
-        raise ConnectorError(f"reading {shown}: not valid YAML: {error}") from error
+        raise ConnectorError(f"cannot read {shown}: not valid YAML: {error}") from error
     known = {item.name for item in fields(Kinds)}
     if not isinstance(document, Mapping) or set(document) - known:
-        raise ConnectorError(f"reading {shown}: it is no {LOCK}", advice="approve_customization writes it anew")
+        raise ConnectorError(
+            f"cannot read {shown}: it is not a valid {LOCK}", advice="run approve_customization to create it again"
+        )
     values = {}
     for name, listed in document.items():
         if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
-            raise ConnectorError(f"reading {shown}: {name} must be a list of names", advice="approve_customization")
+            raise ConnectorError(f"cannot read {shown}: {name} must be a list of names", advice="approve_customization")
         values[name] = tuple(listed)
     return Kinds(**values)

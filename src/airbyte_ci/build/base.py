@@ -22,9 +22,9 @@ def address(connector: Connector, override: str | None) -> Reference:
     if text:
         return parse_pinned(text)
     migrate = f"airbyte-ci connectors --name={connector.name} migrate_to_base_image"
-    found = "it is still built from its Dockerfile" if connector.has_dockerfile else "it has no Dockerfile either"
+    found = "it is built from a Dockerfile" if connector.has_dockerfile else "it has no Dockerfile either"
     raise ConnectorError(
-        f"building {connector.name}: its metadata names no base image, and {found}", advice=f"`{migrate}`"
+        f"cannot build {connector.name}: its metadata names no base image, and {found}", advice=f"`{migrate}`"
     )
 
 
@@ -58,7 +58,7 @@ def resolve(store: Store, reference: Reference, platform: Platform, registries: 
 
 
 def _with_other_way(error: RegistryError | BlobNotFound) -> RegistryError:
-    other = "build on a base image that the store has with --base-image"
+    other = "select a base image that the store has with --base-image"
     return RegistryError(error.message, advice=f"{error.advice}, or {other}" if error.advice else other)
 
 

@@ -77,9 +77,9 @@ def _confirm_depth(image: Image, base_layers: int) -> None:
     if len(image.layers) > MOST_LAYERS:
         ours = len(image.layers) - base_layers
         raise ImageError(
-            f"the image would have {len(image.layers)} layers, {base_layers} of its base and {ours} above; Docker runs "
-            f"images of at most {MOST_LAYERS}",
-            advice="use a base image of fewer layers, or do more in one command of a hook",
+            f"the image would have {len(image.layers)} layers ({base_layers} from its base, {ours} above it); Docker "
+            f"runs images of at most {MOST_LAYERS}",
+            advice="use a base image with fewer layers, or combine the commands of a hook",
         )
 
 

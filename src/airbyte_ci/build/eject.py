@@ -54,7 +54,7 @@ def eject(plan: BuildPlan, base: Image, python: str, code: Sequence[Entry], kept
     _operations(steps, "before the install", plan.before)
     _packages(steps, plan.install, python)
     _code(steps, plan.code, code)
-    steps.lines.append("\n# How it is run, as all connectors are.")
+    steps.lines.append("\n# The settings with which all connectors run.")
     steps.add(plan.settings)
     _operations(steps, "after the install", plan.after)
     return Ejected(_header(plan, steps.lost) + "\n".join(steps.lines) + "\n", steps.files, tuple(steps.lost))
@@ -66,7 +66,7 @@ def _platform(plan: BuildPlan) -> str:
 
 def _header(plan: BuildPlan, lost: Sequence[str]) -> str:
     lines = [
-        f"{plan.name} {plan.version} for {plan.platform}, as the plan {plan.digest} builds it.",
+        f"{plan.name} {plan.version} for {plan.platform}, equivalent to the plan {plan.digest}.",
         f"Written by `airbyte-ci connectors --name={plan.name} eject`. With BuildKit, in the folder of `eject -o DIR`:",
         f"    docker build -t {plan.repository}:dev .",
         *(f"NOT CARRIED OVER: {item}" for item in lost),
@@ -113,8 +113,8 @@ def _sources(
     names = ", ".join(choice.name for choice in (*sources, *trees))
     outer = steps.state
     steps.lines.append(
-        f"\n# What the lock has as source only ({names}), built where the image does not get what it needs.\n"
-        "# pip takes build requirements as they are on that day; airbyte-ci has pinned ones.\n"
+        f"\n# Packages that the lock has only as source ({names}), built in a stage that the image does not include.\n"
+        "# pip uses the newest build requirements; airbyte-ci pins them.\n"
         "FROM base AS built"
     )
     if install.building:
@@ -189,7 +189,7 @@ def write(ejected: Ejected, folder: Path) -> None:
     Raises UsageError for a folder with something in it, and for one that cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"writing {folder}: it is there already, and not empty", advice="name another folder with -o")
+        raise UsageError(f"cannot write {folder}: the folder is not empty", advice="choose another folder with -o")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".eject-") as made:
@@ -200,7 +200,7 @@ def write(ejected: Ejected, folder: Path) -> None:
                 _write(target / path, entry)
             target.replace(folder)
     except OSError as error:
-        raise UsageError(f"writing {folder}: {error.strerror}") from error
+        raise UsageError(f"cannot write {folder}: {error.strerror}") from error
 
 
 def _write(place: Path, entry: Entry) -> None:

@@ -134,9 +134,9 @@ class Steps:
                 case MountTemporary():
                     flags.append(f"--mount=type=tmpfs,target={path} ")
                 case _:
-                    self.lost.append(f"the secret at {path}, which {words[0]} is given")
+                    self.lost.append(f"the secret at {path}, which {words[0]} receives")
         for name in state.secrets:
-            self.lost.append(f"the secret variable {name}, which {words[0]} is given")
+            self.lost.append(f"the secret variable {name}, which {words[0]} receives")
         self.lines.append(f"RUN {''.join(flags)}{_listed(*_redirected(operation, words, state))}")
 
     def _copy(self, operation: Copy, *, alone: bool) -> None:
@@ -144,7 +144,7 @@ class Steps:
         try:
             found = contents.entries(operation.contents, _nothing_taken, self.kept)
         except HookError:
-            self.lost.append(f"{path}: it is taken from the image as it was before")
+            self.lost.append(f"{path}: it is copied from an earlier state of the image")
             return
         found = contents.selected(found, operation.include, operation.exclude)
         found = {"": found["x"]} if alone else found
@@ -154,7 +154,7 @@ class Steps:
 
 
 def _nothing_taken(content: FromContainer) -> NoReturn:
-    raise HookError(f"{content.path} is another container's")
+    raise HookError(f"{content.path} belongs to another container")
 
 
 def _redirected(operation: Exec, words: list[str], state: State) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def at(reference: str) -> Origin:
         url, name = REPOSITORY, reference
     if _COMMIT.fullmatch(name):
         return FromGit(url, name, requested=name)
-    doing = f"looking for {name} in {url}"
+    doing = f"cannot find {name} in {url}"
     try:
         answer = subprocess.run(
             ["git", "ls-remote", "--", url, name, f"{name}^{{}}"],
@@ -49,14 +49,17 @@ def at(reference: str) -> Origin:
     wanted = (f"refs/tags/{name}^{{}}", f"refs/tags/{name}", f"refs/heads/{name}", name)
     commit = next((found[item] for item in wanted if item in found), None)
     if commit is None:
-        raise PackageError(f"{doing}: there is no such branch or tag", advice="a commit must be written in full")
+        raise PackageError(f"{doing}: the branch or tag does not exist", advice="write a commit as its full id")
     return FromGit(url, commit, requested=name)
 
 
 def replaced(lock: Lock, origin: Origin) -> Lock:
     """The lock with the framework from there; raises LockError where it has none to replace."""
     if all(package.name != NAME for package in lock.packages):
-        raise LockError(f"the lock has no {NAME} to be replaced by {origin}", advice="leave --use-local-cdk out")
+        raise LockError(
+            f"cannot replace {NAME} with {origin}: the lock does not contain {NAME}",
+            advice="run the command without --use-local-cdk",
+        )
     packages = (
         replace(package, files=(), origin=origin) if package.name == NAME else package for package in lock.packages
     )

@@ -14,7 +14,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.python import trees
 from airbyte_ci.python.lock import FromIndex, LockedPackage
 
-_ADVICE = "check out the commit that the plan was made on"
+_ADVICE = "check out the commit for which the plan was created"
 
 
 def prepare(plan: BuildPlan, evaluation: Evaluation, *, again: bool = False) -> None:
@@ -24,7 +24,7 @@ def prepare(plan: BuildPlan, evaluation: Evaluation, *, again: bool = False) -> 
     """
     base = evaluation.base
     if base.image.digest != plan.base_manifest:
-        raise _refused(plan, f"{plan.base} is not the image it was made on")
+        raise _refused(plan, f"{plan.base} is not the base image that the plan names")
     if base.python.interpreter.version != plan.python:
         raise _refused(plan, f"the base has Python {base.python.interpreter.version}")
     evaluation.code(evaluation.evaluator, (), plan.code)
@@ -44,13 +44,13 @@ def confirm_impure(plan: BuildPlan, evaluation: Evaluation) -> None:
             named = f"layer {item.layer.descriptor.digest.short}" if item.layer else "no layer"
             raise _refused(
                 plan,
-                f"{shown!r} gave {named} when it was made, and now gives something else",
-                "build it with the store that has this layer, or make a new plan",
+                f"{shown!r} created {named} when the plan was created, and now creates something else",
+                "use a store that has this layer, or create a new plan",
             )
 
 
 def _refused(plan: BuildPlan, reason: str, advice: str | None = None) -> PlanError:
-    return PlanError(f"building the plan of {plan.name}: {reason}", advice=advice)
+    return PlanError(f"cannot build the plan of {plan.name}: {reason}", advice=advice)
 
 
 def _obtain(plan: BuildPlan, evaluation: Evaluation) -> None:
@@ -61,7 +61,7 @@ def _obtain(plan: BuildPlan, evaluation: Evaluation) -> None:
             continue
         package = LockedPackage(choice.name, choice.version, (choice.file,), origin=choice.origin)
         if trees.obtain(package, folder, tools.store, tools.index) != choice.file:
-            raise _refused(plan, f"{choice.name} is not what it was made for", _ADVICE)
+            raise _refused(plan, f"{choice.name} differs from the plan", _ADVICE)
 
 
 def _keep(plan: BuildPlan, evaluation: Evaluation) -> None:
@@ -72,4 +72,4 @@ def _keep(plan: BuildPlan, evaluation: Evaluation) -> None:
         return
     planning.read_declaration(evaluation.connector, evaluation.base.image, store)
     if not all(store.has(digest) for digest in named):
-        raise _refused(plan, f"a file that {customization.FILE} names is not what it was made for", _ADVICE)
+        raise _refused(plan, f"a file that {customization.FILE} names differs from the plan", _ADVICE)

@@ -120,7 +120,7 @@ def _build(connector: Connector, order: Order, tools: Tools, platform: Platform,
     if order.again:
         from airbyte_ci.build import reproduce
 
-        tools.say("building again from nothing")
+        tools.say("building again from scratch")
         reproduce.confirm(plan, evaluation, built, order)
     return built
 
@@ -214,6 +214,13 @@ def _sources(built: Iterable[Built]) -> tuple[Reference, ...]:
     return tuple(dict.fromkeys(Reference.parse(source) for item in built for source in item.sources))
 
 
+def _packages(built: Built) -> str:
+    if not built.packages:
+        return "no packages to install"
+    cached = built.packages - built.fresh
+    return f"{cached} package{'' if cached == 1 else 's'} cached{f', {built.fresh} new' if built.fresh else ''}"
+
+
 def _operations(number: int) -> str:
     return f"hook: {number} operation{'s' if number > 1 else ''}" if number else ""
 
@@ -221,15 +228,14 @@ def _operations(number: int) -> str:
 def _collisions(lost: Sequence[Collision]) -> list[str]:
     more = len(lost) - _SHOWN
     told = [f"! {item}" for item in lost[:_SHOWN]]
-    return [*told, f"! and {more} more files of several packages: --json names them"] if more > 0 else told
+    return [*told, f"! and {more} more files that several packages install: --json lists them"] if more > 0 else told
 
 
 def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Mapping[str, Any] | None) -> Outcome:
     built = item.built
-    ready = built.packages - built.fresh
     told = [
         f"{item.seconds:.1f} s",
-        f"{ready} packages ready, {built.fresh} new" if built.fresh else f"{ready} packages ready",
+        _packages(built),
         _operations(built.hook_operations),
         "spec ok" if item.verified else "spec not run",
     ]
@@ -238,9 +244,9 @@ def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Ma
     details += _collisions([item for item in built.collisions if item.differ])
     details += [f"! {item}" for item in built.repaired]
     if built.absent:
-        details.append(f"! {built.lacking}: what needs it does not work")
+        details.append(f"! {built.lacking}: packages that need it fail")
     if built.unmet:
-        details.append(f"! not as the packages' own metadata says: {', '.join(built.unmet[:3])}")
+        details.append(f"! unmet requirements in the packages' metadata: {', '.join(built.unmet[:3])}")
     return Outcome(
         connector.name,
         "unverified" if item.unverified else "ok",

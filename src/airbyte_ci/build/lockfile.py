@@ -160,14 +160,17 @@ def _unlocked(connector: Connector, interpreter: Interpreter, rules: Rules, buil
     as_of = day(connector, rules)
     if not as_of or builder is None:
         raise LockError(
-            f"building {connector.name}: {connector.relative} has no lock, so what to install is not known",
-            advice=f"make one: `airbyte-ci connectors --name={connector.name} lock`, or say as of which day: "
-            "--resolve-as-of=2024-04-01, or resolve-as-of in .airbyte-ci.toml",
+            f"cannot build {connector.name}: {connector.relative} has no lock file",
+            advice=(
+                f"create one: `airbyte-ci connectors --name={connector.name} lock`, or set a date: "
+                "--resolve-as-of=2024-04-01, or resolve-as-of in .airbyte-ci.toml"
+            ),
         )
     moment = unlocked.moment(as_of, rules.now)
     if moment is None:
         raise LockError(
-            f"building {connector.name}: as of now is another set of packages each time",
+            f"cannot build {connector.name} reproducibly: --resolve-as-of=now resolves to different packages on every "
+            "run",
             advice=f"airbyte-ci connectors --name={connector.name} lock",
         )
     text = unlocked.text(connector, interpreter, moment, rules.wish(connector), builder)
@@ -204,7 +207,7 @@ def _refuse_stale(
     made = (document.get("tool") or {}).get("airbyte-ci")
     if made is None and document.get("created-by") == "airbyte-ci":
         raise LockError(
-            f"{what} is truncated: the end, [tool.airbyte-ci], is not there",
+            f"{what} is truncated: the last table, [tool.airbyte-ci], is missing",
             advice=f"airbyte-ci connectors --name={connector.name} lock",
         )
     if not isinstance(made, dict) or made.get("inputs") == unlocked.inputs(connector) or builder is None:
@@ -213,7 +216,7 @@ def _refuse_stale(
     changed = sorted(set(now) ^ set(made.get("requires") or ()))
     if changed:
         raise LockError(
-            f"{what} does not match what {connector.relative} asks for now ({_some(changed)})",
+            f"{what} does not match the current requirements of {connector.relative} ({_some(changed)})",
             advice=f"airbyte-ci connectors --name={connector.name} lock",
         )
 
@@ -233,9 +236,9 @@ def _refuse_other(connector: Connector, interpreter: Interpreter, lock: Lock, wh
         version = versions.get(entry.name)
         if version is None or (version and not entry.specifier.contains(version, prereleases=True)):
             raise LockError(
-                f"{what} does not match pyproject.toml: that asks for {entry.name}{entry.specifier}, and the lock has "
-                + (version or "none of it"),
-                advice="make the lock anew",
+                f"{what} does not match pyproject.toml, which requires {entry.name}{entry.specifier}, but the lock has "
+                + (version or "no version of it"),
+                advice="create the lock again",
             )
 
 
@@ -246,7 +249,7 @@ def _some(items: Iterable[str]) -> str:
 
 def _project(connector: Connector, lock: str) -> str:
     if "pyproject.toml" not in connector.names:
-        raise LockError(f"building {connector.name}: {connector.relative} has a {lock} but no pyproject.toml")
+        raise LockError(f"cannot build {connector.name}: {connector.relative} has a {lock} but no pyproject.toml")
     return _text(connector, "pyproject.toml")
 
 
@@ -256,4 +259,4 @@ def _text(connector: Connector, name: str) -> str:
         return local_sources.read_text(connector.folder / PurePosixPath(name), connector.folder, place)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise LockError(f"reading {place}: {why}") from error
+        raise LockError(f"cannot read {place}: {why}") from error

@@ -67,7 +67,7 @@ def examine(home: Path, configuration: Configuration, native: Platform, *, offli
         others = [pool.submit(_timed, name, probe) for name, probe in programs]
         found = [_timed("user", _user), *_here(home, native, offline=offline)]
         found += [item.result() for item in (*asked, *others)]
-    skipped = [Found(f"registry {host}", "untried", "offline, so it was not asked") for host in hosts if offline]
+    skipped = [Found(f"registry {host}", "untried", "not checked: --offline is set") for host in hosts if offline]
     return (*found, *skipped)
 
 
@@ -83,8 +83,8 @@ def _timed(name: str, probe: Callable[[], Found]) -> Found:
 
 # --- the sandbox and the store --------------------------------------------------------------------
 
-_NOTHING_RUNS = "no command runs in an image: no hook, no byte code, no sdist, no `spec`"
-_NOTHING_KEPT = "nothing can be kept, so nothing can be built"
+_NOTHING_RUNS = "commands cannot run in images: hooks, bytecode, sdists and `spec` fail"
+_NOTHING_KEPT = "the store is not writable, so nothing can be built"
 _ELSEWHERE = "export AIRBYTE_CI_HOME=/a/folder/of/yours"
 _COSTS = {
     "tools": _NOTHING_RUNS,
@@ -92,7 +92,7 @@ _COSTS = {
     "overlay mount": _NOTHING_RUNS,
     "hook modules": "connectors with a build_customization.py cannot be built",
     "sandbox (overlay, runc, namespaces, limits)": _NOTHING_RUNS,
-    "seccomp": "commands in images would not be kept from dangerous system calls, so they are not run",
+    "seccomp": "commands do not run, because dangerous system calls would not be blocked",
     "network of the sandbox": "hooks and systemPackages that download something fail",
     probes.WAY_OUT: "hooks and systemPackages that download something fail",
     "identities and limits": "",
@@ -122,7 +122,7 @@ def _here(home: Path, native: Platform, *, offline: bool) -> Iterator[Found]:
 
 def _sandbox(store: Store, *, offline: bool) -> Iterator[Found]:
     with store.scratch() as folder:
-        tree, reason = None, "no small root could be made of this machine's sh"
+        tree, reason = None, "cannot create a test root from this machine's sh"
         try:
             tree = _small_root(folder)
         except OSError as error:
@@ -144,7 +144,7 @@ def _user() -> Found:
         users, groups = user_namespace.same()
         fewest = min(sum(length for *_, length in table) for table in (users, groups))
         if fewest < rootless.NEEDED:
-            told = f"root of a user namespace with {fewest} identities; files of images have {rootless.NEEDED}"
+            told = f"root of a user namespace with {fewest} ids; images need {rootless.NEEDED}"
             return Found("user", "missing", told, _NOTHING_RUNS, "unshare --map-root-user --map-auto airbyte-ci …")
         return Found("user", "ok", "root of a user namespace" if user_namespace.inside() else "root")
     obstacle = rootless.obstacle()
@@ -159,7 +159,7 @@ def _namespaces() -> Found:
         _run(["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "true"])
     except SandboxError as error:
         return Found(name, "missing", error.message, _COSTS[name], error.advice or _allow_namespaces())
-    return Found(name, "ok", "made, with mount and process namespaces")
+    return Found(name, "ok", "created, with mount and process namespaces")
 
 
 def _allow_namespaces() -> str:
@@ -179,16 +179,16 @@ def _overlay(store: Store) -> Found:
     except SandboxError as error:
         advice = "export AIRBYTE_CI_HOME=/a/folder on ext4 or xfs, or: sudo modprobe overlay"
         return Found(name, "missing", error.message, _COSTS[name], error.advice or advice)
-    return Found(name, "ok", "mounted on the store's file system, and written")
+    return Found(name, "ok", "mounted on the store's file system and writable")
 
 
 def _owners(store: Store) -> Found:
     name = "users of commands"
     if user_namespace.inside():
-        return Found(name, "ok", "those of this user's namespace: root in an image is the user who runs airbyte-ci")
+        return Found(name, "ok", "mapped to this user's namespace: root in an image is the user who runs airbyte-ci")
     why = staging.obstacle(store.root / "scratch")
     if not why:
-        return Found(name, "ok", "root in an image is nobody on this machine")
+        return Found(name, "ok", "root in an image has no account on this machine")
     if staging.consents():
         cost = f"root in an image is root of this machine, as {staging.CONSENT} allows"
         return Found(name, "limited", why, cost, "run airbyte-ci as an ordinary user")
@@ -202,9 +202,9 @@ def _seccomp(store: Store, tree: Tree) -> Found:
     except AirbyteCiError as error:
         return Found("seccomp", "missing", error.message, _COSTS["seccomp"], error.advice or "")
     if "Seccomp:\t2" in said and "NoNewPrivs:\t1" in said:
-        return Found("seccomp", "ok", "a filter is on for commands, and they gain no privileges")
+        return Found("seccomp", "ok", "commands run with a filter and cannot gain privileges")
     advice = "use a kernel and a runc with CONFIG_SECCOMP_FILTER"
-    return Found("seccomp", "limited", "no filter is on", "commands may ask the kernel for anything", advice)
+    return Found("seccomp", "limited", "commands run without a filter", "commands can use all system calls", advice)
 
 
 def _privacy(home: Path) -> Found:
@@ -212,13 +212,13 @@ def _privacy(home: Path) -> Found:
     name = "store permissions"
     exposed = list(ownership.exposures(home))
     if not exposed:
-        return Found(name, "ok", "nobody else can read or replace the store")
+        return Found(name, "ok", "other users cannot read or replace the store")
     place, why = exposed[0]
     return Found(
         name,
         "limited",
         f"{place}: {why}",
-        "other users of this machine could change what images are built from",
+        "other users of this machine can change the inputs of images",
         f"chmod go-w {place}, or: {_ELSEWHERE}",
     )
 
@@ -239,7 +239,7 @@ def _disk(store: Store) -> Found:
     free = shutil.disk_usage(store.root).free
     told = f"{store.root}, {free / 1e9:.0f} GB free"
     if free < _DISK:
-        cost = f"builds may end half way: a base image and its layers want some {_DISK / 1e9:.0f} GB"
+        cost = f"builds may fail: a base image and its layers need about {_DISK / 1e9:.0f} GB"
         return Found("store", "limited", told, cost, "airbyte-ci store gc --max-size 1GB")
     return Found("store", "ok", told)
 
@@ -250,7 +250,7 @@ def _run(command: Sequence[str]) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except subprocess.TimeoutExpired as error:
-        raise SandboxError(f"{command[0]} did not end in 10 s") from error
+        raise SandboxError(f"{command[0]} did not finish in 10 s") from error
     if done.returncode:
         last = "".join(done.stderr.strip().splitlines()[-1:])
         raise SandboxError(last or f"{command[0]} ended with exit code {done.returncode}")
@@ -298,8 +298,8 @@ def _registry(host: str, configuration: Configuration) -> Callable[[], Found]:
         try:
             return Found(f"registry {host}", "ok", reach(host, options))
         except RegistryError as error:
-            cost = "base images that only it has cannot be fetched, and nothing can be pushed there"
-            cost += " (see to the network or the proxy, or name a mirror in the configuration)"
+            cost = "pulls from and pushes to this registry fail"
+            cost += " (check the network and the proxy, or set a mirror in the configuration)"
             real = Endpoint(host, "").host
             advice = f"curl --verbose {'http' if may_be_plain(real, options) else 'https'}://{real}/v2/"
             return Found(f"registry {host}", "limited", error.message, cost, advice)
@@ -341,17 +341,17 @@ def _pythons(store: Store, native: Platform) -> Found:
             return Found(name, "limited", f"{image.digest}: {error.message}", cost, error.advice or "")
         versions[version] = versions.get(version, 0) + 1
     if not versions:
-        return Found(name, "untried", "the store has no base image yet")
+        return Found(name, "untried", "the store has no base images")
     told = ", ".join(f"CPython {version} ({count})" for version, count in sorted(versions.items()))
     return Found(name, "ok", f"{told} in the store")
 
 
 def _git() -> Found:
-    return _program("git", ("git", "--version"), "--modified and packages from git do not work", "apt-get install git")
+    return _program("git", ("git", "--version"), "--modified and packages from git fail", "apt-get install git")
 
 
 def _uv() -> Found:
-    cost = "`lock`, and connectors without a lock, do not work"
+    cost = "`lock` and connectors without a lock file fail"
     advice = f"{sys.executable} -m pip install uv"
     try:
         from uv import find_uv_bin
@@ -363,23 +363,23 @@ def _uv() -> Found:
 
 def _docker() -> Found:
     """Only an output needs it, so that it is not there is no fault. The daemon is asked, not the client."""
-    cost = "--output=docker does not work; nothing else needs it"
+    cost = "only --output=docker fails"
     if shutil.which("docker") is None:
-        return Found("docker", "ok", "not here", cost)
+        return Found("docker", "ok", "not installed", cost)
     command = ("docker", "version", "--format", "{{.Server.Version}}")
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.SubprocessError) as error:
-        return Found("docker", "ok", f"the client is here and does not run ({error})", cost)
+        return Found("docker", "ok", f"the client is installed but fails ({error})", cost)
     if done.returncode:
         said = "".join(done.stderr.strip().splitlines()[-1:])
-        return Found("docker", "ok", f"the client is here, and no daemon answers ({said})", cost)
-    return Found("docker", "ok", f"a daemon answers, version {done.stdout.strip()}")
+        return Found("docker", "ok", f"the client is installed, but no daemon responds ({said})", cost)
+    return Found("docker", "ok", f"the daemon responds, version {done.stdout.strip()}")
 
 
 def _program(name: str, command: Sequence[str], cost: str, advice: str) -> Found:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
-        return Found(name, "limited", "not found, or it does not run", cost, advice)
+        return Found(name, "limited", "not found, or failing", cost, advice)
     return Found(name, "ok", done.stdout.strip().splitlines()[0] if done.stdout.strip() else "there")

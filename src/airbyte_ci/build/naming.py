@@ -128,7 +128,9 @@ def _value(name: str, connector: Connector) -> str:
         return connector.name
     if name == "version":
         if not connector.version:
-            raise ConnectorError(f"{connector.relative}/metadata.yaml: data.dockerImageTag is missing, for {{version}}")
+            raise ConnectorError(
+                f"{connector.relative}/metadata.yaml: data.dockerImageTag is missing, but {{version}} needs it"
+            )
         return connector.version
     return _commit(connector)
 
@@ -137,6 +139,6 @@ def _commit(connector: Connector) -> str:
     """The commit that the files are of, marked when they differ from it."""
     answer = git.ask(connector.folder, "rev-parse", f"--short={_COMMIT_DIGITS}", "HEAD")
     if answer is None or answer.returncode:
-        raise ConnectorError(f"{connector.name} is in no git commit, for {{commit}}")
+        raise ConnectorError(f"{connector.name} is not in a git commit, but {{commit}} needs one")
     changed = git.uncommitted(connector.folder, connector.folder)
     return answer.stdout.decode().strip() + ("-dirty" if changed else "")

@@ -31,7 +31,9 @@ class Destination:
         kind, _, place = text.partition(":")
         if (kind in ("oci", "archive") and place) or kind == "registry" or text == "docker":
             return cls(kind, place)
-        raise UsageError(f"--output {text!r} is not known", advice="oci:DIR, archive:FILE, docker or registry[:PREFIX]")
+        raise UsageError(
+            f"--output {text!r} is not a valid destination", advice="oci:DIR, archive:FILE, docker or registry[:PREFIX]"
+        )
 
     @property
     def is_registry(self) -> bool:
@@ -101,7 +103,7 @@ def deliver(
     if destination.kind == "docker":
         image = result.for_platform(native)
         if image is None:
-            raise UsageError(f"--output=docker: none of the platforms is {native}, which this machine runs")
+            raise UsageError(f"--output=docker: none of the platforms matches this machine ({native})")
         docker.load(store, image, names)
         return [f"docker:{name}" for name in names]
     return _push(destination, store, result, names, sources, registries, fixed)
@@ -166,7 +168,7 @@ def write_archive(store: Store, result: Result, path: Path, names: Sequence[str]
     """Writes the image as one tar file, for `docker load` and all readers of OCI archives; whole or not at all."""
     if result.index is not None:
         raise UsageError(
-            f"--output=archive:{path}: `docker load` takes one platform, and {len(result.images)} are built",
+            f"--output=archive:{path}: `docker load` accepts one platform, but {len(result.images)} are built",
             advice="use --output=oci:DIR, or build one --architecture at a time",
         )
     try:

@@ -157,7 +157,9 @@ class BuildPlan:
         except (ValueError, LookupError, TypeError, AttributeError, ImageError) as error:
             raise _no_plan(what, str(error)) from None
         if not is_whole or canonical_json(found.to_json()) != canonical_json(document):
-            raise PlanError(f"reading {what}: it was edited by hand, and no longer says one thing only")
+            raise PlanError(
+                f"{what} is inconsistent: it was edited by hand", advice="create it again with `build --print-plan`"
+            )
         return found
 
     @classmethod
@@ -168,10 +170,10 @@ class BuildPlan:
             InstallPackages,
             AddCode,
         ]:
-            raise ValueError("it does not install packages once and add code once")
+            raise ValueError("it must install packages once and add code once")
         impure = tuple(Impure.from_json(item) for item in document["impure"])
         if not all(isinstance(operations[item.operation], Exec) for item in impure):
-            raise ValueError("what is called impure is no command")
+            raise ValueError("an operation listed as impure is not a command")
         return cls(
             name=connector["name"],
             repository=connector["repository"],
@@ -250,14 +252,14 @@ def _document(text: str | bytes, what: str) -> Mapping[str, Any]:
         raise _no_plan(what, str(error)) from None
     choices = document.get("choices") if isinstance(document, dict) else None
     if not isinstance(choices, dict) or "schema" not in document:
-        raise _no_plan(what, "it is another kind of document")
+        raise _no_plan(what, "it is a different kind of document")
     others = [name for name, value in formats(choices.get("compression", "gzip")).items() if choices.get(name) != value]
     if document["schema"] != SCHEMA:
         others = ["schema"]
     if others:
         raise PlanError(
-            f"reading {what}: it was made by another version of airbyte-ci, with another {', '.join(others)}",
-            advice="build it with that version, or make a new plan with `build --print-plan`",
+            f"cannot read {what}: it was created by another version of airbyte-ci, with another {', '.join(others)}",
+            advice="use that version, or create a new plan with `build --print-plan`",
         )
     from jsonschema import Draft202012Validator  # slow to import, and few builds are given a plan
     from jsonschema.exceptions import best_match
@@ -275,4 +277,4 @@ def schema() -> dict[str, Any]:
 
 
 def _no_plan(what: str, reason: str) -> PlanError:
-    return PlanError(f"reading {what}: it is not a build plan ({reason})", advice="`build --print-plan`")
+    return PlanError(f"cannot read {what}: it is not a build plan ({reason})", advice="`build --print-plan`")

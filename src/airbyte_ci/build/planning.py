@@ -84,7 +84,7 @@ def choose(
     if connector.language == MANIFEST_ONLY:
         if instead:
             raise ConnectorError(
-                f"cannot build {connector.name} with another framework: its base image holds the framework",
+                f"cannot build {connector.name} with another framework: its base image contains the framework",
                 advice="choose another base image with --base-image",
             )
         return ()
@@ -147,7 +147,7 @@ def read_declaration(connector: Connector, base: Image, store: Store) -> Declare
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConnectorError(f"reading {shown}: {error}") from error
+        raise ConnectorError(f"cannot read {shown}: {error}") from error
     user = str(base.config.execution.get("User") or "")
     return declarations.declared(customization.parse(text, shown), connector.folder, user, store)
 

@@ -42,10 +42,10 @@ def confirm(plan: BuildPlan, evaluation: Evaluation, built: Built, order: Order)
             first_image, second_image = tools.store.image(built.digest), store.image(second.digest)
             what = difference(tools.store, first_image, store, second_image)
             if plan.digest != second_plan.digest:
-                what = f"its plan is another ({_plans(plan.to_json(), second_plan.to_json())}); {what}"
+                what = f"its plan differs ({_plans(plan.to_json(), second_plan.to_json())}); {what}"
             raise ImageError(
-                f"building {connector.name} again from nothing gave another image: {what}",
-                advice="a command of a hook that asks the network is the usual cause; pin what it installs",
+                f"{connector.name} is not reproducible: a second build from scratch created a different image: {what}",
+                advice="the usual cause is a hook command that uses the network; pin the versions that it installs",
             )
 
 
@@ -77,10 +77,10 @@ def difference(store: Store, first: Image, other: Store, second: Image) -> str:
         return f"{len(first.layers)} layers and {len(second.layers)}"
     for number, ((one, one_id), (two, two_id)) in enumerate(zip(first.layers, second.layers, strict=True)):
         if one_id != two_id:
-            found = next(_differences(store, one, other, two), "nothing but the order of entries")
+            found = next(_differences(store, one, other, two), "only the order of entries differs")
             return f"layer {number}: {found}"
         if one.digest != two.digest:
-            return f"layer {number} is the same archive, compressed to other bytes"
+            return f"layer {number} is the same archive, but its compressed bytes differ"
     return "the configuration" if first.config.raw != second.config.raw else "the manifest's annotations"
 
 
@@ -99,7 +99,7 @@ def _differences(store: Store, one: Descriptor, other: Store, two: Descriptor) -
         if left is None or right is None:
             yield f"/{path} is only in the {'second' if left is None else 'first'}"
         elif left.content != right.content:
-            yield f"/{path} has other contents"
+            yield f"/{path} has different contents"
         elif left.facts != right.facts:
             changed = next(pair for pair in zip(left.facts, right.facts, strict=True) if pair[0] != pair[1])
             yield f"/{path}: {changed[0]} and {changed[1]}"

@@ -61,9 +61,9 @@ class CodeReader:
         layer = self._layer(operation.main, operation.owner)
         if layer.diff_id != operation.layer:
             raise PlanError(
-                f"building the plan of {self.connector.name}: the code in {self.connector.relative} is not the code it "
-                "was made for",
-                advice="check out the commit that the plan was made on",
+                f"cannot build the plan of {self.connector.name}: the code in {self.connector.relative} differs from "
+                "the code in the plan",
+                advice="check out the commit for which the plan was created",
             )
         return (Step(layer, "copy the connector's code"),)
 
@@ -111,7 +111,7 @@ def _package_entries(connector: Connector, main_file: str) -> dict[str, Entry]:
     try:
         confirm(connector, main_file)
     except ConnectorError as error:
-        raise ConnectorError(f"building {connector.name}: {error.message}", advice=error.advice) from error
+        raise ConnectorError(f"cannot build {connector.name}: {error.message}", advice=error.advice) from error
     main, package = connector.folder / main_file, connector.folder / connector.package
     place = f"{CODE}/{main_file}"
     found = {CODE: tar.directory(CODE), place: _file(main, place)}
@@ -123,7 +123,9 @@ def confirm(connector: Connector, main_file: str, *, is_drafted: bool = False) -
     """Raises ConnectorError where the main file or the package is not there; a drafted main file comes later."""
     path = connector.folder / main_file
     if name := hidden_files.secret_part(PurePosixPath(main_file)):
-        raise ConnectorError(f"its main file {connector.relative}/{main_file} is in {name}, which no image gets")
+        raise ConnectorError(
+            f"its main file {connector.relative}/{main_file} is in {name}, which is never copied to an image"
+        )
     is_inside = path.resolve().is_relative_to(connector.folder.resolve())
     if not is_drafted and not (is_inside and path.is_file()):
         raise ConnectorError(
@@ -133,7 +135,7 @@ def confirm(connector: Connector, main_file: str, *, is_drafted: bool = False) -
     package = connector.folder / connector.package
     if not package.is_dir() or package.is_symlink():
         raise ConnectorError(
-            f"its package {connector.relative}/{connector.package}/ is not a folder there",
+            f"its package {connector.relative}/{connector.package}/ is not a folder",
             advice=f"the package of {connector.name} must be called {connector.package}",
         )
 

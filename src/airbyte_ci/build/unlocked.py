@@ -67,15 +67,13 @@ def moment(text: str, now: datetime) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{text!r} is not a day to resolve as of", advice="as in 2024-04-01") from None
+        raise UsageError(f"{text!r} is not a valid date", advice="use the form 2024-04-01") from None
     if len(text) == 10:
         found = found.replace(tzinfo=UTC) + timedelta(days=1)
     elif found.tzinfo is None:
-        raise UsageError(f"{text!r} has no time zone", advice=f"{text}Z, or the day alone")
+        raise UsageError(f"{text!r} has no time zone", advice=f"write {text}Z, or only the date")
     if found > now:
-        raise UsageError(
-            f"{text} is not over yet, so what there will be then is not known", advice="take an earlier day"
-        )
+        raise UsageError(f"--resolve-as-of {text} is in the future", advice="choose an earlier date")
     return found.astimezone(UTC)
 
 
@@ -166,7 +164,8 @@ def _asked(
         variables = builder.index.variables
         return Metadata(folder.name, "0"), _of_requirements(folder, name, what, interpreter, variables)
     raise LockError(
-        f"{what} has no lock, and no file that says what it needs", advice="add pyproject.toml, and lock it"
+        f"{what} has no lock file, and no file that lists its requirements",
+        advice="add pyproject.toml, then run `lock`",
     )
 
 
@@ -183,8 +182,8 @@ def _of_requirements(
     if document.find_links or document.only_binary:
         option = "--find-links" if document.find_links else "--only-binary"
         raise LockError(
-            f"{what}/{name} has {option}, which counts for locked requirements only",
-            advice="name an index instead, or lock it with hashes",
+            f"{what}/{name} has {option}, which applies only to locked requirements",
+            advice="use an index instead, or lock the requirements with hashes",
         )
     holding = [
         entry for entry in document.entries if entry.marker is None or entry.marker.evaluate(dict(interpreter.markers))
@@ -202,7 +201,7 @@ def _text(folder: Path, name: str, what: str) -> str:
         return local_sources.read_text(folder / name, folder, posixpath.normpath(posixpath.join(what, name)))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise LockError(f"reading {posixpath.normpath(posixpath.join(what, name))}: {why}") from error
+        raise LockError(f"cannot read {posixpath.normpath(posixpath.join(what, name))}: {why}") from error
 
 
 # --- places of their own -------------------------------------------------------------------------
@@ -253,7 +252,7 @@ def _named(
 ) -> list[Entry]:
     """The entries with each place made a project of its own, by name and version."""
     if depth > _NESTED:
-        raise LockError(f"{connector.relative} needs folders that need each other without end")
+        raise LockError(f"{connector.relative} requires folders that require each other in a cycle")
     found = []
     for entry in entries:
         if not entry.place:
@@ -266,7 +265,7 @@ def _named(
         local = _local(entry, origin, connector, interpreter, prepared, depth, what)
         name = canonicalize_name(local.metadata.name)
         if entry.name and entry.name != name:
-            raise LockError(f"{what}: at {origin} is {name}, not {entry.name}")
+            raise LockError(f"{what}: {origin} contains {name}, not {entry.name}")
         prepared.locals[name] = local
         found.append(replace(entry, name=name, place="", specifier=SpecifierSet(f"=={local.metadata.version}")))
     return found
@@ -276,8 +275,8 @@ def _origin(entry: Entry, folder: Path, connector: Connector, what: str) -> Orig
     """Where the entry comes from, relative to the connector; None for the connector itself."""
     if entry.place.startswith("git+") and not origins.is_locked_git(entry.place):
         raise LockError(
-            f"{what} comes from a branch or a tag of git, and nobody locked its commit",
-            advice="name the full commit id, or make a lock with `poetry lock` or `uv lock`",
+            f"{what} comes from a git branch or tag, but its commit is not locked",
+            advice="use the full commit id, or create a lock file with `poetry lock` or `uv lock`",
         )
     origin = origins.of_place(entry.place, entry.editable, what)
     if isinstance(origin, FromDirectory) or (isinstance(origin, FromArchive) and not origin.is_url):
@@ -304,7 +303,7 @@ def _local(
         case FromDirectory(path, _, subdirectory):
             source = connector.folder / path / subdirectory
             if not source.is_dir():
-                raise LockError(f"{what} is to come from {path}, which is not a folder")
+                raise LockError(f"{what} must come from {path}, which is not a folder")
             wish = Wish(extras=tuple(sorted(entry.extras)))
             told, inner = _asked(source, path, (item.name for item in source.iterdir()), interpreter, wish, builder)
             entries = _named(inner.entries, source, connector, interpreter, prepared, depth + 1)
@@ -345,10 +344,10 @@ def _archive(entry: Entry, origin: FromArchive, connector: Connector, builder: B
     try:
         data = (connector.folder / origin.place).read_bytes()
     except OSError as error:
-        raise LockError(f"{what} is to come from {origin.place}: {error.strerror}") from error
+        raise LockError(f"{what} must come from {origin.place}: {error.strerror}") from error
     file = LockedFile(name, builder.store.put(data).hex)
     if hashes and file.sha256 not in hashes:
-        raise LockError(f"{what}: {origin.place} has another sha256 than the one that is asked for")
+        raise LockError(f"{what}: {origin.place} does not match the requested sha256")
     return file
 
 

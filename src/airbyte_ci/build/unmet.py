@@ -34,8 +34,8 @@ def confirm(
     runs = any(isinstance(operation, (Copy, Exec)) for operation in (*plan.before, *plan.after))
     if found and not (lock in _RECORDING or is_replaced or runs):
         raise PackageError(
-            f"the lock is not complete: {_listed(found)}",
-            advice=f"make {lock or 'the lock'} anew from what the connector asks for, with all that this needs",
+            f"the lock is incomplete: {_listed(found)}",
+            advice=f"create {lock or 'the lock'} again from the connector's requirements, with all dependencies",
         )
     return tuple(map(str, found))
 

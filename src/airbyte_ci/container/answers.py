@@ -15,7 +15,7 @@ from airbyte_ci.oci import tar
 def _printed(state: State, text: str) -> str:
     if state.output.cut:
         raise HookError(
-            "a hook asks what a command printed, which is more than is kept",
+            "a hook requests the output of a command that printed more than airbyte-ci keeps",
             advice="write it to a file of the image with redirect_stdout, or print less",
         )
     return text
@@ -54,7 +54,7 @@ def about_tree(tree: Tree, about: str, path: str) -> Any:
             if node is None or not node.is_dir:
                 raise _absent("entries", path, "a folder")
             return tree.names(node.path) if about == "entries" else _paths(tree, node)
-    raise HookError(f"a hook asked something unknown: {about!r}")
+    raise HookError(f"a hook made an unknown request: {about!r}")
 
 
 def _paths(tree: Tree, folder: Node) -> list[str]:
@@ -67,8 +67,8 @@ def _text(data: bytes, path: str) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         raise HookError(
-            f"a hook asked for the contents of {path}, which is not text in UTF-8: {error}",
-            advice="take the file as it is, with with_file, or ask a command that prints it as text, such as base64",
+            f"a hook requested the contents of {path}, which is not text in UTF-8: {error}",
+            advice="copy the file with with_file, or run a command that prints it as text, such as base64",
         ) from error
 
 
@@ -92,8 +92,8 @@ def about_contents(found: Entries, about: str, path: str) -> Any:
             return sorted({inner[cut:].split("/")[0] for inner in inside})
         case "paths":
             return sorted({*inside, *(parent for inner in inside for parent in tar.parents(inner))})
-    raise HookError(f"a hook asked something unknown: {about!r}")
+    raise HookError(f"a hook made an unknown request: {about!r}")
 
 
 def _absent(wanted: str, path: str, kind: str) -> HookError:
-    return HookError(f"a hook asked for the {wanted} of {path}, which is not {kind} in the image")
+    return HookError(f"a hook requested the {wanted} of {path}, which is not {kind} in the image")

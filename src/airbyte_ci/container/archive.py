@@ -155,4 +155,4 @@ def _from_zstd(blob: io.BufferedReader) -> Iterator[bytes]:
         while piece := reader.read(_PIECE):
             yield piece
     except zstandard.ZstdError as error:
-        raise ImageError(f"a layer is not readable zstd ({error})") from error
+        raise ImageError(f"a layer is not valid zstd ({error})") from error

@@ -78,7 +78,7 @@ def _after(found: Entries, content: Content, take: Take, kept: Kept) -> Entries:
             return selected(found, (), patterns)
         case Filter(include, exclude):
             return selected(found, include, exclude)
-    raise AssertionError(f"{content} is no content")
+    raise AssertionError(f"{content} is not valid content")
 
 
 def selected(found: Entries, include: Sequence[str], exclude: Sequence[str]) -> Entries:
@@ -95,7 +95,7 @@ def selected(found: Entries, include: Sequence[str], exclude: Sequence[str]) -> 
 def _from_tree(tree: Tree, path: str) -> Entries:
     node = tree.resolve(path)
     if node is None:
-        raise HookError(f"a hook takes {path}, which is not in the image")
+        raise HookError(f"a hook copies {path}, which is not in the image")
     if not node.is_dir:
         return {"": diff.entry_of(node.disk, "file", node.status)}
     cut = len(node.path) + 1 if node.path else 0
@@ -107,11 +107,11 @@ def _narrowed(found: Entries, path: str, *, file: bool) -> Entries:
     entry = found.get(place)
     if file or (entry and entry.kind != "dir"):
         if entry is None or entry.kind == "dir":
-            raise HookError(f"a hook takes {path} of a folder that has no such file")
+            raise HookError(f"a hook copies the file {path} from a folder that does not contain it")
         return {"": entry}
     inside = {inner[len(place) + 1 :]: item for inner, item in found.items() if inner.startswith(f"{place}/")}
     if place and not inside and entry is None:
-        raise HookError(f"a hook takes {path} of a folder that has no such folder")
+        raise HookError(f"a hook copies the folder {path} from a folder that does not contain it")
     return inside if place else found
 
 
@@ -122,13 +122,13 @@ def _with(found: Entries, entry: Entry) -> Entries:
 def _clean(path: str, *, empty: bool = False) -> str:
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts or "\0" in path or not (parts or empty):
-        raise HookError(f"{path!r} is not a path in a folder")
+        raise HookError(f"{path!r} is not a valid path inside a folder")
     return "/".join(parts)
 
 
 def _mode(permissions: int) -> int:
     if not 0 <= permissions <= 0o7777:
-        raise HookError(f"{permissions:#o} are not permissions")
+        raise HookError(f"{permissions:#o} is not a valid file mode")
     return permissions
 
 

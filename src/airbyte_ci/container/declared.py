@@ -93,14 +93,15 @@ def _file(path: str, item: ImageFile, folder: Path, store: Store) -> Operation:
     source = folder / item.source
     if not source.resolve().is_relative_to(folder.resolve()) or not source.exists():
         raise ConnectorError(
-            f"reading build_customization.yaml of {folder.name}: files.{path}: there is no {item.source} in its folder"
+            f"cannot read build_customization.yaml of {folder.name}: files.{path}: {item.source} does not exist in "
+            "the connector's folder"
         )
     resolved = source.resolve().relative_to(folder.resolve())
     if (name := hidden_files.secret_part(resolved)) or (source.is_file() and hidden_files.is_secret(source.resolve())):
         raise ConnectorError(
-            f"reading build_customization.yaml of {folder.name}: files.{path}: {item.source} is a secret "
-            f"({name or resolved.name}), which is never put into an image",
-            advice="give it to the connector in its configuration",
+            f"cannot read build_customization.yaml of {folder.name}: files.{path}: {item.source} is a secret "
+            f"({name or resolved.name}), which must not be in an image",
+            advice="pass it to the connector in its configuration",
         )
     if source.is_dir():
         return Copy(path, tuple(_below(source, mode, store)))

@@ -77,7 +77,9 @@ class _Walk:
     def below(self, folder: str, lower: Tree) -> Iterator[Entry]:
         """What a folder holds that is not in `lower`, the layers below as far as they show through here."""
         if folder.count("/") >= DEPTH_LIMIT:
-            raise ImageError(f"keeping what a command made: its folders are nested more than {DEPTH_LIMIT} deep")
+            raise ImageError(
+                f"cannot store the files of a command: its folders are nested more than {DEPTH_LIMIT} deep"
+            )
         for item in sorted(os.scandir(self.upper / folder), key=lambda entry: os.fsencode(entry.name)):
             path = f"{folder}/{item.name}" if folder else item.name
             status = item.stat(follow_symlinks=False)
@@ -142,7 +144,7 @@ def _stale_byte_code(path: str, lower: Tree) -> Iterator[Entry]:
 def entry_of(disk: Path, path: str, status: os.stat_result) -> Entry:
     """A file on disk as the entry that a layer has for it; raises ImageError for one that is mostly holes."""
     if wrong := sparseness(status):
-        raise ImageError(f"keeping /{path}: {wrong}")
+        raise ImageError(f"cannot store /{path}: {wrong}")
     kind, link, content, device = _content(disk, status)
     return Entry(
         path,

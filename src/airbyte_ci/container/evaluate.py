@@ -224,8 +224,8 @@ class Evaluator:
                 ran = self._workplace.run(before, self.tree(before), operation, folder / "raw")
             except SandboxError as error:
                 raise SandboxError(
-                    f"files that {shown!r} leaves for later commands were collected from the store, and it does not "
-                    f"run again: {error.message}",
+                    f"the store no longer has the files that {shown!r} left for later commands, and the command fails "
+                    f"now: {error.message}",
                     advice=error.advice,
                 ) from error
             execute.only(folder / "raw", ran.left_out, folder / "rest")
@@ -269,7 +269,7 @@ class Evaluator:
         path = state.absolute(operation.path, expand=operation.expand).strip("/")
         if not path or not 0 <= operation.permissions <= 0o7777:
             shown = f"with_new_file({operation.path!r}, permissions={operation.permissions:#o})"
-            raise SandboxError(f"{shown} is not a file that an image can have")
+            raise SandboxError(f"{shown} is not a valid file for an image")
         uid, gid = self._owner(state, operation.owner) or (0, 0)
         entry = Entry(path, mode=operation.permissions, content=operation.contents.encode(), uid=uid, gid=gid)
         return self._with_layer(state, [entry], f"with_new_file /{path}")
@@ -310,7 +310,7 @@ class Evaluator:
 
         def take(content: FromContainer) -> tuple[Tree, str]:
             if not 0 <= content.back <= len(before):
-                raise HookError("a hook takes files of a container that comes before the first one")
+                raise HookError("a hook copies files from a container that precedes the first one")
             state = self.state((*before[: len(before) - content.back], *content.operations))
             return self.tree(state), state.absolute(content.path, expand=content.expand)
 
@@ -333,7 +333,7 @@ class Evaluator:
     def _mount(self, state: State, operation: MountContents, before: Sequence[Operation]) -> State:
         path = state.absolute(operation.path, expand=operation.expand)
         if path == "/":
-            raise SandboxError("a hook mounts something at /, which would hide the image")
+            raise SandboxError("a hook mounts something at /, which hides the image")
         placed = self._placed(state, operation.contents, path, operation.owner, before)
         return self._lend(state, path, placed, (*state.mounted, path))
 
@@ -394,7 +394,7 @@ class Evaluator:
             return output
         known = self._store.recall(output.remembered)
         if known is None:
-            raise SandboxError("what a command printed is no longer in the store", advice="run the build again")
+            raise SandboxError("the output of a command is no longer in the store", advice="run the build again")
         return replace(output, stdout=known["stdout"], stderr=known["stderr"], remembered=None)
 
     def _redirected(self, state: State, operation: Exec) -> State:
@@ -403,7 +403,9 @@ class Evaluator:
         for name, path in kinds:
             if path:
                 if state.output.cut:
-                    raise SandboxError(f"with_exec(redirect_{name}={path!r}): the command printed more than is kept")
+                    raise SandboxError(
+                        f"with_exec(redirect_{name}={path!r}): the command printed more than airbyte-ci keeps"
+                    )
                 place = state.absolute(path, expand=operation.expand).strip("/")
                 text = state.output.stdout if name == "stdout" else state.output.stderr
                 state = self._with_layer(state, [Entry(place, content=text.encode())], f"redirect_{name} /{place}")

@@ -115,7 +115,8 @@ class Workplace:
     def _secret(self, name: str, digest: str) -> str:
         if digest not in self.secrets:
             raise SandboxError(
-                f"a command needs the secret {name}, which is not part of a plan", advice="build the connector itself"
+                f"a command needs the secret {name}, but plans do not contain secrets",
+                advice="build the connector without --from-plan",
             )
         return self.secrets[digest]
 
@@ -193,7 +194,7 @@ def _judge(operation: Exec, output: Output, asked: Command) -> None:
     code = output.exit_code
     if operation.expect == "ANY" or (operation.expect == "FAILURE") == (code != 0):
         return
-    message = f"running {' '.join(operation.arguments)!r} in the image: {_how_it_ended(output, asked)}"
+    message = f"command {' '.join(operation.arguments)!r} failed in the image: {_how_it_ended(output, asked)}"
     raise CommandFailed(
         message, returncode=code, stdout=output.stdout, stderr=output.stderr, command=operation.arguments
     )
@@ -201,11 +202,11 @@ def _judge(operation: Exec, output: Output, asked: Command) -> None:
 
 def _how_it_ended(output: Output, asked: Command) -> str:
     if output.exit_code == 0:
-        return "it succeeded, and was expected to fail"
+        return "it succeeded, but was expected to fail"
     last = (output.stderr.strip() or output.stdout.strip()).splitlines()[-15:]
     said = "".join(f"\n    {line}" for line in last)
     code = output.exit_code
-    killed = f", killed; it may have used more than {asked.limits.memory_bytes >> 20} MiB" if code == 137 else ""
+    killed = f", killed: it probably used more than {asked.limits.memory_bytes >> 20} MiB" if code == 137 else ""
     return f"exit code {code}{killed}{said}"
 
 

@@ -70,7 +70,9 @@ def _awaited(result: Any, module: types.ModuleType) -> Any:
         result.send(None)
     except StopIteration as finished:
         return finished.value
-    raise RuntimeError("the hook waits for something that is not airbyte-ci's; import asyncio where the module begins")
+    raise RuntimeError(
+        "the hook awaits an object that airbyte-ci does not provide; import asyncio at the top of the module"
+    )
 
 
 def _where(error: BaseException, module: str) -> str:

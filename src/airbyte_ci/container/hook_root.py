@@ -122,7 +122,7 @@ def hidden(folder: Path) -> list[str]:
     caches = (name for name in leftovers.FOLDERS if (folder / name).is_dir() and not (folder / name).is_symlink())
     secrets = list(itertools.islice(hidden_files.hidden(folder, leftovers.FOLDERS), _MOST_HIDDEN + 1))
     if len(secrets) > _MOST_HIDDEN:
-        raise HookError(f"{folder} holds more than {_MOST_HIDDEN:,} files that are hidden from hooks")
+        raise HookError(f"{folder} contains more than {_MOST_HIDDEN:,} files that must be hidden from hooks")
     return sorted({*caches, *secrets})
 
 

@@ -57,7 +57,7 @@ class Conversation:
     _ends: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
 
     def __enter__(self) -> "Conversation":
-        launch.require(_NEEDED, f"running {self.module}")
+        launch.require(_NEEDED, f"cannot run {self.module}")
         control_groups.sweep()
         _sweep_bundles(Path(tempfile.gettempdir()))
         while True:
@@ -110,7 +110,7 @@ class Conversation:
         try:
             stage.attach_links(pid, links)
         except OSError as error:
-            raise HookError(f"running {self.module}: cannot mount its root: {error.strerror}") from error
+            raise HookError(f"cannot run {self.module}: mounting its root failed: {error.strerror}") from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -138,16 +138,16 @@ class Conversation:
             text = json.dumps(reply)
             if (told := told + len(text)) > _ANSWERS_LIMIT:
                 raise HookError(
-                    f"{self.module}: the answers to what {name} asks are more than {_ANSWERS_LIMIT >> 20} MiB "
-                    f"with those to {question.about} {question.argument}".rstrip(),
-                    advice="ask for less, for example through `grep` or `head`: answers are part of the plan",
+                    f"{self.module}: the answers to {name} exceed {_ANSWERS_LIMIT >> 20} MiB "
+                    f"with the answer to {question.about} {question.argument}".rstrip(),
+                    advice="request less, for example with `grep` or `head`: the plan contains the answers",
                 )
             self._send(text, deadline)
 
     def _greet(self, hello: Mapping[str, Any]) -> None:
         main, names = hello.get("main"), hello.get("hooks")
         if not isinstance(main, str | None) or not isinstance(names, list):
-            raise HookError(f"{self.module}: MAIN_FILE_NAME is {main!r:.80}, which is not the name of a file")
+            raise HookError(f"{self.module}: MAIN_FILE_NAME is {main!r:.80}, which is not a valid file name")
         self.main_file, self.hooks = main, tuple(map(str, names))
 
     def _reply(self, question: Question, answer: Answer) -> dict[str, Any]:
@@ -164,11 +164,11 @@ class Conversation:
     def _question(self, message: Mapping[str, Any]) -> Question:
         asked = message.get("ask")
         if not isinstance(asked, dict):
-            raise HookError(f"{self.module}: the hook's process sent something that is not of the protocol")
+            raise HookError(f"{self.module}: the hook's process sent a message that violates the protocol")
         operations = self._operations(asked.get("operations"))
         secrets = asked.get("secrets", {})
         if not isinstance(secrets, dict) or not all(isinstance(item, str) for item in secrets.values()):
-            raise HookError(f"{self.module}: the hook's process sent something that is not of the protocol")
+            raise HookError(f"{self.module}: the hook's process sent a message that violates the protocol")
         with self._read():
             made_of = api.contents_from_json(asked.get("contents", []))
         self._refuse_kept(made_of)
@@ -191,7 +191,7 @@ class Conversation:
         """Only airbyte-ci adds files by their digest alone, at any depth."""
         for value in values:
             if isinstance(value, api.KeptFile):
-                raise HookError(f"{self.module}: a hook may not add files of the store")
+                raise HookError(f"{self.module}: a hook must not add files from the store")
             for name in ("contents", "operations"):
                 inner = getattr(value, name, ())
                 self._refuse_kept(inner if isinstance(inner, tuple) else ())
@@ -206,13 +206,13 @@ class Conversation:
         try:
             message = load_json(line) if line else {"error": "its process ended" + self._said()}
         except ValueError as error:
-            raise HookError(f"{self.module}: the hook's process sent something unreadable") from error
+            raise HookError(f"{self.module}: the hook's process sent an unreadable message") from error
         if not isinstance(message, dict):
-            raise HookError(f"{self.module}: the hook's process sent something that is not of the protocol")
+            raise HookError(f"{self.module}: the hook's process sent a message that violates the protocol")
         if "error" in message and message.get("failed"):
             raise HookError(str(message["error"]))
         if "error" in message:
-            raise HookError(f"running {self.module}: {message['error']}", advice=self._advice(message))
+            raise HookError(f"{self.module} failed: {message['error']}", advice=self._advice(message))
         return message
 
     def _advice(self, message: Mapping[str, Any]) -> str | None:
@@ -220,9 +220,9 @@ class Conversation:
         told = []
         if "variable" in message:
             name = json.dumps(str(message["variable"])[:100])
-            told.append(f"pass it: hook-environment = [{name}] in the configuration")
+            told.append(f"to pass the variable, set hook-environment = [{name}] in .airbyte-ci.toml")
         if names := hook_root.hidden(self.module.parent):
-            told.append(f"hooks find these empty, whatever is in them: {', '.join(names)}")
+            told.append(f"hooks see these files and folders as empty: {', '.join(sorted(names))}")
         return "; ".join(told) or None
 
     def _line(self, deadline: float) -> bytes:
@@ -230,7 +230,9 @@ class Conversation:
         searched = 0
         while (end := self._pending.find(b"\n", searched)) < 0:
             if (searched := len(self._pending)) > _MESSAGE_LIMIT:
-                raise HookError(f"{self.module}: the hook's process sent more than {_MESSAGE_LIMIT >> 20} MiB at once")
+                raise HookError(
+                    f"{self.module}: the hook's process sent a message of more than {_MESSAGE_LIMIT >> 20} MiB"
+                )
             data = b""
             with self._in_time(deadline), contextlib.suppress(ConnectionError):  # it died with our message unread
                 data = self._socket.recv(1 << 16)
@@ -249,7 +251,7 @@ class Conversation:
             self._socket.settimeout(left)
             yield
         except TimeoutError as error:
-            raise HookError(f"{self.module}: not finished after {self.timeout:g} s, so it was killed") from error
+            raise HookError(f"{self.module}: killed because it did not finish in {self.timeout:g} s") from error
 
     def _said(self) -> str:
         """Why the process has ended: runc's reason, or the last line that it printed."""
@@ -259,7 +261,7 @@ class Conversation:
         self._talk.wait(5)
         with contextlib.suppress(subprocess.TimeoutExpired):
             if self._process.wait(5) == 128 + signal.SIGKILL:
-                return f", killed; it may have used more than {hook_root.LIMITS.memory >> 20} MiB"
+                return f", killed: it probably used more than {hook_root.LIMITS.memory >> 20} MiB"
         lines = self._talk.tail.decode(errors="replace").strip().splitlines()
         return f": {lines[-1][:500]}" if lines else ""
 

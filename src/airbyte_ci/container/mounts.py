@@ -29,21 +29,25 @@ def check_upper(upper: Path) -> None:
         for name in (*names, *folders):
             status = os.lstat(os.path.join(parent, name))  # noqa: PTH118  # hot: tests of a connector may be many
             if not stat.S_ISDIR(status.st_mode) and status.st_nlink > 1:
-                raise SandboxError(f"a sandbox could write {parent}/{name}, which has a second name on this machine")
+                raise SandboxError(
+                    f"a sandbox could change {parent}/{name}, which has another hard link on this machine"
+                )
 
 
 def _check_writable(mount: Mount, source: Path, store: Path | None) -> None:
     place = source.resolve()
     if store is None or mount.purpose.access == "input":
-        raise SandboxError(f"{mount.purpose.name} at {mount.target} is an input, and would be writable")
+        raise SandboxError(f"{mount.purpose.name} at {mount.target} is an input and must not be writable")
     root = store.resolve()
     match mount.purpose.access:
         case "output":
             if source.is_symlink() or not place.is_relative_to(root / "scratch") or any(place.iterdir()):
-                raise SandboxError(f"{mount.purpose.name} at {mount.target} must begin as an empty folder: {source}")
+                raise SandboxError(
+                    f"{mount.purpose.name} at {mount.target} must be an empty folder at the start: {source}"
+                )
         case "kept":
             if place.parent != root / "caches" / caches.NAMED:
-                raise SandboxError(f"{mount.purpose.name} at {mount.target} is no cache of the store: {source}")
+                raise SandboxError(f"{mount.purpose.name} at {mount.target} is not a cache of the store: {source}")
         case _:
             if place.is_relative_to(root) or root.is_relative_to(place):
                 raise SandboxError(

@@ -143,7 +143,7 @@ def attach(pid: int, environment: Mapping[str, str]) -> Iterator[None]:
     try:
         namespace = kernel.new_network(_set_up_router)
     except OSError as error:
-        raise SandboxError(f"setting up the network of a sandbox: {error}") from error
+        raise SandboxError(f"cannot set up the network of a sandbox: {error}") from error
     with contextlib.ExitStack() as stack:
         stack.callback(os.close, namespace)
         stack.enter_context(_connect(namespace))
@@ -159,7 +159,7 @@ def attach(pid: int, environment: Mapping[str, str]) -> Iterator[None]:
         if finished.returncode:
             said = "; ".join(finished.stderr.strip().splitlines())
             advice = "sudo modprobe veth" if "not supported" in said else None
-            raise SandboxError(f"setting up the network of a sandbox: ip reports {said!r}", advice=advice)
+            raise SandboxError(f"cannot set up the network of a sandbox: ip reports {said!r}", advice=advice)
         yield
 
 
@@ -196,7 +196,9 @@ def _connect(namespace: int) -> Iterator[None]:
                 _, message = process.communicate()
                 said = "; ".join(message.decode(errors="replace").strip().splitlines())
                 advice = "chmod 0666 /dev/net/tun" if "/dev/net/tun" in said else None
-                raise SandboxError(f"setting up the network of a sandbox: slirp4netns says {said!r}", advice=advice)
+                raise SandboxError(
+                    f"cannot set up the network of a sandbox: slirp4netns reports {said!r}", advice=advice
+                )
         yield
     finally:
         os.close(exit_write)

@@ -58,7 +58,7 @@ def list_outputs(folder: Path, path: str = "") -> list[str]:
         with os.scandir(f"/proc/self/fd/{place}") as items:
             for item in items:
                 if len(names) == _NAME_LIMIT:
-                    raise OutputRefused(f"there are more than {_NAME_LIMIT} files")
+                    raise OutputRefused(f"it contains more than {_NAME_LIMIT} files")
                 names.append(item.name)
     finally:
         os.close(place)
@@ -69,13 +69,13 @@ def _find(folder: Path, path: str) -> int:
     """A descriptor of what is at a relative path, which nothing can be read from; no link was followed."""
     parts = path.split("/")
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
-        raise OutputRefused("its name leads outside of its folder")
+        raise OutputRefused("its path leads outside its folder")
     place = os.open(folder, _LOOK | os.O_DIRECTORY)
     for part in parts:
         try:
             inner = os.open(part, _LOOK, dir_fd=place)
         except NotADirectoryError as error:
-            raise OutputRefused("a folder above it is a link or a file") from error
+            raise OutputRefused("a parent folder is a link or a file") from error
         finally:
             os.close(place)
         place = inner
@@ -84,9 +84,9 @@ def _find(folder: Path, path: str) -> int:
 
 def _check(status: os.stat_result, limit: int, *, may_be_linked: bool) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise OutputRefused(f"it is {_kind(status.st_mode)} and not a regular file")
+        raise OutputRefused(f"it is {_kind(status.st_mode)}, not a regular file")
     if status.st_nlink != 1 and not may_be_linked:
-        raise OutputRefused("it has a second name elsewhere")
+        raise OutputRefused("it has another hard link elsewhere")
     if status.st_size > limit:
         raise OutputRefused(f"it has {status.st_size / 1e6:.0f} MB, more than {limit / 1e6:.0f} MB")
 

@@ -19,7 +19,7 @@ from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import AirbyteCiError, SandboxError
 from airbyte_ci.oci.store import Store
 
-WAY_OUT = "way out of the sandbox"
+WAY_OUT = "network access of the sandbox"
 _PATIENCE = 3.0
 
 
@@ -130,7 +130,9 @@ def _network(store: Store, tree: Tree, kind: sandbox.Network = "private") -> str
         with socket.create_connection(("127.0.0.1", port), 1) as ours, listening.accept()[0] as first:
             if found or first.getpeername() != ours.getsockname():
                 raise SandboxError(f"a command in a sandbox reached this machine at {', '.join(found.split()) or port}")
-    return f"private; a service of this machine was not reached at {', '.join(item.split('/')[0] for item in tried)}"
+    return (
+        f"private; commands cannot reach services of this machine at {', '.join(item.split('/')[0] for item in tried)}"
+    )
 
 
 def _way_out(store: Store, tree: Tree, host: str, port: int) -> str:
@@ -139,11 +141,11 @@ def _way_out(store: Store, tree: Tree, host: str, port: int) -> str:
         with socket.create_connection((host, port), _PATIENCE) as connection:
             address = str(connection.getpeername()[0])
     except OSError as error:
-        return f"not known: {host}:{port} is not reached from this machine either ({error})"
+        return f"not known: {host}:{port} is not reachable from this machine either ({error})"
     if ipaddress.ip_address(address).is_loopback:
         raise SandboxError(
-            f"{host}:{port} is at this machine's loopback, which commands do not reach",
-            advice=f"ss -tlnp 'sport = :{port}' (and let it listen at an address of this machine)",
+            f"{host}:{port} is on this machine's loopback, which commands cannot reach",
+            advice=f"ss -tlnp 'sport = :{port}' (and make it listen on an external address of this machine)",
         )
     for place in (host, address):
         line = f"(exec 3<>/dev/tcp/{place}/{port}) && echo reached || true"
@@ -151,8 +153,8 @@ def _way_out(store: Store, tree: Tree, host: str, port: int) -> str:
             if place == host:
                 return f"{host}:{port} was reached from a sandbox"
             raise SandboxError(
-                f"{host} is not resolved in a sandbox, and reached at {address}", advice="cat /etc/resolv.conf"
+                f"{host} is not resolved in a sandbox, but is reachable at {address}", advice="cat /etc/resolv.conf"
             )
     raise SandboxError(
-        f"{host}:{port} is reached from this machine and not from a sandbox", advice="slirp4netns --version"
+        f"{host}:{port} is reachable from this machine, but not from a sandbox", advice="slirp4netns --version"
     )

@@ -21,8 +21,8 @@ def obstacle() -> SandboxError | None:
     """Why this user cannot go on as root of a user namespace; None where that is possible."""
     if missing := [name for name in ("unshare", "newuidmap", "newgidmap") if shutil.which(name) is None]:
         return SandboxError(
-            f"building without being root: {', '.join(missing)} not found on this machine",
-            advice="run it with sudo, or apt-get install uidmap util-linux",
+            f"cannot build without root: {', '.join(missing)} not found on this machine",
+            advice="run airbyte-ci with sudo, or run: apt-get install uidmap util-linux",
         )
     user = pwd.getpwuid(os.getuid()).pw_name
     tables = (Path("/etc/subuid"), Path("/etc/subgid"))
@@ -39,8 +39,8 @@ def shortage(table: Path, user: str, uid: int) -> SandboxError | None:
     if sum(map(int, own)) >= NEEDED:
         return None
     return SandboxError(
-        f"building without being root: {user} has no {NEEDED} ids in {table}",
-        advice=f"run it with sudo, or first: sudo usermod --add-{table.name}s 100000-165535 {user}",
+        f"cannot build without root: {user} has no {NEEDED} ids in {table}",
+        advice=f"run airbyte-ci with sudo, or run first: sudo usermod --add-{table.name}s 100000-165535 {user}",
     )
 
 

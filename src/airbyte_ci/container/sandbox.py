@@ -111,10 +111,11 @@ def _take_root(upper: Path, root: Tree) -> None:
 
 def require(kind: Network) -> None:
     """Raises SandboxError, with what mends it, where a command cannot be run on this machine."""
-    launch.require(_tools(kind), "running a command in an image")
+    launch.require(_tools(kind), "cannot run a command in an image")
     if os.geteuid() != 0:
         raise rootless.obstacle() or SandboxError(
-            "running a command in an image needs root, or root of a user namespace", advice="run it again with sudo"
+            "running a command in an image requires root, or root of a user namespace",
+            advice="run airbyte-ci again with sudo",
         )
 
 
@@ -203,7 +204,7 @@ def _start(ready: _Launch) -> Finished | None:
             try:
                 ready.attach(process.pid)
             except OSError as error:
-                raise SandboxError(f"mounting an image to run {_shown(command)} in it: {error.strerror}") from error
+                raise SandboxError(f"cannot mount the image to run {_shown(command)}: {error.strerror}") from error
             if command.network == "private":
                 stack.enter_context(network.attach(process.pid, ready.proxies))
             gate.open()
@@ -220,12 +221,12 @@ def _start(ready: _Launch) -> Finished | None:
         stdout, stderr = (output.tail for output in outputs) if keep else (b"", b"")
         if not mounted:
             reason = stderr.decode(errors="replace").strip() or f"exit code {process.returncode}"
-            raise SandboxError(f"starting a sandbox to run {_shown(command)} in: {reason}")
+            raise SandboxError(f"cannot start a sandbox to run {_shown(command)}: {reason}")
     if process.returncode and (why := launch.start_failure(bundle / "log")):
         if control_groups.refused(why):
             (bundle / "log").unlink()
             return None
-        raise SandboxError(f"running {_shown(command)} in an image: {why}")
+        raise SandboxError(f"command {_shown(command)} failed: {why}")
     traffic = bundle / "traffic"
     used = command.network == "host" or (traffic.exists() and network.used(traffic.read_text()))
     printed = (outputs[0].size, outputs[1].size) if keep else (0, 0)
@@ -262,13 +263,13 @@ def _watch(process: "subprocess.Popen[bytes]", store: Store, command: Command) -
     def broken() -> str | None:
         if shutil.disk_usage(store.root).free >= command.limits.disk:
             return None
-        return f"running {_shown(command)} in an image: it filled the disk of the store, so it was killed"
+        return f"command {_shown(command)} failed: killed because it filled the disk of the store"
 
     try:
         launch.watch(process, deadline, broken)
     except TimeoutError as error:
         raise SandboxError(
-            f"running {_shown(command)} in an image: not finished after {command.timeout:g} s, so it was killed"
+            f"command {_shown(command)} failed: killed because it did not finish in {command.timeout:g} s"
         ) from error
 
 

@@ -82,7 +82,7 @@ def _place(store: Store, below: Tree, diff_id: Digest, questions: Sequence[Quest
         # An image may have a layer twice, but overlayfs takes no folder twice.
         if place not in below.layers:
             return place
-    raise AssertionError("numbers do not end")
+    raise AssertionError("the numbers never end")
 
 
 def _ways(store: Store, diff_id: Digest) -> list[list[Question]]:
@@ -128,7 +128,7 @@ def _unpack_locked(store: Store, below: Tree, descriptor: Descriptor, diff_id: D
         except OSError as error:
             kind = StoreError if error.errno in _DISK_ERRORS else ImageError
             where = f" ({error.filename})" if error.filename else ""
-            raise kind(f"unpacking layer {diff_id.short}: {error.strerror}{where}") from error
+            raise kind(f"cannot unpack layer {diff_id.short}: {error.strerror}{where}") from error
         finally:
             disk.remove_tree(partial)
         _remember_way(store, diff_id, asked.questions)
@@ -155,4 +155,4 @@ def _apply(store: Store, descriptor: Descriptor, diff_id: Digest, folder: Path, 
         except _UNREADABLE as error:
             raise ImageError(f"layer {diff_id.short} is not a readable archive ({error})") from error
     if digest != diff_id.hex:
-        raise DigestMismatch(f"layer {descriptor.digest.short} does not unpack to its diffID {diff_id.short}")
+        raise DigestMismatch(f"layer {descriptor.digest.short} does not match its diffID {diff_id.short}")

@@ -73,10 +73,10 @@ def damage(place: Path, record: Record) -> str | None:
         if before == now:
             continue
         if now is None:
-            return f"its {path!r} is gone"
+            return f"{path!r} is missing"
         if before is None:
-            return f"its {path!r} was not there"
-        return f"its {path!r} has another {'kind or mode' if before[0] != now[0] else 'size or target'}"
+            return f"{path!r} was added"
+        return f"{path!r} has another {'kind or mode' if before[0] != now[0] else 'size or target'}"
     return None
 
 
@@ -84,7 +84,7 @@ def differs(place: Path, again: Path) -> str | None:
     """The first regular file whose content is not the one in a folder that was unpacked again."""
     for path, (mode, _) in _listed(again):
         if stat.S_ISREG(mode) and not filecmp.cmp(place / path, again / path, shallow=False):
-            return f"the content of its {path!r} is another"
+            return f"the content of {path!r} changed"
     return None
 
 

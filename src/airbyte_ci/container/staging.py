@@ -132,7 +132,9 @@ def _folder(bundle: Path) -> Path:
     for folder in map(Path, _PLACES):
         if folder.is_dir() and not folder.is_symlink() and not any(place.is_relative_to(folder) for place in used):
             return folder
-    raise SandboxError(f"starting a sandbox: none of {', '.join(_PLACES)} can be mounted on", advice="mkdir /mnt")
+    raise SandboxError(
+        f"cannot start a sandbox: none of {', '.join(_PLACES)} can be used as a mount point", advice="mkdir /mnt"
+    )
 
 
 # --- what this machine allows ----------------------------------------------------------------------
@@ -150,7 +152,7 @@ def borrow_identities(folder: Path) -> Iterator[Identities | None]:
     if why := obstacle(folder):
         if not consents():
             raise SandboxError(
-                f"running a command in an image: it would be this machine's root, because {why}",
+                f"cannot run a command in an image: it would run as this machine's root, because {why}",
                 advice=ADVICE,
             )
         yield None

@@ -90,4 +90,4 @@ class State:
         normal = os.path.normpath(os.path.join(folder, path))  # noqa: PTH118  # a path of the image, not of this host
         if normal.startswith("/") and "\0" not in normal:
             return "/" + normal.lstrip("/")
-        raise SandboxError(f"{path!r} is not a path in an image")
+        raise SandboxError(f"{path!r} is not a valid path in an image")

@@ -214,9 +214,7 @@ class Tree:
         if node is None or not stat.S_ISREG(node.status.st_mode):
             return None
         if node.status.st_size > _READ_LIMIT:
-            raise ImageError(
-                f"/{path} in the image has {node.status.st_size / 1e6:.0f} MB, too much to be read at once"
-            )
+            raise ImageError(f"/{path} in the image is too large to read: {node.status.st_size / 1e6:.0f} MB")
         return node.disk.read_bytes()
 
     def names(self, path: str) -> list[str]:

@@ -48,7 +48,7 @@ def main(arguments: List[str]) -> int:
         with open(task["more"]) as file:
             asked = json.load(file)
         names |= shelf.closure(asked)
-    sys.exit("its build asks for something else each time")
+    sys.exit("its build backend requests different requirements on every call")
 
 
 def unpack(archive: str, place: str, folder: List[str]) -> str:
@@ -71,7 +71,7 @@ def unpack(archive: str, place: str, folder: List[str]) -> str:
         return os.path.normpath(os.path.join(place, folder[0]))
     names = os.listdir(place)
     if len(names) != 1:
-        sys.exit("it is no sdist: it has not one folder at its top")
+        sys.exit("it is not a valid sdist: an archive must have exactly one top-level folder")
     return os.path.join(place, names[0])
 
 
@@ -87,7 +87,7 @@ def build_system(tools: str, source: str) -> Dict[str, Any]:
     legacy = "build-backend" not in table
     requires = table.get("requires", ["setuptools>=40.8.0"])
     if not isinstance(requires, list) or not all(isinstance(item, str) for item in requires):
-        sys.exit("its pyproject.toml has requirements of its build that are none")
+        sys.exit("build-system.requires in its pyproject.toml is not a valid list of requirements")
     path = [os.path.join(source, item) for item in table.get("backend-path", [])]
     return {"requires": requires, "backend": LEGACY if legacy else table["build-backend"], "path": path}
 
@@ -120,12 +120,14 @@ class Shelf:
             try:
                 wanted = Requirement(text)
             except InvalidRequirement as error:
-                sys.exit(f"its build needs {text!r}, which is no requirement ({str(error).splitlines()[0]})")
+                sys.exit(
+                    f"its build requires {text!r}, which is not a valid requirement ({str(error).splitlines()[0]})"
+                )
             if wanted.marker and not any(wanted.marker.evaluate({"extra": item}) for item in extras or ("",)):
                 continue
             name = canonicalize_name(wanted.name)
             if wanted.url or name not in self.names or not wanted.specifier.contains(self.version(name), True):
-                print(f"its build needs {text}, which is not among the build tools that come along", file=sys.stderr)
+                print(f"its build requires {text}, which is not among airbyte-ci's pinned build tools", file=sys.stderr)
                 return set(self.names)
             if (name, extras) not in found:
                 found.add((name, extras))

@@ -49,7 +49,7 @@ def keep(store: Store, folder: Path, scratch: Path, what: str) -> LockedFile:
     except (*_REFUSED, zipfile.BadZipFile, zlib.error, EOFError) as error:
         shown = f"{name!r:.{_SHOWN}} is not a valid wheel: {error!s:.{_SHOWN}}" if name else str(error)
         raise PackageError(
-            f"building a wheel of {what}: {shown}",
+            f"cannot build a wheel of {what}: {shown}",
             advice="lock a version that has a wheel, or publish one on your own index",
         ) from error
     return LockedFile(name, writer.digest.hex)
@@ -58,7 +58,7 @@ def keep(store: Store, folder: Path, scratch: Path, what: str) -> LockedFile:
 def _only(names: list[str]) -> str:
     wheels = [name for name in names if name.endswith(".whl")]
     if len(wheels) != 1:
-        raise OutputRefused(f"its build back end left {len(wheels)} wheels instead of one")
+        raise OutputRefused(f"its build backend created {len(wheels)} wheels instead of one")
     return wheels[0]
 
 

@@ -114,7 +114,7 @@ def _compile(
         finished = sandbox.run(store, root, command)
         if finished.returncode:
             last = finished.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            raise SandboxError(f"compiling byte code with the image's Python: {''.join(last)}")
+            raise SandboxError(f"cannot compile bytecode with the image's Python: {''.join(last)}")
         list(executor.map(lambda item: _remember(store, item[1], folder / "answers", item[0]), keys.items()))
 
 
@@ -139,7 +139,7 @@ def _remember(store: Store, key: Digest, answers: Path, raw: Digest) -> None:
             segment = make_segment(store, entries)
     except (OSError, OutputRefused, struct.error) as error:
         raise SandboxError(
-            f"compiling byte code with the image's Python: its answer is not readable: {error}"
+            f"cannot compile bytecode with the image's Python: the compiler's answer is invalid: {error}"
         ) from error
     store.remember(key, {"segment": segment.to_json(), "paths": [entry.path for entry in entries]})
 
@@ -150,6 +150,6 @@ def _entries(answer: BinaryIO, contents: Contents) -> Iterator[Entry]:
     while head := answer.read(12):
         length, size = struct.unpack("<IQ", head)
         if (left := left - 12 - length - size) < 0:
-            raise OutputRefused("it ends early")
+            raise OutputRefused("it is truncated")
         path = answer.read(length).decode("utf-8", "surrogateescape")
         yield Entry(path, content=contents.keep(iter((answer.read(size),))).content)

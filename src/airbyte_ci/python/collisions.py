@@ -27,7 +27,7 @@ class Collision:
         return cls(document["path"], document["kept"], tuple(document["others"]), bool(document["differ"]))
 
     def __str__(self) -> str:
-        return f"/{self.path} of {self.kept} takes the place of another one of {', '.join(self.others)}"
+        return f"/{self.path} from {self.kept} replaces a different file from {', '.join(self.others)}"
 
 
 def shared(paths: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:

@@ -117,8 +117,8 @@ def confirm(name: str, requires: Iterable[str], versions: Mapping[str, str], int
     if found:
         wrong = ", ".join(f"{item.requirement} ({item.found or 'not in the lock'})" for item in found)
         raise PackageError(
-            f"{name} as it is now needs other packages than the lock has: {wrong}",
-            advice=f"lock again with this {name}, or add them to pyproject.toml first",
+            f"{name} now requires packages that the lock does not have: {wrong}",
+            advice=f"lock again with this {name}, or first add the packages to pyproject.toml",
         )
 
 
@@ -133,7 +133,7 @@ def _unmet(
 ) -> Iterator[Unmet]:
     requirement = read(text)
     if requirement is None and strictly:
-        raise PackageError(f"{name} as it is now has a requirement that cannot be read: {text!r}")
+        raise PackageError(f"{name} has an invalid requirement: {text!r}")
     if requirement is None or not applies(requirement, interpreter.markers, extras):
         return
     found = versions.get(canonicalize_name(requirement.name))

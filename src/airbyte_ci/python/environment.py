@@ -87,7 +87,9 @@ def choose(lock: Lock, interpreter: Interpreter, obtain: Obtain | None = None) -
 def _choose(package: LockedPackage, order: wheel.TagOrder, interpreter: Interpreter, obtain: Obtain | None) -> Choice:
     if not isinstance(package.origin, FromIndex):
         if obtain is None:
-            raise PackageError(f"{package.name} comes from {package.origin}, and only an index can be asked here")
+            raise PackageError(
+                f"{package.name} comes from {package.origin}, but only packages from an index are supported here"
+            )
         return Choice(package.name, package.version, obtain(package), package.origin)
     file = wheel.choose(package.files, order)
     if file is None:
@@ -272,10 +274,10 @@ def _wheel(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool]:
             raise
         # Whether it is a compiler that is missing or not: what it would make here would not be for the other machine.
         last = error.message.splitlines()[-1].strip()
-        raise _for_another_machine(choice, workshop, f"making one of its source failed here ({last})") from error
+        raise _for_another_machine(choice, workshop, f"building one from its source failed ({last})") from error
     native = not built.name.endswith("-none-any.whl")
     if native and workshop.host:
-        raise _for_another_machine(choice, workshop, "its sdist makes native code")
+        raise _for_another_machine(choice, workshop, "its sdist builds native code")
     return built, native
 
 
@@ -342,7 +344,7 @@ def _refuse_other(choice: Choice, file: LockedFile) -> None:
         raise PackageError(f"the lock's file for {choice.name} is a wheel of {name}: {file.name}")
     # A tree is named by its digest, and its version is what it says now; whether that fits is `consistency`'s.
     if choice.version and not choice.is_tree and version != Version(choice.version):
-        raise PackageError(f"the lock's file for {choice.name} {choice.version} is of another version: {file.name}")
+        raise PackageError(f"the lock's file for {choice.name} {choice.version} has another version: {file.name}")
 
 
 def _judged(

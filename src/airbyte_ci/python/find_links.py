@@ -43,7 +43,7 @@ def in_folder(place: str, project: str) -> list[Path]:
         found = sorted(folder.iterdir()) if folder.is_dir() else []
         return [path for path in found if is_of(path.name, project) and path.is_file()]
     except OSError as error:
-        raise PackageError(f"looking for {project} in the folder of find-links {folder}: {error.strerror}") from error
+        raise PackageError(f"cannot search the find-links folder {folder} for {project}: {error.strerror}") from error
 
 
 def sha256(path: Path) -> str:

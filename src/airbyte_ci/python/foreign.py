@@ -48,17 +48,17 @@ def inventory(store: Store, image: Image, bring: Callable[[], None], twin_image:
 
 def _interpreter(tree: Tree, twin_tree: Tree, image: Image, twin: Interpreter) -> Interpreter:
     platform = image.config.platform
-    doing = f"looking at the Python of the base image for {platform}"
+    doing = f"cannot inspect the Python of the base image for {platform}"
     machine = _MACHINES.get(platform.architecture)
     if machine is None:
-        raise ImageError(f"{doing}: this architecture is not known to Python's packaging")
+        raise ImageError(f"{doing}: Python packaging does not support this architecture")
     if tree.resolve(twin.executable) is None:
-        raise ImageError(f"{doing}: it has no {twin.executable}, which the image for this machine has")
+        raise ImageError(f"{doing}: it has no {twin.executable}, but the image for this machine does")
     folder = _standard_library(twin_tree, twin)
     if folder is None or _digest(tree, folder) != _digest(twin_tree, folder):
         raise ImageError(
-            f"{doing}: its standard library is not that of Python {twin.version} in the image for this machine",
-            advice="build on a base image whose platforms are of one release",
+            f"{doing}: its standard library differs from that of Python {twin.version} in the image for this machine",
+            advice="choose a base image whose platforms all have the same release",
         )
     libc = _libc(tree, machine) if twin.libc.startswith("glibc") else twin.libc
     return replace(twin, libc=libc, markers={**twin.markers, "platform_machine": machine})
@@ -84,4 +84,6 @@ def _libc(tree: Tree, machine: str) -> str:
         data = tree.read(f"{folder}/libc.so.6")
         if data and (found := _LIBC.search(data)):
             return f"glibc {found[1].decode()}"
-    raise ImageError(f"looking for the C library of a base image for {machine}: it has no libc.so.6 where it should be")
+    raise ImageError(
+        f"cannot find the C library of the base image for {machine}: libc.so.6 is not in the standard folders"
+    )

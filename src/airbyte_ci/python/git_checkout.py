@@ -73,7 +73,7 @@ def refusal(url: str) -> str:
     if not scheme and _SCP.fullmatch(url):
         return ""
     if scheme == "file" or (not scheme and url.startswith(("/", "."))):
-        return "it is a folder of this machine, which nobody else who builds this has"
+        return "it is a folder of this machine, so nobody else can build from it"
     return "only https, ssh and git addresses are fetched from"
 
 
@@ -89,16 +89,17 @@ def check_out(url: str, commit: str, target: Path, what: str, depth: int = 0) ->
     said = said or _git(target, alone(), "checkout", "--quiet", "--no-guess", "--detach", commit)
     if said:
         raise PackageError(
-            f"fetching {what}: {said}", advice="is the commit pushed, and does `git ls-remote` work with this address?"
+            f"cannot fetch {what}: {said}",
+            advice="is the commit pushed, and does `git ls-remote` work with this address?",
         )
     for path, address, inner in _submodules(target, url, what):
         if depth == _DEPTH:
-            raise PackageError(f"fetching {what}: its submodules are nested more than {_DEPTH} deep")
+            raise PackageError(f"cannot fetch {what}: its submodules are nested more than {_DEPTH} deep")
         if reason := refusal(address):
-            raise PackageError(f"fetching {what}: its submodule {path} comes from {address}: {reason}")
+            raise PackageError(f"cannot fetch {what}: its submodule {path} comes from {address}: {reason}")
         place = target / path
         if place.is_symlink() or not place.resolve().is_relative_to(target.resolve()):
-            raise PackageError(f"fetching {what}: its submodule {path} leaves the repository")
+            raise PackageError(f"cannot fetch {what}: its submodule {path} leaves the repository")
         check_out(address, inner, place, f"{what}, submodule {path}", depth + 1)
 
 
@@ -119,7 +120,7 @@ def _submodules(target: Path, url: str, what: str) -> list[tuple[str, str, str]]
     if not (target / ".gitmodules").is_file() or (target / ".gitmodules").is_symlink():
         return []
     if (target / ".gitmodules").stat().st_size > _LARGEST_LIST:
-        raise PackageError(f"fetching {what}: its .gitmodules is larger than {_LARGEST_LIST >> 20} MiB")
+        raise PackageError(f"cannot fetch {what}: its .gitmodules is larger than {_LARGEST_LIST >> 20} MiB")
     commits = {}
     for line in _answer(target, "ls-files", "--stage", "-z").split("\0"):
         head, _, path = line.partition("\t")
@@ -179,4 +180,4 @@ def _git(folder: Path, environment: dict[str, str], *arguments: str) -> str:
     if finished.returncode == 0:
         return ""
     lines = finished.stderr.decode(errors="replace").strip().split("\n")
-    return next((line for line in lines if line.startswith(("fatal:", "error:"))), "".join(lines[-1:]) or "it failed")
+    return next((line for line in lines if line.startswith(("fatal:", "error:"))), "".join(lines[-1:]) or "git failed")

@@ -157,8 +157,8 @@ class PackageIndex:
         """Returns what one index has of a project, asked once by a command; None where it does not have it."""
         if self.offline:
             raise PackageError(
-                f"cannot look for {name} in the package index: --offline was given, and no earlier run resolved this",
-                advice="run once without --offline, or lock the connector",
+                f"cannot query the package index for {name}: --offline is set, and nothing is cached",
+                advice="run the command once without --offline, or lock the connector",
             )
         found: IndexProject | None = self._online(name).project(source, name)
         return found
@@ -201,15 +201,17 @@ class PackageIndex:
                 other = found
         if other:
             raise PackageError(
-                f"fetching {file.name}: the index has a file of this name with another hash ({other[:12]}…, "
+                f"cannot fetch {file.name}: the index has a file with this name but another hash ({other[:12]}…, "
                 f"locked {file.sha256[:12]}…)",
-                advice="find out why before you lock again",
+                advice="find out why the file changed before you lock again",
             )
-        looked = f"looked in {len(self.sources(origin))}" if origin == THE_INDEX else f"the lock names {origin.url}"
+        looked = (
+            f"indexes searched: {len(self.sources(origin))}" if origin == THE_INDEX else f"the lock names {origin.url}"
+        )
         if origin == THE_INDEX and self.find_links:
-            looked += f" and {len(self.find_links)} find-links"
+            looked += f", find-links searched: {len(self.find_links)}"
         raise PackageError(
-            f"fetching {file.name}: no index has it (any more)",
+            f"cannot fetch {file.name}: no index has it",
             advice=f"lock again, or set an index that has it ({looked})",
         )
 
@@ -228,8 +230,8 @@ class PackageIndex:
     def _online(self, wanted: str) -> Any:
         if self.offline:
             raise PackageError(
-                f"fetching {wanted}: it is not in the store, and --offline was given",
-                advice="run once without it",
+                f"cannot fetch {wanted}: it is not cached, and --offline is set",
+                advice="run the command once without --offline",
             )
         return _api(self.access)
 

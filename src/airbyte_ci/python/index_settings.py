@@ -208,7 +208,7 @@ def _ini(path: Path) -> Mapping[str, str]:
     except OSError:
         return {}
     except (configparser.Error, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"reading {path}: {type(error).__name__}", advice="pip config debug") from error
+        raise ConfigurationError(f"cannot read {path}: {type(error).__name__}", advice="pip config debug") from error
     sections = [dict(parser[name]) for name in ("global", "install") if parser.has_section(name)]
     return {key.replace("_", "-"): value for section in sections for key, value in section.items()}
 
@@ -225,7 +225,7 @@ def _toml(path: Path) -> Mapping[str, Any]:
     except OSError:
         return {}
     except (DocumentError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"reading {path}: it is not valid TOML") from error
+        raise ConfigurationError(f"cannot read {path}: it is not valid TOML") from error
 
 
 def _config_home(environment: Mapping[str, str]) -> str:

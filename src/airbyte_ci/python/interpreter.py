@@ -95,7 +95,7 @@ class Interpreter:
             found = cls.from_json(load_json(answer.strip().splitlines()[-1]))
             found.tags()  # what it says must make sense before anything relies on it
         except (ValueError, TypeError, LookupError, AttributeError) as error:
-            raise ImageError(f"the image's Python did not describe itself ({error})") from error
+            raise ImageError(f"the image's Python did not report its configuration ({error})") from error
         return found
 
     @classmethod

@@ -82,7 +82,7 @@ def _ask(store: Store, evaluator: Evaluator, state: State, tree: Tree) -> Interp
         if finished.returncode == 0:
             return Interpreter.parse(finished.stdout.decode(errors="replace"))
         reasons.append(finished.stderr.decode(errors="replace").strip())
-    raise ImageError(f"the base image has no Python that runs ({'; '.join(reasons)})")
+    raise ImageError(f"the base image has no working Python ({'; '.join(reasons)})")
 
 
 def _run(store: Store, evaluator: Evaluator, state: State, tree: Tree, arguments: Sequence[str]) -> sandbox.Finished:

@@ -133,4 +133,6 @@ def _dynamic(file: IO[bytes], what: str) -> Iterator[tuple[bool, str]]:
                 elif told.entry.d_tag == "DT_SONAME":
                     yield False, str(told.soname)
     except (ELFError, AssertionError, ValueError, OverflowError, UnicodeDecodeError) as error:
-        raise PackageError(f"looking at the libraries of {what}: it is not a readable library ({error})") from error
+        raise PackageError(
+            f"cannot read the libraries of {what}: it is not a valid shared library ({error})"
+        ) from error

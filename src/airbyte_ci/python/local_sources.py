@@ -52,9 +52,9 @@ def read_text(path: Path, folder: Path, what: str) -> str:
     root = repository(folder)
     place = path.resolve()
     if not place.is_relative_to(root):
-        raise LockError(f"reading {what}: it is outside of the repository {root}")
+        raise LockError(f"cannot read {what}: it is outside the repository {root}")
     if name := hidden_files.secret_part(place.relative_to(root)):
-        raise LockError(f"reading {what}: {name} is a secret")
+        raise LockError(f"cannot read {what}: {name} is a secret")
     try:
         # As `read_text` does: every line end is a line feed.
         data = read_file(place, _TEXT_LIMIT)
@@ -62,7 +62,7 @@ def read_text(path: Path, folder: Path, what: str) -> str:
         text = data.decode("utf-8") if place.suffix in (".toml", ".lock") else decode(data)
         return io.StringIO(text, newline=None).read()
     except DocumentError as error:
-        raise LockError(f"reading {what}: {error}") from error
+        raise LockError(f"cannot read {what}: {error}") from error
 
 
 def decode(data: bytes) -> str:
@@ -86,9 +86,9 @@ def _check_path(path: str, folder: Path, what: str) -> None:
     root = repository(folder)
     place = (folder / path).resolve()
     if not place.is_relative_to(root):
-        raise LockError(f"{what} comes from {path}, which is outside of the repository {root}", advice=_ADVICE)
+        raise LockError(f"{what} comes from {path}, which is outside the repository {root}", advice=_ADVICE)
     if name := hidden_files.secret_part(place.relative_to(root)):
-        raise LockError(f"{what} comes from {path}, and {name} is never put into an image")
+        raise LockError(f"{what} comes from {path}, but {name} is a secret and must not be in an image")
 
 
 def repository(folder: Path) -> Path:

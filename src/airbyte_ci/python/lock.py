@@ -26,7 +26,7 @@ class Wish:
             for item in wanted:
                 if canonicalize_name(item) not in {canonicalize_name(other) for other in known}:
                     raise LockError(
-                        f"{what} has no {name} {item!r}", advice="see groups and extras in .airbyte-ci.toml"
+                        f"{what} has no {name} {item!r}", advice="check the groups and extras in .airbyte-ci.toml"
                     )
 
 

@@ -99,7 +99,7 @@ def of_wheel(file: Path | BinaryIO, name: str) -> str:
         with zipfile.ZipFile(file) as archive:
             return _text(archive, _METADATA)
     except (zipfile.BadZipFile, zlib.error, LookupError, EOFError, OSError, ValueError, NotImplementedError) as error:
-        raise PackageError(f"reading the metadata of {name}: it is not a wheel ({type(error).__name__})") from error
+        raise PackageError(f"cannot read the metadata of {name}: it is not a wheel ({type(error).__name__})") from error
 
 
 def static(folder: Path) -> Metadata | None:
@@ -173,7 +173,7 @@ def _pkg_info(path: Path, name: str) -> str:
     except LookupError:
         return ""
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError) as error:
-        raise PackageError(f"reading {name}: it is not an archive ({type(error).__name__})") from error
+        raise PackageError(f"cannot read {name}: it is not an archive ({type(error).__name__})") from error
     return ""
 
 
@@ -183,7 +183,7 @@ def _text(archive: zipfile.ZipFile, ending: str) -> str:
     if found is None:
         raise LookupError(ending)
     if found.file_size > _TEXT_LIMIT:
-        raise ValueError(f"{ending} has more than {_TEXT_LIMIT >> 20} MiB")
+        raise ValueError(f"{ending} is larger than {_TEXT_LIMIT >> 20} MiB")
     with archive.open(found) as file:
         return file.read(_TEXT_LIMIT).decode("utf-8", "replace")
 

@@ -163,9 +163,9 @@ class Offers:
             if self.is_lenient:
                 return project
             raise LockError(
-                f"the package index {origins.public(project.source.url)} does not say when the files of {name} were "
-                "uploaded (PEP 700), so it cannot be asked for a day in the past",
-                advice="resolve as of now and keep the result: `connectors lock --resolve-as-of now`",
+                f"the package index {origins.public(project.source.url)} does not report upload times for {name} (PEP "
+                "700), so packages cannot be resolved as of a past date",
+                advice="lock the connector at the current date: run `lock` with --resolve-as-of=now",
             )
         groups = {
             version: tuple(file for file in files if file.uploaded and file.uploaded <= self.as_of)
@@ -180,7 +180,7 @@ class Offers:
                 return list(index.sources()[:1])
             found = [source for source in index.named if source.name.lower() == pin.lower()]
             if not found:
-                raise LockError(f"{name} is to come from the index {pin!r}, which nobody describes")
+                raise LockError(f"{name} must come from the index {pin!r}, which is not configured")
             return found[:1]
         main, *extra = index.sources()
         # Whoever puts a private index beside the public one means the private one for the names that it has.

@@ -83,7 +83,7 @@ def of_poetry(source: Mapping[str, Any], develop: bool, what: str) -> Origin:
         case "git":
             commit, requested = str(source.get("resolved_reference") or ""), str(source.get("reference") or "")
             return git(url, commit, what, subdirectory=subdirectory, requested=requested)
-    raise LockError(f"{what} comes from {source['type']!r}, which is not known")
+    raise LockError(f"{what} comes from {source['type']!r}, which is not a supported source")
 
 
 def of_uv(source: Mapping[str, Any], what: str) -> Origin:
@@ -99,7 +99,7 @@ def of_uv(source: Mapping[str, Any], what: str) -> Origin:
                 return archive(str(value), subdirectory)
             case "git":
                 return _uv_git(str(value), what)
-    raise LockError(f"{what} comes from {', '.join(source) or 'nowhere'}, which is not known")
+    raise LockError(f"{what} comes from {', '.join(source) or 'nowhere'}, which is not a supported source")
 
 
 def _uv_git(value: str, what: str) -> FromGit:
@@ -123,7 +123,7 @@ def of_place(place: str, editable: bool, what: str) -> Origin:
         url = urlunsplit(parts._replace(path=path if at else commit, fragment="", query=""))
         return git(url, commit if at else "", what, subdirectory=subdirectory)
     if "+" in parts.scheme:
-        raise LockError(f"{what} comes from {parts.scheme}, and of version control only git is understood")
+        raise LockError(f"{what} comes from {parts.scheme}, but git is the only supported version control system")
     if parts.path.endswith(_ARCHIVES):
         return archive(place, subdirectory)
     if parts.scheme in ("", "file"):

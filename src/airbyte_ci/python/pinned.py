@@ -48,7 +48,7 @@ class _Places:
     def looked(self) -> str:
         """How many places there are to look in."""
         links = len(self.document.find_links) + len(self.wider.find_links)
-        return f"looked in {len(self.wider.sources())}" + (f" and in {links} find-links" if links else "")
+        return f"indexes searched: {len(self.wider.sources())}" + (f", find-links searched: {links}" if links else "")
 
 
 def lock(
@@ -75,7 +75,7 @@ def lock(
         if _applies(entry, interpreter):
             package = _package(store, places, interpreter, entry, order, what, name_of)
             if package and package != packages.setdefault(package.name, package):
-                raise LockError(f"{what} has {package.name} twice for this Python and platform")
+                raise LockError(f"{what} lists {package.name} twice for this Python and platform")
     for constraint in document.constraints:
         if constraint.name in packages and _applies(constraint, interpreter):
             _hold(constraint, packages[constraint.name], what)
@@ -91,17 +91,17 @@ def _hold(constraint: Entry, package: LockedPackage, what: str) -> None:
     if constraint.place and package.origin != origins.of_place(constraint.place, constraint.editable, what):
         wanted = origins.without_logins(constraint.place)
         raise LockError(
-            f"{what}: the constraints take {package.name} from {wanted}, and the lock from {package.origin}"
+            f"{what}: the constraints require {package.name} from {wanted}, but the lock has it from {package.origin}"
         )
     # The version of a folder is not known before it is built.
     if package.version and not constraint.specifier.contains(package.version, prereleases=True):
         raise LockError(
-            f"{what} has {package.name} {package.version}, and its constraints allow only "
+            f"{what} has {package.name} {package.version}, but its constraints allow only "
             f"{package.name}{constraint.specifier}",
             advice="lock again with these constraints",
         )
     if constraint.hashes and not {file.sha256 for file in package.files} <= constraint.hashes:
-        raise LockError(f"{what}: the constraints allow other files of {package.name} than the lock has")
+        raise LockError(f"{what}: the constraints do not allow the files of {package.name} that the lock has")
 
 
 def declared(document: requirements.Document) -> list[tuple[Source, bool]]:
@@ -140,7 +140,7 @@ def _placed(entry: Entry, what: str, name_of: Callable[[str], str]) -> LockedPac
         return LockedPackage(entry.name or repository, "", (), origin=origin)
     hashes = entry.hashes or origins.hashes_of(entry.place)
     if len(hashes) != 1:
-        raise LockError(f"{what}: {entry.name or origin.place} is not locked by one sha256")
+        raise LockError(f"{what}: {entry.name or origin.place} is not locked with exactly one sha256")
     file = LockedFile(origins.file_name(origin.place), *hashes)
     name, version = origins.name_and_version(file.name, what)
     return LockedPackage(entry.name or name, version, (file,), origin=origin)
@@ -171,13 +171,13 @@ def _file(
     if file is None and not places.document.wants_wheel(entry.name):
         file = _sdist(entry, found)
     if file is None:
-        doing = f"fetching {entry.name} {entry.version}"
+        doing = f"cannot fetch {entry.name} {entry.version}"
         if found:
             machine = interpreter.markers["platform_machine"]
             names = ", ".join(sorted(item.name for item in found))
             wanted = "a wheel " if places.document.wants_wheel(entry.name) else ""
             raise PackageError(
-                f"{doing}: of the locked files none is {wanted}for Python {interpreter.version} on {machine} ({names})",
+                f"{doing}: no locked file is {wanted}for Python {interpreter.version} on {machine} ({names})",
                 advice="lock the hashes of its files for every platform, or choose another version",
             )
         raise PackageError(f"{doing}: no index has a file with a required hash ({places.looked()})")
@@ -193,8 +193,8 @@ def _sdist(entry: Entry, found: Collection[LockedFile]) -> LockedFile | None:
     missing = sorted(entry.hashes - {item.sha256 for item in found})
     if sdist and missing:
         raise PackageError(
-            f"fetching {entry.name} {entry.version}: no index has the file with the locked hash {missing[0][:12]}… "
-            f"(any more), and {sdist.name} is not taken in the place of what may be a wheel",
+            f"cannot fetch {entry.name} {entry.version}: no index has the file with the locked hash "
+            f"{missing[0][:12]}…, and {sdist.name} must not replace a file that may be a wheel",
             advice="lock again, or set an index that has it",
         )
     return sdist

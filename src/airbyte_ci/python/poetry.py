@@ -38,7 +38,7 @@ def select(lock_text: str, pyproject_text: str, interpreter: Interpreter, where:
         return Lock("poetry", poetry_graph.select(lock, project, interpreter, where, wish))
     except (InvalidMarker, InvalidSpecifier, InvalidVersion, InvalidRequirement) as error:
         reason = str(error).splitlines()[0]
-        raise LockError(f"{where}/poetry.lock cannot be understood: {reason}") from error
+        raise LockError(f"{where}/poetry.lock is invalid: {reason}") from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise LockError(
             f"{where}/poetry.lock is damaged: {error!r} where a package was expected", advice="`poetry lock`"
@@ -52,7 +52,7 @@ def _check_current(lock: Mapping[str, Any], project: Mapping[str, Any], where: s
         raise LockError(f"{where}/poetry.lock has no content hash: it is truncated", advice="`poetry lock`")
     if str(recorded) not in content_hashes(project):
         raise LockError(
-            f"{where}/poetry.lock does not match pyproject.toml: it was changed after the lock was made",
+            f"{where}/poetry.lock does not match pyproject.toml: the project changed after the lock was created",
             advice=f"cd {where} && poetry lock",
         )
 
@@ -86,9 +86,9 @@ def _check_python(lock: Mapping[str, Any], interpreter: Interpreter, where: str)
     try:
         admitted = constraints.admits(wanted, interpreter.version)
     except (InvalidSpecifier, InvalidVersion) as error:
-        raise LockError(f"{where}/poetry.lock names a Python that cannot be understood: {error}") from error
+        raise LockError(f"{where}/poetry.lock has an invalid Python constraint: {error}") from error
     if not admitted:
         raise LockError(
-            f"{where}/poetry.lock is for Python {wanted}, and the base image has Python {interpreter.version}",
-            advice="choose a base image with an admitted Python, or lock again",
+            f"{where}/poetry.lock is for Python {wanted}, but the base image has Python {interpreter.version}",
+            advice="choose a base image with a supported Python, or lock again",
         )

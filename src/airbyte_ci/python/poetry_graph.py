@@ -148,7 +148,7 @@ class _Graph:
         entries = self._entries.get(name)
         if not entries:
             raise LockError(
-                f"{self._where}/poetry.lock: {edges[0].by or 'the connector'} needs {name}, which is not in it",
+                f"{self._where}/poetry.lock: {edges[0].by or 'the connector'} needs {name}, which is not in the lock",
                 advice="`poetry lock`",
             )
         if len(entries) == 1:
@@ -187,7 +187,7 @@ class _Graph:
                 if not _admits(entry, edge):
                     raise LockError(
                         f"{self._where}/poetry.lock: {edge.by or 'the connector'} needs {name} {edge.constraint:.100}"
-                        f"{_from(edge.origin)}, and the lock has {self._locked(name, edge):.200}",
+                        f"{_from(edge.origin)}, but the lock has {self._locked(name, edge):.200}",
                         advice="`poetry lock`",
                     )
             for other in self._entries[name]:
@@ -195,9 +195,9 @@ class _Graph:
                     self._refuse_double(name, entry, other)
             if not self._fits_python(entry):
                 raise LockError(
-                    f"{self._where}/poetry.lock: {name} {version} is for Python {entry['python-versions']!s:.100}, and "
-                    f"the base image has Python {self._interpreter.version}",
-                    advice="choose a base image with an admitted Python, or lock again",
+                    f"{self._where}/poetry.lock: {name} {version} is for Python {entry['python-versions']!s:.100}, "
+                    f"but the base image has Python {self._interpreter.version}",
+                    advice="choose a base image with a supported Python, or lock again",
                 )
 
     def _locked(self, name: str, edge: _Wanted) -> str:
@@ -214,7 +214,7 @@ class _Graph:
         if entry["version"] == other["version"] and self._bytes(entry) != self._bytes(other):
             raise LockError(
                 f"{self._where}/poetry.lock has {name} {entry['version']} twice, with different files: "
-                "it was edited, or two locks were merged",
+                "the lock was edited, or two locks were merged",
                 advice="`poetry lock`",
             )
 
@@ -284,7 +284,7 @@ def _file(item: Table, package: str, where: str) -> LockedFile:
         )
     algorithm, _, value = str(item["hash"]).partition(":")
     if algorithm != "sha256" or not _SHA256.fullmatch(value):
-        raise LockError(f"{where}/poetry.lock: {package} is locked by {item['hash']}, and only sha256:… is accepted")
+        raise LockError(f"{where}/poetry.lock: {package} is locked with {item['hash']}, but only sha256:… is accepted")
     return LockedFile(str(item["file"]), value)
 
 

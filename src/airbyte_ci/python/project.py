@@ -76,7 +76,7 @@ def of_pyproject(
             tuple(sorted({**pins, **_poetry_pins(project)}.items())),
         )
     except (InvalidMarker, InvalidSpecifier, InvalidVersion, InvalidRequirement) as error:
-        raise LockError(f"{what} cannot be understood: {str(error).splitlines()[0]}") from error
+        raise LockError(f"{what} is invalid: {str(error).splitlines()[0]}") from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise LockError(f"{what} is damaged: {error!r} where a dependency was expected") from error
 
@@ -107,7 +107,7 @@ def of_text(text: str, what: str) -> Entry:
     try:
         found = Requirement(text)
     except InvalidRequirement as error:
-        raise LockError(f"{what}: {origins.without_logins(text)[:60]!r} is not a requirement") from error
+        raise LockError(f"{what}: {origins.without_logins(text)[:60]!r} is not a valid requirement") from error
     extras = frozenset(map(canonicalize_name, found.extras))
     return Entry(canonicalize_name(found.name), found.specifier, extras, found.marker, place=found.url or "")
 
@@ -202,8 +202,8 @@ def _admits(wanted: str, interpreter: Interpreter) -> bool:
 
 def _other_python(what: str, wanted: str, interpreter: Interpreter) -> LockError:
     return LockError(
-        f"{what} is for Python {wanted}, and the base image has Python {interpreter.version}",
-        advice="choose a base image with an admitted Python",
+        f"{what} is for Python {wanted}, but the base image has Python {interpreter.version}",
+        advice="choose a base image with a supported Python",
     )
 
 
@@ -300,7 +300,7 @@ def _entry(name: str, detail: Table, what: str) -> Entry:
     alternatives = list(constraints.specifiers(str(detail.get("version") or "*")))
     if len(alternatives) > 1:
         raise LockError(
-            f"{what}: {name} {detail['version']} is a choice that only poetry understands", advice="`poetry lock`"
+            f"{what}: {name} {detail['version']} is a constraint that only poetry can resolve", advice="`poetry lock`"
         )
     return Entry(name, alternatives[0], extras, place=_place(detail), editable=bool(detail.get("develop")))
 

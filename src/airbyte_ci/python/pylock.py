@@ -50,9 +50,9 @@ def of(document: Mapping[str, Any], interpreter: Interpreter, what: str, wish: W
         # packaging shows a marker on lines of its own.
         raise LockError(f"{what} is not a PEP 751 lock: {' '.join(str(error).split())[:300]}") from error
     except UndefinedEnvironmentName as error:
-        raise LockError(f"{what} has a marker that PEP 751 does not know: {error}") from error
+        raise LockError(f"{what} has a marker that PEP 751 does not define: {error}") from error
     except PylockSelectError as error:
-        raise LockError(f"{what} cannot serve Python {interpreter.version}: {error}") from error
+        raise LockError(f"{what} does not support Python {interpreter.version}: {error}") from error
     packages = (_package(package, file, what) for package, file in chosen)
     return Lock("pylock", tuple(sorted(packages, key=lambda item: item.name)))
 
@@ -74,7 +74,7 @@ def _package(package: Package, source: _Source, what: str) -> LockedPackage:
             origin = origins.git(source.url or source.path or "", source.commit_id, subject, **details)
             return LockedPackage(name, version, (), by, origin)
         case PackageVcs():
-            raise LockError(f"{subject} comes from {source.type}, and of version control only git is understood")
+            raise LockError(f"{subject} comes from {source.type}, but git is the only supported version control system")
         case PackageArchive():
             origin = origins.archive(source.url or source.path or "", source.subdirectory or "")
             return LockedPackage(name, version, (_file(source, None, subject),), by, origin)
@@ -89,5 +89,5 @@ def _file(file: PackageWheel | PackageSdist | PackageArchive, name: str | None, 
     name = name or origins.file_name(url or file.path or "")
     sha256 = file.hashes.get("sha256")
     if sha256 is None or not name:
-        raise LockError(f"{subject} is locked without a sha256, and only that is accepted")
+        raise LockError(f"{subject} is locked without a sha256, which is the only accepted hash")
     return LockedFile(name, sha256, url)

@@ -30,7 +30,7 @@ class RecordFile:
             for row in csv.reader(lines):
                 self._add(row)
         except csv.Error as error:
-            self.defects.append(f"it cannot be read ({error})")
+            self.defects.append(f"it is unreadable ({error})")
 
     def _add(self, row: list[str]) -> None:
         if not row:
@@ -60,7 +60,7 @@ class RecordFile:
     def close(self, members: Iterable[str]) -> None:
         """Adds the rows that no member has."""
         there = {*members}
-        self.defects += [f"it names {path}, which is not there" for path in self._rows if path not in there]
+        self.defects += [f"it names {path}, which does not exist" for path in self._rows if path not in there]
 
 
 class Compared:

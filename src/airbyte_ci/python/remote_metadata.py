@@ -40,7 +40,9 @@ def _read(store: Store, index: PackageIndex, source: Source, package: IndexFile)
         return metadata.of_wheel(io.BufferedReader(remote, 32 << 10), package.filename)
     # An index that gives no parts of files: then all of it, which will be needed anyway if it is chosen.
     if not sha256:
-        raise PackageError(f"asking for the metadata of {package.filename}: the index gives neither it nor a sha256")
+        raise PackageError(
+            f"cannot read the metadata of {package.filename}: the index provides neither the metadata nor a sha256"
+        )
     digest = index.fetch_url(store, LockedFile(package.filename, sha256), package.url, source)
     return metadata.of_wheel(store.path(digest), package.filename)
 
@@ -99,5 +101,5 @@ class _RemoteFile(io.RawIOBase):
         wanted = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
         response = self._index.get(self._source, self._url, wanted)
         if response.status_code != 206 or len(response.content) > end - start:
-            raise OSError("the index gave another part than was asked for")
+            raise OSError("the index returned a different range than was requested")
         return bytes(response.content)

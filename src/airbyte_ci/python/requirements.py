@@ -28,7 +28,10 @@ _LONG = {
 }
 # What says nothing about which packages are meant. No host is trusted here beyond its certificate.
 _NEUTRAL = frozenset({"--require-hashes", "--prefer-binary", "--disable-pip-version-check", "--trusted-host"})
-_WHY = {"--no-binary": ": a wheel is taken where there is one", "--no-index": ": indexes are asked for what is locked"}
+_WHY = {
+    "--no-binary": ": airbyte-ci always prefers wheels",
+    "--no-index": ": airbyte-ci asks indexes only for locked files",
+}
 # How pip spells a variable.
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Z0-9_]+)\}")
 _NESTED = 20
@@ -86,7 +89,9 @@ def parse(text: str, what: str, read: Reader | None = None, variables: Mapping[s
     `variables` are those that it may name as `${NAME}` in an index' URL, as people do with logins.
     """
     if "<<<<<<<" in text and re.search(r"^<{7} ", text, re.MULTILINE):
-        raise LockError(f"{what} holds merge conflict markers", advice="resolve the conflict, then make it again")
+        raise LockError(
+            f"{what} holds merge conflict markers", advice="resolve the conflict, then create the file again"
+        )
     document = Document()
     _Parser(document, variables).add(text, what, read, document.entries)
     return document
@@ -138,14 +143,14 @@ class _Parser:
                         else:
                             self.document.only_binary.add(name if name == ":all:" else canonicalize_name(name.strip()))
                 case _ if option not in _NEUTRAL:
-                    raise LockError(f"{what}: {_shown(line)} is not understood{_WHY.get(option, '')}")
+                    raise LockError(f"{what}: {_shown(line)} is not supported{_WHY.get(option, '')}")
 
     def _url(self, value: str, what: str) -> str:
         """With the values of variables; what is not set would be asked for by its name."""
         for found in _VARIABLE.finditer(value):
             if not self.variables.get(found["name"]):
                 raise LockError(
-                    f"{what} takes an index from the variable {found['name']}, which is not set",
+                    f"{what} uses the variable {found['name']} in an index URL, but it is not set",
                     advice=f"export {found['name']}, or name the index without a login and put that into ~/.netrc",
                 )
         return _VARIABLE.sub(lambda found: self.variables[found["name"]], value)
@@ -172,14 +177,14 @@ def _entry(line: str, what: str, *, editable: bool = False) -> Entry:
     others = [found["algorithm"] for found in _HASH.finditer(text) if found["algorithm"] != "sha256"]
     hashes = frozenset(found["value"] for found in _HASH.finditer(text))
     if others or any(len(value) != 64 for value in hashes):
-        raise LockError(f"{what}: {_shown(line)} has a hash that is not a sha256, and only that is accepted")
+        raise LockError(f"{what}: {_shown(line)} has a hash that is not a sha256, which is the only accepted hash")
     bare = _HASH.sub("", text).strip()
     if _is_place(bare):
         return _placed(bare, hashes, editable, what)
     try:
         requirement = Requirement(bare)
     except InvalidRequirement as error:
-        raise LockError(f"{what}: {_shown(line)} is not a requirement") from error
+        raise LockError(f"{what}: {_shown(line)} is not a valid requirement") from error
     return Entry(
         canonicalize_name(requirement.name),
         requirement.specifier,
@@ -204,7 +209,7 @@ def _placed(text: str, hashes: frozenset[str], editable: bool, what: str) -> Ent
         marker = Marker(condition.strip()) if condition.strip() else None
         (place,) = shlex.split(place)
     except (InvalidMarker, ValueError) as error:
-        raise LockError(f"{what}: {_shown(text)} is not a requirement") from error
+        raise LockError(f"{what}: {_shown(text)} is not a valid requirement") from error
     extras: frozenset[str] = frozenset()
     before, bracket, listed = place.removesuffix("]").rpartition("[")
     if bracket and place.endswith("]") and before and not before.endswith("/") and "]" not in listed:

@@ -90,7 +90,10 @@ def platform(interpreter: Interpreter) -> str:
     machine = interpreter.markers["platform_machine"]
     name, _, version = interpreter.libc.partition(" ")
     if machine not in ("x86_64", "aarch64"):
-        raise LockError(f"resolving for {machine} is not possible", advice="make a lock on such a machine")
+        raise LockError(
+            f"cannot resolve packages for {machine}: uv does not support this platform",
+            advice="create a lock file on such a machine",
+        )
     if name != "glibc":
         return f"{machine}-unknown-linux-musl"
     minor = max((known for known in _GLIBC if known <= int(version.split(".")[1])), default=_GLIBC[0])
@@ -118,7 +121,9 @@ def _run(folder: Path, url: str, interpreter: Interpreter, keep: Keep) -> "subpr
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise LockError(f"resolving took more than {_PATIENCE} s, so it was ended", advice="make a lock") from error
+        raise LockError(
+            f"cannot resolve packages: uv did not finish in {_PATIENCE} s", advice="create a lock file"
+        ) from error
 
 
 def _uv() -> str:
@@ -129,14 +134,14 @@ def _uv() -> str:
     except FileNotFoundError:
         if found := shutil.which("uv"):
             return found
-        raise PackageError("resolving: the program uv is not there", advice="install airbyte-ci again") from None
+        raise PackageError("cannot resolve packages: uv is not installed", advice="install airbyte-ci again") from None
 
 
 def _packages(offers: Offers, output: str) -> Iterator[LockedPackage]:
     for text in output.splitlines():
         found = _PINNED.fullmatch(text.strip())
         if not found:
-            raise PackageError(f"uv answered {text[:80]!r}, which is not understood")
+            raise PackageError(f"cannot resolve packages: uv printed the unexpected answer {text[:80]!r}")
         via = [item.strip() for item in (found["via"] or "").split(",") if item.strip()]
         # What a file asks for, `-r requirements.in`, the connector asks for; constraints ask for nothing.
         names = {"" if item.startswith("-r") else item for item in via if not item.startswith("-c")}
@@ -148,12 +153,12 @@ def _reason(said: str) -> str:
     text = re.sub(r"\s+", " ", re.sub(r"[╰─▶│]|^[ \t]*+(?:error|cause):|×", " ", said, flags=re.MULTILINE)).strip()
     text = text.replace("No solution found when resolving dependencies:", "").partition("hint:")[0].strip()
     text = text.replace("No solution found when resolving dependencies", "").strip()
-    return f"no versions fit together: {text}" if text else "resolving failed"
+    return f"the requirements conflict: {text}" if text else "resolving failed"
 
 
 def _advice(offers: Offers) -> str:
-    day = f", or a later day than {offers.as_of - timedelta(microseconds=1):%Y-%m-%d}" if offers.as_of else ""
-    return f"change what it asks for, take another base image{day}"
+    day = f", or a later date than {offers.as_of - timedelta(microseconds=1):%Y-%m-%d}" if offers.as_of else ""
+    return f"change its requirements, choose another base image{day}"
 
 
 # --- the one index -------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ def _keys(builder: Builder, sdist: LockedFile, version: str) -> tuple[Digest, Di
 
 def _reason(said: Sequence[str]) -> str:
     """The line that says what was wrong: the last that the build wrote."""
-    return next((line.strip() for line in reversed(said) if line.strip()), "it said nothing")
+    return next((line.strip() for line in reversed(said) if line.strip()), "the build printed nothing")
 
 
 def _shown(sdist: LockedFile) -> str:
@@ -138,7 +138,7 @@ def _build(builder: Builder, sdist: LockedFile, version: str) -> LockedFile:
 def _failed(sdist: LockedFile, finished: sandbox.Finished) -> PackageError:
     said = (finished.stderr or finished.stdout).decode(errors="replace").strip().splitlines()
     return PackageError(
-        f"building a wheel of {_shown(sdist)}: {_reason(said)}",
+        f"cannot build a wheel of {_shown(sdist)}: {_reason(said)}",
         details=said[-_TOLD:],
         advice="lock a version that has a wheel, publish one on your own index, or name what the build needs "
         "as buildPackages in build_customization.yaml",

@@ -75,7 +75,7 @@ class SimpleApi:
         """A page of find-links, whatever projects its files are of."""
         if (known := self._links.get(place)) is not None:
             return known
-        what = f"reading the page of find-links {_host(place)}"
+        what = f"cannot read the find-links page {_host(place)}"
         try:
             self._login(Source(place))
             response = self._get(place, {})
@@ -84,14 +84,14 @@ class SimpleApi:
         except requests.RequestException as error:
             raise PackageError(f"{what}: {_reason(error)}", advice=_advice(error, Source(place))) from error
         except (UnsupportedRepoVersionError, ValueError) as error:
-            raise PackageError(f"{what}: its answer is not one ({type(error).__name__})") from error
+            raise PackageError(f"{what}: the answer is not a valid index page ({type(error).__name__})") from error
         with self._lock:
             self._links[place] = found
         return found
 
     def _asked(self, source: Source, project: str, wanted: Wanted | None = None) -> ProjectPage | None:
         login = self._login(source)
-        where = f"looking for {project} in the package index {_host(source.url)}"
+        where = f"cannot query the package index {_host(source.url)} for {project}"
         try:
             client = self._client()
             client.endpoint = origins.public(source.url).rstrip("/") + "/"
@@ -106,7 +106,7 @@ class SimpleApi:
             raise PackageError(f"{where}: {_reason(error)}", advice=_advice(error, source)) from error
         except (UnsupportedRepoVersionError, ValueError) as error:
             # Their texts hold the URL, which may carry credentials.
-            raise PackageError(f"{where}: its answer is not one ({type(error).__name__})") from error
+            raise PackageError(f"{where}: the answer is not a valid index page ({type(error).__name__})") from error
 
     def download(
         self,
@@ -128,14 +128,16 @@ class SimpleApi:
                 return self._download(store, url, size, expected, functools.partial(moved, name))
             except DigestMismatch as error:
                 raise PackageError(
-                    f"fetching {name}: the index sent bytes that are not the locked ones ({error.message})",
-                    advice="the index or something before it cannot be trusted; nothing was kept",
+                    f"cannot fetch {name}: the index sent a file that does not match the locked hash ({error.message})",
+                    advice="do not use this index or proxy until you know the cause; nothing was stored",
                 ) from error
             except requests.RequestException as error:
-                raise PackageError(f"fetching {name}: {_reason(error)}", advice=_advice(error, source)) from error
+                raise PackageError(f"cannot fetch {name}: {_reason(error)}", advice=_advice(error, source)) from error
             except urllib3.exceptions.HTTPError as error:
                 if attempt == _TRIES:
-                    raise PackageError(f"fetching {name}: the index broke off ({type(error).__name__})") from error
+                    raise PackageError(
+                        f"cannot fetch {name}: the download was interrupted ({type(error).__name__})"
+                    ) from error
         raise AssertionError  # for mypy, which does not know that counting never ends
 
     def get(self, source: Source, url: str, headers: Mapping[str, str], *, stream: bool = False) -> requests.Response:
@@ -144,7 +146,7 @@ class SimpleApi:
         try:
             return self._get(url, headers, stream=stream)
         except requests.RequestException as error:
-            raise PackageError(f"asking the package index {_host(url)}: {_reason(error)}") from error
+            raise PackageError(f"cannot query the package index {_host(url)}: {_reason(error)}") from error
 
     def _download(
         self, store: Store, url: str, size: int | None, expected: Digest | None, moved: Callable[[int, int], None]
@@ -235,7 +237,7 @@ def _advice(error: requests.RequestException, source: Source) -> str | None:
         variables = f"UV_INDEX_{name}_USERNAME and UV_INDEX_{name}_PASSWORD, or " if name else ""
         return f"give a login for {_host(source.url)}: {variables}in ~/.netrc, or in the index' URL"
     if isinstance(error, requests.exceptions.SSLError):
-        return "if its certificate is your own authority's, name that authority's file in PIP_CERT or SSL_CERT_FILE"
+        return "if a private authority signed its certificate, set PIP_CERT or SSL_CERT_FILE to that authority's file"
     return None
 
 

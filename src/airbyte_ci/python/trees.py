@@ -92,7 +92,7 @@ def _of_folder(
     if not any((project / file).is_file() for file in ("pyproject.toml", "setup.py")):
         raise PackageError(
             f"{name} comes from the folder {project}, which has neither pyproject.toml nor setup.py",
-            advice="check out what the lock was made with, or lock again",
+            advice="check out the commit for which the lock was created, or lock again",
         )
     entries = (entry for entry in _entries(folder, is_local=is_local) if not left_out(entry.path))
     return _keep(store, name, entries, subdirectory)
@@ -148,7 +148,7 @@ def _of_submodule(folder: Path) -> list[str]:
     """Of a repository in the repository git names just the folder."""
     if not (folder / ".git").exists():
         raise PackageError(
-            f"reading the folder {folder}: it is a submodule that is not checked out",
+            f"cannot read the folder {folder}: it is a submodule that is not checked out",
             advice="git submodule update --init --recursive",
         )
     return _listed(folder)
@@ -181,8 +181,8 @@ def _of_git(store: Store, name: str, origin: FromGit, *, offline: bool) -> Locke
         return LockedFile(known["name"], known["sha256"])
     if offline:
         raise PackageError(
-            f"fetching {name} from {origin}: it is not in the store, and --offline was given",
-            advice="run once without it",
+            f"cannot fetch {name} from {origin}: it is not cached, and --offline is set",
+            advice="run the command once without --offline",
         )
     with store.scratch() as folder:
         git_checkout.check_out(origin.url, origin.commit, folder / "tree", f"{name} from {origin}")
@@ -205,8 +205,8 @@ def _archive(
         raise PackageError(f"{package.name} comes from {origin.place}: {error.strerror}") from error
     if Digest.of(data).hex != file.sha256:
         raise PackageError(
-            f"{package.name} comes from {origin.place}, whose bytes are not those that were locked",
-            advice="lock again, if the change is meant",
+            f"{package.name} comes from {origin.place}, whose content does not match the locked hash",
+            advice="lock again if the change is intended",
         )
     store.put(data)
     return file

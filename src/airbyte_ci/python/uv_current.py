@@ -45,8 +45,8 @@ def check(lock: Table, root: Table, project: Table, interpreter: Interpreter, wh
     python = str(table.get("requires-python") or "")
     if not SpecifierSet(python).contains(interpreter.version, prereleases=True):
         raise LockError(
-            f"{where}/pyproject.toml is for Python {python}, and the base image has Python {interpreter.version}",
-            advice="choose a base image with an admitted Python",
+            f"{where}/pyproject.toml is for Python {python}, but the base image has Python {interpreter.version}",
+            advice="choose a base image with a supported Python",
         )
     names = {
         *_differing(root, project, interpreter, wish),
@@ -54,7 +54,7 @@ def check(lock: Table, root: Table, project: Table, interpreter: Interpreter, wh
     }
     if names:
         raise LockError(
-            f"{where}/uv.lock does not match pyproject.toml: that was changed after the lock was made "
+            f"{where}/uv.lock does not match pyproject.toml: the project changed after the lock was created "
             f"({', '.join(sorted(names))})",
             advice=f"cd {where} && uv lock",
         )

@@ -63,8 +63,9 @@ class _Graph:
             entry = self._entry(edge)
             if chosen.setdefault(name, entry) is not entry:
                 raise LockError(
-                    f"{self._what} has {name} twice for what is wished: {_shown(chosen[name])} and {_shown(entry)}",
-                    advice="wish only groups and extras that do not exclude each other, or `uv lock`",
+                    f"{self._what} has {name} twice for the selected groups and extras: {_shown(chosen[name])} and "
+                    f"{_shown(entry)}",
+                    advice="select only groups and extras that do not conflict, or run `uv lock`",
                 )
             asked.setdefault(name, set()).add(by)
         return [(entry, tuple(sorted(asked[name]))) for name, entry in chosen.items() if entry is not self._root]
@@ -118,8 +119,8 @@ class _Graph:
             active = [_named(item) for item in alternatives if _of_conflict(item) in self._active]
             if len(active) > 1:
                 raise LockError(
-                    f"{self._what}: {' and '.join(active)} exclude each other (conflicts in pyproject.toml)",
-                    advice="wish one of them: groups and extras in .airbyte-ci.toml",
+                    f"{self._what}: {' and '.join(active)} conflict (tool.uv.conflicts in pyproject.toml)",
+                    advice="select only one of them: set groups and extras in .airbyte-ci.toml",
                 )
 
 

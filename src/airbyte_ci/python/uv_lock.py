@@ -65,7 +65,7 @@ def select(
     if workspace:
         project = uv_workspace.join(project, toml.parse(workspace.root, f"{workspace.where}/pyproject.toml"), member)
     if lock.get("version") != 1:
-        raise LockError(f"{what} has version {lock.get('version')!r}, and only 1 is understood")
+        raise LockError(f"{what} has version {lock.get('version')!r}, but only version 1 is supported")
     try:
         _check_python(lock, interpreter, what)
         root = _root(lock, project, what, member)
@@ -82,7 +82,7 @@ def select(
         )
         return Lock("uv", tuple(sorted(packages, key=lambda item: item.name)))
     except (InvalidMarker, InvalidSpecifier, InvalidRequirement) as error:
-        raise LockError(f"{what} cannot be understood: {str(error).splitlines()[0]}") from error
+        raise LockError(f"{what} is invalid: {str(error).splitlines()[0]}") from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise LockError(f"{what} is damaged: {error!r} where a package was expected", advice="`uv lock`") from error
 
@@ -91,8 +91,8 @@ def _check_python(lock: _Entry, interpreter: Interpreter, what: str) -> None:
     wanted = str(lock.get("requires-python") or "")
     if not SpecifierSet(wanted).contains(interpreter.version, prereleases=True):
         raise LockError(
-            f"{what} is for Python {wanted}, and the base image has Python {interpreter.version}",
-            advice="choose a base image with an admitted Python, or lock again",
+            f"{what} is for Python {wanted}, but the base image has Python {interpreter.version}",
+            advice="choose a base image with a supported Python, or lock again",
         )
 
 
@@ -116,7 +116,7 @@ def _root(lock: _Entry, project: _Entry, what: str, member: str) -> _Entry:
         raise LockError(f"{what} locks {name} twice: two locks were merged", advice="`uv lock`")
     if not found:
         raise LockError(
-            f"{what} does not lock {name or 'a project'}, which pyproject.toml describes", advice="`uv lock`"
+            f"{what} does not contain {name or 'a project'}, which pyproject.toml describes", advice="`uv lock`"
         )
     return found[0]
 
@@ -157,6 +157,6 @@ def _seen_from(member: str, origin: Origin) -> Origin:
 def _file(item: _Entry, package: str, place: str, what: str) -> LockedFile:
     algorithm, _, value = str(item.get("hash", "")).partition(":")
     if algorithm != "sha256" or not _SHA256.fullmatch(value):
-        raise LockError(f"{what}: {package} is locked without a sha256, and only that is accepted")
+        raise LockError(f"{what}: {package} is locked without a sha256, which is the only accepted hash")
     url = origins.public(str(item.get("url") or ""))
     return LockedFile(origins.file_name(url or str(item.get("path") or item.get("filename") or place)), value, url)

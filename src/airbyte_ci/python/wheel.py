@@ -111,10 +111,10 @@ def read(path: Path, filename: str, interpreter: Interpreter, scratch: Path | No
             install(source, destination, told)
             defects = (*source.defects(), *destination.defects)
     except (WheelRefused, LayoutRefused) as error:
-        raise PackageError(f"installing {filename}: {error}") from error
+        raise PackageError(f"cannot install {filename}: {error}") from error
     except _DAMAGE as error:
         reason = "; ".join(getattr(error, "issues", ())) or str(error) or type(error).__name__
-        raise PackageError(f"installing {filename}: it is not a valid wheel ({_line(reason)})") from error
+        raise PackageError(f"cannot install {filename}: it is not a valid wheel ({_line(reason)})") from error
     return InstalledWheel(
         canonicalize_name(name), str(version), tuple(destination.entries.values()), destination.record, defects
     )
@@ -142,7 +142,7 @@ class _Source(WheelFile):
         found = {name.partition("/")[0] for name in self._archive.namelist() if ".data" in name}
         folders = sorted(name for name in found if name.endswith(".data"))
         if len(folders) > 1 or any(_whose(folder) != self._whose for folder in folders):
-            raise WheelRefused(f"it has the data folder of another distribution ({', '.join(folders)})")
+            raise WheelRefused(f"it contains the data folder of another distribution ({', '.join(folders)})")
         if folders and folders[0] in self._archive.namelist():
             raise WheelRefused(f"its {folders[0]} is a file, and should be a folder")
         return folders[0] if folders else super().data_dir
@@ -155,9 +155,9 @@ class _Source(WheelFile):
             case [[name], [version]] if (canonicalize_name(name), Version(version)) == self._whose:
                 pass
             case _:
-                raise WheelRefused(f"its METADATA is of {_line(' '.join(chain(*told))) or 'nothing'}")
+                raise WheelRefused(f"its METADATA describes {_line(' '.join(chain(*told))) or 'nothing'}")
         if _whose(self.dist_info_dir) != self._whose:
-            raise WheelRefused(f"its metadata folder is of another version ({self.dist_info_dir})")
+            raise WheelRefused(f"its metadata folder has another version ({self.dist_info_dir})")
 
     def get_contents(self) -> Iterator[WheelContentElement]:
         """What the archive holds, in the order in which pip writes it: of two files for a place the later stays.
@@ -170,7 +170,9 @@ class _Source(WheelFile):
         members = {item.filename: item for item in self._archive.infolist() if not item.is_dir()}
         count = sum(not item.is_dir() for item in self._archive.infolist())
         if count > len(members):
-            self._defects.append(f"{count - len(members)} of its files are in the archive twice, the later ones stay")
+            self._defects.append(
+                f"{count - len(members)} of its files are in the archive twice; the later ones are installed"
+            )
         unread = [item for item in self._archive.infolist() if members.get(item.filename) is not item]
         for path in sorted(members, key=self._turn):
             with self._archive.open(members[path]) as stream:
@@ -323,7 +325,7 @@ class _Destination(WheelDestination):
         root = self._roots[scheme]
         place = posixpath.normpath(posixpath.join(root, path))
         if not place.startswith(root.rstrip("/") + "/") or "\0" in place:
-            raise WheelRefused(f"its file {path!r} would land outside of {root}")
+            raise WheelRefused(f"its file {path!r} would be installed outside {root}")
         if place in self._taken:
             raise WheelRefused(f"its file {path!r} would replace the image's Python ({place})")
         return place.lstrip("/")

@@ -61,7 +61,7 @@ def finish(archive: ZipFile, unread: Iterable[ZipInfo]) -> None:
 def _check_sizes(members: list[ZipInfo], packed: int) -> None:
     total = sum(member.file_size for member in members)
     if len(members) > FILE_LIMIT or total > SIZE_LIMIT or total > _RATIO_FROM + RATIO_LIMIT * packed:
-        raise WheelRefused(f"it unpacks to more than a wheel may: {len(members)} files, {total / 1e6:.0f} MB")
+        raise WheelRefused(f"it unpacks to more than the limit for wheels: {len(members)} files, {total / 1e6:.0f} MB")
     for member in members:
         folder, _, _ = member.filename.partition("/")
         if folder.endswith(".dist-info") and member.file_size > METADATA_LIMIT:
@@ -74,13 +74,13 @@ def _check_name(member: ZipInfo) -> None:
     if "\\" in name or any(ord(mark) < 32 or ord(mark) == 127 for mark in member.orig_filename):
         raise WheelRefused(f"its file {member.orig_filename!r} has a name with a backslash or control characters")
     if posixpath.normpath(name) != name or name.startswith(("/", "../")) or name in ("", ".", ".."):
-        raise WheelRefused(f"its file {member.filename!r} would land outside of its folder")
+        raise WheelRefused(f"its file {member.filename!r} would be written outside its folder")
 
 
 def _check_kind(member: ZipInfo) -> None:
     kind = S_IFMT(member.external_attr >> 16)
     if kind not in (0, S_IFREG, S_IFDIR) or (kind == S_IFDIR and not member.is_dir()):
-        raise WheelRefused(f"its {member.filename!r} is a link or device, and a wheel holds plain files")
+        raise WheelRefused(f"its {member.filename!r} is a link or a device, but a wheel may hold only regular files")
     if member.is_dir() and member.file_size:
         raise WheelRefused(f"its folder {member.filename!r} has content")
 

@@ -57,7 +57,7 @@ def read(file: BinaryIO, size: int, most: int) -> list[Member]:
     """
     count, start, length = _directory(file, size)
     if count > most or length > DIRECTORY_LIMIT:
-        raise LayoutRefused(f"it unpacks to more than a wheel may: {count} files")
+        raise LayoutRefused(f"it unpacks to more than the limit for wheels: {count} files")
     file.seek(start)
     members = sorted(_central(file.read(length), count), key=lambda member: member.offset)
     end = 0
@@ -88,9 +88,9 @@ def _directory(file: BinaryIO, size: int) -> tuple[int, int, int]:
             if said not in (value, limit):
                 raise LayoutRefused("its two ends do not agree")
     elif _16 in (here, count) or _32 in (length, start):
-        raise BadZipFile("its end refers to another one that is not there")
+        raise BadZipFile("its end record refers to another one that does not exist")
     if disk or first_disk or here != count:
-        raise LayoutRefused("it is a part of an archive of several parts")
+        raise LayoutRefused("it is one part of a multi-part archive")
     if start + length != end:
         raise LayoutRefused("it has bytes before its first file, or after its directory, that belong to nothing")
     return count, start, length
@@ -116,7 +116,7 @@ def _end_64(file: BinaryIO, end: int, locator: bytes) -> tuple[int, int, int, in
     file.seek(position)
     record = file.read(_END_64.size)
     if len(record) < _END_64.size or not record.startswith(b"PK\x06\x06"):
-        raise BadZipFile("its end refers to another one that is not there")
+        raise BadZipFile("its end record refers to another one that does not exist")
     _, length, _, _, disk, first_disk, here, count, directory, start = _END_64.unpack(record)
     if disk or first_disk or length != _END_64.size - 12:
         raise LayoutRefused("its 64-bit end has fields that nothing reads")
@@ -128,7 +128,7 @@ def _central(data: bytes, count: int) -> Iterator[Member]:
     for _ in range(count):
         head = data[position : position + _CENTRAL.size]
         if len(head) < _CENTRAL.size or not head.startswith(b"PK\x01\x02"):
-            raise BadZipFile("its directory ends early")
+            raise BadZipFile("its directory is truncated")
         _, _, _, flags, method, _, _, checksum, packed, size, named, more, said, disk, _, _, offset = _CENTRAL.unpack(
             head
         )
@@ -136,7 +136,7 @@ def _central(data: bytes, count: int) -> Iterator[Member]:
         name, extra = data[position : position + named], data[position + named : position + named + more]
         position += named + more + said
         if position > len(data) or disk:
-            raise BadZipFile("its directory ends early")
+            raise BadZipFile("its directory is truncated")
         size, packed, offset = _full(name, extra, (size, packed, offset))
         yield Member(name=name, flags=flags, method=method, checksum=checksum, packed=packed, size=size, offset=offset)
     if position != len(data):
@@ -196,7 +196,7 @@ def _full(name: bytes, extra: bytes, values: tuple[int, ...]) -> tuple[int, ...]
     for value in values:
         if value == _32:
             if len(large) < 8:
-                raise BadZipFile("a header refers to a 64-bit size that is not there")
+                raise BadZipFile("a header refers to a 64-bit size that does not exist")
             (value,), large = struct.unpack("<Q", large[:8]), large[8:]
         found.append(value)
     return tuple(found)

@@ -87,5 +87,5 @@ class Configured(Awaitable):
 
 def _port(port: int, protocol: str | None) -> str:
     if type(port) is not int or not 0 < port < 1 << 16:
-        raise TypeError(f"{port!r} is not the number of a port")
+        raise TypeError(f"{port!r} is not a valid port number")
     return f"{port}/{str(getattr(protocol, 'value', protocol) or 'TCP').lower()}"

@@ -29,7 +29,7 @@ class Container(Configured):
 
     def _question(self, about: str, argument: str = "") -> Json:
         if self.ask is None:
-            raise RuntimeError("this container is a recipe only; nothing can answer questions about it")
+            raise RuntimeError("this container is only a recipe; nothing can evaluate it here")
         return self.ask(Question(about, self.operations, argument))
 
     def with_(self, cb: "Callable[[Container], Container]") -> "Container":
@@ -61,7 +61,7 @@ class Container(Configured):
         )
         expected = str(getattr(expect, "value", expect) or "SUCCESS")
         if expected not in ("SUCCESS", "FAILURE", "ANY"):
-            raise TypeError(f"with_exec(expect={expect!r}) is none of ReturnType's values")
+            raise TypeError(f"with_exec(expect={expect!r}) is not a value of ReturnType")
         return self._then(
             op.Exec(
                 texts("with_exec", args),

@@ -24,7 +24,7 @@ from .values import Awaitable, Unsupported, text, texts
 def ask_about(ask: Ask | None, about: str, contents: tuple[Content, ...], argument: str = "") -> Json:
     """Asks about contents; those that are a container's alone are asked of the container."""
     if ask is None:
-        raise RuntimeError("this is a recipe only; nothing can answer questions about it")
+        raise RuntimeError("this is only a recipe; nothing can evaluate it here")
     first = contents[0] if contents else None
     if isinstance(first, FromContainer) and len(contents) == 1 and not first.expand:
         place = posixpath.join(first.path, argument) if argument else first.path
@@ -134,7 +134,7 @@ class Directory(Awaitable):
 
     async def exists(self, path: str, expected_type: object = None, do_not_follow_symlinks: bool | None = None) -> bool:
         if expected_type or do_not_follow_symlinks:
-            raise Unsupported("Directory.exists takes nothing but a path in airbyte-ci")
+            raise Unsupported("Directory.exists takes only a path in airbyte-ci")
         return bool(ask_about(self._ask, "exists", self._contents, path))
 
     async def name(self) -> str:

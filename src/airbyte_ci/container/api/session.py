@@ -114,7 +114,7 @@ class Client(Awaitable):
 
     def container(self, *_: object, **__: object) -> Container:
         raise Unsupported(
-            "Client.container is not provided by airbyte-ci: a hook adds to the container that it is given"
+            "Client.container is not provided by airbyte-ci: hooks must use the container that they receive"
         )
 
     def pipeline(self, name: str, description: str | None = None, labels: object = None) -> "Client":  # noqa: ARG002
@@ -167,10 +167,12 @@ def _contents(folder: "Path") -> tuple[Content, ...]:
             content = _file(place / name, str((place / name).relative_to(folder)))
             size += len(content.contents) if isinstance(content, NewFile) else 0
             if size > _SIZE_LIMIT:
-                raise ValueError(f"{folder} has more than {_SIZE_LIMIT >> 20} MiB; name what is needed of it")
+                raise ValueError(
+                    f"{folder} is larger than {_SIZE_LIMIT >> 20} MiB; include only the files that are needed"
+                )
             found.append(content)
     if not found and not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder beside the hook")
+        raise FileNotFoundError(f"{folder} is not a folder next to the hook")
     return tuple(found)
 
 
