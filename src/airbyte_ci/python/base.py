@@ -1,4 +1,4 @@
-"""What packages are installed on: an image, what is known of its Python, and how its layers get here."""
+"""The base of an installation: an image, the facts about its Python, and access to its layers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,14 +8,15 @@ from airbyte_ci.python.inventory import Inventory
 
 
 def _is_here() -> None:
-    """All layers are in the store."""
+    """Does nothing: all layers are already in the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """An image with a Python. `bring` puts all its layers into the store: until then they may be elsewhere.
+    """An image with a Python.
 
-    `twin` is the same image for this machine, where this machine does not run the image itself.
+    `bring` puts all its layers into the store; until it runs, they may be elsewhere. `twin` is the same image for this
+    machine's platform, where this machine cannot run the image itself.
     """
 
     image: Image
@@ -25,5 +26,5 @@ class Base:
 
     @property
     def runs(self) -> "Base":
-        """The image in which commands run on this machine."""
+        """Returns the image in which commands run on this machine."""
         return self.twin or self

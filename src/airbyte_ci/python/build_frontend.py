@@ -1,7 +1,8 @@
-"""Runs inside an image: builds the wheel of one sdist or source tree, as PEP 517 says. Works on Python 3.9.
+"""Builds the wheel of one sdist or source tree inside an image (PEP 517). Works on Python 3.9.
 
-The tools lie in a folder each, with byte code, and a build sees those that its project asks for and what these need:
-a tool that merely lies there can change what is built. Where the project asks for what there is not, it sees them all.
+Each build tool lies in its own folder, with bytecode. A build sees only the tools that its project requests and their
+dependencies, because a tool that is merely installed can change the result. A project that requests an unknown tool
+sees all of them.
 """
 
 import importlib
@@ -15,15 +16,18 @@ import zipfile
 from typing import Any, Callable, Dict, FrozenSet, List, Set, Tuple
 
 LEGACY = "setuptools.build_meta:__legacy__"
-# The exit code of a back end that asks for more than it was given, and how often it may.
+# The exit code of a backend that requests more requirements than it received, and the limit of such rounds.
 _ASKS_MORE = 3
 _ROUNDS = 3
-# Started without site, the path is the script's folder and the standard library.
+# Python starts without site, so its path is the script's folder and the standard library.
 _STANDARD_LIBRARY = sys.path[1:]
 
 
 def main(arguments: List[str]) -> int:
-    """`build_frontend.py TOOLS ARCHIVE WORK OUT [FOLDER]`: a wheel in OUT; FOLDER is the project's in a tree."""
+    """Runs `build_frontend.py TOOLS ARCHIVE WORK OUT [FOLDER]` and writes a wheel to OUT.
+
+    FOLDER is the project in a tree.
+    """
     if arguments[0] == "--hooks":
         return hooks(json.loads(arguments[1]))
     tools, archive, work, out, *folder = arguments
@@ -52,7 +56,7 @@ def main(arguments: List[str]) -> int:
 
 
 def unpack(archive: str, place: str, folder: List[str]) -> str:
-    """The project's folder in an unpacked archive: the only one of an sdist, or the one that was named."""
+    """Returns the project's folder in an unpacked archive: the only folder of an sdist, or the named one."""
     os.mkdir(place)
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as file:
@@ -63,9 +67,11 @@ def unpack(archive: str, place: str, folder: List[str]) -> str:
     else:
         with tarfile.open(archive) as file:
             entries = file.getmembers()
-            for entry in entries:  # they belong to whoever builds, whose name space may not have their owner
+            for (
+                entry
+            ) in entries:  # The files belong to the user who builds: their owner may have no number in this namespace.
                 entry.uid, entry.gid, entry.uname, entry.gname = os.getuid(), os.getgid(), "", ""
-            file.extraction_filter = lambda entry, _path: entry  # it can harm this sandbox only
+            file.extraction_filter = lambda entry, _path: entry  # A malicious archive can harm only this sandbox.
             file.extractall(place, entries)
     if folder:
         return os.path.normpath(os.path.join(place, folder[0]))
@@ -76,7 +82,7 @@ def unpack(archive: str, place: str, folder: List[str]) -> str:
 
 
 def build_system(tools: str, source: str) -> Dict[str, Any]:
-    """What the project's pyproject.toml says of its build; what PEP 517 says for those that say nothing."""
+    """Returns the build-system table of pyproject.toml, or the defaults of PEP 517."""
     try:
         with open(os.path.join(source, "pyproject.toml"), "rb") as file:
             text = file.read().decode()
@@ -100,7 +106,7 @@ def toml(tools: str) -> Any:
 
 
 class Shelf:
-    """The tools that there are, and which of them a requirement takes along."""
+    """Returns the installed tools, each with its dependencies."""
 
     def __init__(self, tools: str) -> None:
         sys.path.append(os.path.join(tools, "packaging"))
@@ -109,7 +115,7 @@ class Shelf:
         self.known: Dict[str, Tuple[str, List[str]]] = {}
 
     def closure(self, texts: List[str]) -> Set[str]:
-        """The names of the tools that the requirements need; all where one of them is not there."""
+        """Returns the names of the tools that the requirements need, or all names if one is missing."""
         from packaging.requirements import InvalidRequirement, Requirement
         from packaging.utils import canonicalize_name
 
@@ -138,7 +144,7 @@ class Shelf:
         return self.metadata(name)[0]
 
     def metadata(self, name: str) -> Tuple[str, List[str]]:
-        """The version and the requirements of a tool."""
+        """Returns the version and the requirements of a tool."""
         if name not in self.known:
             folder = os.path.join(self.tools, name)
             (info,) = [item for item in os.listdir(folder) if item.endswith(".dist-info")]

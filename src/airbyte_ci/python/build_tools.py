@@ -1,7 +1,7 @@
-"""What sdists are built with: the pinned back ends that ship with the tool, as one layer with byte code over a root.
+"""The pinned build backends that ship with airbyte-ci, as one layer with bytecode over a root.
 
-Each lies in a folder of its own (`build_frontend` puts into a build's path what it asks for). They are unpacked and
-compiled once: installed anew for each build, as front ends do, they took nine tenths of its time.
+Each lies in its own folder; `build_frontend` puts the requested ones on the path of a build. They are unpacked and
+compiled once: installing them for each build, as frontends do, took nine tenths of the build time.
 """
 
 import functools
@@ -27,19 +27,19 @@ FORMAT_VERSION = 1
 
 
 def requirements() -> str:
-    """The pinned build requirements that ship with the tool."""
+    """Returns the pinned build requirements that ship with airbyte-ci."""
     return resources.files("airbyte_ci.python").joinpath("build-requirements.txt").read_text("utf-8")
 
 
 @functools.cache
 def identity() -> str:
-    """What names them: the digest of their text."""
+    """Returns the digest of the pinned build requirements, which identifies the tools."""
     return str(Digest.of(requirements().encode()))
 
 
 def packages(store: Store, index: PackageIndex, interpreter: Interpreter) -> tuple[LockedPackage, ...]:
-    """The tools for an interpreter, each with its wheel, which is in the store; raises PackageError."""
-    from airbyte_ci.python import pinned  # slow to import, and most builds build nothing of source
+    """Returns the tools for an interpreter, each with its wheel in the store; raises PackageError."""
+    from airbyte_ci.python import pinned  # Imported here because it is slow and most builds compile no source.
 
     lock = pinned.lock(store, index, interpreter, requirements(), "build-requirements.txt")
     for package in lock.packages:
@@ -50,9 +50,10 @@ def packages(store: Store, index: PackageIndex, interpreter: Interpreter) -> tup
 def over(
     root: Tree, store: Store, index: PackageIndex, interpreter: Interpreter, clean: Callable[[], Tree] | None = None
 ) -> Tree:
-    """The root with the tools in a folder; raises PackageError, SandboxError.
+    """Returns the root with the tools in a folder; raises PackageError, SandboxError.
 
-    The Python of the `clean` root compiles them: every build finds them afterwards, so no hook may have changed it.
+    The Python of the `clean` root compiles them. Every later build uses the result, so no hook may have changed that
+    root.
     """
     layer = _layer(clean or (lambda: root), store, index, interpreter)
     (folder,) = snapshot.unpack(store, [(layer.descriptor, layer.diff_id)]).tree.layers
@@ -103,7 +104,7 @@ def _installed(store: Store, package: LockedPackage, interpreter: Interpreter) -
 
 
 def _in(interpreter: Interpreter, folder: str) -> Interpreter:
-    """The interpreter, as if it had its packages in a folder of the tools."""
+    """Returns the interpreter as if its packages were installed in a folder of the tools."""
     place = f"/{FOLDER}{folder}"
     return replace(
         interpreter, purelib=place, platlib=place, scripts=f"{place}/bin", data=place, headers=f"{place}/include"

@@ -1,6 +1,6 @@
-"""The wheel that a build back end left: opened as hostile data, checked, and kept as a canonical zip.
+"""The wheel that a build backend created: opened as hostile data, checked, and stored as a canonical zip.
 
-Nothing of it is held in memory whole; see `wheel_archive` for what a wheel may be.
+No wheel is held in memory as a whole. `wheel_archive` defines a valid wheel.
 """
 
 import zipfile
@@ -27,9 +27,9 @@ _REFUSED = (WheelRefused, LayoutRefused, OutputRefused, InvalidWheelFilename)
 
 
 def keep(store: Store, folder: Path, scratch: Path, what: str) -> LockedFile:
-    """The only wheel in a folder that a build filled, in the store; raises PackageError.
+    """Stores the only wheel in a folder that a build filled; raises PackageError.
 
-    `scratch` is a folder for as long as this takes; `what` names the sdist.
+    `scratch` is a temporary folder, and `what` names the sdist in messages.
     """
     name = ""
     try:
@@ -63,7 +63,7 @@ def _only(names: list[str]) -> str:
 
 
 def canonical(archive: zipfile.ZipFile, target: BinaryIO) -> None:
-    """Writes the same wheel to a seekable file as the only possible zip: sorted, stored, fixed times and modes."""
+    """Writes the wheel to a seekable file in its canonical form: sorted, stored, with fixed times and modes."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as made:
         for member in sorted(archive.infolist(), key=lambda item: item.filename):
             if member.is_dir():
@@ -72,7 +72,7 @@ def canonical(archive: zipfile.ZipFile, target: BinaryIO) -> None:
             info.create_system = 3
             executable = (member.external_attr >> 16) & 0o111
             info.external_attr = (0o100755 if executable else 0o100644) << 16
-            info.file_size = member.file_size  # decides whether sizes have 32 or 64 bits
+            info.file_size = member.file_size  # The size decides whether the zip uses 32-bit or 64-bit fields.
             with archive.open(member) as reader, made.open(info, "w") as writer:
                 for piece in chunks(reader):
                     writer.write(piece)

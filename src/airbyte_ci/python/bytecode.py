@@ -1,4 +1,4 @@
-"""Byte code: compiled once per wheel by the image's own Python, the same bytes every time."""
+"""Bytecode: compiled once per wheel by the image's own Python, with the same bytes every time."""
 
 import os
 import struct
@@ -22,7 +22,7 @@ from airbyte_ci.python.contents import Contents
 from airbyte_ci.python.interpreter import Interpreter
 
 FORMAT_VERSION = 2
-# What runs in the image, by file name: the worker starts the compiler, which needs the last one before 3.11.
+# The files that run in the image, by name. The worker starts the compiler, which needs bytecode_marshal before 3.11.
 _PROGRAMS = ("bytecode_worker.py", "bytecode_compiler.py", "bytecode_marshal.py")
 _PLACE = "/.airbyte-ci"
 _QUESTIONS = sandbox.Purpose(
@@ -55,7 +55,7 @@ def compile_all(
     segments: Sequence[Segment],
     executor: Executor,
 ) -> Mapping[Digest, Bytecode]:
-    """Byte code for each segment, by the segment's raw digest. Only what was never compiled is."""
+    """Returns bytecode for each segment, by the segment's raw digest; compiles only segments that are not cached."""
     keys = {segment.raw: _key(segment, interpreter) for segment in segments}
     known = {raw: _recall(store, key) for raw, key in keys.items()}
     missing = [raw for raw, found in known.items() if found is None]
@@ -70,7 +70,7 @@ def compile_all(
 
 
 def _key(segment: Segment, interpreter: Interpreter) -> Digest:
-    # The segment holds the final paths, and byte code has no architecture: version and tag are all that is left.
+    # The segment holds the final paths and bytecode is portable, so only version and tag remain in the key.
     inputs = {
         "segment": str(segment.raw),
         "python": interpreter.version,
@@ -119,7 +119,7 @@ def _compile(
 
 
 def write_question(segment: Path, target: Path, roots: Iterable[str]) -> None:
-    """The Python files of a segment below `roots`, sorted: `<path length: 4><size: 8><path><source>` for each."""
+    """Packs the Python files of a segment below `roots`, sorted: `<path length: 4><size: 8><path><source>` for each."""
     folders = tuple(f"{root.strip('/')}/" for root in roots)
     with tarfile.open(segment, "r:") as archive, target.open("wb") as file:
         for member in sorted(archive, key=lambda item: item.name):
@@ -131,7 +131,7 @@ def write_question(segment: Path, target: Path, roots: Iterable[str]) -> None:
 
 
 def _remember(store: Store, key: Digest, answers: Path, raw: Digest) -> None:
-    # Compiled, real code has some 1.5 times the size of its source.
+    # Compiled code is about 1.5 times as large as its source.
     limit = 64 * store.size(raw) + (1 << 20)
     try:
         with store.scratch() as folder, open_output(answers, raw.hex, limit) as answer:
@@ -145,7 +145,7 @@ def _remember(store: Store, key: Digest, answers: Path, raw: Digest) -> None:
 
 
 def _entries(answer: BinaryIO, contents: Contents) -> Iterator[Entry]:
-    """The compiler's answer: `<path length: 4><size: 8><path><byte code>` for each file."""
+    """Yields the compiler's answer: `<path length: 4><size: 8><path><bytecode>` for each file."""
     left = os.fstat(answer.fileno()).st_size
     while head := answer.read(12):
         length, size = struct.unpack("<IQ", head)

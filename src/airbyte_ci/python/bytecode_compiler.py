@@ -1,7 +1,8 @@
-"""Runs inside an image, once for each wheel: sources on stdin → byte code on stdout. Imports nothing from a file.
+"""Compiles the sources of one wheel inside an image: sources on stdin, bytecode on stdout.
 
-Whatever is loaded has its names interned, and marshal tells names that others use from those that nobody else does:
-a process that holds nothing of the standard library says the same in every build of one Python version.
+The process imports nothing from a file. Loading a module interns its names, and marshal writes shared names differently
+from unshared ones. A process without standard library modules therefore writes the same bytes in every build of one
+Python version.
 """
 
 import _imp
@@ -11,7 +12,10 @@ from _frozen_importlib_external import MAGIC_NUMBER
 
 
 def main() -> None:
-    """Reads `<path length: 4><size: 8><path><source>`, little-endian; answers the same with byte code, where it can."""
+    """Reads `<path length:
+
+    4><size: 8><path><source>`, little-endian, and writes the same records with bytecode if possible.
+    """
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     while head := questions.read(12):
         path = questions.read(int.from_bytes(head[:4], "little")).decode("utf-8", "surrogateescape")
@@ -32,14 +36,14 @@ def _compiled(source: bytes, path: str) -> "bytes | None":
         code = compile(source, path, "exec", dont_inherit=True, optimize=-1)
         body = marshal.dumps(code) if sys.version_info >= (3, 11) else _before_3_11(code)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
-        return None  # templates and tests for other Pythons: the import would fail in the same way
-    # Unchecked hash (PEP 552): the image does not change, so nothing is compared when a module is imported.
+        return None  # Templates and tests for other Pythons fail here, as their import would.
+    # Unchecked hash (PEP 552): the image does not change, so imports need no comparison.
     digest = _imp.source_hash(int.from_bytes(MAGIC_NUMBER, "little"), source)
     return MAGIC_NUMBER + (0b01).to_bytes(4, "little") + digest + body
 
 
 def _before_3_11(code: object) -> bytes:
-    """Sets are marshalled in the order of their hashes, and None's is its address: bpo-37596, mended in 3.11."""
+    """Whether marshal orders sets by hashes that depend on None's address: bpo-37596, fixed in 3.11."""
     import bytecode_marshal  # type: ignore[import-not-found]  # lies beside this file
 
     return bytes(bytecode_marshal.dumps(code))

@@ -1,6 +1,6 @@
-"""Marshal's format, version 4, as Python 3.9 and 3.10 write code objects, but with sets in an order that anyone gets.
+"""Marshal's format, version 4, as Python 3.9 and 3.10 write code objects, but with sets in a fixed order.
 
-Runs inside an image. Knows what can be in a code object's constants, and the code objects of these two versions only.
+Runs inside an image. Supports the constants of code objects, and the code objects of these two versions only.
 """
 
 import struct
@@ -15,14 +15,14 @@ _LINES = "co_lnotab" if sys.version_info < (3, 10) else "co_linetable"
 
 
 def dumps(value: object) -> bytes:
-    """The value's only possible bytes; raises ValueError for what no code object holds."""
+    """Returns the canonical bytes of the value; raises ValueError for values that code objects cannot hold."""
     target = bytearray()
     _write(value, target, {})
     return bytes(target)
 
 
 def _write(value: object, target: bytearray, known: "dict[int, int]") -> None:
-    """`known` are the positions of objects by identity, as marshal counts them: every one may be referred to."""
+    """Writes objects; `known` maps an object's identity to its position in marshal's numbering for references."""
     if value is None or value is True or value is False or value is ...:
         target += _SINGLETONS[value]
     elif id(value) in known:
@@ -71,7 +71,7 @@ def _write_code(code: object, target: bytearray, known: "dict[int, int]") -> Non
 
 
 def _text(value: str) -> bytes:
-    """Names and constants that could be names are interned when they are loaded, as the compiler had them."""
+    """Interns names and name-like constants when they are loaded, as the compiler does."""
     interned = _NAME.issuperset(value)
     if value.isascii():
         raw = value.encode()

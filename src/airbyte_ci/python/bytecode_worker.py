@@ -1,21 +1,22 @@
-"""Runs inside an image: starts a compiler for each question, a few at a time. Imports nothing from a file.
+"""Starts a compiler for each question inside an image, a few at a time.
 
-Most images have no byte code of their own standard library, so every module that is imported here would be compiled
-first, in each build: `json`, `subprocess` and `tarfile` together took longer than the compiling that is asked for.
-Works on Python 3.9.
+The process imports nothing from a file. Most images have no bytecode of their standard library, so every imported
+module would be compiled first, in each build: `json`, `subprocess` and `tarfile` together took longer than the
+requested work. Works on Python 3.9.
 """
 
 import posix
 import sys
 
 _WIDTH = 2
-# No site, no user's packages, no byte code of its own, UTF-8 whatever locales the image has; seed 0 shows in marshal.
+# No site, no user packages, no own bytecode, UTF-8 whatever the image's locale. Marshal output depends on the hash
+# seed.
 _OPTIONS = ("-S", "-s", "-B", "-X", "utf8", "-W", "ignore")
 _ENVIRONMENT = {b"PYTHONHASHSEED": b"0", b"PATH": b"/usr/local/bin:/usr/bin:/bin"}
 
 
 def start(compiler: str, question: str, answer: str) -> int:
-    """A compiler that reads one file and writes the other; its process id."""
+    """Starts a compiler that reads one file and writes the other; returns its process id."""
     actions = [
         (posix.POSIX_SPAWN_OPEN, 0, question, posix.O_RDONLY, 0),
         (posix.POSIX_SPAWN_OPEN, 1, answer, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL, 0o644),
@@ -25,10 +26,10 @@ def start(compiler: str, question: str, answer: str) -> int:
 
 
 def main() -> None:
-    """`worker.py COMPILER QUESTIONS ANSWERS`: an answer for each file of the folder of questions."""
+    """Runs `worker.py COMPILER QUESTIONS ANSWERS` and writes an answer for each file of the folder of questions."""
     compiler, questions, answers = sys.argv[1:]
     running: dict[int, str] = {}
-    # The largest first: else one that comes last is waited for alone.
+    # The largest files first, so that no long job runs alone at the end.
     names = sorted(posix.listdir(questions))
     waiting = sorted(names, key=lambda name: -posix.stat(questions + "/" + name).st_size)
     failed = ""

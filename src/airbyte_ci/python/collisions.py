@@ -6,13 +6,13 @@ from typing import Any
 
 from airbyte_ci.errors import PackageError
 
-# A package's files by path, each as something that is equal where the bytes are.
+# A package's files by path, each with a value that is equal if the bytes are.
 Contents = Callable[[str], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Collision:
-    """A path of several packages: whose file is `kept`, whose are not, and whether any of those has other bytes."""
+    """A path of several packages: the package whose file is `kept`, the others, and whether their bytes differ."""
 
     path: str
     kept: str
@@ -31,7 +31,7 @@ class Collision:
 
 
 def shared(paths: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
-    """Of paths by package: those of several, with their packages. The last one's stays, as if installed in order."""
+    """Returns the paths that several packages own, with their packages. The last package's file stays."""
     owners: dict[str, tuple[str, ...]] = {}
     for package, found in paths.items():
         for path in found:
@@ -41,7 +41,7 @@ def shared(paths: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
 
 
 def judged(paths: Mapping[str, Sequence[str]], contents: Contents) -> tuple[Collision, ...]:
-    """What `shared` found, by path, with whether the bytes differ; `contents` are asked once of each package."""
+    """Returns the result of `shared` by path, with whether the bytes differ; reads `contents` once per package."""
     files = {name: contents(name) for name in sorted({name for names in paths.values() for name in names})}
     return tuple(
         Collision(path, names[-1], tuple(names[:-1]), len({files[name][path] for name in names}) > 1)
@@ -50,7 +50,7 @@ def judged(paths: Mapping[str, Sequence[str]], contents: Contents) -> tuple[Coll
 
 
 def _refuse_both(owners: Mapping[str, Sequence[str]]) -> None:
-    """What is a file of one package cannot be a folder of another: which of them stays would be chance."""
+    """Raises an error for a path that is a file of one package and a folder of another: the result would be random."""
     from airbyte_ci.oci import tar  # a build with nothing changed reads the rest of this module
 
     for both in sorted(tar.folders(owners) & owners.keys()):

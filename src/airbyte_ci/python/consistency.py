@@ -1,6 +1,7 @@
-"""Whether packages have what their metadata says they need: a lock may be edited, incomplete or older than they are.
+"""Whether packages have the dependencies that their metadata requires.
 
-As `pip check` sees it, but with the extras that are asked for; what applies is decided by the image's Python.
+A lock can be edited, incomplete or older than its packages. The rules are those of `pip check`, but with the requested
+extras; the image's Python decides which requirements apply.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -26,7 +27,7 @@ NO_EXTRAS: Extras = {}
 
 @dataclass(frozen=True, slots=True, order=True)
 class Unmet:
-    """What a package requires (`name>=1.0`) and the environment has in another version, or (empty) not at all."""
+    """A requirement of a package (`name>=1.0`) that the environment has in another version, or (empty) not at all."""
 
     by: str
     requirement: str
@@ -37,17 +38,17 @@ class Unmet:
         return f"{self.by} requires {self.requirement}, {has}"
 
     def met_by(self, distributions: Mapping[str, str]) -> bool:
-        """Whether one of other distributions, name → version, is what is missing."""
+        """Whether one of other distributions, name → version, satisfies the missing requirement."""
         requirement = Requirement(self.requirement)
         found = distributions.get(canonicalize_name(requirement.name))
         return not self.found and found is not None and _admits(requirement, found)
 
 
 def of_wheel(store: Store, file: LockedFile) -> tuple[str, ...]:
-    """The requirements in the metadata of a wheel that is in the store, read once; raises PackageError."""
+    """Returns the requirements in the metadata of a wheel in the store, read once; raises PackageError."""
 
     def make() -> dict[str, Any]:
-        from airbyte_ci.python import metadata  # only wheels that are new wait for it
+        from airbyte_ci.python import metadata  # Imported here because only new wheels need it.
 
         text = metadata.of_wheel(store.path(Digest(file.sha256)), file.name)
         return {"requires": HeaderParser().parsestr(text, headersonly=True).get_all("Requires-Dist") or []}
@@ -61,10 +62,10 @@ def unmet(
     interpreter: Interpreter,
     asked: Extras = NO_EXTRAS,
 ) -> tuple[Unmet, ...]:
-    """What packages, each with its requirements, lack of an environment (normalized name → version), sorted.
+    """Returns the unmet requirements of packages in an environment (normalized name → version), sorted.
 
-    `asked` are the extras that the connector itself asks for; those that packages ask of each other are followed. A
-    requirement that cannot be read counts as met: old packages say things that no tool understands any more.
+    `asked` are the extras that the connector itself requests; extras that packages request of each other are followed.
+    An unreadable requirement is treated as met: old packages contain requirements that no tool can parse any more.
     """
     requires = dict(packages)
     extras = close_extras(requires, interpreter.markers, asked)
@@ -83,7 +84,7 @@ def unmet(
 def close_extras(
     requires: Mapping[str, Collection[str]], markers: Mapping[str, str], asked: Extras = NO_EXTRAS
 ) -> dict[str, set[str]]:
-    """Returns by package the extras that are asked for, by the connector or by a package whose requirement applies."""
+    """Returns by package the extras that the connector, or a package whose requirement applies, requests."""
     found = {name: set(asked.get(name, ())) for name in requires}
     pending = [*requires]
     while pending:
@@ -98,7 +99,7 @@ def close_extras(
 
 
 def read(text: str) -> Requirement | None:
-    """The requirement; None for one that only an old tool understood: installing does not read it."""
+    """Returns the requirement, or None if only an old tool can parse it: installers ignore it."""
     try:
         return Requirement(text)
     except InvalidRequirement:
@@ -112,7 +113,7 @@ def applies(requirement: Requirement, markers: Mapping[str, str], extras: Iterab
 
 
 def confirm(name: str, requires: Iterable[str], versions: Mapping[str, str], interpreter: Interpreter) -> None:
-    """Raises PackageError that names what a source tree requires as it is now and the environment has not."""
+    """Raises PackageError that names the unmet current requirements of a source tree."""
     found = [item for text in requires for item in _unmet(name, text, versions, interpreter, (), strictly=True)]
     if found:
         wrong = ", ".join(f"{item.requirement} ({item.found or 'not in the lock'})" for item in found)
@@ -143,7 +144,7 @@ def _unmet(
 
 def _admits(requirement: Requirement, version: str) -> bool:
     try:
-        # The version of a folder may be known to nobody, and a base's is what somebody wrote.
+        # The version of a folder may be unknown, and a base's version is what its metadata claims.
         return not version or requirement.specifier.contains(Version(version), prereleases=True)
     except InvalidVersion:
         return True

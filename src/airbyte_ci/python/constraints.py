@@ -10,19 +10,19 @@ _OPERATOR = re.compile(r"(?P<operator>~=|===?|!=|<>|<=|>=|[<>=^~])?\s*v?(?P<vers
 
 
 def specifiers(constraint: str) -> Iterator[SpecifierSet]:
-    """The alternatives of a constraint; raises InvalidSpecifier or InvalidVersion where it is none."""
+    """Returns the alternatives of a constraint; raises InvalidSpecifier or InvalidVersion if it is invalid."""
     for alternative in re.split(r"\|\|?", constraint):
         pieces = [piece for part in alternative.split(",") for piece in _split_blanks(part)]
         yield SpecifierSet(",".join(spec for piece in pieces for spec in _pep440(piece)))
 
 
 def admits(constraint: str, version: str) -> bool:
-    """Whether a version, a pre-release too, is within a constraint."""
+    """Whether a version, including a pre-release, satisfies a constraint."""
     return any(spec.contains(version, prereleases=True) for spec in specifiers(constraint))
 
 
 def _split_blanks(part: str) -> list[str]:
-    """`>=3.9 <4.0` is two constraints; `>= 3.9` is one."""
+    """Splits `>=3.9 <4.0` into two constraints; `>= 3.9` is one."""
     pieces: list[str] = []
     for word in part.split():
         if pieces and not pieces[-1].strip("<>=!~^"):
@@ -47,19 +47,21 @@ def _pep440(piece: str) -> list[str]:
         case "<>":
             return [f"!={version}"]
         case "<" | "<=" | ">" | ">=":
-            return [operator + version.removesuffix(".*")]  # PEP 440 has no such thing; packages' metadata has
+            return [
+                operator + version.removesuffix(".*")
+            ]  # PEP 440 does not define this form, but packages' metadata uses it.
     return [operator + version]
 
 
 def _caret(version: Version) -> list[str]:
-    """Up to the next change of the left-most number that is not zero."""
+    """Returns the range up to the next change of the leftmost nonzero number."""
     release = version.release
     position = next((index for index, number in enumerate(release) if number), len(release) - 1)
     return _between(version, position)
 
 
 def _tilde(version: Version) -> list[str]:
-    """Up to the next minor version, or major where no minor is given."""
+    """Returns the range up to the next minor version, or the next major version if no minor is given."""
     return _between(version, min(1, len(version.release) - 1))
 
 

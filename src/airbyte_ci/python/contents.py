@@ -1,6 +1,6 @@
-"""Contents of files on their way from a wheel to a segment: few in memory, the rest in a folder.
+"""Contents of files between a wheel and a segment: a few in memory, the rest in a folder.
 
-Knows bytes and how many are held; not what they are.
+Handles bytes and limits, not their meaning.
 """
 
 import hashlib
@@ -11,13 +11,13 @@ from pathlib import Path
 
 from airbyte_ci.oci.digest import Digest
 
-# Several wheels are read at a time, so that this counts as often as there are threads.
+# Each thread reads its own wheel, so this limit applies per thread.
 _HELD_AT_MOST = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A file's bytes, or the file on disk that holds them; their digest and size."""
+    """A file's bytes, or the file on disk that holds them, with digest and size."""
 
     content: bytes | Path
     digest: Digest
@@ -25,7 +25,7 @@ class Kept:
 
 
 class Contents:
-    """Keeps contents for as long as their folder is there; without a folder, all of them in memory."""
+    """Keeps contents as long as their folder exists; without a folder, keeps all of them in memory."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
@@ -33,7 +33,7 @@ class Contents:
         self._written = 0
 
     def keep(self, pieces: Iterator[bytes]) -> Kept:
-        """What the pieces make together; they are taken to their end."""
+        """Returns the joined pieces; reads them to the end."""
         first = next(pieces, b"")
         second = next(pieces, b"")
         if self._folder is None:

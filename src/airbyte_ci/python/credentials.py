@@ -1,6 +1,7 @@
-"""Logins for package indexes: of their URL, of variables by their name, of the keyring. netrc is left to requests.
+"""Logins for package indexes, from their URL, from variables with their name, or from the keyring.
 
-They are for the index' own host, and reach nothing but requests: no plan, lock, message or image.
+`requests` reads netrc. Logins are sent only to the index's own host and only by requests: no plan, lock, message or
+image contains them.
 """
 
 import subprocess
@@ -12,19 +13,19 @@ from airbyte_ci.python import origins
 from airbyte_ci.python.index_settings import Access, Source, variable_name
 
 Login = tuple[str, str]
-# A keyring may ask a person to unlock it; it must not keep a build waiting for ever.
+# A keyring may ask a person to unlock it; that must not block a build forever.
 _PATIENCE = 120
 
 
 @dataclass(slots=True)
 class Credentials:
-    """What is known of logins, asked once per index. May be shared by threads."""
+    """Known logins, looked up once per index. Threads may share it."""
 
     access: Access
     _found: dict[tuple[str, str], Login | None] = field(default_factory=dict)
 
     def of(self, source: Source) -> Login | None:
-        """The login for an index, None where nobody gave one (netrc may still have it)."""
+        """Returns the login for an index, or None if none is configured (netrc may still have one)."""
         key = (source.url, source.name)
         if key not in self._found:
             self._found[key] = self._find(source)
@@ -42,11 +43,11 @@ class Credentials:
 
 
 def _keyring(url: str, user: str) -> Login | None:
-    """What the `keyring` command knows of the URL or of its host, as pip and uv ask it."""
+    """Returns the login that the `keyring` command stores for the URL or its host, as pip and uv look it up."""
     for place in (url, urlsplit(url).netloc):
         if user and (said := _ask(("get", place, user))):
             return user, said[0]
-        # Since keyring 25.2 it can tell the user's name too.
+        # Since keyring 25.2 it can report the user name too.
         if not user and len(said := _ask(("--mode", "creds", "get", place))) == 2:
             return said[0], said[1]
     return None

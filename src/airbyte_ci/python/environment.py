@@ -1,7 +1,7 @@
-"""The environment: a lock's packages as layer segments, each made once per wheel and shared by the whole fleet.
+"""The environment: a lock's packages as layer segments, each created once per wheel and shared by all connectors.
 
-Knows wheels, segments and collisions; nothing of connectors and of how layers are grouped. Choosing what will be
-installed is pure; preparing it fetches, builds, converts and compiles.
+Handles wheels, segments and collisions, not connectors or the grouping of layers. Choosing files is pure; preparing
+fetches, builds, converts and compiles.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,7 +40,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What will be installed of a locked package: its wheel, or the source of which its wheel will be built."""
+    """The selected file of a locked package: its wheel, or the source from which its wheel is built."""
 
     name: str
     version: str
@@ -76,9 +76,9 @@ Obtain = Callable[[LockedPackage], LockedFile]
 
 
 def choose(lock: Lock, interpreter: Interpreter, obtain: Obtain | None = None) -> tuple[Choice, ...]:
-    """The file of each package that serves the interpreter best; raises PackageError where there is none.
+    """Returns the best file of each package for the interpreter; raises PackageError if a package has none.
 
-    `obtain` brings what no index has: folders, commits and files at a place of their own.
+    `obtain` fetches packages that no index has: folders, commits and files with their own location.
     """
     order = wheel.tag_order(interpreter)
     return tuple(_choose(package, order, interpreter, obtain) for package in lock.packages)
@@ -104,9 +104,9 @@ def _choose(package: LockedPackage, order: wheel.TagOrder, interpreter: Interpre
 
 
 def key(choices: Sequence[Choice], interpreter: Interpreter, *, compiled: bool, natives: str = "") -> Digest:
-    """What the environment's layers depend on. No base is among it: they outlive base upgrades.
+    """Returns the key of the environment's layers. It excludes the base: layers outlive base upgrades.
 
-    `natives` names the native wheels that sources became, where there are any (`natives()`).
+    `natives` names the native wheels that were built from source, if any (`natives()`).
     """
     inputs = {
         "packages": [[item.name, item.version, item.file.name, item.file.sha256] for item in choices],
@@ -114,7 +114,7 @@ def key(choices: Sequence[Choice], interpreter: Interpreter, *, compiled: bool, 
         "formats": [wheel.FORMAT_VERSION, tar.FORMAT_VERSION, compress.identity()],
         "bytecode": bytecode.FORMAT_VERSION if compiled else None,
         "builds": sdist.identity() if any(choice.is_source for choice in choices) else None,
-        # What was built here is for this machine; wheels of an index say by their names which they are for.
+        # Wheels that were built here fit only this machine; index wheels name their platforms.
         "natives": f"{natives} {interpreter.markers['platform_machine']}" if natives else "",
     }
     return action_key("environment", FORMAT_VERSION, inputs)
@@ -126,9 +126,9 @@ def _schemes(interpreter: Interpreter) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """An installed package: which wheel it came from, its segments, and every path that it owns.
+    """An installed package: its wheel, its segments, and all paths that it owns.
 
-    `defects` are the faults of a wheel that was unpacked now, so that they are reported once.
+    `defects` are the faults of a wheel that was unpacked in this run, so that they are reported once.
     """
 
     name: str
@@ -142,16 +142,16 @@ class Package:
 
     @property
     def size(self) -> int:
-        """Compressed bytes in a layer."""
+        """Returns the number of compressed bytes in a layer."""
         return sum(segment.size for segment in self.segments)
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """All packages of a connector, sorted by name; `collisions` are paths of several.
+    """All packages of a connector, sorted by name.
 
-    `libraries` are shared libraries, by soname, that the image must have; `unmet` is what packages say they need and
-    no other is.
+    `collisions` are paths of several packages. `libraries` are shared libraries, by soname, that the image must have.
+    `unmet` are requirements that no package satisfies.
     """
 
     packages: tuple[Package, ...]
@@ -161,22 +161,22 @@ class Environment:
 
     @property
     def repaired(self) -> tuple[str, ...]:
-        """The wheels that have faults, with the first of them."""
+        """Returns the wheels that have faults, with the first fault of each."""
         found = [item for item in self.packages if item.defects]
         return tuple(f"{item.wheel.name}: {item.defects[0]}{_more(item.defects)}" for item in found)
 
     @property
     def natives(self) -> str:
-        """Names the native wheels that were built here: they depend on the root that they were built in."""
+        """Returns the name of the native wheels that were built here: they depend on the root of their build."""
         return _named(package.wheel for package in self.packages if package.is_native)
 
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What preparing an environment needs: the store, the index, the image's root and Python, threads.
+    """The resources for preparing an environment: the store, the index, the image's root and Python, threads.
 
-    `context` names everything that the root is made of. `host` is the Python in `root` where that is a stand-in for
-    an image of another architecture, which has the same Python. `clean` and `domain` are as in `sdist.Builder`.
+    `context` names everything that the root consists of. `host` is the Python in `root` if that is a stand-in for an
+    image of another architecture with the same Python. `clean` and `domain` are as in `sdist.Builder`.
     """
 
     store: Store
@@ -192,8 +192,8 @@ class Workshop:
 
 
 def prepare(choices: Sequence[Choice], workshop: Workshop, *, compiled: bool = True) -> Environment:
-    """Fetches, builds, converts and compiles what is not ready; raises PackageError, SandboxError."""
-    # One package after the other in each thread, so that some are unpacked while others still come.
+    """Fetches, builds, converts and compiles packages that are not cached; raises PackageError, SandboxError."""
+    # Each thread handles one package after another, so that unpacking overlaps with downloads.
     ready = list(workshop.executor.map(lambda choice: _ready(choice, workshop), choices))
     files = [file for file, _, _ in ready]
     packages: Sequence[Package] = [package for _, _, package in ready]
@@ -216,9 +216,9 @@ def prepare(choices: Sequence[Choice], workshop: Workshop, *, compiled: bool = T
 
 
 def natives(choices: Sequence[Choice], workshop: Workshop, *, build: bool) -> str:
-    """Names the native wheels that the environment's sources become in this root; empty where there are none.
+    """Names the native wheels that the environment's sources become in this root; empty if there are none.
 
-    What was not built yet is built now; empty as well unless `build` says so. Raises PackageError, SandboxError.
+    Builds missing wheels if `build` is set, else returns an empty text. Raises PackageError, SandboxError.
     """
     sources = [choice for choice in choices if choice.is_source]
     if not build and not all(sdist.known(_builder(workshop), choice.file, _version(choice)) for choice in sources):
@@ -238,7 +238,7 @@ def _named(files: Iterable[LockedFile]) -> str:
 
 
 def _ready(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool, Package]:
-    """The package's wheel, whether it was built natively, and its segment."""
+    """Returns the package's wheel, whether it was built natively, and its segment."""
     file, native = _wheel(choice, workshop)
     return file, native, _convert(choice, file, workshop)
 
@@ -246,7 +246,7 @@ def _ready(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool, Packag
 def _confirm(
     chosen: Sequence[tuple[Choice, LockedFile]], packages: Sequence[Package], workshop: Workshop
 ) -> tuple[Unmet, ...]:
-    """What the packages lack of each other; raises PackageError for a source tree, whose lock is older than it is."""
+    """Returns the packages' unmet requirements; raises PackageError for a source tree that is newer than its lock."""
     versions = {package.name: package.version for package in packages}
     files = [file for _, file in chosen]
     requires = list(workshop.executor.map(lambda file: consistency.of_wheel(workshop.store, file), files))
@@ -260,7 +260,7 @@ def _confirm(
 
 
 def _wheel(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool]:
-    """The package's wheel in the store, the chosen one or one built of the source, and whether that was native."""
+    """Returns the package's wheel in the store, selected or built from source, and whether that build was native."""
     if not workshop.store.has(Digest(choice.file.sha256)):
         workshop.progress(f"fetching {choice.file.name}")
     if isinstance(choice.origin, FromIndex):
@@ -272,7 +272,7 @@ def _wheel(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool]:
     except PackageError as error:
         if workshop.host is None:
             raise
-        # Whether it is a compiler that is missing or not: what it would make here would not be for the other machine.
+        # Even with a compiler, the result would be for this machine, not for the other one.
         last = error.message.splitlines()[-1].strip()
         raise _for_another_machine(choice, workshop, f"building one from its source failed ({last})") from error
     native = not built.name.endswith("-none-any.whl")
@@ -295,12 +295,12 @@ def _builder(workshop: Workshop) -> sdist.Builder:
 
 
 def _version(choice: Choice) -> str:
-    """What a back end is told that would ask git for the version: a tree has no history."""
+    """Returns the version for backends that would ask git: a tree has no history."""
     return choice.version if choice.is_tree else ""
 
 
 def _for_another_machine(choice: Choice, workshop: Workshop, reason: str) -> PackageError:
-    """Only what is for every machine can be built of source for a machine that is not this one."""
+    """Returns the error for a source package that cannot be built for another machine: only portable wheels can."""
     machine = workshop.interpreter.markers["platform_machine"]
     return PackageError(
         f"{choice.name} {choice.version} has no wheel for {machine}, and {reason}",
@@ -310,7 +310,7 @@ def _for_another_machine(choice: Choice, workshop: Workshop, reason: str) -> Pac
 
 
 def _convert(choice: Choice, file: LockedFile, workshop: Workshop, excluded: frozenset[str] = frozenset()) -> Package:
-    """The package's files as a segment, without the paths that another package owns."""
+    """Returns the package's files as a segment, without the paths that another package owns."""
     _refuse_other(choice, file)
     built = str(parse_wheel_filename(file.name)[1])
     version = built if choice.is_tree else choice.version or built
@@ -338,11 +338,11 @@ def _convert(choice: Choice, file: LockedFile, workshop: Workshop, excluded: fro
 
 
 def _refuse_other(choice: Choice, file: LockedFile) -> None:
-    """A lock that was edited by hand, or by an attacker, may name another project's or version's file."""
+    """Raises PackageError if a lock names the file of another project or version, by mistake or by attack."""
     name, version, _, _ = parse_wheel_filename(file.name)
     if name != choice.name:
         raise PackageError(f"the lock's file for {choice.name} is a wheel of {name}: {file.name}")
-    # A tree is named by its digest, and its version is what it says now; whether that fits is `consistency`'s.
+    # A tree is named by its digest and reports its current version; `consistency` compares that version.
     if choice.version and not choice.is_tree and version != Version(choice.version):
         raise PackageError(f"the lock's file for {choice.name} {choice.version} has another version: {file.name}")
 
@@ -350,7 +350,7 @@ def _refuse_other(choice: Choice, file: LockedFile) -> None:
 def _judged(
     shared: Mapping[str, Sequence[str]], chosen: Iterable[tuple[Choice, LockedFile]], workshop: Workshop
 ) -> tuple[Collision, ...]:
-    """The paths of several packages, with whether their bytes differ: looked up in the wheels again."""
+    """Returns the paths of several packages, with whether their bytes differ, read from the wheels again."""
     files = {choice.name: file for choice, file in chosen}
 
     def contents(name: str) -> Mapping[str, str]:
@@ -370,7 +370,7 @@ def _hash(content: bytes | Path) -> str:
 
 
 def _ceded(package: Package, shared: Mapping[str, Sequence[str]]) -> frozenset[str]:
-    """The paths of a package that another one owns."""
+    """Returns the paths of the package that another package owns."""
     return frozenset(path for path in package.paths if shared.get(path, (package.name,))[-1] != package.name)
 
 

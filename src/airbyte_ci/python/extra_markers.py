@@ -1,6 +1,7 @@
-"""Markers with several extras at once: `extra == 'x'` asks whether x is among those that are active, as locks mean it.
+"""Markers with several active extras at once, as locks use them.
 
-PEP 508 knows one extra at a time; PEP 751's `extras` can say it, and so poetry.lock and uv.lock are read with that.
+`extra == 'x'` means that x is active. PEP 508 supports one extra at a time; PEP 751's `extras` supports several, so
+poetry.lock and uv.lock are evaluated with that.
 """
 
 import re

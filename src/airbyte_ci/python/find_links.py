@@ -1,6 +1,6 @@
-"""Find-links: folders and pages on which files lie side by side, where pip and uv look beside the indexes.
+"""Find-links: folders and pages with files, where pip and uv search in addition to the indexes.
 
-A file there counts by its name and its sha256, never by its version alone. Pages are read by `simple_api`.
+A file is selected by its name and sha256, never by its version alone. `simple_api` reads the pages.
 """
 
 import hashlib
@@ -14,22 +14,22 @@ from airbyte_ci.python import origins
 
 
 def is_page(place: str) -> bool:
-    """Whether it is on the web; everything else is a folder."""
+    """Whether the location is on the web; every other location is a folder."""
     return place.startswith(("http://", "https://"))
 
 
 def is_folder(place: str) -> bool:
-    """The opposite."""
+    """Whether the location is a folder."""
     return not is_page(place)
 
 
 def folder_of(place: str) -> Path:
-    """The folder that a path or a file: URL means."""
+    """Returns the folder for a path or a file: URL."""
     return Path(unquote(urlsplit(place).path) if place.startswith("file:") else place).expanduser()
 
 
 def is_of(name: str, project: str) -> bool:
-    """Whether a file is a wheel or an sdist of a project (normalised name)."""
+    """Whether a file is a wheel or an sdist of a project (normalized name)."""
     try:
         return canonicalize_name(origins.name_and_version(name, project)[0]) == project
     except LockError:
@@ -37,7 +37,7 @@ def is_of(name: str, project: str) -> bool:
 
 
 def in_folder(place: str, project: str) -> list[Path]:
-    """The project's files in a folder; a missing folder has none. Raises PackageError for one that cannot be read."""
+    """Returns the project's files in a folder; a missing folder has none. Raises PackageError if unreadable."""
     folder = folder_of(place)
     try:
         found = sorted(folder.iterdir()) if folder.is_dir() else []
@@ -47,6 +47,6 @@ def in_folder(place: str, project: str) -> list[Path]:
 
 
 def sha256(path: Path) -> str:
-    """In hex."""
+    """Returns the sha256 in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,7 @@
-"""The inventory of an image that cannot run here, from its twin that can: same release, another architecture.
+"""The inventory of an image that cannot run here, from a twin that can: same release, another architecture.
 
-What the twin's Python says of itself holds for the other one if both have the same standard library; that, the folders
-and the C library are looked up in the other image's files. Nothing is run in it, and no emulator is needed.
+The twin's Python describes both images if they have the same standard library. The library, the folders and the C
+library are read from the other image's files. Nothing runs in that image, so no emulator is needed.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.inventory import Inventory
 
 FORMAT_VERSION = 2
-# `uname -m`, which is what markers and wheel tags say, of OCI's (GOARCH's) names.
+# The `uname -m` names that markers and wheel tags use, by OCI (GOARCH) name.
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "ppc64le": "ppc64le", "s390x": "s390x"}
 _LIBC = re.compile(rb"GNU C Library [^\n]{0,80} version (\d+\.\d+)")
 
 
 def inventory(store: Store, image: Image, bring: Callable[[], None], twin_image: Image, twin: Inventory) -> Inventory:
-    """What is in the image; raises ImageError where its Python is not the twin's."""
+    """Returns the inventory of the image; raises ImageError if its Python differs from the twin's."""
     layers = [[str(item) for item in one.config.diff_ids] for one in (image, twin_image)]
     inputs = {"layers": layers, "variables": [image.config.environment, twin_image.config.environment]}
     key = action_key("foreign inventory", FORMAT_VERSION, inputs)
@@ -71,7 +71,7 @@ def _standard_library(tree: Tree, interpreter: Interpreter) -> str | None:
 
 
 def _digest(tree: Tree, folder: str) -> str:
-    """Of the top-level modules: every release of Python changes some, and no architecture does."""
+    """Returns a digest of the top-level modules: every Python release changes some, and no architecture does."""
     digest = hashlib.sha256()
     for name in tree.names(folder):
         if name.endswith(".py") and not name.startswith("_sysconfigdata"):

@@ -1,7 +1,8 @@
-"""A commit of somebody's git repository as files: the same bytes whatever the git of this machine is configured to do.
+"""A commit of a git repository as files: the same bytes whatever this machine's git configuration is.
 
-What reaches a server is the user's: credential helpers, ssh, proxies, certificates, `url.<base>.insteadOf`. What writes
-files is airbyte-ci's: no configuration, attributes, filters, hooks or templates but those that the commit itself holds.
+Fetching uses the user's settings: credential helpers, ssh, proxies, certificates, `url.<base>.insteadOf`. Writing files
+uses only airbyte-ci's: configuration, attributes, filters, hooks and templates of the machine are ignored, except those
+in the commit.
 """
 
 import os
@@ -17,16 +18,16 @@ from airbyte_ci.errors import PackageError
 
 _TIMEOUT = 600
 _SCHEMES = ("https", "ssh", "git", "http", "git+ssh", "ssh+git")
-# host:path, as ssh has it: no option, no scheme, no helper (`ext::`).
+# host:path, as ssh has it, without an option, a scheme or a helper (`ext::`).
 _SCP = re.compile(r"(?!-)[A-Za-z0-9._-]+(?:@[A-Za-z0-9._-]+)?:(?![:/]{2})[^:]\S*")
-# No option of ssh, such as -oProxyCommand=….
+# A value that ssh cannot read as an option, such as -oProxyCommand=….
 _HOST = re.compile(r"(?:[^@/]*@)?[A-Za-z0-9\[]")
-# A url.<base>.insteadOf of the user may lead to a folder; what runs a program (`ext::`, `fd::`) never counts.
+# A user's url.<base>.insteadOf may point to a folder; helpers that run a program (`ext::`, `fd::`) are never allowed.
 _PROTOCOLS = "file:git:http:https:ssh"
 _DEPTH = 8
 _LARGEST_LIST = 1 << 20
 
-# Every setting by which git writes other bytes into a file, or runs something while it does.
+# All settings with which git writes other bytes into a file, or runs a program meanwhile.
 _SETTINGS = (
     *("core.autocrlf=false", "core.eol=lf", "core.safecrlf=false", "core.symlinks=true", "core.fileMode=true"),
     *("core.attributesFile=/dev/null", "core.excludesFile=/dev/null", "core.hooksPath=/dev/null"),
@@ -50,15 +51,15 @@ _ALONE = {
 
 
 def alone(**variables: str) -> dict[str, str]:
-    """Returns the environment of a git that knows no configuration of this machine and reaches no server."""
+    """Returns the environment for a git that ignores this machine's configuration and reaches no server."""
     kept = {name: value for name, value in git.environment().items() if not name.startswith("GIT_CONFIG")}
     return {**kept, **_ALONE, **variables}
 
 
 def refusal(url: str) -> str:
-    """Returns why an address of a lock or of a submodule is not fetched from; empty where it may be.
+    """Returns why an address of a lock or submodule must not be fetched; empty if it may.
 
-    A folder of this machine is no part of what was locked, except where GIT_ALLOW_PROTOCOL of the user names `file`.
+    A local folder was not locked, so it is refused unless the user's GIT_ALLOW_PROTOCOL names `file`.
     """
     scheme = urlsplit(url).scheme if "://" in url else ""
     if (
@@ -80,7 +81,7 @@ def refusal(url: str) -> str:
 def check_out(url: str, commit: str, target: Path, what: str, depth: int = 0) -> None:
     """Writes a commit and its submodules into a new folder; raises PackageError.
 
-    The address may be any that git knows: `refusal` says which ones of a lock are not.
+    The address may be any that git supports: `refusal` checks addresses from a lock.
     """
     target.mkdir(parents=True, exist_ok=True)
     kind = "sha256" if len(commit) == 64 else "sha1"
@@ -109,14 +110,14 @@ def _fetch(target: Path, url: str, commit: str) -> str:
     )
     said = _git(target, environment, "fetch", "--quiet", "--depth=1", "--no-tags", "--", url, commit)
     if said:
-        # Servers may refuse to give a commit that no branch ends in; then everything comes.
+        # Servers may refuse a commit that is no branch tip; then everything is fetched.
         everything = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
         said = _git(target, environment, "fetch", "--quiet", "--", url, *everything)
     return said
 
 
 def _submodules(target: Path, url: str, what: str) -> list[tuple[str, str, str]]:
-    """The path, address and commit of each submodule that the commit itself has and does not switch off."""
+    """Returns path, address and commit of each enabled submodule of the commit."""
     if not (target / ".gitmodules").is_file() or (target / ".gitmodules").is_symlink():
         return []
     if (target / ".gitmodules").stat().st_size > _LARGEST_LIST:
@@ -142,7 +143,7 @@ def _submodules(target: Path, url: str, what: str) -> list[tuple[str, str, str]]
 
 
 def _relative(base: str, address: str) -> str:
-    """The address of a submodule: `./x` and `../x` count from that of its repository."""
+    """Returns the address of a submodule; `./x` and `../x` are relative to its repository's address."""
     if not address.startswith(("./", "../")):
         return address
     if "://" in base:
@@ -170,7 +171,7 @@ def _run(folder: Path, environment: dict[str, str], *arguments: str) -> "subproc
 
 
 def _git(folder: Path, environment: dict[str, str], *arguments: str) -> str:
-    """What git said when it failed, in one line; empty when it did not."""
+    """Runs git and returns its error in one line; empty on success."""
     if shutil.which("git") is None:
         return "git is not installed"
     try:

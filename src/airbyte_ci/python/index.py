@@ -1,6 +1,6 @@
-"""Package indexes: finds a locked file by name and hash, and brings it into the store.
+"""Package indexes: finds a locked file by name and hash, and downloads it into the store.
 
-Knows which indexes may be asked for what, and what a lock may accept; how an index is spoken to is `simple_api`'s.
+Decides which indexes may be used for a package and which files a lock accepts; `simple_api` implements the protocol.
 """
 
 import functools
@@ -18,21 +18,21 @@ from airbyte_ci.python.index_settings import NO_ACCESS, Access, Source
 from airbyte_ci.python.lock import THE_INDEX, FromIndex, LockedFile
 
 PUBLIC = Source("https://pypi.org/simple/")
-# Told of a download: the file's name, the bytes that are here, and how many it has.
+# A callback for downloads: the file's name, the bytes received so far, and the total.
 Moved = Callable[[str, int, int], None]
 
 
 def untold(_name: str, _done: int, _total: int) -> None:
-    """Nobody looks on."""
+    """Ignores download progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackageIndex:
-    """The indexes to look in, first one first; no main one means the public default. Safe to share by threads.
+    """The indexes to search, in order; without a main index, the public default. Threads may share it.
 
-    `named` are indexes that are asked only for packages that name them, by URL or by name; `find_links` are folders and
-    pages beside the main ones. `moved` is told how far downloads are; `variables` are those that requirements may
-    name in an index.
+    `named` are indexes used only for packages that name them, by URL or by name; `find_links` are folders and pages
+    searched with the main ones. `moved` receives download progress; `variables` are those that requirements may name in
+    an index URL.
     """
 
     main: str | None = field(repr=False)
@@ -46,7 +46,7 @@ class PackageIndex:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, offline: bool = False) -> "PackageIndex":
-        """The indexes of pip's and uv's variables and files; raises ConfigurationError for a file that is damaged."""
+        """Returns the indexes from the variables and files of pip and uv; raises ConfigurationError if one is invalid."""
         settings = index_settings.read(environment)
         extra = tuple(source.url for source in settings.extra if not source.explicit)
         everything = (*((settings.main,) if settings.main else ()), *settings.extra)
@@ -56,9 +56,9 @@ class PackageIndex:
         return cls(main, extra, offline, settings.access, named, find_links=links, variables=environment)
 
     def also(self, declared: Iterable[tuple[Source, bool]]) -> "PackageIndex":
-        """With the indexes that a project declares, each with whether it replaces the public one.
+        """Returns these indexes with those that a project declares, each with whether it replaces the public one.
 
-        Who builds has the last word: a main index of theirs stays.
+        The user's settings win: their main index stays.
         """
         sources = [(source, main) for source, main in declared if origins.index(source.url) != THE_INDEX]
         extra = [source.url for source, main in sources if not main and not source.explicit]
@@ -69,7 +69,7 @@ class PackageIndex:
     # --- which indexes -----------------------------------------------------------------------------
 
     def sources(self, origin: FromIndex = THE_INDEX) -> tuple[Source, ...]:
-        """The indexes that may be asked for a package of this origin, first one first."""
+        """Returns the indexes that may be used for a package of this origin, in order."""
         if origin != THE_INDEX:
             return (self._configured(origin),)
         return tuple(self._source(url) for url in (self.main or PUBLIC.url, *self.extra))
@@ -79,7 +79,7 @@ class PackageIndex:
         return Source(url, name)
 
     def _configured(self, origin: FromIndex) -> Source:
-        """An index that a lock names, with the login and the name under which it is configured."""
+        """Returns an index that a lock names, with its configured login and name."""
         urls = [*([self.main] if self.main else []), *self.extra, *(item.url for item in self.named)]
         url = next((url for url in urls if origins.public(url).rstrip("/") == origin.url), origin.url)
         source = self._source(url)
@@ -88,7 +88,7 @@ class PackageIndex:
     # --- what they have ----------------------------------------------------------------------------
 
     def fetch(self, store: Store, project: str, file: LockedFile, origin: FromIndex = THE_INDEX) -> Digest:
-        """The file's bytes, in the store under its hash; raises PackageError when no index has just that file."""
+        """Returns the file's bytes, in the store under its hash; raises PackageError if no index has that file."""
         digest = Digest(file.sha256)
         if store.has(digest) or self._copied(store, project, file, origin):
             return digest
@@ -98,26 +98,26 @@ class PackageIndex:
         return digest
 
     def fetch_url(self, store: Store, file: LockedFile, url: str, source: Source | None = None) -> Digest:
-        """The same of a file whose place is known (`name @ https://…`)."""
+        """Returns the same for a file with a known location (`name @ https://…`)."""
         digest = Digest(file.sha256)
         if not store.has(digest):
             self._online(file.name).download(store, file.name, source or Source(url), url, None, digest, self.moved)
         return digest
 
     def take(self, store: Store, url: str) -> LockedFile:
-        """A file that nobody has hashed yet, as it is now; raises PackageError."""
+        """Returns the current content of a file without a known hash; raises PackageError."""
         name = origins.file_name(url)
         taken = self._online(name).download(store, name, Source(url), url, None, None, self.moved)
         return LockedFile(name, taken.hex)
 
     def get(self, source: Source, url: str, headers: Mapping[str, str], *, stream: bool = False) -> Any:
-        """Another answer of an index (a requests.Response), a part of a file for example; raises PackageError."""
+        """Returns another response of an index (a requests.Response), such as a part of a file; raises PackageError."""
         return self._online(origins.file_name(url)).get(source, url, headers, stream=stream)
 
     def files(
         self, project: str, hashes: frozenset[str], origin: FromIndex = THE_INDEX
     ) -> tuple[tuple[LockedFile, FromIndex], ...]:
-        """The files with these sha256 (hex) and where they are, for locks that record hashes without names."""
+        """Returns the files with these sha256 (hex) and their locations, for locks that record hashes without names."""
         links = self.find_links if origin == THE_INDEX else ()
         local = [(file, THE_INDEX) for file, _ in self.linked(project, hashes, filter(find_links.is_folder, links))]
         if hashes <= {file.sha256 for file, _ in local}:
@@ -131,7 +131,7 @@ class PackageIndex:
         return (*found, *local, *((file, THE_INDEX) for file, _ in pages))
 
     def linked(self, project: str, hashes: frozenset[str], places: Iterable[str]) -> Iterator[tuple[LockedFile, str]]:
-        """The files with these sha256 (hex) in folders and on pages of find-links, and where each is."""
+        """Returns the files with these sha256 (hex) in find-links, and their locations."""
         for place in places:
             if find_links.is_folder(place):
                 for path in find_links.in_folder(place, project):
@@ -144,17 +144,17 @@ class PackageIndex:
                     yield LockedFile(package.filename, sha256), package.url.partition("#")[0]
 
     def origin_of(self, source: Source) -> FromIndex:
-        """How a lock names this index: the main one goes without a name."""
+        """Returns how a lock names this index: the main one is unnamed."""
         if source.url == (self.main or PUBLIC.url):
             return THE_INDEX
         return replace(origins.index(source.url), name=source.name)
 
     def origins(self) -> frozenset[FromIndex]:
-        """How locks name the indexes that are asked for packages without one."""
+        """Returns how locks name the indexes for packages without an explicit index."""
         return frozenset(map(self.origin_of, self.sources()))
 
     def project(self, source: Source, name: str) -> IndexProject | None:
-        """Returns what one index has of a project, asked once by a command; None where it does not have it."""
+        """Returns a project's files on one index, read once per command; None if the index does not have it."""
         if self.offline:
             raise PackageError(
                 f"cannot query the package index for {name}: --offline is set, and nothing is cached",
@@ -164,7 +164,7 @@ class PackageIndex:
         return found
 
     def _copied(self, store: Store, project: str, file: LockedFile, origin: FromIndex) -> bool:
-        """Takes the file from a folder of find-links, if one has just that."""
+        """Copies the file from a find-links folder, if one has exactly that file."""
         if origin != THE_INDEX:
             return False
         for place in filter(find_links.is_folder, self.find_links):
@@ -175,7 +175,7 @@ class PackageIndex:
         return False
 
     def _fetch_directly(self, store: Store, file: LockedFile, origin: FromIndex) -> bool:
-        """By the URL in the lock, unless somebody configured an index to be asked instead of the public one."""
+        """Returns the file by the URL in the lock, unless a configured index replaces the public one."""
         if not file.url or self.offline or (origin == THE_INDEX and self.main):
             return False
         try:
@@ -183,7 +183,7 @@ class PackageIndex:
             digest = Digest(file.sha256)
             self._online(file.name).download(store, file.name, source, file.url, None, digest, self.moved)
         except PackageError:
-            return False  # the page of the index will say where it is now, or that it is gone
+            return False  # The index page has the current location, or shows that the file is gone.
         return True
 
     def _locate(self, project: str, file: LockedFile, origin: FromIndex) -> tuple[Source, str, int | None]:
@@ -238,7 +238,7 @@ class PackageIndex:
 
 @functools.cache
 def _api(access: Access) -> Any:
-    """The network side, imported when it is first needed: it costs 0.4 s, and most builds need nothing of it."""
+    """Imports the network side on first use: it costs 0.4 s, and most builds do not need it."""
     from airbyte_ci.python.simple_api import SimpleApi
 
     return SimpleApi(access)

@@ -1,4 +1,4 @@
-"""A project on one package index, reduced to what a resolution needs: a small page is kept for a whole command."""
+"""A project on one package index, reduced to the data of a resolution; it stays in memory for a whole command."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SDISTS = (".tar.gz", ".zip")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexFile:
-    """A wheel or an sdist as the index lists it; `yanked` is the reason, None where it is not yanked."""
+    """A wheel or sdist that the index lists; `yanked` is the reason, or None if it is not yanked."""
 
     filename: str
     url: str
@@ -41,7 +41,7 @@ class IndexProject:
     versions: Mapping[Version, tuple[IndexFile, ...]]
 
     def is_undated(self) -> bool:
-        """Whether the index does not say of any file when it was uploaded (PEP 700)."""
+        """Whether the index reports no upload time for any file (PEP 700)."""
         return not any(file.uploaded for files in self.versions.values() for file in files)
 
 
@@ -69,7 +69,7 @@ def _file(package: Any) -> IndexFile:
 
 
 def _version(filename: str, name: str) -> Version | None:
-    """None for a file that is neither a wheel nor an sdist of this project."""
+    """Returns the project file, or None if it is neither a wheel nor an sdist of this project."""
     if not filename.endswith((".whl", *SDISTS)):
         return None
     try:

@@ -1,6 +1,7 @@
-"""Where people say which package indexes are theirs: pip's, uv's and poetry's variables and files. Asks no index.
+"""Package index settings: the variables and files of pip, uv and poetry. Contacts no index.
 
-A variable beats a file, the user's file beats the machine's. Folders are no indexes here, but may be find-links.
+A variable overrides a file, and the user's file overrides the machine's. Folders are not indexes, but may be
+find-links.
 """
 
 import configparser
@@ -22,9 +23,9 @@ _LOGIN_PREFIXES = (("UV_INDEX_", "_USERNAME", "_PASSWORD"), ("POETRY_HTTP_BASIC_
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An index as somebody configured it: the root of its simple API, and its name where it has one.
+    """A configured index: the root of its simple API, and its name if it has one.
 
-    An explicit one is only for packages that name it.
+    An explicit index serves only packages that name it.
     """
 
     url: str = field(repr=False)
@@ -34,7 +35,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to get into indexes: certificates, and logins by the name of an index. Never shown, never written.
+    """Access to indexes: certificates, and logins by index name. Never shown, never written.
 
     `logins` are (name as in a variable, user, password).
     """
@@ -50,7 +51,7 @@ NO_ACCESS = Access()
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of it. No main index means the public one. `find_links` are folders and pages."""
+    """All index settings. Without a main index, the public one is used. `find_links` are folders and pages."""
 
     main: Source | None = None
     extra: tuple[Source, ...] = ()
@@ -59,7 +60,7 @@ class Settings:
 
 
 def read(environment: Mapping[str, str]) -> Settings:
-    """The settings of this user on this machine; raises ConfigurationError for a file that cannot be read."""
+    """Returns this user's settings on this machine; raises ConfigurationError for an unreadable file."""
     pip, uv = _Pip.read(environment), _uv_tables(environment)
     mains = [_sources(environment.get(name, "")) for name in _MAIN_VARIABLES]
     extras = [_sources(environment.get(name, "")) for name in _EXTRA_VARIABLES]
@@ -74,7 +75,7 @@ def read(environment: Mapping[str, str]) -> Settings:
 
 
 def _find_links(environment: Mapping[str, str], pip: "_Pip", uv: list[Mapping[str, Any]]) -> tuple[str, ...]:
-    """pip separates them by blanks, uv by commas."""
+    """Splits values as pip (blanks) and uv (commas) separate them."""
     found = (environment.get("PIP_FIND_LINKS") or pip.get("find-links")).split()
     found += filter(None, environment.get("UV_FIND_LINKS", "").split(","))
     for table in uv:
@@ -84,7 +85,7 @@ def _find_links(environment: Mapping[str, str], pip: "_Pip", uv: list[Mapping[st
 
 
 def of_uv(table: Mapping[str, Any]) -> Iterator[tuple[Source, bool]]:
-    """The indexes of `[tool.uv]` or uv.toml, each with whether it replaces the public one."""
+    """Returns the indexes of `[tool.uv]` or uv.toml, each with whether it replaces the public one."""
     for item in table.get("index") or []:
         if isinstance(item, dict) and _is_web(url := str(item.get("url") or "")):
             yield (
@@ -101,7 +102,7 @@ def of_uv(table: Mapping[str, Any]) -> Iterator[tuple[Source, bool]]:
 
 
 def of_poetry(table: Mapping[str, Any]) -> Iterator[tuple[Source, bool]]:
-    """The same of `[[tool.poetry.source]]`; `primary` and the older `default` replace the public index."""
+    """Returns the indexes of `[[tool.poetry.source]]`; `primary` and the older `default` replace the public index."""
     for item in table.get("source") or []:
         if isinstance(item, dict) and _is_web(url := str(item.get("url") or "")):
             priority = str(item.get("priority") or ("default" if item.get("default") else "supplemental"))
@@ -110,7 +111,7 @@ def of_poetry(table: Mapping[str, Any]) -> Iterator[tuple[Source, bool]]:
 
 
 def variable_name(name: str) -> str:
-    """An index' name as uv and poetry write it in variables: `own-index` → OWN_INDEX."""
+    """Returns an index's name as uv and poetry write it in variables: `own-index` → OWN_INDEX."""
     return "".join(letter if letter.isalnum() else "_" for letter in name).upper()
 
 
@@ -146,7 +147,7 @@ def _logins(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
 
 
 def _poetry_logins(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """What `poetry config http-basic.name user password` wrote, where there was no keyring."""
+    """Returns the logins that `poetry config http-basic.name user password` stored without a keyring."""
     folder = environment.get("POETRY_CONFIG_DIR") or f"{_config_home(environment)}/pypoetry"
     basic = _toml(Path(folder) / "auth.toml").get("http-basic")
     for name, login in (basic if isinstance(basic, dict) else {}).items():
@@ -159,7 +160,7 @@ def _sources(text: str) -> list[Source]:
 
 
 def _source(text: str) -> Source:
-    """uv lets an index have a name: `internal=https://…`."""
+    """Splits a named uv index: `internal=https://…`."""
     name, equals, url = text.partition("=")
     return Source(url, name) if equals and "/" not in name else Source(text)
 
@@ -184,7 +185,7 @@ def _unique(sources: Iterable[Source]) -> tuple[Source, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Pip:
-    """pip's configuration: options of [global] and [install], the more particular file first."""
+    """Returns pip's options of [global] and [install]; the most specific file comes first."""
 
     options: tuple[Mapping[str, str], ...]
 
@@ -194,7 +195,7 @@ class _Pip:
         home, config = environment.get("HOME", ""), _config_home(environment)
         user = [f"{config}/pip/pip.conf", f"{home}/.pip/pip.conf"]
         paths = [chosen, *user, "/etc/pip.conf", "/etc/xdg/pip/pip.conf"]
-        # pip reads no file at all when it is told to take this one.
+        # With this value pip reads no file at all.
         return cls(tuple(_ini(Path(path)) for path in paths if path) if chosen != "/dev/null" else ())
 
     def get(self, name: str) -> str:
