@@ -21,7 +21,7 @@ def _printed(state: State, text: str) -> str:
     return text
 
 
-# What the state alone tells, by what a question is about; it takes the question's argument.
+# Questions that the state alone answers, by subject; each function takes the question's argument.
 OF_STATE: Mapping[str, Callable[[State, str], Any]] = {
     "stdout": lambda state, _: _printed(state, state.output.stdout),
     "stderr": lambda state, _: _printed(state, state.output.stderr),
@@ -41,7 +41,7 @@ OF_STATE: Mapping[str, Callable[[State, str], Any]] = {
 
 
 def about_tree(tree: Tree, about: str, path: str) -> Any:
-    """What a root file system tells about a path; raises HookError where it is not what is asked about."""
+    """Returns what a root file system contains at a path; raises HookError if the path has another kind."""
     node = tree.resolve(path)
     match about:
         case "exists":
@@ -73,7 +73,7 @@ def _text(data: bytes, path: str) -> str:
 
 
 def about_contents(found: Entries, about: str, path: str) -> Any:
-    """The same of a folder or file that a hook has put together."""
+    """Returns the same for a folder or file that a hook composed."""
     place = "/".join(part for part in path.split("/") if part not in ("", "."))
     entry = found.get(place)
     inside = sorted(inner for inner in found if inner and (not place or inner.startswith(f"{place}/")))

@@ -1,6 +1,6 @@
-"""A layer's blob as the uncompressed bytes of its archive: hashed, forwards only, and stopped where they never end.
+"""A layer's blob as the uncompressed bytes of its archive: hashed, forward-only and limited in size.
 
-Knows compression and limits, not what the archive says.
+Handles compression and limits, not the archive's content.
 """
 
 import hashlib
@@ -13,24 +13,24 @@ from concurrent.futures import ThreadPoolExecutor
 from airbyte_ci.errors import ImageError
 
 _SIZE_LIMIT = 20 << 30
-# Headers that describe the next entry (long names, attributes) are read into memory whole.
+# Headers that describe the next entry (long names, attributes) are read into memory as a whole.
 _READ_LIMIT = 1 << 20
 _PIECE = 1 << 20
 _INPUT = 128 << 10
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-# zlib's name for a gzip member with its header and its trailer, whose checksum and length it verifies.
+# zlib's name for a gzip member with header and trailer, whose checksum and length it verifies.
 _GZIP_MEMBER = 16 + zlib.MAX_WBITS
 
 
 class Stream(io.RawIOBase):
-    """The uncompressed bytes of a blob, as a file that only goes forwards. While some are used, the next are made."""
+    """The uncompressed bytes of a blob as a forward-only file. It decompresses ahead in another thread."""
 
     def __init__(self, blob: io.BufferedReader) -> None:
         self._hasher = hashlib.sha256()
         self._pieces = _ahead(self._hashed(_plain(blob)))
         self._piece = memoryview(b"")
         self._position = 0
-        # What was read last; after the last entry, that is what ended the archive.
+        # The last header read; after the last entry, this ended the archive.
         self.last = b""
 
     def _hashed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -42,7 +42,7 @@ class Stream(io.RawIOBase):
             yield piece
 
     def pieces(self, size: int) -> Iterator[memoryview]:
-        """The next bytes, as many as `size` or as there are."""
+        """Returns the next bytes: `size`, or as many as remain."""
         while size > 0 and (self._piece or self._fill()):
             part = self._piece[:size]
             self._piece = self._piece[len(part) :]
@@ -61,7 +61,7 @@ class Stream(io.RawIOBase):
         return self.last
 
     def content(self, size: int) -> Iterator[memoryview]:
-        """An entry's content of exactly this size, in bytes; raises ReadError where there is less."""
+        """Returns an entry's content of exactly this size, in bytes; raises ReadError if it is shorter."""
         for part in self.pieces(size):
             size -= len(part)
             yield part
@@ -79,7 +79,7 @@ class Stream(io.RawIOBase):
         return self._position
 
     def digest(self) -> str:
-        """The sha256 (hex) of all bytes; what follows the archive's end marker is read first, for it counts too."""
+        """Returns the sha256 (hex) of all bytes. Bytes after the end marker are part of it, so they are read first."""
         while self._fill():
             pass
         return self._hasher.hexdigest()
@@ -90,13 +90,13 @@ class Stream(io.RawIOBase):
 
 
 def check_size(size: int) -> None:
-    """Raises ImageError for more bytes than a layer may unpack to."""
+    """Raises ImageError if a layer exceeds the unpacking limit."""
     if not 0 <= size <= _SIZE_LIMIT:
         raise ImageError(f"a layer unpacks to more than {_SIZE_LIMIT >> 30} GiB")
 
 
 def _ahead(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
-    """The same pieces, the next one made by another thread meanwhile: zlib and hashing leave the interpreter to us."""
+    """Yields the same pieces; another thread prepares the next one, because zlib and hashing release the GIL."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, pieces, b"")
         while piece := coming.result():
@@ -105,7 +105,7 @@ def _ahead(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
 
 
 def _large(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Small pieces joined: layers of many gzip members have many."""
+    """Joins small pieces: layers with many gzip members have many."""
     waiting: list[bytes] = []
     size = 0
     for piece in pieces:
@@ -119,7 +119,7 @@ def _large(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _plain(blob: io.BufferedReader) -> Iterator[bytes]:
-    """The uncompressed bytes; by what the blob begins with, since media types are sometimes wrong."""
+    """Yields the uncompressed bytes; detects the compression from the first bytes, because media types can be wrong."""
     magic = blob.read(4)
     blob.seek(0)
     if magic == _ZSTD:
@@ -128,7 +128,7 @@ def _plain(blob: io.BufferedReader) -> Iterator[bytes]:
 
 
 def _from_gzip(blob: io.BufferedReader) -> Iterator[bytes]:
-    """The bytes of all members (RFC 1952); zeros may follow a member, as tapes were padded."""
+    """Yields the bytes of all members (RFC 1952); zeros may follow a member, as on padded tapes."""
     data = blob.read(_INPUT)
     while data:
         member = zlib.decompressobj(_GZIP_MEMBER)
@@ -146,7 +146,7 @@ def _from_gzip(blob: io.BufferedReader) -> Iterator[bytes]:
 
 
 def _from_zstd(blob: io.BufferedReader) -> Iterator[bytes]:
-    import zstandard  # few layers are, and it is a tenth of what a build imports
+    import zstandard  # Imported here because few layers need it, and it takes a tenth of a build's import time.
 
     # A window larger than this is an attack on memory (RFC 8878 recommends 8 MiB, containerd's writers need more).
     decompressor = zstandard.ZstdDecompressor(max_window_size=64 << 20)

@@ -1,6 +1,7 @@
-"""What unpacking a layer asks of the layers below it: all that the result depends on besides the layer itself.
+"""The questions that unpacking a layer asks of the layers below: its only input besides the layer itself.
 
-Most layers ask next to nothing (whose is /usr?), so that over any layers that give the same answers they are the same.
+Most layers ask very little (who owns /usr?), so their unpacked form is the same over all layers that give the same
+answers.
 """
 
 import json
@@ -9,44 +10,44 @@ from collections.abc import Callable, Iterable, Mapping
 
 from airbyte_ci.container.tree import Node, Tree
 
-# A kind of question and the path it is about.
+# A kind of question and its path.
 Question = tuple[str, str]
 
-# Beyond that many, it is quicker to depend on the layers below as such.
+# With more questions, depending on the exact layers below is faster.
 _MOST = 1000
 _STACK: Question = ("stack", "")
 
 
 class Asked:
-    """A tree that keeps in mind what it was asked."""
+    """A tree that records the questions asked of it."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        # In the order of asking, each once.
+        # In the order of asking, each question once.
         self._questions: dict[Question, None] = {}
 
     @property
     def questions(self) -> tuple[Question, ...]:
-        """What was asked so far."""
+        """Returns the questions asked so far."""
         return tuple(self._questions)
 
     def node(self, path: str) -> Node | None:
-        """What the tree has at a real path; its kind, a folder's owner and mode, and a link's target may be used."""
+        """Returns the tree's node at a real path; callers may use kind, a folder's owner and mode, a link's target."""
         self._ask("node", path)
         return self._tree.entry(path)
 
     def has(self, path: str) -> bool:
-        """Whether the tree has anything at a real path."""
+        """Whether the tree has a node at a real path."""
         self._ask("has", path)
         return self._tree.entry(path) is not None
 
     def names(self) -> list[str]:
-        """The names in the root."""
+        """Returns the names in the root."""
         self._ask("names", "")
         return self._tree.names("")
 
     def depends_on_contents(self) -> None:
-        """Says that a file's bytes are used."""
+        """Records that a file's bytes are used."""
         self._questions = {_STACK: None}
 
     def _ask(self, kind: str, path: str) -> None:
@@ -57,7 +58,7 @@ class Asked:
 
 
 def answered(tree: Tree, questions: Iterable[Question]) -> str:
-    """The questions with the answers that a tree gives, in one spelling."""
+    """Returns the questions with a tree's answers, in canonical form."""
     return json.dumps([[kind, path, _ANSWERS[kind](tree, path)] for kind, path in questions])
 
 
@@ -76,6 +77,6 @@ _ANSWERS: Mapping[str, Callable[[Tree, str], object]] = {
     "node": _node,
     "has": lambda tree, path: tree.entry(path) is not None,
     "names": lambda tree, _: tree.names(""),
-    # The name of an unpacked layer tells what is in it.
+    # The name of an unpacked layer identifies its content.
     "stack": lambda tree, _: [layer.name for layer in tree.layers],
 }

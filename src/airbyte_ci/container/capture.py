@@ -1,4 +1,4 @@
-"""What a process prints, kept to its last bytes while it prints: however much it is, memory and disk stay free."""
+"""The output of a process, limited to its last bytes while it runs, so that memory and disk stay free."""
 
 import contextlib
 import threading
@@ -10,10 +10,9 @@ _CHUNK = 1 << 16
 
 
 class Capture:
-    """Reads a pipe to its end beside the caller; `tail` is what came last, of at most `limit` bytes.
+    """Reads a pipe to its end in a thread; `tail` holds the last bytes, at most `limit`.
 
-    `heard` is called with everything that comes, in the thread that reads. When it raises BrokenPipeError, nobody wants
-    more: the pipe is closed.
+    `heard` receives all output in that thread. If it raises BrokenPipeError, the pipe is closed.
     """
 
     def __init__(self, pipe: IO[bytes], limit: int, heard: Callable[[bytes], None] | None = None) -> None:
@@ -40,7 +39,7 @@ class Capture:
                         self._held -= len(self._chunks.popleft())
 
     def wait(self, timeout: float | None = None) -> None:
-        """Until the other side has closed the pipe."""
+        """Waits until the other side has closed the pipe."""
         self._thread.join(timeout)
 
     @property

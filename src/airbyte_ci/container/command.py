@@ -1,4 +1,4 @@
-"""What a sandbox is asked to run, and what of this machine it may see and use; data only."""
+"""A command for the sandbox, and the parts of this machine that it may see and use; data only."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ Access = Literal["input", "output", "kept", "lent"]
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """Why sandboxes get a mount: one row of the table of mounts in ARCHITECTURE.md.
+    """The reason for a mount in sandboxes: one row of the table of mounts in ARCHITECTURE.md.
 
     `source` and `target` describe places; `written_by` names everybody who may have written the source before.
     """
@@ -33,8 +33,8 @@ LENT = Purpose("lent by the user", "lent", "what `run --mount` and its file opti
 class Mount:
     """A folder or file of the host, as seen in the sandbox (`target` is absolute).
 
-    Without a source, the mount is an empty folder in memory, of at most `size` bytes where that is not 0. In a `public`
-    one, a command sees what every user of the host sees; in others, the sandbox's root has root's rights over files.
+    Without a source, the mount is an empty folder in memory, of at most `size` bytes if that is not 0. In a `public`
+    mount, a command sees what every user of the host sees; in others, the sandbox's root has root's rights over files.
     """
 
     source: Path | None
@@ -47,10 +47,10 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of this machine a command may use; all but `processes` in bytes.
+    """The resources that a command may use, in bytes except `processes`.
 
-    `memory` is that of all its processes, 0 for three quarters of the machine's; `address_space` that of each, 0 for
-    no limit. `disk` is what must stay free on the store's disk; a command that takes it is ended.
+    `memory` is for all its processes, 0 for three quarters of the machine's; `address_space` is for each process, 0 for
+    no limit. `disk` must stay free on the store's disk; a command that uses it up is killed.
     """
 
     processes: int = 4096
@@ -66,10 +66,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run: argv, environment, working directory, numeric user.
+    """A command to run: argv, environment, working directory, numeric user.
 
-    With `packages`, package managers find what earlier commands have downloaded, and add to it. `heard` is called with
-    what it prints on stdout, while it prints, so that all of it can be looked at; it must not raise.
+    With `packages`, package managers find earlier downloads and add to them. `heard` receives all of stdout while the
+    command prints it; it must not raise.
     """
 
     arguments: Sequence[str]

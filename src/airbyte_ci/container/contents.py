@@ -1,4 +1,4 @@
-"""Contents that a hook put together → layer entries: from containers, from the connector's folder, from pieces."""
+"""Converts a hook's contents to layer entries: from containers, from the connector's folder, from pieces."""
 
 import base64
 import binascii
@@ -25,16 +25,16 @@ from airbyte_ci.errors import HookError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.tar import Entry
 
-# Path below the root of the contents → entry; a file alone is at the empty path.
+# Path below the root of the contents → entry; a single file is at the empty path.
 Entries = dict[str, Entry]
-# The tree of a container, and the path in it, that contents are taken from.
+# The tree of a container, and the path in it, from which contents are copied.
 Take = Callable[[FromContainer], tuple[Tree, str]]
-# Where the bytes of a kept file are.
+# The location of a stored file's bytes.
 Kept = Callable[[Digest], Path]
 
 
 def entries(contents: Sequence[Content], take: Take, kept: Kept) -> Entries:
-    """What the contents are; raises HookError for a path that is not there."""
+    """Returns the entries of the contents; raises HookError for a missing path."""
     found: Entries = {}
     for content in contents:
         found = _after(found, content, take, kept)
@@ -42,7 +42,7 @@ def entries(contents: Sequence[Content], take: Take, kept: Kept) -> Entries:
 
 
 def placed(found: Entries, path: str, *, permissions: int = -1) -> Entries:
-    """The entries at a place of an image, with the modes of files changed if that is asked for."""
+    """Returns the entries at a place of an image, with changed file modes if requested."""
     top = path.strip("/")
     moved = {f"{top}/{inner}".strip("/"): entry for inner, entry in found.items()}
     return {
@@ -82,7 +82,7 @@ def _after(found: Entries, content: Content, take: Take, kept: Kept) -> Entries:
 
 
 def selected(found: Entries, include: Sequence[str], exclude: Sequence[str]) -> Entries:
-    """What the patterns leave; folders stay where something in them does."""
+    """Returns the entries that the patterns keep; folders stay if any of their content stays."""
     if not include and not exclude:
         return found
     kept = {

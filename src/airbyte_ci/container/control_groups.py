@@ -1,6 +1,6 @@
-"""The control groups that runc makes for a sandbox: their names, and their removal when runc could not.
+"""The control groups that runc creates for a sandbox: their names, and their removal if runc cannot remove them.
 
-A name tells which process made it, so that the next one finds what a killed process left behind.
+A name identifies the process that created it, so that the next process finds what a killed one left behind.
 """
 
 import contextlib
@@ -17,9 +17,9 @@ _refusals: list[str] = []
 
 
 def refused(reason: str) -> bool:
-    """Notes that runc could not make groups, if that is what its reason says; whether to try again without them.
+    """Records that runc cannot create groups, if this is its reason; returns whether to try again without groups.
 
-    Some machines' containers have no groups of their own. Then limits are kept per process only.
+    Some machines' containers have no groups of their own. Then limits apply per process only.
     """
     if "cgroup" not in reason or _refusals:
         return False
@@ -28,25 +28,25 @@ def refused(reason: str) -> bool:
 
 
 def refusal() -> str | None:
-    """Why there are no control groups, as far as this process knows."""
+    """Returns why there are no control groups, as far as this process knows."""
     return _refusals[0] if _refusals else None
 
 
 def new_name() -> str:
-    """The name of a sandbox: unique on this machine, and dead when its maker is."""
+    """Returns the name of a sandbox: unique on this machine, and stale when its process is dead."""
     pid = os.getpid()
     return f"airbyte-ci-{_pid_namespace()}-{pid}-{_started(pid)}-{next(_numbers)}"
 
 
 def remove(name: str) -> None:
-    """Removes a sandbox's groups, where they are still there."""
+    """Removes a sandbox's groups, if they still exist."""
     for place in _places():
         with contextlib.suppress(OSError):
             (place / name).rmdir()
 
 
 def sweep() -> None:
-    """Removes the groups of makers that are dead."""
+    """Removes the groups of dead processes."""
     for place in _places():
         with contextlib.suppress(OSError):
             for name in os.listdir(place):  # noqa: PTH208  # hot: once for each command
@@ -55,13 +55,13 @@ def sweep() -> None:
 
 
 def is_orphan(name: str) -> bool:
-    """Whether this is a sandbox's name whose maker was a process of this namespace and is dead."""
+    """Whether this is a sandbox's name whose process belonged to this namespace and is dead."""
     maker = _NAME.match(name)
     return bool(maker and int(maker[1]) == _pid_namespace() and _started(int(maker[2])) != int(maker[3]))
 
 
 def _places() -> Iterator[Path]:
-    """runc makes groups beside our own (version 2) or below it (version 1), in each hierarchy."""
+    """Yields the folders of groups, per hierarchy: next to our own (version 2) or below it (version 1)."""
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, own = line.split(":", 2)
         for hierarchy in ("unified", controllers.removeprefix("name=")):
@@ -74,7 +74,7 @@ def _pid_namespace() -> int:
 
 
 def _started(pid: int) -> int:
-    """When a process began, in the kernel's ticks; -1 where there is none."""
+    """Returns a process's start time in kernel ticks; -1 if it does not exist."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

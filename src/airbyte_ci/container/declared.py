@@ -1,6 +1,6 @@
-"""A declaration (build_customization.yaml) as operations on containers; nothing is run.
+"""A declaration (build_customization.yaml) as operations on containers; runs nothing.
 
-Knows what Debian's package manager is told, not when the operations are applied.
+Defines the commands for Debian's package manager, not the time at which operations apply.
 """
 
 import stat
@@ -28,7 +28,7 @@ from airbyte_ci.errors import ConnectorError
 from airbyte_ci.oci.digest import Digest, chunks
 from airbyte_ci.oci.store import Store
 
-# One step: what it downloads of the archive's lists is gone at its end, and no question waits for an answer.
+# One step: the downloaded package lists are removed at its end, and no question waits for an answer.
 _INSTALL = (
     "export DEBIAN_FRONTEND=noninteractive && apt-get update && "
     "apt-get install --yes --no-install-recommends {names} && rm -rf /var/lib/apt/lists/*"
@@ -37,7 +37,7 @@ _INSTALL = (
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a declaration asks for: before and after the install, and only where Python packages are compiled."""
+    """The parts of a declaration: before and after the install, and only for compiling Python packages."""
 
     before: tuple[Operation, ...] = ()
     building: tuple[Operation, ...] = ()
@@ -46,10 +46,10 @@ class Declared:
 
 
 def declared(asked: Customization, folder: Path, user: str, store: Store) -> Declared:
-    """The operations; `folder` is the connector's, `user` who the base image runs as (empty: root).
+    """Returns the operations; `folder` is the connector's, `user` the base image's user (empty: root).
 
-    Files of the folder are kept in the store, and the operations name them by digest: they may be large. Raises
-    ConnectorError for a source that is not there or leads out of the folder.
+    Files of the folder are copied to the store, and the operations name them by digest: they can be large. Raises
+    ConnectorError for a source that is missing or outside the folder.
     """
     after = _made(asked.post_install, folder, user, store) if asked.post_install else ()
     if asked.workdir:
@@ -60,14 +60,14 @@ def declared(asked: Customization, folder: Path, user: str, store: Store) -> Dec
 
 
 def kept_files(operations: Iterable[Operation]) -> Iterator[str]:
-    """The digests (hex) of the files that such operations name."""
+    """Returns the digests (hex) of the files that such operations name."""
     for operation in operations:
         if isinstance(operation, Copy):
             yield from (content.digest for content in operation.contents if isinstance(content, KeptFile))
 
 
 def installed(packages: tuple[str, ...], user: str) -> Iterator[Operation]:
-    """Debian packages, by root whoever the image runs as."""
+    """Returns the operations that install Debian packages as root, whatever user the image has."""
     if not packages:
         return
     is_root = user.partition(":")[0] in ("", "0", "root")
@@ -120,13 +120,13 @@ def _below(folder: Path, mode: int | None, store: Store) -> Iterator[Content]:
 
 def _content(path: Path, place: str, mode: int | None, store: Store) -> KeptFile:
     if mode is None:
-        # As for code: only "executable or not" is of the source, the rest is the umask of who checked it out.
+        # As for code: only the executable bit comes from the source; the umask of a checkout must not matter.
         mode = 0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644
     return KeptFile(place, _keep(path, store).hex, mode)
 
 
 def _keep(path: Path, store: Store) -> Digest:
-    """The file's bytes in the store: read a second time only where they are new to it."""
+    """Stores the file's bytes; reads them a second time only if they are new."""
     with path.open("rb") as file:
         digest = Digest.of_stream(file)
         if store.has(digest):

@@ -1,4 +1,4 @@
-"""What a command changed: overlayfs' upper folder → layer entries, without the noise that differs each time."""
+"""The changes of a command: overlayfs' upper folder as layer entries, without noise that differs on each run."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from airbyte_ci.errors import ImageError
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.tar import Entry
 
-# What belongs to the machine that runs an image, and names that a layer cannot say.
+# Files that belong to the machine that runs an image, and names that a layer cannot express.
 _FOREIGN = re.compile(
     r"""
       (dev|proc|sys|run)/.*
@@ -22,7 +22,7 @@ _FOREIGN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-# Files that package managers and Python write differently on each run and that nothing needs in an image.
+# Files that package managers and Python write differently on each run, and that no image needs.
 _NOISE = re.compile(
     r"""
       var/log/(apt/.*|dpkg\.log|alternatives\.log|bootstrap\.log|lastlog|faillog|btmp|wtmp)
@@ -37,7 +37,7 @@ _NOISE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-# Noise without which a later command may not work: `apt-get update` and `apt-get install` may be two.
+# Noise that a later command can need: `apt-get update` and `apt-get install` may be two commands.
 _NEEDED_LATER = re.compile(r"var/lib/apt/lists/.+", re.DOTALL)
 _OWN_XATTR = re.compile(r"user\.overlay\.|.*=")
 _NOTHING = Tree(())
@@ -45,19 +45,19 @@ _NOTHING = Tree(())
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a command changed: the entries of its layer, and what is left out of it and later commands may need."""
+    """The changes of a command: the entries of its layer, and files outside it that later commands may need."""
 
     entries: list[Entry]
     left_out: tuple[str, ...]
 
 
 def entries(upper: Path, lower: Tree, ignored: frozenset[str]) -> list[Entry]:
-    """The upper folder as layer entries; `ignored` are the places where something was lent to the command."""
+    """Returns the upper folder as layer entries; `ignored` are the places of the command's mounts."""
     return changes(upper, lower, ignored).entries
 
 
 def changes(upper: Path, lower: Tree, ignored: frozenset[str], kept: frozenset[str] = frozenset()) -> Changes:
-    """The upper folder as layer entries; below the `kept` ones of the ignored places later commands see the files."""
+    """Returns the upper folder as layer entries; later commands see the files in the `kept` ignored places."""
     lent = frozenset(parent for path in ignored for parent in tar.parents(path))
     walk = _Walk(upper, ignored, lent, {}, kept, [])
     found = walk.below("", lower)
@@ -75,7 +75,7 @@ class _Walk:
     left_out: list[str]
 
     def below(self, folder: str, lower: Tree) -> Iterator[Entry]:
-        """What a folder holds that is not in `lower`, the layers below as far as they show through here."""
+        """Yields the content of a folder that is not in `lower`, the visible layers below."""
         if folder.count("/") >= DEPTH_LIMIT:
             raise ImageError(
                 f"cannot store the files of a command: its folders are nested more than {DEPTH_LIMIT} deep"
@@ -111,7 +111,7 @@ class _Walk:
 
     def _file(self, path: str, status: os.stat_result, lower: Tree) -> Iterator[Entry]:
         if status.st_nlink > 1 and status.st_ino in self.links:
-            # Some tools set a link's owner and mode again, so they must be those of the file.
+            # Some tools set a link's owner and mode again, so they must equal the file's.
             yield replace(
                 entry_of(self.upper / path, path, status), kind="hardlink", content=b"", link=self.links[status.st_ino]
             )
@@ -121,7 +121,7 @@ class _Walk:
             yield from _stale_byte_code(path, lower)
 
     def _noise(self, path: str, status: os.stat_result, lower: Tree) -> Iterator[Entry]:
-        """Noise is left out; but byte code that was written anew must not show through in its old version."""
+        """Leaves noise out, but hides old bytecode below that a command replaced."""
         before = lower.entry(path)
         if before and stat.S_ISDIR(status.st_mode) and not is_opaque(self.upper / path):
             yield from self.below(path, lower)
@@ -133,7 +133,7 @@ class _Walk:
 
 
 def _stale_byte_code(path: str, lower: Tree) -> Iterator[Entry]:
-    """Byte code of the layers below for a module that was changed: unchecked, it would be run in its place."""
+    """Hides bytecode of the layers below for a changed module: unchecked bytecode would run instead of it."""
     folder, _, name = path.rpartition("/")
     if name.endswith(".py"):
         cache = f"{folder}/__pycache__" if folder else "__pycache__"
@@ -142,7 +142,7 @@ def _stale_byte_code(path: str, lower: Tree) -> Iterator[Entry]:
 
 
 def entry_of(disk: Path, path: str, status: os.stat_result) -> Entry:
-    """A file on disk as the entry that a layer has for it; raises ImageError for one that is mostly holes."""
+    """Returns a file on disk as a layer's entry for it; raises ImageError for a file that is mostly holes."""
     if wrong := sparseness(status):
         raise ImageError(f"cannot store /{path}: {wrong}")
     kind, link, content, device = _content(disk, status)
@@ -174,7 +174,7 @@ def _content(disk: Path, status: os.stat_result) -> tuple[tar.Kind, str, bytes |
 
 
 def _xattrs(disk: Path) -> dict[str, bytes]:
-    # Others are this machine's (SELinux labels, overlayfs' own), or have no spelling in an archive.
+    # Other attributes belong to this machine (SELinux labels, overlayfs), or an archive cannot express them.
     names = [
         name
         for name in os.listxattr(disk, follow_symlinks=False)
@@ -184,7 +184,7 @@ def _xattrs(disk: Path) -> dict[str, bytes]:
 
 
 def _unchanged(disk: Path, status: os.stat_result, before: Node | None) -> bool:
-    """Whether overlayfs copied a file up (touch, chmod and back) that is the same as it was."""
+    """Whether overlayfs copied up an unchanged file (after touch, or chmod and back)."""
     if before is None or _identity(status) != _identity(before.status):
         return False
     if stat.S_ISLNK(status.st_mode):

@@ -1,4 +1,4 @@
-"""What hooks changed, from the layers and settings that they made: paths, variables, users, packages, size.
+"""The effect of hooks, from their layers and settings: paths, variables, users, packages, size.
 
 Reads layers as archives; nothing is unpacked and nothing runs.
 """
@@ -26,7 +26,7 @@ _DPKG_STATUS = "var/lib/dpkg/status"
 _LIST = re.compile(r"var/lib/dpkg/info/[^/]+\.list")
 _RECORD = re.compile(r"((?:.*/)?)[^/]+\.dist-info/RECORD")
 _METADATA = re.compile(r"(?:.*/)?([^/]+)-([^/-]+)\.dist-info/METADATA")
-# What dpkg and its triggers note down for themselves wherever packages change.
+# Files in which dpkg and its triggers record package changes.
 _BOOKKEEPING = re.compile(
     r"var/(lib/(dpkg|apt|pam|ucf|systemd|python)|cache|log)/.*|etc/(alternatives/.*|ld\.so\.cache|mailcap)"
     r"|usr/share/(info/dir|mime/.*)|usr/lib/mime/.*"
@@ -36,14 +36,14 @@ _FIELD = re.compile(r"^(Package|Version|Status|Architecture): (.*)$", re.MULTILI
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one part of a recipe did. Paths are relative to the image's root.
+    """The effect of one part of a recipe.
 
-    New folders with nothing in them end in a slash; folders are changed where their mode or owner is. `size` is of all
-    files, in bytes.
-    `packages` are those of dpkg that are new or other: name → (version before or empty, version now or empty).
-    `python` is the same of Python distributions that a command installed. `packaged` are those of the paths that belong
-    to such packages; the others were put there by hand.
-    `impure` are digests of layers that came from commands which used the network or a cache.
+    Paths are relative to the image's root. New empty folders end in a slash; folders are changed if their mode or owner
+    is. `size` is the sum of all files, in bytes.
+
+    `packages` are new or changed dpkg packages: name → (version before or empty, version now or empty). `python` is the
+    same for Python distributions that a command installed. `packaged` are the paths that belong to such packages; all
+    other paths were added by hand. `impure` are digests of layers from commands that used the network or a cache.
     """
 
     added: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ class Effect:
         }
 
     def followed_by(self, later: "Effect") -> "Effect":
-        """Both together, of two parts of one recipe."""
+        """Returns the combined effect of two parts of one recipe."""
         added, removed = set(self.added), set(self.removed)
         gone, made = set(later.removed), {*later.added, *later.changed}
         return Effect(
@@ -96,12 +96,12 @@ class Effect:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Effect":
-        """What `to_json` wrote."""
+        """Parses the output of `to_json`."""
         return cls(**{name: _frozen(value) for name, value in document.items()})
 
 
 def between(store: Store, tree: Tree, before: State, after: State) -> Effect:
-    """What happened between two states of one recipe; `tree` is the root file system of the first."""
+    """Returns the effect between two states of one recipe; `tree` is the root file system of the first."""
     steps = [step for step in after.steps[len(before.steps) :] if not step.lent]
     found = _paths(store, tree, [step.layer for step in steps if step.layer])
     passwd = found.texts.get("etc/passwd")
@@ -124,7 +124,7 @@ def between(store: Store, tree: Tree, before: State, after: State) -> Effect:
 
 
 def _joined(first: Mapping[str, tuple[T, T]], later: Mapping[str, tuple[T, T]]) -> dict[str, tuple[T, T]]:
-    """Before the first and after the last, without what is as it was."""
+    """Returns the change from the first to the last value, without unchanged items."""
     both = {
         name: ((first if name in first else later)[name][0], (later if name in later else first)[name][1])
         for name in sorted({*first, *later})
@@ -195,7 +195,7 @@ def _is_listing(path: str) -> bool:
 
 
 def _distributions(found: _Found) -> dict[str, tuple[str, str]]:
-    """Python distributions whose metadata came or went."""
+    """Returns the Python distributions whose metadata was added or removed."""
     before, after = (
         {match[1]: match[2] for path in paths if (match := _METADATA.fullmatch(path))}
         for paths in (found.removed, found.written)
@@ -205,7 +205,7 @@ def _distributions(found: _Found) -> dict[str, tuple[str, str]]:
 
 
 def _packaged(tree: Tree, found: _Found, *, any_package: bool) -> tuple[str, ...]:
-    """Which of the changed paths a package lists as its own, now or before it was removed."""
+    """Returns the changed paths that a package lists as its own, now or before its removal."""
     if not any_package:
         return ()
     gone = {path: (tree.read(path) or b"").decode(errors="replace") for path in found.removed if _is_listing(path)}
@@ -221,7 +221,7 @@ def _listed(path: str, text: str) -> Iterator[str]:
     elif _LIST.fullmatch(path):
         for line in text.split("\n"):
             place = line.strip("/")
-            # Packages still list /lib/x where /lib is a link to /usr/lib.
+            # Packages still list /lib/x if /lib is a link to /usr/lib.
             yield from (place, f"usr/{place}")
 
 
@@ -232,7 +232,7 @@ def _frozen(value: Any) -> Any:
 
 
 def _inside(tree: Tree, folder: str) -> set[str]:
-    """The files of a folder, and the folders of which nothing else tells."""
+    """Returns a folder's files, and its folders that no file implies."""
     nodes = list(tree.walk(folder))
     parents = {parent for node in nodes for parent in tar.parents(node.path)}
     empty = {folder, *(node.path for node in nodes if node.is_dir)} - parents
@@ -244,7 +244,7 @@ def _rights(status: os.stat_result) -> tuple[int, int, int]:
 
 
 def _empty(found: _Found, tree: Tree) -> Iterator[str]:
-    """New folders with nothing in them, which somebody may want for what is written later."""
+    """Returns new empty folders, which may be intended for later files."""
     parents = {parent for path in (*found.written, *found.folders) for parent in tar.parents(path)}
     return (f"{path}/" for path in found.folders if path not in parents and tree.entry(path) is None)
 
@@ -259,7 +259,7 @@ def _packages(tree: Tree, now: str | None) -> dict[str, tuple[str, str]]:
 
 
 def installed(status: str) -> dict[str, str]:
-    """The packages that dpkg's status file says are installed: name → version."""
+    """Returns the installed packages in dpkg's status file: name → version."""
     found = {}
     for paragraph in status.split("\n\n"):
         fields = dict(_FIELD.findall(paragraph))

@@ -1,7 +1,7 @@
-"""Evaluation: a base image and operations → an image. The only place where work on containers happens.
+"""Evaluation: a base image and operations → an image. All work on containers happens here.
 
-Commands are remembered by everything that can influence them: the base, the platform and all operations before
-them. What a command with network gave is an input from then on; its layer is kept by digest.
+Commands are cached by everything that can influence them: the base, the platform and all operations before them. The
+result of a command with network access becomes an input; the store holds its layer by digest.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,20 +52,19 @@ from airbyte_ci.oci.tar import Entry
 __all__ = ["CREATED", "DEFAULT_PATH", "FORMAT_VERSION", "Evaluator", "Handler", "Output", "State", "Step", "prepare"]
 
 FORMAT_VERSION = 4
-# Characters of output that are kept in mind with every state; of longer output only the place is.
+# The number of output characters held with every state; for longer output, only its location is.
 _KEPT_IN_MIND = 1 << 16
 
 
-# Makes the steps of an operation that this room does not know: of the evaluator, the operations before it, and itself.
+# Evaluates an operation of another room, from the evaluator, the operations before it, and itself.
 Handler = Callable[["Evaluator", Sequence[Operation], Operation], Sequence[Step]]
 
 
 class Evaluator:
     """Evaluates operations on one base image for one platform, each prefix once.
 
-    `bring` is called before the base's layers are needed: until then they may be elsewhere. `owner` names whose
-    commands these are: caches that they mount are shared with nobody else's. `handlers` know the kinds of operations
-    that rooms above have added.
+    `bring` runs before the base's layers are needed: until then they may be elsewhere. `owner` identifies the owner of
+    the commands: nobody else shares their mounted caches. `handlers` evaluate the operations that higher rooms added.
     """
 
     def __init__(
@@ -82,11 +81,11 @@ class Evaluator:
         self._bring = bring
         self._base = base
         self._handlers = handlers or {}
-        # By the name of the operations up to each: the state, and the key of what they made.
+        # By the name of the operations up to each: the state, and the key of their result.
         self._known: dict[Digest, tuple[State, Digest]] = {}
-        # By the name of a command's raw snapshot: the state before it, itself, and its action.
+        # By the name of a command's raw snapshot: the state before it, the command, and its action.
         self._made: dict[str, tuple[State, Exec, Digest]] = {}
-        # What commands gave when a plan was made, by the name of the operations up to them.
+        # The results of commands when a plan was created, by the name of the operations up to them.
         self._given: dict[Digest, Layer | None] = {}
         self._secrets: dict[str, str] = {}
         self._whose = owner
@@ -94,7 +93,7 @@ class Evaluator:
         self._failures = Failures(store)
 
     def state(self, operations: Sequence[Operation]) -> State:
-        """The container after these operations; raises SandboxError, CommandFailed, ImageError."""
+        """Returns the container after these operations; raises SandboxError, CommandFailed, ImageError."""
         state, key = State(self._base, self._base.config.execution), self._origin
         for position, name in enumerate(self._names(operations)):
             if name not in self._known:
@@ -105,12 +104,12 @@ class Evaluator:
     def _next(
         self, state: State, key: Digest, operation: Operation, name: Digest, before: Sequence[Operation]
     ) -> tuple[State, Digest]:
-        """The state after the operation, and the key of what everything up to it has made."""
+        """Returns the state after the operation, and the key of the result so far."""
         handler = self._handlers.get(type(operation))
         if handler is None:
             key = self._chained(key, operation)
             return self._apply(state, operation, key, name, before), key
-        # What a handler gives may depend on more than the operation says: what comes after depends on what it gave.
+        # A handler's result can depend on more than the operation, so later keys include that result.
         steps = handler(self, before, operation)
         for step in steps:
             state = state.with_step(step)
@@ -121,33 +120,36 @@ class Evaluator:
         return Digest.of(canonical_json({"base": str(self._base.digest), "format": FORMAT_VERSION}))
 
     def _names(self, operations: Sequence[Operation]) -> Iterator[Digest]:
-        """Names the base and the operations up to each, without evaluating any."""
+        """Names the base and each prefix of the operations, without evaluating any."""
         name = self._origin
         for operation in operations:
             name = self._chained(name, operation)
             yield name
 
     def _chained(self, key: Digest, operation: Operation) -> Digest:
-        # What a command finds in a cache depends on whose cache it is.
+        # What a command finds in a cache depends on the owner of the cache.
         whose = [self._whose] if isinstance(operation, MountCache) else []
         return Digest.of(canonical_json([str(key), to_json(operation), *whose]))
 
     def impure(self, operations: Sequence[Operation]) -> list[tuple[int, Layer | None]]:
-        """The commands that used the network or a cache: their places, and the layer that each gave."""
+        """Returns the commands that used the network or a cache: their positions and their layers."""
         commands = [place for place in range(len(operations)) if isinstance(operations[place], Exec)]
         steps = self.state(operations[: commands[-1] + 1]).steps if commands else ()
         names = list(self._names(operations)) if commands else []
-        # A command's own step is the first on those of the operations before it.
+        # A command's own step is the first after the steps of the operations before it.
         own = [(place, steps[len(self._known[names[place - 1]][0].steps) if place else 0]) for place in commands]
         return [(place, step.layer) for place, step in own if step.impure]
 
     def give(self, operations: Sequence[Operation], layer: Layer | None) -> None:
-        """What the last of the operations, a command, gave before: it is not run again where the store has that."""
+        """Records the earlier result of the last operation, a command:
+
+        it does not run again if the store has that layer.
+        """
         *_, name = self._names(operations)
         self._given[name] = layer
 
     def answer(self, operations: Sequence[Operation], question: Question) -> Any:
-        """Evaluates the recipe and answers a hook's question about it; raises CommandFailed as it did before."""
+        """Evaluates the recipe and answers a hook's question; raises CommandFailed as in the earlier evaluation."""
         self._secrets.update(question.secrets)
         if question.about == "secret":
             return True
@@ -158,7 +160,7 @@ class Evaluator:
         )
 
     def keep_failures(self) -> None:
-        """Keeps what failed where a hook asked, when the hook has come to its end."""
+        """Stores the failures that a hook's questions met, after the hook has finished."""
         self._failures.keep()
 
     def _answer(self, operations: Sequence[Operation], question: Question) -> Any:
@@ -173,11 +175,11 @@ class Evaluator:
     def image(
         self, operations: Sequence[Operation], annotations: Mapping[str, str], *, created: str = CREATED
     ) -> Image:
-        """The image that the operations make of the base, in the store."""
+        """Returns the image that the operations create from the base; stores it."""
         return to_image(self._store, self.state(operations), annotations, created=created)
 
     def tree(self, state: State) -> Tree:
-        """The root file system, as commands see it; unpacks what is not unpacked."""
+        """Returns the root file system that commands see; unpacks missing layers."""
         self._bring()
         stack = snapshot.unpack(self._store, self._base.layers)
         for step in state.steps:
@@ -185,12 +187,12 @@ class Evaluator:
         return stack.tree
 
     def shipped(self, state: State) -> Tree:
-        """The root file system of the image: without mounts, and without what commands leave for later ones only."""
+        """Returns the image's root file system: without mounts, and without files left only for later commands."""
         own = tuple(replace(step, raw="") for step in state.steps if not step.lent)
         return self.tree(replace(state, steps=own))
 
     def command(self, state: State, tree: Tree, arguments: Sequence[str], *, use_entrypoint: bool) -> sandbox.Command:
-        """A command as the image's configuration runs it: environment, user, folder, entrypoint if asked."""
+        """Returns a command with the image's configuration: environment, user, folder, and entrypoint if requested."""
         return execute.command(state, tree, arguments, use_entrypoint=use_entrypoint)
 
     # --- snapshots -------------------------------------------------------------------------------
@@ -209,9 +211,9 @@ class Evaluator:
         return stack
 
     def _leave_again(self, step: Step) -> bool:
-        """Makes what a command left for later ones and a collection took; False where it left nothing.
+        """Recreates the files that a command left for later ones after garbage collection; False if it left none.
 
-        Its layer stays as it is: what a command gave once is an input from then on.
+        The command's layer stays the same: its first result is an input from then on.
         """
         before, operation, action = self._made[step.raw]
         known = self._store.recall(action)
@@ -306,7 +308,7 @@ class Evaluator:
         return [replace(entry, uid=given[0], gid=given[1]) for entry in placed.values()]
 
     def _taker(self, before: Sequence[Operation]) -> contents.Take:
-        """Finds what contents take from a container, at this place of the recipe."""
+        """Returns the files that contents copy from a container, at this point of the recipe."""
 
         def take(content: FromContainer) -> tuple[Tree, str]:
             if not 0 <= content.back <= len(before):
@@ -341,7 +343,7 @@ class Evaluator:
         lending = tuple(item for item in state.lending if item[0] != path)
         if path not in state.mounted:
             return replace(state, lending=lending)
-        # What the image itself has there shows again.
+        # The image's own content at this path becomes visible again.
         tree = self.shipped(state)
         taken = () if tree.resolve(path) is None else (FromContainer((), path),)
         found = contents.entries(taken, lambda _: (tree, path), self._store.verified)
@@ -380,7 +382,7 @@ class Evaluator:
         return replace(after, output=output)
 
     def _as_given(self, operation: Exec, name: Digest) -> dict[str, Any] | None:
-        """What a plan says that the command gave, if that is here; what it printed is known to its own run only."""
+        """Returns the command's result from the plan, if it is here; only its own run knows the printed output."""
         if name not in self._given or operation.redirect_stdout or operation.redirect_stderr:
             return None
         layer = self._given[name]
@@ -389,7 +391,7 @@ class Evaluator:
         return known if self._has_layer(known) else None
 
     def _whole(self, output: Output) -> Output:
-        """The output with its text, which may be in the store only."""
+        """Returns the output with its text, which may be only in the store."""
         if output.remembered is None:
             return output
         known = self._store.recall(output.remembered)
@@ -398,7 +400,7 @@ class Evaluator:
         return replace(output, stdout=known["stdout"], stderr=known["stderr"], remembered=None)
 
     def _redirected(self, state: State, operation: Exec) -> State:
-        """What a command printed as files of the image, where that was asked for."""
+        """Adds the command's output as files of the image, if requested."""
         kinds = (("stdout", operation.redirect_stdout), ("stderr", operation.redirect_stderr))
         for name, path in kinds:
             if path:
@@ -417,7 +419,7 @@ class Evaluator:
 
 
 def to_image(store: Store, state: State, annotations: Mapping[str, str], *, created: str = CREATED) -> Image:
-    """The state as an image: the base's layers and history as they are, ours on top. `created` is RFC 3339."""
+    """Returns the state as an image: the base's layers and history, and the new ones on top. `created` is RFC 3339."""
     document = {**state.base.config.document}
     document["created"] = created
     document["config"] = {key: value for key, value in state.execution.items() if value not in (None, [], {}, "")}
@@ -433,7 +435,7 @@ def to_image(store: Store, state: State, annotations: Mapping[str, str], *, crea
 def prepare(
     store: Store, image: Image, arguments: Sequence[str], *, use_entrypoint: bool = False
 ) -> tuple[Tree, sandbox.Command]:
-    """An image as it is, ready to run a command as its configuration says: its root and the command."""
+    """Returns an image's root and a command with its configuration, ready to run."""
     evaluator = Evaluator(store, image)
     state = evaluator.state(())
     tree = evaluator.tree(state)
@@ -446,10 +448,10 @@ def _is_file(made_of: Sequence[Content]) -> bool:
 
 
 def _layer(known: Mapping[str, Any]) -> Layer | None:
-    """The layer of a remembered command."""
+    """Returns the layer of a cached command."""
     return Layer.from_json(known["layer"]) if known["layer"] else None
 
 
 def _oci_layer(layer: Descriptor) -> Descriptor:
-    """Docker's name for the same bytes would make the manifest a mixture that strict readers refuse."""
+    """Returns the layer with an OCI media type: strict readers refuse manifests that mix Docker's types with OCI's."""
     return replace(layer, media_type=LAYER_GZIP) if layer.media_type == DOCKER_LAYER_GZIP else layer

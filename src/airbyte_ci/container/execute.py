@@ -1,4 +1,4 @@
-"""One command of a recipe: prepared from the state before it, run in the sandbox, and what it changed as a layer."""
+"""Runs one command of a recipe: prepares it from the state before, runs it in the sandbox, and stores its layer."""
 
 import contextlib
 import fcntl
@@ -22,7 +22,7 @@ from airbyte_ci.oci.store import Store
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _HIDDEN = "***"
-# Characters that are remembered of output that is not whole anyway.
+# The number of characters stored of output that is truncated anyway.
 _SHOWN_OF_CUT = 1 << 16
 _TEMPORARY = Purpose("temporary folder of a command", "output", "memory", "where `with_mounted_temp` says", "nobody")
 _CACHE = Purpose(
@@ -43,14 +43,14 @@ _SECRET = Purpose(
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a command gave, as it is remembered; `left_out` are paths that only its raw files have."""
+    """The result of a command as it is cached; `left_out` are paths that only its raw files have."""
 
     known: dict[str, Any]
     left_out: tuple[str, ...]
 
 
 def command(state: State, tree: Tree, arguments: Sequence[str], *, use_entrypoint: bool) -> Command:
-    """A command as the image's configuration runs it: environment, user, folder, entrypoint if asked."""
+    """Returns a command with the image's configuration: environment, user, folder, and entrypoint if requested."""
     user = users.resolve(tree, str(state.execution.get("User") or ""))
     entrypoint = [str(item) for item in state.execution.get("Entrypoint") or []] if use_entrypoint else []
     environment = {"PATH": DEFAULT_PATH, "HOME": user.home, **state.environment}
@@ -67,7 +67,7 @@ def command(state: State, tree: Tree, arguments: Sequence[str], *, use_entrypoin
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """Where commands of recipes run. `secrets` are values by their digest; `owner` names whose commands they are."""
+    """The environment in which recipe commands run. `secrets` are values by digest; `owner` identifies their owner."""
 
     store: Store
     timeout: float | None
@@ -75,7 +75,7 @@ class Workplace:
     owner: str = ""
 
     def run(self, state: State, tree: Tree, operation: Exec, place: Path) -> Ran:
-        """Runs the command; the files that it changed are at `place`. Raises CommandFailed, SandboxError."""
+        """Runs the command; its changed files are at `place`. Raises CommandFailed, SandboxError."""
         secrets = {name: self._secret(name, digest) for name, digest in state.secrets.items()}
         arguments = [state.expanded(item, expand=operation.expand) for item in operation.arguments]
         asked = command(state, tree, arguments, use_entrypoint=operation.use_entrypoint)
@@ -127,7 +127,7 @@ class Workplace:
 
     @contextlib.contextmanager
     def _lent(self, folder: Path, state: State, tree: Tree) -> Iterator[tuple[Mount, ...]]:
-        """Caches, empty folders and secrets at their places, for as long as a command runs."""
+        """Mounts caches, empty folders and secrets while a command runs."""
         with contextlib.ExitStack() as stack:
             mounts = []
             for path, item in state.lending:
@@ -144,7 +144,7 @@ class Workplace:
         place = self.store.root / "caches" / caches.NAMED / name
         place.parent.mkdir(parents=True, exist_ok=True)
         lock = stack.enter_context(caches.lock_of(place).open("a"))
-        # Marked before it is looked for: from now on no garbage collection takes it.
+        # Marked before the lookup: from now on no garbage collection removes it.
         self.store.use(caches.lock_of(place))
         if not place.is_dir():
             place.mkdir(exist_ok=True)
@@ -223,7 +223,7 @@ def _keep(store: Store, upper: Path, place: Path) -> None:
 
 
 def only(place: Path, paths: Sequence[str], target: Path) -> None:
-    """Of a command's files those at some paths, as an overlay of their own: their folders keep owner and mode."""
+    """Copies the given paths of a command's files to an overlay of their own; folders keep owner and mode."""
     target.mkdir()
     shutil.copystat(place, target)
     for path in paths:

@@ -1,7 +1,7 @@
-"""Commands that failed where a hook asked about them: the same question gets the same failure.
+"""Failed commands whose result a hook requested: the same question gets the same failure.
 
-A hook may catch one and go another way, so the failure shaped the image. It is kept for later builds when the hook has
-come to its end; a failure that ended the build is not kept, because it may have been the network's.
+A hook may catch a failure and continue differently, so the failure shaped the image. It is stored for later builds when
+the hook has finished. A failure that ended the build is not stored, because its cause may be the network.
 """
 
 from collections.abc import Callable
@@ -15,14 +15,14 @@ T = TypeVar("T")
 
 
 class Failures:
-    """The failures that questions of one evaluation met, by the key of the recipe asked about."""
+    """The failures of one evaluation's questions, by the key of the recipe."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._met: dict[Digest, dict[str, Any]] = {}
 
     def same(self, key: Digest, ask: Callable[[], T]) -> T:
-        """What `ask` gives; raises CommandFailed as it did before, or as it does now."""
+        """Returns the result of `ask`; raises CommandFailed, either the earlier one or a new one."""
         known = self._met.get(key) or self._store.recall(key)
         if known is not None:
             raise CommandFailed(**known)
@@ -33,7 +33,7 @@ class Failures:
             raise
 
     def keep(self) -> None:
-        """Keeps them for later builds: what a command gave once is an input from then on."""
+        """Stores the failures for later builds: the first result of a command is an input from then on."""
         for key, known in self._met.items():
             self._store.remember(key, known)
         self._met.clear()

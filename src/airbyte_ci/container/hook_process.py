@@ -1,7 +1,7 @@
-"""The process in which build_customization.py runs: no credentials, no packages of the tool, only a pipe.
+"""The process in which build_customization.py runs: no credentials, none of airbyte-ci's packages, only a pipe.
 
-Started as a script with `-I -S`. It speaks JSON lines over one socket: it is told what to call, asks questions
-while the hook runs, and ends each call with the operations that the hook added.
+Started as a script with `-I -S`. It exchanges JSON lines over one socket: it receives a call, asks questions while the
+hook runs, and ends each call with the operations that the hook added.
 """
 
 # ruff: noqa: PTH119, PTH120  # pathlib would be a good part of the start
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class _Pipe:
-    """Lines of JSON over a socket, of which the number is all that is needed."""
+    """JSON lines over a socket, which is given by its number."""
 
     def __init__(self, descriptor: int) -> None:
         self._reader = open(descriptor, encoding="utf-8")  # noqa: SIM115  # as long as this process
@@ -56,7 +56,7 @@ def _call(api: types.ModuleType, module: types.ModuleType, name: str, pipe: _Pip
 
 
 def _awaited(result: Any, module: types.ModuleType) -> Any:
-    """What an awaitable gives. Nothing of the API ever waits, so an event loop is there for hooks that name it."""
+    """Returns an awaitable's value. The API never waits; an event loop exists only for hooks that need one."""
     with open(str(module.__file__), encoding="utf-8") as source:  # noqa: PTH123
         named = "asyncio" in sys.modules or "asyncio" in source.read()
     if named or not isinstance(result, types.CoroutineType):
@@ -76,7 +76,7 @@ def _awaited(result: Any, module: types.ModuleType) -> Any:
 
 
 def _where(error: BaseException, module: str) -> str:
-    """The line of the hook's own file where an error came up."""
+    """Returns the line of the hook's own file where an error occurred."""
     import traceback
 
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == module]
@@ -84,7 +84,7 @@ def _where(error: BaseException, module: str) -> str:
 
 
 def _is_about_environment(error: BaseException) -> bool:
-    """Whether `os.environ` was asked for a variable that it does not have."""
+    """Whether the error is a missing variable of `os.environ`."""
     place = error.__traceback__
     while place and place.tb_next:
         place = place.tb_next
@@ -94,11 +94,11 @@ def _is_about_environment(error: BaseException) -> bool:
 def main() -> None:
     pipe = _Pipe(int(sys.argv[1]))
     path = sys.argv[2]
-    # What hooks print is talk, and stdout belongs to results.
+    # Hooks may print; stdout is reserved for results.
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     sys.dont_write_bytecode = True
-    # `dagger` lies beside this script, other modules of the connector beside the hook; none of those takes its place.
+    # `dagger` lies next to this script, other modules of the connector next to the hook; no other module replaces them.
     sys.path.insert(0, os.path.dirname(__file__))
     api = importlib.import_module("dagger")
     sys.path[0] = os.path.dirname(path)

@@ -43,7 +43,7 @@ def _compiled(source: bytes, path: str) -> "bytes | None":
 
 
 def _before_3_11(code: object) -> bytes:
-    """Whether marshal orders sets by hashes that depend on None's address: bpo-37596, fixed in 3.11."""
+    """Marshals code with sets in a fixed order: before 3.11, the order depends on None's address (bpo-37596)."""
     import bytecode_marshal  # type: ignore[import-not-found]  # lies beside this file
 
     return bytes(bytecode_marshal.dumps(code))

@@ -33,7 +33,7 @@ class Contents:
         self._written = 0
 
     def keep(self, pieces: Iterator[bytes]) -> Kept:
-        """Returns the joined pieces; reads them to the end."""
+        """Keeps the joined pieces; reads them to the end."""
         first = next(pieces, b"")
         second = next(pieces, b"")
         if self._folder is None:

@@ -46,7 +46,7 @@ class PackageIndex:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, offline: bool = False) -> "PackageIndex":
-        """Returns the indexes from the variables and files of pip and uv; raises ConfigurationError if one is invalid."""
+        """Returns the indexes from the variables and files of pip and uv; raises ConfigurationError if invalid."""
         settings = index_settings.read(environment)
         extra = tuple(source.url for source in settings.extra if not source.explicit)
         everything = (*((settings.main,) if settings.main else ()), *settings.extra)

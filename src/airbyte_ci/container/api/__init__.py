@@ -147,7 +147,7 @@ __all__ = [
     "to_json",
 ]
 
-# Types that only annotations of hooks name; there is nothing to do with them here.
+# Dagger types that hooks use only in annotations.
 _NAMES = frozenset(
     {
         *("Service", "Socket", "Port", "PortForward", "BuildArg", "PipelineLabel", "Changeset", "EnvFile", "Volume"),
@@ -158,7 +158,7 @@ _NAMES = frozenset(
 
 
 def __getattr__(name: str) -> Json:
-    """A type for an annotation; any other name that Dagger has and this does not is said to be missing."""
+    """Returns a placeholder type for an annotation; any other unsupported name of Dagger raises an error."""
     if name in _NAMES:
         globals()[name] = found = type(name, (), {"__doc__": "Named by annotations only."})
         return found

@@ -1,4 +1,4 @@
-"""How an image runs, as a Container's methods: variables, user, folder, labels, entrypoint, ports."""
+"""The configuration of an image as a Container's methods: variables, user, folder, labels, entrypoint, ports."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -73,7 +73,7 @@ class Configured(Awaitable):
     def without_exposed_port(self: C, port: int, protocol: str | None = None) -> C:
         return self._then(op.UnexposePort(_port(port, protocol)))
 
-    # What only groups or shows steps in the original.
+    # Methods that only group or display steps in Dagger.
 
     def pipeline(self: C, name: str, description: str | None = None, labels: Json = None) -> C:  # noqa: ARG002
         return self

@@ -1,6 +1,6 @@
 """The Dagger-shaped Container that hooks receive: an immutable recipe of operations that can be awaited.
 
-Knows nothing of images or of how operations are carried out: questions go to a function it is given.
+It knows neither images nor the execution of operations: a function answers its questions.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from .values import CacheVolume, EnvVariable, Label, Platform, Secret, refuse_fl
 
 @value
 class Container(Configured):
-    """An image in the making. Every `with_…` returns a new one; nothing runs until something is asked."""
+    """A container that a hook builds up. Every `with_…` returns a new one; nothing runs until a value is requested."""
 
     operations: tuple[Operation, ...] = ()
     ask: Ask | None = None
@@ -212,14 +212,14 @@ class Container(Configured):
         return self._then(op.UnsetSecretVariable(name))
 
     def _tell(self, secret: Secret) -> None:
-        """The value goes to whoever runs commands, beside the recipe and never in it."""
+        """Passes the value to the process that runs commands, separately from the recipe."""
         if self.ask is not None:
             self.ask(Question("secret", (), "", secrets={secret._digest: secret._value}))
 
     # --- questions -------------------------------------------------------------------------------
 
     async def stdout(self) -> str:
-        """What the last command printed; runs everything before it."""
+        """Returns what the last command printed; runs everything before it."""
         return str(self._question("stdout"))
 
     async def stderr(self) -> str:
@@ -229,7 +229,7 @@ class Container(Configured):
         return int(self._question("exit_code"))
 
     async def sync(self) -> "Container":
-        """Carries out the recipe so far."""
+        """Evaluates the recipe so far."""
         self._question("sync")
         return self
 

@@ -1,4 +1,4 @@
-"""Directory and File: folders and files as recipes, of a container or put together from pieces."""
+"""Directory and File: folders and files as recipes, from a container or composed of pieces."""
 
 import posixpath
 from collections.abc import Callable, Sequence
@@ -22,14 +22,14 @@ from .values import Awaitable, Unsupported, text, texts
 
 
 def ask_about(ask: Ask | None, about: str, contents: tuple[Content, ...], argument: str = "") -> Json:
-    """Asks about contents; those that are a container's alone are asked of the container."""
+    """Requests contents; a container answers for contents that are its own."""
     if ask is None:
         raise RuntimeError("this is only a recipe; nothing can evaluate it here")
     first = contents[0] if contents else None
     if isinstance(first, FromContainer) and len(contents) == 1 and not first.expand:
         place = posixpath.join(first.path, argument) if argument else first.path
         return ask(Question(about, first.operations, place))
-    # A question without contents would be one about the container: all of nothing is nothing, too.
+    # A question without contents would concern the container, although an empty folder is meant.
     return ask(Question(about, (), argument, contents or (Filter((), ()),)))
 
 
@@ -45,7 +45,7 @@ class Directory(Awaitable):
         return replaced(self, _contents=(*self._contents, content))
 
     def _asked_below(self, other: "Directory | File") -> "Directory":
-        """This one, able to ask if the other is: a folder made from nothing has nobody to ask."""
+        """Returns this folder, answerable like the other one: a folder that starts empty has no evaluator."""
         return self if self._ask else replaced(self, _ask=other._ask)
 
     def directory(self, path: str) -> "Directory":
@@ -149,7 +149,7 @@ class Directory(Awaitable):
 
 @value
 class File(Awaitable):
-    """A file of a container or of a folder that was put together."""
+    """A file of a container or of a composed folder."""
 
     _contents: tuple[Content, ...] = ()
     _ask: Ask | None = None
@@ -157,7 +157,7 @@ class File(Awaitable):
     _name: str = ""
 
     def placed(self, path: str) -> str:
-        """Where this file lands: below a path that ends with a slash, under its own name."""
+        """Returns the target path: below a path that ends with a slash, under the file's own name."""
         return f"{path}{self._name}" if path.endswith("/") else path
 
     async def contents(self, offset_lines: int | None = None, limit_lines: int | None = None) -> str:
@@ -188,7 +188,7 @@ class File(Awaitable):
 
 
 def narrow(contents: tuple[Content, ...], path: str, *, file: bool) -> tuple[Content, ...]:
-    """What is at a path in contents; a path of a container stays one."""
+    """Returns the contents at a path; for a container, the path is extended."""
     first = contents[0] if contents else None
     if isinstance(first, FromContainer) and len(contents) == 1:
         return (replaced(first, path=f"{first.path.rstrip('/')}/{path.lstrip('/')}"),)
@@ -196,7 +196,7 @@ def narrow(contents: tuple[Content, ...], path: str, *, file: bool) -> tuple[Con
 
 
 def one_of(method: str, source: "Directory | None", directory: "Directory | None") -> "Directory":
-    """The source, which older versions call `directory`."""
+    """Returns the source, which older versions call `directory`."""
     chosen = source if source is not None else directory
     if not isinstance(chosen, Directory):
         raise TypeError(f"{method} takes a Directory as its source, not {chosen!r:.80}")
@@ -204,7 +204,7 @@ def one_of(method: str, source: "Directory | None", directory: "Directory | None
 
 
 def refuse_owner(method: str, owner: str | None) -> None:
-    # A folder by itself has no users by which a name could be looked up.
+    # A folder alone has no user database in which to look up names.
     if owner:
         raise Unsupported(f"{method}(owner=…) is not provided by airbyte-ci; give it to Container.with_directory")
 

@@ -1,4 +1,4 @@
-"""Operations, contents and questions: what a hook's Container collects, as data that can be sent and read back."""
+"""Operations, contents and questions: the steps of a hook's Container as data that can be sent and parsed."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_origin, get_type_hints
@@ -14,7 +14,7 @@ _NONE: Mapping[str, str] = {}
 
 @value
 class FromContainer:
-    """A folder or file of a container: that of the operation as it was `back` operations before it, then these."""
+    """A folder or file of a container: its state `back` operations before this one, plus these operations."""
 
     operations: "tuple[Operation, ...]"
     path: str
@@ -34,7 +34,7 @@ class NewFile:
 
 @value
 class KeptFile:
-    """A file whose bytes the store keeps; `digest` is their sha256 (hex). Not offered to hooks."""
+    """A file whose bytes the store holds; `digest` is their sha256 (hex). Not available to hooks."""
 
     path: str
     digest: str
@@ -55,7 +55,7 @@ class NewLink:
 
 @value
 class Insert:
-    """Other contents at a place below; `permissions` of -1 leaves modes as they are."""
+    """Adds contents at a path below; `permissions` of -1 keeps modes."""
 
     path: str
     contents: "tuple[Content, ...]"
@@ -66,7 +66,7 @@ class Insert:
 
 @value
 class Narrow:
-    """Only what is at this path, which becomes the root; `file` says that it must be one."""
+    """Selects this path as the new root; `file` requires a file."""
 
     path: str
     file: bool = False
@@ -74,7 +74,7 @@ class Narrow:
 
 @value
 class Without:
-    """Everything but what these patterns name."""
+    """Removes what these patterns match."""
 
     patterns: tuple[str, ...]
 
@@ -92,7 +92,7 @@ Content = FromContainer | NewFile | KeptFile | NewFolder | NewLink | Insert | Na
 
 
 class Operation:
-    """Something that is done to a container. Rooms above add further kinds for their own recipes."""
+    """One step on a container. Higher rooms add further kinds for their own recipes."""
 
 
 @value
@@ -126,7 +126,7 @@ class UnsetVariable(Operation):
 
 @value
 class SetSecretVariable(Operation):
-    """A variable that commands see and the image does not have; the value is known by its digest only."""
+    """A variable that commands see and the image does not contain; only the digest of its value is stored."""
 
     name: str
     secret: str
@@ -151,7 +151,7 @@ class WriteFile(Operation):
 
 @value
 class Copy(Operation):
-    """A folder's contents, or a file, put at a path; an empty `owner` is root, `permissions` of -1 the source's."""
+    """A folder's contents, or a file, at a path; an empty `owner` is root, `permissions` of -1 keeps the source's."""
 
     path: str
     contents: tuple[Content, ...]
@@ -171,7 +171,7 @@ class MakeLink(Operation):
 
 @value
 class Remove(Operation):
-    """Files and folders that these patterns name, if any."""
+    """Removes the files and folders that these patterns match, if any."""
 
     paths: tuple[str, ...]
     expand: bool = False
@@ -179,7 +179,7 @@ class Remove(Operation):
 
 @value
 class MountContents(Operation):
-    """Files that commands see and change, and the image does not have."""
+    """Files that commands see and change, but that the image does not contain."""
 
     path: str
     contents: tuple[Content, ...]
@@ -189,7 +189,7 @@ class MountContents(Operation):
 
 @value
 class MountCache(Operation):
-    """A folder that all builds of one connector share; `locked` where only one command may use it at a time."""
+    """A folder that all builds of one connector share; with `locked`, only one command at a time may use it."""
 
     path: str
     cache: str
@@ -280,16 +280,16 @@ class UnexposePort(Operation):
     port: str
 
 
-# Every operation that a hook can ask for, by its name.
+# Every operation that a hook can request, by name.
 KINDS: Mapping[str, type[Operation]] = {kind.__name__: kind for kind in Operation.__subclasses__()}
 _CONTENTS: Mapping[str, Any] = {kind.__name__: kind for kind in get_args(Content)}
 
 
 @value
 class Question:
-    """Something only an evaluation can answer: `about` is stdout, file, entries, variable, …
+    """A question that only an evaluation can answer: `about` is stdout, file, entries, variable, …
 
-    About a folder or file that is no container's, `contents` says what it is made of. `secrets` are values by digest.
+    For a folder or file that belongs to no container, `contents` describes it. `secrets` are values by digest.
     """
 
     about: str
@@ -304,7 +304,7 @@ Ask = Callable[[Question], Json]
 
 
 def relative(contents: tuple[Content, ...], own: tuple[Operation, ...]) -> tuple[Content, ...]:
-    """Contents for an operation that comes after `own`: what they have in common is said by a number."""
+    """Encodes contents for an operation after `own`: a number replaces their common operations."""
     return tuple(_relative(content, own) for content in contents)
 
 
@@ -324,7 +324,7 @@ def _relative(content: Content, own: tuple[Operation, ...]) -> Content:
 
 
 def to_json(operation: Operation) -> dict[str, Json]:
-    """The operation as data, for the pipe, for keys and for the record in the plan."""
+    """Returns the operation as data, for the pipe, for keys and for the record in the plan."""
     return {"operation": type(operation).__name__, **_fields(operation)}
 
 
@@ -347,13 +347,13 @@ def _plain(item: Json) -> Json:
 
 
 def from_json(document: Mapping[str, Json], kinds: Mapping[str, type[Operation]] = KINDS) -> Operation:
-    """The operation of one of the kinds that `to_json` wrote; raises ValueError for anything else."""
+    """Parses an operation of one of the kinds; raises ValueError for anything else."""
     operation: Operation = _read(document, "operation", kinds)
     return operation
 
 
 def contents_from_json(documents: Json) -> tuple[Content, ...]:
-    """What `contents_to_json` wrote; raises ValueError for anything else."""
+    """Parses the output of `contents_to_json`; raises ValueError for anything else."""
     if not isinstance(documents, list):
         raise ValueError(f"contents that are not a list: {documents!r:.80}")
     return tuple(_read(document, "content", _CONTENTS) for document in documents)
@@ -374,7 +374,7 @@ def _read(document: Json, key: str, kinds: Mapping[str, Any]) -> Json:
 
 
 def _value(kind: type, name: str, expected: object, found: Json) -> Json:
-    """A field's value as its type; text must be such that it can be written as UTF-8."""
+    """Returns a field's value as its type; text must be encodable as UTF-8."""
     if get_origin(expected) is tuple and isinstance(found, list | tuple):
         (item, _) = get_args(expected)
         return tuple(_value(kind, name, item, one) for one in found)

@@ -1,25 +1,26 @@
-"""Path patterns as Dagger and Docker know them: `*`, `?`, `[…]` within a name, `**` over any number of folders.
+"""Path patterns as in Dagger and Docker: `*`, `?`, `[…]` within a name, `**` over any number of folders.
 
-Patterns come from hooks, paths from layers: no pair of them may take long. A pattern with few stars is a regular
-expression; one with more is followed character by character in all of its possible states at once, bits of a number.
+Patterns come from hooks and paths from layers, so no combination may take long. A pattern with few stars becomes a
+regular expression. One with more is simulated character by character, with all possible states at once as bits of a
+number.
 """
 
 import functools
 import re
 from collections.abc import Callable, Sequence
 
-# A regular expression's time grows with the length of the path to the power of its stars.
+# A regular expression's time grows with the path's length to the power of its stars.
 _FEW = 2
 _STARS = {"**/": r"(?:.*/)?", "**": ".*", "*": "[^/]*"}
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Whether a path (relative, `a/b`) is what a pattern names."""
+    """Whether the pattern matches a path (relative, `a/b`)."""
     return _compiled(pattern)(path)
 
 
 def matches_below(path: str, patterns: Sequence[str]) -> bool:
-    """Whether a path or a folder that it is in is named by one of the patterns."""
+    """Whether one of the patterns matches the path or one of its parent folders."""
     parts = path.split("/")
     places = ["/".join(parts[: end + 1]) for end in range(len(parts))]
     return any(matches(place, pattern) for place in places for pattern in patterns)
@@ -38,14 +39,14 @@ def _compiled(pattern: str) -> Callable[[str], bool]:
 
 
 def _tokens(pattern: str) -> list[str]:
-    """Its stars as they stand, and a regular expression for each character that is something else."""
+    """Splits a pattern into its stars and a regular expression for each other character."""
     found: list[str] = []
     place = 0
     pattern = pattern.strip("/").removeprefix("./")
     while place < len(pattern):
         rest = pattern[place : place + 3]
         if star := next((star for star in _STARS if rest.startswith(star)), ""):
-            if not (found and found[-1] == star):  # more of the same star means no more than one
+            if not (found and found[-1] == star):  # Consecutive stars equal one star.
                 found.append(star)
             place += len(star)
         elif rest[0] == "?":
@@ -62,7 +63,7 @@ def _tokens(pattern: str) -> list[str]:
 
 
 class _Automaton:
-    """All states at once: a bit is set while the tokens before it can have matched what was read so far."""
+    """All states at once: a bit is set if the tokens before it can match the characters read so far."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._skips: list[tuple[int, int]] = []
@@ -72,7 +73,7 @@ class _Automaton:
         state = 0
         for token in tokens:
             if token == "**/":
-                # Nothing at all, or anything and a slash: a state for before it, one for within.
+                # Either nothing, or any text and a slash: one state before it, one within it.
                 self._skips += [(state, 1), (state, 2)]
                 state += 1
                 self._stays[token] |= 1 << state
@@ -86,7 +87,7 @@ class _Automaton:
         self._last = 1 << state
 
     def accepts(self, path: str) -> bool:
-        """Whether the whole path matches."""
+        """Whether the pattern matches the whole path."""
         states = self._closed(1)
         within_names = self._stays["*"]
         anywhere = self._stays["**"] | self._stays["**/"]
@@ -98,13 +99,13 @@ class _Automaton:
         return bool(states & self._last)
 
     def _leaving(self, character: str) -> int:
-        """The states that this character leads out of, each to the next one."""
+        """Returns the states after this character."""
         if character not in self._moves:
             self._moves[character] = sum(bit for compiled, bit in self._steps if compiled.fullmatch(character))
         return self._moves[character]
 
     def _closed(self, states: int) -> int:
-        """The states with those that a star leads to without a character."""
+        """Returns the states, plus those that a star reaches without a character."""
         for state, by in self._skips:
             states |= (states >> state & 1) << (state + by)
         return states

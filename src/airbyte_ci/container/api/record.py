@@ -7,8 +7,7 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True)
 def value(cls: type[T]) -> type[T]:
-    """A class of frozen values: its annotations are its fields; `_hidden` names those that are neither compared nor
-    shown."""
+    """A class of immutable values: its annotations are its fields; `_hidden` fields are neither compared nor shown."""
     names = tuple(cls.__annotations__)
     members: dict[str, Any] = {
         "__match_args__": names,
@@ -25,13 +24,13 @@ def value(cls: type[T]) -> type[T]:
 
 
 def names_of(value: object) -> tuple[str, ...]:
-    """The names of a value's fields, in order."""
+    """Returns the names of a value's fields, in order."""
     names: tuple[str, ...] = type(value).__match_args__  # type: ignore[attr-defined]
     return names
 
 
 def replaced(value: T, **changes: Any) -> T:
-    """The value with some fields changed."""
+    """Returns the value with some fields changed."""
     fields = {name: getattr(value, name) for name in names_of(value)}
     return type(value)(**{**fields, **changes})
 

@@ -1,4 +1,4 @@
-"""What `import dagger` offers beside the values: `dag`, `Client`, connections and errors, with no engine behind."""
+"""The module-level API of `import dagger`: `dag`, `Client`, connections and errors, without an engine."""
 
 import os
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ from .values import Awaitable, CacheVolume, Platform, Secret, Unsupported, refus
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A folder of the connector travels inside the recipe and is recorded with it.
+# A connector's folder is sent inside the recipe and recorded with it.
 _SIZE_LIMIT = 16 << 20
 # See `hook_root`.
 _HIDDEN = "/airbyte-ci/hidden"
 
 
 class DaggerError(Exception):
-    """The root of Dagger's errors. Of them only a failed command is raised; other reasons end the hook."""
+    """The base of Dagger's errors. Only a failed command raises one; other problems end the hook."""
 
 
 class QueryError(DaggerError): ...
 
 
 class ExecError(QueryError):
-    """A command ended with an exit code that was not expected; a hook may catch it."""
+    """A command ended with an unexpected exit code; a hook may catch this error."""
 
     def __init__(
         self, message: str, command: Sequence[str] = (), exit_code: int = 0, stdout: str = "", stderr: str = ""
@@ -43,7 +43,7 @@ class ProvisionError(DaggerError): ...
 
 
 class Config:
-    """Settings of a connection; there is no engine to be set up."""
+    """Settings of a connection; no engine uses them."""
 
     def __init__(self, **settings: object) -> None:
         self.settings = settings
@@ -54,12 +54,12 @@ class HostVariable(Awaitable):
         self._name = name
 
     async def value(self) -> str:
-        """What was passed to hooks; others of this machine are not seen."""
+        """Returns the variables passed to hooks; other variables of this machine are hidden."""
         return os.environ.get(self._name, "")
 
 
 class Host(Awaitable):
-    """What a hook may read of this machine: the connector's own folder."""
+    """Returns the part of this machine that a hook may read: the connector's own folder."""
 
     def __init__(self, ask: Ask | None = None) -> None:
         self._ask = ask
@@ -90,7 +90,7 @@ class Host(Awaitable):
 
 
 class Client(Awaitable):
-    """The entry point of the API: `dag`, or what a connection gives. Questions go to `ask`."""
+    """The entry point of the API: `dag`, or the result of a connection. `ask` answers its questions."""
 
     ask: Ask | None = None
 
@@ -146,7 +146,7 @@ dag = Client()
 
 
 def _path(path: str) -> "Path":
-    # Slow to import, and few hooks read a file.
+    # Imported here because it is slow and few hooks read a file.
     from pathlib import Path
 
     return Path(path)
@@ -191,7 +191,7 @@ def _file(place: "Path", path: str) -> NewFile | NewLink:
 
     if place.is_symlink():
         return NewLink(path, str(place.readlink()))
-    # Like the connector's own code: whether it is executable counts, not this machine's umask.
+    # As for the connector's own code: only the executable bit is kept, not this machine's umask.
     executable = place.stat().st_mode & 0o100
     encoded = base64.b64encode(place.read_bytes()).decode()
     return NewFile(path, encoded, 0o755 if executable else 0o644, encoded=True)

@@ -1,4 +1,4 @@
-"""What all values of the API share, and the small ones: secrets, caches, variables, enumerations."""
+"""The common base of the API's values, and the small ones: secrets, caches, variables, enumerations."""
 
 import enum
 from collections.abc import Generator, Sequence
@@ -11,15 +11,15 @@ T = TypeVar("T")
 
 
 class Unsupported(AttributeError):
-    """The hook used a part of Dagger's API that is not provided; the message names it."""
+    """The hook used an unsupported part of Dagger's API; the message names it."""
 
 
 class Awaitable:
-    """`await x` gives x itself: nothing has to happen before a question is asked."""
+    """Makes `await x` return x itself: no work is needed before a question."""
 
     def __await__(self: T) -> Generator[None, None, T]:
         return self
-        yield  # makes this a generator function
+        yield  # This makes it a generator function.
 
     def __getattr__(self, name: str) -> Json:
         if name.startswith("__"):
@@ -28,14 +28,14 @@ class Awaitable:
 
 
 def refuse_flags(method: str, **flags: object) -> None:
-    """Options that would change what a step means may not be passed over in silence."""
+    """Raises Unsupported for options that would change a step's meaning; they must not be ignored silently."""
     for name, given in flags.items():
         if given:
             raise Unsupported(f"{method}({name}=…) is not provided by airbyte-ci")
 
 
 def texts(method: str, values: object) -> tuple[str, ...]:
-    """A list of strings that was handed over; a single string is a mistake that would go letter by letter."""
+    """Returns a list of strings; a single string is a mistake, because it would be split into letters."""
     if isinstance(values, str) or not isinstance(values, Sequence):
         raise TypeError(f"{method} takes a list of strings, not {values!r:.80}")
     if not all(isinstance(item, str) for item in values):
@@ -51,7 +51,7 @@ def text(method: str, found: object) -> str:
 
 @value
 class Secret(Awaitable):
-    """A value that commands may see and that no image, plan or message holds."""
+    """A value that commands may see and that no image, plan or message contains."""
 
     _name: str
     _value: str
@@ -72,7 +72,7 @@ class Secret(Awaitable):
 
 @value
 class CacheVolume(Awaitable):
-    """A folder that all builds of a store share under this name."""
+    """A folder that all builds with the same store share under this name."""
 
     _key: str
 
@@ -100,7 +100,7 @@ class Platform(str):
 
 
 class ReturnType(enum.StrEnum):
-    """Which exit codes of a command are not an error."""
+    """The exit codes of a command that are not errors."""
 
     SUCCESS = "SUCCESS"
     FAILURE = "FAILURE"
