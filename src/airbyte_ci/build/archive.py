@@ -1,6 +1,6 @@
-"""An image as one tar file that everybody loads: an OCI layout with Docker's manifest.json next to it.
+"""An image as one tar file that every tool loads: an OCI layout with Docker's manifest.json next to it.
 
-skopeo reads it as `oci-archive:` and as `docker-archive:`, `docker load` and `podman load` take it as it is.
+skopeo reads it as `oci-archive:` and as `docker-archive:`; `docker load` and `podman load` accept it.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -16,7 +16,7 @@ from airbyte_ci.oci.tar import Entry, Writable
 def write(
     store: Store, image: Image, names: Sequence[str], target: Writable, *, left_out: Collection[Digest] = ()
 ) -> None:
-    """Writes the archive. Layers whose diffIDs are in `left_out` are named but not there: the reader has them."""
+    """Writes the archive. Layers whose diffIDs are in `left_out` are listed but not included: the reader has them."""
     entries = list(_entries(store, image, names, left_out))
     for entry in tar.sorted_entries(entries):
         _write_verified(store, entry, target)
@@ -32,7 +32,7 @@ def _entries(store: Store, image: Image, names: Sequence[str], left_out: Collect
             image.manifest.media_type,
             image.digest,
             len(image.manifest.raw),
-            # containerd looks for the full name, others for the short one.
+            # containerd looks for the full name, other tools for the short one.
             {REF_NAME: name.rpartition(":")[2], "io.containerd.image.name": str(Reference.parse(name))},
             image.config.platform,
         )
@@ -56,7 +56,7 @@ def _place(digest: Digest) -> str:
 
 
 def _write_verified(store: Store, entry: Entry, target: Writable) -> None:
-    """A blob's bytes are verified as they pass; everything else is written as it is."""
+    """Writes a blob and verifies its bytes; writes other content unchanged."""
     if isinstance(entry.content, bytes):
         tar.write([entry], target)
         return

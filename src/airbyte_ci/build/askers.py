@@ -1,4 +1,4 @@
-"""Who asks for a package where the lock does not say so: as the packages' own metadata has it, where that is known."""
+"""The packages that require a package, from the packages' own metadata if the lock does not record them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from airbyte_ci.python.tools import Tools
 
 
 def derived(lock: Lock, choices: Sequence[Choice], tools: Tools, interpreter: Interpreter) -> Lock:
-    """The lock with `required_by` in every package; the empty name where no other package is known to ask for it."""
+    """Returns the lock with `required_by` in every package; the empty name if no known package requires it."""
     if any(package.required_by for package in lock.packages):
         return lock
     texts = tools.executor.map(lambda choice: _metadata(choice, tools), choices)
@@ -28,7 +28,7 @@ def derived(lock: Lock, choices: Sequence[Choice], tools: Tools, interpreter: In
 
 
 def askers(requires: Mapping[str, Sequence[str]], markers: Mapping[str, str]) -> dict[str, set[str]]:
-    """By package, those that require it under these markers; an extra counts where another package asks for it."""
+    """Returns the packages that require each package under these markers; extras must be requested by another one."""
     extras = consistency.close_extras(requires, markers)
     found: dict[str, set[str]] = {}
     for name, texts in requires.items():
@@ -39,7 +39,7 @@ def askers(requires: Mapping[str, Sequence[str]], markers: Mapping[str, str]) ->
 
 
 def _metadata(choice: Choice, tools: Tools) -> str:
-    """METADATA of the wheel that is in the store, or as the index gives it; empty where it is not to be had."""
+    """Returns METADATA of the wheel in the store, or from the index; empty if neither has it."""
     if choice.is_source:
         return ""
     digest = Digest(choice.file.sha256)

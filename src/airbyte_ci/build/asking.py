@@ -1,4 +1,4 @@
-"""Where a connector without a lock is asked what it needs: on its base image, as it is before any hook."""
+"""The builder that reads the requirements of a connector without a lock, on its base image before any hook."""
 
 from airbyte_ci.container.evaluate import Evaluator
 from airbyte_ci.container.tree import Tree
@@ -8,7 +8,7 @@ from airbyte_ci.python.tools import Tools
 
 
 def builder(tools: Tools, base: Base) -> Builder:
-    """A builder whose root is made when something must run in it."""
+    """A builder that creates its root when a command must run in it."""
     runs = base.runs
 
     def root() -> Tree:

@@ -1,4 +1,4 @@
-"""The base image of a build, by digest: its configuration always, its layers only when something must run in them."""
+"""The base image of a build, by digest: always its configuration, and its layers only if a command must run in them."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ from airbyte_ci.python.tools import Tools
 
 
 def address(connector: Connector, override: str | None) -> Reference:
-    """The base that a build is to use: the override, else what metadata says; raises ConnectorError, ImageError."""
+    """Returns the base for a build: the override, or the metadata's; raises ConnectorError, ImageError."""
     if not connector.is_built:
         raise ConnectorError(f"cannot build {connector.name}: {_unsupported(connector)}")
     text = override or connector.base_image
@@ -37,7 +37,7 @@ def _unsupported(connector: Connector) -> str:
 
 
 def open_base(tools: Tools, reference: Reference, platform: Platform, native: Platform) -> Base:
-    """The base image for the platform and its Python; raises RegistryError, ImageError, SandboxError."""
+    """Returns the base image for the platform and its Python; raises RegistryError, ImageError, SandboxError."""
     image = resolve(tools.store, reference, platform, tools.registries)
     bring = partial(complete, tools.store, image, (reference,), tools.registries)
     if native.accepts(platform):
@@ -47,7 +47,10 @@ def open_base(tools: Tools, reference: Reference, platform: Platform, native: Pl
 
 
 def resolve(store: Store, reference: Reference, platform: Platform, registries: RegistryClient) -> Image:
-    """The platform's image; its layers may stay in the registry. Raises BlobNotFound, RegistryError, ImageError."""
+    """Returns the platform's image; its layers may stay in the registry.
+
+    Raises BlobNotFound, RegistryError, ImageError.
+    """
     assert reference.digest is not None
     if image := local.find(store, reference, platform):
         return image
@@ -63,9 +66,9 @@ def _with_other_way(error: RegistryError | BlobNotFound) -> RegistryError:
 
 
 def complete(store: Store, image: Image, sources: tuple[Reference, ...], registries: RegistryClient) -> None:
-    """Brings the layers of an image that the store lacks from where they may be, the first that has them.
+    """Pulls the layers of an image that the store lacks from the first source that has them.
 
-    Raises BlobNotFound or RegistryError when none has one.
+    Raises BlobNotFound or RegistryError if no source has one.
     """
     for layer in {item.digest: item for item in image.manifest.layers}.values():
         if store.has(layer.digest):

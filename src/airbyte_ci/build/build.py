@@ -1,6 +1,6 @@
-"""Building: a plan → its image, remembered by the digest of the plan.
+"""Building: a plan → its image, cached by the digest of the plan.
 
-Planning, verification and outputs are in the modules next to this one.
+The modules next to this one implement planning, verification and outputs.
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ from airbyte_ci.python import layers
 from airbyte_ci.python.layers import Installed
 
 FORMAT_VERSION = 3
-# What Docker's layer store chains; containerd alone takes a few more.
+# The maximum of Docker's layer store; containerd alone accepts a few more.
 MOST_LAYERS = 125
 
 
 def build(plan: BuildPlan, evaluation: Evaluation, order: Order) -> Built:
-    """The plan's image: as it was made before, or made now. Raises an AirbyteCiError that says which step failed."""
+    """Returns the plan's image, cached or built now. Raises an AirbyteCiError that names the failed step."""
     store, installer, base = evaluation.tools.store, evaluation.installer, evaluation.base
     digest = store.put(plan.text)
     key = action_key("image", FORMAT_VERSION, str(digest))
@@ -65,7 +65,7 @@ def build(plan: BuildPlan, evaluation: Evaluation, order: Order) -> Built:
 
 
 def evaluate(plan: BuildPlan, evaluation: Evaluation) -> Image:
-    """The image of the plan's operations; its layers are in the store, or in a registry that the installer found."""
+    """Returns the image of the plan's operations; its layers are in the store, or in a registry."""
     base_layers = len(evaluation.base.image.manifest.layers)
     image = evaluation.evaluator.image(plan.operations, plan.annotations, created=plan.created)
     _confirm_depth(image, base_layers)
@@ -73,7 +73,10 @@ def evaluate(plan: BuildPlan, evaluation: Evaluation) -> Image:
 
 
 def _confirm_depth(image: Image, base_layers: int) -> None:
-    """Raises ImageError for more layers than run: how ours are grouped may not depend on the base, to be shared."""
+    """Raises ImageError for an image with more layers than Docker runs.
+
+    The grouping of layers must not depend on the base, because connectors share them.
+    """
     if len(image.layers) > MOST_LAYERS:
         ours = len(image.layers) - base_layers
         raise ImageError(
@@ -86,7 +89,7 @@ def _confirm_depth(image: Image, base_layers: int) -> None:
 def _recall(
     plan: BuildPlan, evaluation: Evaluation, store: Store, key: Digest
 ) -> tuple[Image, Mapping[str, str]] | None:
-    """The image that this plan gave before, if its layers above the base's are where they can be had; what it lacks."""
+    """Returns the cached image of this plan if its own layers are available, and the libraries that it lacks."""
     known = store.recall(key)
     if known is None or not store.has(digest := Digest.parse(known["manifest"])):
         return None
@@ -99,7 +102,7 @@ def _recall(
 
 
 def _pushed(plan: BuildPlan, evaluation: Evaluation) -> Installed:
-    """The environment's layers, where a registry has them."""
+    """Returns the environment's layers if a registry has them."""
     installer = evaluation.installer
     found = installer.known(evaluation.evaluator, plan.before, plan.install)
     return found if found and installer.sources else Installed((), ())

@@ -1,6 +1,6 @@
-"""What a connector's customisation changed in its image: looked up once for a plan, kept beside the image, found again.
+"""The effect of a connector's customization on its image: computed once per plan, and stored with the image.
 
-Knows where effects are kept, not what is shown or approved of them.
+Knows where effects are stored, not how they are shown.
 """
 
 from airbyte_ci.build import effects
@@ -21,9 +21,9 @@ FORMAT_VERSION = 1
 
 
 def record(plan: BuildPlan, evaluation: Evaluation) -> None:
-    """Keeps what the customization did under the plan, where it is not kept yet, and under the files it comes from.
+    """Stores the effect of the customization under its plan, if it is new, and under the customization's files.
 
-    What has run is not run again; raises an AirbyteCiError where a layer that is needed is missing.
+    Commands do not run again; raises an AirbyteCiError if a required layer is missing.
     """
     store = evaluation.tools.store
     if effects.of_plan(store, plan.digest) is None:
@@ -34,7 +34,7 @@ def record(plan: BuildPlan, evaluation: Evaluation) -> None:
 
 
 def _find(plan: BuildPlan, evaluation: Evaluation) -> Effect:
-    """What the operations of the hooks changed, each part on those below it."""
+    """Returns the changes of the hooks' operations, each part compared with the state below it."""
     found = _between(evaluation, (), plan.before)
     if plan.after:
         below = plan.operations[: -len(plan.after)]
@@ -43,11 +43,11 @@ def _find(plan: BuildPlan, evaluation: Evaluation) -> Effect:
 
 
 def _between(evaluation: Evaluation, first: tuple[Operation, ...], second: tuple[Operation, ...]) -> Effect:
-    """The difference of two prefixes of a recipe."""
+    """Returns the difference between two prefixes of a recipe."""
     evaluator = evaluation.evaluator
     before, after = evaluator.state(first), evaluator.state(second)
     makes_files = any(step.layer for step in after.steps[len(before.steps) :])
-    # Where nothing was written there is nothing to compare, and a base may stay where it is.
+    # Without written files there is no difference, and the base's layers may stay in a registry.
     tree = evaluator.tree(before) if makes_files else Tree(())
     return changes.between(evaluation.tools.store, tree, before, after)
 

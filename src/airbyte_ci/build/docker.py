@@ -1,4 +1,4 @@
-"""Loading an image into the Docker daemon of this machine, sending only the layers that it lacks."""
+"""Loads an image into this machine's Docker daemon; sends only the layers that the daemon lacks."""
 
 import shutil
 import subprocess
@@ -13,20 +13,20 @@ from airbyte_ci.oci.store import Store
 
 
 def load(store: Store, image: Image, names: Sequence[str]) -> None:
-    """Loads the image into Docker under its names; raises RegistryError when there is no daemon or it refuses."""
+    """Loads the image into Docker under its names; raises RegistryError if the daemon is missing or refuses."""
     if shutil.which("docker") is None:
         raise RegistryError("cannot load into Docker: there is no `docker` command", advice="use --output=archive:FILE")
     known = _shared_prefix(image)
     if known and _sent(store, image, names, known) is None:
         return
-    # A daemon with another way of keeping images (containerd's) wants every layer, whatever it has.
+    # A daemon with containerd's image store wants every layer, even existing ones.
     refused = _sent(store, image, names, frozenset())
     if refused is not None:
         raise RegistryError(f"cannot load {names[0]} into Docker: {refused}", advice="is the Docker daemon running?")
 
 
 def _sent(store: Store, image: Image, names: Sequence[str], left_out: frozenset[Digest]) -> str | None:
-    """What the daemon said when it refused, None when it took the image."""
+    """Returns the daemon's message if it refused the image, or None."""
     process = subprocess.Popen(
         ["docker", "load", "--quiet"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
@@ -35,7 +35,7 @@ def _sent(store: Store, image: Image, names: Sequence[str], left_out: frozenset[
         with process.stdin as pipe:
             archive.write(store, image, names, pipe, left_out=left_out)
     except BrokenPipeError:
-        pass  # it ended early, and its words say why
+        pass  # The process ended early; its output contains the reason.
     except BaseException:
         process.kill()
         raise
@@ -48,7 +48,7 @@ def _sent(store: Store, image: Image, names: Sequence[str], left_out: frozenset[
 
 
 def _shared_prefix(image: Image) -> frozenset[Digest]:
-    """The layers from the base up that some image of the daemon has in the same order: those it need not be sent."""
+    """Returns the layers from the base up that an image in the daemon has in the same order: they need not be sent."""
     ours = [str(item) for item in image.config.diff_ids]
     longest = 0
     for theirs in _daemon_layers():

@@ -1,6 +1,6 @@
-"""Where the effects of customisations are kept in the store, and what is told of them. Light to import.
+"""The stored effects of customizations and their summary. Light to import.
 
-Knows their JSON form only: how they are found is in `customized`.
+Knows only their JSON form; `customized` computes them.
 """
 
 from collections import Counter
@@ -15,12 +15,12 @@ _DEPTH = 3
 
 
 def of_plan(store: Store, plan: Digest) -> Mapping[str, Any] | None:
-    """What was kept for a plan."""
+    """Returns the stored effect of a plan."""
     return store.recall(_key(plan))
 
 
 def keep(store: Store, plan: Digest, effect: Mapping[str, Any]) -> None:
-    """Keeps it beside the plan's image."""
+    """Stores the effect with the plan's image."""
     store.remember(_key(plan), dict(effect))
 
 
@@ -29,7 +29,7 @@ def _key(plan: Digest) -> Digest:
 
 
 def summary(effect: Mapping[str, Any]) -> dict[str, Any]:
-    """The effect with its files counted by folder; of those that packages brought only how many."""
+    """Returns the effect with files counted by folder; for files from packages, only their number."""
     packaged = set(effect["packaged"])
     files = {
         kind: _by_folder(path for path in effect[kind] if path not in packaged)
@@ -44,5 +44,5 @@ def _by_folder(paths: Iterable[str]) -> dict[str, int]:
 
 
 def folder(path: str) -> str:
-    """The folder of a path of the image, at most three deep."""
+    """Returns the folder of a path in the image, at most three levels deep."""
     return "/" + "/".join(path.lstrip("/").split("/")[:-1][:_DEPTH])

@@ -1,6 +1,6 @@
-"""A BuildPlan as a Dockerfile and the files that it needs beside it: the same text for the same plan, byte for byte.
+"""A BuildPlan as a Dockerfile and the files that it needs: the same bytes for the same plan.
 
-Knows what the image consists of and in which order; how one operation is said is in `eject_steps`.
+Knows the content of the image and its order; `eject_steps` translates single operations.
 """
 
 import shutil
@@ -23,7 +23,7 @@ from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.install import InstallPackages
 from airbyte_ci.python.lock import FromArchive, FromIndex
 
-# Settings of pip for these steps only: they are no variables of the image. The secret is optional, and never kept.
+# pip settings for these steps only, not variables of the image. The secret is optional and never stored.
 _PIP = """\
 # For an index or certificates of your own: docker build --secret id=pip.conf,src=pip.conf
 ARG PIP_CONFIG_FILE=/run/secrets/pip.conf
@@ -36,7 +36,7 @@ _BUILT = "/tmp/built-wheels"
 
 @dataclass(frozen=True, slots=True)
 class Ejected:
-    """The Dockerfile, and the files beside it by path; `lost` is what it cannot say, and so does otherwise."""
+    """The Dockerfile and its files by path; `lost` lists operations that a Dockerfile cannot express."""
 
     dockerfile: str
     files: Mapping[str, Entry]
@@ -44,10 +44,10 @@ class Ejected:
 
 
 def eject(plan: BuildPlan, base: Image, python: str, code: Sequence[Entry], kept: Kept) -> Ejected:
-    """The plan's Dockerfile.
+    """Returns the plan's Dockerfile.
 
-    `python` is the interpreter's path in the base, `code` the entries of the connector's layer, `kept` tells where the
-    store has a file.
+    `python` is the interpreter's path in the base, `code` the entries of the connector's layer, and `kept` returns the
+    location of a file in the store.
     """
     steps = Steps(State(base, base.config.execution), kept)
     steps.lines += [f"# The base image that the connector's metadata names.\nFROM {_platform(plan)}{plan.base} AS base"]
@@ -109,7 +109,7 @@ def _packages(steps: Steps, install: InstallPackages, python: str) -> None:
 def _sources(
     steps: Steps, install: InstallPackages, python: str, sources: Sequence[Choice], trees: Sequence[Choice]
 ) -> None:
-    """A stage of its own, in which what has no wheel is built with what only a build needs."""
+    """Adds a stage that builds source packages with requirements that only builds need."""
     names = ", ".join(choice.name for choice in (*sources, *trees))
     outer = steps.state
     steps.lines.append(
@@ -137,7 +137,7 @@ def _sources(
 
 
 def _install(steps: Steps, python: str, name: str, choices: Sequence[Choice], verb: tuple[str, ...]) -> None:
-    """pip with a file of requirements, each with its hash."""
+    """Returns pip with a requirements file, each requirement with its hash."""
     steps.files[name] = Entry(name, content=requirements(choices).encode())
     place = f"/tmp/{name}"
     flags = ("--no-deps", "--no-cache-dir", "--require-hashes", "-r", place)
@@ -148,7 +148,7 @@ def _install(steps: Steps, python: str, name: str, choices: Sequence[Choice], ve
 
 
 def requirements(choices: Sequence[Choice]) -> str:
-    """pip's file (PyPA, Requirements File Format): each package by version and by the hash of the one file."""
+    """Returns the requirements file (PyPA, Requirements File Format): each package by version and hash."""
     urls = {choice.origin.url for choice in choices if isinstance(choice.origin, FromIndex)}
     lines = [f"--extra-index-url {url}" for url in sorted(urls) if url]
     for choice in choices:
@@ -165,7 +165,7 @@ def _wanted(choice: Choice) -> str:
 
 
 def _beside(choice: Choice) -> str:
-    """Where a file that no index has lies beside the Dockerfile."""
+    """Returns the place next to the Dockerfile of a file that no index has."""
     return f"sources/{choice.name}.tar" if choice.is_tree else f"wheels/{choice.file.name}"
 
 
@@ -184,9 +184,9 @@ def _code(steps: Steps, added: AddCode, code: Sequence[Entry]) -> None:
 
 
 def write(ejected: Ejected, folder: Path) -> None:
-    """Puts the Dockerfile and everything beside it into a folder that is new or empty, all of it or nothing.
+    """Writes the Dockerfile and its files into a new or empty folder, all or nothing.
 
-    Raises UsageError for a folder with something in it, and for one that cannot be written.
+    Raises UsageError for a folder that is not empty or not writable.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"cannot write {folder}: the folder is not empty", advice="choose another folder with -o")

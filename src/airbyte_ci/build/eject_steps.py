@@ -1,6 +1,6 @@
-"""Operations on containers as lines of a Dockerfile, one by one; what a Dockerfile cannot say is named.
+"""Single operations on containers as lines of a Dockerfile; lists operations that a Dockerfile cannot express.
 
-Knows the language (docs.docker.com/reference/dockerfile), not what an image consists of. Nothing is run.
+Knows the language (docs.docker.com/reference/dockerfile), not the content of an image. Runs nothing.
 """
 
 import json
@@ -38,10 +38,11 @@ from airbyte_ci.oci.tar import Entry
 
 @dataclass(slots=True)
 class Steps:
-    """Lines that grow with each operation. `state` is how the image is set up so far: what a variable is, which folder.
+    """The lines so far.
 
-    `files` are those that COPY takes, by their path beside the Dockerfile; `lost` is what cannot be said. `kept` tells
-    where the bytes of a kept file are.
+    `state` is the image's configuration at this point: variables, folder. `files` are the sources of COPY, by their
+    path next to the Dockerfile; `lost` lists operations without an equivalent. `kept` returns the location of a stored
+    file's bytes.
     """
 
     state: State
@@ -51,7 +52,7 @@ class Steps:
     lost: list[str] = field(default_factory=list)
 
     def add(self, operations: Iterable[Operation]) -> None:
-        """Says each operation after those before it."""
+        """Adds each operation after those before it."""
         for operation in operations:
             self._say(operation)
             self.state = settings.apply(self.state, operation) or self.state
@@ -61,13 +62,13 @@ class Steps:
                 self.state = replace(self.state, lending=kept)
 
     def as_root(self, *lines: str) -> None:
-        """Lines that root must do, whoever the image runs as."""
+        """Adds lines that root must run, whatever user the image has."""
         user = str(self.state.execution.get("User") or "root")
         is_root = user.partition(":")[0] in ("0", "root")
         self.lines += lines if is_root else ("USER root", *lines, f"USER {_escaped(user)}")
 
     def copy(self, place: str, target: str, found: Entries, owner: str = "") -> None:
-        """Files that lie beside the Dockerfile at `place`; a file alone is at the empty path of `found`."""
+        """Adds files next to the Dockerfile at `place`; a single file is at the empty path of `found`."""
         chown = f"--chown={owner} " if owner else ""
         if "" in found and found[""].kind != "dir":
             name = target.rpartition("/")[2]
@@ -109,7 +110,7 @@ class Steps:
                 places = " ".join(_globbed(self.state.absolute(path, expand=expand)) for path in paths)
                 self.as_root(f"RUN {_listed('sh', '-c', f'rm -rf -- {places}')}")
             case MountCache() | MountTemporary():
-                pass  # said by the commands that see them
+                pass  # The commands that see them add them.
             case Unmount():
                 pass
             case _:
@@ -158,7 +159,7 @@ def _nothing_taken(content: FromContainer) -> NoReturn:
 
 
 def _redirected(operation: Exec, words: list[str], state: State) -> tuple[str, ...]:
-    """The command as it is, or a shell that gives it its input, takes its output, and judges its exit code."""
+    """Returns the command, or a shell that redirects its input and output and checks its exit code."""
     line = shlex.join(words)
     if operation.redirect_stdin:
         line += f" < {shlex.quote(state.absolute(operation.redirect_stdin))}"
@@ -175,7 +176,7 @@ def _redirected(operation: Exec, words: list[str], state: State) -> tuple[str, .
 
 
 def _listed(*words: str, escape: bool = False) -> str:
-    """JSON's form of an instruction, which no shell reads; `escape` where variables would be replaced in it."""
+    """Returns the JSON form of an instruction, which no shell parses; `escape` keeps variables unexpanded."""
     return json.dumps([_escaped(word) if escape else word for word in words], ensure_ascii=False)
 
 
@@ -189,7 +190,7 @@ def _quoted(text: str) -> str:
 
 
 def _globbed(path: str) -> str:
-    """A path for the shell in which only the patterns' letters mean something."""
+    """Returns a path for the shell in which only the letters of patterns are special."""
     return "".join(letter if letter in "*?[]" else shlex.quote(letter) for letter in path).replace("''", "")
 
 

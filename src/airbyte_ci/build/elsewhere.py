@@ -1,7 +1,7 @@
-"""An environment's layers in a registry, under the connector's last images: found by the key that the layers carry.
+"""An environment's layers in a registry, in the connector's latest images: found by the key on the layers.
 
-So a machine with an empty store, after a base upgrade, mounts them instead of making them. Whoever can push to that
-repository is trusted with what it says, as with the images themselves.
+After a base upgrade, a machine with an empty store mounts them instead of building them. Anyone who can push to that
+repository is trusted with this key, as with the images themselves.
 """
 
 import itertools
@@ -20,7 +20,7 @@ from airbyte_ci.oci.store import Store
 from airbyte_ci.python.install import Found
 from airbyte_ci.python.layers import PART
 
-# More old images than this are not looked at: most environments are new, and each look is a round trip.
+# The number of old images to check: most environments are new, and each check is a round trip.
 _MOST_TAGS = 3
 _PART = re.compile(r"(sha256:[0-9a-f]{64}) (\d+)/(\d+)")
 
@@ -33,11 +33,11 @@ def find(
     media_type: str,
     keys: Iterable[Digest],
 ) -> Found | None:
-    """The environment's layers, if the target's own tag or one of the newest versions beside it has them."""
+    """Returns the environment's layers if the target's own tag or one of the newest versions has them."""
     rest = filter(_has_parts, _images(registries, store, target, platform))
     seen = list(itertools.islice(rest, 1))
     for key in keys if seen else ():
-        # Each image is looked at once, and only as far as needed; for the next key all are at hand.
+        # Each image is read once, and only if needed; for the next key all are cached.
         for image in itertools.chain(tuple(seen), _noted(rest, seen)):
             layers = parts(image, key)
             if layers and all(layer.descriptor.media_type == media_type for layer in layers):
@@ -56,7 +56,7 @@ def _has_parts(image: Image) -> bool:
 
 
 def parts(image: Image, key: Digest) -> tuple[Layer, ...]:
-    """The image's layers of this environment, in order; empty unless all of them are there."""
+    """Returns the image's layers of this environment, in order; empty unless all are present."""
     found: dict[int, Layer] = {}
     total = 0
     for descriptor, diff_id in image.layers:

@@ -1,4 +1,4 @@
-"""Where a connector's recipe is evaluated: its base image, and the evaluator with the handlers of packages and code."""
+"""The evaluation of a connector's recipe: its base image, and the evaluator with the handlers of packages and code."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from airbyte_ci.python.tools import Tools
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Where the operations of a plan are evaluated; what one use of it has evaluated the next one finds."""
+    """An evaluation of a plan's operations; later uses reuse its results."""
 
     connector: Connector
     evaluator: Evaluator
@@ -40,7 +40,7 @@ def open_evaluation(
     native: Platform,
     elsewhere: Elsewhere | None = None,
 ) -> Evaluation:
-    """The evaluation of a connector on a base; raises RegistryError, ImageError, SandboxError."""
+    """Returns the evaluation of a connector on a base; raises RegistryError, ImageError, SandboxError."""
     base = bases.open_base(tools, address, platform, native)
     installer, code = Installer(base, tools, elsewhere), CodeReader(connector, tools.store)
     handlers: dict[type[Operation], Handler] = {InstallPackages: installer, AddCode: code}

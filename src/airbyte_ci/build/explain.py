@@ -1,4 +1,4 @@
-"""What an environment will be and why: the lock's selection beside the base's own and the last build's packages."""
+"""Explains an environment: the lock's selection, compared with the base's packages and the last build's."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.inventory import Inventory
 from airbyte_ci.python.lock import THE_INDEX, Lock
 
-# Who asked for what nobody in the lock asks for, where the lock itself does not say more.
+# The requester of packages that nothing in the lock requires, if the lock has no more detail.
 _ROOTS = {"requirements": "the requirements"}
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One package: who asked for it, what it replaces in the base, and what of it was in the last build.
+    """One package: what requires it, what it replaces in the base, and its version in the last build.
 
-    `has_last` is False where there was no build to compare with; `last` is None where it had no such package.
+    `has_last` is False if there was no build to compare with; `last` is None if that build lacked the package.
     """
 
     choice: Choice
@@ -33,12 +33,12 @@ class Explained:
 
     @property
     def origin(self) -> str:
-        """Where it comes from, if not from the index that is configured."""
+        """Returns the origin, if it is not the configured index."""
         return "" if self.choice.origin == THE_INDEX else str(self.choice.origin)
 
     @property
     def differs(self) -> bool:
-        """Whether the last build had it otherwise: in another version, other bytes of it, or from elsewhere."""
+        """Whether the last build had another version, other bytes or another origin."""
         return self.has_last and self.last != self.choice
 
     def to_json(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class Explained:
 def explain(
     lock: Lock, choices: Sequence[Choice], base: Inventory, last: Mapping[str, Choice] | None
 ) -> tuple[Explained, ...]:
-    """Every package that will be installed, by name; `choices` are those of the lock."""
+    """Returns every package of the installation, by name; `choices` are those of the lock."""
     present = {item.name: item.version for item in base.distributions}
     askers = {package.name: package.required_by for package in lock.packages}
     root = _ROOTS.get(lock.kind, "the connector")
@@ -76,7 +76,7 @@ def explain(
 
 
 def last_build(store: Store, name: str, platform: Platform) -> dict[str, Choice] | None:
-    """The packages of the image that has this local name, from its plan; None where the platform has no such image."""
+    """Returns the packages of the image with this local name, from its plan; None if the platform has no such image."""
     descriptor = store.resolve(name)
     if descriptor is None:
         return None
@@ -90,5 +90,5 @@ def last_build(store: Store, name: str, platform: Platform) -> dict[str, Choice]
         listed = (item["packages"] for item in document["operations"] if "packages" in item)
         packages = [Choice.from_json(item) for item in next(listed)]
     except (AirbyteCiError, LookupError, StopIteration, TypeError, ValueError):
-        return None  # an image that something else put there, or whose plan was collected
+        return None  # Another tool created the image, or garbage collection removed its plan.
     return {choice.name: choice for choice in packages}

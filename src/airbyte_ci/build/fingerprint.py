@@ -1,8 +1,8 @@
-"""Fingerprints: whether anything that shapes a build changed since the last one, without reading what did not.
+"""Fingerprints: detects whether an input of a build changed since the last one, without reading unchanged files.
 
-Every file's and folder's identity is compared: kind, mode, size, inode, and the times of change of content and of
-status. The last one nobody can set: touched, reverted, replaced and renamed files, changed modes and a clock that goes
-backwards all show. What changed within the clock's grain of being looked at is not trusted, as in git's index.
+Compares every file's and folder's kind, mode, size, inode, and the times of change of content and of status. Nobody can
+set the last one, so touched, reverted, replaced and renamed files, changed modes and a backward clock are all detected.
+A change within the clock's resolution before the check is not trusted, as in git's index.
 """
 
 import hashlib
@@ -14,13 +14,13 @@ from pathlib import Path
 from airbyte_ci.connectors import leftovers
 from airbyte_ci.disk import DEPTH_LIMIT
 
-# Kernels stamp files by a clock that ticks every 1 to 10 ms; some file systems keep whole seconds or two.
+# Kernels stamp files with a clock that ticks every 1 to 10 ms; some file systems store one or two seconds.
 _GRAIN = 20_000_000
 _COARSE_GRAIN = 2_000_000_000
 
 
 class Fingerprint:
-    """The state of some files at one moment. `digest` is that state's name; `newest` the latest change (ns)."""
+    """The state of files at one moment. `digest` identifies the state; `newest` is the latest change (ns)."""
 
     __slots__ = ("_coarse", "digest", "newest")
 
@@ -28,7 +28,7 @@ class Fingerprint:
         digest = hashlib.sha256()
         self.newest = 0
         self._coarse = True
-        # Where a root is a link, what is read lies behind it.
+        # If a root is a link, its files lie at the target.
         places = dict.fromkeys(place for root in roots for place in (root, root.resolve()))
         for place in places:
             for line, changed in _walk(place, str(place), str(place).count("/")):
@@ -38,7 +38,7 @@ class Fingerprint:
         self.digest = digest.hexdigest()
 
     def is_settled(self, moment: int) -> bool:
-        """Whether a later change would show, when the files were looked at from this moment on (ns since the epoch)."""
+        """Whether a later change would be visible, for files checked from this moment on (ns since the epoch)."""
         return self.newest + (_COARSE_GRAIN if self._coarse else _GRAIN) < moment
 
 
@@ -50,12 +50,12 @@ def _walk(path: Path | os.DirEntry[str], name: str, depth: int) -> Iterator[tupl
         return
     yield _line(name, status)
     if stat.S_ISLNK(status.st_mode):
-        # What a link points to counts as it is read; where that lies is in the link, whose own status shows it.
+        # A link's target is compared when it is read; the link's own status shows where it is.
         try:
             yield _line(f"{name}\0target", path.stat())
         except OSError:
             yield f"{name}\0dangling\n".encode(errors="surrogateescape"), 0
-    elif stat.S_ISDIR(status.st_mode) and name.count("/") <= depth + DEPTH_LIMIT:  # what is deeper is refused
+    elif stat.S_ISDIR(status.st_mode) and name.count("/") <= depth + DEPTH_LIMIT:  # Deeper folders are refused.
         with os.scandir(path) as entries:
             inside = sorted(entries, key=lambda entry: entry.name)
         for entry in inside:
@@ -65,7 +65,7 @@ def _walk(path: Path | os.DirEntry[str], name: str, depth: int) -> Iterator[tupl
 
 def _line(name: str, status: os.stat_result) -> tuple[bytes, int]:
     is_folder = stat.S_ISDIR(status.st_mode)
-    # A folder changes when a tool makes its cache inside; what it holds is compared name by name instead.
+    # A folder changes when a tool creates its cache inside; its entries are compared by name instead.
     changed = 0 if is_folder else status.st_ctime_ns
     facts = (
         (status.st_mode, status.st_dev, status.st_ino)

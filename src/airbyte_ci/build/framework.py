@@ -1,4 +1,4 @@
-"""A connector on a framework that is being edited: the CDK of a folder or of a git commit instead of the locked one."""
+"""A build with a framework under development: the CDK from a folder or a git commit instead of the locked one."""
 
 import re
 import subprocess
@@ -15,14 +15,14 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def local(path: Path) -> Origin:
-    """The framework in a folder of this machine; raises UsageError where there is none."""
+    """Returns the framework in a folder of this machine; raises UsageError if the folder has none."""
     if not any((path / name).is_file() for name in ("pyproject.toml", "setup.py")):
         raise UsageError(f"--use-local-cdk {path}: it has neither pyproject.toml nor setup.py")
     return FromDirectory(str(path.absolute()), editable=True)
 
 
 def at(reference: str) -> Origin:
-    """The framework at a branch, tag or commit, `REF` or `URL@REF`, as it is now; raises PackageError."""
+    """Returns the framework at the current branch, tag or commit, `REF` or `URL@REF`; raises PackageError."""
     url, at_sign, name = reference.rpartition("@")
     if not at_sign or "/" not in url:
         url, name = REPOSITORY, reference
@@ -45,7 +45,7 @@ def at(reference: str) -> Origin:
         raise PackageError(f"{doing}: {''.join(answer.stderr.strip().splitlines()[-1:])}")
     lines = (line.split("\t") for line in answer.stdout.removesuffix("\n").split("\n") if line)
     found = {name: commit for commit, name in lines}
-    # An annotated tag has an object of its own; the one it stands for is listed with ^{}.
+    # An annotated tag has an object of its own; ^{} lists the commit that it names.
     wanted = (f"refs/tags/{name}^{{}}", f"refs/tags/{name}", f"refs/heads/{name}", name)
     commit = next((found[item] for item in wanted if item in found), None)
     if commit is None:
@@ -54,7 +54,7 @@ def at(reference: str) -> Origin:
 
 
 def replaced(lock: Lock, origin: Origin) -> Lock:
-    """The lock with the framework from there; raises LockError where it has none to replace."""
+    """Returns the lock with this framework; raises LockError if the lock has none to replace."""
     if all(package.name != NAME for package in lock.packages):
         raise LockError(
             f"cannot replace {NAME} with {origin}: the lock does not contain {NAME}",

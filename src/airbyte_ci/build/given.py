@@ -1,6 +1,6 @@
-"""A plan that was made before: whether it can be built here, and what it names by digest, brought into the store.
+"""Builds from an existing plan: checks that it can be built here, and stores what it names by digest.
 
-Hooks are not run again: what they did is in the plan, and of commands that used the network what they gave.
+Hooks do not run again: the plan contains their operations, and the results of commands that used the network.
 """
 
 from airbyte_ci.build import planning
@@ -18,9 +18,9 @@ _ADVICE = "check out the commit for which the plan was created"
 
 
 def prepare(plan: BuildPlan, evaluation: Evaluation, *, again: bool = False) -> None:
-    """Confirms that base and code are the plan's; raises PlanError.
+    """Checks that base and code are the plan's; raises PlanError.
 
-    Commands that used the network are not run where the layer that they gave is in the store, unless `again` says so.
+    Commands that used the network do not run if the store has their layer, unless `again` is set.
     """
     base = evaluation.base
     if base.image.digest != plan.base_manifest:
@@ -35,7 +35,7 @@ def prepare(plan: BuildPlan, evaluation: Evaluation, *, again: bool = False) -> 
 
 
 def confirm_impure(plan: BuildPlan, evaluation: Evaluation) -> None:
-    """Raises PlanError where a command had to be run again, and gave something else."""
+    """Raises PlanError if a command had to run again and its result differs."""
     found = [Impure(place, layer) for place, layer in evaluation.evaluator.impure(plan.operations)]
     for item in plan.impure:
         if item not in found:
@@ -54,7 +54,7 @@ def _refused(plan: BuildPlan, reason: str, advice: str | None = None) -> PlanErr
 
 
 def _obtain(plan: BuildPlan, evaluation: Evaluation) -> None:
-    """Brings the plan's folders, commits and files, exactly those that it names by digest."""
+    """Fetches the plan's folders, commits and files, exactly those that it names by digest."""
     tools, folder = evaluation.tools, evaluation.connector.folder
     for choice in plan.packages:
         if isinstance(choice.origin, FromIndex) or tools.store.has(Digest(choice.file.sha256)):
@@ -65,7 +65,7 @@ def _obtain(plan: BuildPlan, evaluation: Evaluation) -> None:
 
 
 def _keep(plan: BuildPlan, evaluation: Evaluation) -> None:
-    """Brings the declaration's files into the store, exactly those that the plan names by digest."""
+    """Stores the declaration's files, exactly those that the plan names by digest."""
     store = evaluation.tools.store
     named = {Digest(digest) for digest in kept_files(plan.operations)}
     if all(store.has(digest) for digest in named):

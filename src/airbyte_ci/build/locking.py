@@ -25,14 +25,14 @@ from airbyte_ci.python.lock import Wish
 from airbyte_ci.python.resolve import NOTHING_KEPT, Keep
 from airbyte_ci.python.sdist import Builder
 
-# `uname -m`, which is what markers say, of OCI's names.
+# The `uname -m` names that markers use, by OCI name.
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _COMMANDS = {"poetry.lock": "poetry lock", "uv.lock": "uv lock", "requirements.txt": "uv pip compile"}
 
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """Which locked versions need not stay: all, or those of the named packages."""
+    """The locked versions that may change: all, or those of the named packages."""
 
     everything: bool = False
     packages: tuple[str, ...] = ()
@@ -122,7 +122,7 @@ def refresh(
 
 
 def on(interpreter: Interpreter, platform: Platform) -> Interpreter:
-    """The same Python on another platform: releases of a base image have one Python on all of them."""
+    """Returns the same Python on another platform: all platforms of a base image release have one Python."""
     machine = _MACHINES.get(platform.architecture)
     if machine is None:
         raise LockError(
@@ -139,7 +139,7 @@ def kept(document: Mapping[str, Any] | None, interpreter: Interpreter, upgrade: 
     try:
         locked = pylock.of(document, interpreter, what, wish)
     except LockError:
-        return NOTHING_KEPT  # it is for another Python, or for another platform
+        return NOTHING_KEPT  # The lock is for another Python or another platform.
     versions = {package.name: package.version for package in locked.packages if package.files and package.version}
     return Keep(versions, tuple(canonicalize_name(name) for name in upgrade.packages))
 
@@ -172,7 +172,7 @@ def _is_current(
     rules: Rules,
     builder: Builder,
 ) -> bool:
-    """Whether the lock is for these interpreters, this day and what the connector asks for now."""
+    """Whether the lock is for these interpreters, this date and the connector's current requirements."""
     made = document["tool"]["airbyte-ci"]
     asked = lockfile.day(connector, rules)
     if asked not in ("", NOW, made.get("resolved-as-of")):
@@ -187,7 +187,7 @@ def _is_current(
 
 
 def _parsed(connector: Connector) -> dict[str, Any] | None:
-    """The lock as a document; None where there is none, or where somebody must look at it."""
+    """Returns the lock as a document; None if it is missing or a person must fix it."""
     if pylock_names.FILE not in connector.names:
         return None
     try:
@@ -197,12 +197,12 @@ def _parsed(connector: Connector) -> dict[str, Any] | None:
 
 
 def _recorded(document: Mapping[str, Any] | None) -> str:
-    """The day or moment that a lock was resolved as of."""
+    """Returns the date or moment of a lock's resolution."""
     return str((document or {}).get("tool", {}).get("airbyte-ci", {}).get("resolved-as-of") or "")
 
 
 def _without_day(document: Mapping[str, Any]) -> object:
-    """What a lock says but for the day of its resolution."""
+    """Returns the content of a lock without the date of its resolution."""
     tool = {**document.get("tool", {})}
     own = {key: value for key, value in tool.pop("airbyte-ci", {}).items() if key != "resolved-as-of"}
     return {**document, "tool": {**tool, "airbyte-ci": own}}

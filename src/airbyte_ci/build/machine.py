@@ -1,7 +1,7 @@
-"""What this machine has for builds, each thing tried for real: the sandbox's parts, disk, registries, tools.
+"""Checks whether this machine can run builds: the sandbox's parts, disk, registries, tools.
 
-Finds out; what it costs where something is missing, and what mends it, is said here too. Nothing is changed but a file
-that is written and removed in the store, and nothing is shown.
+Each check also defines the effect of a failure and its fix. It changes nothing except a temporary file in the store,
+and prints nothing.
 """
 
 import os
@@ -27,7 +27,7 @@ from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.store import Store
 
-# A base image unpacked, some connectors' layers, and what builds write meanwhile.
+# An unpacked base image, the layers of some connectors, and the temporary files of builds.
 _DISK = 5 << 30
 _PATIENCE = 2.0
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
@@ -39,9 +39,9 @@ Status = Literal["ok", "missing", "limited", "untried"]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing: whether it works, what was seen, and where it does not what that costs and the command that mends it.
+    """One check: whether it works, what was found, and on failure the effect and the command that fixes it.
 
-    `missing` keeps builds from working, `limited` only some of them or some commands.
+    `missing` blocks all builds, `limited` only some builds or commands.
     """
 
     name: str
@@ -53,9 +53,9 @@ class Found:
 
 
 def examine(home: Path, configuration: Configuration, native: Platform, *, offline: bool) -> tuple[Found, ...]:
-    """Everything, in the order in which it is shown; `home` is the store's folder, `native` what this machine runs.
+    """Runs all checks, in display order; `home` is the store's folder, `native` this machine's platform.
 
-    Takes a second or two.
+    Takes 1–2 seconds.
     """
     with ThreadPoolExecutor(8) as pool:
         hosts = _registries(configuration)
@@ -72,7 +72,7 @@ def examine(home: Path, configuration: Configuration, native: Platform, *, offli
 
 
 def _timed(name: str, probe: Callable[[], Found]) -> Found:
-    """Runs one probe and times it. What it did not foresee is its own failure, and never that of the others."""
+    """Runs and times one probe. An unexpected error is its own failure and does not stop the others."""
     started = time.monotonic()
     try:
         found = probe()
@@ -99,12 +99,12 @@ _COSTS = {
     "store": _NOTHING_KEPT,
     "user": _NOTHING_RUNS,
 }
-# Without these nothing can be built; without the others some connectors or commands do not work.
+# Nothing can be built without these; without the others, only some connectors or commands fail.
 _NEEDED = frozenset(("user", "user namespaces", "store", "overlay mount"))
 
 
 def _here(home: Path, native: Platform, *, offline: bool) -> Iterator[Found]:
-    """What needs the store's disk, one after the other: where a part fails, the whole shows what that means."""
+    """Checks everything that needs the store's disk, in order; after a failure, the rest reports the effect."""
     yield _timed("user namespaces", _namespaces)
     try:
         store = Store(home)
@@ -163,7 +163,7 @@ def _namespaces() -> Found:
 
 
 def _allow_namespaces() -> str:
-    """The setting that forbids them here."""
+    """Returns the setting that forbids user namespaces here."""
     restricted = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
     if restricted.exists() and restricted.read_text().strip() == "1":
         return "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
@@ -208,7 +208,7 @@ def _seccomp(store: Store, tree: Tree) -> Found:
 
 
 def _privacy(home: Path) -> Found:
-    """Whether the store is the user's alone. Opening it has closed its own folder already."""
+    """Checks whether only the user can write to the store. Opening the store has already restricted its own folder."""
     name = "store permissions"
     exposed = list(ownership.exposures(home))
     if not exposed:
@@ -245,7 +245,7 @@ def _disk(store: Store) -> Found:
 
 
 def _run(command: Sequence[str]) -> None:
-    """Raises SandboxError that says what the command said."""
+    """Raises SandboxError with the command's message."""
     launch.require((next(name for name in command if name in ("unshare", "setpriv")),), "trying namespaces")
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
@@ -257,7 +257,7 @@ def _run(command: Sequence[str]) -> None:
 
 
 def _small_root(folder: Path) -> Tree | None:
-    """A root file system with a shell of this machine and its libraries; None where they cannot be found."""
+    """Creates a root file system with this machine's shell and its libraries; None if they cannot be found."""
     for place in ("bin", "tmp", "etc"):
         (folder / place).mkdir()
     for name in _PROGRAMS:
@@ -283,7 +283,10 @@ def _small_root(folder: Path) -> Tree | None:
 
 
 def _registries(configuration: Configuration) -> tuple[str, ...]:
-    """The hosts that the configuration names: of base images, and their mirrors. A bare `localhost` is only a name."""
+    """Returns the registries in the configuration:
+
+    those of base images, and their mirrors. A bare `localhost` is a name.
+    """
     named = [repository.partition("/")[0] for repository in configuration.base_image_repositories]
     mirrors = [mirror.partition("/")[0] for item in configuration.mirrors.values() for mirror in item]
     return tuple(dict.fromkeys(host for host in (*named, *mirrors) if host != "localhost"))
@@ -308,7 +311,7 @@ def _registry(host: str, configuration: Configuration) -> Callable[[], Found]:
 
 
 def _outside(environment: Mapping[str, str]) -> tuple[str, int] | None:
-    """What commands with network want to reach: the proxy, or the package index where there is none."""
+    """Returns the host that commands with network need: the proxy, or the package index."""
     from airbyte_ci.python.index import PUBLIC, PackageIndex  # slow to import
 
     url = next((environment[name] for name in _PROXIES if environment.get(name)), "")
@@ -317,7 +320,7 @@ def _outside(environment: Mapping[str, str]) -> tuple[str, int] | None:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except (AirbyteCiError, ValueError):
-        return None  # who uses it says what is wrong with it
+        return None  # The user of this value reports the error.
     return (parts.hostname, port) if parts.hostname else None
 
 
@@ -327,7 +330,7 @@ def _python() -> Found:
 
 
 def _pythons(store: Store, native: Platform) -> Found:
-    """The interpreters of the base images in the store, each asked in its own image when that was first used."""
+    """Checks the interpreters of the base images in the store, each inspected in its own image on first use."""
     from airbyte_ci.build import machine_bases  # slow to import
     from airbyte_ci.python import inventory
 
@@ -362,7 +365,7 @@ def _uv() -> Found:
 
 
 def _docker() -> Found:
-    """Only an output needs it, so that it is not there is no fault. The daemon is asked, not the client."""
+    """Checks Docker. Only one output needs it, so a missing client is no failure. Asks the daemon, not the client."""
     cost = "only --output=docker fails"
     if shutil.which("docker") is None:
         return Found("docker", "ok", "not installed", cost)

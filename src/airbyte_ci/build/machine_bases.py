@@ -1,4 +1,4 @@
-"""The base images that a store has, as the images that were built on them name them."""
+"""The base images in a store, found through the images that were built on them."""
 
 from airbyte_ci.build.plan import PLAN_DIGEST
 from airbyte_ci.errors import AirbyteCiError
@@ -8,7 +8,7 @@ from airbyte_ci.oci.store import Store
 
 
 def found(store: Store, native: Platform) -> list[Image]:
-    """Those that connectors' images in the store were built on, where all of their layers are here."""
+    """Yields the base images of connectors' images in the store if all of their layers are present."""
     bases: dict[Digest, Image] = {}
     for entry in map(store.resolve, store.names()):
         for image in _images(store, entry.digest, native) if entry else ():
@@ -21,7 +21,7 @@ def found(store: Store, native: Platform) -> list[Image]:
 
 
 def _images(store: Store, digest: Digest, native: Platform) -> list[Image]:
-    """The image, or those of an index that this machine runs; none where it is not in the store."""
+    """Returns the image, or those of an index that this machine can run; nothing if the store lacks it."""
     try:
         manifest = store.manifest(digest)
         digests = [item.digest for item in manifest.manifests] if isinstance(manifest, Index) else [digest]

@@ -1,6 +1,6 @@
-"""What images are called: tags and places with placeholders, filled in for each connector.
+"""Names of images: tags and places with placeholders, filled in for each connector.
 
-Whatever can be wrong with them is found before anything is built.
+All errors in them are found before anything is built.
 """
 
 import re
@@ -18,17 +18,17 @@ _PLACEHOLDERS = ("name", "version", "commit")
 _KNOWN = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _COMMIT_DIGITS = 12
-# A full semantic version, which names one image for good; `dev`, `latest`, `1` and `1.2` move.
+# A full semantic version, which always names the same image; `dev`, `latest`, `1` and `1.2` may move.
 _RELEASE = re.compile(r"v?\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?")
 
 
 def is_release(tag: str, version: str) -> bool:
-    """Whether a tag names a release of the connector, and so must not move from one image to another."""
+    """Whether a tag names a release of the connector, so it must not move to another image."""
     return tag == version or _RELEASE.fullmatch(tag) is not None
 
 
 def refuse_unknown(option: str, templates: Iterable[str]) -> None:
-    """Raises UsageError for a text with a placeholder that does not exist."""
+    """Raises UsageError for a text with an unknown placeholder."""
     for template in templates:
         for found in _PLACEHOLDER.findall(template):
             if found not in _PLACEHOLDERS:
@@ -36,12 +36,12 @@ def refuse_unknown(option: str, templates: Iterable[str]) -> None:
 
 
 def fill(template: str, connector: Connector) -> str:
-    """The text with its placeholders replaced by the connector's values; raises ConnectorError for one without."""
+    """Returns the text with the connector's values for placeholders; raises ConnectorError for a missing value."""
     return _PLACEHOLDER.sub(lambda match: _value(match[1], connector), template)
 
 
 def tag(template: str, connector: Connector) -> str:
-    """A tag for the connector; raises UsageError, or ConnectorError where its own values make no valid tag."""
+    """Returns a tag for the connector; raises UsageError, or ConnectorError if its own values give an invalid tag."""
     refuse_unknown("--tag", [template])
     filled = fill(template, connector)
     if is_tag(filled):
@@ -67,9 +67,9 @@ def order_for(connector: Connector, order: Order, *, force: bool) -> Order:
 
 
 def refuse_impossible(connectors: Sequence[Connector], order: Order) -> None:
-    """Raises UsageError where an order cannot be carried out whatever the connectors are.
+    """Raises UsageError for options that are wrong for every connector.
 
-    Unknown placeholders, tags that are invalid, and files that several images would have to share.
+    These are unknown placeholders, invalid tags, and files that several images would share.
     """
     refuse_unknown("--tag", order.tags)
     refuse_unknown("--output", (item.place for item in order.destinations))
@@ -87,7 +87,7 @@ def refuse_impossible(connectors: Sequence[Connector], order: Order) -> None:
 
 
 def twins(connectors: Iterable[Connector]) -> Mapping[str, str]:
-    """The connectors whose images would have the same name as another one's, each with that other one."""
+    """Returns the connectors whose image name equals that of another one, each with that other one."""
     first: dict[str, str] = {}
     found: dict[str, str] = {}
     for connector in connectors:
@@ -108,7 +108,7 @@ def _refuse_shared(connectors: Sequence[Connector], place: str) -> None:
         try:
             path = Path(fill(place, connector)).resolve()
         except ConnectorError:
-            continue  # this connector fails by itself
+            continue  # This connector fails on its own.
         other = seen.setdefault(path, connector.name)
         if other != connector.name:
             raise UsageError(
@@ -136,7 +136,7 @@ def _value(name: str, connector: Connector) -> str:
 
 
 def _commit(connector: Connector) -> str:
-    """The commit that the files are of, marked when they differ from it."""
+    """Returns the commit of the files, marked if they have uncommitted changes."""
     answer = git.ask(connector.folder, "rev-parse", f"--short={_COMMIT_DIGITS}", "HEAD")
     if answer is None or answer.returncode:
         raise ConnectorError(f"{connector.name} is not in a git commit, but {{commit}} needs one")

@@ -1,6 +1,6 @@
-"""Shared libraries that an image's packages are linked to, and that the image lacks.
+"""Shared libraries to which an image's packages are linked, but that the image lacks.
 
-That is no fault by itself: a package may try an extension and do without it.
+That is not always a fault: a package may try an extension and work without it.
 """
 
 from airbyte_ci.build.evaluation import Evaluation
@@ -13,12 +13,12 @@ from airbyte_ci.python.layers import Installed
 
 
 def absent(plan: BuildPlan, evaluation: Evaluation, installed: Installed | None) -> dict[str, str]:
-    """The libraries that the image lacks, with the packages whose native code is linked to them."""
+    """Returns the libraries that the image lacks, with the packages whose native code is linked to them."""
     store = evaluation.tools.store
     wanted = set(installed.libraries) if installed else set()
     lacking = wanted and wanted - _names(evaluation, plan.before)
     later = any(isinstance(operation, recipe.MAKES_FILES) for operation in plan.after)
-    # What the post hook adds lies on the packages, which stay where they were found.
+    # The post hook adds its files on top of the packages, which stay in place.
     if lacking and later and not evaluation.installer.sources:
         lacking -= _names(evaluation, plan.operations)
     files = [choice.file for choice in plan.packages if lacking and not choice.is_source]
@@ -31,7 +31,7 @@ def absent(plan: BuildPlan, evaluation: Evaluation, installed: Installed | None)
 
 
 def _names(evaluation: Evaluation, operations: tuple[Operation, ...]) -> frozenset[str]:
-    """The shared libraries that the loader finds in the image after some operations, looked up once."""
+    """Returns the shared libraries that the loader finds after some operations, computed once."""
     store, evaluator = evaluation.tools.store, evaluation.evaluator
     state = evaluator.state(operations)
     more = [item for item in state.environment.get("LD_LIBRARY_PATH", "").split(":") if item.startswith("/")]

@@ -1,4 +1,4 @@
-"""What is asked of every build of a command. Light to import."""
+"""The options of every build of a command. Light to import."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,12 +18,14 @@ DEFAULT_TAG = "dev"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """`native` is the platform that this machine runs, `override` a base image instead of the metadata's.
+    """The options of a build.
 
-    `created` is RFC 3339. `rules` apply to locks, `framework` takes the place of the locked one, `passed` are variables
-    that hooks may see. `plan` is a BuildPlan that was made before; without one it is made. `again` builds a second
-    time from nothing. `show_hook` finds the customization's effect, whatever that takes. `fixed` are the tags
-    that are not moved to another image in a registry.
+    `native` is this machine's platform, `override` a base image that replaces the metadata's, and `created` is RFC
+    3339. `rules` apply to locks, `framework` replaces the locked one, and `passed` are variables that hooks may see.
+
+    `plan` is an existing BuildPlan; without one it is created. `again` builds a second time from scratch. `show_hook`
+    computes the customization's effect, whatever that takes. `fixed` are tags that must not move to another image in a
+    registry.
     """
 
     platforms: tuple[Platform, ...]
@@ -45,11 +47,11 @@ class Order:
 
     @property
     def may_stay_away(self) -> bool:
-        """Whether layers may stay in a registry: nothing is run or written here."""
+        """Whether layers may stay in a registry: nothing runs and no file is written here."""
         return not self.verify and bool(self.destinations) and all(item.is_registry for item in self.destinations)
 
     def settings(self, platform: Platform) -> dict[str, Any]:
-        """What shapes the platform's image, or how far it must be here."""
+        """Returns the options that shape the platform's image or require its layers here."""
         return {
             "override": self.override,
             "compression": self.compression,

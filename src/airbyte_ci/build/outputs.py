@@ -1,6 +1,6 @@
-"""Where a built image goes: the store under its local name, and on request a folder, a file, Docker, a registry.
+"""The destinations of an image: the store, and on request a folder, a file, Docker or a registry.
 
-An image for several platforms is an index with an image for each.
+An image for several platforms is an index with one image per platform.
 """
 
 import shutil
@@ -27,7 +27,7 @@ class Destination:
 
     @classmethod
     def parse(cls, text: str) -> "Destination":
-        """Raises UsageError for a destination that is not known."""
+        """Raises UsageError for an unknown destination."""
         kind, _, place = text.partition(":")
         if (kind in ("oci", "archive") and place) or kind == "registry" or text == "docker":
             return cls(kind, place)
@@ -37,11 +37,11 @@ class Destination:
 
     @property
     def is_registry(self) -> bool:
-        """Whether the image goes to a registry, which may have its layers already."""
+        """Whether the destination is a registry, which may already have the layers."""
         return self.kind == "registry"
 
     def reference(self, repository: str, tag: str) -> Reference:
-        """The image's address there, for a registry."""
+        """Returns the image's address in the registry."""
         prefix = f"{self.place.rstrip('/')}/" if self.place else ""
         return Reference.parse(f"{prefix}{repository}:{tag}")
 
@@ -51,7 +51,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What is put out: images of the store, one for each platform, and the index of several."""
+    """The images to deliver: images of the store, one per platform, and the index of several."""
 
     images: tuple[Image, ...]
     index: Index | None = None
@@ -62,7 +62,7 @@ class Result:
 
     @property
     def raws(self) -> tuple[bytes, ...]:
-        """The manifests, and the index."""
+        """Returns the manifests and the index."""
         return (*(image.manifest.raw for image in self.images), *([self.index.raw] if self.index else []))
 
     def for_platform(self, platform: Platform) -> Image | None:
@@ -70,7 +70,7 @@ class Result:
 
 
 def together(store: Store, images: Sequence[Image]) -> Result:
-    """One image as it is; several as an index, kept in the store (image-spec, image-index.md)."""
+    """Returns one image unchanged; several as an index, stored (image-spec, image-index.md)."""
     if len(images) == 1:
         return Result(tuple(images))
     entries = tuple(replace(image.manifest.descriptor, platform=image.config.platform) for image in images)
@@ -118,7 +118,7 @@ def _push(
     registries: RegistryClient,
     fixed: Collection[str],
 ) -> list[str]:
-    """Pushes under all names that do not stand for the image yet; they are tags of one repository."""
+    """Pushes under all names that do not refer to the image yet; they are tags of one repository."""
     digest = result.descriptor.digest
     targets = [destination.reference(*_split(name)) for name in names]
     missing = [target for target in targets if not registries.stands_for(target, digest)]
@@ -158,14 +158,14 @@ def write_layout(store: Store, result: Result, folder: Path, names: Sequence[str
 
 
 def _named(result: Result, names: Sequence[str]) -> Iterator[Descriptor]:
-    """The index's entries of an image, one for each name."""
+    """Returns the index's entries of an image, one per name."""
     for name in names:
         ours = replace(result.descriptor, annotations={REF_NAME: name})
         yield ours if result.index else replace(ours, platform=result.images[0].config.platform)
 
 
 def write_archive(store: Store, result: Result, path: Path, names: Sequence[str]) -> None:
-    """Writes the image as one tar file, for `docker load` and all readers of OCI archives; whole or not at all."""
+    """Writes the image as one tar file, for `docker load` and readers of OCI archives; all or nothing."""
     if result.index is not None:
         raise UsageError(
             f"--output=archive:{path}: `docker load` accepts one platform, but {len(result.images)} are built",
@@ -184,4 +184,4 @@ def _copy(store: Store, digest: Digest, target: Path) -> None:
         return
     with store.open(digest) as source, disk.replace_file(target) as file:
         shutil.copyfileobj(source, file, 1 << 20)
-        source.read(1)  # at the end of the bytes they are verified
+        source.read(1)  # The bytes are verified at their end.

@@ -1,7 +1,7 @@
-"""The BuildPlan: one canonical document with everything that shapes an image's bytes. Pure data, no work.
+"""The BuildPlan: one canonical document with everything that shapes an image's bytes. Data only.
 
 An image is a function of its plan: a base by digest and a list of operations, each of which names every input by
-digest. The plan's digest is the key under which the image is remembered. Its form is published as JSON Schema
+digest. The image is cached under the plan's digest. The plan's form is published as JSON Schema
 (`schemas/build-plan.json`).
 """
 
@@ -36,14 +36,14 @@ from airbyte_ci.python.install import InstallPackages
 
 SCHEMA = 5
 PLAN_DIGEST = "io.airbyte.ci.plan.digest"
-# A question of a hook with its answer: about, argument, answer.
+# A hook's question with its answer: subject, argument, answer.
 Answer = tuple[str, str, Any]
 _KINDS = {**KINDS, "InstallPackages": InstallPackages, "AddCode": AddCode}
 
 
 @dataclass(frozen=True, slots=True)
 class Impure:
-    """What a command gave that used the network or a cache: a layer, or None where nothing came of it."""
+    """The result of a command that used the network or a cache: a layer, or None if it changed nothing."""
 
     operation: int
     layer: Layer | None
@@ -96,7 +96,7 @@ class BuildPlan:
 
     @property
     def before(self) -> tuple[Operation, ...]:
-        """The operations below the packages: those of the hook before the install."""
+        """Returns the operations below the packages: those of the hook before the install."""
         return self.operations[: self._place]
 
     @property
@@ -117,17 +117,17 @@ class BuildPlan:
 
     @property
     def settings(self) -> tuple[Operation, ...]:
-        """How the image is run; they follow from the rest."""
+        """Returns the settings with which the image runs; they follow from the rest."""
         return run_settings(self.code, self.repository, self.version)
 
     @property
     def after(self) -> tuple[Operation, ...]:
-        """The operations of the hook after the install."""
+        """Returns the operations of the hook after the install."""
         return self.operations[self._place + 2 + len(self.settings) :]
 
     @property
     def hook_operations(self) -> int:
-        """How many operations the customization has added."""
+        """Returns the number of operations that the customization added."""
         return len(self.before) + len(self.after)
 
     def to_json(self) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class BuildPlan:
 
     @classmethod
     def parse(cls, text: str | bytes, what: str) -> "BuildPlan":
-        """The plan that `to_json` wrote; raises PlanError for anything else, and for another version's."""
+        """Parses the output of `to_json`; raises PlanError for anything else, and for another version's plan."""
         document = _document(text, what)
         try:
             found = cls._from(document)
@@ -193,7 +193,7 @@ class BuildPlan:
 
     @property
     def text(self) -> bytes:
-        """The canonical document."""
+        """Returns the canonical document."""
         return canonical_json(self.to_json())
 
     @property
@@ -202,7 +202,7 @@ class BuildPlan:
 
     @property
     def annotations(self) -> dict[str, str]:
-        """What the manifest says of its origin (image-spec, annotations.md)."""
+        """Returns the manifest's annotations about the origin (image-spec, annotations.md)."""
         return {
             BASE_NAME: str(self.base),
             BASE_DIGEST: str(self.base.digest),
@@ -229,7 +229,7 @@ def run_settings(code: AddCode, repository: str, version: str) -> tuple[Operatio
 
 
 def formats(compression: Compression) -> dict[str, Any]:
-    """The versions of everything of ours that shapes bytes, and of what compresses them."""
+    """Returns the versions of all parts of airbyte-ci that shape bytes, and of the compressors."""
     found = {
         "evaluation": evaluate.FORMAT_VERSION,
         "tar": tar.FORMAT_VERSION,
@@ -245,7 +245,7 @@ def formats(compression: Compression) -> dict[str, Any]:
 
 
 def _document(text: str | bytes, what: str) -> Mapping[str, Any]:
-    """The text as an object of this version that fits the published schema; raises PlanError."""
+    """Parses a document of this version that matches the published schema; raises PlanError."""
     try:
         document: Mapping[str, Any] = load_json(text)
     except ValueError as error:
@@ -270,7 +270,7 @@ def _document(text: str | bytes, what: str) -> Mapping[str, Any]:
 
 
 def schema() -> dict[str, Any]:
-    """The plan's form as JSON Schema, which ships with the tool."""
+    """Returns the plan's JSON Schema, which ships with airbyte-ci."""
     text = resources.files("airbyte_ci.build").joinpath("schemas/build-plan.json").read_text("utf-8")
     found: dict[str, Any] = json.loads(text)
     return found

@@ -1,6 +1,6 @@
-"""Whether a build gives the same bytes again: everything is made a second time, in a store that is empty.
+"""Checks whether a build is reproducible: builds everything a second time in an empty store.
 
-Only the base image is taken over, by digest. Packages come from their index again, hooks and commands run again.
+Only the base image is copied, by digest. Packages are fetched again, and hooks and commands run again.
 """
 
 import gzip
@@ -21,9 +21,9 @@ from airbyte_ci.oci.store import Store
 
 
 def confirm(plan: BuildPlan, evaluation: Evaluation, built: Built, order: Order) -> None:
-    """Raises ImageError that names the first difference when a second build from nothing gives another image.
+    """Raises ImageError that names the first difference if a second build from scratch creates another image.
 
-    A plan that was given is built again; else it is made again, too.
+    An existing plan is built again; otherwise the plan is also created again.
     """
     tools, connector = evaluation.tools, evaluation.connector
     with tools.store.scratch() as folder:
@@ -59,7 +59,7 @@ def _take_over(source: Store, target: Store, image: Image, index: Digest | None)
 
 
 def _plans(first: object, second: object, place: str = "") -> str:
-    """Where two documents differ first."""
+    """Returns the first difference between two documents."""
     if isinstance(first, dict) and isinstance(second, dict):
         for key in sorted({*first, *second}):
             if first.get(key) != second.get(key):
@@ -72,7 +72,7 @@ def _plans(first: object, second: object, place: str = "") -> str:
 
 
 def difference(store: Store, first: Image, other: Store, second: Image) -> str:
-    """The first differing file of the first differing layer of two images, in words."""
+    """Describes the first differing file of the first differing layer of two images."""
     if len(first.layers) != len(second.layers):
         return f"{len(first.layers)} layers and {len(second.layers)}"
     for number, ((one, one_id), (two, two_id)) in enumerate(zip(first.layers, second.layers, strict=True)):
@@ -86,7 +86,7 @@ def difference(store: Store, first: Image, other: Store, second: Image) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """What of an entry of a layer counts."""
+    """Returns the compared attributes of a layer's entry."""
 
     facts: tuple[object, ...]
     content: Digest

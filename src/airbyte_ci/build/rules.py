@@ -1,4 +1,4 @@
-"""What a repository and a command say of locks: as of which day, and which groups and extras beside the main ones."""
+"""The lock options of a repository and a command: the resolution date, and additional groups and extras."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from typing import Any
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.python.lock import Wish
 
-# Without a clock every day is over.
+# Without a clock, every date is in the past.
 _FAR = datetime.max.replace(tzinfo=UTC)
 
 
@@ -26,11 +26,11 @@ class Rules:
     now: datetime = _FAR
 
     def wish(self, connector: Connector) -> Wish:
-        """Which dependencies of a connector are wanted beside the main ones."""
+        """Returns the additional dependencies of a connector."""
         return Wish(_matching(self.groups, connector.name), _matching(self.extras, connector.name))
 
     def to_json(self) -> dict[str, Any]:
-        """What of them shapes a build."""
+        """Returns the options that shape a build."""
         tables = {name: dict(table) for name, table in (("groups", self.groups), ("extras", self.extras))}
         return {"as of": self.as_of, **tables}
 

@@ -1,4 +1,4 @@
-"""Running a built image: a connector's commands, a shell, and the `spec` by which a build is verified."""
+"""Runs a built image: a connector's commands, a shell, and the `spec` that verifies a build."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from airbyte_ci.oci.store import Store
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """How to run: what is lent to the container, which network, at a terminal or not."""
+    """How to run an image: mounts, network, terminal."""
 
     mounts: tuple[sandbox.Mount, ...] = ()
     network: sandbox.Network = "private"
@@ -24,7 +24,7 @@ class RunSettings:
 
 
 def run(store: Store, image: Image, arguments: Sequence[str], settings: RunSettings) -> int:
-    """Runs the image with this process' own stdin, stdout and stderr; the connector's exit code."""
+    """Runs the image with this process's stdin, stdout and stderr; returns the connector's exit code."""
     evaluator = Evaluator(store, image)
     state = evaluator.state(())
     tree = evaluator.tree(state)
@@ -45,9 +45,9 @@ def run(store: Store, image: Image, arguments: Sequence[str], settings: RunSetti
 
 
 def verify(store: Store, image: Image) -> Mapping[str, Any]:
-    """The image's specification, from running `spec`; raises ImageError when it does not answer with one.
+    """Returns the output of the image's `spec`; raises ImageError if it is not a specification.
 
-    Remembered by the image's digest: the same bytes answer the same.
+    Cached by the image's digest: the same bytes give the same specification.
     """
     if known := verification.known(store, image):
         return known
@@ -66,8 +66,8 @@ def verify(store: Store, image: Image) -> Mapping[str, Any]:
 
 
 def _specification(output: str) -> dict[str, Any] | None:
-    """The `spec` of a SPEC message among the lines (Airbyte protocol); log lines may come before."""
-    for line in output.split("\n"):  # within JSON other line ends are text
+    """Returns the `spec` of a SPEC message among the lines (Airbyte protocol); log lines may precede it."""
+    for line in output.split("\n"):  # In JSON, other line ends are text.
         try:
             message = load_json(line)
         except ValueError:

@@ -1,4 +1,4 @@
-"""What was selected of a lock: a pure function of a few texts and the interpreter, so it is kept. Light to import."""
+"""The selection from a lock: a pure function of a few texts and the interpreter, so it is cached. Light to import."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -11,14 +11,14 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store, action_key
 
 FORMAT_VERSION = 1
-# Locks that say everything themselves; others ask an index, or may name further files.
+# Locks that are self-contained; others query an index or may include further files.
 _WHOLE = ("poetry.lock", "uv.lock")
 
 
 def key(folder: Path, names: frozenset[str], settings: object) -> Digest | None:
-    """Names the selection, or None where it depends on more than this. `settings` are as JSON.
+    """Returns the key of the selection, or None if it depends on more inputs.
 
-    The tool's own files count: another version may select otherwise.
+    `settings` are JSON. The key includes airbyte-ci's own files: another version may select other packages.
     """
     lock = next((name for name in _WHOLE if name in names), None)
     if lock is None or "pyproject.toml" not in names:
@@ -30,7 +30,7 @@ def key(folder: Path, names: frozenset[str], settings: object) -> Digest | None:
 def recall(
     store: Store, name: Digest | None, make: Callable[[], Sequence[Mapping[str, Any]]], *, keep: bool = True
 ) -> Sequence[Mapping[str, Any]]:
-    """The packages of that name as they were kept, or as `make` gives them now."""
+    """Returns the cached packages of that key, or the result of `make`."""
     if name is None or not keep:
         return make()
     known = store.recall(name)
@@ -38,7 +38,7 @@ def recall(
         packages: Sequence[Mapping[str, Any]] = known["packages"]
         return packages
     found = make()
-    # What comes from folders and commits is looked at each time.
+    # Packages from folders and commits are checked every time.
     if not any("origin" in item for item in found):
         store.remember(name, {"packages": list(found)})
     return found

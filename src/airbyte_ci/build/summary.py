@@ -1,6 +1,6 @@
-"""What a build gave, in short: enough to tell, to name, to verify and to put out its image. Light to import.
+"""The summary of a build: enough to report, name, verify and deliver its image. Light to import.
 
-Kept beside the fingerprint of what the build read, so that the next build with nothing changed reads this and no more.
+It is stored with the fingerprint of the build's inputs, so that an unchanged build reads only this.
 """
 
 from collections.abc import Iterable, Mapping
@@ -74,7 +74,7 @@ class Built:
 
 
 def _is_there(store: Store, built: Built) -> bool:
-    """Whether the image can be put out: what the store lacks of its layers is the base's or was pushed before."""
+    """Whether the image can be delivered: layers missing in the store belong to the base or were pushed before."""
     try:
         image = store.image(built.digest)
         ours = image.manifest.layers[built.base_layers :]
@@ -85,7 +85,7 @@ def _is_there(store: Store, built: Built) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The last build with these settings from these folders: its summary, if nothing that it read changed."""
+    """Returns the summary of the last build with these settings and folders, if none of its inputs changed."""
 
     key: Digest
     state: str
@@ -112,7 +112,7 @@ class Memory:
         return built if _is_there(store, built) else None
 
     def remember(self, store: Store, built: Built) -> None:
-        """Keeps the summary, unless a file changed meanwhile or so lately that another change might not show."""
+        """Stores the summary, unless a file changed meanwhile or so recently that a later change might be invisible."""
         beside = Fingerprint(map(Path, built.folders))
         if self.is_settled and beside.is_settled(self.moment) and Fingerprint(self.roots).digest == self.state:
             value = {"state": self.state, "beside": beside.digest, "built": built.to_json()}

@@ -1,6 +1,6 @@
-"""Connectors without a lock: what they ask for, resolved as of a moment, as the text of a PEP 751 lock.
+"""Connectors without a lock: their requirements, resolved as of a moment, as the text of a PEP 751 lock.
 
-Knows which of a folder's files say what is needed; how versions are chosen is `python.resolve`'s.
+Knows which files contain requirements; `python.resolve` selects versions.
 """
 
 import hashlib
@@ -44,23 +44,23 @@ from airbyte_ci.python.sdist import Builder
 FORMAT_VERSION = 1
 NOW = "now"
 _NESTED = 20
-# The files that say what a project needs, in the order in which they count, as in the original's installation.
+# The files that list a project's requirements, in order of precedence, as in the original's installation.
 SOURCE = "requirements.in"
 DESCRIPTIONS = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What was resolved for an interpreter, and the requirements that it was resolved for."""
+    """The packages resolved for an interpreter, and their requirements."""
 
     lock: Lock
     texts: tuple[str, ...]
 
 
 def moment(text: str, now: datetime) -> datetime | None:
-    """The moment that a date or an RFC 3339 time means; None for `now`. Raises UsageError.
+    """Returns the moment that a date or an RFC 3339 time means; None for `now`. Raises UsageError.
 
-    A date is the whole day, in UTC everywhere: it must not mean something else on another machine.
+    A date means the whole day in UTC, so that it has one meaning on every machine.
     """
     if text == NOW:
         return None
@@ -78,16 +78,16 @@ def moment(text: str, now: datetime) -> datetime | None:
 
 
 def shown(moment: datetime) -> str:
-    """A moment as `moment` reads it."""
+    """Returns a moment in the form that `moment` reads."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def asked(
     connector: Connector, interpreter: Interpreter, wish: Wish, builder: Builder, names: Collection[str] | None = None
 ) -> Asked:
-    """What the connector's files ask for; raises LockError where none of them says it, PackageError.
+    """Returns the connector's requirements; raises LockError if no file lists them, PackageError.
 
-    `names` are the files that may say it; all of the connector's by default.
+    `names` are the files that may list them; by default all of the connector's.
     """
     names = connector.names if names is None else names
     return _asked(connector.folder, connector.relative, names, interpreter, wish, builder)[1]
@@ -115,7 +115,7 @@ def resolution(
 
 
 def text(connector: Connector, interpreter: Interpreter, as_of: datetime, wish: Wish, builder: Builder) -> str:
-    """The lock of a resolution, remembered for what it depends on: the same question asks no index again."""
+    """Returns the lock of a resolution, cached by its inputs: the same question queries no index again."""
     wanted = asked(connector, interpreter, wish, builder)
     prepared = _prepare(connector, wanted, interpreter, builder)
     key = action_key("resolution", FORMAT_VERSION, prepared.identity(wanted, interpreter, as_of))
@@ -128,7 +128,7 @@ def text(connector: Connector, interpreter: Interpreter, as_of: datetime, wish: 
 
 
 def render(resolutions: Iterable[tuple[Interpreter, Resolution]], as_of: str, inputs: Mapping[str, str]) -> str:
-    """The text of a PEP 751 lock, with what `is_current` compares."""
+    """Returns the text of a PEP 751 lock, with the values that `is_current` compares."""
     found = list(resolutions)
     tool = {
         "inputs": dict(inputs),
@@ -139,7 +139,7 @@ def render(resolutions: Iterable[tuple[Interpreter, Resolution]], as_of: str, in
 
 
 def inputs(connector: Connector) -> dict[str, str]:
-    """The digests of the files that say what the connector needs; while they are the same, so is what they say."""
+    """Returns the digests of the files that list the requirements; equal digests mean equal requirements."""
     present = (name for name in DESCRIPTIONS if name in connector.names)
     return {name: hashlib.sha256((connector.folder / name).read_bytes()).hexdigest() for name in present}
 
@@ -209,7 +209,7 @@ def _text(folder: Path, name: str, what: str) -> str:
 
 @dataclass(slots=True)
 class _Prepared:
-    """Entries by name only, and the projects of which the place is known."""
+    """Returns entries by name only, and the projects with a known location."""
 
     builder: Builder
     configured: PackageIndex
@@ -217,7 +217,7 @@ class _Prepared:
     locals: dict[str, Local] = field(default_factory=dict)
 
     def identity(self, wanted: Asked, interpreter: Interpreter, as_of: datetime) -> dict[str, object]:
-        """Everything that a resolution depends on."""
+        """Returns everything on which a resolution depends."""
         index = self.builder.index
         places = [(name, item.metadata.text(), str(item.origin)) for name, item in sorted(self.locals.items())]
         files = [file.sha256 for item in self.locals.values() for file in item.files]
@@ -250,7 +250,7 @@ def _named(
     prepared: _Prepared,
     depth: int,
 ) -> list[Entry]:
-    """The entries with each place made a project of its own, by name and version."""
+    """Returns the entries, with each location turned into a project of its own, by name and version."""
     if depth > _NESTED:
         raise LockError(f"{connector.relative} requires folders that require each other in a cycle")
     found = []
@@ -272,7 +272,7 @@ def _named(
 
 
 def _origin(entry: Entry, folder: Path, connector: Connector, what: str) -> Origin | None:
-    """Where the entry comes from, relative to the connector; None for the connector itself."""
+    """Returns the entry's origin, relative to the connector; None for the connector itself."""
     if entry.place.startswith("git+") and not origins.is_locked_git(entry.place):
         raise LockError(
             f"{what} comes from a git branch or tag, but its commit is not locked",
@@ -332,7 +332,7 @@ def _local(
 
 
 def _archive(entry: Entry, origin: FromArchive, connector: Connector, builder: Builder, what: str) -> LockedFile:
-    """The archive in the store, and its hash: the one that is asked for, or the one that it has now."""
+    """Returns the archive in the store and its hash: the requested hash, or the current one."""
     hashes = entry.hashes or origins.hashes_of(entry.place)
     name = origins.file_name(origin.place)
     if origin.is_url and len(hashes) == 1:

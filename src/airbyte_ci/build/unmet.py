@@ -1,7 +1,7 @@
-"""What the packages of an image say they need and it has not: an error, unless something can explain it.
+"""Unmet requirements of an image's packages: an error, unless something can explain them.
 
-poetry and uv lock by the metadata of one file and let a project override it, so their locks may know better than a
-wheel; a list of requirements knows nothing of what its packages need. What a hook runs or copies may be packages.
+poetry and uv lock by the metadata of one file and let a project override it, so their locks may be more accurate than a
+wheel. A list of requirements does not know what its packages need. A hook's commands or files may provide packages.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _RECORDING = ("poetry.lock", "uv.lock")
 def confirm(
     plan: BuildPlan, evaluation: Evaluation, installed: Installed, rules: Rules, *, is_replaced: bool
 ) -> tuple[str, ...]:
-    """What is to be reported, one text each; raises PackageError where nothing explains that something is missing.
+    """Returns the requirements to report, one text each; raises PackageError if nothing explains a missing one.
 
     `is_replaced` says that the framework is not the locked one.
     """
@@ -41,7 +41,7 @@ def confirm(
 
 
 def _of_extras(plan: BuildPlan, evaluation: Evaluation, rules: Rules) -> tuple[Unmet, ...]:
-    """What the extras need that the connector itself asks for, of the wheels that are here."""
+    """Returns the unmet requirements of the extras that the connector requests, from the wheels in the store."""
     interpreter = evaluation.base.python.interpreter
     asked = lockfile.asked_extras(evaluation.connector, interpreter, rules)
     if not asked:

@@ -1,4 +1,4 @@
-"""What is known of an image's `spec`, by the image's digest: the same bytes answer the same. Light to import."""
+"""The known `spec` of an image, by digest: the same bytes give the same answer. Light to import."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ FORMAT_VERSION = 1
 
 
 def known(store: Store, image: Image) -> Mapping[str, Any] | None:
-    """The specification that the image answered with, if it was ever asked."""
+    """Returns the specification that the image reported earlier, if any."""
     return store.recall(_key(image))
 
 
