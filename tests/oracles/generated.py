@@ -1,19 +1,22 @@
 """Generated projects, locked and selected by poetry and uv themselves, against airbyte-ci's reading of their locks.
 
-python -m tests.oracles.generated [COUNT] [FIRST SEED]
+python -m tests.oracles.generated [COUNT] [FIRST SEED] [poetry|uv]
 """
 
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from airbyte_ci.errors import LockError
-from airbyte_ci.python import poetry
-from airbyte_ci.python.lock import Wish
+from airbyte_ci.python import poetry, uv_lock
+from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.lock import Lock, Wish
+from tests.oracles.lock_by_uv import lock_by_uv
 from tests.python.interpreters import cpython
 
 POETRY = "poetry==2.5.1"
@@ -59,14 +62,27 @@ def poetry_differences(seeds: range) -> Iterator[str]:
                 if kind == "2.0" and (is_forked or answer["again"] != expected):
                     continue
                 wish = Wish(tuple(answer["groups"]), tuple(answer["extras"]))
-                mine = _selected(lock, item["project"], answer["python"], wish)
+                mine = _selected(poetry.select, lock, item["project"], answer["python"], wish)
                 if mine != expected:
                     yield f"seed {item['seed']}, {kind}, Python {answer['python']}, {wish}: {mine} not {expected}"
 
 
-def _selected(lock: str, project: str, python: str, wish: Wish) -> list[str]:
+def uv_differences(seeds: range) -> Iterator[str]:
+    """Yields one text for each selection that is not uv's."""
+    with tempfile.TemporaryDirectory() as folder:
+        for item in lock_by_uv(seeds, PYTHONS, Path(folder)):
+            for answer in item.answers:
+                wish = Wish(answer.groups, answer.extras)
+                mine = _selected(uv_lock.select, item.lock, item.project, answer.python, wish)
+                if mine != [*answer.packages]:
+                    yield f"seed {item.seed}, Python {answer.python}, {wish}: {mine} not {[*answer.packages]}"
+
+
+def _selected(
+    select: Callable[[str, str, Interpreter, str, Wish], Lock], lock: str, project: str, python: str, wish: Wish
+) -> list[str]:
     try:
-        found = poetry.select(lock, project, cpython(python), "generated", wish)
+        found = select(lock, project, cpython(python), "generated", wish)
     except LockError as error:
         return [str(error)]
     return [f"{package.name}=={package.version}" for package in found.packages]
@@ -75,11 +91,17 @@ def _selected(lock: str, project: str, python: str, wish: Wish) -> list[str]:
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    seeds = range(first, first + count)
     wrong = 0
-    for text in poetry_differences(range(first, first + count)):
-        wrong += 1
-        print(text)
-    print(f"{count} projects generated for {POETRY}: {wrong or 'no'} differences")
+    for tool, differences in ((POETRY, poetry_differences(seeds)), ("uv", uv_differences(seeds))):
+        if tool.partition("=")[0] not in (sys.argv[3:] or ("poetry", "uv")):
+            continue
+        found = 0
+        for text in differences:
+            found += 1
+            print(text, flush=True)
+        print(f"{count} projects generated for {tool}: {found or 'no'} differences")
+        wrong += found
     sys.exit(1 if wrong else 0)
 
 

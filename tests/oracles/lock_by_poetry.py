@@ -23,17 +23,7 @@ from poetry.puzzle.solver import Solver
 from poetry.puzzle.transaction import Transaction
 from poetry.repositories import Repository, RepositoryPool
 from poetry.utils.env import MockEnv
-
-MARKERS = (
-    "python_version < '3.10'",
-    "python_version >= '3.10'",
-    "python_full_version >= '3.11.2'",
-    "sys_platform == 'linux'",
-    "sys_platform == 'win32'",
-    "platform_machine != 'x86_64'",
-)
-NAMES = tuple("abcdefgh")
-EXTRAS = ("x", "y", "z", "all")
+from projects import EXTRAS, MARKERS, NAMES, condition, universe, wanted
 
 
 def environment(python: str) -> dict[str, str]:
@@ -52,40 +42,18 @@ def environment(python: str) -> dict[str, str]:
     }
 
 
-def condition(chance: random.Random, *more: str) -> str:
-    parts = [*more, *([chance.choice(MARKERS)] if chance.random() < 0.35 else [])]
-    return f" ; {' and '.join(parts)}" if parts else ""
-
-
-def universe(chance: random.Random):
-    """Packages with extras, each of which may name other extras of its package."""
+def packages_of(releases):
+    """The releases as poetry knows them."""
     found = []
-    for name in NAMES:
-        for version in ("1.0", "2.0"):
-            requires = []
-            extras = chance.sample(EXTRAS, chance.randrange(4))
-            later = [other for other in chance.sample(NAMES, chance.randrange(3)) if other > name]
-            requires += [wanted(chance, other) + condition(chance) for other in later]
-            for extra in extras:
-                for other in chance.sample(NAMES, chance.randrange(1, 3)):
-                    own = other == name or (other < name and chance.random() < 0.5)
-                    if own and len(extras) > 1:
-                        inner = chance.choice([item for item in extras if item != extra])
-                        requires.append(f"{name}[{inner}]" + condition(chance, f"extra == '{extra}'"))
-                    elif other > name:
-                        requires.append(wanted(chance, other) + condition(chance, f"extra == '{extra}'"))
-            info = PackageInfo(name=name, version=version, requires_dist=requires, requires_python=">=3.8")
-            package = info.to_package(name=name)
-            file = f"{name}-{version}-py3-none-any.whl"
-            package.files = [{"file": file, "hash": f"sha256:{hashlib.sha256(file.encode()).hexdigest()}"}]
-            found.append(package)
+    for item in releases:
+        info = PackageInfo(
+            name=item.name, version=item.version, requires_dist=list(item.requires), requires_python=">=3.8"
+        )
+        package = info.to_package(name=item.name)
+        file = f"{item.name}-{item.version}-py3-none-any.whl"
+        package.files = [{"file": file, "hash": f"sha256:{hashlib.sha256(file.encode()).hexdigest()}"}]
+        found.append(package)
     return found
-
-
-def wanted(chance: random.Random, name: str) -> str:
-    extras = chance.sample(EXTRAS, chance.choice((0, 0, 1, 1, 2)))
-    version = chance.choice(("", "", "", " (>=1.0)", " (==1.0)"))
-    return name + (f"[{','.join(extras)}]" if extras else "") + version
 
 
 def poetrys(chance: random.Random, name: str, *, optional: bool = False) -> str:
@@ -146,7 +114,7 @@ def groups(chance: random.Random) -> list[str]:
 def answer(seed: int, pythons: list[str]):
     """The locked project with poetry's own selections; None for one that poetry cannot lock."""
     chance = random.Random(seed)
-    packages, text = universe(chance), project(chance)
+    packages, text = packages_of(universe(chance)), project(chance)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "pyproject.toml").write_text(text)
