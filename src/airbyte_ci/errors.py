@@ -14,6 +14,7 @@ AirbyteCiError              1  a requested action failed
 ├─ StoreError               1  the store cannot write or read a blob
 ├─ RegistryError            1  a registry refused, failed or sent wrong data
 ├─ PackageError             1  a wheel, an sdist or a package index is not usable
+│  └─ UnknownMetadata       1  the build back end of a source failed
 ├─ SandboxError             1  a command could not be run in an image
 │  └─ CommandFailed         1  a command ran and failed
 ├─ PlanError                1  a build plan cannot be read, or cannot be built here

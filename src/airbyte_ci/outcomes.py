@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from airbyte_ci import advice
+
 Status = Literal["ok", "skipped", "failed", "unverified"]
 
 
@@ -23,8 +25,7 @@ class Outcome:
         document: dict[str, Any] = {"name": self.subject, "status": self.status, **self.facts}
         if self.reason:
             document["reason"] = self.reason
-        if self.advice:
-            document["next"] = self.advice
+        document |= advice.to_json(self.advice)
         if self.status == "failed" and self.details:
             document["details"] = list(self.details)
         return document

@@ -108,7 +108,7 @@ def test_build_packages_are_there_for_compilers_only(tiny: Tiny, store: Store) -
     main = MAIN.replace("tinydep\n", "tinydep, cdep\n", 1).replace('"dep": tinydep.VERSION', '"dep": cdep.ANSWER')
     customize(tiny.connector(), DECLARED, main)
     refused = tiny.build()
-    assert refused.code == 1 and "buildPackages" in refused.json["next"], refused.out
+    assert refused.code == 1 and "buildPackages" in refused.json["advice"], refused.out
     assert refused.json["reason"].startswith("cannot build a wheel of cdep-1.0.tar.gz: error: ")
     assert "\n" not in refused.json["reason"] and len(refused.json["details"]) > 2
     customize(tiny.connector(), f"{DECLARED}buildPackages: [gcc, libc6-dev, python3-dev]\n", main)

@@ -158,7 +158,7 @@ def test_a_pushed_version_is_not_overwritten(tiny: Tiny, registry: str) -> None:
     main = tiny.connector() / "main.py"
     main.write_text(main.read_text() + "# changed\n")
     two = tiny.build(*push, "-t", "edge", "-t", "1.0.0")
-    assert two.code == 1 and "already points to another image" in two.out and "--force" in two.json["next"], two.out
+    assert two.code == 1 and "already points to another image" in two.out and "--force" in two.json["advice"], two.out
 
     def stands(tag: str) -> str:
         address = f"docker://{registry}/once/acme/{NAME}:{tag}"

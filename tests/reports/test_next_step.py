@@ -28,9 +28,18 @@ from airbyte_ci.reports import next_step, terminal
     ],
 )
 def test_only_commands_are_next_steps(advice: str, is_command: bool) -> None:
-    """What a shell cannot run as it stands, for it is a sentence or has a gap to fill, has an arrow instead."""
-    assert next_step.is_command(advice) == is_command
+    """What a shell cannot run as it stands, for it is a sentence or has a gap to fill, has an arrow instead.
+
+    Machines find only commands under `next`, and the rest under `advice`.
+    """
     assert unstyle(next_step.line(advice)) == f"{'next:' if is_command else '→'} {advice}"
+    document = Outcome("source-x", "failed", reason="no", advice=advice).to_json()
+    assert document == {
+        "name": "source-x",
+        "status": "failed",
+        "reason": "no",
+        "next" if is_command else "advice": advice,
+    }
 
 
 @pytest.mark.parametrize("count", [1, 2, 26])
@@ -42,9 +51,27 @@ def test_one_command_is_for_all(count: int) -> None:
     assert [word for word in shlex.split(command) if word.startswith("--name=")] == [f"--name={name}" for name in names]
     (command,) = next_step.merge(advices, whole=count)
     assert command.startswith("airbyte-ci connectors --all build") == (count > 1)
-    assert next_step.merge([f"git push origin airbyte-ci/{name}" for name in names]) == [
-        f"git push origin {' '.join(f'airbyte-ci/{name}' for name in names)}"
-    ]
+    assert next_step.merge([f"git push origin {name}" for name in names]) == [f"git push origin {' '.join(names)}"]
+
+
+@pytest.mark.parametrize(
+    ("advice", "arguments"),
+    [
+        ("airbyte-ci connectors --name={} build && git add -A && git commit", "--name={}"),
+        ("git rm {}/Dockerfile", "{}/Dockerfile"),
+        ("git push origin airbyte-ci/{}", "airbyte-ci/{}"),
+    ],
+)
+@pytest.mark.parametrize("length", [10, 200, 2000])
+def test_no_command_is_too_long_to_read(advice: str, arguments: str, length: int) -> None:
+    """A command for many is given as several of at most 500 characters, or one name each: none is lost."""
+    names = [f"source-{number:02}".ljust(length, "x") for number in range(40)]
+    commands = next_step.merge(map(advice.format, names))
+    words = [word for command in commands for word in shlex.split(command)]
+    assert [word for word in words if "source-" in word] == [arguments.format(name) for name in names]
+    assert all(len(command) <= 500 or command.count("source-") == 1 for command in commands)
+    assert len(commands) < 4 if length == 10 else len(commands) > 3
+    assert all(command.startswith(advice.partition("{")[0]) for command in commands)
 
 
 def test_different_commands_stay_apart() -> None:

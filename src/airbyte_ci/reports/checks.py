@@ -5,6 +5,7 @@ from typing import Any
 
 from click import style
 
+from airbyte_ci import advice
 from airbyte_ci.checks.rule import Checked, Finding
 from airbyte_ci.reports import next_step
 from airbyte_ci.text import join_lines
@@ -56,8 +57,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
     document = {"id": rule.id, "point": rule.point, "status": verdict.status, "severity": finding.severity}
     if verdict.reason:
         document["reason"] = verdict.reason
-    if verdict.advice:
-        document["next"] = verdict.advice
+    document |= advice.to_json(verdict.advice)
     if verdict.place:
         document["file"] = verdict.place.path
         document |= {"line": verdict.place.line} if verdict.place.line else {}

@@ -4,24 +4,18 @@ Joins the same next command of several connectors into one.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from click import style
 
-# The first words of commands in advice. All other advice is a sentence.
-_PROGRAMS = ("airbyte-ci", "git", "docker", "curl", "sudo", "apt-get", "poetry", "uv", "echo", "ss", "export", "(cd")
+from airbyte_ci.advice import is_command
+
 _PLACED = ("$EDITOR", "(cd", "docker build", "echo")
-_COMMAND = re.compile(rf"(?:{'|'.join(map(re.escape, _PROGRAMS))}|\$EDITOR|/\S*python\S* -m pip) \S.*")
-# Placeholders that a person must replace.
-_OPEN = re.compile(r"…|\b(?:FILE|DIR|NAME|ADDRESS|PR_NUMBER|VERSION)\b|/a/folder")
 _OF_CONNECTORS = re.compile(r"airbyte-ci connectors ((?:--name=\S+ )+)(?!.*--name=)(.+)")
 # Commands whose last argument can be repeated.
 _OF_MANY = re.compile(r"(git add|git rm|git push origin) ([^\s&;]+)")
-
-
-def is_command(advice: str) -> bool:
-    """Returns whether the advice is a command that a shell can run unchanged."""
-    return _COMMAND.fullmatch(advice) is not None and _OPEN.search(advice) is None and "; or " not in advice
+# In characters: a longer command is hard to read and is split.
+_LONG = 500
 
 
 def is_shared(advice: str) -> bool:
@@ -37,14 +31,15 @@ def line(advice: str) -> str:
 def merge(advices: Iterable[str], *, whole: int = 0) -> list[str]:
     """Returns the commands among the advice, each joined for all connectors that share it; drops all other advice.
 
-    `whole` is the number of connectors of `--all`, if it was used: it then replaces as many names.
+    A command that would be too long is split into several, each for some of the connectors. `whole` is the number of
+    connectors of `--all`, if it was used: it then replaces as many names.
     """
     groups: dict[str, dict[str, None]] = {}
     for advice in advices:
         if is_shared(advice):
             pattern, arguments = _split(advice)
             groups.setdefault(pattern, {}).update(dict.fromkeys(arguments))
-    return [_join(pattern, tuple(arguments), whole) for pattern, arguments in groups.items()]
+    return [command for pattern, arguments in groups.items() for command in _join(pattern, [*arguments], whole)]
 
 
 def _split(advice: str) -> tuple[str, list[str]]:
@@ -56,6 +51,15 @@ def _split(advice: str) -> tuple[str, list[str]]:
     return advice, []
 
 
-def _join(pattern: str, arguments: tuple[str, ...], whole: int) -> str:
-    is_whole = len(arguments) == whole > 1 and pattern.startswith("airbyte-ci connectors")
-    return pattern.replace("\0", "--all" if is_whole else " ".join(arguments))
+def _join(pattern: str, arguments: list[str], whole: int) -> Iterator[str]:
+    if len(arguments) == whole > 1 and pattern.startswith("airbyte-ci connectors"):
+        yield pattern.replace("\0", "--all")
+        return
+    while arguments:
+        count = len(arguments)
+        while count > 1 and len(pattern) + len(" ".join(arguments[:count])) > _LONG:
+            count -= 1
+        yield pattern.replace("\0", " ".join(arguments[:count]))
+        arguments = arguments[count:]
+    if "\0" not in pattern:
+        yield pattern

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 from click import style
 
+from airbyte_ci import advice
 from airbyte_ci.reports import junit, next_step, terminal
 from airbyte_ci.text import join_lines
 from airbyte_ci.trials.steps import Case, Ended, TrialResult
@@ -60,8 +61,8 @@ def to_json(item: TrialResult) -> dict[str, Any]:
 
 def _step_json(step: Ended) -> dict[str, Any]:
     document: dict[str, Any] = {"id": step.id, "status": step.status, "seconds": round(step.seconds, 3)}
-    told = {"summary": step.summary, "reason": step.reason, "next": step.advice}
-    document |= {key: value for key, value in told.items() if value}
+    told = {"summary": step.summary, "reason": step.reason}
+    document |= {key: value for key, value in told.items() if value} | advice.to_json(step.advice)
     if step.details:
         document["output"] = list(step.details)
     if step.cases:
