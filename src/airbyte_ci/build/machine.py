@@ -245,7 +245,7 @@ def _disk(store: Store) -> Found:
 
 
 def _run(command: Sequence[str]) -> None:
-    """Raises SandboxError with the command's message."""
+    """Runs a command; raises SandboxError with its message."""
     launch.require((next(name for name in command if name in ("unshare", "setpriv")),), "trying namespaces")
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)

@@ -8,7 +8,7 @@ from airbyte_ci.oci.store import Store
 
 
 def found(store: Store, native: Platform) -> list[Image]:
-    """Yields the base images of connectors' images in the store if all of their layers are present."""
+    """Returns the base images of connectors' images in the store if all of their layers are present."""
     bases: dict[Digest, Image] = {}
     for entry in map(store.resolve, store.names()):
         for image in _images(store, entry.digest, native) if entry else ():

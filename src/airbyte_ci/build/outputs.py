@@ -27,7 +27,7 @@ class Destination:
 
     @classmethod
     def parse(cls, text: str) -> "Destination":
-        """Raises UsageError for an unknown destination."""
+        """Parses a destination; raises UsageError for an unknown one."""
         kind, _, place = text.partition(":")
         if (kind in ("oci", "archive") and place) or kind == "registry" or text == "docker":
             return cls(kind, place)

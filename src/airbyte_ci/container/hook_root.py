@@ -1,7 +1,7 @@
 """The root in which a hook's module runs: an interpreter, its standard library and the connector's folder, read-only.
 
-Everything else of this machine is not there: no home, no configuration, no other process, no network, no capability.
-The module's root is nobody on this machine: of the system's libraries it reads what everyone may.
+Everything else of this machine is hidden: home folders, configuration, other processes, network, capabilities. The
+module's root has no account on this machine: it reads only those system libraries that everyone may read.
 """
 
 import itertools
@@ -19,13 +19,13 @@ from airbyte_ci.container.runtime import Confinement
 from airbyte_ci.container.staging import Staging
 from airbyte_ci.errors import HookError
 
-# A hook describes; what it describes runs elsewhere.
+# A hook only describes operations; they run elsewhere.
 LIMITS = Limits(processes=64, memory=1 << 30, address_space=4 << 30, file=64 << 20)
 TALK = 3
 _SCRIPT = Path(__file__).with_name("hook_process.py")
 _API = Path(__file__).with_name("api")
 _OURS = "/airbyte-ci"
-# Where shared libraries may be. Parts of one that are other programs' are not looked into by Python.
+# Possible folders of shared libraries. Python does not search folders that belong to other programs.
 _LIBRARIES = ("/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/usr/local/lib")
 _FILES = ("/etc/ld.so.cache",)
 # Each hidden path is a mount of its own.
@@ -54,9 +54,10 @@ _FOLDER = Purpose(
 def write_bundle(
     bundle: Path, module: Path, environment: Mapping[str, str], confinement: Confinement, stage: Staging | None
 ) -> dict[str, Path]:
-    """Makes the OCI bundle, and gives the links that belong into the root.
+    """Creates the OCI bundle, and returns the links that belong into the root.
 
-    Without a staging folder, for a user who may not mount here, the root is `root` in the bundle and has them already.
+    Without a staging folder, for a user who may not mount here, the root is `root` in the bundle and already contains
+    them.
     """
     (bundle / "empty" / "folder").mkdir(parents=True)
     (bundle / "empty" / "file").touch()
@@ -67,7 +68,7 @@ def write_bundle(
         workdir=str(folder),
         limits=LIMITS,
     )
-    # Its files may be another user's (a checkout that is built with sudo): reading them is all that root is for.
+    # Its files may belong to another user (a checkout built with sudo): root is needed only to read them.
     capabilities = ("CAP_DAC_READ_SEARCH",)
     links = {place.name: place.readlink() for place in _libraries() if _is_merged(place)}
     root = stage.root if stage else bundle / "root"
@@ -112,13 +113,13 @@ def _libraries() -> set[Path]:
 
 
 def _is_merged(place: Path) -> bool:
-    """Whether this is /lib or the like where all of it is in /usr."""
+    """Whether this is /lib or a similar folder whose content lies in /usr."""
     return place.is_symlink() and place.parent == Path("/")
 
 
 def hidden(folder: Path) -> list[str]:
-    """What the connector's folder has that its hook finds empty."""
-    # Nor may a hook read what is not looked at when it is asked whether anything changed.
+    """Yields the paths in the connector's folder that its hook sees as empty."""
+    # A hook must not read files that the check for changes ignores.
     caches = (name for name in leftovers.FOLDERS if (folder / name).is_dir() and not (folder / name).is_symlink())
     secrets = list(itertools.islice(hidden_files.hidden(folder, leftovers.FOLDERS), _MOST_HIDDEN + 1))
     if len(secrets) > _MOST_HIDDEN:
@@ -127,12 +128,12 @@ def hidden(folder: Path) -> list[str]:
 
 
 def _interpreter() -> str:
-    """The program behind a virtual environment's link: beside it Python finds its standard library."""
+    """Returns the program behind a virtual environment's link: Python finds its standard library next to it."""
     return os.path.realpath(sys.executable)
 
 
 def _base() -> dict[str, str]:
-    """The installation that a virtual environment was made from."""
+    """Returns the installation from which a virtual environment was created."""
     return {"base": sys.base_prefix, "platbase": sys.base_exec_prefix, "installed_base": sys.base_prefix}
 
 

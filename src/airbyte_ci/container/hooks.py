@@ -1,6 +1,6 @@
-"""Hooks: runs build_customization.py beside us and carries on its conversation about the image.
+"""Hooks: runs build_customization.py in its own process and answers its questions about the image.
 
-Knows the protocol and its record, not what the operations mean: questions are answered by a function.
+Knows the protocol and its record, not the meaning of operations: a function answers the questions.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ Answer = Callable[[Question], Any]
 
 @dataclass(frozen=True, slots=True)
 class HookRecord:
-    """What a hook did: its operations, and the questions it asked with their answers."""
+    """The result of a hook: its operations, and the questions that it asked with their answers."""
 
     operations: tuple[Operation, ...] = ()
     answers: tuple[tuple[str, str, Any], ...] = ()
@@ -42,7 +42,7 @@ class HookRecord:
 
 @dataclass(slots=True)
 class Conversation:
-    """One running hook module. Use it as a context manager; `call` each hook at its time."""
+    """One running hook module. Use it as a context manager, and `call` each hook at its time."""
 
     module: Path
     passed: Mapping[str, str]
@@ -118,7 +118,7 @@ class Conversation:
         self._ends.close()
 
     def call(self, name: HookName, answer: Answer) -> HookRecord:
-        """Runs one hook to its end; nothing where the module does not define it. Raises HookError."""
+        """Runs one hook to its end; returns nothing if the module does not define it. Raises HookError."""
         if name not in self.hooks:
             return HookRecord()
         deadline = time.monotonic() + self.timeout
@@ -132,7 +132,7 @@ class Conversation:
             question = self._question(message)
             asked = time.monotonic()
             reply = self._reply(question, answer)
-            deadline += time.monotonic() - asked  # what an answer takes is not the hook's time
+            deadline += time.monotonic() - asked  # The time for answers does not count as the hook's time.
             if question.about != "secret":
                 answers.append((_asked_about(question), question.argument, reply.get("answer", reply)))
             text = json.dumps(reply)
@@ -151,14 +151,14 @@ class Conversation:
         self.main_file, self.hooks = main, tuple(map(str, names))
 
     def _reply(self, question: Question, answer: Answer) -> dict[str, Any]:
-        """The answer, or the command that failed on the way to it, which the hook may catch."""
+        """Returns the answer, or the command that failed before it; the hook may catch that failure."""
         try:
             return {"answer": answer(question)}
         except CommandFailed as error:
             told = {"message": error.message, "stdout": error.stdout, "stderr": error.stderr}
             return {"failed": {**told, "command": list(error.command), "exit_code": error.returncode}}
         except AirbyteCiError as error:
-            # The hook may not go on with a wrong picture of the image: the reason is told as it is.
+            # The hook must not continue with a wrong view of the image, so the original reason is reported.
             raise HookError(f"{self.module.name}: {error.message}", advice=error.advice) from error
 
     def _question(self, message: Mapping[str, Any]) -> Question:
@@ -188,7 +188,7 @@ class Conversation:
             raise HookError(f"{self.module}: the hook's process sent a malformed operation ({error})") from error
 
     def _refuse_kept(self, values: Iterable[Any]) -> None:
-        """Only airbyte-ci adds files by their digest alone, at any depth."""
+        """Raises HookError for files by digest, at any depth: only airbyte-ci may add them."""
         for value in values:
             if isinstance(value, api.KeptFile):
                 raise HookError(f"{self.module}: a hook must not add files from the store")
@@ -197,7 +197,7 @@ class Conversation:
                 self._refuse_kept(inner if isinstance(inner, tuple) else ())
 
     def _send(self, message: str, deadline: float) -> None:
-        # A process that has ended is met when its reply is read.
+        # If the process has ended, reading its reply reports it.
         with self._in_time(deadline), contextlib.suppress(ConnectionError):
             self._socket.sendall(message.encode() + b"\n")
 
@@ -216,7 +216,7 @@ class Conversation:
         return message
 
     def _advice(self, message: Mapping[str, Any]) -> str | None:
-        """What a module may have missed, because it is kept from hooks."""
+        """Returns advice about values that the module may miss because hooks cannot see them."""
         told = []
         if "variable" in message:
             name = json.dumps(str(message["variable"])[:100])
@@ -226,7 +226,7 @@ class Conversation:
         return "; ".join(told) or None
 
     def _line(self, deadline: float) -> bytes:
-        """One line of the conversation; empty when the process has ended."""
+        """Returns one line of the conversation; empty if the process has ended."""
         searched = 0
         while (end := self._pending.find(b"\n", searched)) < 0:
             if (searched := len(self._pending)) > _MESSAGE_LIMIT:
@@ -234,7 +234,10 @@ class Conversation:
                     f"{self.module}: the hook's process sent a message of more than {_MESSAGE_LIMIT >> 20} MiB"
                 )
             data = b""
-            with self._in_time(deadline), contextlib.suppress(ConnectionError):  # it died with our message unread
+            with (
+                self._in_time(deadline),
+                contextlib.suppress(ConnectionError),
+            ):  # The process died before it read our message.
                 data = self._socket.recv(1 << 16)
             if not data:
                 return b""
@@ -254,7 +257,7 @@ class Conversation:
             raise HookError(f"{self.module}: killed because it did not finish in {self.timeout:g} s") from error
 
     def _said(self) -> str:
-        """Why the process has ended: runc's reason, or the last line that it printed."""
+        """Returns why the process ended: runc's reason, or the last line that it printed."""
         if why := launch.start_failure(self._bundle / "log"):
             return f": {why}"
         assert self._talk is not None and self._process is not None
@@ -267,11 +270,11 @@ class Conversation:
 
 
 _MESSAGE_LIMIT = 64 << 20
-# What one hook is told, as JSON: two answers of the largest kind. All of it is recorded in the plan.
+# The size limit of all answers to one hook, as JSON: two answers of the largest kind. The plan records all of them.
 _ANSWERS_LIMIT = 36 << 20
 _TALK_LIMIT = 64 << 10
 _NEEDED = ("runc", "unshare", "setpriv", "mount")
-# The socket comes as standard input, the only number that a shell can be sure of.
+# The socket is standard input, the only descriptor that a shell can rely on.
 _LAUNCHER = f"""
 {launch.WAIT}
 cd "$1" || exit 125
@@ -287,18 +290,18 @@ _ENVIRONMENT = {
 
 
 def _sweep_bundles(folder: Path) -> None:
-    """Removes the bundles of killed processes; there is nothing but empty files and folders in them."""
+    """Removes the bundles of killed processes; they contain only empty files and folders."""
     for name in os.listdir(folder):  # noqa: PTH208  # hot, in a folder of many
         if name.startswith("airbyte-ci-") and control_groups.is_orphan(name):
             disk.remove_tree(folder / name)
 
 
-# For a user who is not root of any namespace: the one that unshare makes, with nobody but this user.
+# For a user who is not root of any namespace: unshare's namespace, with only this user in it.
 _ALONE = Confinement(((0, 0, 1),), ((0, 0, 1),), control_groups=False)
 
 
 def _asked_about(question: Question) -> str:
-    """What the record says of a question; about a folder that was put together it names that folder's digest."""
+    """Returns the recorded form of a question; for a composed folder, it contains the folder's digest."""
     if not question.contents:
         return question.about
     text = json.dumps(api.contents_to_json(question.contents), sort_keys=True)
@@ -307,7 +310,7 @@ def _asked_about(question: Question) -> str:
 
 @contextlib.contextmanager
 def conversation(module: Path, passed: Mapping[str, str]) -> Iterator[Conversation | None]:
-    """The hook module's conversation, or None where there is no such file."""
+    """Returns the conversation with the hook module, or None if the file does not exist."""
     if not module.exists():
         yield None
         return

@@ -1,9 +1,8 @@
-"""The users and groups of a sandbox: who they are on this machine, which is nobody, and how a sandbox gets them.
+"""The users and groups of a sandbox: their numbers on this machine, and how a sandbox gets them.
 
-A file of an image keeps on disk the owner that the image names. Mounts show it with another one (mount_setattr(2),
+A file of an image has on disk the owner that the image names. Mounts show it with another owner (mount_setattr(2),
 MOUNT_ATTR_IDMAP): user 0 of the image is user 3221225472 + n × 65536 here, a number of no account. The same table
-makes the sandbox's user namespace, so its root owns the image's files, as far as they are mounted for it, and
-nothing else.
+creates the sandbox's user namespace, so its root owns the image's files, if they are mounted for it, and no other file.
 """
 
 import contextlib
@@ -20,28 +19,28 @@ from airbyte_ci.errors import SandboxError
 
 # No account has a number from here on (systemd's list of ranges, UIDS-GIDS.md: 32-bit numbers that look negative).
 _NOBODYS = 1 << 31
-# Images' small numbers have a range of each sandbox's own; larger ones share one, and from here on they have none.
+# Each sandbox has its own range for small numbers; larger ones share a range, and from here on they have none.
 _SMALL = 1 << 16
 _MANY = 1 << 30
 _RANGES = _MANY // _SMALL - 1
-# What the kernel's overlay makes in its own name, whiteouts and work folders, has this owner on disk.
+# Whiteouts and work folders, which overlayfs creates in its own name, have this owner on disk.
 _OVERLAYS = (_MANY, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """The owners of one sandbox: `mounts` is a user namespace, open, by which mounts are mapped."""
+    """The owners of one sandbox: `mounts` is an open user namespace for mapping mounts."""
 
     number: int
     mounts: int
 
     @property
     def table(self) -> Table:
-        """Which number inside is which here."""
+        """Returns the number here for each number inside."""
         return _table(self.number)
 
     def outside(self, inside: int) -> int:
-        """The number here of a user or group of the image; that of nobody for one that has none."""
+        """Returns the number here of an image's user or group; nobody's number if it has none."""
         for first, here, many in self.table:
             if first <= inside < first + many:
                 return here + inside - first
@@ -52,9 +51,9 @@ def _table(number: int) -> Table:
     return ((0, _NOBODYS + _MANY + number * _SMALL, _SMALL), (_SMALL, _NOBODYS + _SMALL, _MANY - _SMALL))
 
 
-# Says back what it is told, from the new namespace.
+# Echoes its input from the new namespace.
 _PROGRAM = ("unshare", "--user", "cat")
-# What forbids them, or how many there may be.
+# The setting that forbids them, or limits their number.
 ALLOW_NAMESPACES = "sudo sysctl -w user.max_user_namespaces=15000"
 _lock = threading.Lock()
 _free: list[Identities] = []
@@ -63,9 +62,9 @@ _taken: set[int] = set()
 
 @contextlib.contextmanager
 def borrow() -> Iterator[Identities]:
-    """Numbers that no other sandbox of this process has meanwhile; of another one hardly ever, drawn from 16,383.
+    """Returns numbers that no other sandbox of this process uses; other processes rarely do (1 of 16,383).
 
-    Raises SandboxError where the kernel makes no user namespace.
+    Raises SandboxError if the kernel cannot create a user namespace.
     """
     with _lock:
         found = _free.pop() if _free else None
@@ -85,13 +84,13 @@ def _make() -> Identities:
 
 
 def _open_namespace(table: Table) -> int:
-    """A user namespace with this table and no process in it."""
+    """Returns a user namespace with this table and no process in it."""
     pipe = subprocess.PIPE
     with subprocess.Popen(_PROGRAM, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe) as process:
         assert process.stdin and process.stdout and process.stderr
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(b"\n")
-        if not process.stdout.read(1):  # what comes back has been through a process in the namespace
+        if not process.stdout.read(1):  # An echoed line proves that a process ran in the namespace.
             said = process.stderr.read().decode(errors="replace").strip()
             raise SandboxError(f"cannot make a user namespace for a sandbox: {said}", advice=ALLOW_NAMESPACES)
         rows = "".join(f"{inside} {outside} {many}\n" for inside, outside, many in table)

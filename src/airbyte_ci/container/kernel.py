@@ -1,6 +1,6 @@
-"""System calls that Python has no function for: mounts as file descriptors, and joining namespaces.
+"""System calls without a Python function: mounts as file descriptors, and joining namespaces.
 
-Look here for their numbers and structures (open_tree(2), mount_setattr(2), move_mount(2), setns(2), linux/mount.h).
+See their numbers and structures here (open_tree(2), mount_setattr(2), move_mount(2), setns(2), linux/mount.h).
 """
 
 import ctypes
@@ -9,14 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-# The same numbers on each architecture: they are newer than the common table.
+# The same numbers on each architecture: these calls are newer than the common table.
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
 _OPEN_TREE_CLONE, _CLOEXEC, _FROM_EMPTY_PATH = 1, os.O_CLOEXEC, 4
 _READ_ONLY, _NO_SUID, _NO_DEVICES, _MAP_IDS = 1, 2, 4, 0x100000
 _PRIVATE = 1 << 18
 _SHARED_PLACES, _MOUNTS, NETWORK = 0x200, 0x00020000, 0x40000000
-# The flags of mount(2) for all that a sandbox is made of.
+# The flags of mount(2) for every mount of a sandbox.
 _HARMLESS = _NO_SUID | _NO_DEVICES
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -33,20 +33,20 @@ class _Attributes(ctypes.Structure):
 
 
 def clone_mount(place: Path) -> int:
-    """A copy of the mount at a place and of those below, attached nowhere yet; the caller closes the descriptor."""
+    """Returns a detached copy of the mount at a place and those below; the caller closes the descriptor."""
     flags = _OPEN_TREE_CLONE | _CLOEXEC | _AT_RECURSIVE
     return _call(_libc.syscall, _OPEN_TREE, _AT_FDCWD, os.fsencode(place), ctypes.c_uint(flags))
 
 
 def restrict(mount: int, *, writable: bool) -> None:
-    """Makes set-user-ID bits and devices of a cloned mount useless, and nothing of it writable unless asked for."""
+    """Disables set-user-ID bits and devices of a cloned mount, and makes it read-only unless requested otherwise."""
     _set(mount, _Attributes(_HARMLESS | (0 if writable else _READ_ONLY), 0, _PRIVATE, 0))
 
 
 def map_ids(mount: int, user_namespace: int) -> None:
-    """Shows owners of a cloned mount as the user namespace maps them: the number inside on disk, that outside here.
+    """Maps the owners of a cloned mount by the user namespace: the inside number on disk, the outside number here.
 
-    Raises OSError, EINVAL where the file system cannot.
+    Raises OSError, EINVAL if the file system does not support it.
     """
     _set(mount, _Attributes(_MAP_IDS, 0, 0, user_namespace))
 
@@ -63,15 +63,15 @@ def attach(mount: int, place: Path) -> None:
 
 
 def mount(kind: str, place: Path, options: str) -> None:
-    """Mounts a new file system on which set-user-ID bits and devices are useless."""
+    """Mounts a new file system without set-user-ID bits and devices."""
     _call(_libc.mount, kind.encode(), os.fsencode(place), kind.encode(), ctypes.c_ulong(_HARMLESS), options.encode())
 
 
 def in_mounts_of(pid: int | None, work: Callable[[], None]) -> None:
-    """Does the work in the mount namespace of a process, or in a new one that goes with the work."""
+    """Runs the work in the mount namespace of a process, or in a new one that ends with the work."""
 
     def enter() -> None:
-        # A thread may only change its mount namespace when it shares its working directory with no other.
+        # A thread may change its mount namespace only if it shares its working directory with no other thread.
         _call(_libc.unshare, _SHARED_PLACES | (0 if pid else _MOUNTS))
         if pid:
             _join(f"/proc/{pid}/ns/mnt", _MOUNTS)
@@ -83,7 +83,7 @@ def in_mounts_of(pid: int | None, work: Callable[[], None]) -> None:
 
 
 def new_network(work: Callable[[], None]) -> int:
-    """Makes a network namespace and does the work in it; the namespace lives until the caller closes the descriptor."""
+    """Creates a network namespace and runs the work in it; it lives until the caller closes the descriptor."""
     found: list[int] = []
 
     def enter() -> None:
@@ -101,7 +101,7 @@ def new_network(work: Callable[[], None]) -> int:
 
 
 def _alone(work: Callable[[], None]) -> None:
-    """Does the work in a thread of its own, which ends with it: namespaces of a thread cannot be left otherwise."""
+    """Runs the work in a thread of its own, which ends with it: a thread cannot leave a namespace otherwise."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(work).result()
 

@@ -1,7 +1,7 @@
-"""Starting runc in namespaces of its own, and the end of everything in them: with its command, in time, or with us.
+"""Starts runc in namespaces of its own, and ends everything in them: with the command, on a timeout, or with us.
 
-Knows processes, not images. What is started has a first process that dies with this one, even when this one is
-killed outright; so everything that is mounted or started below it goes as well.
+Handles processes, not images. The first process dies with this one, even if this one is killed, so everything mounted
+or started below it ends as well.
 """
 
 import contextlib
@@ -21,19 +21,19 @@ from airbyte_ci.documents import load_json
 from airbyte_ci.errors import SandboxError
 
 _PACKAGES = {"unshare": "util-linux", "setpriv": "util-linux", "nsenter": "util-linux", "ip": "iproute2"}
-# How often the limits are looked at that the kernel does not keep, in seconds.
+# The interval, in seconds, for checking limits that the kernel does not enforce.
 _INTERVAL = 0.1
 
 
 def namespaces(*more: str) -> tuple[str, ...]:
-    """The beginning of an argv: mount and process namespaces that end together with this process."""
+    """Returns the start of an argv: mount and process namespaces that end with this process."""
     return (
         *("setpriv", "--pdeathsig", "KILL", "--"),
         *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", *more, "--"),
     )
 
 
-# How a launcher's script begins: with the gate's numbers as its first arguments.
+# The start of a launcher's script: its first arguments are the gate's descriptors.
 WAIT = """
 echo ready > "/proc/self/fd/$1"
 read -r _ < "/proc/self/fd/$2" || exit 125
@@ -42,7 +42,7 @@ shift 2
 
 
 class Gate:
-    """A launcher waits in its namespaces while things are put there from outside; both sides hold two pipes."""
+    """A launcher waits in its namespaces while mounts are added from outside; two pipes connect both sides."""
 
     def __init__(self) -> None:
         self._ready, ready_write = os.pipe()
@@ -52,22 +52,22 @@ class Gate:
 
     @property
     def arguments(self) -> tuple[str, str]:
-        """What the launcher's script must get first."""
+        """Returns the first arguments of the launcher's script."""
         return str(self.descriptors[0]), str(self.descriptors[1])
 
     def wait(self) -> bool:
-        """Waits for the launcher, which has been started; whether it is there."""
+        """Waits for the started launcher; returns whether it is ready."""
         self._close(*self.descriptors)
         return bool(os.read(self._ready, 1))
 
     def open(self) -> None:
-        """Lets the launcher go on."""
+        """Lets the launcher continue."""
         with contextlib.suppress(BrokenPipeError):
             os.write(self._go, b"go\n")
         self.close()
 
     def close(self) -> None:
-        """Without `open` before, the launcher ends."""
+        """Ends the launcher, unless `open` ran before."""
         self._close(*self._open)
 
     def _close(self, *descriptors: int) -> None:
@@ -78,12 +78,12 @@ class Gate:
 
 
 def rootless() -> str:
-    """What runc is told by `--rootless`: whether it may go without control groups, or shall find out by itself."""
+    """Returns the value of runc's `--rootless`: whether to run without control groups, or to detect that itself."""
     return "true" if control_groups.refusal() else "auto"
 
 
 def require(names: Sequence[str], doing: str) -> None:
-    """Raises SandboxError for programs that are not installed, with the command that installs them."""
+    """Raises SandboxError for missing programs, with the command that installs them."""
     if missing := [name for name in names if shutil.which(name) is None]:
         raise SandboxError(
             f"{doing}: {', '.join(missing)} not found on this machine",
@@ -94,7 +94,7 @@ def require(names: Sequence[str], doing: str) -> None:
 def watch(
     process: "subprocess.Popen[bytes]", deadline: float | None, broken: Callable[[], str | None] = lambda: None
 ) -> None:
-    """Waits for the end; raises TimeoutError after the deadline, SandboxError when `broken` names a limit."""
+    """Waits for the end; raises TimeoutError after the deadline, SandboxError if `broken` names a limit."""
     handle = os.pidfd_open(process.pid)
     try:
         poller = select.poll()
@@ -110,7 +110,7 @@ def watch(
 
 
 def feed(pipe: IO[bytes], data: bytes) -> None:
-    """Writes standard input beside the caller; the other side need not read it."""
+    """Writes standard input in a thread; the other side need not read it."""
 
     def write() -> None:
         with contextlib.suppress(OSError), pipe:
@@ -123,9 +123,9 @@ def feed(pipe: IO[bytes], data: bytes) -> None:
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """Killing the first process of the namespaces kills everything in them; then the mounts are gone.
+    """Kills everything in the namespaces by killing their first process; their mounts disappear too.
 
-    That process is unshare's child; unshare itself ends when all of them have.
+    That process is unshare's child; unshare itself ends after all of them.
     """
     if process.poll() is None:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -136,7 +136,7 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def start_failure(log: Path) -> str | None:
-    """Why runc could not start the command; None where it did."""
+    """Returns why runc could not start the command; None if it did."""
     if not log.exists():
         return None
     for line in log.read_text(errors="replace").splitlines():

@@ -1,4 +1,4 @@
-"""What is lent to a command for as long as it runs and is never part of an image: names, certificates, proxies."""
+"""Files and variables that a command sees while it runs and no image contains: names, certificates, proxies."""
 
 import base64
 import os
@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from airbyte_ci.container import network
 from airbyte_ci.container.command import Command, Mount, Purpose
 
-# Where certificates and other files of this machine are put in the sandbox.
+# The sandbox's folder for certificates and other files of this machine.
 FOLDER = ".airbyte-ci"
 _CERTIFICATE_VARIABLES = (
     "SSL_CERT_FILE",
@@ -41,17 +41,19 @@ _PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
 @dataclass(frozen=True, slots=True)
 class Lent:
-    """Files of this machine at places of the sandbox, and variables."""
+    """Files of this machine with their places in the sandbox, and variables."""
 
     mounts: tuple[Mount, ...]
     variables: Mapping[str, str]
 
 
 def lend(bundle: Path, command: Command) -> Lent:
-    """What is lent to every command, the names of itself, and to one with network what it needs of this machine:
-    name servers, trusted certificates, proxies."""
+    """Returns what a command may see of this machine.
+
+    Every command gets host names; one with network also gets name servers, trusted certificates and proxies.
+    """
     hosts = bundle / "hosts"
-    # Images have no /etc/hosts of their own, and programs expect `localhost` to be a name.
+    # Images have no /etc/hosts of their own, and programs expect the name `localhost`.
     hosts.write_bytes(Path("/etc/hosts").read_bytes() if command.network == "host" else _HOSTS)
     if command.network == "none":
         return Lent((Mount(hosts, "/etc/hosts", purpose=_NAMES),), {})
@@ -61,7 +63,7 @@ def lend(bundle: Path, command: Command) -> Lent:
     else:
         shutil.copy("/etc/resolv.conf", resolver)
     for file in (hosts, resolver):
-        file.chmod(0o644)  # whatever our umask says: users of the image read them
+        file.chmod(0o644)  # Readable for the image's users, whatever our umask is.
     mounts = [
         Mount(hosts, "/etc/hosts", purpose=_NAMES),
         Mount(resolver, "/etc/resolv.conf", purpose=_RESOLVER),
@@ -75,7 +77,7 @@ def lend(bundle: Path, command: Command) -> Lent:
 
 
 def passwords(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The logins in proxy variables, in each form in which a program may print them; the longest first."""
+    """Returns the logins in proxy variables, in each form in which a program may print them; the longest first."""
     found: set[str] = set()
     for name in _either_case(_PROXY_VARIABLES):
         login = urlsplit(environment.get(name, "")).netloc.rpartition("@")[0]
@@ -83,13 +85,13 @@ def passwords(environment: Mapping[str, str]) -> tuple[str, ...]:
         if colon and password:
             plain = unquote(login)
             found |= {login, plain, base64.b64encode(plain.encode()).decode()}
-            # A shorter one is found in words that have nothing to do with it.
+            # Shorter texts also occur in unrelated words.
             found |= {item for item in (password, unquote(password)) if len(item) >= _WORTH_HIDING}
     return tuple(sorted(found, key=lambda item: (-len(item), item)))
 
 
 def without_logins(variables: Mapping[str, str]) -> dict[str, str]:
-    """Variables as they may be recorded: URLs in them have no login."""
+    """Returns variables for a record: their URLs contain no login."""
     return {name: _LOGIN.sub("://***@", value) for name, value in variables.items()}
 
 

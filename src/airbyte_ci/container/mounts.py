@@ -1,6 +1,6 @@
-"""The rule for everything that a sandbox may write: it shares no byte with the store or with another build.
+"""The rule for writable mounts: a sandbox shares no byte with the store or with another build.
 
-Every mount passes `check` before runc is told of it. Inputs are read-only; outputs are new, empty folders.
+Every mount passes `check` before runc receives it. Inputs are read-only; outputs are new, empty folders.
 """
 
 import os
@@ -14,9 +14,9 @@ from airbyte_ci.oci import caches
 
 
 def check(mounts: Iterable[Mount], store: Path | None) -> None:
-    """Raises SandboxError for a mount through which a sandbox could write what is not its own.
+    """Raises SandboxError for a mount that lets a sandbox write files that are not its own.
 
-    `store` is the root folder of the store; None where the sandbox has no store to protect, and so may write nothing.
+    `store` is the root folder of the store. Without a store to protect, it is None and nothing may be writable.
     """
     for mount in mounts:
         if mount.source is not None and (mount.writable or mount.purpose.access in ("output", "kept")):
@@ -24,7 +24,7 @@ def check(mounts: Iterable[Mount], store: Path | None) -> None:
 
 
 def check_upper(upper: Path) -> None:
-    """Raises SandboxError where the writable layer of a sandbox begins with a file that has a second name elsewhere."""
+    """Raises SandboxError if the writable layer of a sandbox starts with a file that has another hard link."""
     for parent, folders, names in os.walk(upper):
         for name in (*names, *folders):
             status = os.lstat(os.path.join(parent, name))  # noqa: PTH118  # hot: tests of a connector may be many

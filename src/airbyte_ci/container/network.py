@@ -20,18 +20,18 @@ from urllib.parse import urlsplit
 from airbyte_ci.container import kernel
 from airbyte_ci.errors import SandboxError
 
-NAME_SERVER = "10.0.2.3"  # slirp4netns forwards it to the host's name servers
-GATEWAY = "10.0.2.2"  # this machine, as slirp4netns shows it
-DEVICE = "tap0"  # in the sandbox, by the name that slirp4netns' users know
+NAME_SERVER = "10.0.2.3"  # slirp4netns forwards this address to the host's name servers.
+GATEWAY = "10.0.2.2"  # This machine, as slirp4netns shows it.
+DEVICE = "tap0"  # The sandbox's device, with slirp4netns' usual name.
 _SANDBOX, _ROUTER = "10.0.2.100", "10.0.2.1"
-_INSIDE, _OUTSIDE = "inside", "outside"  # the router's devices
+_INSIDE, _OUTSIDE = "inside", "outside"  # The router's devices.
 _NEVER = (
-    "0.0.0.0/8",  # this host, whatever it is called (RFC 1122)
+    "0.0.0.0/8",  # This host (RFC 1122).
     "127.0.0.0/8",
-    "169.254.0.0/16",  # link-local: clouds hand out the machine's own credentials there
+    "169.254.0.0/16",  # Link-local: clouds provide the machine's credentials there.
     "224.0.0.0/4",
-    "240.0.0.0/4",  # reserved, and broadcast
-    "10.0.2.0/24",  # slirp4netns' own: the host, its name server, files by TFTP
+    "240.0.0.0/4",  # Reserved, and broadcast.
+    "10.0.2.0/24",  # slirp4netns' own: the host, its name server, files by TFTP.
 )
 _OPEN_TABLE = 100
 _MTU = 65520
@@ -47,7 +47,7 @@ _ROUTER_SETTINGS = {
 
 
 def own_addresses(table: str) -> tuple[str, ...]:
-    """This machine's IPv4 addresses but loopback's, from the kernel's routing table (/proc/net/fib_trie)."""
+    """Returns this machine's IPv4 addresses except loopback, from the kernel's routing table (/proc/net/fib_trie)."""
     lines = [line.strip() for line in table.splitlines()]
     found = {
         line.removeprefix("|-- ")
@@ -117,7 +117,7 @@ def _proxies(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
 
 
 def here(environment: Mapping[str, str]) -> str:
-    """The routes for a sandbox on this machine."""
+    """Returns the routes for a sandbox on this machine."""
     return routes(_own(), environment)
 
 
@@ -126,7 +126,7 @@ def _own() -> tuple[str, ...]:
 
 
 def used(counters: str) -> bool:
-    """Whether anything was sent through the sandbox's device, from its /proc/net/dev at the end."""
+    """Whether the sandbox's device sent any data, from its final /proc/net/dev."""
     for line in counters.splitlines():
         name, _, numbers = line.partition(":")
         if name.strip() == DEVICE:
@@ -136,9 +136,9 @@ def used(counters: str) -> bool:
 
 @contextlib.contextmanager
 def attach(pid: int, environment: Mapping[str, str]) -> Iterator[None]:
-    """User-mode networking for the namespaces of a process: the outside, but nothing of this host.
+    """Sets up user-mode networking for a process's namespaces: the outside, but nothing of this host.
 
-    `environment` is what may name a proxy on this host.
+    `environment` may name a proxy on this host.
     """
     try:
         namespace = kernel.new_network(_set_up_router)
@@ -166,15 +166,15 @@ def attach(pid: int, environment: Mapping[str, str]) -> Iterator[None]:
 def _set_up_router() -> None:
     for name, value in _ROUTER_SETTINGS.items():
         place = Path("/proc/sys/net", name)
-        if place.exists():  # a kernel may have no IPv6
+        if place.exists():  # The kernel may lack IPv6.
             place.write_text(value)
 
 
 @contextlib.contextmanager
 def _connect(namespace: int) -> Iterator[None]:
-    """slirp4netns at its own device of the router, for as long as the block."""
+    """Runs slirp4netns on its own device of the router during the block."""
     ready_read, ready_write = os.pipe()
-    exit_read, exit_write = os.pipe()  # slirp4netns ends when the other side is closed, so it cannot outlive us
+    exit_read, exit_write = os.pipe()  # slirp4netns ends when the other side is closed, so it cannot outlive us.
     try:
         process = subprocess.Popen(
             [

@@ -1,7 +1,7 @@
-"""Files that a sandbox left in a folder of this machine, read as hostile data. The only way to open one.
+"""Files that a sandbox wrote to a folder of this machine, read as hostile data.
 
-A link, a pipe, a device, a folder, a second name of another file or a file beyond its limit is refused, never followed
-and never waited for.
+This is the only way to open one. Links, pipes, devices, folders, additional hard links and files beyond the limit are
+refused, never followed and never waited for.
 """
 
 import contextlib
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-# A sandbox that leaves more names in one folder than this is not listed to the end.
+# A folder with more names than this is not listed completely.
 _NAME_LIMIT = 1000
-# O_PATH opens nothing: no pipe waits, and no device does what opening it does.
+# O_PATH opens no content: no pipe waits, and no device acts.
 _LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -31,7 +31,7 @@ def open_output(folder: Path, path: str, limit: int, *, may_be_linked: bool = Fa
     place = _find(folder, path)
     try:
         _check(os.fstat(place), limit, may_be_linked=may_be_linked)
-        # The very file that was checked, whatever its name stands for by now.
+        # Exactly the checked file, whatever its name refers to by now.
         descriptor = os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     finally:
         os.close(place)
@@ -40,7 +40,7 @@ def open_output(folder: Path, path: str, limit: int, *, may_be_linked: bool = Fa
 
 
 def read_output(folder: Path, path: str, limit: int) -> bytes:
-    """All bytes of such a file."""
+    """Returns all bytes of such a file."""
     with open_output(folder, path, limit) as file:
         return file.read(limit)
 
@@ -66,7 +66,7 @@ def list_outputs(folder: Path, path: str = "") -> list[str]:
 
 
 def _find(folder: Path, path: str) -> int:
-    """A descriptor of what is at a relative path, which nothing can be read from; no link was followed."""
+    """Returns a descriptor of a relative path without read access; follows no link."""
     parts = path.split("/")
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
         raise OutputRefused("its path leads outside its folder")

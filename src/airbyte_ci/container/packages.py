@@ -1,8 +1,8 @@
-"""Packages that apt downloads, shared between builds and never part of an image; and where pip keeps its own.
+"""Packages that apt downloads, shared between builds and never part of an image; and pip's cache folder.
 
-Each command gets them as a layer of its own below what it writes, so it cannot change what others get; what it
-downloads is copied afterwards. What one command leaves may be forged by it: apt is given packages as unfinished
-downloads, whose signed hashes it verifies. pip believes its cache of responses, so that no command sees another's.
+Each command sees them as a separate layer below its writable one, so it cannot change what others see; its downloads
+are copied afterwards. A command may forge its downloads, so apt receives them as unfinished downloads and verifies
+their signed hashes. pip trusts its response cache, so no command sees another's.
 """
 
 import contextlib
@@ -18,10 +18,10 @@ from airbyte_ci.container.output_files import OutputRefused, list_outputs, open_
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci.store import Store
 
-# In no layer, whatever the home of the image's user is.
+# In no layer, whatever home the image's user has.
 VARIABLES = {"PIP_CACHE_DIR": f"/{FOLDER}/pip"}
 _LIMIT = 4 << 30
-# The largest packages of Debian have some 700 MB.
+# The largest packages of Debian have about 700 MB.
 _PACKAGE_LIMIT = 1 << 30
 _DAY = 86400
 _DEB = re.compile(r"[A-Za-z0-9.+~%_:-]+\.deb")
@@ -34,7 +34,7 @@ DPkg::Pre-Invoke {{ "cp -fl /{FOLDER}/apt/archives/*.deb /{FOLDER}/apt/kept/ 2> 
 
 
 def lend(store: Store, bundle: Path, root: Tree) -> Tree:
-    """The tree with packages that were downloaded before on top, for one command."""
+    """Returns the tree with downloaded packages on top, for one command."""
     layer = bundle / "packages"
     (layer / FOLDER / "pip").mkdir(parents=True)
     (layer / FOLDER / "pip").chmod(0o777)
@@ -49,7 +49,7 @@ def lend(store: Store, bundle: Path, root: Tree) -> Tree:
 def _lend_apt(store: Store, layer: Path, root: Tree) -> None:
     for folder in ("apt/archives/partial", "apt/kept"):
         (layer / FOLDER / folder).mkdir(parents=True)
-    # Later files win, and one of the image may throw downloads away.
+    # Later files win, and a file of the image may discard downloads.
     place = layer / "etc/apt/apt.conf.d"
     place.mkdir(parents=True)
     for part in ("etc", "etc/apt", "etc/apt/apt.conf.d"):
@@ -64,7 +64,7 @@ def _lend_apt(store: Store, layer: Path, root: Tree) -> None:
 
 
 def gather(store: Store, upper: Path) -> None:
-    """Keeps a copy of the packages that a command has downloaded."""
+    """Copies the packages that a command has downloaded."""
     today = str(int(time.time()) // _DAY)
     with contextlib.suppress(OutputRefused, OSError):
         for name in list_outputs(upper, f"{FOLDER}/apt/kept"):
@@ -81,7 +81,7 @@ def _keep(store: Store, upper: Path, name: str, today: str) -> None:
             (day / name).unlink(missing_ok=True)
     partial = place / f".{name}.{os.getpid()}"
     try:
-        # apt has it twice itself; below the sandbox's own folder, no other name can be anybody else's.
+        # apt itself has two links to it; below the sandbox's own folder, no other link is possible.
         with (
             open_output(upper, f"{FOLDER}/apt/kept/{name}", _PACKAGE_LIMIT, may_be_linked=True) as source,
             partial.open("xb") as target,
@@ -94,7 +94,7 @@ def _keep(store: Store, upper: Path, name: str, today: str) -> None:
 
 
 def _days(store: Store) -> list[Path]:
-    """The folders of packages, one for each day of last use, oldest first."""
+    """Returns the folders of packages, one per day of last use, oldest first."""
     folder = store.root / "caches" / _KIND
     try:
         return sorted(folder.iterdir(), key=lambda day: day.name.rjust(10))
@@ -103,7 +103,7 @@ def _days(store: Store) -> list[Path]:
 
 
 def _held(day: Path) -> list[Path]:
-    """What a day's folder holds; nothing where another process has just removed it."""
+    """Returns the content of a day's folder; nothing if another process has just removed it."""
     try:
         return list(day.iterdir())
     except FileNotFoundError:
@@ -111,7 +111,7 @@ def _held(day: Path) -> list[Path]:
 
 
 def _prune(store: Store) -> None:
-    """The oldest days go while all together are too large; those in use stay where they are linked."""
+    """Removes the oldest days while the total is too large; packages in use stay where they are linked."""
     days = _days(store)
     sizes = [sum(_size(file) for file in _held(day)) for day in days]
     while sum(sizes) > _LIMIT and len(days) > 1:

@@ -1,6 +1,6 @@
-"""What this machine can do for sandboxes, each thing tried for real: namespaces, overlay, runc, network, hooks.
+"""Tests what this machine can do for sandboxes: namespaces, overlay, runc, network, hooks.
 
-A probe raises nothing: it says that something works, or why not and what mends it.
+A probe raises no error: it reports success, or the reason for a failure and its fix.
 """
 
 import ipaddress
@@ -25,7 +25,7 @@ _PATIENCE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What was tried, whether it works, what was seen, and what mends it. `seconds` is how long it took."""
+    """The result of a probe: its name, whether it works, the finding, and the fix. `seconds` is the duration."""
 
     name: str
     works: bool
@@ -35,9 +35,9 @@ class Probe:
 
 
 def all_of(store: Store, tree: Tree | None, outside: tuple[str, int] | None) -> tuple[Probe, ...]:
-    """Tries everything; what needs a root file system runs in `tree`, and is passed over without one.
+    """Runs all probes; those that need a root file system use `tree`, and are skipped without one.
 
-    `outside` is a host and port that commands with network should reach; None where nothing outside is to be asked.
+    `outside` is a host and port that commands with network should reach; with None, no outside host is contacted.
     """
     tried = [_tried("tools", _tools), _tried("hook modules", _hook)]
     if tree is not None:
@@ -45,7 +45,7 @@ def all_of(store: Store, tree: Tree | None, outside: tuple[str, int] | None) -> 
         tried.append(_tried("network of the sandbox", lambda: _network(store, tree)))
         if outside:
             tried.append(_tried(WAY_OUT, lambda: _way_out(store, tree, *outside)))
-    # Last: whether there are control groups shows when they are made.
+    # Last, because creating sandboxes shows whether control groups exist.
     return (*tried, _tried("identities and limits", _identities))
 
 
@@ -61,7 +61,7 @@ def _tried(name: str, probe: Callable[[], str]) -> Probe:
 
 
 def explain(error: Exception) -> str:
-    """An error that no probe foresaw, as its reason: what it is, and the file that it is about."""
+    """Returns an unexpected error as a reason: its kind and its file."""
     if isinstance(error, AirbyteCiError):
         return error.message
     if isinstance(error, OSError) and error.strerror:
@@ -118,7 +118,7 @@ def _command(store: Store, tree: Tree) -> str:
 
 
 def _network(store: Store, tree: Tree, kind: sandbox.Network = "private") -> str:
-    """A service of this machine, listened to by this process, must not be reached from a sandbox with network."""
+    """Checks that a sandbox with network cannot reach a service of this machine, on which this process listens."""
     own = network.own_addresses(Path("/proc/net/fib_trie").read_text())
     with socket.create_server(("", 0)) as listening:
         listening.settimeout(1)
@@ -126,7 +126,7 @@ def _network(store: Store, tree: Tree, kind: sandbox.Network = "private") -> str
         tried = [f"{address}/{port}" for address in ("127.0.0.1", network.GATEWAY, *own)]
         line = "".join(f"(exec 3<>/dev/tcp/{place}) 2> /dev/null && echo {place};" for place in tried)
         found = _run(store, tree, f"cat /etc/resolv.conf > /dev/null; {line} true", kind, "bash").stdout.decode()
-        # What did not come must have been kept away, and not have been lost.
+        # A missing connection must have been blocked, not lost.
         with socket.create_connection(("127.0.0.1", port), 1) as ours, listening.accept()[0] as first:
             if found or first.getpeername() != ours.getsockname():
                 raise SandboxError(f"a command in a sandbox reached this machine at {', '.join(found.split()) or port}")
@@ -136,7 +136,7 @@ def _network(store: Store, tree: Tree, kind: sandbox.Network = "private") -> str
 
 
 def _way_out(store: Store, tree: Tree, host: str, port: int) -> str:
-    """A host that this machine reaches must be reached from a sandbox too, by its name."""
+    """Checks that a sandbox reaches a host, by name, that this machine reaches."""
     try:
         with socket.create_connection((host, port), _PATIENCE) as connection:
             address = str(connection.getpeername()[0])

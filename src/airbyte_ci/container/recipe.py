@@ -1,6 +1,6 @@
-"""Operations that only airbyte-ci adds to a recipe: hooks cannot ask for them, and their process does not know them.
+"""Operations that only airbyte-ci adds to a recipe: hooks cannot request them, and their process does not know them.
 
-The rooms above add further ones (`InstallPackages`, `AddCode`), and give the evaluator a handler for each.
+Higher rooms add further ones (`InstallPackages`, `AddCode`), and give the evaluator a handler for each.
 """
 
 from airbyte_ci.container.api.operations import Copy, Exec, MakeLink, MountContents, Operation, Remove, WriteFile
@@ -21,5 +21,5 @@ class AddLayer(Operation):
     _hidden = ("impure",)
 
 
-# Operations that make files, and by that change what later ones find.
+# Operations that create files, and so change what later ones find.
 MAKES_FILES = (AddLayer, Copy, Exec, MakeLink, MountContents, Remove, WriteFile)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from airbyte_ci.errors import SandboxError
 
-# Fewer than this and files of an image have owners for which there is no number.
+# With fewer ids, some owners of an image's files have no number.
 NEEDED = 65535
 
 
 def obstacle() -> SandboxError | None:
-    """Why this user cannot go on as root of a user namespace; None where that is possible."""
+    """Returns why this user cannot become root of a user namespace; None if that is possible."""
     if missing := [name for name in ("unshare", "newuidmap", "newgidmap") if shutil.which(name) is None]:
         return SandboxError(
             f"cannot build without root: {', '.join(missing)} not found on this machine",
@@ -30,7 +30,7 @@ def obstacle() -> SandboxError | None:
 
 
 def shortage(table: Path, user: str, uid: int) -> SandboxError | None:
-    """Why a table of subordinate identities (subuid(5)) is not enough for a user; None where it is."""
+    """Returns why a table of subordinate ids (subuid(5)) is insufficient for a user; None if it is sufficient."""
     try:
         rows = [line.split(":") for line in table.read_text().splitlines()]
     except OSError:
@@ -45,6 +45,6 @@ def shortage(table: Path, user: str, uid: int) -> SandboxError | None:
 
 
 def enter(program: Sequence[str]) -> None:
-    """This process becomes the program, run by root of a user namespace; nothing happens where that is not possible."""
+    """Replaces this process with the program, run by root of a user namespace; does nothing if that is impossible."""
     if os.geteuid() != 0 and obstacle() is None:
         os.execvp("unshare", ["unshare", "--user", "--map-root-user", "--map-auto", "--mount", "--", *program])

@@ -1,4 +1,4 @@
-"""The OCI runtime configuration of a sandbox (runtime-spec, config.md): a command → what runc is told."""
+"""The OCI runtime configuration of a sandbox (runtime-spec, config.md): translates a command for runc."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from airbyte_ci.container.identities import Identities
 from airbyte_ci.container.staging import Staging
 from airbyte_ci.container.user_namespace import Table
 
-# What package managers need to unpack files with owners and modes, and nothing more (Docker's set less a few).
+# The capabilities that package managers need to unpack files with owners and modes (part of Docker's set).
 CAPABILITIES = tuple(
     f"CAP_{name}"
     for name in [
@@ -33,7 +33,7 @@ CAPABILITIES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """What this machine allows: the identities of the user namespace, and whether control groups can be made."""
+    """The features of this machine: the identities of the user namespace, and whether control groups are available."""
 
     users: Table = ()
     groups: Table = ()
@@ -41,7 +41,7 @@ class Confinement:
 
     @staticmethod
     def of(owners: Identities | None) -> "Confinement":
-        """A user namespace in which no capability reaches outside, with these identities or those of this namespace."""
+        """Returns a user namespace in which no capability works outside, with these identities or this namespace's."""
         grouped = not user_namespace.inside() and control_groups.refusal() is None
         tables = (owners.table, owners.table) if owners else user_namespace.same()
         return Confinement(*tables, control_groups=grouped)
@@ -110,7 +110,7 @@ def _resource_limits(command: Command, confinement: Confinement) -> list[dict[st
     if command.limits.address_space:
         limits["RLIMIT_AS"] = command.limits.address_space
     if not confinement.control_groups:
-        # Per process, and per user: the best there is without control groups.
+        # Per process and per user: the best limits without control groups.
         limits |= {"RLIMIT_DATA": command.limits.memory_bytes, "RLIMIT_NPROC": command.limits.processes}
     return [{"type": kind, "soft": limit, "hard": limit} for kind, limit in limits.items()]
 
@@ -143,11 +143,11 @@ SYSTEM_MOUNTS: tuple[dict[str, Any], ...] = (
 
 
 def bind(mount: Mount, staging: Staging | None) -> dict[str, Any]:
-    """A mount as runc reads it; its source is taken to the staging folder, where there is one."""
+    """Returns a mount in runc's form; its source is moved to the staging folder, if there is one."""
     if mount.source is None:
         options = ["nosuid", "nodev", "mode=1777", *([f"size={mount.size}"] if mount.size else [])]
         return {"destination": mount.target, "type": "tmpfs", "source": "tmpfs", "options": options}
-    # Flags that the source has may not be taken away in a user namespace.
+    # In a user namespace, a mount must keep the flags of its source.
     kept = os.statvfs(mount.source).f_flag
     flags = [name for name, flag in _FLAGS.items() if kept & flag and name not in ("nosuid", "nodev")]
     options = ["rbind", "nosuid", "nodev", "rw" if mount.writable else "ro", *flags]

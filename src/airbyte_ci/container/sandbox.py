@@ -28,10 +28,10 @@ from airbyte_ci.oci.store import Store
 __all__ = ["Command", "Finished", "Limits", "Mount", "Network", "Purpose", "missing_tools", "run"]
 
 _OUTPUT_LIMIT = 16 << 20
-# Of a command that was stopped: so many lines of what it printed last, waited for so long (seconds).
+# For a stopped command: the number of output lines to show, and the seconds to wait for them.
 _LAST_LINES = 12
 _DRAIN = 1.0
-# overlayfs takes no more.
+# The limit of overlayfs.
 _LAYER_LIMIT = 500
 _NEEDED = ("runc", "unshare", "setpriv", "mount", "ip")
 _NEEDED_FOR_NETWORK = ("slirp4netns", "nsenter")
@@ -52,9 +52,9 @@ exit $code
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a command ended, and the places where something was lent to it (paths relative to the root).
+    """How a command ended, and the places of its mounts (paths relative to the root).
 
-    Of output beyond 16 MiB the last part is kept, and `printed` tells how much there was, stdout and stderr.
+    Of output beyond 16 MiB the last part is kept; `printed` is the full size of stdout and stderr.
     """
 
     returncode: int
@@ -70,7 +70,7 @@ class Finished:
 
 
 def missing_tools(kind: Network) -> list[str]:
-    """The programs that are needed and not installed."""
+    """Returns the required programs that are not installed."""
     return [name for name in _tools(kind) if shutil.which(name) is None]
 
 
@@ -79,10 +79,9 @@ def _tools(kind: Network) -> tuple[str, ...]:
 
 
 def run(store: Store, root: Tree, command: Command, *, upper: Path | None = None) -> Finished:
-    """Runs the command over the tree. What it changes stays in `upper`, or is thrown away.
+    """Runs the command over the tree. Its changes stay in `upper`, or are discarded.
 
-    Raises SandboxError when the command could not be started or ran into one of its limits; a non-zero exit
-    code is the caller's to judge.
+    Raises SandboxError if the command cannot start or exceeds a limit; the caller judges a non-zero exit code.
     """
     require(command.network)
     control_groups.sweep()
@@ -103,14 +102,14 @@ def run(store: Store, root: Tree, command: Command, *, upper: Path | None = None
 
 
 def _take_root(upper: Path, root: Tree) -> None:
-    """overlayfs shows the upper folder's owner and mode as those of `/`: they must be the image's."""
+    """Gives the upper folder the image's owner and mode, because overlayfs shows them as those of `/`."""
     if node := root.entry(""):
         os.chown(upper, node.status.st_uid, node.status.st_gid)
         upper.chmod(stat.S_IMODE(node.status.st_mode))
 
 
 def require(kind: Network) -> None:
-    """Raises SandboxError, with what mends it, where a command cannot be run on this machine."""
+    """Raises SandboxError, with a fix, if this machine cannot run commands."""
     launch.require(_tools(kind), "cannot run a command in an image")
     if os.geteuid() != 0:
         raise rootless.obstacle() or SandboxError(
@@ -120,13 +119,13 @@ def require(kind: Network) -> None:
 
 
 def _run_in(store: Store, bundle: Path, root: Tree, command: Command, upper: Path) -> Finished | None:
-    """None where runc found out that there are no control groups, so that the command has to do without."""
+    """Returns None if runc found no control groups, so that the command runs again without them."""
     if len(root.layers) > _LAYER_LIMIT:
         raise SandboxError(f"the image has too many layers ({len(root.layers)}) to be mounted")
     lent = lending.lend(bundle, command)
     environment = {**command.environment, **lent.variables, **(packages.VARIABLES if command.packages else {})}
     given = (*command.mounts, *lent.mounts)
-    # Only a proxy of this machine's own environment is reached: a command's variables are whatever its hook says.
+    # Only a proxy of this machine's own environment is reachable: a hook can set a command's variables.
     (bundle / "routes").write_text(network.here(lent.variables) if command.network == "private" else "link set lo up\n")
     system_places = (str(mount["destination"]) for mount in runtime.SYSTEM_MOUNTS)
     places = (lending.FOLDER, "sys", *system_places, *(mount.target for mount in given))
@@ -158,7 +157,7 @@ def _run_in(store: Store, bundle: Path, root: Tree, command: Command, upper: Pat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Launch:
-    """A command that is ready to be started; `attach` mounts its root where its process sees it."""
+    """A command that is ready to start; `attach` mounts its root where its process sees it."""
 
     store: Store
     bundle: Path
@@ -234,7 +233,7 @@ def _start(ready: _Launch) -> Finished | None:
 
 
 def _last_lines(outputs: Sequence[Capture]) -> tuple[str, ...]:
-    """What a command printed last, on stderr if it printed there, for whoever wonders why it was stopped."""
+    """Returns the last output of a stopped command, from stderr if it printed there."""
     for output in reversed(outputs):
         output.wait(_DRAIN)
         if lines := output.tail.decode(errors="replace").strip().splitlines():
@@ -243,7 +242,7 @@ def _last_lines(outputs: Sequence[Capture]) -> tuple[str, ...]:
 
 
 def _own_pipes(process: "subprocess.Popen[bytes]", ready: _Launch) -> None:
-    """Gives the pipes to the command's user, who may then open them by name: /dev/stdout."""
+    """Gives the pipes to the command's user, who can then open them by name: /dev/stdout."""
     if ready.owners:
         user, group = map(ready.owners.outside, (ready.command.uid, ready.command.gid))
         for pipe in (process.stdin, process.stdout, process.stderr):
@@ -252,7 +251,7 @@ def _own_pipes(process: "subprocess.Popen[bytes]", ready: _Launch) -> None:
 
 
 def _pass_on(descriptor: int, data: bytes) -> None:
-    """Writes what a command printed where this process prints: its own terminal is not handed to a command."""
+    """Writes a command's output to this process's output: the command does not get the terminal itself."""
     while data:
         data = data[os.write(descriptor, data) :]
 

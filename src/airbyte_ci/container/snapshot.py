@@ -1,7 +1,7 @@
-"""Snapshots: layers unpacked on disk, each in a folder of its own that overlayfs can stack, shared wherever it fits.
+"""Snapshots: unpacked layers, each in a folder of its own that overlayfs can stack, shared wherever possible.
 
-A snapshot is named by its layer and by what unpacking it asked of the layers below, with their answers. So a layer is
-unpacked again only over layers that would make it another folder.
+A snapshot's name derives from its layer and from the questions that unpacking asked of the layers below, with their
+answers. A layer is unpacked again only over layers that would change the result.
 """
 
 import errno
@@ -28,7 +28,7 @@ from airbyte_ci.oci.store import Store, action_key
 _FORMAT = 3
 # Different layers below make a layer ask differently (is /lib a link?); of so many ways the newest are remembered.
 _WAYS = 8
-# What the disk can be blamed for; every other refusal of the kernel is about what the layer says.
+# Errors of the disk; the kernel refuses everything else because of the layer's content.
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
 # What the readers of gzip and tar raise for bytes that are neither, and the kernel's interface for absurd numbers.
 _UNREADABLE = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, RecursionError)
@@ -38,22 +38,22 @@ _EMPTY = Tree(())
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Unpacked layers, on which others can be put."""
+    """Unpacked layers, on which others can be stacked."""
 
     tree: Tree = _EMPTY
 
     def push(self, store: Store, descriptor: Descriptor, diff_id: Digest) -> "Stack":
-        """The stack with a layer on top, unpacked if it is not yet; raises ImageError, BlobNotFound."""
+        """Returns the stack with a layer on top, unpacked if necessary; raises ImageError, BlobNotFound."""
         folder = _find(store, self.tree, diff_id) or _unpack_locked(store, self.tree, descriptor, diff_id)
         return self.push_folder(folder)
 
     def push_folder(self, folder: Path) -> "Stack":
-        """The stack with a command's own changes on top."""
+        """Returns the stack with a command's own changes on top."""
         return Stack(self.tree.over(folder))
 
 
 def unpack(store: Store, layers: Sequence[tuple[Descriptor, Digest]]) -> Stack:
-    """The layers (oldest first), unpacking those that are not."""
+    """Returns the layers (oldest first); unpacks missing ones."""
     stack = Stack()
     for descriptor, diff_id in layers:
         stack = stack.push(store, descriptor, diff_id)
@@ -77,16 +77,16 @@ def _place(store: Store, below: Tree, diff_id: Digest, questions: Sequence[Quest
     answers = answered(below, questions)
     for copy in itertools.count():
         inputs = f"{_FORMAT}{user_namespace.name()} {diff_id} {copy} {answers}"
-        # Half of the digest is enough.
+        # Half of the digest is sufficient.
         place = store.root / "snapshots" / hashlib.sha256(inputs.encode()).hexdigest()[:32]
-        # An image may have a layer twice, but overlayfs takes no folder twice.
+        # An image may have a layer twice, but overlayfs accepts a folder only once.
         if place not in below.layers:
             return place
     raise AssertionError("the numbers never end")
 
 
 def _ways(store: Store, diff_id: Digest) -> list[list[Question]]:
-    """What unpacking the layer has asked before, over one or another stack."""
+    """Returns the questions that unpacking the layer asked before, over any stack."""
     known = store.recall(_ways_key(diff_id)) or {"ways": []}
     return [[(kind, path) for kind, path in json.loads(way)] for way in known["ways"]]
 
@@ -107,11 +107,11 @@ def _ways_key(diff_id: Digest) -> Digest:
 
 
 def _unpack_locked(store: Store, below: Tree, descriptor: Descriptor, diff_id: Digest) -> Path:
-    store.size(descriptor.digest)  # raises BlobNotFound before anything is made
+    store.size(descriptor.digest)  # Raises BlobNotFound before any file is created.
     name = diff_id.hex[:32]
     snapshots = store.root / "snapshots"
     with disk.lock(snapshots / f".{name}.lock"):
-        if folder := _find(store, below, diff_id):  # another process was faster
+        if folder := _find(store, below, diff_id):  # Another process was faster.
             return folder
         partial = snapshots / f".{name}.partial"
         disk.remove_tree(partial)
@@ -121,7 +121,7 @@ def _unpack_locked(store: Store, below: Tree, descriptor: Descriptor, diff_id: D
             asked = Asked(below)
             _apply(store, descriptor, diff_id, partial, asked)
             folder = _place(store, below, diff_id, asked.questions)
-            if not store.use(folder):  # what it asks may have been forgotten
+            if not store.use(folder):  # The recorded questions may have been removed.
                 names = tuple(layer.name for layer in below.layers)
                 snapshot_record.write(partial, folder, Origin(descriptor, diff_id, names))
                 partial.replace(folder)

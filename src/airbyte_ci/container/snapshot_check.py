@@ -1,4 +1,4 @@
-"""Checking the snapshots of a store against what they were when they were made, and against their layers."""
+"""Compares the snapshots of a store with their records, and with their layers."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ def check(store: Store, *, deep: bool = False, drop: bool = False) -> Iterator[D
             reason = snapshot_record.damage(place, record)
             reason = reason or (_other_content(store, place.name, record) if deep else None)
         except FileNotFoundError:
-            continue  # collected meanwhile
+            continue  # Removed by garbage collection meanwhile.
         except PermissionError:
             continue
         if reason and drop:

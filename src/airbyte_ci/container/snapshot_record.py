@@ -1,7 +1,7 @@
-"""What a snapshot was when it was made: each file's kind, mode and size, kept in the store, so that damage is found.
+"""The record of a snapshot: each file's kind, mode and size, stored to detect damage.
 
-Contents are not hashed when a layer is unpacked, which would take as long again: `differs` with a second unpacking of
-the layer compares them.
+Unpacking does not hash contents, which would double its time: `differs` compares them with a second unpacking of the
+layer.
 """
 
 import contextlib
@@ -20,13 +20,13 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor
 from airbyte_ci.oci.store import Store
 
-# Kind and mode, and the size of a file, the target of a link or the number of a device.
+# Kind and mode, and a file's size, a link's target or a device's number.
 _Facts = list[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The layer that a snapshot was unpacked from, and the snapshots below it, newest first."""
+    """The layer from which a snapshot was unpacked, and the snapshots below it, newest first."""
 
     descriptor: Descriptor
     diff_id: Digest
@@ -35,14 +35,14 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The files of a snapshot as they were; `origin` is None for what a command left."""
+    """The recorded files of a snapshot; `origin` is None for a command's files."""
 
     files: Mapping[str, _Facts]
     origin: Origin | None
 
 
 def write(folder: Path, place: Path, origin: Origin | None = None) -> None:
-    """Records a folder that is about to become the snapshot at `place`."""
+    """Records a folder that will become the snapshot at `place`."""
     document: dict[str, Any] = {"files": dict(_listed(folder))}
     if origin:
         document["layer"] = origin.descriptor.to_json()
@@ -53,7 +53,7 @@ def write(folder: Path, place: Path, origin: Origin | None = None) -> None:
 
 
 def read(place: Path) -> Record | None:
-    """The record of a snapshot; None where it has none that can be read."""
+    """Returns the record of a snapshot; None if it is missing or unreadable."""
     try:
         document = json.loads(zlib.decompress(_path(place).read_bytes()))
         origin = None
@@ -66,7 +66,7 @@ def read(place: Path) -> Record | None:
 
 
 def damage(place: Path, record: Record) -> str | None:
-    """The first file of a snapshot that is not what was recorded; None where all are. Raises PermissionError."""
+    """Returns the first file that differs from the record; None if all are equal. Raises PermissionError."""
     found = dict(_listed(place))
     for path in sorted(found.keys() | record.files.keys()):
         before, now = record.files.get(path), found.get(path)
@@ -81,7 +81,7 @@ def damage(place: Path, record: Record) -> str | None:
 
 
 def differs(place: Path, again: Path) -> str | None:
-    """The first regular file whose content is not the one in a folder that was unpacked again."""
+    """Returns the first regular file whose content differs from a new unpacking."""
     for path, (mode, _) in _listed(again):
         if stat.S_ISREG(mode) and not filecmp.cmp(place / path, again / path, shallow=False):
             return f"the content of {path!r} changed"
@@ -89,12 +89,12 @@ def differs(place: Path, again: Path) -> str | None:
 
 
 def snapshots(store: Store) -> list[Path]:
-    """All snapshots of a store."""
+    """Returns all snapshots of a store."""
     return sorted(path for path in (store.root / "snapshots").iterdir() if not path.name.startswith("."))
 
 
 def drop(store: Store, place: Path) -> None:
-    """Removes a snapshot, under another name first: half of one must not look like one."""
+    """Removes a snapshot; renames it first, because half a snapshot must not look complete."""
     _path(place).unlink(missing_ok=True)
     with store.scratch() as folder, contextlib.suppress(FileNotFoundError):
         place.replace(folder / "gone")
@@ -106,7 +106,7 @@ def _path(place: Path) -> Path:
 
 
 def _listed(folder: Path) -> Iterator[tuple[str, _Facts]]:
-    """The folder itself and each path below it with its facts; no link is followed, at any depth."""
+    """Yields the folder itself and each path below it with its attributes; follows no link."""
     yield "", [folder.lstat().st_mode, 0]
     pending = [""]
     while pending:

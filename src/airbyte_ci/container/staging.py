@@ -1,8 +1,7 @@
-"""Where a sandbox's root is put together: mounts taken here, attached in the mount namespace of its launcher.
+"""The folder in which a sandbox's root is assembled: mounts created here, attached in its launcher's mount namespace.
 
-They all lie below one folder in memory that everyone may pass, so the store and the connector may lie where only their
-owner gets in. What is taken is shown with the sandbox's own identities, and never with working set-user-ID bits or
-devices.
+All of them lie below one folder in memory that everyone may pass, so the store and the connector may lie in private
+folders. They show the sandbox's own identities, and never effective set-user-ID bits or devices.
 """
 
 import contextlib
@@ -19,18 +18,18 @@ from airbyte_ci.container import identities, kernel, tree, user_namespace
 from airbyte_ci.container.identities import Identities
 from airbyte_ci.errors import SandboxError
 
-# Set to 1, commands may be this machine's root where the kernel does not allow anything else.
+# With 1, commands may be this machine's root if the kernel allows nothing else.
 CONSENT = "AIRBYTE_CI_ALLOW_HOST_ROOT"
 ADVICE = f"run airbyte-ci as an ordinary user, or accept the risk: export {CONSENT}=1"
-# Folders of every Linux (FHS 3.0), one of which is on nobody's way.
+# Folders of every Linux (FHS 3.0); at least one is not on the path of anything used.
 _PLACES = ("/mnt", "/media", "/srv", "/opt", "/run")
 _PROGRAMS = ("sh", "runc", "ip", "mount")
-# How the kernel says that a file system, or the kernel itself, does not map identities.
+# The errors with which a file system, or the kernel, reports that it does not map identities.
 _UNABLE = (errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 class Staging:
-    """Mounts for one sandbox, by the place where its launcher will find them. Use it as a context manager."""
+    """Mounts for one sandbox, by the place where its launcher finds them. Use it as a context manager."""
 
     def __init__(self, owners: Identities | None, bundle: Path) -> None:
         self._owners = owners
@@ -79,7 +78,7 @@ class Staging:
         places += [top, top.with_name(work.name)]
 
         def mount_root() -> None:
-            # Mount options have one page, and no comma nor colon in a name.
+            # Mount options are limited to one page, without a comma or colon in a name.
             names = [str(number) for number in range(len(places))]
             (self.folder / "places").mkdir()
             os.chdir(self.folder / "places")
@@ -92,7 +91,7 @@ class Staging:
         self._attach(pid, mount_root)
 
     def attach_links(self, pid: int, links: Mapping[str, Path]) -> None:
-        """Attaches everything for a process, with a folder in memory as the root that has nothing but these links."""
+        """Attaches everything for a process, with a folder in memory that contains only these links as the root."""
         owner = self._owners.outside(0) if self._owners else 0
 
         def mount_root() -> None:
@@ -104,7 +103,7 @@ class Staging:
         self._attach(pid, mount_root)
 
     def _layer(self, place: Path, *, writable: bool) -> Path:
-        """Layers lie in few folders, and each of those is mounted once."""
+        """Layers lie in few folders, so each folder is mounted once."""
         key = (place.parent.absolute(), writable)
         if key not in self._parents:
             self._parents[key] = self.take(key[0], writable=writable)
@@ -162,7 +161,7 @@ def borrow_identities(folder: Path) -> Iterator[Identities | None]:
 
 
 def consents() -> bool:
-    """Whether the user lets commands be this machine's root where the kernel allows nothing else."""
+    """Whether the user accepts that commands are this machine's root if the kernel allows nothing else."""
     return os.environ.get(CONSENT, "") not in ("", "0")
 
 
@@ -170,7 +169,7 @@ _obstacles: dict[int, str] = {}
 
 
 def obstacle(folder: Path) -> str:
-    """Why a root in this folder cannot have other owners than on disk; empty where it can. Tried once per disk."""
+    """Returns why a root in this folder cannot have mapped owners; empty if it can. Tried once per disk."""
     device = folder.stat().st_dev
     if device not in _obstacles:
         _obstacles[device] = _try(folder)

@@ -1,4 +1,4 @@
-"""A container between two operations, as a value: the layers it added, how it runs, and what is lent to commands."""
+"""A container between two operations, as a value: its added layers, its configuration, and mounts for commands."""
 
 import os
 import string
@@ -17,9 +17,9 @@ Lending = MountCache | MountTemporary | MountSecret
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a command printed; `cut` where there was more than is kept.
+    """The output of a command; `cut` if it exceeds the limit.
 
-    Where it is long, only `remembered` is here, the key under which the store has it: a recipe has many states.
+    Long output is only in the store, under the key `remembered`: a recipe has many states.
     """
 
     stdout: str
@@ -70,7 +70,7 @@ class State:
         return self.with_execution("Env", [f"{name}={value}" for name, value in environment.items()])
 
     def with_step(self, step: Step) -> "State":
-        """With a layer on top, and the history entry that says where it came from."""
+        """Returns the state with a layer on top, and the history entry that names its origin."""
         if step.lent:
             return replace(self, steps=(*self.steps, step))
         comment = "airbyte-ci; used the network" if step.impure else "airbyte-ci"
@@ -80,11 +80,11 @@ class State:
         return replace(self, steps=(*self.steps, step), history=(*self.history, record))
 
     def expanded(self, text: str, *, expand: bool) -> str:
-        """The text with `$NAME` and `${NAME}` replaced by the image's variables, if that is asked for."""
+        """Returns the text with `$NAME` and `${NAME}` replaced by the image's variables, if requested."""
         return string.Template(text).safe_substitute(self.environment) if expand else text
 
     def absolute(self, path: str, *, expand: bool = False) -> str:
-        """A path of the image; relative ones begin at its working directory. Raises SandboxError."""
+        """Returns an absolute path of the image; relative ones start at its working directory. Raises SandboxError."""
         folder = str(self.execution.get("WorkingDir") or "/")
         path = self.expanded(path, expand=expand)
         normal = os.path.normpath(os.path.join(folder, path))  # noqa: PTH118  # a path of the image, not of this host

@@ -13,29 +13,29 @@ from pathlib import Path
 from airbyte_ci.container import user_namespace
 from airbyte_ci.errors import ImageError
 
-# Texts of an image: lists of packages, RECORD files, what a hook asks for.
+# Text files of an image: package lists, RECORD files, files that a hook reads.
 _READ_LIMIT = 256 << 20
 _LINK_LIMIT = 40
-# What one layer says of so many paths is kept in memory; beyond, it is looked up again.
+# The number of paths cached per layer; further paths are looked up again.
 _KEPT = 50_000
 # In a user namespace only the attributes of files' owners can be set, and overlayfs is told to use those.
 _OPAQUE_XATTRS = ("trusted.overlay.opaque", "user.overlay.opaque")
 
 
 def opaque_attribute() -> str:
-    """The name under which overlayfs, as this process mounts it, finds that a folder hides those below."""
+    """Returns the name of the attribute with which overlayfs, as this process mounts it, hides lower folders."""
     return _OPAQUE_XATTRS[user_namespace.inside()]
 
 
 def mount_options() -> str:
-    """What overlayfs must be told so that it uses that name, and writes whole files wherever something changes."""
-    # With `userxattr` the other two are off, and may not be mentioned.
+    """Returns the overlayfs options for that name, and for copying whole files on changes."""
+    # With `userxattr` the other two options are off and must not be given.
     return ",index=off,userxattr" if user_namespace.inside() else ",index=off,redirect_dir=off,metacopy=off"
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What a path is: its place in the image (links resolved), the file on disk, and its status."""
+    """A path's place in the image (links resolved), the file on disk, and its status."""
 
     path: str
     disk: Path
@@ -51,12 +51,12 @@ class Node:
 
 
 def is_whiteout(status: os.stat_result) -> bool:
-    """overlayfs marks a removed name by a character device 0:0."""
+    """Whether overlayfs marks a name as removed: a character device 0:0."""
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
 def is_opaque(folder: Path | str) -> bool:
-    """Whether overlayfs hides everything below this folder's name in the lower layers."""
+    """Whether overlayfs hides the content of lower layers below this folder."""
     try:
         return os.getxattr(folder, opaque_attribute(), follow_symlinks=False) == b"y"
     except OSError:
@@ -65,7 +65,7 @@ def is_opaque(folder: Path | str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """What one layer says of a path: the status of what it has there, and whether lower layers show there as well."""
+    """One layer's entry for a path: its status, and whether lower layers are visible there as well."""
 
     status: os.stat_result | None
     is_open: bool
@@ -93,11 +93,11 @@ class Layer:
         self._known: dict[str, Says] = {}
 
     def disk(self, path: str) -> str:
-        """Where the layer has a path, or would have it."""
+        """Returns the location of a path in the layer, whether it exists or not."""
         return f"{self._disk}/{path}" if path else self._disk
 
     def look(self, path: str) -> Says:
-        """What the layer says of a path, which is relative to the root and has no `.`, `..` or empty part."""
+        """Returns the layer's entry for a path, which is relative to the root without `.`, `..` or empty parts."""
         known = self._known
         place, names = path, []
         while (says := known.get(place)) is None and place:
@@ -134,7 +134,7 @@ class Layer:
         return says
 
     def forget(self) -> None:
-        """A folder of the layer was removed or hidden."""
+        """Removes a deleted or hidden folder from the cache."""
         self._known.clear()
 
 
@@ -172,7 +172,7 @@ def follow(path: str, look: Callable[[str], Node | None], *, follow_last: bool =
 
 
 def components(path: str) -> list[str]:
-    """A path's parts, the last one first."""
+    """Returns a path's parts, the last one first."""
     return [part for part in path.split("/") if part not in ("", ".")][::-1]
 
 
@@ -191,7 +191,7 @@ class Tree:
             object.__setattr__(self, "_stack", tuple(Layer(layer) for layer in self.layers))
 
     def over(self, folder: Path) -> "Tree":
-        """This tree below one more layer; what is known of its layers stays known."""
+        """Returns this tree below one more layer; its cache remains valid."""
         return Tree((folder, *self.layers), (Layer(folder), *self._stack))
 
     def entry(self, path: str) -> Node | None:
@@ -205,7 +205,7 @@ class Tree:
         return None
 
     def resolve(self, path: str, *, follow_last: bool = True) -> Node | None:
-        """The path with every symbolic link followed inside the stack; None where it leads nowhere."""
+        """Returns the path with every symbolic link resolved inside the stack; None if it does not exist."""
         return follow(path, self.entry, follow_last=follow_last)
 
     def read(self, path: str) -> bytes | None:
@@ -218,7 +218,7 @@ class Tree:
         return node.disk.read_bytes()
 
     def names(self, path: str) -> list[str]:
-        """The names in a folder, sorted; empty where there is no such folder."""
+        """Returns the names in a folder, sorted; empty if it does not exist."""
         node = self.resolve(path)
         return [name for name, _ in _merged(self._folders(node.path))] if node else []
 
@@ -227,7 +227,7 @@ class Tree:
         return _walk(path, self._folders(path))
 
     def _folders(self, path: str) -> list[str]:
-        """The folders on disk that are one folder of the image, newest first; none where it is something else."""
+        """Returns the folders on disk that form one folder of the image, newest first; none for other kinds."""
         found = []
         for layer in self._stack:
             says = layer.look(path)
@@ -251,7 +251,7 @@ def _merged(folders: Sequence[str]) -> list[tuple[str, list[os.DirEntry[str]]]]:
 
 
 def _is_whiteout(item: os.DirEntry[str]) -> bool:
-    # Listing a folder tells most kinds, without another question about each file.
+    # Listing a folder reports most kinds without a separate query for each file.
     if item.is_file(follow_symlinks=False) or item.is_dir(follow_symlinks=False) or item.is_symlink():
         return False
     return is_whiteout(item.stat(follow_symlinks=False))
@@ -261,7 +261,7 @@ def _walk(path: str, folders: Sequence[str]) -> Iterator[Node]:
     for name, items in _merged(folders):
         place = f"{path}/{name}" if path else name
         yield Node(place, Path(items[0].path), items[0].stat(follow_symlinks=False))
-        # Folders merge, until a layer has something else there or hides those below.
+        # Folders merge until a layer has another kind there or hides those below.
         below = []
         for item in items:
             if not item.is_dir(follow_symlinks=False):

@@ -29,7 +29,7 @@ def create_all(stream: Stream, folder: Path, below: Asked) -> None:
 
     Raises ImageError for what no layer may say, and what Python's reader raises for what is no archive.
     """
-    # The root is what the layers below say, until this one says otherwise; never what our umask says.
+    # The root has the attributes of the layers below until this layer changes them; our umask never matters.
     root = below.node("")
     _give(str(folder), root.status if root else None)
     unpacking = _Unpacking(stream, Layer(folder, changes=True), below)
@@ -40,7 +40,7 @@ def create_all(stream: Stream, folder: Path, below: Asked) -> None:
             count, size = count + 1, size + member.size
             if count > _ENTRY_LIMIT:
                 raise ImageError(f"a layer has more than {_ENTRY_LIMIT} entries")
-            # A sparse entry may be larger than the archive that it comes in.
+            # A sparse entry may be larger than its archive.
             check_size(size if member.size >= 0 else -1)
             unpacking.create(member, archive)
 
@@ -58,7 +58,7 @@ class _Unpacking:
         self._below = below
 
     def create(self, member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
-        """Makes one entry."""
+        """Creates one entry."""
         path = _clean(member.name)
         if not path:
             _own(self._top.disk(""), member)
@@ -80,14 +80,14 @@ class _Unpacking:
     # --- places ----------------------------------------------------------------------------------
 
     def _look(self, path: str) -> Node | None:
-        """What the image has at a real path so far."""
+        """Returns the image's entry at a real path so far."""
         says = self._top.look(path)
         if says.status is not None:
             return Node(path, Path(self._top.disk(path)), says.status)
         return self._below.node(path) if says.is_open else None
 
     def _folder(self, path: str) -> str:
-        """The real folder of the new layer in which entries of `path` are made."""
+        """Returns the real folder of the new layer for entries of `path`."""
         if self._top.look(path).is_dir:
             return path
         node = tree.follow(path, self._look)
@@ -107,7 +107,7 @@ class _Unpacking:
         return node.path
 
     def _copy_up(self, node: Node) -> None:
-        """A folder that only lower layers have, made in the new one with the same owner and mode."""
+        """Creates a folder of the lower layers in the new layer, with the same owner and mode."""
         self._folder(node.path.rpartition("/")[0])
         disk = self._top.disk(node.path)
         os.mkdir(disk)  # noqa: PTH102
@@ -143,12 +143,12 @@ class _Unpacking:
         elif folder:
             self._set_opaque(self._top.disk(folder))
         else:
-            # overlayfs does not honour an opaque root, so there each name is removed.
+            # overlayfs does not honor an opaque root, so each name there is removed.
             for below in self._below.names():
                 self._white_out("", below)
 
     def _white_out(self, folder: str, name: str) -> None:
-        """A whiteout speaks of the layers below, never of entries of its own layer (layer.md#whiteouts)."""
+        """Applies a whiteout to the layers below, never to entries of its own layer (layer.md#whiteouts)."""
         if name in ("", ".", ".."):
             raise ImageError(f"a layer has a whiteout with a forbidden name: {name!r}")
         real = f"{folder}/{name}" if folder else name
@@ -159,7 +159,7 @@ class _Unpacking:
             os.mknod(self._top.disk(real), stat.S_IFCHR | 0o000, os.makedev(0, 0))
 
     def _set_opaque(self, folder: str) -> None:
-        # With nothing below, overlayfs would list the folder's whiteouts as names that nobody can open.
+        # With no layer below, overlayfs would list the folder's whiteouts as names that nobody can open.
         for place, _, names in os.walk(folder):
             for name in names:
                 disk = Path(place, name)
@@ -210,7 +210,7 @@ class _Unpacking:
         _own(disk, member)
 
     def _link(self, member: tarfile.TarInfo, disk: str) -> None:
-        """A hard link to a file of this layer, or a copy of one below: either way owner and mode are the target's."""
+        """Creates a hard link to a file of this layer, or a copy of one below, with the target's owner and mode."""
         target = tree.follow(_clean(member.linkname), self._look, follow_last=False)
         if target is None or target.is_dir:
             raise ImageError(f"a layer has a hard link to {member.linkname!r}, which is not a file in the image")
@@ -222,7 +222,7 @@ class _Unpacking:
             self._below.depends_on_contents()
             shutil.copyfile(target.disk, disk, follow_symlinks=False)
             os.lchown(disk, target.status.st_uid, target.status.st_gid)
-            # After the owner, since changing that takes away set-user-ID bits and capabilities.
+            # After the owner, because changing it removes set-user-ID bits and capabilities.
             shutil.copystat(target.disk, disk, follow_symlinks=False)
 
 
@@ -239,7 +239,7 @@ def _check_depth(real: str) -> None:
 
 
 def _give(folder: str, status: os.stat_result | None) -> None:
-    """A folder's owner and mode, as another's or as those that nobody named."""
+    """Sets a folder's owner and mode to another folder's, or to the defaults."""
     if status:
         os.chown(folder, status.st_uid, status.st_gid)
     os.chmod(folder, stat.S_IMODE(status.st_mode) if status else 0o755)  # noqa: PTH101
@@ -257,5 +257,5 @@ def _set_attributes(disk: str, member: tarfile.TarInfo) -> None:
         if key.startswith("SCHILY.xattr.") and not key.startswith("SCHILY.xattr.trusted.overlay"):
             name = key.removeprefix("SCHILY.xattr.")
             raw = value.encode("utf-8", "surrogateescape")
-            with contextlib.suppress(OSError):  # a file system without this kind of attribute
+            with contextlib.suppress(OSError):  # The file system lacks this kind of attribute.
                 os.setxattr(disk, name, raw, follow_symlinks=False)

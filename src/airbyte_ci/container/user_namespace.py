@@ -1,16 +1,16 @@
-"""Whether this process is root of the machine or of a user namespace, and which identities there are."""
+"""Whether this process is root of the machine or of a user namespace, and the available ids."""
 
 import functools
 from pathlib import Path
 
-# First number inside, first number outside, how many.
+# First number inside, first number outside, count.
 Table = tuple[tuple[int, int, int], ...]
 _ALL: Table = ((0, 0, 4294967295),)
 
 
 @functools.cache
 def inside() -> bool:
-    """Whether this process' root is not the machine's."""
+    """Whether this process's root is not the machine's root."""
     return _read("uid_map") != _ALL
 
 
@@ -28,7 +28,7 @@ def same() -> tuple[Table, Table]:
 
 
 def name() -> str:
-    """What tells apart files that were written in different user namespaces; empty outside of one."""
+    """Returns an identifier for files written in different user namespaces; empty outside a user namespace."""
     return "".join(f"-{first}+{many}" for _, first, many in _read("uid_map")) if inside() else ""
 
 

@@ -1,4 +1,4 @@
-"""Users as an image names them: `airbyte`, `1000:1000` → numbers, read from its own /etc/passwd and /etc/group."""
+"""Users as an image names them: `airbyte`, `1000:1000` → numbers, from its own /etc/passwd and /etc/group."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from airbyte_ci.errors import SandboxError
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Numeric identity and home folder."""
+    """A numeric identity and its home folder."""
 
     uid: int
     gid: int
@@ -36,7 +36,7 @@ def resolve(tree: Tree, spelling: str) -> User:
 
 
 def _memberships(tree: Tree, name: str) -> tuple[int, ...]:
-    """The groups that list a user; as in Docker they do not count where the group is spelled out."""
+    """Returns the groups that list a user; as in Docker, they are ignored if the group is given."""
     return tuple(int(row[2]) for row in _table(tree, "etc/group", 4) if name in row[3].split(","))
 
 
@@ -57,5 +57,5 @@ def _table(tree: Tree, path: str, width: int) -> list[list[str]]:
 
 
 def _is_number(text: str) -> bool:
-    """Whether a user or group identity is written as a number (of 32 bits, as Linux has them)."""
+    """Whether a user or group is written as a number (32 bits, as on Linux)."""
     return text.isascii() and text.isdigit() and len(text) <= 10
