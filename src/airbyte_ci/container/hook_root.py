@@ -118,7 +118,7 @@ def _is_merged(place: Path) -> bool:
 
 
 def hidden(folder: Path) -> list[str]:
-    """Yields the paths in the connector's folder that its hook sees as empty."""
+    """Returns the paths in the connector's folder that its hook sees as empty."""
     # A hook must not read files that the check for changes ignores.
     caches = (name for name in leftovers.FOLDERS if (folder / name).is_dir() and not (folder / name).is_symlink())
     secrets = list(itertools.islice(hidden_files.hidden(folder, leftovers.FOLDERS), _MOST_HIDDEN + 1))

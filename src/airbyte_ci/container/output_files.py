@@ -40,7 +40,7 @@ def open_output(folder: Path, path: str, limit: int, *, may_be_linked: bool = Fa
 
 
 def read_output(folder: Path, path: str, limit: int) -> bytes:
-    """Returns all bytes of such a file."""
+    """Returns all bytes of a file that `open_output` accepts."""
     with open_output(folder, path, limit) as file:
         return file.read(limit)
 

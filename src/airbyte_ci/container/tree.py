@@ -114,7 +114,7 @@ class Layer:
         return says
 
     def _ask(self, path: str, is_open: bool) -> Says:
-        """The same, where the parent is a real folder of this layer, open to lower ones or not."""
+        """Returns the entry if the parent is a real folder of this layer; `is_open` says whether lower ones show."""
         disk = f"{self._disk}/{path}"
         try:
             status = os.lstat(disk)  # hot
@@ -195,7 +195,7 @@ class Tree:
         return Tree((folder, *self.layers), (Layer(folder), *self._stack))
 
     def entry(self, path: str) -> Node | None:
-        """The path itself, its last component not followed; its parents must be real directories of the stack."""
+        """Returns the path itself without following its last component; its parents must be real directories."""
         for layer in self._stack:
             says = layer.look(path)
             if says.status is not None:
@@ -209,7 +209,7 @@ class Tree:
         return follow(path, self.entry, follow_last=follow_last)
 
     def read(self, path: str) -> bytes | None:
-        """A regular file's bytes, or None where there is none; raises ImageError for more than fit into memory."""
+        """Returns a regular file's bytes, or None if it does not exist; raises ImageError if it is too large."""
         node = self.resolve(path)
         if node is None or not stat.S_ISREG(node.status.st_mode):
             return None
@@ -223,7 +223,7 @@ class Tree:
         return [name for name, _ in _merged(self._folders(node.path))] if node else []
 
     def walk(self, path: str) -> Iterator[Node]:
-        """Everything below a folder, folders before what they hold, in name order; links are not followed."""
+        """Yields everything below a folder in name order, parents first; follows no link."""
         return _walk(path, self._folders(path))
 
     def _folders(self, path: str) -> list[str]:
@@ -241,7 +241,7 @@ class Tree:
 
 
 def _merged(folders: Sequence[str]) -> list[tuple[str, list[os.DirEntry[str]]]]:
-    """The names in folders that are one folder, sorted, with what each folder has by that name, newest first."""
+    """Returns the sorted names in folders that form one folder, with each folder's entry, newest first."""
     found: dict[str, list[os.DirEntry[str]]] = {}
     for folder in folders:
         with os.scandir(folder) as items:

@@ -28,7 +28,7 @@ def same() -> tuple[Table, Table]:
 
 
 def name() -> str:
-    """Returns an identifier for files written in different user namespaces; empty outside a user namespace."""
+    """Returns the name of this user namespace, for files written in it; empty outside of one."""
     return "".join(f"-{first}+{many}" for _, first, many in _read("uid_map")) if inside() else ""
 
 

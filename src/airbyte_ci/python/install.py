@@ -1,6 +1,6 @@
 """`InstallPackages`: a lock's packages as one operation of a recipe, and the handler that evaluates it.
 
-The layers of an environment are made once: they are looked up in the store, then in a registry, and made last.
+An environment's layers are created once: they are looked up in the store, then in a registry, and built last.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,10 +26,10 @@ from airbyte_ci.python.tools import Tools
 
 @value
 class InstallPackages(Operation):
-    """Install these files, and remove the base's distributions that they replace.
+    """Installs these files, and removes the base's distributions that they replace.
 
-    `building` is done where wheels are built from source, and is not in the image. `bytecode` compiles the modules.
-    `in_one_layer` is for base images, which many other images share as they are.
+    `building` are operations for building wheels from source; the image does not contain them. `bytecode` compiles the
+    modules. `in_one_layer` is for base images, which many other images share unchanged.
     """
 
     packages: tuple[Choice, ...]
@@ -40,7 +40,7 @@ class InstallPackages(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Layers that a registry holds under a key, in the repository of `source`; the store need not have them."""
+    """Layers that a registry holds under a key, in the repository of `source`; the store may lack them."""
 
     key: Digest
     layers: tuple[Layer, ...]
@@ -61,7 +61,7 @@ class Elsewhere:
 
 @dataclass(slots=True)
 class Installer:
-    """Handles `InstallPackages` on one base. `sources` are repositories that hold layers which the store may lack."""
+    """Handles `InstallPackages` on one base. `sources` are repositories with layers that the store may lack."""
 
     base: Base
     tools: Tools
@@ -75,7 +75,7 @@ class Installer:
         if not operation.packages:
             return ()
         installed = self.installed(evaluator, before, operation)
-        # Of what a base image installs the removals are not kept: nothing else removes the same from the same root.
+        # Base images do not cache removals: nothing else removes the same distributions from the same root.
         below = "" if operation.in_one_layer else self._root_identity
         names = [choice.name for choice in operation.packages]
         gone = layers.removals(self.tools.store, names, self.base.python, below)
@@ -85,11 +85,11 @@ class Installer:
         )
 
     def installed(self, evaluator: Evaluator, before: Sequence[Operation], operation: InstallPackages) -> Installed:
-        """The environment's layers: those that are known, or made now. Raises PackageError, SandboxError."""
+        """Returns the environment's layers, cached or built now. Raises PackageError, SandboxError."""
         return self.known(evaluator, before, operation) or self._make(evaluator, before, operation)
 
     def known(self, evaluator: Evaluator, before: Sequence[Operation], operation: InstallPackages) -> Installed | None:
-        """The environment's layers if they need not be made."""
+        """Returns the environment's layers if they need not be built."""
         found = self._known.get(operation)
         if found is None and not operation.in_one_layer:
             site = _Site(self, evaluator, tuple(before), operation)
@@ -147,8 +147,8 @@ class _Site:
         return installed
 
     def _key(self, natives: str) -> Digest:
-        """Names the layers: the environment, and how its packages are grouped into them."""
-        # A wheel of source depends on nothing but the source, unless a hook changed the root that it is built in.
+        """Returns the key of the layers: the environment, and its grouping into layers."""
+        # A wheel from source depends only on the source, unless a hook changed the root of its build.
         if self._domain and any(choice.is_source for choice in self.operation.packages):
             natives = f"{natives} {self._domain}"
         interpreter = self.installer.base.python.interpreter
@@ -172,7 +172,7 @@ class _Site:
     # --- what is made ----------------------------------------------------------------------------
 
     def make(self) -> Installed:
-        """The environment as layers that other connectors share."""
+        """Returns the environment as layers that other connectors share."""
         prepared = self._prepare()
         key = self._key(prepared.natives)
         installed = layers.install(self.store, prepared, self.installer.base.python.interpreter, key)
@@ -180,7 +180,7 @@ class _Site:
         return installed
 
     def make_one(self) -> Installed:
-        """The environment as one layer."""
+        """Returns the environment as one layer."""
         prepared = self._prepare()
         layer = layers.layer(self.store, prepared.packages, self.installer.base.python.interpreter)
         return Installed((layer,), prepared.collisions, prepared.libraries, unmet=prepared.unmet)
@@ -207,18 +207,18 @@ class _Site:
         return context(self.installer.base.runs, self._below) if changed else ""
 
     def _clean(self) -> Tree:
-        """The root as the base has it: what its Python compiles there, connectors with other hooks use too."""
+        """Returns the root as the base has it: connectors with other hooks also use what its Python compiles there."""
         runs = self.installer.base.runs
         evaluator = Evaluator(self.store, runs.image, bring=runs.bring)
         return evaluator.tree(evaluator.state(()))
 
     @property
     def _below(self) -> tuple[Operation, ...]:
-        """What comes before all packages: what a source is built on does not depend on other packages."""
+        """Returns the operations before all packages: builds from source do not depend on other packages."""
         return tuple(takewhile(lambda item: not isinstance(item, InstallPackages), self.before))
 
     def _root(self) -> Tree:
-        """The root in which sources are built."""
+        """Returns the root for builds from source."""
         if twin := self.installer.base.twin:
             evaluator = Evaluator(self.store, twin.image, bring=twin.bring)
             return evaluator.tree(evaluator.state(self.operation.building))
@@ -234,10 +234,10 @@ def context(base: Base, operations: Sequence[Operation]) -> str:
 
 
 def _place(key: Digest) -> Digest:
-    """Where the store remembers the layers of this key."""
+    """Returns the store's location of the layers of this key."""
     return action_key("installed", layers.FORMAT_VERSION, str(key))
 
 
 def _found(key: Digest, elsewhere: Elsewhere) -> Digest:
-    """Where the store remembers the layers of this key that a registry has."""
+    """Returns the store's location of the layers of this key that a registry has."""
     return action_key("found", layers.RULE_VERSION, {"key": str(key), "kind": elsewhere.media_type})

@@ -1,6 +1,6 @@
-"""What a base image has installed already, and what of it must go when an environment replaces it.
+"""The distributions of a base image, and the files to remove when an environment replaces some.
 
-As pip does: a distribution of the same name is removed by its RECORD before the new one comes.
+As in pip, a distribution of the same name is removed by its RECORD before the new one is installed.
 """
 
 import csv
@@ -23,7 +23,7 @@ FORMAT_VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """An installed distribution: normalised name, version, and its files relative to the image's root."""
+    """An installed distribution: normalized name, version, and its files relative to the image's root."""
 
     name: str
     version: str
@@ -38,17 +38,17 @@ class Distribution:
 
 
 def site_packages(interpreter: Interpreter) -> list[str]:
-    """The folders that hold distributions, relative to the root: where packages go, and all others on the path."""
+    """Returns the folders of distributions, relative to the root: the install location, and all others on the path."""
     return sorted(place.strip("/") for place in interpreter.site)
 
 
 def distributions(tree: Tree, interpreter: Interpreter) -> tuple[Distribution, ...]:
-    """The distributions on the path of the image's Python, sorted by name."""
+    """Returns the distributions on the path of the image's Python, sorted by name."""
     return distributions_in(tree, site_packages(interpreter))
 
 
 def distributions_in(tree: Tree, folders: Iterable[str]) -> tuple[Distribution, ...]:
-    """The distributions in some folders, for those who cannot ask an interpreter; sorted by name."""
+    """Returns the distributions in some folders, without an interpreter; sorted by name."""
     found: list[Distribution] = []
     for folder in folders:
         for name in tree.names(folder):
@@ -62,12 +62,12 @@ def distributions_in(tree: Tree, folders: Iterable[str]) -> tuple[Distribution, 
 def _read(tree: Tree, folder: str, name: str) -> Distribution:
     info = f"{folder}/{name}"
     record = tree.read(f"{info}/RECORD")
-    if record is None:  # as systems' own packages leave it out
+    if record is None:  # The distribution's own packages of Linux systems omit it.
         files = _named(tree, folder, info)
     else:
         rows = (row[0] for row in csv.reader(record.decode(errors="replace").splitlines()) if row)
         files = {posixpath.normpath(posixpath.join(folder, path)).lstrip("/") for path in rows}
-    # Whatever RECORD says, the metadata folder is the distribution's.
+    # Whatever RECORD lists, the metadata folder belongs to the distribution.
     files |= {f"{info}/{item}" for item in tree.names(info)}
     return _described(tree.read(f"{info}/METADATA"), name.removesuffix(".dist-info"), files)
 
@@ -100,7 +100,7 @@ def _lines(tree: Tree, path: str) -> list[str]:
 
 
 def _described(metadata: bytes | None, spelt: str, files: Collection[str]) -> Distribution:
-    """What has no metadata is still found by the name of its folder."""
+    """Returns the name from the folder's name if there is no metadata."""
     headers = HeaderParser().parsestr((metadata or b"").decode(errors="replace"), headersonly=True)
     named, _, numbered = spelt.partition("-")
     name, version = str(headers["Name"] or named), str(headers["Version"] or numbered)
@@ -108,12 +108,12 @@ def _described(metadata: bytes | None, spelt: str, files: Collection[str]) -> Di
 
 
 def folders(interpreter: Interpreter) -> list[str]:
-    """The folders that distributions share: site-packages and scripts, relative to the root."""
+    """Returns the folders that distributions share: site-packages and scripts, relative to the root."""
     return sorted({*site_packages(interpreter), interpreter.scripts.strip("/")})
 
 
 def files_below(tree: Tree, folders: Iterable[str]) -> tuple[str, ...]:
-    """All files (not folders) below some folders, for `removals`."""
+    """Returns all files (not folders) below some folders, for `removals`."""
     return tuple(node.path for folder in folders for node in tree.walk(folder) if not node.is_dir)
 
 
@@ -146,7 +146,7 @@ def _compiled(sources: Collection[str], there: Collection[str]) -> set[str]:
 
 
 def _collapsed(gone: set[str], there: set[str], roots: Collection[str]) -> set[str]:
-    """The smallest set of whiteouts: whole folders where nothing of the base stays."""
+    """Returns the smallest set of whiteouts: whole folders if no file of the base stays."""
     kept = tar.folders(there - gone)
     kept |= {folder for root in roots for folder in (*tar.parents(root), root)}
     result = set()

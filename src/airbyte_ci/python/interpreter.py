@@ -1,6 +1,6 @@
-"""The image's Python, asked and never assumed: version, tags, folders, marker environment, libc.
+"""The image's Python: version, tags, folders, marker environment and libc, as the interpreter itself reports them.
 
-Knows what an interpreter says of itself; how to run it in an image is the caller's.
+The caller runs the interpreter in an image.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ImageError
 
-# Facts about the running kernel would make the environment depend on the machine that builds, so they stay empty.
+# Facts about the running kernel would make the environment depend on the build machine, so they stay empty.
 PROBE = """
 import glob, json, os, platform, subprocess, sys, sysconfig
 paths = sysconfig.get_paths()
@@ -71,9 +71,10 @@ _LEGACY_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """One CPython of an image. Paths are absolute in the image; `markers` is the PEP 508 environment.
+    """One CPython of an image.
 
-    `site` are the folders in which it finds distributions, in the order of its path; no link leads to them.
+    Paths are absolute in the image; `markers` is the PEP 508 environment. `site` are the folders of distributions, in
+    the order of its path, without symbolic links.
     """
 
     executable: str
@@ -90,10 +91,10 @@ class Interpreter:
 
     @classmethod
     def parse(cls, answer: str) -> "Interpreter":
-        """From what `PROBE` printed; raises ImageError when it is something else."""
+        """Parses the output of `PROBE`; raises ImageError for anything else."""
         try:
             found = cls.from_json(load_json(answer.strip().splitlines()[-1]))
-            found.tags()  # what it says must make sense before anything relies on it
+            found.tags()  # Validate the report before other code relies on it.
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise ImageError(f"the image's Python did not report its configuration ({error})") from error
         return found
@@ -112,7 +113,7 @@ class Interpreter:
         return int(major), int(minor)
 
     def tags(self) -> list[Tag]:
-        """The wheel tags that this interpreter accepts, best first (PEP 425, PEP 600)."""
+        """Returns the wheel tags that this interpreter accepts, best first (PEP 425, PEP 600)."""
         major, minor = self.minor
         abi = f"cp{major}{minor}"
         platforms = list(self._platforms())
@@ -130,7 +131,7 @@ class Interpreter:
                 yield f"manylinux_2_{minor}_{machine}"
                 if minor in _LEGACY_MANYLINUX:
                     yield f"{_LEGACY_MANYLINUX[minor]}_{machine}"
-        else:  # of a musl that does not tell its version: 1.2 has been the stable series since 2020
+        else:  # For a musl without a version: 1.2 has been the stable series since 2020.
             for minor in range(int(version.split(".")[1]) if name == "musl" else 2, 0, -1):
                 yield f"musllinux_1_{minor}_{machine}"
         yield f"linux_{machine}"

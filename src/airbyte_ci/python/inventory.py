@@ -1,6 +1,6 @@
-"""The inventory of an image's Python, made once per image: interpreter, distributions, files of site-packages.
+"""The inventory of an image's Python, created once per image: interpreter, distributions, files of site-packages.
 
-Asked by running the image's own interpreter; where Python lives is never assumed.
+The image's own interpreter reports it; no location is assumed.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ _NAMES = ("python", "python3")
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """An image's Python and C library, and what is installed for it. `files` are those of its folders and scripts."""
+    """An image's Python and C library, and its installed distributions. `files` are its folders and scripts."""
 
     interpreter: Interpreter
     distributions: tuple[Distribution, ...]
@@ -51,7 +51,7 @@ def of(store: Store, image: Image, bring: Callable[[], None] = lambda: None) -> 
 
     `bring` is called when the layers are needed: the first time that the image is asked about.
     """
-    # Which Python is meant and what is on its path may depend on the image's variables.
+    # The image's variables can select the Python and extend its path.
     inputs = {"layers": [str(item) for item in image.config.diff_ids], "variables": image.config.environment}
     key = action_key("inventory", FORMAT_VERSION, inputs)
     if known := store.recall(key):
@@ -87,5 +87,5 @@ def _ask(store: Store, evaluator: Evaluator, state: State, tree: Tree) -> Interp
 
 def _run(store: Store, evaluator: Evaluator, state: State, tree: Tree, arguments: Sequence[str]) -> sandbox.Finished:
     command = evaluator.command(state, tree, arguments, use_entrypoint=False)
-    # As root and in /: the question is about the image, not about its user.
+    # As root and in /: the image's user must not matter.
     return sandbox.run(store, tree, replace(command, uid=0, gid=0, workdir="/", timeout=60))

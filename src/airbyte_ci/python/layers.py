@@ -37,10 +37,10 @@ _BUCKETS = 8
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """An environment's layers, lowest first. `fresh` counts packages that were not ready.
+    """An environment's layers, lowest first.
 
-    `repaired` are wheels with faults that were unpacked now.
-    `unmet` is not known of layers that were found in a registry: it was told where they were made.
+    `fresh` counts packages that were not cached. `repaired` are wheels with faults that were unpacked now. `unmet` is
+    empty for layers from a registry: their build reported it.
     """
 
     layers: tuple[Layer, ...]
@@ -67,7 +67,7 @@ class Installed:
 
 
 def libraries_of(layers: Iterable[Layer]) -> tuple[str, ...]:
-    """The shared libraries that layers found elsewhere say they need."""
+    """Returns the shared libraries that layers from a registry need."""
     return tuple(sorted({name for layer in layers for name in layer.descriptor.annotations.get(LIBRARIES, "").split()}))
 
 
@@ -94,7 +94,7 @@ def _bucket(name: str) -> int:
 
 
 def install(store: Store, environment: Environment, interpreter: Interpreter, key: Digest) -> Installed:
-    """The environment as layers that carry its key, so that a registry can tell what they are."""
+    """Returns the environment as layers with its key, so that a registry can identify them."""
     groups = grouped(environment.packages)
     layers = []
     for number, packages in enumerate(groups, 1):
@@ -110,7 +110,7 @@ def install(store: Store, environment: Environment, interpreter: Interpreter, ke
 
 
 def layer(store: Store, packages: Sequence[Package], interpreter: Interpreter) -> Layer:
-    """One layer of these packages."""
+    """Returns one layer of these packages."""
     paths = {path for package in packages for path in package.paths}
     return assemble(
         store,
@@ -120,7 +120,7 @@ def layer(store: Store, packages: Sequence[Package], interpreter: Interpreter) -
 
 
 def _directories(paths: Iterable[str], interpreter: Interpreter) -> list[Entry]:
-    """The folders inside site-packages. Those above it belong to the base, with its modes and owners."""
+    """Returns the folders inside site-packages. Those above belong to the base, with its modes and owners."""
     roots = tuple({f"{interpreter.purelib.strip('/')}/", f"{interpreter.platlib.strip('/')}/"})
     return [tar.directory(folder) for folder in sorted(tar.folders(paths)) if folder.startswith(roots)]
 
@@ -151,6 +151,6 @@ def removals(store: Store, names: Iterable[str], base: Inventory, identity: str)
 
 
 def replaced(choices: Iterable[Choice], base: Inventory) -> tuple[tuple[str, str, str], ...]:
-    """(name, version in the base, version in the environment) of each distribution that is replaced."""
+    """Returns (name, version in the base, version in the environment) of each replaced distribution."""
     wanted = {choice.name: choice.version for choice in choices}
     return tuple((item.name, item.version, wanted[item.name]) for item in base.distributions if item.name in wanted)

@@ -1,6 +1,6 @@
-"""Shared libraries: what the native code of wheels needs of an image, and what an image has.
+"""Shared libraries: those that the native code of wheels needs from an image, and those of the image.
 
-A wheel's tag promises that it needs no more than its platform has (PEP 600), and an image may have less than that.
+A wheel's tag promises that it needs no more than its platform provides (PEP 600), but an image may provide less.
 """
 
 import fnmatch
@@ -31,14 +31,14 @@ _CONFIGURATION_LIMIT = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """Libraries by soname: those that a wheel's native code is linked to, and those that it brings."""
+    """Libraries by soname: those to which a wheel's native code is linked, and those that it contains."""
 
     needed: frozenset[str]
     brought: frozenset[str]
 
 
 def of_wheel(store: Store, file: LockedFile) -> Linked:
-    """What a wheel in the store needs and brings, looked at once; nothing for a pure one."""
+    """Returns the libraries of a wheel in the store, read once; empty for a pure wheel."""
     if file.name.endswith("-any.whl"):
         return Linked(frozenset(), frozenset())
 
@@ -52,7 +52,7 @@ def of_wheel(store: Store, file: LockedFile) -> Linked:
 
 
 def missing(linked: Iterable[Linked]) -> tuple[str, ...]:
-    """What the wheels together need of the image."""
+    """Returns the libraries that the wheels together need from the image."""
     needed: set[str] = set()
     brought: set[str] = set()
     for one in linked:

@@ -1,6 +1,7 @@
-"""What of this machine a lock may name: folders and files of the connector's repository, nothing beside it, no secrets.
+"""The local files that a lock may name: folders and files of the connector's repository, without secrets.
 
-An image must not hold what only this machine has: nobody could build it again, and nobody may have meant to publish it.
+An image must not contain files that exist only on this machine: nobody else could build it, and they may not be meant
+for publication.
 """
 
 import codecs
@@ -29,7 +30,7 @@ _ADVICE = "move it into the repository, or lock a version that an index or a git
 
 
 def check(origin: Origin, folder: Path, what: str) -> None:
-    """Raises LockError for an origin that is of this machine and not of the repository that `folder` is in."""
+    """Raises LockError for a local origin outside the repository that contains `folder`."""
     match origin:
         case FromDirectory(path):
             _check_path(path, folder, what)
@@ -92,7 +93,7 @@ def _check_path(path: str, folder: Path, what: str) -> None:
 
 
 def repository(folder: Path) -> Path:
-    """Returns the top of the git repository that a folder is in; without one, the folder of its configuration."""
+    """Returns the top of the git repository that contains a folder; without one, the folder of its configuration."""
     place = folder.resolve()
     tops = (top for top in (place, *place.parents) if (top / ".git").exists())
     marked = (top for top in (place, *place.parents) if (top / ".airbyte-ci.toml").exists())

@@ -1,7 +1,7 @@
-"""Locks: what a lock file says should be installed, for one interpreter. No network, no disk beyond the texts.
+"""Locks: the packages that a lock file selects for one interpreter. No network, no disk beyond the texts.
 
-Whatever the file's format, the result is the same (its model is PEP 751's): names, versions, where each package comes
-from, and the hashes of the files that are allowed. The connector itself is never among the packages.
+Every format gives the same result (PEP 751's model): names, versions, the origin of each package, and the hashes of the
+allowed files. The connector itself is never among the packages.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,13 +15,13 @@ from airbyte_ci.errors import LockError
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Which of a project's dependencies are wanted beside the main ones: groups (never by default) and extras."""
+    """The additional dependencies of a project: groups (never by default) and extras."""
 
     groups: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
 
     def refuse_unknown(self, groups: Collection[str], extras: Collection[str], what: str) -> None:
-        """Raises LockError for a wish that a project (`what`) cannot grant."""
+        """Raises LockError for a group or extra that a project (`what`) does not have."""
         for name, wanted, known in (("group", self.groups, groups), ("extra", self.extras, extras)):
             for item in wanted:
                 if canonicalize_name(item) not in {canonicalize_name(other) for other in known}:
@@ -35,7 +35,7 @@ MAIN_ONLY = Wish()
 
 @dataclass(frozen=True, slots=True)
 class LockedFile:
-    """A wheel or an sdist by name and sha256 (hex); `url` is where the lock says that it is, if it says so."""
+    """A wheel or an sdist by name and sha256 (hex); `url` is its location in the lock, if the lock has one."""
 
     name: str
     sha256: str
@@ -62,8 +62,8 @@ class FromIndex:
 class FromDirectory:
     """From a source folder: `path` is posix and relative to the connector's folder (`../lib`), or absolute.
 
-    No hash guards it: whoever installs it must put a digest of the folder into the plan. `subdirectory` is where the
-    project is below `path`. `editable` says how a developer has it; an image always gets a copy.
+    It has no hash: the plan must contain a digest of the folder. `subdirectory` is the project's place below `path`.
+    `editable` is the developer's setting; an image always gets a copy.
     """
 
     path: str
@@ -120,23 +120,23 @@ _ORIGINS: Mapping[str, type[Origin]] = {
 
 
 def origin_to_json(origin: Origin) -> dict[str, Any]:
-    """The origin as data, for plans and keys."""
+    """Returns the origin as data, for plans and keys."""
     kind = next(name for name, kind in _ORIGINS.items() if isinstance(origin, kind))
     return {"from": kind, **asdict(origin)}
 
 
 def origin_from_json(document: Mapping[str, Any]) -> Origin:
-    """What `origin_to_json` wrote; raises KeyError, TypeError for anything else."""
+    """Parses the output of `origin_to_json`; raises KeyError, TypeError for anything else."""
     fields = dict(document)
     return _ORIGINS[fields.pop("from")](**fields)
 
 
 @dataclass(frozen=True, slots=True)
 class LockedPackage:
-    """One distribution that must be installed: normalised name, version, allowed files, origin.
+    """One distribution to install: normalized name, version, allowed files, origin.
 
-    `files` is empty for folders and git. `version` may be empty for them too: then only their metadata knows it.
-    `required_by` are names of packages that ask for it; the empty name is the connector.
+    `files` is empty for folders and git, and `version` may be: then only their metadata contains it. `required_by` are
+    names of packages that require it; the empty name is the connector.
     """
 
     name: str

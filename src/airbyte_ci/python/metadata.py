@@ -1,6 +1,6 @@
-"""Core metadata of sources: read where it is static, else asked of the build back end in a sandbox, never on the host.
+"""Core metadata of sources: read if it is static, else reported by the build backend in a sandbox, never on the host.
 
-Knows folders and sdists (PEP 621, PEP 643, PEP 517), not what is done with the answer.
+Handles folders and sdists (PEP 621, PEP 643, PEP 517), not the use of the result.
 """
 
 import tarfile
@@ -31,7 +31,7 @@ _PLACE = "/.airbyte-ci/metadata"
 _REPORT = "report.json"
 # Of the largest real projects it has some 100 KB.
 _REPORT_LIMIT = 8 << 20
-# What of an archive is read into memory whole.
+# The size limit for archive members in memory.
 _TEXT_LIMIT = 32 << 20
 _SOURCE = sandbox.Purpose(
     "sdist or source tree to describe", "input", "a file in the store's `blobs`", f"`{_PLACE}`", "airbyte-ci"
@@ -46,7 +46,7 @@ _OUT = sandbox.Purpose(
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a distribution says of itself; `requires` are PEP 508 texts, their extras as markers."""
+    """The metadata of a distribution; `requires` are PEP 508 texts, with extras as markers."""
 
     name: str
     version: str
@@ -55,7 +55,7 @@ class Metadata:
     requires_python: str = ""
 
     def text(self) -> str:
-        """As a METADATA file."""
+        """Returns the content of a METADATA file."""
         lines = ["Metadata-Version: 2.3", f"Name: {self.name}", f"Version: {self.version}"]
         lines += [f"Requires-Python: {self.requires_python}"] if self.requires_python else []
         lines += [f"Provides-Extra: {extra}" for extra in self.extras]
@@ -64,7 +64,7 @@ class Metadata:
 
     @classmethod
     def parse(cls, text: str) -> "Metadata":
-        """From a METADATA or PKG-INFO file."""
+        """Parses a METADATA or PKG-INFO file."""
         headers = HeaderParser().parsestr(text, headersonly=True)
         return cls(
             str(headers["Name"] or ""),
@@ -76,25 +76,25 @@ class Metadata:
 
 
 def of_folder(builder: Builder, folder: Path, what: str) -> Metadata:
-    """Of a source folder; raises PackageError when its build back end fails."""
+    """Returns the metadata of a source folder; raises PackageError if its build backend fails."""
     if found := static(folder):
         return found
     return _remembered(builder, trees.describe(folder, builder.store), what)
 
 
 def of_sdist(builder: Builder, file: LockedFile) -> Metadata:
-    """Of an sdist that is in the store; raises PackageError."""
+    """Returns the metadata of an sdist in the store; raises PackageError."""
     path = builder.store.path(Digest(file.sha256))
     return _of_pkg_info(path, file.name) or _remembered(builder, file, file.name)
 
 
 def of_tree(builder: Builder, file: LockedFile, what: str) -> Metadata:
-    """Of a source tree (`trees`) that is in the store; raises PackageError."""
+    """Returns the metadata of a source tree (`trees`) in the store; raises PackageError."""
     return _remembered(builder, file, what)
 
 
 def of_wheel(file: Path | BinaryIO, name: str) -> str:
-    """The text of METADATA in a wheel; raises PackageError."""
+    """Returns the text of METADATA in a wheel; raises PackageError."""
     try:
         with zipfile.ZipFile(file) as archive:
             return _text(archive, _METADATA)
@@ -103,7 +103,7 @@ def of_wheel(file: Path | BinaryIO, name: str) -> str:
 
 
 def static(folder: Path) -> Metadata | None:
-    """What pyproject.toml says for good; None where something of it is left to the back end."""
+    """Returns the static metadata of pyproject.toml; None if the backend defines part of it."""
     try:
         project = load_toml((folder / "pyproject.toml").read_text("utf-8")).get("project")
     except (OSError, UnicodeDecodeError, DocumentError):
@@ -124,7 +124,7 @@ def static(folder: Path) -> Metadata | None:
 
 
 def name_of(folder: Path) -> str:
-    """The normalised name of the project in a folder, as far as it can be read without running anything."""
+    """Returns the normalized name of the project in a folder, if it is readable without running code."""
     try:
         document = load_toml((folder / "pyproject.toml").read_text("utf-8"))
     except (OSError, UnicodeDecodeError, DocumentError):

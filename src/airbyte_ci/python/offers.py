@@ -1,8 +1,8 @@
-"""What a resolver may choose among: the versions of each project on the user's indexes as of a moment.
+"""The versions of each project on the user's indexes as of a moment, from which a resolver selects.
 
-One index per project, the first that has it, and the public one last: a public package of the name of a private one is
-never even looked at. What has no wheel for the image is offered as if it had one; its metadata is asked for in the
-sandbox when a resolver wants to know it.
+Each project comes from one index, the first that has it, with the public one last: a public package with the name of a
+private one is never read. A version without a wheel for the image is offered as if it had one; the sandbox reports its
+metadata when a resolver requests it.
 """
 
 import threading
@@ -30,7 +30,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A project that comes from a place of its own: a folder, an archive. No index is asked for it."""
+    """A project with its own location: a folder, an archive. No index is used for it."""
 
     metadata: Metadata
     origin: Origin
@@ -105,7 +105,7 @@ class Offers:
                 return None
 
     def _of_sdist(self, file: LockedFile) -> str:
-        """As the sdist reports it; a failure is remembered too, for building fails again and takes long."""
+        """Returns the metadata that the sdist reports; caches failures too, because a new build fails again."""
         builder = self.builder
         inputs = {
             "source": file.sha256,
@@ -124,13 +124,13 @@ class Offers:
             raise
 
     def skip_unusable(self) -> bool:
-        """Takes the unusable versions out of the offers; returns whether there were any that it still had."""
+        """Removes unusable versions from the offers; returns whether there were any left."""
         before = len(self._skipped)
         self._skipped |= self.unusable.keys()
         return len(self._skipped) > before
 
     def chosen(self, name: str, version: str, required_by: tuple[str, ...]) -> LockedPackage:
-        """The package as a lock has it: every file of the version; raises PackageError."""
+        """Returns the package in a lock's form: every file of the version; raises PackageError."""
         if local := self.locals.get(name):
             return LockedPackage(name, local.metadata.version, local.files, required_by, local.origin)
         project = self._project(name)
@@ -187,7 +187,7 @@ class Offers:
         return sorted((*extra, main), key=lambda source: origins.index(source.url) == origins.index(PUBLIC.url))
 
     def _offered(self, name: str, version: Version, group: tuple[IndexFile, ...]) -> list[dict[str, Any]]:
-        """The wheels that the image can use, or one that stands for the sdist."""
+        """Returns the wheels that the image can use, or one that represents the sdist."""
         usable = [file for file in group if not file.is_sdist and self._is_usable(file.filename)]
         if usable:
             return [_page_file(name, file.filename, file.requires_python, file.yanked) for file in usable]

@@ -1,4 +1,4 @@
-"""Where a locked package comes from: how each format's source becomes an origin. Knows no selection and no network."""
+"""The origin of a locked package: converts each format's source to an origin. Handles no selection and no network."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from airbyte_ci.errors import LockError
 from airbyte_ci.python.lock import THE_INDEX, FromArchive, FromDirectory, FromGit, FromIndex, Origin
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-# The public index goes by several names; whoever configures a main index means it instead of this one.
+# The public index has several names; a configured main index replaces it.
 _LOGIN = re.compile(r"(https?://)[^/@\s]*@")
 _ARCHIVES = (".whl", ".tar.gz", ".zip", ".tar.bz2")
 _PUBLIC = frozenset({"https://pypi.org/simple", "https://pypi.python.org/simple"})
@@ -28,7 +28,10 @@ def _split(url: str) -> SplitResult:
 
 
 def public(url: str) -> str:
-    """The URL without credentials: a lock, a plan and a message must not hold any. `git@` of ssh is none."""
+    """Returns the URL without credentials:
+
+    no lock, plan or message may contain any. The `git@` of ssh is not a credential.
+    """
     parts = _split(url)
     if "@" not in parts.netloc:
         return url
@@ -38,12 +41,12 @@ def public(url: str) -> str:
 
 
 def without_logins(text: str) -> str:
-    """Any text without the credentials of URLs in it."""
+    """Returns any text without the credentials of its URLs."""
     return _LOGIN.sub(r"\1", text)
 
 
 def index(url: str) -> FromIndex:
-    """The index with this simple API; the public one is the main one."""
+    """Returns the index with this simple API; the public one is the main one."""
     plain = public(url).rstrip("/")
     return THE_INDEX if plain in _PUBLIC else FromIndex(plain)
 
@@ -64,7 +67,7 @@ def archive(place: str, subdirectory: str = "") -> FromArchive:
 
 
 def file_name(place: str) -> str:
-    """The file's name at the end of a URL or a path."""
+    """Returns the file's name at the end of a URL or a path."""
     return PurePosixPath(unquote(_split(place).path)).name
 
 
@@ -132,12 +135,12 @@ def of_place(place: str, editable: bool, what: str) -> Origin:
 
 
 def hashes_of(place: str) -> frozenset[str]:
-    """The sha256 in a URL's fragment: `#sha256=…`."""
+    """Returns the sha256 in a URL's fragment: `#sha256=…`."""
     return frozenset(parse_qs(_split(place).fragment).get("sha256", ()))
 
 
 def name_and_version(file: str, what: str) -> tuple[str, str]:
-    """What a wheel's or an sdist's file name says; raises LockError."""
+    """Parses a wheel's or an sdist's file name; raises LockError."""
     try:
         if file.endswith(".whl"):
             name, version, *_ = parse_wheel_filename(file)

@@ -1,4 +1,4 @@
-"""Hashed requirements → the files that serve an interpreter; remembered, so that a second time asks no index."""
+"""Hashed requirements → the files for an interpreter; cached, so that a second run queries no index."""
 
 import posixpath
 from collections.abc import Callable, Collection
@@ -30,7 +30,7 @@ class _Places:
     folder: Path
 
     def of(self, entry: Entry) -> dict[LockedFile, FromIndex | FromArchive]:
-        """The files with the entry's hashes, and where whoever fetches one later finds it."""
+        """Returns the files with the entry's hashes, and their locations for a later download."""
         found: dict[LockedFile, FromIndex | FromArchive] = {}
         for place in self.document.find_links:
             is_near = find_links.is_folder(place) and "://" not in place and not place.startswith(("/", "~"))
@@ -87,7 +87,7 @@ def _applies(entry: Entry, interpreter: Interpreter) -> bool:
 
 
 def _hold(constraint: Entry, package: LockedPackage, what: str) -> None:
-    """Raises LockError for a package that a constraint forbids: its version, its place, or its bytes."""
+    """Raises LockError for a package that a constraint forbids: by version, location or bytes."""
     if constraint.place and package.origin != origins.of_place(constraint.place, constraint.editable, what):
         wanted = origins.without_logins(constraint.place)
         raise LockError(
@@ -105,7 +105,7 @@ def _hold(constraint: Entry, package: LockedPackage, what: str) -> None:
 
 
 def declared(document: requirements.Document) -> list[tuple[Source, bool]]:
-    """The indexes that a requirements file names."""
+    """Returns the indexes that a requirements file names."""
     main = [(Source(document.index_url), True)] if document.index_url else []
     return [*main, *((Source(url), False) for url in document.extra_index_urls)]
 

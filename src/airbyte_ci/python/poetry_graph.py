@@ -86,7 +86,7 @@ class _Graph:
         )
 
     def _walk(self, chosen: Mapping[str, Table]) -> dict[str, list[_Wanted]]:
-        """Every edge that can be reached, by the package it leads to; what is not chosen yet is the best for it."""
+        """Returns every reachable edge by the package to which it leads; undecided packages use their best version."""
         reached: dict[str, list[_Wanted]] = {}
         pending = [*self._asked()]
         seen: set[tuple[str, frozenset[str]]] = set()
@@ -102,7 +102,7 @@ class _Graph:
     # --- edges -----------------------------------------------------------------------------------
 
     def _asked(self) -> Iterator[_Wanted]:
-        """What the connector itself asks for, where it applies."""
+        """Returns the connector's own dependencies that apply."""
         for root in self._roots:
             if isinstance(root.details, Requirement):
                 requirement = root.details
@@ -180,7 +180,7 @@ class _Graph:
         return constraints.admits(str(entry.get("python-versions") or "*"), self._interpreter.version)
 
     def _check(self, chosen: Mapping[str, Table], wanted: Mapping[str, Sequence[_Wanted]]) -> None:
-        """Refuses a lock that contradicts itself: made by hand, or by a merge."""
+        """Raises LockError for a lock that contradicts itself, after an edit or a merge."""
         for name, entry in chosen.items():
             version = entry["version"]
             for edge in wanted[name]:
@@ -210,7 +210,7 @@ class _Graph:
         return ", ".join(told)
 
     def _refuse_double(self, name: str, entry: Table, other: Table) -> None:
-        """Two entries that both fit, of one version but with other files: which one is meant, only chance would say."""
+        """Raises LockError for two matching entries of one version with different files: the choice would be random."""
         if entry["version"] == other["version"] and self._bytes(entry) != self._bytes(other):
             raise LockError(
                 f"{self._where}/poetry.lock has {name} {entry['version']} twice, with different files: "

@@ -1,4 +1,4 @@
-"""Hashed requirements as text: a resolution for one or more environments in pip's format. Chooses nothing."""
+"""Writes hashed requirements: a resolution for one or more environments in pip's format. Selects nothing."""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -1,6 +1,7 @@
-"""Resolution: what to install where nobody locked it, as of a moment. uv decides; here it is asked.
+"""Resolution: the versions to install for a project without a lock, as of a moment. uv makes the decision.
 
-uv sees one index, in this process on the loopback, and nothing else: no network, no credentials, no code of a package.
+uv sees one index, served by this process on the loopback, and nothing else: no network, no credentials, no code of a
+package.
 """
 
 import contextlib
@@ -32,14 +33,14 @@ _PINNED = re.compile(
 _GLIBC = (17, *range(28, 41))
 _JSON = "application/vnd.pypi.simple.v1+json"
 _PATIENCE = 600
-# How often uv is asked again without the candidates that cannot be used.
+# The number of times that uv runs again without the unusable candidates.
 _ATTEMPTS = 50
 _LOCKED = "locked.txt"
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Versions by name that are kept where they fit, but for the packages in `upgraded`."""
+    """Versions by name to keep if they fit, except the packages in `upgraded`."""
 
     versions: Mapping[str, str] = field(default_factory=dict)
     upgraded: tuple[str, ...] = ()
@@ -56,7 +57,7 @@ def resolve(
     what: str,
     keep: Keep = NOTHING_KEPT,
 ) -> Lock:
-    """One version of each package that the entries need; raises LockError where there is no solution, PackageError."""
+    """Returns one version of each required package; raises LockError if there is no solution, PackageError."""
     with store.scratch() as folder, _serving(offers) as url:
         (folder / "requirements.in").write_text("".join(f"{line(entry)}\n" for entry in entries))
         (folder / "constraints.txt").write_text("".join(f"{line(entry)}\n" for entry in constraints))
@@ -80,13 +81,13 @@ def resolve(
 
 
 def line(entry: Entry) -> str:
-    """An entry as a resolver reads it."""
+    """Returns an entry in the form that a resolver reads."""
     extras = f"[{','.join(sorted(entry.extras))}]" if entry.extras else ""
     return f"{entry.name}{extras}{entry.specifier}" + (f" ; {entry.marker}" if entry.marker else "")
 
 
 def platform(interpreter: Interpreter) -> str:
-    """The interpreter's platform as uv calls it; raises LockError for one that it does not know."""
+    """Returns uv's name of the interpreter's platform; raises LockError for an unknown one."""
     machine = interpreter.markers["platform_machine"]
     name, _, version = interpreter.libc.partition(" ")
     if machine not in ("x86_64", "aarch64"):
@@ -149,7 +150,7 @@ def _packages(offers: Offers, output: str) -> Iterator[LockedPackage]:
 
 
 def _reason(said: str) -> str:
-    """uv's explanation in one line."""
+    """Returns uv's explanation in one line."""
     text = re.sub(r"\s+", " ", re.sub(r"[╰─▶│]|^[ \t]*+(?:error|cause):|×", " ", said, flags=re.MULTILINE)).strip()
     text = text.replace("No solution found when resolving dependencies:", "").partition("hint:")[0].strip()
     text = text.replace("No solution found when resolving dependencies", "").strip()

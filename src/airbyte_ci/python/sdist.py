@@ -1,6 +1,6 @@
-"""sdists: built into a wheel once, in a sandbox without network, by build requirements that ship with the tool.
+"""sdists: built into a wheel once, in a sandbox without network, with build requirements that ship with airbyte-ci.
 
-Which wheel comes out depends on the sdist, those requirements and the interpreter; nothing else can reach it.
+The wheel depends only on the sdist, those requirements and the interpreter.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,9 +18,9 @@ from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import LockedFile
 
 FORMAT_VERSION = 3
-# The first moment that a zip can hold, so that back ends which write the time write the same one.
+# The earliest time that a zip can hold, so that backends that write the time always write the same one.
 _EPOCH = "315532800"
-# How many lines of a build that failed are told.
+# The number of lines of a failed build to show.
 _TOLD = 12
 # What runs in the image.
 _FRONTEND = Path(__file__).with_name("build_frontend.py")
@@ -52,7 +52,7 @@ _TOOL = sandbox.Purpose(
 
 
 def identity() -> str:
-    """What every build here depends on beside the sdist: the pinned build requirements and how they are used."""
+    """Returns the common inputs of every build besides the sdist: the pinned build requirements and their use."""
     return f"{FORMAT_VERSION}:{build_tools.identity()}"
 
 
@@ -90,7 +90,7 @@ def to_wheel(builder: Builder, sdist: LockedFile, progress: Callable[[str], None
 
 
 def known(builder: Builder, sdist: LockedFile, version: str = "") -> LockedFile | None:
-    """The wheel, if it was built before and is in the store."""
+    """Returns the wheel, if it was built before and is in the store."""
     for key in _keys(builder, sdist, version):
         found = builder.store.recall(key)
         if found is not None and builder.store.has(Digest(found["sha256"])):
@@ -114,7 +114,7 @@ def _keys(builder: Builder, sdist: LockedFile, version: str) -> tuple[Digest, Di
 
 
 def _reason(said: Sequence[str]) -> str:
-    """The line that says what was wrong: the last that the build wrote."""
+    """Returns the line with the cause: the last that the build wrote."""
     return next((line.strip() for line in reversed(said) if line.strip()), "the build printed nothing")
 
 

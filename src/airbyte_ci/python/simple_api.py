@@ -1,6 +1,6 @@
 """The simple API of one package index (PEP 503, PEP 691) through pypi-simple: pages and downloads with retries.
 
-Slow to import, so it is imported only when something has to come over the network.
+Imported only when the network is needed, because it is slow to import.
 """
 
 import functools
@@ -39,7 +39,7 @@ Wanted = Callable[[str, str | None], bool]
 
 @dataclass(slots=True)
 class SimpleApi:
-    """Talks to indexes; may be shared by threads."""
+    """A client for indexes; threads may share it."""
 
     access: Access = NO_ACCESS
     _links: dict[str, ProjectPage] = field(default_factory=dict)
@@ -54,13 +54,13 @@ class SimpleApi:
         self._credentials = Credentials(self.access)
 
     def files(self, source: Source, project: str, wanted: Wanted) -> Sequence[DistributionPackage]:
-        """Those of the project's files on an index that are `wanted`, by name and sha256 (hex, or None)."""
+        """Returns the project's files on an index that are `wanted`, by name and sha256 (hex, or None)."""
         page = self._asked(source, project, wanted)
         found = page.packages if page else ()
         return [package for package in found if wanted(package.filename, package.digests.get("sha256"))]
 
     def project(self, source: Source, name: str) -> IndexProject | None:
-        """Returns what the index has of a project, asked once; None where the index does not have it."""
+        """Returns the project on the index, read once; None if the index does not have it."""
         # The page itself is megabytes of objects for a large project: of 82 projects all pages were 250 MB.
         key = (source.url, name)
         with self._lock:
@@ -118,9 +118,9 @@ class SimpleApi:
         expected: Digest | None,
         moved: Callable[[str, int, int], None],
     ) -> Digest:
-        """A file's bytes into the store, and `moved` is told of them.
+        """Downloads a file's bytes into the store and reports progress to `moved`.
 
-        Raises PackageError for other bytes and for an index that fails.
+        Raises PackageError for other bytes and for a failing index.
         """
         self._login(source)
         for attempt in itertools.count(1):
@@ -181,7 +181,7 @@ class SimpleApi:
         return login
 
     def _client(self) -> PyPISimple:
-        """One client per thread: a requests session is not promised to be shared."""
+        """One client per thread, because a requests session is not guaranteed to be thread-safe."""
         if not hasattr(self._local, "client"):
             session = requests.Session()
             adapter = _Adapter(self.access)
@@ -242,7 +242,7 @@ def _advice(error: requests.RequestException, source: Source) -> str | None:
 
 
 def _reason(error: requests.RequestException) -> str:
-    """One line without the URL, which may carry credentials."""
+    """Returns the error in one line without the URL, which may contain credentials."""
     if error.response is not None:
         return f"the index answered {error.response.status_code} {error.response.reason}"
     return f"the index could not be reached ({type(error).__name__})"

@@ -1,4 +1,4 @@
-"""TOML documents of a connector: parsed, or refused in one line that names the file and the place."""
+"""TOML documents of a connector: parsed, or refused with one line that names the file and the place."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from airbyte_ci.errors import LockError
 
 
 def parse(text: str, what: str) -> dict[str, Any]:
-    """Raises LockError naming the file and the place."""
+    """Parses TOML; raises LockError that names the file and the place."""
     refuse_conflict(text, what)
     try:
         return load_toml(text)
@@ -16,6 +16,6 @@ def parse(text: str, what: str) -> dict[str, Any]:
 
 
 def refuse_conflict(text: str, what: str) -> None:
-    """Raises LockError for a text that a merge left half-way."""
+    """Raises LockError for a text with merge conflict markers."""
     if "<<<<<<<" in text and ">>>>>>>" in text:
         raise LockError(f"{what} holds merge conflict markers", advice="resolve the conflict, then lock again")

@@ -1,4 +1,4 @@
-"""What work on images needs besides its subject, opened once for a command and passed down."""
+"""The shared resources of work on images, opened once per command and passed down."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -11,7 +11,7 @@ from airbyte_ci.python.index import PackageIndex
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The store, the clients of package indexes and registries, a pool of threads. `say` reports progress."""
+    """The store, the clients of package indexes and registries, a thread pool. `say` reports progress."""
 
     store: Store
     index: PackageIndex

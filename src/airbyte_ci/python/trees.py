@@ -1,6 +1,7 @@
-"""Source trees: a folder or a git commit that a lock names, as one archive by digest, of which a wheel is built.
+"""Source trees: a folder or a git commit that a lock names, as one archive by digest, from which a wheel is built.
 
-What counts of a folder is what git would: tracked files and new ones that are not ignored. Nothing of it is run here.
+A folder's files are those that git would track: tracked files and new ones that are not ignored. No code of the tree
+runs here.
 """
 
 import os
@@ -27,7 +28,7 @@ from airbyte_ci.python.lock import (
 )
 
 FORMAT_VERSION = 3
-# How a tree's archive is called: nothing on an index can have such a name.
+# The archive name of a tree: no index file can have such a name.
 SUFFIX = ".tree.tar"
 # What tools leave behind never counts, ignored by git or not; the rest only where no git tells what does.
 CACHES = leftovers.FOLDERS
@@ -75,7 +76,7 @@ def version(store: Store, file: LockedFile) -> str:
 
 
 def folder_of(origin: FromDirectory, folder: Path) -> Path:
-    """Where the source folder is on this machine."""
+    """Returns the location of the source folder on this machine."""
     return Path(os.path.normpath(folder / origin.path))
 
 
@@ -173,7 +174,7 @@ def _keep(store: Store, name: str, entries: Iterator[Entry], subdirectory: str) 
 
 
 def _of_git(store: Store, name: str, origin: FromGit, *, offline: bool) -> LockedFile:
-    """The commit's tree. A commit never changes, so it is asked for once."""
+    """Returns the commit's tree. A commit never changes, so it is fetched once."""
     inputs = {"url": origin.url, "commit": origin.commit, "name": name, "subdirectory": origin.subdirectory}
     key = action_key("git tree", FORMAT_VERSION, inputs)
     known = store.recall(key)

@@ -61,7 +61,7 @@ def check(lock: Table, root: Table, project: Table, interpreter: Interpreter, wh
 
 
 def _differing(root: Table, project: Table, interpreter: Interpreter, wish: Wish) -> set[str]:
-    """The names of requirements that are not as they were locked."""
+    """Returns the names of requirements that differ from the locked ones."""
     table, recorded = project.get("project") or {}, root.get("metadata") or {}
     sources = _Sources(project, interpreter)
     now = list(sources.asked(table.get("dependencies") or ()))

@@ -58,12 +58,12 @@ TagOrder = Mapping[Tag, int]
 
 
 def tag_order(interpreter: Interpreter) -> TagOrder:
-    """The position of each tag that the interpreter accepts; 0 is best."""
+    """Returns the position of each tag that the interpreter accepts; 0 is best."""
     return {tag: position for position, tag in enumerate(interpreter.tags())}
 
 
 def choose(files: Iterable[LockedFile], order: TagOrder) -> LockedFile | None:
-    """The best wheel among the files for an interpreter, or None where there is none."""
+    """Returns the best wheel among the files for an interpreter, or None if no wheel fits."""
     best: tuple[int, tuple[()] | tuple[int, str], str, LockedFile] | None = None
     for file in files:
         if not file.name.endswith(".whl"):
@@ -121,7 +121,7 @@ def read(path: Path, filename: str, interpreter: Interpreter, scratch: Path | No
 
 
 def _line(reason: str) -> str:
-    """One line of bounded length, whatever a wheel's own texts have put into it."""
+    """Returns one line of limited length, whatever text a wheel contains."""
     text = " ".join(reason.split())
     return text if len(text) <= 500 else f"{text[:499]}…"
 
