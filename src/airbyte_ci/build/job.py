@@ -1,6 +1,6 @@
-"""One connector's build from end to end: every platform, verified, named in the store, and put where it was asked for.
+"""One connector's build from end to end: every platform, verified, named in the store, and delivered.
 
-What a build with nothing changed does not need is imported where it is used: most builds are of that kind.
+Modules that an unchanged build does not need are imported where they are used: most builds are of that kind.
 """
 
 import functools
@@ -30,9 +30,10 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """One platform's image and whether it answered `spec`; why not, where it was not asked.
+    """One platform's image and whether it answered `spec`, or why that was not checked.
 
-    It is `unchanged` where nothing that the last build read has changed since."""
+    It is `unchanged` if no input of the last build has changed since.
+    """
 
     platform: Platform
     built: Built
@@ -44,7 +45,7 @@ class Done:
 
 
 def run(connector: Connector, order: Order, tools: Tools) -> list[Outcome]:
-    """Builds, verifies, names and puts out; an outcome for each platform. Raises AirbyteCiError when one fails."""
+    """Builds, verifies, names and delivers; returns an outcome per platform. Raises AirbyteCiError if one fails."""
     done = [_one(connector, order, tools, platform) for platform in order.platforms]
     try:
         places = _put_out(done, order, tools)
@@ -58,13 +59,13 @@ def run(connector: Connector, order: Order, tools: Tools) -> list[Outcome]:
 
 
 def attempt(connector: Connector, order: Order, tools: Tools) -> None:
-    """Builds and asks `spec`, names nothing and delivers nothing. Raises AirbyteCiError where one of both fails."""
+    """Builds and verifies `spec`, without names and delivery. Raises AirbyteCiError if one of them fails."""
     for platform in order.platforms:
         _one(connector, order, tools, platform)
 
 
 def _effect(tools: Tools, built: Built) -> Mapping[str, Any] | None:
-    """What the customisation changed, where that is known."""
+    """Returns the effect of the customization, if it is known."""
     return effects.of_plan(tools.store, Digest.parse(built.plan)) if built.hook_operations else None
 
 
@@ -126,7 +127,7 @@ def _build(connector: Connector, order: Order, tools: Tools, platform: Platform,
 
 
 def plan(connector: Connector, order: Order, tools: Tools, platform: Platform) -> "BuildPlan":
-    """The BuildPlan, without building it."""
+    """Returns the BuildPlan without building it."""
     from airbyte_ci.build import base, planning
     from airbyte_ci.build.evaluation import open_evaluation
 

@@ -1,4 +1,4 @@
-"""A connector's lock: which file it has, what that selects for an interpreter, and what counts where there is none."""
+"""A connector's lock: its file, the selection for an interpreter, and the rules without a lock."""
 
 import os
 import posixpath
@@ -119,7 +119,7 @@ def workspace(connector: Connector) -> tuple[str, str] | None:
 
 
 def asked_extras(connector: Connector, interpreter: Interpreter, rules: Rules) -> dict[str, frozenset[str]]:
-    """Returns by package the extras that pyproject.toml asks for; none where another file says what it needs."""
+    """Returns by package the extras that pyproject.toml requests; none if another file lists the requirements."""
     if "pyproject.toml" not in connector.names:
         return {}
     from airbyte_ci.python import project, toml
@@ -179,7 +179,7 @@ def _unlocked(connector: Connector, interpreter: Interpreter, rules: Rules, buil
 
 
 def day(connector: Connector, rules: Rules) -> str:
-    """As of which day a connector is resolved: the command's or repository's, else uv's `exclude-newer` beside it."""
+    """Returns the date as of which a connector is resolved: from the option, configuration or uv's `exclude-newer`."""
     if rules.as_of:
         return rules.as_of
     from airbyte_ci.python import toml
@@ -222,7 +222,7 @@ def _refuse_stale(
 
 
 def _refuse_other(connector: Connector, interpreter: Interpreter, lock: Lock, what: str, wish: Wish) -> None:
-    """A lock that records nothing of pyproject.toml must at least have what that asks for."""
+    """Raises LockError if a lock without a record of pyproject.toml does not satisfy it."""
     if "pyproject.toml" not in connector.names:
         return
     from airbyte_ci.python import project, toml

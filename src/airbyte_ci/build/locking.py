@@ -1,6 +1,6 @@
-"""Writing a lock: a connector's resolution for one or more interpreters as the edit that writes its pylock.toml.
+"""Writes a lock: a connector's resolution for one or more interpreters as the edit of its pylock.toml.
 
-What is locked stays locked, and so does the day that it was resolved as of, until someone asks for newer versions.
+Locked versions and the date of their resolution stay until someone requests newer ones.
 """
 
 import posixpath

@@ -1,7 +1,7 @@
 """Planning: a connector on its base image → the BuildPlan.
 
-Nothing is installed to plan, unless a hook asks a question whose answer depends on it, or runs a command after it: what
-a command gave that used the network is an input, and a part of the plan.
+Planning installs packages only if a hook asks a question that depends on them, or runs a command after them: the result
+of a command with network access is an input, and part of the plan.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ from airbyte_ci.python.tools import Tools
 
 
 def plan(evaluation: Evaluation, address: Reference, platform: Platform, order: Order) -> BuildPlan:
-    """The connector's plan for a platform; raises an AirbyteCiError that says which step failed and why."""
+    """Returns the connector's plan for a platform; raises an AirbyteCiError that names the failed step."""
     connector, tools, evaluator = evaluation.connector, evaluation.tools, evaluation.evaluator
     base = evaluation.base
     asked = read_declaration(connector, base.image, tools.store)
@@ -80,7 +80,7 @@ def plan(evaluation: Evaluation, address: Reference, platform: Platform, order: 
 def choose(
     connector: Connector, base: Base, tools: Tools, rules: Rules, instead: Origin | None = None
 ) -> tuple[Choice, ...]:
-    """What will be installed, as it was selected before from the same lock for the same Python, or selected now."""
+    """Returns the selection from the same lock for the same Python, cached or new."""
     if connector.language == MANIFEST_ONLY:
         if instead:
             raise ConnectorError(
@@ -115,9 +115,9 @@ def _as_it_is(choice: Choice, store: Store) -> Choice:
 
 
 def select(connector: Connector, base: Base, tools: Tools, rules: Rules, instead: Origin | None = None) -> Lock:
-    """What the connector's lock says for the base's Python, or what it resolves to as of a day.
+    """Returns the lock's packages for the base's Python, or those resolved as of a date.
 
-    The framework from `instead` takes the place of the locked one.
+    The framework from `instead` replaces the locked one.
     """
     builder = asking.builder(tools, base)
     lock = lockfile.select(connector, base.python.interpreter, tools.store, tools.index, rules, builder)
@@ -128,7 +128,7 @@ def select(connector: Connector, base: Base, tools: Tools, rules: Rules, instead
 
 
 def folders(connector: Connector, packages: Sequence[Choice]) -> frozenset[Path]:
-    """The folders and files that selecting these packages read, besides the connector's own folder."""
+    """Returns the folders and files that this selection read, besides the connector's own folder."""
     origins = (item.origin for item in packages if isinstance(item.origin, FromDirectory))
     found = {trees.folder_of(origin, connector.folder) for origin in origins}
     ruling = {place for folder in found for place in trees.ruled_by(folder)}
@@ -139,7 +139,7 @@ def folders(connector: Connector, packages: Sequence[Choice]) -> frozenset[Path]
 
 
 def read_declaration(connector: Connector, base: Image, store: Store) -> Declared:
-    """What build_customization.yaml asks for; it comes before what the module beside it does."""
+    """Returns the operations of build_customization.yaml; they precede those of the Python module."""
     path = connector.folder / customization.FILE
     if not path.exists():
         return Declared()
@@ -182,7 +182,7 @@ def _call(
 
 
 def _refuse_idle(hook: Conversation | None, connector: Connector) -> None:
-    """A module from which nothing is called is a mistake that would otherwise stay unseen."""
+    """Raises an error for a module without hooks: it is a mistake that would otherwise stay unnoticed."""
     if hook and not hook.hooks and hook.main_file is None:
         raise HookError(
             f"{connector.relative}/{hooks.MODULE} defines neither pre_connector_install nor post_connector_install",

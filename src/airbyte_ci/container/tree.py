@@ -18,7 +18,7 @@ _READ_LIMIT = 256 << 20
 _LINK_LIMIT = 40
 # The number of paths cached per layer; further paths are looked up again.
 _KEPT = 50_000
-# In a user namespace only the attributes of files' owners can be set, and overlayfs is told to use those.
+# In a user namespace only these attributes can be set, and an overlayfs option selects them.
 _OPAQUE_XATTRS = ("trusted.overlay.opaque", "user.overlay.opaque")
 
 

@@ -134,7 +134,7 @@ def removals(
 
 
 def _compiled(sources: Collection[str], there: Collection[str]) -> set[str]:
-    """Byte code beside removed sources that RECORD does not list."""
+    """Returns bytecode next to removed sources that RECORD does not list."""
     found = set()
     for path in there:
         folder, _, name = path.rpartition("/")

@@ -178,7 +178,7 @@ def _pkg_info(path: Path, name: str) -> str:
 
 
 def _text(archive: zipfile.ZipFile, ending: str) -> str:
-    """A text file of a top folder; raises LookupError where there is none, ValueError where it is too large."""
+    """Returns a text file of a top folder; raises LookupError if it is missing, ValueError if it is too large."""
     found = next((i for i in archive.infolist() if i.filename.count("/") == 1 and i.filename.endswith(ending)), None)
     if found is None:
         raise LookupError(ending)
@@ -208,7 +208,7 @@ def _remembered(builder: Builder, file: LockedFile, what: str) -> Metadata:
 
 
 def _ask(builder: Builder, file: LockedFile, what: str) -> Metadata:
-    """What the back end answers: pip asks it, under the image's Python, and installs nothing."""
+    """Asks the backend for metadata: pip runs it under the image's Python, and installs nothing."""
     tools = build_tools.packages(builder.store, builder.index, builder.interpreter)
     target = f"{_PLACE}/{file.name if file.name.endswith(('.tar.gz', '.zip')) else 'source.tar'}"
     inputs = (

@@ -64,7 +64,7 @@ def agree(wanted: Origin, has: Origin) -> bool:
         return False
     match wanted.kind:
         case "path":
-            # A file: URL is told in full, and recorded as relative.
+            # A file: URL is absolute here, and recorded as relative.
             return "://" in wanted.place or posixpath.normpath(wanted.place) == posixpath.normpath(has.place)
         case "git":
             return _repository(wanted.place) == _repository(has.place)

@@ -151,7 +151,7 @@ def _command(folder: Path, interpreter: Interpreter, source: Path, sdist: str, v
     _, _, subdirectory = sdist.removesuffix(trees.SUFFIX).partition("+")
     inside = ("/".join(subdirectory.split("+")) or ".",) if sdist.endswith(trees.SUFFIX) else ()
     frontend = f"{place}/{_FRONTEND.name}"
-    # The names by which back ends that take the version from git are told it instead.
+    # The variables in which backends that take the version from git accept it instead.
     told = dict.fromkeys(("SETUPTOOLS_SCM_PRETEND_VERSION", "POETRY_DYNAMIC_VERSIONING_BYPASS", "PBR_VERSION"), version)
     return sandbox.Command(
         (

@@ -116,7 +116,7 @@ def _entries(folder: Path, *, is_local: bool) -> Iterator[Entry]:
 
 
 def ruled_by(folder: Path) -> list[Path]:
-    """What decides beside a folder's own files which of them count: git's index, and where it learns what to ignore."""
+    """Returns the files that decide which other files belong to a folder: git's index and its ignore rules."""
     answer = git.ask(folder, "rev-parse", "--show-toplevel", "--git-path", "index")
     if answer is None or answer.returncode:
         return []

@@ -1,7 +1,8 @@
-"""Whether a uv.lock is current: uv records what it locked for, and that must be what pyproject.toml asks for now.
+"""Whether a uv.lock is current: uv records its inputs, and they must equal the current pyproject.toml.
 
-Only what can change what is installed for this interpreter and wish counts: requirements with where they come from,
-constraints, overrides, exclusions and the Python. Markers are compared by what they mean here: uv spells them anew.
+Only inputs that can change the installation for this interpreter and selection are compared: requirements with their
+origins, constraints, overrides, exclusions and the Python. Markers are compared by meaning, because uv writes them in
+its own form.
 """
 
 import posixpath
@@ -27,7 +28,7 @@ _OF_GIT = ("rev", "tag", "branch", "subdirectory")
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A requirement, in a form in which pyproject.toml's and the lock's are equal when they mean the same."""
+    """A requirement in a form in which pyproject.toml's and the lock's are equal if they mean the same."""
 
     name: str
     extras: frozenset[str]
