@@ -15,9 +15,14 @@ from airbyte_ci.python.layers import PART
 from tests.build.registries import Deaf
 
 KEY, OTHER = Digest("a" * 64), Digest("b" * 64)
-STORE = Store(Path("/nonexistent"))  # what these registries have is in memory
 AMD64 = Platform("linux", "amd64")
 TARGET = Reference.parse("localhost:5000/acme/source-x:dev")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A store that stays empty: what the registries of these tests have is in memory."""
+    return Store(tmp_path / "store")
 
 
 def image(*annotations: str, media_type: str = LAYER_GZIP) -> Image:
@@ -79,29 +84,29 @@ def test_only_a_whole_environment_is_taken(annotations: Sequence[str], expected:
     assert [int(layer.descriptor.digest.hex) for layer in found] == expected
 
 
-def test_the_layers_are_of_the_compression_that_is_wanted() -> None:
+def test_the_layers_are_of_the_compression_that_is_wanted(store: Store) -> None:
     """gzip and zstd have other bytes, so one is not taken for the other."""
     for has in (LAYER_GZIP, LAYER_ZSTD):
         registries = Tagged(dev=image(f"{KEY} 1/1", media_type=has))
         for wanted in (LAYER_GZIP, LAYER_ZSTD):
-            found = elsewhere.find(registries, STORE, TARGET, AMD64, wanted, [KEY])
+            found = elsewhere.find(registries, store, TARGET, AMD64, wanted, [KEY])
             assert (found is not None) is (has == wanted)
 
 
-def test_the_newest_versions_are_looked_at_and_not_all(tmp_path: Path) -> None:
+def test_the_newest_versions_are_looked_at_and_not_all(store: Store) -> None:
     """The tag that will be pushed, then the newest by version, not by letters; what is no version never."""
     ours, theirs = image(f"{KEY} 1/1"), image(f"{OTHER} 1/1")
     registries = Tagged(**{"0_9": theirs, "0_10": ours, "latest": ours, "0_2": theirs, "0_3": theirs, "0_1": ours})
-    found = elsewhere.find(registries, STORE, TARGET, AMD64, LAYER_GZIP, [KEY])
+    found = elsewhere.find(registries, store, TARGET, AMD64, LAYER_GZIP, [KEY])
     assert found is not None
     assert registries.asked == [("look", "dev"), ("look", "0.10")]
     assert found.source.repository == TARGET.repository
     registries.asked.clear()
-    assert elsewhere.find(registries, STORE, TARGET, AMD64, LAYER_GZIP, [Digest("c" * 64)]) is None
+    assert elsewhere.find(registries, store, TARGET, AMD64, LAYER_GZIP, [Digest("c" * 64)]) is None
     assert len(registries.asked) == 4
 
 
-def test_another_key_is_worked_for_only_where_there_are_images() -> None:
+def test_another_key_is_worked_for_only_where_there_are_images(store: Store) -> None:
     """The names of natively built wheels cost their building: an empty repository asks for none, a hit for no more."""
     worked = []
 
@@ -110,23 +115,23 @@ def test_another_key_is_worked_for_only_where_there_are_images() -> None:
             worked.append(key)
             yield key
 
-    assert elsewhere.find(Tagged(), STORE, TARGET, AMD64, LAYER_GZIP, keys()) is None
-    assert elsewhere.find(Tagged(dev=image("", "")), STORE, TARGET, AMD64, LAYER_GZIP, keys()) is None
+    assert elsewhere.find(Tagged(), store, TARGET, AMD64, LAYER_GZIP, keys()) is None
+    assert elsewhere.find(Tagged(dev=image("", "")), store, TARGET, AMD64, LAYER_GZIP, keys()) is None
     assert not worked
     registries = Tagged(**{"0_9": image(f"{KEY} 1/1"), "0_10": image(f"{OTHER} 2/2")})
-    found = elsewhere.find(registries, STORE, TARGET, AMD64, LAYER_GZIP, keys())
+    found = elsewhere.find(registries, store, TARGET, AMD64, LAYER_GZIP, keys())
     assert found and found.key == KEY and worked == [OTHER, KEY]
     assert len([what for what, _ in registries.asked if what == "look"]) == 3, "each is looked at once"
     worked.clear()
-    assert elsewhere.find(Tagged(dev=image(f"{OTHER} 1/1")), STORE, TARGET, AMD64, LAYER_GZIP, keys())
+    assert elsewhere.find(Tagged(dev=image(f"{OTHER} 1/1")), store, TARGET, AMD64, LAYER_GZIP, keys())
     assert worked == [OTHER]
 
 
 @pytest.mark.parametrize("failure", [BlobNotFound("none"), RegistryError("no")])
-def test_an_empty_repository_has_nothing(failure: BlobNotFound) -> None:
+def test_an_empty_repository_has_nothing(store: Store, failure: BlobNotFound) -> None:
     """The first push of a connector finds none; a registry that fails is told where it must work, at the push."""
     if isinstance(failure, BlobNotFound):
-        assert elsewhere.find(Deaf(failure), STORE, TARGET, AMD64, LAYER_GZIP, [KEY]) is None
+        assert elsewhere.find(Deaf(failure), store, TARGET, AMD64, LAYER_GZIP, [KEY]) is None
         return
     with pytest.raises(RegistryError):
-        elsewhere.find(Deaf(failure), STORE, TARGET, AMD64, LAYER_GZIP, [KEY])
+        elsewhere.find(Deaf(failure), store, TARGET, AMD64, LAYER_GZIP, [KEY])

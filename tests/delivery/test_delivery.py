@@ -232,7 +232,7 @@ def test_branches_are_pushed_to_any_remote(run: Run, fleet: Path, tmp_path: Path
     code, out, _ = run("--diffed-branch=main", *MIGRATE, push)
     assert (code, untouched(fleet), git(fleet, "branch")) == (0, before, branches)
     assert f"→ branch {TIDES} created on {name}" in out
-    assert "next: open https://gitlab.com/acme/x/-/merge_requests/new?a=b" in out
+    assert "→ open https://gitlab.com/acme/x/-/merge_requests/new?a=b" in out
     assert "no changelog entry yet" in out
     tip = pushed(fleet, name)[TIDES]
     code, out, _ = run("--diffed-branch=main", *MIGRATE, push)

@@ -97,7 +97,7 @@ def read(path: Path) -> Plan:
                 return Plan(str(first["command"]), tuple(changes))
             changes.append(_planned(document))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        is_cut = isinstance(error, json.JSONDecodeError) and 0 < number == len(lines) - 1
+        is_cut = isinstance(error.__cause__, json.JSONDecodeError) and 0 < number == len(lines) - 1
         what = "it was cut here" if is_cut else f"it is not a plan: {error}"
         raise AirbyteCiError(f"reading the plan {path}, line {number + 1}: {what}", advice=_AGAIN) from error
     raise AirbyteCiError(f"reading the plan {path}: it was cut, its last line is missing", advice=_AGAIN)
