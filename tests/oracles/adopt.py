@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,10 +32,14 @@ _COLUMNS = ("migrated", "locked", "built", "tested", "checked", "pushed")
 
 @dataclass
 class Row:
-    """How each step ended for a connector, by the step; `reasons` say why not, `alarms` ask a person to look."""
+    """How each step ended for a connector, by the step; `reasons` say why not, `alarms` ask a person to look.
+
+    `checks` are the checks' names, each with its status.
+    """
 
     name: str
     steps: dict[str, str] = field(default_factory=dict)
+    checks: list[tuple[str, str]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
 
@@ -128,6 +133,7 @@ def adopt(place: Clone, catalog: Path | None, only: Sequence[str]) -> tuple[list
 def _note(rows: Mapping[str, Row], document: Mapping[str, Any], column: str) -> Row:
     row = rows.get(str(document.get("name"))) or Row("?")
     status = str(document.get("status", "failed"))
+    row.checks += [(str(item["id"]), str(item["status"])) for item in document.get("checks", ())]
     # Of several outcomes of a step, one for each platform or rule, the worst counts.
     order = ("ok", "skipped", "unverified", "failed")
     row.steps[column] = max(row.steps.get(column, "ok"), status, key=lambda item: order.index(item))
@@ -152,6 +158,24 @@ def _use_bases(root: Path, catalog: Path) -> None:
     table.write_text("\n".join([f"base-image-repositories = {json.dumps(keys)}", *kept, ""]), "utf-8")
 
 
+def _cell(row: Row, column: str) -> str:
+    """The mark of a step; of checks, how many ended ok, failed and unverified."""
+    if column == "checked" and row.checks:
+        return "/".join(str(sum(status == kind for _, status in row.checks)) for kind in ("ok", "failed", "unverified"))
+    return _MARKS.get(row.steps.get(column, ""), " ")
+
+
+def _checks(rows: Sequence[Row]) -> str:
+    """The numbers of all checks, and the names of those that are not ok."""
+    counts = Counter(item for row in rows for item in row.checks)
+    found = []
+    for kind in ("ok", "failed", "unverified"):
+        names = [f"{name} {count}" for (name, status), count in sorted(counts.items()) if status == kind != "ok"]
+        number = sum(count for (_, status), count in counts.items() if status == kind)
+        found.append(f"{number} {kind}" + (f" ({', '.join(names)})" if names else ""))
+    return f"checks: {' · '.join(found)}"
+
+
 _MARKS = {"ok": "✓", "skipped": "–", "unverified": "?", "failed": "✗"}
 
 
@@ -160,13 +184,16 @@ def table(rows: Sequence[Row], seconds: Mapping[str, float], wrong: Sequence[str
     width = max([len(row.name) for row in rows], default=9)
     yield f"{'connector':<{width}}  {'  '.join(_COLUMNS)}  alarms"
     for row in rows:
-        marks = "  ".join(f"{_MARKS.get(row.steps.get(name, ''), ' '):^{len(name)}}" for name in _COLUMNS)
+        marks = "  ".join(f"{_cell(row, name):^{len(name)}}" for name in _COLUMNS)
         yield f"{row.name:<{width}}  {marks}  {len(row.alarms) or ''}".rstrip()
     for row in rows:
         yield from (f"{row.name}: {reason}" for reason in row.reasons)
         yield from (f"{row.name}: alarm: {alarm}" for alarm in row.alarms)
     yield from wrong
-    counts = [f"{sum(row.steps.get(name) == 'ok' for row in rows)} {name}" for name in _COLUMNS]
+    yield _checks(rows)
+    # What cannot be verified offline is counted above, and is no failure.
+    ended = {name: ("ok", "unverified") if name == "checked" else ("ok",) for name in _COLUMNS}
+    counts = [f"{sum(row.steps.get(name) in ended[name] for row in rows)} {name}" for name in _COLUMNS]
     by_hand = sum(row.by_hand for row in rows)
     alarms = sum(len(row.alarms) for row in rows)
     yield f"{len(rows)} connectors: {' · '.join(counts)} · {alarms} alarms · {by_hand} to edit by hand"
