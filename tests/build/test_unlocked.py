@@ -166,6 +166,30 @@ def test_folders_and_archives_bring_what_they_need(tmp_path: Path, index: Index)
     assert "/simple/a/" not in index.asked
 
 
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        ('["prod"]', ["a", "b", "c"]),
+        ('"all"', ["a", "b", "c"]),
+        ('["dev"]', ["a", "b"]),
+        ("[]", ["a", "b"]),
+    ],
+)
+def test_default_groups_of_uv_count_without_a_lock(
+    tmp_path: Path, index: Index, groups: str, expected: list[str]
+) -> None:
+    """As `uv sync --no-dev` has them: those of the connector, and not of a folder that it needs."""
+    table = f'[dependency-groups]\nprod = ["c"]\ndev = ["nowhere"]\n[tool.uv]\ndefault-groups = {groups}\n'
+    lib = tmp_path / "connectors" / "lib"
+    lib.mkdir(parents=True)
+    other = '[project]\nname = "c"\nversion = "1"\n[dependency-groups]\nprod = ["nowhere"]\n'
+    (lib / "pyproject.toml").write_text(f'{other}[tool.uv]\ndefault-groups = ["prod"]\n')
+    (tmp_path / ".git").mkdir()
+    text = f'{STANDARD}{table}[tool.uv.sources]\nc = {{ path = "../lib" }}\n'
+    lock = selected(tmp_path, {"pyproject.toml": text}, APRIL, PackageIndex(index.url))
+    assert [package.name for package in lock.packages] == expected
+
+
 def test_an_index_of_the_project_is_where_its_packages_come_from(tmp_path: Path, index: Index) -> None:
     """What pyproject.toml calls its index stays in the lock by URL: whoever fetches has no pyproject.toml."""
     text = f'{STANDARD}[[tool.uv.index]]\nname = "own"\nurl = "{index.url}"\ndefault = true\n'

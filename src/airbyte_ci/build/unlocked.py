@@ -90,6 +90,11 @@ def asked(
     `names` are the files that may list them; by default all of the connector's.
     """
     names = connector.names if names is None else names
+    if "pyproject.toml" in names:
+        document = toml.parse(
+            _text(connector.folder, "pyproject.toml", connector.relative), f"{connector.relative}/pyproject.toml"
+        )
+        wish = project.with_default_groups(wish, document)
     return _asked(connector.folder, connector.relative, names, interpreter, wish, builder)[1]
 
 

@@ -18,6 +18,7 @@ from airbyte_ci.errors import LockError
 from airbyte_ci.python import constraints, index_settings, origins
 from airbyte_ci.python.index_settings import Source
 from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.lock import Wish
 from airbyte_ci.python.metadata import Metadata
 from airbyte_ci.python.requirements import Entry
 
@@ -136,6 +137,14 @@ def close_extras(optional: Table, extras: Collection[str], own: str) -> frozense
                 if own and canonicalize_name(requirement.name) == canonicalize_name(own):
                     pending += map(canonicalize_name, requirement.extras)
     return frozenset(found)
+
+
+def with_default_groups(wish: Wish, project: Table) -> Wish:
+    """The wish with the project's default groups; `dev`, which is one unless somebody says otherwise, is left out."""
+    groups = ((project.get("tool") or {}).get("uv") or {}).get("default-groups") or ()
+    known = (project.get("dependency-groups") or {}) if groups == "all" else groups
+    found = {canonicalize_name(str(name)) for name in known} - {"dev"}
+    return Wish((*wish.groups, *sorted(found - set(map(canonicalize_name, wish.groups)))), wish.extras)
 
 
 def close_groups(project: Table, groups: Iterable[str], what: str) -> tuple[str, ...]:

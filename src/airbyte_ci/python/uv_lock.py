@@ -30,6 +30,7 @@ from airbyte_ci.python.lock import (
     Origin,
     Wish,
 )
+from airbyte_ci.python.project import with_default_groups
 
 _Entry = Mapping[str, Any]
 _OWN = ("virtual", "editable", "directory")
@@ -69,7 +70,7 @@ def select(
     try:
         _check_python(lock, interpreter, what)
         root = _root(lock, project, what, member)
-        wish = _with_defaults(wish, project)
+        wish = with_default_groups(wish, project)
         wish.refuse_unknown(root.get("dev-dependencies") or {}, root.get("optional-dependencies") or {}, what)
         uv_current.check(lock, root, project, interpreter, where, wish)
         chosen = uv_graph.select(lock, root, interpreter, what, wish)
@@ -94,14 +95,6 @@ def _check_python(lock: _Entry, interpreter: Interpreter, what: str) -> None:
             f"{what} is for Python {wanted}, but the base image has Python {interpreter.version}",
             advice="choose a base image with a supported Python, or lock again",
         )
-
-
-def _with_defaults(wish: Wish, project: _Entry) -> Wish:
-    """The wish with the project's default groups; `dev`, which is one unless somebody says otherwise, is left out."""
-    groups = ((project.get("tool") or {}).get("uv") or {}).get("default-groups") or ()
-    known = (project.get("dependency-groups") or {}) if groups == "all" else groups
-    found = {canonicalize_name(str(name)) for name in known} - {"dev"}
-    return Wish((*wish.groups, *sorted(found - set(map(canonicalize_name, wish.groups)))), wish.extras)
 
 
 def _root(lock: _Entry, project: _Entry, what: str, member: str) -> _Entry:
