@@ -113,7 +113,7 @@ def test_a_file_of_several_packages_is_told(tiny: Tiny) -> None:
         assert (built.code, built.json["unchanged"]) == (0, unchanged), built.err
         assert built.json["collisions"] == expected
         shown = tiny.run(*NAME, "build")
-        told = [line.strip() for line in (shown.out + shown.err).splitlines() if "takes the place" in line]
+        told = [line.strip() for line in (shown.out + shown.err).splitlines() if "replaces a different file" in line]
         assert told == [
             f"! /{site}/shared/x.py from xdep replaces a different file from aaa",
             f"! /{site}/tinydep/__init__.py from xdep replaces a different file from tinydep",
