@@ -243,7 +243,9 @@ def _apt_settings(folder: Path, sources: str) -> list[str]:
 
 
 def _succeeds(command: Sequence[str], folder: Path) -> bool:
-    finished = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    finished = subprocess.run(
+        command, cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
     return finished.returncode == 0
 
 
