@@ -41,7 +41,7 @@ from airbyte_ci.python.requirements import Entry
 from airbyte_ci.python.resolve import NOTHING_KEPT, Keep
 from airbyte_ci.python.sdist import Builder
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 NOW = "now"
 _NESTED = 20
 # The files that list a project's requirements, in order of precedence, as in the original's installation.

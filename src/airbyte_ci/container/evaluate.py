@@ -51,7 +51,7 @@ from airbyte_ci.oci.tar import Entry
 
 __all__ = ["CREATED", "DEFAULT_PATH", "FORMAT_VERSION", "Evaluator", "Handler", "Output", "State", "Step", "prepare"]
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 # The number of output characters held with every state; for longer output, only its location is.
 _KEPT_IN_MIND = 1 << 16
 

@@ -31,6 +31,7 @@ def main(arguments: List[str]) -> int:
     if arguments[0] == "--hooks":
         return hooks(json.loads(arguments[1]))
     tools, archive, work, out, *folder = arguments
+    os.makedirs(os.environ["HOME"], exist_ok=True)
     source = unpack(archive, os.path.join(work, "source"), folder)
     system = build_system(tools, source)
     shelf = Shelf(tools)

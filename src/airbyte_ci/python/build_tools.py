@@ -23,7 +23,7 @@ from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import LockedPackage
 
 FOLDER = ".airbyte-ci/tools"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def requirements() -> str:

@@ -21,7 +21,7 @@ from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.contents import Contents
 from airbyte_ci.python.interpreter import Interpreter
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # The files that run in the image, by name. The worker starts the compiler, which needs bytecode_marshal before 3.11.
 _PROGRAMS = ("bytecode_worker.py", "bytecode_compiler.py", "bytecode_marshal.py")
 _PLACE = "/.airbyte-ci"

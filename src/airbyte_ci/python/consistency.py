@@ -19,7 +19,7 @@ from airbyte_ci.oci.store import Store
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import LockedFile
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 Extras = Mapping[str, Collection[str]]
 """Extras by normalized name."""
 NO_EXTRAS: Extras = {}
@@ -50,7 +50,7 @@ def of_wheel(store: Store, file: LockedFile) -> tuple[str, ...]:
     def make() -> dict[str, Any]:
         from airbyte_ci.python import metadata  # Imported here because only new wheels need it.
 
-        text = metadata.of_wheel(store.path(Digest(file.sha256)), file.name)
+        text = metadata.of_wheel(store.verified(Digest(file.sha256)), file.name)
         return {"requires": HeaderParser().parsestr(text, headersonly=True).get_all("Requires-Dist") or []}
 
     return tuple(store.remembered("requirements of a wheel", FORMAT_VERSION, file.sha256, make)["requires"])

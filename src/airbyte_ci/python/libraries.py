@@ -18,7 +18,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python.lock import LockedFile
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _MAGIC = b"\x7fELF"
 _FOLDERS = ("lib", "lib64", "usr/lib", "usr/lib64", "usr/local/lib")
 # A library is looked at whole; what is larger than this is data.
@@ -44,7 +44,7 @@ def of_wheel(store: Store, file: LockedFile) -> Linked:
 
     def make() -> dict[str, Any]:
         with store.scratch() as folder:
-            found = _read(store.path(Digest(file.sha256)), folder)
+            found = _read(store.verified(Digest(file.sha256)), folder)
         return {"needed": sorted(found.needed), "brought": sorted(found.brought)}
 
     known = store.remembered("libraries of a wheel", FORMAT_VERSION, file.sha256, make)

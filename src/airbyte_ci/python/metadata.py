@@ -3,6 +3,7 @@
 Handles folders and sdists (PEP 621, PEP 643, PEP 517), not the use of the result.
 """
 
+import os
 import tarfile
 import zipfile
 import zlib
@@ -24,7 +25,7 @@ from airbyte_ci.python import build_tools, sdist, trees
 from airbyte_ci.python.lock import LockedFile
 from airbyte_ci.python.sdist import Builder
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _STATIC = ("version", "dependencies", "optional-dependencies")
 _METADATA = ".dist-info/METADATA"
 _PLACE = "/.airbyte-ci/metadata"
@@ -266,7 +267,8 @@ def _command(builder: Builder, pip: str, target: str, mounts: tuple[sandbox.Moun
         ),
         {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": "/tmp",
+            "HOME": f"{_PLACE}/out/home",
+            "PIP_CONFIG_FILE": os.devnull,
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
             "PYTHONHASHSEED": "0",

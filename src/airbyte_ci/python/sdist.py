@@ -3,6 +3,7 @@
 The wheel depends only on the sdist, those requirements and the interpreter.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import LockedFile
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 # The earliest time that a zip can hold, so that backends that write the time always write the same one.
 _EPOCH = "315532800"
 # The number of lines of a failed build to show.
@@ -160,7 +161,9 @@ def _command(folder: Path, interpreter: Interpreter, source: Path, sdist: str, v
         ),
         {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": "/tmp",
+            # The image's home and /tmp may have a configuration of distutils, which decides what a wheel holds.
+            "HOME": f"{place}/work/home",
+            "PIP_CONFIG_FILE": os.devnull,
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
             "PYTHONHASHSEED": "0",

@@ -46,7 +46,7 @@ from airbyte_ci.python.lock import LockedFile
 from airbyte_ci.python.wheel_archive import WheelRefused
 from airbyte_ci.python.zip_layout import LayoutRefused
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 # How installer and zipfile say that a file is not what it should be.
 _DAMAGE = (
