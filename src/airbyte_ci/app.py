@@ -7,6 +7,7 @@ import contextlib
 import functools
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -72,6 +73,38 @@ class App:
     def rules(self, as_of: str | None = None) -> Rules:
         """Returns the rules for lock files that the repository and the command line set."""
         return read_rules(self.configuration, as_of)
+
+
+class KeptTools:
+    """An app's tools by subject, open from one piece of work to the next. Threads may share it; use it in a `with`."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self._open: dict[str, tuple[Tools, contextlib.ExitStack]] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> "KeptTools":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for subject in list(self._open):
+            self.close(subject)
+
+    @contextlib.contextmanager
+    def tools(self, subject: str) -> Iterator[Tools]:
+        """As `App.tools`, but the connections stay."""
+        with self._lock:
+            if subject not in self._open:
+                stack = contextlib.ExitStack()
+                self._open[subject] = stack.enter_context(self.app.tools(subject)), stack
+            tools, _ = self._open[subject]
+        yield tools
+
+    def close(self, subject: str) -> None:
+        """Ends a subject's connections: its next work begins with new ones, and with the logins of that moment."""
+        with self._lock:
+            _, stack = self._open.pop(subject, (None, contextlib.ExitStack()))
+        stack.close()
 
 
 def open_app(configuration: Configuration, executor: Executor, reporter: Reporter, *, offline: bool) -> App:

@@ -253,3 +253,25 @@ def test_what_was_collected_is_built_again(
     if lost in ("manifest", "config"):
         store.path({"manifest": image.digest, "config": image.manifest.config.digest}[lost]).unlink()
     assert (Memory.of([folder], {}, LATER).recall(store) is not None) is there
+
+
+def test_what_is_left_out_on_request_does_not_count(folder: Path) -> None:
+    """By whole paths; nothing else is left out."""
+    before = Fingerprint([folder]).digest
+    (folder / "main.py~").touch()
+    assert Fingerprint([folder], lambda path: path.endswith("~")).digest == before
+    assert Fingerprint([folder]).digest != before
+
+
+@pytest.mark.parametrize(
+    "name", [".main.py.swp", ".main.py.swo", "main.py~", ".#main.py", "#main.py#", "a.py___jb_tmp___", ".x.kate-swp"]
+)
+def test_an_editor_s_own_files_are_in_no_image(tmp_path: Path, name: str) -> None:
+    """Nor do they start a build: they hold what nobody has saved. Files with names that are only similar count."""
+    (tmp_path / name).touch()
+    for kept in ("swp.py", "main.swp", "a#b.py", "notes#", ".hidden", "jb_tmp.py"):
+        (tmp_path / kept).touch()
+    assert leftovers.is_of_editor(name)
+    assert [file.path for file in folder_files.walk(tmp_path)] == sorted(
+        ["swp.py", "main.swp", "a#b.py", "notes#", ".hidden", "jb_tmp.py"]
+    )

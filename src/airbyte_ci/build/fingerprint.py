@@ -8,7 +8,7 @@ A change within the clock's resolution before the check is not trusted, as in gi
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from airbyte_ci.connectors import leftovers
@@ -20,18 +20,21 @@ _COARSE_GRAIN = 2_000_000_000
 
 
 class Fingerprint:
-    """The state of files at one moment. `digest` identifies the state; `newest` is the latest change (ns)."""
+    """The state of files at one moment. `digest` identifies the state; `newest` is the latest change (ns).
+
+    Paths below the roots that are `left_out` are not part of it.
+    """
 
     __slots__ = ("_coarse", "digest", "newest")
 
-    def __init__(self, roots: Iterable[Path]) -> None:
+    def __init__(self, roots: Iterable[Path], left_out: Callable[[str], bool] | None = None) -> None:
         digest = hashlib.sha256()
         self.newest = 0
         self._coarse = True
         # If a root is a link, its files lie at the target.
         places = dict.fromkeys(place for root in roots for place in (root, root.resolve()))
         for place in places:
-            for line, changed in _walk(place, str(place), str(place).count("/")):
+            for line, changed in _walk(place, str(place), str(place).count("/"), left_out):
                 digest.update(line)
                 self.newest = max(self.newest, changed)
                 self._coarse = self._coarse and changed % 1_000_000_000 == 0
@@ -42,7 +45,9 @@ class Fingerprint:
         return self.newest + (_COARSE_GRAIN if self._coarse else _GRAIN) < moment
 
 
-def _walk(path: Path | os.DirEntry[str], name: str, depth: int) -> Iterator[tuple[bytes, int]]:
+def _walk(
+    path: Path | os.DirEntry[str], name: str, depth: int, left_out: Callable[[str], bool] | None
+) -> Iterator[tuple[bytes, int]]:
     try:
         status = path.stat(follow_symlinks=False)
     except FileNotFoundError:
@@ -59,8 +64,10 @@ def _walk(path: Path | os.DirEntry[str], name: str, depth: int) -> Iterator[tupl
         with os.scandir(path) as entries:
             inside = sorted(entries, key=lambda entry: entry.name)
         for entry in inside:
-            if entry.name not in leftovers.FOLDERS and not entry.name.endswith(".pyc"):
-                yield from _walk(entry, f"{name}/{entry.name}", depth)
+            if entry.name in leftovers.FOLDERS or entry.name.endswith(".pyc"):
+                continue
+            if left_out is None or not left_out(f"{name}/{entry.name}"):
+                yield from _walk(entry, f"{name}/{entry.name}", depth, left_out)
 
 
 def _line(name: str, status: os.stat_result) -> tuple[bytes, int]:

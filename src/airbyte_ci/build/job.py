@@ -266,6 +266,7 @@ def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Ma
             "cached": built.cached,
             "unchanged": item.unchanged,
             "outputs": list(places),
+            **({"alsoReads": list(built.folders)} if built.folders else {}),
             **({"missingLibraries": dict(built.absent)} if built.absent else {}),
             **({"customization": effects.summary(effect)} if effect else {}),
         },

@@ -1,14 +1,17 @@
 """`connectors build`: builds images without a Dockerfile."""
 
+import contextlib
 import datetime
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from airbyte_ci.app import App, find_framework, find_platform, read_rules, today
-from airbyte_ci.base_images import catalogue, noted
+from airbyte_ci.app import App, KeptTools, find_framework, find_platform, read_rules, today
+from airbyte_ci.base_images import noted
 from airbyte_ci.build import job, naming
 from airbyte_ci.build.order import DEFAULT_TAG, Order
 from airbyte_ci.build.outputs import Destination
@@ -23,6 +26,7 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.oci.image import CREATED, Compression
 from airbyte_ci.outcomes import Outcome, exit_code
+from airbyte_ci.python.tools import Tools
 from airbyte_ci.reports import terminal
 
 if TYPE_CHECKING:  # slow to import, and few builds print or read a plan
@@ -86,6 +90,7 @@ _LAST_SECOND = 253_402_300_799
     "--resolve-as-of", metavar="DAY", help="Resolve connectors without a lock file as of this date, such as 2024-04-01."
 )
 @click.option("--check-reproducible", is_flag=True, help="Build again from scratch and compare the two images.")
+@click.option("--watch", is_flag=True, help="Keep running, and build again what a saved file changes.")
 @click.option("--show-hook", is_flag=True, help="Show what build_customization.yaml or .py changed in the image.")
 @with_framework
 @with_selection
@@ -105,6 +110,7 @@ def build_connectors(
     print_plan: bool,
     from_plan: Path | None,
     check_reproducible: bool,
+    watch: bool,
     show_hook: bool,
     resolve_as_of: str | None,
     local_cdk: Path | None,
@@ -126,6 +132,10 @@ def build_connectors(
         again=check_reproducible,
         show_hook=show_hook,
     )
+    once = {"--print-plan": print_plan, "--from-plan": from_plan, "--check-reproducible": check_reproducible}
+    if watch and any(once.values()):
+        no = [option for option, value in once.items() if value]
+        raise UsageError(f"--watch builds what changes, and cannot be used with {', '.join(no)}")
     if from_plan:
         said = {
             "-a": platforms,
@@ -139,20 +149,24 @@ def build_connectors(
         }
         asked, order = _apply_plan(from_plan, asked, order, [option for option, value in said.items() if value])
     fleet = fleets.load_for_change(settings, asked, "build")
-    order = replace(
-        order,
-        rules=read_rules(fleet.configuration, resolve_as_of),
-        framework=find_framework(local_cdk, cdk_reference),
-    )
-    naming.refuse_impossible(fleet.connectors, order)
+    framework = find_framework(local_cdk, cdk_reference)
+
+    def order_of(fleet: Fleet) -> Order:
+        ruled = replace(order, rules=read_rules(fleet.configuration, resolve_as_of), framework=framework)
+        naming.refuse_impossible(fleet.connectors, ruled)
+        return ruled
+
+    wished = order_of(fleet)
     if print_plan and (len(fleet.connectors) != 1 or len(wanted) != 1):
         raise UsageError(
             "--print-plan takes one connector and one platform",
             advice="name one connector with --name, and one --architecture",
         )
+    if watch:
+        return _watch(settings, asked, fleet, order, order_of, allow_yanked=allow_yanked, force=force)
     with workbench.open_app(settings, fleet.configuration, len(fleet.connectors)) as (app, progress):
-        order = replace(order, passed=app.passed)
-        making = _Making(app, fleet, order, progress, allow_yanked=allow_yanked, force=force)
+        wished = replace(wished, passed=app.passed)
+        making = _Making(app, fleet, wished, progress, app.tools, allow_yanked=allow_yanked, force=force)
         if print_plan:
             text = making.plan(fleet.connectors[0]).to_json()
             with progress.paused():
@@ -173,6 +187,48 @@ def build_connectors(
     if not settings.as_json:
         console.block(terminal.ending(outcomes, "built", whole=asked.whole(len(fleet.connectors))))
     return exit_code(outcomes)
+
+
+def _watch(
+    settings: Settings,
+    asked: Asked,
+    fleet: Fleet,
+    order: Order,
+    order_of: Callable[[Fleet], Order],
+    *,
+    allow_yanked: bool,
+    force: bool,
+) -> int:
+    """Builds until it is interrupted, with everything kept open; `order_of` adds a repository's rules to the order."""
+    from airbyte_ci.cli import watch
+
+    @contextlib.contextmanager
+    def open_tools(fleet: Fleet) -> Iterator[tuple[KeptTools, Progress]]:
+        with workbench.open_app(settings, fleet.configuration) as (app, progress), KeptTools(app) as tools:
+            yield tools, progress
+
+    def work(fleet: Fleet, tools: KeptTools, progress: Progress) -> watch.Work:
+        ruled = replace(order_of(fleet), passed=tools.app.passed)
+        making = _Making(tools.app, fleet, ruled, progress, tools.tools, allow_yanked=allow_yanked, force=force)
+        return making.build
+
+    def show(outcomes: list[Outcome]) -> None:
+        _show(settings, outcomes, show_hook=order.show_hook, alone=len(fleet.connectors) == 1)
+
+    # An image that is written into a connector's folder is no reason to build it again.
+    places = [item.place for item in order.destinations if item.kind in ("oci", "archive")]
+    watching = watch.Watching(
+        settings=settings,
+        width=asked.concurrency,
+        ignored=tuple(
+            Path(naming.fill(place, connector)).absolute() for place in places for connector in fleet.connectors
+        ),
+        load=lambda: fleets.load_for_change(settings, asked, "build"),
+        open_tools=open_tools,
+        work=work,
+        show=show,
+    )
+    return watch.run(watching, fleet)
 
 
 def _show(settings: Settings, outcomes: list[Outcome], *, show_hook: bool, alone: bool) -> None:
@@ -216,12 +272,21 @@ class _Making:
     """Builds connectors, several at a time; shared parts are built once."""
 
     def __init__(
-        self, app: App, fleet: Fleet, order: Order, progress: Progress, *, allow_yanked: bool, force: bool
+        self,
+        app: App,
+        fleet: Fleet,
+        order: Order,
+        progress: Progress,
+        tools: Callable[[str], AbstractContextManager[Tools]],
+        *,
+        allow_yanked: bool,
+        force: bool,
     ) -> None:
         self._app = app
         self._fleet = fleet
         self._order = order
         self._progress = progress
+        self._tools = tools
         self._force = force
         self._twins = naming.twins(fleet.connectors)
         self._pushes = any(item.is_registry for item in order.destinations) and not allow_yanked
@@ -237,7 +302,7 @@ class _Making:
     def _build(self, connector: Connector) -> list[Outcome]:
         try:
             order = naming.order_for(connector, self._order, force=self._force)
-            with self._app.tools(connector.name) as tools:
+            with self._tools(connector.name) as tools:
                 outcomes = job.run(connector, order, tools)
             return [self._with_warning(item) for item in outcomes]
         except AirbyteCiError as error:
@@ -248,6 +313,8 @@ class _Making:
 
     def _other_python(self, connector: Connector) -> tuple[str, ...]:
         """What may be why a build on another base image than the metadata's failed: that it has another Python."""
+        from airbyte_ci.base_images import catalogue  # slow to import, and only failures need it
+
         known = catalogue.load(self._fleet.configuration.catalogue_path)
         here, usual = (known.find(address or "") for address in (self._order.override, connector.base_image))
         pythons = [".".join(item.python.split(".")[:2]) for item in (here, usual) if item and item.python]
@@ -283,5 +350,5 @@ class _Making:
         return replace(outcome, details=(*outcome.details, f"! {text}"), facts={**outcome.facts, "warning": text})
 
     def plan(self, connector: Connector) -> "BuildPlan":
-        with self._app.tools(connector.name) as tools:
+        with self._tools(connector.name) as tools:
             return job.plan(connector, self._order, tools, self._order.platforms[0])

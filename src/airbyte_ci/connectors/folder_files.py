@@ -1,4 +1,4 @@
-"""What of a connector's folder may go into an image: no secrets, no caches, no byte code, nothing that is not a file.
+"""What of a connector's folder may go into an image: no secrets, caches, byte code or editors' files.
 
 Everything that reads such a folder for an image walks it here.
 """
@@ -14,7 +14,6 @@ from airbyte_ci.disk import DEPTH_LIMIT, sparseness
 from airbyte_ci.errors import ConnectorError
 
 _LEFT_OUT = leftovers.FOLDERS | {".DS_Store"}
-_BYTE_CODE = (".pyc", ".pyo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +65,7 @@ def walk(folder: Path, left_out: Callable[[str], bool] = lambda _: False) -> Ite
 
 
 def _is_left_out(path: Path) -> bool:
-    return path.name in _LEFT_OUT or path.name.endswith(_BYTE_CODE) or hidden_files.is_secret(path)
+    name = path.name
+    if name in _LEFT_OUT or leftovers.is_byte_code(name) or leftovers.is_of_editor(name):
+        return True
+    return hidden_files.is_secret(path)

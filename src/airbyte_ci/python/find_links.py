@@ -7,8 +7,6 @@ import hashlib
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from packaging.utils import canonicalize_name
-
 from airbyte_ci.errors import LockError, PackageError
 from airbyte_ci.python import origins
 
@@ -30,6 +28,8 @@ def folder_of(place: str) -> Path:
 
 def is_of(name: str, project: str) -> bool:
     """Whether a file is a wheel or an sdist of a project (normalized name)."""
+    from packaging.utils import canonicalize_name  # slow to import, and few builds have such places
+
     try:
         return canonicalize_name(origins.name_and_version(name, project)[0]) == project
     except LockError:

@@ -7,15 +7,17 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python import find_links, index_settings, origins
-from airbyte_ci.python.index_project import IndexProject
 from airbyte_ci.python.index_settings import NO_ACCESS, Access, Source
 from airbyte_ci.python.lock import THE_INDEX, FromIndex, LockedFile
+
+if TYPE_CHECKING:  # slow to import, and most builds ask no index
+    from airbyte_ci.python.index_project import IndexProject
 
 PUBLIC = Source("https://pypi.org/simple/")
 # A callback for downloads: the file's name, the bytes received so far, and the total.
@@ -153,7 +155,7 @@ class PackageIndex:
         """Returns how locks name the indexes for packages without an explicit index."""
         return frozenset(map(self.origin_of, self.sources()))
 
-    def project(self, source: Source, name: str) -> IndexProject | None:
+    def project(self, source: Source, name: str) -> "IndexProject | None":
         """Returns a project's files on one index, read once per command; None if the index does not have it."""
         if self.offline:
             raise PackageError(
@@ -242,3 +244,8 @@ def _api(access: Access) -> Any:
     from airbyte_ci.python.simple_api import SimpleApi
 
     return SimpleApi(access)
+
+
+def forget_answers() -> None:
+    """Lets the next question be asked again: what an index has, and which login it takes, was kept for one command."""
+    _api.cache_clear()

@@ -8,8 +8,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from airbyte_ci.errors import LockError
 
 
@@ -22,6 +20,10 @@ class Wish:
 
     def refuse_unknown(self, groups: Collection[str], extras: Collection[str], what: str) -> None:
         """Raises LockError for a group or extra that a project (`what`) does not have."""
+        if not (self.groups or self.extras):
+            return
+        from packaging.utils import canonicalize_name  # slow to import, and few builds wish for more
+
         for name, wanted, known in (("group", self.groups, groups), ("extra", self.extras, extras)):
             for item in wanted:
                 if canonicalize_name(item) not in {canonicalize_name(other) for other in known}:

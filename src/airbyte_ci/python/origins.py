@@ -7,9 +7,6 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit, urlunsplit
 
-from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
-from packaging.version import InvalidVersion
-
 from airbyte_ci.errors import LockError
 from airbyte_ci.python.lock import THE_INDEX, FromArchive, FromDirectory, FromGit, FromIndex, Origin
 
@@ -141,12 +138,15 @@ def hashes_of(place: str) -> frozenset[str]:
 
 def name_and_version(file: str, what: str) -> tuple[str, str]:
     """Parses a wheel's or an sdist's file name; raises LockError."""
+    from packaging import utils  # slow to import, and builds with nothing changed read no lock
+    from packaging.version import InvalidVersion
+
     try:
         if file.endswith(".whl"):
-            name, version, *_ = parse_wheel_filename(file)
+            name, version, *_ = utils.parse_wheel_filename(file)
         else:
-            name, version = parse_sdist_filename(file)
-    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion) as error:
+            name, version = utils.parse_sdist_filename(file)
+    except (utils.InvalidWheelFilename, utils.InvalidSdistFilename, InvalidVersion) as error:
         raise LockError(f"{what}: {file} is neither a wheel nor an sdist") from error
     return name, str(version)
 

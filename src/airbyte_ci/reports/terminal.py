@@ -1,6 +1,6 @@
 """Formats outcomes as text for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from click import style
 
@@ -14,6 +14,10 @@ _MARKS = {
     "failed": ("✗", "red"),
     "unverified": ("?", "yellow"),
 }
+# Of a change so many files are named.
+_MOST_FILES = 3
+# A digest as people read it: its algorithm and twelve digits.
+_DIGEST = len("sha256:") + 12
 
 
 def mark(status: Status) -> str:
@@ -34,6 +38,31 @@ def outcome(item: Outcome, *, alone: bool = True) -> str:
     if item.advice and (alone or not next_step.is_shared(item.advice)):
         lines.append(f"  {next_step.line(item.advice)}")
     return join_lines(lines).removesuffix("\n")
+
+
+def change(subject: str, files: Sequence[str], items: Sequence[Outcome], seconds: float, known: Collection[str]) -> str:
+    """Returns what became of a change while a connector is watched: one line, and warnings that are not `known` yet.
+
+    `items` are the outcomes of the subject's platforms. Failures are shown whole.
+    """
+    more = f" and {len(files) - _MOST_FILES} more" if len(files) > _MOST_FILES else ""
+    names = f": {', '.join(escape(name) for name in files[:_MOST_FILES])}{more}" if files else ""
+    ended = ", ".join(f"{mark(item.status)} {_short(item)}" for item in items)
+    time = "" if any(item.status == "failed" for item in items) else f" {seconds:.1f} s"
+    lines = [f"{escape(subject)} changed{names} → {ended}{time}"]
+    for item in items:
+        is_failed = item.status == "failed"
+        told = [detail for detail in item.details if is_failed or (detail.startswith("!") and detail not in known)]
+        lines += [f"  {escape(detail, MESSAGE_LIMIT)}" for detail in told]
+        lines += [f"  {next_step.line(item.advice)}"] if item.advice and is_failed else []
+    return join_lines(lines).removesuffix("\n")
+
+
+def _short(item: Outcome) -> str:
+    """The digest of an outcome; why it failed, where it has none."""
+    digest = str(item.facts.get("digest", ""))
+    told = digest[:_DIGEST] if digest else escape_message(item.reason or item.summary)
+    return f"{told} ({escape_message(item.reason)})" if digest and item.reason else told
 
 
 def ending(items: Sequence[Outcome], done: str, *, whole: int = 0) -> str:

@@ -17,15 +17,16 @@ PROGRAM = "docker-registry"
 
 
 @contextlib.contextmanager
-def docker_registry(folder: Path, *, htpasswd: str | None = None, seconds: float = 15.0) -> Iterator[str]:
+def docker_registry(
+    folder: Path, *, htpasswd: str | None = None, seconds: float = 15.0, host: str = ""
+) -> Iterator[str]:
     """Runs the registry with its files in `folder` and gives its `host:port`; ends it afterwards.
 
+    `host` is one that an earlier registry had, which comes back with other files.
     `htpasswd` is a line as `htpasswd -B` writes it; with one, the registry asks for basic authentication.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{free.getsockname()[1]}"
+    host = host or _free_host()
     document: dict[str, object] = {
         "version": "0.1",
         "log": {"level": "error", "accesslog": {"disabled": True}},
@@ -45,6 +46,12 @@ def docker_registry(folder: Path, *, htpasswd: str | None = None, seconds: float
         finally:
             process.terminate()
             process.wait()
+
+
+def _free_host() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 def _wait(host: str, process: "subprocess.Popen[bytes]", seconds: float) -> None:

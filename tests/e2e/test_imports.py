@@ -1,0 +1,69 @@
+"""Which libraries the commands that people wait for import: no more than they use."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.tiny import NAME, Tiny
+
+pytestmark = pytest.mark.slow
+# Runs the command and prints, as the last line of stderr, what of the libraries and of ours that is slow was imported.
+SCRIPT = """
+import sys, sysconfig
+from airbyte_ci.cli.main import run
+code = run(sys.argv[1:])
+places = tuple({sysconfig.get_path("purelib") + "/", sysconfig.get_path("platlib") + "/"})
+loaded = [item for item in list(sys.modules.values()) if (getattr(item, "__file__", None) or "").startswith(places)]
+print(code, *sorted({item.__name__.partition(".")[0] for item in loaded} - {"_distutils_hack"}), file=sys.stderr)
+"""
+
+
+def _imported(tiny: Tiny, *arguments: str) -> set[str]:
+    environment = {**os.environ, "AIRBYTE_CI_HOME": str(tiny.home), **tiny.environment}
+    environment.pop("COVERAGE_PROCESS_START", None)
+    ended = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        cwd=tiny.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, *names = ended.stderr.splitlines()[-1].split()
+    assert code == "0", ended.stderr
+    return set(names)
+
+
+# Each command, with all that it may import from site-packages the second time it is run.
+TABLE: Sequence[tuple[str, set[str]]] = (
+    ("--version", {"click"}),
+    ("connectors list", {"click"}),
+    (f"connectors --name={NAME} build", {"click"}),
+    (f"connectors --name={NAME} build --output=oci:out", {"click"}),
+    (f"connectors --name={NAME} build --output=registry:REGISTRY/again", {"click"}),
+)
+
+
+@pytest.mark.parametrize(("command", "allowed"), TABLE, ids=[command for command, _ in TABLE])
+def test_what_was_done_before_imports_little(
+    tiny: Tiny, registry: str, tmp_path: Path, command: str, allowed: set[str]
+) -> None:
+    """Where nothing changed since the last time, neither HTTP, schemas, versions nor YAML are needed."""
+    arguments = command.replace("REGISTRY", registry).split()
+    for _ in range(2):  # what is too young is not remembered
+        _imported(tiny, *arguments)
+    assert _imported(tiny, *arguments) <= allowed
+
+
+def test_a_first_list_reads_yaml_and_no_more(tiny: Tiny) -> None:
+    """What lists connectors asks no registry and no package index."""
+    assert _imported(tiny, "connectors", "list") <= {"click", "yaml", "_yaml", "semver"}
+
+
+def test_only_watching_imports_what_watches(tiny: Tiny) -> None:
+    """The library that watches, and what it needs, would cost every other command its start."""
+    assert not {"watchfiles", "anyio"} & _imported(tiny, "connectors", f"--name={NAME}", "build")

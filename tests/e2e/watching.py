@@ -1,0 +1,86 @@
+"""`build --watch` as people run it: a process whose results are read as they come."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.tiny import NAME, Tiny
+
+_PATIENCE = 120
+
+
+@dataclass
+class Watch:
+    """The running process. `marks` counts edits that only show that nothing else came before them."""
+
+    process: "subprocess.Popen[str]"
+    tiny: Tiny
+    results: "queue.Queue[str]" = field(default_factory=queue.Queue)
+    marks: int = 0
+
+    def result(self) -> Any:
+        """The next result."""
+        line = self.results.get(timeout=_PATIENCE)
+        assert line, (self.tiny.folder.parent / "watch.log").read_text()
+        return json.loads(line)
+
+    def confirm_quiet(self, name: str = NAME) -> Any:
+        """Fails where anything was built that nobody has read: the next result is that of an edit made here."""
+        self.marks += 1
+        file = self.tiny.connector(name) / name.replace("-", "_") / "mark.py"
+        file.write_text(f"{self.marks}\n")
+        found = self.result()
+        assert found["changed"] == [f"{name.replace('-', '_')}/mark.py"], found
+        return found
+
+    def is_running_spec(self) -> bool:
+        """Whether the process has a child: a container that was asked for `spec`."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return any((task / "children").read_text() for task in tasks)
+
+    def interrupt(self) -> int:
+        """Ctrl-C; the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(_PATIENCE)
+
+
+@contextmanager
+def watching(tiny: Tiny, *arguments: str) -> Iterator[Watch]:
+    """`build --watch --json` of all connectors, from when it watches; ended afterwards."""
+    command = [sys.executable, "-m", "airbyte_ci", "connectors", "--all", "build", "--watch", "--json", *arguments]
+    environment = {**os.environ, "AIRBYTE_CI_HOME": str(tiny.home), **tiny.environment}
+    with (tiny.folder.parent / "watch.log").open("w") as log:
+        process = subprocess.Popen(
+            command, cwd=tiny.folder, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+    watch = Watch(process, tiny)
+
+    def read() -> None:
+        assert process.stdout
+        for line in process.stdout:
+            watch.results.put(line)
+        watch.results.put("")
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        while "watching" not in (tiny.folder.parent / "watch.log").read_text():
+            assert process.poll() is None
+            time.sleep(0.05)
+        yield watch
+    finally:
+        process.kill()
+        process.wait()
+        reader.join()
+        assert process.stdout
+        process.stdout.close()
