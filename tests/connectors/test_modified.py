@@ -138,7 +138,7 @@ def test_a_branch_that_is_not_there_is_wrong_usage(clone: Path, tmp_path: Path) 
 def test_a_remote_without_a_head(clone: Path) -> None:
     """A CI checkout has none: origin's main or master counts, and without these the branch must be named."""
     run(clone, "remote", "set-head", "origin", "--delete")
-    with pytest.raises(UsageError, match="no remote says which branch"):
+    with pytest.raises(UsageError, match="no remote names its main branch"):
         history.fork_point(clone, None)
     run(clone, "update-ref", "refs/remotes/origin/master", "HEAD")
     assert history.fork_point(clone, None)

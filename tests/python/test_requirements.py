@@ -147,7 +147,7 @@ def test_constraints_hold(tmp_path: Path, constraint: str, said: str) -> None:
         ("demo @ git+https://x/demo@main", "demo comes from git at 'main', which is not a full commit id"),
         ("-e git+https://user:secret@x/demo@main", "demo@main comes from git at 'main', which is not a full commit"),
         ("--pre-x https://user:secret@x/", "'--pre-x https://x/' is not supported"),
-        ("--no-index", "'--no-index' is not supported: indexes are asked"),
+        ("--no-index", "'--no-index' is not supported: airbyte-ci asks indexes"),
         (
             "demo @ hg+https://x/demo@1",
             "demo comes from hg+https, but git is the only supported version control system",

@@ -349,7 +349,7 @@ REDIRECTS = (
         "endless redirects fail",
         "pull",
         ever("get blob", Redirect("{path}")),
-        Fails(RegistryError, "without end"),
+        Fails(RegistryError, "redirects too often"),
     ),
     *(
         Row(
@@ -395,7 +395,12 @@ AUTHORIZATION = (
         Fails(Refused, r"401 UNAUTHORIZED \(incorrect username or password\).*→ docker login 127.0.0.1:\d+"),
     ),
     *(
-        Row(f"a token answer of {body!r} is none", "pull", ever("token", Body(body)), Fails(RegistryError, "no token"))
+        Row(
+            f"a token answer of {body!r} is none",
+            "pull",
+            ever("token", Body(body)),
+            Fails(RegistryError, "no valid token"),
+        )
         for body in (b"[]", b"{", b"{}", b'{"token": 5}', b'{"token": "a\\r\\nEvil: 1"}')
     ),
     Row(
@@ -435,7 +440,7 @@ AUTHORIZATION = (
         "403 says who may help",
         "push",
         ever("start upload", Refuse(403, "DENIED", "requested access is denied")),
-        Fails(Refused, r"pushing .*403 DENIED \(requested access is denied\) → ask for the right"),
+        Fails(Refused, r"pushing .*403 DENIED \(requested access is denied\) → ask for access"),
     ),
 )
 

@@ -124,7 +124,7 @@ def test_index_that_lists_itself_for_ever_is_left(registry: RegistryServer, sour
         index = Index.make((Descriptor(INDEX, index.digest, len(index.raw), platform=AMD64),), {})
         source.put(index.raw)
     registry.contents.put_image("acme/x", source, index.digest, "1")
-    with quick_client() as client, pytest.raises(ImageError, match="without end"):
+    with quick_client() as client, pytest.raises(ImageError, match="nested too deeply"):
         client.image(at(registry, "acme/x:1"), AMD64, store)
 
 
@@ -134,7 +134,7 @@ def test_index_that_lies_about_a_manifest_is_found(registry: RegistryServer, sou
     lie = Index.make((Descriptor(MANIFEST, image.digest, 5, platform=AMD64),), {})
     source.put(lie.raw)
     registry.contents.put_image("acme/x", source, lie.digest, "1")
-    with quick_client() as client, pytest.raises(ImageError, match=r"describes sha256:.* otherwise than it is"):
+    with quick_client() as client, pytest.raises(ImageError, match=r"describes sha256:.* incorrectly"):
         client.image(at(registry, "acme/x:1"), AMD64, store)
 
 
@@ -202,7 +202,7 @@ def test_list_elsewhere_is_read_without_our_login(registry: RegistryServer, sour
     """A next page at a host off TLS is not asked for."""
     registry.contents.put_image("acme/x", source, random_image(source).digest, "1")
     registry.fail(Fault("list tags", Header("Link", '<http://other.invalid/v2/>; rel="next"'), None))
-    with quick_client() as client, pytest.raises(RegistryError, match="not reached over TLS"):
+    with quick_client() as client, pytest.raises(RegistryError, match="does not use TLS"):
         client.tags(at(registry, "acme/x"))
 
 
