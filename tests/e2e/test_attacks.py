@@ -135,7 +135,7 @@ LEFT = {
         "z = zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED)\n"
         "    with z.open('big', 'w', force_zip64=True) as file: [file.write(bytes(1 << 20)) for _ in range(300)]\n"
         "    z.close()",
-        "unpacks to more than a wheel may",
+        "unpacks to more than the limit for wheels",
     ),
     "two wheels": ("open(path, 'w'); open(OUT + '/other-1.0-py3-none-any.whl', 'w')", "left 2 wheels"),
     "name with line ends": ("open(OUT + '/a\\x1b]0;x\\x07\\nb.whl', 'w')", "a\\x1b]0;x\\x07\\nb.whl"),

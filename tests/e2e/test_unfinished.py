@@ -119,4 +119,4 @@ def test_a_step_that_takes_too_long_shows_its_last_words(tiny: Tiny) -> None:
     config.write_text("{}")
     tested = tiny.run("connectors", f"--name={NAME}", "test", "-k", "check", "--timeout=3", f"--config={config}")
     assert tested.code == 1
-    assert "not finished after 3 s" in tested.out and "waiting for the moon" in tested.out, tested.out
+    assert "did not finish in 3 s" in tested.out and "waiting for the moon" in tested.out, tested.out

@@ -8,12 +8,12 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 from packaging.version import InvalidVersion, Version
 
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.documents import load_yaml
 from airbyte_ci.errors import ConnectorError
 
 MANIFEST = "manifest.yaml"
@@ -22,7 +22,6 @@ COMPONENTS = "components.py"
 PACKAGE = "source_declarative_manifest"
 _MODULE = f"{PACKAGE}.components"
 _KIND = "DeclarativeSource"
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def read(connector: Connector) -> DeclarativeManifest:
     path = connector.folder / MANIFEST
     place = f"{connector.relative}/{MANIFEST}"
     try:
-        document = yaml.load(path.read_text("utf-8"), _Loader)
+        document = load_yaml(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise ConnectorError(f"{place}: the file is missing") from error
     except (OSError, UnicodeDecodeError) as error:
