@@ -98,7 +98,7 @@ def test_byte_code_and_date_are_left_to_people(tiny: Tiny, store: Store, tmp_pat
         (("--source-date-epoch=soon",), 2, "source-date-epoch"),
         (("--source-date-epoch=99999999999999",), 2, "source-date-epoch"),
         (("--compression=lzma",), 2, "lzma"),
-        (("--print-plan", "-a", "linux/amd64", "-a", "linux/arm64"), 2, "--print-plan is for one connector"),
+        (("--print-plan", "-a", "linux/amd64", "-a", "linux/arm64"), 2, "--print-plan takes one connector"),
         (("-a", "amd64"), 2, "'amd64' is not a platform → write it as linux/amd64 or linux/arm64"),
         (("-a", "linux/foo"), 2, "there are no base images for this platform"),
     ],
