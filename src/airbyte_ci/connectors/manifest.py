@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from packaging.version import InvalidVersion, Version
 
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.documents import load_yaml
+from airbyte_ci.documents import DocumentError, load_yaml, read_file
 from airbyte_ci.errors import ConnectorError
 
 MANIFEST = "manifest.yaml"
@@ -42,15 +41,14 @@ def read(connector: Connector) -> DeclarativeManifest:
     path = connector.folder / MANIFEST
     place = f"{connector.relative}/{MANIFEST}"
     try:
-        document = load_yaml(path.read_text("utf-8"))
+        document = load_yaml(read_file(path).decode())
     except FileNotFoundError as error:
         raise ConnectorError(f"{place}: the file is missing") from error
+    except DocumentError as error:
+        line = "" if error.line is None else f":{error.line}"
+        raise ConnectorError(f"{place}{line}: is not valid YAML ({error.reason})") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConnectorError(f"{place}: cannot be read ({error})") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise ConnectorError(f"{place}{line}: is not valid YAML ({getattr(error, 'problem', error)})") from error
     if not isinstance(document, dict):
         raise ConnectorError(f"{place}: is not a mapping")
     # The framework itself adds the type where it is missing.
