@@ -9,7 +9,10 @@ from pathlib import Path
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What differs from day to day and from machine to machine, while the page stays true.
+# A line that says what a slow machine is still at; a fast one prints none.
+_PROGRESS = re.compile(r"^[\d.]+ s: .* · [\d.]+ s\n", re.MULTILINE)
 _VARYING = (
+    (_PROGRESS, ""),
     (re.compile(r"sha256:[0-9a-f]{12,64}"), "sha256:…"),
     (re.compile(r"\b20\d\d-\d\d-\d\d\b"), "DAY"),
     (re.compile(r"\b\d+ packages? cached(, \d+ new)?"), "# packages cached"),
@@ -74,7 +77,7 @@ def rewritten(page: str, outputs: list[str]) -> str:
 
     def block(match: re.Match[str]) -> str:
         commands = (step.command.replace("\n", "\n> ") for step in _steps(match[1]))
-        shown = "".join(f"$ {command}\n{next(remaining)}" for command in commands)
+        shown = "".join(f"$ {command}\n{_PROGRESS.sub('', next(remaining))}" for command in commands)
         return f"```console\n{shown}```"
 
     return _BLOCK.sub(block, page)
