@@ -1,6 +1,7 @@
 """What the end-to-end tests share: the command as a process, a scratch fleet, and the demo's base image."""
 
 import fcntl
+import os
 import shutil
 import subprocess
 import time
@@ -18,10 +19,14 @@ from tests.e2e.tiny import Tiny, tiny_fleet
 __all__ = ["GIT", "PROJECT", "Base", "Command", "Result", "airbyte_ci", "make_fleet"]
 
 
+# The store that base images are built into; kept between sessions, so that only the first one builds them.
+SHARED_STORE = PROJECT / ".scratch" / "test-store"
+
+
 @pytest.fixture(scope="session")
-def home() -> Path:
-    """The store of the tests; kept between sessions, so that only the first one builds the base image."""
-    return PROJECT / ".scratch" / "test-store"
+def home(worker_id: str) -> Path:
+    """The store of this worker's tests. Their connectors have the same names, so workers cannot share one."""
+    return SHARED_STORE if worker_id == "master" else SHARED_STORE.with_name(f"{SHARED_STORE.name}-{worker_id}")
 
 
 @pytest.fixture
@@ -57,14 +62,28 @@ class Base:
 
 @pytest.fixture(scope="session")
 def base(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Base:
-    """The demo's base image, built into the store of the tests; workers wait for the first one that builds it."""
+    """The demo's base image in the store of this worker; workers wait for the first one that builds it."""
     folder = make_fleet(tmp_path_factory.mktemp("base") / "fleet")
-    home.parent.mkdir(exist_ok=True)
-    with (home.parent / "base.lock").open("w") as lock:
+    SHARED_STORE.parent.mkdir(exist_ok=True)
+    with (SHARED_STORE.parent / "base.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        built = airbyte_ci("base-images", "build", "--root", "debian", cwd=folder, home=home)
-    assert built.code == 0, built.err
+        built = airbyte_ci("base-images", "build", "--root", "debian", cwd=folder, home=SHARED_STORE)
+        assert built.code == 0, built.err
+        if home != SHARED_STORE:
+            link_store(SHARED_STORE, home)
     return Base(built.out.splitlines()[-1], (folder / "base-images.yaml").read_text())
+
+
+def link_store(source: Path, target: Path) -> None:
+    """Gives a store the blobs of another one, and what that one remembers of them."""
+    Store(target)
+    for room in ("blobs", "actions", "records"):
+        for path in (source / room).rglob("*"):
+            there = target / path.relative_to(source)
+            if path.is_dir():
+                there.mkdir(exist_ok=True)
+            elif not there.exists():
+                os.link(path, there)
 
 
 @pytest.fixture
