@@ -73,7 +73,7 @@ def test_a_branch_makes_no_rule_lighter_for_itself(repository: Repository) -> No
 
 
 def test_a_branch_allows_itself_nothing(repository: Repository) -> None:
-    """Owners of customisations and repositories of base images must be right by the merge base's configuration too."""
+    """Owners of customizations and repositories of base images must be right by the merge base's configuration too."""
     repository.write(HOOK, "MAIN_FILE_NAME = 'main.py'\n")
     repository.write("CODEOWNERS", "* @zoe\n")
     repository.replace(".airbyte-ci.toml", "@acme/connector-ops", "@zoe")

@@ -142,7 +142,7 @@ def test_nothing_is_asked_twice() -> None:
 
 
 def test_a_file_that_was_renamed_is_changed_under_both_names() -> None:
-    """A customisation cannot come from, or leave to, another name without a review."""
+    """A customization cannot come from, or leave to, another name without a review."""
     pull_request = PullRequest(files=[("other.py", HOOK)])
     with double.running(PUBLIC, pull_request.answer) as running:
         reviews = asked(running)
@@ -150,7 +150,7 @@ def test_a_file_that_was_renamed_is_changed_under_both_names() -> None:
 
 
 def test_beyond_what_github_lists_everything_may_be_changed() -> None:
-    """GitHub lists 3,000 files of a pull request; a customisation behind them must not go unseen."""
+    """GitHub lists 3,000 files of a pull request; a customization behind them must not go unseen."""
     pull_request = PullRequest(files=[(f"file-{number}", "") for number in range(3000)])
     with double.running(PUBLIC, pull_request.answer) as running:
         assert asked(running).changes(HOOK)

@@ -53,7 +53,7 @@ def _between(evaluation: Evaluation, first: tuple[Operation, ...], second: tuple
 
 
 def of_connector(store: Store, connector: Connector) -> dict[str, Effect]:
-    """By platform: the effects of builds of exactly these files of the customisation on the connector's base."""
+    """By platform: the effects of builds of exactly these files of the customization on the connector's base."""
     if not connector.base_image:
         raise ConnectorError(f"{connector.name}: its metadata names no base image")
     known = store.recall(_of_files(connector, str(parse_pinned(connector.base_image)))) or {}

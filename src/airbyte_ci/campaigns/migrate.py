@@ -1,7 +1,7 @@
 """The migration of one connector from its Dockerfile to a base image, as a Change: pure, nothing is written here.
 
 The guide's definition: no Dockerfile, the latest base image in metadata, a patch bump, a changelog entry, and what the
-image needs beside its base in a customisation that its owners approve.
+image needs beside its base in a customization that its owners approve.
 """
 
 from collections.abc import Iterator, Mapping

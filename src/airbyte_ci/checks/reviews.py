@@ -28,7 +28,7 @@ class Reviews:
     """
 
     def __init__(self, repository: GitHubRepository, pull_request: int, root: Path) -> None:
-        import github  # slow to import, and only pull requests with customisations need it
+        import github  # slow to import, and only pull requests with customizations need it
 
         auth = github.Auth.Token(repository.token) if repository.token else None
         retry = github.GithubRetry(total=3)

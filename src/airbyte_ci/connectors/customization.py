@@ -115,7 +115,7 @@ def _customization(table: Mapping[Any, Any], within: str, known: tuple[str, ...]
 
 
 def files(folder: Path) -> tuple[Path, ...]:
-    """The files of a connector's folder that its customisation is made of: declaration, modules beside it, sources.
+    """The files of a connector's folder that its customization is made of: declaration, modules beside it, sources.
 
     Raises ConnectorError for a declaration that is wrong.
     """

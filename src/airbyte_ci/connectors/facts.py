@@ -24,7 +24,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 
 
 def has_hook(connector: Connector) -> bool:
-    """Whether something customises its build: a module, or the declaration."""
+    """Whether something customizes its build: a module, or the declaration."""
     return bool(connector.names & {"build_customization.py", "build_customization.yaml"})
 
 
