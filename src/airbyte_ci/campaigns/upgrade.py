@@ -2,13 +2,11 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from datetime import date
 
-from airbyte_ci.base_images import series
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.latest import Choice
-from airbyte_ci.campaigns import base_choice, lock_fit, pythons, readme, release, waiting
-from airbyte_ci.campaigns.base_choice import Offered, traits_of
+from airbyte_ci.campaigns import base_choice, lock_fit, pythons, readme, release, upgrade_choice, waiting
+from airbyte_ci.campaigns.base_choice import Offered
 from airbyte_ci.campaigns.baseline import Baseline
 from airbyte_ci.campaigns.change import Change, NotApplicable
 from airbyte_ci.campaigns.pythons import AdmittedPythons
@@ -71,8 +69,10 @@ def _planned(
         )
     current = catalogue.find(written) if written else None
     admitted = pythons.declared(connector)
-    offered = dataclasses.replace(_offered(connector, current, configuration, catalogue, entry.today), failed=failed)
-    choice = _choice(connector, current, offered, admitted, to)
+    offered = dataclasses.replace(
+        upgrade_choice.offer(connector, current, configuration, catalogue, entry.today), failed=failed
+    )
+    choice = upgrade_choice.choose(connector, current, offered, admitted, to)
     base = choice.version
     assert base is not None
     if str(base.address) == written:
@@ -106,58 +106,6 @@ def _readme(connector: Connector, files: Files) -> Iterator[FileChange]:
     """Who wrote only a tag did so by hand, and the README may still speak of the Dockerfile."""
     if connector.base_image and "@" not in connector.base_image:
         yield from readme.updated(connector, files)
-
-
-def chosen(
-    connector: Connector, configuration: Configuration, catalogue: Catalogue, today: date, to: str | None
-) -> BaseImageVersion:
-    """Where an upgrade moves a connector, which may be where it is. Raises ConnectorError."""
-    current = catalogue.find(connector.base_image) if connector.base_image else None
-    offered = _offered(connector, current, configuration, catalogue, today)
-    version = _choice(connector, current, offered, pythons.declared(connector), to).version
-    assert version is not None
-    return version
-
-
-def _offered(
-    connector: Connector,
-    current: BaseImageVersion | None,
-    configuration: Configuration,
-    catalogue: Catalogue,
-    today: date,
-) -> Offered:
-    """A connector stays in its series, and in its own repository wherever that has what is wanted."""
-    own = (current.repository,) if current else ()
-    wanted = current.series if current else series.of_language(connector.language)
-    others = series.repositories_of(wanted, configuration.base_image_repositories, catalogue)
-    repositories = tuple(dict.fromkeys((*own, *others)))
-    return Offered(repositories, catalogue, today, configuration.platform_version, traits_of(connector))
-
-
-def _choice(
-    connector: Connector,
-    current: BaseImageVersion | None,
-    offered: Offered,
-    admitted: AdmittedPythons,
-    to: str | None,
-) -> Choice:
-    """Down only where it is asked for, or where the present one must not be used."""
-    if to:
-        return base_choice.asked_for(to, offered, admitted)
-    if connector.base_image is None:
-        return base_choice.newest(offered, admitted)
-    if current is None:
-        raise ConnectorError(
-            f"the catalogue does not have {connector.base_image}, so what is newer is not known",
-            advice="airbyte-ci base-images refresh, or choose one with --to",
-        )
-    if current.yanked and current.replaced_by:
-        # Whoever yanked it has said where its connectors go.
-        return base_choice.asked_for(f"{current.repository}:{current.replaced_by}", offered, admitted)
-    choice = base_choice.within_major(current, offered, admitted)
-    if choice.version and choice.version.semver < current.semver and not current.withdrawal:
-        raise NotApplicable(f"{connector.name} uses {current.version}, which is newer than {choice.version.version}")
-    return choice
 
 
 def _subject(name: str, current: BaseImageVersion | None, base: BaseImageVersion) -> str:

@@ -4,7 +4,7 @@ from datetime import date
 
 from airbyte_ci.base_images import standing
 from airbyte_ci.base_images.catalogue import Catalogue
-from airbyte_ci.campaigns import upgrade
+from airbyte_ci.campaigns import upgrade_choice
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError
@@ -21,7 +21,7 @@ def of(connector: Connector, configuration: Configuration, catalogue: Catalogue,
     refused: ConnectorError | None = None
     for to in dict.fromkeys((first, "", "latest", last)):
         try:
-            version = upgrade.chosen(connector, configuration, catalogue, today, to)
+            version = upgrade_choice.choose_version(connector, configuration, catalogue, today, to)
         except ConnectorError as error:
             refused = error if to == "latest" else refused  # which tells of all that there is
             continue

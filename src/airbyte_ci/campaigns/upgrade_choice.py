@@ -1,0 +1,66 @@
+"""Which base image an upgrade moves a connector to; it may be the one that the connector has."""
+
+from datetime import date
+
+from airbyte_ci.base_images import series
+from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.latest import Choice
+from airbyte_ci.campaigns import base_choice, pythons
+from airbyte_ci.campaigns.base_choice import Offered, traits_of
+from airbyte_ci.campaigns.change import NotApplicable
+from airbyte_ci.campaigns.pythons import AdmittedPythons
+from airbyte_ci.config import Configuration
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import ConnectorError
+
+
+def choose_version(
+    connector: Connector, configuration: Configuration, catalogue: Catalogue, today: date, to: str | None
+) -> BaseImageVersion:
+    """Where an upgrade moves a connector, which may be where it is. Raises ConnectorError."""
+    current = catalogue.find(connector.base_image) if connector.base_image else None
+    offered = offer(connector, current, configuration, catalogue, today)
+    version = choose(connector, current, offered, pythons.declared(connector), to).version
+    assert version is not None
+    return version
+
+
+def offer(
+    connector: Connector,
+    current: BaseImageVersion | None,
+    configuration: Configuration,
+    catalogue: Catalogue,
+    today: date,
+) -> Offered:
+    """A connector stays in its series, and in its own repository wherever that has what is wanted."""
+    own = (current.repository,) if current else ()
+    wanted = current.series if current else series.of_language(connector.language)
+    others = series.repositories_of(wanted, configuration.base_image_repositories, catalogue)
+    repositories = tuple(dict.fromkeys((*own, *others)))
+    return Offered(repositories, catalogue, today, configuration.platform_version, traits_of(connector))
+
+
+def choose(
+    connector: Connector,
+    current: BaseImageVersion | None,
+    offered: Offered,
+    admitted: AdmittedPythons,
+    to: str | None,
+) -> Choice:
+    """Down only where it is asked for, or where the present one must not be used."""
+    if to:
+        return base_choice.asked_for(to, offered, admitted)
+    if connector.base_image is None:
+        return base_choice.newest(offered, admitted)
+    if current is None:
+        raise ConnectorError(
+            f"the catalogue does not have {connector.base_image}, so what is newer is not known",
+            advice="airbyte-ci base-images refresh, or choose one with --to",
+        )
+    if current.yanked and current.replaced_by:
+        # Whoever yanked it has said where its connectors go.
+        return base_choice.asked_for(f"{current.repository}:{current.replaced_by}", offered, admitted)
+    choice = base_choice.within_major(current, offered, admitted)
+    if choice.version and choice.version.semver < current.semver and not current.withdrawal:
+        raise NotApplicable(f"{connector.name} uses {current.version}, which is newer than {choice.version.version}")
+    return choice
