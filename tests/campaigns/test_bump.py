@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.campaigns import baseline, bump
-from airbyte_ci.campaigns.change import Change, NotApplicable
-from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.campaigns.changes import baseline
+from airbyte_ci.campaigns.changes.change import Change, NotApplicable
+from airbyte_ci.campaigns.connector_files.release import Entry
+from airbyte_ci.campaigns.migrations import bump_version as bump
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import EditRefused, UsageError
 from tests.campaigns.repositories import CONNECTORS, commit, copied, git, opened

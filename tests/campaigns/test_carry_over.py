@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from airbyte_ci.base_images import catalogue
-from airbyte_ci.campaigns import carry_over, customization_draft
-from airbyte_ci.campaigns.carried import CarriedOver, Step
-from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.conversion import carry_over, customization_draft
+from airbyte_ci.campaigns.conversion.carried import CarriedOver, Step
+from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.connectors import customization
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.campaigns import baseline, dependencies
-from airbyte_ci.campaigns.change import Change, NotApplicable
-from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.campaigns.changes import baseline
+from airbyte_ci.campaigns.changes.change import Change, NotApplicable
+from airbyte_ci.campaigns.connector_files.release import Entry
+from airbyte_ci.campaigns.migrations import upgrade_dependencies as dependencies
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import LockError
 from tests.campaigns.repositories import CONNECTORS, commit, copied, opened, snapshot

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.campaigns import dependencies
+from airbyte_ci.campaigns.migrations import upgrade_dependencies as dependencies
 from tests.campaigns.repositories import CONNECTORS, commit, copied, snapshot
 from tests.e2e.command import Result, airbyte_ci
 from tests.oracles.plans import POETRY

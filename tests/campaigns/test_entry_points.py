@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.base_images import catalogue
-from airbyte_ci.campaigns import carry_over
-from airbyte_ci.campaigns.carried import CODE, CarriedOver
-from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.conversion import carry_over
+from airbyte_ci.campaigns.conversion.carried import CODE, CarriedOver
+from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.errors import EditRefused
 

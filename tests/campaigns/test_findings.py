@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airbyte_ci.base_images import catalogue
-from airbyte_ci.campaigns import carry_over
-from airbyte_ci.campaigns.carried import CarriedOver
-from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.changes.findings import Fate
+from airbyte_ci.campaigns.conversion import carry_over
+from airbyte_ci.campaigns.conversion.carried import CarriedOver
+from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.dockerfile import shell_commands, stages, words
 from airbyte_ci.campaigns.dockerfile.syntax import Instruction, instructions
 from airbyte_ci.campaigns.dockerfile.words import Misread
-from airbyte_ci.campaigns.findings import Fate
 from tests.campaigns.dockerfiles import dockerfile
 from tests.campaigns.repositories import EXAMPLES
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.campaigns import lock_fit
+from airbyte_ci.campaigns.bases import lock_fit
 from airbyte_ci.connectors.connector import Connector
 
 OLD, NEW, STABLE = (f"x-1-{tag}-manylinux_2_17_x86_64.whl" for tag in ("cp39-cp39", "cp311-cp311", "cp36-abi3"))

@@ -11,9 +11,11 @@ import yaml
 from airbyte_ci import config
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import Catalogue
-from airbyte_ci.campaigns import baseline, migrate, release
-from airbyte_ci.campaigns.change import Change, NotApplicable
-from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.campaigns.changes import baseline
+from airbyte_ci.campaigns.changes.change import Change, NotApplicable
+from airbyte_ci.campaigns.connector_files import release
+from airbyte_ci.campaigns.connector_files.release import Entry
+from airbyte_ci.campaigns.migrations import migrate_to_base_image as migrate
 from airbyte_ci.checks import version_in_pyproject, version_semver
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.texts import Texts

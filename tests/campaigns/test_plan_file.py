@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from airbyte_ci.base_images import catalogue
-from airbyte_ci.campaigns import baseline, bump, migrate, plan
-from airbyte_ci.campaigns.change import Change
-from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.campaigns.changes import baseline, plan
+from airbyte_ci.campaigns.changes.change import Change
+from airbyte_ci.campaigns.connector_files.release import Entry
+from airbyte_ci.campaigns.migrations import bump_version as bump
+from airbyte_ci.campaigns.migrations import migrate_to_base_image as migrate
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError, EditRefused
 from tests.campaigns.repositories import CONNECTORS, commit, copied, opened, snapshot

@@ -2,7 +2,7 @@
 
 import pytest
 
-from airbyte_ci.campaigns.readme import with_build_commands, with_build_section
+from airbyte_ci.campaigns.connector_files.readme import with_build_commands, with_build_section
 
 TEXT = """\
 # Source

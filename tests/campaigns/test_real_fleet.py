@@ -15,9 +15,10 @@ from semver import Version
 
 from airbyte_ci import config
 from airbyte_ci.base_images import catalogue
-from airbyte_ci.campaigns import baseline, migrate
-from airbyte_ci.campaigns.change import Change
-from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.campaigns.changes import baseline
+from airbyte_ci.campaigns.changes.change import Change
+from airbyte_ci.campaigns.connector_files.release import Entry
+from airbyte_ci.campaigns.migrations import migrate_to_base_image as migrate
 from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits.files import Files

@@ -9,9 +9,10 @@ import yaml
 
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import Catalogue
-from airbyte_ci.campaigns import baseline, upgrade
-from airbyte_ci.campaigns.change import Change, NotApplicable
-from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.campaigns.changes import baseline
+from airbyte_ci.campaigns.changes.change import Change, NotApplicable
+from airbyte_ci.campaigns.connector_files.release import Entry
+from airbyte_ci.campaigns.migrations import upgrade_base_image as upgrade
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import ConnectorError
 from tests.campaigns.repositories import CONNECTORS, commit, copied, git, opened

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.base_images import catalogue
-from airbyte_ci.campaigns import carrier, carry_over
-from airbyte_ci.campaigns.carried import CODE
-from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.conversion import carrier, carry_over
+from airbyte_ci.campaigns.conversion.carried import CODE
+from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.connectors.customization import ImageFile
 from tests.campaigns import buildkit

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion
-from airbyte_ci.campaigns import carry_over, customization_draft
-from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.conversion import carry_over, customization_draft
+from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.connectors import customization
 from airbyte_ci.oci.reference import Reference

@@ -18,8 +18,9 @@ from typing import Any
 import yaml
 
 from airbyte_ci.base_images import catalogue
-from airbyte_ci.campaigns import carry_over, customization_draft, readme
-from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.connector_files import readme
+from airbyte_ci.campaigns.conversion import carry_over, customization_draft
+from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.campaigns.dockerfile.syntax import instructions
 from airbyte_ci.checks import codeowners

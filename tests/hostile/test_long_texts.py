@@ -6,7 +6,7 @@ import pytest
 
 from airbyte_ci.base_images import dpkg
 from airbyte_ci.build import lockfile
-from airbyte_ci.campaigns import readme, release
+from airbyte_ci.campaigns.connector_files import readme, release
 from airbyte_ci.campaigns.delivery import wording
 from airbyte_ci.campaigns.dockerfile import shell_commands, stages
 from airbyte_ci.edits import changelog, changelog_table, markdown_table

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from airbyte_ci import config
-from airbyte_ci.campaigns import plan
-from airbyte_ci.campaigns.change import Change
+from airbyte_ci.campaigns.changes import plan
+from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.cli import console, delivering
 from airbyte_ci.cli.delivering import HERE, Courier, Destination
 from airbyte_ci.cli.options import json_option

@@ -6,7 +6,7 @@ import sys
 
 from airbyte_ci.base_images.checks import CheckResult
 from airbyte_ci.base_images.latest import admits
-from airbyte_ci.campaigns import pythons
+from airbyte_ci.campaigns.bases import pythons
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.options import Asked

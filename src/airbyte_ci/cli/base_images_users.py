@@ -9,7 +9,7 @@ import click
 from airbyte_ci import app, config
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
-from airbyte_ci.campaigns import way_out
+from airbyte_ci.campaigns.bases import upgrade_advice
 from airbyte_ci.cli import console
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, json_option
@@ -82,7 +82,7 @@ def of(settings: Settings, known: Catalogue, entry: BaseImageVersion) -> Leaving
         if used != entry:
             through.setdefault(f"{used.address.name} {used.version}", []).append(connector.name)
         try:
-            to = way_out.of(connector, fleet.configuration, known, today)
+            to = upgrade_advice.of(connector, fleet.configuration, known, today)
         except ConnectorError as error:
             stuck.append((connector.name, f"{error.message} → {error.advice}" if error.advice else error.message))
         else:

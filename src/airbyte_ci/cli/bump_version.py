@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from airbyte_ci.campaigns import bump
+from airbyte_ci.campaigns.migrations import bump_version as bump
 from airbyte_ci.cli import campaign
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.campaign import Campaign

@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from airbyte_ci import app
-from airbyte_ci.campaigns import baseline, plan
-from airbyte_ci.campaigns.baseline import Baseline
-from airbyte_ci.campaigns.change import Change, NotApplicable
-from airbyte_ci.campaigns.plan import Writer
-from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.campaigns.changes import baseline, plan
+from airbyte_ci.campaigns.changes.baseline import Baseline
+from airbyte_ci.campaigns.changes.change import Change, NotApplicable
+from airbyte_ci.campaigns.changes.plan import Writer
+from airbyte_ci.campaigns.connector_files.release import Entry
 from airbyte_ci.cli import console, delivering
 from airbyte_ci.cli.delivering import HERE, Courier, Destination
 from airbyte_ci.cli.fleet import Fleet

@@ -221,15 +221,17 @@ def _registries(settings: Settings, fleet: Fleet, opened: ExitStack) -> Exists:
 
 
 def _admitted(connector: Connector) -> Sequence[SpecifierSet]:
-    from airbyte_ci.campaigns import pythons  # slow to import, and only asked where a newer base image is there
+    from airbyte_ci.campaigns.bases import pythons  # slow to import, and only asked where a newer base image is there
 
     return pythons.declared(connector).specifiers
 
 
 def _way_out(connector: Connector, configuration: Configuration, known: Catalogue, today: date) -> str:
-    from airbyte_ci.campaigns import way_out  # slow to import, and only asked where a base image must be left
+    from airbyte_ci.campaigns.bases import (
+        upgrade_advice,  # slow to import, and only asked where a base image must be left
+    )
 
-    return way_out.of(connector, configuration, known, today)
+    return upgrade_advice.of(connector, configuration, known, today)
 
 
 def _ownership(

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import click
 
-from airbyte_ci.campaigns.change import Change
+from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors import forge, github, history
 from airbyte_ci.errors import AirbyteCiError, UsageError

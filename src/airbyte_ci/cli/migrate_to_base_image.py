@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from airbyte_ci.base_images import catalogue
-from airbyte_ci.campaigns import migrate
-from airbyte_ci.campaigns.baseline import Baseline
-from airbyte_ci.campaigns.change import Change
+from airbyte_ci.campaigns.changes.baseline import Baseline
+from airbyte_ci.campaigns.changes.change import Change
+from airbyte_ci.campaigns.migrations import migrate_to_base_image as migrate
 from airbyte_ci.cli import campaign, trying
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.campaign import Campaign

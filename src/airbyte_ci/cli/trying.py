@@ -10,10 +10,10 @@ from airbyte_ci.app import App, written_day
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.build import job
 from airbyte_ci.build.order import Order
-from airbyte_ci.campaigns.baseline import Baseline
-from airbyte_ci.campaigns.change import Change, NotApplicable
-from airbyte_ci.campaigns.findings import shorten
-from airbyte_ci.campaigns.overlay import overlay
+from airbyte_ci.campaigns.changes.baseline import Baseline
+from airbyte_ci.campaigns.changes.change import Change, NotApplicable
+from airbyte_ci.campaigns.changes.findings import shorten
+from airbyte_ci.campaigns.changes.overlay import overlay
 from airbyte_ci.cli import workbench
 from airbyte_ci.cli.campaign import Planner
 from airbyte_ci.cli.fleet import Fleet

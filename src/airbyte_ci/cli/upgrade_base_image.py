@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from airbyte_ci.base_images import catalogue
-from airbyte_ci.campaigns import upgrade
-from airbyte_ci.campaigns.baseline import Baseline
-from airbyte_ci.campaigns.change import Change
+from airbyte_ci.campaigns.changes.baseline import Baseline
+from airbyte_ci.campaigns.changes.change import Change
+from airbyte_ci.campaigns.migrations import upgrade_base_image as upgrade
 from airbyte_ci.cli import campaign, trying
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.campaign import Campaign

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from airbyte_ci.campaigns import dependencies
+from airbyte_ci.campaigns.migrations import upgrade_dependencies as dependencies
 from airbyte_ci.cli import campaign, resolving, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.campaign import Campaign

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from airbyte_ci.campaigns.change import Change
+from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.outcomes import Outcome
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from airbyte_ci.campaigns.change import Change
+from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.connectors import git
 from airbyte_ci.edits.edit import FileChange
 from airbyte_ci.errors import AirbyteCiError, EditRefused, UsageError

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from airbyte_ci.campaigns.change import Change
+from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.campaigns.delivery import branches, commits, wording
 from airbyte_ci.campaigns.delivery.branches import Branch, Ground
 from airbyte_ci.campaigns.delivery.numbered import numbered, pages

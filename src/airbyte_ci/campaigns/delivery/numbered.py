@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from airbyte_ci.campaigns import release
-from airbyte_ci.campaigns.change import Change
+from airbyte_ci.campaigns.changes.change import Change
+from airbyte_ci.campaigns.connector_files import release
 from airbyte_ci.edits import changelog
 from airbyte_ci.edits.changelog import Row
 from airbyte_ci.edits.edit import Edit

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from airbyte_ci.campaigns.change import Change
+from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.text import escape, escape_markdown
 
 # GitHub takes 65,536 characters.

@@ -4,12 +4,12 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 
-from airbyte_ci.campaigns.carrier import Carrier
-from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.changes.findings import Finding
+from airbyte_ci.campaigns.conversion.carrier import Carrier
+from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.dockerfile import heredoc
 from airbyte_ci.campaigns.dockerfile.heredoc import Heredoc
 from airbyte_ci.campaigns.dockerfile.syntax import Instruction
-from airbyte_ci.campaigns.findings import Finding
 from airbyte_ci.connectors import customization, pylock_names
 from airbyte_ci.connectors.customization import ImageFile
 

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from airbyte_ci.campaigns import console_scripts
-from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.conversion import console_scripts
+from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.errors import EditRefused
 
 MAIN = "main.py"

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from airbyte_ci import disk
-from airbyte_ci.campaigns.change import Change, ChangelogEntry
-from airbyte_ci.campaigns.findings import Finding
+from airbyte_ci.campaigns.changes.change import Change, ChangelogEntry
+from airbyte_ci.campaigns.changes.findings import Finding
 from airbyte_ci.documents import load_json
 from airbyte_ci.edits.changelog import Row
 from airbyte_ci.edits.edit import Edit, FileChange

@@ -2,7 +2,7 @@
 
 import yaml
 
-from airbyte_ci.campaigns.carried import CODE, CarriedOver, Step
+from airbyte_ci.campaigns.conversion.carried import CODE, CarriedOver, Step
 from airbyte_ci.connectors.customization import Customization
 
 _HEADER = """\

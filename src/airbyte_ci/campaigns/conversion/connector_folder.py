@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from airbyte_ci.campaigns import declared_requirements, dockerignore
-from airbyte_ci.campaigns.declared_requirements import DeclaredRequirements
-from airbyte_ci.campaigns.dockerignore import DockerIgnore
+from airbyte_ci.campaigns.conversion import declared_requirements, dockerignore
+from airbyte_ci.campaigns.conversion.declared_requirements import DeclaredRequirements
+from airbyte_ci.campaigns.conversion.dockerignore import DockerIgnore
 from airbyte_ci.connectors import git, leftovers
 
 _CODE = (".py", ".yaml", ".yml", ".json", ".toml", ".cfg", ".sh", ".txt")

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from airbyte_ci.build import lockfile
-from airbyte_ci.campaigns import release, waiting
-from airbyte_ci.campaigns.baseline import Baseline
-from airbyte_ci.campaigns.change import Change, NotApplicable
-from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.campaigns.changes.baseline import Baseline
+from airbyte_ci.campaigns.changes.change import Change, NotApplicable
+from airbyte_ci.campaigns.connector_files import release, waiting
+from airbyte_ci.campaigns.connector_files.release import Entry
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import DocumentError, load_toml

@@ -4,7 +4,7 @@ from datetime import date
 
 from airbyte_ci.base_images import standing
 from airbyte_ci.base_images.catalogue import Catalogue
-from airbyte_ci.campaigns import upgrade_choice
+from airbyte_ci.campaigns.bases import upgrade_choice
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.latest import Choice
-from airbyte_ci.campaigns import base_choice, lock_fit, pythons, readme, release, upgrade_choice, waiting
-from airbyte_ci.campaigns.base_choice import Offered
-from airbyte_ci.campaigns.baseline import Baseline
-from airbyte_ci.campaigns.change import Change, NotApplicable
-from airbyte_ci.campaigns.pythons import AdmittedPythons
-from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.campaigns.bases import base_choice, lock_fit, pythons, upgrade_choice
+from airbyte_ci.campaigns.bases.base_choice import Offered
+from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
+from airbyte_ci.campaigns.changes.baseline import Baseline
+from airbyte_ci.campaigns.changes.change import Change, NotApplicable
+from airbyte_ci.campaigns.connector_files import readme, release, waiting
+from airbyte_ci.campaigns.connector_files.release import Entry
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import METADATA, Connector
 from airbyte_ci.edits import yaml_text

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from airbyte_ci.campaigns import findings
-from airbyte_ci.campaigns.entry_points import EntryPoint
-from airbyte_ci.campaigns.findings import Finding, shorten
+from airbyte_ci.campaigns.changes import findings
+from airbyte_ci.campaigns.changes.findings import Finding, shorten
+from airbyte_ci.campaigns.conversion.entry_points import EntryPoint
 from airbyte_ci.connectors.customization import Customization
 
 ROOT = "root"

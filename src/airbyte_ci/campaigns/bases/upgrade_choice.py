@@ -5,10 +5,10 @@ from datetime import date
 from airbyte_ci.base_images import series
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.latest import Choice
-from airbyte_ci.campaigns import base_choice, pythons
-from airbyte_ci.campaigns.base_choice import Offered, traits_of
-from airbyte_ci.campaigns.change import NotApplicable
-from airbyte_ci.campaigns.pythons import AdmittedPythons
+from airbyte_ci.campaigns.bases import base_choice, pythons
+from airbyte_ci.campaigns.bases.base_choice import Offered, traits_of
+from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
+from airbyte_ci.campaigns.changes.change import NotApplicable
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError

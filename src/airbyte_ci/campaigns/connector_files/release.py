@@ -7,8 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from airbyte_ci.campaigns.baseline import Baseline
-from airbyte_ci.campaigns.change import ChangelogEntry
+from airbyte_ci.campaigns.changes.baseline import Baseline
+from airbyte_ci.campaigns.changes.change import ChangelogEntry
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import METADATA, Connector

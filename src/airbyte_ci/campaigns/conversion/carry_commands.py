@@ -5,14 +5,14 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from airbyte_ci.campaigns import declared_requirements, system_packages
-from airbyte_ci.campaigns.carried import CODE, ROOT, Step
-from airbyte_ci.campaigns.carrier import Carrier, Unsaid
+from airbyte_ci.campaigns.changes.findings import Finding
+from airbyte_ci.campaigns.conversion import declared_requirements, system_packages
+from airbyte_ci.campaigns.conversion.carried import CODE, ROOT, Step
+from airbyte_ci.campaigns.conversion.carrier import Carrier, Unsaid
 from airbyte_ci.campaigns.dockerfile import shell_commands
 from airbyte_ci.campaigns.dockerfile.shell_commands import Command
 from airbyte_ci.campaigns.dockerfile.syntax import Instruction
 from airbyte_ci.campaigns.dockerfile.words import Misread
-from airbyte_ci.campaigns.findings import Finding
 from airbyte_ci.connectors import customization
 
 _USED = re.compile(r"\$\{?([A-Za-z_]\w*)")

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
-from airbyte_ci.campaigns import carrier as carriers
-from airbyte_ci.campaigns import carry_commands, carry_files, entry_points
-from airbyte_ci.campaigns.carried import CODE, ROOT, CarriedOver
-from airbyte_ci.campaigns.carrier import Carrier, Unsaid
-from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.changes.findings import Finding, shorten
+from airbyte_ci.campaigns.conversion import carrier as carriers
+from airbyte_ci.campaigns.conversion import carry_commands, carry_files, entry_points
+from airbyte_ci.campaigns.conversion.carried import CODE, ROOT, CarriedOver
+from airbyte_ci.campaigns.conversion.carrier import Carrier, Unsaid
+from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.conversion.entry_points import EntryPoint, Place
 from airbyte_ci.campaigns.dockerfile.stages import Dockerfile, Stage, Values
 from airbyte_ci.campaigns.dockerfile.syntax import Instruction
 from airbyte_ci.campaigns.dockerfile.words import Misread
-from airbyte_ci.campaigns.entry_points import EntryPoint, Place
-from airbyte_ci.campaigns.findings import Finding, shorten
 from airbyte_ci.connectors import customization
 from airbyte_ci.connectors.customization import Customization
 

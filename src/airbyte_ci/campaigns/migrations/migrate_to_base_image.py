@@ -10,25 +10,18 @@ from airbyte_ci.base_images import series
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.latest import Choice, admits
 from airbyte_ci.build import source
-from airbyte_ci.campaigns import (
-    base_choice,
-    carry_over,
-    customization_draft,
-    lock_fit,
-    pythons,
-    readme,
-    release,
-    waiting,
-)
-from airbyte_ci.campaigns.base_choice import Offered
-from airbyte_ci.campaigns.baseline import Baseline
-from airbyte_ci.campaigns.carried import CarriedOver
-from airbyte_ci.campaigns.change import Change, NotApplicable
-from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.bases import base_choice, lock_fit, pythons
+from airbyte_ci.campaigns.bases.base_choice import Offered
+from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
+from airbyte_ci.campaigns.changes.baseline import Baseline
+from airbyte_ci.campaigns.changes.change import Change, NotApplicable
+from airbyte_ci.campaigns.connector_files import readme, release, waiting
+from airbyte_ci.campaigns.connector_files.release import Entry
+from airbyte_ci.campaigns.conversion import carry_over, customization_draft
+from airbyte_ci.campaigns.conversion.carried import CarriedOver
+from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.conversion.entry_points import MAIN
 from airbyte_ci.campaigns.dockerfile import stages
-from airbyte_ci.campaigns.entry_points import MAIN
-from airbyte_ci.campaigns.pythons import AdmittedPythons
-from airbyte_ci.campaigns.release import Entry
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import customization
 from airbyte_ci.connectors.connector import METADATA, Connector

@@ -1,9 +1,9 @@
 """The changelog row that an earlier run left to be written, because the pull request had no number yet."""
 
-from airbyte_ci.campaigns import release
-from airbyte_ci.campaigns.baseline import Baseline
-from airbyte_ci.campaigns.change import Change
-from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.campaigns.changes.baseline import Baseline
+from airbyte_ci.campaigns.changes.change import Change
+from airbyte_ci.campaigns.connector_files import release
+from airbyte_ci.campaigns.connector_files.release import Entry
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits import versions

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from airbyte_ci.campaigns import release
+from airbyte_ci.campaigns.connector_files import release
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits.changelog_table import heading_text
 from airbyte_ci.edits.edit import FileChange

@@ -4,14 +4,14 @@ import posixpath
 import re
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion
-from airbyte_ci.campaigns.carried import CODE, Step
-from airbyte_ci.campaigns.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.changes.findings import Fate, Finding, shorten
+from airbyte_ci.campaigns.conversion.carried import CODE, Step
+from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
+from airbyte_ci.campaigns.conversion.entry_points import MAIN
 from airbyte_ci.campaigns.dockerfile import heredoc, stages
 from airbyte_ci.campaigns.dockerfile.stages import Dockerfile, Values
 from airbyte_ci.campaigns.dockerfile.syntax import Instruction
 from airbyte_ci.campaigns.dockerfile.words import Expanded, Misread
-from airbyte_ci.campaigns.entry_points import MAIN
-from airbyte_ci.campaigns.findings import Fate, Finding, shorten
 from airbyte_ci.connectors.customization import ImageFile
 
 # Where files of a Dockerfile are put only to build something of them.

@@ -8,7 +8,7 @@ from packaging.specifiers import SpecifierSet
 
 from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.base_images.latest import Choice, admits, latest
-from airbyte_ci.campaigns.pythons import AdmittedPythons
+from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError, UsageError
 

@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
-from airbyte_ci.campaigns.findings import Finding
+from airbyte_ci.campaigns.changes.findings import Finding
 from airbyte_ci.edits.changelog import Row
 from airbyte_ci.edits.edit import Edit
 from airbyte_ci.errors import ConnectorError

@@ -2,10 +2,10 @@
 
 import re
 
-from airbyte_ci.campaigns import release
-from airbyte_ci.campaigns.baseline import Baseline
-from airbyte_ci.campaigns.change import Change, NotApplicable
-from airbyte_ci.campaigns.release import Entry
+from airbyte_ci.campaigns.changes.baseline import Baseline
+from airbyte_ci.campaigns.changes.change import Change, NotApplicable
+from airbyte_ci.campaigns.connector_files import release
+from airbyte_ci.campaigns.connector_files.release import Entry
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits import versions
