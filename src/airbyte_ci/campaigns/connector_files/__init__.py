@@ -1,0 +1,1 @@
+"""The files of a connector that every migration edits: its version, its changelog and its README."""

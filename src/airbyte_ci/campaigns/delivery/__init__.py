@@ -1,0 +1,1 @@
+"""Changes as commits, branches and pull requests."""

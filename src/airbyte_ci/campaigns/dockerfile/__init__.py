@@ -1,0 +1,1 @@
+"""Reads Dockerfiles as `docker build` does: instructions, stages, words and shell commands."""
