@@ -88,22 +88,3 @@ def test_nothing_outside_of_the_folder_is_taken(folder: Path, source: str) -> No
     (folder / "out").symlink_to("/etc/passwd")
     with pytest.raises(ConnectorError, match=rf"files\./x: {source} does not exist in the connector's folder"):
         _declared(f"files: {{/x: {{source: {source}}}}}", folder)
-
-
-def test_what_it_is_made_of_changes_its_digest(folder: Path) -> None:
-    """Declaration, sources and modules beside the hook count; the rest of the folder does not."""
-    place = folder / customization.FILE
-    place.write_text(WHOLE)
-    seen = [customization.inputs(folder)]
-    for path, text in (
-        ("folder/in/raw", "1"),
-        (customization.FILE, f"{WHOLE}# more"),
-        ("tool.sh", "2"),
-        (customization.MODULE, ""),
-        ("beside.py", "3"),
-    ):
-        (folder / path).write_text(text)
-        seen.append(customization.inputs(folder))
-    assert len(set(seen)) == len(seen)
-    (folder / "README.md").write_text("x")
-    assert customization.inputs(folder) == seen[-1]

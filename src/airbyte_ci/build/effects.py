@@ -40,9 +40,9 @@ def summary(effect: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_folder(paths: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(folder(path) for path in paths).items()))
+    return dict(sorted(Counter(_folder(path) for path in paths).items()))
 
 
-def folder(path: str) -> str:
+def _folder(path: str) -> str:
     """Returns the folder of a path in the image, at most three levels deep."""
     return "/" + "/".join(path.lstrip("/").split("/")[:-1][:_DEPTH])

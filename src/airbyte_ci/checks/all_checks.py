@@ -18,7 +18,6 @@ from airbyte_ci.checks import (
     changelog_row,
     docs_page,
     hook_approved,
-    hook_effect,
     hook_owned,
     manifest_valid,
     metadata_schema,
@@ -61,7 +60,6 @@ RULES: tuple[Rule, ...] = (
     built_and_tested.TESTED,
     hook_owned.RULE,
     hook_approved.RULE,
-    hook_effect.RULE,
     manifest_valid.RULE,
     metadata_schema.RULE,
 )
@@ -124,7 +122,6 @@ def bound(
         built_and_tested.TESTED: lambda item: built_and_tested.check(item, store, "tested", mending),
         hook_owned.RULE: lambda item: hook_owned.check(item, ownership, mending),
         hook_approved.RULE: lambda item: hook_approved.check(item, ownership, mending.pull_request, reviews),
-        hook_effect.RULE: lambda item: hook_effect.check(item, store, mending),
         manifest_valid.RULE: lambda item: manifest_valid.check(item, catalogue, texts, mending),
         metadata_schema.RULE: lambda item: metadata_schema.check(item, texts, mending),
     }

@@ -52,11 +52,9 @@ class Ownership:
 
 
 def files(connector: Connector) -> tuple[Place, ...]:
-    """Returns the connector's files that customize its build, including the lock of approved changes."""
+    """Returns the connector's files that customize its build."""
     return tuple(
-        places.file(connector, name)
-        for name in (customization.MODULE, customization.FILE, customization.LOCK)
-        if name in connector.names
+        places.file(connector, name) for name in (customization.MODULE, customization.FILE) if name in connector.names
     )
 
 

@@ -28,10 +28,6 @@ class Mending:
     def test(self, connector: Connector) -> str:
         return _command(connector, "test")
 
-    def approve(self, connector: Connector) -> str:
-        """Returns the command that writes the customization's changes again, for its owners to review."""
-        return _command(connector, "approve_customization")
-
     def migrate(self, connector: Connector) -> str:
         return _command(connector, "migrate_to_base_image", *self._number())
 

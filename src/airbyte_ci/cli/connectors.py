@@ -35,11 +35,6 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "lock_connectors",
         "Write pylock.toml for connectors without a lock file.",
     ),
-    "approve_customization": (
-        "airbyte_ci.cli.approve_customization",
-        "approve_customization",
-        "Record what a customization changes, for review.",
-    ),
     "eject": ("airbyte_ci.cli.eject", "eject", "Print an equivalent Dockerfile."),
     "environment": ("airbyte_ci.cli.environment", "environment", "Show which packages an image will contain, and why."),
     "test": ("airbyte_ci.cli.test_connectors", "test_connectors", "Build connectors and test them in their images."),

@@ -3,14 +3,11 @@
 The same rules as `schemas/build_customization.json`, which editors and other tools read.
 """
 
-import hashlib
 import json
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from airbyte_ci.documents import DocumentError, load_yaml
@@ -18,7 +15,6 @@ from airbyte_ci.errors import ConnectorError
 
 FILE = "build_customization.yaml"
 MODULE = "build_customization.py"
-LOCK = "build_customization.lock"
 # What names may be; who drafts a declaration asks these too.
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -112,31 +108,6 @@ def _customization(table: Mapping[Any, Any], within: str, known: tuple[str, ...]
         if later is None
         else _customization(_table(later, "postInstall", shown), "postInstall.", _LATER, shown) or None,
     )
-
-
-def files(folder: Path) -> tuple[Path, ...]:
-    """The files of a connector's folder that its customization is made of: declaration, modules beside it, sources.
-
-    Raises ConnectorError for a declaration that is wrong.
-    """
-    found = {folder / FILE, *folder.glob("*.py")} if (folder / MODULE).is_file() else {folder / FILE}
-    if (folder / FILE).is_file():
-        asked = parse((folder / FILE).read_text("utf-8", errors="replace"), f"{folder.name}/{FILE}")
-        parts = (asked, asked.post_install) if asked.post_install else (asked,)
-        named = {folder / item.source for part in parts for item in part.files.values() if item.source}
-        found |= {inner for place in named for inner in (place.rglob("*") if place.is_dir() else (place,))}
-    return tuple(sorted(path for path in found if path.is_file()))
-
-
-def inputs(folder: Path) -> str:
-    """The digest (hex) of those files, by path, executable or not, and content."""
-    digest = hashlib.sha256()
-    for path in files(folder):
-        mode = path.stat().st_mode & stat.S_IXUSR
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{path.relative_to(folder)}\0{mode}\0{content}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()
 
 
 def schema() -> dict[str, Any]:
