@@ -158,7 +158,6 @@ def test_every_foreign_document_is_read_here() -> None:
         "checks/metadata_schema.py": "the shipped schema",
         "connectors/customization.py": "the shipped schema",
         "build/plan.py": "the shipped schema",
-        "connectors/memory.py": "the cache of metadata, bounded when it was written",
         "container/evaluate.py": "the store's own actions",
         "container/snapshot.py": "the store's own actions",
         "container/snapshot_record.py": "the record that airbyte-ci made of a snapshot",

@@ -3,7 +3,6 @@
 Look here for the keys, their help and their defaults (the layout of the Airbyte monorepo).
 """
 
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -174,11 +173,6 @@ def home(environment: Mapping[str, str]) -> Path:
         return Path(chosen).expanduser().absolute()
     cache = environment.get("XDG_CACHE_HOME") or str(Path(environment.get("HOME") or "~").expanduser() / ".cache")
     return Path(cache) / "airbyte-ci"
-
-
-def place(root: Path) -> str:
-    """Returns a short name for a repository's path. Two paths may share a name, so cached data must name its owner."""
-    return f"{root.name}-{zlib.crc32(bytes(root)):08x}"
 
 
 def find(start: Path) -> Configuration:
