@@ -118,12 +118,12 @@ def test_what_is_remembered_is_made_once(store: Store) -> None:
         made.append(1)
         return {"number": len(made)}
 
-    assert store.remembered("kind", 1, "x", make) == store.remembered("kind", 1, "x", make) == {"number": 1}
-    assert store.remembered("kind", 1, "y", make) == {"number": 2}
-    assert store.remembered("kind", 2, "x", make) == {"number": 3}
-    assert store.remembered("other", 1, "x", make) == {"number": 4}
-    assert store.remembered("kind", 1, "x", make, lambda known: known["number"] > 1) == {"number": 5}
-    assert store.remembered("kind", 1, "x", make) == {"number": 5}
+    assert store.reuse("kind", 1, "x", make) == store.reuse("kind", 1, "x", make) == {"number": 1}
+    assert store.reuse("kind", 1, "y", make) == {"number": 2}
+    assert store.reuse("kind", 2, "x", make) == {"number": 3}
+    assert store.reuse("other", 1, "x", make) == {"number": 4}
+    assert store.reuse("kind", 1, "x", make, lambda known: known["number"] > 1) == {"number": 5}
+    assert store.reuse("kind", 1, "x", make) == {"number": 5}
 
 
 def test_an_action_is_remembered(store: Store) -> None:

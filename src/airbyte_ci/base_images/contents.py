@@ -99,7 +99,7 @@ class Contents:
 
 def of(store: Store, image: Image) -> Contents:
     """Returns the image's inventory; its layers must be in the store. Raises ImageError for a damaged layer."""
-    known = store.remembered(
+    known = store.reuse(
         "contents",
         FORMAT_VERSION,
         {"manifest": str(image.digest)},

@@ -6,9 +6,10 @@ Fast to import; reads the catalog only when the catalog, the address or the date
 import datetime
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store import Store
 
 FORMAT_VERSION = 2
 
@@ -26,16 +27,14 @@ def standing_of(store: Store, path: Path, address: str, today: datetime.date) ->
     shipped = Path(__file__).with_name("catalogue.yaml").read_bytes()
     own = path.read_bytes() if path.is_file() else b""
     inputs = {"catalogues": [str(Digest.of(text)) for text in (shipped, own)], "address": address, "day": str(today)}
-    key = action_key("standing", FORMAT_VERSION, inputs)
-    known = store.recall(key)
-    if known is None:
+
+    def make() -> dict[str, Any]:
         from airbyte_ci.base_images import catalogue, standing
 
         versions = catalogue.load(path)
         version = versions.find(address)
-        known = {
-            "text": standing.warning(versions, address, today),
-            "yanked": bool(version and version.withdrawal),
-        }
-        store.remember(key, known)
+        text = standing.warning(versions, address, today)
+        return {"text": text, "yanked": bool(version and version.withdrawal)}
+
+    known = store.reuse("standing", FORMAT_VERSION, inputs, make)
     return Noted(str(known["text"]), bool(known["yanked"]))

@@ -36,7 +36,7 @@ def _names(evaluation: Evaluation, operations: tuple[Operation, ...]) -> frozens
     state = evaluator.state(operations)
     more = [item for item in state.environment.get("LD_LIBRARY_PATH", "").split(":") if item.startswith("/")]
     layers = [*state.base.config.diff_ids, *(step.layer.diff_id for step in state.steps if step.layer)]
-    known = store.remembered(
+    known = store.reuse(
         "libraries of an image",
         libraries.FORMAT_VERSION,
         {"below": list(map(str, layers)), "more": more},

@@ -152,7 +152,7 @@ def owner(store: Store, base: Base) -> tuple[int, int]:
         found = users.resolve(evaluator.tree(evaluator.state(())), user)
         return {"uid": found.uid, "gid": found.gid}
 
-    known = store.remembered("owner", 1, {"layers": layers, "user": user}, make)
+    known = store.reuse("owner", 1, {"layers": layers, "user": user}, make)
     return int(known["uid"]), int(known["gid"])
 
 

@@ -18,7 +18,6 @@ from packaging.utils import canonicalize_name
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import LockError, UsageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import action_key
 from airbyte_ci.python import (
     local_sources,
     metadata,
@@ -123,13 +122,13 @@ def text(connector: Connector, interpreter: Interpreter, as_of: datetime, wish: 
     """Returns the lock of a resolution, cached by its inputs: the same question queries no index again."""
     wanted = asked(connector, interpreter, wish, builder)
     prepared = _prepare(connector, wanted, interpreter, builder)
-    key = action_key("resolution", FORMAT_VERSION, prepared.identity(wanted, interpreter, as_of))
-    if known := builder.store.recall(key):
-        return str(known["text"])
-    lock = _resolve(connector, prepared, wanted, interpreter, as_of)
-    found = render([(interpreter, Resolution(lock, wanted.texts))], shown(as_of), {})
-    builder.store.remember(key, {"text": found})
-    return found
+
+    def make() -> dict[str, str]:
+        lock = _resolve(connector, prepared, wanted, interpreter, as_of)
+        return {"text": render([(interpreter, Resolution(lock, wanted.texts))], shown(as_of), {})}
+
+    inputs = prepared.identity(wanted, interpreter, as_of)
+    return str(builder.store.reuse("resolution", FORMAT_VERSION, inputs, make)["text"])
 
 
 def render(resolutions: Iterable[tuple[Interpreter, Resolution]], as_of: str, inputs: Mapping[str, str]) -> str:

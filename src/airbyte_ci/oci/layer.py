@@ -6,7 +6,7 @@ gzip (RFC 1952, section 2.2) and a legal layer: no path occurs twice, parents co
 
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from airbyte_ci.errors import ImageError
 from airbyte_ci.oci import compress, tar
 from airbyte_ci.oci.digest import Digest, chunks
 from airbyte_ci.oci.image import LAYER_GZIP, Descriptor
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry
 
 
@@ -80,22 +80,23 @@ def assemble(store: Store, directories: Iterable[Entry], segments: Sequence[Segm
     """One layer out of directories and segments; only hashing and copying, and nothing when it was done before."""
     head = io.BytesIO()
     tar.write(tar.sorted_entries(directories), head)
-    key = action_key(
-        "layer",
-        tar.FORMAT_VERSION,
-        {
-            "head": str(Digest.of(head.getvalue())),
-            "segments": [str(segment.raw) for segment in segments],
-            "compressor": compress.identity(),
-        },
+    inputs = {
+        "head": str(Digest.of(head.getvalue())),
+        "segments": [str(segment.raw) for segment in segments],
+        "compressor": compress.identity(),
+    }
+    return reuse_layer(
+        store, "layer", tar.FORMAT_VERSION, inputs, lambda: _concatenate(store, head.getvalue(), segments)
     )
-    if (known := store.recall(key)) is not None:
-        layer = Layer.from_json(known)
-        if store.has(layer.descriptor.digest):
-            return layer
-    layer = _concatenate(store, head.getvalue(), segments)
-    store.remember(key, layer.to_json())
-    return layer
+
+
+def reuse_layer(store: Store, kind: str, version: int, inputs: object, make: Callable[[], Layer]) -> Layer:
+    """Returns the stored layer of an action if its blob is in the store, otherwise the result of `make`."""
+
+    def is_whole(known: dict[str, Any]) -> bool:
+        return store.has(Layer.from_json(known).descriptor.digest)
+
+    return Layer.from_json(store.reuse(kind, version, inputs, lambda: make().to_json(), is_whole))
 
 
 def _concatenate(store: Store, head: bytes, segments: Sequence[Segment]) -> Layer:

@@ -323,7 +323,7 @@ class Store:
         # A checksum tells what a power cut has torn, and it can be worked out again: no disk is waited for.
         self._replace(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body, durable=False)
 
-    def remembered(
+    def reuse(
         self,
         kind: str,
         version: int,
@@ -331,10 +331,10 @@ class Store:
         make: Callable[[], dict[str, Any]],
         is_whole: Callable[[dict[str, Any]], bool] = lambda _: True,
     ) -> dict[str, Any]:
-        """What an action gave before, as it was kept, or what `make` gives now.
+        """Returns the stored result of an action; the first time, stores the result of `make` and returns it.
 
-        The other arguments are those of `action_key`. A value that is not whole, because a blob that it names is
-        gone, is made again.
+        `kind`, `version` and `inputs` are those of `action_key`. A result that is not whole, because a blob that it
+        names is missing, is made again.
         """
         key = action_key(kind, version, inputs)
         known = self.recall(key)

@@ -15,8 +15,8 @@ from airbyte_ci.container import snapshot
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.layer import Layer, Segment, assemble, make_segment
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.layer import Layer, Segment, assemble, make_segment, reuse_layer
+from airbyte_ci.oci.store import Store
 from airbyte_ci.python import bytecode, wheel
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter
@@ -70,14 +70,7 @@ def _layer(root: Callable[[], Tree], store: Store, index: PackageIndex, interpre
         "wheel": wheel.FORMAT_VERSION,
         "bytecode": bytecode.FORMAT_VERSION,
     }
-    key = action_key("build tools", FORMAT_VERSION, inputs)
-    if known := store.recall(key):
-        layer = Layer.from_json(known)
-        if store.has(layer.descriptor.digest):
-            return layer
-    layer = _make(root, store, index, interpreter)
-    store.remember(key, layer.to_json())
-    return layer
+    return reuse_layer(store, "build tools", FORMAT_VERSION, inputs, lambda: _make(root, store, index, interpreter))
 
 
 def _make(root: Callable[[], Tree], store: Store, index: PackageIndex, interpreter: Interpreter) -> Layer:

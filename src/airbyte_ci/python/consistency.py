@@ -53,7 +53,7 @@ def of_wheel(store: Store, file: LockedFile) -> tuple[str, ...]:
         text = metadata.of_wheel(store.verified(Digest(file.sha256)), file.name)
         return {"requires": HeaderParser().parsestr(text, headersonly=True).get_all("Requires-Dist") or []}
 
-    return tuple(store.remembered("requirements of a wheel", FORMAT_VERSION, file.sha256, make)["requires"])
+    return tuple(store.reuse("requirements of a wheel", FORMAT_VERSION, file.sha256, make)["requires"])
 
 
 def unmet(

@@ -8,15 +8,15 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from airbyte_ci.container.evaluate import Evaluator
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Image
-from airbyte_ci.oci.store import Store, action_key
-from airbyte_ci.python import installed
+from airbyte_ci.oci.store import Store
 from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.inventory import Inventory
+from airbyte_ci.python.inventory import Inventory, read
 
 FORMAT_VERSION = 2
 # The `uname -m` names that markers and wheel tags use, by OCI (GOARCH) name.
@@ -28,22 +28,16 @@ def inventory(store: Store, image: Image, bring: Callable[[], None], twin_image:
     """Returns the inventory of the image; raises ImageError if its Python differs from the twin's."""
     layers = [[str(item) for item in one.config.diff_ids] for one in (image, twin_image)]
     inputs = {"layers": layers, "variables": [image.config.environment, twin_image.config.environment]}
-    key = action_key("foreign inventory", FORMAT_VERSION, inputs)
-    if known := store.recall(key):
-        return Inventory.from_json(known)
-    trees = []
-    for one in (image, twin_image):
-        evaluator = Evaluator(store, one, bring=bring if one is image else lambda: None)
-        trees.append(evaluator.tree(evaluator.state(())))
-    ours, others = trees
-    interpreter = _interpreter(ours, others, image, twin.interpreter)
-    found = Inventory(
-        interpreter,
-        installed.distributions(ours, interpreter),
-        installed.files_below(ours, installed.folders(interpreter)),
-    )
-    store.remember(key, found.to_json())
-    return found
+
+    def make() -> dict[str, Any]:
+        trees = []
+        for one in (image, twin_image):
+            evaluator = Evaluator(store, one, bring=bring if one is image else lambda: None)
+            trees.append(evaluator.tree(evaluator.state(())))
+        tree, twin_tree = trees
+        return read(tree, _interpreter(tree, twin_tree, image, twin.interpreter)).to_json()
+
+    return Inventory.from_json(store.reuse("foreign inventory", FORMAT_VERSION, inputs, make))
 
 
 def _interpreter(tree: Tree, twin_tree: Tree, image: Image, twin: Interpreter) -> Interpreter:

@@ -12,7 +12,7 @@ from airbyte_ci.container.evaluate import Evaluator, State
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import ImageError, SandboxError
 from airbyte_ci.oci.image import Image
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store import Store
 from airbyte_ci.python import installed
 from airbyte_ci.python.installed import Distribution
 from airbyte_ci.python.interpreter import PROBE, Interpreter
@@ -53,20 +53,20 @@ def of(store: Store, image: Image, bring: Callable[[], None] = lambda: None) -> 
     """
     # The image's variables can select the Python and extend its path.
     inputs = {"layers": [str(item) for item in image.config.diff_ids], "variables": image.config.environment}
-    key = action_key("inventory", FORMAT_VERSION, inputs)
-    if known := store.recall(key):
-        return Inventory.from_json(known)
-    evaluator = Evaluator(store, image, bring=bring)
-    state = evaluator.state(())
-    tree = evaluator.tree(state)
-    interpreter = _ask(store, evaluator, state, tree)
-    inventory = Inventory(
-        interpreter,
-        installed.distributions(tree, interpreter),
-        installed.files_below(tree, installed.folders(interpreter)),
-    )
-    store.remember(key, inventory.to_json())
-    return inventory
+
+    def make() -> dict[str, Any]:
+        evaluator = Evaluator(store, image, bring=bring)
+        state = evaluator.state(())
+        tree = evaluator.tree(state)
+        return read(tree, _ask(store, evaluator, state, tree)).to_json()
+
+    return Inventory.from_json(store.reuse("inventory", FORMAT_VERSION, inputs, make))
+
+
+def read(tree: Tree, interpreter: Interpreter) -> Inventory:
+    """Returns the inventory of an image's files for its interpreter."""
+    files = installed.files_below(tree, installed.folders(interpreter))
+    return Inventory(interpreter, installed.distributions(tree, interpreter), files)
 
 
 def _ask(store: Store, evaluator: Evaluator, state: State, tree: Tree) -> Interpreter:

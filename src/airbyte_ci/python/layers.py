@@ -11,8 +11,8 @@ from typing import Any
 
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.layer import Layer, assemble, layer_of
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.layer import Layer, assemble, layer_of, reuse_layer
+from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python import installed
 from airbyte_ci.python.collisions import Collision
@@ -136,18 +136,13 @@ def removals(store: Store, names: Iterable[str], base: Inventory, identity: str)
     if not replaced:
         return None
     inputs = {"base": identity, "names": [item.name for item in replaced], "site": base.interpreter.site}
-    key = action_key("removals", installed.FORMAT_VERSION, inputs)
-    known = store.recall(key) if identity else None
-    gone = Layer.from_json(known) if known else None
-    if gone is None or not store.has(gone.descriptor.digest):
-        roots = installed.folders(base.interpreter)
-        entries = installed.removals(base.distributions, base.files, {item.name for item in replaced}, roots)
-        if not entries:
-            return None
-        gone = layer_of(store, entries)
-        if identity:
-            store.remember(key, gone.to_json())
-    return gone
+    roots = installed.folders(base.interpreter)
+    entries = installed.removals(base.distributions, base.files, {item.name for item in replaced}, roots)
+    if not entries:
+        return None
+    if not identity:
+        return layer_of(store, entries)
+    return reuse_layer(store, "removals", installed.FORMAT_VERSION, inputs, lambda: layer_of(store, entries))
 
 
 def replaced(choices: Iterable[Choice], base: Inventory) -> tuple[tuple[str, str, str], ...]:

@@ -47,7 +47,7 @@ def of_wheel(store: Store, file: LockedFile) -> Linked:
             found = _read(store.verified(Digest(file.sha256)), folder)
         return {"needed": sorted(found.needed), "brought": sorted(found.brought)}
 
-    known = store.remembered("libraries of a wheel", FORMAT_VERSION, file.sha256, make)
+    known = store.reuse("libraries of a wheel", FORMAT_VERSION, file.sha256, make)
     return Linked(frozenset(known["needed"]), frozenset(known["brought"]))
 
 

@@ -20,7 +20,7 @@ from airbyte_ci.container.output_files import OutputRefused, read_output
 from airbyte_ci.documents import DocumentError, load_json, load_toml
 from airbyte_ci.errors import PackageError, UnknownMetadata
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store import Store
 from airbyte_ci.python import build_tools, sdist, trees
 from airbyte_ci.python.lock import LockedFile
 from airbyte_ci.python.sdist import Builder
@@ -80,18 +80,18 @@ def of_folder(builder: Builder, folder: Path, what: str) -> Metadata:
     """Returns the metadata of a source folder; raises PackageError if its build backend fails."""
     if found := static(folder):
         return found
-    return _remembered(builder, trees.describe(folder, builder.store), what)
+    return _of_backend(builder, trees.describe(folder, builder.store), what)
 
 
 def of_sdist(builder: Builder, file: LockedFile) -> Metadata:
     """Returns the metadata of an sdist in the store; raises PackageError."""
     path = builder.store.path(Digest(file.sha256))
-    return _of_pkg_info(path, file.name) or _remembered(builder, file, file.name)
+    return _of_pkg_info(path, file.name) or _of_backend(builder, file, file.name)
 
 
 def of_tree(builder: Builder, file: LockedFile, what: str) -> Metadata:
     """Returns the metadata of a source tree (`trees`) in the store; raises PackageError."""
-    return _remembered(builder, file, what)
+    return _of_backend(builder, file, what)
 
 
 def of_wheel(file: Path | BinaryIO, name: str) -> str:
@@ -192,20 +192,16 @@ def _text(archive: zipfile.ZipFile, ending: str) -> str:
 # --- the sandbox ---------------------------------------------------------------------------------
 
 
-def _remembered(builder: Builder, file: LockedFile, what: str) -> Metadata:
+def _of_backend(builder: Builder, file: LockedFile, what: str) -> Metadata:
     inputs = {
         "source": file.sha256,
         "builds": sdist.identity(),
         "python": builder.interpreter.version,
         "machine": builder.interpreter.markers["platform_machine"],
     }
-    key = action_key("metadata", FORMAT_VERSION, inputs)
-    if known := builder.store.recall(key):
-        lists = {name: tuple(known[name]) for name in ("requires", "extras")}
-        return Metadata(known["name"], known["version"], requires_python=known["requires_python"], **lists)
-    found = _ask(builder, file, what)
-    builder.store.remember(key, asdict(found))
-    return found
+    known = builder.store.reuse("metadata", FORMAT_VERSION, inputs, lambda: asdict(_ask(builder, file, what)))
+    lists = {name: tuple(known[name]) for name in ("requires", "extras")}
+    return Metadata(known["name"], known["version"], requires_python=known["requires_python"], **lists)
 
 
 def _ask(builder: Builder, file: LockedFile, what: str) -> Metadata:

@@ -5,7 +5,7 @@ from typing import Any
 
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store import Store
 from airbyte_ci.python import metadata
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.index_project import IndexFile
@@ -19,14 +19,13 @@ _TAIL = 128 << 10
 
 def of_wheel(store: Store, index: PackageIndex, source: Source, package: IndexFile) -> str:
     """The text of METADATA; raises PackageError."""
-    sha256 = package.sha256
-    key = action_key("wheel metadata", FORMAT_VERSION, {"wheel": sha256})
-    if sha256 and (known := store.recall(key)):
-        return str(known["text"])
-    text = _read(store, index, source, package)
-    if sha256:
-        store.remember(key, {"text": text})
-    return text
+
+    def make() -> dict[str, str]:
+        return {"text": _read(store, index, source, package)}
+
+    if not package.sha256:
+        return make()["text"]
+    return str(store.reuse("wheel metadata", FORMAT_VERSION, {"wheel": package.sha256}, make)["text"])
 
 
 def _read(store: Store, index: PackageIndex, source: Source, package: IndexFile) -> str:

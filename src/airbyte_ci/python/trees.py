@@ -15,7 +15,7 @@ from airbyte_ci.documents import load_toml
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python import git_checkout
 from airbyte_ci.python.index import PackageIndex
@@ -176,20 +176,20 @@ def _keep(store: Store, name: str, entries: Iterator[Entry], subdirectory: str) 
 def _of_git(store: Store, name: str, origin: FromGit, *, offline: bool) -> LockedFile:
     """Returns the commit's tree. A commit never changes, so it is fetched once."""
     inputs = {"url": origin.url, "commit": origin.commit, "name": name, "subdirectory": origin.subdirectory}
-    key = action_key("git tree", FORMAT_VERSION, inputs)
-    known = store.recall(key)
-    if known is not None and store.has(Digest(known["sha256"])):
-        return LockedFile(known["name"], known["sha256"])
-    if offline:
-        raise PackageError(
-            f"cannot fetch {name} from {origin}: it is not cached, and --offline is set",
-            advice="run the command once without --offline",
-        )
-    with store.scratch() as folder:
-        git_checkout.check_out(origin.url, origin.commit, folder / "tree", f"{name} from {origin}")
-        found = _of_folder(store, name, folder / "tree", origin.subdirectory, is_local=False)
-    store.remember(key, {"name": found.name, "sha256": found.sha256})
-    return found
+
+    def make() -> dict[str, str]:
+        if offline:
+            raise PackageError(
+                f"cannot fetch {name} from {origin}: it is not cached, and --offline is set",
+                advice="run the command once without --offline",
+            )
+        with store.scratch() as folder:
+            git_checkout.check_out(origin.url, origin.commit, folder / "tree", f"{name} from {origin}")
+            found = _of_folder(store, name, folder / "tree", origin.subdirectory, is_local=False)
+        return {"name": found.name, "sha256": found.sha256}
+
+    known = store.reuse("git tree", FORMAT_VERSION, inputs, make, lambda item: store.has(Digest(item["sha256"])))
+    return LockedFile(known["name"], known["sha256"])
 
 
 def _archive(
