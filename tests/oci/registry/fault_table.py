@@ -138,7 +138,7 @@ TRYING_AGAIN = (
         "503 for ever ends after five attempts",
         "push",
         ever("put manifest", Refuse(503)),
-        Fails(Transient, "pushing .*acme/new:1: .* answered 503", {"put manifest": 5}),
+        Fails(Transient, "cannot push .*acme/new:1: .* answered 503", {"put manifest": 5}),
     ),
     *(
         Row(f"{status} is tried again", "pull", once("get blob", Refuse(status)), Ok({"get blob": 4}))
@@ -241,7 +241,7 @@ MANIFESTS = (
         "a manifest that is not there is named, and asked for once",
         "pull",
         ever("get manifest", Refuse(404, "MANIFEST_UNKNOWN", "manifest unknown")),
-        Fails(Absent, "pulling .*/acme/base:1: .* answered 404 MANIFEST_UNKNOWN", {"get manifest": 1}),
+        Fails(Absent, "cannot pull .*/acme/base:1: .* answered 404 MANIFEST_UNKNOWN", {"get manifest": 1}),
     ),
     Row(
         "another manifest for a digest is found",
@@ -374,7 +374,7 @@ REDIRECTS = (
         "a manifest is not sent on to a stranger",
         "push",
         ever("put manifest", Redirect("https://stranger.invalid/x")),
-        Fails(RegistryError, "to https://stranger.invalid/x, where we will not follow"),
+        Fails(RegistryError, "to https://stranger.invalid/x, another host"),
     ),
 )
 
@@ -440,7 +440,7 @@ AUTHORIZATION = (
         "403 says who may help",
         "push",
         ever("start upload", Refuse(403, "DENIED", "requested access is denied")),
-        Fails(Refused, r"pushing .*403 DENIED \(requested access is denied\) → ask for access"),
+        Fails(Refused, r"cannot push .*403 DENIED \(requested access is denied\) → ask for access"),
     ),
 )
 

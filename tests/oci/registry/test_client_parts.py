@@ -101,7 +101,7 @@ def test_everything_is_done_once(width: int) -> None:
 )
 def test_error_bodies_of_any_form(body: bytes) -> None:
     """A body that is not of the specified form leaves the status to speak for itself."""
-    assert refusal("pulling x", "host", 418, {}, body).message == "pulling x: host answered 418"
+    assert refusal("host", 418, {}, body).message == "host answered 418"
 
 
 def test_words_of_strangers_are_shortened_and_printable() -> None:

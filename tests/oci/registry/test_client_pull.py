@@ -174,7 +174,7 @@ def test_resolve_is_one_request(registry: RegistryServer, source: Store) -> None
         assert client.resolve(at(registry, "acme/x:1")) == image.manifest.descriptor
         assert [request.operation for request in registry.requests()] == ["head manifest"]
         with pytest.raises(
-            BlobNotFound, match=r"looking up .*acme/x:2: .* 404 MANIFEST_UNKNOWN .* → check the spelling"
+            BlobNotFound, match=r"cannot resolve .*acme/x:2: .* 404 MANIFEST_UNKNOWN .* → check the spelling"
         ):
             client.resolve(at(registry, "acme/x:2"))
 

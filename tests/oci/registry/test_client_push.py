@@ -99,9 +99,9 @@ def test_digest_alone_needs_no_tag(registry: RegistryServer, store: Store) -> No
 
 
 def test_malformed_tag_is_refused_first(registry: RegistryServer, store: Store) -> None:
-    """A tag that is none is refused before anything is sent."""
+    """An invalid tag is refused before anything is sent."""
     image = random_image(store)
-    with quick_client() as client, pytest.raises(RegistryError, match="is not a tag"):
+    with quick_client() as client, pytest.raises(RegistryError, match="is not a valid tag"):
         client.push(store, image.digest, at(registry, "acme/x"), tags=["1", "../x"])
     assert not registry.requests()
 

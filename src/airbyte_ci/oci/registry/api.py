@@ -29,7 +29,6 @@ _MOST_REDIRECTS = 5
 class Call:
     """One request; `url` is a path of the API or an address that the registry gave (`Location`, `Link`)."""
 
-    doing: str
     endpoint: Endpoint
     method: str
     url: str
@@ -81,7 +80,7 @@ class Api:
         """An expected answer; raises Transient when another try may help, Refused when not."""
         if self.options.offline:
             raise RegistryError(
-                f"{call.doing}: {call.endpoint.registry} is not used, because of --offline",
+                f"{call.endpoint.registry} is not used, because of --offline",
                 advice="run once without --offline to download the missing data into the store",
             )
         answer = self._reached(call)
@@ -114,7 +113,7 @@ class Api:
         self._schemes[host] = "http"
         url, registry = f"https://{host}/v2/", call.endpoint.registry
         try:
-            self._transport.exchange("GET", url, {}, None, doing=call.doing, registry=registry).close()
+            self._transport.exchange("GET", url, {}, None, registry=registry).close()
         except Untrusted:
             raise
         except RegistryError:
@@ -154,7 +153,7 @@ class Api:
         except ValueError:
             pass
         raise RegistryError(
-            f"using {endpoint}: it redirects to {safe_url(location)}, which does not use TLS",
+            f"{endpoint.registry} redirects to {safe_url(location)}, which does not use TLS",
             advice=f"name the host as insecure if that is meant, or ask those who run {endpoint.registry}",
         )
 
@@ -176,22 +175,21 @@ class Api:
             following = self.address(call.endpoint, location, url)
             if call.method not in ("GET", "HEAD") and not _may_resend(answer.status, url, following):
                 raise RegistryError(
-                    f"{call.doing}: {call.endpoint.registry} sends a {call.method} on "
-                    f"to {safe_url(following)}, where we will not follow"
+                    f"{call.endpoint.registry} redirects a {call.method} to {safe_url(following)}, another host"
                 )
             url = following
-        raise RegistryError(f"{call.doing}: {call.endpoint.registry} redirects too often")
+        raise RegistryError(f"{call.endpoint.registry} redirects too often")
 
     def _authorized(self, call: Call, url: str) -> Answer:
         if not self._is_own(call.endpoint, url):
             return self._exchange(call, url, None)
-        header = self._auth.header(call.endpoint, call.scopes, call.doing)
+        header = self._auth.header(call.endpoint, call.scopes)
         answer = self._exchange(call, url, header)
         if answer.status != 401:
             return answer
         try:
             renewed = self._auth.renewed(
-                call.endpoint, call.scopes, answer.headers.get("WWW-Authenticate", ""), refused=header, doing=call.doing
+                call.endpoint, call.scopes, answer.headers.get("WWW-Authenticate", ""), refused=header
             )
         except BaseException:
             answer.close()
@@ -207,12 +205,10 @@ class Api:
 
     def _exchange(self, call: Call, url: str, authorization: str | None) -> Answer:
         headers = {**call.headers, "Authorization": authorization} if authorization else call.headers
-        return self._transport.exchange(
-            call.method, url, headers, call.body, doing=call.doing, registry=call.endpoint.registry
-        )
+        return self._transport.exchange(call.method, url, headers, call.body, registry=call.endpoint.registry)
 
     def _refusal(self, call: Call, answer: Answer) -> Refused:
-        error = refusal(call.doing, call.endpoint.registry, answer.status, answer.headers, answer.peek())
+        error = refusal(call.endpoint.registry, answer.status, answer.headers, answer.peek())
         if error.status in (401, 403) and (notes := self._auth.notes(call.endpoint)):
             error.advice = f"{error.advice} ({'; '.join(notes)})"
         return error

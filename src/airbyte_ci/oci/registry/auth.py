@@ -53,29 +53,25 @@ class Authorizer:
         self._challenges: dict[str, Challenge] = {}
         self._tokens: dict[tuple[str, Scopes], _Token] = {}
 
-    def header(self, endpoint: Endpoint, scopes: Scopes, doing: str) -> str | None:
+    def header(self, endpoint: Endpoint, scopes: Scopes) -> str | None:
         """The header to send at once: none before the first challenge, a fresh token after it."""
         known = self._challenges.get(endpoint.host)
-        return self._answer(endpoint, scopes, known, refused=None, doing=doing) if known else None
+        return self._answer(endpoint, scopes, known, refused=None) if known else None
 
-    def renewed(
-        self, endpoint: Endpoint, scopes: Scopes, www_authenticate: str, *, refused: str | None, doing: str
-    ) -> str | None:
+    def renewed(self, endpoint: Endpoint, scopes: Scopes, www_authenticate: str, *, refused: str | None) -> str | None:
         """The header to try after a 401 for `refused`; None when there is nothing better to offer."""
         known = _preferred(challenge.parse(www_authenticate))
         if known is None:
             return None
         self._challenges[endpoint.host] = known
-        header = self._answer(endpoint, scopes, known, refused=refused, doing=doing)
+        header = self._answer(endpoint, scopes, known, refused=refused)
         return header if header != refused else None
 
     def notes(self, endpoint: Endpoint) -> tuple[str, ...]:
         """Why places where credentials might have been could not be used."""
         return self._credentials(endpoint).notes
 
-    def _answer(
-        self, endpoint: Endpoint, scopes: Scopes, known: Challenge, *, refused: str | None, doing: str
-    ) -> str | None:
+    def _answer(self, endpoint: Endpoint, scopes: Scopes, known: Challenge, *, refused: str | None) -> str | None:
         if known.scheme == "basic":
             credential = self._credentials(endpoint).credential
             return credential.basic if credential else None
@@ -84,7 +80,7 @@ class Authorizer:
         with self._locks.setdefault(key, threading.Lock()):
             token = self._tokens.get(key)
             if token is None or token.header == refused or token.expires <= self._clock():
-                token = self._fetch(endpoint, scopes, known, doing)
+                token = self._fetch(endpoint, scopes, known)
                 self._tokens[key] = token
             return token.header
 
@@ -94,23 +90,23 @@ class Authorizer:
             self._found[key] = self._source.find(*key)
         return self._found[key]
 
-    def _fetch(self, endpoint: Endpoint, scopes: Scopes, known: Challenge, doing: str) -> _Token:
+    def _fetch(self, endpoint: Endpoint, scopes: Scopes, known: Challenge) -> _Token:
         realm = known.parameters.get("realm", "")
-        self._check_realm(endpoint, realm, doing)
+        self._check_realm(endpoint, realm)
         asked = self._clock()
         credential = self._credentials(endpoint).credential
         refused: Refused | None = None
         for is_post in _methods(credential):
-            with self._ask(endpoint, realm, known, scopes, credential, doing, is_post=is_post) as answer:
+            with self._ask(endpoint, realm, known, scopes, credential, is_post=is_post) as answer:
                 if answer.status == 200:
-                    return _token(answer.read(_TOKEN_LIMIT), asked, f"{doing}: {endpoint.registry}")
-                refused = refused or self._refused(endpoint, credential, answer, doing)
+                    return _token(answer.read(_TOKEN_LIMIT), asked, endpoint.registry)
+                refused = refused or self._refused(endpoint, credential, answer)
                 if answer.status not in (_NO_POST if is_post else _NO_GET):
                     break
         assert refused is not None
         raise refused
 
-    def _check_realm(self, endpoint: Endpoint, realm: str, doing: str) -> None:
+    def _check_realm(self, endpoint: Endpoint, realm: str) -> None:
         try:
             parts = urlsplit(realm)
             host = parts.netloc.rpartition("@")[2]
@@ -119,7 +115,7 @@ class Authorizer:
         plain = parts.scheme == "http" and self._may_be_plain(host)
         if not host or not (parts.scheme == "https" or plain):
             raise RegistryError(
-                f"{doing}: {endpoint.registry} requires a token from {one_line(host) or 'nowhere'} without TLS",
+                f"{endpoint.registry} requires a token from {one_line(host) or 'nowhere'} without TLS",
                 advice="credentials are sent over TLS only; name the host as insecure if that is meant",
             )
 
@@ -130,7 +126,6 @@ class Authorizer:
         known: Challenge,
         scopes: Scopes,
         credential: Credential | None,
-        doing: str,
         *,
         is_post: bool,
     ) -> Answer:
@@ -145,10 +140,10 @@ class Authorizer:
             headers = {"Authorization": credential.with_password.basic} if credential else {}
             query = urlencode([*named, *(("scope", scope) for scope in scopes)])
             method, url, body = "GET", f"{realm}{'&' if '?' in realm else '?'}{query}", None
-        return self._transport.exchange(method, url, headers, body, doing=doing, registry=endpoint.registry)
+        return self._transport.exchange(method, url, headers, body, registry=endpoint.registry)
 
-    def _refused(self, endpoint: Endpoint, credential: Credential | None, answer: Answer, doing: str) -> Refused:
-        error = refusal(doing, endpoint.registry, answer.status, answer.headers, answer.peek())
+    def _refused(self, endpoint: Endpoint, credential: Credential | None, answer: Answer) -> Refused:
+        error = refusal(endpoint.registry, answer.status, answer.headers, answer.peek())
         if isinstance(error, Transient):
             return error
         who = f"the login from {credential.origin}" if credential and credential.origin else "no login"

@@ -25,48 +25,45 @@ def pull(
     reference: Reference,
     descriptor: Descriptor,
     store: Store,
-    doing: str,
     stop: threading.Event | None = None,
 ) -> None:
     """Brings a blob into the store, from the first place that has it as it should be."""
-    api.first(reference, lambda place: _pull_from(api, place, descriptor, store, doing, stop))
+    api.first(reference, lambda place: _pull_from(api, place, descriptor, store, stop))
 
 
-def _pull_from(
-    api: Api, place: Endpoint, descriptor: Descriptor, store: Store, doing: str, stop: threading.Event | None
-) -> None:
+def _pull_from(api: Api, place: Endpoint, descriptor: Descriptor, store: Store, stop: threading.Event | None) -> None:
     try:
         with store.writer(expected=descriptor.digest, size=descriptor.size) as writer:
-            for chunk in stream(api, place, descriptor, doing):
+            for chunk in stream(api, place, descriptor):
                 if stop and stop.is_set():
                     raise Cancelled
                 writer.write(chunk)
                 api.options.tell(Event("downloading", str(place), descriptor.digest, writer.size, descriptor.size))
     except DigestMismatch as error:
-        raise _lie(place, descriptor, doing, error.message) from error
+        raise _lie(place, descriptor, error.message) from error
 
 
-def verified(api: Api, place: Endpoint, descriptor: Descriptor, doing: str) -> Iterator[bytes]:
+def verified(api: Api, place: Endpoint, descriptor: Descriptor) -> Iterator[bytes]:
     """A blob's bytes as they arrive; raises DigestMismatch in place of the end when they are others."""
     hasher = hashlib.sha256()
-    for chunk in stream(api, place, descriptor, doing):
+    for chunk in stream(api, place, descriptor):
         hasher.update(chunk)
         yield chunk
     if hasher.hexdigest() != descriptor.digest.hex:
-        raise _lie(place, descriptor, doing, f"received sha256:{hasher.hexdigest()}")
+        raise _lie(place, descriptor, f"received sha256:{hasher.hexdigest()}")
 
 
-def stream(api: Api, place: Endpoint, descriptor: Descriptor, doing: str) -> Iterator[bytes]:
+def stream(api: Api, place: Endpoint, descriptor: Descriptor) -> Iterator[bytes]:
     """Exactly as many bytes as the descriptor says, over as many requests as it takes."""
     received, attempt, ranges = 0, 1, True
     while received < descriptor.size:
         before = received
         try:
-            for chunk in _from_offset(api, place, descriptor, received if ranges else 0, received, doing):
+            for chunk in _from_offset(api, place, descriptor, received if ranges else 0, received):
                 received += len(chunk)
                 yield chunk
             if received < descriptor.size:
-                raise Transient(_short(place, descriptor, received, doing))
+                raise Transient(_short(place, descriptor, received))
         except _RangeRefused:
             ranges = False
         except Transient as error:
@@ -80,13 +77,10 @@ class _RangeRefused(Exception):
     """The server does not serve from the offset that was asked for; the whole blob may still be had."""
 
 
-def _from_offset(
-    api: Api, place: Endpoint, descriptor: Descriptor, asked: int, wanted: int, doing: str
-) -> Iterator[bytes]:
+def _from_offset(api: Api, place: Endpoint, descriptor: Descriptor, asked: int, wanted: int) -> Iterator[bytes]:
     """The bytes from `wanted` on, of an answer that was asked to begin at `asked`."""
     headers = {"Range": f"bytes={asked}-"} if asked else {}
     call = Call(
-        doing=doing,
         endpoint=place,
         method="GET",
         url=f"/v2/{place.repository}/blobs/{descriptor.digest}",
@@ -102,45 +96,44 @@ def _from_offset(
         raise
     with answer:
         # 200 for a range means that it was ignored: the blob comes from its start, and we skip what we have.
-        begin = _range_begin(answer, descriptor, asked, place, doing) if answer.status == 206 else 0
+        begin = _range_begin(answer, descriptor, asked, place) if answer.status == 206 else 0
         skip = wanted - begin
         if answer.status == 200:
-            _check_length(answer, descriptor, place, doing)
+            _check_length(answer, descriptor, place)
         left = descriptor.size - wanted
         for chunk in answer.chunks():
             piece = chunk[skip:] if skip else chunk
             skip = max(0, skip - len(chunk))
             if len(piece) > left:
-                raise _lie(place, descriptor, doing, f"received more than {descriptor.size} bytes")
+                raise _lie(place, descriptor, f"received more than {descriptor.size} bytes")
             if piece:
                 left -= len(piece)
                 yield piece
 
 
-def _range_begin(answer: Answer, descriptor: Descriptor, asked: int, place: Endpoint, doing: str) -> int:
+def _range_begin(answer: Answer, descriptor: Descriptor, asked: int, place: Endpoint) -> int:
     """Where a partial answer begins: it must say so, as Accept-Ranges cannot be trusted (RFC 9110, 14.4)."""
     match = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
     if not match or int(match[1]) != asked:
         raise _RangeRefused
     if match[3] not in ("*", str(descriptor.size)):
-        raise _lie(place, descriptor, doing, f"it has {match[3]} bytes there")
+        raise _lie(place, descriptor, f"it has {match[3]} bytes there")
     return asked
 
 
-def _check_length(answer: Answer, descriptor: Descriptor, place: Endpoint, doing: str) -> None:
+def _check_length(answer: Answer, descriptor: Descriptor, place: Endpoint) -> None:
     length = int_header(answer.headers, "Content-Length", descriptor.size)
     if length != descriptor.size and not answer.headers.get("Content-Encoding"):
-        raise _lie(place, descriptor, doing, f"it has {length} bytes there")
+        raise _lie(place, descriptor, f"it has {length} bytes there")
 
 
-def _short(place: Endpoint, descriptor: Descriptor, received: int, doing: str) -> str:
+def _short(place: Endpoint, descriptor: Descriptor, received: int) -> str:
     sizes = f"{received} of {descriptor.size} bytes"
-    return f"{doing}: {place.registry} sent {sizes} of {descriptor.digest.short}"
+    return f"{place.registry} sent {sizes} of {descriptor.digest.short}"
 
 
-def _lie(place: Endpoint, descriptor: Descriptor, doing: str, what: str) -> DigestMismatch:
+def _lie(place: Endpoint, descriptor: Descriptor, what: str) -> DigestMismatch:
     return DigestMismatch(
-        f"{doing}: {place.registry} sent different content for {descriptor.digest.short} "
-        f"({descriptor.size} bytes): {what}",
+        f"{place.registry} sent different content for {descriptor.digest.short} ({descriptor.size} bytes): {what}",
         advice="the registry or a proxy changes the content; do not use it",
     )

@@ -17,6 +17,7 @@ from airbyte_ci.oci.registry import glance, images, manifests, referrers
 from airbyte_ci.oci.registry.api import Api
 from airbyte_ci.oci.registry.credentials import CredentialSource, UserCredentials
 from airbyte_ci.oci.registry.endpoint import endpoint
+from airbyte_ci.oci.registry.failures import explain
 from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.registry.push import Push, check_tags
 from airbyte_ci.oci.registry.upload import Uploader
@@ -52,27 +53,31 @@ class RegistryClient:
 
     def resolve(self, reference: Reference) -> Descriptor:
         """What the tag or digest stands for; raises BlobNotFound when nothing has that name."""
-        return manifests.resolve(self._api, reference, f"looking up {reference}")
+        with explain(f"cannot resolve {reference}"):
+            return manifests.resolve(self._api, reference)
 
     def manifest(self, reference: Reference) -> Manifest | Index:
         """The manifest or index as the bytes that came, of the digest that was asked for."""
-        return manifests.read(self._api, reference, f"pulling {reference}")
+        with explain(f"cannot pull {reference}"):
+            return manifests.read(self._api, reference)
 
     def image(self, reference: Reference, platform: Platform, store: Store) -> Image:
         """The platform's manifest and configuration, into the store; its layers stay where they are.
 
         With a digest whose manifests the store holds, no registry is asked.
         """
-        return images.image(self._api, reference, platform, store, f"pulling {reference}")
+        with explain(f"cannot pull {reference}"):
+            return images.image(self._api, reference, platform, store)
 
     def pull(self, reference: Reference, platform: Platform, store: Store) -> Image:
         """The platform's image with all its layers, into the store."""
-        return images.pull(self._api, reference, platform, store, f"pulling {reference}")
+        with explain(f"cannot pull {reference}"):
+            return images.pull(self._api, reference, platform, store)
 
     def pull_blob(self, reference: Reference, descriptor: Descriptor, store: Store) -> None:
         """One blob of the reference's repository, into the store."""
-        doing = f"pulling {descriptor.digest.short} of {reference}"
-        images.blob(self._api, reference, descriptor, store, doing)
+        with explain(f"cannot pull {descriptor.digest.short} of {reference}"):
+            images.blob(self._api, reference, descriptor, store)
 
     def stands_for(self, reference: Reference, digest: Digest) -> bool:
         """Whether one quick look shows that the tag stands for the digest; False where the look shows nothing."""
@@ -95,22 +100,22 @@ class RegistryClient:
         `sources` are repositories that may hold what the store lacks, such as a base image's layers: those of
         the target's registry are mounted from, others are streamed through.
         """
-        names = check_tags(tags, target)
-        place = endpoint(target)
-        push = Push(self._api, self._uploader, store, place, tuple(sources), f"pushing {target}")
-        return push.run(digest, names, fixed)
+        with explain(f"cannot push {target}"):
+            names = check_tags(tags, target)
+            push = Push(self._api, self._uploader, store, endpoint(target), tuple(sources))
+            return push.run(digest, names, fixed)
 
     def tags(self, reference: Reference) -> tuple[str, ...]:
         """All tags of the reference's repository, in the registry's order."""
-        doing = f"listing the tags of {endpoint(reference)}"
-        return self._api.first(reference, lambda place: manifests.tags(self._api, place, doing))
+        with explain(f"cannot list the tags of {endpoint(reference)}"):
+            return self._api.first(reference, lambda place: manifests.tags(self._api, place))
 
     def referrers(self, reference: Reference, artifact_type: str | None = None) -> tuple[Descriptor, ...]:
         """What names the reference's digest as its subject: signatures, SBOMs, provenance."""
-        doing = f"listing the referrers of {reference}"
-        if reference.digest is None:
-            raise RegistryError(f"{doing}: it has no digest", advice="resolve it first")
-        return referrers.listed(self._api, endpoint(reference), reference.digest, artifact_type, doing)
+        with explain(f"cannot list the referrers of {reference}"):
+            if reference.digest is None:
+                raise RegistryError("it has no digest", advice="resolve it first")
+            return referrers.listed(self._api, endpoint(reference), reference.digest, artifact_type)
 
 
 def client_of_user(options: RegistryOptions) -> RegistryClient:

@@ -1,5 +1,6 @@
 """What a registry's refusals mean to a person: one line with its own words and what to do; sends nothing."""
 
+import contextlib
 import re
 import ssl
 import time
@@ -7,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from airbyte_ci.documents import load_json
-from airbyte_ci.errors import BlobNotFound, RegistryError
+from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
 
 # Worth another try: the request may be right and the moment wrong. 499 and 522 come from proxies.
 _TRANSIENT = frozenset({408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
@@ -41,11 +42,21 @@ class Untrusted(RegistryError):
     """A host's certificate is not one that we trust."""
 
 
-def refusal(doing: str, registry: str, status: int, headers: Mapping[str, str], body: bytes) -> Refused:
+@contextlib.contextmanager
+def explain(failed: str) -> Iterator[None]:
+    """Begins the message of each error with the request of the user that failed."""
+    try:
+        yield
+    except (RegistryError, ImageError) as error:
+        error.message = f"{failed}: {error.message}"
+        raise
+
+
+def refusal(registry: str, status: int, headers: Mapping[str, str], body: bytes) -> Refused:
     """The error for an answer that was not hoped for (distribution-spec, "Error Codes")."""
     code, words = _registry_words(body)
     said = " ".join(part for part in (str(status), code, f"({words})" if words else "") if part)
-    message = f"{doing}: {registry} answered {said}"
+    message = f"{registry} answered {said}"
     advice = _advice(status, registry)
     if status in _TRANSIENT or code == "TOOMANYREQUESTS":
         after = _retry_after(headers.get("Retry-After", ""))
@@ -93,38 +104,37 @@ def _retry_after(value: str) -> float | None:
         return None
 
 
-def no_answer(doing: str, registry: str, error: Exception) -> RegistryError:
+def no_answer(registry: str, error: Exception) -> RegistryError:
     """The error for an exchange that broke; the library's own text is not shown, as it holds whole URLs."""
     import requests  # slow to import, and loaded by now
 
-    where = f"{doing}: {registry}"
-    if isinstance(error, requests.exceptions.SSLError) and (certain := _certain(error, where)):
+    if isinstance(error, requests.exceptions.SSLError) and (certain := _certain(error, registry)):
         return certain
     if isinstance(error, requests.exceptions.ProxyError):
         advice = "check HTTPS_PROXY and NO_PROXY"
-        return Transient(f"{where} cannot be reached through the proxy", advice=advice)
+        return Transient(f"{registry} cannot be reached through the proxy", advice=advice)
     if isinstance(error, requests.exceptions.ContentDecodingError):
-        return RegistryError(f"{where} sent a body that does not match its Content-Encoding")
+        return RegistryError(f"{registry} sent a body that does not match its Content-Encoding")
     if isinstance(error, requests.exceptions.ConnectTimeout):
-        return Transient(f"{where} cannot be reached (time out)", advice="check the network and the name")
+        return Transient(f"{registry} cannot be reached (time out)", advice="check the network and the name")
     if isinstance(error, requests.exceptions.Timeout):
-        return Transient(f"{where} stopped answering (time out)", advice="try again later")
+        return Transient(f"{registry} stopped answering (time out)", advice="try again later")
     if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
-        return Transient(f"{where} broke the connection ({_innermost(error)})", advice="check the network")
+        return Transient(f"{registry} broke the connection ({_innermost(error)})", advice="check the network")
     # What is left was never sent: an address or a header that cannot be.
-    return RegistryError(f"{where} named an address or a value that cannot be used ({type(error).__name__})")
+    return RegistryError(f"{registry} named an address or a value that cannot be used ({type(error).__name__})")
 
 
-def _certain(error: Exception, where: str) -> RegistryError | None:
+def _certain(error: Exception, registry: str) -> RegistryError | None:
     """The error for a TLS failure that will not pass by itself; None for one that may."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Untrusted(
-                f"{where} cannot be trusted over TLS ({one_line(cause.verify_message)})",
+                f"{registry} cannot be trusted over TLS ({one_line(cause.verify_message)})",
                 advice="name your CA bundle in SSL_CERT_FILE or REQUESTS_CA_BUNDLE",
             )
         if isinstance(cause, ssl.SSLError) and cause.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
-            return RegistryError(f"{where} does not speak TLS", advice="name the host as insecure if that is meant")
+            return RegistryError(f"{registry} does not speak TLS", advice="name the host as insecure if that is meant")
     return None
 
 

@@ -31,26 +31,24 @@ _PAGE, _MOST_PAGES = 1000, 10_000
 _NO_HEAD = frozenset({400, 405, 501})
 
 
-def resolve(api: Api, reference: Reference, doing: str) -> Descriptor:
+def resolve(api: Api, reference: Reference) -> Descriptor:
     """What the reference stands for, by HEAD; by GET where that says too little."""
-    return api.first(
-        reference, lambda place: _head(api, place, reference, doing) or fetch(api, place, reference, doing).descriptor
-    )
+    return api.first(reference, lambda place: _head(api, place, reference) or fetch(api, place, reference).descriptor)
 
 
-def digest_of_tag(api: Api, place: Endpoint, tag: str, doing: str) -> Digest | None:
+def digest_of_tag(api: Api, place: Endpoint, tag: str) -> Digest | None:
     """Returns what a tag stands for in the registry itself, not its mirrors; None where there is no such tag."""
     reference = Reference(place.registry, place.repository, tag)
     try:
-        found = _head(api, place, reference, doing) or fetch(api, place, reference, doing).descriptor
+        found = _head(api, place, reference) or fetch(api, place, reference).descriptor
     except BlobNotFound:
         return None
     return found.digest
 
 
-def _head(api: Api, place: Endpoint, reference: Reference, doing: str) -> Descriptor | None:
+def _head(api: Api, place: Endpoint, reference: Reference) -> Descriptor | None:
     try:
-        answer = api.send(_call(place, "HEAD", _name(reference), doing))
+        answer = api.send(_call(place, "HEAD", _name(reference)))
     except Transient:
         raise
     except Refused:
@@ -61,28 +59,28 @@ def _head(api: Api, place: Endpoint, reference: Reference, doing: str) -> Descri
         digest = _claimed(answer)
     if digest is None or size < 0 or media_type not in (*MANIFESTS, *INDEXES):
         return None
-    _check(digest, reference.digest, place, doing)
+    _check(digest, reference.digest, place)
     return Descriptor(media_type, digest, size)
 
 
-def read(api: Api, reference: Reference, doing: str) -> Manifest | Index:
+def read(api: Api, reference: Reference) -> Manifest | Index:
     """The manifest or index, from the first place that has it as it should be."""
-    return api.first(reference, lambda place: fetch(api, place, reference, doing))
+    return api.first(reference, lambda place: fetch(api, place, reference))
 
 
-def fetch(api: Api, place: Endpoint, reference: Reference, doing: str) -> Manifest | Index:
+def fetch(api: Api, place: Endpoint, reference: Reference) -> Manifest | Index:
     """The bytes as they came: within the limit, of the digest asked for, of the type they claim."""
 
     def attempt() -> tuple[bytes, str, Digest | None]:
-        with api.once(_call(place, "GET", _name(reference), doing)) as answer:
+        with api.once(_call(place, "GET", _name(reference))) as answer:
             return answer.read(MANIFEST_LIMIT), answer.headers.get("Content-Type", ""), _claimed(answer)
 
     raw, content_type, claimed = api.retry.persist(attempt)
     digest = Digest.of(raw)
-    _check(digest, reference.digest, place, doing)
+    _check(digest, reference.digest, place)
     if reference.digest is None:
-        _check(digest, claimed, place, doing)
-    return checked_manifest(raw, content_type.partition(";")[0].strip(), f"{doing}: the manifest of {place}")
+        _check(digest, claimed, place)
+    return checked_manifest(raw, content_type.partition(";")[0].strip(), f"the manifest of {place}")
 
 
 def checked_manifest(raw: bytes, content_type: str, what: str) -> Manifest | Index:
@@ -100,9 +98,9 @@ def checked_manifest(raw: bytes, content_type: str, what: str) -> Manifest | Ind
     return manifest
 
 
-def exists(api: Api, place: Endpoint, digest: Digest, doing: str) -> bool:
+def exists(api: Api, place: Endpoint, digest: Digest) -> bool:
     """Whether the registry holds the manifest with this digest."""
-    call = _call(place, "HEAD", str(digest), doing, scope=push_scope(place), expected=(200, 404))
+    call = _call(place, "HEAD", str(digest), scope=push_scope(place), expected=(200, 404))
     with send_head(api, call) as answer:
         return answer.status == 200
 
@@ -117,10 +115,9 @@ def send_head(api: Api, call: Call) -> Answer:
     return api.send(replace(call, method="GET"))
 
 
-def write(api: Api, place: Endpoint, manifest: Manifest | Index, name: str, doing: str) -> Answer:
+def write(api: Api, place: Endpoint, manifest: Manifest | Index, name: str) -> Answer:
     """Puts the manifest under a tag or its digest and confirms it; returns the answer, closed."""
     call = Call(
-        doing=doing,
         endpoint=place,
         method="PUT",
         url=f"/v2/{place.repository}/manifests/{name}",
@@ -132,10 +129,10 @@ def write(api: Api, place: Endpoint, manifest: Manifest | Index, name: str, doin
     with api.send(call) as answer:
         digest = _claimed(answer)
     if digest is None:
-        digest = fetch(api, place, _named(place, name), doing).digest
+        digest = fetch(api, place, _named(place, name)).digest
     if digest != manifest.digest:
         raise DigestMismatch(
-            f"{doing}: {place.registry} keeps it as {digest.short} and not as {manifest.digest.short}",
+            f"{place.registry} keeps it as {digest.short} and not as {manifest.digest.short}",
             advice="someone else may have pushed the same tag; push again",
         )
     return answer
@@ -145,40 +142,39 @@ def is_tag(name: str) -> bool:
     return bool(_TAG.match(name))
 
 
-def tags(api: Api, place: Endpoint, doing: str) -> tuple[str, ...]:
+def tags(api: Api, place: Endpoint) -> tuple[str, ...]:
     """All tags, page by page, in the registry's order."""
     found: dict[str, None] = {}
     url = f"/v2/{place.repository}/tags/list?n={_PAGE}"
-    for document in pages(api, place, url, doing):
+    for document in pages(api, place, url):
         names = document.get("tags") or []
         if not isinstance(names, list):
-            raise RegistryError(f"{doing}: {place.registry} sent tags that are not a list")
+            raise RegistryError(f"{place.registry} sent tags that are not a list")
         found.update((name, None) for name in names if isinstance(name, str) and is_tag(name))
     return tuple(found)
 
 
-def pages(api: Api, place: Endpoint, url: str, doing: str) -> Iterator[dict[str, object]]:
+def pages(api: Api, place: Endpoint, url: str) -> Iterator[dict[str, object]]:
     """The documents of a list, following `Link: <…>; rel="next"` (RFC 8288) within the registry."""
     seen: set[str] = set()
     address = api.address(place, url)
     while address not in seen and len(seen) < _MOST_PAGES:
         seen.add(address)
-        call = Call(doing=doing, endpoint=place, method="GET", url=address, scopes=(pull_scope(place),))
+        call = Call(endpoint=place, method="GET", url=address, scopes=(pull_scope(place),))
         with api.send(call) as answer:
-            document = parse_json_object(answer.read(MANIFEST_LIMIT), f"{doing}: the list of {place}")
+            document = parse_json_object(answer.read(MANIFEST_LIMIT), f"the list of {place}")
             following = next_link(answer.headers.get("Link", ""))
         yield document
         if not following:
             return
         address = api.address(place, following, address)
-    raise RegistryError(f"{doing}: {place.registry} sends an endless list")
+    raise RegistryError(f"{place.registry} sends an endless list")
 
 
 def _call(
-    place: Endpoint, method: str, name: str, doing: str, *, scope: str | None = None, expected: tuple[int, ...] = (200,)
+    place: Endpoint, method: str, name: str, *, scope: str | None = None, expected: tuple[int, ...] = (200,)
 ) -> Call:
     return Call(
-        doing=doing,
         endpoint=place,
         method=method,
         url=f"/v2/{place.repository}/manifests/{name}",
@@ -205,9 +201,9 @@ def _claimed(answer: Answer) -> Digest | None:
         return None
 
 
-def _check(digest: Digest, expected: Digest | None, place: Endpoint, doing: str) -> None:
+def _check(digest: Digest, expected: Digest | None, place: Endpoint) -> None:
     if expected is not None and digest != expected:
         raise DigestMismatch(
-            f"{doing}: {place.registry} sent a manifest that is {digest.short} and not {expected.short}",
+            f"{place.registry} sent a manifest that is {digest.short} and not {expected.short}",
             advice="the registry or a proxy changes the content; do not use it",
         )

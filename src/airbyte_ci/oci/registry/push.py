@@ -40,7 +40,6 @@ class Push:
     store: Store
     target: Endpoint
     sources: tuple[Reference, ...]
-    doing: str
 
     def run(self, digest: Digest, tags: Sequence[str], fixed: Collection[str] = ()) -> Descriptor:
         """Sends what is missing, then names it; returns what the tags now stand for."""
@@ -49,31 +48,28 @@ class Push:
                 self._refuse_move(tag, digest)
         root = self._manifest(digest)
         names = tuple(tags) or (str(digest),)
-        here = manifests.exists(self.api, self.target, digest, self.doing)
+        here = manifests.exists(self.api, self.target, digest)
         if not here:
             self._send_parts(root)
         for name in names:
             if here and name == str(digest) and not referrers.has_subject(root):
                 continue
-            answer = manifests.write(self.api, self.target, root, name, self.doing)
-            referrers.announce(self.api, self.target, root, answer, self.doing)
+            answer = manifests.write(self.api, self.target, root, name)
+            referrers.announce(self.api, self.target, root, answer)
         return root.descriptor
 
     def _refuse_move(self, tag: str, digest: Digest) -> None:
-        found = manifests.digest_of_tag(self.api, self.target, tag, self.doing)
+        found = manifests.digest_of_tag(self.api, self.target, tag)
         if found is not None and found != digest:
             raise RegistryError(
-                f"{self.doing}: tag {tag} of {self.target} already points to another image\n"
-                f"    there: {found}\n    here:  {digest}",
+                f"tag {tag} of {self.target} already points to another image\n    there: {found}\n    here:  {digest}",
                 advice="increase the version with bump_version, or overwrite the tag with --force",
             )
 
     def _send_parts(self, root: Manifest | Index) -> None:
         """Everything below the root, deepest first, so that no manifest ever names what is not there."""
         children = [
-            item
-            for item in self._descendants(root)
-            if not manifests.exists(self.api, self.target, item.digest, self.doing)
+            item for item in self._descendants(root) if not manifests.exists(self.api, self.target, item.digest)
         ]
         wanted: dict[Digest, Descriptor] = {}
         for manifest in (*children, root):
@@ -81,13 +77,13 @@ class Push:
                 wanted |= {item.digest: item for item in (manifest.config, *manifest.layers)}
         each(wanted.values(), self.api.options.concurrency, self._blob)
         for manifest in children:
-            manifests.write(self.api, self.target, manifest, str(manifest.digest), self.doing)
+            manifests.write(self.api, self.target, manifest, str(manifest.digest))
 
     def _descendants(self, root: Manifest | Index, depth: int = 0) -> list[Manifest | Index]:
         if isinstance(root, Manifest):
             return []
         if depth > 3:
-            raise ImageError(f"{self.doing}: its indexes are nested too deeply")
+            raise ImageError("its indexes are nested too deeply")
         found: dict[Digest, Manifest | Index] = {}
         for item in root.manifests:
             child = self._manifest(item.digest)
@@ -100,11 +96,11 @@ class Push:
             return self.store.manifest(digest)
         for source in self.sources:
             try:
-                return manifests.read(self.api, source.with_digest(digest), self.doing)
+                return manifests.read(self.api, source.with_digest(digest))
             except BlobNotFound:
                 continue
         raise BlobNotFound(
-            f"{self.doing}: manifest {digest} is neither in the store nor in a source repository",
+            f"manifest {digest} is neither in the store nor in a source repository",
             advice="build or pull the image again",
         )
 
@@ -116,22 +112,22 @@ class Push:
             self._tell(step, descriptor, descriptor.size)
 
     def _bring(self, descriptor: Descriptor, stop: threading.Event) -> Step:
-        if self.uploader.present(self.target, descriptor.digest, self.doing):
+        if self.uploader.present(self.target, descriptor.digest):
             return "present"
         session: Session | None = None
         for place in dict.fromkeys(map(endpoint, self.sources)):
             if place.registry != self.target.registry or place == self.target:
                 continue
             if session:
-                self.uploader.abandon(self.target, session, self.doing)
-            outcome = self.uploader.mount(self.target, descriptor.digest, place, self.doing)
+                self.uploader.abandon(self.target, session)
+            outcome = self.uploader.mount(self.target, descriptor.digest, place)
             if isinstance(outcome, Mounted):
                 return "mounted"
             session = outcome
         if self.store.has(descriptor.digest):
             size = self.store.size(descriptor.digest)
             body = Body(size, lambda: self._from_store(descriptor, stop))
-            self.uploader.send(self.target, descriptor, body, self.doing, session)
+            self.uploader.send(self.target, descriptor, body, session)
             return "uploading"
         self._stream(descriptor, stop, session)
         return "streaming"
@@ -146,18 +142,18 @@ class Push:
         for place in (place for source in self.sources for place in endpoints(source, self.api.options)):
             body = Body(descriptor.size, functools.partial(self._from_registry, place, descriptor, stop))
             try:
-                return self.uploader.send(self.target, descriptor, body, self.doing, session)
+                return self.uploader.send(self.target, descriptor, body, session)
             except _SourceFailed as error:
                 failure, session = error.failure, None
         if failure and not isinstance(failure, BlobNotFound):
             raise failure
         raise BlobNotFound(
-            f"{self.doing}: blob {descriptor.digest} is neither in the store nor in a source repository",
+            f"blob {descriptor.digest} is neither in the store nor in a source repository",
             advice="pull the base image again",
         ) from failure
 
     def _from_registry(self, place: Endpoint, descriptor: Descriptor, stop: threading.Event) -> Iterator[bytes]:
-        arriving = blobs.verified(self.api, place, descriptor, self.doing)
+        arriving = blobs.verified(self.api, place, descriptor)
         try:
             yield from self._told("streaming", descriptor, arriving, stop)
         except (RegistryError, ImageError) as error:
@@ -183,5 +179,5 @@ def check_tags(tags: Sequence[str], target: Reference) -> tuple[str, ...]:
     names = tuple(tags) or ((target.tag,) if target.tag else ())
     for name in names:
         if not manifests.is_tag(name):
-            raise RegistryError(f"pushing to {target}: {name!r} is not a tag")
+            raise RegistryError(f"{name!r} is not a valid tag")
     return names

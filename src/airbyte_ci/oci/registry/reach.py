@@ -2,6 +2,7 @@
 
 from airbyte_ci.errors import RegistryError
 from airbyte_ci.oci.registry.endpoint import Endpoint, may_be_plain
+from airbyte_ci.oci.registry.failures import explain
 from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.registry.transport import Transport
 
@@ -15,9 +16,11 @@ def reach(registry: str, options: RegistryOptions) -> str:
     scheme = "http" if may_be_plain(host, options) else "https"
     transport = Transport(timeout=options.timeout)
     try:
-        with transport.exchange(
-            "HEAD", f"{scheme}://{host}/v2/", {}, None, doing="looking for a registry", registry=registry
-        ) as answer:
+        url = f"{scheme}://{host}/v2/"
+        with (
+            explain("cannot connect to the registry"),
+            transport.exchange("HEAD", url, {}, None, registry=registry) as answer,
+        ):
             if answer.status not in _ANSWERS:
                 raise RegistryError(f"{registry} answered {answer.status}, which no registry does")
             return "it answers" if answer.status == 200 else "it answers, and asks for a login"

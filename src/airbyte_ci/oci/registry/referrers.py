@@ -19,21 +19,21 @@ from airbyte_ci.oci.registry.transport import Answer
 _ATTEMPTS = 5
 
 
-def listed(api: Api, place: Endpoint, subject: Digest, artifact_type: str | None, doing: str) -> tuple[Descriptor, ...]:
+def listed(api: Api, place: Endpoint, subject: Digest, artifact_type: str | None) -> tuple[Descriptor, ...]:
     """The manifests whose subject is `subject`, from the API or, where there is none, from the tag."""
-    entries = _by_api(api, place, subject, doing)
+    entries = _by_api(api, place, subject)
     if entries is None:
-        entries = _by_tag(api, place, subject, doing)
+        entries = _by_tag(api, place, subject)
     # A registry may filter; nothing makes it, so we do (OCI-Filters-Applied).
     kept = [item for item in entries if artifact_type in (None, item.get("artifactType"))]
-    return tuple(Descriptor.from_json(item, f"{doing}: the referrers of {subject.short}") for item in kept)
+    return tuple(Descriptor.from_json(item, f"the referrers of {subject.short}") for item in kept)
 
 
-def _by_api(api: Api, place: Endpoint, subject: Digest, doing: str) -> list[dict[str, Any]] | None:
+def _by_api(api: Api, place: Endpoint, subject: Digest) -> list[dict[str, Any]] | None:
     url = f"/v2/{place.repository}/referrers/{subject}"
     try:
         found: list[dict[str, Any]] = []
-        for document in manifests.pages(api, place, url, doing):
+        for document in manifests.pages(api, place, url):
             if document.get("mediaType") != INDEX:
                 return None
             found.extend(_entries(document))
@@ -46,12 +46,12 @@ def _by_api(api: Api, place: Endpoint, subject: Digest, doing: str) -> list[dict
         raise
 
 
-def _by_tag(api: Api, place: Endpoint, subject: Digest, doing: str) -> list[dict[str, Any]]:
+def _by_tag(api: Api, place: Endpoint, subject: Digest) -> list[dict[str, Any]]:
     try:
-        found = manifests.fetch(api, place, _stand_in(place, subject), doing)
+        found = manifests.fetch(api, place, _stand_in(place, subject))
     except BlobNotFound:
         return []
-    return _entries(parse_json_object(found.raw, doing)) if isinstance(found, Index) else []
+    return _entries(parse_json_object(found.raw, "the list of referrers")) if isinstance(found, Index) else []
 
 
 def _entries(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -68,25 +68,25 @@ def has_subject(manifest: Manifest | Index) -> bool:
     return parse_json_object(manifest.raw, "a manifest").get("subject") is not None
 
 
-def announce(api: Api, place: Endpoint, manifest: Manifest | Index, answer: Answer, doing: str) -> None:
+def announce(api: Api, place: Endpoint, manifest: Manifest | Index, answer: Answer) -> None:
     """Adds a pushed manifest to its subject's stand-in tag, unless the registry keeps referrers itself."""
-    document = parse_json_object(manifest.raw, doing)
+    document = parse_json_object(manifest.raw, "the manifest")
     subject = document.get("subject")
     if subject is None or answer.headers.get("OCI-Subject"):
         return
-    digest = Descriptor.from_json(subject, f"{doing}: the subject").digest
+    digest = Descriptor.from_json(subject, "the subject").digest
     entry = _entry(manifest, document)
     with api.only_one(f"{place} referrers {digest}"):
         for _ in range(_ATTEMPTS):
-            known = _by_tag(api, place, digest, doing)
+            known = _by_tag(api, place, digest)
             if any(item.get("digest") == entry["digest"] for item in known):
                 return
-            index = Index.parse(_index((*known, entry)), doing)
+            index = Index.parse(_index((*known, entry)), "the list of referrers")
             # The next turn of the loop reads it back: another process may have written between.
-            manifests.write(api, place, index, str(_stand_in(place, digest).tag), doing)
-        if not any(item.get("digest") == entry["digest"] for item in _by_tag(api, place, digest, doing)):
+            manifests.write(api, place, index, str(_stand_in(place, digest).tag))
+        if not any(item.get("digest") == entry["digest"] for item in _by_tag(api, place, digest)):
             raise RegistryError(
-                f"{doing}: other clients keep changing the referrers of {digest.short} at {place}", advice="push again"
+                f"other clients keep changing the referrers of {digest.short} at {place}", advice="push again"
             )
 
 

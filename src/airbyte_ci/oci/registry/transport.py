@@ -45,9 +45,8 @@ class Body:
 class Answer:
     """A response whose body is read once; failures while reading it are registry errors."""
 
-    def __init__(self, response: "requests.Response", doing: str, registry: str) -> None:
+    def __init__(self, response: "requests.Response", registry: str) -> None:
         self._response = response
-        self._doing = doing
         self._registry = registry
         self._opened = False
         self.status = response.status_code
@@ -61,7 +60,7 @@ class Answer:
         try:
             yield from self._response.iter_content(_PIECE)
         except requests.RequestException as error:
-            raise no_answer(self._doing, self._registry, error) from None
+            raise no_answer(self._registry, error) from None
 
     def read(self, limit: int) -> bytes:
         """A small body; raises RegistryError when it is larger than `limit` bytes."""
@@ -69,7 +68,7 @@ class Answer:
         for chunk in self.chunks():
             parts.append(chunk)
             if sum(map(len, parts)) > limit:
-                raise RegistryError(f"{self._doing}: {self._registry} sent more than {limit} bytes")
+                raise RegistryError(f"{self._registry} sent more than {limit} bytes")
         return b"".join(parts)
 
     def peek(self) -> bytes:
@@ -109,7 +108,7 @@ class Transport:
         self._settings: dict[str, Mapping[str, Any]] = {}
 
     def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: Body | bytes | None, *, doing: str, registry: str
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | bytes | None, *, registry: str
     ) -> Answer:
         """The server's answer, whatever its status; raises Transient when there is none."""
         import requests
@@ -123,8 +122,8 @@ class Transport:
             patience = (self._timeout, self._timeout * (_PUT_PATIENCE if method == "PUT" else 1))
             response = adapter.send(prepared, stream=True, timeout=patience, **settings)
         except (requests.RequestException, UnicodeError) as error:
-            raise no_answer(doing, registry, error) from None
-        return Answer(response, doing, registry)
+            raise no_answer(registry, error) from None
+        return Answer(response, registry)
 
     def close(self) -> None:
         with self._lock:

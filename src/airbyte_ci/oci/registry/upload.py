@@ -51,18 +51,18 @@ class Uploader:
     chunks: dict[str, int] = field(default_factory=dict)
     unmountable: set[str] = field(default_factory=set)
 
-    def present(self, place: Endpoint, digest: Digest, doing: str) -> bool:
+    def present(self, place: Endpoint, digest: Digest) -> bool:
         """Whether the repository holds the blob."""
         url = f"/v2/{place.repository}/blobs/{digest}"
         try:
-            with send_head(self.api, _call(place, "HEAD", url, doing, (200, 404))) as answer:
+            with send_head(self.api, _call(place, "HEAD", url, (200, 404))) as answer:
                 return answer.status == 200
         except Transient:
             raise
         except Refused:
             return False  # to send it costs bytes only; where that is not allowed either, the registry says so then
 
-    def mount(self, place: Endpoint, digest: Digest, source: Endpoint, doing: str) -> Mounted | Session | None:
+    def mount(self, place: Endpoint, digest: Digest, source: Endpoint) -> Mounted | Session | None:
         """Asks to take the blob over from another repository of the registry.
 
         A refusal, however it is put, gives the session that came with it, or None. A registry that fails at mounts
@@ -71,7 +71,6 @@ class Uploader:
         if place.host in self.unmountable:
             return None
         call = Call(
-            doing=doing,
             endpoint=place,
             method="POST",
             url=f"/v2/{place.repository}/blobs/uploads/?mount={digest}&from={source.repository}",
@@ -80,7 +79,7 @@ class Uploader:
         )
         try:
             with self.api.send(call) as answer:
-                return Mounted() if answer.status == 201 else self._session(place, answer, call.url, doing)
+                return Mounted() if answer.status == 201 else self._session(place, answer, call.url)
         except Transient as error:
             if error.status < 500:
                 raise
@@ -89,16 +88,14 @@ class Uploader:
         except Refused:
             return None  # some registries refuse with an error and not with a session
 
-    def abandon(self, place: Endpoint, session: Session, doing: str) -> None:
+    def abandon(self, place: Endpoint, session: Session) -> None:
         """Ends a session nobody will use; a registry that cannot do that forgets it by itself."""
         try:
-            self.api.once(_call(place, "DELETE", session.location, doing, (200, 202, 204))).close()
+            self.api.once(_call(place, "DELETE", session.location, (200, 202, 204))).close()
         except RegistryError:
             return
 
-    def send(
-        self, place: Endpoint, descriptor: Descriptor, body: Body, doing: str, session: Session | None = None
-    ) -> None:
+    def send(self, place: Endpoint, descriptor: Descriptor, body: Body, session: Session | None = None) -> None:
         """Sends the blob; when the session or the connection is lost, all of it again in a new session."""
         attempts = itertools.count(1)
         doubted: list[Refused] = []
@@ -107,9 +104,9 @@ class Uploader:
         def attempt() -> None:
             # Something on the way may break long requests without a word, so the last attempts are in chunks.
             chunked = next(attempts) > _WHOLE_ATTEMPTS or place.host in self.chunks
-            begun = next(sessions, None) or self._begin(place, doing)
+            begun = next(sessions, None) or self._begin(place)
             try:
-                self._send(place, descriptor, body, begun, doing, chunked=chunked)
+                self._send(place, descriptor, body, begun, chunked=chunked)
             except Transient:
                 raise
             except Refused as error:
@@ -122,62 +119,58 @@ class Uploader:
 
         self.api.retry.persist(attempt)
 
-    def _begin(self, place: Endpoint, doing: str) -> Session:
-        call = _call(place, "POST", f"/v2/{place.repository}/blobs/uploads/", doing, _ACCEPTED)
+    def _begin(self, place: Endpoint) -> Session:
+        call = _call(place, "POST", f"/v2/{place.repository}/blobs/uploads/", _ACCEPTED)
         with self.api.once(call) as answer:
-            return self._session(place, answer, call.url, doing)
+            return self._session(place, answer, call.url)
 
-    def _send(
-        self, place: Endpoint, descriptor: Descriptor, body: Body, session: Session, doing: str, *, chunked: bool
-    ) -> None:
+    def _send(self, place: Endpoint, descriptor: Descriptor, body: Body, session: Session, *, chunked: bool) -> None:
         if not chunked:
             try:
-                return self._finish(place, descriptor, session, body, doing)
+                return self._finish(place, descriptor, session, body)
             except Refused as error:
                 wrong_bytes = error.status == 400 and error.code in _WRONG_BYTES
                 if error.status not in _WANTS_CHUNKS or wrong_bytes:
                     raise
             self.chunks.setdefault(place.host, _CHUNK)
-            session = self._begin(place, doing)
+            session = self._begin(place)
         while True:
             size = self.chunks.get(place.host, _CHUNK)
             try:
-                session = self._chunks(place, body, session, size, doing)
-                return self._finish(place, descriptor, session, b"", doing)
+                session = self._chunks(place, body, session, size)
+                return self._finish(place, descriptor, session, b"")
             except Refused as error:
                 smaller = max(size // 4, _LEAST_CHUNK, session.least)
                 if error.status != 413 or smaller >= size:
                     raise
             self.chunks[place.host] = min(self.chunks.get(place.host, _CHUNK), smaller)
-            session = self._begin(place, doing)
+            session = self._begin(place)
 
-    def _chunks(self, place: Endpoint, body: Body, session: Session, size: int, doing: str) -> Session:
+    def _chunks(self, place: Endpoint, body: Body, session: Session, size: int) -> Session:
         """All of the body, each chunk beginning where the last one ended."""
         begin = 0
         for chunk in _chunked(body, size, session.least):
             end = begin + len(chunk)
             headers = {"Content-Type": _BYTES, "Content-Range": f"{begin}-{end - 1}"}
-            call = _call(place, "PATCH", session.location, doing, (*_ACCEPTED, 204), headers, chunk)
+            call = _call(place, "PATCH", session.location, (*_ACCEPTED, 204), headers, chunk)
             with self.api.once(call) as answer:
                 # Without a Location the upload goes on where it is.
                 if answer.headers.get("Location"):
-                    session = self._session(place, answer, session.location, doing)
+                    session = self._session(place, answer, session.location)
             begin = end
         return session
 
-    def _finish(
-        self, place: Endpoint, descriptor: Descriptor, session: Session, body: Body | bytes, doing: str
-    ) -> None:
+    def _finish(self, place: Endpoint, descriptor: Descriptor, session: Session, body: Body | bytes) -> None:
         """The PUT that closes the session; a query that the Location carries is kept."""
         joint = "&" if "?" in session.location else "?"
         url = f"{session.location}{joint}digest={descriptor.digest}"
-        self.api.once(_call(place, "PUT", url, doing, (*_ACCEPTED, 204), {"Content-Type": _BYTES}, body)).close()
+        self.api.once(_call(place, "PUT", url, (*_ACCEPTED, 204), {"Content-Type": _BYTES}, body)).close()
 
-    def _session(self, place: Endpoint, answer: Answer, current: str, doing: str) -> Session:
+    def _session(self, place: Endpoint, answer: Answer, current: str) -> Session:
         """Where the upload goes on; a Location may be relative, carry a query, or name another host."""
         location = answer.headers.get("Location")
         if not location:
-            raise Transient(f"{doing}: {place.registry} began an upload without saying where (no Location)")
+            raise Transient(f"{place.registry} began an upload without saying where (no Location)")
         url = self.api.address(place, location, self.api.address(place, current))
         return Session(url, int_header(answer.headers, "OCI-Chunk-Min-Length", 0))
 
@@ -212,13 +205,11 @@ def _call(
     place: Endpoint,
     method: str,
     url: str,
-    doing: str,
     expected: Sequence[int],
     headers: dict[str, str] | None = None,
     body: Body | bytes | None = None,
 ) -> Call:
     return Call(
-        doing=doing,
         endpoint=place,
         method=method,
         url=url,
