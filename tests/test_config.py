@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci import config
+from airbyte_ci.campaigns.migrations.table import MIGRATIONS
 from airbyte_ci.config import KEYS, MONOREPO_CONNECTORS, Configuration
 from airbyte_ci.errors import ConfigurationError, UsageError
 
@@ -229,7 +230,7 @@ def test_a_mistake_names_the_file_and_the_key(tmp_path: Path, path: str, text: s
     """Unknown keys, wrong types and broken TOML are told at once; no key is silently passed over."""
     file = write(tmp_path, path, text if path == OWN else f"[tool.airbyte-ci]\n{text}")
     with pytest.raises(ConfigurationError) as caught:
-        config.find(tmp_path)
+        config.find(tmp_path, MIGRATIONS)
     assert caught.value.message.startswith(f"cannot read {file}: ")
     assert said in str(caught.value)
 

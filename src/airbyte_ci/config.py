@@ -3,8 +3,9 @@
 Look here for the keys, their help and their defaults (the layout of the Airbyte monorepo).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,6 @@ PROJECT = "pyproject.toml"
 TABLE = "airbyte-ci"
 MONOREPO_CONNECTORS = "airbyte-integrations/connectors"
 CATALOGUE = "base-images.yaml"
-# The commands that write changelog entries.
-CHANGELOG_COMMANDS = ("bump_version", "migrate_to_base_image", "upgrade_base_image", "upgrade_dependencies")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,15 @@ class ChangelogSetting:
     @property
     def is_never(self) -> bool:
         """Whether no command writes an entry, so that checks expect no changelog."""
-        return not any(map(self.of, CHANGELOG_COMMANDS))
+        return not self.default and not any(self.commands.values())
+
+    def among(self, known: Collection[str]) -> "ChangelogSetting":
+        """Returns the setting for these commands; raises ValueError if it names another one."""
+        if unknown := self.commands.keys() - {*known}:
+            raise ValueError(f"{min(unknown)!r} is not one of {', '.join(('default', *sorted(known)))}")
+        # A default that no command uses does not count.
+        default = self.default and any(map(self.of, known))
+        return ChangelogSetting(default, self.commands)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +89,6 @@ def _parse_changelog(value: Any) -> ChangelogSetting:
         raise ValueError
     commands = {name.replace("-", "_"): item for name, item in value.items()}
     default = commands.pop("default", True)
-    if unknown := commands.keys() - {*CHANGELOG_COMMANDS}:
-        raise ValueError(f"{min(unknown)!r} is not one of {', '.join(('default', *CHANGELOG_COMMANDS))}")
     return ChangelogSetting(default, commands)
 
 
@@ -175,8 +180,20 @@ def home(environment: Mapping[str, str]) -> Path:
     return Path(cache) / "airbyte-ci"
 
 
-def find(start: Path) -> Configuration:
-    """Returns the configuration of the repository that contains `start`; raises UsageError if there is none."""
+def find(start: Path, commands: Collection[str] = ()) -> Configuration:
+    """Returns the configuration of the repository that contains `start`; raises UsageError if there is none.
+
+    `commands` are those that the key `changelog` may name; without them it may name any.
+    """
+    configuration = _find(start)
+    if not commands:
+        return configuration
+    setting = configuration.changelog
+    with _naming("changelog", _CHANGELOG, setting.commands, configuration.file):
+        return replace(configuration, changelog=setting.among(commands))
+
+
+def _find(start: Path) -> Configuration:
     folders = [start.absolute(), *start.absolute().parents]
     for folder in folders:
         table = _table(folder)
@@ -265,8 +282,15 @@ def _unknown(name: str, path: Path) -> ConfigurationError:
 
 
 def _value(name: str, kind: Kind, value: Any, path: Path) -> Any:
-    try:
+    with _naming(name, kind, value, path):
         return kind.parse(value)
+
+
+@contextlib.contextmanager
+def _naming(name: str, kind: Kind, value: object, path: Path | None) -> Iterator[None]:
+    """Raises ConfigurationError with the file, the key and its value for a ValueError of the block."""
+    try:
+        yield
     except ValueError as error:
         message = f"cannot read {path}: {name} must be {kind.expected}, not {value!r}"
         raise ConfigurationError(f"{message}: {error}" if error.args else message) from error

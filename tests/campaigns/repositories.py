@@ -3,12 +3,17 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from airbyte_ci import config
+from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.campaigns.changes import baseline
+from airbyte_ci.campaigns.changes.task import NO_CATALOGUE, RequestedEntry, Task
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.edits.files import Files
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CONNECTORS = "airbyte-integrations/connectors"
@@ -39,6 +44,27 @@ def opened(root: Path) -> tuple[Configuration, dict[str, Connector]]:
     connectors, errors = find.find(configuration)
     assert not errors
     return configuration, {item.name: item for item in connectors}
+
+
+def task(
+    root: Path,
+    name: str,
+    entry: RequestedEntry,
+    *,
+    deletes: Iterable[str] = (),
+    known: Catalogue = NO_CATALOGUE,
+    files: Files | None = None,
+) -> Task:
+    """What a run plans the change of one connector from."""
+    configuration, connectors = opened(root)
+    return Task(
+        connector=connectors[name],
+        configuration=configuration,
+        files=files or Files(root),
+        baseline=baseline.of([connectors[name]], configuration, doomed=deletes),
+        entry=entry,
+        catalogue=known,
+    )
 
 
 def snapshot(root: Path) -> dict[str, bytes]:

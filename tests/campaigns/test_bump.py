@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.campaigns.changes import baseline
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
-from airbyte_ci.campaigns.connector_files.release import Entry
-from airbyte_ci.campaigns.migrations import bump_version as bump
-from airbyte_ci.edits.files import Files
+from airbyte_ci.campaigns.changes.task import RequestedEntry
+from airbyte_ci.campaigns.migrations import bump_version
+from airbyte_ci.campaigns.migrations.bump_version import BumpOptions
+from airbyte_ci.campaigns.migrations.migration import plan_change
 from airbyte_ci.errors import EditRefused, UsageError
-from tests.campaigns.repositories import CONNECTORS, commit, copied, git, opened
+from tests.campaigns.repositories import CONNECTORS, commit, copied, git, task
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ from tests.campaigns.repositories import CONNECTORS, commit, copied, git, opened
 )
 def test_next_versions(current: str, released: str | None, kind: str, rc: bool, expected: str) -> None:
     """Counted from what is released; a branch that is there already, or further, stays."""
-    assert bump.next_version(current, released, kind, rc=rc) == expected
+    assert bump_version.next_version(current, released, kind, rc=rc) == expected
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,14 @@ def test_next_versions(current: str, released: str | None, kind: str, rc: bool, 
 def test_versions_that_cannot_be(current: str, kind: str, said: str) -> None:
     """Nothing to promote, not higher than what is released, or no version."""
     with pytest.raises(EditRefused, match=said):
-        bump.next_version(current, "1.2.3", kind)
+        bump_version.next_version(current, "1.2.3", kind)
 
 
 @pytest.mark.parametrize("kind", ["path", "version:", "version:1.2", "Patch", ""])
 def test_a_bump_that_is_none_is_wrong_usage(kind: str) -> None:
     """The kinds are told."""
     with pytest.raises(UsageError, match="patch, minor, major, rc, promote") as caught:
-        bump.check(kind)
+        BumpOptions(kind)
     assert caught.value.advice is not None
 
 
@@ -67,10 +67,8 @@ def fleet(tmp_path: Path) -> Path:
 
 
 def planned(fleet: Path, kind: str, name: str = "source-tides") -> Change:
-    configuration, connectors = opened(fleet)
-    known = baseline.of([connectors[name]], configuration)
-    entry = Entry(7, "New stream", date(2024, 6, 4))
-    return bump.plan(connectors[name], configuration, Files(fleet), known, entry, kind)
+    entry = RequestedEntry(7, "New stream", date(2024, 6, 4))
+    return plan_change(bump_version.MIGRATION, task(fleet, name, entry), BumpOptions(kind))
 
 
 def test_everywhere_it_is_written(fleet: Path) -> None:

@@ -2,18 +2,18 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from airbyte_ci.campaigns.changes import baseline
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
-from airbyte_ci.campaigns.connector_files.release import Entry
-from airbyte_ci.campaigns.migrations import upgrade_dependencies as dependencies
-from airbyte_ci.edits.files import Files
+from airbyte_ci.campaigns.changes.task import RequestedEntry
+from airbyte_ci.campaigns.migrations.migration import Resources, plan_change
+from airbyte_ci.campaigns.migrations.upgrade_dependencies import MIGRATION, DependencyOptions, compare, prepare
 from airbyte_ci.errors import LockError
-from tests.campaigns.repositories import CONNECTORS, commit, copied, opened, snapshot
+from tests.campaigns.repositories import CONNECTORS, commit, copied, snapshot, task
 from tests.python import wheels
 
 NAME = "source-tides"
@@ -59,24 +59,16 @@ def publish(root: Path, version: str) -> None:
 
 
 def planned(root: Path, only: tuple[str, ...] = (), number: int | None = 7) -> Change:
-    configuration, connectors = opened(root)
-    known = baseline.of([connectors[NAME]], configuration)
     environment = {
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "HOME": str(root.parent / "home"),
         "UV_NO_CACHE": "1",
         "UV_PYTHON": sys.executable,
     }
-    entry = Entry(number, "", date(2024, 6, 4))
-    connector = connectors[NAME]
-    return dependencies.plan(
-        connector,
-        configuration,
-        Files(root),
-        known,
-        entry,
-        lambda: dependencies.refreshed(connector, root, environment, only),
-    )
+    given = task(root, NAME, RequestedEntry(number, "", date(2024, 6, 4)))
+    options, resources = DependencyOptions(only), Resources(environment, lambda *_: b"")
+    prepared = replace(given, prepared=lambda: prepare(given, options, resources))
+    return plan_change(MIGRATION, prepared, options)
 
 
 def test_what_is_newer_is_locked_and_told(fleet: Path) -> None:
@@ -145,10 +137,10 @@ def test_differences() -> None:
     own = '[[package]]\nname = "x"\nversion = "{}"\nsource = {{ virtual = "." }}\n'
     old = own.format("1") + '[[package]]\nname = "a"\nversion = "1"\n[[package]]\nname = "b"\nversion = "1"\n'
     new = own.format("2") + '[[package]]\nname = "a"\nversion = "2"\n[[package]]\nname = "c"\nversion = "3"\n'
-    assert str(dependencies.compare(old.encode(), new.encode())) == "a 1 → 2, − b 1, + c 3"
+    assert str(compare(old.encode(), new.encode())) == "a 1 → 2, − b 1, + c 3"
     pylock = '[[packages]]\nname = "a"\nversion = "{}"\n'
-    assert str(dependencies.compare(pylock.format("1").encode(), pylock.format("2").encode())) == "a 1 → 2"
+    assert str(compare(pylock.format("1").encode(), pylock.format("2").encode())) == "a 1 → 2"
     pins = "# a==0\na[x]=={} ; python_version > '3' \\\n    --hash=sha256:0\n"
-    assert str(dependencies.compare(pins.format("1").encode(), pins.format("2").encode())) == "a 1 → 2"
+    assert str(compare(pins.format("1").encode(), pins.format("2").encode())) == "a 1 → 2"
     with pytest.raises(LockError, match="the lock cannot be read"):
-        dependencies.compare(b"[", b"")
+        compare(b"[", b"")

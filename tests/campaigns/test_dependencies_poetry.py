@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.campaigns.migrations import upgrade_dependencies as dependencies
+from airbyte_ci.campaigns.migrations import upgrade_dependencies
 from tests.campaigns.repositories import CONNECTORS, commit, copied, snapshot
 from tests.e2e.command import Result, airbyte_ci
 from tests.oracles.plans import POETRY
@@ -129,7 +129,7 @@ def test_one_package_only(place: Place) -> None:
     place.publish("six", "1.17.0")
     done = place.upgrade("7", "--package=six")
     assert done.code == 0, done.out + done.err
-    difference = dependencies.compare(before, (place.fleet / LOCK).read_bytes())
+    difference = upgrade_dependencies.compare(before, (place.fleet / LOCK).read_bytes())
     assert str(difference) == "six 1.16.0 → 1.17.0"
 
 

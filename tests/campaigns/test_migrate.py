@@ -8,25 +8,22 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airbyte_ci import config
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import Catalogue
-from airbyte_ci.campaigns.changes import baseline
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
+from airbyte_ci.campaigns.changes.task import RequestedEntry
 from airbyte_ci.campaigns.connector_files import release
-from airbyte_ci.campaigns.connector_files.release import Entry
-from airbyte_ci.campaigns.migrations import migrate_to_base_image as migrate
+from airbyte_ci.campaigns.migrations.migrate_to_base_image import MIGRATION, MigrateOptions
+from airbyte_ci.campaigns.migrations.migration import plan_change
 from airbyte_ci.checks import version_in_pyproject, version_semver
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.texts import Texts
-from airbyte_ci.connectors import find
-from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError, ConnectorError, EditRefused
-from tests.campaigns.repositories import CONNECTORS, commit, copied, git, opened, snapshot
+from tests.campaigns.repositories import CONNECTORS, commit, copied, git, opened, snapshot, task
 
 TODAY = date(2024, 2, 29)
 REPOSITORY = "docker.io/airbyte/python-connector-base"
-SUBJECT = migrate.SUBJECT
+SUBJECT = MIGRATION.text.default
 
 
 def version(number: str, python: str, **more: object) -> dict[str, object]:
@@ -62,11 +59,8 @@ def planned(
     to: str | None = None,
     is_written: bool = True,
 ) -> Change:
-    configuration, connectors = opened(root)
-    chosen = [connectors[name]]
-    git_facts = baseline.of(chosen, configuration, doomed=migrate.DOOMED)
-    entry = Entry(pull_request, subject, TODAY, is_written)
-    return migrate.plan(chosen[0], configuration, known, Files(root), git_facts, entry, to)
+    entry = RequestedEntry(pull_request, subject, TODAY, is_written)
+    return plan_change(MIGRATION, task(root, name, entry, deletes=MIGRATION.deletes, known=known), MigrateOptions(to))
 
 
 def changed(before: dict[str, bytes], after: dict[str, bytes]) -> dict[str, list[str]]:
@@ -612,11 +606,7 @@ def test_a_dockerfile_may_have_a_byte_order_mark(fleet: Path, encoding: str) -> 
     others = [item for item in plan.edit.changes if not item.path.endswith("Dockerfile")]
     assert others == [item for item in plain.edit.changes if not item.path.endswith("Dockerfile")]
     assert (plan.carried, plan.not_carried, plan.base_image) == (plain.carried, plain.not_carried, plain.base_image)
-    connector = next(item for item in find.find(config.find(fleet))[0] if item.name == "source-tides")
-    (change,) = (
-        item
-        for item in release.elsewhere(connector, Files(fleet), "0.2.5", label=True)
-        if item.path.endswith("Dockerfile")
-    )
+    bumped = task(fleet, "source-tides", RequestedEntry(4711, SUBJECT, TODAY))
+    (change,) = (item for item in release.elsewhere(bumped, "0.2.5", label=True) if item.path.endswith("Dockerfile"))
     assert change.after is not None
     assert change.after.decode(encoding).removeprefix("\ufeff") == text.replace("0.2.4", "0.2.5")

@@ -8,16 +8,18 @@ import pytest
 import yaml
 
 from airbyte_ci.base_images import catalogue
-from airbyte_ci.campaigns.changes import baseline, plan
+from airbyte_ci.campaigns.changes import plan
 from airbyte_ci.campaigns.changes.change import Change
-from airbyte_ci.campaigns.connector_files.release import Entry
-from airbyte_ci.campaigns.migrations import bump_version as bump
-from airbyte_ci.campaigns.migrations import migrate_to_base_image as migrate
+from airbyte_ci.campaigns.changes.task import RequestedEntry
+from airbyte_ci.campaigns.migrations import bump_version, migrate_to_base_image
+from airbyte_ci.campaigns.migrations.bump_version import BumpOptions
+from airbyte_ci.campaigns.migrations.migrate_to_base_image import MigrateOptions
+from airbyte_ci.campaigns.migrations.migration import plan_change
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError, EditRefused
-from tests.campaigns.repositories import CONNECTORS, commit, copied, opened, snapshot
+from tests.campaigns.repositories import CONNECTORS, commit, copied, snapshot, task
 
-ENTRY = Entry(7, "One & the same", date(2024, 6, 4))
+ENTRY = RequestedEntry(7, "One & the same", date(2024, 6, 4))
 
 
 @pytest.fixture
@@ -34,15 +36,13 @@ def fleet(tmp_path: Path) -> Path:
 
 
 def changes(root: Path) -> list[Change]:
-    configuration, connectors = opened(root)
-    chosen = [connectors["source-tides"], connectors["source-newsfeed"]]
-    known = baseline.of(chosen, configuration, doomed=migrate.DOOMED)
     files = Files(root)
-    shipped = catalogue.shipped()
-    first = migrate.plan(chosen[0], configuration, shipped, files, known, ENTRY)
-    files.record(first.edit, outside=chosen[0].relative)
-    second = bump.plan(chosen[1], configuration, files, known, ENTRY, "minor")
-    return [first, second]
+    migrating = migrate_to_base_image.MIGRATION
+    tides = task(root, "source-tides", ENTRY, deletes=migrating.deletes, known=catalogue.shipped(), files=files)
+    first = plan_change(migrating, tides, MigrateOptions())
+    files.record(first.edit, outside=tides.connector.relative)
+    newsfeed = task(root, "source-newsfeed", ENTRY, files=files)
+    return [first, plan_change(bump_version.MIGRATION, newsfeed, BumpOptions("minor"))]
 
 
 def written(root: Path, target: Path) -> list[Change]:

@@ -17,8 +17,9 @@ from airbyte_ci import config
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.campaigns.changes import baseline
 from airbyte_ci.campaigns.changes.change import Change
-from airbyte_ci.campaigns.connector_files.release import Entry
-from airbyte_ci.campaigns.migrations import migrate_to_base_image as migrate
+from airbyte_ci.campaigns.changes.task import RequestedEntry, Task
+from airbyte_ci.campaigns.migrations.migrate_to_base_image import MIGRATION, MigrateOptions
+from airbyte_ci.campaigns.migrations.migration import plan_change
 from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits.files import Files
@@ -73,13 +74,21 @@ def migrated(fleet: Path) -> Ended:
 def planned(root: Path, connectors: list[Connector]) -> Ended:
     """What is done to each, one after the other, and why not."""
     configuration = config.find(root)
-    known = baseline.of(connectors, configuration, doomed=migrate.DOOMED)
-    entry = Entry(31543, "Base image migration", date(2023, 10, 18))
+    known = baseline.of(connectors, configuration, doomed=MIGRATION.deletes)
+    entry = RequestedEntry(31543, "Base image migration", date(2023, 10, 18))
     files, shipped = Files(root), catalogue.shipped()
     changes, refusals = {}, {}
     for connector in connectors:
         try:
-            change = migrate.plan(connector, configuration, shipped, files, known, entry)
+            task = Task(
+                connector=connector,
+                configuration=configuration,
+                files=files,
+                baseline=known,
+                entry=entry,
+                catalogue=shipped,
+            )
+            change = plan_change(MIGRATION, task, MigrateOptions())
         except AirbyteCiError as error:
             refusals[connector.name] = error.message
         else:

@@ -9,13 +9,12 @@ import yaml
 
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import Catalogue
-from airbyte_ci.campaigns.changes import baseline
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
-from airbyte_ci.campaigns.connector_files.release import Entry
-from airbyte_ci.campaigns.migrations import upgrade_base_image as upgrade
-from airbyte_ci.edits.files import Files
+from airbyte_ci.campaigns.changes.task import RequestedEntry
+from airbyte_ci.campaigns.migrations.migration import plan_change
+from airbyte_ci.campaigns.migrations.upgrade_base_image import MIGRATION, UpgradeOptions
 from airbyte_ci.errors import ConnectorError
-from tests.campaigns.repositories import CONNECTORS, commit, copied, git, opened
+from tests.campaigns.repositories import CONNECTORS, commit, copied, git, task
 
 REPOSITORY = "docker.io/airbyte/python-connector-base"
 NAME = "source-weather-stations"
@@ -74,10 +73,8 @@ def planned(
     name: str = NAME,
     known_bases: Catalogue = KNOWN,
 ) -> Change:
-    configuration, connectors = opened(fleet)
-    known = baseline.of([connectors[name]], configuration)
-    entry = Entry(pull_request, "", date(2024, 6, 4))
-    return upgrade.plan(connectors[name], configuration, known_bases, Files(fleet), known, entry, to)
+    entry = RequestedEntry(pull_request, "", date(2024, 6, 4))
+    return plan_change(MIGRATION, task(fleet, name, entry, known=known_bases), UpgradeOptions(to))
 
 
 @pytest.mark.parametrize(
@@ -231,12 +228,11 @@ def test_a_connector_without_any_gets_one_where_that_is_asked(fleet: Path) -> No
     """A new connector, with neither a Dockerfile nor a base image, gets the newest; one with a Dockerfile does not."""
     git(fleet, "rm", "-q", f"{CONNECTORS}/source-tides/Dockerfile")
     commit(fleet)
-    configuration, connectors = opened(fleet)
-    entry = Entry(12, "", date(2024, 6, 4))
+    entry = RequestedEntry(12, "", date(2024, 6, 4))
 
     def given(name: str, *, set_missing: bool) -> Change:
-        known = baseline.of([connectors[name]], configuration)
-        return upgrade.plan(connectors[name], configuration, KNOWN, Files(fleet), known, entry, set_missing=set_missing)
+        options = UpgradeOptions(set_missing=set_missing)
+        return plan_change(MIGRATION, task(fleet, name, entry, known=KNOWN), options)
 
     assert given("source-tides", set_missing=True).base_image == address("4.1.0")
     for name, set_missing in (("source-tides", False), ("source-parcels", True)):

@@ -1,46 +1,34 @@
-"""The options that all migration commands share, and the run that plans, reports and writes changes."""
+"""A run of a migration: the options that all migrations share, and planning, reporting and writing the changes."""
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from airbyte_ci import app
+from airbyte_ci.base_images.catalogue import Catalogue
 from airbyte_ci.campaigns.changes import baseline, plan
-from airbyte_ci.campaigns.changes.baseline import Baseline
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
 from airbyte_ci.campaigns.changes.plan import Writer
-from airbyte_ci.campaigns.connector_files.release import Entry
+from airbyte_ci.campaigns.changes.task import RequestedEntry, Task
+from airbyte_ci.campaigns.migrations.migration import Migration
 from airbyte_ci.cli import console, delivering
 from airbyte_ci.cli.delivering import HERE, Courier, Destination
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked
 from airbyte_ci.cli.settings import Settings
-from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.edits import changelog
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.outcomes import Outcome, Status, exit_code
 from airbyte_ci.reports import changes as report
 from airbyte_ci.reports import next_step, terminal
 
-
-@dataclass(frozen=True, slots=True)
-class Campaign:
-    """How a run behaves: its command, the past participle for reports, whether it writes, and where."""
-
-    command: str
-    done: str
-    dry_run: bool
-    plan_file: Path | None
-    destination: Destination = HERE
-
-
-Planner = Callable[[Connector, Files, Baseline], Change]
+Planner = Callable[[Task], Change]
+Preparer = Callable[[Task], Callable[[], bytes]]
+"""Starts the preparation of a task, and returns the function that waits for its result."""
 
 _OPTIONS = (
     click.option(
@@ -68,66 +56,69 @@ _OPTIONS = (
 )
 
 
-def options(function: Callable[..., Any]) -> Callable[..., Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """One run of a migration on the selected connectors: its inputs, whether it writes, and where."""
+
+    settings: Settings
+    asked: Asked
+    fleet: Fleet
+    migration: Migration[Any]
+    entry: RequestedEntry
+    catalogue: Catalogue
+    dry_run: bool
+    plan_file: Path | None
+    destination: Destination
+
+
+def options(command: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Adds --pull-request-number, --dry-run, --plan, --changelog and the delivery options, as `destination`."""
-    function = delivering.options()(function)
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        function = delivering.options(command)(function)
+        for option in reversed(_OPTIONS):
+            function = option(function)
+        return function
+
+    return decorate
 
 
-def number(argument: int | None, option: int | None, destination: Destination) -> int | None:
-    """Returns the pull request of the argument or option; raises UsageError if they differ, or if one is opened."""
-    if (argument or option) and destination.kind == "pull request":
-        raise UsageError("GitHub assigns the number of a new pull request", advice=f"leave out {argument or option}")
-    if argument and option and argument != option:
-        raise UsageError(f"two different pull requests are given: {argument} and {option}")
-    return argument or option
-
-
-def version(to: str | None) -> str | None:
-    """Returns the base image of --to; raises UsageError if it is empty, as from an unset variable of a script."""
-    if to is not None and not to.strip():
-        raise UsageError("--to is empty", advice="leave it out, or give a version of `airbyte-ci base-images list`")
-    return to
-
-
-def entry(fleet: Fleet, command: str, pull_request: int | None, subject: str, changelog: bool | None) -> Entry:
-    """Returns the changelog entry of a run. `changelog` is the option; without it, the configuration decides."""
-    is_wanted = fleet.configuration.changelog.of(command) or changelog is True
-    return Entry(pull_request, subject, app.written_day(), is_written=changelog is not False, is_wanted=is_wanted)
-
-
-def text(subject: str) -> str:
-    """Returns the text of changelog entries; raises UsageError for a text that does not fit into a table."""
-    if not changelog.is_subject(subject):
-        raise UsageError(f"the changelog entry must be one non-empty line, not {subject!r}")
-    return subject
-
-
-def run(
-    settings: Settings,
-    asked: Asked,
-    fleet: Fleet,
-    campaign: Campaign,
-    planner: Planner,
-    doomed: tuple[str, ...] = (),
-) -> int:
+def run(campaign: Campaign, planner: Planner, prepare: Preparer | None = None) -> int:
     """Plans each connector, then writes or prints the change; a named connector that cannot change is a failure."""
-    courier = _courier(settings, asked, fleet, campaign)
-    known = baseline.of(fleet.connectors, fleet.configuration, asked.selection.diffed_branch, doomed)
-    files = Files(fleet.configuration.root)
+    courier = _courier(campaign)
     outcomes = []
+    number = len(campaign.fleet.connectors)
     with _plan_file(campaign) as writer, closing(courier) if courier else nullcontext():
-        for outcome in _all(fleet, asked, files, known, campaign, planner, writer, courier):
-            _tell(outcome, settings, campaign, alone=len(fleet.connectors) == 1)
+        for outcome in _Work(campaign, planner, writer, courier).outcomes(_tasks(campaign, prepare)):
+            _tell(outcome, campaign, alone=number == 1)
             # Thousands of diffs would fill the memory; the summary needs only the status.
             outcomes.append(Outcome(outcome.subject, outcome.status, advice=outcome.advice))
-    _count(outcomes, settings, campaign, asked.whole(len(fleet.connectors)))
+    _count(outcomes, campaign, campaign.asked.whole(number))
     return exit_code(outcomes)
 
 
-def _courier(settings: Settings, asked: Asked, fleet: Fleet, campaign: Campaign) -> Courier | None:
+def _tasks(campaign: Campaign, prepare: Preparer | None) -> Sequence[Task]:
+    """Returns the task of each connector; all preparations have started."""
+    fleet, configuration = campaign.fleet, campaign.fleet.configuration
+    known = baseline.of(
+        fleet.connectors, configuration, campaign.asked.selection.diffed_branch, campaign.migration.deletes
+    )
+    files = Files(configuration.root)
+    tasks = [
+        Task(
+            connector=connector,
+            configuration=configuration,
+            files=files,
+            baseline=known,
+            entry=campaign.entry,
+            catalogue=campaign.catalogue,
+        )
+        for connector in fleet.connectors
+    ]
+    return [replace(task, prepared=prepare(task)) for task in tasks] if prepare else tasks
+
+
+def _courier(campaign: Campaign) -> Courier | None:
     """Returns what delivers the changes; None for the working tree."""
     if campaign.destination == HERE:
         return None
@@ -136,57 +127,58 @@ def _courier(settings: Settings, asked: Asked, fleet: Fleet, campaign: Campaign)
             "--plan writes a plan file and delivers nothing",
             advice=f"run airbyte-ci apply {campaign.plan_file} with these options",
         )
-    root, branch = fleet.configuration.root, asked.selection.diffed_branch
-    return Courier(campaign.destination, settings, root, campaign.command, branch, dry_run=campaign.dry_run)
+    return Courier(
+        campaign.destination,
+        campaign.settings,
+        campaign.fleet.configuration.root,
+        campaign.migration.id,
+        campaign.asked.selection.diffed_branch,
+        dry_run=campaign.dry_run,
+    )
 
 
-def _all(
-    fleet: Fleet,
-    asked: Asked,
-    files: Files,
-    known: Baseline,
-    campaign: Campaign,
-    planner: Planner,
-    writer: Writer | None,
-    courier: Courier | None,
-) -> Iterator[Outcome]:
-    for connector in fleet.connectors:
-        if outcome := _one(connector, asked, files, known, campaign, planner, writer, courier):
-            yield outcome
-    if courier:
-        yield from courier.rest()
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Plans tasks, and hands each change on: to the plan file, to the courier, or into the working tree."""
+
+    campaign: Campaign
+    planner: Planner
+    writer: Writer | None
+    courier: Courier | None
+
+    def outcomes(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+        """Yields the outcome of each connector."""
+        for task in tasks:
+            try:
+                if outcome := self._take(task, self.planner(task)):
+                    yield outcome
+            except NotApplicable as error:
+                if self.courier:
+                    self.courier.settle(task.connector.name)
+                named = task.connector.name in self.campaign.asked.selection.names
+                yield _refused(task, error, "failed" if named else "skipped")
+            except AirbyteCiError as error:
+                yield _refused(task, error, "failed")
+        if self.courier:
+            yield from self.courier.rest()
+
+    def _take(self, task: Task, change: Change) -> Outcome | None:
+        """Returns the outcome of a change; None if it is delivered and reported together with the others."""
+        dry_run = self.campaign.dry_run
+        if self.writer:
+            self.writer.add(change)
+        if (self.writer or dry_run or self.courier) and self.campaign.destination.is_chained:
+            task.files.record(change.edit, outside=task.connector.relative)
+        if self.courier:
+            return self.courier.take(change)
+        if not self.writer and not dry_run:
+            change.edit.apply(task.files.root)
+        return report.outcome(change, with_diff=dry_run)
 
 
-def _one(
-    connector: Connector,
-    asked: Asked,
-    files: Files,
-    known: Baseline,
-    campaign: Campaign,
-    planner: Planner,
-    writer: Writer | None,
-    courier: Courier | None,
-) -> Outcome | None:
-    """Returns the outcome of one connector; None if it is delivered and reported together with the others."""
-    try:
-        change = planner(connector, files, known)
-        if writer:
-            writer.add(change)
-        if (writer or campaign.dry_run or courier) and campaign.destination.is_chained:
-            files.record(change.edit, outside=connector.relative)
-        if courier:
-            return courier.take(change)
-        if not writer and not campaign.dry_run:
-            change.edit.apply(files.root)
-        return report.outcome(change, with_diff=campaign.dry_run)
-    except NotApplicable as error:
-        if courier:
-            courier.settle(connector.name)
-        named = connector.name in asked.selection.names
-        status: Status = "failed" if named else "skipped"
-        return Outcome(connector.name, status, reason=error.message, advice=(error.advice or "") if named else "")
-    except AirbyteCiError as error:
-        return Outcome(connector.name, "failed", reason=error.message, advice=error.advice or "")
+def _refused(task: Task, error: AirbyteCiError, status: Status) -> Outcome:
+    advice = (error.advice or "") if status == "failed" else ""
+    return Outcome(task.connector.name, status, reason=error.message, advice=advice)
 
 
 @contextmanager
@@ -196,14 +188,14 @@ def _plan_file(campaign: Campaign) -> Iterator[Writer | None]:
         yield None
         return
     try:
-        with plan.open_writer(campaign.plan_file, campaign.command) as writer:
+        with plan.open_writer(campaign.plan_file, campaign.migration.id) as writer:
             yield writer
     except OSError as error:
         raise UsageError(f"cannot write the plan {campaign.plan_file}: {error.strerror}") from error
 
 
-def _tell(outcome: Outcome, settings: Settings, campaign: Campaign, *, alone: bool) -> None:
-    if settings.as_json:
+def _tell(outcome: Outcome, campaign: Campaign, *, alone: bool) -> None:
+    if campaign.settings.as_json:
         console.document(outcome.to_json())
         return
     if "diff" in outcome.facts:
@@ -211,9 +203,10 @@ def _tell(outcome: Outcome, settings: Settings, campaign: Campaign, *, alone: bo
     console.block(terminal.outcome(outcome, alone=alone), err=campaign.dry_run)
 
 
-def _count(outcomes: list[Outcome], settings: Settings, campaign: Campaign, whole: int) -> None:
-    if settings.as_json:
+def _count(outcomes: list[Outcome], campaign: Campaign, whole: int) -> None:
+    if campaign.settings.as_json:
         return
-    console.block(terminal.ending(outcomes, campaign.done, whole=whole), err=campaign.dry_run)
+    done = campaign.migration.verb.done
+    console.block(terminal.ending(outcomes, done, whole=whole), err=campaign.dry_run)
     if campaign.plan_file and any(item.status == "ok" for item in outcomes):
         console.line(next_step.line(f"airbyte-ci apply {shlex.quote(str(campaign.plan_file))}"), err=campaign.dry_run)

@@ -54,7 +54,6 @@ _GROUP_VALUES = {
     "--docker-hub-username": "airbyte-ci uses the credentials of Docker and Podman",
     "--docker-hub-password": "airbyte-ci uses the credentials of Docker and Podman",
 }
-_MIGRATION = "migrations bump the patch version, and --changelog-text sets the changelog entry"
 
 
 def compatible_root_options(function: F) -> F:
@@ -69,9 +68,9 @@ def compatible_options(function: F) -> F:
     return _hidden("--use-local-cdk", _framework, is_flag=True, default=None)(function)
 
 
-def compatible_migration(function: F) -> F:
-    """Adds the migration options that the original accepted and ignored, hidden."""
-    return _hidden("--bump", _tell(_MIGRATION), metavar="VALUE")(function)
+def without_effect(spelling: str, why: str) -> Callable[[F], F]:
+    """Returns the decorator that adds an option with a value that the original accepted, hidden."""
+    return _hidden(spelling, _tell(why), metavar="VALUE")
 
 
 def _without_effect(flags: Mapping[str, str], values: Mapping[str, str]) -> Callable[[F], F]:

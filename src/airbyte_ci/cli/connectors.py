@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from airbyte_ci.campaigns.migrations.table import MIGRATIONS
 from airbyte_ci.cli.compatibility import compatible_options
 from airbyte_ci.cli.lazy import LazyGroup
 from airbyte_ci.cli.options import Asked, GroupState, selected, selection_options
@@ -13,22 +14,7 @@ from airbyte_ci.connectors.select import Selection
 
 _COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "list": ("airbyte_ci.cli.list_connectors", "list_connectors", "List connectors and their base images."),
-    "migrate_to_base_image": (
-        "airbyte_ci.cli.migrate_to_base_image",
-        "migrate_to_base_image",
-        "Replace Dockerfiles with the latest base image.",
-    ),
-    "upgrade_base_image": (
-        "airbyte_ci.cli.upgrade_base_image",
-        "upgrade_base_image",
-        "Move connectors to a newer (or another) base image.",
-    ),
-    "bump_version": ("airbyte_ci.cli.bump_version", "bump_version", "Bump versions and add changelog entries."),
-    "upgrade_dependencies": (
-        "airbyte_ci.cli.upgrade_dependencies",
-        "upgrade_dependencies",
-        "Upgrade the packages in lock files.",
-    ),
+    **{name: ("airbyte_ci.cli.migration", "make_command", summary) for name, summary in MIGRATIONS.items()},
     "build": ("airbyte_ci.cli.build_connectors", "build_connectors", "Build images without a Dockerfile."),
     "lock": (
         "airbyte_ci.cli.lock_connectors",

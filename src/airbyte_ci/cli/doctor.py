@@ -7,6 +7,7 @@ import click
 
 from airbyte_ci import config
 from airbyte_ci.build import machine
+from airbyte_ci.campaigns.migrations.table import MIGRATIONS
 from airbyte_ci.cli import console
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
@@ -42,7 +43,7 @@ def doctor(settings: Settings, as_json: bool) -> int:
 def _configuration(settings: Settings) -> Configuration:
     """Returns the repository's configuration; outside of a repository, the defaults."""
     try:
-        return config.find(settings.repo)
+        return config.find(settings.repo, MIGRATIONS)
     except ConfigurationError:
         raise
     except UsageError:

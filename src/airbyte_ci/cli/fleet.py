@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import click
 
 from airbyte_ci import config
+from airbyte_ci.campaigns.migrations.table import MIGRATIONS
 from airbyte_ci.cli import base_facts, console, facts
 from airbyte_ci.cli.base_facts import BaseFacts
 from airbyte_ci.cli.options import Asked
@@ -37,7 +38,7 @@ def load(settings: Settings, asked: Asked, *, may_be_empty: bool = False) -> Fle
     A configuration without connectors is an error, unless `may_be_empty`: a repository may have only base images.
     A filter that selects no connector is not an error.
     """
-    configuration = config.find(settings.repo)
+    configuration = config.find(settings.repo, MIGRATIONS)
     located = find.locate(configuration)
     if not may_be_empty:
         find.refuse_nothing(located, configuration)

@@ -9,6 +9,8 @@ import click
 class LazyGroup(click.Group):
     """`lazy` maps a name to (module, attribute, one-line help); `a_b` and `a-b` are the same command.
 
+    The attribute is the command, or a function that makes it from the name.
+
     `instead` has hints for commands of the original airbyte-ci, by their names with dashes.
     """
 
@@ -29,7 +31,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         for name, (module, attribute, _) in self._lazy.items():
             if name.replace("_", "-") == cmd_name.replace("_", "-"):
-                command: click.Command = getattr(importlib.import_module(module), attribute)
+                found = getattr(importlib.import_module(module), attribute)
+                command: click.Command = found if isinstance(found, click.Command) else found(name)
                 return command
         return None
 

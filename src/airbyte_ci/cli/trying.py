@@ -1,30 +1,23 @@
 """`--try` of migrations and upgrades: builds each change and runs `spec` before anything is written."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import dataclasses
+from collections.abc import Mapping
 from datetime import timedelta
 
 import click
 
 from airbyte_ci.app import App, written_day
-from airbyte_ci.base_images import catalogue
 from airbyte_ci.build import job
 from airbyte_ci.build.order import Order
-from airbyte_ci.campaigns.changes.baseline import Baseline
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
 from airbyte_ci.campaigns.changes.findings import shorten
 from airbyte_ci.campaigns.changes.overlay import overlay
-from airbyte_ci.cli import workbench
-from airbyte_ci.cli.campaign import Planner
-from airbyte_ci.cli.fleet import Fleet
+from airbyte_ci.campaigns.changes.task import Task
+from airbyte_ci.cli.campaign import Campaign, Planner
 from airbyte_ci.cli.progress import Progress
-from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError, ConnectorError, ImageError, RegistryError, StoreError, UsageError
 
-Attempt = Callable[[Connector, Files, Baseline, Mapping[str, str]], Change]
-"""Plans the change of a connector; the mapping has the base images on which it failed, with the reasons."""
 # These errors have causes other than the base image.
 _ELSEWHERE = (UsageError, RegistryError, StoreError)
 
@@ -36,35 +29,32 @@ option = click.option(
 )
 
 
-@contextmanager
-def planner(settings: Settings, fleet: Fleet, attempt: Attempt, *, is_tried: bool) -> Iterator[Planner]:
-    """Gives the planner of a migration; with `is_tried`, one that tries each change."""
-    if not is_tried:
-        yield lambda connector, files, known: attempt(connector, files, known, {})
-        return
-    with workbench.open_app(settings, fleet.configuration) as (app, progress):
-        yield _Trying(fleet, attempt, progress, app).plan
+def planner(campaign: Campaign, plan: Planner, app: App, progress: Progress) -> Planner:
+    """Returns the planner that tries each change of `plan`, and plans again without the base images that failed."""
+    return _Trying(campaign, plan, app, progress).plan
 
 
 class _Trying:
-    def __init__(self, fleet: Fleet, attempt: Attempt, progress: Progress, app: App) -> None:
-        self._root = fleet.configuration.root
-        self._attempt = attempt
+    def __init__(self, campaign: Campaign, plan: Planner, app: App, progress: Progress) -> None:
+        configuration = campaign.fleet.configuration
+        self._root = configuration.root
+        self._plan = plan
         self._progress = progress
         self._app = app
-        self._catalogue = catalogue.load(fleet.configuration.catalogue_path)
+        self._catalogue = campaign.catalogue
         # A connector without a lock file is tried with yesterday's packages, the latest that no longer change.
-        day = fleet.configuration.resolve_as_of or (written_day() - timedelta(days=1)).isoformat()
+        day = configuration.resolve_as_of or (written_day() - timedelta(days=1)).isoformat()
         self._order = Order(
             platforms=(app.native,), native=app.native, tags=(), rules=app.rules(day), passed=app.passed
         )
 
-    def plan(self, connector: Connector, files: Files, known: Baseline) -> Change:
+    def plan(self, task: Task) -> Change:
         """Returns the change with the newest base image on which `spec` succeeds. Raises AirbyteCiError."""
         failed: dict[str, str] = {}
+        connector = task.connector
         while True:
             try:
-                change = self._attempt(connector, files, known, failed)
+                change = self._plan(dataclasses.replace(task, failed=failed))
             except (NotApplicable, ConnectorError) as error:
                 if not failed:
                     raise

@@ -86,6 +86,12 @@ def _minor(python: str) -> tuple[int, ...]:
     return tuple(int(part) for part in python.split(".")[:2])
 
 
+def refuse_empty(to: str | None) -> None:
+    """Raises UsageError if --to is empty, as from an unset variable of a script."""
+    if to is not None and not to.strip():
+        raise UsageError("--to is empty", advice="leave it out, or give a version of `airbyte-ci base-images list`")
+
+
 def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Choice:
     """The version `wanted` (1.2.0), the newest of a line (1.2 or 1), or `latest`. Raises ConnectorError.
 

@@ -10,7 +10,15 @@ from airbyte_ci.errors import ConnectorError
 
 
 class NotApplicable(ConnectorError):
-    """There is nothing to do for this connector: done already, or not the kind that it is done to."""
+    """A migration has nothing to do for this connector, which is of another kind or already migrated."""
+
+
+class AlreadyDone(NotApplicable):
+    """A connector is already migrated. `subject` is the changelog text of the row that an earlier run may have left."""
+
+    def __init__(self, message: str, *, advice: str | None = None, subject: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.subject = subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,7 @@ class ChangelogEntry:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One connector's part of a campaign.
 

@@ -222,21 +222,21 @@ def _changelog_document(entry: ChangelogEntry | None) -> dict[str, Any] | None:
 def _planned(document: dict[str, Any]) -> PlannedChange:
     changelog = document["changelog"]
     change = Change(
-        document["connector"],
-        document["folder"],
-        document["title"],
-        document["summary"],
-        document["from"],
-        document["to"],
-        Edit(),
-        document["baseImage"],
-        None if changelog is None else _changelog_entry(changelog),
-        tuple(document["notes"]),
-        tuple(document["carriedOver"]),
-        tuple(document["notCarriedOver"]),
-        document["next"],
+        connector=document["connector"],
+        folder=document["folder"],
+        title=document["title"],
+        summary=document["summary"],
+        before=document["from"],
+        after=document["to"],
+        edit=Edit(),
+        base_image=document["baseImage"],
+        changelog=None if changelog is None else _changelog_entry(changelog),
+        notes=tuple(document["notes"]),
+        carried=tuple(document["carriedOver"]),
+        not_carried=tuple(document["notCarriedOver"]),
+        next_step=document["next"],
         # Plans of earlier versions have none.
-        tuple(Finding(**item) for item in document.get("instructions") or ()),
+        instructions=tuple(Finding(**item) for item in document.get("instructions") or ()),
     )
     return PlannedChange(change, tuple(_planned_file(item) for item in document["files"]))
 

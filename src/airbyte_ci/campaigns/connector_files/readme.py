@@ -5,11 +5,10 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from airbyte_ci.campaigns.connector_files import release
+from airbyte_ci.campaigns.changes.task import Task
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits.changelog_table import heading_text
 from airbyte_ci.edits.edit import FileChange
-from airbyte_ci.edits.files import Files
 
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]++(.*)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -31,12 +30,12 @@ steps of its own, into `build_customization.py`.
 """
 
 
-def updated(connector: Connector, files: Files) -> Iterator[FileChange]:
+def updated(task: Task) -> Iterator[FileChange]:
     """The change of the connector's README, if it has one."""
-    path = release.path_of(connector, "README.md")
+    connector, path = task.connector, task.path_of("README.md")
     if "README.md" not in connector.names:
         return
-    content = files.read(path)
+    content = task.files.read(path)
     try:
         text = (content or b"").decode()
     except UnicodeDecodeError:
@@ -44,11 +43,11 @@ def updated(connector: Connector, files: Files) -> Iterator[FileChange]:
     yield FileChange(path, content, _new(text, connector).encode())
 
 
-def left(connector: Connector, files: Files) -> Iterator[str]:
+def left(task: Task) -> Iterator[str]:
     """The lines of the README that `updated` leaves with a `docker build`, for a person to look at."""
-    if "README.md" in connector.names:
-        content = files.read(release.path_of(connector, "README.md")) or b""
-        for number, line in enumerate(_new(content.decode("utf-8", "replace"), connector).splitlines(), 1):
+    if "README.md" in task.connector.names:
+        text = task.read("README.md").decode("utf-8", "replace")
+        for number, line in enumerate(_new(text, task.connector).splitlines(), 1):
             if _BUILD.search(line):
                 yield f"README.md line {number}: {line.strip()[:80]}: it builds with the Dockerfile"
 

@@ -1,20 +1,18 @@
 """A new version of a connector: everywhere it is written, and its changelog row. What is released is not known here."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from airbyte_ci.campaigns.changes.baseline import Baseline
-from airbyte_ci.campaigns.changes.change import ChangelogEntry
+from airbyte_ci.campaigns.changes.change import Change, ChangelogEntry
+from airbyte_ci.campaigns.changes.task import Task
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import METADATA, Connector
 from airbyte_ci.edits import changelog, toml_text, versions, yaml_text
 from airbyte_ci.edits.changelog_table import heading_text
-from airbyte_ci.edits.edit import FileChange
+from airbyte_ci.edits.edit import Edit, FileChange
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import EditRefused
 from airbyte_ci.text import encoding_of
@@ -29,23 +27,50 @@ _OWN_PACKAGE = re.compile(
 _LABEL = re.compile(r"(\bio\.airbyte\.version[= ][\"']?)(\d[^\s\"']*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What the changelog says: the pull request (None: not known yet), the text, the day.
+def _keep(text: str) -> str:
+    return text
 
-    `is_written` false: the row is printed for the person instead. `is_wanted` false: there is no changelog.
+
+def plan_change(
+    task: Task,
+    version: str,
+    metadata: Callable[[str], str] = _keep,
+    changes: Iterable[FileChange] = (),
+    *,
+    label: bool = False,
+    lock: bool = True,
+    align: bool = False,
+) -> Change:
+    """Returns the change that makes a new version: the version in every file, the changelog row, and `changes`.
+
+    `metadata` edits the text of metadata.yaml; the other flags are those of `elsewhere`. Callers replace the title
+    (the changelog text) and the summary (the versions) where they know better. Raises EditRefused.
     """
+    connector, subject = task.connector, task.entry.subject
+    added, changelog = row(task, version)
 
-    pull_request: int | None
-    subject: str
-    today: date
-    is_written: bool = True
-    is_wanted: bool = True
+    def edit(text: str) -> str:
+        return with_version(metadata(text), connector, version)
 
-
-def path_of(connector: Connector, name: str) -> str:
-    """The path in the repository of a file of the connector."""
-    return name if connector.relative == "." else f"{connector.relative}/{name}"
+    return Change(
+        connector=connector.name,
+        folder=connector.relative,
+        title=f"{connector.name}: {subject[:1].lower()}{subject[1:]}",
+        summary=f"{connector.version} → {version}",
+        before=connector.version,
+        after=version,
+        edit=Edit.of(
+            [
+                edited(task.files, task.path_of(METADATA), edit),
+                *elsewhere(task, version, label=label, lock=lock, align=align),
+                *changes,
+                *added,
+            ]
+        ),
+        base_image=connector.base_image,
+        changelog=changelog,
+        next_step=f"airbyte-ci connectors --name={connector.name} build && git add -A && git commit",
+    )
 
 
 def edited(files: Files, path: str, edit: Callable[[str], str], encoding: str = "utf-8") -> FileChange:
@@ -60,13 +85,13 @@ def edited(files: Files, path: str, edit: Callable[[str], str], encoding: str = 
         raise EditRefused(f"{path}: {error.message}", advice=error.advice) from error
 
 
-def patched(connector: Connector, baseline: Baseline, labelled: str | None = None) -> str:
+def patched(task: Task, labelled: str | None = None) -> str:
     """The version of a change that is no feature: one patch above what is released, or what it is if that is above.
 
     `labelled` is what a Dockerfile's label says: images of that version were built, so the next is above it too.
     """
-    released = baseline.released.get(connector.relative)
-    current = without_prefix(connector.version)
+    released = task.baseline.released.get(task.connector.relative)
+    current = without_prefix(task.connector.version)
     try:
         if labelled and versions.is_semver(labelled) and versions.compare(labelled, current) > 0:
             return versions.bump(labelled, "patch")
@@ -107,19 +132,14 @@ def labelled(dockerfile: str) -> str | None:
     return found[2] if found else None
 
 
-def metadata(connector: Connector, files: Files, after: str) -> FileChange:
-    """The change of metadata.yaml where nothing but the version changes."""
-    return edited(files, path_of(connector, METADATA), lambda text: with_version(text, connector, after))
-
-
 def elsewhere(
-    connector: Connector, files: Files, after: str, *, label: bool = False, lock: bool = True, align: bool = False
+    task: Task, after: str, *, label: bool = False, lock: bool = True, align: bool = False
 ) -> Iterator[FileChange]:
     """The same version in pyproject.toml, in uv.lock (`lock`), and in the label of a Dockerfile that stays.
 
     A version in pyproject.toml that was another one stays as it is, unless asked to `align` it.
     """
-    before = connector.version
+    connector, files, before = task.connector, task.files, task.connector.version
 
     def project(text: str) -> str:
         for key in _VERSION_KEYS:
@@ -134,19 +154,19 @@ def elsewhere(
     if after == before and not align:
         return
     if "pyproject.toml" in connector.names:
-        yield edited(files, path_of(connector, "pyproject.toml"), project)
+        yield edited(files, task.path_of("pyproject.toml"), project)
     if lock and "uv.lock" in connector.names:
-        yield edited(files, path_of(connector, "uv.lock"), lambda text: with_own_version(text, before, after))
+        yield edited(files, task.path_of("uv.lock"), lambda text: with_own_version(text, before, after))
     if label and connector.has_dockerfile:
-        path = path_of(connector, "Dockerfile")
+        path = task.path_of("Dockerfile")
         yield edited(files, path, relabelled, encoding_of(files.read(path) or b""))
 
 
-def versions_of_project(connector: Connector, files: Files) -> tuple[str, ...]:
+def versions_of_project(task: Task) -> tuple[str, ...]:
     """The versions that pyproject.toml declares, in the order of its tables. Raises EditRefused."""
-    if "pyproject.toml" not in connector.names:
+    if "pyproject.toml" not in task.connector.names:
         return ()
-    text = (files.read(path_of(connector, "pyproject.toml")) or b"").decode("utf-8", "replace")
+    text = task.read("pyproject.toml").decode("utf-8", "replace")
     return tuple(found for key in _VERSION_KEYS if (found := toml_text.get_string(text, key)))
 
 
@@ -155,20 +175,20 @@ def with_own_version(text: str, before: str, after: str) -> str:
     return _OWN_PACKAGE.sub(lambda found: found[1] + (after if found[2] == before else found[2]) + found[3], text)
 
 
-def row(
-    connector: Connector, configuration: Configuration, files: Files, baseline: Baseline, version: str, entry: Entry
-) -> tuple[tuple[FileChange, ...], ChangelogEntry | None]:
+def row(task: Task, version: str) -> tuple[tuple[FileChange, ...], ChangelogEntry | None]:
     """The changelog row of the version: the change of the page, none where it is not written now or not wanted.
 
     Raises EditRefused when the row could not be written, now or later, unless it is not to be.
     """
+    connector, files, entry = task.connector, task.files, task.entry
+    url = task.baseline.pull_request_url
     if not entry.is_wanted:
         return (), None
     number = entry.pull_request if entry.pull_request is not None else _PLACEHOLDER
     wanted = changelog.Row(version, entry.today.isoformat(), number, entry.subject)
-    page = page_of(connector, configuration)
+    page = page_of(connector, task.configuration)
     if not entry.is_written:
-        return (), ChangelogEntry(wanted, page, False, _to_paste(files, page, wanted, baseline))
+        return (), ChangelogEntry(wanted, page, False, _to_paste(files, page, wanted, url))
     if page is None:
         raise EditRefused(
             "it has no documentation page, so there is no changelog for the new version",
@@ -178,7 +198,7 @@ def row(
     if version == connector.version and has_row(files, page, connector, version):
         return (), ChangelogEntry(wanted, page, False, "the page has it")
     try:
-        change = edited(files, page, lambda text: inserted(text, wanted, baseline.pull_request_url, connector.name))
+        change = edited(files, page, lambda text: inserted(text, wanted, url, connector.name))
     except EditRefused as error:
         advice = error.advice or "mend the table"
         raise EditRefused(error.message, advice=f"{advice}, or say --no-changelog to add the row by hand") from error
@@ -214,16 +234,15 @@ def section(text: str, name: str) -> str | None:
     return None
 
 
-def _to_paste(files: Files, page: str | None, wanted: changelog.Row, baseline: Baseline) -> str:
+def _to_paste(files: Files, page: str | None, wanted: changelog.Row, url: str | None) -> str:
     """The row as the page would have it, or as any page would."""
     if page is not None:
         text = (files.read(page) or b"").decode("utf-8", "replace")
         try:
-            result = changelog.insert_row(text, wanted, default_url=baseline.pull_request_url)
+            result = changelog.insert_row(text, wanted, default_url=url)
             return next(line for line in result.splitlines() if line not in text.splitlines())
         except (EditRefused, StopIteration):
             pass
     number = str(wanted.pull_request)
-    url = baseline.pull_request_url
     link = f"[{number}]({url.replace('{number}', number)})" if url else number
     return f"| {wanted.version} | {wanted.date} | {link} | {wanted.subject} |"

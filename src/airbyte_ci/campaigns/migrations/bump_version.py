@@ -1,28 +1,32 @@
-"""A new version of one connector and its changelog row, as a Change: pure, nothing is written here."""
+"""bump_version: a new version of a connector, in every file, and its changelog row."""
 
+import dataclasses
 import re
+from dataclasses import dataclass
 
-from airbyte_ci.campaigns.changes.baseline import Baseline
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
+from airbyte_ci.campaigns.changes.task import Task
 from airbyte_ci.campaigns.connector_files import release
-from airbyte_ci.campaigns.connector_files.release import Entry
-from airbyte_ci.config import Configuration
-from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.campaigns.migrations import option
+from airbyte_ci.campaigns.migrations.migration import ChangelogText, Migration, Verb
 from airbyte_ci.edits import versions
-from airbyte_ci.edits.edit import Edit
-from airbyte_ci.edits.files import Files
-from airbyte_ci.errors import ConnectorError, EditRefused, UsageError
+from airbyte_ci.errors import EditRefused, UsageError
 
 KINDS = ("patch", "minor", "major", "rc", "promote", "version:X.Y.Z")
 _EXACT = re.compile(r"version:(\S+)")
 
 
-def check(kind: str) -> str:
-    """The kind of bump as it was written; raises UsageError for what is none."""
-    exact = _EXACT.fullmatch(kind)
-    if kind in KINDS[:-1] or (exact and versions.is_semver(exact[1])):
-        return kind
-    raise UsageError(f"there is no bump {kind!r}", advice=f"one of {', '.join(KINDS)}")
+@dataclass(frozen=True, slots=True)
+class BumpOptions:
+    """The kind of bump, one of KINDS, and whether it makes a release candidate. Raises UsageError for other kinds."""
+
+    kind: str = option.argument("BUMP")
+    rc: bool = option.flag("--rc", "Use the first release candidate of the new version (with patch, minor or major).")
+
+    def __post_init__(self) -> None:
+        exact = _EXACT.fullmatch(self.kind)
+        if self.kind not in KINDS[:-1] and not (exact and versions.is_semver(exact[1])):
+            raise UsageError(f"there is no bump {self.kind!r}", advice=f"one of {', '.join(KINDS)}")
 
 
 def next_version(current: str, released: str | None, kind: str, *, rc: bool = False) -> str:
@@ -47,50 +51,32 @@ def next_version(current: str, released: str | None, kind: str, *, rc: bool = Fa
     return f"{target}-rc.1" if rc else target
 
 
-def plan(
-    connector: Connector,
-    configuration: Configuration,
-    files: Files,
-    baseline: Baseline,
-    entry: Entry,
-    kind: str,
-    *,
-    rc: bool = False,
-) -> Change:
-    """Raises NotApplicable when the version is there already with its row, EditRefused or ConnectorError."""
-    try:
-        return _planned(connector, configuration, files, baseline, entry, kind, rc)
-    except NotApplicable:
-        raise
-    except (EditRefused, ConnectorError) as error:
-        raise type(error)(f"bumping {connector.name}: {error.message}", advice=error.advice) from error
-
-
-def _planned(
-    connector: Connector,
-    configuration: Configuration,
-    files: Files,
-    baseline: Baseline,
-    entry: Entry,
-    kind: str,
-    rc: bool,
-) -> Change:
-    released = baseline.released.get(connector.relative)
-    after = next_version(connector.version, released, kind, rc=rc)
-    row, changelog = release.row(connector, configuration, files, baseline, after, entry)
-    metadata = release.metadata(connector, files, after)
-    edit = Edit.of([metadata, *release.elsewhere(connector, files, after, label=True), *row])
-    if not edit and after == connector.version:
+def plan(task: Task, options: BumpOptions) -> Change:
+    """Returns the change to the next version. Raises NotApplicable if the version and its changelog row exist."""
+    connector = task.connector
+    released = task.baseline.released.get(connector.relative)
+    after = next_version(connector.version, released, options.kind, rc=options.rc)
+    change = release.plan_change(task, after, label=True)
+    if not change.edit and after == connector.version:
         raise NotApplicable(f"{connector.name} is at {after} already, above {released or 'what is released'}")
-    return Change(
-        connector.name,
-        connector.relative,
-        f"{connector.name}: {entry.subject}",
-        f"{connector.version} → {after}" if after != connector.version else f"{after} has its changelog entry now",
-        connector.version,
-        after,
-        edit,
-        connector.base_image,
-        changelog,
+    return dataclasses.replace(
+        change,
+        title=f"{connector.name}: {task.entry.subject}",
+        summary=change.summary if after != connector.version else f"{after} has its changelog entry now",
         next_step="git add -A && git commit",
     )
+
+
+MIGRATION = Migration(
+    id="bump_version",
+    verb=Verb("bump", "bumping", "bumped"),
+    help="""Bump versions and add changelog entries.
+
+    BUMP is patch, minor, major, rc (the next release candidate), promote (release the candidate) or version:X.Y.Z.
+    The bump starts from the released version, so repeating the same bump on a branch has no effect.
+    CHANGELOG_ENTRY is optional if no changelog entry is written.
+    """,
+    options=BumpOptions,
+    plan=plan,
+    text=ChangelogText("bump the version", is_argument=True),
+)

@@ -1,126 +1,123 @@
-"""The migration of one connector from its Dockerfile to a base image, as a Change: pure, nothing is written here.
+"""migrate_to_base_image: replaces a connector's Dockerfile with a base image.
 
-The guide's definition: no Dockerfile, the latest base image in metadata, a patch bump, a changelog entry, and what the
-image needs beside its base in a customization that its owners approve.
+As the migration guide defines it: no Dockerfile, the latest base image in the metadata, a patch bump and a changelog
+entry. Everything else that the Dockerfile did becomes a customization, which its owners approve.
 """
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from airbyte_ci.base_images import series
-from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.base_images.latest import Choice, admits
 from airbyte_ci.build import source
 from airbyte_ci.campaigns.bases import base_choice, lock_fit, pythons
-from airbyte_ci.campaigns.bases.base_choice import Offered
+from airbyte_ci.campaigns.bases.base_choice import Offered, refuse_empty
 from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
-from airbyte_ci.campaigns.changes.baseline import Baseline
-from airbyte_ci.campaigns.changes.change import Change, NotApplicable
-from airbyte_ci.campaigns.connector_files import readme, release, waiting
-from airbyte_ci.campaigns.connector_files.release import Entry
+from airbyte_ci.campaigns.changes.change import AlreadyDone, Change, NotApplicable
+from airbyte_ci.campaigns.changes.task import Task, path_of
+from airbyte_ci.campaigns.connector_files import readme, release
 from airbyte_ci.campaigns.conversion import carry_over, customization_draft
 from airbyte_ci.campaigns.conversion.carried import CarriedOver
 from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.conversion.entry_points import MAIN
 from airbyte_ci.campaigns.dockerfile import stages
+from airbyte_ci.campaigns.migrations import option
+from airbyte_ci.campaigns.migrations.migration import ChangelogText, Migration, Verb
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import customization
-from airbyte_ci.connectors.connector import METADATA, Connector
+from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits import versions, yaml_text
-from airbyte_ci.edits.edit import Edit, FileChange
-from airbyte_ci.edits.files import Files
-from airbyte_ci.errors import ConnectorError, EditRefused
+from airbyte_ci.edits.edit import FileChange
+from airbyte_ci.errors import EditRefused
 from airbyte_ci.text import decode_file
 
-SUBJECT = "Base image migration: remove Dockerfile and use the python-connector-base image"
 # What goes with the Dockerfile: the one is read only by `docker build`, the other built images of Python connectors.
 DOOMED = ("Dockerfile", ".dockerignore", "build.gradle")
+_KEY = ("data", "connectorBuildOptions", "baseImage")
 
 
-NONE_FAILED: Mapping[str, str] = {}
+@dataclass(frozen=True, slots=True)
+class MigrateOptions:
+    """The base image to migrate to; None: the newest that the connector's Python allows."""
 
-
-def plan(
-    connector: Connector,
-    configuration: Configuration,
-    catalogue: Catalogue,
-    files: Files,
-    baseline: Baseline,
-    entry: Entry,
-    to: str | None = None,
-    failed: Mapping[str, str] = NONE_FAILED,
-) -> Change:
-    """`failed` are the addresses of base images that do not work for the connector, with the reason.
-
-    Raises NotApplicable when there is nothing to do, EditRefused or ConnectorError when it cannot be exact."""
-    try:
-        is_migrated = connector.is_python and connector.base_image and not connector.has_dockerfile
-        if is_migrated and (left := waiting.plan(connector, configuration, files, baseline, entry)):
-            return left
-        _refuse_inapplicable(connector, configuration, catalogue)
-        _refuse_unsaved(connector, baseline)
-        return _planned(connector, configuration, catalogue, files, baseline, entry, to, failed)
-    except NotApplicable:
-        raise
-    except (EditRefused, ConnectorError) as error:
-        raise type(error)(f"migrating {connector.name}: {error.message}", advice=error.advice) from error
-
-
-def _planned(
-    connector: Connector,
-    configuration: Configuration,
-    catalogue: Catalogue,
-    files: Files,
-    baseline: Baseline,
-    entry: Entry,
-    to: str | None,
-    failed: Mapping[str, str],
-) -> Change:
-    admitted = pythons.admitted(connector)
-    repositories = series.repositories_of(
-        series.of_language(connector.language), configuration.base_image_repositories, catalogue
+    to: str | None = option.text(
+        "--to",
+        "Use this base image version (1.2.0), or the newest of a line (1.2, 1). By default, use the newest that the "
+        "connector's Python allows.",
+        metavar="VERSION",
     )
-    offered = Offered(repositories, catalogue, entry.today, configuration.platform_version, failed=failed)
-    choice = base_choice.asked_for(to, offered, admitted) if to else base_choice.newest(offered, admitted)
+
+    def __post_init__(self) -> None:
+        refuse_empty(self.to)
+
+
+def require(task: Task, _options: MigrateOptions) -> None:
+    """Raises NotApplicable for a connector without a Dockerfile or in another language."""
+    connector = task.connector
+    if not connector.is_python:
+        raise NotApplicable(
+            f"{connector.name} is not a Python connector ({connector.language or 'no language that is known'})"
+        )
+    if connector.has_dockerfile:
+        return
+    if connector.base_image:
+        is_behind = task.catalogue.behind(connector.base_image, task.configuration.platform_version)
+        raise AlreadyDone(
+            f"{connector.name} is migrated already: it uses {connector.base_image}",
+            advice=f"airbyte-ci connectors --name={connector.name} upgrade_base_image" if is_behind else None,
+        )
+    raise NotApplicable(f"{connector.name} has no Dockerfile to migrate from")
+
+
+def plan(task: Task, options: MigrateOptions) -> Change:
+    """Returns the change from the Dockerfile to a base image."""
+    connector, catalogue = task.connector, task.catalogue
+    _refuse_unsaved(task)
+    admitted = pythons.admitted(connector)
+    choice = _choose(task, options.to, admitted)
     base = choice.version
     assert base is not None
-    content = files.read(release.path_of(connector, "Dockerfile")) or b""
+    content = task.read("Dockerfile")
     labelled = release.labelled(decode_file(content))
-    after = release.patched(connector, baseline, labelled)
+    version = release.patched(task, labelled)
     folder = ConnectorFolder(connector.folder, connector.package)
     carried = carry_over.decide(stages.read_bytes(content), base, folder, catalogue)
     _refuse_incomplete(connector, carried)
     drafts, drafted, by_hand = _drafts(connector, carried)
-    row, changelog = release.row(connector, configuration, files, baseline, after, entry)
-    changes = [
-        *_deletions(connector, files),
-        _metadata(connector, files, base, after),
-        *release.elsewhere(connector, files, after, align=True),
-        *readme.updated(connector, files),
-        *drafts,
-        *row,
-    ]
-    return Change(
-        connector.name,
-        connector.relative,
-        f"{connector.name}: use the base image {base.address.name} {base.version}",
-        f"{connector.version} → {after} on {base.address.name} {base.version} {_why(choice, admitted, to)}",
-        connector.version,
-        after,
-        Edit.of(changes),
-        str(base.address),
-        changelog,
-        (
-            *_labels(connector.version, labelled, after),
-            *_versions(connector, files, after),
+    change = release.plan_change(
+        task,
+        version,
+        lambda text: yaml_text.upsert_scalar(text, _KEY, str(base.address)),
+        [*_deletions(task), *readme.updated(task), *drafts],
+        align=True,
+    )
+    return dataclasses.replace(
+        change,
+        title=f"{connector.name}: use the base image {base.address.name} {base.version}",
+        summary=f"{change.summary} on {base.address.name} {base.version} {_why(choice, admitted, options.to)}",
+        base_image=str(base.address),
+        notes=(
+            *_labels(connector.version, labelled, version),
+            *_versions(task, version),
             *carried.settled,
             *_lock(connector, carried, base),
-            *_approval(drafts, configuration),
+            *_approval(drafts, task.configuration),
         ),
-        tuple(drafted),
-        (*carried.lost, *by_hand, *readme.left(connector, files)),
+        carried=tuple(drafted),
+        not_carried=(*carried.lost, *by_hand, *readme.left(task)),
         instructions=carried.findings,
-        next_step=f"airbyte-ci connectors --name={connector.name} build && git add -A && git commit",
     )
+
+
+def _choose(task: Task, to: str | None, admitted: AdmittedPythons) -> Choice:
+    """Returns the newest admitted base image, or the one of --to. Raises ConnectorError."""
+    configuration, catalogue = task.configuration, task.catalogue
+    wanted = series.of_language(task.connector.language)
+    repositories = series.repositories_of(wanted, configuration.base_image_repositories, catalogue)
+    offered = Offered(repositories, catalogue, task.entry.today, configuration.platform_version, failed=task.failed)
+    return base_choice.asked_for(to, offered, admitted) if to else base_choice.newest(offered, admitted)
 
 
 def _labels(current: str, labelled: str | None, after: str) -> tuple[str, ...]:
@@ -131,12 +128,13 @@ def _labels(current: str, labelled: str | None, after: str) -> tuple[str, ...]:
     return (f"the Dockerfile's label says {labelled}",) if counted else ()
 
 
-def _versions(connector: Connector, files: Files, after: str) -> Iterator[str]:
+def _versions(task: Task, after: str) -> Iterator[str]:
     """Versions that did not agree with the metadata's, or were not written as checks want them."""
+    connector = task.connector
     plain = release.without_prefix(connector.version)
     if plain != connector.version:
         yield f"dockerImageTag {connector.version} is written without its v from now on, after {plain}"
-    for found in release.versions_of_project(connector, files):
+    for found in release.versions_of_project(task):
         if found not in (connector.version, plain, after):
             yield f"pyproject.toml said {found}, and says {after} now"
 
@@ -165,27 +163,11 @@ def _why(choice: Choice, admitted: AdmittedPythons, to: str | None) -> str:
     return f"(newest for Python {admitted.text}{passed})"
 
 
-def _refuse_inapplicable(connector: Connector, configuration: Configuration, catalogue: Catalogue) -> None:
-    if not connector.is_python:
-        raise NotApplicable(
-            f"{connector.name} is not a Python connector ({connector.language or 'no language that is known'})"
-        )
-    if connector.has_dockerfile:
-        return
-    if connector.base_image:
-        is_behind = catalogue.behind(connector.base_image, configuration.platform_version)
-        raise NotApplicable(
-            f"{connector.name} is migrated already: it uses {connector.base_image}",
-            advice=f"airbyte-ci connectors --name={connector.name} upgrade_base_image" if is_behind else None,
-        )
-    raise NotApplicable(f"{connector.name} has no Dockerfile to migrate from")
-
-
-def _refuse_unsaved(connector: Connector, baseline: Baseline) -> None:
+def _refuse_unsaved(task: Task) -> None:
     """What is deleted must be safe in git first."""
     for name in DOOMED:
-        path = release.path_of(connector, name)
-        if state := baseline.unsaved.get(path):
+        path = task.path_of(name)
+        if state := task.baseline.unsaved.get(path):
             raise EditRefused(
                 f"{path} is {state} in git and would be lost",
                 advice=f"commit it first: git add {path} && git commit",
@@ -198,19 +180,11 @@ def _refuse_incomplete(connector: Connector, carried: CarriedOver) -> None:
     source.confirm(connector, entry.main_file or MAIN, is_drafted=bool(entry.main_text))
 
 
-def _deletions(connector: Connector, files: Files) -> Iterator[FileChange]:
+def _deletions(task: Task) -> Iterator[FileChange]:
     for name in DOOMED:
-        if name in connector.names:
-            path = release.path_of(connector, name)
-            yield FileChange(path, files.read(path), None)
-
-
-def _metadata(connector: Connector, files: Files, base: BaseImageVersion, version: str) -> FileChange:
-    def edit(text: str) -> str:
-        text = yaml_text.upsert_scalar(text, ("data", "connectorBuildOptions", "baseImage"), str(base.address))
-        return release.with_version(text, connector, version)
-
-    return release.edited(files, release.path_of(connector, METADATA), edit)
+        if name in task.connector.names:
+            path = task.path_of(name)
+            yield FileChange(path, task.files.read(path), None)
 
 
 # --- what the Dockerfile did ----------------------------------------------------------------------
@@ -227,10 +201,10 @@ def _drafts(connector: Connector, carried: CarriedOver) -> tuple[list[FileChange
         elif words:
             done += [f"{word} → {name}" for word in words]
             text = _draft(name, carried)
-            drafts.append(FileChange(release.path_of(connector, name), None, text.encode()))
+            drafts.append(FileChange(path_of(connector, name), None, text.encode()))
     if entry := carried.entry_point.main_text:
         done.append(f"ENTRYPOINT {carried.entry_point.note} → {MAIN}")
-        drafts.append(FileChange(release.path_of(connector, MAIN), None, entry.encode()))
+        drafts.append(FileChange(path_of(connector, MAIN), None, entry.encode()))
     return drafts, done, by_hand
 
 
@@ -238,3 +212,21 @@ def _draft(name: str, carried: CarriedOver) -> str:
     if name == customization.FILE:
         return customization_draft.declaration(carried.customization)
     return customization_draft.module(carried)
+
+
+MIGRATION = Migration(
+    id="migrate_to_base_image",
+    verb=Verb("migrate", "migrating", "migrated"),
+    help="""Replace the Dockerfile with the latest base image, bump the version and add a changelog entry.
+
+    The Dockerfile's other instructions become a draft build_customization.yaml or .py, or are reported. Without
+    PR_NUMBER no changelog entry is written: run the command again with the number to add the entry.
+    """,
+    options=MigrateOptions,
+    require=require,
+    plan=plan,
+    text=ChangelogText("Base image migration: remove Dockerfile and use the python-connector-base image"),
+    deletes=DOOMED,
+    ignores={"--bump": "migrations bump the patch version, and --changelog-text sets the changelog entry"},
+    chooses_base_image=True,
+)

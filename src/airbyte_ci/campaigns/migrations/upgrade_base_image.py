@@ -1,134 +1,92 @@
-"""Moving one connector from one base image to another, as a Change: pure, nothing is written here."""
+"""upgrade_base_image: moves a connector from one base image to another, newer or older."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.base_images.latest import Choice
 from airbyte_ci.campaigns.bases import base_choice, lock_fit, pythons, upgrade_choice
-from airbyte_ci.campaigns.bases.base_choice import Offered
+from airbyte_ci.campaigns.bases.base_choice import Offered, refuse_empty
 from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
-from airbyte_ci.campaigns.changes.baseline import Baseline
-from airbyte_ci.campaigns.changes.change import Change, NotApplicable
-from airbyte_ci.campaigns.connector_files import readme, release, waiting
-from airbyte_ci.campaigns.connector_files.release import Entry
-from airbyte_ci.config import Configuration
-from airbyte_ci.connectors.connector import METADATA, Connector
+from airbyte_ci.campaigns.changes.change import AlreadyDone, Change, NotApplicable
+from airbyte_ci.campaigns.changes.task import Task
+from airbyte_ci.campaigns.connector_files import readme, release
+from airbyte_ci.campaigns.migrations import option
+from airbyte_ci.campaigns.migrations.migration import ChangelogText, Migration, Verb
+from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits import yaml_text
-from airbyte_ci.edits.edit import Edit, FileChange
-from airbyte_ci.edits.files import Files
-from airbyte_ci.errors import ConnectorError, EditRefused
+from airbyte_ci.edits.edit import FileChange
 
-NONE_FAILED: Mapping[str, str] = {}
 _KEY = ("data", "connectorBuildOptions", "baseImage")
 
 
-def plan(
-    connector: Connector,
-    configuration: Configuration,
-    catalogue: Catalogue,
-    files: Files,
-    baseline: Baseline,
-    entry: Entry,
-    to: str | None = None,
-    *,
-    set_missing: bool = False,
-    failed: Mapping[str, str] = NONE_FAILED,
-) -> Change:
-    """Inside the major version unless `to` says otherwise; an entry without a text gets one that names the new base.
+@dataclass(frozen=True, slots=True)
+class UpgradeOptions:
+    """The base image to move to (None: the newest of the major version), and which connectors get their first one."""
 
-    `failed` are the addresses of base images that do not work for the connector, with the reason.
+    to: str | None = option.text(
+        "--to",
+        "Use this base image version (2.0.0), the newest of a line (2.0, 2) or `latest`. Older versions and other "
+        "major versions are allowed. By default, use the newest of the same major version.",
+        metavar="VERSION",
+    )
+    set_missing: bool = option.yes_or_no(
+        "--set-if-not-exists",
+        "Also set a base image for Python connectors that have neither a base image nor a Dockerfile.",
+    )
 
-    With `set_missing`, a connector with neither a base image nor a Dockerfile gets the newest one of its language.
-
-    Raises NotApplicable when there is nothing to do, EditRefused or ConnectorError when it cannot be exact.
-    """
-    try:
-        return _planned(connector, configuration, catalogue, files, baseline, entry, to, set_missing, failed)
-    except NotApplicable:
-        raise
-    except (EditRefused, ConnectorError) as error:
-        raise type(error)(f"upgrading {connector.name}: {error.message}", advice=error.advice) from error
+    def __post_init__(self) -> None:
+        refuse_empty(self.to)
 
 
-def _planned(
-    connector: Connector,
-    configuration: Configuration,
-    catalogue: Catalogue,
-    files: Files,
-    baseline: Baseline,
-    entry: Entry,
-    to: str | None,
-    set_missing: bool,
-    failed: Mapping[str, str],
-) -> Change:
-    written = connector.base_image
-    if written is None and not (set_missing and connector.language and not connector.has_dockerfile):
+def require(task: Task, options: UpgradeOptions) -> None:
+    """Raises NotApplicable for a connector without a base image, unless it is to get its first one."""
+    connector = task.connector
+    is_set = options.set_missing and connector.language and not connector.has_dockerfile
+    if connector.base_image is None and not is_set:
         raise NotApplicable(
             f"{connector.name} has no base image yet",
             advice=f"airbyte-ci connectors --name={connector.name} migrate_to_base_image",
         )
+
+
+def plan(task: Task, options: UpgradeOptions) -> Change:
+    """Returns the change to another base image, of the same major version unless `--to` names another."""
+    connector, catalogue, written = task.connector, task.catalogue, task.connector.base_image
     current = catalogue.find(written) if written else None
     admitted = pythons.declared(connector)
-    offered = dataclasses.replace(
-        upgrade_choice.offer(connector, current, configuration, catalogue, entry.today), failed=failed
-    )
-    choice = upgrade_choice.choose(connector, current, offered, admitted, to)
+    offered = upgrade_choice.offer(connector, current, task.configuration, catalogue, task.entry.today)
+    offered = dataclasses.replace(offered, failed=task.failed)
+    choice = upgrade_choice.choose(connector, current, offered, admitted, options.to)
     base = choice.version
     assert base is not None
-    if str(base.address) == written:
-        return _left_to_do(connector, configuration, files, baseline, entry, base)
     name = f"{base.address.repository}:{base.version}"
-    entry = dataclasses.replace(entry, subject=entry.subject or _subject(name, current, base))
-    after = release.patched(connector, baseline)
-    row, changelog = release.row(connector, configuration, files, baseline, after, entry)
-    metadata = release.edited(
-        files,
-        release.path_of(connector, METADATA),
-        lambda text: release.with_version(yaml_text.upsert_scalar(text, _KEY, str(base.address)), connector, after),
-    )
+    if str(base.address) == written:
+        message = f"{connector.name} uses {base.address.name} {base.version} already"
+        raise AlreadyDone(message, subject=_subject(name, None, base))
+    task = task.with_subject(_subject(name, current, base))
+    version = release.patched(task)
     before = current.version if current else "an unknown one" if written else "none"
-    return Change(
-        connector.name,
-        connector.relative,
-        f"{connector.name}: {entry.subject[0].lower()}{entry.subject[1:]}",
-        f"{connector.version} → {after} on {base.address.name} {before} → {base.version}",
-        connector.version,
-        after,
-        Edit.of([metadata, *release.elsewhere(connector, files, after), *_readme(connector, files), *row]),
-        str(base.address),
-        changelog,
-        _notes(connector, current, base, offered, admitted, choice),
-        next_step=f"airbyte-ci connectors --name={connector.name} build && git add -A && git commit",
+    return dataclasses.replace(
+        release.plan_change(
+            task, version, lambda text: yaml_text.upsert_scalar(text, _KEY, str(base.address)), _readme(task)
+        ),
+        summary=f"{connector.version} → {version} on {base.address.name} {before} → {base.version}",
+        base_image=str(base.address),
+        notes=_notes(connector, current, base, offered, admitted, choice),
     )
 
 
-def _readme(connector: Connector, files: Files) -> Iterator[FileChange]:
+def _readme(task: Task) -> Iterator[FileChange]:
     """Who wrote only a tag did so by hand, and the README may still speak of the Dockerfile."""
-    if connector.base_image and "@" not in connector.base_image:
-        yield from readme.updated(connector, files)
+    if task.connector.base_image and "@" not in task.connector.base_image:
+        yield from readme.updated(task)
 
 
 def _subject(name: str, current: BaseImageVersion | None, base: BaseImageVersion) -> str:
     is_down = current is not None and base.repository == current.repository and base.semver < current.semver
     return f"{'Go back to' if is_down else 'Upgrade'} base image {'' if is_down else 'to '}{name}"
-
-
-def _left_to_do(
-    connector: Connector,
-    configuration: Configuration,
-    files: Files,
-    baseline: Baseline,
-    entry: Entry,
-    base: BaseImageVersion,
-) -> Change:
-    """It is on that base image: what may be left to do is the row of an earlier run without a number."""
-    subject = entry.subject or _subject(f"{base.address.repository}:{base.version}", None, base)
-    entry = dataclasses.replace(entry, subject=subject)
-    left = waiting.plan(connector, configuration, files, baseline, entry)
-    if left is None:
-        raise NotApplicable(f"{connector.name} uses {base.address.name} {base.version} already")
-    return left
 
 
 def _notes(
@@ -160,3 +118,19 @@ def _notes(
 
 def _minor(python: str) -> str:
     return ".".join(python.split(".")[:2])
+
+
+MIGRATION = Migration(
+    id="upgrade_base_image",
+    verb=Verb("upgrade", "upgrading", "upgraded"),
+    help="""Move connectors to the newest base image of their major version, bump versions and add changelog entries.
+
+    A base image that is named only by its tag gets its full address with the digest. The version is not bumped if
+    this branch has already bumped it.
+    """,
+    options=UpgradeOptions,
+    require=require,
+    plan=plan,
+    text=ChangelogText(described="the new base image"),
+    chooses_base_image=True,
+)

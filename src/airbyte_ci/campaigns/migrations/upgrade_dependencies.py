@@ -1,4 +1,4 @@
-"""A connector's lock with newer versions, by poetry, uv or airbyte-ci, as a Change: nothing is written elsewhere."""
+"""upgrade_dependencies: a connector's lock file with newer versions, made by poetry, uv or airbyte-ci."""
 
 import dataclasses
 import os
@@ -6,24 +6,22 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from airbyte_ci.build import lockfile
-from airbyte_ci.campaigns.changes.baseline import Baseline
-from airbyte_ci.campaigns.changes.change import Change, NotApplicable
-from airbyte_ci.campaigns.connector_files import release, waiting
-from airbyte_ci.campaigns.connector_files.release import Entry
-from airbyte_ci.config import Configuration
+from airbyte_ci.campaigns.changes.change import AlreadyDone, Change, NotApplicable
+from airbyte_ci.campaigns.changes.task import Task
+from airbyte_ci.campaigns.connector_files import release
+from airbyte_ci.campaigns.migrations import option
+from airbyte_ci.campaigns.migrations.migration import ChangelogText, Migration, Resources, Verb
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import DocumentError, load_toml
-from airbyte_ci.edits.edit import Edit, FileChange
-from airbyte_ci.edits.files import Files
-from airbyte_ci.errors import ConnectorError, EditRefused, LockError
+from airbyte_ci.edits.edit import FileChange
+from airbyte_ci.errors import LockError
 
-SUBJECT = "Update dependencies"
 # In the order in which a build prefers them. `poetry update --lock` and its like only write the lock.
 _TOOLS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "poetry.lock": ("poetry", ("update", "--lock", "--no-interaction"), ()),
@@ -33,6 +31,13 @@ _TOOLS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 
 # A pinned requirement at the beginning of a line: no TOML file has one.
 _PIN = re.compile(r"(?m)^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?==([^\s;\\]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyOptions:
+    """The packages to upgrade; all, if none is named."""
+
+    packages: tuple[str, ...] = option.texts("--package", "Upgrade only this package; repeatable.", metavar="NAME")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,74 +56,37 @@ def lock_name(connector: Connector) -> str | None:
     return None if name in _TOOLS and "pyproject.toml" not in connector.names else name
 
 
-def is_made_by_tool(connector: Connector) -> bool:
-    """Whether poetry or uv refreshes the lock; airbyte-ci itself resolves the other kinds."""
-    return lock_name(connector) in _TOOLS
-
-
-def plan(
-    connector: Connector,
-    configuration: Configuration,
-    files: Files,
-    baseline: Baseline,
-    entry: Entry,
-    refreshed: Callable[[], bytes],
-) -> Change:
-    """`refreshed` gives the connector's lock made anew; an entry without a text gets one.
-
-    Raises NotApplicable where nothing is newer, LockError where the tool fails, EditRefused, ConnectorError.
-    """
-    try:
-        return _planned(connector, configuration, files, baseline, entry, refreshed)
-    except NotApplicable:
-        raise
-    except (EditRefused, ConnectorError) as error:
-        raise type(error)(f"upgrading {connector.name}: {error.message}", advice=error.advice) from error
-
-
-def _planned(
-    connector: Connector,
-    configuration: Configuration,
-    files: Files,
-    baseline: Baseline,
-    entry: Entry,
-    refreshed: Callable[[], bytes],
-) -> Change:
-    lock = lock_name(connector)
-    if lock is None:
+def require(task: Task, _options: DependencyOptions) -> None:
+    """Raises NotApplicable for a connector without a lock file."""
+    if lock_name(task.connector) is None:
         raise NotApplicable(
-            f"{connector.name} has no lock to upgrade (poetry.lock, uv.lock, pylock.toml, hashed requirements)"
+            f"{task.connector.name} has no lock to upgrade (poetry.lock, uv.lock, pylock.toml, hashed requirements)"
         )
-    path = release.path_of(connector, lock)
-    before, after = files.read(path) or b"", refreshed()
+
+
+def prepare(task: Task, options: DependencyOptions, resources: Resources) -> bytes:
+    """Returns the connector's lock file with newer versions. Raises LockError."""
+    if lock_name(task.connector) in _TOOLS:
+        return refreshed(task.connector, task.configuration.root, resources.environment, options.packages)
+    return resources.resolve(task.connector, options.packages)
+
+
+def plan(task: Task, _options: DependencyOptions) -> Change:
+    """Returns the change to the lock file that `prepare` made. Raises AlreadyDone if no version is newer."""
+    connector, lock = task.connector, lock_name(task.connector)
+    assert lock is not None, "require was called"
+    before, after = task.read(lock), task.prepared()
     difference = compare(before, after)
-    entry = dataclasses.replace(entry, subject=entry.subject or SUBJECT)
     if not difference.packages:
-        if left := waiting.plan(connector, configuration, files, baseline, entry):
-            return left
-        raise NotApplicable(f"{connector.name}: its dependencies are the newest that it admits")
-    version = release.patched(connector, baseline)
-    row, changelog = release.row(connector, configuration, files, baseline, version, entry)
+        raise AlreadyDone(f"{connector.name}: its dependencies are the newest that it admits")
+    version = release.patched(task)
     if lock == "uv.lock":
         after = release.with_own_version(after.decode(), connector.version, version).encode()
-    changes = [
-        FileChange(path, before, after),
-        release.metadata(connector, files, version),
-        *release.elsewhere(connector, files, version, lock=False),
-        *row,
-    ]
-    return Change(
-        connector.name,
-        connector.relative,
-        f"{connector.name}: {entry.subject[0].lower()}{entry.subject[1:]}",
-        f"{connector.version} → {version} with {_count(difference)}",
-        connector.version,
-        version,
-        Edit.of(changes),
-        connector.base_image,
-        changelog,
-        tuple(_shown(*package) for package in difference.packages),
-        next_step=f"airbyte-ci connectors --name={connector.name} build && git add -A && git commit",
+    change = release.plan_change(task, version, changes=[FileChange(task.path_of(lock), before, after)], lock=False)
+    return dataclasses.replace(
+        change,
+        summary=f"{change.summary} with {_count(difference)}",
+        notes=tuple(_shown(*package) for package in difference.packages),
     )
 
 
@@ -209,3 +177,18 @@ def _shown(name: str, before: str | None, after: str | None) -> str:
     if before is None:
         return f"+ {name} {after}"
     return f"− {name} {before}" if after is None else f"{name} {before} → {after}"
+
+
+MIGRATION = Migration(
+    id="upgrade_dependencies",
+    verb=Verb("upgrade", "upgrading", "upgraded"),
+    help="""Upgrade locked packages, list the changes, bump versions and add changelog entries.
+
+    poetry and uv refresh their own lock files; airbyte-ci resolves pylock.toml and hashed requirements itself.
+    """,
+    options=DependencyOptions,
+    require=require,
+    prepare=prepare,
+    plan=plan,
+    text=ChangelogText("Update dependencies"),
+)

@@ -1,0 +1,114 @@
+"""Makes the command of a migration in the table: its arguments, its options and its run."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from airbyte_ci.app import App
+from airbyte_ci.base_images import catalogue
+from airbyte_ci.campaigns.changes.change import Change
+from airbyte_ci.campaigns.changes.task import NO_CATALOGUE, Task
+from airbyte_ci.campaigns.migrations import option, table
+from airbyte_ci.campaigns.migrations.migration import Migration, Resources, plan_change
+from airbyte_ci.campaigns.migrations.option import Kind, Option
+from airbyte_ci.cli import campaign, changelog_entry, ending, resolving, trying, workbench
+from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.campaign import Campaign, Preparer
+from airbyte_ci.cli.changelog_entry import Decorator
+from airbyte_ci.cli.compatibility import without_effect
+from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.errors import UsageError
+
+_SHAPES: Mapping[Kind, Mapping[str, Any]] = {
+    "text": {},
+    "texts": {"multiple": True},
+    "flag": {"is_flag": True},
+    "yes or no": {"type": bool, "default": False, "show_default": True},
+}
+
+
+def make_command(name: str) -> click.Command:
+    """Returns the command of a migration in the table."""
+    migration = table.load(name)
+
+    def run(settings: Settings, asked: Asked, **given: Any) -> int:
+        return _run(migration, settings, asked, given)
+
+    function = campaign.options(migration.id)(with_selection(run))
+    for decorate in reversed([*_decorators(migration)]):
+        function = decorate(function)
+    return click.command(migration.id, help=migration.help)(function)
+
+
+def _decorators(migration: Migration[Any]) -> Iterator[Decorator]:
+    own = _own_options(migration)
+    yield from (click.argument(name, metavar=item.spelling) for name, item in own if item.kind == "argument")
+    yield from changelog_entry.arguments(migration.text)
+    yield from (_click_option(name, item) for name, item in own if item.kind != "argument")
+    yield from changelog_entry.options(migration.text)
+    if migration.chooses_base_image:
+        yield trying.option
+    yield from (without_effect(spelling, why) for spelling, why in migration.ignores.items())
+
+
+def _own_options(migration: Migration[Any]) -> list[tuple[str, Option]]:
+    return [(item.name, item.metadata[option.KEY]) for item in dataclasses.fields(migration.options)]
+
+
+def _click_option(name: str, item: Option) -> Decorator:
+    return click.option(item.spelling, name, metavar=item.metavar, help=item.help, **_SHAPES[item.kind])
+
+
+def _run(migration: Migration[Any], settings: Settings, asked: Asked, given: dict[str, Any]) -> int:
+    """Plans the change of each selected connector, and writes or delivers it."""
+    own = _own_options(migration)
+    options = migration.options(**{name: given.pop(name) for name, _ in own})
+    is_tried = given.pop("is_tried", False)
+    if migration.prepare and settings.offline:
+        raise UsageError(f"{migration.id} asks the package index, and --offline was given")
+    arguments = tuple(item.spelling for _, item in own if item.kind == "argument")
+    words = changelog_entry.read(migration.id, arguments, given["destination"], given)
+    fleet = fleets.load_for_change(settings, asked, migration.verb.do)
+    started = Campaign(
+        settings=settings,
+        asked=asked,
+        fleet=fleet,
+        migration=migration,
+        entry=changelog_entry.request(words, migration.id, migration.text, fleet.configuration.changelog),
+        catalogue=(
+            catalogue.load(fleet.configuration.catalogue_path) if migration.chooses_base_image else NO_CATALOGUE
+        ),
+        **given,
+    )
+
+    def plan(task: Task) -> Change:
+        return plan_change(migration, task, options)
+
+    if not is_tried and migration.prepare is None:
+        return campaign.run(started, plan)
+    with workbench.open_app(settings, fleet.configuration) as (app, progress):
+        planner = trying.planner(started, plan, app, progress) if is_tried else plan
+        with _preparer(migration, options, app, asked.concurrency) as prepare:
+            return campaign.run(started, planner, prepare)
+
+
+@contextlib.contextmanager
+def _preparer(migration: Migration[Any], options: Any, app: App, width: int) -> Iterator[Preparer | None]:
+    """Gives the function that starts a preparation in a thread, `width` at a time; None if nothing is prepared."""
+    prepare = migration.prepare
+    if prepare is None:
+        yield None
+        return
+    rules = app.rules(None)
+    resources = Resources(app.environment, lambda connector, only: resolving.refresh(connector, app, rules, only))
+
+    def work(task: Task) -> bytes:
+        migration.require(task, options)
+        return prepare(task, options, resources)
+
+    with ending.pool(width) as pool:
+        yield lambda task: pool.submit(work, task).result
