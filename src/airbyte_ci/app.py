@@ -9,11 +9,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from airbyte_ci import config
 from airbyte_ci.build.rules import Rules
@@ -23,9 +22,13 @@ from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.registry.client import RegistryClient, client_of_user
 from airbyte_ci.oci.registry.options import Event, RegistryOptions
 from airbyte_ci.oci.store import Store
-from airbyte_ci.python.index import PackageIndex
-from airbyte_ci.python.lock import Origin
 from airbyte_ci.python.tools import Tools
+
+if TYPE_CHECKING:  # slow to import, and an unchanged build needs none of them
+    from concurrent.futures import Executor
+
+    from airbyte_ci.python.index import PackageIndex
+    from airbyte_ci.python.lock import Origin
 
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -42,14 +45,17 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """One command's tools. `native` is this machine's platform, `environment` has this process's variables."""
+    """One command's tools. `native` is this machine's platform, `environment` has this process's variables.
+
+    `open_index` and `open_executor` open at the first call; later calls return the same.
+    """
 
     configuration: Configuration
     environment: Mapping[str, str]
     native: Platform
     store: Store
-    index: PackageIndex
-    executor: Executor
+    open_index: "Callable[[], PackageIndex]"
+    open_executor: "Callable[[], Executor]"
     reporter: Reporter
     offline: bool
 
@@ -60,9 +66,12 @@ class App:
         def moved(event: Event) -> None:
             self.reporter.moved(subject, event.digest, event.done, event.total)
 
-        index = replace(self.index, moved=functools.partial(self.reporter.moved, subject))
+        @functools.cache
+        def open_index() -> "PackageIndex":
+            return replace(self.open_index(), moved=functools.partial(self.reporter.moved, subject))
+
         with open_registries(self.configuration, offline=self.offline, progress=moved) as registries:
-            yield Tools(self.store, index, registries, self.executor, self.reporter.teller(subject))
+            yield Tools(self.store, open_index, registries, self.open_executor, self.reporter.teller(subject))
 
     @property
     def passed(self) -> Mapping[str, str]:
@@ -107,16 +116,25 @@ class KeptTools:
         stack.close()
 
 
-def open_app(configuration: Configuration, executor: Executor, reporter: Reporter, *, offline: bool) -> App:
-    """Opens all tools; raises ConfigurationError for invalid settings of package indexes."""
+def open_app(
+    configuration: Configuration, open_executor: "Callable[[], Executor]", reporter: Reporter, *, offline: bool
+) -> App:
+    """Opens all tools. The package index raises ConfigurationError for invalid settings when it is first used."""
     environment = read_environment()
+
+    @functools.cache
+    def open_index() -> "PackageIndex":
+        from airbyte_ci.python.index import PackageIndex
+
+        return PackageIndex.from_environment(environment, offline=offline)
+
     return App(
         configuration=configuration,
         environment=environment,
         native=find_platform(),
         store=open_store(),
-        index=PackageIndex.from_environment(environment, offline=offline),
-        executor=executor,
+        open_index=open_index,
+        open_executor=open_executor,
         reporter=reporter,
         offline=offline,
     )
@@ -161,10 +179,12 @@ def read_rules(configuration: Configuration, as_of: str | None = None) -> Rules:
     return Rules(as_of or configuration.resolve_as_of, configuration.groups, configuration.extras, now())
 
 
-def find_framework(local: Path | None, reference: str | None) -> Origin | None:
+def find_framework(local: Path | None, reference: str | None) -> "Origin | None":
     """Returns the CDK that replaces the locked one, or None; raises UsageError and PackageError."""
     if local and reference:
         raise UsageError("--use-local-cdk and --use-cdk-ref exclude each other")
+    if not local and not reference:
+        return None
     from airbyte_ci.build import framework
 
     return framework.local(local) if local else framework.at(reference) if reference else None

@@ -7,7 +7,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import stat
 import threading
 from collections.abc import Iterator
@@ -29,7 +28,29 @@ _threads_lock = threading.Lock()
 def staging_name(path: Path, folder: Path | None = None) -> Path:
     """Returns a unique hidden name for the file that will replace `path`, in the same folder or in `folder`."""
     shown = path.name.encode()[:_LONGEST].decode(errors="ignore")
-    return (folder or path.parent) / f".{shown}.{secrets.token_hex(8)}.partial"
+    return (folder or path.parent) / f".{shown}.{_chance()}.partial"
+
+
+def _chance() -> str:
+    """Returns 16 random characters for a name. (Importing `secrets` takes longer than most commands read files.)"""
+    return os.urandom(8).hex()
+
+
+def create_unique(folder: Path, prefix: str = "") -> tuple[int, Path]:
+    """Creates an empty file with a unique name that only this user can read; returns its descriptor and path."""
+    while True:
+        path = folder / f"{prefix}{_chance()}"
+        with contextlib.suppress(FileExistsError):
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), path
+
+
+def create_unique_folder(folder: Path) -> Path:
+    """Creates an empty folder with a unique name that only this user can read."""
+    while True:
+        path = folder / _chance()
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(0o700)
+            return path
 
 
 @contextlib.contextmanager
@@ -169,7 +190,7 @@ def _remove(top: int, name: str) -> list[str]:
         return found
     try:
         for below in _empty(inner):
-            moved = f".{secrets.token_hex(8)}"
+            moved = f".{_chance()}"
             with contextlib.suppress(OSError):
                 with contextlib.suppress(OSError):
                     os.chmod(below, 0o700, dir_fd=inner)

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from airbyte_ci.build.order import Order
-from airbyte_ci.connectors import git
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError, MetadataError, UsageError
 from airbyte_ci.oci.reference import is_tag
@@ -137,6 +136,8 @@ def _value(name: str, connector: Connector) -> str:
 
 def _commit(connector: Connector) -> str:
     """Returns the commit of the files, marked if they have uncommitted changes."""
+    from airbyte_ci.connectors import git  # few names hold a commit
+
     answer = git.ask(connector.folder, "rev-parse", f"--short={_COMMIT_DIGITS}", "HEAD")
     if answer is None or answer.returncode:
         raise ConnectorError(f"{connector.name} is not in a git commit, but {{commit}} needs one")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from airbyte_ci.build.outputs import Destination
 from airbyte_ci.build.rules import NO_RULES, Rules
 from airbyte_ci.oci.image import CREATED, Compression, Platform
-from airbyte_ci.python.lock import Origin
 
-if TYPE_CHECKING:  # slow to import, and few builds are given a plan
+if TYPE_CHECKING:  # slow to import, and few builds are given a plan or a framework
     from airbyte_ci.build.plan import BuildPlan
+    from airbyte_ci.python.lock import Origin
 
 
 DEFAULT_TAG = "dev"
@@ -38,7 +38,7 @@ class Order:
     bytecode: bool = True
     created: str = CREATED
     rules: Rules = NO_RULES
-    framework: Origin | None = None
+    framework: "Origin | None" = None
     passed: Mapping[str, str] = field(default_factory=dict)
     plan: "BuildPlan | None" = None
     again: bool = False

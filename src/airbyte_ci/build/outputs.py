@@ -3,13 +3,11 @@
 An image for several platforms is an index with one image per platform.
 """
 
-import shutil
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airbyte_ci import disk
-from airbyte_ci.build import archive, docker
 from airbyte_ci.errors import StoreError, UsageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Image, Index, Platform, canonical_json
@@ -104,6 +102,8 @@ def deliver(
         image = result.for_platform(native)
         if image is None:
             raise UsageError(f"--output=docker: none of the platforms matches this machine ({native})")
+        from airbyte_ci.build import docker
+
         docker.load(store, image, names)
         return [f"docker:{name}" for name in names]
     return _push(destination, store, result, names, sources, registries, fixed)
@@ -171,6 +171,8 @@ def write_archive(store: Store, result: Result, path: Path, names: Sequence[str]
             f"--output=archive:{path}: `docker load` accepts one platform, but {len(result.images)} are built",
             advice="use --output=oci:DIR, or build one --architecture at a time",
         )
+    from airbyte_ci.build import archive
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with disk.replace_file(path) as file:
@@ -182,6 +184,8 @@ def write_archive(store: Store, result: Result, path: Path, names: Sequence[str]
 def _copy(store: Store, digest: Digest, target: Path) -> None:
     if target.exists():
         return
+    import shutil
+
     with store.open(digest) as source, disk.replace_file(target) as file:
         shutil.copyfileobj(source, file, 1 << 20)
         source.read(1)  # The bytes are verified at their end.

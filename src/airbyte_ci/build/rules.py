@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.python.lock import Wish
+
+if TYPE_CHECKING:  # slow to import
+    from airbyte_ci.python.lock import Wish
 
 # Without a clock, every date is in the past.
 _FAR = datetime.max.replace(tzinfo=UTC)
@@ -25,8 +27,10 @@ class Rules:
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     now: datetime = _FAR
 
-    def wish(self, connector: Connector) -> Wish:
+    def wish(self, connector: Connector) -> "Wish":
         """Returns the additional dependencies of a connector."""
+        from airbyte_ci.python.lock import Wish
+
         return Wish(_matching(self.groups, connector.name), _matching(self.extras, connector.name))
 
     def to_json(self) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Exception: the output of a connector that `run` starts is passed through unchang
 """
 
 import os
-import shutil
 import stat
 import sys
 from typing import Any
@@ -20,6 +19,8 @@ _CI = ("CI", "GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
 def width() -> int | None:
     """Returns the width limit of tables on stdout: that of the terminal or of COLUMNS; None means unlimited."""
     if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        import shutil  # only tables need it
+
         return shutil.get_terminal_size().columns
     return None
 

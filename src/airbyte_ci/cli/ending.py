@@ -11,10 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # slow to import, and an unchanged build opens no pool
+    from concurrent.futures import Executor
 
 # How long threads may take to clean up, in seconds; the next garbage collection of the store removes the rest.
 _GRACE = 3.0
@@ -43,9 +45,11 @@ def is_waited_for() -> bool:
 
 
 @contextlib.contextmanager
-def pool(width: int) -> Iterator[Executor]:
+def pool(width: int) -> "Iterator[Executor]":
     """Opens a thread pool. If the block ends with an error or an interruption, the work of all pools is stopped."""
-    made = _Pool(width)
+    from airbyte_ci.cli.tracked_pool import TrackedPool
+
+    made = TrackedPool(width, initializer=_share_arenas, run=_track)
     try:
         yield made
     except BaseException:
@@ -57,14 +61,20 @@ def pool(width: int) -> Iterator[Executor]:
     made.shutdown(wait=True, cancel_futures=True)
 
 
-class _Pool(ThreadPoolExecutor):
-    """Tracks which threads are at work, so that no other thread is interrupted."""
+@contextlib.contextmanager
+def deferred_pool(width: int) -> "Iterator[Callable[[], Executor]]":
+    """Yields a function that opens a thread pool at its first call, and returns the same pool later."""
+    lock = threading.Lock()
+    opened: list[Executor] = []
+    with contextlib.ExitStack() as stack:
 
-    def __init__(self, width: int) -> None:
-        super().__init__(width, initializer=_share_arenas)
+        def open_pool() -> "Executor":
+            with lock:
+                if not opened:
+                    opened.append(stack.enter_context(pool(width)))
+            return opened[0]
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return super().submit(_track, fn, *args, **kwargs)
+        yield open_pool
 
 
 def _share_arenas() -> None:

@@ -2,9 +2,8 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from airbyte_ci import app
 from airbyte_ci.app import App
@@ -13,6 +12,9 @@ from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
 from airbyte_ci.oci.store import Store
+
+if TYPE_CHECKING:  # slow to import, and an unchanged build opens no pool
+    from concurrent.futures import Executor
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -23,12 +25,12 @@ _THREADS = 8
 @contextlib.contextmanager
 def open_app(settings: Settings, configuration: Configuration, subjects: int = 0) -> Iterator[tuple[App, Progress]]:
     """Opens the tools of a command for so many subjects, and its progress display."""
-    with Progress(settings, subjects) as progress, threads() as pool:
-        yield app.open_app(configuration, pool, progress, offline=settings.offline), progress
+    with Progress(settings, subjects) as progress, ending.deferred_pool(_THREADS) as open_pool:
+        yield app.open_app(configuration, open_pool, progress, offline=settings.offline), progress
 
 
 @contextlib.contextmanager
-def threads() -> Iterator[Executor]:
+def threads() -> "Iterator[Executor]":
     """Opens a thread pool that stops when something fails or the user interrupts."""
     with ending.pool(_THREADS) as pool:
         yield pool
@@ -54,6 +56,8 @@ def side_by_side(items: Sequence[T], work: Callable[[T], R], width: int) -> Iter
         for item in items:
             yield item, work(item)
         return
+    from concurrent.futures import as_completed
+
     with ending.pool(width) as pool:
         started = {pool.submit(work, item): item for item in items}
         for future in as_completed(started):

@@ -8,9 +8,10 @@ import contextlib
 import errno
 import fcntl
 import os
-import tempfile
 import weakref
 from pathlib import Path
+
+from airbyte_ci import disk
 
 
 class Session:
@@ -24,19 +25,19 @@ class Session:
 def join(folder: Path) -> Session:
     """A session that has begun. A store that cannot be written needs none: nothing can be removed from it."""
     try:
-        descriptor, name = tempfile.mkstemp(dir=folder, prefix=f"{os.getpid()}-")
+        descriptor, path = disk.create_unique(folder, f"{os.getpid()}-")
     except OSError as error:
         if error.errno == errno.EROFS:
             return Session(0.0)
         raise
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    if not Path(name).exists():
+    if not path.exists():
         # Between being made and being locked it looked stale and was swept away.
         os.close(descriptor)
         return join(folder)
     status = os.fstat(descriptor)
     session = Session(status.st_mtime, status.st_ino)
-    weakref.finalize(session, _leave, descriptor, name, os.getpid())
+    weakref.finalize(session, _leave, descriptor, str(path), os.getpid())
     return session
 
 

@@ -17,8 +17,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -145,7 +143,7 @@ class Store:
     def scratch(self) -> Iterator[Path]:
         """A folder for as long as the block; what a killed process leaves of it is collected later."""
         with _told(self.root):
-            folder = Path(tempfile.mkdtemp(dir=self.root / "scratch"))
+            folder = disk.create_unique_folder(self.root / "scratch")
         try:
             yield folder
         finally:
@@ -203,8 +201,8 @@ class Store:
         if size is not None:
             self.require_space(size)
         with _told(self.root):
-            handle, name = tempfile.mkstemp(dir=self._ingest)
-        temporary, file = Path(name), os.fdopen(handle, "wb")
+            handle, temporary = disk.create_unique(self._ingest)
+        file = os.fdopen(handle, "wb")
         try:
             fcntl.flock(file, fcntl.LOCK_SH)  # garbage collection leaves locked files alone
             writer = BlobWriter(file, self.root)
@@ -227,7 +225,8 @@ class Store:
     def require_space(self, size: int) -> None:
         """Raises StoreError unless `size` more bytes fit."""
         with _told(self.root):
-            free = shutil.disk_usage(self.root).free
+            status = os.statvfs(self.root)
+            free = status.f_bavail * status.f_frsize
         if free < size + RESERVE:
             raise _no_space(self.root, f"{(size + RESERVE) / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free")
 
@@ -259,7 +258,8 @@ class Store:
     def tag(self, name: str, descriptor: Descriptor) -> None:
         """Makes `name` (for people: `acme/source-x:dev`) stand for a manifest."""
         with self._locked():
-            entries = [item for item in self._entries() if item.annotations.get(REF_NAME) != name]
+            known = self._entries()
+            entries = [item for item in known if item.annotations.get(REF_NAME) != name]
             named = Descriptor(
                 descriptor.media_type,
                 descriptor.digest,
@@ -267,7 +267,8 @@ class Store:
                 {**descriptor.annotations, REF_NAME: name},
                 descriptor.platform,
             )
-            self._write_index((*entries, named))
+            if [item for item in known if item.annotations.get(REF_NAME) == name] != [named]:
+                self._write_index((*entries, named))
 
     def untag(self, name: str) -> None:
         """Forgets a name; the image becomes collectable."""

@@ -1,5 +1,7 @@
 """A look at a tag without the client: says yes only to what is certain."""
 
+import socket
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,3 +43,54 @@ def test_a_tag_stands_for_what_was_pushed(tmp_path: Path) -> None:
 def test_what_only_the_client_knows_is_left_to_it(name: str) -> None:
     """With a proxy or certificates of one's own no TLS host is asked here."""
     assert not asked("registry.invalid/acme/x:1", OTHER, environment={name: "x"})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nDocker-Content-Digest: sha256:DIGEST",
+        b"HTTP/1.1 200 OK\r\nX-Digest: sha256:DIGEST\r\n\r\n",
+        b"HTTP/1.1 404 Not Found\r\nDocker-Content-Digest: sha256:DIGEST\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\nDocker-Content-Digest: sha256:DIGEST\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: " + b"x" * 300_000,
+        b"\xff\xfe\r\n\r\n",
+    ],
+)
+def test_anything_but_a_plain_yes_is_a_no(answer: bytes) -> None:
+    """A host that speaks something else, breaks off, sends too much or says the digest elsewhere is not believed."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1 << 16)
+                try:
+                    connection.sendall(answer.replace(b"DIGEST", OTHER.hex.encode()))
+                except OSError:
+                    return  # it heard enough
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        said = asked(f"127.0.0.1:{server.getsockname()[1]}/acme/x:1", OTHER)
+        thread.join()
+        assert not said
+
+
+@pytest.mark.parametrize("spelling", ["Docker-Content-Digest: ", "docker-content-digest:", "DOCKER-CONTENT-DIGEST:\t"])
+def test_names_of_headers_have_no_case(spelling: str) -> None:
+    """Header names are case-insensitive, and blanks around values do not count (RFC 9112, 5)."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(f"HTTP/1.1 200 OK\r\n{spelling}{OTHER}\r\n\r\n".encode())
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        said = asked(f"127.0.0.1:{server.getsockname()[1]}/acme/x:1", OTHER)
+        thread.join()
+        assert said
