@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import ssl
 import time
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
@@ -127,6 +126,8 @@ def no_answer(registry: str, error: Exception) -> RegistryError:
 
 def _certain(error: Exception, registry: str) -> RegistryError | None:
     """The error for a TLS failure that will not pass by itself; None for one that may."""
+    import ssl  # slow to import, and most builds ask no registry
+
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Untrusted(
