@@ -1,4 +1,4 @@
-"""Registries for tests that ask none, and for those that watch what is asked."""
+"""Registry clients without a registry; they record each request."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from airbyte_ci.oci.store import Store
 
 @dataclass
 class Deaf(RegistryClient):
-    """Registries that have nothing, or fail as told; `asked` is every question."""
+    """A client of registries that are empty or fail with `failure`; `asked` lists every request."""
 
     failure: AirbyteCiError = field(default_factory=lambda: BlobNotFound("no registry has it"))
     asked: list[tuple[str, ...]] = field(default_factory=list)
@@ -44,12 +44,15 @@ class Deaf(RegistryClient):
         fixed: Collection[str] = (),
     ) -> Descriptor:
         self.asked.append(("push", str(digest), str(target), *map(str, sources)))
+        return self.answer_push()
+
+    def answer_push(self) -> Descriptor:
         raise self.failure
 
 
 @dataclass
 class Shelf(Deaf):
-    """Registries that all have what another store has; a push is only noted."""
+    """A client of registries that hold the content of the store `behind`; a push is only recorded."""
 
     behind: Store | None = None
     whole: Image | None = None
@@ -64,16 +67,6 @@ class Shelf(Deaf):
         assert self.behind
         store.put(self.behind.read(descriptor.digest))
 
-    def push(
-        self,
-        store: Store,
-        digest: Digest,
-        target: Reference,
-        *,
-        tags: Sequence[str] = (),
-        sources: Sequence[Reference] = (),
-        fixed: Collection[str] = (),
-    ) -> Descriptor:
-        self.asked.append(("push", str(digest), str(target), *map(str, sources)))
+    def answer_push(self) -> Descriptor:
         assert self.whole
         return self.whole.manifest.descriptor

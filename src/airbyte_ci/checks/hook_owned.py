@@ -58,11 +58,6 @@ def files(connector: Connector) -> tuple[Place, ...]:
     )
 
 
-def customizes(connector: Connector) -> bool:
-    """Returns whether the connector has a hook module or a declaration."""
-    return not connector.names.isdisjoint((customization.MODULE, customization.FILE))
-
-
 def check(connector: Connector, ownership: Callable[[], Ownership], mending: Mending) -> Verdict:
     hooks = files(connector)
     if not hooks:

@@ -94,11 +94,6 @@ class Effect:
             tuple(sorted({*self.packaged, *later.packaged})),
         )
 
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "Effect":
-        """Parses the output of `to_json`."""
-        return cls(**{name: _frozen(value) for name, value in document.items()})
-
 
 def between(store: Store, tree: Tree, before: State, after: State) -> Effect:
     """Returns the effect between two states of one recipe; `tree` is the root file system of the first."""
@@ -223,12 +218,6 @@ def _listed(path: str, text: str) -> Iterator[str]:
             place = line.strip("/")
             # Packages still list /lib/x if /lib is a link to /usr/lib.
             yield from (place, f"usr/{place}")
-
-
-def _frozen(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _frozen(item) for name, item in value.items()}
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _inside(tree: Tree, folder: str) -> set[str]:

@@ -25,14 +25,13 @@ class Damage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """How much was read, and what was wrong. `dropped` says whether the damage is gone."""
+    """The number of checked items of each kind, and the damaged ones."""
 
     blobs: int
     actions: int
     snapshots: int
     names: int
     damages: tuple[Damage, ...]
-    dropped: bool
 
 
 def check(store: Store, snapshots: Iterable[Damage | None] = (), *, drop: bool = False) -> Checked:
@@ -55,7 +54,7 @@ def check(store: Store, snapshots: Iterable[Damage | None] = (), *, drop: bool =
     if drop:
         for damage in lost:
             store.untag(str(damage.name))
-    return Checked(**counts, damages=(*damages, *lost), dropped=drop)
+    return Checked(**counts, damages=(*damages, *lost))
 
 
 def _blobs(store: Store) -> Iterator[Damage | None]:

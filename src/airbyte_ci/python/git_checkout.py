@@ -20,8 +20,6 @@ _TIMEOUT = 600
 _SCHEMES = ("https", "ssh", "git", "http", "git+ssh", "ssh+git")
 # host:path, as ssh has it, without an option, a scheme or a helper (`ext::`).
 _SCP = re.compile(r"(?!-)[A-Za-z0-9._-]+(?:@[A-Za-z0-9._-]+)?:(?![:/]{2})[^:]\S*")
-# A value that ssh cannot read as an option, such as -oProxyCommand=….
-_HOST = re.compile(r"(?:[^@/]*@)?[A-Za-z0-9\[]")
 # A user's url.<base>.insteadOf may point to a folder; helpers that run a program (`ext::`, `fd::`) are never allowed.
 _PROTOCOLS = "file:git:http:https:ssh"
 _DEPTH = 8
