@@ -52,6 +52,14 @@ def small_tree(small_store: Store, small_image: Image) -> Tree:
 
 
 @pytest.fixture
+def upper(small_store: Store) -> Iterator[Path]:
+    """A folder on the store's disk for what a command changes."""
+    with small_store.scratch() as folder:
+        (folder / "upper").mkdir()
+        yield folder / "upper"
+
+
+@pytest.fixture
 def own_store(tmp_path: Path, small_store: Store, small_image: Image) -> Iterator[Store]:
     """A store with the small image and nothing else, neither snapshots nor memories."""
     shutil.copytree(small_store.root / "blobs", tmp_path / "store" / "blobs")

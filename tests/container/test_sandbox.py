@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -36,14 +36,6 @@ def run(small_store: Store, small_tree: Tree) -> Run:
         return sandbox.run(small_store, small_tree, replace(command, **options), upper=upper)
 
     return go
-
-
-@pytest.fixture
-def upper(small_store: Store) -> Iterator[Path]:
-    """A folder on the store's disk for what a command changes."""
-    with small_store.scratch() as folder:
-        (folder / "upper").mkdir()
-        yield folder / "upper"
 
 
 @pytest.mark.parametrize(

@@ -42,13 +42,6 @@ def run(small_store: Store, small_tree: Tree) -> Run:
     return go
 
 
-@pytest.fixture
-def upper(small_store: Store) -> Iterator[Path]:
-    with small_store.scratch() as folder:
-        (folder / "upper").mkdir()
-        yield folder / "upper"
-
-
 @pytest.mark.parametrize("user", [0, 1000])
 def test_a_process_in_a_sandbox_belongs_to_nobody(run: Run, user: int) -> None:
     """Seen from here its users and groups are numbers of no account, for root of the image too."""

@@ -100,16 +100,7 @@ def test_ctrl_c_ends_everything_at_once(tiny: Tiny, store: Store, tmp_path: Path
         folder = tiny.connector(name) if name == "source-tiny" else tiny.add(name)
         (folder / "build_customization.py").write_text(SLOW.format(seconds=600, name=name))
     home = with_base(store, tiny.base, tmp_path / "stopped")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "airbyte_ci", "connectors", "--all", "--concurrency=4", "build"],
-        cwd=tiny.folder,
-        env={**os.environ, **tiny.environment, "AIRBYTE_CI_HOME": str(home)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = tiny.start("connectors", "--all", "--concurrency=4", "build", home=home)
     deadline = time.monotonic() + 120
     while _sleepers() < len(names) and time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()

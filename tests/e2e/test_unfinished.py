@@ -1,10 +1,7 @@
 """A run that is stopped or takes too long shows and writes what was done, and what its connectors said last."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -50,19 +47,9 @@ def test_an_interrupted_test_reports_what_was_done(
 ) -> None:
     """Exit code 130; the finished connector is reported as ever, the others as interrupted, on stdout and in JUnit."""
     home, junit = _hanging(tiny), tmp_path / "junit.xml"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "airbyte_ci", "connectors", f"--name={NAME}", "--name=source-hangs"),
-            *("--name=source-waits", "--concurrency=1", "test", "-k", "spec", "--junit", str(junit)),
-            *(["--json"] if as_json else []),
-        ],
-        cwd=tiny.folder,
-        env={**os.environ, **tiny.environment, "AIRBYTE_CI_HOME": str(home)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    names = (f"--name={NAME}", "--name=source-hangs", "--name=source-waits")
+    options = ("-k", "spec", "--junit", str(junit), *(["--json"] if as_json else []))
+    process = tiny.start("connectors", *names, "--concurrency=1", "test", *options, home=home)
     _until_it_hangs()
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
@@ -88,15 +75,7 @@ def test_an_interrupted_test_reports_what_was_done(
 def test_an_interrupted_build_names_what_was_not_built(tiny: Tiny) -> None:
     """What was built is printed as ever; the rest is named, also for machines."""
     home = _hanging(tiny)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "airbyte_ci", "connectors", "--all", "--concurrency=1", "build", "--json"],
-        cwd=tiny.folder,
-        env={**os.environ, **tiny.environment, "AIRBYTE_CI_HOME": str(home)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = tiny.start("connectors", "--all", "--concurrency=1", "build", "--json", home=home)
     _until_it_hangs()
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -65,6 +66,19 @@ class Tiny:
         """The command in this repository."""
         environment = {**self.environment, **(env or {})}
         return airbyte_ci(*arguments, cwd=cwd or self.folder, home=home or self.home, env=environment, timeout=300)
+
+    def start(self, *arguments: str, home: Path) -> "subprocess.Popen[str]":
+        """The command in a process and a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "airbyte_ci", *arguments],
+            cwd=self.folder,
+            env={**os.environ, **self.environment, "AIRBYTE_CI_HOME": str(home)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
 
     def build(
         self, *arguments: str, name: str = NAME, home: Path | None = None, env: Mapping[str, str] | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from airbyte_ci.oci.size import format_size
 from airbyte_ci.text import escape, join_lines
 
 _WIDTH = 100
@@ -22,7 +23,7 @@ def lines(found: Mapping[str, Any] | None) -> str:
         *_files(found["files"]),
     ]
     if found["size"]:
-        told.append(("size", f"{_size(found['size'])} in files"))
+        told.append(("size", f"{format_size(found['size'])} in files"))
     if found["impure"]:
         told.append(("network", f"used by {len(found['impure'])} of its layers"))
     width = max((len(kind) for kind, _ in told), default=0)
@@ -61,12 +62,3 @@ def _value(value: object) -> str:
         text = str(value)
     shown = escape(text)
     return shown if len(shown) <= _WIDTH else f"{shown[: _WIDTH - 1]}…"
-
-
-def _size(size: int) -> str:
-    value = float(size)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"
