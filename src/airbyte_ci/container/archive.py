@@ -23,9 +23,13 @@ _GZIP_MEMBER = 16 + zlib.MAX_WBITS
 
 
 class Stream(io.RawIOBase):
-    """The uncompressed bytes of a blob as a forward-only file. It decompresses ahead in another thread."""
+    """The uncompressed bytes of a blob as a forward-only file. It decompresses ahead in another thread.
 
-    def __init__(self, blob: io.BufferedReader) -> None:
+    `what` names the blob in errors.
+    """
+
+    def __init__(self, blob: io.BufferedReader, what: str = "a layer") -> None:
+        self._what = what
         self._hasher = hashlib.sha256()
         self._pieces = _ahead(self._hashed(_plain(blob)))
         self._piece = memoryview(b"")
@@ -38,7 +42,7 @@ class Stream(io.RawIOBase):
         for piece in _large(pieces):
             self._hasher.update(piece)
             size += len(piece)
-            check_size(size)
+            check_size(size, self._what)
             yield piece
 
     def pieces(self, size: int) -> Iterator[memoryview]:
@@ -56,7 +60,7 @@ class Stream(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _READ_LIMIT:
-            raise ImageError(f"a layer has a header of {size} bytes before an entry")
+            raise ImageError(f"{self._what} has a header of {size} bytes before an entry")
         self.last = b"".join(self.pieces(size))
         return self.last
 
@@ -73,7 +77,7 @@ class Stream(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if whence != io.SEEK_SET or offset < self._position:
-            raise ImageError("a layer has an entry of a negative size")
+            raise ImageError(f"{self._what} has an entry of a negative size")
         for _ in self.pieces(offset - self._position):
             pass
         return self._position
@@ -89,10 +93,10 @@ class Stream(io.RawIOBase):
         super().close()
 
 
-def check_size(size: int) -> None:
+def check_size(size: int, what: str = "a layer") -> None:
     """Raises ImageError if a layer exceeds the unpacking limit."""
     if not 0 <= size <= _SIZE_LIMIT:
-        raise ImageError(f"a layer unpacks to more than {_SIZE_LIMIT >> 30} GiB")
+        raise ImageError(f"{what} unpacks to more than {_SIZE_LIMIT >> 30} GiB")
 
 
 def _ahead(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:

@@ -7,7 +7,7 @@ are built alone, at other times and elsewhere, still share layers.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
@@ -71,21 +71,31 @@ def libraries_of(layers: Iterable[Layer]) -> tuple[str, ...]:
     return tuple(sorted({name for layer in layers for name in layer.descriptor.annotations.get(LIBRARIES, "").split()}))
 
 
-def grouped(packages: Iterable[Package]) -> list[list[Package]]:
+class Sized(Protocol):
+    """Something with a name that stays when its version changes, and a compressed size in bytes."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+
+Item = TypeVar("Item", bound=Sized)
+
+
+def grouped(packages: Iterable[Item]) -> list[list[Item]]:
     """The packages of each layer, lowest first.
 
     A large wheel has a layer of its own: what is large is worth sharing, and seldom changes with the rest. The small
     ones are spread by their names, so that one that changes takes an eighth of the others along, always the same.
     """
     ordered = sorted(packages, key=lambda package: (-package.size, package.name))
-    large = sorted(
-        (package for package in ordered[:_MOST_OWN] if package.size >= _OWN_LAYER), key=lambda package: package.name
-    )
-    own = {package.name for package in large}
-    buckets: dict[int, list[Package]] = {}
-    for package in sorted(ordered, key=lambda package: package.name):
-        if package.name not in own:
-            buckets.setdefault(_bucket(package.name), []).append(package)
+    count = sum(package.size >= _OWN_LAYER for package in ordered[:_MOST_OWN])
+    large = sorted(ordered[:count], key=lambda package: package.name)
+    buckets: dict[int, list[Item]] = {}
+    for package in sorted(ordered[count:], key=lambda package: package.name):
+        buckets.setdefault(_bucket(package.name), []).append(package)
     return [[package] for package in large] + [buckets[number] for number in sorted(buckets)]
 
 

@@ -55,11 +55,7 @@ def read(file: BinaryIO, size: int, most: int) -> list[Member]:
 
     `most` is how many members are accepted.
     """
-    count, start, length = _directory(file, size)
-    if count > most or length > DIRECTORY_LIMIT:
-        raise LayoutRefused(f"it unpacks to more than the limit for wheels: {count} files")
-    file.seek(start)
-    members = sorted(_central(file.read(length), count), key=lambda member: member.offset)
+    members, start = _listed(file, size, most)
     end = 0
     for number, member in enumerate(members):
         after = members[number + 1].offset if number + 1 < len(members) else start
@@ -67,6 +63,24 @@ def read(file: BinaryIO, size: int, most: int) -> list[Member]:
     if end != start:
         raise LayoutRefused("it has bytes before its directory that belong to no file")
     return members
+
+
+def directory(file: BinaryIO, size: int, most: int) -> list[Member]:
+    """Returns the members as the directory describes them; raises LayoutRefused, BadZipFile.
+
+    The members themselves are not read, so the directory may describe them wrongly.
+    """
+    members, _ = _listed(file, size, most)
+    return members
+
+
+def _listed(file: BinaryIO, size: int, most: int) -> tuple[list[Member], int]:
+    """The members of the directory by their offset, and where the directory begins."""
+    count, start, length = _directory(file, size)
+    if count > most or length > DIRECTORY_LIMIT:
+        raise LayoutRefused(f"it unpacks to more than {most} files: {count}")
+    file.seek(start)
+    return sorted(_central(file.read(length), count), key=lambda member: member.offset), start
 
 
 def _directory(file: BinaryIO, size: int) -> tuple[int, int, int]:
