@@ -21,6 +21,7 @@ from airbyte_ci.python.base import Base
 from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.install import Installer, InstallPackages
 from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.inventory import Inventory
 from airbyte_ci.python.lock import Lock, LockedFile, LockedPackage
 from airbyte_ci.python.tools import Tools
 
@@ -38,15 +39,15 @@ def made(
     below, final = every[: len(declared)], every[len(declared) :]
     owner = f"base image {declaration.address.repository}"
     shaped = Evaluator(tools.store, found.image, owner=owner).image(below, {})
-    python = inventory.of(tools.store, shaped)
-    version = python.interpreter.version
+    python = _python(declaration, tools, shaped)
+    version = python.interpreter.version if python else ""
     _refuse_other_python(declaration, version, found)
     packages: tuple[Choice, ...] = ()
-    if declaration.requirements:
+    if declaration.requirements and python:
         tools.say("installing Python packages")
         packages = environment.choose(_lock(declaration, tools, python.interpreter, locked), python.interpreter)
     operations = (*below, InstallPackages(packages, in_one_layer=True), *final, *_labels(declaration))
-    installer = Installer(Base(found.image, python), tools)
+    installer = Installer(Base(found.image, lambda: python or inventory.of(tools.store, shaped)), tools)
     evaluator = Evaluator(tools.store, found.image, owner=owner, handlers={InstallPackages: installer})
     image = evaluator.image(operations, {})
     wheels = tuple(LockedWheel(item.name, item.version, item.file.name, item.file.sha256) for item in packages)
@@ -54,6 +55,16 @@ def made(
     return image, PlatformLock(
         image.digest, len(image.manifest.raw), found.image.digest, found.debian, wheels, commands, version
     )
+
+
+def _python(declaration: Declaration, tools: Tools, shaped: Image) -> Inventory | None:
+    """Returns the image's Python; None for an image without one, if its declaration does not need it."""
+    try:
+        return inventory.of(tools.store, shaped)
+    except ImageError:
+        if declaration.python or declaration.requirements:
+            raise
+        return None
 
 
 def _labels(declaration: Declaration) -> tuple[Operation, ...]:

@@ -1,6 +1,6 @@
 """The base image of a build, by digest: always its configuration, and its layers only if a command must run in them."""
 
-from functools import partial
+from functools import cache, partial
 
 from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
 from airbyte_ci.errors import BlobNotFound, ConnectorError, RegistryError
@@ -21,10 +21,11 @@ def address(connector: Connector, override: str | None) -> Reference:
     text = override or connector.base_image
     if text:
         return parse_pinned(text)
-    migrate = f"airbyte-ci connectors --name={connector.name} migrate_to_base_image"
+    command = "migrate_to_base_image" if connector.is_python else "upgrade_base_image --set-if-not-exists=true"
     found = "it is built from a Dockerfile" if connector.has_dockerfile else "it has no Dockerfile either"
     raise ConnectorError(
-        f"cannot build {connector.name}: its metadata names no base image, and {found}", advice=f"`{migrate}`"
+        f"cannot build {connector.name}: its metadata names no base image, and {found}",
+        advice=f"`airbyte-ci connectors --name={connector.name} {command}`",
     )
 
 
@@ -32,18 +33,20 @@ def _unsupported(connector: Connector) -> str:
     if connector.language is None:
         if f"language:{MANIFEST_ONLY}" in (connector.data.get("tags") or ()):
             return f"its tags say {MANIFEST_ONLY}, but {connector.relative}/manifest.yaml does not exist"
-        return f"{connector.relative} has neither pyproject.toml, setup.py nor manifest.yaml"
+        files = "pyproject.toml, setup.py, manifest.yaml, src/main/java and src/main/kotlin"
+        return f"{connector.relative} has none of {files}"
     return f"airbyte-ci does not build {connector.language} connectors"
 
 
 def open_base(tools: Tools, reference: Reference, platform: Platform, native: Platform) -> Base:
-    """Returns the base image for the platform and its Python; raises RegistryError, ImageError, SandboxError."""
+    """Returns the base image for the platform; raises RegistryError, ImageError. Its Python is found when needed."""
     image = resolve(tools.store, reference, platform, tools.registries)
     bring = partial(complete, tools.store, image, (reference,), tools.registries)
     if native.accepts(platform):
-        return Base(image, inventory.of(tools.store, image, bring), bring)
+        return Base(image, cache(lambda: inventory.of(tools.store, image, bring)), bring)
     twin = open_base(tools, reference, native, native)
-    return Base(image, foreign.inventory(tools.store, image, bring, twin.image, twin.python), bring, twin)
+    found = cache(lambda: foreign.inventory(tools.store, image, bring, twin.image, twin.python))
+    return Base(image, found, bring, twin)
 
 
 def resolve(store: Store, reference: Reference, platform: Platform, registries: RegistryClient) -> Image:

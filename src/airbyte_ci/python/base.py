@@ -13,16 +13,22 @@ def _is_here() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """An image with a Python.
+    """An image, and its Python if it has one.
 
-    `bring` puts all its layers into the store; until it runs, they may be elsewhere. `twin` is the same image for this
-    machine's platform, where this machine cannot run the image itself.
+    `find_python` returns the Python, or raises ImageError. It is called when something needs the Python: images for
+    other languages have none. `bring` puts all layers into the store; until it runs, they may be elsewhere. `twin` is
+    the same image for this machine's platform, where this machine cannot run the image itself.
     """
 
     image: Image
-    python: Inventory
+    find_python: Callable[[], Inventory] = field(compare=False)
     bring: Callable[[], None] = field(default=_is_here, compare=False)
     twin: "Base | None" = None
+
+    @property
+    def python(self) -> Inventory:
+        """Returns the image's Python; raises ImageError, SandboxError."""
+        return self.find_python()
 
     @property
     def runs(self) -> "Base":
