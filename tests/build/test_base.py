@@ -34,7 +34,12 @@ def test_the_override_counts_before_the_metadata(written: str | None, override: 
     [
         (("setup.py", "Dockerfile"), {}, ConnectorError, "it is built from a Dockerfile"),
         (("setup.py",), {}, ConnectorError, "it has no Dockerfile either"),
-        (("build.gradle",), {}, ConnectorError, "has neither pyproject.toml, setup.py nor manifest.yaml"),
+        (
+            ("build.gradle",),
+            {},
+            ConnectorError,
+            "has none of pyproject.toml, setup.py, manifest.yaml, src/main/java and src/main/kotlin",
+        ),
         (("setup.py",), {"baseImage": "acme/base:1.0.0"}, ImageError, "has no digest"),
         (("setup.py",), {"baseImage": "not an address"}, ImageError, "is not an image address"),
         (("setup.py",), {"baseImage": "acme/base@sha256:abc"}, ImageError, "is not a sha256 digest"),

@@ -29,6 +29,7 @@ PLAN = a_plan()
 
 def installs(first: Choice = WHEEL, **changes: Any) -> InstallPackages:
     """The plan's packages with another first one, or another choice about them."""
+    assert PLAN.install
     return replaced(PLAN.install, **{"packages": (first, *PLAN.packages[1:]), **changes})
 
 
@@ -160,7 +161,7 @@ LAYER = {"operation": "AddLayer", "layer": "{}", "comment": ""}
         ),
         (
             _drop("operations", 2),
-            "cannot read p.json: it is not a build plan (it must install packages once and add code once)",
+            "cannot read p.json: it is not a build plan (it must install packages once and add code once, or add one distribution)",
         ),
         (
             _set("connector", "name", to=7),

@@ -54,7 +54,7 @@ def row(base: str | None = None, *names: str, name: str = "source-x", **data: ob
     [
         (row(None, "setup.py", "Dockerfile"), "Dockerfile"),
         (row(None, "setup.py"), "no base image"),
-        (row(None, "build.gradle", "Dockerfile"), "not Python"),
+        (row(None, "build.gradle", "Dockerfile"), "unknown language"),
         (row(address("4.0.0")), "latest"),
         (row(address("3.0.0")), "1 behind"),
         (row(address("1.0.0")), "3 behind"),
@@ -94,7 +94,7 @@ def test_a_table_for_people() -> None:
         "CONNECTOR              LANGUAGE  LEVEL      VERSION  BASE IMAGE                   STATE",
         "source-x               python    certified  1.2.3    python-connector-base 4.0.0  latest",
         "source-x               python    certified  1.2.3    –                            Dockerfile",
-        "destination-long-name  –         –          –        –                            not Python",
+        "destination-long-name  –         –          –        –                            unknown language",
         "3 of 373 connectors · 1 on a base image · 1 up to date · 1 to migrate",
     ]
 

@@ -4,8 +4,10 @@ The modules next to this one implement planning, verification and outputs.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from airbyte_ci.build import given, needed, planning, unmet
+from airbyte_ci.build.distribution import AddDistribution, find_newer_source
 from airbyte_ci.build.evaluation import Evaluation
 from airbyte_ci.build.order import Order
 from airbyte_ci.build.plan import BuildPlan
@@ -31,7 +33,7 @@ def build(plan: BuildPlan, evaluation: Evaluation, order: Order) -> Built:
     known = _recall(plan, evaluation, store, key)
     cached = known is not None
     installed = None
-    if plan.packages:
+    if plan.install and plan.packages:
         find = installer.known if known else installer.installed
         installed = find(evaluation.evaluator, plan.before, plan.install)
     is_replaced = order.framework is not None
@@ -52,16 +54,39 @@ def build(plan: BuildPlan, evaluation: Evaluation, order: Order) -> Built:
         base_layers=len(base.image.manifest.layers),
         packages=len(plan.packages),
         hook_operations=plan.hook_operations,
-        replaced=layers.replaced(plan.packages, base.python),
+        replaced=layers.replaced(plan.packages, base.python) if plan.packages else (),
         collisions=installed.collisions if installed else (),
         sources=(str(plan.base), *(str(source) for source in installer.sources)),
-        folders=tuple(sorted(map(str, planning.folders(evaluation.connector, plan.packages)))),
+        folders=tuple(sorted(map(str, _folders(plan, evaluation)))),
         fresh=installed.fresh if installed else 0,
         cached=cached,
         absent=absent,
         unmet=lacking,
         repaired=installed.repaired if installed else (),
+        jars=_jars(plan),
+        warnings=() if order.plan else _warnings(plan, evaluation),
     )
+
+
+def _folders(plan: BuildPlan, evaluation: Evaluation) -> frozenset[Path]:
+    """Returns the folders and files that were read, besides the connector's own folder."""
+    given_tar = evaluation.distribution.given
+    return planning.folders(evaluation.connector, plan.packages) | ({given_tar.absolute()} if given_tar else set())
+
+
+def _jars(plan: BuildPlan) -> int:
+    if not isinstance(plan.code, AddDistribution):
+        return 0
+    return sum(item.path.endswith(".jar") for item in plan.code.files)
+
+
+def _warnings(plan: BuildPlan, evaluation: Evaluation) -> tuple[str, ...]:
+    """Warns about a distribution that may lack the current sources."""
+    if not isinstance(plan.code, AddDistribution):
+        return ()
+    reader = evaluation.distribution
+    newer = find_newer_source(evaluation.connector, reader.path)
+    return (f"{reader.shown} is older than {newer}: build it again with --gradle",) if newer else ()
 
 
 def evaluate(plan: BuildPlan, evaluation: Evaluation) -> Image:
@@ -104,5 +129,5 @@ def _recall(
 def _pushed(plan: BuildPlan, evaluation: Evaluation) -> Installed:
     """Returns the environment's layers if a registry has them."""
     installer = evaluation.installer
-    found = installer.known(evaluation.evaluator, plan.before, plan.install)
+    found = installer.known(evaluation.evaluator, plan.before, plan.install) if plan.install else None
     return found if found and installer.sources else Installed((), ())

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from airbyte_ci.build.distribution import AddDistribution
 from airbyte_ci.build.eject_steps import Steps
 from airbyte_ci.build.plan import BuildPlan
 from airbyte_ci.build.source import AddCode
@@ -46,13 +47,14 @@ class Ejected:
 def eject(plan: BuildPlan, base: Image, python: str, code: Sequence[Entry], kept: Kept) -> Ejected:
     """Returns the plan's Dockerfile.
 
-    `python` is the interpreter's path in the base, `code` the entries of the connector's layer, and `kept` returns the
-    location of a file in the store.
+    `python` is the interpreter's path in the base, for Python packages. `code` has the entries of the connector itself,
+    and `kept` returns the location of a file in the store.
     """
     steps = Steps(State(base, base.config.execution), kept)
     steps.lines += [f"# The base image that the connector's metadata names.\nFROM {_platform(plan)}{plan.base} AS base"]
     _operations(steps, "before the install", plan.before)
-    _packages(steps, plan.install, python)
+    if plan.install:
+        _packages(steps, plan.install, python)
     _code(steps, plan.code, code)
     steps.lines.append("\n# The settings with which all connectors run.")
     steps.add(plan.settings)
@@ -172,9 +174,10 @@ def _beside(choice: Choice) -> str:
 # --- code ----------------------------------------------------------------------------------------
 
 
-def _code(steps: Steps, added: AddCode, code: Sequence[Entry]) -> None:
+def _code(steps: Steps, added: AddCode | AddDistribution, code: Sequence[Entry]) -> None:
     uid, gid = added.owner
-    steps.lines.append("\n# The connector's code: its main file and its package.")
+    what = "code: its main file and its package" if isinstance(added, AddCode) else "Gradle distribution"
+    steps.lines.append(f"\n# The connector's {what}.")
     prefix = f"{added.folder}/"
     found = {entry.path.removeprefix(prefix): entry for entry in code if entry.path.startswith(prefix)}
     steps.copy("code", f"/{added.folder}", found, f"{uid}:{gid}" if (uid, gid) != (0, 0) else "")

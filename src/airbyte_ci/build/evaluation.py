@@ -1,8 +1,10 @@
 """The evaluation of a connector's recipe: its base image, and the evaluator with the handlers of packages and code."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from airbyte_ci.build import base as bases
+from airbyte_ci.build.distribution import AddDistribution, DistributionReader
 from airbyte_ci.build.source import AddCode, CodeReader
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.container.api import Operation
@@ -22,6 +24,7 @@ class Evaluation:
     evaluator: Evaluator
     installer: Installer
     code: CodeReader
+    distribution: DistributionReader
 
     @property
     def base(self) -> Base:
@@ -39,11 +42,16 @@ def open_evaluation(
     platform: Platform,
     native: Platform,
     elsewhere: Elsewhere | None = None,
+    distribution: Path | None = None,
 ) -> Evaluation:
-    """Returns the evaluation of a connector on a base; raises RegistryError, ImageError, SandboxError."""
+    """Returns the evaluation of a connector on a base; raises RegistryError, ImageError, SandboxError.
+
+    `distribution` is a Java connector's tar that replaces the one in its folder.
+    """
     base = bases.open_base(tools, address, platform, native)
     installer, code = Installer(base, tools, elsewhere), CodeReader(connector, tools.store)
-    handlers: dict[type[Operation], Handler] = {InstallPackages: installer, AddCode: code}
+    reader = DistributionReader(connector, tools.store, distribution)
+    handlers: dict[type[Operation], Handler] = {InstallPackages: installer, AddCode: code, AddDistribution: reader}
     whose = str(connector.folder.resolve())
     evaluator = Evaluator(tools.store, base.image, bring=base.bring, owner=whose, handlers=handlers)
-    return Evaluation(connector, evaluator, installer, code)
+    return Evaluation(connector, evaluator, installer, code, reader)

@@ -4,6 +4,7 @@ Hooks do not run again: the plan contains their operations, and the results of c
 """
 
 from airbyte_ci.build import planning
+from airbyte_ci.build.distribution import AddDistribution
 from airbyte_ci.build.evaluation import Evaluation
 from airbyte_ci.build.plan import BuildPlan, Impure
 from airbyte_ci.connectors import customization
@@ -25,9 +26,12 @@ def prepare(plan: BuildPlan, evaluation: Evaluation, *, again: bool = False) -> 
     base = evaluation.base
     if base.image.digest != plan.base_manifest:
         raise _refused(plan, f"{plan.base} is not the base image that the plan names")
-    if base.python.interpreter.version != plan.python:
+    if plan.python is not None and base.python.interpreter.version != plan.python:
         raise _refused(plan, f"the base has Python {base.python.interpreter.version}")
-    evaluation.code(evaluation.evaluator, (), plan.code)
+    if isinstance(plan.code, AddDistribution):
+        evaluation.distribution.confirm(plan.code)
+    else:
+        evaluation.code(evaluation.evaluator, (), plan.code)
     _obtain(plan, evaluation)
     _keep(plan, evaluation)
     for item in plan.impure if not again else ():

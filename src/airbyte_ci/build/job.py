@@ -105,7 +105,7 @@ def _build(connector: Connector, order: Order, tools: Tools, platform: Platform,
 
     address = order.plan.base if order.plan else base.address(connector, order.override)
     elsewhere = None if near else _elsewhere(connector, order, tools, platform)
-    evaluation = open_evaluation(connector, tools, address, platform, order.native, elsewhere)
+    evaluation = open_evaluation(connector, tools, address, platform, order.native, elsewhere, order.distribution)
     if order.plan:
         plan = order.plan
         given.prepare(plan, evaluation)
@@ -132,7 +132,7 @@ def plan(connector: Connector, order: Order, tools: Tools, platform: Platform) -
     from airbyte_ci.build.evaluation import open_evaluation
 
     address, elsewhere = base.address(connector, order.override), _elsewhere(connector, order, tools, platform)
-    evaluation = open_evaluation(connector, tools, address, platform, order.native, elsewhere)
+    evaluation = open_evaluation(connector, tools, address, platform, order.native, elsewhere, order.distribution)
     return planning.plan(evaluation, address, platform, order)
 
 
@@ -216,6 +216,8 @@ def _sources(built: Iterable[Built]) -> tuple[Reference, ...]:
 
 
 def _packages(built: Built) -> str:
+    if built.jars:
+        return f"{built.jars} jar{'s' if built.jars > 1 else ''}"
     if not built.packages:
         return "no packages to install"
     cached = built.packages - built.fresh
@@ -244,6 +246,7 @@ def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Ma
     # Where the bytes are the same nothing is lost, and nobody needs to be told.
     details += _collisions([item for item in built.collisions if item.differ])
     details += [f"! {item}" for item in built.repaired]
+    details += [f"! {item}" for item in built.warnings]
     if built.absent:
         details.append(f"! {built.lacking}: packages that need it fail")
     if built.unmet:
@@ -267,6 +270,8 @@ def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Ma
             "unchanged": item.unchanged,
             "outputs": list(places),
             **({"alsoReads": list(built.folders)} if built.folders else {}),
+            **({"jars": built.jars} if built.jars else {}),
+            **({"warnings": list(built.warnings)} if built.warnings else {}),
             **({"missingLibraries": dict(built.absent)} if built.absent else {}),
             **({"customization": effects.summary(effect)} if effect else {}),
         },

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airbyte_ci.build.outputs import Destination
@@ -25,7 +26,7 @@ class Order:
 
     `plan` is an existing BuildPlan; without one it is created. `again` builds a second time from scratch. `show_hook`
     computes the customization's effect, whatever that takes. `fixed` are tags that must not move to another image in a
-    registry.
+    registry. `distribution` is the tar of a Java connector, instead of the one in its folder.
     """
 
     platforms: tuple[Platform, ...]
@@ -44,6 +45,7 @@ class Order:
     again: bool = False
     show_hook: bool = False
     fixed: frozenset[str] = frozenset()
+    distribution: Path | None = None
 
     @property
     def may_stay_away(self) -> bool:
@@ -63,4 +65,5 @@ class Order:
             "platform": str(platform),
             "native": str(self.native),
             "passed": dict(self.passed),
+            **({"distribution": str(self.distribution)} if self.distribution else {}),
         }

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from airbyte_ci.build.distribution import AddDistribution
+from airbyte_ci.build.java_base import SCRIPT
 from airbyte_ci.build.source import AddCode
 from airbyte_ci.container import api, evaluate
 from airbyte_ci.container.api import (
@@ -19,6 +21,7 @@ from airbyte_ci.container.api import (
     SetDefaultArguments,
     SetEntrypoint,
     SetLabel,
+    SetUser,
     SetVariable,
     SetWorkdir,
 )
@@ -38,7 +41,11 @@ SCHEMA = 5
 PLAN_DIGEST = "io.airbyte.ci.plan.digest"
 # A hook's question with its answer: subject, argument, answer.
 Answer = tuple[str, str, Any]
-_KINDS = {**KINDS, "InstallPackages": InstallPackages, "AddCode": AddCode}
+# The operations that a build adds between those of the hooks, by the name of each.
+_CORE = {kind.__name__: kind for kind in (InstallPackages, AddCode, AddDistribution)}
+_KINDS = {**KINDS, **_CORE}
+# A connector is Python packages and code, or a Gradle distribution.
+_CORES = ([InstallPackages, AddCode], [AddDistribution])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +76,9 @@ class Impure:
 class BuildPlan:
     """One connector's image for one platform: `operations` on the base are the whole image.
 
-    They are, in order: those of the hook before the install, one InstallPackages, one AddCode, how the image is run,
-    those of the hook after the install. `base_manifest` is the platform's own, where the address is that of an index.
+    They are, in order: those of the hook before the install, one InstallPackages and one AddCode (or one
+    AddDistribution), how the image is run, those of the hook after the install. `python` is None for a distribution,
+    which does not use the base's Python. `base_manifest` is the platform's own, where the address is that of an index.
     `impure` are inputs: what commands gave that could give something else another time. `variables` are those of the
     environment that the hooks were given, none where there is no hook; `answers_…` what the hooks were told.
     """
@@ -81,7 +89,7 @@ class BuildPlan:
     platform: Platform
     base: Reference
     base_manifest: Digest
-    python: str
+    python: str | None
     operations: tuple[Operation, ...]
     impure: tuple[Impure, ...]
     variables: Mapping[str, str]
@@ -92,7 +100,8 @@ class BuildPlan:
 
     @property
     def _place(self) -> int:
-        return next(place for place, item in enumerate(self.operations) if isinstance(item, InstallPackages))
+        """Returns the position of the first operation that is neither the hook's nor a setting."""
+        return next(place for place, item in enumerate(self.operations) if type(item) in _CORE.values())
 
     @property
     def before(self) -> tuple[Operation, ...]:
@@ -100,20 +109,25 @@ class BuildPlan:
         return self.operations[: self._place]
 
     @property
-    def install(self) -> InstallPackages:
+    def install(self) -> InstallPackages | None:
+        """Returns the installation of Python packages; None for a distribution."""
         found = self.operations[self._place]
-        assert isinstance(found, InstallPackages)
-        return found
+        return found if isinstance(found, InstallPackages) else None
 
     @property
     def packages(self) -> tuple[Choice, ...]:
-        return self.install.packages
+        return self.install.packages if self.install else ()
 
     @property
-    def code(self) -> AddCode:
-        found = self.operations[self._place + 1]
-        assert isinstance(found, AddCode)
+    def code(self) -> AddCode | AddDistribution:
+        """Returns the operation that adds the connector itself."""
+        found = self.operations[self._place + (1 if self.install else 0)]
+        assert isinstance(found, AddCode | AddDistribution)
         return found
+
+    @property
+    def _core(self) -> tuple[Operation, ...]:
+        return (self.install, self.code) if self.install else (self.code,)
 
     @property
     def settings(self) -> tuple[Operation, ...]:
@@ -123,7 +137,7 @@ class BuildPlan:
     @property
     def after(self) -> tuple[Operation, ...]:
         """Returns the operations of the hook after the install."""
-        return self.operations[self._place + 2 + len(self.settings) :]
+        return self.operations[self._place + len(self._core) + len(self.settings) :]
 
     @property
     def hook_operations(self) -> int:
@@ -153,7 +167,7 @@ class BuildPlan:
         document = _document(text, what)
         try:
             found = cls._from(document)
-            is_whole = found.operations == (*found.before, found.install, found.code, *found.settings, *found.after)
+            is_whole = found.operations == (*found.before, *found._core, *found.settings, *found.after)
         except (ValueError, LookupError, TypeError, AttributeError, ImageError) as error:
             raise _no_plan(what, str(error)) from None
         if not is_whole or canonical_json(found.to_json()) != canonical_json(document):
@@ -166,11 +180,8 @@ class BuildPlan:
     def _from(cls, document: Mapping[str, Any]) -> "BuildPlan":
         connector, hooks, choices = document["connector"], document["hooks"], document["choices"]
         operations = tuple(api.from_json(item, _KINDS) for item in document["operations"])
-        if [type(item) for item in operations if isinstance(item, InstallPackages | AddCode)] != [
-            InstallPackages,
-            AddCode,
-        ]:
-            raise ValueError("it must install packages once and add code once")
+        if [type(item) for item in operations if type(item) in _CORE.values()] not in _CORES:
+            raise ValueError("it must install packages once and add code once, or add one distribution")
         impure = tuple(Impure.from_json(item) for item in document["impure"])
         if not all(isinstance(operations[item.operation], Exec) for item in impure):
             raise ValueError("an operation listed as impure is not a command")
@@ -210,16 +221,24 @@ class BuildPlan:
         }
 
 
-def run_settings(code: AddCode, repository: str, version: str) -> tuple[Operation, ...]:
+def run_settings(code: AddCode | AddDistribution, repository: str, version: str) -> tuple[Operation, ...]:
     """How the image runs: working directory, entrypoint, and the variable that the platform reads.
 
-    Code without a main file is started by the base image, whose settings are kept.
+    Code without a main file is started by the base image, whose settings are kept. A distribution is started by the
+    base image's script, and runs as the user that the operation names.
     """
     labels = (SetLabel("io.airbyte.version", version), SetLabel("io.airbyte.name", repository))
-    if not code.main:
+    command: tuple[str, ...] = (SCRIPT,)
+    own: tuple[Operation, ...] = ()
+    if isinstance(code, AddDistribution):
+        user = (SetUser(code.user),) if code.user else ()
+        own = (*user, SetVariable("APPLICATION", code.application))
+    elif code.main:
+        command = ("python", f"/{code.folder}/{code.main}")
+    else:
         return labels
-    command = ("python", f"/{code.folder}/{code.main}")
     return (
+        *own,
         SetWorkdir(f"/{code.folder}"),
         SetVariable("AIRBYTE_ENTRYPOINT", " ".join(command)),
         SetEntrypoint(command),

@@ -9,13 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from airbyte_ci.build import asking, framework, lockfile, selection, source
+from airbyte_ci.build import asking, framework, java_base, lockfile, selection, source
+from airbyte_ci.build.distribution import AddDistribution
 from airbyte_ci.build.evaluation import Evaluation
 from airbyte_ci.build.order import Order
 from airbyte_ci.build.plan import BuildPlan, Impure, run_settings
 from airbyte_ci.build.rules import Rules
+from airbyte_ci.build.source import AddCode
 from airbyte_ci.connectors import customization
-from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
+from airbyte_ci.connectors.connector import JAVA, MANIFEST_ONLY, Connector
 from airbyte_ci.container import declared as declarations
 from airbyte_ci.container import hooks, lending, users
 from airbyte_ci.container.api import Operation, Question
@@ -39,21 +41,23 @@ def plan(evaluation: Evaluation, address: Reference, platform: Platform, order: 
     connector, tools, evaluator = evaluation.connector, evaluation.tools, evaluation.evaluator
     base = evaluation.base
     asked = read_declaration(connector, base.image, tools.store)
+    is_java = connector.language == JAVA
     with hooks.conversation(connector.folder / hooks.MODULE, order.passed) as hook:
         _refuse_idle(hook, connector)
         if hook:
             tools.say("pre hook")
         pre = _call(hook, "pre_connector_install", evaluator, (), asked.before)
-        packages = choose(connector, base, tools, order.rules, order.framework)
-        main = (hook.main_file if hook else None) or source.default_main(connector, base)
-        owner = _owner(asked, tools.store, base, evaluator, pre.operations)
-        code = evaluation.code.operation(main, owner)
-        below = (
-            *pre.operations,
-            InstallPackages(packages, asked.building, order.bytecode),
-            code,
-            *run_settings(code, connector.image_repository, connector.version),
-        )
+        code: AddCode | AddDistribution
+        if is_java:
+            code = _distribution(evaluation, address, order, asked, pre.operations)
+            core: tuple[Operation, ...] = (code,)
+        else:
+            packages = choose(connector, base, tools, order.rules, order.framework)
+            main = (hook.main_file if hook else None) or source.default_main(connector, base)
+            owner = _owner(asked, tools.store, base, evaluator, pre.operations)
+            code = evaluation.code.operation(main, owner)
+            core = (InstallPackages(packages, asked.building, order.bytecode), code)
+        below = (*pre.operations, *core, *run_settings(code, connector.image_repository, connector.version))
         post = _call(hook, "post_connector_install", evaluator, below, asked.after)
     operations = (*below, *post.operations)
     return BuildPlan(
@@ -63,7 +67,7 @@ def plan(evaluation: Evaluation, address: Reference, platform: Platform, order: 
         platform=platform,
         base=address,
         base_manifest=base.image.digest,
-        python=base.python.interpreter.version,
+        python=None if is_java else base.python.interpreter.version,
         operations=operations,
         impure=tuple(Impure(place, layer) for place, layer in evaluator.impure(operations)),
         variables=lending.without_logins(order.passed) if hook else {},
@@ -72,6 +76,20 @@ def plan(evaluation: Evaluation, address: Reference, platform: Platform, order: 
         compression=order.compression,
         created=order.created,
     )
+
+
+def _distribution(
+    evaluation: Evaluation, address: Reference, order: Order, asked: Declared, before: tuple[Operation, ...]
+) -> AddDistribution:
+    """The operation that adds a Java connector's distribution for the user that runs it."""
+    connector, store = evaluation.connector, evaluation.tools.store
+    if order.framework:
+        raise ConnectorError(
+            f"cannot build {connector.name} with another framework: its distribution contains the framework",
+            advice="set another version in build.gradle, and build the distribution again",
+        )
+    account = java_base.find_account(store, evaluation.base, address, evaluation.evaluator, before, asked.user)
+    return evaluation.distribution.operation(account.owner, account.user)
 
 
 # --- packages ------------------------------------------------------------------------------------

@@ -31,7 +31,9 @@ def confirm(plan: BuildPlan, evaluation: Evaluation, built: Built, order: Order)
         for base in {id(item): item for item in (evaluation.base, evaluation.base.runs)}.values():
             base.bring()
             _take_over(tools.store, store, base.image, plan.base.digest)
-        empty = open_evaluation(connector, replace(tools, store=store), plan.base, plan.platform, order.native)
+        empty = open_evaluation(
+            connector, replace(tools, store=store), plan.base, plan.platform, order.native, None, order.distribution
+        )
         if order.plan:
             second_plan = plan
             given.prepare(plan, empty, again=True)

@@ -15,7 +15,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.python.collisions import Collision
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Built:
     `collisions` are paths of several packages; `sources` are repositories that hold layers which the
     store may lack, the base's first; `folders` are those that were read beside the connector's own; `absent` are shared
     libraries that the image lacks, with the packages that are linked to them; `unmet` is what packages need and the
-    image has not.
+    image has not. `jars` counts those of a distribution, and `warnings` are about it.
     """
 
     repository: str
@@ -48,6 +48,8 @@ class Built:
     absent: Mapping[str, str] = field(default_factory=dict)
     unmet: tuple[str, ...] = ()
     repaired: tuple[str, ...] = ()
+    jars: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def digest(self) -> Digest:
@@ -66,7 +68,7 @@ class Built:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Built":
         fields = dict(document)
-        for name in ("diff_ids", "sources", "folders", "unmet", "repaired"):
+        for name in ("diff_ids", "sources", "folders", "unmet", "repaired", "warnings"):
             fields[name] = tuple(fields[name])
         fields["replaced"] = tuple((name, old, new) for name, old, new in fields["replaced"])
         fields["collisions"] = tuple(Collision.from_json(item) for item in fields["collisions"])

@@ -9,7 +9,7 @@ RULE = Rule(
     id="base-image-used",
     point=2,
     label="latest base",
-    title="A Python connector names its base image in connectorBuildOptions.baseImage.",
+    title="A connector names its base image in connectorBuildOptions.baseImage.",
     why="Connectors built on a certified base image receive each fix by changing one line.",
 )
 
@@ -19,7 +19,9 @@ def check(connector: Connector, mending: Mending) -> Verdict:
         return inapplicable("airbyte-ci does not build connectors of its language")
     if connector.base_image:
         return OK
-    if connector.has_dockerfile:
+    if not connector.is_python:
+        advice = mending.set_base(connector)
+    elif connector.has_dockerfile:
         advice = mending.migrate(connector)
     else:
         advice = "add the lines of a base image from `airbyte-ci base-images list --format=yaml` to metadata.yaml"

@@ -31,6 +31,10 @@ class Mending:
     def migrate(self, connector: Connector) -> str:
         return _command(connector, "migrate_to_base_image", *self._number())
 
+    def set_base(self, connector: Connector) -> str:
+        """Names the newest base image of the connector's language where metadata.yaml names none."""
+        return _command(connector, "upgrade_base_image", *self._number(), "--set-if-not-exists=true")
+
     def upgrade(self, connector: Connector, to: str = "") -> str:
         """Upgrades to the newest version of the same major version; `to` is another version or `latest`."""
         return _command(connector, "upgrade_base_image", *self._number(), *(("--to", to) if to else ()))

@@ -9,7 +9,7 @@ RULE = Rule(
     id="no-dockerfile",
     point=1,
     label="no Dockerfile",
-    title="A Python connector has no Dockerfile.",
+    title="A connector has no Dockerfile.",
     why="A Dockerfile's content is neither pinned nor shared between connectors. airbyte-ci does not build from it.",
 )
 
@@ -20,8 +20,12 @@ def check(connector: Connector, mending: Mending) -> Verdict:
     if not connector.has_dockerfile:
         return OK
     path = places.file(connector, "Dockerfile")
-    if connector.base_image:
+    if connector.base_image or not connector.is_python:
         return failed(
-            "the connector has a Dockerfile in addition to its base image", f"git rm {mending.path(path.path)}", path
+            "the connector has a Dockerfile in addition to its base image"
+            if connector.base_image
+            else "the connector has a Dockerfile, from which airbyte-ci does not build",
+            f"git rm {mending.path(path.path)}",
+            path,
         )
     return failed("the connector is still built from its Dockerfile", mending.migrate(connector), path)

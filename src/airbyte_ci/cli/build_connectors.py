@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -12,7 +13,7 @@ import click
 
 from airbyte_ci.app import App, KeptTools, find_framework, find_platform, read_rules, today
 from airbyte_ci.base_images import noted
-from airbyte_ci.build import job, naming
+from airbyte_ci.build import gradle, job, naming
 from airbyte_ci.build.order import DEFAULT_TAG, Order
 from airbyte_ci.build.outputs import Destination
 from airbyte_ci.cli import console, recording, workbench
@@ -22,7 +23,7 @@ from airbyte_ci.cli.options import Asked, with_framework, with_selection
 from airbyte_ci.cli.platforms import parse_platforms
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
-from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.connector import JAVA, Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.oci.image import CREATED, Compression
 from airbyte_ci.outcomes import Outcome, exit_code
@@ -91,6 +92,14 @@ _LAST_SECOND = 253_402_300_799
 )
 @click.option("--check-reproducible", is_flag=True, help="Build again from scratch and compare the two images.")
 @click.option("--watch", is_flag=True, help="Keep running, and build again what a saved file changes.")
+@click.option(
+    "--dist-tar",
+    "distribution",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Build a Java connector from this Gradle distribution (default: the tar in its build/distributions).",
+)
+@click.option("--gradle", "runs_gradle", is_flag=True, help="Run Gradle's task distTar for Java connectors first.")
 @click.option("--show-hook", is_flag=True, help="Show what build_customization.yaml or .py changed in the image.")
 @with_framework
 @with_selection
@@ -111,6 +120,8 @@ def build_connectors(
     from_plan: Path | None,
     check_reproducible: bool,
     watch: bool,
+    distribution: Path | None,
+    runs_gradle: bool,
     show_hook: bool,
     resolve_as_of: str | None,
     local_cdk: Path | None,
@@ -131,8 +142,16 @@ def build_connectors(
         created=_created(source_date_epoch),
         again=check_reproducible,
         show_hook=show_hook,
+        distribution=distribution.absolute() if distribution else None,
     )
-    once = {"--print-plan": print_plan, "--from-plan": from_plan, "--check-reproducible": check_reproducible}
+    if distribution and runs_gradle:
+        raise UsageError("--dist-tar names a distribution, and --gradle builds one", advice="leave one of them out")
+    once = {
+        "--print-plan": print_plan,
+        "--from-plan": from_plan,
+        "--check-reproducible": check_reproducible,
+        "--gradle": runs_gradle,
+    }
     if watch and any(once.values()):
         no = [option for option, value in once.items() if value]
         raise UsageError(f"--watch builds what changes, and cannot be used with {', '.join(no)}")
@@ -146,9 +165,11 @@ def build_connectors(
             "--use-local-cdk": local_cdk,
             "--use-cdk-ref": cdk_reference,
             "--print-plan": print_plan,
+            "--gradle": runs_gradle,
         }
         asked, order = _apply_plan(from_plan, asked, order, [option for option, value in said.items() if value])
     fleet = fleets.load_for_change(settings, asked, "build")
+    _refuse_distribution(fleet, "--dist-tar" if distribution else "--gradle" if runs_gradle else "")
     framework = find_framework(local_cdk, cdk_reference)
 
     def order_of(fleet: Fleet) -> Order:
@@ -166,7 +187,9 @@ def build_connectors(
         return _watch(settings, asked, fleet, order, order_of, allow_yanked=allow_yanked, force=force)
     with workbench.open_app(settings, fleet.configuration, len(fleet.connectors)) as (app, progress):
         wished = replace(wished, passed=app.passed)
-        making = _Making(app, fleet, wished, progress, app.tools, allow_yanked=allow_yanked, force=force)
+        making = _Making(
+            app, fleet, wished, progress, app.tools, allow_yanked=allow_yanked, force=force, runs_gradle=runs_gradle
+        )
         if print_plan:
             text = making.plan(fleet.connectors[0]).to_json()
             with progress.paused():
@@ -187,6 +210,15 @@ def build_connectors(
     if not settings.as_json:
         console.block(terminal.ending(outcomes, "built", whole=asked.whole(len(fleet.connectors))))
     return exit_code(outcomes)
+
+
+def _refuse_distribution(fleet: Fleet, option: str) -> None:
+    """Raises UsageError if an option for Java connectors does not fit the selection."""
+    java = sum(connector.language == JAVA for connector in fleet.connectors) if option else 0
+    if option == "--dist-tar" and (java != 1 or len(fleet.connectors) != 1):
+        raise UsageError("--dist-tar is for one Java connector", advice="select one with --name")
+    if option == "--gradle" and not java:
+        raise UsageError("--gradle is for Java connectors, and none is selected")
 
 
 def _watch(
@@ -264,7 +296,12 @@ def _apply_plan(path: Path, asked: Asked, order: Order, given: list[str]) -> tup
     if asked.selection.names and plan.name not in asked.selection.names:
         raise UsageError(f"{path} is the plan of {plan.name}", advice="leave out --name")
     selection = replace(asked.selection, names=(plan.name,))
-    shaped = replace(order, bytecode=plan.install.bytecode, compression=plan.compression, created=plan.created)
+    shaped = replace(
+        order,
+        bytecode=plan.install.bytecode if plan.install else order.bytecode,
+        compression=plan.compression,
+        created=plan.created,
+    )
     return replace(asked, selection=selection), replace(shaped, platforms=(plan.platform,), plan=plan)
 
 
@@ -281,7 +318,10 @@ class _Making:
         *,
         allow_yanked: bool,
         force: bool,
+        runs_gradle: bool = False,
     ) -> None:
+        self._runs_gradle = runs_gradle
+        self._gradle_lock = threading.Lock()
         self._app = app
         self._fleet = fleet
         self._order = order
@@ -302,6 +342,7 @@ class _Making:
     def _build(self, connector: Connector) -> list[Outcome]:
         try:
             order = naming.order_for(connector, self._order, force=self._force)
+            self._run_gradle(connector)
             with self._tools(connector.name) as tools:
                 outcomes = job.run(connector, order, tools)
             return [self._with_warning(item) for item in outcomes]
@@ -310,6 +351,12 @@ class _Making:
             return [Outcome(connector.name, "failed", "", error.message, error.advice or "", details)]
         finally:
             self._progress.clear(connector.name)
+
+    def _run_gradle(self, connector: Connector) -> None:
+        """Runs Gradle if it was asked for, for one connector at a time: they share the repository's build."""
+        if self._runs_gradle and connector.language == JAVA:
+            with self._gradle_lock, self._progress.paused():
+                gradle.build_distribution(connector, self._app.environment)
 
     def _other_python(self, connector: Connector) -> tuple[str, ...]:
         """What may be why a build on another base image than the metadata's failed: that it has another Python."""
@@ -350,5 +397,6 @@ class _Making:
         return replace(outcome, details=(*outcome.details, f"! {text}"), facts={**outcome.facts, "warning": text})
 
     def plan(self, connector: Connector) -> "BuildPlan":
+        self._run_gradle(connector)
         with self._tools(connector.name) as tools:
             return job.plan(connector, self._order, tools, self._order.platforms[0])

@@ -6,11 +6,12 @@ from pathlib import Path
 import click
 
 from airbyte_ci.build import base as bases
+from airbyte_ci.build import distribution, planning, source
 from airbyte_ci.build import eject as ejecting
-from airbyte_ci.build import planning, source
 from airbyte_ci.build.eject import Ejected
 from airbyte_ci.build.evaluation import open_evaluation
 from airbyte_ci.build.order import Order
+from airbyte_ci.build.source import AddCode
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, with_selection
@@ -79,8 +80,11 @@ def _eject(connector: Connector, tools: Tools, order: Order) -> Ejected:
     address, platform = bases.address(connector, order.override), order.platforms[0]
     evaluation = open_evaluation(connector, tools, address, platform, order.native)
     plan = planning.plan(evaluation, address, platform, order)
-    code = source.entries(connector, plan.code.main, plan.code.owner)
-    python = evaluation.base.python.interpreter.executable
+    if isinstance(plan.code, AddCode):
+        code = source.entries(connector, plan.code.main, plan.code.owner)
+        python = evaluation.base.python.interpreter.executable
+    else:
+        code, python = distribution.entries(tools.store, plan.code), ""
     return ejecting.eject(plan, evaluation.base.image, python, code, tools.store.verified)
 
 

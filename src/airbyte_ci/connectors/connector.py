@@ -11,8 +11,10 @@ METADATA = "metadata.yaml"
 # Low-code connectors are Python packages too.
 PYTHON_LANGUAGES = ("python", "low-code")
 MANIFEST_ONLY = "manifest-only"
-# What airbyte-ci builds: Python packages, and manifests on an image of the framework.
-BUILT_LANGUAGES = (*PYTHON_LANGUAGES, MANIFEST_ONLY)
+# Kotlin connectors are built the same way.
+JAVA = "java"
+# The languages that airbyte-ci builds: Python packages, manifests on an image of the framework, Gradle distributions.
+BUILT_LANGUAGES = (*PYTHON_LANGUAGES, MANIFEST_ONLY, JAVA)
 CONNECTOR_TYPES = ("source", "destination")
 
 
@@ -36,7 +38,7 @@ class Connector:
         if self.names & {"setup.py", "pyproject.toml"}:
             return "python"
         if "src" in self.names and any((self.folder / "src/main" / kind).is_dir() for kind in ("java", "kotlin")):
-            return "java"
+            return JAVA
         return None
 
     @property

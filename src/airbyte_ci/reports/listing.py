@@ -10,7 +10,7 @@ from typing import Any
 
 from click import style
 
-from airbyte_ci.connectors.connector import PYTHON_LANGUAGES, Connector
+from airbyte_ci.connectors.connector import BUILT_LANGUAGES, PYTHON_LANGUAGES, Connector
 from airbyte_ci.connectors.facts import FIELDS
 from airbyte_ci.reports import columns
 from airbyte_ci.text import dump_json, escape_csv, join_lines
@@ -115,7 +115,7 @@ def row(
         connector.relative,
         connector.base_image,
         _short(connector.base_image),
-        _state(connector, base, is_python=is_python),
+        _state(connector, base, is_built=language in BUILT_LANGUAGES),
         is_python,
         connector.data,
         base,
@@ -124,10 +124,10 @@ def row(
     )
 
 
-def _state(connector: Connector, base: Base, *, is_python: bool) -> str:
+def _state(connector: Connector, base: Base, *, is_built: bool) -> str:
     if connector.base_image is None:
-        if not is_python:
-            return "not Python"
+        if not is_built:
+            return "unknown language"
         return "Dockerfile" if connector.has_dockerfile else "no base image"
     leftover = " + Dockerfile" if connector.has_dockerfile else ""
     if _BY_TAG.fullmatch(connector.base_image):
@@ -183,7 +183,7 @@ def _short(address: str | None) -> str:
 def _color(state: str) -> str:
     if state == "latest":
         return "green"
-    return "bright_black" if state == "not Python" else "yellow"
+    return "bright_black" if state == "unknown language" else "yellow"
 
 
 # --- for machines --------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from airbyte_ci.build.evaluation import open_evaluation
 from airbyte_ci.build.order import Order
 from airbyte_ci.build.plan import BuildPlan
 from airbyte_ci.build.rules import Rules
+from airbyte_ci.build.source import AddCode
 from airbyte_ci.connectors import pylock_names
 from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
 from airbyte_ci.container.state import State
@@ -56,6 +57,7 @@ def prepare(connector: Connector, order: Order, tools: Tools, digest: Digest) ->
         wanted = planning.choose(project, evaluation.base, tools, rules) if lockfile.kind(project) else ()
     added = tuple(choice for choice in wanted if choice.name not in there)
     has_pytest = "pytest" in there or any(choice.name == "pytest" for choice in added)
+    assert plan.install and isinstance(plan.code, AddCode), "Gradle tests what has no Python packages"
     installing = InstallPackages(added if has_pytest else (), plan.install.building, order.bytecode)
     evaluator = evaluation.evaluator
     state = evaluator.state((*plan.operations, installing))

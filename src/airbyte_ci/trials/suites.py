@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from airbyte_ci.build import source
+from airbyte_ci.build import gradle, source
 from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
 from airbyte_ci.container.output_files import OutputRefused, read_output
 from airbyte_ci.container.sandbox import Finished, Network
@@ -49,6 +49,12 @@ def find(connector: Connector, step: StepId, network: Network) -> Suite | None:
 
 def absent(step: StepId) -> Ended:
     return skipped(step, f"no {_FOLDERS[step][0]}")
+
+
+def of_gradle(connector: Connector, step: StepId) -> Ended:
+    """The tests of a Java connector need its build tool, so they are not run in its image."""
+    task = "test" if step == "unit" else "integrationTest"
+    return skipped(step, f"Gradle runs the {step} tests of Java connectors", gradle.command(connector, task))
 
 
 def missing_secrets(connector: Connector, secrets: Secrets) -> Ended | None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from airbyte_ci.build import job
 from airbyte_ci.build.order import Order
-from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.connector import JAVA, Connector
 from airbyte_ci.container import execute
 from airbyte_ci.container.evaluate import prepare
 from airbyte_ci.container.sandbox import Mount, Network
@@ -200,6 +200,8 @@ class _Trial:
         return protocol.read(self._place(), self.request.network, self.request.secrets, catalog, self.request.state)
 
     def _suite(self, step: StepId, network: Network) -> Ended:
+        if self.connector.language == JAVA:
+            return suites.of_gradle(self.connector, step)
         suite = suites.find(self.connector, step, network)
         if suite is None:
             return suites.absent(step)
