@@ -161,7 +161,8 @@ LAYER = {"operation": "AddLayer", "layer": "{}", "comment": ""}
         ),
         (
             _drop("operations", 2),
-            "cannot read p.json: it is not a build plan (it must install packages once and add code once, or add one distribution)",
+            "cannot read p.json: it is not a build plan (it must install packages once and add code once, or add one "
+            "distribution)",
         ),
         (
             _set("connector", "name", to=7),
