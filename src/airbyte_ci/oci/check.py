@@ -1,4 +1,4 @@
-"""Checking a store: every blob against its name, every action against its checksum, every named image for its parts."""
+"""Checks a store: each blob against its name, each action against its checksum, each named image for its parts."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from airbyte_ci.oci.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Something in a store that is not what it claims to be: a blob, an action, a name."""
+    """A damaged item of a store: a blob, an action or a name."""
 
     subject: str
     reason: str
@@ -35,9 +35,9 @@ class Checked:
 
 
 def check(store: Store, snapshots: Iterable[Damage | None] = (), *, drop: bool = False) -> Checked:
-    """Reads everything. With `drop`, what is damaged is removed, and made again when it is needed.
+    """Reads everything. With `drop`, removes damaged items; they are made again when needed.
 
-    `snapshots` is what was found of each, by who makes them.
+    `snapshots` are the results of checking each snapshot.
     """
     counts = {"blobs": 0, "actions": 0, "snapshots": 0, "names": 0}
     damages: list[Damage] = []

@@ -1,7 +1,7 @@
-"""Garbage collection: what may leave a store, oldest use first, and nothing that somebody may be using.
+"""Garbage collection: removes the least recently used items of a store that no process uses.
 
-Named images are kept whole. Everything else is a cache: each entry may go on its own, because whoever looks for it
-finds out that it is not there and makes it again. So a collection that is killed leaves a whole store.
+Named images are kept whole. Everything else is a cache: any entry may be removed alone, because its user notices that
+it is missing and makes it again. So a killed collection leaves an intact store.
 """
 
 import contextlib
@@ -18,14 +18,16 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Index, Manifest
 from airbyte_ci.oci.store import Store
 
-# Entries are removed in small groups, so that a build waits a moment at most.
+# Entries are removed in small groups, so that builds wait only briefly.
 _GROUP = 64
 _TRASH = ".trash-"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What to remove: what was not used for `older_than` seconds, and the oldest while all exceed `max_size` bytes."""
+    """What to remove: items not used for `older_than` seconds, and the oldest ones while the store exceeds `max_size`
+    bytes.
+    """
 
     older_than: float | None = None
     max_size: int | None = None
@@ -33,7 +35,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What was removed and what stays, in entries and bytes."""
+    """The removed and the remaining entries and bytes."""
 
     removed: int
     freed: int
@@ -49,11 +51,11 @@ class _Entry:
 
 
 def collect(store: Store, policy: Policy, *, now: float | None = None) -> Collected:
-    """Removes what the policy says and what killed processes left behind; raises StoreError when one runs already."""
+    """Applies the policy and removes files of killed processes. Raises StoreError if another collection runs."""
     moment = time.time() if now is None else now
     with _alone(store):
         began = sessions.oldest(store.root / "sessions", but=store.session)
-        # Whatever was used since the oldest living session began may be in use now.
+        # Items that were used since the oldest running session began may be in use now.
         untouchable = moment if began is None else min(moment, began)
         _sweep(store, untouchable)
         entries = sorted(_entries(store), key=lambda entry: entry.used)
@@ -95,7 +97,7 @@ def _entries(store: Store) -> Iterator[_Entry]:
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes below a folder, links counted as themselves; of a file, its own."""
+    """Returns the bytes below a folder, without following links; for a file, its own size."""
     if not folder.is_dir():
         return folder.lstat().st_size
     total = 0
@@ -120,20 +122,20 @@ def _chosen(
 
 
 def _named(store: Store) -> frozenset[str]:
-    """The file names of all blobs of images that have a name."""
+    """Returns the file names of all blobs of named images."""
     kept: set[str] = set()
     for name in store.names():
         descriptor = store.resolve(name)
         if descriptor is not None:
-            with contextlib.suppress(AirbyteCiError):  # a damaged image is `check`'s to tell
+            with contextlib.suppress(AirbyteCiError):  # `check` reports damaged images
                 kept |= {digest.hex for digest in reachable(store, descriptor.digest)}
     return frozenset(kept)
 
 
 def reachable(store: Store, digest: Digest) -> Iterator[Digest]:
-    """An image's or index's blobs, itself first; raises BlobNotFound, ImageError for one that is not whole.
+    """Returns the blobs of an image or index, itself first. Raises BlobNotFound, ImageError for an incomplete image.
 
-    Of an index, the platforms that the store has: others may have been made by another machine.
+    Of an index, includes the platforms in the store; other machines may have built the others.
     """
     yield digest
     manifest: Manifest | Index = store.manifest(digest)
@@ -157,12 +159,12 @@ def _groups(entries: Iterator[_Entry]) -> Iterator[list[_Entry]]:
 
 
 def _remove(store: Store, entry: _Entry, untouchable: float) -> bool:
-    """Removes one entry unless it was used since it was chosen; the lock keeps marks from being set meanwhile."""
+    """Removes an entry unless it was used after it was selected; the lock prevents new marks meanwhile."""
     try:
         if _last_use(store, entry.path) >= untouchable:
             return False
         if entry.path.is_dir():
-            # Under another name first: a half-removed snapshot must not look like one.
+            # Renamed first: a half-removed snapshot must not look complete.
             entry.path.replace(store.root / "scratch" / f"{_TRASH}{entry.path.name}-{os.getpid()}")
         else:
             entry.path.unlink()
@@ -176,7 +178,7 @@ def _last_use(store: Store, path: Path) -> float:
 
 
 def _sweep(store: Store, untouchable: float) -> None:
-    """What killed processes left: files half-written, folders of commands that are no more."""
+    """Removes the half-written files and command folders of killed processes."""
     leftovers = [*(store.root / "ingest").iterdir(), *(store.root / "scratch").iterdir()]
     for path in (*leftovers, *(store.root / "snapshots").glob(".*.partial")):
         with contextlib.suppress(FileNotFoundError):
@@ -189,7 +191,7 @@ def _sweep(store: Store, untouchable: float) -> None:
 
 
 def _sweep_records(store: Store, untouchable: float) -> None:
-    """What is recorded of a snapshot goes with it."""
+    """Removes the record of a removed snapshot."""
     for path in (store.root / "records").iterdir():
         with contextlib.suppress(FileNotFoundError):
             gone = not (store.root / "snapshots" / path.name).exists()

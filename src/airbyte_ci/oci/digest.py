@@ -1,4 +1,4 @@
-"""Digest: the name of bytes (OCI image-spec, descriptor.md#digests); knows hashing, not where bytes live."""
+"""Digests, the names of bytes (OCI image-spec, descriptor.md#digests). Knows hashing, not where bytes are stored."""
 
 import hashlib
 import re
@@ -10,7 +10,7 @@ from airbyte_ci.errors import ImageError
 
 
 class Readable(Protocol):
-    """Anything with `read(size)`; empty bytes at the end."""
+    """Anything with `read(size)` that returns empty bytes at the end."""
 
     def read(self, size: int = -1, /) -> bytes: ...
 
@@ -21,7 +21,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True, order=True)
 class Digest:
-    """A sha256 digest that cannot be malformed; `str()` gives `sha256:<64 hex digits>`."""
+    """A well-formed sha256 digest; `str()` returns `sha256:<64 hex digits>`."""
 
     hex: str
 
@@ -34,12 +34,12 @@ class Digest:
 
     @property
     def short(self) -> str:
-        """What people see: `sha256:` and the first twelve digits."""
+        """Returns the form for people: `sha256:` and the first twelve digits."""
         return f"sha256:{self.hex[:12]}"
 
     @classmethod
     def parse(cls, text: object) -> "Digest":
-        """`sha256:…` as a Digest; raises ImageError for other algorithms and malformed text."""
+        """Parses `sha256:…`; raises ImageError for other algorithms and malformed text."""
         algorithm, _, rest = str(text).partition(":")
         if algorithm != "sha256":
             raise ImageError(f"{text!r} is not a supported digest (only sha256:… is supported)")
@@ -50,7 +50,7 @@ class Digest:
 
     @classmethod
     def from_json(cls, text: object) -> "Digest":
-        """What `to_json` wrote; raises ImageError."""
+        """Parses the output of `to_json`; raises ImageError."""
         return cls.parse(text)
 
     @classmethod
@@ -59,7 +59,7 @@ class Digest:
 
     @classmethod
     def of_stream(cls, stream: Readable) -> "Digest":
-        """Reads the stream to its end, in constant memory."""
+        """Hashes the stream to its end, in constant memory."""
         hasher = hashlib.sha256()
         for chunk in chunks(stream):
             hasher.update(chunk)
@@ -67,6 +67,6 @@ class Digest:
 
 
 def chunks(stream: Readable, size: int = CHUNK) -> Iterator[bytes]:
-    """The stream's bytes, at most `size` at a time."""
+    """Yields the stream's bytes in chunks of at most `size`."""
     while chunk := stream.read(size):
         yield chunk

@@ -1,6 +1,6 @@
 """Images as data: media types, descriptors, platforms, manifests, configurations (OCI image-spec 1.1).
 
-What was pulled is kept as the bytes that came (a digest is over bytes); what we make is canonical JSON.
+Pulled documents keep their original bytes, because a digest covers bytes. New documents are canonical JSON.
 """
 
 import json
@@ -25,7 +25,7 @@ DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 # Annotations that name the image which another one is built on (image-spec, annotations.md).
 Compression = Literal["gzip", "zstd"]
-# When an image was created is not a fact about its content; jib made the same choice.
+# A fixed time: the creation time is not a property of the content. jib made the same choice.
 CREATED = "1970-01-01T00:00:01Z"
 BASE_NAME = "org.opencontainers.image.base.name"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
@@ -33,21 +33,21 @@ BASE_DIGEST = "org.opencontainers.image.base.digest"
 MANIFESTS = (MANIFEST, DOCKER_MANIFEST)
 INDEXES = (INDEX, DOCKER_INDEX)
 
-# Manifests are small; a registry that sends more is broken or hostile (distribution-spec: 4 MiB).
+# Manifests are small; a registry that sends a larger one is broken or hostile (distribution-spec: 4 MiB).
 MANIFEST_LIMIT = 4 << 20
 
 
 def canonical_json(value: object) -> bytes:
-    """The only bytes a value may have: sorted keys, no blanks, UTF-8, no final newline."""
+    """Returns the only serialization of a value: sorted keys, no blanks, UTF-8, no final newline."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def parse_json_object(data: bytes, what: str) -> dict[str, Any]:
-    """A JSON object; raises ImageError naming `what` for anything else, however deep or broken."""
+    """Parses a JSON object; raises ImageError that names `what` for anything else, however deep or broken."""
     try:
         value = load_json(data.decode())
         if b"\\u" in data:
-            canonical_json(value)  # an escaped lone surrogate can be read, but never written again
+            canonical_json(value)  # an escaped lone surrogate can be parsed but not serialized
     except (ValueError, RecursionError) as error:
         raise ImageError(f"{what} is not JSON ({error})") from error
     if not isinstance(value, dict):
@@ -57,7 +57,7 @@ def parse_json_object(data: bytes, what: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Platform:
-    """An operating system and architecture; `str()` gives `linux/amd64` or `linux/arm/v7`."""
+    """An operating system and architecture; `str()` returns `linux/amd64` or `linux/arm/v7`."""
 
     os: str
     architecture: str
@@ -78,7 +78,7 @@ class Platform:
         return document | ({"variant": self.variant} if self.variant else {})
 
     def accepts(self, other: "Platform") -> bool:
-        """Whether an image for `other` is an image for this platform (arm64 is arm64/v8)."""
+        """Returns whether an image for `other` runs on this platform (arm64 is arm64/v8)."""
         same = (self.os, self.architecture) == (other.os, other.architecture)
         return same and (not self.variant or not other.variant or self.variant == other.variant)
 
@@ -107,7 +107,7 @@ class Descriptor:
 
     @classmethod
     def from_json(cls, document: object, what: str) -> "Descriptor":
-        """Raises ImageError naming `what` when the document is not a descriptor."""
+        """Parses a descriptor; raises ImageError that names `what`."""
         if not isinstance(document, dict):
             raise ImageError(f"{what} has a descriptor that is not an object")
         media_type, size = document.get("mediaType"), document.get("size")
@@ -133,7 +133,7 @@ def _platform(document: object) -> Platform | None:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One platform's image: its configuration and layers, oldest first; `raw` is what the digest is over."""
+    """One platform's image: its configuration and layers, oldest first; the digest covers `raw`."""
 
     raw: bytes
     media_type: str
@@ -186,7 +186,7 @@ def _annotations(document: Mapping[str, Any]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Several platforms' images under one digest."""
+    """The images of several platforms under one digest."""
 
     raw: bytes
     media_type: str
@@ -223,7 +223,7 @@ class Index:
         return cls(canonical_json(document), INDEX, manifests, dict(annotations))
 
     def select(self, platform: Platform, what: str) -> Descriptor:
-        """The platform's manifest; raises ImageError that names the platforms there are."""
+        """Returns the platform's manifest; raises ImageError that lists the available platforms."""
         for item in self.manifests:
             if item.platform and platform.accepts(item.platform):
                 return item
@@ -232,7 +232,7 @@ class Index:
 
 
 def parse_manifest(raw: bytes, what: str) -> Manifest | Index:
-    """A manifest or an index, told apart by media type and shape (manifests of old tools carry no media type)."""
+    """Parses a manifest or an index, by media type or shape (manifests of old tools have no media type)."""
     document = parse_json_object(raw, what)
     media_type = document.get("mediaType")
     if media_type in INDEXES or (media_type is None and "manifests" in document):
@@ -252,7 +252,7 @@ def _is_table(value: object) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
 
 
-# What the parts of a configuration's `config` must be where they are given (config.md).
+# The types of the fields of a configuration's `config`, if they are present (config.md).
 _EXECUTION: Mapping[str, Callable[[object], bool]] = {
     "Env": _is_list,
     "Entrypoint": _is_list,
@@ -265,14 +265,14 @@ _EXECUTION: Mapping[str, Callable[[object], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """An image's configuration (config.md): how to run it, and the diffIDs of its layers."""
+    """An image's configuration (config.md): how to run the image, and the diffIDs of its layers."""
 
     raw: bytes
     document: Mapping[str, Any]
 
     @classmethod
     def parse(cls, raw: bytes, what: str) -> "ImageConfig":
-        """Raises ImageError when the parts that everything else relies on are not of their type."""
+        """Parses a configuration; raises ImageError if required fields have the wrong type."""
         document = parse_json_object(raw, what)
         rootfs = document.get("rootfs")
         if not isinstance(rootfs, dict) or not isinstance(rootfs.get("diff_ids"), list):
@@ -307,7 +307,7 @@ class ImageConfig:
 
     @property
     def execution(self) -> dict[str, Any]:
-        """The `config` object: Env, Entrypoint, Cmd, User, WorkingDir, Labels."""
+        """Returns the `config` object: Env, Entrypoint, Cmd, User, WorkingDir, Labels."""
         return dict(self.document.get("config") or {})
 
     @property
@@ -318,7 +318,7 @@ class ImageConfig:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One platform's image: its manifest and configuration, both parsed and both as bytes."""
+    """One platform's image: its manifest and configuration, both parsed and as bytes."""
 
     manifest: Manifest
     config: ImageConfig
@@ -329,7 +329,7 @@ class Image:
 
     @property
     def layers(self) -> tuple[tuple[Descriptor, Digest], ...]:
-        """Each layer's descriptor with its diffID, oldest first."""
+        """Returns each layer's descriptor with its diffID, oldest first."""
         diff_ids = self.config.diff_ids
         if len(diff_ids) != len(self.manifest.layers):
             raise ImageError(f"image {self.digest} has {len(self.manifest.layers)} layers but {len(diff_ids)} diffIDs")

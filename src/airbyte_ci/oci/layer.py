@@ -1,7 +1,7 @@
-"""Layers as concatenations: segments (tar without directories, compressed once) → one layer blob.
+"""Layers as concatenations of segments: tars without directories, each compressed once.
 
-A layer is one generated member with its directories, the segments' members, and one end member. That is legal
-gzip (RFC 1952, section 2.2) and a legal layer: no path occurs twice, parents come first.
+A layer is one generated member with its directories, the segments' members, and one end member. This is valid gzip (RFC
+1952, section 2.2) and a valid layer: no path occurs twice, and parents come first.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from airbyte_ci.oci.tar import Entry
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer in the store: the compressed blob's descriptor and the digest of the tar inside it."""
+    """A layer in the store: the descriptor of the compressed blob and the digest of its tar."""
 
     descriptor: Descriptor
     diff_id: Digest
@@ -35,7 +35,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Files as a piece of a layer: raw tar and compressed members, both in the store, sizes in bytes."""
+    """Files as a piece of a layer: raw tar and compressed members, both in the store; sizes in bytes."""
 
     raw: Digest
     raw_size: int
@@ -64,7 +64,7 @@ class Segment:
 
 
 def make_segment(store: Store, entries: Iterable[Entry]) -> Segment:
-    """Writes the entries (no directories among them) in canonical order, raw and compressed."""
+    """Writes the entries (no directories) in canonical order, raw and compressed."""
     ordered = tar.sorted_entries(entries)
     if any(entry.kind == "dir" for entry in ordered):
         raise ImageError("a segment holds files only; directories belong to the layer")
@@ -77,7 +77,7 @@ def make_segment(store: Store, entries: Iterable[Entry]) -> Segment:
 
 
 def assemble(store: Store, directories: Iterable[Entry], segments: Sequence[Segment]) -> Layer:
-    """One layer out of directories and segments; only hashing and copying, and nothing when it was done before."""
+    """Returns one layer of directories and segments. Only hashes and copies, and does nothing if the layer exists."""
     head = io.BytesIO()
     tar.write(tar.sorted_entries(directories), head)
     inputs = {
@@ -119,7 +119,7 @@ def _concatenate(store: Store, head: bytes, segments: Sequence[Segment]) -> Laye
 
 
 def layer_of(store: Store, entries: Iterable[Entry]) -> Layer:
-    """A layer of arbitrary entries, for the small ones: code, removals, files of a hook."""
+    """Returns a layer of any entries, for small layers: code, removals, files of a hook."""
     ordered = tar.sorted_entries(entries)
     directories = [entry for entry in ordered if entry.kind == "dir"]
     files = [entry for entry in ordered if entry.kind != "dir"]

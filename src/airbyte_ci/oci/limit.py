@@ -1,6 +1,6 @@
-"""How large a store may become before its user is asked to prune it, and how large it was when it was last measured.
+"""The size at which the user is asked to prune a store, and the store's last measured size.
 
-Measuring reads every folder of the store, so a command that has made something measures at most once a day.
+Measuring reads every folder of the store, so commands that write to it measure at most once a day.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _DAY = 86400
 
 
 def of(environment: Mapping[str, str]) -> int:
-    """The limit in bytes; raises UsageError for a variable that is not a size."""
+    """Returns the limit in bytes; raises UsageError if the variable is not a size."""
     text = environment.get(VARIABLE) or DEFAULT
     size = parse_size(text)
     if size is None:
@@ -30,13 +30,13 @@ def of(environment: Mapping[str, str]) -> int:
 
 
 def record(store: Store, size: int) -> None:
-    """Remembers a size that was just measured; a store that cannot be written to needs no limit."""
+    """Stores a measured size; a store that is not writable needs no limit."""
     with contextlib.suppress(OSError):
         disk.write_file(_file(store), str(size).encode())
 
 
 def size_of(store: Store, now: float | None = None) -> int:
-    """The store's size, measured within the last day."""
+    """Returns the size of the store, measured within the last day."""
     try:
         age = (time.time() if now is None else now) - _file(store).stat().st_mtime
         if 0 <= age < _DAY:

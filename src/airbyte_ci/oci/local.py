@@ -1,4 +1,4 @@
-"""Images as the store has them; no registry is asked."""
+"""Images that are already in the store; no registry is queried."""
 
 from airbyte_ci.errors import BlobNotFound
 from airbyte_ci.oci.digest import Digest
@@ -8,7 +8,7 @@ from airbyte_ci.oci.store import Store
 
 
 def find(store: Store, reference: Reference, platform: Platform) -> Image | None:
-    """The platform's manifest and configuration by the reference's digest, if the store has them; layers may lack.
+    """Returns the platform's manifest and configuration by digest, if they are in the store; layers may be missing.
 
     Raises ImageError for an index without the platform.
     """
@@ -22,7 +22,7 @@ def find(store: Store, reference: Reference, platform: Platform) -> Image | None
 
 
 def whole(store: Store, digest: Digest) -> Image | None:
-    """The image whose manifest has this digest, if the store has all of it."""
+    """Returns the image whose manifest has this digest, if all of it is in the store."""
     try:
         image = store.image(digest)
     except BlobNotFound:

@@ -1,7 +1,7 @@
-"""Whose a store is: its owner's alone. Below its root folder, programs and files of images have any owner and mode.
+"""Ensures that only its owner can access a store. Files of images below its root folder have any owner and mode.
 
-A set-user-ID program that a command left in a layer is a file on this machine, too. Nobody else may reach it, and
-nobody else may change what was verified once.
+A set-user-ID program in a layer is also a file on this machine. No other user may reach it, or change a file that was
+verified before.
 """
 
 import errno
@@ -17,9 +17,9 @@ _MODE = 0o700
 
 
 def claim(root: Path) -> None:
-    """Makes the store's root folder the user's alone; raises StoreError where it is another user's.
+    """Makes the store's root folder private to the user; raises StoreError if another user owns it.
 
-    A store that an earlier version made readable for all is closed without a word. Raises OSError.
+    Fixes the mode of a store that an earlier version made readable for all. Raises OSError.
     """
     root.mkdir(mode=_MODE, parents=True, exist_ok=True)
     status = root.stat()
@@ -37,7 +37,7 @@ def claim(root: Path) -> None:
 
 
 def exposures(root: Path) -> Iterator[tuple[Path, str]]:
-    """The folders on the way to a store that let others replace it: each with who can."""
+    """Returns the folders above the store that allow others to replace it, with who can."""
     status = root.stat()
     if stat.S_IMODE(status.st_mode) & 0o077:
         yield root, "everybody can look into it"

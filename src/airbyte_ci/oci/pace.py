@@ -1,7 +1,8 @@
-"""A least pace for answers over HTTP: a server that sends a byte a second is as good as one that is silent.
+"""A minimum pace for HTTP responses: a server that sends one byte a second is treated like a silent one.
 
-A timeout of a socket counts silence only. Here the time that is spent waiting within one answer counts, after its first
-byte: what a server thinks before, and what the reader does between, do not. Slow to import, as `requests` is.
+The timeout of a socket only limits silence. The pace limits the time spent waiting within a response, after its first
+byte. It excludes the server's time before the response, and the reader's time between reads. Slow to import, like
+`requests`.
 """
 
 import io
@@ -13,13 +14,13 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.response import HTTPResponse
 
-# After so many seconds of waiting an answer must have come with so many bytes a second on average.
+# After this many seconds of waiting, a response must have arrived at this average rate.
 _PATIENCE = 60.0
 _LEAST = 1024
 
 
 class PacedAdapter(HTTPAdapter):
-    """The adapter of `requests` whose connections expect the pace, also through proxies."""
+    """An adapter of `requests` whose connections enforce the pace, also through proxies."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
@@ -32,7 +33,7 @@ class PacedAdapter(HTTPAdapter):
 
 
 class _Reader(io.RawIOBase):
-    """The bytes of one answer."""
+    """The bytes of one response."""
 
     def __init__(self, source: io.RawIOBase) -> None:
         self._source = source
@@ -61,7 +62,7 @@ class _Reader(io.RawIOBase):
 
 
 class _Socket:
-    """A socket as `http.client` reads an answer from it."""
+    """A socket from which `http.client` reads a response."""
 
     def __init__(self, connected: Any) -> None:
         self._connected = connected
@@ -79,7 +80,7 @@ def _answer(connection: Any, read: Any) -> HTTPResponse:
     try:
         answer: HTTPResponse = read()
     finally:
-        if connection.sock is not None:  # else it was closed: no more than this answer comes
+        if connection.sock is not None:  # closed otherwise: no bytes follow this response
             connection.sock = connected
     return answer
 

@@ -1,6 +1,7 @@
-"""zstd: an image's own layers compressed again. diffIDs and configuration stay; the manifest becomes another.
+"""Recompresses an image's own layers with zstd. diffIDs and configuration stay the same; the manifest changes.
 
-Layers are made of gzip members that the whole fleet shares, so zstd comes last, once per layer, several side by side.
+Layers consist of gzip members that the whole fleet shares, so each layer is recompressed once, last, several in
+parallel.
 """
 
 import zlib
@@ -20,7 +21,7 @@ LEVEL = 3
 
 
 def zstd(store: Store, image: Image, base_layers: int) -> Image:
-    """The image with its layers above the base's as zstd; all of them must be in the store."""
+    """Returns the image with the layers above its base as zstd; all of them must be in the store."""
     layers = image.manifest.layers
     with ThreadPoolExecutor(compress.WORKERS) as pool:
         ours = tuple(pool.map(lambda layer: _zstd(store, layer), layers[base_layers:]))
@@ -30,8 +31,8 @@ def zstd(store: Store, image: Image, base_layers: int) -> Image:
 
 @cache
 def identity() -> str:
-    """The compressor with its version: zstd does not promise the same bytes from one to the next."""
-    import zstandard  # only those who ask for zstd wait for it
+    """Returns the compressor with its version, because the bytes may differ between versions of zstd."""
+    import zstandard  # imported only for builds that use zstd
 
     version = ".".join(map(str, zstandard.ZSTD_VERSION))
     return f"zstd-{LEVEL}+{version}"

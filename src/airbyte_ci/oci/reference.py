@@ -1,6 +1,6 @@
-"""References: where an image lives, `registry/repository[:tag][@digest]` (distribution-spec, pull section).
+"""References, the addresses of images: `registry/repository[:tag][@digest]` (distribution-spec, pull section).
 
-Knows the spelling only: whether an image exists is the registry client's question.
+Knows only the syntax; the registry client finds out whether an image exists.
 """
 
 import re
@@ -18,13 +18,13 @@ _REGISTRY = re.compile(r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[0-9a-fA
 
 
 def is_tag(text: str) -> bool:
-    """Whether a text is a tag by itself (distribution-spec, pull section)."""
+    """Returns whether a text is a valid tag (distribution-spec, pull section)."""
     return _TAG.match(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An image's address, normalised as Docker does: `docker.io` and `library/` are filled in."""
+    """An image's address, normalized like Docker's: `docker.io` and `library/` are filled in."""
 
     registry: str
     repository: str
@@ -38,10 +38,10 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> "Reference":
-        """Raises ImageError when the text is not a reference; says which part is wrong."""
+        """Parses a reference; raises ImageError that names the invalid part."""
         rest, at, digest = text.partition("@")
         first, slash, remainder = rest.partition("/")
-        # The first component is a registry if it could not be a repository (has a dot or a port) or is localhost.
+        # The first component is a registry if it cannot be a repository (has a dot or a port) or is localhost.
         if slash and ("." in first or ":" in first or first == "localhost"):
             registry, rest = first, remainder
         else:
@@ -61,7 +61,7 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """The last component of the repository, for people: `python-connector-base`."""
+        """Returns the last component of the repository, for people: `python-connector-base`."""
         return self.repository.rpartition("/")[2]
 
     def with_tag(self, tag: str) -> "Reference":
@@ -72,7 +72,7 @@ class Reference:
 
 
 def parse_pinned(text: str) -> Reference:
-    """A reference that must have a digest, because a build on the same commit must use the same base."""
+    """Parses a reference that must have a digest, because builds of one commit must use the same base."""
     reference = Reference.parse(text)
     if reference.digest is None:
         raise ImageError(

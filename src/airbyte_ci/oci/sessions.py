@@ -1,7 +1,7 @@
-"""Sessions: who uses a store, so that collecting garbage takes nothing from under them.
+"""Sessions of a store, so that garbage collection removes nothing that a process uses.
 
-An open store holds a locked file for as long as it lives; the kernel lets go of the lock however its process dies. What
-is used is marked with the time of use, and nothing that was used since the oldest session began is removed.
+An open store holds a locked file as long as it lives; the kernel releases the lock even if the process is killed. Used
+items are marked with the time, and nothing that was used since the oldest session began is removed.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from airbyte_ci import disk
 
 
 class Session:
-    """One use of a store, from `join` until nobody refers to it. `began` is in seconds, by the disk's clock."""
+    """One use of a store, from `join` until it is no longer referenced. `began` is in seconds, by the disk's clock."""
 
     def __init__(self, began: float, inode: int = 0) -> None:
         self.began = began
@@ -23,7 +23,7 @@ class Session:
 
 
 def join(folder: Path) -> Session:
-    """A session that has begun. A store that cannot be written needs none: nothing can be removed from it."""
+    """Returns a new session. A store that is not writable needs none, because nothing can be removed from it."""
     try:
         descriptor, path = disk.create_unique(folder, f"{os.getpid()}-")
     except OSError as error:
@@ -32,7 +32,7 @@ def join(folder: Path) -> Session:
         raise
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     if not path.exists():
-        # Between being made and being locked it looked stale and was swept away.
+        # Between creation and locking it looked stale, and was removed.
         os.close(descriptor)
         return join(folder)
     status = os.fstat(descriptor)
@@ -43,12 +43,12 @@ def join(folder: Path) -> Session:
 
 def _leave(descriptor: int, name: str, process: int) -> None:
     os.close(descriptor)
-    if os.getpid() == process:  # a forked child has a copy of the file, but it is not its session
+    if os.getpid() == process:  # a forked child has a copy of the file, but does not own the session
         Path(name).unlink(missing_ok=True)
 
 
 def oldest(folder: Path, *, but: Session) -> float | None:
-    """When the oldest living session began, `but` one's own; None where there is no other. Sweeps the dead ones."""
+    """Returns when the oldest running session began, except `but`; None if there is no other. Removes dead ones."""
     began = []
     for path in folder.iterdir():
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
@@ -63,7 +63,7 @@ def oldest(folder: Path, *, but: Session) -> float | None:
 
 
 def is_free(descriptor: int) -> bool:
-    """Takes the lock of an open file if nobody has it; the lock goes with the file."""
+    """Locks an open file if it is not locked; closing the file releases the lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Sizes as people write and read them: 500MB, 20 GB. Light to import."""
+"""Parses and formats sizes: 500MB, 20 GB. Light to import."""
 
 import re
 

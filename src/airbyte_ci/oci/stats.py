@@ -1,4 +1,4 @@
-"""What a store holds, in numbers: blobs by what they are, actions by kind of entry, snapshots, caches, named images."""
+"""Statistics of a store: blobs by use, actions by kind, snapshots, caches, named images."""
 
 import os
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from airbyte_ci.oci.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts and bytes. `shared` is what named images would take more if none shared a layer with another."""
+    """Counts and bytes. `shared` is what named images would need in addition if they shared no layers."""
 
     blobs: int
     blob_bytes: int
@@ -25,7 +25,7 @@ class Stats:
 
 
 def stats(store: Store) -> Stats:
-    """Counts everything; raises ImageError, BlobNotFound for a named image that is not whole."""
+    """Counts everything; raises ImageError, BlobNotFound for an incomplete named image."""
     sizes = {item.name: item.stat().st_size for item in os.scandir(store.root / "blobs" / "sha256")}
     folders = [item for item in (store.root / "snapshots").iterdir() if not item.name.startswith(".")]
     cached = list(caches.entries(store.root))

@@ -1,15 +1,15 @@
-"""The store: an OCI image layout on disk plus an action cache; knows bytes and keys, not what they mean.
+"""The store: an OCI image layout on disk plus an action cache. Knows bytes and keys, not their meaning.
 
     oci-layout, index.json, blobs/sha256/<hex>     an image layout (image-spec, image-layout.md)
     actions/<2 hex>/<hex>                          action key → JSON value
     snapshots/<hex>/                               unpacked layers, made and read by `container`
-    records/<hex>                                  what each snapshot was when it was made
+    records/<hex>                                  the original state of each snapshot
     caches/                                        downloads and folders that commands share (`caches`)
-    ingest/, scratch/                              files being written; folders that live as long as a command
-    sessions/, lock, gc.lock                       who is using the store (`sessions`)
+    ingest/, scratch/                              unfinished files; folders that live as long as a command
+    sessions/, lock, gc.lock                       the users of the store (`sessions`)
 
-Everything is written beside its place and renamed into it, so a reader sees all of a blob or none of it,
-and any number of processes may share one store. What is used is marked with the time of its use.
+Files are written to a temporary path and renamed, so a reader sees all of a blob or none of it, and any number of
+processes may share one store. Each use is marked with its time.
 """
 
 import contextlib
@@ -38,9 +38,9 @@ from airbyte_ci.oci.image import (
 
 REF_NAME = "org.opencontainers.image.ref.name"
 _FOLDERS = ("actions", "snapshots", "records", "scratch", "sessions")
-# Room that must remain after a large write, so that a full disk is met here and not half-way elsewhere.
+# Space that must remain after a large write, so that a full disk is reported here and not half-way elsewhere.
 RESERVE = 64 << 20
-# Of a file its inode, its size, and the times of its changes, of which nobody can set the last one.
+# A file's inode, size and change times, the last of which cannot be set.
 _State = tuple[int, int, int, int]
 
 
@@ -66,7 +66,7 @@ class BlobWriter:
 
 
 class VerifyingReader:
-    """A blob's bytes; reading past the last one raises DigestMismatch if they were not the blob's."""
+    """A blob's bytes; reading past the last one raises DigestMismatch if they were wrong."""
 
     def __init__(self, file: BinaryIO, digest: Digest) -> None:
         self._file = file
@@ -98,7 +98,7 @@ class VerifyingReader:
 
 
 class Store:
-    """A content-addressed folder. Opening one touches a few files, however many blobs it holds."""
+    """A content-addressed folder. Opening one touches a few files, independent of the number of blobs."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -118,17 +118,17 @@ class Store:
     # --- blobs ---------------------------------------------------------------------------------
 
     def path(self, digest: Digest) -> Path:
-        """Where the blob is or would be; reading it here skips verification."""
+        """Returns the path of a present or future blob; reading it directly skips verification."""
         return self._blobs / digest.hex
 
     def has(self, digest: Digest) -> bool:
-        """Whether the blob is there; if it is, it stays at least as long as this store is open."""
+        """Returns whether the blob is present; if so, it stays at least as long as this store is open."""
         return self.use(self.path(digest))
 
     def use(self, path: Path) -> bool:
-        """Marks a file of the store as used now, so that garbage collection leaves it; False where it is not there."""
+        """Marks a file of the store as used now, so that garbage collection keeps it; False if it does not exist."""
         try:
-            # Marked since this session began: no collection that may remove it can be under way.
+            # Marked since this session began, so no running collection may remove it.
             if path.stat().st_mtime >= self.session.began:
                 return True
             with disk.lock(self.root / "gc.lock", shared=True):
@@ -136,12 +136,12 @@ class Store:
         except FileNotFoundError:
             return False
         except PermissionError:
-            return True  # a store that others keep and we may only read
+            return True  # a store of another user that is only readable
         return True
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A folder for as long as the block; what a killed process leaves of it is collected later."""
+        """Returns a folder for the duration of the block; collection removes those of killed processes."""
         with _told(self.root):
             folder = disk.create_unique_folder(self.root / "scratch")
         try:
@@ -150,14 +150,14 @@ class Store:
             disk.remove_tree(folder)
 
     def size(self, digest: Digest) -> int:
-        """The blob's size in bytes; raises BlobNotFound."""
+        """Returns the blob's size in bytes; raises BlobNotFound."""
         try:
             return self.path(digest).stat().st_size
         except FileNotFoundError as error:
             raise self._missing(digest) from error
 
     def open(self, digest: Digest) -> VerifyingReader:
-        """A stream that is verified when it is read to its end; raises BlobNotFound."""
+        """Returns a stream that is verified when it is read to its end; raises BlobNotFound."""
         self.has(digest)  # marks its use
         try:
             return VerifyingReader(self.path(digest).open("rb"), digest)
@@ -165,14 +165,14 @@ class Store:
             raise self._missing(digest) from error
 
     def read(self, digest: Digest) -> bytes:
-        """All of a blob, verified; for small ones."""
+        """Returns all of a small blob, verified."""
         with self.open(digest) as reader:
             return reader.read()
 
     def verified(self, digest: Digest) -> Path:
-        """Where the blob is, once all of it was read; raises BlobNotFound, DigestMismatch.
+        """Returns the path of a blob after verifying it; raises BlobNotFound, DigestMismatch.
 
-        A file that this store has written or verified, and that nobody has touched since, is not read again.
+        A file that this store has written or verified, and that has not changed since, is not read again.
         """
         path = self.path(digest)
         if self._seen.get(digest) is None or self._seen[digest] != _state(path):
@@ -184,7 +184,7 @@ class Store:
         return path
 
     def put(self, data: bytes) -> Digest:
-        """Keeps `data` and returns its digest."""
+        """Stores `data` and returns its digest."""
         digest = Digest.of(data)
         if not self.has(digest):
             with self.writer(expected=digest, size=len(data)) as writer:
@@ -193,10 +193,10 @@ class Store:
 
     @contextlib.contextmanager
     def writer(self, *, expected: Digest | None = None, size: int | None = None) -> Iterator[BlobWriter]:
-        """Commits what was written when the block ends without an error, and otherwise leaves nothing.
+        """Commits the written bytes when the block ends without an error, otherwise discards them.
 
-        `size` (bytes) is checked against the free space first. Raises DigestMismatch when the bytes are not
-        the `expected` ones, StoreError when the disk is full. An error of the block itself passes as it is.
+        Checks the free space for `size` bytes first. Raises DigestMismatch if the bytes are not the `expected` ones,
+        StoreError if the disk is full. Errors of the block itself are raised unchanged.
         """
         if size is not None:
             self.require_space(size)
@@ -204,7 +204,7 @@ class Store:
             handle, temporary = disk.create_unique(self._ingest)
         file = os.fdopen(handle, "wb")
         try:
-            fcntl.flock(file, fcntl.LOCK_SH)  # garbage collection leaves locked files alone
+            fcntl.flock(file, fcntl.LOCK_SH)  # garbage collection keeps locked files
             writer = BlobWriter(file, self.root)
             yield writer
             if expected is not None and writer.digest != expected:
@@ -218,7 +218,7 @@ class Store:
                 temporary.replace(self.path(writer.digest))
                 self._seen[writer.digest] = _state(self.path(writer.digest))
         finally:
-            with contextlib.suppress(OSError):  # closing writes what a full disk has refused already
+            with contextlib.suppress(OSError):  # closing fails if the disk is full
                 file.close()
             temporary.unlink(missing_ok=True)
 
@@ -239,13 +239,13 @@ class Store:
         return parse_manifest(self.read(digest), f"manifest {digest}")
 
     def image(self, digest: Digest) -> Image:
-        """The image whose manifest has this digest; raises BlobNotFound, ImageError."""
+        """Returns the image whose manifest has this digest; raises BlobNotFound, ImageError."""
         manifest = Manifest.parse(self.read(digest), f"manifest {digest}")
         config = ImageConfig.parse(self.read(manifest.config.digest), f"configuration {manifest.config.digest}")
         return Image(manifest, config)
 
     def holds(self, image: Image) -> bool:
-        """Whether all layers of an image are there; they stay as long as this store is open."""
+        """Returns whether all layers of an image are present; they stay as long as this store is open."""
         return all(self.has(layer.digest) for layer in image.manifest.layers)
 
     def put_image(self, manifest: Manifest, config: ImageConfig) -> Image:
@@ -256,7 +256,7 @@ class Store:
     # --- names ---------------------------------------------------------------------------------
 
     def tag(self, name: str, descriptor: Descriptor) -> None:
-        """Makes `name` (for people: `acme/source-x:dev`) stand for a manifest."""
+        """Points `name` (for people: `acme/source-x:dev`) to a manifest."""
         with self._locked():
             known = self._entries()
             entries = [item for item in known if item.annotations.get(REF_NAME) != name]
@@ -271,7 +271,7 @@ class Store:
                 self._write_index((*entries, named))
 
     def untag(self, name: str) -> None:
-        """Forgets a name; the image becomes collectable."""
+        """Removes a name; the image may then be collected."""
         with self._locked():
             self._write_index(item for item in self._entries() if item.annotations.get(REF_NAME) != name)
 
@@ -279,7 +279,7 @@ class Store:
         self._replace(self.root / "index.json", Index.make(tuple(entries), {}).raw)
 
     def resolve(self, name: str) -> Descriptor | None:
-        """The manifest that `name` stands for, if any."""
+        """Returns the manifest that `name` points to, if any."""
         return next((item for item in self._entries() if item.annotations.get(REF_NAME) == name), None)
 
     def names(self) -> tuple[str, ...]:
@@ -302,7 +302,7 @@ class Store:
     # --- actions -------------------------------------------------------------------------------
 
     def recall(self, key: Digest) -> dict[str, Any] | None:
-        """The value that was remembered under this action key, or None; a damaged one counts as none."""
+        """Returns the stored value of this action key, or None; also None for a damaged value."""
         if not self.use(self._action(key)):
             return None
         try:
@@ -312,16 +312,16 @@ class Store:
             return None
 
     def is_whole_action(self, path: Path) -> bool:
-        """Whether an action's file is as it was written."""
+        """Returns whether an action's file is intact."""
         return _checked(path.read_bytes()) is not None
 
     def remember(self, key: Digest, value: dict[str, Any]) -> None:
-        """Keeps what an action gave. Keys carry a format version; values name blobs by digest."""
+        """Stores the result of an action. Keys contain a format version; values name blobs by digest."""
         path = self._action(key)
         with _told(self.root):
             path.parent.mkdir(exist_ok=True)
         body = canonical_json(value)
-        # A checksum tells what a power cut has torn, and it can be worked out again: no disk is waited for.
+        # The checksum detects torn writes, and the value can be computed again, so no fsync is needed.
         self._replace(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body, durable=False)
 
     def reuse(
@@ -345,7 +345,7 @@ class Store:
         return known
 
     def _replace(self, path: Path, data: bytes, *, durable: bool = True) -> None:
-        """Puts a small file in its place, whole or not at all; a `durable` one is there after a power cut."""
+        """Writes a small file atomically; a `durable` one survives a power cut."""
         with _told(self.root):
             disk.write_file(path, data, durable=durable, staging=self._ingest)
 
@@ -362,19 +362,19 @@ def _state(path: Path) -> _State | None:
 
 
 def _checked(raw: bytes) -> bytes | None:
-    """An action's value without the checksum in front of it; None when they do not agree."""
+    """Returns an action's value without its checksum; None if they do not match."""
     checksum, _, body = raw.partition(b"\n")
     return body if hashlib.sha256(body).hexdigest().encode() == checksum else None
 
 
 def action_key(kind: str, version: int, inputs: object) -> Digest:
-    """The key of an action: its kind, the version of the code's format, and everything its result depends on."""
+    """Returns the key of an action: its kind, the format version of the code, and all inputs of its result."""
     return Digest.of(canonical_json({"action": kind, "version": version, "inputs": inputs}))
 
 
 @contextlib.contextmanager
 def _told(root: Path, doing: str = "writing to") -> Iterator[None]:
-    """What the disk refuses becomes a StoreError that says what to do about it."""
+    """Converts errors of the disk to StoreError with advice."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
-"""The one tar writer: entries → the only possible bytes (ustar, pax where it must be; POSIX.1-2017 pax).
+"""The only tar writer: entries → deterministic bytes (ustar, pax where necessary; POSIX.1-2017 pax).
 
-Knows nothing of layers and nothing of the disk beyond reading a file's content. Every choice that shapes
-bytes is here or in `compress`: order is the caller's (`sorted_entries`), time is `MTIME`, names are bytes.
+Knows nothing of layers, and reads only the content of files. Every choice that shapes bytes is here or in `compress`:
+the caller chooses the order (`sorted_entries`), the time is `MTIME`, names are bytes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from airbyte_ci.errors import ImageError
 
 FORMAT_VERSION = 1
-# One second after the epoch: some tools take a zero for "no time" (jib made the same choice).
+# One second after the epoch: some tools treat zero as "no time" (jib made the same choice).
 MTIME = 1
 BLOCK = 512
 END = b"\0" * (2 * BLOCK)
@@ -44,7 +44,7 @@ _OCTAL_12 = 0o77777777777
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One path of a layer. `content` is the file's bytes or a file on disk that holds them."""
+    """One path of a layer. `content` is the file's bytes or a path on disk."""
 
     path: str
     kind: Kind = "file"
@@ -66,13 +66,13 @@ def symlink(path: str, target: str) -> Entry:
 
 
 def whiteout(path: str) -> Entry:
-    """The entry that removes `path` of the layers below (image-spec, layer.md#whiteouts)."""
+    """Returns the entry that removes `path` of the layers below (image-spec, layer.md#whiteouts)."""
     parent, _, name = path.rpartition("/")
     return Entry(f"{parent}/{WHITEOUT}{name}" if parent else f"{WHITEOUT}{name}", mode=0)
 
 
 def parents(path: str) -> Iterator[str]:
-    """The folders above a path, outermost first: `a/b/c` gives `a`, `a/b`."""
+    """Returns the folders above a path, outermost first: `a/b/c` gives `a`, `a/b`."""
     position = path.find("/")
     while position != -1:
         yield path[:position]
@@ -80,7 +80,7 @@ def parents(path: str) -> Iterator[str]:
 
 
 def folders(paths: Iterable[str]) -> set[str]:
-    """All folders above some paths; each is looked at once, however many paths it holds."""
+    """Returns all folders above the paths, each computed once."""
     found: set[str] = set()
     for folder in {path.rpartition("/")[0] for path in paths}:
         above = folder
@@ -91,7 +91,7 @@ def folders(paths: Iterable[str]) -> set[str]:
 
 
 def sorted_entries(entries: Iterable[Entry]) -> list[Entry]:
-    """The canonical order: by path bytes; hard links after every file, since their target must come first."""
+    """Sorts canonically: by path bytes; hard links after every file, since their target must come first."""
     return sorted(entries, key=lambda entry: (entry.kind == "hardlink", _bytes(entry.path)))
 
 
@@ -121,9 +121,9 @@ def _copy_exactly(path: Path, size: int, target: Writable) -> None:
 
 
 def header(entry: Entry, size: int) -> bytes:
-    """The entry's header block, preceded by a pax header where ustar cannot say it all.
+    """Returns the entry's header block, preceded by a pax header if ustar cannot represent it.
 
-    Raises ImageError for what no header can say.
+    Raises ImageError for values that no header can represent.
     """
     _check(entry)
     path = _bytes(entry.path) + (b"/" if entry.kind == "dir" else b"")
@@ -147,7 +147,7 @@ def header(entry: Entry, size: int) -> bytes:
 
 
 def _check(entry: Entry) -> None:
-    """A value that does not fit would shift the fields after it."""
+    """Returns a numeric field; a value that does not fit would shift the following fields."""
     numbers = (entry.uid, entry.gid, *entry.device)
     if not 0 <= entry.mode <= 0o7777 or min(numbers) < 0 or max(entry.device) > _OCTAL_8:
         raise ImageError(f"{entry.path!r} has a mode, owner or device number that no archive can hold")
@@ -156,12 +156,12 @@ def _check(entry: Entry) -> None:
 
 
 def _bytes(name: str) -> bytes:
-    """A name as Linux has it: any bytes but NUL, mostly UTF-8 (Python keeps the others as lone surrogates)."""
+    """Returns a name as on Linux: any bytes except NUL, mostly UTF-8 (Python keeps the others as lone surrogates)."""
     return name.encode("utf-8", "surrogateescape")
 
 
 def _split(path: bytes) -> tuple[bytes | None, bytes]:
-    """ustar's name and prefix for a path, or None where it does not fit or is not ASCII."""
+    """Returns ustar's name and prefix for a path, or None if it does not fit or is not ASCII."""
     if not path.isascii():
         return None, b""
     if len(path) <= 100:
@@ -186,7 +186,7 @@ def _block(entry: Entry, name: bytes, prefix: bytes, link: bytes, numbers: Mappi
         _TYPEFLAG[entry.kind],
         link.ljust(100, b"\0"),
         b"ustar\x0000",
-        b"\0" * 64,  # user and group names stay empty: numbers are what the image means
+        b"\0" * 64,  # user and group names stay empty: images use numbers
         (b"%07o\0%07o\0" % entry.device) if device else b"\0" * 16,
         prefix.ljust(155, b"\0"),
         b"\0" * 12,
@@ -197,7 +197,7 @@ def _block(entry: Entry, name: bytes, prefix: bytes, link: bytes, numbers: Mappi
 
 def _pax_header(records: Mapping[str, bytes]) -> bytes:
     body = b"".join(_pax_record(key.encode(), records[key]) for key in sorted(records))
-    # The header's own name says nothing about the host (Python's tarfile writes a process id on some versions).
+    # The header's own name is independent of the host (Python's tarfile writes a process id in some versions).
     carrier = Entry("././@PaxHeader", mode=0)
     numbers = {"size": len(body), "uid": 0, "gid": 0}
     block = _block(carrier, carrier.path.encode(), b"", b"", numbers)
@@ -207,7 +207,7 @@ def _pax_header(records: Mapping[str, bytes]) -> bytes:
 
 
 def _pax_record(key: bytes, value: bytes) -> bytes:
-    """`<length> <key>=<value>\\n`, where the length counts its own digits."""
+    """Returns `<length> <key>=<value>\\n`, where the length includes its own digits."""
     rest = len(key) + len(value) + 3
     length = rest + len(str(rest))
     length = rest + len(str(length))

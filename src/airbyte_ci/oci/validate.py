@@ -1,4 +1,4 @@
-"""Validation: recomputes every digest of an image in a store and compares it with what the image claims."""
+"""Validates an image in a store: recomputes every digest and compares it with the image's claims."""
 
 import gzip
 import zlib
@@ -14,7 +14,7 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 def validate(store: Store, digest: Digest) -> None:
-    """Checks an image, or an index with all its images; raises ImageError for the first claim that is not true."""
+    """Checks an image, or an index with all its images; raises ImageError for the first false claim."""
     manifest = store.manifest(digest)
     if isinstance(manifest, Index):
         for item in manifest.manifests:
@@ -54,7 +54,7 @@ def _check_diff_id(store: Store, layer: Descriptor, diff_id: Digest) -> None:
 
 
 def _digest_inside(blob: BinaryIO, magic: bytes) -> Digest:
-    """The digest of the archive in a blob; raises OSError, EOFError, zlib.error where it cannot be unpacked."""
+    """Returns the digest of the archive in a blob; raises OSError, EOFError, zlib.error if it cannot be unpacked."""
     if magic != _ZSTD:
         return Digest.of_stream(gzip.GzipFile(fileobj=blob) if magic.startswith(_GZIP) else blob)
     import zstandard  # few layers are

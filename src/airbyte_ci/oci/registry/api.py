@@ -1,6 +1,6 @@
-"""A request to a registry's API: address, authorization, redirects, and another try when that may help.
+"""Requests to a registry's API: address, authorization, redirects and retries.
 
-Knows HTTP as registries speak it, not manifests or blobs.
+Knows the HTTP of registries, not manifests or blobs.
 """
 
 import threading
@@ -27,7 +27,7 @@ _MOST_REDIRECTS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request; `url` is a path of the API or an address that the registry gave (`Location`, `Link`)."""
+    """One request; `url` is a path of the API or an address that the registry sent (`Location`, `Link`)."""
 
     endpoint: Endpoint
     method: str
@@ -47,7 +47,7 @@ def push_scope(endpoint: Endpoint) -> str:
 
 
 class Api:
-    """Sends calls; holds the connections, the tokens and the patience of one client."""
+    """Sends calls. Holds the connections, tokens and retry limits of one client."""
 
     def __init__(
         self,
@@ -69,15 +69,15 @@ class Api:
         self._transport.close()
 
     def only_one(self, what: str) -> threading.Lock:
-        """A lock by name, for work that would be done twice if two threads did it at once."""
+        """Returns a lock by name, for work that only one thread should do."""
         return self._locks.setdefault(what, threading.Lock())
 
     def send(self, call: Call) -> Answer:
-        """An expected answer, after as many attempts as it takes; the caller closes it."""
+        """Returns an expected answer after as many attempts as allowed; the caller closes it."""
         return self.retry.persist(lambda: self.once(call))
 
     def once(self, call: Call) -> Answer:
-        """An expected answer; raises Transient when another try may help, Refused when not."""
+        """Returns an expected answer; raises Transient if a retry may help, otherwise Refused."""
         if self.options.offline:
             raise RegistryError(
                 f"{call.endpoint.registry} is not used, because of --offline",
@@ -90,7 +90,7 @@ class Api:
             raise self._refusal(call, answer)
 
     def _reached(self, call: Call) -> Answer:
-        """The answer of a host that may speak either, plain HTTP or TLS, over the one that it speaks."""
+        """Returns the answer of a host that supports plain HTTP or TLS, over the one that it supports."""
         host = call.endpoint.host
         try:
             answer = self._followed(call, self.address(call.endpoint, call.url))
@@ -98,7 +98,7 @@ class Api:
             if not self._turns_out_tls(call):
                 raise
         else:
-            # What servers answer to plain HTTP on a TLS port: 400, with words that HEAD does not have.
+            # Servers answer plain HTTP on a TLS port with 400 and a text, which HEAD does not have.
             if answer.status != 400 or not self._turns_out_tls(call):
                 self._schemes.setdefault(host, self._scheme(call.endpoint))
                 return answer
@@ -106,7 +106,7 @@ class Api:
         return self._followed(call, self.address(call.endpoint, call.url))
 
     def _turns_out_tls(self, call: Call) -> bool:
-        """Whether a host that was taken for plain HTTP answers over TLS; asked once per host."""
+        """Returns whether a host that was assumed to use plain HTTP answers over TLS; tried once per host."""
         host = call.endpoint.host
         if host in self._schemes or not self._may_be_plain(host):
             return False
@@ -122,7 +122,7 @@ class Api:
         return True
 
     def first(self, reference: Reference, action: Callable[[Endpoint], T]) -> T:
-        """The action's result at the first place that will do: a mirror, else the registry."""
+        """Returns the action's result at the first endpoint where it succeeds: a mirror, else the registry."""
         *mirrors, registry = endpoints(reference, self.options)
         failures: list[str] = []
         for mirror in mirrors:
@@ -138,13 +138,13 @@ class Api:
             raise
 
     def address(self, endpoint: Endpoint, location: str, current: str | None = None) -> str:
-        """`location`, resolved against the address it came from and found fit to be asked."""
+        """Returns `location` resolved against the current address, if the client may send requests to it."""
         base = current or f"{self._scheme(endpoint)}://{endpoint.host}/"
         try:
             url = urljoin(base, location)
             here, there = urlsplit(base), urlsplit(url)
             if here.scheme == "https" and there.scheme == "http" and here.netloc == there.hostname:
-                # A registry behind a TLS proxy that does not know of it; asking over TLS is what is meant.
+                # A registry behind a TLS proxy that it does not know of: the request must use TLS.
                 url = there._replace(scheme="https").geturl()
                 there = urlsplit(url)
             plain = there.scheme == "http" and self._may_be_plain(there.netloc)
@@ -165,7 +165,7 @@ class Api:
         return known or ("http" if self._may_be_plain(endpoint.host) else "https")
 
     def _followed(self, call: Call, url: str) -> Answer:
-        """The answer after redirects. None but the registry itself ever sees our authorization."""
+        """Returns the answer after redirects. Only the registry itself receives the authorization."""
         for _ in range(_MOST_REDIRECTS + 1):
             answer = self._authorized(call, url)
             location = answer.headers.get("Location", "")
@@ -215,5 +215,5 @@ class Api:
 
 
 def _may_resend(status: int, url: str, following: str) -> bool:
-    """A change of scheme or port on the registry's own host; what is sent is not handed to strangers."""
+    """Returns whether a redirect stays on the registry's host, so that the body may be sent again."""
     return status in (307, 308) and urlsplit(url).hostname == urlsplit(following).hostname

@@ -1,7 +1,7 @@
-"""Answers to challenges: basic credentials and bearer tokens, kept until they expire.
+"""Answers challenges with basic credentials and bearer tokens, which are kept until they expire.
 
-Knows the token protocol (distribution, spec/auth/token and /oauth), not requests for images. A credential
-goes to its registry and to the token service which that registry names over TLS, and nowhere else.
+Knows the token protocol (distribution, spec/auth/token and /oauth), not requests for images. A credential is sent only
+to its registry, and to the token service that the registry names over TLS.
 """
 
 import threading
@@ -21,7 +21,7 @@ from airbyte_ci.oci.registry.transport import Answer, Transport
 _TOKEN_LIMIT = 1 << 20
 _DEFAULT_SECONDS = 60.0  # "if omitted, this defaults to 60 seconds" (spec/auth/token)
 _CLIENT = "airbyte-ci"
-# Answers of a token service that may only mean that it wants the other method.
+# Answers of a token service that may only mean that it expects the other method.
 _NO_POST, _NO_GET = frozenset({401, 404, 405}), frozenset({404, 405})
 
 Scopes = tuple[str, ...]
@@ -34,7 +34,7 @@ class _Token:
 
 
 class Authorizer:
-    """The Authorization headers for the registries that one client speaks to."""
+    """The Authorization headers for the registries of one client."""
 
     def __init__(
         self,
@@ -54,12 +54,12 @@ class Authorizer:
         self._tokens: dict[tuple[str, Scopes], _Token] = {}
 
     def header(self, endpoint: Endpoint, scopes: Scopes) -> str | None:
-        """The header to send at once: none before the first challenge, a fresh token after it."""
+        """Returns the header to send first: None before the first challenge, then a valid token."""
         known = self._challenges.get(endpoint.host)
         return self._answer(endpoint, scopes, known, refused=None) if known else None
 
     def renewed(self, endpoint: Endpoint, scopes: Scopes, www_authenticate: str, *, refused: str | None) -> str | None:
-        """The header to try after a 401 for `refused`; None when there is nothing better to offer."""
+        """Returns the header to try after a 401 for `refused`; None if there is no better one."""
         known = _preferred(challenge.parse(www_authenticate))
         if known is None:
             return None
@@ -68,7 +68,7 @@ class Authorizer:
         return header if header != refused else None
 
     def notes(self, endpoint: Endpoint) -> tuple[str, ...]:
-        """Why places where credentials might have been could not be used."""
+        """Returns why possible sources of credentials could not be used."""
         return self._credentials(endpoint).notes
 
     def _answer(self, endpoint: Endpoint, scopes: Scopes, known: Challenge, *, refused: str | None) -> str | None:
@@ -76,7 +76,7 @@ class Authorizer:
             credential = self._credentials(endpoint).credential
             return credential.basic if credential else None
         key = (endpoint.host, scopes)
-        # So that parallel requests wait for one token and do not each ask for their own.
+        # Parallel requests wait for one token instead of requesting one each.
         with self._locks.setdefault(key, threading.Lock()):
             token = self._tokens.get(key)
             if token is None or token.header == refused or token.expires <= self._clock():
@@ -156,16 +156,17 @@ class Authorizer:
 
 
 def _preferred(challenges: Sequence[Challenge]) -> Challenge | None:
-    """The challenge to answer: for a token where that is offered, whatever the order, as other clients do."""
+    """Returns the challenge to answer: for a token if offered, in any order, like other clients."""
     bearer = [item for item in challenges if item.scheme == "bearer" and item.parameters.get("realm")]
     basic = [item for item in challenges if item.scheme == "basic"]
     return next(iter((*bearer, *basic, *(item for item in challenges if item.scheme == "bearer"))), None)
 
 
 def _methods(credential: Credential | None) -> tuple[bool, ...]:
-    """Whether a token is asked for by POST, in the order of the attempts.
+    """Returns whether each attempt requests a token by POST, in order.
 
-    Services without the one answer 404 or 405, some 401: https://github.com/containerd/containerd (remotes/docker).
+    Services that do not support POST answer 404 or 405, some 401: https://github.com/containerd/containerd
+    (remotes/docker).
     """
     if credential is None:
         return (False,)
@@ -190,5 +191,5 @@ def _token(body: bytes, asked: float, where: str) -> _Token:
     if not text or not isinstance(text, str) or not text.isascii() or not text.isprintable():
         raise RegistryError(f"{where} sent no valid token")
     lifetime = float(seconds) if isinstance(seconds, int | float) and 0 < seconds < 1e9 else _DEFAULT_SECONDS
-    # Renewed a little early, so that it does not expire on the way.
+    # Renewed a little early, so that it does not expire in transit.
     return _Token(f"Bearer {text}", asked + lifetime * 0.9)

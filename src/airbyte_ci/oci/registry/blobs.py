@@ -1,4 +1,4 @@
-"""Blobs from a registry: streamed, resumed when cut, checked; knows nothing of manifests."""
+"""Blobs from a registry: streamed, resumed after interruptions, verified. Knows nothing of manifests."""
 
 import hashlib
 import re
@@ -27,7 +27,7 @@ def pull(
     store: Store,
     stop: threading.Event | None = None,
 ) -> None:
-    """Brings a blob into the store, from the first place that has it as it should be."""
+    """Downloads a blob into the store from the first endpoint that has it intact."""
     api.first(reference, lambda place: _pull_from(api, place, descriptor, store, stop))
 
 
@@ -44,7 +44,7 @@ def _pull_from(api: Api, place: Endpoint, descriptor: Descriptor, store: Store, 
 
 
 def verified(api: Api, place: Endpoint, descriptor: Descriptor) -> Iterator[bytes]:
-    """A blob's bytes as they arrive; raises DigestMismatch in place of the end when they are others."""
+    """Yields a blob's bytes as they arrive; raises DigestMismatch at the end if they are wrong."""
     hasher = hashlib.sha256()
     for chunk in stream(api, place, descriptor):
         hasher.update(chunk)
@@ -54,7 +54,7 @@ def verified(api: Api, place: Endpoint, descriptor: Descriptor) -> Iterator[byte
 
 
 def stream(api: Api, place: Endpoint, descriptor: Descriptor) -> Iterator[bytes]:
-    """Exactly as many bytes as the descriptor says, over as many requests as it takes."""
+    """Yields exactly as many bytes as the descriptor states, over as many requests as necessary."""
     received, attempt, ranges = 0, 1, True
     while received < descriptor.size:
         before = received
@@ -67,18 +67,18 @@ def stream(api: Api, place: Endpoint, descriptor: Descriptor) -> Iterator[bytes]
         except _RangeRefused:
             ranges = False
         except Transient as error:
-            # A connection that keeps breaking but brings us forward is worth going on with.
+            # A connection that keeps breaking but makes progress is worth continuing.
             attempt = 1 if received - before >= CHUNK else attempt
             api.retry.pause(attempt, error)
             attempt += 1
 
 
 class _RangeRefused(Exception):
-    """The server does not serve from the offset that was asked for; the whole blob may still be had."""
+    """The server does not support the requested offset; the whole blob may still be available."""
 
 
 def _from_offset(api: Api, place: Endpoint, descriptor: Descriptor, asked: int, wanted: int) -> Iterator[bytes]:
-    """The bytes from `wanted` on, of an answer that was asked to begin at `asked`."""
+    """Yields the bytes from `wanted` on, from an answer that was requested from `asked` on."""
     headers = {"Range": f"bytes={asked}-"} if asked else {}
     call = Call(
         endpoint=place,
@@ -95,7 +95,7 @@ def _from_offset(api: Api, place: Endpoint, descriptor: Descriptor, asked: int, 
             raise _RangeRefused from None
         raise
     with answer:
-        # 200 for a range means that it was ignored: the blob comes from its start, and we skip what we have.
+        # 200 means that the range was ignored: the blob is sent from its start, and known bytes are skipped.
         begin = _range_begin(answer, descriptor, asked, place) if answer.status == 206 else 0
         skip = wanted - begin
         if answer.status == 200:
@@ -112,7 +112,7 @@ def _from_offset(api: Api, place: Endpoint, descriptor: Descriptor, asked: int, 
 
 
 def _range_begin(answer: Answer, descriptor: Descriptor, asked: int, place: Endpoint) -> int:
-    """Where a partial answer begins: it must say so, as Accept-Ranges cannot be trusted (RFC 9110, 14.4)."""
+    """Returns the start of a partial answer, which must state it: Accept-Ranges is not reliable (RFC 9110, 14.4)."""
     match = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
     if not match or int(match[1]) != asked:
         raise _RangeRefused

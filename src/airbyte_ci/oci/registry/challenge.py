@@ -12,14 +12,14 @@ _LIMIT = 8 << 10
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One way in: its scheme in lower case (`bearer`, `basic`) and its parameters."""
+    """One authentication method: its scheme in lower case (`bearer`, `basic`) and its parameters."""
 
     scheme: str
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse(header: str) -> tuple[Challenge, ...]:
-    """The challenges of a header, in their order; what is not one is passed over."""
+    """Returns the challenges of a header in order; skips invalid ones."""
     challenges: list[Challenge] = []
     header, position = header[:_LIMIT], 0
     while position < len(header):

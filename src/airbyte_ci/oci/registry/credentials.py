@@ -1,7 +1,7 @@
-"""Credentials as people keep them: variables, Docker's and Podman's files, credential helpers.
+"""Finds credentials: variables, Docker's and Podman's files, credential helpers.
 
-Knows where they are kept, not what is done with them. A source that cannot be used is not an error, because
-most images are public: it leaves a note, which is shown when the registry then refuses.
+Knows where they are stored, not how they are used. A source that cannot be used is not an error, because most images
+are public. It leaves a note, which is shown if the registry then refuses.
 Formats: https://docs.docker.com/reference/cli/docker/login/ and containers-auth.json(5).
 """
 
@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from airbyte_ci.documents import load_json
 from airbyte_ci.oci.reference import DEFAULT_REGISTRY
 
-# Under this key Docker keeps the login of the registry that references call docker.io.
+# Docker stores the login of docker.io under this key.
 _DOCKER_HUB_KEYS = ("index.docker.io", "registry-1.docker.io")
 _HELPER = re.compile(r"[A-Za-z0-9._-]+\Z")
 _HELPER_SECONDS = 30
@@ -30,7 +30,7 @@ Helper = Callable[[str, str, str], "Found"]
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A user name and password, or an identity token; `origin` says where it was found."""
+    """A user name and password, or an identity token; `origin` names its source."""
 
     username: str = ""
     password: str = field(default="", repr=False)
@@ -39,33 +39,33 @@ class Credential:
 
     @property
     def with_password(self) -> "Credential":
-        """The same with an identity token as the password: services without OAuth2 take it so."""
+        """Returns the credential with an identity token as the password, as services without OAuth2 expect it."""
         return replace(self, password=self.password or self.identity_token)
 
     @property
     def basic(self) -> str:
-        """The value of an Authorization header (RFC 7617)."""
+        """Returns the value of an Authorization header (RFC 7617)."""
         pair = f"{self.username}:{self.password}".encode()
         return f"Basic {base64.b64encode(pair).decode()}"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search for credentials gave: one or none, and why some sources could not be used."""
+    """The result of a search: at most one credential, and why some sources could not be used."""
 
     credential: Credential | None = None
     notes: tuple[str, ...] = ()
 
 
 class CredentialSource(Protocol):
-    """Something that may know the login for a repository."""
+    """A source of logins for repositories."""
 
     def find(self, registry: str, repository: str) -> Found: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Anonymous:
-    """No credentials, whatever is asked."""
+    """A source without credentials."""
 
     def find(self, registry: str, repository: str) -> Found:  # noqa: ARG002
         return Found()
@@ -73,7 +73,7 @@ class Anonymous:
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """One credential per registry, handed in by the program."""
+    """A source with one credential per registry, provided by the program."""
 
     credentials: Mapping[str, Credential] = field(repr=False)
 
@@ -83,7 +83,7 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class UserCredentials:
-    """The user's logins, first found first: variables, then Docker's and Podman's files in their order."""
+    """The user's logins. The first match wins: variables, then Docker's and Podman's files in their order."""
 
     environment: Mapping[str, str] = field(repr=False)
     home: Path
@@ -101,7 +101,7 @@ class UserCredentials:
         return Found(None, tuple(notes))
 
     def _helper(self, name: str, server: str, origin: str) -> Found:
-        """What a helper says; it is a program, and may ask the user, so it is run once per server."""
+        """Returns a helper's answer. Helpers are programs that may prompt the user, so each runs once per server."""
         if (name, server) not in self._asked:
             self._asked[name, server] = _from_helper(name, server, origin, self.environment)
         return self._asked[name, server]
@@ -127,7 +127,7 @@ class UserCredentials:
 
 
 def _from_file(path: Path, registry: str, repository: str, helper: Helper) -> Iterator[Found]:
-    """What a file knows, best first: the registry's own helper, the common helper, the file itself."""
+    """Returns a file's credentials, best first: the registry's own helper, the common helper, the file itself."""
     try:
         document = load_json(path.read_bytes())
     except FileNotFoundError:
@@ -155,14 +155,14 @@ def _object(document: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _keys(registry: str, repository: str) -> tuple[str, ...]:
-    """The names a login may be kept under, the narrowest first (Podman allows `host/namespace`)."""
+    """Returns the keys of a login, the most specific first (Podman allows `host/namespace`)."""
     parts = repository.split("/")
     narrow = tuple(f"{registry}/{'/'.join(parts[:length])}" for length in range(len(parts), 0, -1))
     return (*narrow, registry, *(_DOCKER_HUB_KEYS if registry == DEFAULT_REGISTRY else ()))
 
 
 def _normalised(key: str) -> str:
-    """`https://host/v1/` and `host/v2/`, as older versions wrote, name `host`."""
+    """Returns the host of `https://host/v1/` and `host/v2/`, as older versions wrote it."""
     bare = re.sub(r"^https?://", "", key).rstrip("/")
     return re.sub(r"/v[12]$", "", bare)
 
@@ -183,7 +183,7 @@ def _from_entry(entry: object, origin: str) -> Found:
             return Found(notes=(f"{origin} holds a login that is not base64",))
         username, _, password = pair.partition(":")
     if not token and not (username and password):
-        return Found()  # `docker login` with a helper leaves an empty entry behind
+        return Found()  # `docker login` with a helper leaves an empty entry
     return Found(_credential(username, password, token, origin))
 
 
@@ -194,7 +194,7 @@ def _credential(username: str, password: str, token: str, origin: str) -> Creden
 
 
 def _from_helper(name: str, server: str, origin: str, environment: Mapping[str, str]) -> Found:
-    """Asks `docker-credential-NAME get` (https://github.com/docker/docker-credential-helpers)."""
+    """Runs `docker-credential-NAME get` (https://github.com/docker/docker-credential-helpers)."""
     program = f"docker-credential-{name}"
     found = shutil.which(program, path=environment.get("PATH", "")) if _HELPER.match(name) else None
     if found is None:
@@ -209,7 +209,7 @@ def _from_helper(name: str, server: str, origin: str, environment: Mapping[str, 
             check=False,
         )
         if answer.returncode != 0:
-            # Its words are not shown: nothing promises that they hold no secret.
+            # The helper's output is not shown, because it may contain secrets.
             missing = b"not found" in answer.stdout + answer.stderr
             return Found() if missing else Found(notes=(f"{program} failed ({answer.returncode})",))
         document = load_json(answer.stdout)

@@ -1,4 +1,4 @@
-"""Endpoints: which host is asked for a repository, and whether it may be asked without TLS; sends nothing."""
+"""Endpoints: the host of a repository, and whether plain HTTP is allowed. Sends nothing."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 from airbyte_ci.oci.reference import DEFAULT_REGISTRY, Reference
 from airbyte_ci.oci.registry.options import RegistryOptions
 
-# The registry that references call docker.io answers at another name; only its web site is at docker.io.
+# The registry of docker.io has another host name; docker.io is only a web site.
 _API_HOSTS = {DEFAULT_REGISTRY: "registry-1.docker.io"}
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One repository at one host: people and credentials say `registry`, `host` is what is dialled."""
+    """One repository at one host: `registry` is its name in references and logins, `host` the address to connect to."""
 
     registry: str
     repository: str
@@ -27,12 +27,12 @@ class Endpoint:
 
 
 def endpoint(reference: Reference) -> Endpoint:
-    """The repository itself; pushes go nowhere else."""
+    """Returns the repository itself, the only target of pushes."""
     return Endpoint(reference.registry, reference.repository)
 
 
 def endpoints(reference: Reference, options: RegistryOptions) -> tuple[Endpoint, ...]:
-    """Where to read from: the registry's mirrors in their order, then the registry."""
+    """Returns where to read from: the registry's mirrors in order, then the registry."""
     mirrors = options.mirrors.get(reference.registry, ())
     return (*(_mirrored(mirror, reference) for mirror in mirrors), endpoint(reference))
 
@@ -43,7 +43,7 @@ def _mirrored(mirror: str, reference: Reference) -> Endpoint:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host[:port]` is this machine, so that nothing sent to it crosses a network."""
+    """Returns whether `host[:port]` is this machine, so that requests to it do not cross a network."""
     name = urlsplit(f"//{host}").hostname or ""
     try:
         return ipaddress.ip_address(name).is_loopback
@@ -52,5 +52,5 @@ def is_loopback(host: str) -> bool:
 
 
 def may_be_plain(host: str, options: RegistryOptions) -> bool:
-    """Whether `host[:port]` may be spoken to over plain HTTP."""
+    """Returns whether `host[:port]` may be used over plain HTTP."""
     return host in options.insecure or is_loopback(host)

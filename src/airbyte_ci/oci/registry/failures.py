@@ -1,4 +1,4 @@
-"""What a registry's refusals mean to a person: one line with its own words and what to do; sends nothing."""
+"""Errors of a registry for the user: one line with the registry's own message, and advice. Sends nothing."""
 
 import contextlib
 import re
@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
 
-# Worth another try: the request may be right and the moment wrong. 499 and 522 come from proxies.
+# A retry may help: the request may be valid and the failure temporary. 499 and 522 come from proxies.
 _TRANSIENT = frozenset({408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 _MESSAGE_LIMIT = 300
 
 
 class Refused(RegistryError):
-    """A registry answered, and the answer was no."""
+    """A registry refused a request."""
 
     def __init__(self, message: str, *, status: int, code: str = "", advice: str | None = None) -> None:
         super().__init__(message, advice=advice)
@@ -24,11 +24,11 @@ class Refused(RegistryError):
 
 
 class Absent(Refused, BlobNotFound):
-    """A registry does not have what was asked for."""
+    """A registry does not have the requested item."""
 
 
 class Transient(Refused):
-    """The same request may succeed later; `after` is the wait the registry asked for, in seconds."""
+    """The same request may succeed later; `after` is the wait in seconds that the registry requested."""
 
     def __init__(
         self, message: str, *, status: int = 0, code: str = "", after: float | None = None, advice: str | None = None
@@ -38,12 +38,12 @@ class Transient(Refused):
 
 
 class Untrusted(RegistryError):
-    """A host's certificate is not one that we trust."""
+    """A host's certificate is not trusted."""
 
 
 @contextlib.contextmanager
 def explain(failed: str) -> Iterator[None]:
-    """Begins the message of each error with the request of the user that failed."""
+    """Prefixes the messages of errors with the user's request that failed."""
     try:
         yield
     except (RegistryError, ImageError) as error:
@@ -52,7 +52,7 @@ def explain(failed: str) -> Iterator[None]:
 
 
 def refusal(registry: str, status: int, headers: Mapping[str, str], body: bytes) -> Refused:
-    """The error for an answer that was not hoped for (distribution-spec, "Error Codes")."""
+    """Returns the error for an unexpected answer (distribution-spec, "Error Codes")."""
     code, words = _registry_words(body)
     said = " ".join(part for part in (str(status), code, f"({words})" if words else "") if part)
     message = f"{registry} answered {said}"
@@ -77,7 +77,7 @@ def _advice(status: int, registry: str) -> str | None:
 
 
 def _registry_words(body: bytes) -> tuple[str, str]:
-    """The first error's code and message; nothing when the body is not of the specified form."""
+    """Returns the first error's code and message; empty if the body does not have the specified form."""
     try:
         first = load_json(body)["errors"][0]
         return one_line(str(first.get("code") or "")), one_line(str(first.get("message") or ""))
@@ -86,13 +86,13 @@ def _registry_words(body: bytes) -> tuple[str, str]:
 
 
 def one_line(text: str) -> str:
-    """Text from a stranger made fit for a terminal: printable, short, on one line."""
+    """Returns untrusted text fit for a terminal: printable, short, on one line."""
     text = re.sub(r"\s+", " ", text).strip()
     return "".join(letter for letter in text if letter.isprintable())[:_MESSAGE_LIMIT]
 
 
 def _retry_after(value: str) -> float | None:
-    """Seconds from a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3)."""
+    """Returns the seconds of a Retry-After header, which is a number or a date (RFC 9110, 10.2.3)."""
     if value.isdecimal():
         return float(value[:9])
     import email.utils  # slow to import
@@ -104,8 +104,8 @@ def _retry_after(value: str) -> float | None:
 
 
 def no_answer(registry: str, error: Exception) -> RegistryError:
-    """The error for an exchange that broke; the library's own text is not shown, as it holds whole URLs."""
-    import requests  # slow to import, and loaded by now
+    """Returns the error for a failed exchange. The library's own text is not shown, because it contains whole URLs."""
+    import requests  # slow to import, and already imported here
 
     if isinstance(error, requests.exceptions.SSLError) and (certain := _certain(error, registry)):
         return certain
@@ -120,13 +120,13 @@ def no_answer(registry: str, error: Exception) -> RegistryError:
         return Transient(f"{registry} stopped answering (time out)", advice="try again later")
     if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
         return Transient(f"{registry} broke the connection ({_innermost(error)})", advice="check the network")
-    # What is left was never sent: an address or a header that cannot be.
+    # The remaining errors precede the request: an invalid address or header.
     return RegistryError(f"{registry} named an address or a value that cannot be used ({type(error).__name__})")
 
 
 def _certain(error: Exception, registry: str) -> RegistryError | None:
-    """The error for a TLS failure that will not pass by itself; None for one that may."""
-    import ssl  # slow to import, and most builds ask no registry
+    """Returns the error for a permanent TLS failure; None for one that may pass."""
+    import ssl  # slow to import, and most builds use no registry
 
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -140,7 +140,7 @@ def _certain(error: Exception, registry: str) -> RegistryError | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The failure and those under the library's layers, outermost first."""
+    """Yields the failure and its causes, outermost first."""
     seen: set[int] = set()
     current: object = error
     while isinstance(current, BaseException) and id(current) not in seen:
@@ -151,13 +151,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _innermost(error: BaseException) -> str:
-    """The system's words for the failure, if it has any."""
+    """Returns the operating system's message for the failure, if it has one."""
     words = [cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror]
     return one_line(words[-1]) if words else "connection lost"
 
 
 def safe_url(url: str) -> str:
-    """A URL as errors may show it: without credentials, query and fragment."""
+    """Returns a URL for messages: without credentials, query and fragment."""
     try:
         parts = urlsplit(url)
         return one_line(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")

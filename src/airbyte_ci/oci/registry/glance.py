@@ -1,7 +1,7 @@
-"""One look at a tag with nothing but a socket: most pushes have nothing new, and should cost nothing.
+"""One quick request for a tag with only a socket, because most pushes have nothing new and should cost nothing.
 
-Whatever is not the plain answer "this tag stands for this digest" is left to the client, which knows logins, proxies,
-repetitions and how failures are told; importing it, or http.client, takes longer than this look.
+Any answer except "this tag points to this digest" is left to the client, which knows logins, proxies, retries and error
+messages. Importing it, or http.client, takes longer than this request.
 """
 
 import socket
@@ -16,14 +16,14 @@ from airbyte_ci.oci.registry.endpoint import endpoint, may_be_plain
 from airbyte_ci.oci.registry.options import RegistryOptions
 
 _ACCEPTED = ", ".join((MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_INDEX))
-# How requests are sent otherwise is the client's to know.
+# The client handles requests that need these settings.
 _ELSEWISE = ("http_proxy", "https_proxy", "all_proxy", "requests_ca_bundle")
 _PATIENCE = 5
 _LIMIT = 64 << 10
 
 
 def stands_for(reference: Reference, digest: Digest, options: RegistryOptions, environment: Mapping[str, str]) -> bool:
-    """Whether the tag is known to stand for the digest; False is "ask the client"."""
+    """Returns whether the tag is known to point to the digest; False means that the client must find out."""
     place = endpoint(reference)
     plain = may_be_plain(place.host, options)
     if options.offline or (not plain and any(name.lower() in _ELSEWISE for name in environment)):
@@ -40,10 +40,10 @@ def stands_for(reference: Reference, digest: Digest, options: RegistryOptions, e
 
 
 def _exchange(host: str, request: bytes, *, plain: bool) -> tuple[str, Mapping[str, str]]:
-    """The status and the headers of the answer, by lower-case names (RFC 9112); raises OSError, ValueError."""
+    """Returns the status and the headers by lower-case name (RFC 9112); raises OSError, ValueError."""
     parts = urlsplit(f"//{host}")
     name, port = parts.hostname or "", parts.port or (80 if plain else 443)
-    # Bytes: for text, Python loads the tables of international names.
+    # Bytes: for text, Python loads the tables of international domain names.
     address: tuple[Any, int] = (name.encode("ascii"), port)
     with socket.create_connection(address, timeout=_PATIENCE) as connection:
         if plain:
@@ -55,7 +55,7 @@ def _exchange(host: str, request: bytes, *, plain: bool) -> tuple[str, Mapping[s
 
 
 def _head_of(connection: socket.socket, request: bytes) -> bytes:
-    """All bytes before the empty line that ends the headers."""
+    """Reads up to the empty line that ends the headers."""
     connection.sendall(request)
     received = b""
     while b"\r\n\r\n" not in received:

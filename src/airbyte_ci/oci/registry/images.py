@@ -1,4 +1,4 @@
-"""Images into the store: an index's manifest for a platform, its configuration, its layers."""
+"""Downloads images into the store: the manifest for a platform, its configuration, its layers."""
 
 import threading
 
@@ -10,12 +10,12 @@ from airbyte_ci.oci.registry.api import Api
 from airbyte_ci.oci.registry.parallel import each
 from airbyte_ci.oci.store import Store
 
-# An index may list indexes (image-spec, image-index.md); one that goes on and on is an attack.
+# An index may list indexes (image-spec, image-index.md); endless nesting is an attack.
 _MOST_INDEXES = 4
 
 
 def image(api: Api, reference: Reference, platform: Platform, store: Store) -> Image:
-    """The platform's manifest and configuration into the store; no layer is asked for."""
+    """Downloads the platform's manifest and configuration into the store, but no layer."""
     manifest = _for_platform(api, reference, platform, store)
     if manifest.config.size > MANIFEST_LIMIT:
         raise ImageError(f"a configuration of {manifest.config.size} bytes is too large")
@@ -29,7 +29,7 @@ def image(api: Api, reference: Reference, platform: Platform, store: Store) -> I
 
 
 def pull(api: Api, reference: Reference, platform: Platform, store: Store) -> Image:
-    """The image with all its layers, several at once."""
+    """Downloads the image with all its layers, several in parallel."""
     found = image(api, reference, platform, store)
     layers = {layer.digest: layer for layer in found.manifest.layers}
 
@@ -47,7 +47,7 @@ def blob(
     store: Store,
     stop: threading.Event | None = None,
 ) -> None:
-    """One blob into the store, unless it is there; threads that want the same blob wait for the first."""
+    """Downloads a blob into the store if it is missing; threads that need the same blob wait for the first one."""
     with api.only_one(str(descriptor.digest)):
         if not store.has(descriptor.digest):
             blobs.pull(api, reference, descriptor, store, stop)
@@ -64,7 +64,7 @@ def _for_platform(api: Api, reference: Reference, platform: Platform, store: Sto
 
 
 def _kept(api: Api, reference: Reference, expected: Descriptor | None, store: Store) -> Manifest | Index:
-    """A manifest from the store if it is named by digest and there, else from the registry, and kept."""
+    """Returns a manifest from the store if it is named by digest and present, else stores the registry's."""
     if reference.digest and store.has(reference.digest):
         return store.manifest(reference.digest)
     found = manifests.read(api, reference)

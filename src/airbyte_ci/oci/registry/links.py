@@ -1,9 +1,9 @@
-"""Link headers (RFC 8288) as values; knows their grammar, not what they lead to."""
+"""Parses Link headers (RFC 8288); knows their grammar, not their meaning."""
 
 import re
 from collections.abc import Iterator
 
-# <address> and its parameters; a comma inside of the brackets or of quotes separates nothing.
+# <address> and its parameters; a comma inside brackets or quotes is not a separator.
 _LINK = re.compile(r"""\s*,?\s*<(?P<address>[^>]*)>(?P<parameters>(?:[^,<"]|"(?:[^"\\]|\\.)*")*)""")
 _PARAMETER = re.compile(
     r""";\s*(?P<name>[\w!#$&+.^`|~*-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^\s;,"]*))"""
@@ -12,7 +12,7 @@ _LIMIT = 16 << 10
 
 
 def next_link(header: str) -> str | None:
-    """The address with the relation `next` among the links of one header or of several; None where there is none."""
+    """Returns the address with the relation `next` in one or several headers, if any."""
     return next((address for address, relations in _links(header[:_LIMIT]) if "next" in relations), None)
 
 

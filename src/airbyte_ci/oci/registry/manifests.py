@@ -1,4 +1,4 @@
-"""Manifests and tags: reading them, checked, and writing them, confirmed; knows nothing of blobs."""
+"""Manifests and tags: verified reads and confirmed writes. Knows nothing of blobs."""
 
 import re
 from collections.abc import Iterator
@@ -27,17 +27,17 @@ _ACCEPT = ", ".join((*MANIFESTS, *INDEXES))
 _DIGEST = "Docker-Content-Digest"
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
 _PAGE, _MOST_PAGES = 1000, 10_000
-# Answers to HEAD that mean "not with this method".
+# Answers that mean that HEAD is not supported.
 _NO_HEAD = frozenset({400, 405, 501})
 
 
 def resolve(api: Api, reference: Reference) -> Descriptor:
-    """What the reference stands for, by HEAD; by GET where that says too little."""
+    """Returns the descriptor of the reference, by HEAD; by GET if the answer is incomplete."""
     return api.first(reference, lambda place: _head(api, place, reference) or fetch(api, place, reference).descriptor)
 
 
 def digest_of_tag(api: Api, place: Endpoint, tag: str) -> Digest | None:
-    """Returns what a tag stands for in the registry itself, not its mirrors; None where there is no such tag."""
+    """Returns the digest of a tag in the registry itself, not in its mirrors; None if the tag does not exist."""
     reference = Reference(place.registry, place.repository, tag)
     try:
         found = _head(api, place, reference) or fetch(api, place, reference).descriptor
@@ -52,7 +52,7 @@ def _head(api: Api, place: Endpoint, reference: Reference) -> Descriptor | None:
     except Transient:
         raise
     except Refused:
-        return None  # an answer to HEAD has no body, so GET is what tells the registry's reason
+        return None  # HEAD has no body, so GET reports the registry's reason
     with answer:
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         size = int_header(answer.headers, "Content-Length", -1)
@@ -64,12 +64,12 @@ def _head(api: Api, place: Endpoint, reference: Reference) -> Descriptor | None:
 
 
 def read(api: Api, reference: Reference) -> Manifest | Index:
-    """The manifest or index, from the first place that has it as it should be."""
+    """Returns the manifest or index from the first endpoint that has it intact."""
     return api.first(reference, lambda place: fetch(api, place, reference))
 
 
 def fetch(api: Api, place: Endpoint, reference: Reference) -> Manifest | Index:
-    """The bytes as they came: within the limit, of the digest asked for, of the type they claim."""
+    """Returns the manifest as its original bytes, with verified size, digest and type."""
 
     def attempt() -> tuple[bytes, str, Digest | None]:
         with api.once(_call(place, "GET", _name(reference))) as answer:
@@ -84,7 +84,7 @@ def fetch(api: Api, place: Endpoint, reference: Reference) -> Manifest | Index:
 
 
 def checked_manifest(raw: bytes, content_type: str, what: str) -> Manifest | Index:
-    """A manifest that can be read in one way only (GHSA-77vh-xpmg-72qh, GHSA-5j5w-g665-5m35)."""
+    """Parses a manifest that has only one meaning (GHSA-77vh-xpmg-72qh, GHSA-5j5w-g665-5m35)."""
     document = parse_json_object(raw, what)
     if document.get("schemaVersion") == 1:
         raise ImageError(
@@ -99,14 +99,14 @@ def checked_manifest(raw: bytes, content_type: str, what: str) -> Manifest | Ind
 
 
 def exists(api: Api, place: Endpoint, digest: Digest) -> bool:
-    """Whether the registry holds the manifest with this digest."""
+    """Returns whether the registry has the manifest with this digest."""
     call = _call(place, "HEAD", str(digest), scope=push_scope(place), expected=(200, 404))
     with send_head(api, call) as answer:
         return answer.status == 200
 
 
 def send_head(api: Api, call: Call) -> Answer:
-    """The answer to HEAD, or to GET where a registry, or a proxy before it, refuses HEAD. The caller closes it."""
+    """Returns the answer to HEAD, or to GET if a registry or a proxy refuses HEAD. The caller closes it."""
     try:
         return api.send(call)
     except Refused as error:
@@ -116,7 +116,7 @@ def send_head(api: Api, call: Call) -> Answer:
 
 
 def write(api: Api, place: Endpoint, manifest: Manifest | Index, name: str) -> Answer:
-    """Puts the manifest under a tag or its digest and confirms it; returns the answer, closed."""
+    """Writes the manifest under a tag or its digest and confirms it; returns the closed answer."""
     call = Call(
         endpoint=place,
         method="PUT",
@@ -143,7 +143,7 @@ def is_tag(name: str) -> bool:
 
 
 def tags(api: Api, place: Endpoint) -> tuple[str, ...]:
-    """All tags, page by page, in the registry's order."""
+    """Returns all tags, page by page, in the registry's order."""
     found: dict[str, None] = {}
     url = f"/v2/{place.repository}/tags/list?n={_PAGE}"
     for document in pages(api, place, url):
@@ -155,7 +155,7 @@ def tags(api: Api, place: Endpoint) -> tuple[str, ...]:
 
 
 def pages(api: Api, place: Endpoint, url: str) -> Iterator[dict[str, object]]:
-    """The documents of a list, following `Link: <…>; rel="next"` (RFC 8288) within the registry."""
+    """Yields the documents of a list, following `Link: <…>; rel="next"` (RFC 8288) within the registry."""
     seen: set[str] = set()
     address = api.address(place, url)
     while address not in seen and len(seen) < _MOST_PAGES:
@@ -194,7 +194,7 @@ def _name(reference: Reference) -> str:
 
 
 def _claimed(answer: Answer) -> Digest | None:
-    """The digest that the registry says it sent; None when it says none that we can check."""
+    """Returns the digest that the registry reports; None if it reports none that can be verified."""
     try:
         return Digest.parse(answer.headers.get(_DIGEST, ""))
     except ImageError:

@@ -1,4 +1,4 @@
-"""What a user may choose about registries, and what is told while bytes move; knows no protocol."""
+"""The user's options for registries, and progress events. Knows no protocol."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ Step = Literal["downloading", "uploading", "streaming", "mounted", "present"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A blob's progress in a repository: `done` of `total` bytes. Told from worker threads."""
+    """A blob's progress in a repository: `done` of `total` bytes. Reported from worker threads."""
 
     step: Step
     repository: str
@@ -22,11 +22,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryOptions:
-    """How registries are spoken to.
+    """How to access registries.
 
-    `insecure` names hosts (`host:port`, as in a reference) that may be spoken to without TLS; loopback always
-    may. `mirrors` maps a registry to hosts, each with an optional path (`mirror.local/hub`), that are asked
-    before it. `timeout` is in seconds and applies to silence, not to a whole transfer.
+    `insecure` lists hosts (`host:port`, as in a reference) that may be used without TLS; loopback always may. `mirrors`
+    maps a registry to hosts, each with an optional path (`mirror.local/hub`), that are tried before it. `timeout` is in
+    seconds and limits silence, not a whole transfer.
     """
 
     offline: bool = False

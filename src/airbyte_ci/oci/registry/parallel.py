@@ -1,4 +1,4 @@
-"""The same thing for many blobs at once; knows nothing of what is done."""
+"""Runs the same action for many blobs in parallel. Knows nothing of the action."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -9,13 +9,13 @@ T = TypeVar("T")
 
 
 class Cancelled(Exception):
-    """Another of the blobs failed, so this one is not finished; never leaves this package."""
+    """Another blob failed, so this one was cancelled; never leaves this package."""
 
 
 def each(items: Iterable[T], width: int, action: Callable[[T, threading.Event], None]) -> None:
-    """Does `action` for all items; after the first failure the rest is told to stop, and the failure raised.
+    """Runs `action` for all items; after the first failure, stops the others and raises the failure.
 
-    The event given to `action` is set when it should stop early.
+    The event that `action` receives is set when it should stop early.
     """
     work = list(items)
     stop = threading.Event()

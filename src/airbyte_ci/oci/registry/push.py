@@ -1,7 +1,7 @@
-"""An image or index from the store into a repository: blobs, then manifests, then the index, then the tags.
+"""Pushes an image or index from the store: blobs, then manifests, then the index, then the tags.
 
-What the store lacks (a base image's layers) is mounted from repositories of the same registry or streamed
-from others, without touching the disk.
+Items that the store lacks (a base image's layers) are mounted from repositories of the same registry, or streamed from
+others without touching the disk.
 """
 
 import functools
@@ -24,7 +24,7 @@ from airbyte_ci.oci.store import Store
 
 
 class _SourceFailed(Exception):
-    """A place that was streamed from failed, not the one that was sent to; the next one is asked."""
+    """The source of a stream failed, not its target; the next source is tried."""
 
     def __init__(self, failure: RegistryError | ImageError) -> None:
         super().__init__(failure.message)
@@ -33,7 +33,7 @@ class _SourceFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What is pushed from where to where; `sources` may hold blobs and manifests that the store lacks."""
+    """A push to one repository; `sources` may have blobs and manifests that the store lacks."""
 
     api: Api
     uploader: Uploader
@@ -42,7 +42,7 @@ class Push:
     sources: tuple[Reference, ...]
 
     def run(self, digest: Digest, tags: Sequence[str], fixed: Collection[str] = ()) -> Descriptor:
-        """Sends what is missing, then names it; returns what the tags now stand for."""
+        """Uploads missing items, then sets the tags; returns the descriptor that the tags now point to."""
         for tag in tags:
             if tag in fixed:
                 self._refuse_move(tag, digest)
@@ -67,7 +67,7 @@ class Push:
             )
 
     def _send_parts(self, root: Manifest | Index) -> None:
-        """Everything below the root, deepest first, so that no manifest ever names what is not there."""
+        """Uploads everything below the root, deepest first, so that no manifest ever names a missing item."""
         children = [
             item for item in self._descendants(root) if not manifests.exists(self.api, self.target, item.digest)
         ]
@@ -137,7 +137,7 @@ class Push:
             yield from self._told("uploading", descriptor, chunks(reader), stop)
 
     def _stream(self, descriptor: Descriptor, stop: threading.Event, session: Session | None) -> None:
-        """Through memory from the first place that can give it; what is sent is checked on the way."""
+        """Streams through memory from the first source that has the blob, and verifies it in transit."""
         failure: RegistryError | ImageError | None = None
         for place in (place for source in self.sources for place in endpoints(source, self.api.options)):
             body = Body(descriptor.size, functools.partial(self._from_registry, place, descriptor, stop))
@@ -175,7 +175,7 @@ class Push:
 
 
 def check_tags(tags: Sequence[str], target: Reference) -> tuple[str, ...]:
-    """The tags to set: those given, else the target's own."""
+    """Returns the tags to set: the given ones, else the target's own."""
     names = tuple(tags) or ((target.tag,) if target.tag else ())
     for name in names:
         if not manifests.is_tag(name):

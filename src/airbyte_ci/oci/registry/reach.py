@@ -1,4 +1,4 @@
-"""Whether a registry answers at all (distribution-spec, end-1): asked once, without a login, and nothing is fetched."""
+"""Checks whether a registry answers at all (distribution-spec, end-1): once, without a login or a download."""
 
 from airbyte_ci.errors import RegistryError
 from airbyte_ci.oci.registry.endpoint import Endpoint, may_be_plain
@@ -6,12 +6,12 @@ from airbyte_ci.oci.registry.failures import explain
 from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.registry.transport import Transport
 
-# With a login or without one: it is a registry, and it is there.
+# With or without a login, this is a reachable registry.
 _ANSWERS = (200, 401, 403)
 
 
 def reach(registry: str, options: RegistryOptions) -> str:
-    """What it said, in words; raises RegistryError where it did not answer as a registry does."""
+    """Returns the result in words; raises RegistryError if the answer is not a registry's."""
     host = Endpoint(registry, "").host
     scheme = "http" if may_be_plain(host, options) else "https"
     transport = Transport(timeout=options.timeout)

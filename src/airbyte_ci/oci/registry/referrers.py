@@ -1,4 +1,4 @@
-"""What refers to an image (signatures, SBOMs): the referrers API, and the tag that stands in for it.
+"""Artifacts that refer to an image (signatures, SBOMs): the referrers API and its fallback tag.
 
 Knows subjects and artifact types (distribution-spec, "Listing Referrers"), not what artifacts mean.
 """
@@ -15,16 +15,16 @@ from airbyte_ci.oci.registry.endpoint import Endpoint
 from airbyte_ci.oci.registry.failures import Refused, Transient
 from airbyte_ci.oci.registry.transport import Answer
 
-# Someone else may write the stand-in tag at the same moment; after this many losses we say so.
+# Other clients may write the fallback tag concurrently; after this many conflicts the push fails.
 _ATTEMPTS = 5
 
 
 def listed(api: Api, place: Endpoint, subject: Digest, artifact_type: str | None) -> tuple[Descriptor, ...]:
-    """The manifests whose subject is `subject`, from the API or, where there is none, from the tag."""
+    """Returns the manifests whose subject is `subject`, from the API or, if it is not supported, from the tag."""
     entries = _by_api(api, place, subject)
     if entries is None:
         entries = _by_tag(api, place, subject)
-    # A registry may filter; nothing makes it, so we do (OCI-Filters-Applied).
+    # Registries may filter but need not, so the result is filtered here (OCI-Filters-Applied).
     kept = [item for item in entries if artifact_type in (None, item.get("artifactType"))]
     return tuple(Descriptor.from_json(item, f"the referrers of {subject.short}") for item in kept)
 
@@ -60,7 +60,7 @@ def _entries(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _stand_in(place: Endpoint, subject: Digest) -> Reference:
-    """The tag of the referrers tag schema: the digest with a dash for the colon."""
+    """Returns the tag of the referrers tag schema: the digest with a dash instead of the colon."""
     return Reference(place.registry, place.repository, f"sha256-{subject.hex}")
 
 
@@ -69,7 +69,7 @@ def has_subject(manifest: Manifest | Index) -> bool:
 
 
 def announce(api: Api, place: Endpoint, manifest: Manifest | Index, answer: Answer) -> None:
-    """Adds a pushed manifest to its subject's stand-in tag, unless the registry keeps referrers itself."""
+    """Adds a pushed manifest to its subject's fallback tag, unless the registry maintains referrers itself."""
     document = parse_json_object(manifest.raw, "the manifest")
     subject = document.get("subject")
     if subject is None or answer.headers.get("OCI-Subject"):
@@ -82,7 +82,7 @@ def announce(api: Api, place: Endpoint, manifest: Manifest | Index, answer: Answ
             if any(item.get("digest") == entry["digest"] for item in known):
                 return
             index = Index.parse(_index((*known, entry)), "the list of referrers")
-            # The next turn of the loop reads it back: another process may have written between.
+            # The next iteration reads it back, because another process may have written in between.
             manifests.write(api, place, index, str(_stand_in(place, digest).tag))
         if not any(item.get("digest") == entry["digest"] for item in _by_tag(api, place, digest)):
             raise RegistryError(

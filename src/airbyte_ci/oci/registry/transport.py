@@ -1,7 +1,7 @@
-"""One HTTP exchange: connections, proxies, CA bundles; knows neither registries' protocol nor credentials.
+"""One HTTP exchange: connections, proxies, CA bundles. Knows neither the registry protocol nor credentials.
 
-Proxies and CA bundles come from the usual variables (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE,
-SSL_CERT_FILE), as `requests` reads them.
+Proxies and CA bundles come from the usual variables (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE, SSL_CERT_FILE), as
+`requests` reads them.
 """
 
 import os
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from requests.adapters import HTTPAdapter
 
 _SMALL = 64 << 10
-# What is read at once, and so the most that is lost when a connection breaks.
+# The size of a read, and so the most that is lost when a connection breaks.
 _PIECE = 128 << 10
 _PUT_PATIENCE = 5
-# Connections kept open per host; more may be used, and are then closed.
+# Connections kept open per host; more may be opened, and are closed after use.
 _KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Bytes to send, of known size, that can be had again when the request must be repeated."""
+    """Bytes to send, of known size, that can be read again for a retry."""
 
     size: int
     open: Callable[[], Iterator[bytes]]
@@ -43,7 +43,7 @@ class Body:
 
 
 class Answer:
-    """A response whose body is read once; failures while reading it are registry errors."""
+    """A response whose body is read once; errors while reading it are registry errors."""
 
     def __init__(self, response: "requests.Response", registry: str) -> None:
         self._response = response
@@ -53,7 +53,7 @@ class Answer:
         self.headers: Mapping[str, str] = response.headers
 
     def chunks(self) -> Iterator[bytes]:
-        """The body, decoded if it was encoded for transport; raises Transient when it is cut."""
+        """Yields the body without its transfer encoding; raises Transient if it is truncated."""
         import requests
 
         self._opened = True
@@ -63,7 +63,7 @@ class Answer:
             raise no_answer(self._registry, error) from None
 
     def read(self, limit: int) -> bytes:
-        """A small body; raises RegistryError when it is larger than `limit` bytes."""
+        """Returns a small body; raises RegistryError if it is larger than `limit` bytes."""
         parts: list[bytes] = []
         for chunk in self.chunks():
             parts.append(chunk)
@@ -72,14 +72,14 @@ class Answer:
         return b"".join(parts)
 
     def peek(self) -> bytes:
-        """What an error says of itself: the first bytes of the body, if they come."""
+        """Returns the first bytes of the body, as the error's description, if they arrive."""
         try:
             return next(self.chunks(), b"")[:_SMALL]
         except RegistryError:
             return b""
 
     def close(self) -> None:
-        """Gives the connection back; a small rest of the body is read first, so that it can be used again."""
+        """Returns the connection to the pool; reads a small rest of the body first, so that it can be reused."""
         no_body = self._response.request.method == "HEAD"
         if not self._opened and (no_body or int_header(self.headers, "Content-Length", 0) <= _SMALL):
             self.peek()
@@ -93,7 +93,7 @@ class Answer:
 
 
 def int_header(headers: Mapping[str, str], name: str, default: int) -> int:
-    """A header's number, or `default` when it is absent or is not a number."""
+    """Returns a header's number, or `default` if it is missing or not a number."""
     value = headers.get(name, "").strip()
     return int(value) if value.isdecimal() and len(value) < 19 else default
 
@@ -110,7 +110,7 @@ class Transport:
     def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: Body | bytes | None, *, registry: str
     ) -> Answer:
-        """The server's answer, whatever its status; raises Transient when there is none."""
+        """Returns the server's answer with any status; raises Transient if there is none."""
         import requests
 
         session, adapter = self._open()
@@ -132,10 +132,10 @@ class Transport:
             self._opened = None
 
     def _open(self) -> "tuple[requests.Session, HTTPAdapter]":
-        """The session and the pool of connections, made for the first request.
+        """Returns the session and the connection pool, created for the first request.
 
-        Of the session only what it knows of the environment is used: it would follow redirects with credentials,
-        read .netrc and keep cookies.
+        Only the session's knowledge of the environment is used: it would follow redirects with credentials, read .netrc
+        and keep cookies.
         """
         import requests
 
@@ -149,18 +149,18 @@ class Transport:
 
     @staticmethod
     def _headers(headers: Mapping[str, str]) -> dict[str, str]:
-        # Digests are over the stored bytes, so none may be compressed for the way.
+        # Digests cover the stored bytes, so no transfer compression is allowed.
         return {"User-Agent": "airbyte-ci", "Accept-Encoding": "identity", **headers}
 
     def _environment(self, session: "requests.Session", url: str) -> Mapping[str, Any]:
-        """Proxies and CA bundle for the URL's host, looked up once per host because the look-up is slow."""
+        """Returns proxies and CA bundle for the URL's host, looked up once per host because the look-up is slow."""
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._settings:
             merged = session.merge_environment_settings(origin, {}, True, None, None)
             if merged["verify"] is True:
                 merged["verify"] = os.environ.get("SSL_CERT_FILE") or True
-            # Loopback through a proxy would be another machine's loopback, and would leave this one.
+            # Through a proxy, loopback would be another machine's loopback.
             proxies = {} if is_loopback(parts.netloc) else merged["proxies"]
             self._settings[origin] = {"proxies": proxies, "verify": merged["verify"], "cert": merged["cert"]}
         return self._settings[origin]

@@ -1,6 +1,6 @@
-"""One blob into one repository: there already, mounted, or sent whole or in chunks (distribution-spec, Push).
+"""Uploads one blob to one repository: present, mounted, or sent whole or in chunks (distribution-spec, Push).
 
-Knows the upload protocol, not why the blob is wanted there.
+Knows the upload protocol, not why the blob is needed.
 """
 
 import itertools
@@ -16,23 +16,23 @@ from airbyte_ci.oci.registry.failures import Refused, Transient
 from airbyte_ci.oci.registry.manifests import send_head
 from airbyte_ci.oci.registry.transport import Answer, Body, int_header
 
-# The size of a chunk when the server wants chunks and names no least size. Held in memory once per thread;
-# divided by four when it is too large for a proxy (many have a limit of 1 MiB), down to the least.
+# The chunk size for servers that require chunks and name no minimum. Kept in memory once per thread;
+# divided by four if it is too large for a proxy (many have a limit of 1 MiB), down to the minimum.
 _CHUNK = 4 << 20
 _LEAST_CHUNK = 64 << 10
 _BYTES = "application/octet-stream"
 _LARGEST_CHUNK = 16 << 20
-# Answers to a whole blob in one PUT that mean "not like this": servers and the proxies before them differ.
+# Answers to a whole blob in one PUT that mean that chunks are required; servers and proxies differ.
 _WANTS_CHUNKS = frozenset({400, 405, 411, 413, 501})
 _WRONG_BYTES = frozenset({"DIGEST_INVALID", "SIZE_INVALID"})
 _WHOLE_ATTEMPTS = 2
-# The specification has one status for each step; registries differ, and other clients take any success.
+# The specification has one status for each step; registries differ, and other clients accept any success.
 _ACCEPTED = (200, 201, 202)
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An upload that was begun: where it goes on, and the least size of its chunks."""
+    """A started upload: its next address, and the minimum size of its chunks."""
 
     location: str
     least: int = 0
@@ -40,19 +40,19 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """The blob is there, and nothing was sent."""
+    """The blob is in the repository, and nothing was sent."""
 
 
 @dataclass(slots=True)
 class Uploader:
-    """Uploads to the repositories of one client; remembers which hosts want chunks of what size, and cannot mount."""
+    """Uploads to the repositories of one client; remembers which hosts need chunks of which size, and cannot mount."""
 
     api: Api
     chunks: dict[str, int] = field(default_factory=dict)
     unmountable: set[str] = field(default_factory=set)
 
     def present(self, place: Endpoint, digest: Digest) -> bool:
-        """Whether the repository holds the blob."""
+        """Returns whether the repository has the blob."""
         url = f"/v2/{place.repository}/blobs/{digest}"
         try:
             with send_head(self.api, _call(place, "HEAD", url, (200, 404))) as answer:
@@ -60,13 +60,15 @@ class Uploader:
         except Transient:
             raise
         except Refused:
-            return False  # to send it costs bytes only; where that is not allowed either, the registry says so then
+            return (
+                False  # Sending it again only costs bytes; if that is not allowed either, the registry reports it then.
+            )
 
     def mount(self, place: Endpoint, digest: Digest, source: Endpoint) -> Mounted | Session | None:
-        """Asks to take the blob over from another repository of the registry.
+        """Requests to mount the blob from another repository of the registry.
 
-        A refusal, however it is put, gives the session that came with it, or None. A registry that fails at mounts
-        time after time is not asked for more of them.
+        Any refusal returns the session that came with it, or None. A registry that keeps failing at mounts receives no
+        more of them.
         """
         if place.host in self.unmountable:
             return None
@@ -86,23 +88,23 @@ class Uploader:
             self.unmountable.add(place.host)
             return None
         except Refused:
-            return None  # some registries refuse with an error and not with a session
+            return None  # some registries refuse with an error instead of a session
 
     def abandon(self, place: Endpoint, session: Session) -> None:
-        """Ends a session nobody will use; a registry that cannot do that forgets it by itself."""
+        """Ends an unused session; registries that do not support this expire it."""
         try:
             self.api.once(_call(place, "DELETE", session.location, (200, 202, 204))).close()
         except RegistryError:
             return
 
     def send(self, place: Endpoint, descriptor: Descriptor, body: Body, session: Session | None = None) -> None:
-        """Sends the blob; when the session or the connection is lost, all of it again in a new session."""
+        """Sends the blob; if the session or the connection is lost, sends all of it again in a new session."""
         attempts = itertools.count(1)
         doubted: list[Refused] = []
         sessions = iter([session] if session else [])
 
         def attempt() -> None:
-            # Something on the way may break long requests without a word, so the last attempts are in chunks.
+            # Proxies may break long requests without an error, so the last attempts use chunks.
             chunked = next(attempts) > _WHOLE_ATTEMPTS or place.host in self.chunks
             begun = next(sessions, None) or self._begin(place)
             try:
@@ -110,8 +112,9 @@ class Uploader:
             except Transient:
                 raise
             except Refused as error:
-                # Our bytes are verified as they go, so once we doubt the other side: docker-registry 2.8 says this
-                # when several processes commit the same blob at one moment.
+                # The sent bytes are verified, so the first such error is assumed to be the registry's: docker-registry
+                # 2.8 reports it
+                # when several processes commit the same blob at the same moment.
                 if error.code in _WRONG_BYTES and not doubted:
                     doubted.append(error)
                     raise _again(error) from None
@@ -147,27 +150,27 @@ class Uploader:
             session = self._begin(place)
 
     def _chunks(self, place: Endpoint, body: Body, session: Session, size: int) -> Session:
-        """All of the body, each chunk beginning where the last one ended."""
+        """Sends the whole body in chunks, each starting where the last one ended."""
         begin = 0
         for chunk in _chunked(body, size, session.least):
             end = begin + len(chunk)
             headers = {"Content-Type": _BYTES, "Content-Range": f"{begin}-{end - 1}"}
             call = _call(place, "PATCH", session.location, (*_ACCEPTED, 204), headers, chunk)
             with self.api.once(call) as answer:
-                # Without a Location the upload goes on where it is.
+                # Without a Location, the upload continues at the same address.
                 if answer.headers.get("Location"):
                     session = self._session(place, answer, session.location)
             begin = end
         return session
 
     def _finish(self, place: Endpoint, descriptor: Descriptor, session: Session, body: Body | bytes) -> None:
-        """The PUT that closes the session; a query that the Location carries is kept."""
+        """Sends the PUT that closes the session; keeps a query of the Location."""
         joint = "&" if "?" in session.location else "?"
         url = f"{session.location}{joint}digest={descriptor.digest}"
         self.api.once(_call(place, "PUT", url, (*_ACCEPTED, 204), {"Content-Type": _BYTES}, body)).close()
 
     def _session(self, place: Endpoint, answer: Answer, current: str) -> Session:
-        """Where the upload goes on; a Location may be relative, carry a query, or name another host."""
+        """Returns the next address of the upload; a Location may be relative, have a query, or name another host."""
         location = answer.headers.get("Location")
         if not location:
             raise Transient(f"{place.registry} began an upload without saying where (no Location)")
@@ -176,7 +179,7 @@ class Uploader:
 
 
 def _lost(error: Refused) -> Refused:
-    """A session that is gone (404) or out of step (416) is a reason to begin again."""
+    """Returns a Transient for a session that is lost (404) or out of step (416), so that the upload starts again."""
     if error.status in (404, 416) or error.code == "BLOB_UPLOAD_UNKNOWN":
         return _again(error)
     return error
@@ -188,7 +191,7 @@ def _again(error: Refused) -> Transient:
 
 def _chunked(body: Body, size: int, least: int) -> Iterator[Body | bytes]:
     if least > _LARGEST_CHUNK:
-        yield body  # one chunk, streamed: the least size is more than we would hold in memory
+        yield body  # one streamed chunk: the minimum size is too large for memory
         return
     size = max(size, least)
     held = bytearray()
