@@ -1,4 +1,4 @@
-"""A connector as it lies in its repository: its folder, its metadata and the facts that its files tell."""
+"""A connector in its repository: its folder, its metadata, and facts that follow from its files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ CONNECTOR_TYPES = ("source", "destination")
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """One connector. `folder` is absolute, `relative` is its place in the repository (posix)."""
+    """One connector. `folder` is absolute; `relative` is the folder's path in the repository (posix)."""
 
     name: str
     folder: Path
@@ -30,7 +30,7 @@ class Connector:
 
     @property
     def language(self) -> str | None:
-        """What the files say; the `language:` tags of the fleet are often wrong."""
+        """Returns the language by the connector's files; the `language:` tags of the fleet are often wrong."""
         if "manifest.yaml" in self.names:
             return MANIFEST_ONLY
         if self.package in self.names and (self.folder / self.package / "manifest.yaml").is_file():
@@ -43,17 +43,17 @@ class Connector:
 
     @property
     def is_python(self) -> bool:
-        """Whether it is a Python package; low-code connectors are."""
+        """Returns whether the connector is a Python package; low-code connectors are."""
         return self.language in PYTHON_LANGUAGES
 
     @property
     def is_built(self) -> bool:
-        """Whether airbyte-ci builds connectors of its language."""
+        """Returns whether airbyte-ci builds connectors of this language."""
         return self.language in BUILT_LANGUAGES
 
     @property
     def package(self) -> str:
-        """The name of its Python package: source-faker → source_faker."""
+        """Returns the name of the Python package: source-faker → source_faker."""
         return self.name.replace("-", "_")
 
     @property
@@ -63,12 +63,12 @@ class Connector:
 
     @property
     def version(self) -> str:
-        """`dockerImageTag`; empty where there is none."""
+        """Returns `dockerImageTag`; empty if it is missing."""
         return str(self.data.get("dockerImageTag") or "")
 
     @property
     def image_repository(self) -> str:
-        """`dockerRepository`; raises MetadataError where there is none."""
+        """Returns `dockerRepository`; raises MetadataError if it is missing."""
         value = self.data.get("dockerRepository")
         if not isinstance(value, str) or not value:
             raise MetadataError(f"{self.relative}/metadata.yaml: data.dockerRepository is missing")
@@ -76,7 +76,7 @@ class Connector:
 
     @property
     def base_image(self) -> str | None:
-        """`connectorBuildOptions.baseImage` as it is written."""
+        """Returns `connectorBuildOptions.baseImage` as written."""
         options = self.data.get("connectorBuildOptions")
         value = options.get("baseImage") if isinstance(options, dict) else None
         return str(value) if value else None
@@ -87,11 +87,11 @@ class Connector:
 
     @property
     def kind(self) -> str:
-        """source or destination."""
+        """Returns `source` or `destination`."""
         value = self.data.get("connectorType")
         return str(value) if value in CONNECTOR_TYPES else self.name.partition("-")[0]
 
     @property
     def short_name(self) -> str:
-        """Without its type: source-faker → faker."""
+        """Returns the name without its type: source-faker → faker."""
         return self.name.removeprefix(f"{self.kind}-")

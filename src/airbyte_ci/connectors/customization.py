@@ -1,6 +1,6 @@
-"""build_customization.yaml: what an image needs beside its base, its lock and its code; not how it gets there.
+"""build_customization.yaml: the declaration of what an image needs in addition to its base, its lock and its code.
 
-The same rules as `schemas/build_customization.json`, which editors and other tools read.
+`schemas/build_customization.json` has the same rules, for editors and other tools.
 """
 
 import json
@@ -15,7 +15,7 @@ from airbyte_ci.errors import ConnectorError
 
 FILE = "build_customization.yaml"
 MODULE = "build_customization.py"
-# What names may be; who drafts a declaration asks these too.
+# Valid names, also used when drafting a declaration.
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SOURCE = re.compile(r"(?!/)(?!\.\.(/|$))(?!.*/\.\.(/|$)).+")
@@ -25,7 +25,7 @@ _MODE = re.compile(r"0?[0-7]{3}")
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """One file: its text, or the `source` in the connector's folder; `mode` in octal, None: as it is by default."""
+    """One file: its text, or its `source` in the connector's folder; `mode` is octal, None for the default."""
 
     content: str | None = None
     source: str | None = None
@@ -38,9 +38,9 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class Customization:
-    """The declaration. Packages are Debian's; `files` are by absolute path.
+    """The declaration. Packages are Debian packages; `files` are keyed by absolute path.
 
-    `post_install` is what comes after the Python packages and the code; it has system packages, variables and files.
+    `post_install` is applied after the Python packages and the code; it has system packages, variables and files.
     """
 
     system_packages: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Customization:
         return self != Customization()
 
     def to_json(self) -> dict[str, Any]:
-        """The document, without what is empty."""
+        """Returns the document without empty values."""
         document: dict[str, Any] = {
             "systemPackages": list(self.system_packages),
             "buildPackages": list(self.build_packages),
@@ -69,7 +69,7 @@ class Customization:
 
 
 def parse(text: str, shown: str) -> Customization:
-    """Raises ConnectorError that names the file (`shown`) and the entry that is wrong."""
+    """Parses the declaration; raises ConnectorError that names the file (`shown`) and the invalid entry."""
     try:
         document = load_yaml(text)
     except DocumentError as error:
@@ -111,7 +111,7 @@ def _customization(table: Mapping[Any, Any], within: str, known: tuple[str, ...]
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of the file."""
+    """Returns the JSON Schema of the file."""
     text = resources.files("airbyte_ci.connectors").joinpath("schemas/build_customization.json").read_text("utf-8")
     document: dict[str, Any] = json.loads(text)
     return document

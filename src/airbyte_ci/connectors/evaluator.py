@@ -1,6 +1,6 @@
-"""Evaluates a query's expression over one connector: simpleeval's operators, SQL's NULL, and limits on work.
+"""Evaluates a query for one connector: simpleeval's operators, SQL's NULL, and limits on work.
 
-Knows values and what may be done with them; what an expression may say at all is `query`'s.
+Knows values and operations on them; `query` decides which expressions are allowed.
 """
 
 import ast
@@ -15,7 +15,7 @@ _TEXT_METHODS = (
     "istitle isupper lower lstrip partition removeprefix removesuffix replace rfind rindex rpartition rsplit rstrip "
     "split splitlines startswith strip swapcase title upper"
 )
-# What may be called, by the type it is called on. Nothing that changes a value: the next reader shares it.
+# Methods that a query may call, by type. None changes a value, because later readers share it.
 METHODS: dict[type, frozenset[str]] = {
     dict: frozenset({"get", "items", "keys", "values"}),
     list: frozenset({"count", "index"}),
@@ -25,13 +25,13 @@ METHODS: dict[type, frozenset[str]] = {
 }
 # An unquoted date in YAML is a date.
 _DATE_PARTS = frozenset({"year", "month", "day"})
-# Numbers beyond this say nothing of metadata and take for ever.
+# Larger numbers do not occur in metadata, and take too long to compute.
 _POWER_BITS = 4096
 _ORDERINGS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 
 
 class _Null:
-    """SQL's NULL: a value that is not there, or a truth that is not known."""
+    """SQL's NULL: a missing value, or an unknown truth value."""
 
     def __repr__(self) -> str:
         return "missing"
@@ -41,7 +41,7 @@ NULL = _Null()
 
 
 class Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]  # simpleeval is not typed
-    """One evaluation, each node at most once; remembers the innermost node that it could not evaluate."""
+    """One evaluation, each node at most once; records the innermost node that could not be evaluated."""
 
     def __init__(self, names: Mapping[str, Any]) -> None:
         super().__init__(operators=_OPERATORS, names=dict(names))
@@ -51,7 +51,7 @@ class Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]  # simpleeval is n
         return self._eval(tree)
 
     def _check_disallowed_items(self, item: Any) -> None:
-        """Nothing: metadata is data, and `query` has refused every name and attribute that is not."""
+        """Allows everything: metadata is data, and `query` has refused all other names and attributes."""
 
     def _eval(self, node: ast.AST) -> Any:
         try:
@@ -94,7 +94,7 @@ class Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]  # simpleeval is n
         return function(*arguments, **named)
 
     def _function(self, node: ast.expr) -> Callable[..., Any] | None:
-        """What is called; None when it is a method of something that is missing."""
+        """Returns the called function; None for a method of a missing value."""
         if not isinstance(node, ast.Attribute):
             function: Callable[..., Any] = self.functions[node.id]  # type: ignore[attr-defined]  # `query` checked it
             return function
@@ -163,7 +163,7 @@ class Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]  # simpleeval is n
             if right is None:
                 return NULL
             if left not in right and isinstance(right, (list, tuple, set)) and _has_null(right):
-                return NULL  # it might be the one that is missing
+                return NULL  # the missing value may be this one
         return self.operators[type(operation)](left, right)
 
 

@@ -1,6 +1,6 @@
-"""Facts of a connector that a query may speak of beside its metadata; each is computed only when one does.
+"""Facts of a connector that queries may use in addition to its metadata; each is computed only when used.
 
-What needs git or the catalogue of base images is handed in: it is not known here.
+Facts that need git or the catalog of base images are passed in.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from airbyte_ci.connectors.connector import Connector
 
 Fact = Callable[[Connector], Any]
 
-# The names, and what can be asked of each: nothing where it is a plain value.
+# The names and their fields: empty for a plain value.
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "base": ("version", "behind", "yanked", "repository", "python"),
     "has_dockerfile": (),
@@ -24,12 +24,12 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 
 
 def has_hook(connector: Connector) -> bool:
-    """Whether something customizes its build: a module, or the declaration."""
+    """Returns whether the connector customizes its build with a module or a declaration."""
     return bool(connector.names & {"build_customization.py", "build_customization.yaml"})
 
 
 def lock_kind(connector: Connector) -> str | None:
-    """poetry, uv, pylock or requirements (with hashes), by the first that counts; None without a lock."""
+    """Returns poetry, uv, pylock or requirements (with hashes), the first that applies; None without a lock."""
     for name, kind in (("poetry.lock", "poetry"), ("uv.lock", "uv"), (pylock_names.FILE, "pylock")):
         if name in connector.names:
             return kind

@@ -14,27 +14,27 @@ from airbyte_ci.connectors import metadata
 from airbyte_ci.connectors.connector import METADATA, Connector
 from airbyte_ci.errors import AirbyteCiError, ConfigurationError, MetadataError
 
-# Folders that never hold connectors and may hold very many files.
+# Folders that never contain connectors and may have very many files.
 SKIPPED = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"})
-# More globs than this are replaced by one with `**`.
+# One glob with `**` replaces more globs than this.
 _MOST_GLOBS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """The folders of connectors with the names in them, and the configured globs that match no connector."""
+    """The folders of connectors with the names in each, and the configured globs that match no connector."""
 
     folders: Mapping[Path, frozenset[str]]
     unmatched: tuple[str, ...]
 
 
 def find(configuration: Configuration) -> tuple[tuple[Connector, ...], tuple[AirbyteCiError, ...]]:
-    """All connectors, sorted by name, and the errors of those that cannot be read."""
+    """Returns all connectors, sorted by name, and the errors of those that cannot be read."""
     return read_located(locate(configuration), configuration)
 
 
 def locate(configuration: Configuration) -> Located:
-    """The folders of connectors by the globs of the configuration; raises ConfigurationError for a bad glob."""
+    """Returns the folders that the configured globs match; raises ConfigurationError for an invalid glob."""
     folders: dict[Path, frozenset[str]] = {}
     unmatched = []
     for pattern in configuration.connectors:
@@ -48,7 +48,7 @@ def locate(configuration: Configuration) -> Located:
 def read_located(
     located: Located, configuration: Configuration
 ) -> tuple[tuple[Connector, ...], tuple[AirbyteCiError, ...]]:
-    """The connectors in those folders, sorted by name, and the errors of those that cannot be read."""
+    """Returns the connectors in these folders, sorted by name, and the errors of those that cannot be read."""
     connectors, errors = [], []
     for folder, names in sorted(located.folders.items()):
         try:
@@ -59,7 +59,7 @@ def read_located(
 
 
 def refuse_nothing(located: Located, configuration: Configuration) -> None:
-    """Raises ConfigurationError where the configuration selects no connector at all."""
+    """Raises ConfigurationError if the configuration selects no connector at all."""
     if located.folders:
         return
     root = configuration.root
@@ -74,7 +74,9 @@ def refuse_nothing(located: Located, configuration: Configuration) -> None:
 
 
 def globs_for(folders: Sequence[str]) -> tuple[str, ...]:
-    """The fewest globs of the form `parent/*` that match these folders of connectors; `**` below what many share."""
+    """Returns the fewest globs of the form `parent/*` for these folders; with many parents, `**` below their common
+    one.
+    """
     parents = sorted({"." if folder == "." else posixpath.dirname(folder) for folder in folders})
     if len(parents) > _MOST_GLOBS:
         common = posixpath.commonpath([parent for parent in parents if parent != "."])
@@ -83,7 +85,7 @@ def globs_for(folders: Sequence[str]) -> tuple[str, ...]:
 
 
 def read(folder: Path, root: Path) -> Connector:
-    """The connector in a folder; raises MetadataError."""
+    """Returns the connector in a folder; raises MetadataError."""
     return _read(folder, root, _names(folder))
 
 
@@ -99,7 +101,7 @@ def _names(folder: Path) -> frozenset[str]:
 
 
 def _name(folder: Path, relative: str, data: object) -> str:
-    # The folder's name is the technical name in a monorepo; a repository of one connector may be called anything.
+    # The folder's name is the technical name in a monorepo; the folder of a single connector may have any name.
     if relative != ".":
         return folder.name
     repository = data.get("dockerRepository") if isinstance(data, dict) else None
@@ -107,7 +109,7 @@ def _name(folder: Path, relative: str, data: object) -> str:
 
 
 def _matching(root: Path, pattern: str) -> Iterator[tuple[Path, frozenset[str]]]:
-    """Folders of connectors that one glob matches, with the names in them."""
+    """Yields the folders of connectors that one glob matches, with the names in each."""
     _refuse_escape("connectors", pattern)
     prefix = pattern.removesuffix("**")
     if prefix != pattern and not any(mark in prefix for mark in "*?["):
@@ -133,12 +135,12 @@ def _with_metadata(folders: Iterable[Path]) -> Iterator[tuple[Path, frozenset[st
 
 
 def _is_template(folder: str) -> bool:
-    """Templates for new connectors carry placeholders, not metadata."""
+    """Returns whether the folder is a template for new connectors, with placeholders instead of metadata."""
     return "-scaffold-" in folder.rpartition(os.sep)[2]
 
 
 def _walk(folder: str) -> Iterator[tuple[str, frozenset[str]]]:
-    """Folders with metadata; a connector is not searched for others inside it."""
+    """Yields folders with metadata; does not search for connectors inside a connector."""
     try:
         entries = list(os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -154,12 +156,12 @@ def _walk(folder: str) -> Iterator[tuple[str, frozenset[str]]]:
 
 
 def documentation(connector: Connector, configuration: Configuration) -> Path | None:
-    """The connector's documentation page, or None where there is none."""
+    """Returns the connector's documentation page, if it exists."""
     try:
         existing = (path for path in _pages(connector, configuration) if path.is_file())
         return next(existing, None)
     except (OSError, ValueError):
-        return None  # what is written there cannot be a path (too long, a NUL, no URL)
+        return None  # the value cannot be a path (too long, a NUL, no URL)
 
 
 def _pages(connector: Connector, configuration: Configuration) -> Iterator[Path]:
@@ -169,7 +171,7 @@ def _pages(connector: Connector, configuration: Configuration) -> Iterator[Path]
     if isinstance(url, str) and not configuration.docs:
         path = posixpath.normpath(urlsplit(url).path.strip("/"))
         docs = configuration.root / "docs"
-        # The URL is the connector's own text: it must not name a file outside of the documentation.
+        # The connector's author writes the URL: it must not name a file outside of the documentation.
         if path != "." and (docs / f"{path}.md").resolve().is_relative_to(docs.resolve()):
             yield docs / f"{path}.md"
 
@@ -186,6 +188,6 @@ def _filled(template: str, connector: Connector) -> str:
 
 
 def containing(connectors: Sequence[Connector], place: Path) -> Connector | None:
-    """The connector whose folder `place` is in, so that a command given there means it."""
+    """Returns the connector whose folder contains `place`, so that commands there apply to it."""
     inside = [item for item in connectors if place == item.folder or item.folder in place.parents]
     return max(inside, key=lambda item: len(item.folder.parts), default=None)

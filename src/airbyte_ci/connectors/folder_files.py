@@ -1,6 +1,6 @@
-"""What of a connector's folder may go into an image: no secrets, caches, byte code or editors' files.
+"""The files of a connector's folder that an image may have: no secrets, caches, byte code or editors' files.
 
-Everything that reads such a folder for an image walks it here.
+Every reader of such a folder for an image uses this walk.
 """
 
 import os
@@ -18,7 +18,7 @@ _LEFT_OUT = leftovers.FOLDERS | {".DS_Store"}
 
 @dataclass(frozen=True, slots=True)
 class FolderFile:
-    """A file, folder or link below a folder, by its relative path; a link is not followed."""
+    """A file, folder or link below a folder, by relative path; links are not followed."""
 
     path: str
     disk: Path
@@ -34,12 +34,12 @@ class FolderFile:
 
     @property
     def mode(self) -> int:
-        """The umask of whoever checked the files out must not show: only "executable or not" is of the source."""
+        """Returns a mode that is independent of the user's umask: only "executable or not" is part of the source."""
         return 0o755 if self.status.st_mode & stat.S_IXUSR else 0o644
 
 
 def walk(folder: Path, left_out: Callable[[str], bool] = lambda _: False) -> Iterator[FolderFile]:
-    """Returns what is below a folder, folders before what they hold, in the order of names.
+    """Returns everything below a folder, folders before their contents, in order of names.
 
     Raises ConnectorError for a folder that is deeper than any layer may be.
     """

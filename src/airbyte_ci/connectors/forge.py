@@ -1,6 +1,6 @@
-"""The forge (GitHub, GitLab, Bitbucket, …) that hosts a repository, by its git remote, and the addresses of its pages.
+"""The forge (GitHub, GitLab, Bitbucket, …) of a repository, by its git remote, and the addresses of its pages.
 
-Asks git and OpenSSH's configuration, never the network. Look here when a link that airbyte-ci writes leads nowhere.
+Reads git's and OpenSSH's configuration, never the network. Look here when a link that airbyte-ci writes is wrong.
 """
 
 import os
@@ -33,7 +33,7 @@ _FILES: Mapping[Kind, str] = {
     "bitbucket server": "/browse/{path}",
     "azure": "?path=/{path}",
 }
-# Names of hosts, for SSH also those behind which the public ones listen on port 443.
+# Host names, including the SSH hosts through which the public forges listen on port 443.
 _PUBLIC: Mapping[str, Kind] = {
     "github.com": "github",
     "gitlab.com": "gitlab",
@@ -50,7 +50,7 @@ _SAME_HOST = {
     "ssh.dev.azure.com": "dev.azure.com",
     "vs-ssh.visualstudio.com": "dev.azure.com",
 }
-# Words in the name of a host, such as gitlab.acme.example, that say what runs there.
+# Words in a host name, such as gitlab.acme.example, that reveal the kind of forge.
 _WORDS: Mapping[str, Kind] = {
     "github": "github",
     "ghe": "github",
@@ -60,7 +60,7 @@ _WORDS: Mapping[str, Kind] = {
     "forgejo": "gitea",
     "codeberg": "gitea",
 }
-# Files at the root of a repository that only one kind of forge reads.
+# Files at a repository's root that only one kind of forge reads.
 _FILES_OF: Mapping[str, Kind] = {
     ".gitlab-ci.yml": "gitlab",
     ".github/workflows": "github",
@@ -74,7 +74,7 @@ _PORT = re.compile(r":\d+$")
 
 @dataclass(frozen=True, slots=True)
 class HostedRepository:
-    """A repository on a host. `site` is https://HOST, `path` its place there, `kind` empty where nothing says it."""
+    """A repository on a host. `site` is https://HOST, `path` its path there, `kind` empty if unknown."""
 
     site: str
     path: str
@@ -86,17 +86,17 @@ class HostedRepository:
 
     @property
     def pull_request_url(self) -> str | None:
-        """The template of its pull requests with {number}; None where the kind of forge is not known."""
+        """Returns the address template of its pull requests with {number}; None for an unknown kind of forge."""
         return f"{self.page}{_PULLS[self.kind]}" if self.kind else None
 
     def file_url(self, path: str) -> str | None:
-        """The page of a file; None where the kind of forge is not known."""
+        """Returns the address of a file's page; None for an unknown kind of forge."""
         form = _FILES.get(self.kind)
         return self.page + form.replace("{path}", quote(path)) if form else None
 
 
 def of(root: Path, environment: Mapping[str, str] | None = None) -> HostedRepository | None:
-    """The repository that the remote names: `origin`, else the only one. None without a remote that has pages."""
+    """Returns the repository of the remote: `origin`, else the only one. None without a remote that has pages."""
     url = _remote(root)
     if url is None:
         return None
@@ -110,13 +110,13 @@ def of(root: Path, environment: Mapping[str, str] | None = None) -> HostedReposi
 
 
 def pull_request_url(root: Path) -> str | None:
-    """Where pull requests of the repository are, as a template with {number}; None where that is not known."""
+    """Returns the address template of the repository's pull requests with {number}; None if unknown."""
     found = of(root)
     return found.pull_request_url if found else None
 
 
 def parse(url: str, resolve: Callable[[str], str] = str) -> HostedRepository | None:
-    """The repository of a remote's address; `resolve` gives the real name of a host that SSH knows by an alias."""
+    """Returns the repository of a remote's address; `resolve` maps an SSH alias to the real host name."""
     scp = _SCP.fullmatch(url)
     if "://" not in url:
         return _hosted(_real(scp["host"], resolve), scp["path"], is_ssh=True) if scp else None
@@ -126,13 +126,13 @@ def parse(url: str, resolve: Callable[[str], str] = str) -> HostedRepository | N
     if not host or scheme not in ("http", "https", "ssh", "git"):
         return None
     if scheme == "ssh":
-        # A port belongs to the address of pages only where it is one of HTTP.
+        # Only the port of an HTTP address belongs to the address of pages.
         return _hosted(_real(_PORT.sub("", host), resolve), parts.path, is_ssh=True)
     return _hosted(host if scheme != "git" else _PORT.sub("", host), parts.path)
 
 
 def ssh_host(alias: str, environment: Mapping[str, str]) -> str:
-    """The host that OpenSSH connects to for a name, by its configuration; the name itself where that says nothing."""
+    """Returns the host that OpenSSH's configuration gives for a name; without an entry, the name itself."""
     home = environment.get("HOME", "")
     own = Path(home, ".ssh/config")
     # OpenSSH reads the configuration of the account, not of $HOME.
@@ -148,7 +148,7 @@ def ssh_host(alias: str, environment: Mapping[str, str]) -> str:
 
 
 def remote_names(root: Path) -> list[str]:
-    """The names of the git remotes."""
+    """Returns the names of the git remotes."""
     answer = git.ask(root, "remote")
     return answer.stdout.decode(errors="replace").split() if answer is not None and not answer.returncode else []
 
@@ -163,14 +163,14 @@ def _remote(root: Path) -> str | None:
 
 
 def _real(host: str, resolve: Callable[[str], str]) -> str:
-    """The host behind a name that SSH is given."""
+    """Returns the host of a name that is used with SSH."""
     host = host.lower()
     if host in _PUBLIC or host in _SAME_HOST:
         return host
     real = resolve(host).lower()
     if real != host:
         return real
-    # People name an alias by the host that it leads to: github.com-work, github-work, gitlab_acme.
+    # Aliases usually contain the name of their host: github.com-work, github-work, gitlab_acme.
     for public, kind in _PUBLIC.items():
         if host.startswith(public) or ("." not in host and kind in re.split(r"[-_]", host)):
             return public

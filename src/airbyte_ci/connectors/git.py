@@ -1,4 +1,4 @@
-"""What git knows about a repository, asked of git itself. Where there is no git, nothing is known."""
+"""Runs git to read facts about a repository. Without git, nothing is known."""
 
 import os
 import subprocess
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from airbyte_ci.errors import ConnectorError
 
-# Of git's variables only those that reach a server, name a person or point to a person's configuration are passed on.
-# Others (GIT_DIR in hooks, GIT_OBJECT_DIRECTORY, GIT_REPLACE_REF_BASE) would make it speak of another repository.
+# Of git's variables, only those that reach a server, name a person or point to a person's configuration are kept.
+# Others (GIT_DIR in hooks, GIT_OBJECT_DIRECTORY, GIT_REPLACE_REF_BASE) would make git read another repository.
 _PASSED = (
     *("GIT_ASKPASS", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_PROXY_COMMAND", "GIT_PROXY_SSL_CERT"),
     *("GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_CERT", "GIT_SSL_KEY", "GIT_SSL_NO_VERIFY", "GIT_SSL_VERSION"),
@@ -17,7 +17,7 @@ _PASSED = (
     *("GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_COMMITTER_DATE", "GIT_DISCOVERY_ACROSS_FILESYSTEM"),
 )
 _CONFIGURED = ("GIT_CONFIG", "GCM_", "GIT_LFS")
-# What a person may have configured for reading git's answers themselves.
+# Settings of the user that would change git's output.
 _PLAIN = (
     "color.ui=false",
     "log.showSignature=false",
@@ -28,7 +28,7 @@ _PLAIN = (
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Returns git's environment: this process' own, of git's variables what is a person's, and `variables` on top."""
+    """Returns git's environment: the process environment with only personal git variables, and `variables`."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -40,9 +40,9 @@ def environment(**variables: str) -> dict[str, str]:
 def ask(
     root: Path, *arguments: str, given: bytes = b"", variables: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes] | None:
-    """Git's answer about the repository that `root` is in, `given` on its stdin; None where there is no git.
+    """Returns git's output for the repository that contains `root`, with `given` on stdin; None without git.
 
-    `variables` are set in git's environment beside what it has.
+    `variables` are added to git's environment.
     """
     plain = (part for setting in _PLAIN for part in ("-c", setting))
     try:
@@ -58,7 +58,7 @@ def ask(
 
 
 def differs(root: Path, path: str, one: str, other: str) -> bool | None:
-    """Whether a file (from the repository's top) differs between two commits; None where they are not both here."""
+    """Returns whether a file (from the repository's top) differs between two commits; None if one is not here."""
     if any(
         (answer := ask(root, "cat-file", "-e", f"{commit}^{{commit}}")) is None or answer.returncode
         for commit in (one, other)
@@ -69,10 +69,9 @@ def differs(root: Path, path: str, one: str, other: str) -> bool | None:
 
 
 def uncommitted(root: Path, path: Path) -> str | None:
-    """How a file differs from the last commit (`modified`, `untracked`), or None when it is safe in git.
+    """Returns how a file differs from the last commit (`modified`, `untracked`); None if it does not.
 
-    Also None where there is no git repository: there is nothing to compare with. Raises ConnectorError where there
-    is one that git does not read.
+    Also returns None without a git repository. Raises ConnectorError if git cannot read the repository.
     """
     answer = ask(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignored", "--", str(path))
     if answer is None or answer.returncode:
@@ -86,7 +85,7 @@ def uncommitted(root: Path, path: Path) -> str | None:
 
 
 def committed(root: Path, commit: str, paths: Sequence[str]) -> dict[str, bytes]:
-    """What files, by their paths below `root`, held in a commit; without those that it has not. One process for all."""
+    """Returns the contents of the existing files of a commit, by path below `root`. One process reads them all."""
     prefix = ask(root, "rev-parse", "--show-prefix")
     if prefix is None or prefix.returncode or not paths:
         return {}
@@ -103,7 +102,7 @@ def _batch(output: bytes, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     for name in names:
         end = output.find(b"\n", at)
         if end < 0:
-            return  # the commit is not there, or git ended
+            return  # the commit is missing, or git ended
         words = output[at:end].split(b" ")
         at = end + 1
         if words[-1] not in (b"missing", b"ambiguous"):

@@ -1,4 +1,4 @@
-"""Which repository on which GitHub this is, by what GitHub Actions, the environment and git say; it asks nobody."""
+"""The repository on GitHub and its token, by the variables of GitHub Actions, the environment and git."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 from airbyte_ci.connectors import forge
 
 _PUBLIC = "https://api.github.com"
-# Actions', the GitHub command's, its one for GitHub Enterprise, and the original's.
+# The variables of Actions, of the GitHub CLI (also for GitHub Enterprise), and of the original airbyte-ci.
 TOKENS = ("GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "CI_GITHUB_ACCESS_TOKEN")
 
 
 @dataclass(frozen=True, slots=True)
 class GitHubRepository:
-    """`owner/name` on the GitHub whose REST API is at `api` (no slash at its end), and the token to ask it with."""
+    """`owner/name` on the GitHub whose REST API is at `api` (without a final slash), and the token for it."""
 
     api: str
     name: str
@@ -29,12 +29,12 @@ class GitHubRepository:
 
 
 def repository(root: Path, environment: Mapping[str, str]) -> GitHubRepository | None:
-    """From GITHUB_API_URL and GITHUB_REPOSITORY, else from the `origin` remote; None where neither names one."""
+    """Reads GITHUB_API_URL and GITHUB_REPOSITORY, else the `origin` remote; None if neither names a repository."""
     token = next((environment[name] for name in TOKENS if environment.get(name)), "")
     api, name = environment.get("GITHUB_API_URL", "").rstrip("/"), environment.get("GITHUB_REPOSITORY", "")
     if not name:
         hosted = forge.of(root, environment)
-        # GitHub Enterprise has any name, so only a host that is known to be another forge is none.
+        # GitHub Enterprise may have any host name, so only hosts that are known to be another forge are excluded.
         if hosted is None or hosted.kind not in ("github", ""):
             return None
         name, host = hosted.path, urlsplit(hosted.site).netloc

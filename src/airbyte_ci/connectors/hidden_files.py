@@ -1,6 +1,6 @@
-"""Which files of a folder are secrets or tools' own: never in an image, never in what a hook or a back end sees.
+"""The files that are secrets or belong to tools: never in an image, and never visible to a hook or a back end.
 
-One list for a connector's code, its declarations, its hook, its dependencies and everything else that reads a folder.
+One list for a connector's code, declarations, hook, dependencies and all other readers of a folder.
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from airbyte_ci.disk import DEPTH_LIMIT
 
-# Folders of credentials, of Airbyte's own convention and of tools.
+# Folders of credentials, by Airbyte's own convention and of tools.
 _FOLDERS = frozenset(
     {
         *("secrets", ".git", ".hg", ".svn", ".docker", ".kube", ".aws", ".azure", ".ssh", ".gnupg", ".gcloud", ".oci"),
@@ -27,9 +27,9 @@ _FILES = frozenset(
     }
 )
 _ENDINGS = (".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk", ".tfstate", ".tfvars")
-# `.env.local`, but not what people commit as an example.
+# `.env.local`, but not examples, which people commit.
 _VARIABLES = re.compile(r"\.env\..+(?<!\.example)(?<!\.sample)(?<!\.template)(?<!\.dist)")
-# Read only where the name says that there may be a key; certificates have the same endings.
+# Read only if the name suggests a key; certificates have the same suffixes.
 _KEYS = (".pem", ".key", ".asc", ".gpg")
 _PRIVATE = re.compile(rb"-----BEGIN (?:[A-Z0-9 ]+ )?PRIVATE KEY(?: BLOCK)?-----")
 _ACCOUNT = re.compile(rb'"private_key"\s*:\s*"-----BEGIN')
@@ -37,13 +37,13 @@ _LOOKED_AT = 64 << 10
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a file or folder of this name is a secret wherever it lies and whatever is in it."""
+    """Returns whether a file or folder of this name is a secret, independent of its place and content."""
     lower = name.lower()
     return lower in _FOLDERS or lower in _FILES or lower.endswith(_ENDINGS) or _VARIABLES.fullmatch(lower) is not None
 
 
 def is_secret(path: Path) -> bool:
-    """Whether a file is a secret: by its name, a private key by what is in it, and a service account's key file."""
+    """Returns whether a file is a secret: by name, or because it contains a private key or a service account's key."""
     if is_secret_name(path.name):
         return True
     lower = path.name.lower()
@@ -53,14 +53,14 @@ def is_secret(path: Path) -> bool:
 
 
 def secret_part(path: PurePath) -> str:
-    """Returns the first part of a relative path that is a secret by its name; empty where none is."""
+    """Returns the first part of a relative path whose name marks a secret; empty if there is none."""
     return next((part for part in path.parts if is_secret_name(part)), "")
 
 
 def hidden(folder: Path, left_out: Collection[str] = ()) -> Iterator[str]:
-    """Returns the relative paths of secrets below a folder, of a hidden folder just that; no link is followed.
+    """Returns the relative paths of secrets below a folder; of a hidden folder, only the folder. Follows no links.
 
-    Folders whose names are `left_out` are not looked into.
+    Skips folders whose names are in `left_out`.
     """
     waiting = [""]
     while waiting:

@@ -1,4 +1,4 @@
-"""What a branch changed since it left another one, as git tells it; what the changes mean is not known here."""
+"""The files that a branch changed since it forked from another one, according to git."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ _ADVICE = "name the target branch of the merge with --diffed-branch"
 
 
 def fork_point(root: Path, branch: str | None) -> str:
-    """The commit at which HEAD left `branch`, by default the remote's HEAD.
+    """Returns the commit at which HEAD forked from `branch`, by default the remote's HEAD.
 
-    Raises UsageError where there is no git repository, no such branch, or nothing that they have in common.
+    Raises UsageError without a git repository, such a branch, or a common commit.
     """
     name = branch or _default_branch(root)
     for candidate in (name, f"origin/{name}"):
@@ -28,7 +28,7 @@ def fork_point(root: Path, branch: str | None) -> str:
 
 
 def compared_with(root: Path, branch: str | None) -> str | None:
-    """As `fork_point`; None where no branch is named and none is known."""
+    """Returns the fork point; None if no branch is named or known."""
     try:
         return fork_point(root, branch)
     except UsageError:
@@ -38,19 +38,20 @@ def compared_with(root: Path, branch: str | None) -> str | None:
 
 
 def fork_point_if_known(root: Path, branch: str | None) -> str | None:
-    """As `fork_point`; where no branch is named and none is known, the last commit; None without git."""
+    """Returns the fork point; if no branch is named or known, the last commit; None without git."""
     return compared_with(root, branch) or _commit(root, "HEAD")
 
 
 def target_branch(root: Path, branch: str | None) -> str:
-    """The name on the remote of the branch that HEAD is compared with; raises UsageError where none is known."""
+    """Returns the remote's branch that HEAD is compared with; raises UsageError if none is known."""
     return (branch or _default_branch(root)).removeprefix("origin/")
 
 
 def changed_files(root: Path, commit: str) -> frozenset[str]:
-    """Paths below `root` that differ between a commit and the working tree: committed, staged, not, and untracked.
+    """Returns paths below `root` that differ between a commit and the working tree: committed, staged, not, and
+    untracked.
 
-    A renamed file is two: the one that is gone and the one that came. Raises ConnectorError when git fails.
+    A renamed file appears with its old and its new path. Raises ConnectorError when git fails.
     """
     tracked = ("diff", "--name-only", "--no-renames", "--no-ext-diff", "--relative", "-z", commit, "--")
     untracked = ("ls-files", "--others", "--exclude-standard", "-z")
@@ -65,7 +66,7 @@ def changed_files(root: Path, commit: str) -> frozenset[str]:
 
 
 def _default_branch(root: Path) -> str:
-    """The branch that new clones of the remote start on; `origin` counts before other remotes."""
+    """Returns the branch that new clones of the remote start on; `origin` is preferred to other remotes."""
     answer = git.ask(root, "for-each-ref", "--format=%(refname) %(symref)", "refs/remotes/*/HEAD")
     if answer is None:
         raise UsageError("cannot find modified connectors: git is not installed")
@@ -75,7 +76,7 @@ def _default_branch(root: Path) -> str:
     if heads:
         target = heads.get("refs/remotes/origin/HEAD") or heads[min(heads)]
         return target.removeprefix("refs/remotes/")
-    # A remote that was added by hand, or a CI checkout, has no HEAD of its own.
+    # A remote that was added by hand, or a CI checkout, has no HEAD.
     for name in ("origin/main", "origin/master"):
         if _commit(root, name):
             return name

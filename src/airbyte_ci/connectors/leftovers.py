@@ -1,8 +1,8 @@
-"""What tools leave beside a connector's files, and no build reads: neither as code nor for a hook or a dependency."""
+"""Files that tools leave in a connector's folder and that no build reads: not as code, for a hook, or a dependency."""
 
 import re
 
-# Whoever looks whether something changed leaves out just these, so whatever reads a folder leaves out at least these.
+# Change detection ignores exactly these, so every other reader must ignore at least these.
 FOLDERS = frozenset({"__pycache__", ".git", ".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
 # Swap, lock and backup files: of vim, nano and kate; of emacs; of most others; of JetBrains; of GTK.
 _EDITORS = re.compile(r"(?s:\..*\.(?:sw[a-z]|kate-swp)|\.#.*|#.*#|.*~|.*___jb_(?:tmp|old|bak)___|\.goutputstream-.*)")
@@ -10,10 +10,10 @@ _BYTE_CODE = (".pyc", ".pyo")
 
 
 def is_byte_code(name: str) -> bool:
-    """Whether a file of this name is byte code, which Python makes again."""
+    """Returns whether a file of this name is byte code, which Python creates again."""
     return name.endswith(_BYTE_CODE)
 
 
 def is_of_editor(name: str) -> bool:
-    """Whether an editor keeps a file of this name while it saves another or has it open."""
+    """Returns whether an editor creates a file of this name while another is open or saved."""
     return _EDITORS.fullmatch(name) is not None

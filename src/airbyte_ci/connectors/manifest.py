@@ -1,6 +1,6 @@
-"""The manifest of a manifest-only connector: what it declares. It is read as data; nothing of it is run.
+"""The declarations of a manifest-only connector's manifest. It is read as data; nothing of it runs.
 
-Look here for the version of the framework that a connector was written for, and for its custom components.
+Look here for the framework version that a connector was written for, and for its custom components.
 Source: https://docs.airbyte.com/platform/connector-development/config-based/understanding-the-yaml-file/yaml-overview
 """
 
@@ -25,10 +25,9 @@ _KIND = "DeclarativeSource"
 
 @dataclass(frozen=True, slots=True)
 class DeclarativeManifest:
-    """What a manifest declares: the framework version it was written for, and the classes that it names.
+    """The declarations of a manifest: the framework version it was written for, and the classes that it names.
 
-    `components` are names of classes in components.py; `foreign` are full names of classes in other modules than the
-    framework's own.
+    `components` are names of classes in components.py; `foreign` are full names of classes outside of the framework.
     """
 
     version: str
@@ -37,7 +36,7 @@ class DeclarativeManifest:
 
 
 def read(connector: Connector) -> DeclarativeManifest:
-    """Reads manifest.yaml; raises ConnectorError with the file, and the line or key that is wrong."""
+    """Reads manifest.yaml; raises ConnectorError with the file, and the invalid line or key."""
     path = connector.folder / MANIFEST
     place = f"{connector.relative}/{MANIFEST}"
     try:
@@ -51,7 +50,7 @@ def read(connector: Connector) -> DeclarativeManifest:
         raise ConnectorError(f"{place}: cannot be read ({error})") from error
     if not isinstance(document, dict):
         raise ConnectorError(f"{place}: is not a mapping")
-    # The framework itself adds the type where it is missing.
+    # The framework itself adds the type if it is missing.
     if (kind := document.get("type", _KIND)) != _KIND:
         raise ConnectorError(f"{place}: its type is {kind!r}, not {_KIND!r}")
     names = tuple(sorted(set(_class_names(document))))
@@ -82,7 +81,7 @@ def _version(value: object, place: str) -> str:
 
 
 def _class_names(document: object) -> Iterator[str]:
-    """Every `class_name` in the document; aliases make one node reachable on many paths, and it is visited once."""
+    """Yields every `class_name` in the document; visits nodes that aliases share once."""
     waiting, seen = [document], set[int]()
     while waiting:
         node = waiting.pop()
@@ -99,7 +98,7 @@ def _class_names(document: object) -> Iterator[str]:
 
 
 def _defined_names(path: Path, relative: str) -> frozenset[str]:
-    """Names at the top level of a module, in `if` and `try` blocks too; none for a file that is missing."""
+    """Returns the names at the top level of a module, including `if` and `try` blocks; empty for a missing file."""
     try:
         tree = ast.parse(path.read_bytes())
     except FileNotFoundError:

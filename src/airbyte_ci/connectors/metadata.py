@@ -1,4 +1,4 @@
-"""metadata.yaml of a connector: read quickly, with errors that name the file and the line."""
+"""Reads a connector's metadata.yaml; errors name the file and the line."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which connectors a set of changed files modifies, and how; where the files come from is not known here."""
+"""Finds the connectors that a set of changed files modifies, and how."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -11,11 +11,11 @@ _VARIANT = "-strict-encrypt"
 def modified_files(
     connectors: Sequence[Connector], changed: Collection[str], page: Callable[[Connector], str | None]
 ) -> dict[str, tuple[str, ...]]:
-    """By the folder of each modified connector, the files that make it so.
+    """Returns the modifying files by folder of each modified connector.
 
-    These are the files of its folder and its documentation page (`page`, a path in the repository). Other Markdown
-    (README.md, bootstrap.md) modifies nothing, and an archived connector is never modified: both as in the original.
-    A connector and its `-strict-encrypt` variant are built of the same code, so what modifies one modifies the other.
+    These are the files of its folder and its documentation page (`page`, a path in the repository). As in the original,
+    other Markdown files (README.md, bootstrap.md) modify nothing, and archived connectors are never modified. A
+    connector and its `-strict-encrypt` variant share their code, so a change of one modifies the other.
     """
     active = [item for item in connectors if item.support_level != "archived"]
     folders = {item.relative: item for item in active}
@@ -32,12 +32,12 @@ def modified_files(
 
 
 def changes_metadata(files: Collection[str]) -> bool:
-    """Whether one of a connector's modified files is its metadata."""
+    """Returns whether a connector's metadata is among its modified files."""
     return any(path.rpartition("/")[2] == _METADATA for path in files)
 
 
 def _owner(path: str, folders: Mapping[str, Connector]) -> str | None:
-    """The nearest folder of a connector above the path."""
+    """Returns the nearest folder of a connector above the path."""
     folder = path
     while folder:
         folder = folder.rpartition("/")[0]

@@ -1,4 +1,4 @@
-"""Which PEP 751 lock of a folder is the connector's: `pylock.toml`, or one with a name such as `pylock.prod.toml`."""
+"""Finds the PEP 751 locks of a folder: `pylock.toml`, or one with a name such as `pylock.prod.toml`."""
 
 import re
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ _PYLOCK = re.compile(r"pylock\.(?:([^./]+)\.)?toml")
 
 
 def is_pylock(name: str | None) -> bool:
-    """Whether a file has the name of a PEP 751 lock."""
+    """Returns whether a file has the name of a PEP 751 lock."""
     return name is not None and _PYLOCK.fullmatch(name) is not None
 
 
 def of(names: Iterable[str]) -> tuple[str, ...]:
-    """Returns the locks that a build may read: `pylock.toml` alone where it exists, else all with other names, sorted.
+    """Returns the locks that a build may read: only `pylock.toml` if it exists, else all with other names, sorted.
 
-    Locks for development do not count.
+    Excludes locks for development.
     """
     found = {name: match[1] for name in names if (match := _PYLOCK.fullmatch(name))}
     if FILE in found:

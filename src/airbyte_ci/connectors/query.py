@@ -1,8 +1,8 @@
 """Metadata queries: simpleeval's expression language over a connector's metadata, with SQL's NULL for missing keys.
 
-A missing key is None for `is None`, stays missing when looked into, and a comparison with it is unknown; unknown
-never matches, and `and`, `or`, `not` follow SQL's three-valued logic. Mistakes are errors that show their place,
-those that no connector would meet too.
+A missing key is None for `is None`, its own keys are missing too, and a comparison with it is unknown. Unknown never
+matches, and `and`, `or`, `not` follow SQL's three-valued logic. Mistakes are errors that show their place, even if no
+connector would trigger them.
 """
 
 import ast
@@ -16,7 +16,7 @@ from simpleeval import DEFAULT_FUNCTIONS, InvalidExpression
 from airbyte_ci.connectors.evaluator import METHODS, NULL, Evaluator
 from airbyte_ci.errors import QueryError
 
-# A query that is longer than this was not written by a person.
+# No person writes a longer query.
 _LENGTH_LIMIT = 10_000
 _KNOWN: Mapping[str, tuple[str, ...]] = {"data": ()}
 _AVAILABLE = (
@@ -35,7 +35,7 @@ class Query:
     tree: ast.expr
 
     def matches(self, names: Mapping[str, Any], subject: str) -> bool:
-        """Whether it holds for one connector; raises QueryError that names the `subject` and the place."""
+        """Returns whether the query matches a connector; raises QueryError that names the `subject` and the place."""
         evaluator = Evaluator(names)
         try:
             result = evaluator.value(self.tree)
@@ -53,32 +53,32 @@ class Query:
 
     @property
     def names(self) -> frozenset[str]:
-        """What it speaks of: `data`, and facts."""
+        """Returns the names that the query uses: `data`, and facts."""
         return frozenset(node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name))
 
     def unknown_keys(self, data: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-        """Paths below `data` in the expression that no connector has: most likely misspelt."""
+        """Returns paths below `data` in the expression that no connector has: most likely misspelled."""
         everyone = list(data)
         unknown = {path for path in _paths(self.tree) if not any(_has(item, path[1:]) for item in everyone)}
-        # What is looked for inside a key that is not there adds nothing.
+        # Keys inside a missing key add no information.
         shortest = (path for path in unknown if not any(path[:length] in unknown for length in range(len(path))))
         return tuple(sorted(".".join(path) for path in shortest))
 
 
 def parse(text: str, known: Mapping[str, tuple[str, ...]] = _KNOWN) -> Query:
-    """Raises QueryError that shows where the expression is not one, or speaks of what is not `known`.
+    """Parses the expression; raises QueryError that shows where it is invalid or uses an unknown name.
 
-    `known` maps each name to the fields that it has, none where these are not known or there are none.
+    `known` maps each name to its fields, empty if it has none or they are not known.
     """
     line = " ".join(text.strip().split("\n"))
     if len(line) > _LENGTH_LIMIT:
         raise QueryError(f"the metadata query is invalid: it is longer than {_LENGTH_LIMIT} characters")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's doubts are about programs (an unknown escape, `1if x`)
+            warnings.simplefilter("ignore")  # Python's warnings are about programs (an unknown escape, `1if x`)
             tree = ast.parse(line, mode="eval").body
     except SyntaxError as error:
-        # At the end of the text the place is not told.
+        # At the end of the text the position is missing.
         column = (error.offset or len(line) + 1) - 1
         raise QueryError(_pointing(line, column, f"not an expression: {error.msg}")) from error
     except (ValueError, RecursionError, MemoryError) as error:
@@ -88,7 +88,7 @@ def parse(text: str, known: Mapping[str, tuple[str, ...]] = _KNOWN) -> Query:
 
 
 def _check(tree: ast.expr, text: str, known: Mapping[str, tuple[str, ...]]) -> None:
-    """Refuses what no connector's metadata could make right."""
+    """Raises QueryError for expressions that are wrong for any metadata."""
     called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
         if reason := _objection(node, called, known):
@@ -122,7 +122,7 @@ def _objection(node: ast.AST, called: Collection[ast.expr], known: Mapping[str, 
 
 
 def _identity(operation: ast.cmpop, other: ast.expr) -> str | None:
-    """`x is 'a'` is never true; Python warns of it too."""
+    """Refuses `x is 'a'`, which is never true; Python warns about it too."""
     literal = isinstance(other, ast.Constant) and other.value not in (None, True, False)
     if literal and isinstance(operation, (ast.Is, ast.IsNot)):
         return "`is` is for None, True and False; write == or !="
@@ -139,7 +139,7 @@ def _pointing(text: str, column: int, reason: str) -> str:
 
 
 def _paths(tree: ast.expr) -> Iterator[tuple[str, ...]]:
-    """Every `data.a['b']` of the expression as ("data", "a", "b"), its parts too, methods left out."""
+    """Yields every `data.a['b']` of the expression as ("data", "a", "b"), and its parts; excludes methods."""
     called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
         parts: list[str] = []
@@ -161,7 +161,7 @@ def _paths(tree: ast.expr) -> Iterator[tuple[str, ...]]:
 def _has(value: Any, path: tuple[str, ...]) -> bool:
     for key in path:
         if not isinstance(value, Mapping):
-            return value is not None  # a part of a date, or a mistake that is told otherwise
+            return value is not None  # a part of a date, or a mistake that is reported elsewhere
         if key not in value:
             return False
         value = value[key]

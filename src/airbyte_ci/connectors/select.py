@@ -1,4 +1,4 @@
-"""Selection: which connectors a command is about. Kinds of filter are AND-ed, values of one kind OR-ed."""
+"""Selects the connectors of a command. Kinds of filter are combined with AND, values of one kind with OR."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ ModifiedFiles = Callable[[], Mapping[str, tuple[str, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What was asked for. Empty means no filter of that kind, so an empty Selection is every connector.
+    """The filters. An empty filter does not restrict, so an empty Selection selects every connector.
 
-    `modified`: only those that the branch modifies; `metadata_changes`: only those whose metadata it modifies.
+    `modified`: only connectors that the branch modifies; `metadata_changes`: only those whose metadata it modifies.
     """
 
     names: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The connectors that were selected, and what the person should be warned of."""
+    """The selected connectors, and warnings for the user."""
 
     connectors: tuple[Connector, ...]
     warnings: tuple[str, ...] = ()
@@ -49,10 +49,10 @@ def select(
     facts: Mapping[str, Fact] = own_facts.OWN,
     modified: ModifiedFiles = _nothing,
 ) -> Selected:
-    """A filter that matches nothing selects nothing. Raises UsageError for a name that does not exist, QueryError.
+    """Returns the selected connectors. A filter that matches nothing selects nothing.
 
-    `facts` are what a query may speak of beside `data`; `modified` gives the modified files by folder of connector,
-    and is only called where it is needed.
+    Raises UsageError for an unknown name, and QueryError. `facts` are what a query may use in addition to `data`.
+    `modified` returns the modified files by folder of connector; it is called only if needed.
     """
     _refuse_unknown(connectors, selection.names)
     chosen = [item for item in connectors if not selection.names or item.name in selection.names]
@@ -70,7 +70,7 @@ def select(
 def _modified(
     connectors: Sequence[Connector], files: Mapping[str, tuple[str, ...]], selection: Selection
 ) -> list[Connector]:
-    from airbyte_ci.connectors.modified import changes_metadata  # only where git was asked
+    from airbyte_ci.connectors.modified import changes_metadata  # only if git was queried
 
     chosen = [item for item in connectors if item.relative in files]
     if selection.metadata_changes:

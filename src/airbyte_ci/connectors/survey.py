@@ -1,4 +1,4 @@
-"""What a configuration should say about a repository, by the files that are in it; nothing is written here."""
+"""Proposes a configuration from a repository's files. Writes nothing."""
 
 import os
 import re
@@ -17,17 +17,17 @@ from airbyte_ci.text import decode_file
 _CHANGELOG = re.compile(r"^#{1,6}[ \t].*change ?log|^\s*\|?\s*Version\s*\|", re.MULTILINE | re.IGNORECASE)
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*([^\s@:]+(?::\d+/[^\s@:]+)?)", re.MULTILINE | re.IGNORECASE)
 _BASE = "connector-base"
-# Of a file that is larger, nothing but its beginning is a Dockerfile.
+# Of larger files, only the beginning is checked for a Dockerfile.
 _DOCKERFILE_LIMIT = 1 << 20
 _PUBLISHED = Configuration(Path()).base_image_repositories
-# So many templates of pages are enough; more would be found by chance.
+# More templates than this would match by chance.
 _MOST_TEMPLATES = 3
 _PACKAGE_FILES = frozenset({"Dockerfile", "setup.py", "pyproject.toml"})
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The value of a key and the reason for it; None keeps the default."""
+    """A proposed value of a key and its reason; None keeps the default."""
 
     value: str | bool | tuple[str, ...] | None
     reason: str
@@ -35,7 +35,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The proposals by the fields of Configuration, and what a person should look at."""
+    """The proposals by the fields of Configuration, and notes for the user."""
 
     root: Path
     connectors: int
@@ -47,7 +47,7 @@ class Survey:
 
 
 def survey(root: Path) -> Survey:
-    """Looks at every folder below `root` once. Raises ConnectorError where there is no connector."""
+    """Inspects every folder below `root` once. Raises ConnectorError if there is no connector."""
     everywhere = Configuration(root, connectors=(".",) if (root / METADATA).is_file() else ("**",))
     located = _visible(find.locate(everywhere), root)
     connectors, errors = find.read_located(located, everywhere)
@@ -73,7 +73,7 @@ def survey(root: Path) -> Survey:
 
 
 def _visible(located: Located, root: Path) -> Located:
-    """Without connectors in hidden folders: these are copies that tools keep."""
+    """Returns the connectors except those in hidden folders, which are copies that tools keep."""
     folders = {folder: names for folder, names in located.folders.items() if not _is_hidden(folder.relative_to(root))}
     return Located(folders, located.unmatched)
 
@@ -83,10 +83,10 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _pages(root: Path, connectors: Sequence[Connector]) -> dict[str, Proposal]:
-    """Where the documentation pages are, and whether they have changelogs."""
+    """Returns where the documentation pages are, and whether they have changelogs."""
     default = Configuration(root)
     by_url = {item.name for item in connectors if _has_changelog(find.documentation(item, default))}
-    # A page with a changelog is worth more than one without.
+    # A page with a changelog weighs more than one without.
     with_changelog, without = _templates(root, connectors)
     chosen = tuple(_choose(with_changelog))
     covered = {name for template in chosen for name in with_changelog[template]}
@@ -106,7 +106,7 @@ def _pages(root: Path, connectors: Sequence[Connector]) -> dict[str, Proposal]:
 
 
 def _templates(root: Path, connectors: Sequence[Connector]) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    """Templates of Markdown files with the connectors that they lead to: with a changelog, and without."""
+    """Returns templates of Markdown files and the connectors that they match: with a changelog, and without."""
     by_word: dict[str, list[Connector]] = {}
     for item in connectors:
         for word in {item.name, item.short_name}:
@@ -125,7 +125,7 @@ def _templates(root: Path, connectors: Sequence[Connector]) -> tuple[dict[str, s
 
 
 def _template(path: str, connector: Connector) -> str:
-    """The path with the words of the connector as placeholders."""
+    """Returns the path with the connector's words as placeholders."""
     words = {connector.name: "{connector}", connector.short_name: "{name}"}
     kinds = {f"{connector.kind}s": "{type}s", connector.kind: "{type}"}
     parts = path.removesuffix(".md").replace("{", "{{").replace("}", "}}").split("/")
@@ -133,7 +133,7 @@ def _template(path: str, connector: Connector) -> str:
 
 
 def _choose(templates: dict[str, set[str]]) -> Iterator[str]:
-    """The fewest templates that lead to most connectors, the best first; those of one connector are chance."""
+    """Returns the fewest templates that match most connectors, best first; a single match is chance."""
     several = {template: names for template, names in templates.items() if len(names) > 1}
     left = {template: set(names) for template, names in (several or templates).items()}
     for _ in range(_MOST_TEMPLATES):
@@ -162,7 +162,7 @@ def _pull_requests(root: Path) -> Proposal:
 
 
 def _bases(connectors: Iterable[Connector]) -> Proposal:
-    """Repositories of base images that connectors name, those that are not the published ones first."""
+    """Returns the base image repositories that connectors name; the published ones come last."""
     named: Counter[str] = Counter()
     for item in connectors:
         images = [item.base_image] if item.base_image else []
@@ -180,7 +180,7 @@ def _bases(connectors: Iterable[Connector]) -> Proposal:
 
 
 def _repository(image: str) -> str:
-    """An image's address without tag and digest, with its registry."""
+    """Returns an image's address without tag and digest, with its registry."""
     name = image.partition("@")[0]
     head, slash, last = name.rpartition("/")
     name = f"{head}{slash}{last.partition(':')[0]}"
@@ -197,7 +197,7 @@ def _catalogue(root: Path) -> Proposal:
 
 
 def _without_metadata(root: Path, folders: set[Path]) -> Iterator[str]:
-    """Folders that are named and filled as connectors are, and are none."""
+    """Returns folders that have a connector's name and files but are not connectors."""
     for folder, names, files in os.walk(root):
         inside = (name for name in names if name not in find.SKIPPED and not name.startswith("."))
         names[:] = sorted(name for name in inside if Path(folder, name) not in folders)
@@ -212,7 +212,7 @@ def _markdown(root: Path) -> Iterator[str]:
 
 
 def _files(root: Path, endings: tuple[str, ...]) -> Iterator[str]:
-    """Paths of files whose names end so, in order, without folders that hold what others made."""
+    """Returns the paths of files with this suffix in order, except in folders of other tools."""
     for folder, names, files in os.walk(root):
         names[:] = sorted(name for name in names if name not in find.SKIPPED and not name.startswith("."))
         for name in sorted(files):

@@ -1,4 +1,4 @@
-"""Watching folders: which of their files changed, however editors, git and other tools write them.
+"""Watches folders for changed files, independent of how editors, git and other tools write them.
 
 Imports watchfiles, which is slow to import: import this module only to watch.
 """
@@ -12,20 +12,20 @@ import watchfiles
 from airbyte_ci.connectors import leftovers
 from airbyte_ci.errors import ConnectorError
 
-# Changes that come within so many milliseconds of each other are one, up to a limit. A build trusts files that are
-# older than a tick of the file system's clock (`build.fingerprint`), so this is a little more.
+# Changes within this many milliseconds are combined, up to a limit. A build trusts files that are older than a tick
+# of the file system's clock (`build.fingerprint`), so this is slightly longer.
 _SETTLE = 25
 _LONGEST = 1000
-# Milliseconds after which a wait ends without a change, to see whether a watched folder was replaced.
+# Milliseconds after which a wait ends without a change, to check whether a watched folder was replaced.
 _BEAT = 500
 
 
 def wait(places: Collection[Path], ignored: Collection[Path] = ()) -> Iterator[frozenset[Path]]:
-    """Yields the paths that changed below the places since the last time, and an empty set now and then.
+    """Yields the paths that changed below the places since the last time, and sometimes an empty set.
 
-    Ends where a place was made, removed or replaced: only a new wait sees the new one. What happened before the first
-    set is in none. Whatever lies in `ignored` and whatever tools leave behind does not count. Raises ConnectorError
-    where the system has no room for the watches.
+    Ends when a place was created, removed or replaced, because only a new wait sees the new one. Changes before the
+    first set are not reported. Ignores everything in `ignored` and the files that tools leave behind. Raises
+    ConnectorError if the system's limit of watches is reached.
     """
     identities = {place: _identity(place) for place in places}
     there = [place for place, identity in identities.items() if identity]
@@ -52,8 +52,8 @@ def _changes(places: Collection[Path]) -> Iterator[Collection[Path]]:
         for changed in found:
             yield [Path(path) for _, path in changed]
     except FileNotFoundError:
-        yield ()  # a place went while its watch was set up
-    except (OSError, RuntimeError) as error:  # watchfiles passes on what its library says of the system's limits
+        yield ()  # a place was removed while its watch was set up
+    except (OSError, RuntimeError) as error:  # watchfiles passes on its library's message about the system's limits
         raise ConnectorError(
             f"cannot watch {len(places)} folders: {error}",
             advice="raise fs.inotify.max_user_watches, select fewer connectors, or set WATCHFILES_FORCE_POLLING=1",
@@ -69,7 +69,7 @@ def _identity(place: Path) -> tuple[int, int] | None:
 
 
 def is_left_out(path: Path, ignored: Collection[Path]) -> bool:
-    """Whether a file does not count, wherever it is watched from."""
+    """Returns whether a file is ignored, in any watched place."""
     if leftovers.is_byte_code(path.name) or leftovers.is_of_editor(path.name):
         return True
     return any(path.is_relative_to(place) for place in ignored)

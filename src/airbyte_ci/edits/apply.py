@@ -1,4 +1,4 @@
-"""How several files of a folder are replaced together or not at all; it does not know what is in them."""
+"""Replaces several files of a folder together or not at all. Does not know their contents."""
 
 import os
 import shutil
@@ -14,10 +14,10 @@ Replacement = tuple[str, bytes | None, bytes | None]
 
 
 def replace_files(root: Path, replacements: tuple[Replacement, ...]) -> None:
-    """Replaces, creates and deletes files below `root`; on any failure or interruption none of it has happened.
+    """Replaces, creates and deletes files below `root`; any failure or interruption undoes everything.
 
-    Processes that edit the same repository take turns, so that none overwrites what another has just written. Raises
-    EditRefused when a file does not hold what is expected, or a symbolic link leads out of `root`.
+    Processes that edit the same repository take turns, so that none overwrites another's changes. Raises EditRefused if
+    a file does not have the expected content, or a symbolic link leads out of `root`.
     """
     targets = [_target(root, path, after) for path, _, after in replacements]
     if len(set(targets)) < len(targets):
@@ -33,11 +33,11 @@ def replace_files(root: Path, replacements: tuple[Replacement, ...]) -> None:
             else:
                 writes.append((target, old, _staged(target, after, leftovers)))
         with ExitStack() as restoration:
-            # Each step back is registered before its step: an interruption between the two must not lose it.
+            # Each undo step is registered before its step, so that an interruption between them does not lose it.
             for target, old, new in writes:
                 restoration.callback(_restore, target, old)
                 new.replace(target)
-            # Last, so that an abrupt end (power, SIGKILL) leaves a file too many rather than one too few.
+            # Last, so that an abrupt end (power, SIGKILL) leaves one file too many rather than one too few.
             for target, old in deletions:
                 restoration.callback(_restore, target, old)
                 target.unlink()
@@ -45,7 +45,7 @@ def replace_files(root: Path, replacements: tuple[Replacement, ...]) -> None:
 
 
 def _target(root: Path, path: str, after: bytes | None) -> Path:
-    """The real file to touch: links are followed to write, but a deletion takes the link itself."""
+    """Returns the real file: writes follow links, but a deletion removes the link itself."""
     named = root / path
     real = named.parent.resolve() / named.name if after is None else named.resolve()
     if not real.is_relative_to(root.resolve()):
@@ -70,10 +70,10 @@ def _expect(path: str, target: Path, before: bytes | None) -> None:
 
 
 def _staged(target: Path, content: bytes, leftovers: ExitStack) -> Path:
-    """The new content, safely on disk beside its target and with the mode that it will have."""
+    """Writes the new content next to its target, durably and with its final mode."""
     _make_folder(target.parent, leftovers)
     staged = _beside(target, leftovers)
-    # Not mkstemp: a new file takes the mode that the umask gives, as if any editor had made it.
+    # Not mkstemp: a new file has the umask's mode, like a file of any editor.
     with os.fdopen(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
         file.write(content)
         if target.exists():
@@ -84,7 +84,7 @@ def _staged(target: Path, content: bytes, leftovers: ExitStack) -> Path:
 
 
 def _backup(target: Path, leftovers: ExitStack) -> Path:
-    """The old file under a second name, made first: going back must not need space on the disk."""
+    """Links the old file under a second name first, so that undoing needs no disk space."""
     backup = _beside(target, leftovers)
     try:
         if target.is_symlink():

@@ -1,4 +1,4 @@
-"""The changelog table of a documentation page: its rows, and one row more; not whose page it is."""
+"""The changelog table of a documentation page: reads its rows and adds a row."""
 
 import re
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from airbyte_ci.edits.pull_request_form import pull_request_form
 from airbyte_ci.edits.versions import compare, is_semver
 from airbyte_ci.errors import EditRefused
 
-# So many rows tell how a table is laid out by now.
+# This many rows show the layout of a table.
 _NEAR = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One entry: version, ISO date, pull request by its number (or what stands for one), and what changed."""
+    """One entry: version, ISO date, pull request by number (or a placeholder), and the change."""
 
     version: str
     date: str
@@ -27,15 +27,15 @@ class Row:
 
 
 def rows(page: str, *, section: str | None = None) -> list[Row]:
-    """The rows of the page's changelog in their order; a cell that cannot be understood is given as it is.
+    """Returns the rows of the page's changelog in order; returns a cell that cannot be parsed unchanged.
 
-    Raises EditRefused when the page has no changelog table.
+    Raises EditRefused if the page has no changelog table.
     """
     return [_row(entry) for entry in find_table(_lines(page), section).entries]
 
 
 def has_row(page: str, version: str, *, section: str | None = None) -> bool:
-    """Whether the page's changelog has a row for exactly that version; no changelog, no row."""
+    """Returns whether the page's changelog has a row for exactly that version; False without a changelog."""
     try:
         return any(row.version == version for row in rows(page, section=section))
     except EditRefused:
@@ -43,17 +43,17 @@ def has_row(page: str, version: str, *, section: str | None = None) -> bool:
 
 
 def is_subject(text: str) -> bool:
-    """Whether it is one line that says something."""
+    """Returns whether the text is one non-empty line."""
     return bool(text.strip()) and not any(category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text)
 
 
 def insert_row(page: str, row: Row, *, default_url: str | None, section: str | None = None) -> str:
-    """The page with one line more: the row, where the newest one belongs, in the layout of the newest so far.
+    """Returns the page with the row added at the top of the rows, in the layout of the newest one.
 
-    The row refers to its pull request as the newest rows do, else by `default_url`, which holds `{number}`, else by
-    its number alone. A page that has the row is returned as it is. Raises EditRefused when the page has no changelog
-    table, has the version for another pull request or has a newer one (also in a table below the first), or when the
-    order of its rows cannot be told.
+    The row refers to its pull request like the newest rows; else by `default_url`, which contains `{number}`; else by
+    its number. A page that has the row is returned unchanged. Raises EditRefused if the page has no changelog table, or
+    has the version for another pull request or a newer version (also in a table below the first), or if the order of
+    its rows is unclear.
     """
     _check(row)
     table = find_table(_lines(page), section)
@@ -71,7 +71,7 @@ def insert_row(page: str, row: Row, *, default_url: str | None, section: str | N
     at = table.entries[-1].number + 1 if is_ascending else table.top
     line = _line(row, table, ordered, default_url)
     result = _with_line(page, at, str(line))
-    # Proof: the rows are what they were, and one more that reads as it was meant.
+    # Proof: the old rows are unchanged, and the new row reads back correctly.
     expected = [entry.line for entry in table.entries]
     expected.insert(len(expected) if is_ascending else 0, line)
     if [entry.line for entry in find_table(_lines(result), section).entries] != expected:
@@ -84,12 +84,12 @@ def _with_line(page: str, at: int, line: str) -> str:
     head, tail = "".join(lines[:at]), "".join(lines[at:])
     if head.endswith("\n"):
         return head + line + ("\r\n" if head.endswith("\r\n") else "\n") + tail
-    # The table ends a page without a final newline; it goes on without one.
+    # The table ends a page without a final newline, which stays missing.
     return head + ("\r\n" if "\r\n" in head else "\n") + line
 
 
 def _newest_first(entries: tuple[Entry, ...], version: str) -> tuple[Entry, ...]:
-    """The rows, newest first. Raises EditRefused where their order cannot be told or one is newer still."""
+    """Returns the rows, newest first. Raises EditRefused if their order is unclear or one is newer than the new row."""
     known = [entry.version for entry in entries if is_semver(entry.version)]
     if not known:
         if entries:
@@ -109,7 +109,7 @@ def _newest_first(entries: tuple[Entry, ...], version: str) -> tuple[Entry, ...]
 
 
 def _refuse_newer_below(ordered: tuple[Entry, ...], further: tuple[Entry, ...]) -> None:
-    """Where a table below has newer rows, nothing tells which of the tables counts."""
+    """If a table below has newer rows, raises EditRefused, because either table could be the current one."""
     newest = next((entry.version for entry in ordered if is_semver(entry.version)), None)
     for entry in further:
         if is_semver(entry.version) and (newest is None or compare(entry.version, newest) > 0):
@@ -128,9 +128,10 @@ def _line(row: Row, table: Table, ordered: tuple[Entry, ...], default_url: str |
 
 
 def _neighbours(table: Table, ordered: tuple[Entry, ...]) -> tuple[Line, ...]:
-    """The lines whose layout counts: the newest row and the header.
+    """Returns the lines whose layout is used: the newest row and the header.
 
-    Where the newest is not padded as the header is, but the rule and most of the rows next to it are, it is an odd one.
+    If the newest row is not padded like the header, but the rule and most of the next rows are, the newest row is an
+    exception.
     """
     if not ordered:
         return (table.header, *table.rule)
@@ -143,7 +144,7 @@ def _neighbours(table: Table, ordered: tuple[Entry, ...]) -> tuple[Line, ...]:
 
 
 def _reference(pull_request: int | str, ordered: tuple[Entry, ...], default_url: str | None) -> str:
-    """The pull request as the newest rows refer to theirs: a link of one of them, then a number without a link."""
+    """Returns the pull request in the form of the newest rows: a link of one of them, then a number without a link."""
     forms = [form for entry in ordered if (form := pull_request_form(entry.text(2)))]
     near = [form for entry in ordered[:_NEAR] if (form := pull_request_form(entry.text(2)))]
     for rows in (near, forms):
@@ -165,7 +166,7 @@ def _mentions(cell: str, pull_request: int | str) -> bool:
 
 
 def _check(row: Row) -> None:
-    """Refuse what would not be one row, or would not read back as itself."""
+    """Raises EditRefused for a row that would not be one line or would not read back as itself."""
     if not is_semver(row.version):
         raise EditRefused(f"{row.version!r} is not a semantic version, so no changelog row can be written for it")
     try:

@@ -1,4 +1,4 @@
-"""Where the changelog table of a page is and what its lines are; it knows nothing of adding to it."""
+"""Finds the changelog table of a page and parses its lines. Does not add rows."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,26 +17,26 @@ _COLUMNS = (
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]++(.*)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _COMMENT = re.compile(r" {0,3}<!--")
-# The marks around it are formatting; a remark like "(broken)" and the address of a link do not count either.
+# Formatting around the version, a remark like "(broken)" and the address of a link are ignored.
 _VERSION = re.compile(r"[`*_~\[\s]*v?(\d[^\s`*~\[\]()]*+)[`*_~\]\s]*+(?:\(.*\))?[`*_~\s]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row: its line number in the page, its cells, and its version, empty where the cell holds none."""
+    """One row: its line number in the page, its cells, and its version, empty if the cell has none."""
 
     number: int
     line: Line
     version: str
 
     def text(self, column: int) -> str:
-        """The text of that cell, empty where the row is too short."""
+        """Returns the text of that cell, empty if the row is too short."""
         return self.line.texts[column] if column < len(self.line.texts) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The header, the rule below it (if it is there), the number of the line behind them, and the rows.
+    """The header, the rule below it (if present), the number of the line after the rows, and the rows.
 
     `further` are the rows of the tables below it in the same section.
     """
@@ -49,11 +49,11 @@ class Table:
 
 
 def find_table(lines: Sequence[str], section: str | None) -> Table:
-    """The first changelog table below the heading `section`, by default below the one that says Changelog.
+    """Returns the first changelog table below the heading `section`, by default the one named Changelog.
 
-    Of several such headings those that say nothing else come first, and those without a table do not count.
+    Of several such headings, those with no other word come first; those without a table are ignored.
 
-    Raises EditRefused when there is none, or when there is no such heading and more than one table.
+    Raises EditRefused if there is none, or if there is no such heading and more than one table.
     """
     prose = list(_shown(lines))
     sections = _sections(prose, section)
@@ -82,7 +82,7 @@ def _table(prose: Sequence[str], number: int, stop: int) -> Table:
 
 
 def _shown(lines: Sequence[str]) -> Iterator[str]:
-    """The lines; those of code blocks and comments are emptied of what looks like headings and tables."""
+    """Returns the lines with headings and tables in code blocks and comments blanked out."""
     fence = ""
     is_comment = False
     for line in lines:
@@ -101,9 +101,9 @@ def _shown(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _sections(prose: Sequence[str], section: str | None) -> list[range]:
-    """The line numbers below each heading that could be meant, up to the next of its rank, the likeliest first.
+    """Returns the line numbers below each candidate heading up to the next of its rank, the likeliest first.
 
-    All lines if there is no heading.
+    Returns all lines if there is no heading.
     """
     headings = [(number, found) for number, line in enumerate(prose) if (found := _HEADING.fullmatch(line))]
     exact: list[range] = []
@@ -120,7 +120,7 @@ def _sections(prose: Sequence[str], section: str | None) -> list[range]:
 
 
 def heading_text(text: str) -> str:
-    """Returns the text of a heading without the number signs that may close it."""
+    """Returns the text of a heading without closing number signs."""
     return text.rstrip(" \t").rstrip("#").rstrip(" \t")
 
 
@@ -140,7 +140,7 @@ def _entries(prose: Sequence[str], top: int, stop: int) -> Iterator[Entry]:
     for number in range(top, stop):
         line = markdown_table.parse(prose[number])
         if line is None:
-            # Markdown ends the table here, but some pages have more rows below a blank line; these count too.
+            # Markdown ends the table here, but some pages have more rows below a blank line; they are included.
             if prose[number].strip() or not (number + 1 < stop and _starts_with_version(prose[number + 1])):
                 return
         elif not markdown_table.is_delimiter(prose[number]):

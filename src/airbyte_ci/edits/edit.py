@@ -1,4 +1,4 @@
-"""An edit of files: path → bytes before and after; it shows and applies itself, and knows no reason."""
+"""An edit of files: path → bytes before and after. It can be shown and applied."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from airbyte_ci.errors import EditRefused
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One file, by its posix path from the repository root; None: it does not exist before, or after."""
+    """One file, by its posix path from the repository's root; None means that it does not exist before or after."""
 
     path: str
     before: bytes | None
@@ -26,15 +26,15 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Changes of different files that are made together or not at all."""
+    """Changes of different files that are applied together or not at all."""
 
     changes: tuple[FileChange, ...] = ()
 
     @classmethod
     def of(cls, changes: Iterable[FileChange]) -> "Edit":
-        """The edit without what changes nothing, in the order of paths.
+        """Returns the edit without changes that change nothing, ordered by path.
 
-        Raises EditRefused when two changes are of one path.
+        Raises EditRefused if two changes have the same path.
         """
         ordered = sorted((c for c in changes if c.before != c.after), key=lambda c: c.path)
         for one, following in pairwise(ordered):
@@ -46,25 +46,25 @@ class Edit:
         return bool(self.changes)
 
     def combine(self, other: "Edit") -> "Edit":
-        """Both edits as one. Raises EditRefused when both change one path."""
+        """Returns both edits as one. Raises EditRefused if both change one path."""
         return Edit.of((*self.changes, *other.changes))
 
     def diff(self) -> str:
-        """The edit as `git diff` prints it and `git apply` takes it.
+        """Returns the edit as `git diff` prints it and `git apply` accepts it.
 
-        Bytes that are not UTF-8 are surrogate escapes; of a file with a NUL it only says that it differs.
+        Bytes that are not UTF-8 are surrogate escapes; for a file with a NUL, it only states that the file differs.
         """
         return "".join(line for change in self.changes for line in _diff(change))
 
     def counts(self) -> tuple[tuple[str, int, int], ...]:
-        """For each file its path, the lines added and the lines removed."""
+        """Returns each file's path, the number of added lines and of removed lines."""
         return tuple((change.path, *_count(change)) for change in self.changes)
 
     def apply(self, root: Path) -> None:
-        """Write the edit below `root`, all of it or nothing.
+        """Writes the edit below `root`, all of it or nothing.
 
-        Raises EditRefused when a file is no longer what the edit was made from, or leads out of `root`.
-        Whatever is raised, an interruption too, the files are as they were before.
+        Raises EditRefused if a file no longer has the content that the edit is based on, or leads out of `root`. After
+        any exception, including an interruption, the files are unchanged.
         """
         replace_files(root, tuple((c.path, c.before, c.after) for c in self.changes))
 
@@ -93,18 +93,18 @@ def _count(change: FileChange) -> tuple[int, int]:
 
 
 def _lines(content: bytes) -> list[str]:
-    """Lines as git sees them: only a line feed ends one (str.splitlines would also break at form feeds)."""
+    """Splits lines like git: only a line feed ends one (str.splitlines would also split at form feeds)."""
     *lines, last = content.decode("utf-8", "surrogateescape").split("\n")
     return [f"{line}\n" for line in lines] + ([last] if last else [])
 
 
 def _header(name: str) -> str:
-    # A name with a space is ended by a tab, or `git apply` and `patch` would cut it at the space.
+    # A tab ends a name with a space, or `git apply` and `patch` would cut it at the space.
     return f"{name}\t" if " " in name else name
 
 
 def _quoted(name: str) -> str:
-    """The name as git writes it with core.quotePath off: quoted only when it holds what must be escaped."""
+    """Returns the name as git writes it with core.quotePath off: quoted only if a character must be escaped."""
     escaped = "".join(_escaped(char) for char in name)
     return name if escaped == name else f'"{escaped}"'
 

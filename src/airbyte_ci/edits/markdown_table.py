@@ -1,4 +1,4 @@
-"""Lines of Markdown tables (GitHub's flavour): their cells and layout; not what a table is about."""
+"""Lines of Markdown tables (GitHub's flavor): cells and layout. Does not know a table's subject."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ _DELIMITER = re.compile(r"[\s|:*-]*")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a table: its cells with the spaces around them, and whether pipes begin and end it."""
+    """One line of a table: its cells with surrounding spaces, and whether pipes begin and end it."""
 
     cells: tuple[str, ...]
     indent: str = ""
@@ -22,12 +22,12 @@ class Line:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The cells without the spaces around them."""
+        """Returns the cells without surrounding spaces."""
         return tuple(cell.strip() for cell in self.cells)
 
     @property
     def ends(self) -> tuple[int, ...]:
-        """Where each cell ends on a screen, in columns."""
+        """Returns the column at which each cell ends on a screen."""
         start = len(self.indent) + self.opened
         return tuple(end - 1 for end in accumulate((width(cell) + 1 for cell in self.cells), initial=start))[1:]
 
@@ -36,7 +36,7 @@ class Line:
 
 
 def parse(text: str) -> Line | None:
-    """The line as one of a table, or None if it has no pipe between or around cells."""
+    """Parses a line of a table; None if it has no pipe between or around cells."""
     body = text.strip()
     cells = _split(body)
     opened = len(cells) > 1 and cells[0] == ""
@@ -48,15 +48,15 @@ def parse(text: str) -> Line | None:
 
 
 def is_delimiter(text: str) -> bool:
-    """Whether the line is the rule between header and rows, also with the odd marks that real pages have."""
+    """Returns whether the line is the rule between header and rows, including the unusual forms of real pages."""
     stripped = text.strip()
     return "-" in stripped and "|" in stripped and _DELIMITER.fullmatch(stripped) is not None
 
 
 def like(texts: Sequence[str], neighbours: Sequence[Line]) -> Line:
-    """The texts as a line in the layout of its neighbours, of which the first is the nearest.
+    """Formats the texts as a line in the layout of its neighbors, of which the first is the nearest.
 
-    The first columns are padded as far as all neighbours agree on their ends; one alone may agree by chance.
+    The first columns are padded as far as all neighbors agree on their ends; a single neighbor may agree by chance.
     """
     nearest = neighbours[0]
     spaced = any(cell.startswith(" ") for cell in nearest.cells)
@@ -73,18 +73,18 @@ def like(texts: Sequence[str], neighbours: Sequence[Line]) -> Line:
 
 
 def agreed(lines: Sequence[Line]) -> int:
-    """How many of the first columns end at the same place in all of the lines."""
+    """Returns how many of the first columns end at the same place in all lines."""
     ends = zip(*(line.ends for line in lines), strict=False)
     return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, ends))
 
 
 def width(text: str) -> int:
-    """How many columns of a terminal the text takes."""
+    """Returns how many columns of a terminal the text needs."""
     return sum(_char_width(char) for char in text)
 
 
 def escaped(text: str) -> str:
-    """The text with its pipes escaped, those that already are left alone."""
+    """Returns the text with its unescaped pipes escaped."""
     return re.sub(r"\\.|\|", lambda found: "\\|" if found[0] == "|" else found[0], text)
 
 

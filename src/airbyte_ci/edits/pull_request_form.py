@@ -1,45 +1,45 @@
-"""How a cell of a changelog refers to a pull request: a link of any forge, an address, or a number alone."""
+"""The form of a changelog cell's reference to a pull request: a link of any forge, an address, or only a number."""
 
 import re
 from dataclasses import dataclass
 
-# The last folder of pull requests' addresses: GitHub's, GitLab's, Bitbucket's, Azure's, Gitea's and Gerrit's.
+# The last folder of pull requests' addresses on GitHub, GitLab, Bitbucket, Azure, Gitea and Gerrit.
 _FOLDERS = r"(?:pulls?|merge_requests|pull-requests|pullrequests?|\+)"
 _LINK = re.compile(rf"\[(?P<label>[^\]]*)\]\((?P<address>[^()\s]*/{_FOLDERS}/)(?P<number>\d+)[^()]*\)")
-# Of a forge that is not known: the text of the link repeats the number. Issues are not pull requests.
+# On an unknown forge, the text of the link must repeat the number. Issues are not pull requests.
 _OTHER_LINK = re.compile(
     r"\[(?P<label>[^\]\d]*(?P<number>\d+)[^\]\d]*)\]\((?P<address>https?://[^()\s]*/(?<!/issues/))(?P=number)[^()\w]?[^()]*\)"
 )
-# An address alone, also as an autolink.
+# Only an address, also as an autolink.
 _ADDRESS = re.compile(rf"(?P<before><?)(?P<address>https?://[^\s<>()]*/{_FOLDERS}/)(?P<number>\d+)(?P<after>>?)")
-# A number alone, or with what marks it: #1, !1, PR 1, acme/x#1, [#1].
+# Only a number, possibly with a mark: #1, !1, PR 1, acme/x#1, [#1].
 _PLAIN = re.compile(
     r"(?P<before>\[?(?:[\w.-]+(?:/[\w.-]+)+(?=[#!]))?(?:\\?[#!]|(?:PR|MR)[ #!-]*)?)(?P<number>\d+)(?P<after>\]?)"
 )
 # The text of a link around its number: #1, \#1, !1, PR 1.
 _LABEL = re.compile(r"(?P<before>(?:PR|MR|Pull Request|Merge Request)?[ -]?\\?[#!]?)(?P<number>\d+)", re.IGNORECASE)
-# The time of these expressions grows with the square of a cell's length, and no reference is longer.
+# These expressions take quadratic time in a cell's length, and no reference is longer.
 _LONGEST = 1_000
 _HASH = re.compile(r"(?P<before>\\?#)")
 
 
 @dataclass(frozen=True, slots=True)
 class PullRequestForm:
-    """A reference to the pull request `number`; `template` is the same with {number} in place of each of it."""
+    """A reference to the pull request `number`; `template` is its text with {number} in place of each occurrence."""
 
     number: int
     template: str
     is_link: bool
 
     def with_number(self, number: str) -> str:
-        """The same form for another pull request."""
+        """Returns the same form for another pull request."""
         return self.template.replace("{number}", number)
 
 
 def pull_request_form(cell: str) -> PullRequestForm | None:
-    """The form of a cell's reference to a pull request; None where there is none that can be repeated.
+    """Returns the form of a cell's reference to a pull request; None if there is none that can be repeated.
 
-    What else the cell or the address says, such as the tab of a page, is no part of the form.
+    Discards other parts of the cell or the address, such as the tab of a page.
     """
     if len(cell) > _LONGEST:
         return None

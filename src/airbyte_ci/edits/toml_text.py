@@ -1,6 +1,6 @@
-"""Setting one string in a TOML text and leaving every other byte; what the text describes is not known here.
+"""Sets one string in a TOML text and keeps every other byte. Does not know what the text describes.
 
-A small scanner finds the place; tomllib proves that the new text differs in that one string and nowhere else.
+A small scanner finds the place; tomllib proves that only that string changed.
 """
 
 import re
@@ -22,9 +22,9 @@ _LONG_QUOTES = ('"""', "'''")
 
 
 def get_string(text: str, path: Sequence[str]) -> str | None:
-    """The string at that path of keys; None when there is none or it is not a string.
+    """Returns the string at that path of keys; None if it is missing or not a string.
 
-    Raises EditRefused when the text is not TOML.
+    Raises EditRefused if the text is not TOML.
     """
     value: Any = _loaded(text)
     for key in path:
@@ -33,9 +33,10 @@ def get_string(text: str, path: Sequence[str]) -> str | None:
 
 
 def set_string(text: str, path: Sequence[str], value: str) -> str:
-    """The text with the one-line string at that path replaced, in its quotes where they can hold the value.
+    """Returns the text with the one-line string at that path replaced, in its current quotes if they can hold the
+    value.
 
-    Raises EditRefused when there is no such string, when it spans lines, or when the result cannot be proven.
+    Raises EditRefused if there is no such string, if it spans lines, or if the result cannot be proven.
     """
     name = ".".join(path)
     old = get_string(text, path)
@@ -56,7 +57,7 @@ def set_string(text: str, path: Sequence[str], value: str) -> str:
 
 
 def _strings(text: str) -> Iterator[tuple[_Keys, int, int]]:
-    """Every string value with the keys that lead to it and its place; only for text that is TOML."""
+    """Yields every string value with its keys and its place; only for valid TOML."""
     table: _Keys = ()
     at = _match(_BLANK, text, 0)
     while at < len(text):
@@ -92,7 +93,7 @@ def _value(text: str, at: int, keys: _Keys) -> Generator[tuple[_Keys, int, int],
 
 
 def _keys(text: str, at: int) -> tuple[_Keys, int]:
-    """A dotted key and the place behind it."""
+    """Returns a dotted key and the offset after it."""
     keys: list[str] = []
     while True:
         start = _match(_SPACE, text, at)
@@ -113,7 +114,7 @@ def _match(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 
 def _spellings(value: str, quote: str) -> Iterator[str]:
-    """How the value may be written, in the quotes asked for first; which of them is right is proven later."""
+    """Yields the possible spellings of the value, the preferred quotes first; a later proof selects one."""
     if quote == "'":
         yield f"'{value}'"
     yield double_quoted(value)
@@ -133,7 +134,7 @@ def _is_proven(old: str, new: str, path: Sequence[str], value: str) -> bool:
 
 def _loaded(text: str) -> dict[str, Any]:
     try:
-        # Floats stay text, marked as no strings: nan would not equal itself.
+        # Floats stay text, marked as non-strings: nan would not equal itself.
         return load_toml(text, parse_float=lambda number: ("float", number))
     except DocumentError as error:
         raise EditRefused(f"this is not TOML: {error}") from error

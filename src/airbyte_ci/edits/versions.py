@@ -1,4 +1,4 @@
-"""Semantic versions: bumping and comparing them; what carries a version is not known here."""
+"""Semantic versions: bumps and comparisons."""
 
 from typing import Literal
 
@@ -10,30 +10,30 @@ Part = Literal["major", "minor", "patch"]
 
 
 def is_semver(version: str) -> bool:
-    """Whether the text is a semantic version, complete and without a leading v (semver.org, 2.0.0)."""
+    """Returns whether the text is a complete semantic version without a leading v (semver.org, 2.0.0)."""
     return semver.Version.is_valid(version)
 
 
 def bump(version: str, part: Part) -> str:
-    """The next version of that part; a pre-release of it becomes the release: 1.2.3-rc.1, patch → 1.2.3.
+    """Returns the next version of that part; a pre-release of it becomes the release: 1.2.3-rc.1, patch → 1.2.3.
 
-    Raises EditRefused when `version` is not a semantic version.
+    Raises EditRefused if `version` is not a semantic version.
     """
     return str(_parse(version).next_version(part))
 
 
 def next_candidate(version: str) -> str:
-    """The next release candidate: 1.2.3 → 1.2.4-rc.1, 1.2.4-rc.1 → 1.2.4-rc.2.
+    """Returns the next release candidate: 1.2.3 → 1.2.4-rc.1, 1.2.4-rc.1 → 1.2.4-rc.2.
 
-    Raises EditRefused when `version` is not a semantic version.
+    Raises EditRefused if `version` is not a semantic version.
     """
     parsed = _parse(version)
-    # A candidate of the version that is out would be lower than it.
+    # A candidate of the released version would be lower than the release.
     return str((parsed if parsed.prerelease else parsed.bump_patch()).bump_prerelease("rc"))
 
 
 def promoted(version: str) -> str:
-    """The release that a candidate is for: 1.2.4-rc.2 → 1.2.4. Raises EditRefused when it is no pre-release."""
+    """Returns the release of a candidate: 1.2.4-rc.2 → 1.2.4. Raises EditRefused if it is not a pre-release."""
     parsed = _parse(version)
     if not parsed.prerelease:
         raise EditRefused(f"{version} is not a release candidate, so there is nothing to promote")
@@ -41,9 +41,9 @@ def promoted(version: str) -> str:
 
 
 def compare(one: str, other: str) -> int:
-    """Negative, zero or positive, by semantic precedence (build metadata does not count).
+    """Returns a negative number, zero or a positive number by semantic precedence (which ignores build metadata).
 
-    Raises EditRefused when either is not a semantic version.
+    Raises EditRefused if either is not a semantic version.
     """
     return _parse(one).compare(_parse(other))
 

@@ -1,4 +1,4 @@
-"""A YAML text as its events and as nodes with their places; it reads, and knows nothing of editing."""
+"""A YAML text as events and as nodes with their positions. Read-only."""
 
 import functools
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from airbyte_ci.errors import EditRefused
 
 
 class Event(NamedTuple):
-    """What the parser reports, without its place: texts with equal events differ in layout and comments."""
+    """Returns an event without its position: texts with equal events differ only in layout and comments."""
 
     kind: str
     value: str
@@ -21,7 +21,7 @@ class Event(NamedTuple):
     tag: str | None
 
     def is_string(self, value: str) -> bool:
-        """Whether this is a scalar that every loader reads as exactly this string."""
+        """Returns whether this is a scalar that every loader reads as exactly this string."""
         if (self.kind, self.value, self.tag) != ("Scalar", value, None):
             return False
         return bool(self.style) or plain_is_string(value)
@@ -42,7 +42,9 @@ class Node:
 
     @property
     def is_marked(self) -> bool:
-        """Whether it is an alias, or has an anchor or a tag: then it is read elsewhere too, or otherwise."""
+        """Returns whether it is an alias, or has an anchor or a tag, so that a change would affect more than this
+        place.
+        """
         return self.event.anchor is not None or self.event.tag is not None
 
 
@@ -53,11 +55,11 @@ class Document(NamedTuple):
     root: Node
 
 
-@functools.lru_cache(maxsize=4)  # an edit reads its text to find the place, and its result to prove it and to go on
+@functools.lru_cache(maxsize=4)  # an edit parses its text to find the place, and its result to prove it and to continue
 def read(text: str) -> Document:
-    """The only document of the text. Raises EditRefused when it is not YAML, or not exactly one document."""
+    """Parses the only document of the text. Raises EditRefused if it is not YAML, or not exactly one document."""
     try:
-        # The C loader's marks count characters, as Python's do; looked up here, for it may be absent.
+        # The C loader's marks count characters, like Python's; looked up here, because it may be missing.
         raw = list(yaml.parse(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)))
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         raise EditRefused(f"this is not YAML: {' '.join(str(error).split())}") from error
@@ -68,7 +70,7 @@ def read(text: str) -> Document:
 
 
 def plain_is_string(value: str) -> bool:
-    """Whether this text without quotes is a string for every loader, not a number, boolean, null or date."""
+    """Returns whether every loader reads this unquoted text as a string, not a number, boolean, null or date."""
     tag: str = Resolver().resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
     return tag == "tag:yaml.org,2002:str" and not _is_yaml_1_2_number(value)
 
@@ -91,7 +93,7 @@ def _event(event: yaml.Event) -> Event:
 
 
 class _Open:
-    """A collection whose end has not been seen."""
+    """A collection that has not ended yet."""
 
     def __init__(self, number: int, event: yaml.Event) -> None:
         self.number = number
@@ -100,7 +102,7 @@ class _Open:
 
 
 def _root(text: str, raw: list[yaml.Event]) -> Node:
-    # With a stack, not recursion: the depth of the text is not ours to choose.
+    # With a stack instead of recursion, because the text may be arbitrarily deep.
     stack = [_Open(-1, raw[0])]
     for number, event in enumerate(raw):
         if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
@@ -123,7 +125,7 @@ def _collection(opened: _Open, number: int, event: yaml.Event) -> Node:
         event=first,
         flow=flow,
         start=_index(opened.event.start_mark),
-        # A block collection's end mark is where the next token starts, behind blank lines and comments.
+        # A block collection's end mark is where the next token starts, after blank lines and comments.
         end=_index(event.end_mark) if flow else max(child.end for child in opened.children),
         first=opened.number,
         last=number,
@@ -139,7 +141,7 @@ def _leaf(text: str, number: int, event: yaml.Event) -> Node:
     what = _event(event)
     start, end = _index(event.start_mark), _index(event.end_mark)
     if what.style in ("|", ">") and "+" not in text[start:end].partition("\n")[0].partition("#")[0]:
-        # The end mark is behind the blank lines that follow; only with `+` do they belong to the value.
+        # The end mark is after the following blank lines; only with `+` do they belong to the value.
         end = start + len(text[start:end].rstrip())
     kind: Literal["scalar", "alias"] = "scalar" if what.kind == "Scalar" else "alias"
     return Node(kind=kind, event=what, flow=False, start=start, end=end, first=number, last=number)

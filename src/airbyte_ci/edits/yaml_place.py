@@ -1,4 +1,4 @@
-"""Where a new key goes in a YAML text and how it is laid out; the result is proven elsewhere."""
+"""Chooses the place and layout of a new key in a YAML text. Another module proves the result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from airbyte_ci.edits.yaml_events import Node
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """An offset in the text, with the numbers [`first`, `last`) of the events that make way there."""
+    """An offset in the text, with the numbers [`first`, `last`) of the events that are replaced."""
 
     at: int
     first: int
@@ -25,7 +25,7 @@ class Place:
 
 
 def find_place(text: str, nodes: Sequence[Node], key: str) -> Place | None:
-    """Where `key` goes in the last of the nested `nodes`, or None if that can take no key in a known way."""
+    """Returns where `key` goes in the last of the nested `nodes`, or None if no known way exists."""
     parent = nodes[-1]
     if parent.kind == "mapping":
         return _in_braces(parent, key) if parent.flow else _in_block(text, nodes, key)
@@ -35,7 +35,7 @@ def find_place(text: str, nodes: Sequence[Node], key: str) -> Place | None:
 
 
 def render(text: str, place: Place, keys: Sequence[str], value: str) -> str:
-    """The text with `keys` nested in each other, and the value, at the place."""
+    """Returns the text with nested `keys` and the value inserted at the place."""
     if place.columns is None:
         nested = f"{keys[-1]}: {value}"
         for key in reversed(keys[:-1]):
@@ -47,7 +47,7 @@ def render(text: str, place: Place, keys: Sequence[str], value: str) -> str:
     head, tail = text[: place.at], text[place.at :]
     line_end = "\r\n" if head.endswith("\r\n") or (not head and "\r\n" in tail) else "\n"
     if head and not head.endswith("\n"):
-        # A text without a final newline goes on without one.
+        # A text without a final newline stays without one.
         line_end = "\r\n" if "\r\n" in head else "\n"
         return head + line_end + line_end.join(lines) + tail
     return head + "".join(line + line_end for line in lines) + tail
@@ -80,7 +80,7 @@ def _in_block(text: str, nodes: Sequence[Node], key: str) -> Place | None:
 
 
 def _below(text: str, nodes: Sequence[Node]) -> Place | None:
-    """Below a key without a value: `connectorBuildOptions:` and nothing."""
+    """Returns the place below a key without a value, such as `connectorBuildOptions:`."""
     parent, null = nodes[-2:]
     column = _column(text, parent.start)
     if parent.flow or column is None:
@@ -91,10 +91,10 @@ def _below(text: str, nodes: Sequence[Node]) -> Place | None:
 
 
 def _index(parent: Node, key: str) -> int:
-    """The number of the pair before which the key goes.
+    """Returns the number of the pair before which the key goes.
 
-    Real metadata is sorted for its first half and has later additions behind, so the longest sorted run
-    counts when it holds more than half of the keys.
+    The first half of real metadata is sorted, and later additions follow. So the longest sorted run is used if it has
+    more than half of the keys.
     """
     names = [name.event.value for name, _ in parent.pairs]
     breaks = [0, *(i + 1 for i, (one, other) in enumerate(pairwise(names)) if one > other), len(names)]
@@ -105,7 +105,7 @@ def _index(parent: Node, key: str) -> int:
 
 
 def _with_comment_above(text: str, at: int, floor: int, column: int) -> int:
-    """The start of the comment lines right above the line at `at`, which belong to it."""
+    """Returns the start of the comment lines directly above the line at `at`, which belong to it."""
     line = start = text.rfind("\n", 0, at) + 1
     while start > floor:
         above = text.rfind("\n", 0, start - 1) + 1
@@ -113,12 +113,12 @@ def _with_comment_above(text: str, at: int, floor: int, column: int) -> int:
         if not comment.startswith("#") or len(text[above:start]) - len(comment) > column:
             return start
         start = above
-    # Comments that begin the whole text speak of the text, not of its first key.
+    # Comments at the beginning of the text describe the text, not its first key.
     return start if floor else line
 
 
 def _with_comments_below(text: str, last: Node, column: int) -> int:
-    """Behind the last sibling and the comments right below it that are indented as it is."""
+    """Returns the offset after the last sibling and the comments below it with the same indentation."""
     at = _line_after(text, last.end)
     while (line := text[at : _line_end(text, at)]).lstrip(" ").startswith("#"):
         if len(line) - len(line.lstrip(" ")) < column:
@@ -128,7 +128,7 @@ def _with_comments_below(text: str, last: Node, column: int) -> int:
 
 
 def _line_after(text: str, end: int) -> int:
-    """Where the line after a value starts; a block scalar that keeps its blank lines ends there by itself."""
+    """Returns where the line after a value starts; a block scalar that keeps its blank lines ends there itself."""
     return end if text[end - 1 : end] == "\n" else _line_end(text, end)
 
 
@@ -138,13 +138,13 @@ def _line_end(text: str, at: int) -> int:
 
 
 def _column(text: str, at: int) -> int | None:
-    """The column of a key, or None if something other than spaces is before it in its line."""
+    """Returns the column of a key, or None if the line has anything except spaces before it."""
     start = text.rfind("\n", 0, at) + 1
     return at - start if not text[start:at].strip(" ") else None
 
 
 def _step(text: str, nodes: Sequence[Node]) -> int:
-    """By how much the text indents: as on the way to the place, else as elsewhere in the root, else two."""
+    """Returns the text's indentation: along the path to the place, else elsewhere in the root, else two."""
     nested = [*nodes[1:], *(value for _, value in nodes[0].pairs)]
     columns = (_column(text, node.start) for node in nested if node.kind == "mapping" and not node.flow)
     return next((column for column in columns if column), 2)

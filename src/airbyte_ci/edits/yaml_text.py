@@ -1,7 +1,7 @@
-"""Setting one string in a YAML text and leaving every other byte; what the text describes is not known here.
+"""Sets one string in a YAML text and keeps every other byte. Does not know what the text describes.
 
-Whatever is written is proven first: the new text is parsed, and its events must be those of the old text but
-for the one string. What cannot be proven is refused.
+Every change is proven first: the new text is parsed, and its events must equal the old ones except for the one string.
+Changes that cannot be proven are refused.
 """
 
 import re
@@ -18,10 +18,10 @@ _MAPPING_END = Event("MappingEnd", "", "", None, None)
 
 
 def set_scalar(text: str, path: Sequence[str], value: str) -> str:
-    """The text with the scalar at that path of keys replaced, in its quotes where they can hold the value.
+    """Returns the text with the scalar at that path of keys replaced, in its current quotes if they can hold the value.
 
-    Raises EditRefused when there is no such scalar, when it is shared (anchor, alias, merge key), tagged or a
-    block scalar, or when the result cannot be proven.
+    Raises EditRefused if there is no such scalar, if it is shared (anchor, alias, merge key), tagged or a block scalar,
+    or if the result cannot be proven.
     """
     if text.startswith(_BOM):
         return _BOM + set_scalar(text.removeprefix(_BOM), path, value)
@@ -45,11 +45,11 @@ def set_scalar(text: str, path: Sequence[str], value: str) -> str:
 
 
 def insert_scalar(text: str, path: Sequence[str], value: str) -> str:
-    """The text with a new key, and with the mappings that lead to it where they are missing.
+    """Returns the text with a new key, and with the missing mappings that lead to it.
 
-    A key goes to its sorted place if most of its siblings are sorted, else behind the last; a comment right
-    above a key belongs to that key. Raises EditRefused when the path exists with another value, a mapping on
-    it is shared or tagged, or the result cannot be proven.
+    A key goes to its sorted place if most of its siblings are sorted, else after the last one; a comment directly above
+    a key belongs to that key. Raises EditRefused if the path exists with another value, a mapping on it is shared or
+    tagged, or the result cannot be proven.
     """
     if text.startswith(_BOM):
         return _BOM + insert_scalar(text.removeprefix(_BOM), path, value)
@@ -77,13 +77,13 @@ def insert_scalar(text: str, path: Sequence[str], value: str) -> str:
 
 
 def upsert_scalar(text: str, path: Sequence[str], value: str) -> str:
-    """The text with that string at that path, set or inserted; raises EditRefused as these do."""
+    """Returns the text with that string at that path, set or inserted; raises EditRefused like both functions."""
     exists = len(_walk(read(text.removeprefix(_BOM)).root, path)) > len(path)
     return set_scalar(text, path, value) if exists else insert_scalar(text, path, value)
 
 
 def _walk(root: Node, path: Sequence[str]) -> list[Node]:
-    """The nodes along the path, the root first, as far as they exist; refuses what another place shares."""
+    """Returns the existing nodes along the path, the root first; refuses nodes that another place shares."""
     nodes = [root]
     for key in path:
         node = nodes[-1]
@@ -105,7 +105,7 @@ def _walk(root: Node, path: Sequence[str]) -> list[Node]:
 
 
 def _is_proven(result: str, document: Document, first: int, last: int, expected: Sequence[Event]) -> bool:
-    """Whether the result is the document but for its events [first, last), now the expected ones."""
+    """Returns whether the result is the document except for its events [first, last), now the expected ones."""
     try:
         events = read(result).events
     except EditRefused:
@@ -132,7 +132,7 @@ def _scalar(value: str) -> Event:
 
 
 def _spellings(value: str, style: str) -> Iterator[str]:
-    """How the value may be written, the style asked for first, the one that can hold anything last."""
+    """Yields the possible spellings of the value: the preferred style first, the one that can hold anything last."""
     # Parsers disagree about tabs, about rare line ends and, within braces, about question marks.
     if style == "" and value.isprintable() and "?" not in value:
         yield value

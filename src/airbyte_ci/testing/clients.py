@@ -1,4 +1,4 @@
-"""A registry client for tests: it never sleeps, and remembers how long it would have slept."""
+"""A registry client for tests: instead of sleeping, it records the waits."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from airbyte_ci.oci.registry.options import RegistryOptions
 
 @dataclass(slots=True)
 class Waits:
-    """The waits that were asked for, in seconds."""
+    """The requested waits, in seconds."""
 
     seconds: list[float] = field(default_factory=list)
 
@@ -20,7 +20,7 @@ class Waits:
 def quick_client(
     options: RegistryOptions | None = None, credentials: CredentialSource | None = None, *, waits: Waits | None = None
 ) -> RegistryClient:
-    """A client with no logins and no delays, unless others are given; its jitter is nothing."""
+    """Returns a client without logins and delays, unless given; its jitter is zero."""
     return RegistryClient(
         options or RegistryOptions(), credentials or Anonymous(), sleep=waits or Waits(), random=lambda: 0.0
     )

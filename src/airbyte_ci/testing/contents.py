@@ -1,4 +1,4 @@
-"""What the in-process registry holds, in memory; knows blobs, manifests, tags and uploads, not HTTP."""
+"""The contents of the in-process registry, in memory: blobs, manifests, tags and uploads. Knows no HTTP."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ from airbyte_ci.oci.store import Store
 
 @dataclass(frozen=True, slots=True)
 class StoredManifest:
-    """A manifest as it was put."""
+    """A manifest as it was pushed."""
 
     media_type: str
     raw: bytes = field(repr=False)
@@ -40,7 +40,7 @@ class Repository:
     uploads: dict[str, bytearray] = field(default_factory=dict)
 
     def find(self, name: str) -> tuple[Digest, StoredManifest] | None:
-        """The manifest with this tag or digest."""
+        """Returns the manifest with this tag or digest."""
         try:
             digest = Digest.parse(name) if ":" in name else self.tags.get(name)
         except ImageError:
@@ -49,7 +49,7 @@ class Repository:
         return (digest, found) if digest and found else None
 
     def begin(self) -> str:
-        """A new upload, by its name."""
+        """Starts an upload and returns its name."""
         name = uuid.uuid4().hex
         self.uploads[name] = bytearray()
         return name
@@ -64,11 +64,11 @@ class Contents:
         self.repositories: dict[str, Repository] = {}
 
     def repository(self, name: str) -> Repository:
-        """The repository, made when it is new."""
+        """Returns the repository, created if it is new."""
         return self.repositories.setdefault(name, Repository())
 
     def put_blob(self, repository: str, data: bytes) -> Digest:
-        """A blob, as a test wants it there."""
+        """Adds a blob, as a test needs it."""
         digest = Digest.of(data)
         with self.lock:
             self.bytes[digest] = data
@@ -76,7 +76,7 @@ class Contents:
         return digest
 
     def put_image(self, repository: str, store: Store, digest: Digest, *tags: str) -> Digest:
-        """An image or index of the store with everything it is made of."""
+        """Adds an image or index of the store with all its parts."""
         manifest = store.manifest(digest)
         if isinstance(manifest, Index):
             for child in manifest.manifests:
@@ -87,7 +87,7 @@ class Contents:
         return self.put_manifest(repository, manifest.media_type, manifest.raw, *tags)
 
     def put_manifest(self, repository: str, media_type: str, raw: bytes, *tags: str) -> Digest:
-        """A manifest, unchecked, as a test wants it there."""
+        """Adds a manifest without validation, as a test needs it."""
         digest = Digest.of(raw)
         with self.lock:
             found = self.repository(repository)

@@ -1,4 +1,4 @@
-"""The distribution specification 1.1 from the registry's side; knows what it must answer, not sockets.
+"""The server side of the distribution specification 1.1. Knows the answers, not sockets.
 
 https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
 """
@@ -20,14 +20,14 @@ _CONTENT_RANGE = re.compile(r"(\d+)-(\d+)\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """What the specification leaves to the registry, or what older registries do otherwise."""
+    """Choices that the specification leaves to the registry, or behavior of older registries."""
 
     referrers: bool = True
-    page: int | None = None  # the most entries of a list at once
-    locations: str = ""  # put before the path of a Location; nothing makes it relative
-    location_query: str = ""  # must come back with the next request of an upload, as `a=b`
+    page: int | None = None  # the maximum number of entries in a list
+    locations: str = ""  # prepended to the path of a Location; empty makes it relative
+    location_query: str = ""  # must be sent back with the next request of an upload, as `a=b`
     chunk_least: int = 0
-    body_most: int | None = None  # a larger body is refused with 413, as proxies do
+    body_most: int | None = None  # a larger body is refused with 413, like proxies do
 
 
 class Distribution:
@@ -38,7 +38,7 @@ class Distribution:
         self._manner = manner
 
     def answer(self, request: Request) -> Reply:
-        """What the specification asks for; every operation of `messages.Operation` has a method here."""
+        """Returns the specified answer; every operation of `messages.Operation` has a method here."""
         if self._manner.body_most is not None and len(request.body) > self._manner.body_most:
             return error(413, "SIZE_INVALID", "the body is too large")
         method = getattr(self, "_" + request.operation.replace(" ", "_"), None)
@@ -53,7 +53,7 @@ class Distribution:
     # --- manifests -----------------------------------------------------------------------------
 
     def _head_manifest(self, request: Request) -> Reply:
-        return self._get_manifest(request)  # whoever sends it leaves the body away
+        return self._get_manifest(request)  # the sender omits the body
 
     def _get_manifest(self, request: Request) -> Reply:
         repository = self._contents.repositories.get(request.repository)
@@ -98,7 +98,7 @@ class Distribution:
 
     @staticmethod
     def _missing(repository: Repository, document: dict[str, object]) -> str | None:
-        """The first thing that the manifest names and the repository lacks; a subject may be missing."""
+        """Returns the first item that the manifest names and the repository lacks; a subject may be missing."""
         blobs = [document.get("config"), *_list(document.get("layers"))]
         for item in blobs:
             if isinstance(item, dict) and Digest.parse(item.get("digest")) not in repository.blobs:
@@ -307,7 +307,7 @@ def _out_of_order(request: Request, held: bytearray) -> Reply | None:
 
 
 def _part(reply: Reply, first: str, last: str) -> Reply:
-    """The part that was asked for (RFC 9110, 14)."""
+    """Returns the requested part (RFC 9110, 14)."""
     size = len(reply.body)
     if first:
         begin, end = int(first), min(int(last), size - 1) if last else size - 1

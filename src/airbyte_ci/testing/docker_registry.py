@@ -1,6 +1,6 @@
-"""Docker's own registry, for tests against something we did not write: run here, on loopback, for a while.
+"""Docker's own registry, run on loopback for the duration of a test.
 
-Knows how to run the program `docker-registry` (distribution 2.8), not what is asked of it.
+Knows how to run the program `docker-registry` (distribution 2.8), not the requests.
 """
 
 import contextlib
@@ -20,10 +20,10 @@ PROGRAM = "docker-registry"
 def docker_registry(
     folder: Path, *, htpasswd: str | None = None, seconds: float = 15.0, host: str = ""
 ) -> Iterator[str]:
-    """Runs the registry with its files in `folder` and gives its `host:port`; ends it afterwards.
+    """Runs the registry with its files in `folder` and yields its `host:port`; ends it afterwards.
 
-    `host` is one that an earlier registry had, which comes back with other files.
-    `htpasswd` is a line as `htpasswd -B` writes it; with one, the registry asks for basic authentication.
+    `host` is that of an earlier registry, which returns with other files. `htpasswd` is a line as `htpasswd -B` writes
+    it; with one, the registry requires basic authentication.
     """
     folder.mkdir(parents=True, exist_ok=True)
     host = host or _free_host()
@@ -62,7 +62,7 @@ def _wait(host: str, process: "subprocess.Popen[bytes]", seconds: float) -> None
                 return
         except urllib.error.HTTPError as error:
             error.close()
-            return  # it answers, if only to ask who we are
+            return  # it answers, even if it only requires a login
         except OSError:
             time.sleep(0.02)
     raise RuntimeError(f"{PROGRAM} did not begin to answer on {host}")

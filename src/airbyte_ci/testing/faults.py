@@ -1,7 +1,7 @@
-"""What can go wrong at a registry, as values that a test hands to it; knows replies, not the registry.
+"""Faults of a registry, as values that a test passes to it. Knows replies, not the registry.
 
-A fault is an operation, an effect on it, how often it strikes (`times`, None for always) and how many
-requests it lets pass first (`after`).
+A fault is an operation, an effect on it, how often it strikes (`times`, None for always) and how many requests it lets
+pass first (`after`).
 """
 
 import functools
@@ -16,14 +16,14 @@ Handler = Callable[[Request], Reply]
 
 
 class Effect(Protocol):
-    """Makes the reply that is sent; `handle` acts as a registry should, on the request it is given."""
+    """Creates the reply; `handle` answers a request like a correct registry."""
 
     def apply(self, request: Request, handle: Handler) -> Reply: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An effect on an operation, from the `after`-th time on, for `times` times."""
+    """An effect on an operation, after the first `after` times, for `times` times."""
 
     operation: Operation
     effect: Effect
@@ -33,7 +33,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Nothing is done, and the status says so."""
+    """Nothing is done, and the status reports it."""
 
     status: int
     code: str = "UNKNOWN"
@@ -47,7 +47,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Another body in place of the true one, with any status and type: a proxy's page, a lie, a bomb."""
+    """Another body instead of the correct one, with any status and type: a proxy's page, a wrong body, a bomb."""
 
     body: bytes
     status: int = 200
@@ -71,7 +71,7 @@ class OnMethod:
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
-    """The connection is closed without an answer, before or after what was asked for is done."""
+    """The connection is closed without an answer, before or after the request is processed."""
 
     done: bool = False
 
@@ -82,7 +82,7 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The connection is closed after so many bytes of the body."""
+    """The connection is closed after this many bytes of the body."""
 
     sent: int
 
@@ -92,7 +92,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Corrupt:
-    """One bit of the body is another."""
+    """One bit of the body is flipped."""
 
     def apply(self, request: Request, handle: Handler) -> Reply:
         reply = handle(request)
@@ -101,7 +101,7 @@ class Corrupt:
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """The body is so many bytes longer, or shorter when negative, and Content-Length agrees with it."""
+    """The body is this many bytes longer, or shorter if negative, and Content-Length agrees with it."""
 
     by: int
 
@@ -112,7 +112,7 @@ class Resize:
 
 @dataclass(frozen=True, slots=True)
 class NoLength:
-    """The answer does not say how long it is; the end of the connection is its end."""
+    """The answer does not state its length; the end of the connection ends it."""
 
     def apply(self, request: Request, handle: Handler) -> Reply:
         return replace(handle(request), length=-1)
@@ -120,7 +120,7 @@ class NoLength:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A header says something else, or is missing (None)."""
+    """A header has another value, or is missing (None)."""
 
     name: str
     value: str | None = None
@@ -132,7 +132,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """A header that is there says more: `{value}` stands for what it said, each line is a header of its own."""
+    """An existing header is extended: `{value}` is its value, and each line is a header of its own."""
 
     name: str
     value: str
@@ -148,7 +148,7 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class Succeed:
-    """What was asked for is done, and said with another status, without the named headers."""
+    """The request is processed, and answered with another status, without the named headers."""
 
     status: int
     without: tuple[str, ...] = ()
@@ -164,7 +164,7 @@ class Succeed:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """The request is sent on to another address; `{path}` in it stands for the path that was asked for."""
+    """The request is redirected to another address; `{path}` in it is the requested path."""
 
     location: str
     status: int = 307
@@ -175,7 +175,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The answer comes late: after `released` is set, or not before `seconds` have passed."""
+    """The answer is late: after `released` is set, or not before `seconds` have passed."""
 
     seconds: float
     released: threading.Event
@@ -195,7 +195,7 @@ class IgnoreRange:
 
 @dataclass(frozen=True, slots=True)
 class LoseUpload:
-    """The registry does not know the upload that is spoken of."""
+    """The registry does not know the upload."""
 
     def apply(self, request: Request, handle: Handler) -> Reply:
         return handle(replace(request, name="lost"))
@@ -211,7 +211,7 @@ class RefuseMount:
 
 @dataclass(frozen=True, slots=True)
 class ExpireToken:
-    """The token that came with the request is no longer good."""
+    """The token of the request has expired."""
 
     def apply(self, request: Request, handle: Handler) -> Reply:
         return handle(_with_header(request, "authorization", "Bearer expired"))
@@ -222,7 +222,7 @@ def _with_header(request: Request, name: str, value: str) -> Request:
 
 
 class Schedule:
-    """Which fault strikes which request; shared by the server's threads."""
+    """Selects the faults of each request; shared by the server's threads."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._faults = [(fault, fault.after, fault.times) for fault in faults]
@@ -233,7 +233,7 @@ class Schedule:
             self._faults.append((fault, fault.after, fault.times))
 
     def strike(self, request: Request, handle: Handler) -> Reply:
-        """The reply after all faults that are due, the first one innermost."""
+        """Returns the reply after all faults that are due, the first one innermost."""
         for effect in self._due(request.operation):
             handle = functools.partial(_applied, effect, handle)
         return handle(request)

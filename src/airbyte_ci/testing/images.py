@@ -1,4 +1,4 @@
-"""Images for tests: random but repeatable, real enough for every tool; knows nothing of registries."""
+"""Images for tests: random but repeatable, and valid for every tool. Knows nothing of registries."""
 
 import gzip
 import io
@@ -13,7 +13,7 @@ AMD64 = Platform("linux", "amd64")
 
 
 def random_layer(seed: int, size: int) -> tuple[bytes, Digest]:
-    """A gzipped tar with one file of `size` random bytes, and its diffID; the same for the same seed."""
+    """Returns a gzipped tar with one file of `size` random bytes, and its diffID; the same for the same seed."""
     data = random.Random(seed).randbytes(size)
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as archive:
@@ -27,7 +27,7 @@ def random_layer(seed: int, size: int) -> tuple[bytes, Digest]:
 def random_image(
     store: Store, *, seed: int = 0, layers: int = 2, size: int = 1000, platform: Platform = AMD64
 ) -> Image:
-    """An image in the store with `layers` layers of about `size` bytes each."""
+    """Adds an image with `layers` layers of about `size` bytes each to the store."""
     descriptors, diff_ids = [], []
     for number in range(layers):
         blob, diff_id = random_layer(seed * 1000 + number, size)
@@ -45,7 +45,7 @@ def random_image(
 
 
 def random_index(store: Store, platforms: tuple[Platform, ...], *, seed: int = 0) -> Index:
-    """An index in the store with one random image per platform."""
+    """Adds an index with one random image per platform to the store."""
     entries = []
     for number, platform in enumerate(platforms):
         image = random_image(store, seed=seed * 100 + number, platform=platform)

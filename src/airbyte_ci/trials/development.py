@@ -1,4 +1,4 @@
-"""A connector's development dependencies, from its lock, as layers on top of its image; never named, never pushed.
+"""A connector's development dependencies from its lock, as layers on its image; never named, never pushed.
 
 Knows which groups and extras are for tests, and takes everything else from the build.
 """
@@ -27,10 +27,10 @@ from airbyte_ci.python.tools import Tools
 
 @dataclass(frozen=True, slots=True)
 class Development:
-    """What tests need besides the image: its root with these packages on top, and the image's Python, a path in it.
+    """The environment of tests: the image's root with these packages, and the path of the image's Python.
 
-    `groups` are the names that were found; `has_pytest` is whether image and groups together have it. `state` is the
-    container after the plan's operations and this one.
+    `groups` are the names that were found; `has_pytest` is whether the image and the groups together have pytest.
+    `state` is the container after the plan's operations and this one.
     """
 
     groups: tuple[str, ...]
@@ -42,7 +42,7 @@ class Development:
 
 
 def prepare(connector: Connector, order: Order, tools: Tools, digest: Digest) -> Development:
-    """Selects, fetches and converts what the image of this plan lacks; raises LockError, PackageError, …"""
+    """Selects, fetches and converts the packages that this plan's image lacks; raises LockError, PackageError, …"""
     project = _test_project(connector)
     groups, extras = asked(project)
     plan = BuildPlan.parse(tools.store.path(digest).read_bytes(), f"the plan of {connector.name}")
@@ -52,7 +52,7 @@ def prepare(connector: Connector, order: Order, tools: Tools, digest: Digest) ->
     rules = _with(order.rules, connector, groups, extras)
     wanted = planning.choose(project, evaluation.base, tools, rules, order.framework) if groups or extras else ()
     if project is not connector:
-        # The framework and what it needs stay those of the base image: the connector runs on them.
+        # The framework and its dependencies stay those of the base image, because the connector runs on them.
         there |= {item.name for item in evaluation.base.python.distributions}
         wanted = planning.choose(project, evaluation.base, tools, rules) if lockfile.kind(project) else ()
     added = tuple(choice for choice in wanted if choice.name not in there)
@@ -66,7 +66,7 @@ def prepare(connector: Connector, order: Order, tools: Tools, digest: Digest) ->
 
 
 def _test_project(connector: Connector) -> Connector:
-    """The project whose lock has what the tests need: a manifest-only connector's is its folder `unit_tests`."""
+    """Returns the project whose lock has the test dependencies; of a manifest-only connector, `unit_tests`."""
     folder = connector.folder / "unit_tests"
     if connector.language != MANIFEST_ONLY or not folder.is_dir():
         return connector
@@ -82,7 +82,7 @@ def _with(rules: Rules, connector: Connector, groups: tuple[str, ...], extras: t
 
 
 def asked(connector: Connector) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The groups and extras for tests that the lock has, under the project's own spelling."""
+    """Returns the lock's groups and extras for tests, with the project's own spelling."""
     kind = lockfile.kind(connector)
     if kind and pylock_names.is_pylock(kind):
         lock = _toml(connector, kind)

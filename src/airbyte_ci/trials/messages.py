@@ -1,6 +1,6 @@
-"""A connector's messages, held against the Airbyte protocol one by one, while they come.
+"""Validates a connector's messages against the Airbyte protocol, one by one, as they arrive.
 
-Knows the published models (`airbyte-protocol-models-pdv2`), not which messages a command must answer with.
+Knows the published models (`airbyte-protocol-models-pdv2`), not which messages a command must return.
 """
 
 from collections import Counter
@@ -8,10 +8,10 @@ from typing import Any
 
 from airbyte_ci.documents import load_json
 
-# The platform reads no longer ones either.
+# The platform does not read longer ones either.
 _LONGEST = 64 << 20
 _MOST_PROBLEMS = 10
-# Of these there are few, and whoever asked wants to see them.
+# There are few of these, and the user wants to see them.
 _KEPT = ("SPEC", "CONNECTION_STATUS", "CATALOG")
 _PAYLOADS = {
     "RECORD": "record",
@@ -27,10 +27,10 @@ _PAYLOADS = {
 
 
 class Messages:
-    """Listens to a connector. Lines that are not JSON objects are log lines, as for the platform.
+    """Receives a connector's output. As on the platform, lines that are not JSON objects are log lines.
 
     `counts` are messages by type, `records` those of each stream, `kept` the payloads of SPEC, CONNECTION_STATUS and
-    CATALOG, `errors` what the connector says of its own failures, `problems` what is not of the protocol.
+    CATALOG, `errors` the failures that the connector reports, `problems` violations of the protocol.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Messages:
         self._model: Any = None
 
     def hear(self, chunk: bytes) -> None:
-        """What came next of stdout; lines may be cut anywhere."""
+        """Processes the next part of stdout; lines may be split anywhere."""
         *lines, rest = chunk.split(b"\n")
         if lines:
             self._line(b"".join((*self._rest, lines[0])))
@@ -61,7 +61,7 @@ class Messages:
             self._problem(f"a line is longer than {_LONGEST >> 20} MiB")
 
     def end(self) -> None:
-        """Nothing more comes: what is there is the last line."""
+        """Ends the output: the rest is the last line."""
         self._line(b"".join(self._rest))
         self._rest = []
 
@@ -86,7 +86,7 @@ class Messages:
             self._take(kind, message[payload])
 
     def _invalid(self, line: bytes) -> str:
-        """Why the models refuse it; empty where they do not."""
+        """Returns why the models refuse it; empty if they accept it."""
         from pydantic import ValidationError  # slow to import, and only tests need the models
 
         if self._model is None:

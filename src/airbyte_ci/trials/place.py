@@ -1,6 +1,6 @@
-"""The place where a step runs: the connector's image, and files beside it that are gone with the step.
+"""The container of a step: the connector's image, and more files that are removed with the step.
 
-Everything lies in the upper folder of the sandbox's overlay, so no layer and no image ever has it.
+All these files are in the upper folder of the sandbox's overlay, so they are never in a layer or an image.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from airbyte_ci.container.sandbox import Command, Finished, Mount, Network, Purp
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci.store import Store
 
-# Where what is written into the place lies in the container.
+# The path of these files in the container.
 FILES = ".airbyte-ci/files"
 REPORTS = "/.airbyte-ci/reports"
 _REPORTS = Purpose(
@@ -33,7 +33,7 @@ _REPORTS = Purpose(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The image's root and the command that its configuration makes; `mounts` are what the person lends.
+    """The image's root and the command of its configuration; `mounts` are the folders of the user.
 
     `timeout` is in seconds.
     """
@@ -55,9 +55,9 @@ class Place:
         variables: Mapping[str, str] | None = None,
         heard: Callable[[bytes], None] | None = None,
     ) -> Finished:
-        """Runs the arguments after the command's own; what it writes is thrown away. Raises SandboxError.
+        """Runs the command with the arguments and discards its changes. Raises SandboxError.
 
-        `files` are by their posix path from the root, readable by the image's user only; `fill` puts further ones.
+        `files` are keyed by posix path from the root, and readable only by the image's user; `fill` adds further ones.
         """
         command = replace(
             self.command,
@@ -78,13 +78,13 @@ class Place:
 
     @contextlib.contextmanager
     def reports(self) -> Iterator[tuple[Path, Mount]]:
-        """A folder of this machine that the image's user may write to, at REPORTS."""
+        """Mounts a folder of this machine that the image's user may write to, at REPORTS."""
         with self.store.scratch() as folder:
             os.chown(folder, self.command.uid, self.command.gid)
             yield folder, Mount(folder, REPORTS, writable=True, purpose=_REPORTS)
 
     def write(self, upper: Path, path: str, content: bytes) -> None:
-        """A file for the image's user alone."""
+        """Returns a file that only the image's user can read."""
         self._folder(upper, PurePosixPath(path).parent)
         target = upper / path
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
@@ -92,9 +92,10 @@ class Place:
         os.chown(target, self.command.uid, self.command.gid)
 
     def copy(self, upper: Path, connector: Connector, main: str) -> None:
-        """Adds the connector's tests, their data and pyproject.toml next to its code; no secrets and no tools' caches.
+        """Adds the connector's tests, their data and pyproject.toml next to its code, without secrets and tools'
+        caches.
 
-        Its main file and its package are the image's own, which the tests are about. Raises ConnectorError.
+        Its main file and its package stay those of the image, which the tests verify. Raises ConnectorError.
         """
         own = {main, connector.package}
         self._folder(upper, PurePosixPath(source.CODE))
@@ -109,7 +110,7 @@ class Place:
             os.chown(upper / place, self.command.uid, self.command.gid, follow_symlinks=False)
 
     def _folder(self, upper: Path, path: PurePosixPath) -> None:
-        """Folders that the image has keep their owner and mode; others are the image's user's."""
+        """Folders of the image keep their owner and mode; others belong to the image's user."""
         parts = path.parts
         for depth in range(1, len(parts) + 1):
             place = PurePosixPath(*parts[:depth])

@@ -1,6 +1,6 @@
-"""The commands of the Airbyte protocol, run in the image: `spec`, `check`, `discover`, `read`, and what they answer.
+"""Runs the commands of the Airbyte protocol in the image (`spec`, `check`, `discover`, `read`) and checks the answers.
 
-Every message is held against the protocol (`messages`); here is what each command must answer beside that.
+`messages` validates every message against the protocol; this module adds the requirements of each command.
 """
 
 import json
@@ -21,7 +21,7 @@ _FULL_REFRESH = "full_refresh"
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """One command of the connector, run to its end; `secrets` must not be in what is told of it."""
+    """One finished command of the connector; `secrets` must not appear in what is reported."""
 
     step: StepId
     finished: Finished
@@ -29,13 +29,13 @@ class Called:
     secrets: Secrets
 
     def fail(self, reason: str, *, shown: bool = True) -> Ended:
-        """The step failed; with what the connector printed last, without secrets."""
+        """Returns a failed step with the connector's last output, without secrets."""
         text = self.secrets.redact((self.finished.stdout + self.finished.stderr).decode(errors="replace"))
         details = tuple(text.rstrip().splitlines()[-_SHOWN:]) if shown else ()
         return failed(self.step, self.secrets.redact(reason), "", details)
 
     def failure(self) -> Ended | None:
-        """What is wrong whatever was asked: messages that are not of the protocol, an error told, an exit code."""
+        """Returns violations that no command allows: invalid messages, a reported error, an exit code."""
         if self.messages.problems:
             more = self.messages.invalid - 1
             told = f" and {more} more" if more else ""
@@ -49,7 +49,7 @@ class Called:
 
 
 def spec(place: Place, secrets: Secrets) -> Ended:
-    """One SPEC, with a connectionSpecification that is a JSON Schema."""
+    """Requires one SPEC whose connectionSpecification is a JSON Schema."""
     called = _call(place, "spec", (), {}, "none", secrets)
     if ended := called.failure():
         return ended
@@ -62,7 +62,7 @@ def spec(place: Place, secrets: Secrets) -> Ended:
 
 
 def check(place: Place, network: Network, secrets: Secrets) -> Ended:
-    """CONNECTION_STATUS with SUCCEEDED."""
+    """Requires CONNECTION_STATUS with SUCCEEDED."""
     called = _call(place, "check", ("config",), _files(secrets), network, secrets)
     statuses = called.messages.kept["CONNECTION_STATUS"]
     if not called.messages.problems and len(statuses) == 1 and statuses[0].get("status") == "FAILED":
@@ -75,7 +75,7 @@ def check(place: Place, network: Network, secrets: Secrets) -> Ended:
 
 
 def discover(place: Place, network: Network, secrets: Secrets) -> Ended:
-    """One CATALOG with streams, each with a name of its own and a JSON Schema; the answer is the catalog."""
+    """Requires one CATALOG of uniquely named streams, each with a JSON Schema; the answer is the catalog."""
     called = _call(place, "discover", ("config",), _files(secrets), network, secrets)
     if ended := called.failure():
         return ended
@@ -95,7 +95,7 @@ def discover(place: Place, network: Network, secrets: Secrets) -> Ended:
 
 
 def read(place: Place, network: Network, secrets: Secrets, catalog: bytes, state: bytes | None) -> Ended:
-    """Records of the catalog's streams only; how many, and of which."""
+    """Requires only records of the catalog's streams; reports the number of each."""
     options = ("config", "catalog", *(["state"] if state is not None else []))
     files = {**_files(secrets), f"{FILES}/catalog.json": catalog}
     if state is not None:
@@ -114,7 +114,7 @@ def read(place: Place, network: Network, secrets: Secrets, catalog: bytes, state
 
 
 def configured(catalog: Mapping[str, Any]) -> bytes:
-    """A configured catalog that asks for all of every stream, in full where it can be."""
+    """Returns a configured catalog that selects every stream, with full refresh if possible."""
     streams = []
     for stream in catalog["streams"]:
         modes: Sequence[str] = stream.get("supported_sync_modes") or [_FULL_REFRESH]
@@ -127,7 +127,7 @@ def configured(catalog: Mapping[str, Any]) -> bytes:
 
 
 def problem_of_catalog(text: bytes) -> str:
-    """Why a file is no configured catalog; empty where it is one."""
+    """Returns why a file is not a valid configured catalog; empty if it is."""
     try:
         items = load_json(text)["streams"]
         names = [item["stream"]["name"] for item in items]
@@ -137,7 +137,7 @@ def problem_of_catalog(text: bytes) -> str:
 
 
 def problem_of_state(text: bytes) -> str:
-    """Why a file is no state; empty where it is one: the messages' states in a list, or an older connector's object."""
+    """Returns why a file is not a valid state; empty for a list of states, or an older connector's object."""
     try:
         state = load_json(text)
     except ValueError as error:
@@ -168,7 +168,7 @@ def _files(secrets: Secrets) -> dict[str, bytes]:
 
 
 def _not_a_schema(schema: Any) -> str:
-    from jsonschema import Draft7Validator  # slow to import; draft 7 is the protocol's
+    from jsonschema import Draft7Validator  # slow to import; the protocol uses draft 7
     from jsonschema.exceptions import SchemaError
 
     if not isinstance(schema, dict):

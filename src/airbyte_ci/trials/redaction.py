@@ -1,4 +1,4 @@
-"""Takes values out of texts, however they are written and where only a part of them is there.
+"""Removes values from texts, in any spelling, and also if only a part of a value is present.
 
 Knows how programs spell, encode and abbreviate a value; not where the values come from.
 """
@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
-# Shorter texts are found everywhere by chance, and tell nothing.
+# Shorter texts occur by chance and reveal nothing.
 SHORTEST = 4
-# Programs abbreviate long values: of these no run of so many characters may stay.
+# Programs abbreviate long values, so no run of this many characters may remain.
 LONG = 20
 RUN = 8
-# Each run is kept in memory, so of what goes beyond so many characters only the whole and each line is looked for, and
-# of one text that does by itself no other spelling than its own.
+# Each run is kept in memory. Beyond this many characters, only the whole value and each line are searched,
+# and a single text that exceeds it is searched only in its own spelling.
 _MOST_ABBREVIATED = 1 << 16
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
@@ -24,7 +24,7 @@ _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 
 
 class Redaction:
-    """What must not be in a text: short spellings, whole long ones by their beginning, and runs of long values."""
+    """What must not be in a text: short spellings, long ones by their beginning, and runs of long values."""
 
     def __init__(self, values: Iterable[str]) -> None:
         short: set[str] = set()
@@ -54,7 +54,7 @@ class Redaction:
         self._known = runs | whole.keys()
 
     def redact(self, text: str) -> str:
-        """The text with HIDDEN in the place of each value, and of what stands for one."""
+        """Returns the text with HIDDEN in place of each value and of its spellings."""
         pieces: list[str] = []
         position = 0
         for start, end in _merged(sorted(self._found(text))):
@@ -79,7 +79,9 @@ class Redaction:
                     break
 
     def _wide(self, text: str, start: int, spelling: str) -> tuple[int, int]:
-        """The place of a spelling. In base64 the characters beside it hold some of its bits, so they go with it."""
+        """Returns the place of a spelling. In base64, the adjacent characters contain some of its bits, so they are
+        included.
+        """
         end = start + len(spelling)
         if spelling not in self._encoded:
             return start, end
@@ -87,7 +89,7 @@ class Redaction:
 
 
 def _merged(places: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Places in order, with those that overlap or touch as one."""
+    """Returns the places in order, with overlapping and adjacent ones merged."""
     start = end = 0
     for first, last in places:
         if first > end:
@@ -100,13 +102,15 @@ def _merged(places: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 def _parts(value: str) -> list[str]:
-    """A value as it is and without its blanks. Of one with several lines (a key), each line too."""
+    """Returns a value as it is and without surrounding blanks; for several lines (a key), also each line."""
     found = dict.fromkeys((value, value.strip(), *(line.strip() for line in value.splitlines())))
     return [part for part in found if len(part) >= SHORTEST]
 
 
 def _abbreviated(part: str) -> list[str]:
-    """What of it is long enough to be abbreviated. Dates and the words of an address are in other texts too."""
+    """Returns the parts that are long enough to be abbreviated. Dates and the words of an address occur in other texts
+    too.
+    """
     if _DATE.match(part):
         return []
     pieces = re.split(r"[/.:?&=#@]", part) if _ADDRESS.match(part) else [part]
@@ -114,7 +118,7 @@ def _abbreviated(part: str) -> list[str]:
 
 
 def _spelled(part: str) -> Iterator[str]:
-    """The ways in which programs print a text."""
+    """Returns the ways in which programs print a text."""
     yield part
     yield json.dumps(part)[1:-1]
     yield json.dumps(part, ensure_ascii=False)[1:-1]
@@ -130,11 +134,11 @@ def _spelled(part: str) -> Iterator[str]:
 
 
 def _in_base64(part: str) -> Iterator[str]:
-    """In base64, wherever it begins in what was encoded: `user:password` is, in a header."""
+    """Returns the base64 forms at any offset in the encoded data, such as `user:password` in a header."""
     for data in {part.encode(), json.dumps(part)[1:-1].encode()}:
         for before in range(3):
             encoded = base64.b64encode(bytes(before) + data).decode()
-            certain = (before + len(data)) * 8 // 6  # what follows depends on the next byte
+            certain = (before + len(data)) * 8 // 6  # the following characters depend on the next byte
             text = encoded[(before * 8 + 5) // 6 : certain]
             yield text
             yield text.translate({ord("+"): "-", ord("/"): "_"})

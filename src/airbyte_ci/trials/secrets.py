@@ -1,6 +1,6 @@
-"""What a test must know and nobody may see: the connector's configuration, its `secrets/` folder, named variables.
+"""The secrets of a test: the connector's configuration, its `secrets/` folder, named variables.
 
-Knows where they come from and how to take them out of any text; not what they are used for.
+Knows their sources and how to remove them from any text; not their use.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,20 +17,19 @@ from airbyte_ci.trials.redaction import Redaction
 
 FOLDER = "secrets"
 CONFIGURATION = "config.json"
-# Numbers of so many digits are account ids and the like; shorter ones are page sizes and ports.
+# Numbers of this many digits are account ids and the like; shorter ones are page sizes and ports.
 _SHORTEST_NUMBER = 6
-# The whole part of 1e300 is nobody's.
+# The integer part of 1e300 is not a secret.
 _LONGEST_NUMBER = 30
 _LARGEST = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """A connector's secrets. `configuration` is JSON or None; `missing` says where one was looked for.
+    """A connector's secrets. `configuration` is JSON or None; `missing` describes where it was searched.
 
-    `problem` is why it cannot be used. `files` are those of its `secrets/` folder by their posix path in it;
-    `variables` are for the integration tests. `left_out` names files that are too large to be hidden in what is shown,
-    so no test sees them.
+    `problem` is why it cannot be used. `files` are those of its `secrets/` folder by posix path in it; `variables` are
+    for the integration tests. `left_out` lists files that are too large to be redacted, so no test sees them.
     """
 
     configuration: bytes | None = field(repr=False)
@@ -45,7 +44,7 @@ class Secrets:
         object.__setattr__(self, "_redaction", Redaction(self._texts()))
 
     def redact(self, text: str) -> str:
-        """The text without any secret value, however it is written: as it is, in JSON, a URL, base64, in part."""
+        """Returns the text without any secret value in any form: as it is, in JSON, a URL, base64, or partly."""
         return self._redaction.redact(text)
 
     def _texts(self) -> Iterator[str]:
@@ -63,9 +62,10 @@ def load(
     table: Mapping[str, Sequence[str]],
     environment: Mapping[str, str],
 ) -> Secrets:
-    """What there is. The configuration is the `given` text, else `secrets/config.json`, else a variable with an object.
+    """Reads the secrets. The configuration is the `given` text, else `secrets/config.json`, else a variable with an
+    object.
 
-    `table` names variables by patterns of connectors' names. Raises UsageError for a file that cannot be read.
+    `table` maps patterns of connectors' names to variables. Raises UsageError for a file that cannot be read.
     """
     files, left_out = _folder(connector.folder / FOLDER)
     names = sorted({name for pattern, names in table.items() if fnmatchcase(connector.name, pattern) for name in names})
@@ -88,12 +88,12 @@ def load(
 
 
 def too_large(names: Iterable[str]) -> str:
-    """What to tell of files of the folder that are left out."""
+    """Returns the note about files of the folder that are left out."""
     return f"larger than {_LARGEST >> 20} MiB, so left out: {', '.join(f'{FOLDER}/{name}' for name in names)}"
 
 
 def _folder(folder: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """The files, and the names of those that are too large."""
+    """Returns the files, and the names of those that are too large."""
     if not folder.is_dir():
         return {}, ()
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
@@ -109,7 +109,7 @@ def _read(path: Path) -> bytes:
 
 
 def configuration_in(path: Path) -> bytes:
-    """A configuration that was named; raises UsageError, without a word of its content."""
+    """Returns a configuration that the user named; raises UsageError that does not quote its content."""
     text = _read(path)
     if not _is_object(text):
         raise UsageError(f"reading {path}: it is not a JSON object, so it is no connector's configuration")
@@ -124,7 +124,7 @@ def _is_object(text: str | bytes) -> bool:
 
 
 def _in_json(text: str) -> list[str]:
-    """The values in a JSON text; none for another text."""
+    """Returns the values in a JSON text; empty for another text."""
     try:
         return list(_values(load_json(text, Decimal)))
     except ValueError:
@@ -132,7 +132,7 @@ def _in_json(text: str) -> list[str]:
 
 
 def _values(document: Any) -> Iterator[str]:
-    """Every text in it, and every number that is long enough to be somebody's."""
+    """Yields every text, and every number that is long enough to identify something."""
     if isinstance(document, dict | list):
         for item in document.values() if isinstance(document, dict) else document:
             yield from _values(item)
@@ -143,7 +143,7 @@ def _values(document: Any) -> Iterator[str]:
 
 
 def _number(number: int | Decimal) -> Iterator[str]:
-    """A number as it was written, as Python prints it, and without its fraction; none of a short one."""
+    """Returns a number as written, as Python prints it, and without its fraction; empty for a short one."""
     if isinstance(number, Decimal):
         if len(number.as_tuple().digits) >= _SHORTEST_NUMBER:
             yield str(abs(number))

@@ -1,4 +1,4 @@
-"""The steps of a connector's test: their ids, which never change, and how each one ended. No step is known here."""
+"""The steps of a connector's test: their permanent ids, and how each one ended."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from airbyte_ci.errors import UsageError
 from airbyte_ci.outcomes import Status
 
 StepId = Literal["build", "unit", "integration", "spec", "check", "discover", "read", "rules"]
-# In the order in which they are told. Those of one wave run side by side; a wave waits for the one before it.
+# In the order in which they are reported. Steps of one wave run in parallel, after the previous wave.
 WAVES: tuple[tuple[StepId, ...], ...] = (
     ("build",),
     ("unit", "integration", "spec", "check", "discover"),
@@ -16,18 +16,18 @@ WAVES: tuple[tuple[StepId, ...], ...] = (
     ("rules",),
 )
 IDS: tuple[StepId, ...] = tuple(step for wave in WAVES for step in wave)
-# They run in the image, so they need it built.
+# These steps run in the image, so they need the build.
 IN_IMAGE: tuple[StepId, ...] = IDS[1:-1]
-# Of these at least one must have run for a connector to be tested: any image answers `spec`.
+# At least one of these must have run for a connector to count as tested, because any image answers `spec`.
 TESTS: tuple[StepId, ...] = ("unit", "integration", "check", "discover", "read")
-# Why a step did not come to its end when the whole run was stopped.
+# Why a step did not finish when the whole run was stopped.
 INTERRUPTED = "interrupted"
 CODE_TESTS: tuple[StepId, ...] = ("build", "unit", "integration")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test of a suite, as JUnit names it; `group` is its class or module, `seconds` how long it took."""
+    """One test of a suite, as in JUnit; `group` is its class or module, `seconds` its duration."""
 
     name: str
     group: str
@@ -38,7 +38,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a step ended. `reason` says why it is not ok, `details` what was printed; `answer` is for later steps."""
+    """The result of a step. `reason` is why it is not ok, `details` the output; `answer` is for later steps."""
 
     id: StepId
     status: Status
@@ -53,7 +53,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """All steps of one connector's test in the order of their ids; `folder` is its place in the repository (posix)."""
+    """All steps of one connector's test in the order of their ids; `folder` is its path in the repository (posix)."""
 
     name: str
     folder: str
@@ -65,7 +65,7 @@ class TrialResult:
 
     @property
     def status(self) -> Status:
-        """ok where at least one step was, none failed, and none was interrupted."""
+        """Returns ok if at least one step succeeded, none failed, and none was interrupted."""
         states = {step.status for step in self.steps}
         if self.is_interrupted:
             return "failed" if "failed" in states else "skipped"
@@ -73,7 +73,7 @@ class TrialResult:
 
 
 def whole(steps: Sequence[Ended]) -> tuple[Status, str]:
-    """How a test with all its steps ended, and what to tell of it: what failed, what ran, or why nothing did."""
+    """Returns the outcome of the whole test: what failed, what ran, or why nothing did."""
     if bad := [step for step in steps if step.status == "failed"]:
         return "failed", f"{bad[0].id}: {bad[0].reason}"
     ran = [step.id for step in steps if step.status == "ok"]
@@ -95,7 +95,7 @@ def skipped(step: StepId, reason: str, advice: str = "") -> Ended:
 
 
 def wanted(only: Collection[str], skip: Collection[str]) -> frozenset[StepId]:
-    """The steps that were asked for, with the build where one of them needs it; raises UsageError."""
+    """Returns the requested steps, with the build if one of them needs it; raises UsageError."""
     for name in (*only, *skip):
         if name not in IDS:
             raise UsageError(f"there is no step {name!r}", advice=f"known: {', '.join(IDS)}")

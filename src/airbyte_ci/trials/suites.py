@@ -1,6 +1,6 @@
-"""pytest in the connector's own image: its unit tests without network, its integration tests with one.
+"""Runs pytest in the connector's own image: unit tests without network, integration tests with network.
 
-Reads what pytest says of itself, its exit code and its JUnit report, as something that the container wrote.
+Treats pytest's output, exit code and JUnit report as untrusted data of the container.
 """
 
 from dataclasses import dataclass, replace
@@ -28,13 +28,13 @@ _LARGEST_REPORT = 64 << 20
 _NO_TESTS = 5  # https://docs.pytest.org/en/stable/reference/exit-codes.html
 _TESTS_FAILED = 1
 _SHOWN = 30
-# Said after the connector's own options. At this verbosity pytest abbreviates no value, so each is seen and redacted.
+# These follow the connector's own options. At this verbosity pytest abbreviates no value, so all are redacted.
 _OPTIONS = ("--color=no", "--verbosity=2")
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Tests of one kind: where they are in the connector's folder, and the network that they get."""
+    """Tests of one kind: their place in the connector's folder, and their network."""
 
     step: StepId
     folder: str
@@ -42,7 +42,7 @@ class Suite:
 
 
 def find(connector: Connector, step: StepId, network: Network) -> Suite | None:
-    """The connector's tests of this kind; None where it has none."""
+    """Returns the connector's tests of this kind; None if it has none."""
     found = next((name for name in _FOLDERS[step] if (connector.folder / name).is_dir()), None)
     return Suite(step, found, network) if found else None
 
@@ -52,13 +52,13 @@ def absent(step: StepId) -> Ended:
 
 
 def of_gradle(connector: Connector, step: StepId) -> Ended:
-    """The tests of a Java connector need its build tool, so they are not run in its image."""
+    """Returns why a Java connector's tests are not run: they need its build tool, which its image lacks."""
     task = "test" if step == "unit" else "integrationTest"
     return skipped(step, f"Gradle runs the {step} tests of Java connectors", gradle.command(connector, task))
 
 
 def missing_secrets(connector: Connector, secrets: Secrets) -> Ended | None:
-    """Why the integration tests cannot run: files are not there that metadata.yaml says they need."""
+    """Returns why the integration tests cannot run: files that metadata.yaml requires are missing."""
     options = connector.data.get("connectorTestSuitesOptions")
     items = [item for item in options if isinstance(item, dict)] if isinstance(options, list) else []
     declared = [item.get("testSecrets") or [] for item in items if item.get("suite") == "integrationTests"]
@@ -73,14 +73,14 @@ def missing_secrets(connector: Connector, secrets: Secrets) -> Ended | None:
 
 
 def run(suite: Suite, connector: Connector, development: Development, place: Place, secrets: Secrets) -> Ended:
-    """Runs the suite; raises SandboxError where it cannot be run at all. Unit tests see no secret."""
+    """Runs the suite; raises SandboxError if it cannot run at all. Unit tests see no secret."""
     if not development.has_pytest:
         told = f"group {', '.join(development.groups)}" if development.groups else "none in its lock"
         return skipped(suite.step, f"no pytest among its development dependencies ({told})", _advice(connector))
     with place.reports() as (folder, mount):
         workdir, target, path = f"/{source.CODE}", suite.folder, {}
         if connector.language == MANIFEST_ONLY:
-            # The framework's fixtures take the parent of the working directory for the connector's folder.
+            # The framework's fixtures use the parent of the working directory as the connector's folder.
             workdir, target, path = f"{workdir}/{suite.folder}", ".", {"PYTHONPATH": workdir}
         arguments = (development.python, "-m", "pytest", target, f"--junitxml={REPORTS}/{_REPORT}", *_OPTIONS)
         finished = replace(place, command=replace(place.command, workdir=workdir)).run(
@@ -133,7 +133,7 @@ def _judge(suite: Suite, finished: Finished, cases: tuple[Case, ...] | None, sec
 
 
 def _said(finished: Finished, secrets: Secrets) -> tuple[str, ...]:
-    """The last of what pytest printed, without secrets; they are taken out of the whole, for a cut may hide one."""
+    """Returns the end of pytest's output without secrets, redacted before the cut, which could split one."""
     text = secrets.redact((finished.stdout + finished.stderr).decode(errors="replace"))
     return tuple(text.rstrip().splitlines()[-_SHOWN:])
 
@@ -149,7 +149,7 @@ def _some(names: list[str]) -> str:
 
 
 def _read(folder: Path) -> bytes | None:
-    """The report that the container wrote; None where it left none that can be read."""
+    """Returns the report that the container wrote; None if there is no readable one."""
     try:
         return read_output(folder, _REPORT, _LARGEST_REPORT)
     except (OSError, OutputRefused):
@@ -157,7 +157,7 @@ def _read(folder: Path) -> bytes | None:
 
 
 def _cases(report: bytes, secrets: Secrets) -> tuple[Case, ...] | None:
-    """The report's test cases; None for what is no JUnit report. Entities are refused: pytest writes none."""
+    """Returns the report's test cases; None for an invalid report. Entities are refused: pytest writes none."""
     if b"<!DOCTYPE" in report or b"<!ENTITY" in report:
         return None
     try:

@@ -1,6 +1,6 @@
-"""One connector's test from end to end: built, then each step in its image, side by side where they can.
+"""One connector's test from end to end: the build, then each step in its image, in parallel if possible.
 
-Knows the order of the steps and what each of them needs of the others. What is recorded and shown is not known here.
+Knows the order and the dependencies of the steps, not how they are recorded and shown.
 """
 
 import threading
@@ -30,7 +30,7 @@ _CATALOG = "integration_tests/configured_catalog.json"
 
 
 class Together(Protocol):
-    """Works on items side by side, a number of them at a time, and gives each with its result."""
+    """Processes items in parallel, with a limit, and yields each with its result."""
 
     def __call__(
         self, items: Sequence[StepId], work: Callable[[StepId], Ended], width: int
@@ -39,11 +39,11 @@ class Together(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked of a test. `network` is for what may talk to others; `timeout` (seconds) is each step's.
+    """The options of a test. `network` is for steps that may use it; `timeout` (seconds) is each step's.
 
-    `catalog` and `state` are for `read`; without a catalog the connector's own in `integration_tests` counts, or all
-    that it discovers. `mounts` are folders of this machine that its steps see. No step begins while `is_ending`;
-    `interrupted` gets what was done of a test that did not come to its end.
+    `catalog` and `state` are for `read`; without a catalog, the connector's own in `integration_tests` is used, or all
+    discovered streams. `mounts` are folders of this machine that its steps see. No step begins while `is_ending`;
+    `interrupted` receives the results of an unfinished test.
     """
 
     wanted: frozenset[StepId]
@@ -60,7 +60,7 @@ class Request:
 
 
 def run(connector: Connector, order: Order, tools: Tools, request: Request, together: Together) -> TrialResult:
-    """The steps but `rules`, which are not of the connector's image. What goes wrong in a step is how it ended."""
+    """Returns the steps except `rules`, which do not use the connector's image. Errors are results of their step."""
     trial = _Trial(connector, order, tools, request)
     try:
         for wave in WAVES[:-1]:
@@ -79,7 +79,7 @@ def _result(connector: Connector, ended: Mapping[StepId, Ended]) -> TrialResult:
 
 @dataclass(slots=True)
 class _Trial:
-    """A test that is going on; `plan` and `image` are digests, once it is built."""
+    """A running test; `plan` and `image` are digests, once the image is built."""
 
     connector: Connector
     order: Order
@@ -114,7 +114,7 @@ class _Trial:
         return replace(ended, seconds=time.monotonic() - started)
 
     def _blocked(self, step: StepId) -> Ended | None:
-        """Why a step cannot be run, or need not be."""
+        """Returns why a step cannot be run, or need not be."""
         secrets = self.request.secrets
         if self.request.is_ending():
             return skipped(step, INTERRUPTED)
@@ -156,7 +156,7 @@ class _Trial:
         told = "; ".join(outcome.summary for outcome in outcomes)
         unverified = [outcome for outcome in outcomes if outcome.status == "unverified"]
         if unverified:
-            # What this machine runs is built and answers, whatever is known of other platforms.
+            # The image for this machine is built and answers, regardless of other platforms.
             return Ended(
                 "build",
                 "unverified",
@@ -211,7 +211,7 @@ class _Trial:
     # --- where they run --------------------------------------------------------------------------
 
     def _place(self) -> Place:
-        """The image as it is; unpacked once."""
+        """Returns the image as it is; unpacked once."""
         with self._lock:
             if self._bare is None:
                 store = self.tools.store
@@ -220,7 +220,7 @@ class _Trial:
             return self._bare
 
     def _tests(self) -> tuple[Development, Place]:
-        """The image with the development dependencies on top."""
+        """Returns the image with the development dependencies."""
         with self._lock:
             if self._with_tests is None:
                 self.tools.say("development dependencies")
