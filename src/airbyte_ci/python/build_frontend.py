@@ -157,7 +157,7 @@ class Shelf:
         return self.known[name]
 
 
-# Takes the place of what the image has installed: in this process and in all that it starts.
+# Replaces the image's installed packages, in this process and in all that it starts.
 _SITE = """
 import os, site, sys
 sys.path[:] = [os.path.dirname(os.path.abspath(__file__)), *os.environ["AIRBYTE_CI_STANDARD_LIBRARY"].split(os.pathsep)]
@@ -168,7 +168,7 @@ for folder in os.environ["AIRBYTE_CI_BUILD_TOOLS"].split(os.pathsep):
 
 
 def run(task: Dict[str, Any], work: str) -> int:
-    """The hooks in a process that sees the standard library and the tools of the task only."""
+    """Runs the hooks in a process that sees only the standard library and the tools of the task."""
     place = os.path.join(work, "site")
     shutil.rmtree(place, ignore_errors=True)
     os.mkdir(place)
@@ -182,13 +182,13 @@ def run(task: Dict[str, Any], work: str) -> int:
         "AIRBYTE_CI_BUILD_TOOLS": os.pathsep.join(task["tools"]),
     }
     command = [sys.executable, "-s", "-B", os.path.abspath(__file__), "--hooks", json.dumps(task)]
-    # All that a build says comes in its order, and why it failed comes last.
+    # The output of a build stays in order, with the cause of a failure last.
     return subprocess.run(command, cwd=task["source"], env=environment, stdout=2, check=False).returncode
 
 
 def hooks(task: Dict[str, Any]) -> int:
-    """Asks the back end what it needs more, and has it build the wheel; each in a process of its own."""
-    # The script's own folder comes first in the path, and is no part of the project.
+    """Asks the back end for additional requirements, and lets it build the wheel; each in a process of its own."""
+    # The script's own folder is first in the path, and is not part of the project.
     sys.path[0:1] = task["path"]
     module, _, attributes = task["backend"].partition(":")
     backend = importlib.import_module(module)
@@ -211,7 +211,7 @@ def told(path: str, requirements: Any) -> None:
 
 
 def forked(action: Callable[[], object]) -> int:
-    """The action's exit code, in a process that has the back end imported and what it does to itself, alone."""
+    """Runs the action alone in a process that has imported the back end, and returns its exit code."""
     sys.stdout.flush()
     process = os.fork()
     if process:

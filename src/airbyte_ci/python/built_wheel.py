@@ -19,7 +19,7 @@ from airbyte_ci.python.lock import LockedFile
 from airbyte_ci.python.wheel_archive import WheelRefused
 from airbyte_ci.python.zip_layout import LayoutRefused
 
-# The largest wheels on public indexes have some 2 GB.
+# The largest wheels on public indexes have about 2 GB.
 SIZE_LIMIT = 4 << 30
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _SHOWN = 200

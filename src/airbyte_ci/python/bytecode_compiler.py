@@ -12,10 +12,7 @@ from _frozen_importlib_external import MAGIC_NUMBER
 
 
 def main() -> None:
-    """Reads `<path length:
-
-    4><size: 8><path><source>`, little-endian, and writes the same records with bytecode if possible.
-    """
+    """Reads `<path length: 4><size: 8><path><source>` records, little-endian; writes them with bytecode if possible."""
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     while head := questions.read(12):
         path = questions.read(int.from_bytes(head[:4], "little")).decode("utf-8", "surrogateescape")

@@ -51,7 +51,7 @@ def judged(paths: Mapping[str, Sequence[str]], contents: Contents) -> tuple[Coll
 
 def _refuse_both(owners: Mapping[str, Sequence[str]]) -> None:
     """Raises an error for a path that is a file of one package and a folder of another: the result would be random."""
-    from airbyte_ci.oci import tar  # a build with nothing changed reads the rest of this module
+    from airbyte_ci.oci import tar  # an unchanged build uses the rest of this module
 
     for both in sorted(tar.folders(owners) & owners.keys()):
         other = next(names[-1] for path, names in owners.items() if path.startswith(f"{both}/"))

@@ -38,7 +38,7 @@ class Unmet:
         return f"{self.by} requires {self.requirement}, {has}"
 
     def met_by(self, distributions: Mapping[str, str]) -> bool:
-        """Whether one of other distributions, name → version, satisfies the missing requirement."""
+        """Returns whether one of other distributions, name → version, satisfies the missing requirement."""
         requirement = Requirement(self.requirement)
         found = distributions.get(canonicalize_name(requirement.name))
         return not self.found and found is not None and _admits(requirement, found)
@@ -107,7 +107,7 @@ def read(text: str) -> Requirement | None:
 
 
 def applies(requirement: Requirement, markers: Mapping[str, str], extras: Iterable[str] = ()) -> bool:
-    """Whether its marker holds with these extras, one at a time as in PEP 508."""
+    """Returns whether its marker holds with these extras, one at a time as in PEP 508."""
     marker = requirement.marker
     return marker is None or any(marker.evaluate({**markers, "extra": extra}) for extra in ("", *extras))
 

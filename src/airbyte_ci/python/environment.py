@@ -295,7 +295,7 @@ def _builder(workshop: Workshop) -> sdist.Builder:
 
 
 def _version(choice: Choice) -> str:
-    """Returns the version for backends that would ask git: a tree has no history."""
+    """Returns the version for back ends that would ask git, because a tree has no history."""
     return choice.version if choice.is_tree else ""
 
 

@@ -28,7 +28,7 @@ def folder_of(place: str) -> Path:
 
 def is_of(name: str, project: str) -> bool:
     """Whether a file is a wheel or an sdist of a project (normalized name)."""
-    from packaging.utils import canonicalize_name  # slow to import, and few builds have such places
+    from packaging.utils import canonicalize_name  # slow to import, and few builds have find-links
 
     try:
         return canonicalize_name(origins.name_and_version(name, project)[0]) == project

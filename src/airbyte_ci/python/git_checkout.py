@@ -1,4 +1,4 @@
-"""A commit of a git repository as files: the same bytes whatever this machine's git configuration is.
+"""A commit of a git repository as files, with the same bytes under every git configuration.
 
 Fetching uses the user's settings: credential helpers, ssh, proxies, certificates, `url.<base>.insteadOf`. Writing files
 uses only airbyte-ci's: configuration, attributes, filters, hooks and templates of the machine are ignored, except those
@@ -18,14 +18,14 @@ from airbyte_ci.errors import PackageError
 
 _TIMEOUT = 600
 _SCHEMES = ("https", "ssh", "git", "http", "git+ssh", "ssh+git")
-# host:path, as ssh has it, without an option, a scheme or a helper (`ext::`).
+# host:path, as in ssh, without an option, a scheme or a helper (`ext::`).
 _SCP = re.compile(r"(?!-)[A-Za-z0-9._-]+(?:@[A-Za-z0-9._-]+)?:(?![:/]{2})[^:]\S*")
 # A user's url.<base>.insteadOf may point to a folder; helpers that run a program (`ext::`, `fd::`) are never allowed.
 _PROTOCOLS = "file:git:http:https:ssh"
 _DEPTH = 8
 _LARGEST_LIST = 1 << 20
 
-# All settings with which git writes other bytes into a file, or runs a program meanwhile.
+# All settings that make git write other bytes into a file, or run a program meanwhile.
 _SETTINGS = (
     *("core.autocrlf=false", "core.eol=lf", "core.safecrlf=false", "core.symlinks=true", "core.fileMode=true"),
     *("core.attributesFile=/dev/null", "core.excludesFile=/dev/null", "core.hooksPath=/dev/null"),

@@ -16,7 +16,7 @@ from airbyte_ci.python import find_links, index_settings, origins
 from airbyte_ci.python.index_settings import NO_ACCESS, Access, Source
 from airbyte_ci.python.lock import THE_INDEX, FromIndex, LockedFile
 
-if TYPE_CHECKING:  # slow to import, and most builds ask no index
+if TYPE_CHECKING:  # slow to import, and most builds query no index
     from airbyte_ci.python.index_project import IndexProject
 
 PUBLIC = Source("https://pypi.org/simple/")
@@ -247,5 +247,5 @@ def _api(access: Access) -> Any:
 
 
 def forget_answers() -> None:
-    """Lets the next question be asked again: what an index has, and which login it takes, was kept for one command."""
+    """Allows queries to be repeated: the index's pages and its login were cached for one command."""
     _api.cache_clear()

@@ -49,10 +49,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Where an environment's layers may have been pushed before, compressed as `media_type`.
+    """Finds an environment's layers that may have been pushed before, compressed as `media_type`.
 
-    `find` takes the environment's keys and returns the layers of the first that an image has. A key may cost work:
-    the next is only taken when there are images and none has the one before.
+    `find` takes the environment's keys and returns the layers of the first key that an image has. Computing a key may
+    be slow: the next one is only computed if there are images and none has the previous one.
     """
 
     media_type: str
@@ -70,7 +70,7 @@ class Installer:
     _known: dict[InstallPackages, Installed] = field(default_factory=dict)
 
     def __call__(self, evaluator: Evaluator, before: Sequence[Operation], operation: Operation) -> tuple[Step, ...]:
-        """The steps of an `InstallPackages`: the removals lie below the packages and do not depend on them."""
+        """Returns the steps of an `InstallPackages`: the removals are below the packages and do not depend on them."""
         assert isinstance(operation, InstallPackages)
         if not operation.packages:
             return ()
@@ -158,10 +158,10 @@ class _Site:
         return action_key("environment layers", layers.RULE_VERSION, str(packages))
 
     def _keys(self, *, build: bool) -> Iterator[Digest]:
-        """Without and with the native wheels that sources became: which one applies shows when they are built.
+        """Yields the keys without and with the native wheels of sources; building them shows which one applies.
 
-        They are built for that, if `build` says so and nothing else is known of them. A native one is the same on most
-        roots that it is built in, and so are the layers.
+        Builds them if `build` is set and nothing else is known of them. A native wheel, and so its layers, is the same
+        on most roots.
         """
         yield self._key("")
         if any(choice.is_source for choice in self.operation.packages):
@@ -200,14 +200,16 @@ class _Site:
 
     @property
     def _domain(self) -> str:
-        """Names what a hook made of the root; empty where it changed no file, and for base images, which have none."""
+        """Returns a name of the root's changes by hooks; empty if no file changed, and for base images, which have no
+        hooks.
+        """
         changed = not self.operation.in_one_layer and any(
             isinstance(operation, recipe.MAKES_FILES) for operation in self._below
         )
         return context(self.installer.base.runs, self._below) if changed else ""
 
     def _clean(self) -> Tree:
-        """Returns the root as the base has it: connectors with other hooks also use what its Python compiles there."""
+        """Returns the unchanged root of the base: other hooks also use what its Python compiles."""
         runs = self.installer.base.runs
         evaluator = Evaluator(self.store, runs.image, bring=runs.bring)
         return evaluator.tree(evaluator.state(()))
@@ -226,7 +228,9 @@ class _Site:
 
 
 def context(base: Base, operations: Sequence[Operation]) -> str:
-    """Names the files that operations make of a base. Those that only set variables, last, change none of them."""
+    """Returns a name of the files that operations create on a base; final operations that only set variables create
+    none.
+    """
     makes = [number for number, operation in enumerate(operations, 1) if isinstance(operation, recipe.MAKES_FILES)]
     texts = [repr(operation) for operation in operations[: max(makes, default=0)]]
     diff_ids = [str(item) for item in base.image.config.diff_ids]

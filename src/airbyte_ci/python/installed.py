@@ -17,7 +17,7 @@ from airbyte_ci.oci import tar
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.interpreter import Interpreter
 
-# Of what is found to be a distribution's, and so of what removals are: raised when a base would lose other files.
+# Of the files of distributions, and so of removals; raised if a base would lose other files.
 FORMAT_VERSION = 2
 
 
@@ -67,13 +67,15 @@ def _read(tree: Tree, folder: str, name: str) -> Distribution:
     else:
         rows = (row[0] for row in csv.reader(record.decode(errors="replace").splitlines()) if row)
         files = {posixpath.normpath(posixpath.join(folder, path)).lstrip("/") for path in rows}
-    # Whatever RECORD lists, the metadata folder belongs to the distribution.
+    # The metadata folder belongs to the distribution even if RECORD does not list it.
     files |= {f"{info}/{item}" for item in tree.names(info)}
     return _described(tree.read(f"{info}/METADATA"), name.removesuffix(".dist-info"), files)
 
 
 def _read_egg(tree: Tree, folder: str, name: str) -> Distribution:
-    """What setuptools and distutils installed before there were wheels: a folder, or a file without a list of files."""
+    """Returns distributions that setuptools and distutils installed before wheels: a folder, or a file without a file
+    list.
+    """
     info = f"{folder}/{name}"
     files = {info} | {node.path for node in tree.walk(info) if not node.is_dir}
     if listed := _lines(tree, f"{info}/installed-files.txt"):
@@ -85,7 +87,7 @@ def _read_egg(tree: Tree, folder: str, name: str) -> Distribution:
 
 
 def _named(tree: Tree, folder: str, info: str) -> set[str]:
-    """Without a list of files its packages are taken to be all of theirs, as pip does, but those that several share."""
+    """Without a file list, assumes like pip that all files of its packages belong to it, except shared packages."""
     files = set()
     shared = set(_lines(tree, f"{info}/namespace_packages.txt"))
     for top in _lines(tree, f"{info}/top_level.txt"):
@@ -123,9 +125,9 @@ def removals(
     names: Collection[str],
     roots: Collection[str],
 ) -> list[Entry]:
-    """Whiteouts for the distributions in `names`; what replaces them comes in a layer above.
+    """Returns whiteouts for the distributions in `names`; their replacements are in a layer above.
 
-    `files` are the base's files; a folder that would become empty is removed as a whole, if it is inside of `roots`.
+    `files` are the base's files; a folder that would become empty is removed as a whole, if it is inside `roots`.
     """
     there = set(files)
     gone = {path for item in present if item.name in names for path in item.files if path in there}

@@ -1,4 +1,4 @@
-"""The image's Python: version, tags, folders, marker environment and libc, as the interpreter itself reports them.
+"""The image's Python: version, tags, folders, marker environment and libc, as the interpreter reports them.
 
 The caller runs the interpreter in an image.
 """
@@ -94,7 +94,7 @@ class Interpreter:
         """Parses the output of `PROBE`; raises ImageError for anything else."""
         try:
             found = cls.from_json(load_json(answer.strip().splitlines()[-1]))
-            found.tags()  # Validate the report before other code relies on it.
+            found.tags()  # Validates the report before other code relies on it.
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise ImageError(f"the image's Python did not report its configuration ({error})") from error
         return found
@@ -108,7 +108,7 @@ class Interpreter:
 
     @property
     def minor(self) -> tuple[int, int]:
-        """(3, 11)"""
+        """Returns the version as a tuple, such as (3, 11)."""
         major, minor = self.markers["python_version"].split(".")[:2]
         return int(major), int(minor)
 

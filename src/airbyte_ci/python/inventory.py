@@ -18,7 +18,7 @@ from airbyte_ci.python.installed import Distribution
 from airbyte_ci.python.interpreter import PROBE, Interpreter
 
 FORMAT_VERSION = 3
-# `python` is what connectors' entrypoints say; some images only have the other name.
+# Connectors' entrypoints use `python`; some images only have the other name.
 _NAMES = ("python", "python3")
 
 
@@ -47,9 +47,9 @@ class Inventory:
 
 
 def of(store: Store, image: Image, bring: Callable[[], None] = lambda: None) -> Inventory:
-    """The image's inventory; raises ImageError when it has no Python, SandboxError when nothing can be run.
+    """Returns the image's inventory; raises ImageError without a Python, SandboxError if no command can run.
 
-    `bring` is called when the layers are needed: the first time that the image is asked about.
+    `bring` is called when the layers are needed: when the image is inspected for the first time.
     """
     # The image's variables can select the Python and extend its path.
     inputs = {"layers": [str(item) for item in image.config.diff_ids], "variables": image.config.environment}

@@ -1,7 +1,7 @@
-"""An environment as layers of an image: what it replaces is whited out, then its packages come.
+"""An environment as layers of an image: whiteouts of the replaced files, then the packages.
 
-How packages are grouped is a pure function of the connector's own wheels and a versioned rule, so that connectors which
-are built alone, at other times and elsewhere, still share layers.
+The grouping of packages is a pure function of the connector's own wheels and a versioned rule. So connectors share
+layers even if they are built separately.
 """
 
 import hashlib
@@ -22,11 +22,11 @@ from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.inventory import Inventory
 
 RULE_VERSION = 4
-# Of what is remembered of an environment's layers; what others read of them is the rule's.
+# Of the cached data about an environment's layers; the grouping rule versions what others read.
 FORMAT_VERSION = 1
-# On a layer's descriptor: the key of the environment it belongs to, which part it is, of how many.
+# On a layer's descriptor: the key of its environment, its part's number, and the number of parts.
 PART = "io.airbyte.ci.environment.part"
-# And which shared libraries, by soname, the environment needs of the image.
+# The shared libraries, by soname, that the environment needs from the image.
 LIBRARIES = "io.airbyte.ci.environment.libraries"
 # Measured on 61 real environments of June 2024 (1,377 MB when each has its own layer): one layer per wheel would keep
 # 433 MB in up to 98 layers, one layer each 853 MB, this rule 472 MB in 15 layers on average and 31 at most.
@@ -85,10 +85,10 @@ Item = TypeVar("Item", bound=Sized)
 
 
 def grouped(packages: Iterable[Item]) -> list[list[Item]]:
-    """The packages of each layer, lowest first.
+    """Returns the packages of each layer, lowest first.
 
-    A large wheel has a layer of its own: what is large is worth sharing, and seldom changes with the rest. The small
-    ones are spread by their names, so that one that changes takes an eighth of the others along, always the same.
+    Each large wheel has a layer of its own, because sharing it saves most, and it seldom changes with the rest. The
+    small ones are spread by name, so that a changed one rebuilds at most an eighth of the others, always the same ones.
     """
     ordered = sorted(packages, key=lambda package: (-package.size, package.name))
     count = sum(package.size >= _OWN_LAYER for package in ordered[:_MOST_OWN])
@@ -136,10 +136,10 @@ def _directories(paths: Iterable[str], interpreter: Interpreter) -> list[Entry]:
 
 
 def removals(store: Store, names: Iterable[str], base: Inventory, identity: str) -> Layer | None:
-    """The layer that whites out the base's distributions of these names; none where it has none of them.
+    """Returns the layer that whites out the base's distributions of these names, if it has any.
 
-    It lies below what is installed, so it does not depend on that: every connector that replaces the same
-    distributions of a base shares it. `identity` names the base, for the cache; empty is none.
+    It is below the packages and does not depend on them, so all connectors that replace the same distributions of a
+    base share it. `identity` names the base, for the cache; empty means no cache.
     """
     wanted = set(names)
     replaced = [item for item in base.distributions if item.name in wanted]

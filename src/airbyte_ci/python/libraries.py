@@ -21,10 +21,10 @@ from airbyte_ci.python.lock import LockedFile
 FORMAT_VERSION = 3
 _MAGIC = b"\x7fELF"
 _FOLDERS = ("lib", "lib64", "usr/lib", "usr/lib64", "usr/local/lib")
-# A library is looked at whole; what is larger than this is data.
+# A library is read as a whole; larger files are data.
 _LIMIT = 512 << 20
 _CONFIGURATION = "etc/ld.so.conf"
-# Debian has a few files of some lines; an image may have any number that include each other.
+# Debian has a few short files; an image may have any number that include each other.
 _INCLUDED = _PATTERNS = 100
 _CONFIGURATION_LIMIT = 64 << 10
 
@@ -62,7 +62,7 @@ def missing(linked: Iterable[Linked]) -> tuple[str, ...]:
 
 
 def in_image(tree: Tree, more: Sequence[str] = ()) -> frozenset[str]:
-    """The names of shared libraries in the folders in which the image's loader looks; `more` are a variable's."""
+    """Returns the names of shared libraries in the loader's folders of the image; `more` are those of a variable."""
     found = set()
     for folder in (*_FOLDERS, *_configured(tree), *more):
         for name in tree.names(folder):
@@ -74,7 +74,7 @@ def in_image(tree: Tree, more: Sequence[str] = ()) -> frozenset[str]:
 
 
 def _configured(tree: Tree) -> Iterator[str]:
-    """The folders that the loader's configuration names (ldconfig(8)), and the files that it includes: each once."""
+    """Returns the folders of the loader's configuration (ldconfig(8)) and of the files that it includes, each once."""
     waiting, met, patterns = [_CONFIGURATION], {_CONFIGURATION}, _PATTERNS
     for path in waiting:
         for line in (tree.read(path) or b"")[:_CONFIGURATION_LIMIT].decode(errors="replace").split("\n"):
@@ -108,7 +108,7 @@ def _read(path: Path, scratch: Path) -> Linked:
                 start = file.read(len(_MAGIC))
                 if start != _MAGIC:
                     continue
-                # On disk: of what is read, a reader keeps cycles, and with them 120 MB of libraries stayed in memory.
+                # From disk: the reader keeps reference cycles, and with them 120 MB of libraries would stay in memory.
                 library.write(start)
                 shutil.copyfileobj(file, library)
                 library.seek(0)
@@ -118,8 +118,8 @@ def _read(path: Path, scratch: Path) -> Linked:
 
 
 def _dynamic(file: IO[bytes], what: str) -> Iterator[tuple[bool, str]]:
-    """The library's DT_NEEDED (True) and DT_SONAME (False) entries (System V ABI, dynamic section)."""
-    from elftools.common.exceptions import ELFError  # only native wheels that are new wait for it
+    """Returns the library's DT_NEEDED (True) and DT_SONAME (False) entries (System V ABI, dynamic section)."""
+    from elftools.common.exceptions import ELFError  # only new native wheels need it
     from elftools.elf.dynamic import DynamicSegment
     from elftools.elf.elffile import ELFFile
 
@@ -127,7 +127,7 @@ def _dynamic(file: IO[bytes], what: str) -> Iterator[tuple[bool, str]]:
         for segment in ELFFile(file).iter_segments("PT_DYNAMIC"):
             assert isinstance(segment, DynamicSegment)
             for tag in segment.iter_tags():
-                told: Any = tag  # its attributes are named after what it is
+                told: Any = tag  # the attributes are named after the tags
                 if told.entry.d_tag == "DT_NEEDED":
                     yield True, str(told.needed)
                 elif told.entry.d_tag == "DT_SONAME":

@@ -57,9 +57,9 @@ def read_text(path: Path, folder: Path, what: str) -> str:
     if name := hidden_files.secret_part(place.relative_to(root)):
         raise LockError(f"cannot read {what}: {name} is a secret")
     try:
-        # As `read_text` does: every line end is a line feed.
+        # Like `read_text`: every line end becomes a line feed.
         data = read_file(place, _TEXT_LIMIT)
-        # TOML is UTF-8 and nothing else.
+        # TOML is always UTF-8.
         text = data.decode("utf-8") if place.suffix in (".toml", ".lock") else decode(data)
         return io.StringIO(text, newline=None).read()
     except DocumentError as error:

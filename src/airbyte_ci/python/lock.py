@@ -22,7 +22,7 @@ class Wish:
         """Raises LockError for a group or extra that a project (`what`) does not have."""
         if not (self.groups or self.extras):
             return
-        from packaging.utils import canonicalize_name  # slow to import, and few builds wish for more
+        from packaging.utils import canonicalize_name  # slow to import, and few builds select groups or extras
 
         for name, wanted, known in (("group", self.groups, groups), ("extra", self.extras, extras)):
             for item in wanted:
@@ -48,9 +48,9 @@ class LockedFile:
 class FromIndex:
     """From a package index, as one of the package's `files`.
 
-    `url` is the root of its simple API as the lock names it, without credentials; empty is the main index: the one
-    that is configured, or the public one. Only that index may be asked for the package. `name` is what the project
-    calls it, for whoever gave a login under that name.
+    `url` is the root of its simple API as in the lock, without credentials; empty for the main index: the configured
+    one, or the public one. Only that index may serve the package. `name` is the project's name of the index, for a
+    login under that name.
     """
 
     url: str = ""
@@ -78,10 +78,10 @@ class FromDirectory:
 
 @dataclass(frozen=True, slots=True)
 class FromGit:
-    """From a git repository at a full commit id (40 or 64 hex digits); `subdirectory` is where the project is in it.
+    """From a git repository at a full commit id (40 or 64 hex digits); `subdirectory` is the project's place in it.
 
-    `url` is what git takes (https://…, ssh://…, file://…), without credentials. `requested` is the branch, tag or
-    revision that the project asked for, as `direct_url.json` wants it; empty where it is not known.
+    `url` is an address for git (https://…, ssh://…, file://…), without credentials. `requested` is the branch, tag or
+    revision in the project, for `direct_url.json`; empty if it is not known.
     """
 
     url: str
@@ -95,7 +95,7 @@ class FromGit:
 
 @dataclass(frozen=True, slots=True)
 class FromArchive:
-    """From one wheel or sdist at a place of its own; the package's `files` hold just this one, with its hash.
+    """From one wheel or sdist with its own location; the package's `files` contain just this one, with its hash.
 
     `place` is an absolute URL without credentials, or a path relative to the connector's folder.
     """
@@ -150,7 +150,7 @@ class LockedPackage:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A lock's selection for one interpreter, sorted by name; `kind` says how it was made (poetry, uv, pylock, …)."""
+    """A lock's selection for one interpreter, sorted by name; `kind` names its format (poetry, uv, pylock, …)."""
 
     kind: str
     packages: tuple[LockedPackage, ...]

@@ -30,7 +30,7 @@ _STATIC = ("version", "dependencies", "optional-dependencies")
 _METADATA = ".dist-info/METADATA"
 _PLACE = "/.airbyte-ci/metadata"
 _REPORT = "report.json"
-# Of the largest real projects it has some 100 KB.
+# The largest real projects have about 100 KB.
 _REPORT_LIMIT = 8 << 20
 # The size limit for archive members in memory.
 _TEXT_LIMIT = 32 << 20
@@ -148,7 +148,7 @@ def _with_extra(text: str, extra: str) -> str:
 
 
 def _of_pkg_info(path: Path, name: str) -> Metadata | None:
-    """PKG-INFO counts since metadata 2.2, where it does not call its dependencies dynamic (PEP 643)."""
+    """Returns PKG-INFO's metadata if it is reliable: since metadata 2.2, unless dependencies are dynamic (PEP 643)."""
     text = _pkg_info(path, name)
     headers = HeaderParser().parsestr(text, headersonly=True)
     try:
@@ -219,7 +219,7 @@ def _ask(builder: Builder, file: LockedFile, what: str) -> Metadata:
         if finished.returncode == 0 and (found := _of_report(folder)):
             return found
     try:
-        # Building knows more ways; what it makes will be needed anyway, unless it is the connector itself.
+        # A build supports more cases, and its wheel is needed anyway, except that of the connector itself.
         wheel = sdist.to_wheel(builder, file, lambda _: None)
     except PackageError as error:
         raise UnknownMetadata(
@@ -235,9 +235,9 @@ def _mount(store: Store, tool: LockedFile) -> sandbox.Mount:
 
 
 def _of_report(folder: Path) -> Metadata | None:
-    """The metadata in pip's installation report (PEP 566), which the project's own code may have written instead.
+    """Returns the metadata in pip's installation report (PEP 566), which the project's own code may have forged.
 
-    None where the sandbox left no report that can be read.
+    Returns None if the sandbox left no readable report.
     """
     try:
         found = load_json(read_output(folder, _REPORT, _REPORT_LIMIT))["install"][0]["metadata"]

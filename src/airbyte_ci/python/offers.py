@@ -39,13 +39,12 @@ class Local:
 
 @dataclass(slots=True)
 class Offers:
-    """All projects, looked at when they are asked for. May be shared by threads.
+    """All projects, read on demand. Threads may share it.
 
-    `interpreter` is the one to install for; the builder's, under which back ends run, may be of another platform.
-    `pins` name the index of a package. `configured` are the indexes without those that only the project names: whoever
-    fetches later has only these. `is_lenient` offers files of which nobody knows the day. What goes wrong is kept in
-    `errors` by whoever serves the offers; versions whose metadata nobody can tell are in `unusable`, each with why, and
-    are offered no more once `skip_unusable` was called.
+    `interpreter` is the target; the builder's, which runs back ends, may have another platform. `pins` name the index
+    of a package. `configured` are the indexes without those that only the project names, because later fetches use only
+    these. `is_lenient` also offers files without an upload date. `errors` collects failures of serving. `unusable` has
+    the versions without metadata, each with the reason; they are not offered any more after `skip_unusable`.
     """
 
     builder: Builder
@@ -67,7 +66,7 @@ class Offers:
         self._order = wheel.tag_order(self.interpreter)
 
     def page(self, name: str) -> dict[str, Any] | None:
-        """A project's page (PEP 691) for a resolver; None where no index has it. Raises PackageError, LockError."""
+        """Returns a project's page (PEP 691); None if no index has it. Raises PackageError, LockError."""
         if local := self.locals.get(name):
             files = [_page_file(name, _stand_in(name, local.metadata.version), local.metadata.requires_python)]
         elif (project := self._project(name)) is not None:
@@ -82,7 +81,7 @@ class Offers:
         return {"meta": {"api-version": "1.1"}, "name": name, "versions": [], "files": files}
 
     def metadata(self, name: str, file: str) -> str | None:
-        """METADATA of a file that `page` named; None for an sdist that cannot tell. Raises PackageError."""
+        """Returns METADATA of a file on a page; None for an sdist that does not report it. Raises PackageError."""
         if local := self.locals.get(name):
             return local.metadata.text()
         project = self._project(name)
@@ -96,7 +95,7 @@ class Offers:
         package = next(item for item in group if item.is_sdist)
         locked = _locked(package, project.source)
         self.builder.index.fetch_url(self.builder.store, locked, package.url, project.source)
-        # One at a time: back ends are run under the image's Python, and a resolver asks for many things at once.
+        # One at a time: back ends run under the image's Python, and a resolver sends many requests at once.
         with self._lock:
             try:
                 return self._of_sdist(locked)
@@ -183,7 +182,7 @@ class Offers:
                 raise LockError(f"{name} must come from the index {pin!r}, which is not configured")
             return found[:1]
         main, *extra = index.sources()
-        # Whoever puts a private index beside the public one means the private one for the names that it has.
+        # If a private index is configured next to the public one, it is the source of the names that it has.
         return sorted((*extra, main), key=lambda source: origins.index(source.url) == origins.index(PUBLIC.url))
 
     def _offered(self, name: str, version: Version, group: tuple[IndexFile, ...]) -> list[dict[str, Any]]:

@@ -25,10 +25,7 @@ def _split(url: str) -> SplitResult:
 
 
 def public(url: str) -> str:
-    """Returns the URL without credentials:
-
-    no lock, plan or message may contain any. The `git@` of ssh is not a credential.
-    """
+    """Returns the URL without credentials, for locks, plans and messages. The `git@` of ssh is not a credential."""
     parts = _split(url)
     if "@" not in parts.netloc:
         return url
@@ -56,7 +53,7 @@ def git(url: str, commit: str, what: str, *, subdirectory: str = "", requested: 
 
 
 def archive(place: str, subdirectory: str = "") -> FromArchive:
-    """The wheel or sdist at a URL or a path; a file: URL is its path."""
+    """Returns the wheel or sdist at a URL or a path; a file: URL becomes its path."""
     parts = _split(place)
     if parts.scheme == "file":
         return FromArchive(unquote(parts.path), subdirectory)
@@ -69,7 +66,7 @@ def file_name(place: str) -> str:
 
 
 def of_poetry(source: Mapping[str, Any], develop: bool, what: str) -> Origin:
-    """`[package.source]` of poetry.lock; raises LockError."""
+    """Parses `[package.source]` of poetry.lock; raises LockError."""
     url, subdirectory = str(source.get("url") or ""), str(source.get("subdirectory") or "")
     match source.get("type"):
         case None | "pypi":
@@ -87,7 +84,7 @@ def of_poetry(source: Mapping[str, Any], develop: bool, what: str) -> Origin:
 
 
 def of_uv(source: Mapping[str, Any], what: str) -> Origin:
-    """`source = {…}` of uv.lock; raises LockError."""
+    """Parses `source = {…}` of uv.lock; raises LockError."""
     subdirectory = str(source.get("subdirectory") or "")
     for kind, value in source.items():
         match kind:
@@ -103,7 +100,7 @@ def of_uv(source: Mapping[str, Any], what: str) -> Origin:
 
 
 def _uv_git(value: str, what: str) -> FromGit:
-    """`https://host/repository?rev=main&subdirectory=lib#commit`"""
+    """Parses `https://host/repository?rev=main&subdirectory=lib#commit`."""
     parts = _split(value)
     query = parse_qs(parts.query)
     requested = next((query[key][0] for key in ("rev", "tag", "branch") if key in query), "")
@@ -113,7 +110,7 @@ def _uv_git(value: str, what: str) -> FromGit:
 
 
 def of_place(place: str, editable: bool, what: str) -> Origin:
-    """`name @ place` of a requirement, or its `./path`; raises LockError."""
+    """Parses `name @ place` of a requirement, or its `./path`; raises LockError."""
     is_git = place.startswith("git+")
     parts = _split(place.removeprefix("git+"))
     details = parse_qs(parts.fragment)
@@ -152,5 +149,5 @@ def name_and_version(file: str, what: str) -> tuple[str, str]:
 
 
 def is_locked_git(place: str) -> bool:
-    """Whether `git+…@revision` names a full commit id."""
+    """Returns whether `git+…@revision` names a full commit id."""
     return bool(_COMMIT.fullmatch(_split(place).path.rpartition("@")[2]))

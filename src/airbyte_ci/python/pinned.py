@@ -22,7 +22,7 @@ FORMAT_VERSION = 3
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Where locked files may be: the indexes that are configured, those with what the file names, its find-links."""
+    """The possible locations of locked files: the configured indexes, those in the file, and its find-links."""
 
     configured: PackageIndex
     wider: PackageIndex
@@ -39,14 +39,14 @@ class _Places:
                 near = posixpath.normpath(posixpath.join(place, file.name))
                 found[file] = origins.archive(near if is_near else at)
         if entry.hashes - {file.sha256 for file in found}:
-            # The hash says what it is: among the configured indexes it does not matter which of them has it.
+            # The hash identifies the file, so any of the configured indexes may serve it.
             usual = self.configured.origins()
             for file, origin in reversed(self.wider.files(entry.name, entry.hashes)):
                 found[file] = THE_INDEX if origin in usual else origin
         return found
 
     def looked(self) -> str:
-        """How many places there are to look in."""
+        """Returns how many locations were searched, for messages."""
         links = len(self.document.find_links) + len(self.wider.find_links)
         return f"indexes searched: {len(self.wider.sources())}" + (f", find-links searched: {links}" if links else "")
 
@@ -62,10 +62,10 @@ def lock(
     name_of: Callable[[str], str] = posixpath.basename,
     folder: Path | None = None,
 ) -> Lock:
-    """The requirements that apply to the interpreter, each with the one wheel that serves it best.
+    """Returns the requirements that apply to the interpreter, each with its best wheel.
 
-    `read` gives the text of a file that this one includes, `name_of` the name of the project in a folder; `folder` is
-    where the file is. Raises LockError for a text that is not pinned, PackageError when no index has a wheel.
+    `read` returns the text of an included file, `name_of` the name of the project in a folder; `folder` is the file's
+    folder. Raises LockError for an unpinned requirement, PackageError if no index has a wheel.
     """
     document = requirements.parse(text, what, read, index.variables)
     places = _Places(index, index.also(declared(document)), document, folder or Path())
@@ -93,7 +93,7 @@ def _hold(constraint: Entry, package: LockedPackage, what: str) -> None:
         raise LockError(
             f"{what}: the constraints require {package.name} from {wanted}, but the lock has it from {package.origin}"
         )
-    # The version of a folder is not known before it is built.
+    # A folder's version is unknown before its build.
     if package.version and not constraint.specifier.contains(package.version, prereleases=True):
         raise LockError(
             f"{what} has {package.name} {package.version}, but its constraints allow only "
@@ -162,11 +162,11 @@ def _file(
     }
     key = action_key("requirement", FORMAT_VERSION, inputs)
     known = store.recall(key)
-    # An index of the file's own may need the login that the file has: it is asked again for what must be fetched.
+    # An index of the file may need the file's login: it is queried again for files that must be fetched.
     if known and (not known["index"] or store.has(Digest(known["sha256"]))):
         return LockedFile(known["name"], known["sha256"]), FromIndex(known["index"])
     found = places.of(entry)
-    # Only what has no wheel comes as an sdist, and then only the one whose hash is in the file.
+    # Without a wheel, the sdist is used, but only the one whose hash is in the file.
     file = wheel.choose(found, order)
     if file is None and not places.document.wants_wheel(entry.name):
         file = _sdist(entry, found)
@@ -182,13 +182,13 @@ def _file(
             )
         raise PackageError(f"{doing}: no index has a file with a required hash ({places.looked()})")
     origin = found[file]
-    if isinstance(origin, FromIndex):  # what lies in a folder may lie elsewhere for another connector
+    if isinstance(origin, FromIndex):  # a folder may have another location for another connector
         store.remember(key, {"name": file.name, "sha256": file.sha256, "index": origin.url})
     return file, origin
 
 
 def _sdist(entry: Entry, found: Collection[LockedFile]) -> LockedFile | None:
-    """The locked sdist; raises PackageError if a hash is on no index: it may be that of a wheel that vanished."""
+    """Returns the locked sdist; raises PackageError if a hash is on no index: it may be that of a deleted wheel."""
     sdist = next((item for item in found if item.name.endswith((".tar.gz", ".zip"))), None)
     missing = sorted(entry.hashes - {item.sha256 for item in found})
     if sdist and missing:

@@ -1,6 +1,6 @@
 """poetry.lock (formats 1.x, 2.0, 2.1) with its pyproject.toml → the packages that one interpreter needs.
 
-The selection is poetry's own: from the project's main dependencies along the lock's, where markers hold.
+The selection is poetry's own: from the project's main dependencies along the lock's, if their markers hold.
 """
 
 import hashlib
@@ -18,15 +18,15 @@ from airbyte_ci.python import constraints, poetry_graph, poetry_text, toml
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import MAIN_ONLY, Lock, Wish
 
-# What poetry hashes of pyproject.toml to tell whether the lock is current (poetry/packages/locker.py). The legacy
-# keys count even when they are absent, unless the project describes itself in the standard tables.
+# The part of pyproject.toml that poetry hashes to find out whether the lock is current
+# (poetry/packages/locker.py). It includes missing legacy keys, unless the project uses the standard tables.
 _LEGACY_KEYS = ("dependencies", "source", "extras", "dev-dependencies")
 _POETRY_KEYS = (*_LEGACY_KEYS, "group")
 _PROJECT_KEYS = ("requires-python", "dependencies", "optional-dependencies")
 
 
 def select(lock_text: str, pyproject_text: str, interpreter: Interpreter, where: str, wish: Wish = MAIN_ONLY) -> Lock:
-    """The main dependencies for this interpreter, and those of the wish; raises LockError.
+    """Returns the main dependencies for this interpreter, and the selected groups and extras; raises LockError.
 
     `where` is the connector's folder, for messages.
     """
@@ -58,13 +58,15 @@ def _check_current(lock: Mapping[str, Any], project: Mapping[str, Any], where: s
 
 
 def content_hashes(project: Mapping[str, Any]) -> set[str]:
-    """The content hashes that a current lock of this pyproject.toml may record; poetry's rule changed with PEP 621."""
+    """Returns the content hashes that a current lock of this pyproject.toml may have; poetry's rule changed with PEP
+    621.
+    """
     poetry, table = _table(_table(project, "tool"), "poetry"), _table(project, "project")
     present = {key: poetry[key] for key in _POETRY_KEYS if poetry.get(key) is not None}
     standard = {key: table[key] for key in _PROJECT_KEYS if table.get(key) is not None}
     parts = {"project": standard} if standard else {}
     groups = {"dependency-groups": project["dependency-groups"]} if project.get("dependency-groups") else {}
-    # Locks made before poetry knew dependency groups stay valid.
+    # Locks from before poetry had dependency groups stay valid.
     return {
         _sha256({**found, "tool": {"poetry": present}} if found else dict.fromkeys(_LEGACY_KEYS) | present)
         for found in (parts, {**parts, **groups})
@@ -77,7 +79,7 @@ def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _sha256(content: Mapping[str, Any]) -> str:
-    # A date is no value of a dependency: poetry fails at it, so no lock has the digest that comes of it.
+    # Dates are not valid in dependencies: poetry fails, so no lock has the resulting digest.
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -1,8 +1,8 @@
-"""The graph of a poetry.lock: from the project's main dependencies along the lock's, where markers hold.
+"""The graph of a poetry.lock: from the project's main dependencies along the lock's, if their markers hold.
 
 Since format 2.1 each package records the groups that need it, with a marker for each. Poetry 2.3 and later install by
-these alone, and so they decide here too; the graph then says who asks for a package. Knows tables as poetry writes
-them, not files, and not whether the lock is current.
+these alone, so they decide here too; the graph then shows what requires a package. Knows tables as poetry writes them,
+not files, and not whether the lock is current.
 """
 
 import re
@@ -25,15 +25,15 @@ from airbyte_ci.python.poetry_origins import Origin
 Table = Mapping[str, Any]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# A choice between several entries of a package changes what is needed, and so other choices; it settles quickly.
+# Choosing between several entries of a package changes what is needed, and so other choices; it converges quickly.
 _ROUNDS = 20
-# The marker of a package that no environment needs, as poetry writes it.
+# The marker that poetry writes for a package that no environment needs.
 _NEVER = "<empty>"
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """An edge: which package is asked for, with which versions and extras, from where, and by whom."""
+    """An edge: the required package, its versions, extras and origin, and the requiring package."""
 
     name: str
     constraint: str
@@ -45,15 +45,15 @@ class _Wanted:
 def select(
     lock: Table, project: Table, interpreter: Interpreter, where: str, wish: Wish = MAIN_ONLY
 ) -> tuple[LockedPackage, ...]:
-    """The packages that the main dependencies and those of the wish need, sorted by name; raises LockError.
+    """Returns the packages that the main dependencies and the selected groups need, by name; raises LockError.
 
-    Raises KeyError, TypeError, AttributeError or ValueError for tables that are not as poetry writes them.
+    Raises KeyError, TypeError, AttributeError or ValueError for tables that poetry did not write.
     """
     return _Graph(lock, project, interpreter, where, wish).select()
 
 
 class _Graph:
-    """One lock for one interpreter. A class only because every step needs both."""
+    """One lock for one interpreter. A class because every step needs both."""
 
     def __init__(self, lock: Table, project: Table, interpreter: Interpreter, where: str, wish: Wish) -> None:
         self._roots = poetry_roots.of(project, wish, f"{where}/pyproject.toml")
@@ -127,7 +127,7 @@ class _Graph:
             detail = item if isinstance(item, dict) else {"version": item}
             if (not detail.get("optional") or wanted in enabled) and self._applies(detail, extras):
                 asked = frozenset(canonicalize_name(extra) for extra in detail.get("extras") or ())
-                # Places in other packages' tables are relative to these.
+                # Paths in other packages' tables are relative to these.
                 origin = poetry_origins.asked(detail if not by else {"source": detail.get("source")})
                 yield _Wanted(wanted, str(detail.get("version") or "*"), asked, origin, by)
 
@@ -144,7 +144,7 @@ class _Graph:
     # --- nodes -----------------------------------------------------------------------------------
 
     def _best(self, name: str, edges: Sequence[_Wanted]) -> Table:
-        """Of several entries (one per Python, platform or source) the newest that everyone admits who asks for it."""
+        """Returns, of several entries (one per Python, platform or source), the newest that all requirements admit."""
         entries = self._entries.get(name)
         if not entries:
             raise LockError(
@@ -161,7 +161,7 @@ class _Graph:
         return self._is_meant(entry) and self._fits_python(entry)
 
     def _is_meant(self, entry: Table) -> bool:
-        """By its groups and markers. One that is meant and not for this Python is refused, not left out."""
+        """Selects a package by its groups and markers. A selected package for another Python is an error."""
         markers = entry.get("markers")
         groups = set(map(canonicalize_name, entry.get("groups") or ("main",))).intersection(self._groups)
         if isinstance(markers, dict):  # format 2.1: a marker per group
@@ -201,7 +201,7 @@ class _Graph:
                 )
 
     def _locked(self, name: str, edge: _Wanted) -> str:
-        """The versions that the lock has, with their origins where these are what does not fit."""
+        """Returns the lock's versions for a message, with their origins if the origins do not match."""
         told = [
             f"{entry['version']}{_from(origin) if not poetry_origins.agree(edge.origin, origin) else ''}"
             for entry in self._entries[name]
@@ -232,7 +232,7 @@ class _Graph:
         elif not locked:
             raise LockError(f"{self._where}/poetry.lock has no hashes for {name}", advice="`poetry lock`")
         version = str(entry["version"])
-        Version(version)  # whatever follows may rely on its being one
+        Version(version)  # the following code relies on a list
         return LockedPackage(name, version, locked, tuple(sorted({edge.by for edge in edges})), origin)
 
 
@@ -245,7 +245,7 @@ def _records_groups(lock: Table, metadata: Table) -> bool:
 
 
 def _activate(entry: Table, extras: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Returns the extras with those of its own package that they ask for, and the optional dependencies they bring."""
+    """Returns the extras with those that they include, and the optional dependencies that they enable."""
     own = canonicalize_name(entry["name"])
     table: Mapping[str, list[str]] = entry.get("extras") or {}
     offered: dict[str, list[str]] = {canonicalize_name(extra): texts for extra, texts in table.items()}
@@ -270,7 +270,7 @@ def _admits(entry: Table, edge: _Wanted) -> bool:
     try:
         return constraints.admits(edge.constraint, str(entry["version"]))
     except (InvalidSpecifier, InvalidVersion):
-        return True  # old packages say things that only poetry understood when it locked
+        return True  # old packages have requirements that only poetry could parse when it locked
 
 
 def _from(origin: Origin) -> str:
@@ -289,5 +289,5 @@ def _file(item: Table, package: str, where: str) -> LockedFile:
 
 
 def _bare(text: str) -> str:
-    """An extra's requirement as the lock writes it, `name (>=1.0)`, as PEP 508 takes it: name and extras alone."""
+    """Returns an extra's requirement of the lock, `name (>=1.0)`, in the form of PEP 508: only name and extras."""
     return text.split("(")[0].split(";")[0].strip()

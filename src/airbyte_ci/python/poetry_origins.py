@@ -1,4 +1,4 @@
-"""Where poetry's tables say that a package comes from: what a project asks for, what a lock has, whether they agree."""
+"""Origins in poetry's tables: what a project requires, what a lock has, and whether they match."""
 
 import posixpath
 import re
@@ -17,7 +17,7 @@ _KINDS = {"directory": "path", "file": "path", "git": "git", "url": "url"}
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A place of its own (`kind` is path, git or url), or the index named `place`; without a name it may be any."""
+    """A location (`kind` is path, git or url), or the index named `place`; without a name, any index."""
 
     kind: str = ""
     place: str = ""
@@ -31,7 +31,7 @@ ANY = Origin()
 
 
 def asked(detail: Table) -> Origin:
-    """Of a dependency's table."""
+    """Returns the origin of a dependency's table."""
     for kind in ("path", "git", "url"):
         if kind in detail:
             return Origin(kind, str(detail[kind]))
@@ -39,7 +39,7 @@ def asked(detail: Table) -> Origin:
 
 
 def of_requirement(requirement: Requirement) -> Origin:
-    """Of `name @ url` (PEP 508)."""
+    """Returns the origin of `name @ url` (PEP 508)."""
     url = requirement.url or ""
     if url.startswith("git+"):
         place, _, last = url.removeprefix("git+").partition("#")[0].rpartition("/")
@@ -50,21 +50,23 @@ def of_requirement(requirement: Requirement) -> Origin:
 
 
 def locked(entry: Table) -> Origin:
-    """Of a package in the lock; the public index goes unnamed there."""
+    """Returns the origin of a package in the lock, where the public index has no name."""
     source = entry.get("source") or {}
     kind = _KINDS.get(str(source.get("type") or ""), "")
     return Origin(kind, str(source.get("url") or "")) if kind else Origin("", str(source.get("reference") or "PyPI"))
 
 
 def agree(wanted: Origin, has: Origin) -> bool:
-    """Whether the lock's is what is wanted. Git addresses are compared by host and path: there are many spellings."""
+    """Returns whether the lock's origin matches. Git addresses are compared by host and path, as there are many
+    spellings.
+    """
     if wanted == ANY:
         return True
     if wanted.kind != has.kind:
         return False
     match wanted.kind:
         case "path":
-            # A file: URL is absolute here, and recorded as relative.
+            # A file: URL is absolute here, and relative in the lock.
             return "://" in wanted.place or posixpath.normpath(wanted.place) == posixpath.normpath(has.place)
         case "git":
             return _repository(wanted.place) == _repository(has.place)
@@ -74,7 +76,7 @@ def agree(wanted: Origin, has: Origin) -> bool:
 
 
 def _repository(address: str) -> str:
-    """`git@host:team/lib.git`, `ssh://git@host/team/lib`, `https://host/team/lib.git` → host/team/lib."""
+    """Normalizes `git@host:team/lib.git`, `ssh://git@host/team/lib`, `https://host/team/lib.git` to host/team/lib."""
     bare = re.sub(r"^(?:git\+)?(?:[a-z+]+://)?(?:[^@/]*@)?", "", address.strip())
     host, _, path = re.sub(r"^([^/:]+):(?:\d+/)?", r"\1/", bare).partition("/")
     return f"{host.lower()}/{path.strip('/').removesuffix('.git')}"

@@ -1,4 +1,4 @@
-"""What a connector itself asks for, in a project that poetry locked: main dependencies, groups and extras as wished."""
+"""The connector's own requirements in a project that poetry locked: main dependencies, selected groups and extras."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ Table = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """One dependency of the connector: a PEP 508 requirement, or what poetry's tables say under a name.
+    """One dependency of the connector: a PEP 508 requirement, or poetry's table under a name.
 
     `active` are the extras for which its marker is evaluated, `enabled` the names of optional dependencies that the
-    wished extras bring.
+    selected extras enable.
     """
 
     name: str
@@ -28,14 +28,14 @@ class Root:
 
 
 def of(project: Table, wish: Wish, what: str) -> tuple[Root, ...]:
-    """Returns all of them, whether they apply or not; raises LockError for an unknown group or extra.
+    """Returns all requirements, whether they apply or not; raises LockError for an unknown group or extra.
 
-    Raises AttributeError, TypeError or InvalidRequirement for tables that are not as poetry writes them.
+    Raises AttributeError, TypeError or InvalidRequirement for invalid tables.
     """
     table: Table = project.get("project") or {}
     poetry: Table = (project.get("tool") or {}).get("poetry") or {}
     standard_extras = projects.normalize(table.get("optional-dependencies"))
-    # Where the standard tables list dependencies, poetry does not read its own table of extras.
+    # If the standard tables list dependencies, poetry does not read its own table of extras.
     is_standard = bool(table.get("dependencies") or standard_extras)
     own_extras = {} if is_standard else projects.normalize(poetry.get("extras"))
     groups = _poetry_groups(poetry)
@@ -61,7 +61,7 @@ def of(project: Table, wish: Wish, what: str) -> tuple[Root, ...]:
 
 def _poetry_groups(poetry: Table) -> dict[str, Table]:
     groups: dict[str, Table] = projects.normalize(poetry.get("group"))
-    if legacy := poetry.get("dev-dependencies"):  # the group dev, as poetry before 1.2 spelled it
+    if legacy := poetry.get("dev-dependencies"):  # poetry before 1.2 spelled the group dev like this
         dev = groups.get("dev") or {}
         groups["dev"] = {**dev, "dependencies": {**legacy, **(dev.get("dependencies") or {})}}
     return groups
@@ -74,7 +74,7 @@ def _dependencies(tables: Iterable[Table]) -> dict[str, Any]:
 def _merge(
     texts: Iterable[Any], poetrys: Table, active: frozenset[str], enabled: frozenset[str], own: str
 ) -> Iterator[Root]:
-    """What a standard table lists; poetry's table of the same group adds sources and markers to it."""
+    """Returns the requirements of a standard table; poetry's table of the same group adds sources and markers."""
     for text in texts:
         requirement = Requirement(str(text))
         name = canonicalize_name(requirement.name)

@@ -1,6 +1,6 @@
-"""poetry.lock as TOML, quickly: nine tenths of its text are lists of files, and only those of chosen packages are read.
+"""Parses poetry.lock quickly: nine tenths of its text are lists of files, and only those of selected packages are read.
 
-What comes out is what `tomllib` gives: a list that is not exactly as poetry writes it is left to that.
+The result equals that of `tomllib`, which parses every list that is not exactly as poetry writes it.
 """
 
 import re
@@ -10,17 +10,17 @@ from typing import Any
 from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.python import toml
 
-# No quote, backslash or control character: then a basic string of TOML is what stands between its quotes.
+# Without a quote, backslash or control character, a basic string of TOML is the text between its quotes.
 _TEXT = r'[^"\\\x00-\x1f\x7f]+'
 _FILE = re.compile(rf'    \{{file = "({_TEXT})", hash = "({_TEXT})"\}},\n')
 _LIST = re.compile(rf"^files = \[\n((?:{_FILE.pattern.replace('(', '(?:')})+)\]$", re.MULTILINE)
-# Stands for a list of files while the rest is parsed; a text in which it occurs, in any spelling, is parsed as it is.
+# Replaces a list of files while the rest is parsed; a text that contains it in any spelling is parsed normally.
 _TOKEN = "\ue000"
 _TOKENS = re.compile(r"\ue000|\\u[eE]000|\\U0000[eE]000")
 
 
 class FileList:
-    """The files of one package, read when they are iterated over."""
+    """The files of one package, parsed when they are iterated."""
 
     __slots__ = ("_text",)
 
@@ -32,7 +32,7 @@ class FileList:
 
 
 def parse(text: str, what: str) -> dict[str, Any]:
-    """The document; lists of files may be a FileList. Raises LockError naming the file and the place."""
+    """Returns the document, in which lists of files may be a FileList. Raises LockError with the position."""
     if _TOKENS.search(text):
         return toml.parse(text, what)
     lists: list[str] = []
@@ -45,7 +45,7 @@ def parse(text: str, what: str) -> dict[str, Any]:
     try:
         document = load_toml(short)
     except DocumentError:
-        return toml.parse(text, what)  # tells the place as it is in the file
+        return toml.parse(text, what)  # reports the position in the original file
     toml.refuse_conflict(text, what)
     for table in _tables(document):
         files = table.get("files") if isinstance(table, dict) else None
@@ -55,7 +55,9 @@ def parse(text: str, what: str) -> dict[str, Any]:
 
 
 def _tables(document: dict[str, Any]) -> Iterator[Any]:
-    """Where a key `files` can be: packages, and format 1's table of files, where a package may have that name."""
+    """Yields the places of a key `files`: in packages, and in format 1's table of files, which is keyed by package
+    name.
+    """
     packages, metadata = document.get("package"), document.get("metadata")
     yield from packages if isinstance(packages, list) else ()
     yield metadata.get("files") if isinstance(metadata, dict) else None

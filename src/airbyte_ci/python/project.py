@@ -1,6 +1,6 @@
-"""What a project without a lock asks for: pyproject.toml (PEP 621 or poetry's tables) as entries of one form.
+"""The requirements of a project without a lock: pyproject.toml (PEP 621 or poetry's tables) as uniform entries.
 
-Knows texts and the interpreter for which conditions hold; no network, no versions, no code that must be run.
+Knows texts and the interpreter for markers; no network, no versions, no code.
 """
 
 import json
@@ -28,11 +28,10 @@ NOTHING: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be resolved: entries that apply to the interpreter, where conditions held.
+    """The input of a resolution: the entries whose markers hold for the interpreter.
 
-    `indexes` are those that the project describes, each with whether it replaces the public one; `pins` say by name
-    from which of them a package must come. `texts` are the requirements as they are written, conditions too: while
-    they are the same, a resolution stays current.
+    `indexes` are the project's, each with whether it replaces the public one; `pins` name the index of a package.
+    `texts` are the original requirements with markers: while they are unchanged, a resolution stays current.
     """
 
     entries: tuple[Entry, ...]
@@ -43,7 +42,7 @@ class Asked:
 
 
 def describes_itself(project: Table) -> bool:
-    """Whether pyproject.toml lists dependencies, or leaves it to setup.py."""
+    """Returns whether pyproject.toml lists dependencies, or leaves them to setup.py."""
     table = project.get("project")
     standard = isinstance(table, dict) and not {"dependencies", "optional-dependencies"} & set(
         table.get("dynamic") or ()
@@ -58,7 +57,7 @@ def of_pyproject(
     groups: Collection[str] = NOTHING,
     extras: Collection[str] = NOTHING,
 ) -> Asked:
-    """Its main dependencies with those of the groups and extras; raises LockError."""
+    """Returns its main dependencies and those of the groups and extras; raises LockError."""
     try:
         _check_python(project, interpreter, what)
         uv = (project.get("tool") or {}).get("uv") or {}
@@ -104,7 +103,7 @@ def of_metadata(found: Metadata, interpreter: Interpreter, what: str, extras: Co
 
 
 def of_text(text: str, what: str) -> Entry:
-    """A PEP 508 requirement; raises LockError."""
+    """Parses a PEP 508 requirement; raises LockError."""
     try:
         found = Requirement(text)
     except InvalidRequirement as error:
@@ -126,7 +125,7 @@ def normalize(table: Any) -> dict[str, Any]:
 
 
 def close_extras(optional: Table, extras: Collection[str], own: str) -> frozenset[str]:
-    """Returns the extras with those that `own[…]` under them names; `optional` is by normalized name."""
+    """Returns the extras with those that they include as `own[…]`; `optional` is keyed by normalized name."""
     found: set[str] = set()
     pending = [canonicalize_name(extra) for extra in extras]
     while pending:
@@ -140,7 +139,7 @@ def close_extras(optional: Table, extras: Collection[str], own: str) -> frozense
 
 
 def with_default_groups(wish: Wish, project: Table) -> Wish:
-    """The wish with the project's default groups; `dev`, which is one unless somebody says otherwise, is left out."""
+    """Returns the selection with the project's default groups, but without `dev`, which is a default of the tool."""
     groups = ((project.get("tool") or {}).get("uv") or {}).get("default-groups") or ()
     known = (project.get("dependency-groups") or {}) if groups == "all" else groups
     found = {canonicalize_name(str(name)) for name in known} - {"dev"}
@@ -224,7 +223,7 @@ _Sources = Mapping[str, list[Table]]
 
 
 def _uv_sources(uv: Table) -> _Sources:
-    """`[tool.uv.sources]`: where packages come from, by normalised name; several have markers."""
+    """Returns `[tool.uv.sources]`: origins by normalized name; several have markers."""
     sources = uv.get("sources") or {}
     return {canonicalize_name(name): item if isinstance(item, list) else [item] for name, item in sources.items()}
 
@@ -237,7 +236,7 @@ def _uv_choices(sources: _Sources, interpreter: Interpreter) -> Iterator[tuple[s
 
 
 def _placed(entry: Entry, sources: _Sources, interpreter: Interpreter) -> Entry:
-    """The entry with the place that `[tool.uv.sources]` gives it."""
+    """Returns the entry with its origin in `[tool.uv.sources]`."""
     for name, item in _uv_choices(sources, interpreter):
         if name == entry.name and {"path", "git", "url"} & set(item):
             return replace(entry, specifier=SpecifierSet(), place=_place(item), editable=bool(item.get("editable")))
@@ -284,7 +283,7 @@ def _of_poetry(
     }
     for position, table in enumerate(_poetry_tables(project, close_groups(project, groups, what))):
         if position == 0 and standard:
-            continue  # there poetry's table only adds to the standard one
+            continue  # poetry's table only extends the standard one here
         for name, details in table.items():
             if name == "python":
                 continue

@@ -1,4 +1,4 @@
-"""pylock.toml (PEP 751) → the packages that one interpreter needs. Reading and selecting are `packaging`'s."""
+"""pylock.toml (PEP 751) → the packages that one interpreter needs. `packaging` parses and selects."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,17 +26,17 @@ _Source = PackageWheel | PackageSdist | PackageArchive | PackageDirectory | Pack
 
 
 def select(text: str, interpreter: Interpreter, what: str, wish: Wish = MAIN_ONLY) -> Lock:
-    """The lock's default groups for this interpreter, and those of the wish; raises LockError naming the file."""
+    """Returns the lock's default groups for this interpreter, and the selected ones; raises LockError with the file."""
     return of(toml.parse(text, what), interpreter, what, wish)
 
 
 def of(document: Mapping[str, Any], interpreter: Interpreter, what: str, wish: Wish = MAIN_ONLY) -> Lock:
-    """The same of a text that was parsed already."""
+    """Returns the same for a parsed text."""
     try:
         lock = Pylock.from_dict(document)
         environment: Any = dict(interpreter.markers)
         if "airbyte-ci" in (lock.tool or {}):
-            wish = MAIN_ONLY  # one of ours holds what was wished when it was made, and nothing else
+            wish = MAIN_ONLY  # a lock of airbyte-ci contains exactly the groups and extras that were selected for it
         wish.refuse_unknown(lock.dependency_groups or (), lock.extras or (), what)
         chosen = list(
             lock.select(
@@ -47,7 +47,7 @@ def of(document: Mapping[str, Any], interpreter: Interpreter, what: str, wish: W
             )
         )
     except (PylockValidationError, PylockUnsupportedVersionError) as error:
-        # packaging shows a marker on lines of its own.
+        # packaging puts a marker in its message on separate lines.
         raise LockError(f"{what} is not a PEP 751 lock: {' '.join(str(error).split())[:300]}") from error
     except UndefinedEnvironmentName as error:
         raise LockError(f"{what} has a marker that PEP 751 does not define: {error}") from error

@@ -1,4 +1,4 @@
-"""pylock.toml (PEP 751) as text: the one canonical form of a resolution, whoever reads it. Chooses nothing."""
+"""Writes pylock.toml (PEP 751): the one canonical form of a resolution. Selects nothing."""
 
 import json
 import re
@@ -21,7 +21,7 @@ Environment = tuple[str, Lock]
 
 
 def marker(interpreter: Interpreter) -> str:
-    """The environments that are like an interpreter's, as far as resolutions differ."""
+    """Returns the environments that equal an interpreter's as far as resolutions differ."""
     found = interpreter.markers
     return (
         f"python_version == '{found['python_version']}' and sys_platform == '{found['sys_platform']}' "
@@ -30,11 +30,11 @@ def marker(interpreter: Interpreter) -> str:
 
 
 def render(environments: Iterable[Environment], tool: Mapping[str, Any]) -> str:
-    """The text; a package that is the same in all environments stands there once and without a marker."""
+    """Returns the text; a package that is the same in all environments appears once and without a marker."""
     resolved = list(environments)
     lines = ['lock-version = "1.0"', f"environments = {_array(text for text, _ in resolved)}"]
     merged = merge(resolved)
-    # PEP 751 requires the key, and an array of tables without a table has none.
+    # PEP 751 requires the key, and an array of tables cannot be empty.
     lines += ['created-by = "airbyte-ci"', *([] if merged else ["packages = []"]), ""]
     for package, markers in merged:
         lines += [*_package(package, "" if len(markers) == len(resolved) else " or ".join(markers)), ""]
@@ -93,7 +93,7 @@ def _file(file: LockedFile) -> str:
 
 
 def _table(values: Mapping[str, Any]) -> str:
-    # What is empty or false is what a reader assumes.
+    # Empty and false values are the reader's defaults.
     return "{" + ", ".join(f"{_key(key)} = {_value(value)}" for key, value in values.items() if value) + "}"
 
 
@@ -110,5 +110,5 @@ def _value(value: Any) -> str:
         return _table(value)
     if isinstance(value, (list, tuple)):
         return _array(value)
-    # A JSON text or boolean is one of TOML's, but for characters outside of the basic plane.
+    # A JSON string or boolean is valid TOML, except for characters outside of the basic plane.
     return json.dumps(value, ensure_ascii=False)

@@ -1,7 +1,7 @@
-"""What RECORD says of a wheel's members, compared with the members while they are read (wheel spec, PyPA).
+"""Compares RECORD with a wheel's members while they are read (wheel spec, PyPA).
 
-RECORD decides nothing: the lock's hash covers the whole wheel, and every installer takes what the archive holds. What
-is wrong is collected here, so that it can be reported, and the image gets a RECORD of what is there.
+RECORD decides nothing: the lock's hash covers the whole wheel, and every installer uses the archive's content. Defects
+are collected and reported, and the image gets a correct RECORD.
 """
 
 import base64
@@ -19,7 +19,7 @@ _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 
 
 class RecordFile:
-    """The rows of a RECORD by path, and the defects that comparing it with the archive brings up."""
+    """The rows of a RECORD by path, and the defects found by comparing it with the archive."""
 
     def __init__(self, path: str, content: bytes) -> None:
         self._path = path
@@ -41,7 +41,7 @@ class RecordFile:
         self._rows[path] = (row[1] if len(row) > 1 else "", row[2] if len(row) > 2 else "")
 
     def compare(self, path: str, stream: BinaryIO) -> "Compared":
-        """The member's bytes; a difference is a defect when all of them are read."""
+        """Returns a reader of the member's bytes; after the last byte, a difference is a defect."""
         folder, name = posixpath.split(path)
         own = folder == posixpath.dirname(self._path) and name in ("RECORD", *_SIGNATURES)
         if path not in self._rows:
@@ -64,7 +64,7 @@ class RecordFile:
 
 
 class Compared:
-    """A member's bytes; the last of them are followed by the comparison with RECORD's digest and size."""
+    """A member's bytes; at the end, digest and size are compared with RECORD."""
 
     def __init__(self, stream: BinaryIO, path: str, digest: str, size: str, defects: list[str]) -> None:
         self._stream = stream
@@ -86,7 +86,7 @@ class Compared:
 
     def _compare(self, found: bytes) -> None:
         self._hasher = None
-        # Without padding, says the specification; some builders pad, and some write hex. The meaning is the same.
+        # The specification requires no padding; some builders pad, and some write hex. The meaning is the same.
         accepted = (base64.urlsafe_b64encode(found).decode().rstrip("="), found.hex())
         if self._expected.rstrip("=") not in accepted or self._size not in ("", str(self._read)):
             self._defects.append(f"it has another hash or size of {self._path}")

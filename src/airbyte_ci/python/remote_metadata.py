@@ -1,4 +1,4 @@
-"""METADATA of a wheel that lies on an index, without fetching the wheel: PEP 658, or the end of the zip by ranges."""
+"""Reads METADATA of an index's wheel without fetching the wheel: by PEP 658, or from the end of the zip by ranges."""
 
 import io
 from typing import Any
@@ -13,12 +13,12 @@ from airbyte_ci.python.index_settings import Source
 from airbyte_ci.python.lock import LockedFile
 
 FORMAT_VERSION = 1
-# Wheels end with their metadata and the list of their files; this much holds both in nearly all of them.
+# Wheels end with their metadata and their file list; this many bytes contain both in nearly all of them.
 _TAIL = 128 << 10
 
 
 def of_wheel(store: Store, index: PackageIndex, source: Source, package: IndexFile) -> str:
-    """The text of METADATA; raises PackageError."""
+    """Returns the text of METADATA; raises PackageError."""
 
     def make() -> dict[str, str]:
         return {"text": _read(store, index, source, package)}
@@ -37,7 +37,7 @@ def _read(store: Store, index: PackageIndex, source: Source, package: IndexFile)
     remote = _RemoteFile.open(index, source, package.url)
     if remote is not None:
         return metadata.of_wheel(io.BufferedReader(remote, 32 << 10), package.filename)
-    # An index that gives no parts of files: then all of it, which will be needed anyway if it is chosen.
+    # The index does not support ranges, so the whole wheel is fetched; it is needed anyway if it is selected.
     if not sha256:
         raise PackageError(
             f"cannot read the metadata of {package.filename}: the index provides neither the metadata nor a sha256"
@@ -55,7 +55,7 @@ def _published(index: PackageIndex, source: Source, package: IndexFile) -> str |
 
 
 class _RemoteFile(io.RawIOBase):
-    """A file on an index, read by ranges; its end is there from the beginning."""
+    """A file on an index, read by ranges; its end is fetched first."""
 
     def __init__(self, index: PackageIndex, source: Source, url: str, size: int, tail: bytes) -> None:
         self._index, self._source, self._url = index, source, url
@@ -64,7 +64,7 @@ class _RemoteFile(io.RawIOBase):
 
     @classmethod
     def open(cls, index: PackageIndex, source: Source, url: str) -> "_RemoteFile | None":
-        """None where the index does not give parts of files."""
+        """Opens the file; None if the index does not support ranges."""
         response = index.get(source, url, {"Range": f"bytes=-{_TAIL}", "Accept-Encoding": "identity"}, stream=True)
         with response:
             total = response.headers.get("Content-Range", "").rpartition("/")[2]

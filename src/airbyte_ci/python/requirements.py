@@ -1,4 +1,4 @@
-"""requirements.txt in pip's format: text → what it asks for, and from which indexes. No network; knows no versions.
+"""Parses requirements.txt in pip's format: requirements and indexes. No network, no versions.
 
 https://pip.pypa.io/en/stable/reference/requirements-file-format/
 """
@@ -26,13 +26,13 @@ _LONG = {
     "-i": "--index-url",
     "-f": "--find-links",
 }
-# What says nothing about which packages are meant. No host is trusted here beyond its certificate.
+# Options that do not affect the selection. No host is trusted without a valid certificate.
 _NEUTRAL = frozenset({"--require-hashes", "--prefer-binary", "--disable-pip-version-check", "--trusted-host"})
 _WHY = {
     "--no-binary": ": airbyte-ci always prefers wheels",
     "--no-index": ": airbyte-ci asks indexes only for locked files",
 }
-# How pip spells a variable.
+# pip's syntax of a variable.
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Z0-9_]+)\}")
 _NESTED = 20
 
@@ -43,9 +43,9 @@ Reader = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that is asked for; `hashes` are sha256 (hex) of the files that may be used for it.
+    """One requirement; `hashes` are sha256 (hex) of the allowed files.
 
-    `place` is the URL or the path that it must come from, empty for an index. A path may stand without a name.
+    `place` is its required URL or path, empty for an index. A path may have no name.
     """
 
     name: str
@@ -58,17 +58,17 @@ class Entry:
 
     @property
     def version(self) -> str | None:
-        """The one version to which it is pinned."""
+        """Returns the one version to which it is pinned."""
         versions = [item.version for item in self.specifier if item.operator in ("==", "===")]
         return versions[0] if len(versions) == 1 and not versions[0].endswith(".*") else None
 
 
 @dataclass(slots=True)
 class Document:
-    """A requirements file with those that it includes.
+    """A requirements file with its included files.
 
     `find_links` are URLs of pages and folders, relative to the first file's folder or absolute; `only_binary` are names
-    of packages that must not come as an sdist, or `:all:`.
+    of packages that must not be an sdist, or `:all:`.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -79,14 +79,14 @@ class Document:
     only_binary: set[str] = field(default_factory=set)
 
     def wants_wheel(self, name: str) -> bool:
-        """Whether a package must not come as an sdist."""
+        """Returns whether a package must not be an sdist."""
         return not self.only_binary.isdisjoint((name, ":all:"))
 
 
 def parse(text: str, what: str, read: Reader | None = None, variables: Mapping[str, str] = NO_VARIABLES) -> Document:
-    """Everything that the file says; raises LockError, naming the line, for what is not understood.
+    """Parses the whole file; raises LockError that names the line for anything unsupported.
 
-    `variables` are those that it may name as `${NAME}` in an index' URL, as people do with logins.
+    `variables` are those that it may use as `${NAME}` in an index URL, usually for logins.
     """
     if "<<<<<<<" in text and re.search(r"^<{7} ", text, re.MULTILINE):
         raise LockError(
@@ -107,7 +107,7 @@ class _Parser:
     def add(
         self, text: str, what: str, read: Reader | None, target: list[Entry], folder: str = "", depth: int = 0
     ) -> None:
-        """One file, with those that it includes; `folder` is where it is."""
+        """Reads one file and its included files; `folder` is its folder."""
         if depth > _NESTED:
             raise LockError(f"{what} includes itself")
         for line in _lines(text):
@@ -146,7 +146,7 @@ class _Parser:
                     raise LockError(f"{what}: {_shown(line)} is not supported{_WHY.get(option, '')}")
 
     def _url(self, value: str, what: str) -> str:
-        """With the values of variables; what is not set would be asked for by its name."""
+        """Returns the text with the values of variables; an unset one would be sent by its name."""
         for found in _VARIABLE.finditer(value):
             if not self.variables.get(found["name"]):
                 raise LockError(
@@ -161,7 +161,7 @@ def _below(read: Reader, folder: str) -> Reader:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Logical lines without comments and without blanks around them; pip, too, ends lines where `splitlines` does."""
+    """Yields logical lines without comments and surrounding blanks; like pip, splits lines with `splitlines`."""
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
         stripped = re.sub(r"(^|\s)#.*$", "", line).strip()
         if stripped:
@@ -197,7 +197,9 @@ def _entry(line: str, what: str, *, editable: bool = False) -> Entry:
 
 
 def _is_place(text: str) -> bool:
-    """A path or a URL without a name in front: `.`, `./lib[extra]`, `../lib`, `/lib`, `lib.whl`, `git+https://…`."""
+    """Returns whether this is a path or URL without a name: `.`, `./lib[extra]`, `../lib`, `/lib`, `lib.whl`,
+    `git+https://…`.
+    """
     word = re.split(r"[\s;]", text, maxsplit=1)[0]
     named = re.match(r"[A-Za-z0-9._-]+\s*+(?:\[[^]]*\]\s*+)?@", text)
     return not named and ("/" in word or word.startswith(".") or word.endswith((".whl", ".tar.gz", ".zip")))

@@ -7,16 +7,16 @@ from airbyte_ci.python import pylock_text
 from airbyte_ci.python.lock import FromArchive, FromDirectory, FromGit, LockedPackage
 from airbyte_ci.python.pylock_text import Environment
 
-# Comments and options at the top of a file: who wrote it, and which indexes it names.
+# Comments and options at the top of a file: its author, and its indexes.
 _HEAD = re.compile(r"(?:[ \t]*(?:#.*|--?(?!e\b|-editable|r\b|-requirement)[a-z].*)?\r?\n)*")
 
 
-# How a file names the project that it is of.
+# The comment that names the file's project.
 _ITSELF = (".", "-e .", "--editable .", "--editable=.")
 
 
 def render(environments: Iterable[Environment], before: str) -> str:
-    """Returns the text, after the comments and options with which the present file (`before`) begins."""
+    """Returns the text after the comments and options at the top of the current file (`before`)."""
     resolved = list(environments)
     found = _HEAD.match(before)
     head = found[0] if found else ""

@@ -29,7 +29,7 @@ from airbyte_ci.python.requirements import Entry
 _PINNED = re.compile(
     r"(?P<name>[A-Za-z0-9._-]+)(?:\[[^]]*\])?==(?P<version>\S+?)(?:\s*;.*)?\s*(?:#\s*via\s+(?P<via>.*))?"
 )
-# The glibc versions for which uv knows a platform; in between, the older one is right.
+# The glibc versions for which uv has a platform; between two of them, the older one applies.
 _GLIBC = (17, *range(28, 41))
 _JSON = "application/vnd.pypi.simple.v1+json"
 _PATIENCE = 600
@@ -64,7 +64,7 @@ def resolve(
         for _ in range(_ATTEMPTS):
             (folder / _LOCKED).write_text("".join(f"{name}=={version}\n" for name, version in keep.versions.items()))
             finished = _run(folder, url, offers.interpreter, keep)
-            # uv gives up at a candidate that it merely explores: then it chooses among the others.
+            # uv fails at a candidate that it merely explores; the next run chooses among the others.
             if offers.errors or not finished.returncode or not offers.skip_unusable():
                 break
         text = (folder / _LOCKED).read_text()
@@ -128,7 +128,7 @@ def _run(folder: Path, url: str, interpreter: Interpreter, keep: Keep) -> "subpr
 
 
 def _uv() -> str:
-    from uv import find_uv_bin  # its own way to find the program that was installed with it
+    from uv import find_uv_bin  # how uv finds its own program
 
     try:
         return str(find_uv_bin())
@@ -144,7 +144,7 @@ def _packages(offers: Offers, output: str) -> Iterator[LockedPackage]:
         if not found:
             raise PackageError(f"cannot resolve packages: uv printed the unexpected answer {text[:80]!r}")
         via = [item.strip() for item in (found["via"] or "").split(",") if item.strip()]
-        # What a file asks for, `-r requirements.in`, the connector asks for; constraints ask for nothing.
+        # Requirements of the file count as the connector's (`-r requirements.in`), constraints do not.
         names = {"" if item.startswith("-r") else item for item in via if not item.startswith("-c")}
         yield offers.chosen(found["name"], found["version"], tuple(sorted(names)))
 
@@ -167,7 +167,7 @@ def _advice(offers: Offers) -> str:
 
 @contextlib.contextmanager
 def _serving(offers: Offers) -> Iterator[str]:
-    """The URL of an index on the loopback with the offers, until the end of the block."""
+    """Serves an index with the offers on the loopback until the end of the block, and yields its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -190,11 +190,11 @@ def _serving(offers: Offers) -> Iterator[str]:
                 return self._answer(404, b"", "text/plain")
             except Exception as error:  # noqa: BLE001  # it is raised where the resolution was asked for
                 offers.errors.append(error)
-            # uv tries a 5xx again; with a 403 it gives up at once.
+            # uv retries a 5xx; after a 403 it fails at once.
             return self._answer(403, b"", "text/plain")
 
         def _answer(self, status: int, body: bytes, kind: str) -> None:
-            with contextlib.suppress(ConnectionError):  # uv has its answer, and left
+            with contextlib.suppress(ConnectionError):  # uv has its answer and has closed the connection
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
@@ -205,7 +205,7 @@ def _serving(offers: Offers) -> Iterator[str]:
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """uv ends with its answer and leaves open requests behind."""
+            """Ignores aborted requests, because uv ends while some are open."""
 
     server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

@@ -19,11 +19,11 @@ from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import LockedFile
 
 FORMAT_VERSION = 4
-# The earliest time that a zip can hold, so that backends that write the time always write the same one.
+# The earliest time in a zip, so that back ends that write the time always write the same one.
 _EPOCH = "315532800"
 # The number of lines of a failed build to show.
 _TOLD = 12
-# What runs in the image.
+# The script that runs in the image.
 _FRONTEND = Path(__file__).with_name("build_frontend.py")
 _PLACE = "/.airbyte-ci/build"
 _SOURCE = sandbox.Purpose(
@@ -59,10 +59,10 @@ def identity() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """Where wheels are built: a root with its Python; `context` names everything that the root is made of.
+    """The environment of builds: a root with its Python; `context` names everything that the root consists of.
 
-    `clean` is the root before a hook changed it, in which tools that other builds use too are compiled; without it,
-    `root` is. `domain` names what a hook made of the root: a wheel from there is used in such a root only.
+    `clean` is the root before a hook changed it, in which tools for all builds are compiled; without it, `root` is
+    used. `domain` names a hook's changes of the root: a wheel from there is used only in such a root.
     """
 
     store: Store
@@ -75,10 +75,10 @@ class Builder:
 
 
 def to_wheel(builder: Builder, sdist: LockedFile, progress: Callable[[str], None], version: str = "") -> LockedFile:
-    """The wheel of an sdist or source tree that is in the store, kept there too; raises PackageError.
+    """Returns the wheel of an sdist or source tree in the store, and stores it; raises PackageError.
 
-    A pure wheel is made once for every Python, platform and base; a native one once for the root it was built in.
-    `version` is told to back ends that would ask git, which a tree has not.
+    A pure wheel is built once for every Python, platform and base; a native one once for the root of its build.
+    `version` is for back ends that would ask git, because a tree has no history.
     """
     if found := known(builder, sdist, version):
         return found
@@ -100,7 +100,7 @@ def known(builder: Builder, sdist: LockedFile, version: str = "") -> LockedFile 
 
 
 def _keys(builder: Builder, sdist: LockedFile, version: str) -> tuple[Digest, Digest]:
-    """Where the store remembers a pure wheel, and a native one."""
+    """Returns the keys of a pure wheel and of a native one in the store."""
     interpreter = builder.interpreter
     pure = {"sdist": sdist.sha256, "requirements": build_tools.identity(), "version": version}
     if builder.domain:
@@ -148,11 +148,11 @@ def _failed(sdist: LockedFile, finished: sandbox.Finished) -> PackageError:
 
 def _command(folder: Path, interpreter: Interpreter, source: Path, sdist: str, version: str) -> sandbox.Command:
     place = _PLACE
-    # What is no sdist but a tree says where in it the project is.
+    # A tree's name contains the project's place in it; an sdist's does not.
     _, _, subdirectory = sdist.removesuffix(trees.SUFFIX).partition("+")
     inside = ("/".join(subdirectory.split("+")) or ".",) if sdist.endswith(trees.SUFFIX) else ()
     frontend = f"{place}/{_FRONTEND.name}"
-    # The variables in which backends that take the version from git accept it instead.
+    # Back ends that take the version from git accept it in these variables.
     told = dict.fromkeys(("SETUPTOOLS_SCM_PRETEND_VERSION", "POETRY_DYNAMIC_VERSIONING_BYPASS", "PBR_VERSION"), version)
     return sandbox.Command(
         (
@@ -161,7 +161,7 @@ def _command(folder: Path, interpreter: Interpreter, source: Path, sdist: str, v
         ),
         {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
-            # The image's home and /tmp may have a configuration of distutils, which decides what a wheel holds.
+            # The image's home and /tmp may have a distutils configuration, which affects the wheel.
             "HOME": f"{place}/work/home",
             "PIP_CONFIG_FILE": os.devnull,
             "LC_ALL": "C.UTF-8",

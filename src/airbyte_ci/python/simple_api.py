@@ -33,7 +33,7 @@ _TRIES = 4
 _TIMEOUT = (15, 120)
 _RETRIED = (429, 500, 502, 503, 504)
 _JSON = "application/vnd.pypi.simple.v1+json"
-# Whether a file of this name and sha256 is looked for.
+# Whether a file of this name and sha256 is wanted.
 Wanted = Callable[[str, str | None], bool]
 
 
@@ -61,7 +61,7 @@ class SimpleApi:
 
     def project(self, source: Source, name: str) -> IndexProject | None:
         """Returns the project on the index, read once; None if the index does not have it."""
-        # The page itself is megabytes of objects for a large project: of 82 projects all pages were 250 MB.
+        # The page itself is megabytes of objects for a large project: the pages of 82 projects took 250 MB.
         key = (source.url, name)
         with self._lock:
             asking = self._asking.setdefault(key, threading.Lock())
@@ -72,7 +72,7 @@ class SimpleApi:
         return self._projects[key]
 
     def linked(self, place: str) -> ProjectPage:
-        """A page of find-links, whatever projects its files are of."""
+        """Returns a page of find-links, with the files of any project."""
         if (known := self._links.get(place)) is not None:
             return known
         what = f"cannot read the find-links page {_host(place)}"
@@ -105,7 +105,7 @@ class SimpleApi:
         except requests.RequestException as error:
             raise PackageError(f"{where}: {_reason(error)}", advice=_advice(error, source)) from error
         except (UnsupportedRepoVersionError, ValueError) as error:
-            # Their texts hold the URL, which may carry credentials.
+            # Their texts contain the URL, which may have credentials.
             raise PackageError(f"{where}: the answer is not a valid index page ({type(error).__name__})") from error
 
     def download(

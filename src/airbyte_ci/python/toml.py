@@ -1,4 +1,4 @@
-"""TOML documents of a connector: parsed, or refused with one line that names the file and the place."""
+"""Parses a connector's TOML documents; errors name the file and the position in one line."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from airbyte_ci.errors import LockError
 
 
 def parse(text: str, what: str) -> dict[str, Any]:
-    """Parses TOML; raises LockError that names the file and the place."""
+    """Parses TOML; raises LockError that names the file and the position."""
     refuse_conflict(text, what)
     try:
         return load_toml(text)

@@ -1,4 +1,4 @@
-"""Source trees: a folder or a git commit that a lock names, as one archive by digest, from which a wheel is built.
+"""Source trees: a folder or a git commit of a lock, as one archive by digest, from which a wheel is built.
 
 A folder's files are those that git would track: tracked files and new ones that are not ignored. No code of the tree
 runs here.
@@ -30,13 +30,13 @@ from airbyte_ci.python.lock import (
 FORMAT_VERSION = 3
 # The archive name of a tree: no index file can have such a name.
 SUFFIX = ".tree.tar"
-# What tools leave behind never counts, ignored by git or not; the rest only where no git tells what does.
+# Files that tools leave are always excluded; the others only without git, which otherwise decides.
 CACHES = leftovers.FOLDERS
 _LEFT_OUT = CACHES | {".tox", "build", "dist", "node_modules"}
 
 
 def obtain(package: LockedPackage, folder: Path, store: Store, index: PackageIndex) -> LockedFile:
-    """The file or tree of a package that no index has, in the store; raises PackageError when it is not to be had.
+    """Stores the file or tree of a package that no index has; raises PackageError if it is not available.
 
     `folder` is the connector's, to which paths in a lock are relative.
     """
@@ -51,15 +51,15 @@ def obtain(package: LockedPackage, folder: Path, store: Store, index: PackageInd
 
 
 def describe(folder: Path, store: Store) -> LockedFile:
-    """The tree on which a folder's build back end is asked what the project needs; raises PackageError.
+    """Returns the tree for asking a folder's build back end for requirements; raises PackageError.
 
-    Locks at its top are left out: they are made of the answer, so a new one must not ask the question again.
+    Excludes locks at its top: they depend on the answer, so a new lock must not change the question.
     """
     return _of_folder(store, folder.name, folder, "", is_local=True, left_out=pylock_names.is_pylock)
 
 
 def version(store: Store, file: LockedFile) -> str:
-    """The version that a tree's pyproject.toml says for good; empty where only its code or its git knows it."""
+    """Returns the static version in a tree's pyproject.toml; empty if only its code or git knows it."""
     _, _, place = file.name.removesuffix(SUFFIX).partition("+")
     path = f"{place.replace('+', '/')}/pyproject.toml" if place else "pyproject.toml"
     try:
@@ -100,7 +100,7 @@ def _of_folder(
 
 
 def _entries(folder: Path, *, is_local: bool) -> Iterator[Entry]:
-    """The files that count, with the places they have in an archive; links stay links. Of this machine, no secrets."""
+    """Yields the included files with their archive paths; links stay links. Excludes this machine's secrets."""
     for path in sorted(_listed(folder) or _walked(folder)):
         disk = folder / path
         if is_local and (hidden_files.secret_part(PurePath(path)) or hidden_files.is_secret(disk)):
@@ -108,7 +108,7 @@ def _entries(folder: Path, *, is_local: bool) -> Iterator[Entry]:
         try:
             status = disk.lstat()
         except FileNotFoundError:
-            continue  # removed, and git does not know it yet
+            continue  # removed, but git still tracks it
         if stat.S_ISLNK(status.st_mode):
             yield tar.symlink(path, str(disk.readlink()))
         elif stat.S_ISREG(status.st_mode):
@@ -129,7 +129,7 @@ def ruled_by(folder: Path) -> list[Path]:
 
 
 def _listed(folder: Path) -> list[str]:
-    # Only what the repository itself says: a person's own list of ignored files must not show in an image.
+    # Only the repository's own rules: the user's ignore file must not affect an image.
     asked = ("ls-files", "-z", "--cached", "--others", "--exclude-per-directory=.gitignore", "--deduplicate")
     answer = git.ask(folder, *asked)
     if answer is None or answer.returncode:
@@ -146,7 +146,7 @@ def _listed(folder: Path) -> list[str]:
 
 
 def _of_submodule(folder: Path) -> list[str]:
-    """Of a repository in the repository git names just the folder."""
+    """Yields the files of a nested repository, of which git lists only the folder."""
     if not (folder / ".git").exists():
         raise PackageError(
             f"cannot read the folder {folder}: it is a submodule that is not checked out",

@@ -28,7 +28,7 @@ _OF_GIT = ("rev", "tag", "branch", "subdirectory")
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A requirement in a form in which pyproject.toml's and the lock's are equal if they mean the same."""
+    """A requirement in a normalized form: equal for pyproject.toml and the lock if the meaning is the same."""
 
     name: str
     extras: frozenset[str]
@@ -38,9 +38,9 @@ class _Asked:
 
 
 def check(lock: Table, root: Table, project: Table, interpreter: Interpreter, where: str, wish: Wish) -> None:
-    """Raises LockError for a lock that was made for something else, and for a project for another Python.
+    """Raises LockError for a lock with other inputs, and for a project for another Python.
 
-    Raises InvalidRequirement, KeyError and the like for tables that are none.
+    Raises InvalidRequirement, KeyError and the like for invalid tables.
     """
     table = project.get("project") or {}
     python = str(table.get("requires-python") or "")
@@ -71,7 +71,7 @@ def _differing(root: Table, project: Table, interpreter: Interpreter, wish: Wish
         now += sources.asked(under(table.get("optional-dependencies"), extra), extra=canonicalize_name(extra))
     for group in wish.groups:
         items = under(project.get("dependency-groups"), group)
-        if all(isinstance(item, str) for item in items):  # uv records what groups include in its own way
+        if all(isinstance(item, str) for item in items):  # uv records included groups in its own way
             now += sources.asked(items, group=canonicalize_name(group))
             then += under(recorded.get("requires-dev"), group)
     extras = ("", *map(canonicalize_name, wish.extras))
@@ -82,7 +82,7 @@ def _differing(root: Table, project: Table, interpreter: Interpreter, wish: Wish
 
 
 def _differing_rules(manifest: Table, uv: Table, interpreter: Interpreter) -> Iterator[str]:
-    """Constraints, overrides and exclusions. Of what comes from a place of its own, uv records no versions."""
+    """Yields the differing constraints, overrides and exclusions. For direct locations, uv records no versions."""
     sourced = {
         canonicalize_name(name)
         for name, items in (uv.get("sources") or {}).items()
@@ -125,7 +125,7 @@ def _uv(project: Table) -> Table:
 
 
 class _Sources:
-    """`[tool.uv.sources]`; `vague` are names of which only the kind of source can be compared."""
+    """Reads `[tool.uv.sources]`; of the names in `vague`, only the kind of source can be compared."""
 
     def __init__(self, project: Table, interpreter: Interpreter) -> None:
         uv = _uv(project)
@@ -138,14 +138,14 @@ class _Sources:
         self.vague = {name for name, items in self._sources.items() if any(map(self._is_vague, items))}
 
     def _is_vague(self, source: Table) -> bool:
-        """A member of a workspace is somewhere in it, an index may be the user's, a folder may be told in full."""
+        """Compares loosely: a workspace member has any path, an index may be the user's, a folder absolute."""
         known = "index" not in source or source["index"] in self._indexes
         return bool(source.get("workspace")) or not known or str(source.get("path") or "").startswith(("/", "~"))
 
     def asked(
         self, texts: Iterable[str], *, extra: str = "", group: str = ""
     ) -> Iterator[tuple[_Asked, Marker | None]]:
-        """The requirements, each with where it comes from for this interpreter, and its own marker."""
+        """Returns the requirements, each with its origin for this interpreter, and its own marker."""
         for text in texts:
             requirement = Requirement(text)
             name = canonicalize_name(requirement.name)
@@ -153,7 +153,7 @@ class _Sources:
             found = [self._place(item) for item in self._sources.get(name, ()) if self._applies(item, extra, group)]
             if not found and requirement.url:
                 found = [_of_url(requirement.url)]
-                if found[0][0] == "path":  # a file: URL is told in full, and may be recorded as relative
+                if found[0][0] == "path":  # a file: URL is absolute, and may be recorded as relative
                     self.vague.add(name)
             for kind, place in found or [("", "")]:
                 specifier = requirement.specifier if kind in ("", "index") else SpecifierSet()
@@ -195,7 +195,7 @@ def _recorded(item: Table, vague: set[str]) -> _Asked:
 
 
 def _of_url(url: str) -> tuple[str, Any]:
-    """Of `name @ url`: what uv makes of it."""
+    """Returns uv's form of `name @ url`."""
     if not url.startswith("git+"):
         return ("path", "") if url.startswith("file:") else ("url", _plain(url))
     parts = urlsplit(url.removeprefix("git+"))

@@ -1,6 +1,6 @@
-"""The graph of a uv.lock: from the project's dependencies along the lock's, where markers hold, as uv walks it.
+"""The graph of a uv.lock: from the project's dependencies along the lock's, if their markers hold, like uv.
 
-Extras and groups that exclude each other (`[tool.uv] conflicts`) fork a lock: its markers then name them, each with its
+Extras and groups that exclude each other (`[tool.uv] conflicts`) fork a lock: its markers then name them with their
 package, as `extra == 'extra-8-source-x-cpu'`. Knows tables as uv writes them, and not whether the lock is current.
 """
 
@@ -17,7 +17,7 @@ from airbyte_ci.python.lock import Wish
 
 Table = Mapping[str, Any]
 
-# uv means: is it among those that are active. PEP 751's markers can say that, PEP 508's know one extra at a time.
+# For uv this means that the extra is active. PEP 751's markers support this, PEP 508's only one extra at a time.
 _EXTRA = re.compile(r"""\bextra\s*(?P<operator>==|!=)\s*(?P<name>'[^']*'|"[^"]*")""")
 _AMONG = {"==": "in", "!=": "not in"}
 
@@ -25,15 +25,15 @@ _AMONG = {"==": "in", "!=": "not in"}
 def select(
     lock: Table, root: Table, interpreter: Interpreter, what: str, wish: Wish
 ) -> list[tuple[Table, tuple[str, ...]]]:
-    """The entries that the root needs, each with the names of those that ask for it; raises LockError.
+    """Returns the entries that the root needs, each with the names of its dependents; raises LockError.
 
-    Raises KeyError, TypeError, AttributeError or ValueError for tables that are not as uv writes them.
+    Raises KeyError, TypeError, AttributeError or ValueError for tables that uv did not write.
     """
     return _Graph(lock, root, interpreter, what, wish).select()
 
 
 class _Graph:
-    """One lock for one interpreter. A class only because every step needs both."""
+    """One lock for one interpreter. A class because every step needs both."""
 
     def __init__(self, lock: Table, root: Table, interpreter: Interpreter, what: str, wish: Wish) -> None:
         self._root = root
@@ -52,7 +52,7 @@ class _Graph:
         self._asked += [("", edge) for group in wish.groups for edge in under(root.get("dev-dependencies"), group)]
 
     def select(self) -> list[tuple[Table, tuple[str, ...]]]:
-        # Dependencies activate extras too (`lib[cpu]`): which, is known after a first walk, as in uv.
+        # Dependencies also activate extras (`lib[cpu]`); a first walk finds them, like in uv.
         for _, edge in self._walk(collect=True):
             self._active |= set(_extras(edge))
         self._refuse_conflicts()
@@ -71,17 +71,19 @@ class _Graph:
         return [(entry, tuple(sorted(asked[name]))) for name, entry in chosen.items() if entry is not self._root]
 
     def _walk(self, *, collect: bool) -> Iterator[tuple[str, Table]]:
-        """Every edge that holds, breadth first; while extras are collected, an edge's own count for itself."""
+        """Yields every edge that holds, breadth first; while extras are collected, an edge's own extras apply to
+        itself.
+        """
         pending = [*self._asked]
         seen: set[tuple[int, str]] = set()
-        for by, edge in pending:  # grows
+        for by, edge in pending:  # grows in the loop
             own = _extras(edge) if collect else {}
             if "marker" in edge and not self._holds(str(edge["marker"]), own):
                 continue
             yield by, edge
             entry = self._entry(edge)
             name = canonicalize_name(entry["name"])
-            # The root as somebody's dependency brings its extras only: the rest is asked for anyway.
+            # As a dependency, the root only adds its extras: its own requirements are included anyway.
             for extra in ("", *map(canonicalize_name, edge.get("extra") or ())):
                 if (id(entry), extra) not in seen:
                     seen.add((id(entry), extra))
@@ -114,7 +116,7 @@ class _Graph:
         return not markers or any(map(self._holds, markers))
 
     def _refuse_conflicts(self) -> None:
-        """What excludes each other cannot be had together: uv refuses it too."""
+        """Refuses extras that exclude each other, like uv."""
         for alternatives in self._conflicts:
             active = [_named(item) for item in alternatives if _of_conflict(item) in self._active]
             if len(active) > 1:
@@ -125,7 +127,7 @@ class _Graph:
 
 
 def under(table: Any, name: str) -> list[Any]:
-    """The list under a name, however it is spelled."""
+    """Returns the list under a name in any spelling."""
     return [
         item
         for key, items in (table or {}).items()
@@ -140,7 +142,7 @@ def _extras(edge: Table) -> dict[str, None]:
 
 
 def _encoded(kind: str, package: str, name: str = "") -> str:
-    """As markers name it: the length says where the package's name ends."""
+    """Returns the name in markers: the length shows where the package's name ends."""
     return f"{kind}-{len(package)}-{package}" + (f"-{canonicalize_name(name)}" if name else "")
 
 

@@ -1,6 +1,6 @@
 """uv.lock (version 1) with its pyproject.toml → the packages that one interpreter needs.
 
-The selection is uv's own: from the project's dependencies along the lock's, where markers hold.
+The selection is uv's own: from the project's dependencies along the lock's, if their markers hold.
 """
 
 import posixpath
@@ -39,8 +39,9 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Where a lock is that is not the project's own: `root` is the root's pyproject.toml, `member` the project's folder
-    relative to the root, `where` the root's folder for messages."""
+    """The workspace of a shared lock: `root` is the root's pyproject.toml, `member` the project's folder relative to
+    the root, `where` the root's folder for messages.
+    """
 
     root: str
     member: str
@@ -55,9 +56,9 @@ def select(
     wish: Wish = MAIN_ONLY,
     workspace: Workspace | None = None,
 ) -> Lock:
-    """The project's own dependencies for this interpreter, and those of the wish; raises LockError.
+    """Returns the project's own dependencies for this interpreter, and the selected ones; raises LockError.
 
-    Groups that `default-groups` of [tool.uv] names come too, as with `uv sync --no-dev`.
+    Includes the groups of `default-groups` in [tool.uv], like `uv sync --no-dev`.
     """
     what = f"{workspace.where if workspace else where}/uv.lock"
     lock = toml.parse(lock_text, what)
@@ -74,7 +75,7 @@ def select(
         wish.refuse_unknown(root.get("dev-dependencies") or {}, root.get("optional-dependencies") or {}, what)
         uv_current.check(lock, root, project, interpreter, where, wish)
         chosen = uv_graph.select(lock, root, interpreter, what, wish)
-        # A virtual package is a list of dependencies: there is nothing of it to install.
+        # A virtual package is only a list of dependencies: nothing is installed.
         indexes = {origins.index(source.url).url: source.name for source, _ in _indexes(project)}
         packages = (
             _package(entry, by, what, indexes, member)
@@ -98,7 +99,7 @@ def _check_python(lock: _Entry, interpreter: Interpreter, what: str) -> None:
 
 
 def _root(lock: _Entry, project: _Entry, what: str, member: str) -> _Entry:
-    """The project itself among the packages: uv lists it with a source in its folder."""
+    """Returns the project's own package, which uv lists with its folder as the source."""
     name = canonicalize_name(str((project.get("project") or {}).get("name") or ""))
     found: list[_Entry] = []
     for entry in lock.get("package") or []:
@@ -132,7 +133,7 @@ def _package(
         files = ()
     elif not files:
         raise LockError(f"{what}: {name} has neither wheels nor an sdist", advice="`uv lock`")
-    # The version of a folder may be known to its build back end only.
+    # Only the build back end may know a folder's version.
     version = str(entry.get("version") or "") if isinstance(origin, FromDirectory) else str(entry["version"])
     return LockedPackage(name, version, files, askers, origin)
 

@@ -11,12 +11,12 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 Table = Mapping[str, Any]
-# What a member takes from its root.
+# The settings that a member takes from its root.
 _SHARED = ("index", "constraint-dependencies", "override-dependencies", "exclude-dependencies", "conflicts")
 
 
 def is_member(root: Table, member: str) -> bool:
-    """Whether the root's pyproject.toml names the folder `member` (posix, relative to the root) as one of its own."""
+    """Returns whether the root's pyproject.toml includes the folder `member` (posix, relative to the root)."""
     workspace = _uv(root).get("workspace")
     if not isinstance(workspace, Mapping):
         return False

@@ -1,6 +1,7 @@
 """Wheels: a wheel file → the files it installs, at their final places in the image (wheel spec, PyPA).
 
-Reading and RECORD are `installer`'s; where files go, and that none escapes, is decided here. No image, no index.
+`installer` parses wheels and RECORD; this module decides where files go, and ensures that none escapes. No image, no
+index.
 """
 
 import base64
@@ -48,7 +49,7 @@ from airbyte_ci.python.zip_layout import LayoutRefused
 
 FORMAT_VERSION = 3
 
-# How installer and zipfile say that a file is not what it should be.
+# Errors by which installer and zipfile report an invalid file.
 _DAMAGE = (
     *(InstallerError, InvalidWheelFilename, zipfile.BadZipFile, zlib.error, configparser.Error),
     *(ValueError, LookupError, TypeError, AssertionError, RuntimeError, EOFError, OSError),
@@ -74,7 +75,7 @@ def choose(files: Iterable[LockedFile], order: TagOrder) -> LockedFile | None:
             continue
         positions = [order[tag] for tag in supported if tag in order]
         if positions:
-            # A later build of the same tag is a correction of the earlier; none at all comes before the first.
+            # A later build of the same tag corrects the earlier one; a missing build number is the lowest.
             candidate = (-min(positions), build, file.name, file)
             if best is None or candidate[:3] > best[:3]:
                 best = candidate
@@ -83,9 +84,9 @@ def choose(files: Iterable[LockedFile], order: TagOrder) -> LockedFile | None:
 
 @dataclass(frozen=True, slots=True)
 class InstalledWheel:
-    """A wheel's files in the image; paths relative to the root. `record` is where RECORD lies.
+    """A wheel's files in the image; paths relative to the root. `record` is the path of RECORD.
 
-    `defects` are the wheel's faults that other installers pass over too, and that are repaired in the image.
+    `defects` are the wheel's faults that other installers ignore too, and that are repaired in the image.
     """
 
     name: NormalizedName
@@ -96,9 +97,9 @@ class InstalledWheel:
 
 
 def read(path: Path, filename: str, interpreter: Interpreter, scratch: Path | None = None) -> InstalledWheel:
-    """The wheel as installed for this interpreter; raises PackageError for a wheel that is not right.
+    """Returns the wheel as installed for this interpreter; raises PackageError for an invalid wheel.
 
-    `scratch` is an empty folder for contents that are too large to be held in memory; entries refer to files in it.
+    `scratch` is an empty folder for contents that are too large for memory; entries refer to files in it.
     """
     try:
         name, version, _, _ = parse_wheel_filename(filename)
@@ -121,13 +122,13 @@ def read(path: Path, filename: str, interpreter: Interpreter, scratch: Path | No
 
 
 def _line(reason: str) -> str:
-    """Returns one line of limited length, whatever text a wheel contains."""
+    """Returns one line of limited length, for any text of a wheel."""
     text = " ".join(reason.split())
     return text if len(text) <= 500 else f"{text[:499]}…"
 
 
 class _Source(WheelFile):
-    """A wheel with its true file name, wherever it is kept: the store knows it by its hash."""
+    """A wheel with its original file name; the store names it by its hash."""
 
     def __init__(self, archive: zipfile.ZipFile, filename: str, name: NormalizedName, version: Version) -> None:
         archive.filename = filename
@@ -138,7 +139,9 @@ class _Source(WheelFile):
 
     @cached_property
     def data_dir(self) -> str:
-        """The wheel's data folder. Its name may be spelt otherwise than in the file's name, as that of .dist-info."""
+        """Returns the wheel's data folder. Its name may be spelled differently than in the file's name, like
+        .dist-info's.
+        """
         found = {name.partition("/")[0] for name in self._archive.namelist() if ".data" in name}
         folders = sorted(name for name in found if name.endswith(".data"))
         if len(folders) > 1 or any(_whose(folder) != self._whose for folder in folders):
@@ -148,7 +151,7 @@ class _Source(WheelFile):
         return folders[0] if folders else super().data_dir
 
     def check_metadata(self) -> None:
-        """The folder and METADATA must name the distribution that the file's name does, as tools will ask them."""
+        """Verifies that folder and METADATA name the same distribution as the file, because tools rely on it."""
         headers = HeaderParser().parsestr(self._archive.read(f"{self.dist_info_dir}/METADATA").decode(errors="replace"))
         told = [[str(value) for value in headers.get_all(key, [])] for key in ("Name", "Version")]
         match told:
@@ -160,10 +163,10 @@ class _Source(WheelFile):
             raise WheelRefused(f"its metadata folder has another version ({self.dist_info_dir})")
 
     def get_contents(self) -> Iterator[WheelContentElement]:
-        """What the archive holds, in the order in which pip writes it: of two files for a place the later stays.
+        """Yields the archive's content in pip's order: of two files for a place, the later one stays.
 
-        Without byte code: which Python made it, and of what, is not known (`installer` skips it too). Without scripts
-        that an entry point replaces.
+        Excludes byte code, whose Python and source are unknown (`installer` skips it too), and scripts that an entry
+        point replaces.
         """
         record = self._record
         points = self._entry_points()
@@ -196,7 +199,7 @@ class _Source(WheelFile):
         return recorded.RecordFile(path, self._archive.read(path))
 
     def read_dist_info(self, filename: str) -> str:
-        """The text of a file there; of entry points, the later of two with one name, as pip takes them."""
+        """Returns the text of a metadata file; of two entry points with one name, pip uses the later one."""
         text = super().read_dist_info(filename)
         if filename != "entry_points.txt":
             return text
@@ -216,19 +219,19 @@ class _Source(WheelFile):
         return "".join(sections)
 
     def _entry_points(self) -> set[str]:
-        """The names of the scripts that its entry points become."""
+        """Returns the names of the scripts of its entry points."""
         if "entry_points.txt" not in self.dist_info_filenames:
             return set()
         return {name for name, *_ in parse_entrypoints(self.read_dist_info("entry_points.txt"))}
 
     def _turn(self, path: str) -> int:
-        """When pip writes a file: packages first, then the other schemes, then scripts."""
+        """Returns pip's order of writing: packages first, then the other schemes, then scripts."""
         if not path.startswith(f"{self.data_dir}/"):
             return 0
         return 2 if path.startswith(f"{self.data_dir}/scripts/") else 1
 
     def defects(self) -> list[str]:
-        """One line for RECORD as a whole, and the others."""
+        """Returns a line for RECORD itself, and the others."""
         wrong = self._record.defects
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         return [*([f"its RECORD was repaired: {wrong[0]}{more}"] if wrong else []), *self._defects]
@@ -238,7 +241,7 @@ _CALLABLE = re.compile(r"[^:]+:\s*\w")
 
 
 def _started_name(path: str) -> str:
-    """The entry point for which a script of the data folder could be the wrapper, as pip tells them apart."""
+    """Returns the entry point whose wrapper a script of the data folder could be, by pip's rule."""
     name = posixpath.basename(path)
     for ending in (".exe", "-script.py", ".pya"):
         if name.lower().endswith(ending):
@@ -247,7 +250,7 @@ def _started_name(path: str) -> str:
 
 
 def _whose(folder: str) -> tuple[NormalizedName, Version]:
-    """The name and version of which `demo-1.0.dist-info` or `demo-1.0.data` is."""
+    """Returns the name and version in `demo-1.0.dist-info` or `demo-1.0.data`."""
     name, _, version = folder.rpartition(".")[0].rpartition("-")
     return canonicalize_name(name), Version(version.replace("_", "-"))
 
@@ -268,7 +271,7 @@ class _Destination(WheelDestination):
         }
         names = ("python", "python3", "python" + ".".join(map(str, interpreter.minor)))
         python = {interpreter.executable, *(posixpath.join(interpreter.scripts, name) for name in names)}
-        # A file in the place of a folder would hide all that the image has in it.
+        # A file in place of a folder would hide everything in the image's folder.
         folders = {*self._roots.values(), *(parent for path in python for parent in tar.parents(path))}
         self._taken = {*python, *folders, *(parent for folder in folders for parent in tar.parents(folder))}
         self.entries: dict[str, Entry] = {}
@@ -300,7 +303,7 @@ class _Destination(WheelDestination):
         rows = {}
         for item_scheme, record in records:
             place = self._place(item_scheme, record.path)
-            # Of several files for a place, the one that stays.
+            # The file that stays, of several for a place.
             _, digest, size = self._rows.get(place, record).to_row()
             rows[place] = (posixpath.relpath(f"/{place}", root), digest, size)
         lines = sorted(",".join(map(_csv, row)) for row in rows.values())
@@ -321,7 +324,7 @@ class _Destination(WheelDestination):
         return self._rows[place]
 
     def _place(self, scheme: str, path: str) -> str:
-        """Where a file goes: inside of its scheme's folder, and not where the interpreter is."""
+        """Returns where a file goes: inside its scheme's folder, and not in place of the interpreter."""
         root = self._roots[scheme]
         place = posixpath.normpath(posixpath.join(root, path))
         if not place.startswith(root.rstrip("/") + "/") or "\0" in place:
@@ -331,7 +334,7 @@ class _Destination(WheelDestination):
         return place.lstrip("/")
 
     def _check_tree(self) -> None:
-        """Schemes may share folders: what is a file by one must not be a folder by another."""
+        """Refuses a path that is a file in one scheme and a folder in another, because schemes may share folders."""
         folders = tar.folders(self.entries)
         if both := sorted(folders & self.entries.keys()):
             raise WheelRefused(f"it has /{both[0]} both as a file and as a folder")
@@ -346,7 +349,7 @@ def _csv(cell: str) -> str:
 
 
 def _with_shebang(content: Iterator[bytes], executable: str) -> Iterator[bytes]:
-    """Scripts of a wheel start with `#!python`, to be replaced by the interpreter (binary distribution format)."""
+    """Replaces `#!python` at the start of a wheel's script by the interpreter (binary distribution format)."""
     start = next(content, b"")
     first, newline, rest = start.partition(b"\n")
     if first.startswith(b"#!python"):

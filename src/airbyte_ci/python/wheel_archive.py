@@ -1,7 +1,7 @@
-"""A wheel's zip archive, checked before anything of it is read: names, kinds and sizes of its members.
+"""A wheel's zip archive, validated before anything is read: names, kinds and sizes of its members.
 
-Knows what a wheel has no use for. See `zip_layout` and `zip_member` for the archive's bytes, and `wheel` for RECORD and
-places.
+Knows which features no wheel needs. See `zip_layout` and `zip_member` for the archive's bytes, and `wheel` for RECORD
+and places.
 """
 
 import os
@@ -21,19 +21,19 @@ SIZE_LIMIT = 8 << 30
 FILE_LIMIT = 250_000
 RATIO_LIMIT = 200
 _RATIO_FROM = 64 << 20
-# What is read at once: RECORD of the largest wheels has some 2 MB.
+# The size of a read: RECORD of the largest wheels has about 2 MB.
 METADATA_LIMIT = 32 << 20
 
 
 class WheelRefused(ValueError):
-    """What is wrong with a wheel, without its name."""
+    """A wheel's fault, without its name."""
 
 
 def open_checked(file: BinaryIO) -> ZipFile:
-    """The archive in a seekable file; raises WheelRefused, BadZipFile for one that no builder makes.
+    """Opens the archive in a seekable file; raises WheelRefused, BadZipFile for one that no builder creates.
 
-    Such an archive means different things to different readers, or unpacks to more than a wheel may. Members are
-    checked while they are read, and `finish` checks those that nobody reads.
+    Such an archive has different meanings for different readers, or unpacks to more than a wheel may. Members are
+    checked while they are read, and `finish` checks the unread ones.
     """
     packed = file.seek(0, os.SEEK_END)
     try:
@@ -69,7 +69,7 @@ def _check_sizes(members: list[ZipInfo], packed: int) -> None:
 
 
 def _check_name(member: ZipInfo) -> None:
-    """A plain relative path: what comes later relies on it. Python cuts names at NUL, other readers do not."""
+    """Refuses all but plain relative paths, on which later code relies. Python cuts names at NUL, others do not."""
     name = member.filename.removesuffix("/")
     if "\\" in name or any(ord(mark) < 32 or ord(mark) == 127 for mark in member.orig_filename):
         raise WheelRefused(f"its file {member.orig_filename!r} has a name with a backslash or control characters")
@@ -86,9 +86,9 @@ def _check_kind(member: ZipInfo) -> None:
 
 
 def _check_tree(members: list[ZipInfo]) -> None:
-    """No file that is a folder too. Names that differ in case only are two files, as on Linux.
+    """Refuses a file that is also a folder. Names that differ only in case are two files, as on Linux.
 
-    A name may come twice: every installer lets the later one stay.
+    A name may occur twice: every installer keeps the later one.
     """
     files = {member.filename for member in members if not member.is_dir()}
     folders = {parent for member in members for parent in tar.parents(member.filename)}

@@ -1,7 +1,7 @@
-"""Where each byte of a zip archive belongs (APPNOTE.TXT): members, then the directory, then its end, and nothing else.
+"""The layout of a zip archive (APPNOTE.TXT): members, then the directory, then its end, and nothing else.
 
-A zip is read in three ways: by its directory, by streaming its members, and by searching for its end. Only an archive
-without gaps, in which all records agree, holds the same files for all of them. See `wheel_archive` for what a wheel is.
+Readers use the directory, stream the members, or search for the end. Only an archive without gaps, in which all records
+agree, has the same files for all of them. See `wheel_archive` for what a wheel is.
 """
 
 import struct
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 from zipfile import BadZipFile
 
-# The directory of the largest real wheels has some 2 MB.
+# The directory of the largest real wheels has about 2 MB.
 DIRECTORY_LIMIT = 64 << 20
 
 _END = struct.Struct("<4s4H2LH")
@@ -22,14 +22,14 @@ _SIGNATURES = (b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"PK\x01\x02", b"PK\
 _COMMENT_LIMIT = 0xFFFF
 _16, _32 = 0xFFFF, 0xFFFFFFFF
 _ENCRYPTED, _LATER = 0x01, 0x08
-# Flags that decide how a member is read: encryption, sizes after its data, patches, its name's encoding, masks.
+# Flags that affect how a member is read: encryption, sizes after its data, patches, its name's encoding, masks.
 _READING = _ENCRYPTED | _LATER | 0x20 | 0x40 | 0x800 | 0x2000
 _SIZES_64, _UNICODE_PATH = 0x0001, 0x7075
 STORED, DEFLATED = 0, 8
 
 
 class LayoutRefused(ValueError):
-    """What is wrong with an archive's layout, without its name."""
+    """A fault of an archive's layout, without its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +50,10 @@ class Member:
 
 
 def read(file: BinaryIO, size: int, most: int) -> list[Member]:
-    """The members of an archive of `size` bytes, by their offset; raises LayoutRefused, BadZipFile for
-    one with a byte that readers could take for something else.
+    """Returns the members of an archive of `size` bytes by offset; raises LayoutRefused, BadZipFile for an ambiguous
+    byte.
 
-    `most` is how many members are accepted.
+    `most` is the maximum number of members.
     """
     members, start = _listed(file, size, most)
     end = 0
@@ -75,7 +75,7 @@ def directory(file: BinaryIO, size: int, most: int) -> list[Member]:
 
 
 def _listed(file: BinaryIO, size: int, most: int) -> tuple[list[Member], int]:
-    """The members of the directory by their offset, and where the directory begins."""
+    """Returns the members of the directory by offset, and where the directory begins."""
     count, start, length = _directory(file, size)
     if count > most or length > DIRECTORY_LIMIT:
         raise LayoutRefused(f"it unpacks to more than {most} files: {count}")
@@ -84,7 +84,9 @@ def _listed(file: BinaryIO, size: int, most: int) -> tuple[list[Member], int]:
 
 
 def _directory(file: BinaryIO, size: int) -> tuple[int, int, int]:
-    """The number of entries, the offset and the length of the directory, which ends where the archive's end begins."""
+    """Returns the number of entries, the offset and the length of the directory, which ends where the archive's end
+    begins.
+    """
     tail_at = max(0, size - _END.size - _COMMENT_LIMIT)
     file.seek(tail_at)
     tail = file.read(size - tail_at)
@@ -111,7 +113,7 @@ def _directory(file: BinaryIO, size: int) -> tuple[int, int, int]:
 
 
 def _end(tail: bytes) -> int:
-    """The position of the only end record whose comment reaches the end of the file."""
+    """Returns the position of the only end record whose comment reaches the end of the file."""
     position = len(tail)
     while (position := tail.rfind(_SIGNATURES[0], 0, position)) >= 0:
         if position + _END.size <= len(tail):
@@ -123,7 +125,9 @@ def _end(tail: bytes) -> int:
 
 
 def _end_64(file: BinaryIO, end: int, locator: bytes) -> tuple[int, int, int, int, int]:
-    """The position of the 64-bit end, and what it says: entries here and in all, length and start of the directory."""
+    """Returns the position and the values of the 64-bit end: entries here and in all, length and start of the
+    directory.
+    """
     _, disk, position, disks = _LOCATOR.unpack(locator)
     if disk or disks > 1 or position + _END_64.size + _LOCATOR.size != end:
         raise LayoutRefused("it has bytes between its ends that belong to nothing")
@@ -158,7 +162,7 @@ def _central(data: bytes, count: int) -> Iterator[Member]:
 
 
 def _check_member(file: BinaryIO, member: Member, begin: int, after: int) -> int:
-    """Where the member ends, which must begin at `begin`; the next record begins at `after`."""
+    """Returns where the member ends, which must begin at `begin`; the next record begins at `after`."""
     if member.offset != begin:
         problem = "shares bytes with what is before it" if member.offset < begin else "comes after bytes of no file"
         raise LayoutRefused(f"its {member.shown} {problem}")
@@ -175,7 +179,7 @@ def _check_member(file: BinaryIO, member: Member, begin: int, after: int) -> int
     name, extra = file.read(named), file.read(more)
     size, packed = _full(name, extra, (size, packed))
     known = ((checksum, member.checksum), (packed, member.packed), (size, member.size))
-    # With the flag, checksum and sizes follow the data, and the header in front of it may have zeros.
+    # With the flag, checksum and sizes follow the data, and the header before it may have zeros.
     agree = all(said == true or (flags & _LATER and said == 0) for said, true in known)
     if name != member.name or (flags ^ member.flags) & _READING or method != member.method or not agree:
         raise LayoutRefused(f"its {member.shown} is not what the archive's directory says of it")
@@ -183,7 +187,7 @@ def _check_member(file: BinaryIO, member: Member, begin: int, after: int) -> int
 
 
 def _descriptor(file: BinaryIO, member: Member, end: int, after: int) -> int:
-    """The length of the record that repeats checksum and sizes after the data, with a signature or without."""
+    """Returns the length of the record after the data that repeats checksum and sizes, with or without a signature."""
     file.seek(end)
     found = file.read(min(24, after - end))
     for form in ("<4sLLL", "<4sLQQ", "<LLL", "<LQQ"):
@@ -196,7 +200,7 @@ def _descriptor(file: BinaryIO, member: Member, end: int, after: int) -> int:
 
 
 def _full(name: bytes, extra: bytes, values: tuple[int, ...]) -> tuple[int, ...]:
-    """The values of a header, those that have no room in it from its extra field of 64-bit sizes."""
+    """Returns the values of a header; those that do not fit come from its extra field of 64-bit sizes."""
     fields: dict[int, bytes] = {}
     while extra:
         kind, length = struct.unpack("<HH", extra[:4]) if len(extra) >= 4 else (0, len(extra))

@@ -1,7 +1,7 @@
-"""The content of one member of a zip archive, read strictly: every packed byte belongs to it, and it has its size.
+"""Reads one member of a zip archive strictly: every packed byte belongs to it, and its size is correct.
 
-Python's own reader stops at the end of the compressed data or at the promised size, and passes over what follows.
-Other readers find files there, or a longer content. See `zip_layout` for the bytes around the members.
+Python's own reader stops at the end of the compressed data or at the recorded size, and ignores what follows. Other
+readers find files there, or a longer content. See `zip_layout` for the bytes around the members.
 """
 
 import io
@@ -50,7 +50,7 @@ class MemberStream(io.BufferedIOBase):
     read1 = read
 
     def _piece(self, most: int) -> bytes:
-        """Up to `most` bytes of the content; none where it has ended as it should."""
+        """Returns up to `most` bytes of the content; empty if it has ended correctly."""
         if self._left == 0:
             self._check_end()
             return b""
@@ -89,7 +89,7 @@ class MemberStream(io.BufferedIOBase):
             raise BadZipFile(f"{self._shown} has another checksum")
 
     def _taken(self, most: int) -> bytes:
-        """Up to `most` of the packed bytes."""
+        """Returns up to `most` of the packed bytes."""
         self._file.seek(self._position)
         data = self._file.read(min(most, self._packed))
         self._position += len(data)
