@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Fixtures and settings of all tests."""
 
 import os
 
@@ -8,5 +8,5 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-# Tables have their full width: the width of whoever runs the tests must not show.
+# Tables have their full width, independent of the user's terminal.
 os.environ.pop("COLUMNS", None)

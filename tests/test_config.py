@@ -1,4 +1,4 @@
-"""The configuration: where it is found, what it may say, and how mistakes in it are told."""
+"""The configuration: its location, its values, and its errors."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -20,7 +20,7 @@ def write(root: Path, path: str, text: str = "") -> Path:
 
 
 def test_the_defaults_are_the_monorepos(tmp_path: Path) -> None:
-    """Without a table the layout of the Airbyte monorepo counts, from its root and from every folder in it."""
+    """Without a table, the layout of the Airbyte monorepo is assumed, from its root and every folder in it."""
     folder = tmp_path / "airbyte-integrations/connectors/source-x/source_x"
     folder.mkdir(parents=True)
     write(tmp_path, "airbyte-integrations/connectors/source-x/metadata.yaml")
@@ -90,7 +90,7 @@ def test_a_key_and_its_former_name_exclude_each_other(tmp_path: Path) -> None:
 
 
 def test_the_own_file_counts_before_pyproject(tmp_path: Path) -> None:
-    """Where both are in a folder, the tool's own one is read and the other's table is not."""
+    """If a folder has both, the tool's own file is read and the other's table is not."""
     write(tmp_path, OWN, 'connectors = ["a/*"]')
     write(tmp_path, "pyproject.toml", '[tool.airbyte-ci]\nconnectors = ["b/*"]\nnonsense = 1\n')
     assert config.find(tmp_path).connectors == ("a/*",)
@@ -104,7 +104,7 @@ def test_the_nearest_file_counts(tmp_path: Path) -> None:
 
 
 def test_a_pyproject_without_the_table_is_passed(tmp_path: Path) -> None:
-    """Connectors' own pyproject.toml files are everywhere, broken ones too; they say nothing of the repository."""
+    """Connectors' own pyproject.toml files, even broken ones, do not configure the repository."""
     write(tmp_path, OWN, 'connectors = ["*"]')
     for text in ("[project]\n", "[tool.airbyte]\n", "# tool.airbyte-ci was here\n", "[broken\n"):
         write(tmp_path, "source-x/pyproject.toml", text)
@@ -136,7 +136,7 @@ def test_defaults_hold_per_key(tmp_path: Path, path: str, text: str, layout: str
 
 
 def test_a_value_knows_where_it_comes_from(tmp_path: Path) -> None:
-    """Messages can name the file and the key of a value, and say which values are defaults."""
+    """Messages can name the file and the key of a value, and mark default values."""
     file = write(tmp_path, OWN, 'connectors = ["a/*"]')
     found = config.find(tmp_path)
     places = {key.name: found.place_of(key) for key in KEYS}
@@ -194,7 +194,7 @@ def test_without_a_table_the_files_tell(
 
 
 def test_nowhere_is_told(tmp_path: Path) -> None:
-    """Outside of everything: what was looked for, from where, and what to do."""
+    """Outside of any repository: what was searched, from where, and advice."""
     with pytest.raises(UsageError, match=f"cannot find connectors from {tmp_path}") as caught:
         config.find(tmp_path)
     assert "--repo" in str(caught.value)
@@ -227,7 +227,7 @@ def test_nowhere_is_told(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("path", [OWN, "pyproject.toml"])
 def test_a_mistake_names_the_file_and_the_key(tmp_path: Path, path: str, text: str, said: str) -> None:
-    """Unknown keys, wrong types and broken TOML are told at once; no key is silently passed over."""
+    """Unknown keys, wrong types and broken TOML are all reported; no key is ignored silently."""
     file = write(tmp_path, path, text if path == OWN else f"[tool.airbyte-ci]\n{text}")
     with pytest.raises(ConfigurationError) as caught:
         config.find(tmp_path, MIGRATIONS)

@@ -54,7 +54,7 @@ def test_a_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_written_directly(tmp_path: Path) -> None:
-    """What is not a regular file, as /dev/stdout, gets the bytes and stays what it is."""
+    """A non-regular file, such as /dev/stdout, receives the bytes and is not replaced."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with ThreadPoolExecutor(1) as pool:
@@ -65,7 +65,7 @@ def test_a_pipe_is_written_directly(tmp_path: Path) -> None:
 
 
 def test_many_threads_write_one_file(tmp_path: Path) -> None:
-    """Each sees and leaves a whole file, whatever the length of its name."""
+    """Each process reads and writes a whole file, with a name of any length."""
     path = tmp_path / ("ü" * 120)
     texts = [bytes([number]) * 100_000 for number in range(16)]
     with ThreadPoolExecutor(16) as pool:
@@ -74,7 +74,7 @@ def test_many_threads_write_one_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_there_is_not_created_again(tmp_path: Path) -> None:
-    """The first one stays, so that a lock that somebody holds on it stays the lock."""
+    """The first file stays, so that a held lock on it stays effective."""
     disk.create_file(tmp_path / "file", b"first")
     inode = (tmp_path / "file").stat().st_ino
     disk.create_file(tmp_path / "file", b"second")

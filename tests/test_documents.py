@@ -75,7 +75,7 @@ HOSTILE_JSON = {
 
 @pytest.mark.parametrize("text", HOSTILE_JSON.values(), ids=HOSTILE_JSON)
 def test_hostile_json_is_one_error(text: str | bytes) -> None:
-    """Depth, numbers without end and broken text are refused on every Python, whatever its parser could bear."""
+    """Depth, endless numbers and broken text are refused on every Python, independent of its parser."""
     with pytest.raises(DocumentError):
         load_json(text)
 

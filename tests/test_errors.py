@@ -28,7 +28,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_every_error_says_what_and_what_next(kind: type[AirbyteCiError]) -> None:
-    """The message and the advice are apart, and together on one line; every class says when it is raised."""
+    """Message and advice are separate, and together on one line; every class documents when it is raised."""
     more: dict[str, Any] = {"returncode": 7} if kind is CommandFailed else {}
     bare, advised = kind("doing x: no", **more), kind("doing x: no", advice="do y", **more)
     assert (str(bare), bare.advice) == ("doing x: no", None)
@@ -37,7 +37,7 @@ def test_every_error_says_what_and_what_next(kind: type[AirbyteCiError]) -> None
 
 
 def test_a_failed_command_knows_its_exit_code() -> None:
-    """What ran in an image and failed tells with which code."""
+    """A command that ran in an image and failed reports its exit code."""
     assert CommandFailed("x", returncode=7).returncode == 7
 
 
@@ -57,7 +57,7 @@ def outcome(status: outcomes.Status) -> Outcome:
     ids=str,
 )
 def test_the_exit_code_tells_of_failures(statuses: list[outcomes.Status], code: int) -> None:
-    """One failure is enough; skips and what cannot be verified here are none."""
+    """One failure is enough; skipped and unverified outcomes are not failures."""
     assert outcomes.exit_code(map(outcome, statuses)) == code
     assert outcomes.exit_code(iter(map(outcome, statuses))) == code
 

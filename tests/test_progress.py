@@ -1,4 +1,4 @@
-"""Progress off a terminal: a line now and then, so that nobody takes silence for a hang."""
+"""Progress without a terminal: an occasional line, so that silence does not look like a hang."""
 
 import re
 import time

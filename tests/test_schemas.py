@@ -18,7 +18,7 @@ SCHEMAS = {
 
 
 def test_each_has_a_name_of_its_own_and_of_one_kind() -> None:
-    """A URN: it says what it is, and looks like no address at which nothing is to be found."""
+    """The id is a URN, so it does not look like an address that could be opened."""
     names = {document["$id"] for document in SCHEMAS.values()}
     assert names == {f"urn:airbyte-ci:schema:{name}" for name in ("build-customization", "build-plan", "metadata")}
     assert len(names) == len(SCHEMAS)

@@ -1,4 +1,4 @@
-"""Foreign text on a terminal, in CI logs, in spreadsheets and in JSON: it stays text, whatever is in it."""
+"""Untrusted text on a terminal, in CI logs, in spreadsheets and in JSON stays text."""
 
 import ast
 import csv
@@ -98,7 +98,7 @@ def test_a_csv_cell_is_a_line_and_no_formula(cells: list[str]) -> None:
 
 @pytest.mark.parametrize("size", [text.CELL_LIMIT + 1, 100_000, 10_000_000])
 def test_a_huge_value_is_cut(size: int) -> None:
-    """A message, a detail and a cell say how long a value is that they do not show whole."""
+    """A message, a detail and a cell state the length of a value that they do not show whole."""
     value = "x" * size
     for shown in (text.escape(value, text.CELL_LIMIT), columns.lines([(value,)])):
         assert len(shown) < 300 and f"({size:,} characters)" in shown
@@ -124,7 +124,7 @@ def test_only_the_console_prints() -> None:
 
 
 def test_reports_join_their_lines_in_one_way() -> None:
-    """A report for people is made of lines by `text.join_lines`, which lets no value begin a line."""
+    """Reports for people consist of lines by `text.join_lines`, which lets no value begin a line."""
     folder = Path(airbyte_ci.__file__).parent / "reports"
     joined = {
         path.name

@@ -211,7 +211,7 @@ FORMS = (
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_row_refers_to_its_pull_request_as_its_neighbors_do(form: str) -> None:
-    """The form of the rows on the page is repeated, whatever forge they are from and whatever default is given."""
+    """The form of the page's rows is repeated, for any forge and any default."""
     page = PLAIN.replace("[29314](https://example.com/pull/29314)", form.replace("{number}", "29314"))
     page = re.sub(r"\[(?!29314)\d+\]\(https://example.com/pull/\d+\)", "", page)
     assert "example.com" not in page
@@ -230,7 +230,7 @@ def test_without_a_form_the_default_is_used_and_without_that_the_number_alone(ce
 
 
 def test_an_empty_table_gives_the_widths_of_its_header() -> None:
-    """Where header and rule agree on the columns, the first row fits into them."""
+    """If header and rule agree on the columns, the first row fits into them."""
     line = "| 0.2.1   | 2023-10-18 | [31543](https://example.com/pull/31543)   | Use our base image |"
     assert added(PADDED[: PADDED.index("| 0")], default_url=URL) == (3, line)
 
@@ -324,7 +324,7 @@ def test_a_page_without_changelog_has_no_row_and_no_rows() -> None:
 
 
 def test_rows_are_read_as_far_as_they_can_be_understood() -> None:
-    """Links of either style give the number; what is no number stays text; missing cells are empty."""
+    """Links of either style give the number; other values stay text; missing cells are empty."""
     page = PADDED + "| `0.1.0` | 2021-11-?? | [#12] | a \\| b |\n| unpublished | | soon\n"
     assert rows(page) == [
         Row("0.2.0", "2023-08-24", 9314, "🎉 Migrate"),
@@ -341,7 +341,7 @@ subjects = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), m
 @settings(deadline=None)
 @given(subjects, st.sampled_from([PLAIN, PADDED, PLAIN.replace("\n", "\r\n"), PLAIN.replace("\n| 0", "\n0")]))
 def test_any_subject_is_one_cell(subject: str, page: str) -> None:
-    """Whatever the text, the row is one line of four cells and reads back as the text, its pipes escaped."""
+    """For any text, the row is one line of four cells and parses back to the text, with its pipes escaped."""
     row = Row("0.2.1", "2023-10-18", 31543, subject)
     line = added(page, row)[1]
     parsed = parse(line)

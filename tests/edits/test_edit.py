@@ -41,7 +41,7 @@ def encoded(diff: str) -> bytes:
 
 
 def test_an_edit_holds_what_changes_in_the_order_of_paths() -> None:
-    """What changes nothing is dropped, and an edit that holds nothing is false."""
+    """Changes without effect are dropped, and an empty edit is false."""
     same = FileChange("c", b"x", b"x")
     edit = Edit.of([FileChange("b", None, b"1"), same, FileChange("a", b"1", None)])
     assert [change.path for change in edit.changes] == ["a", "b"]
@@ -128,7 +128,7 @@ text_of_a_file = st.none() | st.lists(st.sampled_from([b"a", b"b", b"\r", b"", b
 def test_git_applies_any_diff(
     tmp_path_factory: pytest.TempPathFactory, contents: dict[str, tuple[bytes | None, bytes | None]]
 ) -> None:
-    """Whatever the contents, git reads the diff as the edit means it, and the counts are its."""
+    """For any contents, git parses the diff as intended, with the same counts."""
     root = tmp_path_factory.mktemp("any")
     before = {path: content for path, (content, _) in contents.items() if content is not None}
     after = {path: content for path, (_, content) in contents.items() if content is not None}
@@ -191,7 +191,7 @@ def test_what_fails_half_way_is_taken_back(
     took_effect: bool,
     error: BaseException,
 ) -> None:
-    """At whichever step it fails or is interrupted, all files are as before and nothing lies beside them."""
+    """After a failure or interruption at any step, all files are unchanged, without leftover files."""
     put(tmp_path, BEFORE)
     owner = os if step == "fsync" else Path
     real = getattr(owner, step)

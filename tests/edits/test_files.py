@@ -10,7 +10,7 @@ from airbyte_ci.errors import EditRefused
 
 
 def test_recorded_edits_are_read_back(tmp_path: Path) -> None:
-    """Of files outside of the folder only; a file that is deleted is gone; the disk stays as it is."""
+    """Only of files outside of the folder; a deleted file is absent; the disk is unchanged."""
     (tmp_path / "own").mkdir()
     for path in ("page", "gone", "own/file"):
         (tmp_path / path).write_bytes(b"old")
@@ -30,7 +30,7 @@ def test_recorded_edits_are_read_back(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    """A folder in the place of a file is told, with its path."""
+    """A folder in place of a file is reported with its path."""
     (tmp_path / "page").mkdir()
     with pytest.raises(EditRefused, match=r"^page cannot be read: Is a directory"):
         Files(tmp_path).read("page")

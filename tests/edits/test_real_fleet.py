@@ -44,7 +44,7 @@ def test_a_migration_changes_three_lines_of_metadata(python_connectors: dict[str
 
 
 def test_a_bump_changes_one_line_of_pyproject(pyprojects: dict[str, str]) -> None:
-    """The version that poetry reads is bumped in its line, whatever else is called version."""
+    """The version that poetry reads is bumped in its line, regardless of other versions in the file."""
     for path, text in pyprojects.items():
         old = get_string(text, ["tool", "poetry", "version"])
         assert old is not None, path

@@ -1,4 +1,4 @@
-"""Strings in TOML texts: one is replaced where it stands, or the edit is refused."""
+"""Strings in TOML texts: one is replaced in place, or the edit is refused."""
 
 import tomllib
 

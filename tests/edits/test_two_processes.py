@@ -1,4 +1,4 @@
-"""Two processes that edit one file at once: whoever comes second is refused, and nothing is lost."""
+"""Two processes that edit one file at once: the second is refused, and nothing is lost."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ while done < 100:
 
 
 def test_no_edit_is_lost(tmp_path: Path) -> None:
-    """An edit is written only onto the content that it was made from, so each of 300 increments counts."""
+    """An edit is written only onto the content that it is based on, so none of 300 increments is lost."""
     (tmp_path / "page").write_text("0")
     running = [subprocess.Popen([sys.executable, "-c", COUNT, str(tmp_path)]) for _ in range(3)]
     assert [process.wait(timeout=120) for process in running] == [0, 0, 0]

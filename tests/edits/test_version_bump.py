@@ -1,4 +1,4 @@
-"""Semantic versions: which texts are one, what follows one, and their order."""
+"""Semantic versions: their syntax, their successors, and their order."""
 
 from itertools import pairwise
 

@@ -88,7 +88,7 @@ def test_set_changes_only_the_scalar(text: str, value: str, expected: str) -> No
     ],
 )
 def test_set_refuses_what_it_cannot_do_exactly(text: str, reason: str) -> None:
-    """What is absent, shared, tagged, ambiguous, on several lines or not YAML is refused with the reason."""
+    """Absent, shared, tagged, ambiguous, multi-line and non-YAML places are refused with the reason."""
     with pytest.raises(EditRefused, match=reason):
         set_scalar(text, ["a", "b"], "v")
 

@@ -38,7 +38,7 @@ def _age_all(store: Store, days: float) -> None:
 
 
 def test_what_was_not_used_for_long_goes(store: Store) -> None:
-    """older_than removes by the time of the last use, not of the making."""
+    """older_than removes by the time of the last use, not of creation."""
     old, used = store.put(b"old"), store.put(b"used")
     _age(store, old, 40)
     _age(store, used, 40)
@@ -105,7 +105,7 @@ def test_nothing_that_a_running_process_used_goes(store: Store) -> None:
 
 
 def test_leftovers_of_killed_processes_go(store: Store) -> None:
-    """Half-written files and folders of commands that are no more are swept, those of living ones are not."""
+    """Half-written files and folders of dead processes are removed, those of living ones are not."""
     stale, fresh = store.root / "ingest" / "stale", store.root / "ingest" / "fresh"
     for path in (stale, fresh):
         path.write_bytes(b"half")
@@ -119,7 +119,7 @@ def test_leftovers_of_killed_processes_go(store: Store) -> None:
 
 
 def test_only_one_collects_at_a_time(store: Store) -> None:
-    """A second collection says so instead of waiting."""
+    """A second collection reports the first one instead of waiting."""
     with (store.root / "collecting").open("a") as file:
         assert sessions.is_free(file.fileno())
         with pytest.raises(StoreError, match="another process"):
@@ -127,7 +127,7 @@ def test_only_one_collects_at_a_time(store: Store) -> None:
 
 
 def test_actions_go_like_everything_else(store: Store) -> None:
-    """An action that nobody asked for lately goes; asking marks it."""
+    """An action that was not used lately is removed; using it marks it."""
     keys = [action_key("test", 1, number) for number in range(2)]
     for key in keys:
         store.remember(key, {"value": 1})
@@ -140,7 +140,7 @@ def test_actions_go_like_everything_else(store: Store) -> None:
 
 
 def _cached(store: Store, place: str, size: int) -> Path:
-    """A file of a cache whose own times, which a server or a command has set, say that it is of the future."""
+    """A cached file whose own times, set by a server or a command, are in the future."""
     path = store.root / "caches" / place
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(bytes(size))
@@ -149,7 +149,7 @@ def _cached(store: Store, place: str, size: int) -> Path:
 
 
 def test_shared_downloads_count_and_go_by_their_last_use(store: Store) -> None:
-    """max_size counts what commands share, by the day of its last use among everything else; empty days go too."""
+    """max_size includes shared caches, by the day of their last use; empty days are removed too."""
     today = int(time.time() // DAY)
     oldest = _cached(store, f"apt/{today - 20}/a_1_all.deb", 1000)
     blob = store.put(bytes(1000))
@@ -167,7 +167,7 @@ def test_shared_downloads_count_and_go_by_their_last_use(store: Store) -> None:
 
 
 def test_a_mounted_folder_goes_by_the_time_of_its_last_mount(store: Store) -> None:
-    """What a hook mounts is one entry; what commands did in it neither ages nor keeps it."""
+    """A folder that a hook mounts is one entry; commands inside neither age nor keep it."""
     named = store.root / "caches" / "named"
     for name, days in (("used", 1), ("old", 40)):
         _cached(store, f"named/{name}/deep/file", 500)
@@ -221,7 +221,7 @@ def _incomplete(store: Store) -> None:
     ids=["flipped byte", "shorter", "stranger", "action", "named image without a layer"],
 )
 def test_damage_is_found_named_and_dropped(damage: Damage, subject: str, store: Store) -> None:
-    """check names what is damaged; with drop it is gone, and a second check finds nothing."""
+    """check names damaged items; drop removes them, and a second check finds nothing."""
     random_image(store, seed=2, platform=Platform("linux", "amd64"))
     damage(store)
     (found,) = check(store).damages

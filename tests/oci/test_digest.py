@@ -15,7 +15,7 @@ HEX = "a" * 64
 
 @given(st.binary(max_size=5000))
 def test_a_digest_is_its_own_spelling(data: bytes) -> None:
-    """What is printed can be read back, and is sha256 of the bytes, streamed or whole."""
+    """The printed form parses back, and is sha256 of the bytes, streamed or whole."""
     digest = Digest.of(data)
     assert Digest.parse(str(digest)) == digest == Digest.of_stream(io.BytesIO(data))
     assert str(digest) == f"sha256:{hashlib.sha256(data).hexdigest()}"

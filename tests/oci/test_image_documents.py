@@ -1,4 +1,4 @@
-"""Manifests, indexes and configurations: what came is kept as it came, what is broken is an ImageError."""
+"""Manifests, indexes and configurations: original bytes are kept, invalid documents raise ImageError."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Layers: concatenations that are legal, the same whatever the caches held, and fixed for ever."""
+"""Layers: valid concatenations, independent of caches, with fixed bytes."""
 
 import gzip
 import io
@@ -161,7 +161,7 @@ def test_an_empty_layer_is_legal(store: Store) -> None:
 
 
 def test_a_known_layer_is_not_made_again(store: Store) -> None:
-    """The second time nothing is read: the segments' bytes may even be gone."""
+    """The second time nothing is read, even if the segments' bytes are gone."""
     segment = make_segment(store, [Entry("f", content=b"x")])
     layer = assemble(store, [], [segment])
     store.path(segment.raw).unlink()
@@ -170,7 +170,7 @@ def test_a_known_layer_is_not_made_again(store: Store) -> None:
 
 
 def test_a_layer_whose_blob_is_gone_is_made_again(store: Store) -> None:
-    """A remembered digest is only as good as the blob behind it."""
+    """A stored digest is used only if its blob exists."""
     layer = layer_of(store, [Entry("f", content=b"x")])
     store.path(layer.descriptor.digest).unlink()
     assert layer_of(store, [Entry("f", content=b"x")]) == layer
@@ -179,7 +179,7 @@ def test_a_layer_whose_blob_is_gone_is_made_again(store: Store) -> None:
 
 @pytest.mark.parametrize("part", ["raw", "compressed"])
 def test_a_damaged_segment_never_becomes_a_layer(store: Store, part: str) -> None:
-    """Segments are verified while they are copied, and a half-made layer is not kept."""
+    """Segments are verified while they are copied, and an incomplete layer is not stored."""
     segment = make_segment(store, [Entry("f", content=b"x" * 5000)])
     damaged = store.path(getattr(segment, part))
     damaged.chmod(0o644)
@@ -191,7 +191,7 @@ def test_a_damaged_segment_never_becomes_a_layer(store: Store, part: str) -> Non
 
 
 def test_segments_and_layers_read_back_as_themselves(store: Store) -> None:
-    """to_json and from_json are inverse; in_store tells whether both halves are there."""
+    """to_json and from_json are inverse; in_store returns whether both parts exist."""
     segment = make_segment(store, [Entry("f", content=b"x")])
     layer = assemble(store, [], [segment])
     assert Segment.from_json(segment.to_json()) == segment

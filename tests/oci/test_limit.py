@@ -1,4 +1,4 @@
-"""How large a store may become: measured at most once a day, said when it is more, and kept by a collection."""
+"""The size limit of a store: measured at most once a day, reported when exceeded, and enforced by a collection."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_sizes_as_people_write_them(text: str, size: int | None) -> None:
 
 
 def test_the_limit_is_configured_by_a_variable() -> None:
-    """20 GB where there is none; a text that is no size is wrong usage that names the variable."""
+    """20 GB by default; an invalid size is wrong usage that names the variable."""
     assert limit.of({}) == 20 * 10**9
     assert limit.of({limit.VARIABLE: "3GB"}) == 3 * 10**9
     with pytest.raises(UsageError, match=limit.VARIABLE):
@@ -37,7 +37,7 @@ def test_the_limit_is_configured_by_a_variable() -> None:
 
 
 def test_a_store_is_measured_once_a_day(tmp_path: Path) -> None:
-    """What is added meanwhile shows the next day, or after a collection, which measures anyway."""
+    """Additions show the next day, or after a collection, which measures anyway."""
     store = Store(tmp_path / "store")
     store.put(b"x" * 1000)
     first = limit.size_of(store)

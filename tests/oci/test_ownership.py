@@ -1,4 +1,4 @@
-"""A store is its owner's alone, whoever made it, and however open an earlier version left it."""
+"""Only its owner can access a store, also if an earlier version left it open."""
 
 import os
 import stat
@@ -22,7 +22,7 @@ def _mode(place: Path) -> int:
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o277])
 def test_a_new_store_is_closed(tmp_path: Path, umask: int) -> None:
-    """Whatever the umask is, its root folder is for its owner, who can use it."""
+    """With any umask, only the owner can access the root folder, and can use it."""
     before = os.umask(umask)
     try:
         (tmp_path / "parent").mkdir(mode=0o777)
@@ -36,7 +36,7 @@ def test_a_new_store_is_closed(tmp_path: Path, umask: int) -> None:
 
 @pytest.mark.parametrize("mode", [0o755, 0o777, 0o750, 0o711, 0o4755, 0o2770])
 def test_an_open_store_is_closed_silently(tmp_path: Path, mode: int) -> None:
-    """A store of an earlier version keeps what it has, and lets nobody else in from then on."""
+    """A store of an earlier version keeps its content, and becomes private."""
     digest = Store(tmp_path / "store").put(b"kept")
     (tmp_path / "store").chmod(mode)
     store = Store(tmp_path / "store")
@@ -59,7 +59,7 @@ def test_a_store_of_somebody_else_is_refused(tmp_path: Path, owner: int) -> None
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
 def test_a_link_does_not_lend_its_owner(tmp_path: Path) -> None:
-    """A link of one's own to somebody else's folder is somebody else's store."""
+    """A user's link to another user's folder is another user's store."""
     (tmp_path / "theirs").mkdir()
     os.chown(tmp_path / "theirs", NOBODY, NOBODY)
     (tmp_path / "store").symlink_to(tmp_path / "theirs")
@@ -85,7 +85,7 @@ def test_a_set_user_id_program_in_a_snapshot_is_out_of_reach() -> None:
 
 
 def test_folders_that_others_can_write_are_found(tmp_path: Path) -> None:
-    """Whoever can rename the store's parent can put another store in its place; a sticky folder keeps them from it."""
+    """Whoever can rename the store's parent can replace the store; a sticky folder prevents this."""
     parent = tmp_path / "shared"
     parent.mkdir()
     store = Store(parent / "store")

@@ -1,4 +1,4 @@
-"""zstd: the same archives in another compression, of what is ours only, once per layer."""
+"""zstd: the same archives in another compression, only of airbyte-ci's layers, once per layer."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from airbyte_ci.testing.images import random_image
 
 
 def test_archives_and_configuration_stay(tmp_path: Path) -> None:
-    """The base's layers are left as they are; ours have the same diffIDs, and the configuration its digest."""
+    """The base's layers are unchanged; the others keep their diffIDs, and the configuration its digest."""
     store = Store(tmp_path)
     image = random_image(store, layers=3, size=50_000)
     packed = recompress.zstd(store, image, 1)

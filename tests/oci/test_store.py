@@ -69,7 +69,7 @@ def test_a_blob_that_is_not_there_is_named(store: Store) -> None:
 
 @pytest.mark.parametrize("how", ["bit", "short", "long", "empty"])
 def test_a_damaged_blob_is_never_given_back_whole(store: Store, how: str) -> None:
-    """Reading to the end raises DigestMismatch, whole or in pieces, and says what to do."""
+    """Reading to the end raises DigestMismatch, whole or in pieces, with advice."""
     store.put(DATA)
     place = store.path(DIGEST)
     if how == "bit":
@@ -111,7 +111,7 @@ def test_nothing_is_visible_before_the_end(store: Store) -> None:
 
 
 def test_what_is_remembered_is_made_once(store: Store) -> None:
-    """Again only for other inputs, another version or kind, and where what it names is gone."""
+    """The result is made again only for other inputs, another version or kind, or if a named blob is gone."""
     made: list[int] = []
 
     def make() -> dict[str, int]:
@@ -151,7 +151,7 @@ def test_keys_are_over_kind_version_and_inputs() -> None:
 
 @pytest.mark.parametrize("how", ["bit", "empty", "cut", "garbage"])
 def test_a_damaged_action_counts_as_unknown(store: Store, how: str) -> None:
-    """Whatever happened to the file, the work is done again instead of a crash or a wrong result."""
+    """After any damage to the file, the work is done again instead of a crash or a wrong result."""
     key = action_key("a", 1, {})
     store.remember(key, {"value": 1, "other": "x" * 100})
     place = store.root / "actions" / key.hex[:2] / key.hex

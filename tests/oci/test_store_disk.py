@@ -77,7 +77,7 @@ def test_the_last_buffered_bytes_may_not_fit_either(disk: Disk) -> None:
 
 
 def test_large_blobs_are_refused_before_they_are_written(disk: Disk) -> None:
-    """Where the size is known, the missing space is met first, and the error counts it."""
+    """If the size is known, missing space is detected first, and the error contains it."""
     store = Store(disk.place / "home")
     needed = f"{(RESERVE + 500) / 1e6:.0f} MB are needed and 2 MB are free"
     with pytest.raises(StoreError, match=needed):
@@ -85,7 +85,7 @@ def test_large_blobs_are_refused_before_they_are_written(disk: Disk) -> None:
 
 
 def test_names_and_actions_survive_a_full_disk(disk: Disk) -> None:
-    """What was remembered and named before is there afterwards, and the error is ours."""
+    """Earlier actions and names survive, and the error is a StoreError."""
     store = Store(disk.place / "home")
     descriptor = Descriptor(MANIFEST, Digest.of(b"x"), 1)
     store.tag("a:1", descriptor)
@@ -154,7 +154,7 @@ def wait_for_word(process: "subprocess.Popen[str]") -> None:
 
 
 def test_a_writer_that_is_killed_leaves_no_visible_blob(tmp_path: Path) -> None:
-    """kill -9 half-way through a blob: it is not there, and the next writer makes it."""
+    """After kill -9 half-way through a blob, the blob is absent, and the next writer creates it."""
     process = start(
         tmp_path,
         """

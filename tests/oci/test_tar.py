@@ -103,7 +103,9 @@ def _path_of(length: int, component: int) -> str:
 @pytest.mark.parametrize("kind", ["file", "dir"])
 @pytest.mark.parametrize("component", [30, 99, 100, 101, 154, 155, 156])
 def test_every_path_length_round_trips(component: int, kind: tar.Kind) -> None:
-    """No length from 90 to 270, wherever the slashes are, loses a character; pax only where ustar cannot say it."""
+    """No length from 90 to 270, with slashes anywhere, loses a character; pax is used only if ustar cannot represent
+    it.
+    """
     for length in range(90, 271):
         path = _path_of(length, component)
         entry = Entry(path, kind, 0o755)

@@ -1,4 +1,4 @@
-"""Poetry locks for tests: written as poetry writes them, and the real ones of June 2024 where they are at hand."""
+"""Poetry locks for tests: in poetry's format, and the real ones of June 2024 if they are available."""
 
 import tarfile
 import tomllib

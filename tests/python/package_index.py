@@ -1,4 +1,4 @@
-"""A package index in this process (PEP 691), that lies and fails as it is told."""
+"""A package index in this process (PEP 691) with configurable faults."""
 
 import base64
 import hashlib
@@ -17,10 +17,10 @@ JSON = "application/vnd.pypi.simple.v1+json"
 
 @dataclass
 class File:
-    """One file: what the page says of it, and what is sent."""
+    """One file: its data on the page, and its content."""
 
     body: bytes
-    sha256: str | None = ""  # the true one; None: the page says none
+    sha256: str | None = ""  # the true one; None: missing on the page
     size: int | None = None
     statuses: list[int] = field(default_factory=list)  # before it is sent
     headers: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The PEP 517 front end that runs in images: what a build sees, and what it is told. Run here as it runs there."""
+"""The PEP 517 front end that runs in images: what a build sees and receives. Runs here as it runs there."""
 
 import importlib.metadata
 import io
@@ -84,7 +84,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def test_a_build_sees_what_it_asked_for(bench: Bench) -> None:
-    """Neither other tools nor what is installed beside the interpreter; the project's files are where it runs."""
+    """Neither other tools nor packages next to the interpreter; the current folder is the project's."""
     ended = bench.build({"demo-1/pyproject.toml": PROJECT, "demo-1/demo.py": ""})
     assert ended.returncode == 0, ended.stderr
     assert bench.told["seen"] == ["backend"]
@@ -92,7 +92,7 @@ def test_a_build_sees_what_it_asked_for(bench: Bench) -> None:
 
 
 def test_what_a_tool_needs_comes_along(bench: Bench) -> None:
-    """With the extras that were asked for; what the extra of another one needs does not."""
+    """With the requested extras, but without those that only another package's extra needs."""
     for text, seen in (("asked", ["asked", "backend"]), ("Asked[deep]>=1", ["asked", "needed", "backend"])):
         ended = bench.build({"demo-1/pyproject.toml": PROJECT.replace('["backend"]', f'["backend", "{text}"]')})
         assert ended.returncode == 0, ended.stderr
@@ -100,7 +100,7 @@ def test_what_a_tool_needs_comes_along(bench: Bench) -> None:
 
 
 def test_what_the_back_end_asks_for_comes_along(bench: Bench) -> None:
-    """It is asked before it builds, and builds with what it said."""
+    """The back end reports its requirements before it builds, and receives them."""
     ended = bench.build({"demo-1/pyproject.toml": PROJECT}, ASKS='["idle<2"]')
     assert ended.returncode == 0, ended.stderr
     assert bench.told["seen"] == ["idle", "backend"]
@@ -108,7 +108,7 @@ def test_what_the_back_end_asks_for_comes_along(bench: Bench) -> None:
 
 @pytest.mark.parametrize("text", ["idle>=2", "unknown", "idle @ https://example.com/idle.whl"])
 def test_what_is_not_there_is_told_and_all_is_tried(bench: Bench, text: str) -> None:
-    """A build that asks for more than there is may do without: it sees all tools."""
+    """A build that requests an unavailable tool may not need it: it sees all tools."""
     ended = bench.build({"demo-1/pyproject.toml": PROJECT.replace('["backend"]', f'["backend", "{text}"]')})
     assert ended.returncode == 0, ended.stderr
     assert f"its build requires {text}, which is not among airbyte-ci's pinned build tools" in ended.stderr
@@ -124,7 +124,7 @@ def test_a_back_end_of_the_project_itself(bench: Bench) -> None:
 
 
 def test_a_zip_and_a_folder_of_a_tree(bench: Bench, tmp_path: Path) -> None:
-    """sdists may be zips; in a tree the project is where it was said to be."""
+    """sdists may be zips; in a tree, the project is in the named folder."""
     ended = bench.build({"a/pyproject.toml": "broken", "b/c/pyproject.toml": PROJECT}, "b/c")
     assert ended.returncode == 0, ended.stderr
     assert str(bench.told["folder"]).endswith("source/b/c")

@@ -37,7 +37,7 @@ class C:
         def f(self):
             return __class__, 'doc', 3.25, self.__private
 """
-# Code whose byte code differs from run to run when nobody cares: sets, shared constants, interned names, nested code.
+# Code whose byte code would differ between runs: sets, shared constants, interned names, nested code.
 SOURCES = {
     f"{SITE}/demo/__init__.py": "NAMES = {'a', 'b', 'c', 'd'}\nif 'x' in {'x', 'y', 'z', 'w'}: pass\n",
     f"{SITE}/demo/a.py": "def f(a, *, b='shared'):\n    return [lambda: (a, b, 'shared', 1.5, 10**20) for _ in ()]\n",
@@ -94,7 +94,7 @@ def segment(folder: Path, sources: dict[str, str], name: str = "segment") -> Pat
 
 
 def compiled(python: str, folder: Path, *jobs: Path, env: Mapping[str, str] = {}) -> list[bytes]:
-    """What the worker wrote for each segment, started in this environment."""
+    """The worker's output for each segment, run in this environment."""
     out, asked = folder / "out", folder / "asked"
     for place in (out, asked):
         shutil.rmtree(place, ignore_errors=True)
@@ -158,7 +158,7 @@ for source, path, body in zip(*[iter(sys.argv[1:])] * 3):
 
 @every_python
 def test_what_is_compiled_and_how(python: str, tmp_path: Path) -> None:
-    """Python files of site-packages that are Python, beside their sources, unchecked, and what Python makes of them."""
+    """Valid Python files of site-packages, next to their sources, unchecked, with Python's own bytecode."""
     found = files(compiled(python, tmp_path, segment(tmp_path, SOURCES))[0])
     tag = subprocess.run(
         [python, "-I", "-c", "import sys; print(sys.implementation.cache_tag)"],
@@ -180,7 +180,7 @@ def test_what_is_compiled_and_how(python: str, tmp_path: Path) -> None:
 
 
 def test_python_imports_what_was_compiled(tmp_path: Path) -> None:
-    """The byte code is found and used where its source is, even when the source says something else by then."""
+    """Python finds and uses the bytecode next to its source, even if the source changes later."""
     found = files(compiled(sys.executable, tmp_path, segment(tmp_path, SOURCES))[0])
     for path, code in found.items():
         place = tmp_path / path
@@ -219,7 +219,7 @@ def test_a_job_that_fails_is_told(tmp_path: Path) -> None:
 
 
 def test_entries_are_read_back(tmp_path: Path) -> None:
-    """What the worker writes is what `bytecode` reads."""
+    """`bytecode` parses the worker's output."""
     answer = compiled(sys.executable, tmp_path, segment(tmp_path, SOURCES))[0]
     (tmp_path / "answer").write_bytes(answer)
     with (tmp_path / "answer").open("rb") as file:
@@ -228,7 +228,7 @@ def test_entries_are_read_back(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_only_begins_like_site_packages_is_left_alone(tmp_path: Path) -> None:
-    """What Python never imports is not compiled."""
+    """Files that Python never imports are not compiled."""
     sources = {f"{SITE}-other/a.py": "a = 1\n", f"{SITE}/a.py": "a = 1\n"}
     (path,) = files(compiled(sys.executable, tmp_path, segment(tmp_path, sources))[0])
     assert path.startswith(f"{SITE}/__pycache__/a.")

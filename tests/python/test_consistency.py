@@ -1,4 +1,4 @@
-"""Packages that ask for more than the lock has: told in one line, with each thing that is missing."""
+"""Packages with requirements that the lock does not meet: one line names each missing item."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ VERSIONS = {"cdk": "2.0", "a": "1.5", "some-thing": "3.0rc1", "tree": ""}
     ],
 )
 def test_what_is_met_is_quiet(requires: tuple[str, ...]) -> None:
-    """By normalised name, markers of the image's Python, and no extras; what has no version yet is believed."""
+    """By normalized name and the image's markers, without extras; an unknown version is accepted."""
     consistency.confirm("cdk", requires, VERSIONS, cpython())
 
 
@@ -52,7 +52,7 @@ def test_what_is_not_met_is_named(requires: tuple[str, ...], said: str) -> None:
 
 
 def test_what_wheels_lack_of_each_other_is_found() -> None:
-    """Each package and requirement once, missing or of another version; what nobody can read counts as met."""
+    """Each package and requirement once, missing or of another version; unreadable requirements are treated as met."""
     packages = [("cdk", ("a>=2", "a>=2", "gone", "a ==")), ("a", ("cdk==2.0", "late; extra == 'x'"))]
     found = consistency.unmet(packages, VERSIONS, cpython())
     assert found == (Unmet("cdk", "a>=2", "1.5"), Unmet("cdk", "gone", ""))
@@ -63,7 +63,7 @@ def test_what_wheels_lack_of_each_other_is_found() -> None:
 
 
 def test_what_extras_need_is_missed() -> None:
-    """Extras that the connector asks for, or a package, also through others of their own package: `all = ["a[x]"]`."""
+    """Extras that the connector or a package requests, also through others of the same package: `all = ["a[x]"]`."""
     packages = [
         ("a", ("a[x] ; extra == 'all'", "gone ; extra == 'x'", "never ; extra == 'y'")),
         ("cdk", ("some-thing[more] ; python_version >= '3'",)),
@@ -85,7 +85,7 @@ def test_what_extras_need_is_missed() -> None:
     ],
 )
 def test_the_base_may_have_what_is_missing(item: Unmet, met: bool) -> None:
-    """A distribution of the base counts where the lock has none of that name, in a version that fits."""
+    """A distribution of the base is used if the lock has none of that name, in a matching version."""
     assert item.met_by({"setup-tools": "65.5.0", "odd": "not a version"}) is met
 
 

@@ -27,7 +27,7 @@ def test_pep_440_where_poetry_is_strange(constraint: str, refused: list[str]) ->
 
 
 def test_a_local_version_admits_those_after_it() -> None:
-    """`^2.0+cpu` counts from 2.0, since PEP 440 orders no local versions by ranges."""
+    """`^2.0+cpu` starts at 2.0, because PEP 440 does not order local versions by ranges."""
     assert [version for version in ("1.9", "2.0+cpu", "2.1", "3.0") if admits("^2.0+cpu", version)] == [
         "2.0+cpu",
         "2.1",
@@ -38,6 +38,6 @@ def test_a_local_version_admits_those_after_it() -> None:
     "constraint", ["^", "~", "^abc", ">=", "3.9 -", "nonsense", "==", "1..2", "^1.*", ">=3 and <4"]
 )
 def test_what_is_no_constraint_is_refused(constraint: str) -> None:
-    """It raises packaging's errors, for the caller to say whose constraint it is."""
+    """It raises packaging's errors; the caller adds whose constraint it is."""
     with pytest.raises((InvalidSpecifier, InvalidVersion)):
         admits(constraint, "3.9")

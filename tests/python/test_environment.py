@@ -34,7 +34,7 @@ SITE = "usr/local/lib/python3.11/site-packages"
 
 @dataclass
 class Shop:
-    """An index with wheels, a store, and what was said while preparing."""
+    """An index with wheels, a store, and the progress messages."""
 
     folder: Path
     index: Index
@@ -109,7 +109,7 @@ def test_packages_become_a_layer(shop: Shop) -> None:
 
 
 def test_a_second_time_is_ready_and_the_same(shop: Shop) -> None:
-    """What was made once is neither fetched nor unpacked again, whatever else is wanted with it."""
+    """A prepared package is neither fetched nor unpacked again, in any other environment."""
     one, two = shop.wheel("one", "1.0"), shop.wheel("two", "1.0")
     first = shop.prepare(one)
     assert shop.said == ["fetching one-1.0-py3-none-any.whl", "unpacking one-1.0-py3-none-any.whl"]
@@ -139,7 +139,7 @@ def test_another_layout_is_another_segment(shop: Shop) -> None:
 
 
 def test_of_a_path_of_several_the_last_by_name_stays(shop: Shop) -> None:
-    """Two wheels with one path: it is in the layer once, as if they were installed in order, and both are told."""
+    """Two wheels with one path: the layer has it once, as if they were installed in order, and both are reported."""
     one = shop.wheel("aaa", "1.0", "tests/__init__.py", "aaa.py")
     two = shop.wheel("bbb", "1.0", "tests/__init__.py", "bbb.py")
     prepared = shop.prepare(one, two)
@@ -215,6 +215,6 @@ def test_what_has_no_file_for_this_python_is_told(shop: Shop) -> None:
 
 
 def test_an_inventory_survives_json() -> None:
-    """What is remembered of a base reads back as it was."""
+    """The stored data about a base reads back unchanged."""
     base = Inventory(cpython(), (installed.Distribution("demo", "1.0", ("a", "b")),), ("a", "b", "c"))
     assert Inventory.from_json(json.loads(json.dumps(base.to_json()))) == base

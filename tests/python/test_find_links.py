@@ -1,4 +1,4 @@
-"""Folders and pages of files beside the indexes, as pip's and uv's users have them."""
+"""Folders and pages of files in addition to the indexes, as in pip and uv."""
 
 import hashlib
 from collections.abc import Iterator
@@ -76,7 +76,7 @@ def test_a_file_comes_from_a_folder(tmp_path: Path, index: Index, offline: bool)
 
 
 def test_another_file_of_the_name_is_not_taken(tmp_path: Path, index: Index) -> None:
-    """A file that is not the locked one is as if it were not there, and how much was looked through is told."""
+    """A file other than the locked one is ignored, and the number of searched places is reported."""
     _folder(tmp_path / "links")
     configured = PackageIndex(index.url, find_links=(str(tmp_path / "links"),))
     with pytest.raises(PackageError, match=r"no index has it .*indexes searched: 1, find-links searched: 1"):
@@ -90,7 +90,7 @@ def test_another_file_of_the_name_is_not_taken(tmp_path: Path, index: Index) -> 
 
 @pytest.fixture
 def page(index: Index) -> Iterator[tuple[str, str]]:
-    """A page of find-links beside the index, and the sha256 of the wheel that it links to."""
+    """A page of find-links in addition to the index, and the sha256 of the wheel that it links to."""
     with package_index.running(Index()) as flat:
         sha256 = flat.add("demo-x", WHEEL, b"demo")
         links = f'<a href="/files/demo-x/{WHEEL}#sha256={sha256}">{WHEEL}</a> <a href="/other">other</a>'
@@ -99,7 +99,7 @@ def page(index: Index) -> Iterator[tuple[str, str]]:
 
 
 def test_a_file_comes_from_a_page(tmp_path: Path, index: Index, page: tuple[str, str]) -> None:
-    """The page is asked for what no index has, whatever it is: a hash, or a name."""
+    """The page is queried for everything that no index has, by hash or by name."""
     url, sha256 = page
     configured = PackageIndex(index.url, find_links=(url,))
     store = Store(tmp_path / "store")
@@ -127,7 +127,7 @@ def test_a_page_that_is_not_there_is_told(tmp_path: Path, index: Index) -> None:
     ],
 )
 def test_a_line_names_a_folder(tmp_path: Path, line: str, at: str) -> None:
-    """Relative to the file that says it; the package then comes from a place of its own, without a host's path."""
+    """Relative to the file that names it; the package then has its own location, without a host's path."""
     sha256 = _folder(tmp_path / "wheels")
     text = f"{line.format(folder=tmp_path)}\ndemo-x==1.0 --hash=sha256:{sha256}\n"
     nothing = PackageIndex(None, offline=True)
@@ -150,7 +150,7 @@ def test_a_line_names_a_page(tmp_path: Path, index: Index, page: tuple[str, str]
 
 
 def test_only_wheels_where_a_line_says_so(tmp_path: Path, index: Index) -> None:
-    """--only-binary: by name, for all, and taken back; other files of the package do not change what counts."""
+    """--only-binary: by name, for all, and reverted; other files of the package do not matter."""
     sha256 = index.add("demo", "demo-1.0.tar.gz", b"demo")
     for option, taken in (
         ("--only-binary other", True),
@@ -167,6 +167,6 @@ def test_only_wheels_where_a_line_says_so(tmp_path: Path, index: Index) -> None:
 
 
 def test_a_line_without_a_place_is_refused() -> None:
-    """As any other that says nothing."""
+    """Like any other file without options."""
     with pytest.raises(LockError, match="'--find-links' is not supported"):
         requirements.parse("--find-links\n", "r.txt")

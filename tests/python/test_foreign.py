@@ -21,7 +21,7 @@ TWIN = Inventory(cpython(libc="glibc 2.31"), (), ())
 
 
 def files(machine: str) -> dict[str, bytes]:
-    """What of an official image's root is looked at."""
+    """The inspected files of an official image's root."""
     return {
         "usr/local/bin/python3.11": machine.encode(),
         f"{LIBRARY}/opcode.py": b"opcodes of 3.11.2",
@@ -65,7 +65,7 @@ def look(
 
 
 def test_its_python_is_the_twins_on_another_machine(tmp_path: Path) -> None:
-    """Everything but the machine and the C library is what the twin's Python said; distributions are looked up."""
+    """All but the machine and the C library is the twin's Python's report; distributions are read from the files."""
     found = look(tmp_path, {f"{SITE}/demo-1.0.dist-info/METADATA": b"Name: demo\nVersion: 1.1\n"})
     assert found.interpreter.markers == {**TWIN.interpreter.markers, "platform_machine": "aarch64"}
     assert found.interpreter.libc == "glibc 2.36"

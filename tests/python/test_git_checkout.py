@@ -70,7 +70,7 @@ HOSTILE: dict[str, str] = {
 
 @pytest.mark.parametrize("setting", HOSTILE.values(), ids=HOSTILE)
 def test_a_commit_is_the_same_on_every_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
-    """Whatever git is configured to do on this machine, by files, variables or templates: the digest stays."""
+    """The digest is independent of git's configuration by files, variables or templates."""
     upstream = tmp_path / "upstream"
     git(tmp_path, "init", "-q", "-b", "main", str(upstream))
     upstream.joinpath("lib").mkdir()
@@ -125,7 +125,7 @@ def test_what_reaches_a_server_is_the_users(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_submodules_come_with_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the commit that is recorded, by addresses that count from their repository; those of this machine do not."""
+    """At the recorded commit, by addresses relative to their repository; local addresses are refused."""
     repository(tmp_path / "inner", {"data.txt": b"inner\n"})
     upstream = tmp_path / "outer"
     repository(upstream, {"pyproject.toml": PROJECT.encode()})

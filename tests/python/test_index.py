@@ -1,4 +1,4 @@
-"""Package indexes: what is accepted from them, what is refused, and what is said of it."""
+"""Package indexes: accepted files, refused files, and messages."""
 
 import gzip
 import hashlib
@@ -51,7 +51,7 @@ def refusal(store: Store, asked: PackageIndex, file: LockedFile = LOCKED) -> str
 
 
 def test_a_file_comes_into_the_store(store: Store, index: Index) -> None:
-    """The file with the locked name and hash is fetched; a second time asks nobody."""
+    """The file with the locked name and hash is fetched; a second time sends no request."""
     index.add("demo", WHEEL, BODY, size=len(BODY))
     asked = PackageIndex(index.url)
     assert store.read(asked.fetch(store, "demo", LOCKED)) == BODY
@@ -61,7 +61,7 @@ def test_a_file_comes_into_the_store(store: Store, index: Index) -> None:
 
 
 def test_a_download_tells_how_far_it_is(store: Store, index: Index) -> None:
-    """Bytes that are here, of all: as the page says, or else the answer."""
+    """Received and total bytes: the total as on the page, else as in the response."""
     body = bytes(range(256)) * 4096
     file = LockedFile(WHEEL, Digest.of(body).hex)
     for size in (None, len(body)):
@@ -91,7 +91,7 @@ def test_a_download_tells_how_far_it_is(store: Store, index: Index) -> None:
     ids=["hash", "bytes", "bytes-unannounced", "nothing", "shorter", "longer", "gone", "forbidden", "truncated"],
 )
 def test_what_is_not_the_locked_file_is_refused(store: Store, index: Index, details: dict[str, Any], said: str) -> None:
-    """Other bytes, another hash, another size, half of it: nothing is kept, and it is told in one line."""
+    """Other bytes, another hash, another size, half of it: nothing is stored, and one line reports it."""
     index.add("demo", WHEEL, BODY, **details)
     message = refusal(store, PackageIndex(index.url))
     assert message.startswith(f"cannot fetch {WHEEL}: {said}")
@@ -119,14 +119,14 @@ def test_a_compressed_answer_is_not_unpacked(store: Store, index: Index) -> None
 
 
 def test_a_failure_that_passes_is_tried_again(store: Store, index: Index) -> None:
-    """One 500 or 503, for the page or the file, costs nobody a build."""
+    """One 500 or 503, for the page or the file, does not fail a build."""
     index.statuses = [503]
     index.add("demo", WHEEL, BODY, statuses=[500])
     assert PackageIndex(index.url).fetch(store, "demo", LOCKED) == Digest(SHA256)
 
 
 def test_a_body_that_breaks_off_is_asked_for_again(store: Store, index: Index) -> None:
-    """A connection that is lost half-way is no reason to give up; what came of it is not kept."""
+    """A connection that breaks half-way is retried; the partial file is not stored."""
     index.add("demo", WHEEL, BODY, cuts=2)
     assert store.read(PackageIndex(index.url).fetch(store, "demo", LOCKED)) == BODY
     assert index.asked.count(f"/files/demo/{WHEEL}") == 3
@@ -134,7 +134,7 @@ def test_a_body_that_breaks_off_is_asked_for_again(store: Store, index: Index) -
 
 @pytest.mark.slow
 def test_a_failure_that_stays_is_told(store: Store, index: Index) -> None:
-    """After a few tries the answer is told as it was."""
+    """After several attempts, the response is reported."""
     index.statuses = [500] * 50
     message = refusal(store, PackageIndex(index.url))
     assert (
@@ -144,7 +144,7 @@ def test_a_failure_that_stays_is_told(store: Store, index: Index) -> None:
 
 @pytest.mark.slow
 def test_an_index_that_is_not_there_is_told(store: Store) -> None:
-    """Nobody listens: one line that says so, without the login."""
+    """Without a listener, one line reports it, without the login."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://user:secret@127.0.0.1:{free.getsockname()[1]}/simple"
@@ -167,7 +167,7 @@ def test_an_index_that_is_not_there_is_told(store: Store) -> None:
     ],
 )
 def test_a_page_that_is_none_is_told(store: Store, index: Index, page: tuple[str, bytes], name: str) -> None:
-    """Whatever an index answers, the end is a PackageError, and it does not show the login."""
+    """Any response of an index ends in a PackageError that does not contain the login."""
     index.page = page
     message = refusal(store, PackageIndex(index.url.replace("//", "//user:secret@")))
     assert name in message
@@ -175,7 +175,7 @@ def test_a_page_that_is_none_is_told(store: Store, index: Index, page: tuple[str
 
 
 def test_offline_asks_nobody(store: Store, index: Index) -> None:
-    """With --offline what is in the store is used, and what is not is told with what to do."""
+    """With --offline, the store's files are used, and missing ones are reported with advice."""
     index.add("demo", WHEEL, BODY)
     asked = PackageIndex(index.url, offline=True)
     message = refusal(store, asked)
@@ -189,7 +189,7 @@ def test_offline_asks_nobody(store: Store, index: Index) -> None:
 
 
 def test_what_no_index_has_is_told(store: Store, index: Index) -> None:
-    """A project or a file that is nowhere (any more): the message says how many indexes were searched."""
+    """For a missing project or file, the message has the number of searched indexes."""
     index.add("demo", "demo-2.0-py3-none-any.whl", BODY)
     with package_index.running(Index()) as other:
         message = refusal(store, PackageIndex(index.url, (other.url,)))
@@ -216,7 +216,7 @@ def test_an_index_with_a_login(store: Store, index: Index, absolute: bool) -> No
 
 
 def test_credentials_are_never_shown(store: Store, index: Index) -> None:
-    """A wrong login is told without the login."""
+    """A wrong login is reported without the login."""
     index.login = "user:right"
     message = refusal(store, PackageIndex(index.url.replace("//", "//user:wrong@")))
     assert message == (
@@ -267,6 +267,6 @@ def test_files_are_found_by_hash(index: Index) -> None:
     ids=str,
 )
 def test_indexes_are_those_of_pip_and_uv(environment: dict[str, str], main: str | None, extra: tuple[str, ...]) -> None:
-    """What people have set for pip or uv counts, names and all; folders are no indexes."""
+    """Settings of pip and uv are used, including names; folders are not indexes."""
     found = PackageIndex.from_environment(environment)
     assert (found.main, found.extra) == (main, extra)

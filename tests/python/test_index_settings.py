@@ -44,7 +44,7 @@ def test_pips_file_counts_where_no_variable_does(tmp_path: Path) -> None:
 
 
 def test_uvs_file_counts(tmp_path: Path) -> None:
-    """Named, default and explicit indexes; an explicit one is asked only for what names it."""
+    """Named, default and explicit indexes; an explicit one is used only for packages that name it."""
     write(tmp_path, {"uv/uv.toml": FILES["uv/uv.toml"]})
     index = PackageIndex.from_environment(environment(tmp_path))
     assert (index.main, index.extra) == ("https://uv-main/simple", ("https://uv-own/simple",))
@@ -61,7 +61,7 @@ def test_uvs_file_counts(tmp_path: Path) -> None:
     ids=["uv", "poetry", "password only"],
 )
 def test_logins_by_name(tmp_path: Path, variables: dict[str, str], logins: tuple[tuple[str, str, str], ...]) -> None:
-    """What uv and poetry read of the environment; and nothing of it shows when settings are printed."""
+    """The variables of uv and poetry are used; printed settings do not show their values."""
     found = PackageIndex.from_environment(
         environment(tmp_path, PIP_INDEX_URL="https://u:secret@own/simple", **variables)
     )
@@ -70,7 +70,7 @@ def test_logins_by_name(tmp_path: Path, variables: dict[str, str], logins: tuple
 
 
 def test_poetrys_own_file_has_logins(tmp_path: Path) -> None:
-    """What `poetry config http-basic.own user password` writes where there is no keyring."""
+    """The file that `poetry config http-basic.own user password` writes without a keyring."""
     write(tmp_path, {"pypoetry/auth.toml": '[http-basic.my-own]\nusername = "u"\npassword = "p"\n'})
     assert index_settings.read(environment(tmp_path)).access.logins == (("MY_OWN", "u", "p"),)
 
@@ -87,7 +87,7 @@ def test_poetrys_own_file_has_logins(tmp_path: Path) -> None:
 def test_certificates_and_keyring(
     tmp_path: Path, variables: dict[str, str], bundle: str, certificate: str, keyring: bool
 ) -> None:
-    """The variables of pip come before those of everybody; the keyring is asked where somebody chose it."""
+    """pip's variables override common ones; the keyring is used only if selected."""
     access = index_settings.read(environment(tmp_path, **variables)).access
     assert (access.ca_bundle, access.client_certificate, access.keyring) == (bundle, certificate, keyring)
 
@@ -102,7 +102,7 @@ def test_a_damaged_file_is_told(tmp_path: Path, name: str, text: str) -> None:
 
 
 def test_a_projects_indexes_join_the_users() -> None:
-    """What pyproject.toml describes comes first, but a main index of the user's is not replaced."""
+    """The indexes of pyproject.toml come first, but do not replace the user's main index."""
     declared = [
         *index_settings.of_poetry(
             {

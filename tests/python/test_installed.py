@@ -1,4 +1,4 @@
-"""What a base has installed, and what goes when an environment comes: afterwards each name is there once."""
+"""The distributions of a base, and what an environment removes: afterwards each name exists once."""
 
 import shutil
 from dataclasses import replace
@@ -21,7 +21,7 @@ Files = dict[str, str | bytes]
 
 
 def install(root: Path, folder: Path, name: str, version: str, files: Files) -> list[str]:
-    """Installs a distribution as its wheel says; its paths."""
+    """Installs a wheel as a distribution; returns its paths."""
     path = wheels.make(folder, name, version, files)
     entries = wheel.read(path, path.name, PYTHON).entries
     wheels.unpack(entries, root)
@@ -29,7 +29,7 @@ def install(root: Path, folder: Path, name: str, version: str, files: Files) -> 
 
 
 def base(tmp_path: Path, *distributions: tuple[str, str, Files]) -> Path:
-    """An image's root: a Python, a file that nobody installed, and these distributions."""
+    """An image's root: a Python, a file of no distribution, and these distributions."""
     root = tmp_path / "base"
     for path in (f"{BIN}/python3.11", f"{SITE}/README.txt", "etc/passwd"):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def removals(root: Path, names: set[str], interpreter: Interpreter = PYTHON) -> 
 
 
 def replaced(tmp_path: Path, root: Path, name: str, version: str, files: Files) -> list[str]:
-    """Replaces a distribution in the root as the two layers do; what was whited out."""
+    """Replaces a distribution in the root like the two layers do; returns the whiteouts."""
     new = tmp_path / "new"
     install(new, tmp_path, name, version, files)
     gone = removals(root, {name})
@@ -79,7 +79,7 @@ NEW: Files = {"demo/__init__.py": "new", "demo/kept.py": "new", "demo/fresh.py":
 
 
 def test_what_is_installed_is_found(tmp_path: Path) -> None:
-    """Names are normalised, versions and files are as METADATA and RECORD say, sorted by name."""
+    """Names are normalized, versions and files are those of METADATA and RECORD, sorted by name."""
     root = base(tmp_path, ("Zope.Thing", "1.0", {"zope/thing.py": ""}), ("demo", "2.0", OLD))
     (root / SITE / "Empty_one-1.0.dist-info").mkdir()
     present = installed.distributions(Tree((root,)), PYTHON)
@@ -93,7 +93,7 @@ def test_what_is_installed_is_found(tmp_path: Path) -> None:
 
 
 def test_an_older_version_goes_as_pip_removes_it(tmp_path: Path) -> None:
-    """What only the old one had is gone, what both have is the new one's, and the name is there once."""
+    """Files of only the old one are gone, common ones are the new one's, and the name exists once."""
     root = base(tmp_path, ("demo", "1.0", OLD), ("other", "1.0", {"other.py": ""}))
     gone = replaced(tmp_path, root, "demo", "2.0", NEW)
     assert gone == [f"{SITE}/demo", f"{SITE}/demo-1.0.dist-info"]
@@ -104,7 +104,7 @@ def test_an_older_version_goes_as_pip_removes_it(tmp_path: Path) -> None:
 
 
 def test_the_same_version_is_whited_out_too(tmp_path: Path) -> None:
-    """What goes does not depend on what comes in the layers above: so whoever replaces the same shares the layer."""
+    """The removals do not depend on the layers above, so replacements of the same distributions share the layer."""
     root = base(tmp_path, ("demo", "1.0", OLD))
     assert replaced(tmp_path, root, "demo", "1.0", OLD) == [f"{SITE}/demo", f"{SITE}/demo-1.0.dist-info"]
     assert found(root) == {"demo": "1.0"}
@@ -148,7 +148,7 @@ def test_byte_code_beside_goes_along(tmp_path: Path) -> None:
 
 
 def test_scripts_go_and_their_folder_stays(tmp_path: Path) -> None:
-    """Each script of the old one goes, and comes again if the new one has it; Python's own are nobody's."""
+    """Each script of the old one is removed, and installed again if the new one has it; Python's own stay."""
     points = "[console_scripts]\none = demo:a\ntwo = demo:b\n"
     root = base(tmp_path, ("demo", "1.0", {"demo.py": "", "demo-1.0.dist-info/entry_points.txt": points}))
     new: Files = {"demo.py": "", "demo-2.0.dist-info/entry_points.txt": points.replace("one", "three")}
@@ -176,7 +176,7 @@ def test_a_file_becomes_a_folder_and_back(tmp_path: Path) -> None:
     "record", ["../../../../../etc/passwd,,\n", "/etc/passwd,,\n", "/usr/local/bin/python3.11,,\n"]
 )
 def test_a_record_that_lies_reaches_nothing_else(tmp_path: Path, record: str) -> None:
-    """Whatever RECORD lists, nothing outside of the folders of distributions is removed."""
+    """Nothing outside of the folders of distributions is removed, even if RECORD lists it."""
     root = base(tmp_path, ("demo", "1.0", {"demo.py": ""}))
     with (root / SITE / "demo-1.0.dist-info/RECORD").open("a") as file:
         file.write(record)
@@ -185,7 +185,7 @@ def test_a_record_that_lies_reaches_nothing_else(tmp_path: Path, record: str) ->
 
 @pytest.mark.parametrize("damage", ["no RECORD", "empty RECORD", "no METADATA", "not UTF-8"])
 def test_a_damaged_distribution_is_no_error(tmp_path: Path, damage: str) -> None:
-    """At least the metadata goes, so that the name is found once; without METADATA the folder tells the name."""
+    """At least the metadata is removed, so that the name is found once; without METADATA the folder has the name."""
     root = base(tmp_path, ("demo", "1.0", OLD))
     info = root / SITE / "demo-1.0.dist-info"
     match damage:
@@ -201,7 +201,7 @@ def test_a_damaged_distribution_is_no_error(tmp_path: Path, damage: str) -> None
 
 
 def test_every_folder_of_the_path_is_looked_through(tmp_path: Path) -> None:
-    """Where distributions lie is asked of the interpreter; what goes, goes from where it is."""
+    """The interpreter reports the folders of distributions; files are removed from there."""
     root = base(tmp_path, ("demo", "1.0", OLD))
     lib64 = "usr/local/lib64/python3.11/site-packages"
     other = replace(PYTHON, site=(*PYTHON.site, f"/{lib64}"))
@@ -213,13 +213,13 @@ def test_every_folder_of_the_path_is_looked_through(tmp_path: Path) -> None:
 
 
 def test_what_has_no_record_goes_by_its_packages(tmp_path: Path) -> None:
-    """A system's own packages leave the list of files out: what they name as theirs goes, and their metadata."""
+    """A system's own packages have no list of files: their named files and their metadata are removed."""
     root = base(tmp_path, ("demo", "1.0", {**OLD, "demo-1.0.dist-info/top_level.txt": "demo\n"}))
     (root / SITE / "demo-1.0.dist-info" / "RECORD").unlink()
     assert removals(root, {"demo"}) == [f"{SITE}/demo", f"{SITE}/demo-1.0.dist-info"]
 
 
 def test_a_distribution_survives_json(tmp_path: Path) -> None:
-    """What is remembered reads back as it was."""
+    """The stored data reads back unchanged."""
     (item,) = installed.distributions(Tree((base(tmp_path, ("demo", "1.0", OLD)),)), PYTHON)
     assert installed.Distribution.from_json(item.to_json()) == item

@@ -45,7 +45,7 @@ def test_an_old_distribution_goes_as_pip_removes_it(tmp_path: Path, files: dict[
 
 
 def test_a_single_file_of_distutils_goes(tmp_path: Path) -> None:
-    """It says a name and a version and nothing else: at least it is not found beside the new one."""
+    """It has only a name and a version: at least it is not found next to the new one."""
     root = base(tmp_path)
     (root / SITE / INFO).write_text(METADATA)
     assert removals(root, {"oldkit"}) == [f"{SITE}/{INFO}"]
@@ -54,7 +54,7 @@ def test_a_single_file_of_distutils_goes(tmp_path: Path) -> None:
 
 
 def test_metadata_that_is_missing_is_told_by_the_name(tmp_path: Path) -> None:
-    """`name-version-py3.11.egg-info` says enough."""
+    """`name-version-py3.11.egg-info` is sufficient."""
     root = base(tmp_path)
     (root / SITE / INFO).mkdir()
     (root / SITE / INFO / "top_level.txt").write_text("")

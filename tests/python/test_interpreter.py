@@ -51,9 +51,9 @@ def test_the_probe_tells_where_distributions_are(tmp_path: Path) -> None:
 
 
 def test_tags_are_those_of_packaging() -> None:
-    """For the Python that runs this, the tags and their order are packaging's own, but for the plain linux_….
+    """For the Python that runs this, tags and order are packaging's own, except the plain linux_….
 
-    Where that one stands depends on the version of packaging; no index takes such wheels.
+    The position of that tag depends on the version of packaging; no index accepts such wheels.
     """
     ours, theirs = Interpreter.parse(answered()).tags(), list(sys_tags())
     assert set(ours) == set(theirs)
@@ -129,6 +129,6 @@ GOOD = json.loads(json.dumps(cpython().to_json()))
     ids=str,
 )
 def test_an_answer_that_makes_no_sense_is_refused(answer: str) -> None:
-    """An image whose `python` is something else is told, before anything relies on it."""
+    """An image whose `python` is another program is reported before anything relies on it."""
     with pytest.raises(ImageError, match="the image's Python did not report its configuration"):
         Interpreter.parse(answer)

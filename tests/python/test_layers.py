@@ -100,7 +100,7 @@ def _members(store: Store, digest: Digest) -> list[tarfile.TarInfo]:
 
 
 def test_the_key_of_an_environment_does_not_contain_its_base() -> None:
-    """It holds what its layers are made of, so that they outlive base upgrades; and changes with each of it."""
+    """It contains all inputs of the layers, so that they outlive base upgrades, and changes with each of them."""
     choices = (Choice("a", "1.0", LockedFile("a-1.0-py3-none-any.whl", "a" * 64)),)
     source = (Choice("a", "1.0", LockedFile("a-1.0.tar.gz", "a" * 64)),)
     python = cpython()

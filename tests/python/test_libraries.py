@@ -1,4 +1,4 @@
-"""Shared libraries: what wheels are linked to, what they bring, and what an image has."""
+"""Shared libraries: those that wheels need, those that they contain, and those of an image."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +25,7 @@ def kept(store: Store, folder: Path, contents: dict[str, str | bytes]) -> Locked
 
 
 def test_a_native_wheel_tells_what_it_is_linked_to(tmp_path: Path) -> None:
-    """The sonames of its extension modules, and the names of the libraries that it brings along."""
+    """The sonames of its extension modules, and the names of its own libraries."""
     store = Store(tmp_path / "store")
     file = kept(store, tmp_path, {"demo/native.so": EXTENSION, "demo.libs/libown-1.so": b"no library"})
     found = libraries.of_wheel(store, file)
@@ -51,7 +51,7 @@ def test_a_library_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 def test_what_wheels_bring_for_each_other_is_not_missing() -> None:
-    """What one wheel needs, another may bring; what is left must be in the image."""
+    """A library that one wheel needs may be in another; the rest must be in the image."""
     one = Linked(frozenset({"libc.so.6", "libtwo.so.1"}), frozenset({"libone.so"}))
     two = Linked(frozenset({"libone.so"}), frozenset({"libtwo.so.1"}))
     assert libraries.missing([one, two]) == ("libc.so.6",)

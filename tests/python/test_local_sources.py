@@ -1,4 +1,4 @@
-"""What of this machine a lock may name."""
+"""The local files that a lock may name."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Where packages come from, in every lock format: folders, git, archives, indexes; and never a login in it."""
+"""Origins of packages in every lock format: folders, git, archives, indexes; never with a login."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def by_poetry(source: str, *more: str) -> LockedPackage:
     ids=["develop", "folder", "git", "url", "file", "index", "public"],
 )
 def test_poetrys_sources(source: str, more: tuple[str, ...], origin: Origin) -> None:
-    """What poetry 1.x and 2.x write under [package.source]; files count where there is one."""
+    """[package.source] of poetry 1.x and 2.x; files are used if present."""
     found = by_poetry(source, *more)
     assert (found.name, found.version, found.origin) == ("a", "1.0", origin)
     assert [file.sha256 for file in found.files] == ([] if isinstance(origin, (FromDirectory, FromGit)) else [A])
@@ -93,7 +93,7 @@ name = "a"
     ids=["editable", "folder", "git", "url", "file", "index"],
 )
 def test_uvs_sources(source: str, files: str, origin: Origin) -> None:
-    """What uv writes as a source; a folder's version may be unknown to the lock."""
+    """The sources of uv; the lock may not know a folder's version."""
     version = "" if isinstance(origin, FromDirectory) else 'version = "1.0"\n'
     text = UV_LOCK.format(source=source, files=files, version=version)
     project = UV_PROJECT + '[[tool.uv.index]]\nname = "mine"\nurl = "https://own/simple"\n'
@@ -105,7 +105,7 @@ def test_uvs_sources(source: str, files: str, origin: Origin) -> None:
 
 
 def test_a_virtual_package_is_only_its_dependencies() -> None:
-    """A member of a workspace that is no package brings what it needs, and nothing of itself."""
+    """A workspace member that is not a package adds only its requirements."""
     text = UV_LOCK.format(source='{ virtual = "../a" }', files='dependencies = [{ name = "b" }]', version="")
     text += '[[package]]\nname = "b"\nversion = "2"\nsource = { registry = "https://pypi.org/simple" }\n'
     text += f'wheels = [{{ url = "https://files/b-2-py3-none-any.whl", hash = "sha256:{A}" }}]\n'

@@ -47,7 +47,7 @@ def _uv(folder: Path, *arguments: str) -> str:
 
 
 def _expected(project: Path, interpreter: Interpreter) -> set[tuple[str, str]]:
-    """What uv says, its markers evaluated for the interpreter."""
+    """uv's selection, with its markers evaluated for the interpreter."""
     listed = _uv(project, "export", "--quiet", "--no-dev", "--no-emit-project", "--no-hashes", "--no-annotate")
     requirements = [Requirement(line) for line in listed.splitlines() if line and not line.startswith("#")]
     environment = dict(interpreter.markers)
@@ -87,7 +87,7 @@ def test_a_uv_lock_of_another_pyproject_is_refused(project: Path) -> None:
 
 @pytest.mark.slow
 def test_a_python_outside_of_the_lock_is_refused(project: Path) -> None:
-    """Both forms say which Python they are for."""
+    """Both forms name their Python."""
     with pytest.raises(LockError, match=r"uv.lock is for Python .*base image has Python 3.9.18"):
         _by_uv_lock(project, cpython("3.9.18"))
     with pytest.raises(LockError, match=r"pylock.toml does not support Python 3.9.18"):

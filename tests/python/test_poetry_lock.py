@@ -1,4 +1,4 @@
-"""poetry.lock: what is selected for which interpreter, which locks are current, and how bad ones are told."""
+"""poetry.lock: the selection for an interpreter, which locks are current, and the errors of invalid ones."""
 
 import tomllib
 from pathlib import Path
@@ -27,7 +27,7 @@ def refusal(text: str, pyproject: str, interpreter: Interpreter | None = None) -
 
 
 def test_dependencies_are_followed() -> None:
-    """What is needed is selected with what it needs, under normalised names; what nobody needs is not."""
+    """Required packages are selected with their dependencies, by normalized name; unneeded ones are not."""
     packages = (
         package("A.b_C", "1.0", dependencies=('Dd = ">=1"',)),
         package("dd", "1.5"),
@@ -101,19 +101,19 @@ EXTRAS = (
     ],
 )
 def test_extras_bring_optional_dependencies(extras: str, expected: list[str]) -> None:
-    """An extra that is asked for brings what the package lists under it, and nothing else optional."""
+    """A requested extra adds the packages that it lists, and nothing else optional."""
     asked = f"extras = ['{extras}']" if extras else "optional = false"
     found = select(project(f"a = {{version = '*', {asked}}}"), *EXTRAS)
     assert found == ["a==1.0", *(f"{name}==1.0" for name in expected)]
 
 
 def test_an_extra_may_ask_for_others() -> None:
-    """`all = ["a[one,two]"]` brings what those two bring: markers hold for the extras that it leads to."""
+    """`all = ["a[one,two]"]` adds the packages of both: markers hold for the included extras."""
     assert select(project("a = {version = '*', extras = ['all']}"), *EXTRAS) == ["a==1.0", "b==1.0", "c==1.0"]
 
 
 def test_extras_of_several_askers_come_together() -> None:
-    """One asks for a package plainly and another with an extra: the extra's dependencies come."""
+    """One package requires it without and another with an extra: the extra's dependencies are added."""
     other = package("other", "1.0", dependencies=("a = {version = '*', extras = ['more']}",))
     assert select(project("a = '*'", "other = '*'"), other, *EXTRAS) == ["a==1.0", "c==1.0", "other==1.0"]
 
@@ -143,7 +143,7 @@ def test_of_several_entries_the_newest_admitted_counts(wanted: str, python: str,
 
 @pytest.mark.parametrize("first", ["free", "strict"])
 def test_the_order_of_askers_does_not_matter(first: str) -> None:
-    """Whoever asks, and whenever the walk meets them, everyone's constraint counts."""
+    """Every constraint applies, from any dependent, at any point of the walk."""
     free = package("free", "1.0", dependencies=("numpy = '*'",))
     strict = package("strict", "1.0", dependencies=("deep = '*'",))
     deep = package("deep", "1.0", dependencies=("numpy = {version = '<2', markers = \"sys_platform == 'linux'\"}",))
@@ -179,7 +179,7 @@ def test_a_source_chooses_among_entries() -> None:
 
 
 def test_format_2_1_has_markers_on_entries() -> None:
-    """An entry's own markers, plain or per group, say where it applies."""
+    """An entry's own markers, plain or per group, decide whether it applies."""
     packages = (
         package("x", "1.0", "groups = ['main']", "markers = \"python_version < '3.11'\""),
         package("x", "2.0", "groups = ['main', 'dev']", "markers = {main = \"python_version >= '3.11'\"}"),
@@ -243,7 +243,7 @@ def test_real_locks_are_current_and_select() -> None:
         except LockError as error:
             refused[name] = error.message
     assert number == 62
-    # Its lock was edited by hand; poetry 2.1.4 says "airbyte-cdk (1.3.3) which doesn't match any versions".
+    # Its lock was edited by hand; poetry 2.1.4 reports "airbyte-cdk (1.3.3) which doesn't match any versions".
     assert refused == {
         "source-bigquery": "source-bigquery/poetry.lock: the connector needs airbyte-cdk 1.3.3, but the lock has 0.90.0"
     }
@@ -419,7 +419,7 @@ def test_content_hashes_are_poetrys(pyproject: str, hashes: list[str]) -> None:
     ids=["version", "dependency", "group", "source", "extra", "date"],
 )
 def test_a_stale_lock_is_refused(change: object) -> None:
-    """Whatever poetry counts as a change after locking is one; what it does not count is none."""
+    """A change after locking is detected exactly if poetry detects it."""
     pyproject = project('a = "^1.0"')
     text = lock(pyproject, package("a", "1.0"))
     assert callable(change)

@@ -1,4 +1,4 @@
-"""A poetry.lock has each package from where the project wants it, and says one thing only of each."""
+"""A poetry.lock has each package from the project's origin, and is consistent about each."""
 
 import pytest
 

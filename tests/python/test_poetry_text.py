@@ -1,4 +1,4 @@
-"""poetry.lock read quickly is poetry.lock as TOML says that it is."""
+"""The quick parser of poetry.lock gives the same result as TOML."""
 
 import tomllib
 from typing import Any
@@ -39,7 +39,7 @@ def test_real_locks_are_the_same() -> None:
     ids=["poetry's", "other blanks", "escapes", "token", "escaped token", "a package named files", "another key"],
 )
 def test_other_texts_are_the_same(text: str) -> None:
-    """Whatever stands there, also what looks like what stands for a list."""
+    """With any content, also if it looks like the replacement of a list."""
     assert plain(poetry_text.parse(text, "x")) == tomllib.loads(text)
 
 

@@ -1,4 +1,4 @@
-"""Private indexes: TLS by one's own authority, a login from wherever people keep it, and each for its own packages."""
+"""Private indexes: TLS by a custom authority, a login from any source, and each for its own packages."""
 
 import hashlib
 import ssl
@@ -71,7 +71,7 @@ def fetched(store: Store, environment: dict[str, str], origin: FromIndex | None 
 def test_ones_own_authority_is_trusted(
     tmp_path: Path, index: Index, certificate: Path, alone: dict[str, str], variable: str
 ) -> None:
-    """The variable that pip, uv or requests read is enough; without it the connection is refused, and why is told."""
+    """The variable of pip, uv or requests is enough; without it the connection is refused with the reason."""
     url = with_login(index.url, "user:pass%20word")
     with pytest.raises(PackageError, match=r"could not be reached \(SSLError\) → .*PIP_CERT") as caught:
         fetched(Store(tmp_path / "other"), {**alone, "PIP_INDEX_URL": url})
@@ -132,7 +132,7 @@ def test_without_a_login_the_variables_are_named(
 def test_a_lock_that_names_an_index_is_served_by_no_other(
     tmp_path: Path, index: Index, certificate: Path, alone: dict[str, str]
 ) -> None:
-    """The login is found by the lock's URL; the public index is not asked, whatever it has of that name."""
+    """The login is found by the lock's URL; the public index is not queried for that name."""
     with package_index.running(Index()) as public:
         public.add("demo", WHEEL, BODY)
         environment = {**alone, "PIP_CERT": str(certificate), "PIP_INDEX_URL": public.url}
@@ -151,7 +151,7 @@ def test_a_lock_that_names_an_index_is_served_by_no_other(
 
 
 def test_a_locks_url_is_used_and_not_relied_on(tmp_path: Path, alone: dict[str, str]) -> None:
-    """A file comes from where the lock says; if it moved, its index is asked; a main index of one's own comes first."""
+    """A file is fetched from the lock's URL; if it moved, its index is queried; the user's main index comes first."""
     indexes._api.cache_clear()
     with package_index.running(Index()) as index:
         index.add("demo", WHEEL, BODY)

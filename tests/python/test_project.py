@@ -1,4 +1,4 @@
-"""What a project without a lock asks for, in the standard tables and in poetry's."""
+"""The requirements of a project without a lock, in the standard tables and in poetry's."""
 
 import tomllib
 
@@ -92,7 +92,7 @@ def test_standard_tables() -> None:
     ids=str,
 )
 def test_wished_extras_and_groups(wish: Wished, more: list[str]) -> None:
-    """An extra may bring others of its project, and a group may include others."""
+    """An extra may include others of its project, and a group may include others."""
     assert sorted(set(shown(asked(STANDARD, wish=wish))) - set(shown(asked(STANDARD)))) == more
 
 

@@ -90,7 +90,7 @@ def test_an_index_may_name_variables() -> None:
 
 
 def test_included_files_are_read(tmp_path: Path) -> None:
-    """-r is relative to the file that says it; -c only constrains."""
+    """-r is relative to the including file; -c only constrains."""
     files = {"more/a.txt": "-r b.txt\na==1.0", "more/b.txt": "b==1.0", "c.txt": "c==1.0"}
     document = requirements.parse("-r more/a.txt\n-c c.txt\nd", "r.txt", files.__getitem__)
     assert [entry.name for entry in document.entries] == ["b", "a", "d"]
@@ -117,7 +117,7 @@ def test_included_files_are_read(tmp_path: Path) -> None:
     ],
 )
 def test_constraints_hold(tmp_path: Path, constraint: str, said: str) -> None:
-    """What -c says of a version, a place or hashes is true of what is locked; it asks for nothing itself."""
+    """The versions, locations and hashes of -c apply to locked packages; -c requires nothing itself."""
     text = f"-c c.txt\nlib @ https://host/lib-1.0-py3-none-any.whl --hash=sha256:{A}\n"
 
     def names() -> list[str]:
@@ -224,7 +224,7 @@ def test_a_wheel_that_vanished_is_not_an_sdist(tmp_path: Path, index: Index) -> 
 
 
 def test_an_index_that_the_file_names_is_where_its_packages_come_from(tmp_path: Path, index: Index) -> None:
-    """What only that index has is fetched from it later too; what a configured one has needs no name."""
+    """Packages of only that index are fetched from it later too; those of a configured one need no name."""
     own = index.add("own", "own-1.0-py3-none-any.whl", b"own")
     with package_index.running(Index()) as public:
         both = public.add("both", "both-1.0-py3-none-any.whl", b"both")

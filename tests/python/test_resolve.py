@@ -54,7 +54,7 @@ def add(
 
 
 def add_sdist(index: Index, name: str, version: str, *lines: str) -> None:
-    """An sdist that says for good what it needs."""
+    """An sdist with static requirements."""
     data, text = io.BytesIO(), metadata(name, version, *lines).encode()
     with tarfile.open(fileobj=data, mode="w:gz") as tar:
         member = tarfile.TarInfo(f"{name}-{version}/PKG-INFO")
@@ -86,7 +86,7 @@ def names(lock: Lock) -> list[str]:
 
 
 def test_what_came_later_is_not_there(tmp_path: Path, index: Index) -> None:
-    """Each file counts by its own upload time, to the second; and who asked for what is known."""
+    """Each file is selected by its own upload time, to the second; dependents are recorded."""
     add(index, tmp_path, "a", "1.0", "Requires-Dist: b[x]>=1")
     add(index, tmp_path, "a", "2.0", uploaded=MAY)
     add(index, tmp_path, "b", "1.0", "Provides-Extra: x", "Requires-Dist: c ; extra == 'x'")
@@ -99,7 +99,7 @@ def test_what_came_later_is_not_there(tmp_path: Path, index: Index) -> None:
 
 
 def test_an_index_without_upload_times_is_told(tmp_path: Path, index: Index) -> None:
-    """It cannot be asked for a day in the past, and that is said; as of now it can."""
+    """Resolving for a past day is refused with the reason; resolving as of now works."""
     add(index, tmp_path, "a", "1.0", uploaded="")
     with pytest.raises(LockError) as caught:
         resolved(tmp_path, PackageIndex(index.url), "a")
@@ -112,7 +112,7 @@ def test_an_index_without_upload_times_is_told(tmp_path: Path, index: Index) -> 
 
 @pytest.mark.parametrize("given", ["ranges", "published", "whole"])
 def test_metadata_however_the_index_gives_it(tmp_path: Path, index: Index, given: str) -> None:
-    """By PEP 658, else by the end of the wheel, else by all of it; the same comes out, and is remembered by hash."""
+    """By PEP 658, else from the end of the wheel, else from all of it; the result is the same, cached by hash."""
     index.ranges = given == "ranges"
     more = {"core-metadata": True} if given == "published" else {}
     add(index, tmp_path, "a", "1.0", "Requires-Dist: b", more=more)
@@ -141,7 +141,7 @@ def test_the_image_decides_not_the_host(tmp_path: Path, index: Index) -> None:
 
 
 def test_an_sdist_that_says_what_it_needs_runs_no_code(tmp_path: Path, index: Index) -> None:
-    """Static metadata (PEP 643) is read; the sdist is what is locked, beside wheels of other platforms."""
+    """Static metadata (PEP 643) is read; the sdist is locked, along with wheels of other platforms."""
     add_sdist(index, "a", "1.0", "Requires-Dist: b")
     add(index, tmp_path, "a", "1.0", tag="cp311-cp311-win_amd64")
     add(index, tmp_path, "b", "1.0")
@@ -159,7 +159,7 @@ def test_a_yanked_file_is_taken_only_by_name(tmp_path: Path, index: Index) -> No
 
 
 def test_a_private_package_is_never_the_public_one(tmp_path: Path, index: Index) -> None:
-    """The first index that has a project is the only one: what others have does not count, nor are they asked."""
+    """Only the first index with a project is used: the others' files are ignored, and they are not queried."""
     add(index, tmp_path, "secret", "9.0")
     add(index, tmp_path, "a", "1.0")
     with package_index.running(Index(login="user:pass")) as private:
@@ -181,13 +181,13 @@ def test_a_private_package_is_never_the_public_one(tmp_path: Path, index: Index)
     ],
 )
 def test_the_public_index_is_asked_last(tmp_path: Path, asked: PackageIndex, order: list[str]) -> None:
-    """Wherever it stands in pip's or uv's settings."""
+    """In any of pip's or uv's settings."""
     offers = Offers(Builder(Store(tmp_path), asked, nothing_runs, cpython()), cpython(), None)
     assert [source.url for source in offers._sources("a")] == order
 
 
 def test_a_pinned_index_is_the_only_one(tmp_path: Path, index: Index) -> None:
-    """`source = …` of poetry and `tool.uv.sources`; an index that nobody describes is an error."""
+    """`source = …` of poetry and `tool.uv.sources`; an undefined index is an error."""
     add(index, tmp_path, "a", "2.0")
     with package_index.running(Index()) as own:
         add(own, tmp_path, "a", "1.0")
@@ -230,7 +230,7 @@ def test_an_index_that_fails_is_told_as_it_is(tmp_path: Path, index: Index) -> N
 
 
 def test_the_text_is_a_lock(tmp_path: Path, index: Index) -> None:
-    """Written for two platforms, each reads what was resolved for it, by hash; what is the same stands there once."""
+    """Written for two platforms, each parses its resolution by hash; common packages appear once."""
     add(index, tmp_path, "a", "1.0", "Requires-Dist: b ; platform_machine == 'aarch64'")
     add(index, tmp_path, "b", "1.0")
     interpreters = [cpython(), cpython(machine="aarch64")]
@@ -251,7 +251,7 @@ def test_the_text_is_a_lock(tmp_path: Path, index: Index) -> None:
 
 @pytest.mark.slow
 def test_the_answer_is_uvs_own(tmp_path: Path) -> None:
-    """Where uv may ask the public index itself, as of the same moment, it answers the same."""
+    """If uv may query the public index itself, as of the same moment, it gives the same result."""
     indexes._api.cache_clear()
     texts = ["requests[socks]>=2.28", "pandas>=2,<3", "pydantic<2", "black"]
     lock = resolved(tmp_path, PackageIndex(None), *texts)

@@ -52,7 +52,7 @@ def test_the_same_contents_are_the_same_bytes(one: int, other: int) -> None:
 
 
 def test_only_executable_or_not_is_kept_of_modes() -> None:
-    """The umask of whoever built it does not show; what can be run still can."""
+    """The umask of the builder has no effect; executable files stay executable."""
     assert canonical(packed(1, 0o700, 0o600)) == canonical(packed(2, 0o775, 0o664))
     with zipfile.ZipFile(io.BytesIO(canonical(packed(1)))) as archive:
         modes = {item.filename: item.external_attr >> 16 for item in archive.infolist()}
@@ -74,7 +74,7 @@ def test_the_contents_stay() -> None:
     ("said", "reason"), [("Traceback\n  File\nValueError: x\n\n", "ValueError: x"), ("", "the build printed nothing")]
 )
 def test_the_reason_is_the_last_line_of_the_build(said: str, reason: str) -> None:
-    """What a back end wrote last tells why it gave up."""
+    """The last output of a back end is the reason of its failure."""
     assert sdist._reason(said.splitlines()) == reason
 
 

@@ -1,4 +1,4 @@
-"""Source trees: which version they say they have."""
+"""The versions of source trees."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from airbyte_ci.python.lock import FromDirectory, LockedPackage
 )
 @pytest.mark.parametrize("subdirectory", ["", "deep/er"])
 def test_a_version_is_what_the_text_says_for_good(tmp_path: Path, text: str, version: str, subdirectory: str) -> None:
-    """What a back end takes from elsewhere is not guessed."""
+    """A version that a back end takes from elsewhere is not guessed."""
     folder = tmp_path / "tree"
     (folder / subdirectory).mkdir(parents=True)
     (folder / subdirectory / "pyproject.toml").write_text(text)
@@ -35,7 +35,7 @@ def test_a_version_is_what_the_text_says_for_good(tmp_path: Path, text: str, ver
 
 
 def test_a_new_lock_asks_a_build_back_end_nothing_again(tmp_path: Path) -> None:
-    """The tree that a back end is asked on holds no PEP 751 lock of the project, and every other file."""
+    """The tree for asking a back end has no PEP 751 lock of the project, and every other file."""
     folder, store = tmp_path / "tree", Store(tmp_path / "store")
     folder.mkdir()
     (folder / "setup.py").write_text("import setuptools\n")

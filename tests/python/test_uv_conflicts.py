@@ -14,7 +14,7 @@ from tests.python.interpreters import cpython
 
 UV = str(Path(sys.executable).parent / "uv")
 WHERE = "connectors/source-x"
-# cattrs needs attrs: of which version, only the wish says.
+# cattrs needs attrs; only the selection decides which version.
 EXTRAS = """\
 [project]
 name = "source-x"
@@ -87,7 +87,7 @@ def _exported(folder: Path, wish: Wish) -> set[tuple[str, str]] | None:
     ids=str,
 )
 def test_what_excludes_each_other_is_selected_as_by_uv(locked: Path, wish: Wish) -> None:
-    """For each wish the versions are those of `uv export`; what uv refuses together is refused and named."""
+    """For each selection, the versions are those of `uv export`; excluded combinations are refused and named."""
     text, expected = (locked / "uv.lock").read_text(), _exported(locked, wish)
     if expected is None:
         with pytest.raises(LockError, match=r"conflict|twice for the selected"):

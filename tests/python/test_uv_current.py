@@ -1,4 +1,4 @@
-"""Stale uv locks: a lock is refused where what pyproject.toml asks for has changed, as `uv lock --check` has it."""
+"""Stale uv locks: a lock is refused if its inputs in pyproject.toml have changed, like in `uv lock --check`."""
 
 import subprocess
 import sys
@@ -85,7 +85,7 @@ def _git(folder: Path, *arguments: str) -> None:
 
 
 def _is_current_by_uv(locked: Path, text: str, folder: Path) -> bool:
-    """The lock beside another pyproject.toml, for uv; folders beside the project stay where they are."""
+    """The lock with another pyproject.toml, for uv; the neighboring folders stay where they are."""
     project = locked.parent / folder.name
     project.mkdir()
     (project / "pyproject.toml").write_text(text)
@@ -142,7 +142,7 @@ def test_what_is_current_is_accepted(locked: Path, old: str, new: str) -> None:
 
 
 def test_a_project_for_another_python_is_refused(locked: Path) -> None:
-    """requires-python counts as pyproject.toml has it now, not only as it was when the lock was made."""
+    """requires-python is compared with the current pyproject.toml, not only with the lock's."""
     text = (locked / "pyproject.toml").read_text().replace('">=3.9"', '">=3.12"')
     lock = (locked / "uv.lock").read_text()
     with pytest.raises(LockError, match=r"pyproject.toml is for Python >=3.12, but the base image has Python 3.11"):

@@ -102,7 +102,7 @@ def test_the_roots_lock_serves_a_member(member: Path, wish: Wish) -> None:
     ("old", "new", "named"), [('"near"', '"near", "pluggy"', "pluggy"), ("../../near", "../../lib", "near")]
 )
 def test_a_member_that_changed_is_refused(member: Path, old: str, new: str, named: str) -> None:
-    """The lock must have been made for what the member asks for now, and from where."""
+    """The lock must match the member's current requirements and origins."""
     with pytest.raises(LockError, match=rf"does not match pyproject.toml: .*\({named}\)"):
         selected(member, Wish(), MEMBER.replace(old, new))
 

@@ -120,7 +120,7 @@ EVERYTHING = {
 
 
 def test_every_scheme_has_its_place(tmp_path: Path) -> None:
-    """Packages, scripts, data and headers lie where the image's Python has them, with modes that say what can run."""
+    """Packages, scripts, data and headers go to the folders of the image's Python, executable where needed."""
     found = read(wheels.make(tmp_path, files=EVERYTHING, executable=["demo/tool.sh"]))
     assert {path: entry.mode for path, entry in found.items()} == {
         f"{SITE}/demo/__init__.py": 0o644,
@@ -203,7 +203,7 @@ def test_names_are_normalised(tmp_path: Path, filename: str, name: str, version:
 
 
 def test_an_installer_that_came_along_stays(tmp_path: Path) -> None:
-    """A wheel that ships INSTALLER keeps its own; otherwise ours is told, once."""
+    """A wheel with its own INSTALLER keeps it; otherwise airbyte-ci's is written, once."""
     cases: list[tuple[dict[str, str | bytes], str]]
     cases = [({f"{INFO}/INSTALLER": "builder\n"}, "builder\n"), ({"demo.py": ""}, "airbyte-ci\n")]
     for files, expected in cases:
@@ -213,7 +213,7 @@ def test_an_installer_that_came_along_stays(tmp_path: Path) -> None:
 
 
 def test_byte_code_in_a_wheel_is_left_out(tmp_path: Path) -> None:
-    """Nobody knows of what it was compiled; it is not installed, not recorded, and not talked about."""
+    """Its source is unknown; it is not installed, not recorded, and not reported."""
     files: dict[str, str | bytes] = {"demo/a.py": "", "demo/__pycache__/a.cpython-311.pyc": b"\0"}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -254,7 +254,7 @@ MD5 = base64.urlsafe_b64encode(hashlib.md5(b"a = 1\n").digest()).decode().rstrip
     ],
 )
 def test_a_wheel_that_is_not_right_is_refused(tmp_path: Path, files: dict[str, str | bytes], said: str) -> None:
-    """Whatever is wrong with its metadata is one PackageError that names the wheel."""
+    """Any invalid metadata is one PackageError that names the wheel."""
     assert said in refusal(wheels.make(tmp_path, files=files))
 
 
@@ -284,7 +284,9 @@ GOOD_ROWS = (
     ids=str,
 )
 def test_a_wrong_record_is_repaired(tmp_path: Path, rows: tuple[str, ...], defect: str) -> None:
-    """The lock's hash covers the wheel: whatever RECORD says, its files are installed, and the image's is right."""
+    """The lock's hash covers the wheel: its files are installed even if RECORD is wrong, and the image's RECORD is
+    correct.
+    """
     path = wheels.make(tmp_path, files=GOOD, record=rows)
     installed = wheel.read(path, path.name, PYTHON)
     assert len(installed.defects) == 1
@@ -305,7 +307,7 @@ def test_a_right_record_has_no_defects(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["text", "empty", "cut", "flipped", "encrypted", "method"])
 def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
-    """What is not a whole zip is a PackageError, whichever way it is damaged."""
+    """A damaged zip is a PackageError, for any damage."""
     path = wheels.make(tmp_path, files={"demo/a.py": "content " * 50})
     data = path.read_bytes()
     flags = data.index(b"PK\x01\x02") + 8
@@ -332,7 +334,7 @@ def test_a_file_name_that_is_no_wheels_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("algorithm", ["sha384", "sha512", "blake2b"])
 def test_better_hashes_count_too(tmp_path: Path, algorithm: str) -> None:
-    """RECORD may say more than sha256, padded or in hex as some builders write it; our own has sha256."""
+    """RECORD may have other hashes than sha256, padded or in hex, as some builders write it; the image's has sha256."""
     digest = hashlib.new(algorithm, b"a = 1\n")
     for value in (digest.hexdigest(), base64.urlsafe_b64encode(digest.digest()).decode()):
         info = [
@@ -377,7 +379,7 @@ def test_any_bytes_are_a_wheel_or_a_package_error(junk: bytes) -> None:
 
 
 def test_the_same_wheel_gives_the_same_entries(tmp_path: Path) -> None:
-    """Reading is a function of the bytes and the name, wherever the file is kept."""
+    """The result depends only on the bytes and the name, not on the file's location."""
     path = wheels.make(tmp_path, files=EVERYTHING)
     kept = path.rename(tmp_path / "kept-by-its-hash")
     assert wheel.read(kept, path.name, PYTHON) == wheel.read(wheels.make(tmp_path, files=EVERYTHING), path.name, PYTHON)

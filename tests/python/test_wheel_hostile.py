@@ -1,4 +1,4 @@
-"""Wheels that somebody made to do harm: each is refused with one line, before anything of it is written."""
+"""Malicious wheels: each is refused with one line, before anything of it is written."""
 
 import struct
 import zipfile
@@ -128,7 +128,7 @@ def test_the_images_folders_stay_folders(tmp_path: Path, path: str) -> None:
 
 @pytest.mark.parametrize("kind", [0o120777, 0o020666, 0o060666, 0o010666, 0o140777, 0o040755])
 def test_links_and_devices_are_refused(tmp_path: Path, kind: int) -> None:
-    """A member that says it is a symbolic link, device, pipe, socket, or a folder without a folder's name."""
+    """A member that is marked as a symbolic link, device, pipe, socket, or as a folder without a folder's name."""
     path = wheels.make(tmp_path, files={"demo/link": "/etc/passwd"})
     _patch_directory(path, "demo/link", 38, struct.pack("<L", kind << 16))
     assert "is a link or a device" in refusal(path)
@@ -212,7 +212,7 @@ def _prefix(path: Path) -> None:
     ],
 )
 def test_every_reader_sees_the_same_files(tmp_path: Path, change: Callable[[Path], None], said: str) -> None:
-    """Overlapping members, bytes before the first, and headers that say something else than the directory."""
+    """Overlapping members, bytes before the first, and headers that contradict the directory."""
     path = wheels.make(tmp_path, files={"demo/a.py": "a = 1\n", "demo/b.py": "b = 1\n"})
     wheel.read(path, path.name, PYTHON)
     change(path)
@@ -234,7 +234,7 @@ def test_every_reader_sees_the_same_files(tmp_path: Path, change: Callable[[Path
     ],
 )
 def test_metadata_names_the_distribution(tmp_path: Path, metadata: str, said: str) -> None:
-    """What importlib.metadata will say in the image is what the file's name says and the lock has."""
+    """importlib.metadata in the image reports what the file's name says and the lock has."""
     assert said in refusal(wheels.make(tmp_path, files={METADATA: metadata}))
 
 

@@ -1,4 +1,4 @@
-"""A wheel's zip has no byte that belongs to nothing, and all its records agree; what real writers make is accepted."""
+"""A wheel's zip has no unused byte, and all its records agree; the output of real writers is accepted."""
 
 import io
 import struct
@@ -86,7 +86,7 @@ def _hidden() -> bytes:
 
 
 def _moved(data: bytes, by: int, *, members: bool) -> bytes:
-    """The same archive whose directory says that everything lies `by` bytes later: offsets that fit what was put in."""
+    """The same archive with a directory whose offsets are `by` bytes larger, to fit inserted bytes."""
     result = bytearray(data)
     (start,) = struct.unpack_from("<L", data, len(data) - END + 16)
     struct.pack_into("<L", result, len(data) - END + 16, start + by)
@@ -152,7 +152,7 @@ def test_no_reader_sees_other_files(meant: str) -> None:
 
 
 def test_compression_that_wheels_do_not_have_is_refused() -> None:
-    """bzip2 and LZMA unpack a small piece at once, whatever its size; no builder of wheels uses them."""
+    """bzip2 and LZMA unpack a small piece at once, of any size; no builder of wheels uses them."""
     for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
         data = io.BytesIO()
         with zipfile.ZipFile(data, "w", method) as archive:
@@ -173,7 +173,7 @@ def test_a_directory_of_many_files_is_not_read() -> None:
 
 
 def _members(*, packed: bytes, content: bytes, size: int | None = None, stored: bool = False) -> bytes:
-    """An archive of one member, `demo/a.py`, whose records all say the same of the packed bytes that are given."""
+    """An archive of one member, `demo/a.py`, whose records all agree on the given packed bytes."""
     name = b"demo/a.py"
     method = 0 if stored else 8
     size = len(content) if size is None else size
@@ -223,7 +223,7 @@ def _read(archive: zipfile.ZipFile, name: str, piece: int) -> bytes:
 
 @given(st.binary(max_size=4000), st.booleans(), st.integers(1, 5000))
 def test_a_member_is_read_as_python_reads_it(content: bytes, stored: bool, piece: int) -> None:
-    """Whatever it holds, in pieces of any size."""
+    """With any content, in pieces of any size."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED) as made:
         made.writestr("a/b", content)

@@ -1,4 +1,4 @@
-"""Checked connectors in the formats that CI systems read, whatever is in their texts."""
+"""Checked connectors in the formats that CI systems read, with any text."""
 
 import json
 import re
@@ -24,7 +24,7 @@ SILENT = Finding(RULES[3], "error", inapplicable("no base image"))
 FINE = Finding(RULES[4], "error", OK)
 ITEMS = [Checked("source-x", "c/source-x", (FINE, WARNING, ERROR, UNKNOWN, SILENT)), Checked("source-y", "y", (FINE,))]
 
-# What SARIF 2.1.0 asks of the parts that are written here (sections 3.13 to 3.58), no further keys.
+# The keys that SARIF 2.1.0 requires of the written parts (sections 3.13 to 3.58), no further ones.
 _TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}}
 _LEVEL = {"enum": ["none", "note", "warning", "error"]}
 _INDEX = {"type": "integer", "minimum": -1}
@@ -94,7 +94,7 @@ SARIF = {
 
 
 def test_sarif_is_what_its_specification_asks_for() -> None:
-    """Failures are results of known rules with a place; what is not verified is a notification."""
+    """Failures are results of known rules with a place; unverified checks are notifications."""
     document = json.loads(json.dumps(sarif.document(ITEMS, RULES, "top/")))
     Draft7Validator(SARIF).validate(document)
     (run,) = document["runs"]
@@ -141,7 +141,7 @@ def test_junit_counts_what_the_exit_code_says() -> None:
 
 
 def test_annotations_come_with_the_errors_first() -> None:
-    """GitHub shows ten of a kind; what fails the job must be among them."""
+    """GitHub shows ten of a kind; those that fail the job must be among them."""
     lines = annotations.commands(ITEMS, "top/").splitlines()
     assert lines == [
         "::error file=top/a b/é%2Cx%3Ay.yaml,line=7,title=source-x%3A no-dockerfile::"
@@ -163,7 +163,7 @@ def _unescaped(text: str, escapes: tuple[tuple[str, str], ...]) -> str:
 
 
 def _shown(text: str) -> str:
-    """The same text, with what a terminal would not print as it stands (and the log's own commands) escaped."""
+    """The same text, with unprintable characters and the log's own commands escaped."""
     return disarm_old(escape_lines(text))
 
 
@@ -186,7 +186,7 @@ def test_any_text_survives_its_format(reason: str, path: str, name: str) -> None
 
 
 def test_several_connectors_are_counted_and_the_unverified_told_once() -> None:
-    """Not a line for each connector that a registry was not asked about; --quiet shows failures only."""
+    """No line for each connector whose registry was not queried; --quiet shows only failures."""
     items = [ITEMS[0], Checked("source-z", "z", (UNKNOWN,)), ITEMS[1]]
     text = unstyle(checks.lines(items)).splitlines()
     assert text[-2:] == [

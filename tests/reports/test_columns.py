@@ -28,6 +28,6 @@ def test_columns_go_before_texts_are_cut() -> None:
 
 @given(st.lists(st.tuples(*[st.text("abc…é ", max_size=60)] * 4), min_size=1, max_size=5), st.integers(60, 200))
 def test_a_table_fits(rows: list[tuple[str, ...]], width: int) -> None:
-    """Whatever is in it, if every column may be cut."""
+    """With any content, if every column may be cut."""
     text = columns.lines(rows, width=width, drop=(1,), shorten=(0, 2, 3))
     assert all(len(line) <= width for line in text.splitlines())

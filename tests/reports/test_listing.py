@@ -1,4 +1,4 @@
-"""The listings: connectors with the state of their base image, and the catalogue."""
+"""The listings: connectors with the state of their base image, and the catalog."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def address(number: str) -> str:
 
 
 def known(base: str | None) -> dict[str, object] | None:
-    """What the catalogue tells of a base image."""
+    """The catalog's data about a base image."""
     version = KNOWN.find(base) if base else None
     if version is None:
         return {} if base else None
@@ -68,7 +68,7 @@ def row(base: str | None = None, *names: str, name: str = "source-x", **data: ob
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_state_says_what_is_to_do(item: listing.Row, state: str) -> None:
-    """On the latest, behind by so many, or why it cannot be told; what is left over is told too."""
+    """The latest, a number of releases behind, or why the state is unknown; omitted ones are reported too."""
     assert item.state == state
 
 
@@ -87,7 +87,7 @@ def test_a_row_for_machines() -> None:
 
 
 def test_a_table_for_people() -> None:
-    """One line each, what is not there is a dash, and the last line counts."""
+    """One line each, a dash for a missing value, and the last line counts."""
     bare = listing.row(connector("destination-long-name"), dict)
     text = listing.table([row(address("4.0.0")), row(None, "setup.py", "Dockerfile"), bare], 373, color=False)
     assert text.splitlines() == [
@@ -126,7 +126,7 @@ def test_the_catalogue_as_a_table() -> None:
     lines = base_images.table(KNOWN.versions, users, date(2024, 1, 1), 2).splitlines()
     assert lines[0].split() == ["VERSION", "PYTHON", "USER", "STATE", "USED", "BY", "ADDRESS"]
     told = {line.split()[0]: line for line in lines[1:-1] if not line.startswith("·")}
-    # What has no column is told below: why a version was withdrawn.
+    # Text without a column follows below: why a version was withdrawn.
     assert [line.split()[1:3] for line in lines if line.startswith("·")] == [["2.1.0", "yanked:"]]
     assert lines[-1] == "7 versions · 1 connector on them · 2 on images that are not in the catalogue"
     assert list(told) == ["5.0.0-rc.1", "4.0.0", "3.0.0", "2.2.0", "2.1.0", "2.0.0", "1.0.0"]
@@ -167,12 +167,12 @@ FLEET = [
     ],
 )
 def test_an_order(place: str, order: str) -> None:
-    """By any field, versions as versions; what has none comes last either way."""
+    """By any field, versions as versions; missing values are last either way."""
     assert "".join(item.name[-1] for item in listing.ordered(FLEET, place)) == order
 
 
 def test_counts() -> None:
-    """The most frequent first; what has no value is counted too, and lists can be."""
+    """The most frequent first; missing values are counted, and lists are supported."""
     assert listing.counted(FLEET, "supportLevel") == (("certified", 3), (None, 1))
     assert listing.counted(FLEET, "data.tags") == ((None, 3), ('["x"]', 1))
     table = listing.counts_table(listing.counted(FLEET, "supportLevel"), "supportLevel")
@@ -193,7 +193,7 @@ def test_comma_separated_values() -> None:
     [(None, ["a", "b", "c", "d"]), (1, ["a b c d"]), (3, ["a d", "b", "c"]), (9, ["a", "b", "c", "d"])],
 )
 def test_a_matrix(shards: int | None, jobs: list[str]) -> None:
-    """One line; a job for each connector, or as many as asked for, of nearly equal size and none empty."""
+    """One line; a job for each connector, or the requested number of nearly equal, non-empty jobs."""
     text = listing.matrix(FLEET, shards)
     assert text.count("\n") == 1
     found = json.loads(text)["include"]
@@ -203,7 +203,7 @@ def test_a_matrix(shards: int | None, jobs: list[str]) -> None:
 
 
 def test_the_count_is_that_of_the_rows() -> None:
-    """Whoever counts over `--json` by the guide's definition counts the same, for every kind of row."""
+    """Counting over `--json` by the guide's definition gives the same result, for every kind of row."""
     addresses = (None, "not an address", f"{REPOSITORY}:1.0.0", *map(address, DIGESTS), address("4.0.0")[:-1])
     files = (("setup.py",), ("setup.py", "Dockerfile"), ("build.gradle",), ("build.gradle", "Dockerfile"), ())
     rows = [row(base, *names) for base in addresses for names in files]

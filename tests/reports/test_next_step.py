@@ -1,4 +1,4 @@
-"""What to do next: commands that a shell runs as they stand, each once for all connectors that share it."""
+"""Next steps: commands that a shell can run unchanged, each once for all connectors that share it."""
 
 import shlex
 
@@ -28,9 +28,9 @@ from airbyte_ci.reports import next_step, terminal
     ],
 )
 def test_only_commands_are_next_steps(advice: str, is_command: bool) -> None:
-    """What a shell cannot run as it stands, for it is a sentence or has a gap to fill, has an arrow instead.
+    """Advice that is a sentence or has a placeholder has an arrow instead.
 
-    Machines find only commands under `next`, and the rest under `advice`.
+    In JSON, `next` has only commands, and `advice` the rest.
     """
     assert unstyle(next_step.line(advice)) == f"{'next:' if is_command else '→'} {advice}"
     document = Outcome("source-x", "failed", reason="no", advice=advice).to_json()
@@ -44,7 +44,7 @@ def test_only_commands_are_next_steps(advice: str, is_command: bool) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 26])
 def test_one_command_is_for_all(count: int) -> None:
-    """Whatever the connectors, a command is printed once, with each name, or `--all` where the user said so."""
+    """A command is printed once, with each name, or with `--all` if the user passed it."""
     names = [f"source-{number:02}" for number in range(count)]
     advices = [f"airbyte-ci connectors --name={name} build && git add -A && git commit" for name in names]
     (command,) = next_step.merge([*advices, "say it in words", *advices])

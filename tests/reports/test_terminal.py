@@ -30,7 +30,7 @@ def test_an_outcome_is_a_line_and_what_belongs_to_it(item: Outcome, expected: st
 
 
 def test_the_last_line_counts() -> None:
-    """How many were asked for, how many are done (always), and what else there was."""
+    """The number of selected connectors, of finished ones (always), and of the other outcomes."""
     items = [Outcome("a", "ok"), Outcome("b", "failed"), Outcome("c", "skipped"), Outcome("d", "skipped")]
     assert terminal.count(items, "built") == "4 connectors: 1 built · 2 skipped · 1 failed"
     assert terminal.count([Outcome("b", "failed")], "built") == "1 connectors: 0 built · 1 failed"

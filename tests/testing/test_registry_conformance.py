@@ -24,7 +24,7 @@ UNKNOWN = Digest.of(b"nobody pushed this")
 
 @dataclass(frozen=True)
 class Registry:
-    """The registry under test, asked with nothing but HTTP."""
+    """The registry under test, accessed only by HTTP."""
 
     server: RegistryServer
     session: requests.Session
@@ -119,7 +119,7 @@ def test_unknown_manifest_is_404(registry: Registry, method: str, name: str) -> 
 
 
 def test_errors_have_the_form_of_the_specification(registry: Registry) -> None:
-    """A 404 says which thing is unknown: the repository or the manifest."""
+    """A 404 names the unknown item: the repository or the manifest."""
     assert registry.code(registry.ask("GET", "/v2/no/such/manifests/x")) == "NAME_UNKNOWN"
     registry.put("there", registry.manifest())
     answer = registry.ask("GET", f"/v2/{REPOSITORY}/manifests/nothing")
@@ -160,7 +160,7 @@ def test_blob_in_post_and_put(registry: Registry) -> None:
 
 
 def test_blob_in_chunks(registry: Registry) -> None:
-    """Chunks in their order make the blob; the status tells how much has come (end-5, end-13)."""
+    """Chunks in order make the blob; the status reports how much has arrived (end-5, end-13)."""
     location = registry.ask("POST", f"/v2/{REPOSITORY}/blobs/uploads/").headers["Location"]
     first = registry.ask("PATCH", location, data=BLOB[:10], headers={"Content-Range": "0-9"})
     assert (first.status_code, first.headers["Range"]) == (202, "0-9")
@@ -244,7 +244,7 @@ def test_manifest_without_layers_is_taken(registry: Registry) -> None:
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"null", b"\xff", b'{"config": {"digest": 3}}', b"[" * 100_000])
 def test_malformed_manifest_is_refused(registry: Registry, body: bytes) -> None:
-    """What is not a manifest is MANIFEST_INVALID."""
+    """An invalid manifest is MANIFEST_INVALID."""
     answer = registry.ask("PUT", f"/v2/{REPOSITORY}/manifests/x", data=body, headers={"Content-Type": MANIFEST})
     assert (answer.status_code, registry.code(answer)) == (400, "MANIFEST_INVALID")
 
@@ -298,7 +298,7 @@ def test_referrers_of_what_has_none(registry: Registry) -> None:
 
 
 def test_referrers_of_a_malformed_digest(registry: Registry) -> None:
-    """A digest that is none is 400."""
+    """An invalid digest is a 400."""
     assert registry.ask("GET", f"/v2/{REPOSITORY}/referrers/sha256:nothing").status_code == 400
 
 
@@ -315,7 +315,7 @@ def test_referrers_are_listed_with_type_and_annotations(registry: Registry) -> N
 
 
 def test_referrers_can_be_filtered(registry: Registry) -> None:
-    """A filter by type is applied, and the answer says so."""
+    """A filter by type is applied, and the answer reports it."""
     subject = {"mediaType": MANIFEST, "digest": str(UNKNOWN), "size": 3}
     for kind in ("test/a", "test/b"):
         registry.put(kind[-1], registry.manifest(subject=subject, artifactType=kind))
@@ -325,7 +325,7 @@ def test_referrers_can_be_filtered(registry: Registry) -> None:
 
 
 def test_lists_are_paged() -> None:
-    """A registry may answer with less than was asked for; `Link` tells where the rest is."""
+    """A registry may answer with less than requested; `Link` has the address of the rest."""
     with RegistryServer(manner=Manner(page=1)) as server, requests.Session() as session:
         registry = Registry(server, session)
         subject = {"mediaType": MANIFEST, "digest": str(UNKNOWN), "size": 3}
@@ -360,6 +360,6 @@ def test_deleted_blob_is_gone(registry: Registry) -> None:
 
 
 def test_unknown_end_point_is_404(registry: Registry) -> None:
-    """What the specification does not name is refused."""
+    """Unspecified requests are refused."""
     assert registry.ask("GET", "/v2/conformance/one/nothing").status_code == 404
     assert registry.ask("PUT", "/v2/").status_code == 404

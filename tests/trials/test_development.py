@@ -39,7 +39,7 @@ PROJECTS: dict[str, tuple[str, str, tuple[tuple[str, ...], tuple[str, ...]]]] = 
 def test_what_is_for_tests_is_found(
     tmp_path: Path, kind: str, project: str, expected: tuple[tuple[str, ...], tuple[str, ...]]
 ) -> None:
-    """And poetry's lock can be asked for it, so that pytest is selected."""
+    """Poetry's lock supports it too, so that pytest is selected."""
     for name, text in (("metadata.yaml", "data: {}\n"), ("pyproject.toml", project), (kind, "a==1 --hash=sha256:0")):
         (tmp_path / name).write_text(text)
     groups, extras = development.asked(find.read(tmp_path, tmp_path))
@@ -51,7 +51,7 @@ def test_what_is_for_tests_is_found(
 
 
 def test_a_pylock_says_itself_what_it_has(tmp_path: Path) -> None:
-    """What pyproject.toml asks for counts only if it was locked (PEP 751)."""
+    """Requirements of pyproject.toml are included only if they were locked (PEP 751)."""
     text = 'lock-version = "1.0"\nextras = ["tests", "docs"]\ndependency-groups = ["dev"]\n'
     assert toml.parse(text, "pylock.toml")
     for name, content in (("metadata.yaml", "data: {}\n"), ("pylock.toml", text)):

@@ -1,4 +1,4 @@
-"""Messages: what is of the Airbyte protocol passes, everything else is told."""
+"""Messages: valid ones of the Airbyte protocol pass, everything else is reported."""
 
 import json
 
@@ -22,7 +22,7 @@ def heard(*lines: object, size: int = 7) -> Messages:
 
 
 def test_messages_of_the_protocol_are_counted() -> None:
-    """By type and stream, wherever the pipe cuts them, with or without a last line end; other lines are logs."""
+    """By type and stream, split anywhere by the pipe, with or without a final line end; other lines are logs."""
     for size in (1, 7, 10_000):
         found = heard("starting…", RECORD, {**RECORD, "extra": 1}, "", STATE, TRACE, size=size)
         assert (found.problems, dict(found.records)) == ([], {"a": 2})
@@ -50,7 +50,7 @@ WRONG: dict[str, tuple[object, str]] = {
 
 @pytest.mark.parametrize(("line", "told"), WRONG.values(), ids=WRONG)
 def test_what_is_not_of_the_protocol_is_told(line: object, told: str) -> None:
-    """With the number of the message and what is wrong; it does not count as a message."""
+    """The report has the number of the message and the error; the message is not counted."""
     found = heard(RECORD, line)
     assert len(found.problems) == 1
     assert told in found.problems[0]

@@ -28,7 +28,7 @@ def connector(tmp_path: Path) -> Connector:
 
 
 def test_a_file_comes_before_the_folder_and_that_before_the_environment(connector: Connector) -> None:
-    """A variable with a JSON object counts as one; all that are named for the connector are secrets."""
+    """A variable with a JSON object is the configuration; all variables of the connector are secrets."""
     environment = {"TOKEN": "tok-123", "CONFIG": '{"from": "environment"}', "OTHER": "{}", "HOME": "/home"}
     found = secrets.load(connector, None, TABLE, environment)
     assert (found.configuration, set(found.variables)) == (b'{"from": "environment"}', {"TOKEN", "CONFIG"})
@@ -41,13 +41,13 @@ def test_a_file_comes_before_the_folder_and_that_before_the_environment(connecto
 
 
 def test_what_is_missing_is_told_by_name(connector: Connector) -> None:
-    """Where a configuration was looked for, in that order."""
+    """The locations of a configuration, in order."""
     found = secrets.load(connector, None, TABLE, {})
     assert found.missing == "no configuration: neither --config nor secrets/config.json nor $CONFIG nor $TOKEN"
 
 
 def test_a_file_that_is_too_large_is_told(connector: Connector) -> None:
-    """It is in no step, and named; where it is the configuration, that is why there is none."""
+    """It is in no step, and is named; if it is the configuration, it is the reason that there is none."""
     (connector.folder / "secrets").mkdir()
     for name, size in (("config.json", (4 << 20) + 1), ("big.bin", 5 << 20), ("small.bin", 4 << 20)):
         with (connector.folder / "secrets" / name).open("wb") as file:
@@ -129,7 +129,7 @@ def test_a_password_in_a_header_is_hidden_wherever_it_begins(user: str, encode: 
 
 @pytest.mark.parametrize("size", [20, 600])
 def test_no_part_of_a_long_value_stays(size: int) -> None:
-    """What abbreviates a token, or cuts it at either end, shows less than eight characters of it in a row."""
+    """A token that is abbreviated or cut at either end shows less than eight of its characters in a row."""
     token = "".join(hashlib.sha256(str(number).encode()).hexdigest() for number in range(10))[:size]
     known = Secrets(json.dumps({"token": token}).encode())
     for text in (
@@ -144,7 +144,7 @@ def test_no_part_of_a_long_value_stays(size: int) -> None:
 
 
 def test_words_of_addresses_and_dates_are_left_in_other_texts() -> None:
-    """They are hidden as a whole only; what is long in an address is a secret."""
+    """They are hidden only as a whole; a long part of an address is a secret."""
     signature = "sv2024aBcDeFgHiJkLmNoP"
     values = {"url": f"https://accounts.example.com/v1?sig={signature}", "since": "2024-01-01T00:00:00+00:00"}
     known = Secrets(json.dumps(values).encode())

@@ -1,4 +1,4 @@
-"""Which steps run, and what is said of all of them together."""
+"""The steps that run, and their common outcome."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_a_choice_that_makes_no_sense_is_refused(only: tuple[str, ...], skip: tu
     ],
 )
 def test_a_test_is_one_where_more_than_spec_ran(states: dict[StepId, Status], expected: tuple[str, str]) -> None:
-    """Any image answers `spec`; what did not run is told, and what failed counts before it."""
+    """Any image answers `spec`; skipped steps are reported, and failures take precedence."""
     ended: dict[StepId, Status] = {"build": "ok", "spec": "ok", **states}
     assert steps.whole([Ended(step, state, reason="why") for step, state in ended.items()]) == expected
 

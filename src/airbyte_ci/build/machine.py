@@ -283,10 +283,7 @@ def _small_root(folder: Path) -> Tree | None:
 
 
 def _registries(configuration: Configuration) -> tuple[str, ...]:
-    """Returns the registries in the configuration:
-
-    those of base images, and their mirrors. A bare `localhost` is a name.
-    """
+    """Returns the configured registries of base images and their mirrors. A bare `localhost` is a name, not a host."""
     named = [repository.partition("/")[0] for repository in configuration.base_image_repositories]
     mirrors = [mirror.partition("/")[0] for item in configuration.mirrors.values() for mirror in item]
     return tuple(dict.fromkeys(host for host in (*named, *mirrors) if host != "localhost"))

@@ -141,10 +141,7 @@ class Evaluator:
         return [(place, step.layer) for place, step in own if step.impure]
 
     def give(self, operations: Sequence[Operation], layer: Layer | None) -> None:
-        """Records the earlier result of the last operation, a command:
-
-        it does not run again if the store has that layer.
-        """
+        """Records an earlier result of the last operation, a command, which is used if the store has that layer."""
         *_, name = self._names(operations)
         self._given[name] = layer
 

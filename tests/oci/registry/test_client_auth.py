@@ -1,4 +1,4 @@
-"""Who is told our logins, and when: against registries that ask in every way."""
+"""Which registries receive logins, and when; tested against every authentication scheme."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,7 @@ def logins(registry: RegistryServer, **more: str) -> Fixed:
     ids=["open", "basic", "bearer", "bearer without expires_in"],
 )
 def test_every_scheme_lets_us_in(login: Login, image: Image, tmp_path: Path) -> None:
-    """Push and pull work whatever way the registry asks, and nothing is sent before it asks."""
+    """Push and pull work with every authentication scheme, and no credential is sent before a request for it."""
     with RegistryServer(login=login) as registry:
         push_and_pull(registry, logins(registry), image, tmp_path)
         assert "authorization" not in registry.requests()[0].headers
@@ -76,7 +76,7 @@ def test_identity_token_is_exchanged(image: Image, tmp_path: Path) -> None:
 
 
 def test_public_image_needs_no_login(image: Image, tmp_path: Path) -> None:
-    """Without a login a token is asked for all the same, as public registries want."""
+    """Without a login, the client still requests a token, as public registries require."""
     with RegistryServer(login=Login(scheme="bearer", users=USERS)) as registry:
         registry.contents.put_image("acme/x", Store(tmp_path / "store"), image.digest, "1")
         with quick_client() as client:
@@ -94,7 +94,7 @@ def test_missing_login_says_what_to_do(scheme: str, image: Image, tmp_path: Path
 
 
 def test_one_token_serves_many_requests(image: Image, tmp_path: Path) -> None:
-    """A push asks for one token, however many requests run at once."""
+    """A push requests one token, even with many parallel requests."""
     with (
         RegistryServer(login=Login(scheme="bearer", users=USERS)) as registry,
         quick_client(credentials=logins(registry)) as client,
@@ -106,7 +106,7 @@ def test_one_token_serves_many_requests(image: Image, tmp_path: Path) -> None:
 
 
 def test_scopes_are_what_is_needed(image: Image, tmp_path: Path) -> None:
-    """Reading asks for pull, writing for push; a mount adds pull of the source."""
+    """Reads request the scope pull, writes push; a mount adds pull of the source."""
     with (
         RegistryServer(login=Login(scheme="bearer", users=USERS)) as registry,
         quick_client(credentials=logins(registry)) as client,
@@ -124,7 +124,7 @@ def test_scopes_are_what_is_needed(image: Image, tmp_path: Path) -> None:
 
 
 def test_expired_token_is_renewed_before_it_is_used(tmp_path: Path) -> None:
-    """A token is not sent when its time is over: the next request asks for another first."""
+    """An expired token is not sent: the next request fetches another one first."""
     now = [0.0]
     with RegistryServer(login=Login(scheme="bearer", users=USERS, lifetime=60)) as registry:
         store = Store(tmp_path / "store")

@@ -49,7 +49,7 @@ class World:
 
 
 def bare_store(world: World) -> Store:
-    """A store with the base's manifest and nothing that it is made of."""
+    """A store with the base's manifest but none of its blobs."""
     store = Store(world.folder / "bare")
     store.put(world.base.manifest.raw)
     return store

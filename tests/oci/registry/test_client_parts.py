@@ -46,7 +46,7 @@ def test_challenges_made_to_hurt(header: str) -> None:
 
 
 def test_backoff_grows_to_a_limit() -> None:
-    """Waits double, with jitter between half and all, and end at thirty seconds."""
+    """Waits double, with jitter between half and all, up to thirty seconds."""
     for luck, factor in ((0.0, 0.5), (1.0, 1.0)):
         waits = Waits()
         retry = Retry(10, waits, lambda luck=luck: luck)  # type: ignore[misc]
@@ -61,14 +61,14 @@ def fail() -> None:
 
 
 def test_jitter_is_added_to_the_registrys_wait() -> None:
-    """Nobody comes back before the registry said, and not all at the same moment."""
+    """No retry comes before the time that the registry requested, and not all at the same moment."""
     waits = Waits()
     Retry(2, waits, lambda: 0.25).pause(1, Transient("wait", after=7))
     assert waits.seconds == [7.25]
 
 
 def test_first_failure_stops_the_rest() -> None:
-    """When one of many fails, those that run are told to stop, and the failure is what is raised."""
+    """When one of many fails, the running ones are stopped, and the failure is raised."""
     begun, told = threading.Event(), threading.Event()
 
     def action(item: int, stop: threading.Event) -> None:
@@ -89,7 +89,7 @@ def test_first_failure_stops_the_rest() -> None:
 
 @pytest.mark.parametrize("width", [1, 3])
 def test_everything_is_done_once(width: int) -> None:
-    """All items are done, each once, whatever the width."""
+    """All items are processed once, with any width."""
     done: list[int] = []
     each(range(20), width, lambda item, _: done.append(item))
     assert sorted(done) == list(range(20))
@@ -105,7 +105,7 @@ def test_error_bodies_of_any_form(body: bytes) -> None:
 
 
 def test_words_of_strangers_are_shortened_and_printable() -> None:
-    """What a registry says cannot fill the terminal or move its cursor."""
+    """A registry's message cannot fill the terminal or move its cursor."""
     assert one_line("a\n\tb\x1b[31m\u202e" + "c" * 1000) == "a b[31m" + "c" * 293
 
 

@@ -1,4 +1,4 @@
-"""What pulling brings, asks for and leaves alone, when nothing goes wrong."""
+"""The requests and results of pulls without faults."""
 
 import json
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def at(registry: RegistryServer, name: str) -> Reference:
 
 
 def test_image_brings_no_layers(registry: RegistryServer, source: Store, store: Store) -> None:
-    """Asking for an image brings its manifest and configuration: two requests, and no layer."""
+    """Requesting an image fetches its manifest and configuration: two requests, and no layer."""
     image = random_image(source, layers=5)
     registry.contents.put_image("acme/x", source, image.digest, "1")
     with quick_client() as client:
@@ -63,7 +63,7 @@ def test_image_brings_no_layers(registry: RegistryServer, source: Store, store: 
 
 
 def test_pull_asks_for_nothing_twice(registry: RegistryServer, source: Store, store: Store) -> None:
-    """A layer that an image has twice, or that the store has, is not asked for again."""
+    """A layer that occurs twice in an image, or is in the store, is not fetched again."""
     image = random_image(source, layers=3)
     twice = image.manifest.make(image.manifest.config, (*image.manifest.layers, image.manifest.layers[0]), {})
     source.put(twice.raw)
@@ -75,7 +75,7 @@ def test_pull_asks_for_nothing_twice(registry: RegistryServer, source: Store, st
 
 
 def test_known_digest_needs_no_registry(registry: RegistryServer, source: Store, store: Store) -> None:
-    """What was pulled by digest, through an index too, is there offline."""
+    """An image that was pulled by digest, also through an index, is available offline."""
     index = random_index(source, (AMD64, ARM64))
     registry.contents.put_image("acme/x", source, index.digest, "1")
     reference = at(registry, "acme/x:1").with_digest(index.digest)
@@ -110,7 +110,7 @@ def test_missing_platform_names_those_there_are(registry: RegistryServer, source
 
 
 def test_image_for_another_platform_is_refused(registry: RegistryServer, source: Store, store: Store) -> None:
-    """An image that is not under an index must still be for the platform that was asked for."""
+    """An image that is not in an index must also be for the requested platform."""
     image = random_image(source, platform=ARM64)
     registry.contents.put_image("acme/x", source, image.digest, "1")
     with quick_client() as client, pytest.raises(ImageError, match="for linux/arm64 and not for linux/amd64"):
@@ -129,7 +129,7 @@ def test_index_that_lists_itself_for_ever_is_left(registry: RegistryServer, sour
 
 
 def test_index_that_lies_about_a_manifest_is_found(registry: RegistryServer, source: Store, store: Store) -> None:
-    """A manifest of another size than its index says is refused."""
+    """A manifest whose size differs from its index is refused."""
     image = random_image(source)
     lie = Index.make((Descriptor(MANIFEST, image.digest, 5, platform=AMD64),), {})
     source.put(lie.raw)
@@ -139,7 +139,7 @@ def test_index_that_lies_about_a_manifest_is_found(registry: RegistryServer, sou
 
 
 def test_huge_configuration_is_not_asked_for(registry: RegistryServer, store: Store) -> None:
-    """A configuration that is said to be huge is refused before a byte of it is asked for."""
+    """A configuration with a huge declared size is refused before a byte of it is requested."""
     config = {"mediaType": "x", "digest": f"sha256:{'1' * 64}", "size": 10**15}
     raw = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}).encode()
     registry.contents.put_manifest("acme/x", MANIFEST, raw, "1")
@@ -167,7 +167,7 @@ def test_docker_images_come_as_they_are(registry: RegistryServer, source: Store,
 
 
 def test_resolve_is_one_request(registry: RegistryServer, source: Store) -> None:
-    """A tag is looked up by HEAD, which registries do not count as a pull."""
+    """A tag is resolved by HEAD, which registries do not count as a pull."""
     image = random_image(source)
     registry.contents.put_image("acme/x", source, image.digest, "1")
     with quick_client() as client:
@@ -180,7 +180,7 @@ def test_resolve_is_one_request(registry: RegistryServer, source: Store) -> None
 
 
 def test_tags_are_listed_to_the_end(registry: RegistryServer, source: Store) -> None:
-    """All pages of a list of tags are read; what is not a tag is left out."""
+    """All pages of a list of tags are read; invalid tags are left out."""
     names = [f"1.{number}.0" for number in range(7)]
     registry.contents.put_image("acme/x", source, random_image(source).digest, *names, "\x1b[2J")
     registry.manner = Manner(page=2)
@@ -199,7 +199,7 @@ def test_list_without_end_is_left(registry: RegistryServer, source: Store, link:
 
 
 def test_list_elsewhere_is_read_without_our_login(registry: RegistryServer, source: Store) -> None:
-    """A next page at a host off TLS is not asked for."""
+    """A next page on a host without TLS is not requested."""
     registry.contents.put_image("acme/x", source, random_image(source).digest, "1")
     registry.fail(Fault("list tags", Header("Link", '<http://other.invalid/v2/>; rel="next"'), None))
     with quick_client() as client, pytest.raises(RegistryError, match="does not use TLS"):
@@ -232,7 +232,7 @@ def test_pull_blob_brings_one_blob(registry: RegistryServer, source: Store, stor
 
 
 def test_cut_body_is_not_asked_for_from_its_start(registry: RegistryServer, source: Store, store: Store) -> None:
-    """After a cut only what is missing is asked for, and it makes the same blob."""
+    """After an interruption, only the missing part is requested, and the blob is complete."""
     image = random_image(source, layers=1, size=1_000_000)
     layer = image.manifest.layers[0]
     registry.contents.put_image("acme/x", source, image.digest, "1")

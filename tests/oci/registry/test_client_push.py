@@ -1,4 +1,4 @@
-"""What pushing sends, in which order, and what it does not send."""
+"""The requests of pushes, their order, and what is not sent."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +39,7 @@ def at(registry: RegistryServer, name: str) -> Reference:
 
 @pytest.mark.parametrize("scheme", ["", "basic", "bearer"])
 def test_nothing_new_is_at_most_five_requests(store: Store, scheme: str) -> None:
-    """Pushing what is there, with a new client, asks for the manifest and sets the tag, and sends no blob."""
+    """Pushing an existing image with a new client requests the manifest, sets the tag, and sends no blob."""
     image = random_image(store, layers=10)
     with RegistryServer(login=Login(scheme=scheme, users={"me": "1"})) as registry:
         registry.contents.put_image("acme/x", store, image.digest, "1")
@@ -114,7 +114,7 @@ def bare(tmp_path: Path, image: Image) -> Store:
 
 
 def test_first_source_that_has_it_is_mounted_from(registry: RegistryServer, store: Store, tmp_path: Path) -> None:
-    """Sources are asked in their order; one that lacks a blob is passed over."""
+    """Sources are tried in order; one that lacks a blob is skipped."""
     image = random_image(store)
     registry.contents.put_image("acme/base", store, image.digest, "1")
     sources = [at(registry, "acme/other"), at(registry, "acme/base"), at(registry, "acme/base:1")]
@@ -147,7 +147,7 @@ def test_index_takes_missing_images_from_the_source(registry: RegistryServer, st
 
 
 def test_streamed_blobs_do_not_touch_the_disk(registry: RegistryServer, store: Store, tmp_path: Path) -> None:
-    """What goes from registry to registry is in neither store nor its ingest folder."""
+    """Blobs that are copied between registries are neither in the store nor in its ingest folder."""
     image = random_image(store, size=300_000)
     with RegistryServer() as origin, quick_client() as client:
         origin.contents.put_image("base/x", store, image.digest, "1")
@@ -173,7 +173,7 @@ def test_next_source_is_streamed_from_when_one_fails(registry: RegistryServer, s
 
 
 def test_progress_says_what_was_done(registry: RegistryServer, store: Store, tmp_path: Path) -> None:
-    """Blobs are told as uploaded, present or mounted."""
+    """Blobs are reported as uploaded, present or mounted."""
     image = random_image(store, layers=1)
     events: list[Event] = []
     with quick_client(RegistryOptions(progress=events.append)) as client:

@@ -1,4 +1,4 @@
-"""Which hosts are asked, over what: mirrors, TLS, proxies, and hosts that are not there."""
+"""Hosts and protocols of requests: mirrors, TLS, proxies, and missing hosts."""
 
 import subprocess
 from pathlib import Path
@@ -27,7 +27,7 @@ def mirrored(registry: str, *mirrors: str) -> RegistryOptions:
 
 
 def test_mirror_is_asked_first(store: Store, tmp_path: Path) -> None:
-    """What a mirror has comes from there, and the registry is not asked."""
+    """Content of a mirror is fetched from there, and the registry is not used."""
     image = random_image(store)
     with RegistryServer() as mirror:
         mirror.contents.put_image("hub/library/python", store, image.digest, "3")
@@ -73,7 +73,7 @@ def test_mirrors_get_neither_pushes_nor_the_registrys_login(store: Store) -> Non
 
 
 def test_docker_hub_has_another_host_for_its_api() -> None:
-    """References say docker.io; what is dialled is the registry's own host."""
+    """References name docker.io; the client connects to the registry's own host."""
     place = endpoint(Reference.parse("airbyte/source-x:1"))
     assert (place.registry, place.host, str(place)) == (
         "docker.io",
@@ -118,7 +118,7 @@ def test_other_hosts_are_spoken_to_over_tls_only(monkeypatch: pytest.MonkeyPatch
 
 
 def test_proxy_is_used_as_the_variables_say(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An insecure host is asked through HTTP_PROXY; loopback never is."""
+    """An insecure host is reached through HTTP_PROXY; loopback never is."""
     image = random_image(store)
     options = RegistryOptions(insecure=frozenset({"registry.invalid:5000"}))
     with RegistryServer() as proxy, RegistryServer() as local, quick_client(options) as client:
@@ -175,7 +175,7 @@ def test_own_ca_bundle_is_trusted(
 
 
 def test_unknown_certificate_is_refused(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A certificate that nobody vouches for is refused, loopback or not, with the variable that helps."""
+    """An untrusted certificate is refused, also on loopback, and the error names the variable that helps."""
     for other in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(other, raising=False)
     with (

@@ -1,4 +1,4 @@
-"""Where logins are looked for, in which order, and what is said of places that cannot be used."""
+"""Sources of logins, their order, and the notes about unusable sources."""
 
 import base64
 import json
@@ -41,7 +41,7 @@ def found(home: Path, registry: str, repository: str = "acme/x", **environment: 
 
 
 def test_files_are_read_in_order(tmp_path: Path) -> None:
-    """$REGISTRY_AUTH_FILE, Docker's folder, then Podman's places; the first with a login counts."""
+    """$REGISTRY_AUTH_FILE, Docker's folder, then Podman's locations; the first one with a login is used."""
     explicit = write(tmp_path / "explicit.json", {"auths": {"one.example": auth("a", "1")}})
     write(tmp_path / "docker" / "config.json", {"auths": {"two.example": auth("b", "2")}})
     write(tmp_path / ".docker" / "config.json", {"auths": {"three.example": auth("c", "3")}})
@@ -65,7 +65,7 @@ def test_files_are_read_in_order(tmp_path: Path) -> None:
 
 
 def test_nothing_anywhere_is_no_login(tmp_path: Path) -> None:
-    """Without files there is no login and nothing to say about it."""
+    """Without files there is no login and no note."""
     nothing = UserCredentials({}, tmp_path).find("one.example", "acme/x")
     assert (nothing.credential, nothing.notes) == (None, ())
 
@@ -118,7 +118,7 @@ def test_old_spellings_of_a_host(tmp_path: Path, key: str) -> None:
     ],
 )
 def test_forms_of_an_entry(tmp_path: Path, entry: dict[str, str], expected: Credential | None) -> None:
-    """An entry is a pair, an encoded pair or an identity token; an empty one is none."""
+    """An entry is a pair, an encoded pair or an identity token; an empty entry is ignored."""
     path = write(tmp_path / ".docker" / "config.json", {"auths": {"one.example": entry}})
     login = found(tmp_path, "one.example")
     if expected is None:
@@ -163,7 +163,7 @@ def test_helper_may_give_an_identity_token(tmp_path: Path) -> None:
     ],
 )
 def test_broken_helper_is_a_note(tmp_path: Path, script: str, note: str) -> None:
-    """A helper that fails is noted, without its words, which might hold a secret."""
+    """A failing helper is noted without its output, which might contain a secret."""
     helper(tmp_path / "bin", "x", script)
     write(tmp_path / ".docker" / "config.json", {"credsStore": "x"})
     environment = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}
@@ -173,7 +173,7 @@ def test_broken_helper_is_a_note(tmp_path: Path, script: str, note: str) -> None
 
 @pytest.mark.parametrize("name", ["missing", "../../bin/sh", "a b", ""])
 def test_helper_that_is_not_there_is_a_note(tmp_path: Path, name: str) -> None:
-    """A helper must be a plain name of a program on the PATH; another is noted and not run."""
+    """A helper must be a plain name of a program on the PATH; another one is noted and not run."""
     write(tmp_path / ".docker" / "config.json", {"credHelpers": {"one.example": name}})
     nothing = UserCredentials({"PATH": "/usr/bin:/bin"}, tmp_path).find("one.example", "x")
     assert nothing.credential is None
@@ -184,7 +184,7 @@ def test_helper_that_is_not_there_is_a_note(tmp_path: Path, name: str) -> None:
     "text", ["{", "[]", "[" * 100_000, '{"auths": {"one.example": 5}}', '{"auths": {"one.example": {"auth": "%"}}}']
 )
 def test_broken_file_is_a_note(tmp_path: Path, text: str) -> None:
-    """A file that cannot be used is noted by its path, and the next one is read."""
+    """An unusable file is noted by its path, and the next one is read."""
     path = tmp_path / ".docker" / "config.json"
     path.parent.mkdir()
     path.write_text(text)

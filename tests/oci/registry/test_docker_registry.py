@@ -100,7 +100,7 @@ def test_upload_in_chunks(host: str, store: Store, tmp_path: Path) -> None:
 
 
 def test_referrers_without_the_api(host: str, store: Store) -> None:
-    """This registry knows no referrers, so they are found by the tag that stands in."""
+    """This registry does not support referrers, so they are found by the fallback tag."""
     image = random_image(store)
     target = Reference.parse(f"{host}/acme/signed:1")
     config = {"mediaType": CONFIG, "digest": str(store.put(b"{}")), "size": 2}
@@ -115,13 +115,13 @@ def test_referrers_without_the_api(host: str, store: Store) -> None:
 
 
 def test_what_is_not_there(host: str) -> None:
-    """A tag that does not exist is told in the registry's words."""
+    """A missing tag is reported with the registry's message."""
     with quick_client() as client, pytest.raises(BlobNotFound, match=r"404 MANIFEST_UNKNOWN \(manifest unknown\)"):
         client.resolve(Reference.parse(f"{host}/acme/nothing:1"))
 
 
 def test_basic_authentication(store: Store, tmp_path: Path) -> None:
-    """A login lets us push; without one the error says how to log in."""
+    """A login allows a push; without one, the error advises to log in."""
     image = random_image(store)
     with docker_registry(tmp_path / "registry", htpasswd=HTPASSWD) as address:
         target = Reference.parse(f"{address}/acme/x:1")

@@ -1,4 +1,4 @@
-"""A look at a tag without the client: says yes only to what is certain."""
+"""The quick request for a tag without the client: it confirms only certain results."""
 
 import socket
 import threading
@@ -41,7 +41,7 @@ def test_a_tag_stands_for_what_was_pushed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "REQUESTS_CA_BUNDLE"])
 def test_what_only_the_client_knows_is_left_to_it(name: str) -> None:
-    """With a proxy or certificates of one's own no TLS host is asked here."""
+    """With a proxy or custom certificates, no TLS host is contacted here."""
     assert not asked("registry.invalid/acme/x:1", OTHER, environment={name: "x"})
 
 
@@ -59,7 +59,7 @@ def test_what_only_the_client_knows_is_left_to_it(name: str) -> None:
     ],
 )
 def test_anything_but_a_plain_yes_is_a_no(answer: bytes) -> None:
-    """A host that speaks something else, breaks off, sends too much or says the digest elsewhere is not believed."""
+    """A host that speaks another protocol, breaks off, sends too much or sends the digest elsewhere is not trusted."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -80,7 +80,7 @@ def test_anything_but_a_plain_yes_is_a_no(answer: bytes) -> None:
 
 @pytest.mark.parametrize("spelling", ["Docker-Content-Digest: ", "docker-content-digest:", "DOCKER-CONTENT-DIGEST:\t"])
 def test_names_of_headers_have_no_case(spelling: str) -> None:
-    """Header names are case-insensitive, and blanks around values do not count (RFC 9112, 5)."""
+    """Header names are case-insensitive, and blanks around values are ignored (RFC 9112, 5)."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:

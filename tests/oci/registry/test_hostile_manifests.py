@@ -1,4 +1,4 @@
-"""Manifests from strangers: each is read, or refused with an error of ours; nothing else ever happens."""
+"""Untrusted manifests: each is parsed, or refused with an AirbyteCiError."""
 
 import json
 import random
@@ -64,7 +64,7 @@ def spots(value: object) -> list[tuple[Any, Any]]:
 
 
 def read_all(raw: bytes) -> None:
-    """Everything that is done with a manifest before anything is asked for."""
+    """All processing of a manifest before the next request."""
     manifest = checked_manifest(raw, MANIFEST, "the manifest of a stranger")
     if isinstance(manifest, Index):
         manifest.select(AMD64, "it")
@@ -126,7 +126,7 @@ def test_mutated_manifests(seed: int, tmp_path: Path) -> None:
     ],
 )
 def test_documents_made_to_hurt(raw: bytes) -> None:
-    """Bombs of nesting, huge numbers and broken text end in an error of ours, quickly."""
+    """Deep nesting, huge numbers and broken text quickly end in an AirbyteCiError."""
     with pytest.raises(AirbyteCiError):
         read_all(raw)
 
