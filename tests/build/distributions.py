@@ -15,6 +15,7 @@ CATALOG = (
     '{"type": "CATALOG", "catalog": {"streams": [{"name": "letters", "json_schema": {"type": "object"}, '
     '"supported_sync_modes": ["full_refresh"]}]}}'
 )
+RECORD = '{"type": "RECORD", "record": {"stream": "letters", "data": {"to": "me"}, "emitted_at": 1}}'
 
 
 def main_class() -> bytes:
@@ -68,13 +69,13 @@ def jar(files: Mapping[str, str | bytes]) -> bytes:
     return data.getvalue()
 
 
-def answers(**more: str) -> bytes:
+def answers(more: Mapping[str, str] | None = None) -> bytes:
     """A third-party jar: what the connector answers, by the option that asks."""
-    lines = {"--spec": SPEC, "--check": CHECK, "--discover": CATALOG, **more}
+    lines = {"--spec": SPEC, "--check": CHECK, "--discover": CATALOG, "--read": RECORD, **(more or {})}
     return jar({"answers.properties": "".join(f"{key}={value}\n" for key, value in lines.items())})
 
 
-def files(name: str = NAME, **more: bytes) -> dict[str, bytes]:
+def files(name: str = NAME, more: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
     """The files of a distribution that runs: start scripts, own jar, framework, third-party jars."""
     return {
         f"bin/{name}": START.encode(),
@@ -83,7 +84,7 @@ def files(name: str = NAME, **more: bytes) -> dict[str, bytes]:
         "lib/airbyte-cdk-core-0.45.1.jar": jar({"cdk.txt": "cdk"}),
         "lib/answers-1.0.jar": answers(),
         "lib/guava-33.0-jre.jar": jar({"guava.txt": "guava"}),
-        **{path.replace("__", "/"): content for path, content in more.items()},
+        **(more or {}),
     }
 
 

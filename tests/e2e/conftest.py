@@ -64,14 +64,20 @@ class Base:
 def base(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Base:
     """The demo's base image in the store of this worker; workers wait for the first one that builds it."""
     folder = make_fleet(tmp_path_factory.mktemp("base") / "fleet")
+    address = build_shared_base(folder, home, "--root", "debian")
+    return Base(address, (folder / "base-images.yaml").read_text())
+
+
+def build_shared_base(folder: Path, home: Path, *arguments: str) -> str:
+    """Builds a base image in the kept store, once for all workers, and links it into `home`; returns its address."""
     SHARED_STORE.parent.mkdir(exist_ok=True)
     with (SHARED_STORE.parent / "base.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        built = airbyte_ci("base-images", "build", "--root", "debian", cwd=folder, home=SHARED_STORE)
+        built = airbyte_ci("base-images", "build", *arguments, cwd=folder, home=SHARED_STORE)
         assert built.code == 0, built.err
         if home != SHARED_STORE:
             link_store(SHARED_STORE, home)
-    return Base(built.out.splitlines()[-1], (folder / "base-images.yaml").read_text())
+    return built.out.splitlines()[-1]
 
 
 def link_store(source: Path, target: Path) -> None:

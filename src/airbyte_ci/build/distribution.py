@@ -133,7 +133,7 @@ def _shown(connector: Connector, path: str) -> str:
 
 def _application(files: Sequence[DistributionFile], connector: Connector, shown: str) -> str:
     """Returns the start script of the distribution; raises ConnectorError if it is none."""
-    if all(_kind(item.path) == "own" and not item.path.endswith(".jar") for item in files):
+    if all(kind_of(item.path) == "own" and not item.path.endswith(".jar") for item in files):
         raise ConnectorError(f"cannot read {shown}: it has no jar in lib/")
     inside = (item.path.removeprefix("bin/") for item in files if item.path.startswith("bin/"))
     scripts = [name for name in inside if "/" not in name and not name.endswith(".bat")]
@@ -171,7 +171,7 @@ def _layers(store: Store, operation: AddDistribution) -> Iterator[tuple[str, Lay
     groups: dict[str, list[_Piece]] = {"third-party": [], "framework": [], "own": []}
     for file in operation.files:
         piece = _Piece(_artifact(file.path), file.path, _segment(store, operation, file))
-        groups[_kind(file.path)].append(piece)
+        groups[kind_of(file.path)].append(piece)
     for pieces in layers.grouped(groups["third-party"]):
         yield "add third-party jars", _layer(store, operation, pieces)
     for kind, text in (("framework", "add the framework's jars"), ("own", "add the connector")):
@@ -179,7 +179,7 @@ def _layers(store: Store, operation: AddDistribution) -> Iterator[tuple[str, Lay
             yield text, _layer(store, operation, groups[kind])
 
 
-def _kind(path: str) -> str:
+def kind_of(path: str) -> str:
     """Returns third-party, framework or own.
 
     Jars without a version and snapshots come from the repository's own projects.
