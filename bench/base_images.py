@@ -1,6 +1,6 @@
-"""Base images: a rebuild with nothing changed, an inventory, a comparison, and a long catalogue, against fixed times.
+"""Base images: an unchanged rebuild, an inventory, a comparison, and a long catalog, against fixed times.
 
-The peer is the time that each may take at most, so the ratio is how much of it was needed.
+The peer is the maximum time, so the ratio is the used share of it.
 """
 
 import subprocess

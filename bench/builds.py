@@ -1,6 +1,6 @@
 """Building and pushing a connector, against BuildKit with a careful Dockerfile (peer.Dockerfile), on one registry.
 
-The rows of the fleet need the real locks of June 2024 beside the project, and are left out without them.
+The rows of the fleet need the real locks of June 2024 next to the project, and are left out without them.
 """
 
 import atexit
@@ -42,7 +42,7 @@ EXAMPLE = PROJECT / "examples/fleet/airbyte-integrations/connectors/source-parce
 CERTIFICATES = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
 PLATFORM = Platform("linux", "amd64")
 ROUNDS = 5
-# The peer's fleet rows take half a minute a connector: measured on this many, and scaled.
+# The peer's fleet rows take half a minute per connector: measured on this many, and scaled.
 PEER_SAMPLE = 10
 MOST_MEMORY = 200  # MB
 
@@ -66,7 +66,7 @@ class Bench:
 
 @functools.cache
 def bench() -> Bench:
-    """Made once, and gone when the process ends."""
+    """Created once, and removed when the process ends."""
     stack = contextlib.ExitStack()
     atexit.register(stack.close)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
@@ -264,7 +264,7 @@ def _prefetch(versions: Sequence[str]) -> None:
 
 @functools.cache
 def cold() -> tuple[float, float]:
-    """Everything anew except the base image: an empty cache on both sides, downloads included."""
+    """Everything from scratch except the base image: an empty cache on both sides, including downloads."""
     connector = example()
     made = bench()
 
@@ -284,7 +284,7 @@ def cold() -> tuple[float, float]:
 
 
 def _only_base(made: Bench, name: str) -> Path:
-    """A store that has the base image, unpacked and looked at as the peer's daemon has, and nothing else."""
+    """A store that only has the base image, unpacked and inspected like the peer's daemon."""
     home = made.folder / name
     shutil.rmtree(home, ignore_errors=True)
     full, empty = Store(made.home), Store(home)
@@ -300,7 +300,7 @@ def _only_base(made: Bench, name: str) -> Path:
 
 
 def download() -> Result:
-    """Only the download of the cold build's wheels, as the share of it that nobody can save."""
+    """Only the download of the cold build's wheels, as the share of it that cannot be saved."""
     connector = example()
     made = bench()
     lock = poetry.select(
@@ -329,7 +329,7 @@ def download() -> Result:
 def memory(large: str = "") -> tuple[float, float]:
     """The largest resident set of a cold build's own process, in MB.
 
-    `large` puts a file of 300 MB where it says: in the connector's code, or in `files` of its declaration.
+    `large` puts a file of 300 MB into the connector's code, or into `files` of its declaration.
     """
     ours = example().ours
     repository = _with_large(ours, large) if large else ours.parents[2]
@@ -386,7 +386,7 @@ def fleet() -> list[Connector]:
             shutil.rmtree(ours)
             continue
         found.append(connector)
-    # Downloads are not what is measured: whatever is missing is fetched before.
+    # Downloads are not measured: missing files are fetched before.
     index, store, order = (
         PackageIndex.from_environment(dict(os.environ)),
         Store(made.home),
@@ -414,10 +414,10 @@ def _all_ours(home: Path, base: str) -> float:
 
 @functools.cache
 def _first() -> tuple[float, float]:
-    """The whole fleet's first build: ours, and the peer's scaled from a sample whose wheels are downloaded."""
+    """The whole fleet's first build: airbyte-ci's, and the peer's scaled from a sample whose wheels are downloaded."""
     sample = fleet()[:: max(1, len(fleet()) // PEER_SAMPLE)][:PEER_SAMPLE]
     ours = _all_ours(bench().home, bench().base)
-    for connector in sample:  # fills the peer's cache of wheels; only the second time counts
+    for connector in sample:  # fills the peer's cache of wheels; only the second run is measured
         connector.build_peers()
     for connector in sample:
         requirements = connector.peers / "requirements.txt"

@@ -12,7 +12,7 @@ from timing import Measure, Result
 
 
 def check() -> Result:
-    """Seconds, against one second: the bar is in seconds. The real fleet where it is at hand, else one as large."""
+    """Seconds, against one second: the bar is in seconds. The real fleet if available, else one of the same size."""
     with tempfile.TemporaryDirectory() as name:
         if fleet.FLEET.exists():
             fleet.real(Path(name))
@@ -32,7 +32,7 @@ def growth() -> Result:
 
 
 def _checking(folder: Path) -> float:
-    """The best of several runs; what fails ends them with 1, which is no failure of the measure."""
+    """The best of several runs; findings end them with 1, which is not a failure of the measure."""
     command = [sys.executable, "-m", "airbyte_ci", "--repo", str(folder), "connectors", "--all", "check", "--offline"]
     # The branch that it is compared with, as in CI: what differs from it must be found out.
     subprocess.run(["git", "update-ref", "refs/remotes/origin/main", "HEAD"], cwd=folder, check=True)

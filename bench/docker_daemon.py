@@ -34,7 +34,7 @@ def running(folder: Path) -> Iterator[dict[str, str]]:
         finally:
             process.terminate()
             process.wait()
-            # The daemon mounts its folder on itself, and leaves it so: nobody could remove it.
+            # The daemon mounts its folder on itself and does not unmount it: it could not be removed.
             subprocess.run(["umount", "--recursive", "--quiet", str(folder / "data")], check=False)
 
 

@@ -47,7 +47,7 @@ started = time.perf_counter()
 inventory.of(store, image)
 print(time.perf_counter() - started)
 """
-# VmHWM is of this program; getrusage would tell the peak of whoever started it.
+# VmHWM is of this program; getrusage would report the peak of its parent.
 _INSTALL = """
 import pathlib, sys
 sys.path.insert(0, sys.argv[1])
@@ -79,7 +79,7 @@ def plan_one() -> Result:
 
 
 def plan_fleet() -> Result:
-    """The 62 real locks where they are at hand, and the example's lock 62 times where they are not."""
+    """The 62 real locks if available, else the example's lock 62 times."""
     if not LOCKS.exists():
         return _median_of_processes(_PLAN, str(PROJECT), *[str(EXAMPLE)] * 62), 1.5
     with tempfile.TemporaryDirectory() as name:

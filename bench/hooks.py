@@ -40,7 +40,7 @@ async def post_connector_install(c):
 
 
 def module() -> Result:
-    """Both hooks of a module that asks for nothing, from the start of its process to its end."""
+    """Both hooks of a module without questions, from the start of its process to its end."""
     with tempfile.TemporaryDirectory() as name:
         place = Path(name) / MODULE
         place.write_text(_HOOK)

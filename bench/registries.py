@@ -109,7 +109,7 @@ def push_of_nothing() -> Result:
         return medians(once, lambda: 0.060)
 
 
-# VmHWM is of this program; getrusage would tell the peak of whoever started it.
+# VmHWM is of this program; getrusage would report the peak of its parent.
 _PEAK = "\nprint(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
 
 

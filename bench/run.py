@@ -22,7 +22,7 @@ import registries
 import stores
 from timing import Measure
 
-import base_images  # the measures lie beside this script
+import base_images  # the measures are next to this script
 
 MEASURES = (
     *builds.MEASURES,
@@ -62,7 +62,7 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 def _cells(measure: Measure) -> Iterator[str]:
-    """Name, ours, peer, ratio and bar; one measure that fails does not take the others along."""
+    """Name, ours, peer, ratio and bar; one failing measure does not stop the others."""
     yield measure.name
     try:
         result = measure.run()

@@ -13,9 +13,9 @@ Result = tuple[float, float] | str
 
 @dataclass(frozen=True)
 class Measure:
-    """`run` gives our seconds and the peer's, or why it cannot; the ratio ours ÷ peer should be at most `bar`.
+    """`run` returns airbyte-ci's seconds and the peer's, or why it cannot; the ratio should be at most `bar`.
 
-    `at_least` turns it around: peer ÷ ours should be at least that.
+    `at_least` inverts it: peer ÷ airbyte-ci's should be at least the bar.
     """
 
     name: str

@@ -18,7 +18,7 @@ _BUILDS = 6
 
 
 def build_at_once(tiny: Tiny, rounds: int) -> list[str]:
-    """What went wrong: a build that failed, two digests of one connector, damage, an image that does not answer."""
+    """The errors: a failed build, two digests of one connector, damage, an image that does not answer."""
     problems: list[str] = []
     _keep(Store(tiny.home), tiny.base)
     for number in range(rounds):

@@ -44,7 +44,7 @@ def _work(root: Path, chance: random.Random) -> None:
             case 4:
                 layer_of(store, [Entry("one", content=bytes([number]) * 1000)])
             case 5:
-                # Another process may be collecting, or have collected what was looked at.
+                # Another process may be collecting, or may have collected an inspected item.
                 with contextlib.suppress(StoreError, BlobNotFound):
                     collect(store, Policy(max_size=chance.randrange(2_000_000)))
 
@@ -93,7 +93,7 @@ def kill(root: Path, kills: int, seed: int) -> int:
 
 
 def _look(root: Path) -> list[str]:
-    """What is wrong with the store, looked at by a process of its own, so that this one never has a session."""
+    """The store's errors, found by a separate process, so that this one never has a session."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:

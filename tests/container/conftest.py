@@ -67,7 +67,7 @@ def own_store(tmp_path: Path, small_store: Store, small_image: Image) -> Iterato
 
 
 def image_entries() -> list[Entry]:
-    """What the small image holds."""
+    """The contents of the small image."""
     programs = {f"bin/{name}": _which(name) for name in PROGRAMS}
     libraries = {path.lstrip("/"): Path(path) for program in programs.values() for path in _libraries(program)}
     found = [

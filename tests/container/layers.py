@@ -1,4 +1,4 @@
-"""Layers as bytes for tests: written by Python's tarfile, so that they may say what our writer would refuse."""
+"""Layers as bytes for tests: written by Python's tarfile, so that they may contain what airbyte-ci's writer refuses."""
 
 import gzip
 import io

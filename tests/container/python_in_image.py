@@ -20,7 +20,7 @@ def run_python(
     network: Network = "none",
     mounts: tuple[Mount, ...] = (),
 ) -> Any:
-    """What a program prints last, which is JSON; its arguments are `argv`, a list."""
+    """Returns the JSON that a program prints last; its arguments are `argv`, a list."""
     places = [*(Path(name) for name in ("/usr", "/lib", "/lib64") if Path(name).exists()), Path(sys.base_prefix)]
     lent = tuple(
         Mount(place.resolve(), str(place))

@@ -60,7 +60,7 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 
 @given(_JSON)
 def test_any_data_is_an_operation_or_a_value_error(document: Any) -> None:
-    """What came over the pipe has two ends, whatever it is."""
+    """Any data from the pipe has two ends."""
     try:
         operation = from_json(document)
     except ValueError:
@@ -111,7 +111,7 @@ def test_calls_become_operations(made: Container, operations: tuple[Operation, .
 
 
 def test_questions_carry_the_recipe() -> None:
-    """What is asked, about which operations; types are those that Dagger gives."""
+    """The questions and their operations; the types are Dagger's."""
     asked: list[Question] = []
     answers = {
         "exit_code": 0,
@@ -154,7 +154,7 @@ def test_questions_carry_the_recipe() -> None:
 
 
 def test_a_recipe_alone_answers_nothing() -> None:
-    """Without somebody to ask, a question is an error that says so."""
+    """Without an answerer, a question is an error with the reason."""
     with pytest.raises(RuntimeError, match="only a recipe"):
         asyncio.run(Container().stdout())
 

@@ -1,6 +1,6 @@
 """The contract with Dagger: names and parameters of its published Python packages, old and new, against the API's.
 
-The signatures of the two versions lie beside this file; a slow test reads the packages themselves.
+The signatures of the two versions are next to this file; a slow test reads the packages themselves.
 """
 
 import ast
@@ -40,7 +40,7 @@ def _signatures() -> list[tuple[str, str, str, str]]:
 
 
 def test_every_method_of_both_versions_is_provided_or_refused_by_name() -> None:
-    """Nothing is half there: a method takes each parameter of each version, in its order, or says that it is not."""
+    """A method accepts each parameter of each version in its order, or reports that it is not supported."""
     assert len(TABLES) == 2
     wrong = []
     for version, kind, name, parameters in _signatures():

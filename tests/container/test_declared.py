@@ -1,4 +1,4 @@
-"""A declaration as operations: who runs what, what files become, and what may not be taken."""
+"""A declaration as operations: users of commands, files, and refused sources."""
 
 from pathlib import Path
 

@@ -149,7 +149,7 @@ def test_noise_is_left_out(overlay: Overlay, command: str) -> None:
 
 
 def test_removing_noise_removes_it(overlay: Overlay) -> None:
-    """`rm -rf /var/lib/apt/lists/*` of lists that the base brought is a change like any other."""
+    """`rm -rf /var/lib/apt/lists/*` of the base's lists is a change like any other."""
     do("rm -rf var/lib/apt/lists/* var/log/dpkg.log", overlay.place)
     assert {path for path in overlay.changes() if ".wh." in path} == {
         "var/lib/apt/lists/.wh.old",
@@ -175,7 +175,7 @@ def test_old_byte_code_does_not_outlive_its_source(overlay: Overlay, command: st
 
 
 def test_byte_code_folders_made_anew_do_not_show_the_old_one(overlay: Overlay) -> None:
-    """The new files are scrubbed, the old ones were removed: so there are none."""
+    """The new files are scrubbed, the old ones were removed: so none are left."""
     do("rm -r lib/__pycache__; mkdir lib/__pycache__; echo x > lib/__pycache__/m.cpython-311.pyc", overlay.place)
     assert {path for path in overlay.changes() if "__pycache__" in path} == {"lib/.wh.__pycache__"}
 
@@ -219,7 +219,7 @@ def test_a_link_to_a_file_of_the_base_brings_its_content(overlay: Overlay) -> No
 
 
 def test_what_was_lent_is_left_out_with_the_folders_made_for_it(overlay: Overlay) -> None:
-    """A mount point and the folders above it are no change; what the command put beside it is."""
+    """A mount point and the folders above it are not changes; a new file next to it is."""
     do(
         "mkdir -p lent/deep; touch lent/deep/point; mkdir -p both/here; touch both/here/point; echo x > both/own",
         overlay.place,

@@ -1,4 +1,4 @@
-"""What hooks changed, and what this machine can do: both from the real thing."""
+"""The changes of hooks, and the abilities of this machine, both measured for real."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ def test_the_effect_of_operations_is_what_their_layers_say(own_store: Store, sma
 
 
 def test_folders_count_where_somebody_may_write(own_store: Store, small_image: Image) -> None:
-    """New ones with nothing in them, and those with another mode; what a package lists is told apart."""
+    """New empty folders, and those with another mode; a package's listed files are reported separately."""
     record = "d-1.0.dist-info/RECORD,,\nd-1.0.dist-info/METADATA,,\nd.py,,\n"
     after = (
         sh("mkdir -p -m 777 /var/new/deep; chmod 777 /etc; echo x > /tmp/x; mkdir -p /usr/lib/p/d-1.0.dist-info"),
@@ -76,7 +76,7 @@ def test_folders_count_where_somebody_may_write(own_store: Store, small_image: I
 
 
 def test_probes_try_the_real_thing(own_store: Store, small_tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a machine that runs these tests everything works; without programs each says what is missing."""
+    """On a machine that runs these tests everything works; without programs, each probe names the missing one."""
     tried = probes.all_of(own_store, small_tree, None)
     assert [probe.works for probe in tried] == [True] * 5, tried
     monkeypatch.setenv("PATH", "/nonexistent")

@@ -126,7 +126,7 @@ def test_the_order_of_operations_is_kept(evaluator: Evaluator) -> None:
 
 
 def test_a_command_gets_its_input_and_entrypoint(evaluator: Evaluator) -> None:
-    """stdin as given; the entrypoint goes before it only when asked."""
+    """stdin as given; the entrypoint precedes the command only on request."""
     assert stdout(evaluator, Exec(("cat",), "typed")) == "typed"
     entrypoint = SetEntrypoint(("bash", "-c", "echo entrypoint $0"))
     assert stdout(evaluator, entrypoint, Exec(("word",), use_entrypoint=True)) == "entrypoint word\n"
@@ -155,7 +155,7 @@ def test_files_are_written_with_mode_and_owner(own_store: Store, evaluator: Eval
     ids=repr,
 )
 def test_a_file_that_cannot_be_is_a_sandbox_error(evaluator: Evaluator, operation: Operation) -> None:
-    """Before a broken layer is made of it."""
+    """Before a broken layer is created."""
     with pytest.raises(SandboxError):
         evaluator.image([operation], {})
 
@@ -220,7 +220,7 @@ def test_a_command_runs_once(own_store: Store, small_image: Image, evaluator: Ev
 def test_the_first_run_is_kept_when_only_the_raw_files_are_gone(
     own_store: Store, small_image: Image, evaluator: Evaluator
 ) -> None:
-    """What a command gave is an input from then on: layer and output, although it runs again for its raw files."""
+    """A command's result is an input from then on: layer and output, even if it runs again for its raw files."""
     import shutil
 
     clock = sh("date +%s.%N | tee /when 2>/dev/null || date +%s.%N > /when; cat /when")
@@ -233,7 +233,7 @@ def test_the_first_run_is_kept_when_only_the_raw_files_are_gone(
 
 
 def test_a_lost_layer_is_made_again(own_store: Store, small_image: Image, evaluator: Evaluator) -> None:
-    """A remembered command whose blob is gone runs again, and the image is whole."""
+    """A cached command whose blob is gone runs again, and the image is complete."""
     operation = sh("echo x > /x")
     image = evaluator.image([operation], {})
     own_store.path(image.manifest.layers[-1].digest).unlink()
@@ -279,7 +279,7 @@ def test_scrubbed_files_are_there_for_the_next_command_only(own_store: Store, ev
 
 
 def test_a_command_that_changes_nothing_adds_no_layer(evaluator: Evaluator) -> None:
-    """Nothing lent to it, no touched folder and no mount point is in it."""
+    """It has no mounted file, no touched folder and no mount point."""
     image = evaluator.image(
         [sh("cat /etc/passwd /etc/resolv.conf > /dev/null; touch /etc; echo x > /tmp/f; rm /tmp/f")], {}
     )
@@ -421,7 +421,9 @@ def test_a_failure_that_a_hook_caught_is_kept(
 
 
 def test_a_folder_that_is_mounted_is_marked_as_used(tmp_path: Path, own_store: Store, small_image: Image) -> None:
-    """A collection leaves it while whoever mounted it lives, whatever times its commands set; afterwards it goes."""
+    """A collection keeps it while its session lives, regardless of the times that commands set; afterwards it is
+    removed.
+    """
     module = tmp_path / MODULE
     module.write_text(
         "async def pre_connector_install(c):\n"
@@ -448,7 +450,7 @@ def test_a_folder_that_is_mounted_is_marked_as_used(tmp_path: Path, own_store: S
 
 
 def test_caches_belong_to_one_connector(own_store: Store, small_image: Image) -> None:
-    """What one connector's command writes into a cache, no other finds, also where both give the same commands."""
+    """Another connector cannot read the files that a command writes into a cache, even with the same commands."""
     cache = MountCache("/c", "shared by its name")
     plant = (cache, sh("echo planted > /c/n"))
     look = (cache, sh("cat /c/n > /found 2> /dev/null; true"))
@@ -472,7 +474,7 @@ OPERATIONS: Sequence[Operation] = (
 
 
 def test_digests_are_those_of_the_bytes(own_store: Store, small_image: Image, evaluator: Evaluator) -> None:
-    """Manifest, configuration, layers and diffIDs, recomputed; one history entry and diffID for each layer of ours."""
+    """Manifest, configuration, layers and diffIDs, recomputed; one history entry and diffID for each added layer."""
     import gzip
 
     image = evaluator.image(OPERATIONS, {"a": "b"})
@@ -516,7 +518,7 @@ def test_other_tools_read_the_image(tmp_path: Path, own_store: Store, evaluator:
     unpacked = {str(path.relative_to(root)) for path in root.rglob("*")}
     tree = evaluator.tree(evaluator.state(OPERATIONS))
     ours = {node.path for node in tree.walk("")}
-    # Runtime mount points (/proc, /dev …) and lent places are in the raw files of a command, not in the image.
+    # Runtime mount points (/proc, /dev …) and mounts are in the raw files of a command, not in the image.
     lent = ("proc", "dev", "sys", ".airbyte-ci", "etc")
     assert {path for path in ours - unpacked if path.partition("/")[0] not in lent} == set()
     assert unpacked - ours == set()

@@ -1,4 +1,4 @@
-"""What hooks do with files, folders, mounts, caches and secrets: from the API through the pipe to a real image."""
+"""Files, folders, mounts, caches and secrets of hooks: from the API through the pipe to a real image."""
 
 import gzip
 import io
@@ -122,7 +122,7 @@ def files(store: Store, image: Image, base: Image) -> dict[str, tuple[str, int, 
             "return c.with_exec(['bash', '-c', 'echo out; echo err >&2'], redirect_stdout='/o', redirect_stderr='/e')",
             {"o": 0o644, "e": 0o644},
         ),
-        # Mounts are for commands only; what those change in them is seen by the next command and is not in the image.
+        # Mounts are for commands only; the next command sees their changes, and the image does not have them.
         (
             "m = c.with_mounted_directory('/usr/lib/data', dag.directory().with_new_file('m', '1'))\n"
             "m = m.with_exec(['bash', '-c', 'ls /usr/lib/data > /seen; echo 2 > /usr/lib/data/n'])\n"
@@ -228,7 +228,7 @@ def test_configuration_is_what_is_asked_for(hook: Hook) -> None:
 
 
 def test_a_hook_may_expect_a_command_to_fail(hook: Hook) -> None:
-    """With ANY or FAILURE it asks for the exit code and branches on it; by default a failure ends the build."""
+    """With ANY or FAILURE the hook branches on the exit code; by default a failure ends the build."""
     body = """
     failed = c.with_exec(['bash', '-c', 'exit 3'], expect=ReturnType.ANY)
     code = await failed.exit_code()
@@ -288,7 +288,7 @@ def test_what_is_not_there_is_said(hook: Hook, body: str, error: type[Exception]
 
 
 def test_a_plan_alone_has_no_secrets(hook: Hook, own_store: Store, small_image: Image) -> None:
-    """Whoever evaluates only the recorded operations is told which secret is missing."""
+    """Evaluating only the recorded operations reports the missing secret."""
     record, _ = hook("return c.with_secret_variable('T', dag.set_secret('token', 'x')).with_exec(['true'])")
     for file in (own_store.root / "actions").rglob("*"):
         if file.is_file():

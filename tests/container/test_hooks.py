@@ -1,4 +1,4 @@
-"""Hooks: real modules in a real process; what they do is recorded, and whatever they do wrong has a line and an end."""
+"""Hooks: real modules in a real process; their actions are recorded, and each mistake is reported with its line."""
 
 import json
 import os
@@ -63,7 +63,7 @@ HEADER = "async def pre_connector_install(c):\n    "
 
 
 def test_both_hooks_are_called_each_at_its_time(write: Write) -> None:
-    """One module, one process: state that the first leaves is there for the second, and order is ours."""
+    """One module, one process: the second hook sees the state of the first, in that order."""
     module = write(
         """
         MAIN_FILE_NAME = "run.py"
@@ -86,7 +86,7 @@ def test_both_hooks_are_called_each_at_its_time(write: Write) -> None:
 
 
 def test_a_module_may_define_one_hook_or_only_a_name(write: Write) -> None:
-    """What is not defined does nothing."""
+    """A missing hook does nothing."""
     with Conversation(write("MAIN_FILE_NAME = 'x.py'"), {}) as talk:
         assert (talk.main_file, talk.hooks) == ("x.py", ())
         assert talk.call("pre_connector_install", nothing) == HookRecord()
@@ -105,7 +105,7 @@ def test_no_module_is_no_conversation(tmp_path: Path, write: Write) -> None:
 
 
 def test_hooks_look_as_they_do_upstream(write: Write) -> None:
-    """Imports of Container, outside TYPE_CHECKING as well; helpers beside the module; annotations; awaiting."""
+    """Imports of Container, also outside of TYPE_CHECKING; helpers next to the module; annotations; awaiting."""
     module = write(
         """
         from __future__ import annotations
@@ -151,7 +151,7 @@ def test_a_hook_need_not_be_async(write: Write) -> None:
 
 
 def test_questions_are_answered_and_recorded(write: Write) -> None:
-    """A hook may branch on an answer; the record holds what was asked with which recipe and what was said."""
+    """A hook may branch on an answer; the record has the question, its recipe and the answer."""
     module = write(
         """
         async def pre_connector_install(c):
@@ -218,7 +218,7 @@ def fails(question: Question) -> Any:
 
 @pytest.mark.parametrize("kind", ["dagger.ExecError", "dagger.QueryError", "Exception"])
 def test_a_hook_may_catch_a_command_that_failed(write: Write, kind: str) -> None:
-    """As with Dagger: the error tells how the command ended, and the record holds that it did."""
+    """As with Dagger: the error has the command's result, and the record has the failure."""
     module = write(
         f"""
         import dagger
@@ -283,7 +283,7 @@ def test_a_failed_command_that_nobody_catches_has_its_line(write: Write) -> None
     ],
 )
 def test_what_goes_wrong_in_a_hook_is_a_hook_error(write: Write, body: str, message: str) -> None:
-    """With the line of the hook where there is one, and never an exception of ours."""
+    """With the hook's line if there is one, and never an internal exception."""
     with pytest.raises(HookError, match=message):
         pre(write(HEADER + body))
 
@@ -305,7 +305,7 @@ def test_what_goes_wrong_in_a_hook_is_a_hook_error(write: Write, body: str, mess
     ids=repr,
 )
 def test_a_module_that_cannot_be_loaded_is_a_hook_error(tmp_path: Path, source: str, message: str) -> None:
-    """When the conversation is opened, and the process is gone."""
+    """When the conversation starts and the process is gone."""
     module = tmp_path / hooks.MODULE
     module.write_text(source, errors="surrogateescape")
     with pytest.raises(HookError, match=message), Conversation(module, {}, timeout=0.5 if "sleep" in source else 30):
@@ -331,7 +331,7 @@ def test_a_hook_that_never_ends_is_killed(write: Write, body: str) -> None:
 
 
 def test_a_hook_that_leaves_a_child_behind_has_ended(write: Write) -> None:
-    """The child holds the pipe, but dies with its parent: nobody waits for it."""
+    """The child holds the pipe, but dies with its parent, so nothing waits for it."""
     with pytest.raises(HookError, match="its process ended"):
         pre(write(HEADER + "import os, time\n    if os.fork(): os._exit(0)\n    time.sleep(600)"))
 
@@ -377,7 +377,7 @@ def test_what_is_kept_from_a_module_that_fails_is_said(write: Write) -> None:
 
 
 def test_the_answers_of_a_hook_have_an_end(write: Write) -> None:
-    """All of them are recorded: one that asks on and on is ended, and told which question was too much."""
+    """All questions are recorded; a hook with too many of them is ended with an error that names the last one."""
     module = write(
         HEADER
         + """for number in range(40):
@@ -466,7 +466,7 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_hook_sees_no_variable_of_this_machine(write: Write, secret: str) -> None:
-    """A fixed environment, what was passed by name, and nothing else: the same image everywhere."""
+    """A fixed environment, the variables that were passed by name, and nothing else: the same image everywhere."""
     module = write(HEADER + "import os, json; return c.with_label('env', json.dumps(dict(os.environ)))")
     with Conversation(module, {"PASSED": "1"}) as talk:
         (label,) = talk.call("pre_connector_install", nothing).operations
@@ -509,7 +509,7 @@ def test_a_hook_itself_has_no_network(write: Write) -> None:
 
 
 def test_modules_of_the_tool_are_not_importable(write: Write) -> None:
-    """Only the standard library, dagger and what lies beside the module."""
+    """Only the standard library, dagger and the files next to the module."""
     body = """
     found = []
     for name in ("airbyte_ci", "requests", "yaml", "click", "pip"):
@@ -568,7 +568,7 @@ def test_modules_of_the_tool_are_not_importable(write: Write) -> None:
     ],
 )
 def test_forged_messages_are_refused(write: Write, message: str, problem: str) -> None:
-    """A hook can find the pipe and write to it; what it says is checked as if a stranger had."""
+    """A hook can find the pipe and write to it; the data is validated like any untrusted data."""
     source = (
         HEADER
         + f"""

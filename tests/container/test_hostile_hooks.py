@@ -1,4 +1,4 @@
-"""Hooks that mean harm: the module, which is Python, and the commands that it asks for, which are root in an image."""
+"""Malicious hooks: the module, which is Python, and its commands, which are root in an image."""
 
 import os
 import subprocess
@@ -54,7 +54,7 @@ def label(record: HookRecord) -> str:
 
 
 def test_a_module_sees_nothing_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither files of the user and the system, nor the tool, nor secrets that lie beside the hook, nor processes."""
+    """Neither files of the user and the system, nor the tool, nor secrets next to the hook, nor processes."""
     (tmp_path / "beside").write_text("hunter2")
     secrets = tmp_path / "connector" / "secrets"
     secrets.mkdir(parents=True)
@@ -129,7 +129,7 @@ def test_a_module_that_takes_everything_is_ended(tmp_path: Path, body: str, mess
 
 
 def test_a_gigabyte_of_talk_is_nobodys_memory(tmp_path: Path) -> None:
-    """It is read and thrown away; what was said last is known when it is needed."""
+    """The output is read and discarded; its end is available when needed."""
     body = "for _ in range(1 << 14): os.write(1, b'x' * 65535 + b'\\n')\nprint('last', flush=True)\nos._exit(1)"
     before = _peak()
     with pytest.raises(HookError, match="its process ended: last"):
@@ -216,7 +216,7 @@ def test_set_user_id_programs_give_nothing(small_store: Store, small_tree: Tree)
 
 
 def test_links_lead_nowhere(small_store: Store, small_image: Image, tmp_path: Path) -> None:
-    """What a command links to is the image's own, for the tool that reads and writes there afterwards too."""
+    """A command's links lead into the image, also for the tool that reads and writes there afterwards."""
     (tmp_path / "secret").write_text("hunter2")
     evaluator = Evaluator(small_store, small_image, timeout=60)
     line = f"ln -s {tmp_path}/secret /leak; ln -s {tmp_path} /out; ln -s ../../../../../../{tmp_path} /up"
@@ -249,7 +249,7 @@ def test_a_fork_bomb_meets_its_limit(run: Run) -> None:
 
 
 def test_memory_is_limited(run: Run) -> None:
-    """A command that takes more is killed, and its build says what it may have been."""
+    """A command that uses more is killed, and the build names the likely cause."""
     line = "x=$(head -c 200000000 /dev/zero | tail -c 199999999 | { read -r -N 150000000 x; echo ${#x}; }); echo $x"
     assert run("echo fine", limits=Limits(memory=64 << 20)).stdout == b"fine\n"
     done = run(
@@ -260,7 +260,7 @@ def test_memory_is_limited(run: Run) -> None:
 
 
 def test_the_disk_is_not_filled(tmp_path: Path) -> None:
-    """A command that takes the store's last space is killed; what it wrote is gone."""
+    """A command that fills the store's disk is killed; its files are removed."""
     place = tmp_path / "disk"
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", place], check=True)
@@ -278,7 +278,7 @@ def test_the_disk_is_not_filled(tmp_path: Path) -> None:
 
 
 def test_a_gigabyte_of_output_is_cut_and_said(small_store: Store, small_image: Image) -> None:
-    """The last part is kept; a hook that asks for all of it is told, and one that does not is not disturbed."""
+    """The last part is kept; a hook that requests all of it gets an error, and others are not affected."""
     evaluator = Evaluator(small_store, small_image, timeout=120)
     flood = Exec(("bash", "-c", "head -c 1000000000 /dev/zero; echo last >&2"))
     before = _peak()
@@ -289,7 +289,7 @@ def test_a_gigabyte_of_output_is_cut_and_said(small_store: Store, small_image: I
 
 
 def test_long_output_is_not_kept_in_memory(small_store: Store, small_image: Image) -> None:
-    """A recipe has many states, and each that is asked again still tells what its command printed."""
+    """A recipe has many states, and each one that is queried again still returns its command's output."""
     evaluator = Evaluator(small_store, small_image, timeout=120)
     commands = [
         Exec(("bash", "-c", f"printf -v x %010000000d {number}; echo $x; : {os.urandom(8).hex()}"))
@@ -403,13 +403,13 @@ def test_the_refused_calls_have_reasons() -> None:
     names = [name for group in seccomp.REFUSED.values() for name in group]
     assert len(names) == len(set(names)) and all(len(reason) > 20 or reason for reason in seccomp.REFUSED)
     profile = seccomp.profile("x86_64")
-    # What is not listed is missing: a list of what is refused would allow what a newer kernel brings.
+    # Unlisted calls are missing: a list of refused calls would allow those of a newer kernel.
     assert "SCMP_ARCH_X86" in profile["architectures"] and profile["defaultAction"] == "SCMP_ACT_ERRNO"
     assert {"mount", "bpf", "setns"} <= set(profile["syscalls"][0]["names"])
 
 
 def test_without_control_groups_commands_run_all_the_same(tmp_path: Path, small_store: Store, small_tree: Tree) -> None:
-    """Where runc may not make groups it is asked once more without; the limits that are left are those of processes."""
+    """If runc may not create groups, it runs without them; the remaining limits are those of processes."""
     (tmp_path / MODULE).write_text("def pre_connector_install(c): return c.with_user('x')")
     source = f"""
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Hostile layers: each ends in an ImageError or inside the image, never outside, and leaves no half a snapshot."""
+"""Hostile layers: each ends in an ImageError or inside the image, never outside, and leaves no half snapshot."""
 
 import gzip
 import os
@@ -41,7 +41,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def leftovers(store: Store) -> list[str]:
-    """What is in snapshots besides locks."""
+    """The entries of snapshots, except locks."""
     return [path.name for path in (store.root / "snapshots").iterdir() if not path.name.endswith(".lock")]
 
 
@@ -133,7 +133,7 @@ def test_a_symlink_out_of_the_image_stays_inside(store: Store, tmp_path: Path) -
 )
 @pytest.mark.parametrize("layers", [1, 2])
 def test_no_kind_of_entry_follows_a_link_out(store: Store, tmp_path: Path, attack: list[Member], layers: int) -> None:
-    """Whatever comes through a link to a folder of this machine leaves that folder alone."""
+    """Paths through a link to a folder of this machine do not change that folder."""
     victim = tmp_path / "victim"
     victim.chmod(0o750)
     setup = [link("x", str(victim))]
@@ -145,7 +145,7 @@ def test_no_kind_of_entry_follows_a_link_out(store: Store, tmp_path: Path, attac
 
 
 def test_a_folder_that_becomes_a_link_is_no_folder_any_more(store: Store, tmp_path: Path) -> None:
-    """What was created in the folder before proves nothing about its place, nor about those below it."""
+    """Earlier files of the folder prove nothing about its place, nor about the folders below it."""
     before = outside(tmp_path, store)
     victim = str(tmp_path / "victim")
     known = [file("x/y/z/a"), hard("x/y/z/b", "x/y/z/a"), whiteout("x/y/.wh.c")]
@@ -184,7 +184,7 @@ def test_a_layer_that_grows_without_end_is_stopped(store: Store, monkeypatch: py
 
 
 def test_a_sparse_file_is_counted_by_what_it_unpacks_to(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One kilobyte that stands for terabytes of zeros is a bomb as well."""
+    """One kilobyte that represents terabytes of zeros is a bomb too."""
     monkeypatch.setattr(archive_module, "_SIZE_LIMIT", 5 << 20)
     headers = {
         "GNU.sparse.major": "0",
@@ -281,7 +281,7 @@ def test_damaged_archives_are_image_errors(store: Store, blob: bytes) -> None:
 
 
 def test_a_layer_that_is_not_its_diff_id_is_refused(store: Store) -> None:
-    """The configuration's word is checked, although the blob is what the manifest says."""
+    """The configuration is verified even if the blob matches the manifest."""
     descriptor, _ = put(store, TAR)
     with pytest.raises(DigestMismatch, match="does not match its diffID"):
         snapshot.unpack(store, [(descriptor, Digest("1" * 64))])
@@ -289,7 +289,7 @@ def test_a_layer_that_is_not_its_diff_id_is_refused(store: Store) -> None:
 
 
 def test_a_disk_that_fills_up_is_a_store_error_and_leaves_nothing(tmp_path: Path) -> None:
-    """What the disk is to blame for is not blamed on the image."""
+    """An error of the disk is not reported as an error of the image."""
     place = tmp_path / "disk"
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=80m,nr_inodes=200", "test-snapshots", place], check=True)

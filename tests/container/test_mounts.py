@@ -1,4 +1,4 @@
-"""What a sandbox may write: nothing that the store, this machine or another build has too."""
+"""The writable files of a sandbox: none that the store, this machine or another build also uses."""
 
 import ast
 import os
@@ -63,7 +63,7 @@ def test_no_writable_mount_shares_bytes_with_the_store(own: Store, case: str) ->
 
 
 def test_a_link_to_the_store_is_the_store(own: Store) -> None:
-    """Where a folder is decides, and not how it is called."""
+    """The place of a folder decides, not its name."""
     (own.root.parent / "link").symlink_to(own.root / "blobs")
     with pytest.raises(SandboxError, match="could change the store"):
         mounts.check([Mount(own.root.parent / "link", "/x", writable=True)], own.root)
@@ -137,7 +137,7 @@ _KEPT = ("st_mode", "st_uid", "st_gid", "st_size", "st_mtime_ns", "st_ino", "st_
 
 
 def test_each_mount_says_its_purpose() -> None:
-    """A mount without a purpose would count as lent by the user, who lends nothing without being asked."""
+    """A mount without a purpose would look like the user's, who mounts nothing without a request."""
     root = Path(airbyte_ci.__file__).parent
     for file in root.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):

@@ -84,7 +84,7 @@ def test_no_link_is_followed_on_the_way(tmp_path: Path) -> None:
 
 
 def test_plain_files_are_read(tmp_path: Path) -> None:
-    """At any depth, up to the limit and not beyond it; what is not there is not found."""
+    """At any depth up to the limit, and not beyond it; a missing file is not found."""
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "file").write_bytes(b"12345")
     assert read_output(tmp_path, "sub/file", 5) == b"12345"
@@ -107,7 +107,7 @@ def test_a_folder_of_many_files_is_not_listed(tmp_path: Path, monkeypatch: pytes
 
 
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
-    """Whatever is refused, and wherever, what was opened on the way is closed."""
+    """After any refusal, at any depth, all opened files are closed."""
     (tmp_path / "sub").symlink_to("/")
     (tmp_path / "file").write_bytes(b"x")
     before = len(list(Path("/proc/self/fd").iterdir()))

@@ -1,4 +1,4 @@
-"""Shared downloads: what is gathered from a command, what is not, and how the next one gets it."""
+"""Shared downloads: which files of a command are kept, and how the next command receives them."""
 
 import os
 from dataclasses import replace
@@ -16,7 +16,7 @@ OLD = b"cc=4,\x82\xa8response\x86\xa4body\xc4\x05wheel\xa7headers\x81\xaccontent
 
 
 def gather(store: Store, upper: Path, files: dict[str, bytes]) -> set[str]:
-    """What is kept of files that a command has left."""
+    """The kept ones of a command's files."""
     for name, data in files.items():
         place = upper / ".airbyte-ci" / name
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def test_a_command_gets_a_copy_of_its_own(own_store: Store, small_tree: Tree, tm
 
 
 def test_no_command_sees_responses_that_another_one_left(own_store: Store, small_tree: Tree) -> None:
-    """pip believes what lies in its cache, whoever put it there; so that its folder is new for each command."""
+    """pip trusts its cache, whoever wrote it; so its folder is new for each command."""
     plant = "cd $PIP_CACHE_DIR && mkdir -p http/0 http-v2/0 && echo forged > http/0/a; ls -R $PIP_CACHE_DIR"
     look = "ls -R $PIP_CACHE_DIR"
     for line, user in ((plant, 0), (look, 0), (look, 1000)):
@@ -103,7 +103,7 @@ def test_what_is_kept_is_a_copy(own_store: Store, tmp_path: Path) -> None:
 
 
 def test_old_downloads_make_room(own_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Days of last use go oldest first, and today's stays whatever its size."""
+    """The days with the oldest use are removed first, and today's stays at any size."""
     monkeypatch.setattr(packages, "_LIMIT", 100)
     for day in ("9", "20000", "20001"):
         place = own_store.root / "caches" / "apt" / day

@@ -57,5 +57,5 @@ def test_a_pattern_names_these_paths(pattern: str, matching: list[str], others: 
     ],
 )
 def test_no_pattern_takes_long(pattern: str, path: str) -> None:
-    """What would make a backtracking matcher try for hours is decided at once."""
+    """Patterns that would occupy a backtracking matcher for hours are decided at once."""
     assert not matches(path, pattern)

@@ -61,7 +61,7 @@ def test_output_is_kept_apart_and_as_bytes(run: Run) -> None:
 
 
 def test_of_endless_output_the_end_is_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was printed last tells why a command failed."""
+    """The last output is the reason of a failed command."""
     monkeypatch.setattr(sandbox, "_OUTPUT_LIMIT", 10)
     assert run("for i in 1 2 3 4 5 6 7 8 9; do echo line $i; done").stdout == b" 8\nline 9\n"
 
@@ -175,7 +175,7 @@ def test_what_is_lent_leaves_no_trace(
 
 
 def test_certificates_are_lent_with_the_network(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A company's own certificates work in hooks; without network there is nothing to lend."""
+    """Custom certificates work in hooks; without network they are not mounted."""
     (tmp_path / "company.pem").write_text("CERTIFICATE")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "company.pem"))
     assert run('cat "$SSL_CERT_FILE" "$PIP_CERT"', network="private").stdout == b"CERTIFICATE" * 2
@@ -183,7 +183,7 @@ def test_certificates_are_lent_with_the_network(run: Run, tmp_path: Path, monkey
 
 
 def test_mounts_are_read_only_unless_writable(run: Run, tmp_path: Path) -> None:
-    """Folders and single files of the host, as is said."""
+    """Folders and single files of the host, as requested."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "f").write_text("in")
     (tmp_path / "out").mkdir()
@@ -222,7 +222,7 @@ def test_what_cannot_be_started_is_a_sandbox_error_that_names_it(
 
 
 def test_an_image_that_cannot_be_mounted_is_a_sandbox_error(small_store: Store, small_tree: Tree) -> None:
-    """A snapshot that has gone, or more layers than the kernel takes, is not the command's exit code."""
+    """A missing snapshot, or more layers than the kernel supports, is not reported as the command's exit code."""
     gone = Tree((small_store.root / "snapshots" / "gone", *small_tree.layers))
     (small_store.root / "snapshots" / "gone").mkdir()
     command = Command(["/bin/true"], PATH, timeout=60)
@@ -236,7 +236,7 @@ def test_an_image_that_cannot_be_mounted_is_a_sandbox_error(small_store: Store, 
 
 
 def test_an_image_may_have_as_many_layers_as_overlayfs_takes(small_store: Store, small_tree: Tree) -> None:
-    """Wherever the store is, and however long the layers' names are."""
+    """With the store anywhere, and with layer names of any length."""
     layers = [small_store.root / "snapshots" / f"{number:040}" for number in range(500 - len(small_tree.layers))]
     for number, layer in enumerate(layers):
         layer.mkdir()
@@ -248,7 +248,7 @@ def test_an_image_may_have_as_many_layers_as_overlayfs_takes(small_store: Store,
 
 @pytest.mark.parametrize("user", [0, 1000])
 def test_the_umask_does_not_close_the_root(small_store: Store, small_tree: Tree, upper: Path, user: int) -> None:
-    """The image's `/` has its own mode, whoever runs the tool."""
+    """The image's `/` has its own mode, independent of the user of the tool."""
     before = os.umask(0o077)
     try:
         upper.chmod(0o700)
@@ -310,7 +310,7 @@ def test_this_machines_control_groups_and_settings_are_out_of_reach(run: Run) ->
 
 
 def test_localhost_is_a_name(run: Run) -> None:
-    """Images bring no /etc/hosts, and programs expect one."""
+    """Images have no /etc/hosts, and programs expect one."""
     assert b"127.0.0.1" in run("cat /etc/hosts").stdout
 
 

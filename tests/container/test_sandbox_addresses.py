@@ -94,7 +94,7 @@ class Heard:
 
 @pytest.fixture
 def listener() -> Iterator[Heard]:
-    """Answers whoever comes, by UDP and TCP, multicast included."""
+    """Answers every request, by UDP and TCP, including multicast."""
     with socket.create_server(("", 0)) as streams, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as packets:
         heard = Heard(streams.getsockname()[1])
         packets.bind(("", heard.port))
@@ -146,7 +146,7 @@ def test_no_way_leads_to_this_machine(
 def test_a_socket_of_the_device_still_reaches_what_is_open(
     small_store: Store, small_tree: Tree, listener: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The check of the check: where a proxy of this machine is lent, its port answers, and no other."""
+    """Verifies this test: with a mounted proxy of this machine, only its port answers."""
     own = network.own_addresses(Path("/proc/net/fib_trie").read_text())
     if not own:
         pytest.skip("this machine has no address but loopback's")
@@ -191,7 +191,7 @@ print(json.dumps(done))
 
 
 def test_a_name_server_answers_at_its_port_only() -> None:
-    """What is open stands before what is refused, in the sandbox's routes and in the router's rules."""
+    """Allowed addresses precede refused ones, in the sandbox's routes and in the router's rules."""
     lines = network.router(("192.0.2.9",), {"http_proxy": "http://192.0.2.9:3128"}, os.getpid()).splitlines()
     opened = [line for line in lines if "priority 10" in line]
     assert {line.split(" lookup")[0].split(" to ")[1] for line in opened} == {

@@ -40,7 +40,7 @@ words = low(None, 4096, 3, 0x62, -1, 0)  # private, anonymous, below 2 GiB
 found = [call(*(words if item == "words" else item for item in items)) for items in argv[0]]
 print(json.dumps([max(0, -item) for item in found]))
 """
-# Calls that no program has needed for decades, or that nobody needs in a sandbox, and two names that are none.
+# Calls that no program has needed for decades, or that a sandbox does not need, and two invalid names.
 USELESS = frozenset(
     """
     _sysctl afs_syscall bdflush break create_module epoll_ctl_old epoll_wait_old fanotify_mark fstatat ftime getpmsg

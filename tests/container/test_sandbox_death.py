@@ -35,7 +35,7 @@ def marker() -> str:
 
 
 def processes(word: str) -> list[int]:
-    """The processes of this machine, in all namespaces below ours, whose argv has a word."""
+    """The processes of this machine, in all namespaces below this one, whose argv contains a word."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -58,7 +58,7 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> bool:
 
 @pytest.mark.parametrize("network", ["none", "private"])
 def test_a_time_limit_kills_everything(small_store: Store, small_tree: Tree, marker: str, network: Network) -> None:
-    """Processes that fork, detach and ignore signals are gone when the error comes, and the error says why."""
+    """Processes that fork, detach and ignore signals are gone when the error with the reason is raised."""
     line = STUBBORN.format(marker=marker)
     command = Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, network=network, timeout=1)
     with pytest.raises(SandboxError, match="killed because it did not finish in 1 s"):
@@ -67,7 +67,7 @@ def test_a_time_limit_kills_everything(small_store: Store, small_tree: Tree, mar
 
 
 def test_what_a_command_leaves_running_ends_with_it(small_store: Store, small_tree: Tree, marker: str) -> None:
-    """A daemon started by a hook does not run on beside the build."""
+    """A daemon that a hook started does not outlive the command."""
     line = f"(sleep {marker} &) ; sleep {marker} & echo done"
     done = sandbox.run(small_store, small_tree, Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, timeout=60))
     assert (done.returncode, done.stdout) == (0, b"done\n")
@@ -132,7 +132,7 @@ def _readable(path: Path) -> bool:
 
 
 def test_the_store_is_fit_for_use_after_a_killing(small_store: Store, small_tree: Tree) -> None:
-    """Rests of a killed run are in nobody's way."""
+    """The files of a killed run do not disturb later ones."""
     rest = small_store.root / "scratch" / "tmprest"
     (rest / "upper").mkdir(parents=True)
     done = sandbox.run(small_store, small_tree, Command(["/bin/true"], {"PATH": "/bin"}, timeout=60))

@@ -1,4 +1,4 @@
-"""Who a sandbox's users are on this machine: nobody, while its files keep the numbers that the image gives them."""
+"""The users of a sandbox on this machine: they own nothing else, while their files keep the image's numbers."""
 
 import json
 import os
@@ -29,7 +29,7 @@ from tests.container.conftest import image_entries
 
 pytestmark = pytest.mark.skipif(user_namespace.inside(), reason="root of this machine is not who runs this")
 Run = Callable[..., Finished]
-# cap_chown+ep as revision 2 of the attribute, which says nothing of a user namespace (linux/capability.h).
+# cap_chown+ep as revision 2 of the attribute, which does not name a user namespace (linux/capability.h).
 CAPABLE = struct.pack("<5I", 0x02000001, 1, 0, 0, 0)
 
 
@@ -85,7 +85,9 @@ NUMBERS = (0, 1, 1000, 65534, 65535, 65536, 70_000, 197_609, (1 << 30) - 1)
 
 
 def test_files_keep_the_images_numbers(run: Run, upper: Path, small_tree: Tree) -> None:
-    """What a command makes, gives away, links, renames or copies up has the same numbers on disk and in its layer."""
+    """Files that a command creates, gives away, links, renames or copies up have the same numbers on disk and in its
+    layer.
+    """
     lines = [f"touch /f{number} && chown {number}:{number} /f{number}" for number in NUMBERS]
     lines += ["mkdir /d && chown 5:6 /d && mv /d /e", "ln /f1000 /g", "ln -s x /s", "mkdir -m 2755 /sticky"]
     lines += ["chown 7:8 /usr/lib/data/one", "mv /usr/lib/data/two /usr/lib/two", "chmod 4711 /usr/lib/su"]
@@ -104,7 +106,7 @@ def test_files_keep_the_images_numbers(run: Run, upper: Path, small_tree: Tree) 
 
 
 def test_numbers_beyond_the_last_are_refused_to_commands(run: Run, small_store: Store, small_tree: Tree) -> None:
-    """A file of user 2^30 or later is nobody's in a sandbox: as such it is seen, and root cannot give it away."""
+    """A file of user 2^30 or later is shown as nobody's in a sandbox, and root cannot give it away."""
     layer = layer_of(small_store, [Entry("far", uid=1 << 30, gid=(1 << 32) - 2, mode=0o644, content=b"far")])
     tree = snapshot.Stack(small_tree).push(small_store, layer.descriptor, layer.diff_id).tree
     done = run(f"cat /far; stat -c ' %u %g' /far; chown 0 /far; touch /x; chown {1 << 30} /x", tree=tree)
@@ -113,7 +115,7 @@ def test_numbers_beyond_the_last_are_refused_to_commands(run: Run, small_store: 
 
 
 def test_file_capabilities_keep_their_bytes(run: Run, upper: Path, small_store: Store, small_tree: Tree) -> None:
-    """Copied by a command or copied up, they say in the layer nothing of the user namespace in which that was done."""
+    """Copied by a command or copied up, they do not reveal the user namespace in the layer."""
     entries = [
         Entry(name, mode=0o755, content=b"x", xattrs={"security.capability": CAPABLE}) for name in ("one", "two")
     ]
@@ -169,7 +171,7 @@ def test_set_user_id_bits_and_devices_of_mounts_are_useless(run: Run, tmp_path: 
 
 
 def test_what_only_root_of_this_machine_reads_of_proc_is_closed(run: Run) -> None:
-    """Files of /proc with which a machine is explored: their mode says root, and the sandbox's is another."""
+    """Files of /proc that reveal facts of the machine: only root reads them, and the sandbox's root is another user."""
     closed = [path for path in Path("/proc").iterdir() if path.is_file() and not path.stat().st_mode & 0o044]
     closed += [path for path in Path("/proc/sys").rglob("*") if path.is_file() and not path.stat().st_mode & 0o044]
     assert closed
@@ -197,7 +199,7 @@ def test_the_store_may_be_closed_to_everyone_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("user", [0, 1000])
 def test_standard_streams_can_be_opened_by_name(run: Run, user: int) -> None:
-    """Programs log to /dev/stdout and /dev/stderr, and read /dev/stdin, whoever they are."""
+    """Programs log to /dev/stdout and /dev/stderr, and read /dev/stdin, as any user."""
     done = run("echo out > /dev/stdout; cat /dev/stdin; echo err > /dev/stderr", uid=user, stdin=b"in\n")
     assert (done.stdout, done.stderr) == (b"out\nin\n", b"err\n")
 
@@ -237,9 +239,9 @@ def unable(tmp_path: Path) -> Iterator[Path]:
 def test_without_such_mounts_nothing_runs_unless_the_user_consents(
     unable: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line says why and what to do; who consents has commands that are root of this machine, as far as they get."""
+    """One line has reason and advice; with consent, commands run as root of this machine, as far as possible."""
     monkeypatch.delenv(staging.CONSENT, raising=False)
-    monkeypatch.setattr(Store, "require_space", lambda *_: None)  # this file system does not say what is free
+    monkeypatch.setattr(Store, "require_space", lambda *_: None)  # this file system does not report its free space
     store = Store(unable / "store")
     layer = layer_of(store, image_entries())
     tree = snapshot.unpack(store, [(layer.descriptor, layer.diff_id)]).tree

@@ -18,7 +18,7 @@ from airbyte_ci.oci.store import Store
 
 @dataclass
 class Server:
-    """Listens on this machine's loopback and counts who comes."""
+    """Listens on this machine's loopback and counts connections."""
 
     socket: socket.socket
     visitors: list[str] = field(default_factory=list)
@@ -113,7 +113,7 @@ def test_a_hook_cannot_call_a_service_of_this_machine_its_proxy(
 
 
 def test_a_way_to_this_machine_would_be_seen(small_store: Store, small_tree: Tree) -> None:
-    """What `doctor` says of the network is what a command could reach: with this machine's own it says so."""
+    """`doctor` reports the network that commands can reach, also if it is this machine's own."""
     assert "commands cannot reach services of this machine at 127.0.0.1, 10.0.2.2" in probes._network(
         small_store, small_tree
     )

@@ -64,7 +64,7 @@ WHEEL = [file("usr/lib/wheel/a"), file("usr/lib/wheel/b")]
 def test_a_layer_is_shared_where_it_is_the_same(
     store: Store, tmp_path: Path, one: Layers, other: Layers, top: list[Member], shared: bool
 ) -> None:
-    """By what unpacking asks of the layers below; and each stack is what it would be alone."""
+    """By the properties of lower layers that unpacking depends on; each stack equals one that was unpacked alone."""
     stacks = [unpack(store, *below, top) for below in (one, other)]
     assert (stacks[0].tree.layers[0] == stacks[1].tree.layers[0]) is shared
     for number, below in enumerate((one, other)):
@@ -72,7 +72,7 @@ def test_a_layer_is_shared_where_it_is_the_same(
 
 
 def test_a_file_in_a_folders_place_is_refused_although_another_stack_has_the_layer(store: Store) -> None:
-    """What cannot be unpacked over a stack is not taken from another one."""
+    """A layer that cannot be unpacked over a stack is not reused from another one."""
     unpack(store, USR, WHEEL)
     with pytest.raises(ImageError, match="not a folder"):
         unpack(store, [folder("usr"), file("usr/lib")], WHEEL)
@@ -115,7 +115,7 @@ def test_many_questions_make_a_layer_depend_on_all_below(store: Store, monkeypat
 
 
 def test_names_that_are_not_utf8_may_be_asked_about(store: Store) -> None:
-    """The memory of what was asked keeps their bytes."""
+    """Recording the questions keeps the bytes of their names."""
     name = "caf\udce9"
     below, top = [folder(name, uid=9), link("l", name)], [file("l/x"), whiteout(f"{name}/.wh.y")]
     first = unpack(store, below, top)

@@ -1,4 +1,4 @@
-"""Snapshots: layers become folders that overlayfs can stack, with everything that a layer says."""
+"""Snapshots: layers become folders that overlayfs can stack, with all properties of the layers."""
 
 import gzip
 import os
@@ -112,7 +112,7 @@ BASE = [folder("d"), file("d/a", b"a"), file("d/b", b"b"), folder("d/sub"), file
     ],
 )
 def test_a_layer_changes_what_is_below(store: Store, layer: list[Member], expected: dict[str, str | None]) -> None:
-    """Entries, whiteouts and opaque folders mean what the image specification says, in any order."""
+    """Entries, whiteouts and opaque folders have the meaning of the image specification, in any order."""
     stack = unpack(store, BASE, layer)
     found = shown(stack)
     assert {path: found.get(path) for path in expected} == expected
@@ -218,7 +218,7 @@ def test_links_in_a_parents_place_are_followed_inside(store: Store) -> None:
 
 
 def test_the_root_keeps_its_owner_and_mode(store: Store) -> None:
-    """An entry for the root counts, and later layers without one leave it alone."""
+    """An entry for the root applies, and later layers without one do not change it."""
     stack = unpack(store, [folder(".", mode=0o711, uid=3)], [file("x")])
     for layer in stack.tree.layers:
         assert (stat.S_IMODE(layer.stat().st_mode), layer.stat().st_uid) == (0o711, 3)
@@ -239,14 +239,14 @@ def test_the_umask_does_not_show(store: Store) -> None:
 
 
 def test_names_may_be_long_or_not_utf8(store: Store) -> None:
-    """Whatever Linux takes as a name comes out as the same bytes."""
+    """Every name that Linux allows keeps its bytes."""
     names = ["n" * 255, "é" * 120, "caf\udce9", "new\nline", " ", "-rf", "*"]
     found = shown(unpack(store, [file(name) for name in names]))
     assert sorted(found) == sorted(names)
 
 
 def test_devices_are_made(store: Store) -> None:
-    """Old images bring a /dev of their own."""
+    """Old images contain their own /dev."""
     stack = unpack(
         store,
         [device("null", 1, 3), device("disk", 8, 0, tarfile.BLKTYPE), device("zero-block", 0, 0, tarfile.BLKTYPE)],
@@ -325,7 +325,7 @@ def test_processes_unpack_the_same_layer_together(store: Store) -> None:
 
 
 def test_an_interrupted_unpacking_is_begun_anew(store: Store) -> None:
-    """The rest of a killed process is in nobody's way."""
+    """The files of a killed process do not disturb later ones."""
     place = unpack(store, [file("a")]).tree.layers[0]
     place.rename(place.with_name(f".{place.name}.partial"))
     (place.with_name(f".{place.name}.partial") / "half").write_text("x")

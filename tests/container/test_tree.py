@@ -47,7 +47,7 @@ def test_the_newest_layer_wins(stack: Tree) -> None:
 
 
 def test_whiteouts_and_opaque_folders_hide(stack: Tree) -> None:
-    """What a newer layer removed is not there, whether one name or a whole folder."""
+    """A path that a newer layer removed is absent, whether one name or a whole folder."""
     top, middle, bottom = stack.layers
     put(bottom, "gone", "x")
     put(bottom, "d/old", "x")
@@ -63,7 +63,7 @@ def test_whiteouts_and_opaque_folders_hide(stack: Tree) -> None:
 
 
 def test_what_is_in_an_opaque_folder_is_closed_too(stack: Tree) -> None:
-    """A folder in an opaque one shows nothing of lower layers, although it says nothing about that itself."""
+    """A folder inside an opaque one hides lower layers, although it is not opaque itself."""
     top, _, bottom = stack.layers
     put(bottom, "d/sub/old")
     put(top, "d/sub/new")
@@ -73,7 +73,7 @@ def test_what_is_in_an_opaque_folder_is_closed_too(stack: Tree) -> None:
 
 
 def test_a_file_between_two_folders_ends_the_merge(stack: Tree) -> None:
-    """A folder that replaced a file which had replaced a folder starts anew."""
+    """A folder that replaced a file that had replaced a folder is empty at first."""
     top, middle, bottom = stack.layers
     put(bottom, "x/old")
     put(middle, "x", "a file")

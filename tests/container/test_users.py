@@ -1,4 +1,4 @@
-"""Users: names and numbers as an image's own tables say, as Docker reads them."""
+"""Users: names and numbers from an image's own tables, like in Docker."""
 
 from pathlib import Path
 
@@ -50,13 +50,13 @@ def test_spellings_become_numbers(image: Tree, spelling: str, user: User) -> Non
 
 @pytest.mark.parametrize("spelling", ["nobody", "airbyte:nogroup", "-1", "²", "9" * 5000, "odd", "oddgroup", "long"])
 def test_what_the_image_does_not_have_is_an_error(image: Tree, spelling: str) -> None:
-    """An unknown name is a SandboxError, as are numbers that no account can have; broken lines do not count."""
+    """An unknown name is a SandboxError, as are numbers that no account can have; broken lines are ignored."""
     with pytest.raises(SandboxError, match="the image has no"):
         resolve(image, spelling)
 
 
 def test_the_error_lists_the_users_there_are(image: Tree) -> None:
-    """A typo in a user's name can be mended from the message alone."""
+    """The message alone is enough to fix a typo in a user's name."""
     with pytest.raises(SandboxError, match="root, airbyte"):
         resolve(image, "airbite")
 

@@ -28,7 +28,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @dataclass
 class GitHub:
-    """What the double remembers: pull requests by number, and what was done in which order."""
+    """The state of the double: pull requests by number, and the actions in order."""
 
     api: str = ""
     pulls: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class GitHub:
         node = f"PR_{pull['number']}"
         here = f"{self.api}/repos/acme/connectors"
         given |= {"url": f"{here}/pulls/{pull['number']}", "issue_url": f"{here}/issues/{pull['number']}"}
-        given["requested_teams"] = []  # GitHub's example lacks what its schema asks for
+        given["requested_teams"] = []  # GitHub's example lacks fields that its schema requires
         return {**example, **given, "html_url": url, "node_id": node, "head": head, "labels": labels}
 
 
@@ -159,12 +159,12 @@ def remote(fleet: Path) -> dict[str, str]:
 
 
 def untouched(fleet: Path) -> tuple[Any, ...]:
-    """What delivery to branches leaves alone: files, index, HEAD."""
+    """What delivery to branches does not change: files, index, HEAD."""
     return snapshot(fleet), git(fleet, "status", "--porcelain"), git(fleet, "rev-parse", "HEAD", "--abbrev-ref", "HEAD")
 
 
 def test_a_commit_per_connector_takes_nothing_else_along(run: Run, fleet: Path) -> None:
-    """What is staged or changed elsewhere stays so; what a connector itself has uncommitted is refused by name."""
+    """Other staged and changed files stay so; uncommitted changes of the connector itself are refused by name."""
     (fleet / "staged.txt").write_text("mine")
     git(fleet, "add", "staged.txt")
     (fleet / "README.md").write_text("changed")
@@ -264,7 +264,7 @@ def test_one_branch_has_a_commit_of_each_and_loses_none(run: Run, fleet: Path) -
 
 
 def test_a_branch_with_commits_of_others_is_left_alone(run: Run, fleet: Path, github: GitHub) -> None:
-    """Added to or amended, here or on the remote: refused with the reason, and told as a failure."""
+    """New commits or an amended one, here or on the remote: refused with the reason, and reported as a failure."""
     assert run(*MIGRATE, "--pull-request")[0] == 0
     for name, arguments in ((TIDES, ("--allow-empty",)), (PARCELS, ("--amend", "-a"))):
         git(fleet, "fetch", "-q", "origin", name)
@@ -288,7 +288,7 @@ def test_a_branch_with_commits_of_others_is_left_alone(run: Run, fleet: Path, gi
 def test_a_branch_that_was_delivered_upon_a_newer_main_is_ours(
     run: Run, fleet: Path, github: GitHub, tmp_path: Path
 ) -> None:
-    """Commits of the main branch that are not here yet are nobody's work on our branch."""
+    """Commits of the main branch that are missing here do not count as others' work on the branch."""
     command = (*MIGRATE[:2], MIGRATE[-1], "--pull-request")
     assert run(*command)[0] == 0
     git(tmp_path, "clone", "-q", f"file://{tmp_path}/remote.git", "other")
@@ -353,7 +353,7 @@ def test_pull_requests_have_their_numbers_in_the_changelog(run: Run, fleet: Path
 def test_an_interrupted_delivery_is_finished_by_the_next(
     run: Run, fleet: Path, github: GitHub, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever step fails, it is told with exit code 1, and the same command ends as if nothing had been."""
+    """A failure of any step is reported with exit code 1, and repeating the command gives the normal result."""
     pushes = {"push": 1, "second push": 2}.get(moment, 0)
     command = (*MIGRATE[:2], MIGRATE[-1], "--pull-request", "--label=x")
     with monkeypatch.context() as patch:
@@ -378,7 +378,7 @@ def test_an_interrupted_delivery_is_finished_by_the_next(
 
 
 def test_what_people_did_to_a_pull_request_stays(run: Run, fleet: Path, github: GitHub) -> None:
-    """Their title, words around ours, a draft that they want; closed without merging is their decision."""
+    """Users may change the title, add text and make it a draft; an unmerged closed pull request stays closed."""
     command = (*MIGRATE[:2], MIGRATE[-1], "--pull-request")
     assert run(*command)[0] == 0
     pull = github.pulls[40]
@@ -464,7 +464,7 @@ def test_a_dry_run_says_where_and_does_nothing(run: Run, fleet: Path) -> None:
     ],
 )
 def test_wrong_use(run: Run, fleet: Path, arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Told before anything is planned, with exit code 2."""
+    """Reported before anything is planned, with exit code 2."""
     monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
     before = untouched(fleet)
     code, _, err = run(*MIGRATE, *arguments)
@@ -479,8 +479,9 @@ def test_credentials_of_a_remote_are_not_told(run: Run, fleet: Path, github: Git
 
 
 def test_the_page_shows_what_happens(run: Run, fleet: Path, github: GitHub, tmp_path: Path) -> None:
-    """Every command of docs/delivery.md, each in the fleet as it was pushed, ends well and prints what is shown, if it
-    is; the working tree and the current branch are left as the page's table says."""
+    """Every command of docs/delivery.md, each in the fleet as it was pushed, succeeds and prints the documented output,
+    if any; working tree and current branch end as the page's table documents.
+    """
     steps = console.steps((Path(__file__).parents[2] / "docs/delivery.md").read_text())
     assert len(steps) >= 6
     head = git(fleet, "rev-parse", "HEAD")

@@ -25,7 +25,7 @@ def _tests(file: Path) -> set[str]:
 
 
 def test_the_mounts_are_those_of_the_code() -> None:
-    """The table names every purpose for which a sandbox gets a mount, as the code says it."""
+    """The table has every purpose of a sandbox's mounts, as in the code."""
     made = subprocess.run(
         [sys.executable, "scripts/mounts.py"], cwd=PROJECT, capture_output=True, text=True, check=True
     ).stdout
@@ -33,7 +33,7 @@ def test_the_mounts_are_those_of_the_code() -> None:
 
 
 def test_every_wall_has_a_rule_and_a_test() -> None:
-    """Each row says who, what they could try, which rule holds, and names tests that exist."""
+    """Each row has the attacker, the attack, the rule, and tests that exist."""
     rows = _walls()
     assert len(rows) > 10
     for row in rows:

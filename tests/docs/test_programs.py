@@ -23,7 +23,7 @@ def _starting() -> set[str]:
 
 
 def test_every_program_is_in_the_table() -> None:
-    """Each module that starts a process is named in a row that says whose configuration counts."""
+    """Each module that starts a process is in a row that names whose configuration applies."""
     table = (PROJECT / "ARCHITECTURE.md").read_text().partition("### Every program that is started")[2]
     rows = [
         row.strip("|").split("|")

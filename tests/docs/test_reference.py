@@ -1,4 +1,4 @@
-"""The reference is what the command says of itself."""
+"""The reference matches the command's own help."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: the command as a process, a scratch fleet, and the demo's base image."""
+"""Shared fixtures of the end-to-end tests: the command as a process, a scratch fleet, and the demo's base image."""
 
 import fcntl
 import os
@@ -54,7 +54,7 @@ def run(fleet: Path, home: Path) -> Command:
 
 @dataclass(frozen=True)
 class Base:
-    """The demo's base image: its address, and the catalogue text that names it."""
+    """The demo's base image: its address, and the catalog text that names it."""
 
     address: str
     catalogue: str
@@ -94,7 +94,7 @@ def link_store(source: Path, target: Path) -> None:
 
 @pytest.fixture
 def catalogued(fleet: Path, base: Base) -> Path:
-    """The scratch fleet with the demo's base image in its catalogue."""
+    """The scratch fleet with the demo's base image in its catalog."""
     (fleet / "base-images.yaml").write_text(base.catalogue)
     return fleet
 
@@ -125,7 +125,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait()
-            # The daemon mounts its folder on itself, and leaves it so: nobody could remove it.
+            # The daemon mounts its folder on itself and does not unmount it: it could not be removed.
             subprocess.run(["umount", "--recursive", "--quiet", str(folder / "data")], check=False)
 
 

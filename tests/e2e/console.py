@@ -1,4 +1,4 @@
-"""Pages of documentation that are run: the commands of their `console` blocks, and what stands below them."""
+"""Runs the commands of a documentation page's `console` blocks, and compares their output."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What differs from day to day and from machine to machine, while the page stays true.
-# A line that says what a slow machine is still at; a fast one prints none.
+# A progress line that only a slow machine prints.
 _PROGRESS = re.compile(r"^[\d.]+ s: .* · [\d.]+ s\n", re.MULTILINE)
 _VARYING = (
     (_PROGRESS, ""),

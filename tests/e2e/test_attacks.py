@@ -64,7 +64,7 @@ def _cases(names: Iterable[str], *quick: str) -> list[ParameterSet]:
 
 
 def _state(store: Store) -> dict[str, tuple[int, ...]]:
-    """What of each blob an attacker may change."""
+    """The properties of each blob that an attacker may change."""
     found: dict[str, tuple[int, ...]] = {}
     for path in (store.root / "blobs" / "sha256").iterdir():
         status = path.stat()
@@ -83,7 +83,7 @@ def _assert_unharmed(store: Store, before: dict[str, tuple[int, ...]]) -> None:
 
 
 def test_a_projects_own_code_harms_no_blob(tiny: Tiny, store: Store) -> None:
-    """setup.py, asked for metadata as root of its sandbox, changes no byte and no mode of what it was given."""
+    """setup.py, run for metadata as root of its sandbox, changes no byte and no mode of its inputs."""
     tiny.with_tools()
     assert tiny.build().code == 0
     before = _state(store)

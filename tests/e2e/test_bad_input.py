@@ -1,4 +1,4 @@
-"""Bad input: one clear line that says what, where and what next; the right exit code; nothing half-written."""
+"""Bad input: one clear line with the error, its place and advice; the right exit code; nothing half-written."""
 
 import subprocess
 from collections.abc import Callable
@@ -90,7 +90,7 @@ def test_bad_input_is_one_clear_line(
     run: Command,
     catalogued: Path,
 ) -> None:
-    """Says what is wrong, exits as promised, leaves no traceback and touches no file."""
+    """Reports the error, exits as documented, prints no traceback and changes no file."""
     change(catalogued)
     before = _status(catalogued)
     result = run(*arguments)

@@ -1,4 +1,4 @@
-"""What the catalogue's commands say of versions that should not be used, and how versions are withdrawn."""
+"""The catalog commands' reports about versions that should not be used, and how versions are withdrawn."""
 
 import shlex
 from datetime import date, timedelta
@@ -26,7 +26,7 @@ def _version(number: str, **more: object) -> dict[str, object]:
 
 @pytest.fixture
 def known(fleet: Path) -> Path:
-    """The scratch fleet with a catalogue of its own, and a connector on a version that ends soon."""
+    """The scratch fleet with its own catalog, and a connector on a version whose support ends soon."""
     versions = [
         _version("2.0.0", python="3.12"),
         _version("1.4.0-rc.1"),
@@ -45,7 +45,7 @@ def known(fleet: Path) -> Path:
 
 
 def test_a_version_that_users_cannot_run_yet_puts_nobody_behind(known: Path, run: Command) -> None:
-    """With `platform-version` set, and as soon as it is set, a release for a later platform does not count."""
+    """With `platform-version`, as soon as it is set, a release for a later platform is ignored."""
     path = known / "base-images.yaml"
     document = yaml.safe_load(path.read_text())
     document[REPOSITORY][0]["requires-platform"] = "0.64.0"
@@ -111,7 +111,7 @@ def test_lists_say_what_should_not_be_used(known: Path, run: Command) -> None:
 def test_a_yank_that_would_say_nothing_is_wrong_usage(
     known: Path, run: Command, arguments: tuple[str, ...], said: str
 ) -> None:
-    """The reason must be one, the other version must be good, and only what is yanked can be taken back."""
+    """The reason must not be empty, the other version must be usable, and only a yank can be undone."""
     before = (known / "base-images.yaml").read_text()
     ended = run("base-images", "yank", f"base:{arguments[0]}", *arguments[1:])
     assert ended.code == 2
@@ -121,7 +121,7 @@ def test_a_yank_that_would_say_nothing_is_wrong_usage(
 
 
 def test_nothing_is_pushed_on_a_yanked_base_unless_told(tiny: Tiny, registry: str, tmp_path: Path) -> None:
-    """Building warns, since old commits stay buildable; what is pushed is for others, also from a plan."""
+    """Builds warn, because old commits stay buildable; pushes are for others and are refused, also from a plan."""
     base = Reference.parse(tiny.base)
     repository = f"{base.registry}/{base.repository}"
     entry = {"version": "1.0.0", "address": tiny.base, "python": "3.11", "yanked": "it leaks"}
@@ -145,12 +145,12 @@ def test_nothing_is_pushed_on_a_yanked_base_unless_told(tiny: Tiny, registry: st
         pushed = tiny.build(pushing, "--allow-yanked")
         assert pushed.code == 0, pushed.err
         assert str(client.resolve(place).digest) == pushed.json["digest"]
-    # That it was not pushed says nothing of whether it can be built.
+    # That it was not pushed does not mean that it cannot be built.
     assert tiny.build().json["unchanged"]
 
 
 def test_another_python_in_the_replacement_is_noted(known: Path, run: Command) -> None:
-    """Connectors may not admit it; whoever withdraws the version should know."""
+    """Connectors may not admit it, so whoever withdraws the version should know."""
     ended = run("base-images", "yank", "base:1.1.0", "--reason", "x", "--replace-with", "2.0.0")
     assert ended.code == 0, ended.err
     assert "· 2.0.0 has Python 3.12, 1.1.0 has 3.11" in ended.out
@@ -175,7 +175,7 @@ def test_another_python_in_the_replacement_is_noted(known: Path, run: Command) -
 def test_what_cannot_be_meant_is_told(
     known: Path, run: Command, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
-    """A file that is not there, a platform and a repository that are none: one line, with the word that is wrong."""
+    """A missing file, an invalid platform and an unknown repository: one line with the invalid word."""
     ended = run("base-images", *arguments, cwd=known)
     assert ended.code in (code, 2), ended.err
     assert said in ended.err
@@ -183,7 +183,9 @@ def test_what_cannot_be_meant_is_told(
 
 
 def test_the_command_that_leaves_a_version_is_not_refused(fleet: Path, run: Command) -> None:
-    """It moves each connector where its own Python admits; whom no upgrade moves is told with the reason, not moved."""
+    """It moves each connector as far as its Python allows; a connector without a possible upgrade is reported with the
+    reason.
+    """
     connectors = fleet / "airbyte-integrations/connectors"
     stuck = connectors / "source-weather-stations/pyproject.toml"
     stuck.write_text(stuck.read_text().replace("^3.10,<3.14", "==3.8.*"))

@@ -1,4 +1,4 @@
-"""The life of a version of a base image, as its page tells it: every command of the page, and its output."""
+"""The life of a version of a base image: every command of its documentation page, and the output."""
 
 import os
 import shutil
@@ -34,9 +34,9 @@ def acme(tmp_path_factory: pytest.TempPathFactory, registry: str) -> Path:
 
 @pytest.fixture(scope="module")
 def lived(acme: Path, registry: str, home: Path) -> Path:
-    """The fleet after all commands of the page; each printed what the page says and ended well.
+    """The fleet after all commands of the page; each printed the documented output and succeeded.
 
-    With UPDATE_DOCS set, the page is written anew instead.
+    With UPDATE_DOCS set, the page is written again instead.
     """
     page = PAGE.read_text()
     outputs = []
@@ -57,7 +57,7 @@ def _address(folder: Path, version: str) -> Reference:
 
 
 def test_the_page_is_true(lived: Path, registry: str) -> None:
-    """Declared, released, published, upgraded to, withdrawn and left; what is recorded is what is there."""
+    """Declared, released, published, upgraded to, withdrawn and left; the records match the state."""
     metadata = lived / "airbyte-integrations/connectors/source-tides/metadata.yaml"
     build_options = yaml.safe_load(metadata.read_text())["data"]["connectorBuildOptions"]
     assert build_options["baseImage"] == str(_address(lived, "1.0.0"))
@@ -75,7 +75,7 @@ def test_the_page_is_true(lived: Path, registry: str) -> None:
 
 
 def test_the_page_of_a_base_image_can_be_made_again(lived: Path, home: Path) -> None:
-    """It follows from the catalogue and the newest good version, so nothing is lost with it."""
+    """It follows from the catalog and the newest usable version, so nothing is lost with it."""
     path = lived / "base-images" / "python-connector-base.md"
     page = path.read_text()
     assert "~~1.1.0~~" in page
@@ -86,7 +86,7 @@ def test_the_page_of_a_base_image_can_be_made_again(lived: Path, home: Path) -> 
 
 
 def test_a_released_version_is_built_again_in_an_empty_store(lived: Path, tmp_path: Path) -> None:
-    """From its lock and what was published beside it, offline for all but the registry, to the same digest."""
+    """From its lock and the published inputs, offline except for the registry, to the same digest."""
     lock = "base-images/python-connector-base-1.0.0.lock.json"
     again = airbyte_ci("--quiet", "base-images", "build", lock, cwd=lived, home=tmp_path / "cold")
     assert again.code == 0, again.err
@@ -97,7 +97,7 @@ def test_a_released_version_is_built_again_in_an_empty_store(lived: Path, tmp_pa
 
 
 def test_a_version_whose_inputs_are_gone_is_refused_by_their_names(lived: Path, tmp_path: Path) -> None:
-    """Without the store, the registry and the archive, each missing input is told, and nothing is made."""
+    """Without the store, the registry and the archive, each missing input is reported, and nothing is created."""
     text = (lived / "base-images/python-connector-base-1.0.0.lock.json").read_text()
     # As if nothing had been published, and the archive had moved away.
     text = text.replace("/acme/python-connector-base", "/nobody/python-connector-base")
@@ -112,7 +112,7 @@ def test_a_version_whose_inputs_are_gone_is_refused_by_their_names(lived: Path, 
 
 
 def test_a_published_version_is_never_overwritten(lived: Path, registry: str, home: Path, tmp_path: Path) -> None:
-    """A tag that has other content by then is an error that says so; `refresh` tells it too, and changes nothing."""
+    """A tag whose content changed meanwhile is an error; `refresh` reports it too, and changes nothing."""
     folder = tmp_path / "fleet"
     shutil.copytree(lived, folder)
     address = _address(folder, "1.0.0")

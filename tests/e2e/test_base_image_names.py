@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_two_images_with_one_last_name_keep_their_records(fleet: Path, base: Base, registry: str, home: Path) -> None:
-    """Releasing and publishing the second touches nothing of the first; a version that both have must be said whole."""
+    """Releasing and publishing the second changes nothing of the first; a version of both needs its full name."""
     declaration = fleet / "base-images" / "acme.yaml"
     text = declaration.read_text().replace("localhost:5000", registry)
     declaration.write_text(text)

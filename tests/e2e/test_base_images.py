@@ -113,7 +113,7 @@ def test_the_demo_s_base_has_the_shape_of_the_published_ones(base: Base, run: Co
 def test_a_declaration_that_cannot_be_built_is_one_clear_line(
     changes: dict[str, object], words: list[str], fleet: Path, root: str, home: Path, tmp_path: Path
 ) -> None:
-    """Says what is wrong, and nothing is recorded."""
+    """Reports the error and records nothing."""
     named = json.loads(json.dumps(changes).replace("REGISTRY", root.partition("/")[0]))
     declaration = _declaration(tmp_path, root, named)
     built = airbyte_ci("base-images", "build", str(declaration), cwd=fleet, home=home)
@@ -159,7 +159,7 @@ def test_a_base_that_breaks_the_contract_is_told_clause_by_clause(
 def test_a_release_needs_its_root_its_platforms_and_a_changelog(
     fleet: Path, root: str, home: Path, store: Store, tmp_path: Path
 ) -> None:
-    """An overwritten tag of the root, a platform that nobody built, a changelog that says nothing: each is told."""
+    """An overwritten tag of the root, a missing platform, an empty changelog: each is reported."""
 
     def released(changes: Mapping[str, object], *options: str) -> Result:
         steps = [{"exec": ["true"]}, {"exec": ["sh", "-c", "date > /srv/made"]}, {"env": {"ACME": "1"}}]
@@ -197,7 +197,7 @@ def test_a_release_needs_its_root_its_platforms_and_a_changelog(
 
 
 def test_a_version_waits_for_its_other_platforms(fleet: Path, base: Base, registry: str, home: Path) -> None:
-    """Its own part is locked and pushed by digest; the catalogue does not have it, and the exit code says so."""
+    """Its own part is locked and pushed by digest; the catalog does not have it, and the exit code reports it."""
     declaration = fleet / "base-images" / "acme.yaml"
     text = declaration.read_text().replace("localhost:5000", registry).replace("acme/", "two/")
     declaration.write_text(text.replace("[linux/amd64]", "[linux/amd64, linux/arm64]"))
@@ -248,7 +248,7 @@ def test_packages_are_installed_by_root_on_a_root_with_another_user(fleet: Path,
     again = airbyte_ci("base-images", "build", lock, "--json", cwd=fleet, home=home)
     assert again.code == 0, again.err
     assert again.json["address"] == made.json["address"]
-    # What was installed is named where the layer is gone.
+    # The installed packages are named if the layer is gone.
     (command,) = json.loads((fleet / lock).read_text())["platforms"]["linux/amd64"]["commands"]
     assert [item.split()[0] for item in command["packages"]] == ["netbase"]
     gone = airbyte_ci("base-images", "build", lock, cwd=fleet, home=tmp_path / "empty")
@@ -257,7 +257,7 @@ def test_packages_are_installed_by_root_on_a_root_with_another_user(fleet: Path,
 
 
 def test_a_release_never_takes_another_root_than_the_declared_one(fleet: Path, home: Path, tmp_path: Path) -> None:
-    """Where the image cannot be pulled, Debian packages are its root only for those who say so."""
+    """If the image cannot be pulled, Debian packages are its root only on request."""
     declaration = _declaration(tmp_path, "", {})
     document = yaml.safe_load(declaration.read_text())
     document["root"] = {

@@ -81,7 +81,7 @@ def test_copied_files(docker: str, tmp_path: Path, seed: int) -> None:
     read, folder = stages.read(text), ConnectorFolder(tmp_path, "source_x")
     found = carry_over.decide(read, BASE, folder, catalogue.shipped())
     root = carrier.find_root(read, folder)
-    # The build has the code in its own folder, wherever the Dockerfile had it.
+    # The build has the code in its own folder, independent of the Dockerfile.
     theirs = {re.sub(rf"^{re.escape(root)}(?=/)", CODE, path): content for path, content in theirs.items()}
     carried: dict[str, tuple[int, bytes]] = {}
     for place, item in found.customization.files.items():

@@ -24,7 +24,7 @@ workdir: /opt/tools
 postInstall:
   files: {/etc/app/late.conf: {content: ""}}
 """
-# Whatever the build left is in the answer to `spec`.
+# The answer to `spec` shows the files and variables of the image.
 MAIN = """import json, os, pathlib, shutil, tinydep
 files = ["/etc/app/app.conf", "/etc/app/late.conf", "/opt/tools/run.sh", "/opt/tools/deep/raw"]
 seen = {name: [oct(os.stat(name).st_mode), pathlib.Path(name).read_bytes().hex()] for name in files}
@@ -55,7 +55,7 @@ def customize(folder: Path, text: str = DECLARED, main: str = MAIN) -> None:
 
 
 def seen(tiny: Tiny) -> dict[str, object]:
-    """What the built connector answers."""
+    """Returns the answer of the built connector."""
     answer = tiny.run("connectors", "--name=source-tiny", "run", "--", "spec")
     assert answer.code == 0, answer.err
     found: dict[str, object] = json.loads(answer.out.splitlines()[-1])["spec"]["connectionSpecification"]
@@ -101,7 +101,7 @@ PyMODINIT_FUNC PyInit_cdep(void) {
 
 
 def test_build_packages_are_there_for_compilers_only(tiny: Tiny, store: Store) -> None:
-    """An extension of an sdist is compiled with them, the image has none of them; without them the build says so."""
+    """An extension of an sdist is compiled with them, and the image has none; without them, the error advises them."""
     sdist = tiny.sdist("cdep", "1.0", {"setup.py": SETUP, "cdep.c": C})
     tiny.require(tiny.small(), sdist)
     main = MAIN.replace("tinydep\n", "tinydep, cdep\n", 1).replace('"dep": tinydep.VERSION', '"dep": cdep.ANSWER')
@@ -120,7 +120,7 @@ def test_build_packages_are_there_for_compilers_only(tiny: Tiny, store: Store) -
 
 
 def test_what_it_changed_is_shown_and_kept(tiny: Tiny) -> None:
-    """Debian packages with versions, variables, settings, files by folder; a second build tells the same."""
+    """Debian packages with versions, variables, settings, files by folder; a second build reports the same."""
     customize(tiny.connector(), f"{DECLARED}systemPackages: [jq]\n")
     built = tiny.build()
     assert built.code == 0, built.out
@@ -209,7 +209,7 @@ files:
 
 
 def test_the_page_is_true(run: Command, catalogued: Path, home: Path) -> None:
-    """Its commands, one after the other, print what it says. With UPDATE_DOCS set, it is written anew instead."""
+    """Its commands, run in order, print the documented output. With UPDATE_DOCS set, it is written again."""
     assert run("connectors", "--name=source-tides", "migrate_to_base_image", "1").code == 0
     folder = catalogued / "airbyte-integrations/connectors/source-tides"
     (folder / customization.FILE).write_text(ON_THE_PAGE)

@@ -58,7 +58,7 @@ def test_docker_is_not_sent_what_it_has(
 
 
 def test_no_daemon_is_one_clear_line(run: Command, catalogued: Path, base: Base, tmp_path: Path) -> None:
-    """Without a daemon the build is kept, and the output fails with what Docker said."""
+    """Without a daemon, the build is kept, and the output fails with Docker's message."""
     build = ("connectors", NAME, "build", f"--base-image={base.address}", "--output=docker")
     failed = run(*build, env={"DOCKER_HOST": f"unix://{tmp_path}/nothing.sock"})
     assert failed.code == 1

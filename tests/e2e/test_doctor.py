@@ -1,4 +1,4 @@
-"""`doctor`: what it says is what was tried."""
+"""`doctor`: its report matches what was tried."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def doctor(folder: Path, *, home: Path | None = None, **environment: str) -> tup
 
 @pytest.mark.slow
 def test_a_machine_that_builds_is_well(tmp_path: Path, registry: str) -> None:
-    """Everything that is needed works on a machine that runs these tests; of registries each is asked."""
+    """Everything required works on a machine that runs these tests; each registry is contacted."""
     dead = "127.0.0.1:1"
     (tmp_path / ".airbyte-ci.toml").write_text(
         f'base-image-repositories = ["{registry}/base", "localhost/base"]\nmirrors = {{"docker.io" = ["{dead}/hub"]}}\n'
@@ -39,7 +39,7 @@ def test_a_machine_that_builds_is_well(tmp_path: Path, registry: str) -> None:
 
 
 def test_a_proxy_that_commands_do_not_reach_is_said(tmp_path: Path) -> None:
-    """At loopback it serves this machine and no sandbox; an optional daemon is asked itself, and its absence noted."""
+    """At loopback it serves this machine and no sandbox; an optional daemon is contacted, and its absence noted."""
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         port = proxy.getsockname()[1]
         address = f"unix://{tmp_path}/none"
@@ -53,7 +53,7 @@ def test_a_proxy_that_commands_do_not_reach_is_said(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_comes_with_its_cost_and_its_command(tmp_path: Path) -> None:
-    """Without programs, and without a place for the store: exit code 1, and each says what mends it."""
+    """Without programs, and without a writable store: exit code 1, and each line has the fix."""
     result, found = doctor(tmp_path, PATH="/nonexistent")
     assert result.code == 1
     assert found["tools"]["status"] == "missing" and "apt-get install" in found["tools"]["next"]
@@ -65,7 +65,7 @@ def test_what_is_missing_comes_with_its_cost_and_its_command(tmp_path: Path) -> 
 
 
 def test_a_namespace_with_one_identity_is_seen(tmp_path: Path) -> None:
-    """Root of it can make namespaces and mounts, and still no image: that is said first, with the way out."""
+    """Its root can create namespaces and mounts, but still no image: that is reported first, with a workaround."""
     command = [*("unshare", "--user", "--map-root-user", "--mount"), sys.executable, "-m", "airbyte_ci", "doctor"]
     environment = {**os.environ, "AIRBYTE_CI_HOME": str(tmp_path / "home")}
     done = subprocess.run(
@@ -81,9 +81,9 @@ def test_a_namespace_with_one_identity_is_seen(tmp_path: Path) -> None:
     ["build.machine._overlay", "build.machine._git", "build.machine._small_root", "container.probes._hook"],
 )
 def test_a_probe_that_fails_takes_no_other_along(tmp_path: Path, broken: str) -> None:
-    """Whatever a probe meets that it did not foresee is its own line with the reason; all others are there.
+    """An unexpected failure of a probe is its own line with the reason; all other lines are present.
 
-    So it is for a user who cannot read the folder of the Python that hooks would run with.
+    The same holds for a user who cannot read the folder of the Python that runs hooks.
     """
     folder = tmp_path / "broken"
     folder.mkdir()

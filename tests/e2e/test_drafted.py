@@ -1,4 +1,4 @@
-"""What is drafted of a Dockerfile, built: the image has what the Dockerfile made."""
+"""A declaration drafted from a Dockerfile, built: the image has the files and settings of the Dockerfile."""
 
 import json
 

@@ -22,9 +22,9 @@ def _manifest(address: str) -> str:
 def test_layers_are_mounted_and_made_again_where_they_are_lost(
     tiny: Tiny, store: Store, registry: str, tmp_path: Path
 ) -> None:
-    """The store never holds them and the index is not asked, and it is the image that a warm store makes.
+    """The store never has them, the index is not queried, and the image is the same as with a warm store.
 
-    When the registry lost them meanwhile they are made here, without a word.
+    If the registry lost them meanwhile, they are built here without a message.
     """
     old = push(store, tiny.base, f"{registry}/mount/base:1.0.0")
     local = derived(store, tiny.base, Entry("etc/upgraded", content=b"yes\n"), tag="1.0.1")
@@ -45,7 +45,7 @@ def test_layers_are_mounted_and_made_again_where_they_are_lost(
     assert len(dependencies) == 2
     assert not any(Store(empty).has(item) for item in dependencies)
 
-    # What the registry has as gzip is not zstd, in whatever order they are asked for.
+    # A gzip layer in the registry is not used for zstd, in any order of requests.
     for kind, expected in (("zstd", ""), ("gzip", warm.json["digest"]), ("zstd", "")):
         built = tiny.build(*away, f"--base-image={new}", f"--compression={kind}", home=empty)
         assert built.code == 0, built.out

@@ -1,4 +1,4 @@
-"""`connectors environment`: what it says is what a build makes, and what it calls the same is the same."""
+"""`connectors environment`: its output matches a build, and packages that it calls unchanged are unchanged."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ LIBC = b"GNU C Library (Debian GLIBC 2.36-9+deb12u8) stable release version 2.36
 
 
 def _shown(tiny: Tiny, *arguments: str) -> dict[str, Any]:
-    """Of each package what the command says."""
+    """The command's output for each package."""
     said = tiny.run(*NAME, "environment", "--json", *arguments)
     assert said.code == 0, said.err
     return {item["name"]: item for item in said.json}
@@ -83,7 +83,7 @@ def test_other_bytes_of_one_version_differ(tiny: Tiny, tmp_path: Path) -> None:
 
 
 def test_requirements_are_explained_by_what_packages_say(tiny: Tiny) -> None:
-    """Who asks for a package is in the metadata of the others, before a build as after it."""
+    """The dependents of a package come from the metadata of the others, before and after a build."""
     tiny.require(tiny.small(), _needy(tiny, "tinydep>=1"))
     for _ in range(2):
         assert {name: item["requiredBy"] for name, item in _shown(tiny).items()} == {

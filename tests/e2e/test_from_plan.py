@@ -34,7 +34,7 @@ def _print(tiny: Tiny, name: str = "source-tiny") -> str:
 
 
 def test_a_printed_plan_is_built_without_the_hook(tiny: Tiny, tmp_path: Path) -> None:
-    """It fits the schema; the same digest comes of it, though the hook is gone; other code is refused, and no code."""
+    """It fits the schema and gives the same digest without the hook; other code, or no code, is refused."""
     hook = tiny.connector() / "build_customization.py"
     hook.write_text(HOOK)
     text = _print(tiny)
@@ -70,7 +70,7 @@ SENDS = "echo x > /dev/udp/192.0.2.7/9"
 
 
 def test_what_commands_got_of_the_network_is_in_the_plan(tiny: Tiny, store: Store, tmp_path: Path) -> None:
-    """Their layers are named, and are the image's; at hand they are not made again, and else nothing else counts."""
+    """Their layers are named, and are the image's; cached ones are not made again, and other results are refused."""
     hook = tiny.connector() / "build_customization.py"
     hook.write_text(ASKING.format(SENDS))
     text = _print(tiny)
@@ -199,7 +199,7 @@ def test_a_plan_that_no_longer_fits_is_refused(tiny: Tiny, store: Store, base: B
 def test_a_plan_that_is_none_is_told(
     run: Command, tmp_path: Path, text: str, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
-    """Before anything is looked for."""
+    """Before anything else is checked."""
     plan = tmp_path / "plan.json"
     plan.write_text(text)
     result = run("connectors", "build", f"--from-plan={plan}", *arguments)

@@ -14,7 +14,7 @@ PAGE = PROJECT / "docs" / "guide.md"
 
 
 def test_the_guide_is_true(catalogued: Path, home: Path) -> None:
-    """Its commands, one after the other, print what it says. With UPDATE_DOCS set, it is written anew instead."""
+    """Its commands, run in order, print the documented output. With UPDATE_DOCS set, it is written again."""
     page, outputs, folder = PAGE.read_text(), [], catalogued
     for step in console.steps(page):
         code, output = console.run(step, folder, home)

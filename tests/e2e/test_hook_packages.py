@@ -30,7 +30,7 @@ def image(store: Store, base: Base, tmp_path: Path) -> tuple[Store, Image]:
 
 
 def _forget_commands(store: Store) -> None:
-    """What a collection does to everything that is not named: commands, their files and layers."""
+    """Removes everything unnamed, like a collection: commands, their files and layers."""
     shutil.rmtree(store.root / "actions")
     (store.root / "actions").mkdir()
     for folder in (store.root / "snapshots").glob("*-*"):

@@ -60,7 +60,7 @@ def test_the_image_runs_as_the_original_s_images_do(run: Command, catalogued: Pa
 
 
 def test_hooks_shape_the_image(run: Command, catalogued: Path, base: Base) -> None:
-    """What both hooks ask for is in the image, and nothing of what was lent to their commands."""
+    """The image has the changes of both hooks, and nothing of their commands' mounts."""
     assert run("connectors", HOOKED, "build", f"--base-image={base.address}").code == 0
     seen = _shell(
         run,
@@ -82,7 +82,7 @@ def test_hooks_shape_the_image(run: Command, catalogued: Path, base: Base) -> No
 
 
 def test_each_distribution_is_there_once_at_the_lock_s_version(run: Command, catalogued: Path, base: Base) -> None:
-    """The base carries some 45 distributions; what the lock says wins over them, and pip knows each once."""
+    """The base has some 45 distributions; the lock's versions replace them, and pip lists each once."""
     name = "--name=source-parcels"
     assert run("connectors", name, "migrate_to_base_image", "1").code == 0
     assert run("connectors", name, "build").code == 0

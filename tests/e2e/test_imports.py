@@ -1,6 +1,6 @@
-"""Which libraries the commands that people wait for import: no more than they use.
+"""The imports of the commands that people wait for: no more than they use.
 
-Of Python's own modules, those count that take longer to import than all of airbyte-ci's.
+Of Python's own modules, only those that take longer to import than all of airbyte-ci's are checked.
 """
 
 import os
@@ -44,7 +44,7 @@ def _imported(tiny: Tiny, *arguments: str) -> set[str]:
 
 
 # Each command, with all that it may import of them when nothing changed since the last time.
-# A build that was verified is noted for `check` under what git does not ignore, so git is asked.
+# A verified build is recorded for `check` by the files that git does not ignore, so git runs.
 TABLE: Sequence[tuple[str, set[str]]] = (
     ("--version", {"click"}),
     ("connectors list", {"click"}),
@@ -59,7 +59,7 @@ TABLE: Sequence[tuple[str, set[str]]] = (
 def test_what_was_done_before_imports_little(
     tiny: Tiny, registry: str, tmp_path: Path, command: str, allowed: set[str]
 ) -> None:
-    """Where nothing changed since the last time, neither HTTP, schemas, versions nor YAML are needed."""
+    """If nothing changed since the last time, neither HTTP, schemas, versions nor YAML are needed."""
     arguments = command.replace("REGISTRY", registry).split()
     for _ in range(2):  # what is too young is not remembered
         _imported(tiny, *arguments)
@@ -67,7 +67,7 @@ def test_what_was_done_before_imports_little(
 
 
 def test_a_first_list_reads_yaml_and_no_more(tiny: Tiny) -> None:
-    """What lists connectors asks no registry and no package index."""
+    """Listing connectors uses no registry and no package index."""
     assert _imported(tiny, "connectors", "list") <= {"click", "yaml", "_yaml", "semver"}
 
 

@@ -54,7 +54,7 @@ def test_a_connector_moves_from_its_dockerfile_to_a_running_image(
 
 
 def test_an_environment_is_explained_before_it_is_built(run: Command, catalogued: Path, base: Base) -> None:
-    """Who asked for a package, what it replaces in the base, and what the last build had."""
+    """The dependents of a package, its replaced version, and the version of the last build."""
     name = "--name=source-exchange-rates-archive"
     assert run("connectors", name, "build", f"--base-image={base.address}").code == 0
     shown = run("connectors", name, "environment", f"--base-image={base.address}", "--json")

@@ -1,4 +1,4 @@
-"""Shared libraries that a base image lacks: told in every build, and named where the image does not work for them."""
+"""Shared libraries that a base image lacks: reported by every build, and named if the image does not work without."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_a_missing_library_that_is_not_needed_is_told(tiny: Tiny) -> None:
 
 
 def test_a_base_upgrade_that_takes_a_library_away_fails_and_names_it(tiny: Tiny, store: Store, base: Base) -> None:
-    """With the library it works and nothing is told; without it the reason is the library, whenever it is run."""
+    """With the library it works and nothing is reported; without it, the library is the reason, on every run."""
     tiny.require(_native(tiny, "2.0", LOADS))
     good = derived(store, base.address, symlink("usr/lib/x86_64-linux-gnu/libx.so.6", LIBC), tag="libx")
     built = tiny.build(f"--base-image={good}")

@@ -1,4 +1,4 @@
-"""A connector with setup.py and no lock: nothing is guessed, its code is asked in the sandbox, a lock is written."""
+"""A connector with setup.py and no lock: its code reports the requirements in the sandbox, and a lock is written."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ def test_from_setup_py_to_a_lock_and_an_image(run: Command, fleet: Path, base: B
     """The exact next command, the same packages with and without the lock, one new file, and a stale lock refused."""
     trace = Path(f"/tmp/was-here-{fleet.parent.name}")
     setup, on = fleet / FOLDER / "setup.py", f"--base-image={base.address}"
-    # Whatever it does when it is run, it does it in the sandbox; what it finds there decides what it needs.
+    # It runs only in the sandbox; the files that it finds there decide what it requires.
     code = f'import sys\nopen("{trace}", "w").close()\nMORE = ["six"] if sys.version_info >= (3, 11) else []\n'
     text = setup.read_text().replace('["defusedxml~=0.7"]', '["defusedxml~=0.7", *MORE]')
     setup.write_text(text.replace("from setuptools", f"{code}\nfrom setuptools", 1))

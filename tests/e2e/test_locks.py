@@ -1,4 +1,4 @@
-"""Locks that lack something, what packages need, a file, a variable: never a broken environment without a word."""
+"""Locks that lack a requirement, a file or a variable: never a broken environment without a message."""
 
 from collections.abc import Callable
 
@@ -64,7 +64,7 @@ def test_a_list_that_is_not_complete_is_refused(tiny: Tiny, write: Callable[[Tin
 
 
 def test_a_lock_of_poetry_or_uv_may_know_better(tiny: Tiny) -> None:
-    """They record what packages need, and may override it: what differs is told, and the same each time."""
+    """They record requirements, and may override them: differences are reported, the same each time."""
     _uv_lock(tiny, [tiny.big, tiny.small(), _needy(tiny)])
     for _ in range(2):
         built = tiny.run("connectors", f"--name={NAME}", "build")
@@ -88,7 +88,7 @@ def test_an_index_of_a_variable_is_read_with_its_login(tiny: Tiny) -> None:
 
 
 def test_a_file_that_is_not_there_is_named_by_its_place(tiny: Tiny) -> None:
-    """What a requirements file includes and nobody has: one line, relative to the repository."""
+    """A missing file that a requirements file includes: one line, relative to the repository."""
     tiny.require("-r ../more/other.txt\n", tiny.small())
     refused = tiny.build()
     assert refused.code == 1
@@ -96,7 +96,7 @@ def test_a_file_that_is_not_there_is_named_by_its_place(tiny: Tiny) -> None:
 
 
 def test_what_the_base_or_a_hook_has_is_not_missing(tiny: Tiny) -> None:
-    """A distribution of the base is there as for `pip check`; what a hook installs nobody knows, so it is only told."""
+    """A distribution of the base is used, as in `pip check`; those of hooks are unknown, so it is only reported."""
     tiny.require(tiny.small(), _needy(tiny, "pip>=1"))
     assert tiny.build().code == 0
     tiny.require(tiny.small(), _needy(tiny))

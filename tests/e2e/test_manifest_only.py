@@ -79,7 +79,7 @@ def test_only_the_manifest_and_components_change_the_image(tiny: Tiny, framework
 
 
 def test_a_base_without_an_entrypoint_gets_the_usual_one(tiny: Tiny, store: Store) -> None:
-    """What the base leaves open is written into the image."""
+    """Settings that the base lacks are written into the image."""
     plain = derived(store, tiny.base, directory(CODE), Entry(f"{CODE}/main.py", content=MAIN), tag="plain")
     _connector(tiny, plain)
     built = tiny.build(name="source-declared")
@@ -145,7 +145,7 @@ def test_unit_tests_run_on_the_framework_of_the_base(tiny: Tiny, framework: str)
     assert "1 passed" in tested.out, tested.out
 
 
-# Stands for pytest: what matters is where it is started and what it can import.
+# A replacement of pytest that shows where it runs and what it can import.
 _PYTEST = """import os, sys
 assert os.getcwd().endswith("/integration_code/unit_tests"), os.getcwd()
 import components

@@ -1,4 +1,4 @@
-"""Many builds into one place, by threads and by processes: nothing is lost, whoever reads it."""
+"""Many builds into one place, by threads and by processes: nothing is lost, for any reader."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def fleet(home: Path, base: Base, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def _twice(fleet: Tiny, *commands: Sequence[str], env: dict[str, str] | None = None) -> list[str]:
-    """The commands at once, each a process of its own; what they printed."""
+    """Runs the commands at once, each in its own process; returns their output."""
     environment = {**os.environ, **fleet.environment, "AIRBYTE_CI_HOME": str(fleet.home), **(env or {})}
     running = [
         subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Every `next:` that a command prints is run as it stands, and there is one for all connectors."""
+"""Every printed `next:` command runs unchanged, and there is one for all connectors."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Somebody who is not root, with the subordinate ids that Debian gives to each user, builds a connector with a hook."""
+"""A user without root, with the subordinate ids that Debian gives to each user, builds a connector with a hook."""
 
 import json
 import os

@@ -34,7 +34,7 @@ def test_the_wheel_installs_into_an_empty_environment_and_works(wheel: Path, tmp
 
 
 def test_the_wheel_carries_its_data(wheel: Path) -> None:
-    """The catalogue, the declaration and the pinned build requirements are inside."""
+    """The catalog, the declaration and the pinned build requirements are inside."""
     names = zipfile.ZipFile(wheel).namelist()
     for name in (
         "airbyte_ci/base_images/catalogue.yaml",

@@ -1,4 +1,4 @@
-"""Several platforms: one index, the other architecture built without an emulator, and told as unverified."""
+"""Several platforms: one index, the other architecture built without an emulator, and reported as unverified."""
 
 import gzip
 import io
@@ -64,7 +64,7 @@ def _native(tiny: Tiny, *machines: str) -> str:
 
 
 def _files(store: Store, digest: Digest) -> dict[str, bytes]:
-    """What the last layers of an image hold."""
+    """The contents of the last layers of an image."""
     found = {}
     for layer in store.image(digest).manifest.layers[-4:]:
         with tarfile.open(fileobj=io.BytesIO(gzip.decompress(store.read(layer.digest)))) as archive:
@@ -129,7 +129,7 @@ def test_what_needs_the_other_machine_is_a_clear_failure(both: Tiny, kind: str, 
     else:
         line = _native(both, "x86_64")
     both.require(both.small(), line, name="source-both")
-    # Of its own platform this machine would tell first that there is no compiler.
+    # For its own platform, this machine would first report that there is no compiler.
     platforms = BOTH if kind != "no compiler" else ("-a", "linux/arm64")
     built = both.build(*platforms, name="source-both")
     assert built.code == 1, built.out
@@ -145,9 +145,9 @@ def test_what_needs_the_other_machine_is_a_clear_failure(both: Tiny, kind: str, 
 
 
 def test_what_this_machine_does_not_run_is_neither_built_nor_tested(both: Tiny) -> None:
-    """Point 5 says so, with the reason; together with this machine's own platform it counts as that does."""
+    """Point 5 reports it with the reason; together with this machine's own platform, that one's result applies."""
     both.require(_native(both, "x86_64", "aarch64"), both.small(), name="source-both")
-    # What was told of the same files in an earlier run of the tests still counts.
+    # Results of the same files in an earlier run of the tests still apply.
     with (both.connector("source-both") / "main.py").open("a") as file:
         file.write(f"# {uuid.uuid4().hex}\n")
     name = "--name=source-both"

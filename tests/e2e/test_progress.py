@@ -48,7 +48,7 @@ def _at_a_terminal(tiny: Tiny, *arguments: str, home: Path) -> tuple[int, str, s
 
 
 def _screen(text: str) -> list[str]:
-    """What is left on a terminal after these bytes: cursor up, clear the line, clear below, new lines."""
+    """The final state of a terminal after these bytes: cursor up, clear the line, clear below, new lines."""
     lines, row = [""], 0
     position = 0
     while position < len(text):
@@ -73,7 +73,7 @@ def _screen(text: str) -> list[str]:
 
 
 def test_live_lines_come_and_go(tiny: Tiny) -> None:
-    """One line for each connector in work, nothing left of them in the end; none where nobody looks on."""
+    """One line for each running connector, and none at the end; none without a terminal."""
     second = tiny.add("source-second")
     for folder in (tiny.connector(), second):
         # A command that no build before has run, nor one of an earlier session in this store.
@@ -83,7 +83,7 @@ def test_live_lines_come_and_go(tiny: Tiny) -> None:
     code, out, seen = _at_a_terminal(tiny, *command, home=tiny.home)
     assert (code, len(out.splitlines())) == (0, 2), out
     for name in ("source-tiny", "source-second"):
-        # This terminal says that it has no columns: whole lines are shown all the same.
+        # This terminal reports zero columns: whole lines are shown anyway.
         assert f"{name} · pre hook" in seen
     assert "\x1b[2K" in seen
     assert _screen(seen) == []

@@ -1,4 +1,4 @@
-"""Hooks shaped like those that public connectors have: the same calls in the same order, written anew."""
+"""Hooks with the calls of public connectors in the same order, written from scratch."""
 
 import json
 
@@ -127,7 +127,7 @@ def test_public_hooks_run_unmodified(tiny: Tiny, module: str, expected: dict[str
 
 
 def test_a_download_that_fails_is_said_plainly(tiny: Tiny) -> None:
-    """What came before it ran; the message has the command, its exit code and its own last words."""
+    """Earlier steps ran; the message has the command, its exit code and its last output."""
     (tiny.connector() / MODULE).write_text(DOWNLOAD)
     built = tiny.build()
     assert built.code == 1

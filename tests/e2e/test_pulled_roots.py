@@ -1,4 +1,4 @@
-"""Versions on a root that is an image: kept with what is built on it, and told by name where it is gone."""
+"""Versions on a root that is an image: the root is kept with them, and named if it is gone."""
 
 import json
 import shutil
@@ -80,7 +80,7 @@ def test_a_collection_leaves_the_root_of_a_released_version(released: Released, 
 
 
 def test_a_root_that_is_gone_is_one_clear_line(released: Released, tmp_path: Path) -> None:
-    """Of a lock with everything else that is gone, of a declaration with its name; nothing is made."""
+    """From a lock, with the name of the missing root; nothing is created."""
     refused = _build(released, LOCK, tmp_path / "empty")
     assert refused.code == 1, refused.out
     assert "2 of its inputs are missing" in refused.err
@@ -97,7 +97,7 @@ def test_a_root_that_is_gone_is_one_clear_line(released: Released, tmp_path: Pat
 
 
 def test_a_published_version_brings_its_root(released: Released, registry: str, tmp_path: Path) -> None:
-    """Where the root's own registry has it no more, an empty store gets it from beside the version."""
+    """If the root's own registry lost it, an empty store gets it from the version's repository."""
     home, fleet = tmp_path / "home", tmp_path / "fleet"
     _copy_store(released.home, home)
     shutil.copytree(released.fleet, fleet)
@@ -110,6 +110,6 @@ def test_a_published_version_brings_its_root(released: Released, registry: str, 
         place = Reference.parse(f"{registry}/acme/on-root")
         assert "root-1.0.0-linux-amd64" in client.tags(place)
         assert client.resolve(place.with_tag("1.0.0")).digest == Digest.parse(released.address.partition("@")[2])
-    # What lies beside versions is no version.
+    # Other tags next to versions are not versions.
     refreshed = airbyte_ci("base-images", "refresh", str(place), cwd=fleet, home=home)
     assert "0 added, 0 updated, 0 conflicting" in refreshed.out + refreshed.err

@@ -14,9 +14,9 @@ REGISTRY = "127.0.0.1:5000"
 
 
 def test_the_readme_is_true(catalogued: Path, home: Path, registry: str) -> None:
-    """Its commands, one after the other, end well on the example fleet and print what it says, if it says it.
+    """Its commands, run in order on the example fleet, succeed and print the documented output, if any.
 
-    A line that ends with an ellipsis is the beginning of what is printed.
+    A line that ends with an ellipsis is the beginning of the printed one.
     """
     for arguments in (
         ("clone", "-q", "--bare", ".", "../origin.git"),

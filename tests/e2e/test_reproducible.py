@@ -14,7 +14,7 @@ from tests.e2e.command import PROJECT, Result
 from tests.e2e.tiny import Tiny, with_base
 
 pytestmark = pytest.mark.slow
-# The command with another number of threads, which nobody else can choose.
+# The command with another number of threads, which users cannot choose.
 WITH_THREADS = """
 import sys
 from airbyte_ci.__main__ import main
@@ -41,7 +41,7 @@ def rich(tiny: Tiny) -> Tiny:
 
 
 def _copied(tiny: Tiny, folder: Path) -> Path:
-    """The repository in another place, checked out by somebody with another umask, long ago."""
+    """The repository in another place, checked out with another umask and old times."""
     shutil.copytree(tiny.folder, folder)
     for path in folder.rglob("*"):
         if not path.is_symlink() and ".git/" not in str(path):
@@ -81,7 +81,7 @@ def test_nothing_of_the_place_shows(rich: Tiny, store: Store, tmp_path: Path) ->
 
 
 def test_the_number_of_threads_does_not_show(rich: Tiny, store: Store, tmp_path: Path) -> None:
-    """One after the other or eight at once, all made anew: one digest."""
+    """In sequence or eight at once, all built from scratch: one digest."""
     digests = set()
     for number in (1, 8):
         home = with_base(store, rich.base, tmp_path / f"store{number}")
@@ -121,7 +121,7 @@ def _pythons() -> list[Path]:
 
 
 def test_the_python_that_runs_the_tool_does_not_show(rich: Tiny, store: Store, tmp_path: Path) -> None:
-    """Run by every CPython of the machine that can run it, each making everything itself: one digest."""
+    """Run by every available CPython, each building everything itself: one digest."""
     expected = rich.build()
     assert expected.code == 0, expected.out
     for number, python in enumerate(_pythons()):
@@ -151,7 +151,7 @@ def test_the_python_that_runs_the_tool_does_not_show(rich: Tiny, store: Store, t
 
 
 def test_a_build_is_checked_by_building_again(tiny: Tiny) -> None:
-    """`--check-reproducible` says ok where it is, and names the first differing file where a hook throws dice."""
+    """`--check-reproducible` succeeds if it is, and names the first differing file if a hook is random."""
     hook = tiny.connector() / "build_customization.py"
     for script, said in (
         ("echo a > /opt/a; chmod 600 /opt/a", ""),

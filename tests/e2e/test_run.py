@@ -46,7 +46,7 @@ def test_files_are_lent_in_both_spellings(tiny: Tiny, tmp_path: Path) -> None:
 
 
 def test_spec_of_several(tiny: Tiny) -> None:
-    """Each answers in turn; the exit code and the last line say who did not. Other commands take one connector."""
+    """Each runs in turn; the exit code and the last line name failures. Other commands take one connector."""
     second = tiny.add("source-second")
     (second / "main.py").write_text("raise SystemExit(7)\n")
     assert tiny.build().code == 0 and tiny.build("--no-verify", name="source-second").code == 0

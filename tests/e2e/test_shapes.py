@@ -1,4 +1,4 @@
-"""What people choose about an image's bytes: compression, byte code, the date, and whose the code is."""
+"""Options that affect an image's bytes: compression, byte code, the date, and the owner of the code."""
 
 import json
 import subprocess
@@ -64,7 +64,7 @@ def test_zstd_for_a_user_that_is_not_root(tiny: Tiny, store: Store, base: Base, 
 
 
 def test_byte_code_and_date_are_left_to_people(tiny: Tiny, store: Store, tmp_path: Path) -> None:
-    """Without byte code there is none of ours; the date is in the configuration and in no layer."""
+    """Without byte code, none is added; the date is in the configuration and in no layer."""
     layout = tmp_path / "layout"
     images = {}
     for name, arguments, environment in (
@@ -110,7 +110,7 @@ def test_a_choice_that_is_none_is_told(tiny: Tiny, arguments: tuple[str, ...], c
 
 
 def test_an_image_of_more_layers_than_run_is_refused(tiny: Tiny, store: Store, base: Base) -> None:
-    """The base's own count: with as many as there may be it is built, with one more the reason says whose they are."""
+    """The base's layers count: at the limit it builds, and with one more the error names whose layers they are."""
     assert tiny.build().code == 0
     count = len(tiny.build().json["diffIds"])
     deep = base.address

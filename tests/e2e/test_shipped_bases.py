@@ -16,7 +16,7 @@ FAMILIES = ["airbyte-python3.11", *(("root-python3.9", "airbyte-python3.13") if 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_with_what_documents_need_keeps_its_promises(fleet: Path, home: Path, family: str) -> None:
-    """Python, pip, poetry, socat, tesseract and poppler in the versions that are told, and the contract, on Debian."""
+    """Python, pip, poetry, socat, tesseract and poppler in the documented versions, and the contract, on Debian."""
     declaration = fleet / "base-images" / "ours.yaml"
     declaration.write_text(
         f"extends: [shipped:{family}, shipped:documents]\nrepository: localhost/families/{family}\n"

@@ -1,4 +1,4 @@
-"""A store above its limit is said once by a command that made something, and pruned by `store gc`."""
+"""A store above its limit is reported once by a command that wrote to it, and pruned by `store gc`."""
 
 from pathlib import Path
 

@@ -39,7 +39,7 @@ def _installed(name: str, *records: str) -> list[Entry]:
     ids=["without a list of files", "with one"],
 )
 def test_what_the_system_installed_is_replaced(tiny: Tiny, store: Store, records: tuple[str, ...]) -> None:
-    """Each distribution is there once, at the lock's version; what the lock does not name stays as it is."""
+    """Each distribution exists once, at the lock's version; unlocked ones are unchanged."""
     entries = [*_installed("tinydep", *records), *_installed("other"), *map(tar.whiteout, VENV)]
     tiny.base = derived(store, tiny.base, *tar.sorted_entries(entries), tag="system")
     tiny.add("source-system")

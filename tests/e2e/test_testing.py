@@ -26,7 +26,7 @@ LONG = "".join(hashlib.sha256(bytes([number])).hexdigest() for number in range(1
 
 
 def steps(result: Result) -> dict[str, dict[str, Any]]:
-    """What the only connector's steps gave."""
+    """The results of the only connector's steps."""
     return {step["id"]: step for step in json.loads(result.out)["steps"]}
 
 
@@ -34,7 +34,7 @@ def steps(result: Result) -> dict[str, dict[str, Any]]:
 
 
 def test_what_the_page_shows_is_what_happens(catalogued: Path, home: Path) -> None:
-    """Its commands run one after the other on the example fleet; what it shows is printed, but for times."""
+    """Its commands, run in order on the example fleet, print the documented output, except for times."""
     (binaries := catalogued.parent / "bin").mkdir()
     (binaries / "airbyte-ci").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m airbyte_ci "$@"\n')
     (binaries / "airbyte-ci").chmod(0o755)
@@ -204,9 +204,9 @@ def test_what_a_connector_answers_is_judged(tiny: Tiny, store: Store, tmp_path: 
         ended = steps(tiny.run(*test, f"--only-step={step}"))
         assert (ended[step]["status"], list(ended)) == ("failed", ["build", step])
         assert told in ended[step]["reason"]
-    # What a test lends to its steps is in no layer.
+    # The mounts of a test are in no layer.
     assert sorted((tiny.home / "blobs").rglob("*")) == blobs
-    # Parts of a test say nothing of the whole.
+    # Partial tests do not decide the result as a whole.
     assert tested()["tested"]["status"] == "ok"
 
     config.write_text(json.dumps(ANSWERS["a refused connection"][0]))

@@ -51,7 +51,7 @@ def _version(tiny: Tiny, *arguments: str) -> str:
 
 
 def test_a_folder_has_its_submodules(tiny: Tiny) -> None:
-    """What lies in a repository inside is installed, too; one that is not checked out is an error, not a hole."""
+    """The files of a nested repository are installed too; one that is not checked out is an error, not a gap."""
     tiny.with_tools()
     inner = tiny.folder.parent / "inner"
     inner.mkdir()
@@ -72,7 +72,9 @@ def test_a_folder_has_its_submodules(tiny: Tiny) -> None:
 
 
 def test_a_folder_is_installed_as_it_is_now(tiny: Tiny) -> None:
-    """By a requirement or by poetry's lock; an edit is seen, what git ignores is not, and no path of it is inside."""
+    """By a requirement or by poetry's lock; an edit is detected, ignored files are not, and the image has no path of
+    it.
+    """
     tiny.with_tools()
     library = _project(tiny.folder / "lib", "tinydep", "9.0")
     tiny.require("-e ../../lib\n")
@@ -95,7 +97,7 @@ def test_a_folder_is_installed_as_it_is_now(tiny: Tiny) -> None:
 
 
 def test_a_commit_is_installed(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real repository at a commit: what came later, and what is not committed, does not show; a lost one is told."""
+    """A real repository at a commit: later and uncommitted changes have no effect; a lost one is reported."""
     tiny.with_tools()
     library = _project(tiny.folder.parent / "upstream", "tinydep", "7.0")
     commit = _committed(library)
@@ -127,7 +129,7 @@ def test_a_file_of_the_repository_is_what_was_locked(tiny: Tiny) -> None:
 
 
 def test_the_framework_that_is_being_edited(tiny: Tiny) -> None:
-    """airbyte-cdk from a folder and a tag instead of the locked one; what it needs must be in the lock."""
+    """airbyte-cdk from a folder and a tag instead of the locked one; its requirements must be in the lock."""
     tiny.with_tools()
     locked = tiny.wheel("airbyte_cdk", "1.0", {"airbyte_cdk/__init__.py": "VERSION = '1.0'\n"})
     tiny.require(tiny.small(), locked)

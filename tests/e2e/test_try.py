@@ -1,4 +1,4 @@
-"""`--try`: a change is built and asked for `spec` before anything is written, base image after base image."""
+"""`--try`: a change is built and its `spec` run before anything is written, base image after base image."""
 
 import subprocess
 from pathlib import Path
@@ -26,7 +26,7 @@ print(json.dumps({{"type": "SPEC", "spec": {{"connectionSpecification": {{}}}}}}
 
 @pytest.fixture
 def fleet(tiny: Tiny, base: Base, store: Store) -> Tiny:
-    """One connector with a Dockerfile, and three base images: they run as nobody, as games and as root."""
+    """One connector with a Dockerfile, and three base images that run as nobody, as games and as root."""
     folder = tiny.connector()
     (folder / "source_tiny/answer.py").touch()
     (folder / "metadata.yaml").write_text("data:\n  dockerRepository: acme/source-tiny\n  dockerImageTag: 1.0.0\n")
@@ -80,7 +80,7 @@ def test_nothing_is_written_where_none_answers(fleet: Tiny) -> None:
 
 
 def test_an_upgrade_is_tried(fleet: Tiny) -> None:
-    """The same for an upgrade: the newest is passed over, and one that is asked for by name is refused."""
+    """The same for an upgrade: the newest is skipped, and one that is requested by name is refused."""
     start(fleet, "os.getuid() == 65534")
     assert fleet.run(*MIGRATE, "--to=1.0.0").code == 0
     upgrade = ("connectors", f"--name={NAME}", "upgrade_base_image", "--no-changelog", "--try")
@@ -108,7 +108,7 @@ def test_what_no_base_image_can_help_is_no_reason_to_go_on(fleet: Tiny) -> None:
 
 
 def test_a_build_on_another_python_says_so(fleet: Tiny) -> None:
-    """Where a build fails on a base image with another Python than the metadata's, both are named."""
+    """If a build fails on a base image with another Python than the metadata's, both are named."""
     start(fleet, "os.getuid() == 65534")
     assert fleet.run(*MIGRATE, "--to=1.0.0").code == 0
     catalogue = fleet.folder / "base-images.yaml"

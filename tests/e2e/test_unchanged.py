@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def idle(tmp_path: Path) -> dict[str, str]:
-    """An environment in which whoever plans, asks an index or runs a container ends at once."""
+    """An environment in which planning, index queries and containers fail at once."""
     folder = tmp_path / "broken"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
@@ -63,7 +63,7 @@ CHANGES: dict[str, Callable[[Tiny], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_what_changed_is_planned(tiny: Tiny, idle: dict[str, str], change: Callable[[Tiny], object]) -> None:
-    """Whatever a plan reads, wherever it is."""
+    """Everything that a plan reads, anywhere."""
     tiny.with_tools()
     library = tiny.folder / "lib/tinydep"
     library.mkdir(parents=True)

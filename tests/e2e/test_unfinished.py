@@ -1,4 +1,4 @@
-"""A run that is stopped or takes too long shows and writes what was done, and what its connectors said last."""
+"""A run that is stopped or takes too long shows and writes the finished results, and the connectors' last output."""
 
 import json
 import signal
@@ -34,7 +34,7 @@ def _until_it_hangs() -> None:
             except OSError:
                 continue
             if b"/airbyte/integration_code/main.py" in words and b"spec" in words and b"runc" not in words[0]:
-                time.sleep(1.5)  # it is being started; what it prints first must come through
+                time.sleep(1.5)  # it is starting; its first output must arrive
                 return
         time.sleep(0.05)
     pytest.fail("it was never started")
@@ -45,7 +45,7 @@ def _until_it_hangs() -> None:
 def test_an_interrupted_test_reports_what_was_done(
     tiny: Tiny, tmp_path: Path, number: signal.Signals, as_json: bool
 ) -> None:
-    """Exit code 130; the finished connector is reported as ever, the others as interrupted, on stdout and in JUnit."""
+    """Exit code 130; the finished connector is reported as usual, the others as interrupted, on stdout and in JUnit."""
     home, junit = _hanging(tiny), tmp_path / "junit.xml"
     names = (f"--name={NAME}", "--name=source-hangs", "--name=source-waits")
     options = ("-k", "spec", "--junit", str(junit), *(["--json"] if as_json else []))
@@ -73,7 +73,7 @@ def test_an_interrupted_test_reports_what_was_done(
 
 
 def test_an_interrupted_build_names_what_was_not_built(tiny: Tiny) -> None:
-    """What was built is printed as ever; the rest is named, also for machines."""
+    """Finished builds are printed as usual; the rest is named, also in JSON."""
     home = _hanging(tiny)
     process = tiny.start("connectors", "--all", "--concurrency=1", "build", "--json", home=home)
     _until_it_hangs()

@@ -65,7 +65,7 @@ EDITS: dict[str, Callable[[Tiny, int], object]] = {
 
 
 def test_every_edit_gives_what_a_new_process_gives(tiny: Tiny, store: Store, tmp_path: Path) -> None:
-    """In whatever order things are edited, and edited back."""
+    """In any order of edits and reverted edits."""
     for name in ("a", "run"):
         (tiny.connector() / f"source_tiny/{name}.py").write_text(f"{name} = 1\n")
     (tiny.folder / "shared.txt").write_text(tiny.wheel("shared", "0.1", {}))
@@ -136,7 +136,7 @@ def test_changes_during_a_build_are_one_more_build(tiny: Tiny) -> None:
 
 
 def test_failures_end_nothing(tiny: Tiny) -> None:
-    """What fails is shown, and the next change is built: also what the package index has only since then."""
+    """Failures are shown, and the next change is built, also with packages that the index received meanwhile."""
     metadata = tiny.connector() / "metadata.yaml"
     text = metadata.read_text()
     with watching(tiny) as watch:
@@ -165,7 +165,7 @@ def _pushed(host: str) -> str:
 
 
 def test_a_registry_that_was_away_gets_everything(tiny: Tiny, tmp_path: Path) -> None:
-    """The connection that was kept is broken, and what was pushed before is gone."""
+    """The kept connection is broken, and the pushed image is gone."""
     with ExitStack() as first:
         host = first.enter_context(docker_registry(tmp_path / "first"))
         with watching(tiny, f"--output=registry:{host}") as watch:

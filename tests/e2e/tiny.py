@@ -99,11 +99,11 @@ class Tiny:
         return f"{name}=={version} --hash=sha256:{self.index.add(name, f'{name}-{version}.tar.gz', body)}\n"
 
     def require(self, *lines: str, name: str = NAME) -> None:
-        """Makes these the connector's locked requirements, beside the one that is large."""
+        """Makes these the connector's locked requirements, in addition to the large one."""
         (self.connector(name) / "requirements.txt").write_text("".join([self.big, *lines]))
 
     def with_tools(self) -> None:
-        """What is built of source is built by tools from where this machine has its packages."""
+        """Builds from source use tools from this machine's package sources."""
         usual = PackageIndex.from_environment(os.environ)
         self.env["PIP_EXTRA_INDEX_URL"] = " ".join([usual.main or PUBLIC.url, *usual.extra])
 

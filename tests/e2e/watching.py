@@ -21,7 +21,7 @@ _PATIENCE = 120
 
 @dataclass
 class Watch:
-    """The running process. `marks` counts edits that only show that nothing else came before them."""
+    """The running process. `marks` counts edits that only prove that nothing else came before them."""
 
     process: "subprocess.Popen[str]"
     tiny: Tiny
@@ -35,7 +35,7 @@ class Watch:
         return json.loads(line)
 
     def confirm_quiet(self, name: str = NAME) -> Any:
-        """Fails where anything was built that nobody has read: the next result is that of an edit made here."""
+        """Fails if a result was not read: the next result is that of an edit made here."""
         self.marks += 1
         file = self.tiny.connector(name) / name.replace("-", "_") / "mark.py"
         file.write_text(f"{self.marks}\n")
@@ -44,7 +44,7 @@ class Watch:
         return found
 
     def is_running_spec(self) -> bool:
-        """Whether the process has a child: a container that was asked for `spec`."""
+        """Returns whether the process has a child: a container that runs `spec`."""
         tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
         return any((task / "children").read_text() for task in tasks)
 

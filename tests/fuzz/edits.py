@@ -96,7 +96,7 @@ Examine = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Source:
-    """A file that is right, and what is done to it: `examine` says how it ended, or raises AssertionError."""
+    """A valid file and its edit; `examine` returns the result, or raises AssertionError."""
 
     name: str
     text: str
@@ -120,7 +120,7 @@ def _found(folder: Path) -> Iterator[Source]:
 
 
 def fuzz(count: int, seed: int, chosen: Sequence[Source], tell: Callable[[str], None]) -> int:
-    """How many of `count` mutated files of each kind went wrong; each is told, with what repeats it."""
+    """Returns how many of `count` mutated files of each kind failed; reports each with the way to repeat it."""
     chance = random.Random(seed)
     by_kind: dict[Examine, list[Source]] = {}
     for source in chosen:

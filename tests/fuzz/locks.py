@@ -1,6 +1,6 @@
-"""Mutated locks: each is read to the environment that it says, or refused with one line; never a traceback.
+"""Mutated locks: each gives the environment that it describes, or is refused with one line; never a traceback.
 
-python -m tests.fuzz.locks [COUNT] [SEED]     the real locks, where they lie beside the project, else the examples
+python -m tests.fuzz.locks [COUNT] [SEED]     the real locks if they are next to the project, else the examples
 """
 
 import multiprocessing
@@ -49,9 +49,9 @@ class Source:
 
 
 def read(source: Source, lock: str, python: Interpreter, wish: Wish = MAIN_ONLY, project: str = "") -> list[str]:
-    """Reads a lock as we do; what the second reading has against the result. Raises AirbyteCiError for a refusal.
+    """Reads a lock with airbyte-ci; returns the second reading's objections. Raises AirbyteCiError for a refusal.
 
-    `project` is a pyproject.toml that took the place of the source's.
+    `project` is a pyproject.toml that replaces the source's.
     """
     project = project or source.project
     match source.kind:
@@ -88,7 +88,7 @@ def _hash(lock: str) -> str:
 def attempt(
     source: Source, lock: str, python: Interpreter, wish: Wish = MAIN_ONLY, project: str = ""
 ) -> tuple[str, str]:
-    """How a lock was taken: `read`, `refused` or `wrong`; with what was said."""
+    """The result for a lock: `read`, `refused` or `wrong`; with the message."""
 
     def too_long(*_: int | FrameType | None) -> None:
         raise TimeoutError(f"not read within {_PATIENCE} s")
@@ -145,12 +145,12 @@ def mutated(source: Source, chance: random.Random) -> tuple[str, str]:
     try:
         hashes = sorted(poetry.content_hashes(tomllib.loads(project)))
     except (ValueError, TypeError, AttributeError, RecursionError):
-        return source.lock, project  # nobody could lock that
+        return source.lock, project  # no tool could lock that
     return re.sub(r'(?m)^content-hash = "[^"]*"', f'content-hash = "{hashes[0]}"', source.lock), project
 
 
 def fuzz(count: int, seed: int, among: Sequence[Source], tell: Callable[[str], None]) -> int:
-    """How many of `count` mutated locks were taken wrongly; `tell` hears of each, with what makes it again."""
+    """Returns how many of `count` mutated locks were read wrongly; `tell` receives each, with the way to repeat it."""
     taken = _fuzz(range(count), seed, among, tell)
     tell(", ".join(f"{kind}: {taken[kind]}" for kind in sorted(taken)))
     return taken["wrong"]
@@ -171,7 +171,7 @@ def _fuzz(numbers: range, seed: int, among: Sequence[Source], tell: Callable[[st
 
 
 def _side_by_side(count: int, seed: int, among: Sequence[Source]) -> int:
-    """The same on all processors: a lock's number decides what happens to it, whoever reads it."""
+    """The same on all processors: a lock's number decides its mutation."""
     width = os.cpu_count() or 1
     parts = [range(first, count, width) for first in range(width)]
     with ProcessPoolExecutor(width, multiprocessing.get_context("fork")) as pool:

@@ -1,4 +1,4 @@
-"""Ways in which a lock goes wrong: by hand, by a merge, by a disk, by somebody who means harm. Text in, text out."""
+"""Damages of a lock: by hand, by a merge, by a disk, by an attacker. Text in, text out."""
 
 import random
 import re

@@ -1,9 +1,9 @@
-"""A second, slow and plain reading of locks: whether a selection is what the text says.
+"""A second, slow and plain reading of locks, which judges whether a selection matches the text.
 
-A selection is not made here, it is judged: what is selected must be closed over what it needs, each package must be the
-entry that the rules of its format mean for this Python, and each file the best of that entry.
-Knows each format's specification; what it takes from ours is only whether a version is within poetry's constraints,
-which has a table of poetry's own answers. Each function gives what is wrong, and nothing where nothing is.
+It selects nothing itself. A selection must be closed over its requirements. Each package must be the entry that its
+format's rules mean for this Python, and each file the best of that entry.
+Knows each format's specification; it only takes from airbyte-ci whether a version is within poetry's constraints, for
+which a table of poetry's own answers exists. Each function returns the errors; empty means none.
 """
 
 import functools
@@ -44,7 +44,7 @@ def holds(marker: str | None, python: Interpreter, extras: Iterable[str] = ()) -
 
 @dataclass(frozen=True)
 class Edge:
-    """Something that is asked for: `version` is what the format says of it, `source` an index by name."""
+    """A requirement: `version` is in the format's syntax, `source` an index by name."""
 
     name: str
     version: str
@@ -57,7 +57,7 @@ Edges = Callable[[Table, set[str]], Iterator[Edge]]
 
 @dataclass
 class Graph:
-    """Names that must be there because something asks for them, and what asks, by a walk until nothing changes."""
+    """The required names with their dependents, by a walk until nothing changes."""
 
     entries: dict[str, Table]
     wanted: dict[str, set[str]] = field(default_factory=dict)
@@ -130,7 +130,7 @@ _PLACES: dict[tuple[str, str], dict[Tag, int]] = {}
 
 
 def _places(version: str, machine: str, python: Interpreter) -> dict[Tag, int]:
-    """The place of each tag of an interpreter, the best first; asked thousands of times of a few interpreters."""
+    """The rank of each tag of an interpreter, the best first; called thousands of times for a few interpreters."""
     if (version, machine) not in _PLACES:
         _PLACES[version, machine] = {tag: place for place, tag in enumerate(python.tags())}
     return _PLACES[version, machine]
@@ -188,7 +188,7 @@ def requirements(text: str, entries: Iterable[Line], python: Interpreter) -> lis
     lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in logical.splitlines()]
     found = []
     for line in filter(None, lines):
-        if line.startswith("."):  # a folder beside the connector, which is of no index
+        if line.startswith("."):  # a folder next to the connector, which is on no index
             continue
         item = Requirement(re.split(r"\s--", line)[0])
         hashes = frozenset(re.findall(r"--hash[= ]sha256:([0-9a-f]+)", line))

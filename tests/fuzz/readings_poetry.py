@@ -17,9 +17,9 @@ from tests.fuzz.readings import Edge, Graph, Table, holds, matched, normal
 def judge(
     lock: str, project: str, python: Interpreter, packages: Sequence[LockedPackage], wish: Wish = MAIN_ONLY
 ) -> list[str]:
-    """poetry.lock 2.x: what is wished, closed over what it needs, each within everyone's constraints.
+    """poetry.lock 2.x: the selection, closed over its requirements, each within all constraints.
 
-    Of several entries of a package it is the newest of those for this Python that everyone admits who asks for it.
+    Of several entries of a package, it is the newest of those for this Python that all dependents admit.
     """
     document, asked = tomllib.loads(lock), tomllib.loads(project)
     extras = set(map(normal, wish.extras))
@@ -54,7 +54,7 @@ def judge(
 
 
 def is_stale(before: str, now: str) -> bool:
-    """Whether a pyproject.toml no longer says what poetry locked: its dependencies, not what else is in it."""
+    """Returns whether a pyproject.toml differs from the locked one in its dependencies."""
 
     def relevant(text: str) -> list[Any]:
         document = tomllib.loads(text)
@@ -85,7 +85,7 @@ def _admitted(entry: Table, edge: Edge) -> bool:
     try:
         return constraints.admits(edge.version, str(entry["version"]))
     except ValueError:
-        return True  # nobody but the poetry that locked can say
+        return True  # only the poetry that locked knows
 
 
 def _roots(project: Table, wish: Wish, python: Interpreter) -> Iterator[Edge]:
@@ -127,7 +127,7 @@ def _standard_group(groups: Table, wanted: str) -> list[str]:
 
 
 def _edges(entry: Table, extras: set[str], python: Interpreter) -> Iterator[Edge]:
-    """An extra of a package names optional dependencies, and may ask for other extras of the same package."""
+    """An extra of a package names optional dependencies, and may include other extras of the same package."""
     own, offered = normal(entry["name"]), {normal(key): value for key, value in entry.get("extras", {}).items()}
     enabled, on = set(), set(extras)
     for _ in range(len(offered) + 1):

@@ -13,7 +13,7 @@ def sources() -> list[edits.Source]:
 
 
 def test_mutated_files_are_edited_exactly_or_refused(sources: list[edits.Source]) -> None:
-    """Whatever happens to a file: the intended change and no other, or one plain line."""
+    """For any damage of a file: exactly the intended change, or one plain line."""
     told: list[str] = []
     assert edits.fuzz(75, 1, sources, told.append) == 0, "\n".join(told)
 

@@ -20,7 +20,7 @@ def sources() -> list[Source]:
 
 
 def test_mutated_locks_are_read_or_refused(sources: list[Source]) -> None:
-    """Whatever happens to a lock: the environment that it says, or one plain line."""
+    """For any damage of a lock: the environment that it describes, or one plain line."""
     told: list[str] = []
     assert locks.fuzz(150, 1, sources, told.append) == 0, "\n".join(told)
 
@@ -67,7 +67,7 @@ def test_the_second_reading_sees_what_is_wrong(sources: list[Source], kind: str)
 
 
 def test_the_second_reading_knows_which_entry_is_meant(sources: list[Source]) -> None:
-    """What is right for one Python is wrong for another, where entries are for different ones; so is a worse wheel."""
+    """A selection for one Python is wrong for another if their entries differ; so is a worse wheel."""
     for kind, judge in (("poetry.lock", readings_poetry.judge), ("uv.lock", readings_uv.judge)):
         named = "source-tides of more entries" if kind == "poetry.lock" else "source-tides"
         source = next(item for item in sources if item.kind == kind and item.name == named)

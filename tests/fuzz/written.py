@@ -44,7 +44,7 @@ def _other(package: LockedPackage) -> LockedPackage:
 
 
 def poetry(lock: str) -> str:
-    """A poetry.lock in which every third package has a newer entry too: for newer Pythons, in each way to say so."""
+    """A poetry.lock in which every third package also has a newer entry for newer Pythons, in each possible form."""
     head, *blocks = re.split(r"(?m)^(?=\[\[package\]\])", lock)
     found = [head]
     for number, block in enumerate(blocks):
@@ -68,7 +68,7 @@ def _newer(block: str, version: str, way: int) -> str:
 
 
 def wishes(packages: Sequence[LockedPackage]) -> tuple[Wish, ...]:
-    """What the uv.lock and pylock.toml of these packages can grant."""
+    """The selections that the uv.lock and pylock.toml of these packages support."""
     more = (Wish((), (_EXTRA,)), Wish((_GROUP,), ()), Wish((_GROUP,), (_EXTRA,)))
     return (MAIN_ONLY, *more) if len(packages) >= _FEWEST else (MAIN_ONLY,)
 
@@ -97,7 +97,7 @@ def pylock(packages: Sequence[LockedPackage]) -> str:
 
 
 def _parts(packages: Sequence[LockedPackage]) -> dict[str, str]:
-    """The packages that only a wish brings, with the marker of it."""
+    """The packages that only a selection adds, with their marker."""
     markers = (f"'{_GROUP}' in dependency_groups", f"'{_EXTRA}' in extras")
     return (
         dict(zip((package.name for package in packages[-2:]), markers, strict=False))

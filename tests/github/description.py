@@ -52,7 +52,7 @@ class Description:
         return None
 
     def objections_to_request(self, operation: Operation, query: Mapping[str, str], body: Any) -> Iterator[str]:
-        """What is wrong with a request's parameters and body."""
+        """The errors of a request's parameters and body."""
         given = {"path": dict(operation.variables), "query": dict(query)}
         for raw in operation.document.get("parameters", []):
             parameter = self._resolved(raw)
@@ -71,7 +71,7 @@ class Description:
             yield "it takes no body"
 
     def objections_to_answer(self, operation: Operation, status: int, body: Any) -> Iterator[str]:
-        """What is wrong with an answer, for keeping the double honest."""
+        """The errors of an answer, which keep the double honest."""
         answer = operation.document["responses"].get(str(status))
         if answer is None:
             yield f"status {status} is not described"
@@ -138,7 +138,7 @@ def _fetch() -> None:
 
 
 def _read(text: str, schema: Mapping[str, Any]) -> Any:
-    """A parameter's text as the value that it stands for."""
+    """A parameter's text as its value."""
     if schema.get("type") == "integer" and re.fullmatch(r"-?\d+", text):
         return int(text)
     return {"true": True, "false": False}.get(text, text) if schema.get("type") == "boolean" else text

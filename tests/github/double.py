@@ -1,7 +1,6 @@
-"""A GitHub on loopback: what a test's function answers, over real HTTP, validated in both directions.
+"""A GitHub on loopback: a test's function answers over real HTTP, validated in both directions.
 
-Requests that the description does not know, and answers that it does not allow, are `problems`; a test ends by looking
-that there are none.
+Unknown requests and invalid answers are `problems`; a test ends by checking that there are none.
 """
 
 import json
@@ -22,7 +21,7 @@ _NOT_FOUND = {"message": "Not Found", "documentation_url": "https://docs.github.
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked: the operation by its name (`GET /orgs/{org}`), its variables, and what came with it."""
+    """A request: the operation by its name (`GET /orgs/{org}`), its variables, query and body."""
 
     name: str
     variables: Mapping[str, str]
@@ -58,7 +57,7 @@ def running(
         protocol_version = "HTTP/1.1"
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Logs nothing."""
 
         def _handle(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)

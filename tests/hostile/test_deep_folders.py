@@ -1,4 +1,4 @@
-"""Folders without end and files that are mostly holes: refused in one line, and removed whatever is in them."""
+"""Endless folders and sparse files: refused in one line, and removed with any content."""
 
 import os
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_a_tree_of_any_depth_is_removed(tmp_path: Path, levels: int) -> None:
 
 
 def test_what_is_no_folder_is_removed_as_it_is(tmp_path: Path) -> None:
-    """A link to a folder goes, the folder stays; what is not there is no error."""
+    """A link to a folder is removed, the folder stays; a missing path is not an error."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "folder")
     for name in ("link", "nothing"):

@@ -27,7 +27,7 @@ def _requirements(text: str) -> object:
 
 
 def _commands(text: str) -> object:
-    """What is read of a Dockerfile, and of each RUN in it."""
+    """The parsed parts of a Dockerfile, and of each RUN in it."""
     found = stages.read(f"FROM a\n{text}")
     return [list(shell_commands.read(item)) for item in found.stages[0].instructions if item.name == "RUN"]
 

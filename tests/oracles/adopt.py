@@ -2,8 +2,8 @@
 
 python -m tests.oracles.adopt REPOSITORY [--catalog FILE] [--only NAME…] [--keep FOLDER]
 
-The repository is cloned, never written to. Everything is asked of the command itself, as a user would, and nothing is
-edited by hand: what would need it is counted and named. `make adopt REPO=…` builds the base image of the demo first.
+The repository is cloned, never written to. All steps use the command, like a user, and nothing is edited by hand:
+required edits are counted and named. `make adopt REPO=…` builds the base image of the demo first.
 """
 
 import argparse
@@ -32,9 +32,9 @@ _COLUMNS = ("migrated", "locked", "built", "tested", "checked", "pushed")
 
 @dataclass
 class Row:
-    """How each step ended for a connector, by the step; `reasons` say why not, `alarms` ask a person to look.
+    """The result of each step for a connector; `reasons` explain failures, `alarms` need a person's attention.
 
-    `checks` are the checks' names, each with its status.
+    `checks` maps the checks' names to their status.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Row:
 
     @property
     def by_hand(self) -> bool:
-        """Whether somebody has to edit something before the connector builds."""
+        """Returns whether a person must edit something before the connector builds."""
         return "failed" in (self.steps.get(step) for step in ("migrated", "locked", "built"))
 
 
@@ -134,7 +134,7 @@ def _note(rows: Mapping[str, Row], document: Mapping[str, Any], column: str) -> 
     row = rows.get(str(document.get("name"))) or Row("?")
     status = str(document.get("status", "failed"))
     row.checks += [(str(item["id"]), str(item["status"])) for item in document.get("checks", ())]
-    # Of several outcomes of a step, one for each platform or rule, the worst counts.
+    # Of several outcomes of a step, one for each platform or rule, the worst is used.
     order = ("ok", "skipped", "unverified", "failed")
     row.steps[column] = max(row.steps.get(column, "ok"), status, key=lambda item: order.index(item))
     if status == "failed":

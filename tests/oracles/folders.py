@@ -31,7 +31,7 @@ def targeted(folder: Path) -> Interpreter:
 
 
 def ours(wheels: Sequence[Path], python: Interpreter, folder: Path) -> Installed:
-    """What we would put into the folder; of a path of several wheels the last one's stays."""
+    """The files that airbyte-ci would install; of a path of several wheels the last one's stays."""
     files: dict[str, bytes] = {}
     runnable: set[str] = set()
     with tempfile.TemporaryDirectory() as scratch:
@@ -46,7 +46,7 @@ def ours(wheels: Sequence[Path], python: Interpreter, folder: Path) -> Installed
 
 
 def compare(wheels: Sequence[Path]) -> Iterator[str]:
-    """What differs between our installation of some wheels and uv's; scripts by the Python that runs this."""
+    """The differences between airbyte-ci's installation of some wheels and uv's; scripts by this Python."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "target")
         mine = ours(wheels, targeted(folder), folder)

@@ -1,4 +1,4 @@
-"""Generated projects, locked and selected by poetry and uv themselves, against airbyte-ci's reading of their locks.
+"""Generated projects, locked and selected by poetry and uv themselves, compared with airbyte-ci's selection.
 
 python -m tests.oracles.generated [COUNT] [FIRST SEED] [poetry|uv]
 """

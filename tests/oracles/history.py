@@ -1,8 +1,8 @@
-"""Migrations as people merged them, done again: our command on the parents of the commits that did it.
+"""Repeats merged migrations: runs the command on the parents of the commits, and compares the results.
 
 python -m tests.oracles.history REPOSITORY [--to VERSION] COMMIT…     REPOSITORY: a clone with history, bare or not
 
-Of each connector whose metadata a commit changed it prints whether ours means the same, and what is otherwise.
+For each connector whose metadata a commit changed, prints whether the meaning is the same, and the differences.
 """
 
 import argparse
@@ -39,7 +39,7 @@ class Replayed:
 
 
 def replay(repository: Path, name: str, to: str) -> Iterator[Replayed]:
-    """What a commit merged against what we make of its parent, connector by connector."""
+    """Compares a merged commit with airbyte-ci's change of its parent, connector by connector."""
     subject = git(repository, "log", "-1", "--format=%s", name)
     number = found[1] if (found := _NUMBER.search(subject)) else "1"
     only = ("--no-commit-id", "--name-only", "--diff-filter=M")
@@ -66,7 +66,7 @@ def replay(repository: Path, name: str, to: str) -> Iterator[Replayed]:
 
 
 def _extract(repository: Path, tree: str, paths: list[str], root: Path) -> None:
-    """These paths of a commit, as the first commit of a repository of their own; what it has not is left out."""
+    """These existing paths of a commit, as the first commit of a new repository."""
     known = [path for path in paths if git(repository, "ls-tree", "-d", tree, path)]
     root.mkdir()
     command = ["git", "-C", str(repository), "archive", tree, *known]
@@ -98,7 +98,7 @@ def _compared(name: str, connector: str, ours: Any, theirs: Any) -> Replayed:
 
 
 def differences(ours: Any, theirs: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two documents mean something else: the path, our value and the other; None where there is none."""
+    """Yields the differences in meaning: the path, airbyte-ci's value and the other; None for a missing value."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         for key in sorted({*ours, *theirs}, key=str):
             yield from differences(ours.get(key), theirs.get(key), f"{path}.{key}" if path else str(key))
@@ -107,7 +107,7 @@ def differences(ours: Any, theirs: Any, path: str = "") -> Iterator[tuple[str, A
 
 
 def lines(items: list[Replayed]) -> Iterator[str]:
-    """A line for each connector with what is told of it, then the classes of differences, the most frequent first."""
+    """A line for each connector with its notes, then the classes of differences, the most frequent first."""
     for item in items:
         yield f"{item.commit[:10]} {item.connector}: {item.ending}"
         yield from (f"  {line}" for line in item.told)

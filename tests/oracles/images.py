@@ -1,8 +1,9 @@
-"""Builds an image of every lock and asks the image itself: each distribution once, at the lock's version; `pip check`.
+"""Builds an image of every lock and inspects it: each distribution once, at the lock's version; `pip check`.
 
 python -m tests.oracles.images FOLDER [NAME…]     every poetry.lock below the folder, or those of the named connectors
 
-Needs what a build needs: root, runc, a package index. The store is AIRBYTE_CI_HOME, or that of the end-to-end tests.
+Needs everything that a build needs: root, runc, a package index. The store is AIRBYTE_CI_HOME, or that of the
+end-to-end tests.
 """
 
 import json
@@ -33,7 +34,7 @@ print(json.dumps([[found.metadata["Name"], found.version] for found in importlib
 
 @dataclass(frozen=True)
 class Seen:
-    """What an image says of itself: its distributions (normalised names), those named twice, and pip's complaints."""
+    """An image's report: its distributions (normalized names), duplicate names, and pip's complaints."""
 
     versions: Mapping[str, str]
     twice: tuple[str, ...]
@@ -56,7 +57,7 @@ def _run(store: Store, image: Image, *arguments: str) -> str:
 
 
 def wrong(seen: Seen, base: Seen, locked: Mapping[str, str]) -> list[str]:
-    """What in an image is not as the lock (name → version) and, for what it does not name, the base have it."""
+    """The differences of an image from the lock (name → version) and, for other distributions, from the base."""
     expected = {**base.versions, **locked}
     twice = [f"{name} is named twice" for name in seen.twice]
     names = sorted(expected.keys() | seen.versions.keys())
@@ -65,7 +66,7 @@ def wrong(seen: Seen, base: Seen, locked: Mapping[str, str]) -> list[str]:
 
 
 def explained(complaint: str, locked: Mapping[str, str]) -> str:
-    """Who is to blame for a line of `pip check`: the base's own distributions, or the lock."""
+    """The cause of a line of `pip check`: the base's own distributions, or the lock."""
     name = re.sub(r"[-_.]+", "-", complaint.split()[0]).lower()
     return "lock" if name in locked else "base"
 
@@ -110,7 +111,7 @@ def main() -> None:
 
 
 def _report(folders: Sequence[Path], outcomes: Sequence[Mapping[str, str]], base: str) -> Iterator[str]:
-    """Prints what each image says; gives the names of those that are not as they should be."""
+    """Prints each image's report; returns the names of the wrong ones."""
     store = Store(HOME)
     python = "3.11.2", "x86_64"
     answers = plans.asked_of_poetry(folders, [python])

@@ -30,7 +30,7 @@ _SIMPLE = "<!DOCTYPE html><html><body>{}</body></html>"
 
 @dataclass(frozen=True)
 class Answer:
-    """What uv would install (`name==version`) for a wish under a Python, or that it cannot."""
+    """Returns the packages (`name==version`) that uv would install for a selection and a Python, or that it fails."""
 
     groups: tuple[str, ...]
     extras: tuple[str, ...]
@@ -98,7 +98,7 @@ def _lock(seed: int, pythons: Sequence[str], folder: Path, server: str) -> Locke
 
 
 def _uv(place: Path, *arguments: str) -> str | None:
-    """What uv prints; None where it refuses."""
+    """Returns uv's output; None if it refuses."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("UV_")}
     environment |= {
         "UV_CACHE_DIR": str(place.parent.parent / "cache"),

@@ -42,7 +42,7 @@ def asked_of_poetry(folders: Sequence[Path], targets: Sequence[tuple[str, str]])
 
 
 def ours(lock: str, project: str, interpreter: Interpreter, name: str) -> Plan | str:
-    """What we would install: names, versions, files; or why not."""
+    """Returns the selected names, versions and files, or the reason of the refusal."""
     try:
         selected = poetry.select(lock, project, interpreter, name).packages
     except LockError as error:
@@ -69,7 +69,7 @@ def row(name: str, target: str, plan: Plan | str) -> str:
 
 
 def difference(mine: Plan | str, theirs: Plan | str) -> str:
-    """What differs, for people; empty where nothing does. Two refusals agree, whatever they say."""
+    """Describes the differences; empty if there are none. Two refusals agree, whatever their messages."""
     if isinstance(mine, str) or isinstance(theirs, str):
         return "" if isinstance(mine, str) and isinstance(theirs, str) else f"ours {mine!s:.200} theirs {theirs!s:.200}"
     left, right = {tuple(item) for item in mine}, {tuple(item) for item in theirs}

@@ -29,7 +29,7 @@ class Release:
 
 
 def condition(chance: random.Random, *more: str) -> str:
-    """A marker with these parts and sometimes one more; empty where there is none."""
+    """A marker with these parts and sometimes one more; empty if there is none."""
     parts = [*more, *([chance.choice(MARKERS)] if chance.random() < 0.35 else [])]
     return f" ; {' and '.join(parts)}" if parts else ""
 

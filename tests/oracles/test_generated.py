@@ -1,4 +1,4 @@
-"""What airbyte-ci selects of generated projects' locks is what the tool that locked them would install."""
+"""airbyte-ci's selection from generated projects' locks equals that of the tool that locked them."""
 
 import pytest
 

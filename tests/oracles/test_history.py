@@ -1,4 +1,4 @@
-"""Merged migrations that are replayed: what is equal, otherwise or refused is told as such."""
+"""Merged migrations that are repeated: equal, different and refused ones are reported as such."""
 
 import subprocess
 import sys

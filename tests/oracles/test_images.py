@@ -1,4 +1,4 @@
-"""Images of the examples, asked themselves: what poetry selected for the lock (by the table) is what is there."""
+"""Images of the examples, inspected: they contain what poetry selected for the lock (by the table)."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ TARGET = "3.11.2", "x86_64"  # the demo's base
 
 @pytest.mark.slow
 def test_an_image_has_the_lock_and_the_rest_of_its_base(base: Base, home: Path, tmp_path: Path) -> None:
-    """Each distribution once, the lock's at its version, the base's otherwise; what pip finds broken is the base's."""
+    """Each distribution once, the lock's at its version, otherwise the base's; pip complains only about the base's."""
     fleet = images.fleet_of([CONNECTORS / name for name in NAMES], tmp_path / "fleet")
     wanted = [f"--name={name}" for name in NAMES]
     build = ("build", "--no-verify", "--tag", "oracle", "--base-image", base.address)

@@ -28,5 +28,5 @@ def test_an_example_is_planned_as_poetry_does(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_every_real_lock_is_planned_as_poetry_does() -> None:
-    """The 62 real locks, where they are at hand, in six environments each: all that poetry selects and nothing else."""
+    """The 62 real locks, if available, in six environments each: exactly poetry's selection."""
     assert not [line for name, lock, project in real() for line in differing(name, lock, project)]

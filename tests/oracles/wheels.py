@@ -21,13 +21,13 @@ from packaging.utils import parse_wheel_filename
 from airbyte_ci.python import wheel
 from airbyte_ci.python.interpreter import PROBE, Interpreter
 
-# What installers say of themselves; pip's own words for launchers differ from installer's, and mean the same.
+# The installers' own files; pip's launchers have another text than installer's, with the same meaning.
 _OWN = frozenset({"INSTALLER", "REQUESTED", "RECORD", "uv_cache.json"})
 
 
 @dataclass(frozen=True)
 class Installed:
-    """What lies in a virtual environment after an installation: contents and whether they can be run, by place."""
+    """The files of a virtual environment after an installation: contents and executable bits, by path."""
 
     files: dict[str, bytes]
     executable: frozenset[str]
@@ -41,7 +41,7 @@ def environment(folder: Path) -> Interpreter:
 
 
 def ours(path: Path, python: Interpreter, folder: Path) -> Installed:
-    """What we would put into the environment's folder."""
+    """The files that airbyte-ci would install into the environment."""
     entries = {entry.path: entry for entry in wheel.read(path, path.name, python).entries}
     prefix = str(folder).strip("/") + "/"
     places = {place.removeprefix(prefix): entry for place, entry in entries.items()}
@@ -109,7 +109,7 @@ def _without(after: Installed, before: Iterable[str]) -> Installed:
 
 
 def differences(mine: Installed, other: Installed, launchers: bool) -> Iterator[str]:
-    """What differs beside the installers' own files; `launchers`: whether those of entry points are compared too."""
+    """The differences except the installers' own files; `launchers`: whether entry points' launchers are compared."""
     for place in sorted(mine.files.keys() | other.files.keys()):
         one, two = mine.files.get(place), other.files.get(place)
         if "/__pycache__/" in place:
@@ -136,7 +136,7 @@ def _records(place: str, one: bytes, two: bytes, launchers: bool) -> Iterator[st
 
 
 def compare(path: Path) -> list[str]:
-    """What differs between our installation of a wheel and pip's and installer's."""
+    """The differences between airbyte-ci's installation of a wheel and pip's and installer's."""
     told = []
     with tempfile.TemporaryDirectory() as name:
         for kind in ("pip", "installer"):
