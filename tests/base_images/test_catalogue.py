@@ -1,4 +1,4 @@
-"""The catalogue of base images: its file, its order, and how an address is found in it."""
+"""The catalog of base images: its file, its order, and how an address is found in it."""
 
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def test_an_address_is_found(address: str, version: str | None) -> None:
     [(f"{REPOSITORY}:1.0.0", 0), (f"{REPOSITORY}:2.0.0-rc.1", 0), (f"{REPOSITORY}:0.1.0", None)],
 )
 def test_only_what_counts_is_ahead(address: str, behind: int | None) -> None:
-    """Yanked, unverified and pre-releases put nobody behind; an unknown address is neither ahead nor behind."""
+    """Yanked, unverified and pre-release versions do not put a connector behind; an unknown address is neither."""
     assert known().behind(address) == behind
 
 
@@ -99,7 +99,7 @@ def test_being_behind_is_counted() -> None:
 
 @pytest.mark.parametrize(("platform", "behind"), [("", 2), ("0.62.9", 1), ("0.63", 2), ("0.64.0", 2)])
 def test_a_release_for_a_later_platform_puts_nobody_behind(platform: str, behind: int) -> None:
-    """Nobody can move to it while users run an older one; where that is not known, it counts."""
+    """Connectors cannot move to it while users run an older platform; with an unknown platform it is included."""
     text = TEXT.replace("  verified: false\n", "").replace("  yanked: wrong certificates\n", "")
     document = yaml.safe_load(text)
     document[REPOSITORY][-1]["requires-platform"] = "0.63.0"
@@ -108,7 +108,7 @@ def test_a_release_for_a_later_platform_puts_nobody_behind(platform: str, behind
 
 
 def test_a_file_reads_back() -> None:
-    """What is written is what was known, defaults left out, in an order that stays."""
+    """The written text has all entries without defaults, in a stable order."""
     text = catalogue.dump(known())
     assert catalogue.parse(text, "x") == known()
     assert catalogue.dump(catalogue.parse(text, "x")) == text
@@ -130,7 +130,7 @@ def test_a_repositorys_own_entries_count_first() -> None:
 
 
 def test_the_file_of_a_repository_is_optional(tmp_path: Path) -> None:
-    """Without one the shipped catalogue counts alone; with one, both."""
+    """Without a file, only the shipped catalog is used; with one, both."""
     assert catalogue.load(tmp_path / "none.yaml") == catalogue.shipped()
     (tmp_path / "own.yaml").write_text(TEXT)
     loaded = catalogue.load(tmp_path / "own.yaml")
@@ -184,6 +184,6 @@ def test_the_shipped_catalogue_holds_the_published_versions() -> None:
 
 
 def test_versions_that_are_no_list_are_told() -> None:
-    """`a/b: 3` is an error of the configuration, not a bug of ours."""
+    """`a/b: 3` is an error of the configuration, not an internal error."""
     with pytest.raises(ConfigurationError):
         catalogue.parse("a/b: 3\n", "x")

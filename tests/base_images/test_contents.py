@@ -116,7 +116,7 @@ def test_layers_are_merged_as_overlayfs_would(tmp_path: Path) -> None:
 
 
 def test_who_may_write_a_file() -> None:
-    """Its owner always, its group and others by the mode; a link never says."""
+    """Its owner always, its group and others by the mode; a link never."""
     file = layer_files.LayerFile("x", "file", 0o464, 1, 2, 0, 0, "")
     assert file.writable_by(1, set())
     assert file.writable_by(9, {2})
@@ -126,7 +126,7 @@ def test_who_may_write_a_file() -> None:
 
 
 def test_a_difference_is_everything_that_differs(tmp_path: Path) -> None:
-    """By name, with before and after; what is the same is not mentioned, and what is shared is counted."""
+    """By name, with before and after; unchanged items are omitted, and shared layers are counted."""
     store = Store(tmp_path)
     one = side(store, "base 1", image(store, [BASE], Env=["A=1", "B=1"], User="root"))
     other = side(store, "base 2", image(store, [BASE, NEWER], Env=["A=1", "B=2"], User="airbyte"))
@@ -192,7 +192,7 @@ def _advisories() -> list[object]:
 
 @pytest.mark.parametrize("kind", ["zip", "folder", "list", "lines"])
 def test_vulnerabilities_are_fixed_introduced_and_left(tmp_path: Path, kind: str) -> None:
-    """By source package and Debian's order, by PEP 440, by their CVE, whatever the form of the database."""
+    """By source package and Debian's order, by PEP 440, by their CVE, in any form of the database."""
     store = Store(tmp_path / "store")
     database = tmp_path / "database"
     if kind == "zip":

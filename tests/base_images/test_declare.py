@@ -39,7 +39,7 @@ def parsed(text: str) -> declare.Declaration:
 
 
 def test_a_declaration_is_a_value() -> None:
-    """Every step is an operation, in order; files beside it are read; checks have a name and what to expect."""
+    """Every step is an operation, in order; files next to it are read; checks have a name and an expected output."""
     found = parsed(TEXT)
     assert (found.repository, found.version, found.changelog) == ("acme.example/base", "1.2.3", "First")
     assert str(found.address) == "acme.example/base:1.2.3"
@@ -157,13 +157,13 @@ def test_a_root_that_is_no_map_is_told() -> None:
 
 @pytest.mark.parametrize("text", ["", "text", "- a\n", "root: text\n"])
 def test_what_is_no_declaration_is_told(text: str) -> None:
-    """Whatever the document is, the end is an error of the configuration."""
+    """Any invalid document is an error of the configuration."""
     with pytest.raises(ConfigurationError, match=r"x\.yaml is"):
         parsed(text)
 
 
 def test_files_lie_beside_the_declaration(tmp_path: Path) -> None:
-    """A file that it names and that is not there is told, with the declaration's own path."""
+    """A missing file is reported, with the declaration's own path."""
     path = tmp_path / "x.yaml"
     with pytest.raises(ConfigurationError, match=r"x\.yaml"):
         declare.read(path)

@@ -58,7 +58,7 @@ def test_a_declaration_adds_to_what_it_extends(folder: Path) -> None:
     )
     assert [(check.name, check.run) for check in child.checks] == [("b", ("b",)), ("a", ("ours",))]
     assert child.debian_root is not None
-    # How long the parent is supported says nothing of a version that others release.
+    # The parent's support period does not apply to versions that others release.
     assert child.supported_until is None
 
 
@@ -77,7 +77,7 @@ def test_a_declaration_may_extend_several(folder: Path) -> None:
 
 @pytest.mark.parametrize("key", ["repository", "version", "changelog"])
 def test_its_own_name_is_never_inherited(folder: Path, key: str) -> None:
-    """Whoever extends a declaration releases an image of its own, and says so."""
+    """An extending declaration releases its own image, under its own name."""
     text = "".join(f"{line}\n" for line in CHILD.splitlines() if not line.startswith(f"{key}:"))
     (folder / "child.yaml").write_text(text)
     with pytest.raises(ConfigurationError, match=f"{key} is missing"):
@@ -127,11 +127,11 @@ def test_the_shipped_families_can_be_extended(tmp_path: Path, name: str, user: s
     assert users[-1:] == ([user] if user else [])
     assert (found.debian_root.suite if found.debian_root else None) == suite
     assert found.image_root is not None
-    # The versions of what is in it are part of the promise: whoever builds it on another root sees where it differs.
+    # The versions of its packages are part of the promise: a build on another root shows the differences.
     named = " · ".join(check.name for check in found.checks)
     for tool in ("Python is 3.", "pip is ", "setuptools is ", "poetry is ", "socat is ", "its variables are there"):
         assert tool in named
-    # A digest that nobody could verify is not made up: where it is not known, whoever builds pins it.
+    # An unverified digest is not invented: if it is unknown, the builder pins it.
     assert (found.image_root.digest is not None) == (name.rpartition(".")[2] in ("9", "10"))
 
 
@@ -152,7 +152,7 @@ def test_the_example_s_company_base_extends_a_shipped_one() -> None:
     ],
 )
 def test_each_package_is_pinned_once(folder: Path, own: str, more: str, expected: str) -> None:
-    """The pins of an extended declaration stay, unless the later file has the same or says that it overrides them."""
+    """The pins of an extended declaration stay, unless the later file has the same or overrides them explicitly."""
     (folder / "parent.txt").write_text("p==1 --hash=sha256:aa\nq==1 \\\n  --hash=sha256:bb\n")
     (folder / "child.txt").write_text(own)
     (folder / "child.yaml").write_text(f"{CHILD}{more}")
@@ -192,7 +192,7 @@ def test_final_steps_and_an_entrypoint(folder: Path) -> None:
 
 
 def test_a_failed_check_shows_its_end_without_colors() -> None:
-    """What went wrong is said last, and colors and titles are no part of it."""
+    """The last output is the reason, without colors and titles."""
     output = f"{'noise ' * 500}\n\x1b[31mfatal\x1b[0m: \x1b]0;title\x07it broke\n"
     said = checks.last_words(output)
     assert said.startswith("… ")

@@ -1,4 +1,4 @@
-"""Which base image is the latest that counts for a connector, and why others do not."""
+"""The latest usable base image for a connector, and the reasons against others."""
 
 import pytest
 from hypothesis import given
@@ -25,7 +25,7 @@ def chosen(versions: list[BaseImageVersion], wanted: str = "") -> tuple[str | No
 
 
 def test_the_newest_release_that_everything_admits() -> None:
-    """What is newer and not chosen is told with its reason; pre-releases are not worth telling."""
+    """Newer versions that are not chosen are reported with the reason; pre-releases are not reported."""
     versions = [
         version("5.0.0-rc.1"),
         version("4.1.0", "3.13"),
@@ -57,7 +57,7 @@ def test_the_newest_release_that_everything_admits() -> None:
     ids=["empty", "pre-release", "yanked", "sighted", "other Python", "good"],
 )
 def test_none_is_better_than_one_that_does_not_count(versions: list[BaseImageVersion], expected: str | None) -> None:
-    """Where nothing counts nothing is chosen, whatever there is."""
+    """Without a usable version, none is chosen."""
     assert chosen(versions, "^3.9,<3.12")[0] == expected
 
 
@@ -90,7 +90,7 @@ def test_a_minor_version_stands_for_its_patches(wanted: str, python: str, expect
 def test_what_is_chosen_has_no_objection_and_nothing_better_was_there(
     rows: list[tuple[int, str, bool, bool]],
 ) -> None:
-    """The choice is the first without objections, and all before it are told."""
+    """The first version without objections is chosen, and all before it are reported."""
     versions = [
         version(f"{number}.0.0", python, verified=verified, yanked="x" * yanked)
         for number, python, verified, yanked in rows
@@ -103,14 +103,14 @@ def test_what_is_chosen_has_no_objection_and_nothing_better_was_there(
 
 @pytest.mark.parametrize("wanted", ["^3.9,<3.10", "^3.9,<3.11", "^3.9,<3.12", ">=3.9,<3.14", "^3.11"])
 def test_the_shipped_catalogue_has_a_base_for_real_connectors(wanted: str) -> None:
-    """Every Python that real locks ask for has a base that counts, but 3.12 and later."""
+    """Every Python that real locks require has a usable base, except 3.12 and later."""
     choice = latest(shipped().of(REPOSITORY), tuple(constraints.specifiers(wanted)))
     assert choice.version is not None
     assert not choice.version.is_prerelease
 
 
 def test_what_was_only_sighted_is_not_chosen_of_the_shipped_ones() -> None:
-    """A version whose digest nobody verified is passed over with that reason; a person may still ask for it."""
+    """A version with an unverified digest is skipped with that reason; a user may still request it."""
     choice = latest(shipped().of("docker.io/airbyte/source-declarative-manifest"), ())
     assert choice.version is not None and choice.version.verified
     assert ("7.19.3", "its digest is unverified") in [(item.version, why) for item, why in choice.passed_over]

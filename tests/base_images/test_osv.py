@@ -1,4 +1,4 @@
-"""Advisories in the OSV format: which of them count, under which names, and what cannot be told."""
+"""Advisories in the OSV format: which apply, under which names, and which cannot be decided."""
 
 import json
 from dataclasses import replace
@@ -32,7 +32,7 @@ def affected(*events: dict[str, str], package: dict[str, str] | None = None, **o
 
 
 def left(tmp_path: Path, *advisories: object, contents: Contents = HELD) -> osv.Comparison:
-    """What a database of these says of an image that stays as it is."""
+    """The findings of a database of these for an unchanged image."""
     path = tmp_path / "database.json"
     path.write_text(json.dumps(advisories))
     return osv.compare(path, contents, contents)
@@ -93,7 +93,7 @@ def test_the_advisory_that_knows_the_fix_counts(
 
 @pytest.mark.parametrize(("urgency", "counts"), [("unimportant", False), ("not affected", False), ("medium", True)])
 def test_what_debian_calls_unimportant_is_left_out(tmp_path: Path, urgency: str, counts: bool) -> None:
-    """It is no security problem of Debian's package; any other urgency is told."""
+    """It is not a security problem of Debian's package; any other urgency is reported."""
     entry = affected(ALWAYS, ecosystem_specific={"urgency": urgency})
     found = left(tmp_path, {"id": "DEBIAN-CVE-2024-1", "affected": [entry]}, IDNA)
     assert [item.severity for item in found.left if item.package == "openssl"] == ([urgency] if counts else [])

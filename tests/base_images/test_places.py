@@ -1,4 +1,4 @@
-"""Where records of base images lie: two images never share a file."""
+"""The places of base images' records: two images never share a file."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_an_image_alone_has_short_names(tmp_path: Path) -> None:
 
 
 def test_another_image_with_the_last_name_has_places_of_its_own(tmp_path: Path) -> None:
-    """No lock, page or changelog of the first is touched, whichever version the second has, and whatever came first."""
+    """No lock, page or changelog of the first is changed, for any version of the second, in any order."""
     first = _lock(tmp_path, ACME, "1.0.0")
     folder = "base-images/localhost-5000/fam/python-connector-base"
     for version in ("1.0.0", "2.0.0"):

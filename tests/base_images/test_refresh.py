@@ -1,4 +1,4 @@
-"""The catalogue from a registry: what is new, what was overwritten, what is gone; and publishing into one."""
+"""The catalog from a registry: new, overwritten and missing versions; and publishing into one."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -87,7 +87,7 @@ def test_versions_are_read_from_any_registry(place: Place) -> None:
 
 
 def test_a_tag_that_was_overwritten_is_told_and_not_believed(place: Place) -> None:
-    """The catalogue keeps what connectors pin, unless a person accepts the new one; what people said stays."""
+    """The catalog keeps the digests that connectors pin, unless a user accepts the new one; users' entries stay."""
     old = place.published("1.0.0", [place.image("old")])
     known = Catalogue((_entry(place, "1.0.0", old, changelog="First", released=TODAY),))
     new = place.published("1.0.0", [place.image("new")])
@@ -102,7 +102,7 @@ def test_a_tag_that_was_overwritten_is_told_and_not_believed(place: Place) -> No
 
 
 def test_a_digest_that_is_gone_is_told(place: Place) -> None:
-    """One line for a version that nobody can pull any more; one that was only sighted is verified by being there."""
+    """One line for a version that can no longer be pulled; an unverified version is verified by its presence."""
     digest = place.published("1.0.0", [place.image("1")])
     gone = _entry(place, "0.9.0", Digest("0" * 64))
     found = place.refreshed(Catalogue((_entry(place, "1.0.0", digest, verified=False), gone)))
@@ -173,7 +173,7 @@ def test_one_index_for_all_platforms_is_published_once(place: Place, tmp_path: P
 
 
 def test_a_root_that_is_nowhere_stops_no_version(place: Place, tmp_path: Path) -> None:
-    """It was released before roots were kept, and the root's registry is gone: told, and the version is published."""
+    """It was released before roots were kept, and the root's registry is gone: reported, and published."""
     lock = _locked(place, (AMD64,))
     part = lock.platforms[AMD64]
     lock = lock.with_platform(AMD64, replace(part, root=Digest("b" * 64)))

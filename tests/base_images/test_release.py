@@ -64,7 +64,7 @@ def test_all_platforms_stand_on_the_same_kind_of_root(tmp_path: Path) -> None:
 
 
 def test_an_expired_version_is_not_released() -> None:
-    """The last day of support is still good; after it nobody should begin to use the version."""
+    """The last day of support is still valid; after it, the version should not be adopted any more."""
     ending = declared(**{"supported-until": "2026-11-24"})
     release.refuse_unfit(ending, Catalogue(()), date(2026, 11, 24))
     with pytest.raises(ImageError, match="its support ended on 2026-11-24"):
@@ -72,7 +72,7 @@ def test_an_expired_version_is_not_released() -> None:
 
 
 def test_a_changelog_is_in_the_order_of_versions() -> None:
-    """An older line that is still maintained comes below the newer one; what people wrote between stays."""
+    """An older line that is still maintained comes below the newer one; text in between stays."""
     text = ""
     for version in ("1.0.0", "2.0.0", "1.0.1", "2.0.0-rc.1", "2.0.0"):
         address = Reference.parse(f"{REPOSITORY}:{version}@sha256:{'a' * 64}")
@@ -88,7 +88,7 @@ def test_a_changelog_is_in_the_order_of_versions() -> None:
     "text", ["[]", "{}", '{"schema": 1}', '{"schema": 1, "declaration": {}, "platforms": {"x": 1}}', "7"]
 )
 def test_a_damaged_lock_is_told_in_plain_words(tmp_path: Path, text: str) -> None:
-    """The file, and what to do; nothing of what the language says of it."""
+    """The file, and advice; no message of Python."""
     path = tmp_path / "x.lock.json"
     path.write_text(text)
     with pytest.raises(ConfigurationError) as caught:

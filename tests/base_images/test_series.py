@@ -58,7 +58,7 @@ def test_a_withdrawal_reaches_everything_built_above() -> None:
 
 
 def test_a_derived_withdrawal_is_never_written() -> None:
-    """The file of a catalogue holds only what was stated, and taking the yank back frees everything above."""
+    """The file of a catalog holds only explicit entries, and undoing the yank frees everything above."""
     known = _known()
     broken = known.named(f"{PYTHON}:1.0.0")
     after = known.replacing(replace(broken, yanked="broken TLS"))
@@ -141,7 +141,7 @@ def test_ranges_say_what_a_registry_does_not(version: str, below: str, cautions:
 
 
 def test_the_shipped_series_agree_with_the_shipped_ranges() -> None:
-    """Each shipped framework base names a Python base that the catalogue has, the one that its range gives."""
+    """Each shipped framework base names a Python base of the catalog, the one in its range."""
     known = catalogue.shipped()
     for item in known.of(MANIFEST):
         assert item.built_on == ranges.of(MANIFEST, item.version).built_on

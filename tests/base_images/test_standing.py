@@ -40,7 +40,7 @@ KNOWN = catalogue.parse(TEXT, "x")
     ],
 )
 def test_a_version_is_found_by_what_people_call_it(text: str, found: tuple[str, str] | None) -> None:
-    """By version, by the end of a repository's name, by digest; what could be two is refused with both names."""
+    """By version, by the end of a repository's name, by digest; an ambiguous name is refused with both names."""
     if found is None:
         with pytest.raises(UsageError):
             KNOWN.named(text)
@@ -76,7 +76,7 @@ def test_a_digest_may_be_of_a_platform_or_of_several_versions() -> None:
     ],
 )
 def test_building_warns(address: str, words: str) -> None:
-    """Yanked first, then expired; nothing is said of what is good or not known."""
+    """Yanked first, then expired; usable and unknown versions are not mentioned."""
     said = standing.warning(KNOWN, address, TODAY)
     assert said.startswith(words)
     assert bool(said) == bool(words)
@@ -84,7 +84,7 @@ def test_building_warns(address: str, words: str) -> None:
 
 
 def test_a_yanked_version_is_refused() -> None:
-    """The error says what was refused, why, and where to go; what the yank names counts before the newest."""
+    """The error has the refused address, the reason and a replacement; the yank's replacement precedes the newest."""
     with pytest.raises(ImageError) as caught:
         standing.refuse(KNOWN, f"{OURS}:1.1.0@{A}", "upgrading source-x")
     assert str(caught.value) == "upgrading source-x: base 1.1.0 was yanked: it leaks → move to 1.2.0"
@@ -94,7 +94,7 @@ def test_a_yanked_version_is_refused() -> None:
 
 
 def test_what_is_over_or_needs_a_later_platform_is_passed_over() -> None:
-    """Only when a day and a platform are given; the last day still counts, and versions are compared by numbers."""
+    """Only with a day and a platform; the last day is included, and versions are compared by numbers."""
     old = [KNOWN.named("1.0.0")]
     assert latest(old, ()).version is not None
     assert latest(old, (), today=date(2026, 11, 23)).version is not None
@@ -117,7 +117,7 @@ def test_an_entry_reads_back_whole() -> None:
     ],
 )
 def test_an_entry_that_is_not_right_is_told(entry: str) -> None:
-    """A day that is none, a digest that is none, a key that nobody knows."""
+    """An invalid day, an invalid digest, an unknown key."""
     with pytest.raises(ConfigurationError, match="is invalid: an entry of a/b"):
         catalogue.parse(f"a/b:\n- {entry}\n", "x")
 

@@ -1,4 +1,4 @@
-"""Gradle distributions of the tests' own making: a class file, jars, and the tar around them, without a JDK."""
+"""Gradle distributions for tests: a class file, jars, and the tar around them, without a JDK."""
 
 import io
 import struct

@@ -1,11 +1,11 @@
-"""Who asks for a package, by what the packages' metadata says."""
+"""The dependents of a package, by the packages' metadata."""
 
 from airbyte_ci.build.askers import askers
 from tests.python.interpreters import cpython
 
 
 def test_requirements_of_metadata_are_followed() -> None:
-    """Names are normalised, markers hold for the image, an extra counts when another package asks for it."""
+    """Names are normalized, markers hold for the image, an extra applies if another package requests it."""
     found = askers(
         {
             "top": ["Mid.Dle[Fast]>=1", "old; python_version < '3'", "not a requirement at all"],

@@ -23,7 +23,7 @@ AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
     [(PINNED, None, PINNED), (PINNED, OTHER, OTHER), (None, OTHER, OTHER)],
 )
 def test_the_override_counts_before_the_metadata(written: str | None, override: str | None, expected: str) -> None:
-    """--base-image, else what metadata names, also beside a Dockerfile."""
+    """--base-image, else the metadata's, also with a Dockerfile."""
     options = {"connectorBuildOptions": {"baseImage": written}} if written else {}
     item = connector("source-x", ("setup.py", "Dockerfile"), **options)
     assert str(base.address(item, override)) == expected
@@ -72,7 +72,7 @@ def test_a_base_in_the_store_asks_no_registry(tmp_path: Path) -> None:
 
 
 def test_an_index_without_the_platform_is_told(tmp_path: Path) -> None:
-    """Which platforms there are is said; no registry would have another index under that digest."""
+    """The error lists the available platforms; no other registry could have another index with that digest."""
     store = Store(tmp_path)
     index = random_index(store, (ARM64,))
     with pytest.raises(ImageError, match=r"has no image for linux/amd64 \(it has: linux/arm64\)"):
@@ -81,7 +81,7 @@ def test_an_index_without_the_platform_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lost", ["manifest", "config"])
 def test_a_base_that_is_there_in_part_is_looked_up(tmp_path: Path, lost: str) -> None:
-    """A store that lost a small blob (collected, interrupted) asks for those, and for no layer before it must."""
+    """A store that lost a small blob (collected, interrupted) fetches it, and no layer before it is needed."""
     store, behind = Store(tmp_path / "ours"), Store(tmp_path / "behind")
     image = random_image(behind)
     random_image(store)
@@ -93,7 +93,7 @@ def test_a_base_that_is_there_in_part_is_looked_up(tmp_path: Path, lost: str) ->
 
 
 def test_only_the_layers_that_are_not_here_are_fetched(tmp_path: Path) -> None:
-    """When they are needed, each once, from the first place that has them; a second time nothing is asked."""
+    """When they are needed, each once, from the first place that has them; a second time nothing is fetched."""
     store, behind = Store(tmp_path / "ours"), Store(tmp_path / "behind")
     image = random_image(behind, layers=3)
     store.put(behind.read(image.manifest.layers[1].digest))
@@ -108,7 +108,7 @@ def test_only_the_layers_that_are_not_here_are_fetched(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [RegistryError("gone", advice="look again"), BlobNotFound("gone")])
 def test_a_registry_that_fails_is_told_with_another_way(tmp_path: Path, error: RegistryError | BlobNotFound) -> None:
-    """What the registry said, what it advised, and that another base can be built on; for layers too."""
+    """The registry's message and advice, and that another base can be used; for layers too."""
     store = Store(tmp_path / "ours")
     image = random_image(store)
     reference = parse_pinned(f"acme.example/b:1@{image.digest}")

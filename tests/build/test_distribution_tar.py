@@ -1,4 +1,4 @@
-"""The tar of a distribution as hostile data: everything that is not one folder of files is refused in one line."""
+"""The tar of a distribution as hostile data: everything except one folder of files is refused in one line."""
 
 import gzip
 import io
@@ -172,7 +172,7 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize(("make", "said"), DAMAGED.values(), ids=DAMAGED.keys())
 def test_what_is_not_a_whole_tar_is_refused(tmp_path: Path, make: Callable[[Path], object], said: str) -> None:
-    """One line says what it is instead, or that it is damaged."""
+    """One line describes it, or reports that it is damaged."""
     make(tmp_path / "x.tar")
     with pytest.raises(ConnectorError) as caught:
         read(tmp_path / "x.tar", tmp_path)
@@ -200,7 +200,7 @@ def test_a_bomb_by_ratio_is_refused_before_it_is_unpacked(tmp_path: Path) -> Non
 
 
 def test_a_bomb_by_size_is_refused(tmp_path: Path) -> None:
-    """A declared size beyond 4 GiB, whatever the tar itself has."""
+    """A declared size beyond 4 GiB, for any size of the tar."""
     info = tarfile.TarInfo(f"{NAME}/lib/large.bin")
     info.size = 5 << 30
     (tmp_path / "x.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20))
@@ -222,7 +222,7 @@ def test_a_jar_bomb_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_jar_of_overlapping_members_is_refused(tmp_path: Path) -> None:
-    """Members that share their bytes count each: the directory alone makes the bomb."""
+    """Members that share their bytes are each counted: the directory alone makes the bomb."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("kernel", bytes(10 << 20))

@@ -1,4 +1,4 @@
-"""Dockerfiles: how each operation is said, and what is named because it cannot be."""
+"""Dockerfiles: the lines of each operation, and the names of those that cannot be expressed."""
 
 from pathlib import Path
 
@@ -101,7 +101,7 @@ LOST: list[tuple[list[Operation], str]] = [
 
 @pytest.mark.parametrize(("operations", "named"), LOST, ids=[named for _, named in LOST])
 def test_what_cannot_be_said_is_named(operations: list[Operation], named: str, kept: Kept) -> None:
-    """It stands in the Dockerfile too, in front."""
+    """It is also in the Dockerfile, at the top."""
     base = image()
     found = eject(a_plan(install=InstallPackages(()), before=tuple(operations)), base, "python", CODE, kept)
     assert named in found.lost
@@ -118,7 +118,7 @@ def test_caches_are_lent_to_commands_only(kept: Kept) -> None:
 
 
 def test_every_kind_of_package_has_its_place(tmp_path: Path, kept: Kept) -> None:
-    """Wheels and sdists by hash, folders and commits as archives beside it; what is built, in a stage of its own."""
+    """Wheels and sdists by hash, folders and commits as archives next to it; sources are built in their own stage."""
     found = eject(a_plan(), image(), "/usr/bin/python3", CODE, kept)
     assert not found.lost
     assert set(found.files) == {

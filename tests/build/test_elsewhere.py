@@ -79,7 +79,7 @@ class Tagged(Deaf):
     ],
 )
 def test_only_a_whole_environment_is_taken(annotations: Sequence[str], expected: list[int]) -> None:
-    """In the order that the parts say; one that is missing, of another key or not well-formed: none of them."""
+    """In the order of the parts; if one is missing, has another key or is malformed, none is used."""
     found = elsewhere.parts(image(*annotations), KEY)
     assert [int(layer.descriptor.digest.hex) for layer in found] == expected
 
@@ -94,7 +94,7 @@ def test_the_layers_are_of_the_compression_that_is_wanted(store: Store) -> None:
 
 
 def test_the_newest_versions_are_looked_at_and_not_all(store: Store) -> None:
-    """The tag that will be pushed, then the newest by version, not by letters; what is no version never."""
+    """The tag that will be pushed, then the newest by version, not by letters; invalid versions never."""
     ours, theirs = image(f"{KEY} 1/1"), image(f"{OTHER} 1/1")
     registries = Tagged(**{"0_9": theirs, "0_10": ours, "latest": ours, "0_2": theirs, "0_3": theirs, "0_1": ours})
     found = elsewhere.find(registries, store, TARGET, AMD64, LAYER_GZIP, [KEY])
@@ -107,7 +107,7 @@ def test_the_newest_versions_are_looked_at_and_not_all(store: Store) -> None:
 
 
 def test_another_key_is_worked_for_only_where_there_are_images(store: Store) -> None:
-    """The names of natively built wheels cost their building: an empty repository asks for none, a hit for no more."""
+    """The names of natively built wheels require their builds: an empty repository needs none, a hit no more."""
     worked = []
 
     def keys() -> Iterator[Digest]:
@@ -129,7 +129,7 @@ def test_another_key_is_worked_for_only_where_there_are_images(store: Store) -> 
 
 @pytest.mark.parametrize("failure", [BlobNotFound("none"), RegistryError("no")])
 def test_an_empty_repository_has_nothing(store: Store, failure: BlobNotFound) -> None:
-    """The first push of a connector finds none; a registry that fails is told where it must work, at the push."""
+    """The first push of a connector finds none; a failing registry is reported at the push, which needs it."""
     if isinstance(failure, BlobNotFound):
         assert elsewhere.find(Deaf(failure), store, TARGET, AMD64, LAYER_GZIP, [KEY]) is None
         return

@@ -21,7 +21,7 @@ LATER = 1 << 62
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A connector's folder with links: to a file in it, to one beside it, and to nothing."""
+    """A connector's folder with links: to a file in it, to one next to it, and to a missing file."""
     place = tmp_path / "connector"
     for name in ("metadata.yaml", "main.py", "source_x/__init__.py", "source_x/deep/run.py"):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_every_change_shows(folder: Path, change: Callable[[Path], object]) -> None:
-    """Also where size and time of modification are as before: the time of the status change nobody can set."""
+    """Also if size and modification time are unchanged: the status change time cannot be set."""
     before = Fingerprint([folder]).digest
     assert Fingerprint([folder]).digest == before
     change(folder)
@@ -114,7 +114,7 @@ def test_what_tools_leave_behind_does_not_count(folder: Path, name: str) -> None
 
 
 def test_what_does_not_count_is_in_no_image(tmp_path: Path) -> None:
-    """What is not looked at must not be read by a build either: neither as code nor as a folder that a lock names."""
+    """A build must not read ignored files either: neither as code nor as a folder that a lock names."""
     assert leftovers.FOLDERS <= trees.CACHES
     for name in leftovers.FOLDERS:
         (tmp_path / name).mkdir()
@@ -124,7 +124,7 @@ def test_what_does_not_count_is_in_no_image(tmp_path: Path) -> None:
 
 
 def test_a_root_behind_a_link_is_looked_into(folder: Path) -> None:
-    """A path dependency may be a link to the folder where it is: what is in there counts."""
+    """A path dependency may be a link to its folder, whose files are included."""
     link = folder.parent / "library"
     link.symlink_to(folder)
     before = Fingerprint([link]).digest
@@ -201,7 +201,7 @@ def test_the_last_build_is_recalled_until_something_changes(folder: Path, tool: 
 
 
 def test_a_change_in_a_folder_beside_is_seen(folder: Path, tool: Path, store: Store, tmp_path: Path) -> None:
-    """What the build read of other folders (path dependencies) counts like its own."""
+    """The files that the build read in other folders (path dependencies) are included like its own."""
     library = tmp_path / "library"
     library.mkdir()
     (library / "a.py").write_text("text\n")
@@ -244,7 +244,7 @@ def test_what_is_too_new_is_not_remembered(folder: Path, tool: Path, store: Stor
 def test_what_was_collected_is_built_again(
     folder: Path, tool: Path, store: Store, lost: str, source: str, there: bool
 ) -> None:
-    """An image whose own layers are gone is not the result; the base's, and what a registry has, may be away."""
+    """An image whose own layers are gone is not used; the base's, and those of a registry, may be missing."""
     built = _built(store, (), *([source] if source else []))
     image = store.image(built.digest)
     Memory.of([folder], {}, LATER).remember(store, built)
@@ -267,7 +267,7 @@ def test_what_is_left_out_on_request_does_not_count(folder: Path) -> None:
     "name", [".main.py.swp", ".main.py.swo", "main.py~", ".#main.py", "#main.py#", "a.py___jb_tmp___", ".x.kate-swp"]
 )
 def test_an_editor_s_own_files_are_in_no_image(tmp_path: Path, name: str) -> None:
-    """Nor do they start a build: they hold what nobody has saved. Files with names that are only similar count."""
+    """Nor do they start a build, because they contain unsaved content. Files with similar names are included."""
     (tmp_path / name).touch()
     for kept in ("swp.py", "main.swp", "a#b.py", "notes#", ".hidden", "jb_tmp.py"):
         (tmp_path / kept).touch()

@@ -1,4 +1,4 @@
-"""Which lock a connector has, and that every way not to have a usable one is told."""
+"""The lock of a connector, and the error of every unusable or missing one."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ CONFLICT = "<<<<<<< HEAD\n{}=======\n>>>>>>> main\n"
 
 
 def test_poetrys_lock_is_read_with_its_pyproject(tmp_path: Path) -> None:
-    """The packages that it selects, whatever other locks lie beside it."""
+    """Its packages, with any other locks next to it."""
     lock = selected(tmp_path, {"poetry.lock": LOCK, "pyproject.toml": PROJECT, "requirements.txt": "b==1.0"})
     assert (lock.kind, [package.name for package in lock.packages]) == ("poetry", ["a"])
 
@@ -138,7 +138,7 @@ def test_no_usable_lock_is_one_clear_line(tmp_path: Path, files: Files, said: st
     ids=["alone", "with pylock.toml", "with development's", "with poetry's"],
 )
 def test_a_pylock_with_a_name_is_used_where_it_is_the_only_one(tmp_path: Path, files: Files, kind: str) -> None:
-    """`pylock.toml` and the locks of poetry and uv come first; locks for development never count."""
+    """`pylock.toml` and the locks of poetry and uv come first; locks for development are never used."""
     lock = selected(tmp_path, files)
     assert (lock.kind, [package.name for package in lock.packages]) == (kind, ["a"])
 

@@ -1,4 +1,4 @@
-"""Where built images go: destinations as they are written, and folders and files that other tools read."""
+"""Destinations of built images: their syntax, and folders and files that other tools read."""
 
 import json
 import subprocess
@@ -59,14 +59,14 @@ def test_a_destination_is_parsed(text: str, kind: str, place: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "oci", "oci:", "archive:", "docker:x", "dockr", "OCI:x", "ftp:x", ":x"])
 def test_a_destination_that_is_not_known_is_refused(text: str) -> None:
-    """The error says which there are."""
+    """The error lists the valid ones."""
     with pytest.raises(UsageError, match="is not a valid destination") as caught:
         Destination.parse(text)
     assert "oci:DIR" in str(caught.value)
 
 
 def test_a_folder_is_an_image_layout(store: Store, tmp_path: Path) -> None:
-    """skopeo finds the image by its name, with the digest that we said, and can copy it whole."""
+    """skopeo finds the image by its name, with the reported digest, and can copy all of it."""
     image = random_image(store)
     place = deliver("oci", tmp_path / "out", store, image)
     assert place == f"oci:{tmp_path / 'out'}:{NAME}"
@@ -119,7 +119,7 @@ def test_an_archive_is_read_by_everybody(store: Store, tmp_path: Path, transport
     ],
 )
 def test_a_registry_gets_it_under_the_prefix(store: Store, place: str, repository: str, expected: str) -> None:
-    """The repository's own name after the prefix, pushed with the base as a source of layers; the digest is told."""
+    """The repository's own name after the prefix, pushed with the base as a source of layers, and the digest."""
     image = random_image(store)
     registries = Shelf(whole=image)
     (address,) = outputs.deliver(
@@ -149,7 +149,7 @@ def test_a_damaged_blob_is_not_delivered(store: Store, tmp_path: Path, kind: str
 
 
 def test_a_damaged_blob_leaves_nothing_behind(store: Store, tmp_path: Path) -> None:
-    """A delivery that failed leaves no half-written blobs in the folder."""
+    """A failed delivery leaves no half-written blobs in the folder."""
     image = random_image(store)
     _damaged(store, image)
     with pytest.raises(AirbyteCiError):
@@ -159,14 +159,14 @@ def test_a_damaged_blob_leaves_nothing_behind(store: Store, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("kind", ["oci", "archive"])
 def test_a_place_that_cannot_be_written_is_told(store: Store, tmp_path: Path, kind: str) -> None:
-    """The path is named; it is no bug of ours."""
+    """The path is named; it is not an internal error."""
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"cannot write the image to .*file/out: "):
         deliver(kind, tmp_path / "file/out", store, random_image(store))
 
 
 def test_a_folder_that_is_something_else_is_not_overwritten(store: Store, tmp_path: Path) -> None:
-    """An index.json that is no index is told, and stays."""
+    """An invalid index.json is reported, and stays."""
     (tmp_path / "index.json").write_text("<html>")
     with pytest.raises(AirbyteCiError, match="is not JSON"):
         outputs.write_layout(store, Result((random_image(store),)), tmp_path, [NAME])
@@ -174,7 +174,7 @@ def test_a_folder_that_is_something_else_is_not_overwritten(store: Store, tmp_pa
 
 
 def test_several_platforms_are_one_index(store: Store, tmp_path: Path) -> None:
-    """An index with each platform's image under the one name; skopeo finds both, and Docker's file says it cannot."""
+    """An index with each platform's image under the one name; skopeo finds both, and the Docker archive is refused."""
     images = [random_image(store, seed=number, platform=item) for number, item in enumerate((AMD64, ARM64))]
     place = deliver("oci", tmp_path / "out", store, *images)
     index = Index.parse(skopeo("inspect", "--raw", place).encode(), place)

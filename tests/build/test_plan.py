@@ -83,7 +83,7 @@ def test_everything_that_shapes_bytes_is_in_the_digest(change: dict[str, Any]) -
 
 @pytest.mark.parametrize("place", [0, 9])
 def test_only_commands_are_impure(place: int) -> None:
-    """What names another operation, or one that is not there, was edited."""
+    """A reference to another or a missing operation means that the plan was edited."""
     changed = replace(PLAN, impure=(replace(PLAN.impure[0], operation=place),))
     with pytest.raises(PlanError, match="it is not a build plan"):
         BuildPlan.parse(changed.text, "the plan")
@@ -114,7 +114,7 @@ def test_the_published_schema_is_strict_and_complete() -> None:
 
 
 def test_a_plan_names_whatever_compresses() -> None:
-    """zstd does not promise its bytes from one version to the next: the plan of a zstd image says which one it is."""
+    """zstd's bytes may differ between versions, so the plan of a zstd image names the version."""
     packed = a_plan(compression="zstd")
     Draft202012Validator(plans.schema()).validate(packed.to_json())
     assert packed.to_json()["choices"]["recompressor"] == recompress.identity()
@@ -220,13 +220,13 @@ def test_the_manifest_says_where_it_comes_from() -> None:
 
 
 def test_how_it_is_run_follows_from_the_rest() -> None:
-    """Entrypoint, folder and labels are not to be said twice."""
+    """Entrypoint, folder and labels must not occur twice."""
     plan = a_plan(code=AddCode(CODE.layer, "run.py", "code"), version="2.0.0")
     assert SetLabel("io.airbyte.version", "2.0.0") in plan.settings
     assert "python /code/run.py" in json.dumps(plan.to_json()["operations"])
 
 
 def test_a_choice_without_an_origin_is_of_the_index() -> None:
-    """What comes from the configured index says nothing of it: plans name no private host that is not in the lock."""
+    """Packages of the configured index do not name it: plans contain no private host that is not in the lock."""
     assert "origin" not in WHEEL.to_json()
     assert Choice.from_json(json.loads(json.dumps(WHEEL.to_json()))) == WHEEL

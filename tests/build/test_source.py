@@ -1,4 +1,4 @@
-"""A connector's own code as layer entries: what is in, what is out, and nothing of who checked it out."""
+"""A connector's own code as layer entries: included and excluded files, and no trace of the user."""
 
 import os
 from collections.abc import Iterator
@@ -109,7 +109,7 @@ def test_what_tools_leave_behind_is_left_out(tmp_path: Path) -> None:
 
 
 def test_links_stay_links(tmp_path: Path) -> None:
-    """A link is kept as it is written and never followed, wherever it leads, broken ones and loops too."""
+    """A link is kept as written and never followed: any target, broken ones and loops too."""
     item = connector(tmp_path, "outside/secret.txt")
     package = item.folder / "source_x"
     for name, target in (("file", "__init__.py"), ("folder", "../outside"), ("broken", "/nonexistent"), ("loop", ".")):
@@ -126,7 +126,7 @@ def test_links_stay_links(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_is_left_out(tmp_path: Path) -> None:
-    """A pipe would block whoever reads it."""
+    """A pipe would block its reader."""
     item = connector(tmp_path)
     os.mkfifo(item.folder / "source_x/pipe")
     assert "source_x/pipe" not in entries(item)
@@ -163,7 +163,7 @@ def test_a_main_file_that_is_none_is_told(tmp_path: Path, main: str) -> None:
 
 @pytest.mark.parametrize("kind", ["absent", "a file"])
 def test_a_missing_package_is_told(tmp_path: Path, kind: str) -> None:
-    """The package's name follows from the connector's: what it must be called is said."""
+    """The package's name follows from the connector's: the error has the required name."""
     item = connector(tmp_path)
     (item.folder / "source_x/__init__.py").unlink()
     (item.folder / "source_x").rmdir()
@@ -186,7 +186,7 @@ def test_a_main_file_in_a_folder_comes_after_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_package_that_leads_out_of_the_connector_is_refused(tmp_path: Path) -> None:
-    """What is behind a link is not the connector's code."""
+    """The target of a link is not the connector's code."""
     item = connector(tmp_path)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/secret.txt").touch()

@@ -67,7 +67,7 @@ def test_without_a_day_nothing_is_guessed(tmp_path: Path, files: Files) -> None:
     ids=["standard", "poetry", "requirements", "uv's own day"],
 )
 def test_what_is_not_locked_is_resolved_as_of_a_day(tmp_path: Path, index: Index, files: Files) -> None:
-    """The day is the command's, the repository's or uv's own; a second time asks no index."""
+    """The day is the command's, the repository's or uv's own; a second time no index is queried."""
     uvs = "exclude-newer" in str(files)
     rules = Rules(now=APRIL.now) if uvs else APRIL
     lock = selected(tmp_path, files, rules, PackageIndex(index.url))
@@ -136,13 +136,13 @@ def test_a_day_that_is_none_is_told(text: str, said: str) -> None:
 
 
 def test_now_is_for_locks_only(tmp_path: Path, index: Index) -> None:
-    """A build as of now would be another one each time."""
+    """A build as of now would differ each time."""
     with pytest.raises(LockError, match=r"resolves to different packages on every run → .* lock"):
         selected(tmp_path, {"pyproject.toml": STANDARD}, Rules("now"), PackageIndex(index.url))
 
 
 def test_folders_and_archives_bring_what_they_need(tmp_path: Path, index: Index) -> None:
-    """A local package of the repository and a wheel in it are packages; what they need is resolved."""
+    """A local package of the repository and a wheel in it are packages; their requirements are resolved."""
     (tmp_path / ".git").mkdir()
     lib = tmp_path / "connectors" / "lib"
     lib.mkdir(parents=True)
@@ -191,14 +191,14 @@ def test_default_groups_of_uv_count_without_a_lock(
 
 
 def test_an_index_of_the_project_is_where_its_packages_come_from(tmp_path: Path, index: Index) -> None:
-    """What pyproject.toml calls its index stays in the lock by URL: whoever fetches has no pyproject.toml."""
+    """The index name of pyproject.toml becomes a URL in the lock, because later fetches have no pyproject.toml."""
     text = f'{STANDARD}[[tool.uv.index]]\nname = "own"\nurl = "{index.url}"\ndefault = true\n'
     lock = selected(tmp_path, {"pyproject.toml": text}, APRIL, PackageIndex(None))
     assert [item.origin for item in lock.packages] == [FromIndex(index.url.rstrip("/"))] * 2
 
 
 def lock_edit(folder: Path, index: Index, files: Files) -> Callable[..., str]:
-    """What `lock` would print of its edit; it is applied."""
+    """The output of `lock` for its edit, which is applied."""
     locking.read(connector_of(folder, files))
     platforms = [locking.on(cpython(), Platform("linux", name)) for name in ("amd64", "arm64")]
 
@@ -213,7 +213,7 @@ def lock_edit(folder: Path, index: Index, files: Files) -> Callable[..., str]:
 
 
 def test_a_lock_is_written_and_then_counts(tmp_path: Path, index: Index) -> None:
-    """For both platforms; made again without a change it stays; builds read it, until what is asked for changes."""
+    """For both platforms; unchanged requirements keep it; builds read it until the requirements change."""
     write = lock_edit(tmp_path, index, {"pyproject.toml": STANDARD})
     assert "new file" in write(APRIL)
     assert write(APRIL) == ""
@@ -245,7 +245,7 @@ def test_a_lock_is_written_and_then_counts(tmp_path: Path, index: Index) -> None
     ],
 )
 def test_another_tools_lock_is_left_alone(tmp_path: Path, index: Index, files: Files, said: str) -> None:
-    """`lock` writes beside no lock that counts, and over none that it did not make."""
+    """`lock` writes neither next to a used lock, nor over one that it did not write."""
     with pytest.raises(LockError) as caught:
         lock_edit(tmp_path, index, files)
     assert said in str(caught.value)

@@ -1,4 +1,4 @@
-"""BuildKit in a Docker daemon, asked what it makes of a Dockerfile and its context."""
+"""BuildKit in a Docker daemon: its result for a Dockerfile and its context."""
 
 import http.client
 import io
@@ -34,7 +34,7 @@ class _Connection(http.client.HTTPConnection):
 
 
 def build(docker: str, context: Path, *, files: bool = False) -> BuiltImage:
-    """What `docker build` gives for a folder with a Dockerfile; raises Unbuildable."""
+    """Returns the result of `docker build` for a folder with a Dockerfile; raises Unbuildable."""
     archive = io.BytesIO()
     # BuildKit does not know a tar that begins with a pax header.
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.GNU_FORMAT) as tar:

@@ -39,7 +39,7 @@ def commit(root: Path) -> None:
 
 
 def opened(root: Path) -> tuple[Configuration, dict[str, Connector]]:
-    """The repository's configuration and its connectors by name, read anew."""
+    """The repository's configuration and its connectors by name, read again."""
     configuration = config.find(root)
     connectors, errors = find.find(configuration)
     assert not errors
@@ -55,7 +55,7 @@ def task(
     known: Catalogue = NO_CATALOGUE,
     files: Files | None = None,
 ) -> Task:
-    """What a run plans the change of one connector from."""
+    """The inputs of one connector's change in a run."""
     configuration, connectors = opened(root)
     return Task(
         connector=connectors[name],

@@ -55,7 +55,7 @@ def test_versions_that_cannot_be(current: str, kind: str, said: str) -> None:
 
 @pytest.mark.parametrize("kind", ["path", "version:", "version:1.2", "Patch", ""])
 def test_a_bump_that_is_none_is_wrong_usage(kind: str) -> None:
-    """The kinds are told."""
+    """The kinds are listed."""
     with pytest.raises(UsageError, match="patch, minor, major, rc, promote") as caught:
         BumpOptions(kind)
     assert caught.value.advice is not None
@@ -85,7 +85,7 @@ def test_everywhere_it_is_written(fleet: Path) -> None:
 
 
 def test_a_second_bump_of_a_branch_changes_nothing(fleet: Path) -> None:
-    """The same bump again has nothing to do; a greater one counts from what is released."""
+    """The same bump again has nothing to do; a greater one starts from the released version."""
     git(fleet, "update-ref", "refs/remotes/origin/main", "main")
     planned(fleet, "patch").edit.apply(fleet)
     commit(fleet)

@@ -1,4 +1,4 @@
-"""What becomes of what a Dockerfile did: declared, coded, settled with a reason, or told as lost."""
+"""The instructions of a Dockerfile: declared, coded, settled with a reason, or reported as lost."""
 
 import ast
 import tempfile
@@ -21,7 +21,7 @@ FILES = ("ca.pem", "conf/a.ini", "tools/run.sh", "main.py", "main_dev.py", "sour
 
 
 def decided(text: str, version: str = "1.1.0", mentions: tuple[str, ...] = ()) -> CarriedOver:
-    """What becomes of a Dockerfile in a folder with FILES, whose configuration mentions some names."""
+    """Converts a Dockerfile in a folder with FILES, whose configuration mentions some names."""
     base = next(item for item in BASE if item.version == version)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -57,7 +57,7 @@ LABEL io.airbyte.name=airbyte/source-x
 
 
 def test_the_usual_dockerfile_leaves_nothing() -> None:
-    """What hundreds of connectors had is what the base and the build give: nothing is drafted, nothing is lost."""
+    """Instructions of hundreds of connectors that the base and the build cover: nothing is drafted, nothing is lost."""
     found = decided(TEMPLATE)
     assert (found.declared(), found.coded(), found.lost) == ((), (), ())
     assert found.settled == (
@@ -135,7 +135,9 @@ def test_what_needs_a_module(text: str, coded: str) -> None:
 
 
 def test_a_command_after_the_packages_runs_after_them() -> None:
-    """What may need the connector's own packages is drafted for after their installation; what comes before, before."""
+    """Instructions that may need the connector's packages are drafted for after their installation; earlier ones,
+    before.
+    """
     found = decided(FROM + "RUN setup-a\nCOPY setup.py ./\nRUN pip install .\nRUN setup-b\n")
     assert (found.before, found.after) == ((Step(("setup-a",)),), (Step(("setup-b",)),))
     module = customization_draft.module(found)
@@ -167,7 +169,7 @@ def test_what_cannot_be_carried_is_told(text: str, lost: str) -> None:
 
 
 def test_another_image_is_told() -> None:
-    """Of an image that is not the official Python nothing is known, so it is told."""
+    """The content of an unofficial Python image is unknown, so this is reported."""
     assert decided("FROM ubuntu:22.04\n").lost == ("line 1: FROM ubuntu:22.04: what that image has is not known",)
 
 
@@ -215,7 +217,7 @@ def chain(text: str, version: str, hook: str) -> list[str]:
 
 
 def test_commands_are_run_by_who_ran_them() -> None:
-    """On a base that runs as somebody else, root's commands are root's, and the image still runs as its user."""
+    """On a base with another user, root's commands run as root, and the image still runs as its user."""
     text = FROM + "RUN a x\nUSER me\nRUN b x\nUSER root\nRUN pip install .\nWORKDIR /w\nRUN c x\nUSER me\n"
     a, b, c = (f'.with_exec(["{name}", "x"])' for name in "abc")
     me, root, airbyte = (f'.with_user("{name}")' for name in ("me", "root", "airbyte"))
@@ -226,7 +228,7 @@ def test_commands_are_run_by_who_ran_them() -> None:
 
 
 def test_another_user_than_before_is_told() -> None:
-    """An image that ran as root and whose base does not is told of."""
+    """An image that ran as root on a base that does not is reported."""
     assert "user root → airbyte" in decided(FROM, "4.0.2").settled
     assert "user root → airbyte" not in decided(FROM + "USER me", "4.0.2").settled
     assert decided(FROM).settled == ()

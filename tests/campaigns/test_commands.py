@@ -105,7 +105,7 @@ def test_a_bump_as_scripts_call_it(run: Run, fleet: Path, words: tuple[str, ...]
 
 
 def test_an_upgrade_of_the_fleet(run: Run, fleet: Path) -> None:
-    """Those that are behind move within their major version; the others say why not."""
+    """Outdated ones move within their major version; the others report why not."""
     path = fleet / CONNECTORS / "source-weather-stations/metadata.yaml"
     text = path.read_text()
     at = text.index("baseImage: ") + len("baseImage: ")
@@ -156,7 +156,7 @@ def test_wrong_usage(run: Run, fleet: Path, arguments: list[str], code: int, sai
 
 
 def test_dependencies_without_their_tool(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What is missing is named, with how to get it; nothing to refresh is a skip."""
+    """A missing tool is named, with the installation; nothing to refresh is a skip."""
     git_only = tmp_path / "bin"
     git_only.mkdir()
     (git_only / "git").symlink_to("/usr/bin/git")
@@ -168,7 +168,7 @@ def test_dependencies_without_their_tool(run: Run, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_migration_takes_what_its_original_took(run: Run, fleet: Path) -> None:
-    """--bump, which the original did not use either, is reported to have no effect; --changelog asks for the entry."""
+    """--bump, which the original did not use either, is reported to have no effect; --changelog requires the entry."""
     code, _, err = run(
         *("connectors", "--name=source-tides", "migrate_to_base_image", "7", "--bump=minor", "--changelog", "--dry-run")
     )
@@ -178,7 +178,7 @@ def test_a_migration_takes_what_its_original_took(run: Run, fleet: Path) -> None
 
 @pytest.mark.parametrize("setting", ["changelog = false", "changelog = { bump_version = false }"])
 def test_without_changelogs_nothing_waits_for_a_number(run: Run, fleet: Path, setting: str) -> None:
-    """With `changelog = false`, versions are bumped without a text, no page is touched, and no row is asked for."""
+    """With `changelog = false`, versions are bumped without a text, no page is changed, and no row is required."""
     table = fleet / ".airbyte-ci.toml"
     table.write_text(f"{setting}\n{table.read_text()}")
     code, out, err = run("connectors", "--name=source-tides", "bump_version", "patch")
@@ -198,7 +198,7 @@ def test_without_changelogs_nothing_waits_for_a_number(run: Run, fleet: Path, se
 
 
 def test_a_bump_without_a_text_needs_no_changelog(run: Run) -> None:
-    """Where a changelog is kept, the text may be missing only with --no-changelog, and then no row is printed."""
+    """If a changelog is kept, the text may be missing only with --no-changelog, and then no row is printed."""
     code, _, err = run("connectors", "--name=source-tides", "bump_version", "patch")
     assert code == 2
     assert "--no-changelog" in err

@@ -1,4 +1,4 @@
-"""Locks made anew by uv, from a folder of wheels: what changed is told, and only the lock and the version change."""
+"""Locks upgraded by uv, from a folder of wheels: changes are reported, and only the lock and the version change."""
 
 import subprocess
 import sys
@@ -97,7 +97,7 @@ def test_what_is_newer_is_locked_and_told(fleet: Path) -> None:
 
 
 def planned_check(root: Path) -> str:
-    """What `uv lock --check` complains about, after the edit."""
+    """The complaints of `uv lock --check` after the edit."""
     uv = str(Path(sys.executable).parent / "uv")
     folder = root / CONNECTORS / NAME
     command = [uv, "lock", "--check", "--quiet", "--no-cache"]
@@ -114,7 +114,7 @@ def test_the_row_that_waits_is_filled_in(fleet: Path) -> None:
 
 
 def test_one_package_only(fleet: Path) -> None:
-    """What was not named stays, whatever is newer."""
+    """Unnamed packages stay, even if newer versions exist."""
     publish(fleet, "1.5")
     with pytest.raises(NotApplicable):
         planned(fleet, ("beside",))
@@ -133,7 +133,7 @@ def test_what_the_tool_says_is_told(fleet: Path) -> None:
 
 
 def test_differences() -> None:
-    """Came, went and changed; the project itself is none of its dependencies."""
+    """Added, removed and changed; the project itself is not one of its dependencies."""
     own = '[[package]]\nname = "x"\nversion = "{}"\nsource = {{ virtual = "." }}\n'
     old = own.format("1") + '[[package]]\nname = "a"\nversion = "1"\n[[package]]\nname = "b"\nversion = "1"\n'
     new = own.format("2") + '[[package]]\nname = "a"\nversion = "2"\n[[package]]\nname = "c"\nversion = "3"\n'

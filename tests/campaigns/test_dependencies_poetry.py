@@ -1,4 +1,4 @@
-"""Locks made anew by poetry itself, from an index on loopback, by the command as people run it."""
+"""Locks upgraded by poetry itself, from an index on loopback, by the actual command."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ class Place:
     binaries: Path
 
     def publish(self, name: str, version: str, *requires: str) -> None:
-        """A wheel in the index, which poetry asks what it requires."""
+        """A wheel in the index, whose requirements poetry reads."""
         (folder := self.index / name).mkdir(parents=True, exist_ok=True)
         package = name.replace("-", "_")
         lines = "".join(f"Requires-Dist: {item}\n" for item in requires)
@@ -123,7 +123,7 @@ def test_what_is_newer_is_locked_and_told(place: Place) -> None:
 
 
 def test_one_package_only(place: Place) -> None:
-    """What was not named stays, whatever is newer."""
+    """Unnamed packages stay, even if newer versions exist."""
     before = (place.fleet / LOCK).read_bytes()
     place.publish("python-dateutil", "2.9.1", "six>=1.5")
     place.publish("six", "1.17.0")

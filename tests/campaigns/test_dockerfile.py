@@ -41,7 +41,7 @@ def commands(text: str) -> list[tuple[str, str]]:
     ],
 )
 def test_the_python_of_the_last_stage(text: str, python: str | None) -> None:
-    """X.Y of the image that the final stage is built on, through stages by name; none where it does not say."""
+    """X.Y of the image that the final stage is built on, through stages by name; None if it is not stated."""
     assert read(text).python == python
 
 
@@ -89,7 +89,7 @@ def test_names_and_values(value: str, pairs: list[tuple[str, str]]) -> None:
 
 @pytest.mark.parametrize("value", ["A='unclosed B=2", "A=1 B", "", "A", "A=${K", "A=${K:x}", "A=${}", "A=${K:?why}"])
 def test_what_is_no_name_and_value(value: str) -> None:
-    """What `docker build` refuses is not half understood: it changes nothing."""
+    """A Dockerfile that `docker build` refuses is not half understood: nothing is changed."""
     values = stages.Values({})
     with pytest.raises(Misread):
         values.apply(Instruction("ENV", value, 1))
@@ -117,7 +117,7 @@ def test_what_is_no_name_and_value(value: str) -> None:
     ],
 )
 def test_forms_of_a_variable(text: str, value: str) -> None:
-    """Each form means what Docker's reference says; V is `a.b.c`, E is empty, N is not there."""
+    """Each form has the meaning of Docker's reference; V is `a.b.c`, E is empty, N is missing."""
     assert words.expand(text, {"V": "a.b.c", "E": ""}).text == value
 
 
@@ -224,7 +224,7 @@ _WORDS = [
 
 @given(st.text(max_size=200) | st.lists(st.sampled_from(_WORDS)).map(" ".join))
 def test_any_text_can_be_read(text: str) -> None:
-    """What cannot be understood is left out; it is never an error."""
+    """Instructions that cannot be understood are left out; they are never an error."""
     for stage in stages.read(text).stages:
         for instruction in stage.instructions:
             with contextlib.suppress(Misread):

@@ -1,4 +1,4 @@
-"""What a Dockerfile starts is what the build can start, or the migration refuses with the reason."""
+"""The build can start what a Dockerfile starts, or the migration refuses with the reason."""
 
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def test_a_main_file_is_written(tmp_path: Path, entry_point: str, line: str) -> 
 def test_a_main_file_that_is_there(
     tmp_path: Path, entry_point: str, workdir: str, arguments: tuple[str, ...], main_file: str | None
 ) -> None:
-    """Wherever the Dockerfile had the code, the main file is found; what is more than it stays as it is."""
+    """The main file is found anywhere in the Dockerfile's code folder; other arguments stay."""
     found = decided(tmp_path, entry_point, "main.py", "src/main.py", workdir=workdir)
     assert (found.entry_point.arguments, found.entry_point.main_file) == (arguments, main_file)
     assert found.workdir is None and found.customization.workdir is None
@@ -79,7 +79,7 @@ def test_a_main_file_that_is_there(
     ],
 )
 def test_what_could_not_be_started_is_refused(tmp_path: Path, entry_point: str, reason: str) -> None:
-    """What the build would refuse later is refused now, in one line."""
+    """An entry point that the build would refuse later is refused now, in one line."""
     with pytest.raises(EditRefused) as refused:
         decided(tmp_path, entry_point)
     assert reason in refused.value.message

@@ -107,7 +107,7 @@ def confirm(text: str, folder: ConnectorFolder, version: str = "4.0.2") -> Carri
             f"{instruction} ends twice"
         )
     kept = {item.part for item in found.findings if item.fate == "carried over"}
-    # What is carried over stands in a draft, and what stands in a draft is found to be carried over.
+    # Every instruction that is carried over is in a draft, and every draft is reported as carried over.
     assert bool(kept) == bool(found.declared() or found.coded() or found.entry_point.main_text)
     return found
 

@@ -1,4 +1,4 @@
-"""What another Python means for a lock, in each of the formats."""
+"""The effect of another Python on a lock, in each format."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_wheels_of_another_python(tmp_path: Path, name: str, files: tuple[str, .
 
 
 def test_a_lock_of_one_python(tmp_path: Path) -> None:
-    """A pylock.toml that was resolved for another Python says which command makes it again."""
+    """A pylock.toml that was resolved for another Python names the command that resolves it again."""
     text = "environments = [\"python_version == '3.9' and sys_platform == 'linux'\"]\n" + document("pylock.toml", OLD)
     assert consequences(tmp_path, "pylock.toml", text) == (
         "pylock.toml was resolved for Python 3.9, and not for 3.11: airbyte-ci connectors --name=source-x lock",

@@ -64,7 +64,7 @@ def planned(
 
 
 def changed(before: dict[str, bytes], after: dict[str, bytes]) -> dict[str, list[str]]:
-    """Of every file that differs, the lines that are gone (-) and those that came (+)."""
+    """Of every changed file, the removed (-) and the added lines (+)."""
     result = {}
     for path in sorted(before.keys() | after.keys()):
         old, new = before.get(path, b"").decode().split("\n"), after.get(path, b"").decode().split("\n")
@@ -103,7 +103,7 @@ def rewrite(root: Path, path: str, old: str, new: str) -> None:
 
 
 def test_every_connector_of_the_example_fleet(fleet: Path) -> None:
-    """Those with a Dockerfile are migrated, the others say why not; planning alone writes nothing."""
+    """Those with a Dockerfile are migrated, the others report why not; planning alone writes nothing."""
     before = snapshot(fleet)
     ends = {}
     for name, connector in opened(fleet)[1].items():
@@ -150,7 +150,7 @@ def test_only_the_bytes_that_must_change(fleet: Path) -> None:
 
 
 def test_the_migrated_connector_reads_as_migrated(fleet: Path) -> None:
-    """Afterwards the repository holds a connector on the base image; the Dockerfile is gone, and git can undo it."""
+    """Afterwards the repository has a connector on the base image; the Dockerfile is gone, and git can undo it."""
     migrated(fleet, "source-parcels")
     connector = opened(fleet)[1]["source-parcels"]
     assert (connector.base_image, connector.version, connector.has_dockerfile) == (ADDRESS, "0.3.10", False)
@@ -159,7 +159,7 @@ def test_the_migrated_connector_reads_as_migrated(fleet: Path) -> None:
 
 
 def test_the_plan_tells_what_a_person_should_know(fleet: Path) -> None:
-    """What was passed over and why, which Pythons count, and what the Dockerfile did that the base does not."""
+    """The skipped versions with reasons, the allowed Pythons, and the Dockerfile's instructions that the base lacks."""
     plan = planned(fleet, "source-tides")
     assert plan.summary.endswith("on python-connector-base 2.0.0 (newest for Python ^3.9,<3.13; 4.1.0 has Python 3.13)")
     assert plan.notes == (
@@ -172,7 +172,7 @@ def test_the_plan_tells_what_a_person_should_know(fleet: Path) -> None:
 
 
 def test_a_second_run_has_nothing_to_do(fleet: Path) -> None:
-    """Migrating again, for whatever pull request, changes nothing."""
+    """Migrating again, for any pull request, changes nothing."""
     migrated(fleet, "source-tides")
     message = refusal(fleet, "source-tides", NotApplicable)
     assert message.startswith(f"source-tides is migrated already: it uses {ADDRESS} → airbyte-ci ")
@@ -215,7 +215,7 @@ def test_a_build_command_that_stays_is_reported(fleet: Path) -> None:
 
 
 def test_a_setup_py_connector_needs_no_pyproject(fleet: Path) -> None:
-    """Where there is no pyproject.toml, none is needed; a package that the base lacks is declared."""
+    """Without a pyproject.toml, none is needed; a package that the base lacks is declared."""
     assert sorted(migrated(fleet, "source-library-catalogue")) == [
         f"{CONNECTORS}/source-library-catalogue/Dockerfile",
         f"{CONNECTORS}/source-library-catalogue/README.md",
@@ -226,7 +226,7 @@ def test_a_setup_py_connector_needs_no_pyproject(fleet: Path) -> None:
 
 
 def test_a_repository_of_one_connector(single: Path) -> None:
-    """Another layout, PEP 621, its page where the configuration says: the same migration."""
+    """Another layout, PEP 621, the page at the configured place: the same migration."""
     result = migrated(single, "source-lighthouse")
     assert sorted(result) == ["Dockerfile", "docs/lighthouse.md", "metadata.yaml", "pyproject.toml"]
     assert result["pyproject.toml"] == ['- version = "0.5.1"', '+ version = "0.5.2"']
@@ -234,7 +234,7 @@ def test_a_repository_of_one_connector(single: Path) -> None:
 
 
 def test_without_a_number_there_is_no_row(fleet: Path) -> None:
-    """No pull request yet: everything but the changelog, and it is told that the row is pending."""
+    """Without a pull request: everything except the changelog, and a note that the row is pending."""
     assert planned(fleet, "source-tides", None).row_waits
     result = migrated(fleet, "source-tides", None)
     names = sorted(path.rpartition("/")[2] for path in result)
@@ -265,7 +265,7 @@ def test_no_row_waits_for_what_is_released(fleet: Path) -> None:
 
 
 def test_a_branch_that_is_above_is_not_bumped_again(fleet: Path) -> None:
-    """What the branch has bumped already is the new version; its row is added where it is missing."""
+    """A version that the branch has already bumped is the new version; its row is added if it is missing."""
     path = f"{CONNECTORS}/source-tides/metadata.yaml"
     git(fleet, "checkout", "-q", "-b", "work")
     git(fleet, "update-ref", "refs/remotes/origin/main", "main")
@@ -295,7 +295,7 @@ def test_the_row_can_be_left_to_the_person(fleet: Path) -> None:
 
 
 def test_a_row_that_could_not_be_written_later_is_refused_now(fleet: Path) -> None:
-    """Without a number too, a page without a table is a refusal: nobody could fill the row in."""
+    """Also without a number, a page without a table is a refusal, because the row could not be added."""
     rewrite(fleet, "docs/integrations/sources/tides.md", "| Version |", "| Release |")
     with pytest.raises(EditRefused, match=r"no changelog table.* or say --no-changelog"):
         planned(fleet, "source-tides", None)
@@ -325,7 +325,7 @@ def test_what_belongs_to_the_dockerfile_goes_with_it(fleet: Path) -> None:
     ],
 )
 def test_drafts_do_not_overwrite(fleet: Path, instruction: str, name: str, said: str) -> None:
-    """What the base does not give is drafted; where there is such a file already it is told instead."""
+    """Settings that the base lacks are drafted; if such a file exists, they are reported instead."""
     path = f"{CONNECTORS}/source-tides/Dockerfile"
     rewrite(fleet, path, "LABEL io.airbyte.name", f"{instruction}LABEL io.airbyte.name")
     plan = planned(fleet, "source-tides")
@@ -380,14 +380,14 @@ def test_a_python_that_nobody_declared_is_a_wish(fleet: Path, python: str, known
 
 
 def test_a_python_that_is_declared_is_not(fleet: Path) -> None:
-    """What was asked for and is not admitted, or not known, is refused."""
+    """A requested version that is unknown or not allowed is refused."""
     for to, said in (("4.1.0", "has Python 3.13, and the connector admits"), ("9", "has no base image 9")):
         with pytest.raises(ConnectorError, match=said):
             planned(fleet, "source-tides", to=to)
 
 
 def test_the_changelog_says_what_was_asked(fleet: Path) -> None:
-    """The text of the row can be chosen; what would break the table is escaped."""
+    """The text of the row is an option; characters that would break the table are escaped."""
     planned(fleet, "source-tides", subject="Base | image").edit.apply(fleet)
     assert "| Base \\| image" in (fleet / "docs/integrations/sources/tides.md").read_text()
 
@@ -414,7 +414,7 @@ TABLE = "# X\n\n## Changelog\n\n| Version | Date | Pull Request | Subject |\n|:-
 def test_where_the_row_links_to(
     fleet: Path, cell: str | None, configured: bool, remote: str | None, expected: str
 ) -> None:
-    """As its neighbors do, else as the configuration says, else to the remote's forge, and else nowhere."""
+    """Like its neighbors, else as configured, else to the remote's forge, else without a link."""
     page = fleet / "docs/integrations/sources/tides.md"
     page.write_text(TABLE + ("" if cell is None else f"| 0.2.4 | 2024-01-09 | {cell} | a |\n"))
     if not configured:
@@ -438,7 +438,7 @@ def test_the_first_repository_with_an_admitted_base_counts(fleet: Path) -> None:
 
 
 def test_a_connector_with_both_is_migrated(fleet: Path) -> None:
-    """A Dockerfile beside a base image is a migration that was not finished: it goes, and the base is the latest."""
+    """A Dockerfile next to a base image is an unfinished migration: it is removed, and the base is the latest."""
     path = f"{CONNECTORS}/source-weather-stations"
     (fleet / path / "Dockerfile").write_text("FROM python:3.9\n")
     commit(fleet)
@@ -454,7 +454,7 @@ def test_a_connector_with_both_is_migrated(fleet: Path) -> None:
 
 @pytest.mark.parametrize("state", ["modified", "staged", "untracked", "ignored"])
 def test_a_dockerfile_that_is_not_in_git_is_not_deleted(fleet: Path, state: str) -> None:
-    """What the deletion would lose is refused, with the command that saves it."""
+    """A deletion that would lose content is refused, with the command that saves it."""
     file = fleet / CONNECTORS / "source-tides/Dockerfile"
     if state in ("modified", "staged"):
         file.write_text(file.read_text() + "ENV NEW=1\n")
@@ -521,7 +521,7 @@ def test_a_dockerfile_that_is_not_in_git_is_not_deleted(fleet: Path, state: str)
     ids=["no table", "same row", "newer row", "not semver", "a word", "no version", "no page", "no mapping", "twice"],
 )
 def test_what_cannot_be_exact_is_refused(fleet: Path, path: str, old: str, new: str, said: str) -> None:
-    """The refusal names the connector, the file and the reason; not one file has changed."""
+    """The refusal names the connector, the file and the reason; no file has changed."""
     rewrite(fleet, path, old, new)
     message = refusal(fleet, "source-tides")
     assert message.startswith("migrating source-tides: ")
@@ -558,7 +558,7 @@ def test_no_base_for_its_python_is_refused_with_all_reasons(fleet: Path) -> None
 
 
 def test_registries_that_are_no_mapping_are_none(fleet: Path) -> None:
-    """What is not as the schema has it does not stop a migration that does not need it."""
+    """Metadata that violates the schema does not stop a migration that does not need it."""
     path = f"{CONNECTORS}/source-parcels/metadata.yaml"
     rewrite(
         fleet,
@@ -570,7 +570,7 @@ def test_registries_that_are_no_mapping_are_none(fleet: Path) -> None:
 
 
 def test_nothing_is_half_written_when_a_file_changes_meanwhile(fleet: Path) -> None:
-    """Between plan and write somebody edits the page: no file is touched, the Dockerfile is still there."""
+    """If a user edits the page between plan and write, no file is changed, and the Dockerfile stays."""
     plan = planned(fleet, "source-tides")
     page = fleet / "docs/integrations/sources/tides.md"
     page.write_text(page.read_text() + "\nmore\n")

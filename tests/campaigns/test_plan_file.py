@@ -82,7 +82,7 @@ def test_the_plan_reads_back_as_it_was(fleet: Path, tmp_path: Path) -> None:
 
 
 def test_an_interrupted_apply_goes_on(fleet: Path, tmp_path: Path) -> None:
-    """What is as planned already is left, the rest is applied."""
+    """Connectors that already match the plan are skipped, the rest is applied."""
     made = written(fleet, tmp_path / "plan")
     made[0].edit.apply(fleet)
     assert applied(fleet, tmp_path / "plan") == ["source-newsfeed"]
@@ -134,7 +134,7 @@ def test_what_is_no_plan_is_told(fleet: Path, tmp_path: Path) -> None:
 
 
 def test_a_plan_that_was_cut_is_refused(fleet: Path, tmp_path: Path) -> None:
-    """Wherever it ends before its end, nothing of it is applied; more behind its end is no plan either."""
+    """A plan that is cut anywhere is not applied; text after its end invalidates it too."""
     target = tmp_path / "plan"
     written(fleet, target)
     text = target.read_text()

@@ -62,7 +62,7 @@ def test_setup_py_is_never_run(tmp_path: Path) -> None:
     ],
 )
 def test_admitted_versions(tmp_path: Path, text: str, yes: list[str], no: list[str]) -> None:
-    """Poetry's constraints admit the Pythons that poetry admits; X.Y stands for its patch releases."""
+    """Poetry's constraints admit the Pythons that poetry admits; X.Y includes its patch releases."""
     found = admitted(tmp_path, pyproject_toml=f'[tool.poetry.dependencies]\npython = "{text}"\n')
     assert [version for version in yes + no if admits(found.specifiers, version)] == yes
 

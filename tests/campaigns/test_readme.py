@@ -1,4 +1,4 @@
-"""The build section of a README: brought up to date once, and nothing else."""
+"""The build section of a README is updated once, and nothing else changes."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def updated(text: str) -> str:
 
 
 def test_the_section_is_replaced() -> None:
-    """What is below the heading, and only that; the code block's comment is no heading."""
+    """Exactly the text below the heading; the code block's comment is not a heading."""
     result = updated(TEXT)
     head, tail = TEXT.partition("First, build")[0], TEXT[TEXT.index("#### Run") :]
     assert result.startswith(f"{head}\n```bash\nairbyte-ci connectors --name=source-x build --output=docker\n```\n")
@@ -55,7 +55,7 @@ def test_what_is_not_old_stays(text: str) -> None:
 
 @pytest.mark.parametrize("ending", ["", "\n", "\n\n"])
 def test_the_end_of_the_file_stays(ending: str) -> None:
-    """Where it is the last section the file ends as it did."""
+    """If it is the last section, the end of the file is unchanged."""
     result = updated("# Build\n\ndocker build ." + ending)
     assert result.endswith("`build_customization.py`." + ending[:1])
 

@@ -72,7 +72,7 @@ def migrated(fleet: Path) -> Ended:
 
 
 def planned(root: Path, connectors: list[Connector]) -> Ended:
-    """What is done to each, one after the other, and why not."""
+    """Plans each connector in order; returns the changes and the refusals."""
     configuration = config.find(root)
     known = baseline.of(connectors, configuration, doomed=MIGRATION.deletes)
     entry = RequestedEntry(31543, "Base image migration", date(2023, 10, 18))
@@ -132,7 +132,7 @@ def test_the_whole_fleet(migrated: Ended) -> None:
 
 
 def assert_one_row_more(old: list[str], new: list[str], version: str, name: str) -> None:
-    """The row of that version, right beside the one that was the newest, and not a byte else."""
+    """The row of that version, directly next to the previously newest one, and no other byte."""
     at = next(number for number, line in enumerate(new) if number == len(old) or line != old[number])
     assert new[:at] + new[at + 1 :] == old, name
     # The number has the form of the rows next to it: a link, a bare address, or the number alone.
@@ -151,6 +151,6 @@ def version_of(line: str) -> str | None:
 
 @pytest.mark.usefixtures("migrated")
 def test_a_second_run_changes_nothing(fleet: Path) -> None:
-    """Nobody is migrated twice."""
+    """No connector is migrated twice."""
     changes, refusals = planned(fleet, list(find.find(config.find(fleet))[0]))
     assert (changes, len(refusals)) == ({}, 373)

@@ -92,7 +92,7 @@ def planned(
     ],
 )
 def test_the_base_that_is_moved_to(fleet: Path, base: str, to: str | None, expected: str) -> None:
-    """The newest of the major version, which is not yanked; what was asked for, up or down; a whole address always."""
+    """The newest of the major version that is not yanked; a requested version, up or down; a whole address always."""
     on(fleet, base)
     plan = planned(fleet, to)
     assert plan.base_image == address(expected)
@@ -103,7 +103,7 @@ def test_the_base_that_is_moved_to(fleet: Path, base: str, to: str | None, expec
 
 
 def test_three_lines_change(fleet: Path) -> None:
-    """The address, the version wherever it is, and one row more; the version goes up when the base goes down too."""
+    """The address, the version everywhere, and one more row; the version also goes up if the base goes down."""
     on(fleet, address("2.1.0"))
     plan = planned(fleet, "1.1.0")
     counts = {path.rpartition("/")[2]: (added, removed) for path, added, removed in plan.edit.counts()}
@@ -126,7 +126,7 @@ def test_what_changes_with_the_base_is_told(fleet: Path) -> None:
 
 
 def test_what_was_only_sighted_is_given_by_name_and_told(fleet: Path) -> None:
-    """A version that nobody verified is never chosen; who names it gets it with a word about it."""
+    """An unverified version is never chosen; a user who requests it gets it with a note."""
     on(fleet, address("1.1.0"))
     for to in ("1.3.0", "python-connector-base:1.3.0"):
         plan = planned(fleet, to)
@@ -137,7 +137,7 @@ def test_what_was_only_sighted_is_given_by_name_and_told(fleet: Path) -> None:
 
 @pytest.mark.parametrize(("base", "is_new"), [("airbyte/python-connector-base:1.1.0", True), ("1.1.0", False)])
 def test_a_readme_of_before_is_brought_up_to_date(fleet: Path, base: str, is_new: bool) -> None:
-    """Who wrote a tag by hand may have left the README as it was; who has a digest migrated with this command."""
+    """A tag that was written by hand may have an old README; a digest was written by this command."""
     place = fleet / CONNECTORS / NAME / "README.md"
     place.write_text("# Weather\n\n## Build\n\ndocker build . -t x\n\n## More\n")
     on(fleet, base if is_new else address(base))
@@ -184,14 +184,14 @@ def test_the_row_that_waits_is_filled_in(fleet: Path) -> None:
     ],
 )
 def test_what_cannot_be_used_is_refused(fleet: Path, base: str, to: str | None, said: str) -> None:
-    """An unknown base, a yanked one, one with another Python: the reason is told."""
+    """An unknown base, a yanked one, one with another Python: the reason is reported."""
     on(fleet, base)
     with pytest.raises(ConnectorError, match=f"^upgrading {NAME}: .*{said}"):
         planned(fleet, to)
 
 
 def test_a_base_that_needs_a_later_platform_is_passed_over(fleet: Path) -> None:
-    """The oldest platform that users run, as configured, counts: the reason is told, and `--to` is refused."""
+    """The configured oldest platform of users applies: the reason is reported, and `--to` is refused."""
     table = fleet / ".airbyte-ci.toml"
     text = table.read_text()
     needing = KNOWN.replacing(
@@ -210,7 +210,7 @@ def test_a_base_that_needs_a_later_platform_is_passed_over(fleet: Path) -> None:
 
 
 def test_an_expired_base_is_noted_where_it_is_asked_for(fleet: Path) -> None:
-    """It may be asked for, and who does is told that nobody supports it any more."""
+    """It may be requested, with a note that it is no longer supported."""
     ended = (replace(item, supported_until=date(2024, 6, 3)) for item in KNOWN.versions if item.version == "1.1.0")
     on(fleet, address("1.2.0"))
     change = planned(fleet, "1.1.0", known_bases=KNOWN.replacing(*ended))
@@ -218,7 +218,7 @@ def test_an_expired_base_is_noted_where_it_is_asked_for(fleet: Path) -> None:
 
 
 def test_a_connector_with_a_dockerfile_is_to_be_migrated(fleet: Path) -> None:
-    """What has no base image yet is sent to the other command."""
+    """A connector without a base image is referred to the other command."""
     with pytest.raises(NotApplicable) as caught:
         planned(fleet, name="source-parcels")
     assert "migrate_to_base_image" in str(caught.value)
@@ -238,6 +238,6 @@ def test_a_connector_without_any_gets_one_where_that_is_asked(fleet: Path) -> No
     for name, set_missing in (("source-tides", False), ("source-parcels", True)):
         with pytest.raises(NotApplicable):
             given(name, set_missing=set_missing)
-    # A Java connector never gets a Python base image, and this catalogue has no other.
+    # A Java connector never gets a Python base image, and this catalog has no other.
     with pytest.raises(ConnectorError, match=r"no base image in docker\.io/airbyte/java-connector-base"):
         given("source-ledger", set_missing=True)

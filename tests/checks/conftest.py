@@ -1,4 +1,4 @@
-"""What the tests of this room share."""
+"""Shared fixtures of the checks' tests."""
 
 from tests.checks.repository import repository, template
 

@@ -17,7 +17,7 @@ FOLDER = "connectors/source-x"
 
 
 def address(version: str) -> str:
-    """The address of a version: its digest is made of its number."""
+    """The address of a version: its digest is derived from its number."""
     return f"{REPOSITORY}:{version}@sha256:{version.replace('.', ''):0>64}"
 
 
@@ -107,7 +107,7 @@ class Repository:
         self.write(path, text.replace(old, new))
 
     def merge(self) -> None:
-        """What there is becomes the main branch of the remote."""
+        """The current files become the main branch of the remote."""
         self.git("add", "-A")
         self.git("commit", "-qm", "merged")
         self.git("push", "-q", "origin", "HEAD:main")
@@ -123,7 +123,7 @@ class Repository:
 def repository(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Repository:
-    """A good repository; what the environment says of GitHub is not seen in it."""
+    """A repository without findings, with no GitHub variables in the environment."""
     for name in ("GITHUB_TOKEN", "GH_TOKEN", "GITHUB_REPOSITORY", "GITHUB_API_URL", "CI_GITHUB_ACCESS_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AIRBYTE_CI_HOME", str(tmp_path / "home"))

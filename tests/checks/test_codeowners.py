@@ -32,7 +32,7 @@ from airbyte_ci.checks.codeowners import matches, parse
         ("b_?.py", ["b_1.py", "x/b_2.py"], ["b_.py", "b_/.py", "b_12.py"]),
         ("a\\ b.py", ["a b.py"], ["a.py"]),
         ("a.b", ["a.b"], ["axb"]),
-        ("Docs/", ["Docs/a"], ["docs/a"]),  # case counts
+        ("Docs/", ["Docs/a"], ["docs/a"]),  # case matters
         ("/", [], ["a"]),
     ],
 )
@@ -42,7 +42,7 @@ def test_a_pattern_is_about_these_paths(pattern: str, matching: list[str], other
 
 
 def test_the_last_line_that_matches_counts_alone() -> None:
-    """Later lines win, also those that take ownership away; what GitHub cannot read is left out as it does."""
+    """The last match wins, also if it removes ownership; lines that GitHub rejects are left out."""
     text = """
         # a comment
         *            @all
@@ -102,7 +102,7 @@ def test_the_first_place_counts_and_a_file_that_is_too_large_is_none(tmp_path: P
     ],
 )
 def test_what_github_does_not_read_owns_nothing(text: str) -> None:
-    """Only a line feed ends a line and only spaces and tabs separate words; what GitHub rejects is left out."""
+    """Only a line feed ends a line, only spaces and tabs separate words; lines that GitHub rejects are left out."""
     line = parse(f"* @all\n{text}\n", "CODEOWNERS").of("x")
     assert line is not None and line.owners == ("@all",)
 

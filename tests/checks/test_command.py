@@ -25,7 +25,7 @@ USED = address("1.2.0")
 
 
 def test_an_error_fails_and_a_warning_does_not(repository: Repository) -> None:
-    """1 for certified connectors, 0 for others; `[checks]` and --severity say otherwise, the later one counts."""
+    """1 for certified connectors, 0 for others; `[checks]` and --severity override it, the latter last."""
     repository.write(DOCKERFILE, "FROM x\n")
     only = ("--offline", "--only=no-dockerfile")
     assert repository.checked(*only)[0] == 1
@@ -43,7 +43,7 @@ def test_an_error_fails_and_a_warning_does_not(repository: Repository) -> None:
 
 
 def test_a_branch_makes_no_rule_lighter_for_itself(repository: Repository) -> None:
-    """Neither by the support level nor by `[checks]`: the stricter of here and the merge base counts."""
+    """Neither by the support level nor by `[checks]`: the stricter of here and the merge base applies."""
     repository.replace(".airbyte-ci.toml", "customization", '[checks]\noff = ["hook-owned"]\n#')
     repository.merge()
     repository.write(DOCKERFILE, "FROM x\n")
@@ -133,7 +133,7 @@ def test_wrong_usage_is_told(repository: Repository, arguments: list[str], said:
 
 
 def test_a_person_sees_six_points_in_one_line(repository: Repository) -> None:
-    """As the guide numbers them, and below them what fails, with one command for what one command mends."""
+    """Numbered like in the guide, with the failures below, and one command for all that it fixes."""
     repository.write(DOCKERFILE, "FROM x\n")
     repository.replace(METADATA, f"  connectorBuildOptions:\n    baseImage: {USED}\n", "")
     code, out, _ = repository.check("--name=source-x", "check", "--offline", "--pull-request=12")
@@ -199,7 +199,7 @@ def test_reports_are_written_where_nothing_was_modified(repository: Repository, 
     ],
 )
 def test_no_metadata_is_a_bug_of_ours(repository: Repository, data: str) -> None:
-    """Whatever is written there is a finding, or an error that names the file."""
+    """Any content is a finding, or an error that names the file."""
     repository.write(METADATA, f'metadataSpecVersion: "1.0"\n{data}\n')
     repository.write(PROJECT, "[tool]\npoetry = 1\n[project]\nversion = 2\n")
     repository.write(HOOK, "")
@@ -240,7 +240,7 @@ def test_a_digest_is_asked_of_its_registry(repository: Repository, tmp_path: Pat
 def test_a_registry_that_does_not_answer_is_no_failure(repository: Repository) -> None:
     """It is tried again for some seconds, then the digest is not verified; only --strict fails for that."""
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and never listening: whoever connects is refused
+        taken.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
         repository.replace(METADATA, "registry.acme.example", f"127.0.0.1:{taken.getsockname()[1]}")
         code, found = repository.checked("--only=base-image-exists")
     assert (code, found["base-image-exists"]["status"]) == (0, "unverified")
@@ -280,7 +280,7 @@ def test_a_hook_must_be_approved_on_its_pull_request(
 
 
 def test_a_pull_request_does_not_choose_its_approvers(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The owners are those of the branch it will be merged into, whatever it says of owners itself."""
+    """The owners are those of the target branch, regardless of this branch's owners."""
     repository.git("switch", "-qc", "work")
     repository.write(HOOK, "MAIN_FILE_NAME = 'main.py'\n")
     repository.write("CODEOWNERS", "* @zoe\n")
@@ -296,7 +296,7 @@ def test_a_pull_request_does_not_choose_its_approvers(repository: Repository, mo
 
 
 def test_paths_are_told_from_the_top_of_the_git_repository(repository: Repository) -> None:
-    """Where the configured root is a folder of a larger repository, GitHub's paths and CODEOWNERS begin at its top."""
+    """If the configured root is a folder of a larger repository, GitHub's paths and CODEOWNERS start at its top."""
     repository.git("init", "-q", str(repository.root.parent))
     (repository.root / ".git").rename(repository.root.parent / "old-git")
     (repository.root / "CODEOWNERS").rename(repository.root.parent / "CODEOWNERS")
@@ -310,7 +310,7 @@ def test_paths_are_told_from_the_top_of_the_git_repository(repository: Repositor
 
 
 def test_the_command_runs_as_a_process(repository: Repository) -> None:
-    """As CI runs it: JSON on stdout, annotations beside it on stderr, and the exit code."""
+    """Like in CI: JSON on stdout, annotations on stderr, and the exit code."""
     repository.write(DOCKERFILE, "FROM x\n")
     command = [
         sys.executable,
@@ -332,7 +332,7 @@ def test_the_command_runs_as_a_process(repository: Repository) -> None:
 
 
 def test_a_rule_names_the_page_that_the_repository_has_for_it(repository: Repository, tmp_path: Path) -> None:
-    """SARIF's helpUri is a file of the repository at its remote, or the configured address; else there is none."""
+    """SARIF's helpUri is a file of the repository at its remote, or the configured address; otherwise it is missing."""
 
     def pages() -> dict[str, str | None]:
         sarif = tmp_path / "x.sarif"

@@ -1,4 +1,4 @@
-"""The published schema of metadata.yaml: what it admits, and how what is wrong is told."""
+"""The published schema of metadata.yaml: valid metadata, and the reported errors."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def test_the_schema_is_one() -> None:
 
 @pytest.mark.parametrize("examples", ["fleet", "single-connector"])
 def test_the_examples_are_valid(examples: str) -> None:
-    """What the project shows is what it asks for."""
+    """The project's examples meet its own requirements."""
     assert_valid(Path(__file__).parents[2] / "examples" / examples)
 
 
@@ -71,7 +71,7 @@ def assert_valid(root: Path) -> int:
 def test_a_mistake_is_told_in_words_with_its_line(
     repository: Repository, old: str, new: str, told: str, line: int
 ) -> None:
-    """The key, what is wrong with it, and where it stands."""
+    """The key, the error, and its line."""
     repository.replace(f"{FOLDER}/metadata.yaml", old, new)
     found = repository.checked("--offline", "--only=metadata-schema")[1]["metadata-schema"]
     assert found["status"] == ("failed" if told else "ok")

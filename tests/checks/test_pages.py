@@ -41,7 +41,7 @@ def test_a_page_says_what_the_rule_says(rule: Rule) -> None:
 def test_what_a_page_shows_is_what_happens(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its commands run one after the other on the example fleet; what it shows is printed, and ✗ is exit code 1."""
+    """Its commands, run in order on the example fleet, print the documented output, and ✗ is exit code 1."""
     root = copied("fleet", tmp_path / "fleet")
     git(root, "clone", "-q", "--bare", ".", "../origin.git")
     git(root, "remote", "add", "origin", "../origin.git")

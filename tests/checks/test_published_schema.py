@@ -1,4 +1,4 @@
-"""The schema of metadata.yaml against the one that Airbyte publishes on PyPI: whatever that admits, ours admits."""
+"""The schema of metadata.yaml admits everything that the schema of Airbyte on PyPI admits."""
 
 import json
 import subprocess
@@ -46,7 +46,7 @@ def test_all_that_is_published_is_admitted(published: dict[str, Any]) -> None:
 def differences(
     ours: Any, theirs: Any, our_root: Any, their_root: Any, place: tuple[str, ...], depth: int = 0
 ) -> Iterator[str]:
-    """What the published schema admits at a place and ours refuses."""
+    """The values at a place that the published schema admits and this one refuses."""
     ours, theirs = resolved(ours, our_root), resolved(theirs, their_root)
     if place[-1:] == ("generated",) or depth > 12:
         return

@@ -1,4 +1,4 @@
-"""Who approved a pull request, asked of a GitHub on loopback by its published description."""
+"""The approvals of a pull request, queried from a GitHub on loopback by its published description."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,13 +22,13 @@ HEAD, OLD = "a" * 40, "b" * 40
 
 @dataclass
 class PullRequest:
-    """What the double knows: who said what, in the order of time; the files; the team's members and their states."""
+    """The double's state: reviews in order of time; the files; the team's members and their states."""
 
     reviews: Sequence[tuple[str | None, str]] = ()
     files: Sequence[tuple[str, str]] = ((HOOK, ""),)
     members: dict[str, str] = field(default_factory=dict)
     is_visible: bool = True
-    # The last commit; by reviewer the commit they saw (the last where none is said); what comparisons give.
+    # The last commit; by reviewer the commit they reviewed (the last by default); the results of comparisons.
     head: str = HEAD
     seen: dict[str, str | None] = field(default_factory=dict)
     compared: Mapping[str, Sequence[tuple[str, str, str]]] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class PullRequest:
                 return 200, [*self._reviews(known)]
             case "GET /repos/{owner}/{repo}/pulls/{pull_number}":
                 example = known.example("pull-request")
-                # GitHub's example lacks what its schema asks for.
+                # GitHub's example lacks fields that its schema requires.
                 teams = [{**team, "type": "organization"} for team in example["requested_teams"]]
                 return 200, {**example, "requested_teams": teams, "head": {**example["head"], "sha": self.head}}
             case "GET /repos/{owner}/{repo}/compare/{basehead}":
@@ -81,7 +81,7 @@ class PullRequest:
 
 
 def _team(known: Description) -> Any:
-    """GitHub's example lacks what its schema asks for."""
+    """GitHub's example lacks fields that its schema requires."""
     example = known.example("team-full")
     return {**example, "type": "organization", "organization": {**example["organization"], "archived_at": None}}
 
@@ -104,7 +104,7 @@ MEMBERS = {"ann": "active", "Bob": "active", "eve": "pending"}
         ([("ann", "APPROVED")], [TEAM], True),
         ([("zoe", "APPROVED")], [TEAM], False),  # not in the team
         ([("eve", "APPROVED")], [TEAM], False),  # invited, and not in the team yet
-        ([("zoe", "APPROVED")], [TEAM, "@Zoe"], True),  # a person, whatever the case
+        ([("zoe", "APPROVED")], [TEAM, "@Zoe"], True),  # a person, in any case
         ([("ann", "COMMENTED")], [TEAM], False),
         ([("ann", "APPROVED"), ("ann", "COMMENTED")], [TEAM], True),  # a comment takes nothing back
         ([("ann", "APPROVED"), ("ann", "CHANGES_REQUESTED")], [TEAM], False),
@@ -112,23 +112,23 @@ MEMBERS = {"ann": "active", "Bob": "active", "eve": "pending"}
         ([("ann", "DISMISSED")], [TEAM], False),
         ([("ann", "APPROVED"), ("ann", "DISMISSED")], [TEAM], False),
         ([("ann", "CHANGES_REQUESTED"), ("Bob", "APPROVED")], [TEAM], True),  # each person has a word of their own
-        ([(None, "APPROVED")], [TEAM], False),  # the account is gone
+        ([(None, "APPROVED")], [TEAM], False),  # the account was deleted
         ([("zoe", "APPROVED")] * 130 + [("ann", "APPROVED")], [TEAM], True),  # on the second page
-        ([("ann", "APPROVED")], ["ann@example.com"], False),  # an address is nobody's name
+        ([("ann", "APPROVED")], ["ann@example.com"], False),  # an address is not a login
         ([], [TEAM], False),
     ],
 )
 def test_the_last_word_of_each_owner_counts(
     github: str, reviews: list[tuple[str | None, str]], owners: list[str], approved: bool
 ) -> None:
-    """An owner approved when the latest review of theirs that decides something approves."""
+    """An owner approved if their latest decisive review approves."""
     pull_request = PullRequest(reviews, members=MEMBERS)
     with double.running(github, pull_request.answer) as running:
         assert (asked(running).approval(HOOK, owners) == "approved") is approved
 
 
 def test_nothing_is_asked_twice() -> None:
-    """Each answer of GitHub is asked for once for a whole fleet: its rate limit is shared with everybody."""
+    """Each answer of GitHub is requested once for a whole fleet, because its rate limit is shared."""
     pull_request = PullRequest([("ann", "APPROVED"), ("zoe", "APPROVED")], members=MEMBERS)
     with double.running(PUBLIC, pull_request.answer) as running:
         reviews = asked(running)
@@ -170,7 +170,7 @@ def test_what_the_token_may_not_see_is_not_taken_for_a_no() -> None:
 
 
 def test_a_github_that_does_not_answer_is_told() -> None:
-    """No answer is an error of ours that says what was asked, not a traceback."""
+    """A missing answer is an error that names the request, not a traceback."""
     with double.running(PUBLIC, PullRequest().answer) as running:
         reviews = asked(running)
     with pytest.raises(AirbyteCiError, match="cannot read pull request 4711"):
@@ -184,7 +184,7 @@ def test_a_github_that_does_not_answer_is_told() -> None:
         ([("README.md", "modified", "c" * 40)], [], "approved"),
         ([(HOOK, "modified", "c" * 40)], [], "stale"),
         ([(HOOK, "removed", "c" * 40)], [], "stale"),
-        # The branch was written anew: both changed it since what they have in common.
+        # The branch was rewritten: both sides changed it since the common commit.
         ([(HOOK, "modified", "c" * 40)], [(HOOK, "modified", "c" * 40)], "approved"),
         ([(HOOK, "modified", "c" * 40)], [(HOOK, "modified", "d" * 40)], "stale"),
         ([], [(HOOK, "added", "c" * 40)], "stale"),
@@ -193,7 +193,7 @@ def test_a_github_that_does_not_answer_is_told() -> None:
 def test_an_approval_is_of_what_was_seen(
     since: list[tuple[str, str, str]], before: list[tuple[str, str, str]], approval: str
 ) -> None:
-    """It counts as long as the file is the same in the last commit; a later approval of anybody's counts beside it."""
+    """An approval is valid as long as the file equals that of the last commit; any later approval is valid too."""
     compared = {f"{OLD}...{HEAD}": since, f"{HEAD}...{OLD}": before}
     pull_request = PullRequest([("ann", "APPROVED")], members=MEMBERS, seen={"ann": OLD}, compared=compared)
     with double.running(PUBLIC, pull_request.answer) as running:
@@ -203,7 +203,7 @@ def test_an_approval_is_of_what_was_seen(
 
 
 def test_what_was_approved_may_be_unknown() -> None:
-    """A commit that is gone, or one with too many changes to list, is neither an approval nor a refusal."""
+    """A missing commit, or one with too many changes to list, is neither an approval nor a refusal."""
     many = [(f"file-{number}", "modified", "c" * 40) for number in range(300)]
     unknown: list[tuple[str | None, dict[str, Any]]] = [
         (OLD, {}),
@@ -219,7 +219,7 @@ def test_what_was_approved_may_be_unknown() -> None:
 
 
 def test_a_clone_with_both_commits_is_asked_before_github(repository: Repository) -> None:
-    """What git knows needs no comparison by GitHub, from wherever in the repository it is asked."""
+    """Commits that git knows need no comparison by GitHub, from any folder of the repository."""
     commits = []
     for path, text in ((HOOK, "1"), ("README.md", "2"), (HOOK, "3")):
         repository.write(path, text)

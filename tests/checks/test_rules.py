@@ -28,7 +28,7 @@ def test_a_good_connector_holds_every_rule(repository: Repository) -> None:
 
 
 # (file, old text or None: the whole file, new text or None: no file), the rule that fails, part of its reason, the
-# command that mends it, the line it points at.
+# command that fixes it, the line it points at.
 BROKEN = [
     (DOCKERFILE, None, "FROM x\n", "no-dockerfile", "in addition to its base image", f"git rm {DOCKERFILE}", 0),
     (METADATA, f"    baseImage: {USED}", "    {}", "base-image-used", "names no base image", "base-images list", 2),
@@ -91,7 +91,7 @@ def test_a_broken_rule_says_why_where_and_what_mends_it(
 
 
 def test_one_mistake_is_told_once(repository: Repository) -> None:
-    """What cannot be asked of a broken address is not asked: one failure, not five."""
+    """A broken address is one failure, not five, because nothing else can be checked."""
     repository.replace(METADATA, "sha256:000", "sha256:")
     found = repository.checked("--offline", "--skip=version-increment")[1]
     assert [name for name, item in found.items() if item["status"] == "failed"] == ["base-image-address"]
@@ -107,7 +107,7 @@ def test_what_the_python_does_not_admit_is_not_the_latest(repository: Repository
 
 
 def test_a_java_connector_has_no_base_image_to_use(repository: Repository) -> None:
-    """The rules about base images are for Python connectors, and for whatever names one."""
+    """The rules about base images apply to Python connectors, and to all connectors with one."""
     repository.write(PROJECT, None)
     repository.write(f"{FOLDER}/src/main/java/X.java", "")
     repository.write(f"{FOLDER}/Dockerfile", "FROM x\n")
@@ -132,7 +132,7 @@ def test_a_java_connector_has_no_base_image_to_use(repository: Repository) -> No
 def test_a_customisation_has_the_configured_owners(
     repository: Repository, owners: str | None, expected: str, reason: str
 ) -> None:
-    """CODEOWNERS' last matching line must name one of them; the command that mends it does."""
+    """The last matching line of CODEOWNERS must name one of them; the advised command does."""
     repository.write("CODEOWNERS", owners)
     repository.write(HOOK, "")
     found = repository.checked("--offline", "--only", "hook-owned")[1]["hook-owned"]
@@ -148,7 +148,7 @@ def test_a_customisation_has_the_configured_owners(
 
 
 def test_a_hook_is_an_error_whatever_the_support_level(repository: Repository) -> None:
-    """Who may run code in builds does not depend on who stands by the connector; other rules do."""
+    """The permission to run code in builds is independent of the support level; other rules are not."""
     repository.replace(METADATA, "certified", "community")
     repository.merge()
     repository.write("CODEOWNERS", "* @acme/all\n")

@@ -43,7 +43,7 @@ def status(repository: Repository, *arguments: str) -> tuple[str, str]:
 def test_a_change_of_the_image_needs_a_higher_version(
     repository: Repository, changes: dict[str, tuple[str | None, str]], expected: str, reason: str, committed: bool
 ) -> None:
-    """What changed since the merge base counts, committed or not; what is not in the image does not."""
+    """Changes since the merge base are included, committed or not; files that are not in the image are not."""
     repository.git("switch", "-qc", "work")
     for path, (old, new) in changes.items():
         if old is None:
@@ -58,7 +58,7 @@ def test_a_change_of_the_image_needs_a_higher_version(
 
 
 def test_the_merge_base_counts_and_not_the_branch_of_today(repository: Repository) -> None:
-    """What others did on the main branch meanwhile is not this branch's change."""
+    """Others' changes on the main branch meanwhile are not this branch's."""
     repository.git("switch", "-qc", "work")
     repository.git("switch", "-q", "main")
     repository.replace(MAIN, "print()", "print(2)")
@@ -81,7 +81,7 @@ def test_candidates_of_one_release_follow_each_other(repository: Repository) -> 
 
 
 def test_a_new_connector_begins_where_it_likes(repository: Repository) -> None:
-    """What the merge base does not have has no version to be above of."""
+    """A new connector has no earlier version to exceed."""
     repository.git("mv", FOLDER, "connectors/source-y")
     repository.git("commit", "-qm", "renamed")
     code, out, _ = repository.check("--name=source-y", "check", "--json", "--offline", "--only", RULE)

@@ -31,7 +31,7 @@ def write(root: Path, folder: str, *files: str, **data: object) -> Path:
 
 
 def real(name: str) -> Path:
-    """A file of the real fleet; the test that asks is skipped where it is not here."""
+    """A file of the real fleet; the test is skipped if it is not available."""
     path = REAL / name
     if not path.exists():
         pytest.skip(f"the real fleet (../shared/fleet/{name}, or in AIRBYTE_CI_FLEET) is not here")

@@ -1,4 +1,4 @@
-"""build_customization.yaml: what it may say, by the parser and by the schema alike."""
+"""build_customization.yaml: valid contents, by the parser and by the schema alike."""
 
 import jsonschema
 import pytest
@@ -77,7 +77,7 @@ def test_what_is_wrong_is_named(text: str, said: str) -> None:
 
 @pytest.mark.parametrize("text", ["a: [", "\t", "a: &x [*x]"])
 def test_no_yaml(text: str) -> None:
-    """What is not YAML, or not a declaration, is an error of one line."""
+    """Invalid YAML, or an invalid declaration, is an error of one line."""
     with pytest.raises(ConnectorError) as caught:
         customization.parse(text, "x")
     assert "\n" not in caught.value.message

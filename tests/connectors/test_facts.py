@@ -1,4 +1,4 @@
-"""Facts in queries: computed when the query speaks of them, and NULL where there are none."""
+"""Facts in queries: computed if the query uses them, and NULL if they are missing."""
 
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def selected(query: str) -> list[str]:
     ],
 )
 def test_facts(query: str, names: str) -> None:
-    """What is not known is NULL, as with keys of the metadata."""
+    """An unknown fact is NULL, like a missing key of the metadata."""
     assert "".join(selected(query)) == names
 
 
@@ -61,7 +61,7 @@ def test_a_misspelt_fact_is_an_error(query: str, said: str) -> None:
 
 
 def test_only_what_is_asked_for_is_computed() -> None:
-    """A fact may be dear (git, the catalogue): a query that does not speak of it does not pay for it."""
+    """A fact may be slow (git, the catalog): queries that do not use it do not compute it."""
 
     def dear(item: Connector) -> bool:
         raise AssertionError(item)

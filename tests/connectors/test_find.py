@@ -1,4 +1,4 @@
-"""Finding connectors and their pages: every layout, what is left out, and what may not be reached."""
+"""Finding connectors and their pages: every layout, excluded folders, and forbidden paths."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def found(configuration: Configuration) -> list[str]:
 
 
 def test_a_monorepo_is_searched_to_its_depths(tmp_path: Path) -> None:
-    """Nested third-party connectors are found, sorted by name; templates and files beside connectors are not."""
+    """Nested third-party connectors are found, sorted by name; templates and files next to connectors are not."""
     write(tmp_path, f"{MONOREPO}/source-b")
     write(tmp_path, f"{MONOREPO}/third-party/acme/a-source")
     write(tmp_path, f"{MONOREPO}/source-scaffold-source-python")
@@ -122,7 +122,7 @@ def test_metadata_that_cannot_be_read_names_its_place(tmp_path: Path, text: byte
 
 
 def test_metadata_that_is_a_folder_is_no_metadata(tmp_path: Path) -> None:
-    """What is called metadata.yaml and cannot be opened is told in one line."""
+    """A metadata.yaml that cannot be opened is reported in one line."""
     (tmp_path / MONOREPO / "source-odd" / "metadata.yaml").mkdir(parents=True)
     connectors, (error,) = find.find(Configuration(tmp_path))
     assert connectors == ()
@@ -147,7 +147,7 @@ def test_metadata_that_is_a_folder_is_no_metadata(tmp_path: Path) -> None:
     ids=str,
 )
 def test_files_tell_the_language(tmp_path: Path, files: tuple[str, ...], language: str | None) -> None:
-    """The files decide, in the original's order; what metadata says of it does not count."""
+    """The files decide, in the original's order; the metadata's tag is ignored."""
     folder = write(tmp_path, "source-x", *files, tags=["language:cobol"])
     assert find.read(folder, tmp_path).language == language
 
@@ -208,7 +208,7 @@ def test_the_page_follows_from_the_url(tmp_path: Path, url: object, expected: st
     ids=str,
 )
 def test_templates_come_before_the_url(tmp_path: Path, docs: tuple[str, ...], expected: str | None) -> None:
-    """The first template whose page exists counts, and where there are templates the URL does not."""
+    """The first template whose page exists is used, and with templates the URL is ignored."""
     pages(tmp_path, "docs/x.md", "docs/by-url.md", "pages/sources/source-x.md", "README.md")
     assert page(tmp_path, "https://x/by-url", docs) == expected
 

@@ -1,4 +1,4 @@
-"""The forge that hosts a repository: what a remote's address says of the addresses of its pages."""
+"""The forge of a repository: from a remote's address to the addresses of its pages."""
 
 import subprocess
 from pathlib import Path
@@ -79,7 +79,7 @@ def test_pull_requests_are_where_the_remote_is(repository: Path, remote: str, ex
 
 
 def test_an_alias_leads_where_openssh_goes(repository: Path, tmp_path: Path) -> None:
-    """The name of an SSH remote is resolved by OpenSSH's own configuration, whatever the alias is called."""
+    """The name of an SSH remote is resolved by OpenSSH's own configuration, for any alias."""
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh/config").write_text("Host work\n  HostName gitlab.com\nHost *\n  User git\n")
     add_remote(repository, "work:acme/x.git")
@@ -100,7 +100,7 @@ def test_an_alias_leads_where_openssh_goes(repository: Path, tmp_path: Path) -> 
 def test_a_host_of_any_name_is_known_by_the_files_that_it_reads(
     repository: Path, files: list[str], expected: str | None
 ) -> None:
-    """CI files of one forge say what an unknown host is; those of two say nothing."""
+    """CI files of one forge identify an unknown host; those of two do not."""
     add_remote(repository, "git@git.acme.example:acme/x.git")
     for name in files:
         (repository / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What git is asked: whether a file is safe, and where pull requests are."""
+"""git's facts: whether a file is safe, and where pull requests are."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_a_file_is_safe_when_it_is_as_committed(repository: Path) -> None:
-    """Unchanged is None; a change is `modified`, staged or not; a file that git has not is `untracked`."""
+    """Unchanged is None; a change is `modified`, staged or not; a file that git does not track is `untracked`."""
     file = repository / "a folder" / "Dockerfile"
     assert git.uncommitted(repository, file) is None
     file.write_text("FROM python:3.10\n")
@@ -59,7 +59,7 @@ def test_without_git_nothing_is_known(tmp_path: Path) -> None:
 
 
 def test_a_repository_that_git_does_not_read_is_an_error(tmp_path: Path) -> None:
-    """Not being able to ask (a broken checkout, another owner) is not the same as being safe."""
+    """An unreadable repository (a broken checkout, another owner) is not the same as a safe file."""
     (tmp_path / ".git").write_text("gitdir: /nonexistent\n")
     (tmp_path / "Dockerfile").touch()
     with pytest.raises(ConnectorError, match=r"asking git whether .*Dockerfile is committed: fatal: "):
@@ -67,6 +67,6 @@ def test_a_repository_that_git_does_not_read_is_an_error(tmp_path: Path) -> None
 
 
 def test_the_repository_of_a_git_hook_is_not_asked(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """git's hooks run with GIT_DIR set; the repository that was asked about counts, not that one."""
+    """git's hooks run with GIT_DIR set; the given repository is used, not that one."""
     monkeypatch.setenv("GIT_DIR", "/nonexistent/.git")
     assert git.uncommitted(repository, repository / "a folder" / "Dockerfile") is None

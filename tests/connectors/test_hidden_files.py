@@ -69,7 +69,7 @@ def test_an_image_gets_no_secret(folder: Path) -> None:
 
 
 def test_a_hook_gets_no_secret(folder: Path) -> None:
-    """What is hidden covers every secret and nothing else."""
+    """Exactly the secrets are hidden."""
     hidden = set(hidden_files.hidden(folder))
     assert {name for name in SECRETS | PLAIN if any(f"{name}/".startswith(f"{item}/") for item in hidden)} == set(
         SECRETS
@@ -77,7 +77,7 @@ def test_a_hook_gets_no_secret(folder: Path) -> None:
 
 
 def test_no_link_is_followed(folder: Path, tmp_path: Path) -> None:
-    """A link stays one, wherever it leads: what is behind it is neither read nor looked at."""
+    """A link stays a link: its target is neither read nor inspected."""
     (tmp_path / "out").symlink_to("/etc")
     (tmp_path / "up").symlink_to("..")
     (tmp_path / "zero.json").symlink_to("/dev/zero")

@@ -54,12 +54,12 @@ def names(out: str) -> list[str]:
     ids=str,
 )
 def test_what_is_listed(listed: List, arguments: list[str], expected: list[str]) -> None:
-    """Facts beside data, order, and parts of the list; a second time the same from what was remembered."""
+    """Facts in addition to data, order, and parts of the list; a second run prints the same."""
     assert [names(listed("list", "--format=names", *arguments)[1]) for _ in range(2)] == [expected, expected]
 
 
 def test_what_this_branch_modifies(listed: List, fleet: Path) -> None:
-    """Against the remote's HEAD or a named branch; nothing modified selects nothing, and says so where that ends it."""
+    """Against the remote's HEAD or a named branch; without modified connectors nothing is selected, with a message."""
     code, out, err = listed("--modified", "list", "--format=names")
     assert (code, out) == (2, "")
     assert "no remote names its main branch" in err
@@ -81,7 +81,7 @@ def test_what_this_branch_modifies(listed: List, fleet: Path) -> None:
 
 
 def test_counts_and_assertions(listed: List) -> None:
-    """What CI asks: how many of each, and that there is none."""
+    """For CI: the number of each value, and that there is none."""
     assert listed("list", "--count-by=language")[1] == ("LANGUAGE  CONNECTORS\npython    6\njava      1\nlow-code  1\n")
     assert listed("list", "--count-by=lock.kind")[1] == ("LOCK.KIND  CONNECTORS\npoetry     6\n–          2\n")
     assert (
@@ -99,7 +99,7 @@ def test_counts_and_assertions(listed: List) -> None:
 
 
 def test_a_matrix_for_jobs(listed: List, tmp_path: Path) -> None:
-    """Into a file; an empty one is told, for GitHub refuses it."""
+    """Into a file; an empty matrix is reported, because GitHub refuses it."""
     target = tmp_path / "matrix.json"
     assert listed("list", "--format=gh-matrix", "--shards=3", "-o", str(target))[:2] == (0, "")
     assert len(json.loads(target.read_text())["include"]) == 3
@@ -133,7 +133,7 @@ def test_wrong_usage(listed: List, arguments: list[str], said: str) -> None:
 
 
 def test_options_of_the_original_are_taken(listed: List) -> None:
-    """Scripts may go on passing what has no effect here; it is told."""
+    """Scripts may still pass options without effect, with a warning."""
     code, _, err = listed("--execute-timeout=60", "--disable-report-auto-open", "--concurrency=10", "list")
     assert code == 0
     assert [line.partition(":")[0] for line in err.splitlines()] == [
@@ -145,7 +145,7 @@ def test_options_of_the_original_are_taken(listed: List) -> None:
 def test_options_of_the_original_before_the_group(
     listed: List, fleet: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Those that have no effect are told; --diffed-branch means the same as behind it."""
+    """Options without effect are reported; --diffed-branch means the same after it."""
     given = ("--is-ci", "--ci-context=pull_request", "--git-branch=x", "--disable-dagger-run", "--yes")
     assert main.run([*given, "connectors", "list", "--format=names"]) == 0
     told = capfd.readouterr().err.splitlines()
@@ -157,7 +157,7 @@ def test_options_of_the_original_before_the_group(
 
 
 def test_a_file_of_names(listed: List, tmp_path: Path) -> None:
-    """A file gets what the original wrote there; whoever wants more of each connector says so."""
+    """A file gets the original's output; more columns are an option."""
     target = tmp_path / "names.json"
     assert listed("--language=java", "list", "-o", str(target)) == (0, "", "")
     assert json.loads(target.read_text()) == ["source-ledger"]

@@ -21,7 +21,7 @@ DOCUMENTS = {
 
 @pytest.mark.parametrize("text", DOCUMENTS.values(), ids=DOCUMENTS)
 def test_values_are_those_of_safe_load(text: str, tmp_path: Path) -> None:
-    """Whatever the document holds, `load` and `yaml.safe_load` agree."""
+    """`load` and `yaml.safe_load` agree on any document."""
     path = tmp_path / "metadata.yaml"
     path.write_text(text)
     assert load(path, "metadata.yaml") == yaml.safe_load(text)["data"]

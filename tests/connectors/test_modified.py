@@ -1,4 +1,4 @@
-"""What a branch modifies: files as git tells them, and the connectors that they belong to."""
+"""The connectors that a branch modifies, from the files that git reports."""
 
 import subprocess
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_a_repository_of_one_connector() -> None:
 
 
 def test_selection_of_what_is_modified() -> None:
-    """AND-ed with the other filters; nothing modified selects nothing; git is asked only when it is needed."""
+    """Combined with the other filters; without modified connectors nothing is selected; git runs only if needed."""
     files: dict[str, tuple[str, ...]] = {
         f"{MONOREPO}/source-a": (f"{MONOREPO}/source-a/metadata.yaml",),
         f"{MONOREPO}/source-ab": ("x.py",),
@@ -89,7 +89,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def test_what_changed_since_the_fork(clone: Path) -> None:
-    """Committed, staged, not staged and untracked changes count, both names of a rename; main's own do not."""
+    """Committed, staged, unstaged and untracked changes are included, both names of a rename; main's own are not."""
     run(clone, "checkout", "-q", "-b", "work")
     (clone / "committed.txt").touch()
     run(clone, "mv", "moved.txt", "übrig und neu.txt")
@@ -109,7 +109,7 @@ def test_what_changed_since_the_fork(clone: Path) -> None:
 
 
 def test_paths_are_below_the_configured_root(clone: Path) -> None:
-    """Where the connectors' repository is a folder of another one, paths start there."""
+    """If the connectors' repository is a folder of another one, paths start there."""
     (clone / "sub").mkdir()
     (clone / "sub/x.txt").touch()
     (clone / "outside.txt").touch()
@@ -121,7 +121,7 @@ def test_paths_are_below_the_configured_root(clone: Path) -> None:
 
 
 def test_a_branch_that_is_not_there_is_wrong_usage(clone: Path, tmp_path: Path) -> None:
-    """The name is told, and what to do; so is a folder without git, a history without a common commit."""
+    """The name is reported with advice; so is a folder without git, and a history without a common commit."""
     with pytest.raises(UsageError, match="cannot compare with nowhere: no such branch") as caught:
         history.fork_point(clone, "nowhere")
     assert "--diffed-branch" in (caught.value.advice or "")
@@ -136,7 +136,7 @@ def test_a_branch_that_is_not_there_is_wrong_usage(clone: Path, tmp_path: Path) 
 
 
 def test_a_remote_without_a_head(clone: Path) -> None:
-    """A CI checkout has none: origin's main or master counts, and without these the branch must be named."""
+    """A CI checkout has none: origin's main or master is used, and without these the branch must be named."""
     run(clone, "remote", "set-head", "origin", "--delete")
     with pytest.raises(UsageError, match="no remote names its main branch"):
         history.fork_point(clone, None)

@@ -1,4 +1,4 @@
-"""Metadata queries: what they match, what is unknown to them, and how mistakes are told."""
+"""Metadata queries: matches, unknown values, and reported mistakes."""
 
 import datetime
 import re
@@ -78,7 +78,7 @@ def test_the_guides_queries_mean_what_the_guide_says(text: str, on_base: bool, t
     ],
 )
 def test_a_missing_key_is_none_and_stays_missing(text: str) -> None:
-    """It is None for `is None`, stays missing when looked into, and does not spoil what is decided without it."""
+    """A missing key is None for `is None`, its keys are missing too, and does not affect decided expressions."""
     assert matches(text)
 
 
@@ -121,7 +121,7 @@ def test_a_missing_key_is_none_and_stays_missing(text: str) -> None:
     ],
 )
 def test_unknown_never_matches(unknown: str) -> None:
-    """Neither what is unknown nor its negation matches, whatever true and false things are beside it."""
+    """Neither an unknown value nor its negation matches, combined with any true and false values."""
     assert not matches(unknown)
     assert not matches(f"not ({unknown})")
     assert not matches(f"({unknown}) and True")
@@ -158,7 +158,7 @@ def test_and_or_not_are_three_valued(left: str, right: str) -> None:
     ],
 )
 def test_an_explicit_null_is_a_value(text: str, expected: bool) -> None:
-    """`key: null` is there and is None: it can be compared, and only looking into it finds nothing."""
+    """`key: null` exists and is None: it can be compared, and only its keys are missing."""
     assert matches(text) is expected
 
 
@@ -237,7 +237,7 @@ def test_a_mistake_is_an_error_that_shows_its_place(text: str, said: str, column
 
 
 def test_a_type_error_names_the_connector() -> None:
-    """An error that depends on one connector's metadata says whose it is."""
+    """An error that depends on one connector's metadata names the connector."""
     assert "(for source-x)" in refusal("data.name > 1")
 
 
@@ -296,7 +296,7 @@ def test_a_name_is_checked_before_any_connector(text: str) -> None:
     ids=lambda text: text[:40],
 )
 def test_a_hostile_expression_is_refused(text: str) -> None:
-    """What reaches for Python, would change the metadata, or would never end is a QueryError."""
+    """Access to Python, changes of the metadata and endless expressions are a QueryError."""
     before = dict(DATA)
     refusal(text)
     assert before == DATA
@@ -339,7 +339,7 @@ FLEET: list[dict[str, Any]] = [{"a": {"b": 1}}, {"a": "text", "c": None, "d": [1
         ("data.z == 1", ("data.z",)),
         ("data.z.y.x is None", ("data.z",)),
         ("data['z']['y'] is None", ("data.z",)),
-        ("data.a.y is None", ()),  # where `a` is a text, that is told as an error
+        ("data.a.y is None", ()),  # if `a` is a text, that is reported as an error
         ("data.z.get('b') and data.z.keys()", ("data.z",)),
         ("data.c.y is None", ("data.c.y",)),
         ("data.keys() and data.a.items()", ()),
@@ -349,7 +349,7 @@ FLEET: list[dict[str, Any]] = [{"a": {"b": 1}}, {"a": "text", "c": None, "d": [1
     ],
 )
 def test_a_key_that_no_connector_has_is_reported(text: str, unknown: tuple[str, ...]) -> None:
-    """A path that exists nowhere is most likely misspelt; it is told once, at its first unknown part."""
+    """A path that exists nowhere is most likely misspelled; it is reported once, at its first unknown part."""
     fleet = FLEET if "a.y" not in text else [*FLEET, {"a": {"y": 1}}]
     assert query.parse(text).unknown_keys(fleet) == unknown
 
@@ -392,7 +392,7 @@ def _compound(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 @settings(max_examples=400)
 @given(st.recursive(_ATOMS, _compound, max_leaves=8))
 def test_on_keys_that_are_there_it_is_simpleeval(text: str) -> None:
-    """Where nothing is missing or null, the answer is simpleeval's, and where simpleeval fails it is an error."""
+    """If nothing is missing or null, the answer is simpleeval's, and if simpleeval fails it is an error."""
     expected: bool | None
     try:
         expected = bool(simple_eval(text, names={"data": DATA}))
@@ -412,7 +412,7 @@ _TEXTS = st.text(max_size=60) | st.lists(st.sampled_from(_WORDS.split()), max_si
 
 @given(_TEXTS)
 def test_any_text_is_a_query_or_a_query_error(text: str) -> None:
-    """Whatever is typed, the end is an answer or a QueryError."""
+    """Any input ends in an answer or a QueryError."""
     try:
         matches(text)
     except QueryError as error:

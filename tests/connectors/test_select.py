@@ -43,7 +43,7 @@ def test_filters(filters: dict[str, object], expected: list[str]) -> None:
 
 
 def test_an_empty_selection_is_false() -> None:
-    """Commands that change things tell by it that nothing was asked for."""
+    """Commands that change files use it to detect a missing selection."""
     assert not Selection()
     assert Selection(query="data.a")
     assert Selection(languages=("java",))
@@ -60,7 +60,7 @@ def test_an_empty_selection_is_false() -> None:
     ],
 )
 def test_an_unknown_name_is_an_error_with_near_matches(name: str, advice: str) -> None:
-    """A name that does not exist is refused, and what was probably meant is told."""
+    """An unknown name is refused, with a suggestion."""
     with pytest.raises(UsageError, match=f"no connector '{name}'") as caught:
         selected(names=("source-a", name))
     assert caught.value.advice is not None
@@ -68,7 +68,7 @@ def test_an_unknown_name_is_an_error_with_near_matches(name: str, advice: str) -
 
 
 def test_a_key_of_no_connector_draws_a_warning() -> None:
-    """Whether a key is known is asked of the whole fleet, not of what the other filters leave."""
+    """Keys are looked up in the whole fleet, not in the result of the other filters."""
     found = select(FLEET, Selection(names=("source-a",), query="data.sl is None and data.ls is None"))
     assert [item.name for item in found.connectors] == ["source-a"]
     assert found.warnings == ("the query uses data.ls, a key that no connector has",)

@@ -1,4 +1,4 @@
-"""What `init` finds out about repositories of several layouts, and the configuration that it writes."""
+"""The findings of `init` in repositories of several layouts, and the configuration that it writes."""
 
 import subprocess
 from pathlib import Path
@@ -97,7 +97,7 @@ def test_the_remote_and_the_bases_are_seen(tmp_path: Path) -> None:
 
 
 def test_nothing_to_configure_is_an_error(tmp_path: Path) -> None:
-    """Where there is no connector, folders that lack only their metadata are named."""
+    """Without a connector, folders that lack only their metadata are named."""
     (tmp_path / "source-a").mkdir()
     (tmp_path / "source-a/setup.py").touch()
     with pytest.raises(ConnectorError, match=r"found no connector: .*; source-a could be, but lack metadata.yaml"):
