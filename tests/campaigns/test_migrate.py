@@ -33,7 +33,7 @@ def version(number: str, python: str, **more: object) -> dict[str, object]:
 
 KNOWN = catalogue.parse(
     yaml.safe_dump({REPOSITORY: [version("4.1.0", "3.13"), version("2.0.0", "3.10.14"), version("1.2.0", "3.9.18")]}),
-    "the test's catalogue",
+    "the test's catalog",
 )
 ADDRESS = f"{REPOSITORY}:2.0.0@sha256:200{'0' * 61}"
 
@@ -554,7 +554,7 @@ def test_no_base_for_its_python_is_refused_with_all_reasons(fleet: Path) -> None
         "migrating source-tides: no base image for Python ^3.9,<3.13 "
         "(4.1.0 has Python 3.13; 3.0.0 yanked: leaks; 2.0.0 its digest is unverified)"
     )
-    assert "the catalogue has no base image in" in refusal(fleet, "source-tides", ConnectorError, Catalogue(()))
+    assert "the catalog has no base image in" in refusal(fleet, "source-tides", ConnectorError, Catalogue(()))
 
 
 def test_registries_that_are_no_mapping_are_none(fleet: Path) -> None:

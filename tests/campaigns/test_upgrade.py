@@ -42,7 +42,7 @@ KNOWN = catalogue.parse(
             ]
         }
     ),
-    "the test's catalogue",
+    "the test's catalog",
 )
 
 
@@ -176,10 +176,10 @@ def test_the_row_that_waits_is_filled_in(fleet: Path) -> None:
 @pytest.mark.parametrize(
     ("base", "to", "said"),
     [
-        (f"{REPOSITORY}:9.9.9@sha256:{'9' * 64}", None, "the catalogue does not have"),
+        (f"{REPOSITORY}:9.9.9@sha256:{'9' * 64}", None, "the catalog does not have"),
         (address("1.1.0"), "2.2.0", "base image 2.2.0 is yanked: leaks"),
         (address("1.1.0"), "3.9.0", "has Python 3.14, and the connector admits"),
-        (address("1.1.0"), "7", "the catalogue has no base image 7"),
+        (address("1.1.0"), "7", "the catalog has no base image 7"),
         (address("1.1.0"), "foo:1", "the catalog has no base image 'foo:1'"),
     ],
 )

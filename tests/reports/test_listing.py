@@ -128,7 +128,7 @@ def test_the_catalogue_as_a_table() -> None:
     told = {line.split()[0]: line for line in lines[1:-1] if not line.startswith("·")}
     # Text without a column follows below: why a version was withdrawn.
     assert [line.split()[1:3] for line in lines if line.startswith("·")] == [["2.1.0", "yanked:"]]
-    assert lines[-1] == "7 versions · 1 connector on them · 2 on images that are not in the catalogue"
+    assert lines[-1] == "7 versions · 1 connector on them · 2 on images that are not in the catalog"
     assert list(told) == ["5.0.0-rc.1", "4.0.0", "3.0.0", "2.2.0", "2.1.0", "2.0.0", "1.0.0"]
     assert "pre-release" in told["5.0.0-rc.1"]
     assert "airbyte" in told["5.0.0-rc.1"].split()

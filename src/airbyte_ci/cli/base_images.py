@@ -16,7 +16,7 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "release": (f"{_MODULE}_release", "release_base_image", "Build a version, lock its inputs and record it."),
     "publish": (f"{_MODULE}_publish", "publish_base_image", "Push a released version to its registry."),
     "yank": (f"{_MODULE}_yank", "yank_base_image", "Withdraw a version."),
-    "refresh": (f"{_MODULE}_refresh", "refresh_catalogue", "Update the catalogue from registries."),
+    "refresh": (f"{_MODULE}_refresh", "refresh_catalogue", "Update the catalog from registries."),
     "docs": (f"{_MODULE}_docs", "write_page", "Write the documentation page of each base image."),
 }
 

@@ -1,4 +1,4 @@
-"""What the `base-images` commands share: their tools, the catalogue and its file, and how they find an image."""
+"""What the `base-images` commands share: their tools, the catalog and its file, and how they find an image."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def root_option(auto: str) -> Callable[[F], F]:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """One command's tools. `own` is the repository's catalogue; `known` adds the shipped versions to it."""
+    """One command's tools. `own` is the repository's catalog; `known` adds the shipped versions to it."""
 
     configuration: Configuration
     own: Catalogue
@@ -64,7 +64,7 @@ def declared(path: Path | None) -> Declaration:
 
 
 def recorded(bench: Bench, *entries: BaseImageVersion) -> FileChange:
-    """Returns the change that writes these entries to the catalogue's file."""
+    """Returns the change that writes these entries to the catalog's file."""
     return changed(
         bench.configuration, bench.configuration.catalogue_path, catalogue.dump(bench.own.replacing(*entries))
     )

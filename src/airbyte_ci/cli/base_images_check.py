@@ -32,7 +32,7 @@ from airbyte_ci.oci.reference import Reference
 @json_option
 @click.pass_obj
 def check_base_image(settings: Settings, base_image: str | None, count: int, as_json: bool) -> int:
-    """Check the image of a declaration (default: the shipped one) or a version in the catalogue.
+    """Check the image of a declaration (default: the shipped one) or a version in the catalog.
 
     The exit code is 1 if a check fails.
     """

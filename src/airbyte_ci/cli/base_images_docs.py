@@ -1,4 +1,4 @@
-"""`base-images docs`: writes the page of a base image from the catalogue and the newest version's inventory."""
+"""`base-images docs`: writes the page of a base image from the catalog and the newest version's inventory."""
 
 import click
 

@@ -27,7 +27,7 @@ from airbyte_ci.reports import base_images as report
 @json_option
 @click.pass_obj
 def list_base_images(settings: Settings, repository: str | None, used: bool, format_: str | None, as_json: bool) -> int:
-    """List the versions in the catalogue, newest first, and how many connectors use each."""
+    """List the versions in the catalog, newest first, and how many connectors use each."""
     settings = settings.also(as_json=as_json)
     configuration = config.find(settings.repo)
     known = catalogue.load(configuration.catalogue_path)
@@ -35,7 +35,7 @@ def list_base_images(settings: Settings, repository: str | None, used: bool, for
     users = usage.users(known, ((item.name, item.base_image) for item in fleet.connectors))
     versions = [item for item in known.versions if _of(item.repository, repository)]
     if repository and not versions:
-        raise UsageError(f"the catalogue has no repository {repository!r}", advice="airbyte-ci base-images list")
+        raise UsageError(f"the catalog has no repository {repository!r}", advice="airbyte-ci base-images list")
     if used:
         versions = [item for item in versions if users.get((item.repository, item.version))]
     today = app.today()

@@ -51,7 +51,7 @@ def publish_base_image(settings: Settings, version: str, as_json: bool) -> int:
 
 
 def _unfinished(bench: Bench, text: str) -> lock.VersionLock | None:
-    """Returns the lock of a version that is not in the catalogue because a platform is missing.
+    """Returns the lock of a version that is not in the catalog because a platform is missing.
 
     Raises UsageError if the version is ambiguous.
     """

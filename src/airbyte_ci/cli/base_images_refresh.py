@@ -1,4 +1,4 @@
-"""`base-images refresh`: updates the catalogue's file from registries."""
+"""`base-images refresh`: updates the catalog's file from registries."""
 
 import click
 
@@ -19,9 +19,9 @@ from airbyte_ci.oci.reference import Reference
 @json_option
 @click.pass_obj
 def refresh_catalogue(settings: Settings, repositories: tuple[str, ...], accept: bool, as_json: bool) -> int:
-    """Update tags, digests and image configurations in the catalogue's file from registries.
+    """Update tags, digests and image configurations in the catalog's file from registries.
 
-    The default is the configured repositories. The exit code is 1 if a registry contradicts the catalogue.
+    The default is the configured repositories. The exit code is 1 if a registry contradicts the catalog.
     """
     settings = settings.also(as_json=as_json)
     entries: list[BaseImageVersion] = []

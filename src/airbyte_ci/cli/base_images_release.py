@@ -33,7 +33,7 @@ from airbyte_ci.reports import next_step
 @json_option
 @click.pass_obj
 def release_base_image(settings: Settings, declaration: Path | None, kind: str, keep_root: bool, as_json: bool) -> int:
-    """Build, check and lock a declared version, and write its lock file, catalogue entry, changelog and page.
+    """Build, check and lock a declared version, and write its lock file, catalog entry, changelog and page.
 
     Run it on one machine per platform. The version is released when its lock file has all platforms.
     """
@@ -58,7 +58,7 @@ def release_base_image(settings: Settings, declaration: Path | None, kind: str, 
 
 
 def _record(bench: Bench, entry: BaseImageVersion, image: Image, platform: Platform) -> list[FileChange]:
-    """Returns the changes that add the version to the catalogue, the page and the changelog."""
+    """Returns the changes that add the version to the catalog, the page and the changelog."""
     held = contents.of(bench.store, image)
     here = Side(f"{entry.address.name} {entry.version}", image, held, contents.files(bench.store, held))
     earlier = _before(bench, entry)

@@ -1,4 +1,4 @@
-"""Formats the catalogue of base images as a table and as JSON, with the users of each version."""
+"""Formats the catalog of base images as a table and as JSON, with the users of each version."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -20,7 +20,7 @@ def table(
 ) -> str:
     """Returns a table of the versions, newest first, and a summary line.
 
-    `elsewhere` is the number of connectors on images that are not in the catalogue.
+    `elsewhere` is the number of connectors on images that are not in the catalog.
     """
     rows = [("VERSION", "PYTHON", "USER", "STATE", "USED BY", "ADDRESS")]
     for item in versions:
@@ -37,7 +37,7 @@ def table(
         )
     notes = [f"{item.version} {'; '.join(said)}" for item in versions if (said := _notes(item, users, today))]
     on = sum(len(users.get((item.repository, item.version), ())) for item in versions)
-    unknown = f" · {elsewhere} on images that are not in the catalogue" if elsewhere else ""
+    unknown = f" · {elsewhere} on images that are not in the catalog" if elsewhere else ""
     counted = f"{_plural(len(versions), 'version')} · {_plural(on, 'connector')} on them"
     fitted = columns.lines(rows, width=width, drop=(2,), shorten=(5,))
     return fitted + join_lines([*(f"· {line}" for line in notes), f"{counted}{unknown}"])

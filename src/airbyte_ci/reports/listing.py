@@ -29,7 +29,7 @@ _NO_FACTS: Mapping[str, Any] = {}
 
 _DIGITS = frozenset("0123456789")
 _PINNED = re.compile(r"@sha256:[0-9a-f]{64}\Z")
-# An address with a tag and no digest: invalid, whatever the catalogue knows about it.
+# An address with a tag and no digest: invalid, whatever the catalog knows about it.
 _BY_TAG = re.compile(r"[\w./:-]+")
 
 

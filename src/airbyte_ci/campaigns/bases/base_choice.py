@@ -12,7 +12,7 @@ from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError, UsageError
 
-_ADVICE = "widen the Python in pyproject.toml and lock again, or add a base image to the catalogue"
+_ADVICE = "widen the Python in pyproject.toml and lock again, or add a base image to the catalog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ def newest(offered: Offered, admitted: AdmittedPythons) -> Choice:
         return Choice(nearest, tuple(item for item in passed if str(item[0].address) in offered.failed))
     if not passed:
         raise ConnectorError(
-            f"the catalogue has no base image in {' or '.join(offered.repositories)}",
-            advice="add one to the catalogue, or read it from the registry with airbyte-ci base-images refresh",
+            f"the catalog has no base image in {' or '.join(offered.repositories)}",
+            advice="add one to the catalog, or read it from the registry with airbyte-ci base-images refresh",
         )
     raise ConnectorError(f"no base image for Python {admitted.text} ({_reasons(passed)})", advice=_ADVICE)
 
@@ -95,7 +95,7 @@ def refuse_empty(to: str | None) -> None:
 def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Choice:
     """The version `wanted` (1.2.0), the newest of a line (1.2 or 1), or `latest`. Raises ConnectorError.
 
-    With its repository, `acme/python-connector-base:1.0.0`, it may be of any that the catalogue knows.
+    With its repository, `acme/python-connector-base:1.0.0`, it may be of any that the catalog knows.
     """
     if wanted == "latest":
         return newest(offered, admitted)
@@ -121,7 +121,7 @@ def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Choic
     if passed:
         raise ConnectorError(f"no base image {wanted} for Python {admitted.text} ({_reasons(passed)})", advice=_ADVICE)
     raise ConnectorError(
-        f"the catalogue has no base image {wanted} in {' or '.join(offered.repositories)}",
+        f"the catalog has no base image {wanted} in {' or '.join(offered.repositories)}",
         advice="airbyte-ci base-images list",
     )
 
@@ -178,4 +178,4 @@ def _refuse(version: BaseImageVersion, offered: Offered, admitted: AdmittedPytho
 
 
 def _reasons(passed: Sequence[tuple[BaseImageVersion, str]]) -> str:
-    return "; ".join(f"{item.version} {reason}" for item, reason in passed) or "the catalogue has none"
+    return "; ".join(f"{item.version} {reason}" for item, reason in passed) or "the catalog has none"

@@ -28,5 +28,5 @@ def of(connector: Connector, configuration: Configuration, catalogue: Catalogue,
         if version != current and not version.is_expired(today):
             return to
     raise refused or ConnectorError(
-        f"there is no other base image for {connector.name}", advice="add one to the catalogue"
+        f"there is no other base image for {connector.name}", advice="add one to the catalog"
     )

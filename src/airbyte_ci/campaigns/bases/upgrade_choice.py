@@ -54,7 +54,7 @@ def choose(
         return base_choice.newest(offered, admitted)
     if current is None:
         raise ConnectorError(
-            f"the catalogue does not have {connector.base_image}, so what is newer is not known",
+            f"the catalog does not have {connector.base_image}, so what is newer is not known",
             advice="airbyte-ci base-images refresh, or choose one with --to",
         )
     if current.yanked and current.replaced_by:
