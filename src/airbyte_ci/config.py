@@ -38,7 +38,7 @@ class ChangelogSetting:
         """Returns the setting for these commands; raises ValueError if it names another one."""
         if unknown := self.commands.keys() - {*known}:
             raise ValueError(f"{min(unknown)!r} is not one of {', '.join(('default', *sorted(known)))}")
-        # A default that no command uses does not count.
+        # A default that no command uses is ignored.
         default = self.default and any(map(self.of, known))
         return ChangelogSetting(default, self.commands)
 

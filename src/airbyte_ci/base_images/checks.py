@@ -22,7 +22,7 @@ _STYLES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The result of a check; `said` is empty when it passed."""
+    """The result of a check; `said` is its message, empty if it passed."""
 
     name: str
     said: str = ""

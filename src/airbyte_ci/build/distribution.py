@@ -132,7 +132,7 @@ def _shown(connector: Connector, path: str) -> str:
 
 
 def _application(files: Sequence[DistributionFile], connector: Connector, shown: str) -> str:
-    """Returns the start script of the distribution; raises ConnectorError if it is none."""
+    """Returns the start script of the distribution; raises ConnectorError if there is none."""
     if all(kind_of(item.path) == "own" and not item.path.endswith(".jar") for item in files):
         raise ConnectorError(f"cannot read {shown}: it has no jar in lib/")
     inside = (item.path.removeprefix("bin/") for item in files if item.path.startswith("bin/"))

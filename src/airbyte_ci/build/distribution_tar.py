@@ -30,7 +30,7 @@ _LARGEST = 4 << 30
 _MOST_ENTRIES = 500_000
 _LARGEST_JAR = 8 << 30
 _RATIO = 200
-# Small archives may compress extremely well; nobody is harmed by that.
+# Small archives may have a very high compression ratio, which is harmless.
 _HARMLESS = 64 << 20
 _LONGEST_NAME = 255
 # Padding after the end of a tar: tools fill blocks of 10 KiB, some much larger ones.
@@ -155,7 +155,7 @@ class _Reading:
             while (member := archive.next()) is not None:
                 archive.members.clear()  # type: ignore[attr-defined]  # it would remember every entry
                 self._add(member, stream)
-            # Python's reader takes whatever is not a header for the end of the archive.
+            # Python's reader treats anything that is not a header as the end of the archive.
             if len(stream.last) < tar.BLOCK or stream.last.strip(b"\0"):
                 raise tarfile.ReadError("it ends without the end of a tar")
             rest = 0
@@ -210,7 +210,7 @@ class _Reading:
         return "/".join(parts[1:])
 
     def _check_jar(self, path: str, digest: Digest, size: int) -> None:
-        """Refuses what would harm whoever unpacks the jar, and what is no jar: airbyte-ci itself only copies it."""
+        """Refuses a jar that is invalid or would harm its readers; airbyte-ci itself only copies it."""
         try:
             with self._store.path(digest).open("rb") as file:
                 members = zip_layout.directory(file, size, _MOST_ENTRIES)

@@ -1,8 +1,8 @@
 """Fingerprints: detects whether an input of a build changed since the last one, without reading unchanged files.
 
-Compares every file's and folder's kind, mode, size, inode, and the times of change of content and of status. Nobody can
-set the last one, so touched, reverted, replaced and renamed files, changed modes and a backward clock are all detected.
-A change within the clock's resolution before the check is not trusted, as in git's index.
+Compares every file's and folder's kind, mode, size, inode, and the times of change of content and of status. The last
+one cannot be set, so touched, reverted, replaced and renamed files, changed modes and a backward clock are all
+detected. A change within the clock's resolution before the check is not trusted, as in git's index.
 """
 
 import hashlib

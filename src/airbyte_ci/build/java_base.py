@@ -1,4 +1,4 @@
-"""What a Java connector takes from its base image: the script that starts it, and the user that it runs as."""
+"""The parts of a Java connector's base image: the script that starts it, and the user that it runs as."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Account:
 def find_account(
     store: Store, base: Base, address: Reference, evaluator: Evaluator, before: Sequence[Operation], asked: str | None
 ) -> Account:
-    """Returns the user `asked` for, else `airbyte` where the base image has it, else the base image's user.
+    """Returns the user `asked`, else `airbyte` if the base image has it, else the base image's user.
 
     Raises ImageError if the image has no script that starts Java connectors.
     """

@@ -52,7 +52,7 @@ def run(connector: Connector, order: Order, tools: Tools) -> list[Outcome]:
     except BlobNotFound:
         if not order.may_stay_away:
             raise
-        # What a registry had is gone: then it is made here, as if no registry had been asked.
+        # A layer of the registry is gone: it is built here, as if no registry had been queried.
         done = [_one(connector, order, tools, platform, near=True) for platform in order.platforms]
         places = _put_out(done, order, tools)
     return [_outcome(connector, item, places, _effect(tools, item.built)) for item in done]
@@ -137,7 +137,7 @@ def plan(connector: Connector, order: Order, tools: Tools, platform: Platform) -
 
 
 def _elsewhere(connector: Connector, order: Order, tools: Tools, platform: Platform) -> "Elsewhere | None":
-    """Where the layers of the packages may have been pushed before, if they may stay there."""
+    """Returns where the layers of the packages may have been pushed before, if they may stay there."""
     if not order.may_stay_away:
         return None
     from airbyte_ci.build import elsewhere
@@ -193,7 +193,7 @@ def _keep(connector: Connector, order: Order, tools: Tools, image: Image, built:
 
 
 def _put_out(done: Sequence[Done], order: Order, tools: Tools) -> list[str]:
-    """Names the image in the store, if it is all there, and puts it where else it was asked for; the addresses."""
+    """Names the complete image in the store, and delivers it to the requested outputs; returns the addresses."""
     result = outputs.together(tools.store, [item.image for item in done])
     repository = done[0].built.repository
     names = [f"{repository}:{tag}" for tag in order.tags]
@@ -243,7 +243,7 @@ def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Ma
         "spec ok" if item.verified else "spec not run",
     ]
     details = [f"also at {', '.join(places[1:])}"] if len(places) > 1 else []
-    # Where the bytes are the same nothing is lost, and nobody needs to be told.
+    # If the bytes are equal, nothing is lost, so it is not reported.
     details += _collisions([item for item in built.collisions if item.differ])
     details += [f"! {item}" for item in built.repaired]
     details += [f"! {item}" for item in built.warnings]

@@ -50,10 +50,11 @@ def select(
     rules: Rules = NO_RULES,
     builder: Builder | None = None,
 ) -> Lock:
-    """The connector's packages; raises LockError for a stale lock, one for another Python, or none and no day.
+    """Returns the connector's packages; raises LockError for a stale lock, one for another Python, or none without a
+    day.
 
-    Only hashed requirements and what is not locked need the index. `builder` is where a connector without a lock is
-    asked what it needs.
+    Only hashed requirements and unlocked connectors need the index. `builder` is the environment in which a connector
+    without a lock reports its requirements.
     """
     found, where, wish = kind(connector), connector.relative, rules.wish(connector)
     what = f"{where}/{found}"
@@ -101,7 +102,7 @@ def select(
 
 
 def workspace(connector: Connector) -> tuple[str, str] | None:
-    """Where the root of its uv workspace is (`../..`) and its folder relative to that, if the root has its lock."""
+    """Returns the root of its uv workspace (`../..`) and its folder relative to that, if the root has its lock."""
     if kind(connector) or "pyproject.toml" not in connector.names:
         return None
     parts = PurePosixPath(connector.relative).parts
@@ -146,7 +147,7 @@ def included(connector: Connector) -> frozenset[Path]:
         try:
             values = _INCLUDE.findall(local_sources.decode(path.read_bytes()))
         except (OSError, UnicodeDecodeError):
-            continue  # whoever reads it for its contents tells
+            continue  # its parser reports the error
         places = {Path(os.path.normpath(path.parent / value)) for value in values} - found
         found |= places
         pending += places
@@ -201,7 +202,7 @@ def _refuse_stale(
     wish: Wish,
     builder: Builder | None,
 ) -> None:
-    """A pylock.toml of ours says for which requirements it was made; others' say nothing of it."""
+    """Verifies that a pylock.toml of airbyte-ci matches its recorded requirements; others have no record."""
     from airbyte_ci.build import unlocked
 
     made = (document.get("tool") or {}).get("airbyte-ci")

@@ -78,11 +78,11 @@ def plan(
     builder: Builder,
     upgrade: Upgrade = NO_UPGRADE,
 ) -> Edit:
-    """Returns the edit that writes the lock; empty where the lock is current. Raises LockError, PackageError.
+    """Returns the edit that writes the lock; empty if the lock is current. Raises LockError, PackageError.
 
-    `document` is the lock so far, as `read` returns it: parsing it takes longer than everything else of a current one.
-    Without a day it resolves as of the day in the lock, else as of now: the result is written down, so that nobody has
-    to ask again. Where nothing fits as of the day in the lock, what is asked for is newer, and it resolves as of now.
+    `document` is the current lock, as `read` returns it: parsing it takes longer than everything else of a current one.
+    Without a day it resolves as of the day in the lock, else as of now. If nothing fits as of the day in the lock, the
+    requirements are newer, and it resolves as of now.
     """
     if document and not upgrade and _is_current(connector, document, interpreters, rules, builder):
         return Edit()

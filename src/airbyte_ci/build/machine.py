@@ -39,7 +39,7 @@ Status = Literal["ok", "missing", "limited", "untried"]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One check: whether it works, what was found, and on failure the effect and the command that fixes it.
+    """One check: whether it works, the finding, and on failure the effect and the command that fixes it.
 
     `missing` blocks all builds, `limited` only some builds or commands.
     """

@@ -25,8 +25,8 @@ class Order:
     3339. `rules` apply to locks, `framework` replaces the locked one, and `passed` are variables that hooks may see.
 
     `plan` is an existing BuildPlan; without one it is created. `again` builds a second time from scratch. `show_hook`
-    computes the customization's effect, whatever that takes. `fixed` are tags that must not move to another image in a
-    registry. `distribution` is the tar of a Java connector, instead of the one in its folder.
+    computes the customization's effect in any case. `fixed` are tags that must not move to another image in a registry.
+    `distribution` is the tar of a Java connector, instead of the one in its folder.
     """
 
     platforms: tuple[Platform, ...]

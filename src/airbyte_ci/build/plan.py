@@ -77,10 +77,10 @@ class BuildPlan:
     """One connector's image for one platform: `operations` on the base are the whole image.
 
     They are, in order: those of the hook before the install, one InstallPackages and one AddCode (or one
-    AddDistribution), how the image is run, those of the hook after the install. `python` is None for a distribution,
-    which does not use the base's Python. `base_manifest` is the platform's own, where the address is that of an index.
-    `impure` are inputs: what commands gave that could give something else another time. `variables` are those of the
-    environment that the hooks were given, none where there is no hook; `answers_…` what the hooks were told.
+    AddDistribution), the settings for running the image, those of the hook after the install. `python` is None for a
+    distribution, which does not use the base's Python. `base_manifest` is the platform's own, if the address is that of
+    an index. `impure` are inputs: results of commands that could differ another time. `variables` are those that the
+    hooks received, empty without a hook; `answers_…` are the answers to the hooks.
     """
 
     name: str

@@ -119,7 +119,7 @@ def choose(
 
 
 def choose_files(lock: Lock, connector: Connector, base: Base, tools: Tools) -> tuple[Choice, ...]:
-    """The file or tree of each package; of a tree the version is the one that it has now, if its text says it."""
+    """Returns the file or tree of each package; the version of a tree is its current static one, if there is one."""
 
     def obtain(package: LockedPackage) -> LockedFile:
         return trees.obtain(package, connector.folder, tools.store, tools.index)
@@ -173,7 +173,7 @@ def read_declaration(connector: Connector, base: Image, store: Store) -> Declare
 def _owner(
     asked: Declared, store: Store, base: Base, evaluator: Evaluator, before: tuple[Operation, ...]
 ) -> tuple[int, int]:
-    """Who the code belongs to: the user that was declared, who may have come before the install, or the base's."""
+    """Returns the owner of the code: the declared user, possibly of the pre hook, or the base's."""
     if asked.user is None:
         return source.owner(store, base)
     found = users.resolve(evaluator.tree(evaluator.state(before)), asked.user)
@@ -187,7 +187,7 @@ def _call(
     below: tuple[Operation, ...],
     asked: tuple[Operation, ...],
 ) -> HookRecord:
-    """What was declared (`asked`) and what the hook did after it; questions are about all that, on what is `below`."""
+    """Returns the declared operations (`asked`), then those of the hook; questions are about all of them, on `below`."""
     if hook is None:
         return HookRecord(asked)
 

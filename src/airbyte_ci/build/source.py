@@ -141,7 +141,7 @@ def confirm(connector: Connector, main_file: str, *, is_drafted: bool = False) -
 
 
 def owner(store: Store, base: Base) -> tuple[int, int]:
-    """Who the image's user is (uid, gid), looked up in the base's own accounts, once per base; root is (0, 0)."""
+    """Returns the image's user (uid, gid), looked up in the base's own accounts, once per base; root is (0, 0)."""
     user = str(base.image.config.execution.get("User") or "")
     if user in ("", "0", "root", "0:0"):
         return (0, 0)
@@ -169,6 +169,6 @@ def _package(folder: Path, place: str) -> Iterator[Entry]:
 
 
 def _file(path: Path, place: str) -> Entry:
-    # The umask of whoever checked the code out must not show: only "executable or not" is of the source.
+    # Independent of the user's umask: only "executable or not" is part of the source.
     executable = path.stat().st_mode & stat.S_IXUSR
     return Entry(place, mode=0o755 if executable else 0o644, content=path)

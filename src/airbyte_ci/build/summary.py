@@ -20,14 +20,14 @@ FORMAT_VERSION = 4
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """One platform's image and how it came about.
+    """One platform's image and the facts about its build.
 
-    `fresh` counts packages that were not ready, and `repaired` are wheels with faults among them; `replaced` are (name,
-    version in the base, version installed);
-    `collisions` are paths of several packages; `sources` are repositories that hold layers which the
-    store may lack, the base's first; `folders` are those that were read beside the connector's own; `absent` are shared
-    libraries that the image lacks, with the packages that are linked to them; `unmet` is what packages need and the
-    image has not. `jars` counts those of a distribution, and `warnings` are about it.
+    `fresh` counts packages that were not cached, and `repaired` are wheels with faults among them; `replaced` are
+    (name, version in the base, version installed); `collisions` are paths of several packages; `sources` are
+    repositories with layers that the store may lack, the base's first; `folders` are those that were read in addition
+    to the connector's own; `absent` are shared libraries that the image lacks, with the packages that are linked to
+    them; `unmet` are requirements that the image does not meet. `jars` counts those of a distribution, and `warnings`
+    are about it.
     """
 
     repository: str
@@ -57,7 +57,7 @@ class Built:
 
     @property
     def lacking(self) -> str:
-        """What of `absent` is to be told, as the first half of a sentence; empty where there is nothing."""
+        """Returns the part of `absent` to report, as the first half of a sentence; empty if there is none."""
         packages = dict.fromkeys(name for names in self.absent.values() for name in names.split(", "))
         linked = f"which {', '.join(packages)} {'are' if len(packages) > 1 else 'is'} linked to"
         return f"the image has no {', '.join(self.absent)}, {linked}" if self.absent else ""

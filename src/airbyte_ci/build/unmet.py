@@ -25,7 +25,7 @@ def confirm(
 ) -> tuple[str, ...]:
     """Returns the requirements to report, one text each; raises PackageError if nothing explains a missing one.
 
-    `is_replaced` says that the framework is not the locked one.
+    `is_replaced` means that the framework is not the locked one.
     """
     base = {item.name: item.version for item in evaluation.base.python.distributions}
     lacking = {*installed.unmet, *_of_extras(plan, evaluation, rules)}

@@ -1,4 +1,4 @@
-"""What the `base-images` commands share: their tools, the catalog and its file, and how they find an image."""
+"""Shared by the `base-images` commands: their tools, the catalog and its file, and how they find an image."""
 
 import contextlib
 from collections.abc import Callable, Iterator

@@ -353,13 +353,13 @@ class _Making:
             self._progress.clear(connector.name)
 
     def _run_gradle(self, connector: Connector) -> None:
-        """Runs Gradle if it was asked for, for one connector at a time: they share the repository's build."""
+        """Runs Gradle on request, for one connector at a time, because they share the repository's build."""
         if self._runs_gradle and connector.language == JAVA:
             with self._gradle_lock, self._progress.paused():
                 gradle.build_distribution(connector, self._app.environment)
 
     def _other_python(self, connector: Connector) -> tuple[str, ...]:
-        """What may be why a build on another base image than the metadata's failed: that it has another Python."""
+        """Returns a likely reason why a build on another base image failed: another Python than the metadata's."""
         from airbyte_ci.base_images import catalogue  # slow to import, and only failures need it
 
         known = catalogue.load(self._fleet.configuration.catalogue_path)

@@ -74,8 +74,8 @@ def check_connectors(
 ) -> int:
     """Check the six points of a migrated connector and related rules; each failure comes with a fix.
 
-    Failures are errors for certified connectors and warnings for others, unless [checks] in the configuration says
-    otherwise. The exit code is 1 if there is an error or, with --strict, a check that could not be verified.
+    Failures are errors for certified connectors and warnings for others, unless [checks] in the configuration overrides
+    this. The exit code is 1 if there is an error or, with --strict, a check that could not be verified.
     """
     weights.require_known([*only, *skip], all_checks.IDS)
     fleet = _fleet(settings, asked)
@@ -187,7 +187,7 @@ def _write(
 def _checks(
     settings: Settings, fleet: Fleet, asked: Asked, before: merge_base.Rules | None, mending: Mending, prefix: str
 ) -> Iterator[tuple[Check, ...]]:
-    """The checks of this repository, as long as what they ask is open."""
+    """Returns the checks of this repository; their sources stay open until the end of the block."""
     configuration, root = fleet.configuration, fleet.configuration.root
     home = config.home(os.environ)
     known, today = catalogue.load(configuration.catalogue_path), app.today()
@@ -209,7 +209,7 @@ def _checks(
 
 
 def _registries(settings: Settings, fleet: Fleet, opened: ExitStack) -> Exists:
-    """Asks registries about all base images of the fleet at once, when the first of them is asked for."""
+    """Queries registries for all base images of the fleet at once, when the first one is needed."""
 
     @functools.cache
     def answers() -> Exists:
@@ -221,14 +221,14 @@ def _registries(settings: Settings, fleet: Fleet, opened: ExitStack) -> Exists:
 
 
 def _admitted(connector: Connector) -> Sequence[SpecifierSet]:
-    from airbyte_ci.campaigns.bases import pythons  # slow to import, and only asked where a newer base image is there
+    from airbyte_ci.campaigns.bases import pythons  # slow to import, and only needed if a newer base image exists
 
     return pythons.declared(connector).specifiers
 
 
 def _way_out(connector: Connector, configuration: Configuration, known: Catalogue, today: date) -> str:
     from airbyte_ci.campaigns.bases import (
-        upgrade_advice,  # slow to import, and only asked where a base image must be left
+        upgrade_advice,  # slow to import, and only needed if a base image must be replaced
     )
 
     return upgrade_advice.of(connector, configuration, known, today)
@@ -253,7 +253,7 @@ def _names(owners: str) -> tuple[str, ...]:
 
 
 def _reviews(root: Path, pull_request: int | None, opened: ExitStack, *, offline: bool) -> Reviews | str:
-    """Returns the client for the pull request's reviews, or why GitHub cannot be asked."""
+    """Returns the client for the pull request's reviews, or why GitHub cannot be queried."""
     if offline or pull_request is None:
         return "offline, so GitHub was not asked who approved it"
     repository = github.repository(root, app.read_environment())

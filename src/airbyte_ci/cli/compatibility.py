@@ -1,6 +1,6 @@
 """Options of the original airbyte-ci that scripts still pass: accepted, with a warning that they have no effect.
 
-Options that would change a result are refused, so that nobody believes they were applied.
+Options that would change a result are refused, so that users do not believe that they were applied.
 """
 
 from collections.abc import Callable, Mapping

@@ -23,11 +23,11 @@ def of(bases: BaseFacts, modified: ModifiedFiles) -> Mapping[str, Fact]:
 def modified_files(
     connectors: Sequence[Connector], configuration: Configuration, diffed_branch: str | None
 ) -> ModifiedFiles:
-    """Returns a function that asks git once, when the answer is first needed."""
+    """Returns a function that runs git once, when the answer is first needed."""
 
     @functools.cache
     def files() -> Mapping[str, tuple[str, ...]]:
-        from airbyte_ci.connectors import history, modified  # most commands do not ask git
+        from airbyte_ci.connectors import history, modified  # most commands do not need git
 
         def page(connector: Connector) -> str | None:
             path = find.documentation(connector, configuration)

@@ -21,7 +21,7 @@ from airbyte_ci.errors import AirbyteCiError, UsageError
 class Fleet:
     """The selected connectors of a repository; `unreadable` are the errors of connectors that cannot be read.
 
-    `bases` has the facts about their base images. `modified` asks git which of their files this branch modifies.
+    `bases` has the facts about their base images. `modified` returns the files that this branch modifies, by git.
     """
 
     configuration: Configuration

@@ -18,7 +18,7 @@ PLATFORMS = (Platform("linux", "amd64"), Platform("linux", "arm64"))
 def open_builder(
     connector: Connector, tools: Tools, platforms: Sequence[Platform] = PLATFORMS, base_image: str | None = None
 ) -> tuple[Builder, list[Interpreter]]:
-    """Returns where the connector's code is asked what it needs, and the interpreter of each platform."""
+    """Returns where the connector's code reports its requirements, and each platform's interpreter."""
     native = find_platform()
     here = bases.open_base(tools, bases.address(connector, base_image), native, native)
     tools.say("resolving")

@@ -32,9 +32,9 @@ _PATIENCE = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watching:
-    """What is done and how it is shown: `load` reads the selection, `open_tools` opens what its work needs.
+    """The work and its display: `load` reads the selection, `open_tools` opens the tools.
 
-    `work` builds one connector of a fleet; `show` prints the first results; changes in `ignored` do not count.
+    `work` builds one connector of a fleet; `show` prints the first results; changes in `ignored` are ignored.
     """
 
     settings: Settings
@@ -102,7 +102,7 @@ def _state(places: Iterable[Path | None]) -> str:
 
 @dataclass(slots=True)
 class _Watched:
-    """One connector. `seen` names the state of its files, and `seen_beside` that of `beside`, when they were built."""
+    """One connector. `seen` is the state of its files, and `seen_beside` that of `beside`, at the time of its build."""
 
     connector: Connector
     ignored: tuple[Path, ...]
@@ -150,7 +150,7 @@ class _Session:
                 self._watching.show(outcomes)
 
     def _announce(self) -> None:
-        """Says that the watch stands: from now on, changes are seen as they come."""
+        """Reports that watching has begun: from now on, changes are detected."""
         self._is_announced = True
         if not self._watching.settings.quiet:
             names = [item.connector.name for item in self._watched.values()]
@@ -158,16 +158,16 @@ class _Session:
             console.line(f"watching {subject}; Ctrl-C ends it", err=True)
 
     def changes(self) -> Iterator[frozenset[Path]]:
-        """What changed, time after time. Ends where a place was replaced."""
+        """Yields the changed paths repeatedly. Ends when a watched folder was replaced."""
         self._is_fresh = True
         places = {place for item in self._watched.values() for place in item.places}
         configuration = self._fleet.configuration.file
         return watch.wait({*places, configuration} if configuration else places, self._watching.ignored)
 
     def changed(self, paths: Collection[Path]) -> Mapping[Path, list[str]]:
-        """The connectors whose files are not those that were built, each with the names of what changed.
+        """Yields the connectors whose files differ from the last build, each with the names of the changed files.
 
-        Everything is compared once after a wait began: nobody watched until then.
+        Compares everything once after a wait begins, because nothing was watched before.
         """
         everything, self._is_fresh = self._is_fresh, False
         if not self._is_announced:
@@ -244,7 +244,7 @@ class _Session:
         """Notes what a build read and reported; returns what the last one reported."""
         item = self._watched[folder]
         if any(outcome.status == "failed" for outcome in outcomes):
-            # The next one begins with new connections, and whatever logins there are by then.
+            # The next one opens new connections, with the current logins.
             self._tools.close(item.connector.name)
         else:
             read = [place for outcome in outcomes for place in outcome.facts.get("alsoReads", ())]

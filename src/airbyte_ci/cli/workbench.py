@@ -1,4 +1,4 @@
-"""What commands share: opening their tools, working on several subjects in parallel, and printing for people."""
+"""Shared by the commands: opening their tools, parallel work on several subjects, and output for people."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence

@@ -8,7 +8,7 @@ from typing import Literal
 
 Network = Literal["none", "private", "host"]
 # `input`: read-only. `output`: a new, empty folder that one run may write. `kept`: a folder that outlives the run and
-# that the same connector's commands may write. `lent`: the user named it, read-only or writable.
+# that the same connector's commands may write. `lent`: a mount of the user, read-only or writable.
 Access = Literal["input", "output", "kept", "lent"]
 
 

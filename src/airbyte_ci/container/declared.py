@@ -67,7 +67,7 @@ def kept_files(operations: Iterable[Operation]) -> Iterator[str]:
 
 
 def installed(packages: tuple[str, ...], user: str) -> Iterator[Operation]:
-    """Returns the operations that install Debian packages as root, whatever user the image has."""
+    """Returns the operations that install Debian packages as root, for any user of the image."""
     if not packages:
         return
     is_root = user.partition(":")[0] in ("", "0", "root")

@@ -64,7 +64,7 @@ class Evaluator:
     """Evaluates operations on one base image for one platform, each prefix once.
 
     `bring` runs before the base's layers are needed: until then they may be elsewhere. `owner` identifies the owner of
-    the commands: nobody else shares their mounted caches. `handlers` evaluate the operations that higher rooms added.
+    the commands, who alone uses their mounted caches. `handlers` evaluate the operations that higher rooms added.
     """
 
     def __init__(

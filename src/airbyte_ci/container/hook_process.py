@@ -4,7 +4,7 @@ Started as a script with `-I -S`. It exchanges JSON lines over one socket: it re
 hook runs, and ends each call with the operations that the hook added.
 """
 
-# ruff: noqa: PTH119, PTH120  # pathlib would be a good part of the start
+# ruff: noqa: PTH119, PTH120  # pathlib would take a large share of the start
 import importlib
 import json
 import os

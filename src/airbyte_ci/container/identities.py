@@ -40,7 +40,7 @@ class Identities:
         return _table(self.number)
 
     def outside(self, inside: int) -> int:
-        """Returns the number here of an image's user or group; nobody's number if it has none."""
+        """Returns the number here of an image's user or group; the overflow number if it has none."""
         for first, here, many in self.table:
             if first <= inside < first + many:
                 return here + inside - first

@@ -63,7 +63,7 @@ def lend(bundle: Path, command: Command) -> Lent:
     else:
         shutil.copy("/etc/resolv.conf", resolver)
     for file in (hosts, resolver):
-        file.chmod(0o644)  # Readable for the image's users, whatever our umask is.
+        file.chmod(0o644)  # Readable for the image's users, with any umask.
     mounts = [
         Mount(hosts, "/etc/hosts", purpose=_NAMES),
         Mount(resolver, "/etc/resolv.conf", purpose=_RESOLVER),

@@ -1,9 +1,9 @@
-"""The private network of a sandbox: the outside through slirp4netns, and of this machine nothing but its name servers.
+"""The private network of a sandbox: the internet through slirp4netns, and of this machine only its name servers.
 
-slirp4netns opens connections as a process of this machine, so it would reach whatever this machine reaches, its own
-services included. Therefore a router stands between: a network namespace without any process, whose rules decide
-about each packet by its destination. What a sandbox can do to its own sockets (bind them to a device, choose a source,
-mark packets) changes its own routes at most, and never the router's:
+slirp4netns opens connections as a process of this machine, so it could reach everything that the machine reaches,
+including its own services. Therefore a router is in between: a network namespace without processes, whose rules accept
+or refuse each packet by destination. A sandbox can change its own routes at most (bind sockets to a device, choose a
+source, mark packets), never the router's:
 
     command → tap0 10.0.2.100 ─ veth ─ 10.0.2.1 router → tap of slirp4netns → this machine's connections
 """
@@ -35,7 +35,7 @@ _NEVER = (
 )
 _OPEN_TABLE = 100
 _MTU = 65520
-# Packets pass the router; it answers for the sandbox at once when slirp4netns asks who has its address.
+# Packets pass the router; it answers for the sandbox immediately when slirp4netns requests the owner of its address.
 _ROUTER_SETTINGS = {
     "ipv4/ip_forward": "1",
     "ipv4/neigh/default/proxy_delay": "0",
@@ -58,11 +58,11 @@ def own_addresses(table: str) -> tuple[str, ...]:
 
 
 def routes(addresses: tuple[str, ...], environment: Mapping[str, str]) -> str:
-    """What `ip -batch` reads in the sandbox's namespace: what the router would refuse fails at once.
+    """Returns the input of `ip -batch` in the sandbox's namespace, where packets that the router refuses fail
+    immediately.
 
-    The name server is reached at its port only: on others slirp4netns would connect to that host itself. Where a proxy
-    in the environment, which is what this machine lends, is on this machine, its port and nothing else of that address
-    stays open.
+    Only the port of the name server is reachable: on others slirp4netns would connect to that host itself. If a proxy
+    in the environment, which commands receive, is on this machine, only its port of that address stays open.
     """
     way = f"via {_ROUTER} dev {DEVICE}"
     lines = [
@@ -79,10 +79,10 @@ def routes(addresses: tuple[str, ...], environment: Mapping[str, str]) -> str:
 
 
 def router(addresses: tuple[str, ...], environment: Mapping[str, str], pid: int) -> str:
-    """What `ip -batch` reads in the router's namespace, for a sandbox in the network namespace of a process.
+    """Returns the input of `ip -batch` in the router's namespace, for a sandbox in the network namespace of a process.
 
-    Rules are asked in order: what is open, what is refused, and then the routes. The rules hold for what comes from
-    the sandbox only, since the answers have just those addresses.
+    Rules apply in order: allowed destinations, refused ones, then the routes. They apply only to packets from the
+    sandbox, because the answers have the same addresses.
     """
     lines = [
         f"link add name {_INSIDE} mtu {_MTU} type veth peer name {DEVICE} mtu {_MTU} netns {pid}",

@@ -31,7 +31,7 @@ def open_output(folder: Path, path: str, limit: int, *, may_be_linked: bool = Fa
     place = _find(folder, path)
     try:
         _check(os.fstat(place), limit, may_be_linked=may_be_linked)
-        # Exactly the checked file, whatever its name refers to by now.
+        # Exactly the checked file, even if its name refers to another one by now.
         descriptor = os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     finally:
         os.close(place)

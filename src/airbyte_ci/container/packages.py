@@ -18,7 +18,7 @@ from airbyte_ci.container.output_files import OutputRefused, list_outputs, open_
 from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci.store import Store
 
-# In no layer, whatever home the image's user has.
+# In no layer, with any home of the image's user.
 VARIABLES = {"PIP_CACHE_DIR": f"/{FOLDER}/pip"}
 _LIMIT = 4 << 30
 # The largest packages of Debian have about 700 MB.

@@ -37,7 +37,7 @@ _NEEDED = ("runc", "unshare", "setpriv", "mount", "ip")
 _NEEDED_FOR_NETWORK = ("slirp4netns", "nsenter")
 # Runs in the new namespaces, between the network's coming and runc's end. sysfs comes from here: inside, root is not
 # the network namespace's and may not mount one, and with the host's /sys would come its control groups. No IPv6 on the
-# device to come: nothing is sent through it that nobody asked for.
+# device to come: nothing is sent through it without a request.
 _LAUNCHER = f"""
 echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6 2> /dev/null
 {launch.WAIT}

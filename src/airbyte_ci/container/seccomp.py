@@ -1,8 +1,8 @@
-"""Which system calls a sandbox may make, as data of the OCI runtime specification (config-linux.md#seccomp).
+"""The system calls that a sandbox may make, as data of the OCI runtime specification (config-linux.md#seccomp).
 
-Commands need most of Linux, and get what `system_calls` lists. Any other number is no call (ENOSYS), those of a newer
-kernel that nobody here has read about included. What is known and refused has its reason here: everything that
-Docker's default profile refuses to containers without privileges, and what has been a way out or into the kernel since.
+Commands need most of Linux, and get the calls in `system_calls`. All other numbers fail with ENOSYS, including new
+calls of later kernels. Known and refused calls have a reason here: all that Docker's default profile refuses to
+containers without privileges, and those that allowed escapes or kernel attacks since.
 """
 
 import platform
@@ -56,7 +56,7 @@ MISSING = ("io_uring_setup", "io_uring_enter", "io_uring_register", "clone3")
 _NEW_NAMESPACES = (0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000)
 # Local, IPv4, IPv6 and netlink sockets; others are the hypervisor's, hardware's, or parts of the kernel that few know.
 _FAMILIES = (1, 2, 10, 16)
-# Typing into somebody's terminal (TIOCSTI), and selecting text on a console (TIOCLINUX).
+# Typing into another user's terminal (TIOCSTI), and selecting text on a console (TIOCLINUX).
 _TERMINAL_REQUESTS = (0x5412, 0x541C)
 
 # A call of an ABI that is not listed ends its process. x32 is not: no distribution has programs for it, and each ABI
@@ -68,7 +68,7 @@ _ARCHITECTURES = {
 
 
 def profile(machine: str = "") -> dict[str, Any]:
-    """The profile for a machine (as `uname -m` says; this one by default)."""
+    """Returns the profile for a machine (as in `uname -m`; this one by default)."""
     architectures = _ARCHITECTURES.get(machine or platform.machine())
     found: dict[str, Any] = {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": _ENOSYS}
     if architectures:

@@ -1,4 +1,4 @@
-"""Operations that change how an image runs and what is lent to commands: a state → the next one, nothing is run."""
+"""Operations that change how an image runs and the mounts of commands: a state → the next one. Nothing runs."""
 
 from dataclasses import replace
 

@@ -26,7 +26,7 @@ from airbyte_ci.oci.image import Descriptor
 from airbyte_ci.oci.store import Store, action_key
 
 _FORMAT = 3
-# Different layers below make a layer ask differently (is /lib a link?); of so many ways the newest are remembered.
+# Lower layers affect the questions of a layer (is /lib a link?); of the sequences of questions, the newest are kept.
 _WAYS = 8
 # Errors of the disk; the kernel refuses everything else because of the layer's content.
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -64,10 +64,10 @@ def unpack(store: Store, layers: Sequence[tuple[Descriptor, Digest]]) -> Stack:
 
 
 def _find(store: Store, below: Tree, diff_id: Digest) -> Path | None:
-    """The layer's snapshot over these layers, if there is one.
+    """Returns the layer's snapshot over these layers, if there is one.
 
-    Unpacking depends on nothing but the layer and the answers, and the next question only on those before. So where a
-    snapshot of this name exists, unpacking here would have asked the same and made the same.
+    Unpacking depends only on the layer and the answers, and each question only on the previous ones. So if a snapshot
+    of this name exists, unpacking here would have the same questions and result.
     """
     places = (_place(store, below, diff_id, questions) for questions in _ways(store, diff_id))
     return next((place for place in places if store.use(place)), None)

@@ -47,10 +47,10 @@ class Staging:
         self._ends.close()
 
     def take(self, source: Path, *, writable: bool = False, public: bool = False) -> Path:
-        """Where a folder or file will be; raises SandboxError, OSError.
+        """Returns the future path of a folder or file; raises SandboxError, OSError.
 
-        A `public` one keeps its owners: the sandbox sees of it what every user of this machine does. So does one that
-        is only read, where its file system cannot show others.
+        A `public` one keeps its owners, so the sandbox sees what every user of this machine sees. So does a read-only
+        one whose file system cannot map owners.
         """
         clone = kernel.clone_mount(source)
         self._ends.callback(os.close, clone)

@@ -31,10 +31,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A layer on top of the base; none where a command changed nothing that stays.
+    """A layer on top of the base; None if a command left no changes.
 
-    For a command, `raw` names the snapshot with the scrubbed files too, and `impure` says that its result may depend on
-    the network or on a cache. A `lent` layer is there for commands and is not in the image.
+    For a command, `raw` names the snapshot that includes the scrubbed files, and `impure` means that its result may
+    depend on the network or on a cache. A `lent` layer is visible to commands and is not in the image.
     """
 
     layer: Layer | None

@@ -1,7 +1,7 @@
-"""The system calls that a sandbox may make, by name; whatever is not listed does not exist for it.
+"""The system calls that a sandbox may make, by name; all others fail with ENOSYS.
 
-All calls of Linux on x86-64, i386, arm64 and arm (asm/unistd*.h up to 6.16), less those that `seccomp` refuses
-or that no program has used for decades. A call that a later kernel brings is refused until it is listed here.
+All calls of Linux on x86-64, i386, arm64 and arm (asm/unistd*.h up to 6.16), except those that `seccomp` refuses or
+that no program has used for decades. A call of a later kernel is refused until it is listed here.
 """
 
 # `clone`, `ioctl` and `socket` are allowed with some arguments only: see `seccomp`.

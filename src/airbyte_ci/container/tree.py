@@ -82,8 +82,8 @@ _GONE = Says(None, is_open=False)
 class Layer:
     """One unpacked layer by itself. No part of a path below its folder is ever followed as a link.
 
-    What it says is kept in memory, so the layer must not change. Of one that `changes` only real folders are kept, and
-    whoever removes or hides one of them must say so (`forget`): what is created below it would follow another's links.
+    Its metadata is kept in memory, so the layer must not change. Of a layer that `changes`, only real folders are kept,
+    and code that removes or hides one must call `forget`: files created below it would follow another's links.
     """
 
     def __init__(self, folder: Path, *, changes: bool = False) -> None:
@@ -114,7 +114,9 @@ class Layer:
         return says
 
     def _ask(self, path: str, is_open: bool) -> Says:
-        """Returns the entry if the parent is a real folder of this layer; `is_open` says whether lower ones show."""
+        """Returns the entry if the parent is a real folder of this layer; `is_open` means that lower layers are
+        visible.
+        """
         disk = f"{self._disk}/{path}"
         try:
             status = os.lstat(disk)  # hot

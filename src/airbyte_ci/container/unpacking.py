@@ -25,9 +25,9 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def create_all(stream: Stream, folder: Path, below: Asked) -> None:
-    """Makes all entries of an archive in an empty folder, as the top of the layers below.
+    """Extracts an archive into an empty folder, as the top of the layers below.
 
-    Raises ImageError for what no layer may say, and what Python's reader raises for what is no archive.
+    Raises ImageError for invalid content of a layer, and the errors of Python's reader for an invalid archive.
     """
     # The root has the attributes of the layers below until this layer changes them; our umask never matters.
     root = below.node("")
@@ -159,7 +159,7 @@ class _Unpacking:
             os.mknod(self._top.disk(real), stat.S_IFCHR | 0o000, os.makedev(0, 0))
 
     def _set_opaque(self, folder: str) -> None:
-        # With no layer below, overlayfs would list the folder's whiteouts as names that nobody can open.
+        # Without a layer below, overlayfs would list the folder's whiteouts as names that cannot be opened.
         for place, _, names in os.walk(folder):
             for name in names:
                 disk = Path(place, name)
