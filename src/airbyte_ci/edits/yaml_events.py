@@ -39,6 +39,7 @@ class Node:
     first: int
     last: int
     pairs: tuple[tuple["Node", "Node"], ...] = ()
+    items: tuple["Node", ...] = ()
 
     @property
     def is_marked(self) -> bool:
@@ -130,6 +131,7 @@ def _collection(opened: _Open, number: int, event: yaml.Event) -> Node:
         first=opened.number,
         last=number,
         pairs=tuple(_pairs(children)) if mapping else (),
+        items=() if mapping else tuple(opened.children),
     )
 
 

@@ -24,11 +24,15 @@ class Place:
     """The siblings are quoted, as in JSON."""
 
 
-def find_place(text: str, nodes: Sequence[Node], key: str) -> Place | None:
-    """Returns where `key` goes in the last of the nested `nodes`, or None if no known way exists."""
+def find_place(text: str, nodes: Sequence[Node], key: str, behind: str | None = None) -> Place | None:
+    """Returns where `key` goes in the last of the nested `nodes`, or None if no known way exists.
+
+    The key goes directly after the key `behind`, if that exists.
+    """
     parent = nodes[-1]
     if parent.kind == "mapping":
-        return _in_braces(parent, key) if parent.flow else _in_block(text, nodes, key)
+        index = _index(parent, key, behind)
+        return _in_braces(parent, index) if parent.flow else _in_block(text, nodes, index)
     if parent.start == parent.end and len(nodes) > 1:
         return _below(text, nodes)
     return None
@@ -53,9 +57,8 @@ def render(text: str, place: Place, keys: Sequence[str], value: str) -> str:
     return head + "".join(line + line_end for line in lines) + tail
 
 
-def _in_braces(parent: Node, key: str) -> Place:
+def _in_braces(parent: Node, index: int) -> Place:
     quoted = bool(parent.pairs) and all(name.event.style == '"' for name, _ in parent.pairs)
-    index = _index(parent, key)
     if index < len(parent.pairs):
         name = parent.pairs[index][0]
         return Place(at=name.start, first=name.first, last=name.first, after=", ", quoted=quoted)
@@ -64,9 +67,8 @@ def _in_braces(parent: Node, key: str) -> Place:
     return Place(at=at, first=parent.last, last=parent.last, before=before, quoted=quoted)
 
 
-def _in_block(text: str, nodes: Sequence[Node], key: str) -> Place | None:
+def _in_block(text: str, nodes: Sequence[Node], index: int) -> Place | None:
     parent = nodes[-1]
-    index = _index(parent, key)
     column = _column(text, parent.start)
     if column is None or any(_column(text, name.start) != column for name, _ in parent.pairs):
         return None
@@ -90,13 +92,15 @@ def _below(text: str, nodes: Sequence[Node]) -> Place | None:
     return Place(at=at, first=null.first, last=null.last + 1, columns=(column + step, step), is_null=True)
 
 
-def _index(parent: Node, key: str) -> int:
+def _index(parent: Node, key: str, behind: str | None) -> int:
     """Returns the number of the pair before which the key goes.
 
     The first half of real metadata is sorted, and later additions follow. So the longest sorted run is used if it has
     more than half of the keys.
     """
     names = [name.event.value for name, _ in parent.pairs]
+    if behind in names:
+        return names.index(behind) + 1
     breaks = [0, *(i + 1 for i, (one, other) in enumerate(pairwise(names)) if one > other), len(names)]
     start, end = max(pairwise(breaks), key=lambda run: run[1] - run[0])
     if 2 * (end - start) <= len(names):

@@ -44,15 +44,15 @@ def set_scalar(text: str, path: Sequence[str], value: str) -> str:
     raise _refused(path, "the text would not read back as meant")
 
 
-def insert_scalar(text: str, path: Sequence[str], value: str) -> str:
+def insert_scalar(text: str, path: Sequence[str], value: str, *, behind: str | None = None) -> str:
     """Returns the text with a new key, and with the missing mappings that lead to it.
 
-    A key goes to its sorted place if most of its siblings are sorted, else after the last one; a comment directly above
-    a key belongs to that key. Raises EditRefused if the path exists with another value, a mapping on it is shared or
-    tagged, or the result cannot be proven.
+    A key goes directly after its sibling `behind`, else to its sorted place if most of its siblings are sorted, else
+    after the last one; a comment directly above a key belongs to that key. Raises EditRefused if the path exists with
+    another value, a mapping on it is shared or tagged, or the result cannot be proven.
     """
     if text.startswith(_BOM):
-        return _BOM + insert_scalar(text.removeprefix(_BOM), path, value)
+        return _BOM + insert_scalar(text.removeprefix(_BOM), path, value, behind=behind)
     document = read(text)
     nodes = _walk(document.root, path)
     if len(nodes) > len(path):
@@ -60,7 +60,7 @@ def insert_scalar(text: str, path: Sequence[str], value: str) -> str:
             return text
         raise _refused(path, "it exists with another value")
     present, missing = path[: len(nodes) - 1], path[len(nodes) - 1 :]
-    place = find_place(text, nodes, missing[0])
+    place = find_place(text, nodes, missing[0], behind)
     if place is None:
         raise _refused(path, f"{'.'.join(present) or 'the document'} is not a mapping that can take a key")
     keys = [key if _is_plain_key(key) and not place.quoted else double_quoted(key) for key in missing]
