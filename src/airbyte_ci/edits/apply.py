@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def replace_files(root: Path, replacements: tuple[Replacement, ...]) -> None:
     with disk.lock(root), ExitStack() as leftovers:
         for (path, before, _), target in zip(replacements, targets, strict=True):
             _expect(path, target, before)
+        # Registered first, so that it comes last: behind the removal of the second names.
+        leftovers.callback(_remove_empty_folders, [target.parent for target in targets], root.resolve())
         writes, deletions = [], []
         for (_, before, after), target in zip(replacements, targets, strict=True):
             old = None if before is None else _backup(target, leftovers)
@@ -115,6 +118,15 @@ def _make_folder(folder: Path, leftovers: ExitStack) -> None:
     _make_folder(folder.parent, leftovers)
     leftovers.callback(_remove_if_empty, folder)
     folder.mkdir(exist_ok=True)
+
+
+def _remove_empty_folders(folders: Iterable[Path], root: Path) -> None:
+    """Removes folders below the root that deletions have left empty, as git does: it has no empty folders."""
+    for folder in folders:
+        with suppress(OSError):
+            while folder != root:
+                folder.rmdir()
+                folder = folder.parent
 
 
 def _remove_if_empty(folder: Path) -> None:
