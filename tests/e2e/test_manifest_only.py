@@ -70,6 +70,7 @@ def test_the_image_has_the_manifest_and_its_components_and_nothing_else(
 def test_only_the_manifest_and_components_change_the_image(tiny: Tiny, framework: str) -> None:
     """Other files of the folder, and modes that a checkout gave, do not show in the digest."""
     folder = _connector(tiny, framework)
+    (folder / "source_declared/__pycache__").mkdir(parents=True)  # as a removed package leaves it
     first = tiny.build(name="source-declared").json["digest"]
     (folder / "README.md").write_text("# changed\n")
     (folder / "manifest.yaml").chmod(0o600)
@@ -93,7 +94,7 @@ def test_a_base_without_an_entrypoint_gets_the_usual_one(tiny: Tiny, store: Stor
     [
         (lambda folder: (folder / "manifest.yaml").unlink(), "source-declared/manifest.yaml does not exist"),
         (
-            lambda folder: (folder / "source_declared").mkdir(),
+            lambda folder: ((folder / "source_declared").mkdir(), (folder / "source_declared/source.py").touch()),
             "has both manifest.yaml and the package source_declared/",
         ),
         (

@@ -90,7 +90,9 @@ def default_main(connector: Connector, base: Base) -> str:
 
 
 def _manifest_entries(connector: Connector) -> dict[str, Entry]:
-    if connector.package in connector.names and (connector.folder / connector.package).is_dir():
+    package = connector.folder / connector.package
+    # What caches and editors left of a removed package is none.
+    if connector.package in connector.names and package.is_dir() and any(folder_files.walk(package)):
         raise ConnectorError(
             f"cannot build {connector.name}: {connector.relative} has both {manifest.MANIFEST} and the package "
             f"{connector.package}/",
