@@ -61,9 +61,11 @@ def read_file(path: Path, size_limit: int = _YAML_SIZE) -> bytes:
 # --- YAML ----------------------------------------------------------------------------------------
 
 
-def load_yaml(raw: bytes | str, size_limit: int = _YAML_SIZE) -> Any:
+def load_yaml(raw: bytes | str, size_limit: int = _YAML_SIZE, bracket_limit: int = _BRACKET_LIMIT) -> Any:
     """Returns the same value as `yaml.safe_load`."""
-    return _with_root(raw, size_limit, lambda loader, root: None if root is None else _value(loader, root))
+    return _with_root(
+        raw, size_limit, lambda loader, root: None if root is None else _value(loader, root), bracket_limit
+    )
 
 
 def compose_yaml(raw: bytes | str, use: Callable[[Any], Any], size_limit: int = _YAML_SIZE) -> Any:
@@ -80,11 +82,13 @@ def construct_yaml(node: Any) -> Any:
         loader.dispose()
 
 
-def _with_root(raw: bytes | str, size_limit: int, use: Callable[[Any, Any], Any]) -> Any:
+def _with_root(
+    raw: bytes | str, size_limit: int, use: Callable[[Any, Any], Any], bracket_limit: int = _BRACKET_LIMIT
+) -> Any:
     import yaml
 
     raw = _as_utf8(raw)
-    if len(raw) > size_limit or raw.count(b"[") + raw.count(b"{") > _BRACKET_LIMIT or _COMPACT.search(raw):
+    if len(raw) > size_limit or raw.count(b"[") + raw.count(b"{") > bracket_limit or _COMPACT.search(raw):
         raise _too_large()
     try:
         loader = _loader_class()(raw)

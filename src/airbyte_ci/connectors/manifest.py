@@ -8,6 +8,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
@@ -20,7 +21,11 @@ COMPONENTS = "components.py"
 # The package in the framework's image that receives both files, and the module that manifests name.
 PACKAGE = "source_declarative_manifest"
 _MODULE = f"{PACKAGE}.components"
-_KIND = "DeclarativeSource"
+# Manifests hold the schemas of their streams: the largest of 186 has 1.2 MB. Nesting that fits into these limits stays
+# below the depth at which libyaml crashes.
+_SIZE_LIMIT = 4 << 20
+_BRACKET_LIMIT = 5_000
+KIND = "DeclarativeSource"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ def read(connector: Connector) -> DeclarativeManifest:
     path = connector.folder / MANIFEST
     place = f"{connector.relative}/{MANIFEST}"
     try:
-        document = load_yaml(read_file(path).decode())
+        document = load_document(read_file(path, _SIZE_LIMIT).decode())
     except FileNotFoundError as error:
         raise ConnectorError(f"{place}: the file is missing") from error
     except DocumentError as error:
@@ -51,15 +56,20 @@ def read(connector: Connector) -> DeclarativeManifest:
     if not isinstance(document, dict):
         raise ConnectorError(f"{place}: is not a mapping")
     # The framework itself adds the type if it is missing.
-    if (kind := document.get("type", _KIND)) != _KIND:
-        raise ConnectorError(f"{place}: its type is {kind!r}, not {_KIND!r}")
-    names = tuple(sorted(set(_class_names(document))))
+    if (kind := document.get("type", KIND)) != KIND:
+        raise ConnectorError(f"{place}: its type is {kind!r}, not {KIND!r}")
+    names = class_names(document)
     prefix = f"{_MODULE}."
     return DeclarativeManifest(
         _version(document.get("version"), place),
         tuple(name.removeprefix(prefix) for name in names if name.startswith(prefix)),
         tuple(name for name in names if not name.startswith((prefix, "airbyte_cdk."))),
     )
+
+
+def load_document(text: str) -> Any:
+    """Returns the value of a manifest's text; raises DocumentError."""
+    return load_yaml(text, _SIZE_LIMIT, _BRACKET_LIMIT)
 
 
 def missing_components(connector: Connector, manifest: DeclarativeManifest) -> tuple[str, ...]:
@@ -78,6 +88,11 @@ def _version(value: object, place: str) -> str:
         return str(Version(str(value)))
     except InvalidVersion as error:
         raise ConnectorError(f"{place}: its version {value!r} is not the version of a framework") from error
+
+
+def class_names(document: object) -> tuple[str, ...]:
+    """Returns the full names of the classes in a manifest's document, sorted."""
+    return tuple(sorted(set(_class_names(document))))
 
 
 def _class_names(document: object) -> Iterator[str]:
