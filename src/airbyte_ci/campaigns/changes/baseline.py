@@ -1,12 +1,13 @@
 """What git knows of the connectors of a campaign, asked once for all of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import forge, git, history
 from airbyte_ci.connectors.connector import METADATA, Connector
+from airbyte_ci.connectors.folder_files import walk
 from airbyte_ci.documents import load_yaml
 
 NEVER = "0.0.0"
@@ -29,7 +30,10 @@ def of(
     diffed_branch: str | None = None,
     doomed: Iterable[str] = (),
 ) -> Baseline:
-    """`doomed` are names in a connector's folder that the campaign will delete. Raises ConnectorError, UsageError."""
+    """`doomed` are names of files and folders in a connector's folder that the campaign may delete.
+
+    `{package}` stands for the name of the connector's package. Raises ConnectorError, UsageError.
+    """
     root = configuration.root
     fork = history.fork_point_if_known(root, diffed_branch)
     url = configuration.pull_request_url or forge.pull_request_url(root)
@@ -59,7 +63,7 @@ def _version(content: bytes) -> str:
 
 def _unsaved(connectors: Sequence[Connector], root: Path, doomed: Iterable[str]) -> dict[str, str]:
     names = list(doomed)
-    paths = [_path(connector, name) for connector in connectors for name in names if name in connector.names]
+    paths = [path for connector in connectors for path in _doomed(connector, names)]
     committed = git.committed(root, "HEAD", paths)
     unsaved = {}
     for path in paths:
@@ -72,6 +76,15 @@ def _unsaved(connectors: Sequence[Connector], root: Path, doomed: Iterable[str])
         if state:
             unsaved[path] = state
     return unsaved
+
+
+def _doomed(connector: Connector, names: Iterable[str]) -> Iterator[str]:
+    for name in (item.replace("{package}", connector.package) for item in names):
+        folder = connector.folder / name
+        if name in connector.names and folder.is_dir() and not folder.is_symlink():
+            yield from (_path(connector, f"{name}/{item.path}") for item in walk(folder) if not item.is_folder)
+        elif name in connector.names:
+            yield _path(connector, name)
 
 
 def _path(connector: Connector, name: str) -> str:

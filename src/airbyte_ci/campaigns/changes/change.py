@@ -41,7 +41,8 @@ class Change:
 
     `title` is one line for a commit or a pull request, `summary` what it comes to (`0.3.9 → 0.3.10 on …`), `before`
     and `after` are versions, `notes` is what should be looked at, `next_step` the command to give next. `instructions`
-    has what became of each part of a Dockerfile.
+    has what became of each part of a Dockerfile. `previous_image` is the image of the version before, by which a
+    migration to another kind of connector can be proven.
     """
 
     connector: str
@@ -58,6 +59,7 @@ class Change:
     not_carried: tuple[str, ...] = ()
     next_step: str = ""
     instructions: tuple[Finding, ...] = ()
+    previous_image: str | None = None
 
     def with_edit(self, edit: Edit) -> "Change":
         """The same change with another edit: one that was read from a plan."""

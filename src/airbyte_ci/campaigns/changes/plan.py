@@ -181,6 +181,7 @@ def _document(change: Change) -> dict[str, Any]:
         "from": change.before,
         "to": change.after,
         "baseImage": change.base_image,
+        "previousImage": change.previous_image,
         "changelog": _changelog_document(change.changelog),
         "notes": list(change.notes),
         "carriedOver": list(change.carried),
@@ -237,6 +238,7 @@ def _planned(document: dict[str, Any]) -> PlannedChange:
         next_step=document["next"],
         # Plans of earlier versions have none.
         instructions=tuple(Finding(**item) for item in document.get("instructions") or ()),
+        previous_image=document.get("previousImage"),
     )
     return PlannedChange(change, tuple(_planned_file(item) for item in document["files"]))
 

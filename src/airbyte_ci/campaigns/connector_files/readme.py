@@ -138,16 +138,16 @@ def _is_new(line: str) -> bool:
 
 def _build_section(lines: list[str]) -> range | None:
     """The lines below the last heading `Build` (or `Build the image`), up to the next heading of its rank or above."""
-    headings = list(_headings(lines))
+    titles = headings(lines)
     found: range | None = None
-    for index, (number, rank, title) in enumerate(headings):
+    for index, (number, rank, title) in enumerate(titles):
         if re.fullmatch(r"build(ing)?( (the|your|a) .*(image|connector))?:?", title.lower()):
-            stop = next((at for at, other, _ in headings[index + 1 :] if other <= rank), len(lines))
+            stop = next((at for at, other, _ in titles[index + 1 :] if other <= rank), len(lines))
             found = range(number + 1, stop)
     return found
 
 
-def _headings(lines: list[str]) -> list[tuple[int, int, str]]:
+def headings(lines: list[str]) -> list[tuple[int, int, str]]:
     """Line number, rank and title of each heading; a `#` in a code block is none."""
     result, fence = [], ""
     for number, line in enumerate(lines):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # the list of commands needs the names, and no planner
 # In the order in which `connectors --help` lists them.
 MIGRATIONS: Mapping[str, str] = {
     "migrate_to_base_image": "Replace Dockerfiles with the latest base image.",
+    "migrate_to_manifest_only": "Make low-code Python connectors manifests without Python code.",
     "upgrade_base_image": "Move connectors to a newer (or another) base image.",
     "bump_version": "Bump versions and add changelog entries.",
     "upgrade_dependencies": "Upgrade the packages in lock files.",
