@@ -17,14 +17,14 @@ from pathlib import Path
 
 from timing import Measure, Result, medians, seconds
 
-from airbyte_ci.container.api import Exec, Question, SetLabel
-from airbyte_ci.container.evaluate import Evaluator
-from airbyte_ci.container.hooks import MODULE, Conversation
+from airbyte_ci.dagger import Exec, Question, SetLabel
+from airbyte_ci.hooks.conversation import MODULE, Conversation
 from airbyte_ci.oci import collect
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, ImageConfig, Index, Manifest
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.store import Store
+from airbyte_ci.recipe.evaluate import Evaluator
 
 PROJECT = Path(__file__).resolve().parents[1]
 NAME = "source-tides"
@@ -58,7 +58,7 @@ def module() -> Result:
 def command() -> Result:
     """`with_exec(["true"])`, never run before, on a base that is unpacked: with its network and its empty layer."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from tests.container.conftest import image_entries
+    from tests.small_image import image_entries
 
     with tempfile.TemporaryDirectory() as name:
         store = Store(Path(name) / "store")

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import airbyte_ci
-from airbyte_ci.container import runtime
-from airbyte_ci.container.command import Purpose
+from airbyte_ci.sandbox import runtime
+from airbyte_ci.sandbox.command import Purpose
 
 BEGIN, END = "<!-- mounts: written by `make reference` -->", "<!-- end of mounts -->"
 WRITABLE = {
@@ -23,7 +23,7 @@ def purposes() -> list[Purpose]:
     found: set[Purpose] = set()
     for module in pkgutil.walk_packages(airbyte_ci.__path__, "airbyte_ci."):
         # What runs in images and in hooks' processes imports nothing of airbyte-ci, and mounts nothing.
-        if module.name.rpartition(".")[2] in ("__main__", "hook_process", "bytecode_compiler", "bytecode_marshal"):
+        if module.name.rpartition(".")[2] in ("__main__", "process", "bytecode_compiler", "bytecode_marshal"):
             continue
         values = vars(importlib.import_module(module.name)).values()
         found |= {value for value in values if isinstance(value, Purpose)}

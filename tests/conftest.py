@@ -4,6 +4,9 @@ import os
 
 from hypothesis import settings
 
+# The small image that tests of several rooms share.
+pytest_plugins = ("tests.small_image",)
+
 # A slow machine is no failure.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

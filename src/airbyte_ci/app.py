@@ -146,7 +146,7 @@ def open_app(
 def open_store() -> Store:
     """Opens the user's store. An ordinary user continues as root of a user namespace, if this machine allows it."""
     if os.geteuid() != 0:
-        from airbyte_ci.container import rootless
+        from airbyte_ci.sandbox import rootless
 
         rootless.enter((sys.executable, "-m", "airbyte_ci", *sys.argv[1:]))
     # runc does not accept a root behind a symbolic link.

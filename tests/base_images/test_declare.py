@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.base_images import declare
-from airbyte_ci.container.api import Exec, SetLabel, SetUser, SetVariable, SetWorkdir, WriteFile
+from airbyte_ci.dagger import Exec, SetLabel, SetUser, SetVariable, SetWorkdir, WriteFile
 from airbyte_ci.errors import ConfigurationError
 
 DIGEST = f"sha256:{'a' * 64}"

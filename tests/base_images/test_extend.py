@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.base_images import checks, declare, extend
-from airbyte_ci.container.api import Exec, SetEntrypoint, SetUser, SetVariable, SetWorkdir, WriteFile
+from airbyte_ci.dagger import Exec, SetEntrypoint, SetUser, SetVariable, SetWorkdir, WriteFile
 from airbyte_ci.errors import ConfigurationError
 
 PARENT = """

@@ -6,11 +6,11 @@ from pathlib import Path
 from airbyte_ci.build import lockfile
 from airbyte_ci.build.rules import NO_RULES, Rules
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.lock import Lock
 from airbyte_ci.python.sdist import Builder
+from airbyte_ci.rootfs.tree import Tree
 from tests.python import locks
 from tests.python.interpreters import cpython
 

@@ -11,12 +11,12 @@ import pytest
 from airbyte_ci.build import distribution
 from airbyte_ci.build.distribution import AddDistribution, DistributionReader
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.container.evaluate import Evaluator
 from airbyte_ci.errors import ConnectorError, PlanError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.store import Store
+from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.testing.images import random_image
 from tests.build import distributions
 from tests.build.distributions import NAME, jar, member, write

@@ -6,7 +6,7 @@ import pytest
 
 from airbyte_ci.build.eject import eject, write
 from airbyte_ci.build.eject_steps import Steps
-from airbyte_ci.container.api import (
+from airbyte_ci.dagger import (
     Copy,
     Exec,
     FromContainer,
@@ -29,13 +29,13 @@ from airbyte_ci.container.api import (
     UnsetVariable,
     WriteFile,
 )
-from airbyte_ci.container.contents import Kept
-from airbyte_ci.container.state import State
 from airbyte_ci.errors import UsageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, ImageConfig, Manifest
 from airbyte_ci.oci.tar import Entry, directory
 from airbyte_ci.python.install import InstallPackages
+from airbyte_ci.recipe.contents import Kept
+from airbyte_ci.recipe.state import State
 from tests.build.plans import a_plan
 
 CODE = [

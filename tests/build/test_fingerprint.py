@@ -10,7 +10,7 @@ import airbyte_ci
 from airbyte_ci.build.fingerprint import Fingerprint
 from airbyte_ci.build.summary import Built, Memory
 from airbyte_ci.connectors import folder_files, leftovers
-from airbyte_ci.container import hook_root
+from airbyte_ci.hooks import module_root
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python import trees
 from airbyte_ci.python.collisions import Collision
@@ -120,7 +120,7 @@ def test_what_does_not_count_is_in_no_image(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").touch()
     assert not list(folder_files.walk(tmp_path))
-    assert set(hook_root.hidden(tmp_path)) >= leftovers.FOLDERS
+    assert set(module_root.hidden(tmp_path)) >= leftovers.FOLDERS
 
 
 def test_a_root_behind_a_link_is_looked_into(folder: Path) -> None:

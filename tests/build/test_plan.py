@@ -11,9 +11,9 @@ from jsonschema import Draft202012Validator
 from airbyte_ci.build import plan as plans
 from airbyte_ci.build.plan import PLAN_DIGEST, BuildPlan
 from airbyte_ci.build.source import AddCode
-from airbyte_ci.container.api import SetLabel, SetVariable
-from airbyte_ci.container.api.operations import KINDS, Content
-from airbyte_ci.container.api.record import replaced
+from airbyte_ci.dagger import SetLabel, SetVariable
+from airbyte_ci.dagger.operations import KINDS, Content
+from airbyte_ci.dagger.record import replaced
 from airbyte_ci.errors import PlanError
 from airbyte_ci.oci import recompress
 from airbyte_ci.oci.digest import Digest

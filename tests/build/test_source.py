@@ -11,9 +11,9 @@ import yaml
 from airbyte_ci.build import source
 from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.container import contents
 from airbyte_ci.errors import ConnectorError
 from airbyte_ci.oci.tar import Entry
+from airbyte_ci.recipe import contents
 
 CODE = "airbyte/integration_code"
 

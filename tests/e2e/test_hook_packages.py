@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.container.api import Exec
-from airbyte_ci.container.evaluate import Evaluator
+from airbyte_ci.dagger import Exec
 from airbyte_ci.oci.image import Image, Index
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store
+from airbyte_ci.recipe.evaluate import Evaluator
 from tests.e2e.conftest import Base
 
 APT = Exec(("sh", "-c", "apt-get update && apt-get install -y --no-install-recommends jq && apt-get clean"))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from airbyte_ci.container.hooks import MODULE
+from airbyte_ci.hooks.conversation import MODULE
 from tests.e2e.tiny import Tiny
 
 pytestmark = pytest.mark.slow

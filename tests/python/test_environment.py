@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer
@@ -25,6 +24,7 @@ from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.inventory import Inventory
 from airbyte_ci.python.lock import Lock, LockedFile, LockedPackage
+from airbyte_ci.rootfs.tree import Tree
 from tests.python import package_index, wheels
 from tests.python.interpreters import cpython
 from tests.python.package_index import Index

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci.tar import WHITEOUT
 from airbyte_ci.python import installed, wheel
 from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.rootfs.tree import Tree
 from tests.python import wheels
 from tests.python.interpreters import cpython
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.python import installed
+from airbyte_ci.rootfs.tree import Tree
 from tests.python.test_installed import PYTHON, SITE, base, found, removals, replaced
 
 INFO = "OldKit-1.0-py3.11.egg-info"

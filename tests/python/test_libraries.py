@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python import libraries
 from airbyte_ci.python.libraries import Linked
 from airbyte_ci.python.lock import LockedFile
+from airbyte_ci.rootfs.tree import Tree
 from tests.python import wheels
 
 # A compiled extension that is surely here.

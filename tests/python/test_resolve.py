@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import LockError, PackageError, UnknownMetadata
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python import index as indexes
@@ -25,6 +24,7 @@ from airbyte_ci.python.lock import FromIndex, Lock, LockedFile
 from airbyte_ci.python.metadata import Metadata
 from airbyte_ci.python.offers import Offers
 from airbyte_ci.python.sdist import Builder
+from airbyte_ci.rootfs.tree import Tree
 from tests.python import package_index, wheels
 from tests.python.interpreters import cpython
 from tests.python.package_index import Index

@@ -7,9 +7,9 @@ import pytest
 
 from airbyte_ci.build.source import CODE
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.container.command import Command
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci.store import Store
+from airbyte_ci.rootfs.tree import Tree
+from airbyte_ci.sandbox.command import Command
 from airbyte_ci.trials.place import Place
 
 SECRETS = (

@@ -16,6 +16,8 @@ from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.python.tools import Tools
 
 FORMAT_VERSION = 1
+# Packages whose code affects the bytes of an image.
+_ROOMS = ("oci", "rootfs", "sandbox", "dagger", "recipe", "hooks", "python", "base_images")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -94,7 +96,7 @@ def make(
 def _code() -> list[list[object]]:
     """Returns the digest of the source files that affect the image's bytes; importing them is slower."""
     package = Path(__file__).parents[1]
-    files = (path for room in ("oci", "container", "python", "base_images") for path in (package / room).rglob("*.py"))
+    files = (path for room in _ROOMS for path in (package / room).rglob("*.py"))
     return sorted([str(path.relative_to(package)), (state := path.stat()).st_size, state.st_mtime_ns] for path in files)
 
 

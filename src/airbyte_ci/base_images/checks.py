@@ -83,7 +83,8 @@ def kept(
 
 
 def _failure(check: SanityCheck, store: Store, image: Image) -> str:
-    from airbyte_ci.container import evaluate, sandbox
+    from airbyte_ci.recipe import evaluate
+    from airbyte_ci.sandbox import sandbox
 
     tree, command = evaluate.prepare(store, image, check.run)
     finished = sandbox.run(store, tree, replace(command, timeout=_TIMEOUT))

@@ -12,12 +12,12 @@ from typing import Any
 from airbyte_ci.base_images import dpkg, layer_files
 from airbyte_ci.base_images.dpkg import DebianPackage
 from airbyte_ci.base_images.layer_files import LayerFile
-from airbyte_ci.container import snapshot
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python import installed
+from airbyte_ci.rootfs import snapshot
+from airbyte_ci.rootfs.tree import Tree
 
 FORMAT_VERSION = 1
 _LIBC = re.compile(rb"GNU C Library [^\n]{0,80} version (\d+\.\d+)")

@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from airbyte_ci.base_images import layer_files
-from airbyte_ci.container import evaluate, sandbox, users
-from airbyte_ci.container.api import SetEntrypoint, SetWorkdir, WriteFile
-from airbyte_ci.container.evaluate import Evaluator
-from airbyte_ci.container.sandbox import Command, Mount, Purpose
-from airbyte_ci.container.tree import Tree
-from airbyte_ci.container.users import User
+from airbyte_ci.dagger import SetEntrypoint, SetWorkdir, WriteFile
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import SandboxError
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store import Store
+from airbyte_ci.recipe import evaluate
+from airbyte_ci.recipe.evaluate import Evaluator
+from airbyte_ci.rootfs import users
+from airbyte_ci.rootfs.tree import Tree
+from airbyte_ci.rootfs.users import User
+from airbyte_ci.sandbox import sandbox
+from airbyte_ci.sandbox.sandbox import Command, Mount, Purpose
 
 VERSION = 2
 _TIMEOUT = 120

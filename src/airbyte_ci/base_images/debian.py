@@ -250,10 +250,10 @@ def _succeeds(command: Sequence[str], folder: Path) -> bool:
 
 
 def _image(store: Store, folder: Path, platform: Platform, suite: str, packages: Sequence[str]) -> Image:
-    from airbyte_ci.container import diff  # slow to import, and most builds reuse a stored root
-    from airbyte_ci.container.evaluate import CREATED
-    from airbyte_ci.container.tree import Tree
     from airbyte_ci.oci.layer import layer_of
+    from airbyte_ci.recipe.evaluate import CREATED
+    from airbyte_ci.rootfs import diff  # slow to import, and most builds reuse a stored root
+    from airbyte_ci.rootfs.tree import Tree
 
     layer = layer_of(store, diff.entries(folder, Tree(()), frozenset()))
     document = {

@@ -12,16 +12,7 @@ from typing import Any
 import semver
 
 from airbyte_ci.base_images import entry, extend
-from airbyte_ci.container.api import (
-    Exec,
-    Operation,
-    SetEntrypoint,
-    SetLabel,
-    SetUser,
-    SetVariable,
-    SetWorkdir,
-    WriteFile,
-)
+from airbyte_ci.dagger import Exec, Operation, SetEntrypoint, SetLabel, SetUser, SetVariable, SetWorkdir, WriteFile
 from airbyte_ci.errors import ConfigurationError, ImageError
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference

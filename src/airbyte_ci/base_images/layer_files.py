@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airbyte_ci.container.tree import is_opaque, is_whiteout
+from airbyte_ci.rootfs.tree import is_opaque, is_whiteout
 
 # Hashing releases the interpreter lock; more threads would only wait for the disk.
 _THREADS = 4

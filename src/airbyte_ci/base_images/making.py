@@ -11,9 +11,7 @@ from airbyte_ci.base_images import dpkg, root
 from airbyte_ci.base_images.declare import PYTHON_LABEL, Declaration
 from airbyte_ci.base_images.lock import LockedCommand, LockedWheel, PlatformLock
 from airbyte_ci.base_images.root import Root
-from airbyte_ci.container.api import Exec, Operation, SetLabel
-from airbyte_ci.container.evaluate import Evaluator
-from airbyte_ci.container.recipe import AddLayer
+from airbyte_ci.dagger import Exec, Operation, SetLabel
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Image
 from airbyte_ci.python import environment, inventory, pinned
@@ -24,6 +22,8 @@ from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.inventory import Inventory
 from airbyte_ci.python.lock import Lock, LockedFile, LockedPackage
 from airbyte_ci.python.tools import Tools
+from airbyte_ci.recipe.evaluate import Evaluator
+from airbyte_ci.recipe.operations import AddLayer
 
 
 def made(

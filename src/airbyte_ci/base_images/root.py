@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from airbyte_ci.base_images import debian
 from airbyte_ci.base_images.debian_inputs import DebianInputs
 from airbyte_ci.base_images.declare import Declaration
-from airbyte_ci.container.api import Exec, Operation, SetUser
+from airbyte_ci.dagger import Exec, Operation, SetUser
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ImageError, RegistryError
 from airbyte_ci.oci import local
 from airbyte_ci.oci.image import Image, Platform

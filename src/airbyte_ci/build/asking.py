@@ -1,10 +1,10 @@
 """The builder that reads the requirements of a connector without a lock, on its base image before any hook."""
 
-from airbyte_ci.container.evaluate import Evaluator
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.python.base import Base
 from airbyte_ci.python.sdist import Builder
 from airbyte_ci.python.tools import Tools
+from airbyte_ci.recipe.evaluate import Evaluator
+from airbyte_ci.rootfs.tree import Tree
 
 
 def builder(tools: Tools, base: Base) -> Builder:

@@ -6,10 +6,10 @@ Knows where effects are stored, not how they are shown.
 from airbyte_ci.build import effects
 from airbyte_ci.build.evaluation import Evaluation
 from airbyte_ci.build.plan import BuildPlan
-from airbyte_ci.container import effect as changes
-from airbyte_ci.container.api import Operation
-from airbyte_ci.container.effect import Effect
-from airbyte_ci.container.tree import Tree
+from airbyte_ci.dagger import Operation
+from airbyte_ci.recipe import effect as changes
+from airbyte_ci.recipe.effect import Effect
+from airbyte_ci.rootfs.tree import Tree
 
 
 def record(plan: BuildPlan, evaluation: Evaluation) -> None:

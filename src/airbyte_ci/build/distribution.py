@@ -12,10 +12,8 @@ from pathlib import Path
 from airbyte_ci.build import distribution_tar
 from airbyte_ci.build.distribution_tar import DistributionFile
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.container.api.operations import Operation
-from airbyte_ci.container.api.record import value
-from airbyte_ci.container.evaluate import Evaluator
-from airbyte_ci.container.state import Step
+from airbyte_ci.dagger.operations import Operation
+from airbyte_ci.dagger.record import value
 from airbyte_ci.errors import ConnectorError, PlanError
 from airbyte_ci.oci import compress, tar
 from airbyte_ci.oci.digest import Digest
@@ -23,6 +21,8 @@ from airbyte_ci.oci.layer import Layer, Segment, assemble, make_segment
 from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python import layers
+from airbyte_ci.recipe.evaluate import Evaluator
+from airbyte_ci.recipe.state import Step
 
 # Where the base images' scripts look for `bin/$APPLICATION`.
 FOLDER = "airbyte"

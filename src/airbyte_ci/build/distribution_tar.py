@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-from airbyte_ci.container.archive import Stream
 from airbyte_ci.disk import DEPTH_LIMIT, sparseness
 from airbyte_ci.errors import ConnectorError, ImageError
 from airbyte_ci.oci import tar
@@ -21,6 +20,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python import zip_layout
 from airbyte_ci.python.zip_layout import LayoutRefused
+from airbyte_ci.rootfs.archive import Stream
 
 FORMAT_VERSION = 1
 # Real distributions have up to 500 files and 600 MB.

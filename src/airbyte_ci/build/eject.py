@@ -13,9 +13,7 @@ from airbyte_ci.build.distribution import AddDistribution
 from airbyte_ci.build.eject_steps import Steps
 from airbyte_ci.build.plan import BuildPlan
 from airbyte_ci.build.source import AddCode
-from airbyte_ci.container.api import Operation
-from airbyte_ci.container.contents import Kept
-from airbyte_ci.container.state import State
+from airbyte_ci.dagger import Operation
 from airbyte_ci.errors import UsageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
@@ -23,6 +21,8 @@ from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.install import InstallPackages
 from airbyte_ci.python.lock import FromArchive, FromIndex
+from airbyte_ci.recipe.contents import Kept
+from airbyte_ci.recipe.state import State
 
 # pip settings for these steps only, not variables of the image. The secret is optional and never stored.
 _PIP = """\

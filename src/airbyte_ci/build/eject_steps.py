@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
-from airbyte_ci.container import contents, settings
-from airbyte_ci.container.api import (
+from airbyte_ci.dagger import (
     Copy,
     Exec,
     ExposePort,
@@ -30,10 +29,11 @@ from airbyte_ci.container.api import (
     Unmount,
     WriteFile,
 )
-from airbyte_ci.container.contents import Entries, Kept
-from airbyte_ci.container.state import State
 from airbyte_ci.errors import HookError
 from airbyte_ci.oci.tar import Entry
+from airbyte_ci.recipe import contents, settings
+from airbyte_ci.recipe.contents import Entries, Kept
+from airbyte_ci.recipe.state import State
 
 
 @dataclass(slots=True)

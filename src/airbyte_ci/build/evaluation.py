@@ -7,13 +7,13 @@ from airbyte_ci.build import base as bases
 from airbyte_ci.build.distribution import AddDistribution, DistributionReader
 from airbyte_ci.build.source import AddCode, CodeReader
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.container.api import Operation
-from airbyte_ci.container.evaluate import Evaluator, Handler
+from airbyte_ci.dagger import Operation
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.python.base import Base
 from airbyte_ci.python.install import Elsewhere, Installer, InstallPackages
 from airbyte_ci.python.tools import Tools
+from airbyte_ci.recipe.evaluate import Evaluator, Handler
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from airbyte_ci.build.distribution import AddDistribution
 from airbyte_ci.build.evaluation import Evaluation
 from airbyte_ci.build.plan import BuildPlan, Impure
 from airbyte_ci.connectors import customization
-from airbyte_ci.container.api import Exec
-from airbyte_ci.container.declared import kept_files
+from airbyte_ci.dagger import Exec
 from airbyte_ci.errors import PlanError
+from airbyte_ci.hooks.declared import kept_files
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.python import trees
 from airbyte_ci.python.lock import FromIndex, LockedPackage

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from airbyte_ci.container import users
-from airbyte_ci.container.api.operations import Operation
-from airbyte_ci.container.evaluate import Evaluator
+from airbyte_ci.dagger.operations import Operation
 from airbyte_ci.errors import ImageError, SandboxError
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python.base import Base
 from airbyte_ci.python.install import context
+from airbyte_ci.recipe.evaluate import Evaluator
+from airbyte_ci.rootfs import users
 
 # Maps `spec` and the other commands to variables of the base image, which start bin/$APPLICATION.
 SCRIPT = "/airbyte/base.sh"

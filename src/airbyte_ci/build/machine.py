@@ -18,14 +18,16 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from airbyte_ci.config import Configuration
-from airbyte_ci.container import launch, probes, rootless, sandbox, staging, user_namespace
-from airbyte_ci.container.sandbox import Command
-from airbyte_ci.container.tree import Tree
+from airbyte_ci.doctor import probes
 from airbyte_ci.errors import AirbyteCiError, RegistryError, SandboxError, StoreError
 from airbyte_ci.oci import ownership
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.store import Store
+from airbyte_ci.rootfs import user_namespace
+from airbyte_ci.rootfs.tree import Tree
+from airbyte_ci.sandbox import launch, rootless, sandbox, staging
+from airbyte_ci.sandbox.sandbox import Command
 
 # An unpacked base image, the layers of some connectors, and the temporary files of builds.
 _DISK = 5 << 30

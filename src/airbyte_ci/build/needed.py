@@ -5,11 +5,11 @@ That is not always a fault: a package may try an extension and work without it.
 
 from airbyte_ci.build.evaluation import Evaluation
 from airbyte_ci.build.plan import BuildPlan
-from airbyte_ci.container import recipe
-from airbyte_ci.container.api import Operation
+from airbyte_ci.dagger import Operation
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.python import libraries
 from airbyte_ci.python.layers import Installed
+from airbyte_ci.recipe import operations as recipe
 
 
 def absent(plan: BuildPlan, evaluation: Evaluation, installed: Installed | None) -> dict[str, str]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from airbyte_ci import dagger
 from airbyte_ci.build.distribution import AddDistribution
 from airbyte_ci.build.java_base import SCRIPT
 from airbyte_ci.build.source import AddCode
-from airbyte_ci.container import api, evaluate
-from airbyte_ci.container.api import (
+from airbyte_ci.dagger import (
     Exec,
     Operation,
     SetDefaultArguments,
@@ -25,7 +25,7 @@ from airbyte_ci.container.api import (
     SetVariable,
     SetWorkdir,
 )
-from airbyte_ci.container.api.operations import KINDS
+from airbyte_ci.dagger.operations import KINDS
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ImageError, PlanError
 from airbyte_ci.oci import compress, recompress, tar
@@ -36,6 +36,7 @@ from airbyte_ci.oci.reference import Reference, parse_pinned
 from airbyte_ci.python import bytecode, installed, layers, sdist
 from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.install import InstallPackages
+from airbyte_ci.recipe import evaluate
 
 SCHEMA = 5
 PLAN_DIGEST = "io.airbyte.ci.plan.digest"
@@ -151,7 +152,7 @@ class BuildPlan:
             "platform": str(self.platform),
             "base": {"address": str(self.base), "manifest": str(self.base_manifest)},
             "python": self.python,
-            "operations": [api.to_json(operation) for operation in self.operations],
+            "operations": [dagger.to_json(operation) for operation in self.operations],
             "impure": [item.to_json() for item in self.impure],
             "hooks": {
                 "variables": dict(self.variables),
@@ -179,7 +180,7 @@ class BuildPlan:
     @classmethod
     def _from(cls, document: Mapping[str, Any]) -> "BuildPlan":
         connector, hooks, choices = document["connector"], document["hooks"], document["choices"]
-        operations = tuple(api.from_json(item, _KINDS) for item in document["operations"])
+        operations = tuple(dagger.from_json(item, _KINDS) for item in document["operations"])
         if [type(item) for item in operations if type(item) in _CORE.values()] not in _CORES:
             raise ValueError("it must install packages once and add code once, or add one distribution")
         impure = tuple(Impure.from_json(item) for item in document["impure"])

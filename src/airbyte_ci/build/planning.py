@@ -18,13 +18,12 @@ from airbyte_ci.build.rules import Rules
 from airbyte_ci.build.source import AddCode
 from airbyte_ci.connectors import customization
 from airbyte_ci.connectors.connector import JAVA, MANIFEST_ONLY, Connector
-from airbyte_ci.container import declared as declarations
-from airbyte_ci.container import hooks, lending, users
-from airbyte_ci.container.api import Operation, Question
-from airbyte_ci.container.declared import Declared
-from airbyte_ci.container.evaluate import Evaluator
-from airbyte_ci.container.hooks import Conversation, HookRecord
+from airbyte_ci.dagger import Operation, Question
 from airbyte_ci.errors import ConnectorError, HookError
+from airbyte_ci.hooks import conversation
+from airbyte_ci.hooks import declared as declarations
+from airbyte_ci.hooks.conversation import Conversation, HookRecord
+from airbyte_ci.hooks.declared import Declared
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store
@@ -34,6 +33,9 @@ from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.install import InstallPackages
 from airbyte_ci.python.lock import FromDirectory, Lock, LockedFile, LockedPackage, Origin
 from airbyte_ci.python.tools import Tools
+from airbyte_ci.recipe.evaluate import Evaluator
+from airbyte_ci.rootfs import users
+from airbyte_ci.sandbox import lending
 
 
 def plan(evaluation: Evaluation, address: Reference, platform: Platform, order: Order) -> BuildPlan:
@@ -42,7 +44,7 @@ def plan(evaluation: Evaluation, address: Reference, platform: Platform, order: 
     base = evaluation.base
     asked = read_declaration(connector, base.image, tools.store)
     is_java = connector.language == JAVA
-    with hooks.conversation(connector.folder / hooks.MODULE, order.passed) as hook:
+    with conversation.conversation(connector.folder / conversation.MODULE, order.passed) as hook:
         _refuse_idle(hook, connector)
         if hook:
             tools.say("pre hook")
@@ -182,7 +184,7 @@ def _owner(
 
 def _call(
     hook: Conversation | None,
-    name: hooks.HookName,
+    name: conversation.HookName,
     evaluator: Evaluator,
     below: tuple[Operation, ...],
     asked: tuple[Operation, ...],
@@ -203,6 +205,7 @@ def _refuse_idle(hook: Conversation | None, connector: Connector) -> None:
     """Raises an error for a module without hooks: it is a mistake that would otherwise stay unnoticed."""
     if hook and not hook.hooks and hook.main_file is None:
         raise HookError(
-            f"{connector.relative}/{hooks.MODULE} defines neither pre_connector_install nor post_connector_install",
+            f"{connector.relative}/{conversation.MODULE} defines neither pre_connector_install nor"
+            " post_connector_install",
             advice="rename its functions, or delete the file",
         )

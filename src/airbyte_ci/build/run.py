@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from airbyte_ci.build import verification
-from airbyte_ci.container import evaluate, sandbox
-from airbyte_ci.container.evaluate import Evaluator
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store import Store
+from airbyte_ci.recipe import evaluate
+from airbyte_ci.recipe.evaluate import Evaluator
+from airbyte_ci.sandbox import sandbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from airbyte_ci.connectors import folder_files, hidden_files, manifest
 from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
-from airbyte_ci.container import users
-from airbyte_ci.container.api.operations import Operation
-from airbyte_ci.container.api.record import value
-from airbyte_ci.container.evaluate import Evaluator
-from airbyte_ci.container.state import Step
+from airbyte_ci.dagger.operations import Operation
+from airbyte_ci.dagger.record import value
 from airbyte_ci.errors import ConnectorError, PlanError
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
@@ -23,6 +20,9 @@ from airbyte_ci.oci.layer import Layer, layer_of
 from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.base import Base
+from airbyte_ci.recipe.evaluate import Evaluator
+from airbyte_ci.recipe.state import Step
+from airbyte_ci.rootfs import users
 
 # Where the original put the code; connectors' own texts refer to it.
 CODE = "airbyte/integration_code"

@@ -10,7 +10,7 @@ from airbyte_ci.build import lockfile
 from airbyte_ci.build.evaluation import Evaluation
 from airbyte_ci.build.plan import BuildPlan
 from airbyte_ci.build.rules import Rules
-from airbyte_ci.container.api import Copy, Exec
+from airbyte_ci.dagger import Copy, Exec
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.python import consistency

@@ -12,9 +12,9 @@ from airbyte_ci.cli import console
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
-from airbyte_ci.container import rootless
 from airbyte_ci.errors import AirbyteCiError, ConfigurationError, UsageError
 from airbyte_ci.reports import doctor as report
+from airbyte_ci.sandbox import rootless
 
 
 @click.command("doctor")

@@ -76,8 +76,8 @@ def stats(settings: Settings, as_json: bool) -> int:
 @click.pass_obj
 def check(settings: Settings, drop: bool, deep: bool, as_json: bool) -> int:
     """Verify every blob, action, snapshot and named image. The exit code is 1 if damaged entries remain."""
-    from airbyte_ci.container import snapshot_check
     from airbyte_ci.oci import check as checking
+    from airbyte_ci.rootfs import snapshot_check
 
     opened = app.open_store()
     checked = checking.check(opened, snapshot_check.check(opened, deep=deep, drop=drop), drop=drop)

@@ -11,8 +11,6 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-from airbyte_ci.container import snapshot
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer, Segment, assemble, make_segment, reuse_layer
@@ -21,6 +19,8 @@ from airbyte_ci.python import bytecode, wheel
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import LockedPackage
+from airbyte_ci.rootfs import snapshot
+from airbyte_ci.rootfs.tree import Tree
 
 FOLDER = ".airbyte-ci/tools"
 FORMAT_VERSION = 2

@@ -10,7 +10,6 @@ from typing import BinaryIO
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from airbyte_ci.container.output_files import OutputRefused, list_outputs, open_output
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import chunks
 from airbyte_ci.oci.store import Store
@@ -18,6 +17,7 @@ from airbyte_ci.python import wheel_archive
 from airbyte_ci.python.lock import LockedFile
 from airbyte_ci.python.wheel_archive import WheelRefused
 from airbyte_ci.python.zip_layout import LayoutRefused
+from airbyte_ci.sandbox.output_files import OutputRefused, list_outputs, open_output
 
 # The largest wheels on public indexes have about 2 GB.
 SIZE_LIMIT = 4 << 30

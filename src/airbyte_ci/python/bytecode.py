@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from airbyte_ci.container import sandbox
-from airbyte_ci.container.output_files import OutputRefused, open_output
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import SandboxError
 from airbyte_ci.oci import compress
 from airbyte_ci.oci.digest import Digest
@@ -20,6 +17,9 @@ from airbyte_ci.oci.store import Store, action_key
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.contents import Contents
 from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.rootfs.tree import Tree
+from airbyte_ci.sandbox import sandbox
+from airbyte_ci.sandbox.output_files import OutputRefused, open_output
 
 FORMAT_VERSION = 3
 # The files that run in the image, by name. The worker starts the compiler, which needs bytecode_marshal before 3.11.

@@ -13,7 +13,6 @@ from typing import Any
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci import compress, tar
 from airbyte_ci.oci.digest import Digest
@@ -34,6 +33,7 @@ from airbyte_ci.python.lock import (
     origin_from_json,
     origin_to_json,
 )
+from airbyte_ci.rootfs.tree import Tree
 
 FORMAT_VERSION = 1
 

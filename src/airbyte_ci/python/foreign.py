@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from airbyte_ci.container.evaluate import Evaluator
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.inventory import Inventory, read
+from airbyte_ci.recipe.evaluate import Evaluator
+from airbyte_ci.rootfs.tree import Tree
 
 FORMAT_VERSION = 2
 # The `uname -m` names that markers and wheel tags use, by OCI (GOARCH) name.

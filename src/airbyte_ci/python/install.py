@@ -7,12 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from airbyte_ci.container import recipe
-from airbyte_ci.container.api.operations import Operation
-from airbyte_ci.container.api.record import value
-from airbyte_ci.container.evaluate import Evaluator
-from airbyte_ci.container.state import Step
-from airbyte_ci.container.tree import Tree
+from airbyte_ci.dagger.operations import Operation
+from airbyte_ci.dagger.record import value
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import Reference
@@ -22,6 +18,10 @@ from airbyte_ci.python.base import Base
 from airbyte_ci.python.environment import Choice, Workshop
 from airbyte_ci.python.layers import Installed
 from airbyte_ci.python.tools import Tools
+from airbyte_ci.recipe import operations as recipe
+from airbyte_ci.recipe.evaluate import Evaluator
+from airbyte_ci.recipe.state import Step
+from airbyte_ci.rootfs.tree import Tree
 
 
 @value

@@ -12,10 +12,10 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.rootfs.tree import Tree
 
 # Of the files of distributions, and so of removals; raised if a base would lose other files.
 FORMAT_VERSION = 2

@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airbyte_ci.container import sandbox
-from airbyte_ci.container.evaluate import Evaluator, State
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import ImageError, SandboxError
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python import installed
 from airbyte_ci.python.installed import Distribution
 from airbyte_ci.python.interpreter import PROBE, Interpreter
+from airbyte_ci.recipe.evaluate import Evaluator, State
+from airbyte_ci.rootfs.tree import Tree
+from airbyte_ci.sandbox import sandbox
 
 FORMAT_VERSION = 3
 # Connectors' entrypoints use `python`; some images only have the other name.

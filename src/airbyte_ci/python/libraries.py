@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python.lock import LockedFile
+from airbyte_ci.rootfs.tree import Tree
 
 FORMAT_VERSION = 3
 _MAGIC = b"\x7fELF"

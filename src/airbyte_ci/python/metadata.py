@@ -15,8 +15,6 @@ from typing import Any, BinaryIO
 
 from packaging.utils import canonicalize_name
 
-from airbyte_ci.container import sandbox
-from airbyte_ci.container.output_files import OutputRefused, read_output
 from airbyte_ci.documents import DocumentError, load_json, load_toml
 from airbyte_ci.errors import PackageError, UnknownMetadata
 from airbyte_ci.oci.digest import Digest
@@ -24,6 +22,8 @@ from airbyte_ci.oci.store import Store
 from airbyte_ci.python import build_tools, sdist, trees
 from airbyte_ci.python.lock import LockedFile
 from airbyte_ci.python.sdist import Builder
+from airbyte_ci.sandbox import sandbox
+from airbyte_ci.sandbox.output_files import OutputRefused, read_output
 
 FORMAT_VERSION = 2
 _STATIC = ("version", "dependencies", "optional-dependencies")

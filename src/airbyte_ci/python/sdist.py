@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from airbyte_ci.container import sandbox
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store, action_key
@@ -17,6 +15,8 @@ from airbyte_ci.python import build_tools, built_wheel, trees
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import LockedFile
+from airbyte_ci.rootfs.tree import Tree
+from airbyte_ci.sandbox import sandbox
 
 FORMAT_VERSION = 4
 # The earliest time in a zip, so that back ends that write the time always write the same one.

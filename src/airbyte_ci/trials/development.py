@@ -16,13 +16,13 @@ from airbyte_ci.build.rules import Rules
 from airbyte_ci.build.source import AddCode
 from airbyte_ci.connectors import pylock_names
 from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
-from airbyte_ci.container.state import State
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.errors import LockError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.python import toml
 from airbyte_ci.python.install import InstallPackages
 from airbyte_ci.python.tools import Tools
+from airbyte_ci.recipe.state import State
+from airbyte_ci.rootfs.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)

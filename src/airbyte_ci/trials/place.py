@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 from airbyte_ci.build import source
 from airbyte_ci.connectors import folder_files
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.container import sandbox
-from airbyte_ci.container.sandbox import Command, Finished, Mount, Network, Purpose
-from airbyte_ci.container.tree import Tree
 from airbyte_ci.oci.store import Store
+from airbyte_ci.rootfs.tree import Tree
+from airbyte_ci.sandbox import sandbox
+from airbyte_ci.sandbox.sandbox import Command, Finished, Mount, Network, Purpose
 
 # The path of these files in the container.
 FILES = ".airbyte-ci/files"

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airbyte_ci.container.sandbox import Finished, Network
 from airbyte_ci.documents import load_json
+from airbyte_ci.sandbox.sandbox import Finished, Network
 from airbyte_ci.trials.messages import Messages
 from airbyte_ci.trials.place import FILES, Place
 from airbyte_ci.trials.secrets import Secrets

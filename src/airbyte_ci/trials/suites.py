@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 from airbyte_ci.build import gradle, source
 from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
-from airbyte_ci.container.output_files import OutputRefused, read_output
-from airbyte_ci.container.sandbox import Finished, Network
 from airbyte_ci.outcomes import Status
+from airbyte_ci.sandbox.output_files import OutputRefused, read_output
+from airbyte_ci.sandbox.sandbox import Finished, Network
 from airbyte_ci.trials import secrets as secrecy
 from airbyte_ci.trials.development import Development
 from airbyte_ci.trials.place import REPORTS, Place

@@ -12,12 +12,12 @@ from typing import Any, Protocol
 from airbyte_ci.build import job
 from airbyte_ci.build.order import Order
 from airbyte_ci.connectors.connector import JAVA, Connector
-from airbyte_ci.container import execute
-from airbyte_ci.container.evaluate import prepare
-from airbyte_ci.container.sandbox import Mount, Network
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.python.tools import Tools
+from airbyte_ci.recipe import execute
+from airbyte_ci.recipe.evaluate import prepare
+from airbyte_ci.sandbox.sandbox import Mount, Network
 from airbyte_ci.trials import development, protocol, suites
 from airbyte_ci.trials import secrets as secrecy
 from airbyte_ci.trials.development import Development

@@ -1,0 +1,1 @@
+"""Whether this machine can build images: its sandboxes, disk, registries and tools."""

@@ -1,0 +1,1 @@
+"""Root file systems: trees, unpacked layers and their snapshots, and the changes that a command left."""

@@ -1,0 +1,1 @@
+"""Commands in a sandbox: runc, namespaces, system calls, network, mounts and limits."""
