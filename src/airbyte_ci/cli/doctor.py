@@ -6,12 +6,12 @@ import os
 import click
 
 from airbyte_ci import config
-from airbyte_ci.build import machine
 from airbyte_ci.campaigns.migrations.table import MIGRATIONS
 from airbyte_ci.cli import console
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
+from airbyte_ci.doctor import machine
 from airbyte_ci.errors import AirbyteCiError, ConfigurationError, UsageError
 from airbyte_ci.reports import doctor as report
 from airbyte_ci.sandbox import rootless

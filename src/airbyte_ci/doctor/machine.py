@@ -330,12 +330,12 @@ def _python() -> Found:
 
 def _pythons(store: Store, native: Platform) -> Found:
     """Checks the interpreters of the base images in the store, each inspected in its own image on first use."""
-    from airbyte_ci.build import machine_bases  # slow to import
+    from airbyte_ci.doctor import bases  # slow to import
     from airbyte_ci.python import inventory
 
     name = "pythons of base images"
     versions: dict[str, int] = {}
-    for image in machine_bases.found(store, native):
+    for image in bases.found(store, native):
         try:
             version = inventory.of(store, image).interpreter.version
         except AirbyteCiError as error:
