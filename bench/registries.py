@@ -8,7 +8,7 @@ from pathlib import Path
 
 from timing import Measure, Result, medians, seconds
 
-from airbyte_ci.build.outputs import together, write_layout
+from airbyte_ci.images.outputs import together, write_layout
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.registry.client import client_of_user

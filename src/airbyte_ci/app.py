@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from airbyte_ci import config
-from airbyte_ci.build.rules import Rules
 from airbyte_ci.config import Configuration
 from airbyte_ci.errors import UsageError
+from airbyte_ci.images.rules import Rules
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.registry.client import RegistryClient, client_of_user
 from airbyte_ci.oci.registry.options import Event, RegistryOptions
@@ -185,7 +185,7 @@ def find_framework(local: Path | None, reference: str | None) -> "Origin | None"
         raise UsageError("--use-local-cdk and --use-cdk-ref exclude each other")
     if not local and not reference:
         return None
-    from airbyte_ci.build import framework
+    from airbyte_ci.images import framework
 
     return framework.local(local) if local else framework.at(reference) if reference else None
 

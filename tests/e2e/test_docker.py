@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.build.docker import load
+from airbyte_ci.images.docker import load
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
 from tests.e2e.conftest import Base, Command

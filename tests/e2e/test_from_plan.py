@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from airbyte_ci.build import plan as plans
-from airbyte_ci.build.plan import BuildPlan
+from airbyte_ci.images import plan as plans
+from airbyte_ci.images.plan import BuildPlan
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry

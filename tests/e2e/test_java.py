@@ -15,11 +15,11 @@ from airbyte_ci.oci.image import ImageConfig, Manifest
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry, directory
-from tests.build import distributions
-from tests.build.distributions import NAME, jar, member
 from tests.e2e.conftest import Base, build_shared_base, make_fleet
 from tests.e2e.tiny import NAME as PYTHON
 from tests.e2e.tiny import Tiny, as_index, derived, own_layers
+from tests.images import distributions
+from tests.images.distributions import NAME, jar, member
 
 # Without a Python: nothing of a Java connector's build may need one.
 DECLARATION = """repository: localhost/airbyte/java-connector-base

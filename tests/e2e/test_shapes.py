@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.build import build
+from airbyte_ci.images import build
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry

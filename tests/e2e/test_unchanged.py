@@ -20,7 +20,7 @@ def idle(tmp_path: Path) -> dict[str, str]:
         "import sys\n"
         "class Refuse:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.removeprefix('airbyte_ci.') in ('build.planning', 'python.simple_api', 'sandbox.sandbox'):\n"
+        "        if name.removeprefix('airbyte_ci.') in ('images.planning', 'python.simple_api', 'sandbox.sandbox'):\n"
         "            raise SystemExit(f'{name} was imported')\n"
         "sys.meta_path.insert(0, Refuse())\n"
     )

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from airbyte_ci.base_images import dpkg
-from airbyte_ci.build import lockfile
 from airbyte_ci.campaigns.connector_files import readme, release
 from airbyte_ci.campaigns.delivery import wording
 from airbyte_ci.campaigns.dockerfile import shell_commands, stages
 from airbyte_ci.edits import changelog, changelog_table, markdown_table
 from airbyte_ci.edits.pull_request_form import pull_request_form
 from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.images import lockfile
 from airbyte_ci.python import requirements
 from airbyte_ci.reports import listing
 

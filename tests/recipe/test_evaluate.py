@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from airbyte_ci.build.outputs import Result, write_layout
 from airbyte_ci.dagger import (
     Container,
     Exec,
@@ -35,6 +34,7 @@ from airbyte_ci.dagger import (
 from airbyte_ci.dagger.record import value
 from airbyte_ci.errors import CommandFailed, HookError, ImageError, SandboxError
 from airbyte_ci.hooks.conversation import MODULE, Conversation
+from airbyte_ci.images.outputs import Result, write_layout
 from airbyte_ci.oci import caches
 from airbyte_ci.oci.collect import Policy, collect
 from airbyte_ci.oci.digest import Digest

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.build.source import CODE
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.images.source import CODE
 from airbyte_ci.oci.store import Store
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox.command import Command

@@ -13,9 +13,6 @@ import click
 
 from airbyte_ci.app import App, KeptTools, find_framework, find_platform, read_rules, today
 from airbyte_ci.base_images import noted
-from airbyte_ci.build import gradle, job, naming
-from airbyte_ci.build.order import DEFAULT_TAG, Order
-from airbyte_ci.build.outputs import Destination
 from airbyte_ci.cli import console, recording, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.fleet import Fleet
@@ -25,13 +22,16 @@ from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import JAVA, Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
+from airbyte_ci.images import gradle, job, naming
+from airbyte_ci.images.order import DEFAULT_TAG, Order
+from airbyte_ci.images.outputs import Destination
 from airbyte_ci.oci.image import CREATED, Compression
 from airbyte_ci.outcomes import Outcome, exit_code
 from airbyte_ci.python.tools import Tools
 from airbyte_ci.reports import terminal
 
 if TYPE_CHECKING:  # slow to import, and few builds print or read a plan
-    from airbyte_ci.build.plan import BuildPlan
+    from airbyte_ci.images.plan import BuildPlan
 
 # The creation time of an image is in RFC 3339, which ends with the year 9999.
 _LAST_SECOND = 253_402_300_799
@@ -286,7 +286,7 @@ def _apply_plan(path: Path, asked: Asked, order: Order, given: list[str]) -> tup
 
     `given` lists options on the command line that contradict the plan.
     """
-    from airbyte_ci.build.plan import BuildPlan
+    from airbyte_ci.images.plan import BuildPlan
 
     if given:
         raise UsageError(

@@ -5,13 +5,6 @@ from pathlib import Path
 
 import click
 
-from airbyte_ci.build import base as bases
-from airbyte_ci.build import distribution, planning, source
-from airbyte_ci.build import eject as ejecting
-from airbyte_ci.build.eject import Ejected
-from airbyte_ci.build.evaluation import open_evaluation
-from airbyte_ci.build.order import Order
-from airbyte_ci.build.source import AddCode
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, with_selection
@@ -19,6 +12,13 @@ from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
+from airbyte_ci.images import base as bases
+from airbyte_ci.images import distribution, planning, source
+from airbyte_ci.images import eject as ejecting
+from airbyte_ci.images.eject import Ejected
+from airbyte_ci.images.evaluation import open_evaluation
+from airbyte_ci.images.order import Order
+from airbyte_ci.images.source import AddCode
 from airbyte_ci.outcomes import Outcome, exit_code
 from airbyte_ci.python.tools import Tools
 from airbyte_ci.reports import terminal

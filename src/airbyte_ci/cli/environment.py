@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 
 from airbyte_ci.app import find_framework
-from airbyte_ci.build import askers, explain, naming, planning
-from airbyte_ci.build import base as bases
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import UsageError
+from airbyte_ci.images import askers, explain, naming, planning
+from airbyte_ci.images import base as bases
 from airbyte_ci.reports import environment as report
 
 

@@ -6,9 +6,6 @@ from typing import Any
 
 import click
 
-from airbyte_ci.build import locking
-from airbyte_ci.build.locking import Upgrade
-from airbyte_ci.build.rules import Rules
 from airbyte_ci.cli import console, recording, resolving, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, with_selection
@@ -18,6 +15,9 @@ from airbyte_ci.connectors import pylock_names
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits.edit import Edit
 from airbyte_ci.errors import AirbyteCiError, LockError
+from airbyte_ci.images import locking
+from airbyte_ci.images.locking import Upgrade
+from airbyte_ci.images.rules import Rules
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.outcomes import Outcome, Status, exit_code
 from airbyte_ci.python.tools import Tools

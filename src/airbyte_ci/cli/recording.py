@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 from airbyte_ci import app
-from airbyte_ci.build.fingerprint import Fingerprint
-from airbyte_ci.build.order import Order
 from airbyte_ci.cli import console, ending
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError
+from airbyte_ci.images.fingerprint import Fingerprint
+from airbyte_ci.images.order import Order
 from airbyte_ci.oci.store import Store
 from airbyte_ci.outcomes import Outcome, Status
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from airbyte_ci.app import App, find_platform
-from airbyte_ci.build import asking, locking
-from airbyte_ci.build import base as bases
-from airbyte_ci.build.rules import Rules
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.images import asking, locking
+from airbyte_ci.images import base as bases
+from airbyte_ci.images.rules import Rules
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.sdist import Builder

@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from airbyte_ci import app
-from airbyte_ci.build import base, naming, run, source
-from airbyte_ci.build.run import RunSettings
 from airbyte_ci.cli import console
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound, UsageError
+from airbyte_ci.images import base, naming, run, source
+from airbyte_ci.images.run import RunSettings
 from airbyte_ci.oci.image import BASE_NAME, Image, Index
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from airbyte_ci.app import App, find_framework, find_platform, read_rules
-from airbyte_ci.build.order import Order
 from airbyte_ci.checks.rule import Checked
 from airbyte_ci.cli import check_connectors as checks
 from airbyte_ci.cli import console, ending, recording, workbench
@@ -21,6 +20,7 @@ from airbyte_ci.cli.run_connector import mount
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
+from airbyte_ci.images.order import Order
 from airbyte_ci.outcomes import Status
 from airbyte_ci.reports import terminal
 from airbyte_ci.reports import trials as report

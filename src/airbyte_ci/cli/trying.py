@@ -7,8 +7,6 @@ from datetime import timedelta
 import click
 
 from airbyte_ci.app import App, written_day
-from airbyte_ci.build import job
-from airbyte_ci.build.order import Order
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
 from airbyte_ci.campaigns.changes.findings import shorten
 from airbyte_ci.campaigns.changes.overlay import overlay
@@ -17,6 +15,8 @@ from airbyte_ci.cli.campaign import Campaign, Planner
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, ConnectorError, ImageError, RegistryError, StoreError, UsageError
+from airbyte_ci.images import job
+from airbyte_ci.images.order import Order
 
 # These errors have causes other than the base image.
 _ELSEWHERE = (UsageError, RegistryError, StoreError)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import airbyte_ci
 from airbyte_ci.app import KeptTools
-from airbyte_ci.build.fingerprint import Fingerprint
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.progress import Progress
@@ -20,6 +19,7 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors import find, watch
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.images.fingerprint import Fingerprint
 from airbyte_ci.outcomes import Outcome
 from airbyte_ci.python import index
 from airbyte_ci.reports import terminal

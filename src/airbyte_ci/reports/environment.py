@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from airbyte_ci.build.explain import Explained
+from airbyte_ci.images.explain import Explained
 from airbyte_ci.reports import columns
 from airbyte_ci.text import join_lines
 

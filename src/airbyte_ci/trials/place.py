@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from airbyte_ci.build import source
 from airbyte_ci.connectors import folder_files
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.images import source
 from airbyte_ci.oci.store import Store
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import sandbox

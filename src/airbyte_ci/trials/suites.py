@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from airbyte_ci.build import gradle, source
 from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
+from airbyte_ci.images import gradle, source
 from airbyte_ci.outcomes import Status
 from airbyte_ci.sandbox.output_files import OutputRefused, read_output
 from airbyte_ci.sandbox.sandbox import Finished, Network

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from airbyte_ci.build import job
-from airbyte_ci.build.order import Order
 from airbyte_ci.connectors.connector import JAVA, Connector
 from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.images import job
+from airbyte_ci.images.order import Order
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.python.tools import Tools
 from airbyte_ci.recipe import execute

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from airbyte_ci.base_images import series
 from airbyte_ci.base_images.catalogue import BaseImageVersion
 from airbyte_ci.base_images.latest import Choice, admits
-from airbyte_ci.build import source
 from airbyte_ci.campaigns.bases import base_choice, lock_fit, pythons
 from airbyte_ci.campaigns.bases.base_choice import Offered, refuse_empty
 from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
@@ -31,6 +30,7 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits import versions, yaml_text
 from airbyte_ci.edits.edit import FileChange
 from airbyte_ci.errors import EditRefused
+from airbyte_ci.images import source
 from airbyte_ci.text import decode_file
 
 # What goes with the Dockerfile: the one is read only by `docker build`, the other built images of Python connectors.

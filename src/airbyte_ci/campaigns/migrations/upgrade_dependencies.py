@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airbyte_ci.build import lockfile
 from airbyte_ci.campaigns.changes.change import AlreadyDone, Change, NotApplicable
 from airbyte_ci.campaigns.changes.task import Task
 from airbyte_ci.campaigns.connector_files import release
@@ -21,6 +20,7 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.edits.edit import FileChange
 from airbyte_ci.errors import LockError
+from airbyte_ci.images import lockfile
 
 # In the order in which a build prefers them. `poetry update --lock` and its like only write the lock.
 _TOOLS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
