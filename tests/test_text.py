@@ -137,7 +137,7 @@ def test_reports_join_their_lines_in_one_way() -> None:
         "configuration.py",
         "annotations.py",
         "listing.py",
-        "trials.py",
+        "connector_tests.py",
         "base_images_diff.py",
         "base_images_page.py",
     }

@@ -11,6 +11,8 @@ from airbyte_ci.cli import console
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connector_tests import secrets
+from airbyte_ci.connector_tests.protocol import problem_of_catalog, problem_of_state
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound, UsageError
 from airbyte_ci.images import base, naming, run, source
@@ -19,8 +21,6 @@ from airbyte_ci.oci.image import BASE_NAME, Image, Index
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store import Store
 from airbyte_ci.sandbox.command import LENT, Mount, Network
-from airbyte_ci.trials import secrets
-from airbyte_ci.trials.protocol import problem_of_catalog, problem_of_state
 
 _FILE_OPTIONS = ("--config", "--catalog", "--state")
 

@@ -18,17 +18,17 @@ from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.run_connector import mount
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connector_tests import secrets, steps, trial
+from airbyte_ci.connector_tests.protocol import problem_of_catalog, problem_of_state
+from airbyte_ci.connector_tests.steps import Ended, TrialResult
+from airbyte_ci.connector_tests.trial import Request
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
 from airbyte_ci.images.order import Order
 from airbyte_ci.outcomes import Status
+from airbyte_ci.reports import connector_tests as report
 from airbyte_ci.reports import terminal
-from airbyte_ci.reports import trials as report
 from airbyte_ci.sandbox.sandbox import Network
-from airbyte_ci.trials import secrets, steps, trial
-from airbyte_ci.trials.protocol import problem_of_catalog, problem_of_state
-from airbyte_ci.trials.steps import Ended, TrialResult
-from airbyte_ci.trials.trial import Request
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

@@ -10,10 +10,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from airbyte_ci.connector_tests.redaction import Redaction
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import UsageError
-from airbyte_ci.trials.redaction import Redaction
 
 FOLDER = "secrets"
 CONFIGURATION = "config.json"

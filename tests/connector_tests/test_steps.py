@@ -2,10 +2,10 @@
 
 import pytest
 
+from airbyte_ci.connector_tests import steps
+from airbyte_ci.connector_tests.steps import Ended, StepId, TrialResult
 from airbyte_ci.errors import UsageError
 from airbyte_ci.outcomes import Status
-from airbyte_ci.trials import steps
-from airbyte_ci.trials.steps import Ended, StepId, TrialResult
 
 
 @pytest.mark.parametrize(

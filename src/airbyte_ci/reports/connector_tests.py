@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 from click import style
 
 from airbyte_ci import advice
+from airbyte_ci.connector_tests.steps import Case, Ended, TrialResult
 from airbyte_ci.reports import junit, next_step, terminal
 from airbyte_ci.text import join_lines
-from airbyte_ci.trials.steps import Case, Ended, TrialResult
 
 _COLUMN = 12
 

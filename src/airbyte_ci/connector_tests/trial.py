@@ -9,6 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from airbyte_ci.connector_tests import development, protocol, suites
+from airbyte_ci.connector_tests import secrets as secrecy
+from airbyte_ci.connector_tests.development import Development
+from airbyte_ci.connector_tests.place import Place
+from airbyte_ci.connector_tests.secrets import Secrets
+from airbyte_ci.connector_tests.steps import IDS, INTERRUPTED, WAVES, Ended, StepId, TrialResult, failed, skipped
 from airbyte_ci.connectors.connector import JAVA, Connector
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.images import job
@@ -18,12 +24,6 @@ from airbyte_ci.python.tools import Tools
 from airbyte_ci.recipe import execute
 from airbyte_ci.recipe.evaluate import prepare
 from airbyte_ci.sandbox.sandbox import Mount, Network
-from airbyte_ci.trials import development, protocol, suites
-from airbyte_ci.trials import secrets as secrecy
-from airbyte_ci.trials.development import Development
-from airbyte_ci.trials.place import Place
-from airbyte_ci.trials.secrets import Secrets
-from airbyte_ci.trials.steps import IDS, INTERRUPTED, WAVES, Ended, StepId, TrialResult, failed, skipped
 
 _SOURCE_ONLY: tuple[StepId, ...] = ("discover", "read")
 _CATALOG = "integration_tests/configured_catalog.json"

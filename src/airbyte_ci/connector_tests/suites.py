@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from airbyte_ci.connector_tests import secrets as secrecy
+from airbyte_ci.connector_tests.development import Development
+from airbyte_ci.connector_tests.place import REPORTS, Place
+from airbyte_ci.connector_tests.secrets import Secrets
+from airbyte_ci.connector_tests.steps import Case, Ended, StepId, failed, skipped
 from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
 from airbyte_ci.images import gradle, source
 from airbyte_ci.outcomes import Status
 from airbyte_ci.sandbox.output_files import OutputRefused, read_output
 from airbyte_ci.sandbox.sandbox import Finished, Network
-from airbyte_ci.trials import secrets as secrecy
-from airbyte_ci.trials.development import Development
-from airbyte_ci.trials.place import REPORTS, Place
-from airbyte_ci.trials.secrets import Secrets
-from airbyte_ci.trials.steps import Case, Ended, StepId, failed, skipped
 
 _FOLDERS: dict[StepId, tuple[str, ...]] = {
     "unit": ("unit_tests", "tests/unit_tests", "tests/unit"),

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from airbyte_ci.connector_tests import development
 from airbyte_ci.connectors import find
 from airbyte_ci.python import poetry, toml
 from airbyte_ci.python.lock import Wish
-from airbyte_ci.trials import development
 from tests.python.interpreters import cpython
 from tests.python.locks import lock, package
 

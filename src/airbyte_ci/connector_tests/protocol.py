@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airbyte_ci.connector_tests.messages import Messages
+from airbyte_ci.connector_tests.place import FILES, Place
+from airbyte_ci.connector_tests.secrets import Secrets
+from airbyte_ci.connector_tests.steps import Ended, StepId, failed, ok
 from airbyte_ci.documents import load_json
 from airbyte_ci.sandbox.sandbox import Finished, Network
-from airbyte_ci.trials.messages import Messages
-from airbyte_ci.trials.place import FILES, Place
-from airbyte_ci.trials.secrets import Secrets
-from airbyte_ci.trials.steps import Ended, StepId, failed, ok
 
 _SHOWN = 15
 _FULL_REFRESH = "full_refresh"

@@ -2,8 +2,8 @@
 
 from xml.etree import ElementTree
 
-from airbyte_ci.reports import trials
-from airbyte_ci.trials.steps import Case, Ended, TrialResult
+from airbyte_ci.connector_tests.steps import Case, Ended, TrialResult
+from airbyte_ci.reports import connector_tests
 
 CASES = (
     Case("test_a", "unit_tests.test_x", "ok", seconds=0.5),
@@ -24,7 +24,7 @@ ITEM = TrialResult(
 
 def test_junit_has_every_case_and_every_step() -> None:
     """A suite for each step with its own tests, or the step as its case; a failure outside of the tests is one more."""
-    root = ElementTree.fromstring(trials.document([ITEM]))
+    root = ElementTree.fromstring(connector_tests.document([ITEM]))
     assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("6", "1", "2")
     suites = {suite.get("name"): suite for suite in root}
     assert list(suites) == [f"source-a.{step}" for step in ("build", "unit", "integration", "check")]
@@ -42,7 +42,7 @@ def test_junit_has_every_case_and_every_step() -> None:
 
 def test_json_has_every_step() -> None:
     """With the numbers of its tests and what it printed."""
-    document = trials.to_json(ITEM)
+    document = connector_tests.to_json(ITEM)
     assert (document["status"], [step["id"] for step in document["steps"]]) == (
         "failed",
         ["build", "unit", "integration", "check"],

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from airbyte_ci.trials.messages import Messages
+from airbyte_ci.connector_tests.messages import Messages
 
 RECORD = {"type": "RECORD", "record": {"stream": "a", "data": {"id": 1}, "emitted_at": 1}}
 STATE = {"type": "STATE", "state": {"type": "STREAM", "stream": {"stream_descriptor": {"name": "a"}}}}

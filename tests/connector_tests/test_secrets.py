@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 import pytest
 
+from airbyte_ci.connector_tests import secrets
+from airbyte_ci.connector_tests.redaction import HIDDEN
+from airbyte_ci.connector_tests.secrets import Secrets
 from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
-from airbyte_ci.trials import secrets
-from airbyte_ci.trials.redaction import HIDDEN
-from airbyte_ci.trials.secrets import Secrets
 
 TABLE = {"source-*": ("TOKEN", "CONFIG"), "destination-*": ("OTHER",)}
 

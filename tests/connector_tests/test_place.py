@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from airbyte_ci.connector_tests.place import Place
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.images.source import CODE
 from airbyte_ci.oci.store import Store
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox.command import Command
-from airbyte_ci.trials.place import Place
 
 SECRETS = (
     *("secrets/config.json", "integration_tests/secrets/config.json", "unit_tests/deep/secrets/a", ".env"),

@@ -1,0 +1,1 @@
+"""Tests of a connector in its own image: pytest suites, protocol commands and secrets."""
