@@ -26,13 +26,13 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, ImageConfig, Index, Manifest, Platform
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry.client import client_of_user
-from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python import inventory, poetry, wheel
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.registry.client import client_of_user
+from airbyte_ci.registry.options import RegistryOptions
 from airbyte_ci.testing.docker_registry import docker_registry
 
 PROJECT = Path(__file__).resolve().parents[1]

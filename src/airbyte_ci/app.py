@@ -19,10 +19,10 @@ from airbyte_ci.config import Configuration
 from airbyte_ci.errors import UsageError
 from airbyte_ci.images.rules import Rules
 from airbyte_ci.oci.image import Platform
-from airbyte_ci.oci.registry.client import RegistryClient, client_of_user
-from airbyte_ci.oci.registry.options import Event, RegistryOptions
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python.tools import Tools
+from airbyte_ci.registry.client import RegistryClient, client_of_user
+from airbyte_ci.registry.options import Event, RegistryOptions
 
 if TYPE_CHECKING:  # slow to import, and an unchanged build needs none of them
     from concurrent.futures import Executor

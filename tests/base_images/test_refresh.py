@@ -17,9 +17,9 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, ImageConfig, Index, Manifest, Platform
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry
+from airbyte_ci.registry.client import RegistryClient
 from airbyte_ci.testing.clients import quick_client
 from airbyte_ci.testing.registry import RegistryServer
 

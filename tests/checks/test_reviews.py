@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airbyte_ci.checks.reviews import Reviews
-from airbyte_ci.connectors.github import GitHubRepository
 from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.git.github import GitHubRepository
 from tests.checks.repository import Repository
 from tests.github import double
 from tests.github.description import ENTERPRISE, PUBLIC, Description

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.connectors import git, history
 from airbyte_ci.connectors.modified import changes_metadata, modified_files
 from airbyte_ci.connectors.select import Selection, select
 from airbyte_ci.errors import UsageError
+from airbyte_ci.git import git, history
 from tests.connectors.fleets import MONOREPO, connector
-from tests.connectors.test_git import run
+from tests.git.test_git import run
 
 FLEET = [
     connector("source-a"),

@@ -10,8 +10,8 @@ import yaml
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.errors import BlobNotFound
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry.client import client_of_user
-from airbyte_ci.oci.registry.options import RegistryOptions
+from airbyte_ci.registry.client import client_of_user
+from airbyte_ci.registry.options import RegistryOptions
 from tests.e2e.conftest import Command
 from tests.e2e.tiny import Tiny
 

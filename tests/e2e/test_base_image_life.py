@@ -11,9 +11,9 @@ import yaml
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry.client import client_of_user
-from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.store import Store
+from airbyte_ci.registry.client import client_of_user
+from airbyte_ci.registry.options import RegistryOptions
 from tests.e2e import console
 from tests.e2e.conftest import GIT, PROJECT, airbyte_ci, make_fleet
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry.client import client_of_user
-from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.store import Store
+from airbyte_ci.registry.client import client_of_user
+from airbyte_ci.registry.options import RegistryOptions
 from airbyte_ci.testing.docker_registry import docker_registry
 from tests.e2e.command import GIT
 from tests.e2e.tiny import MAIN, METADATA, NAME, Tiny, with_base

@@ -17,11 +17,11 @@ from airbyte_ci.oci.image import ImageConfig, Manifest
 from airbyte_ci.oci.image import Index as ImageIndex
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry.client import client_of_user
-from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.index import PUBLIC, PackageIndex
+from airbyte_ci.registry.client import client_of_user
+from airbyte_ci.registry.options import RegistryOptions
 from tests.e2e.command import GIT, Result, airbyte_ci
 from tests.python import package_index, wheels
 from tests.python.package_index import Index

@@ -23,11 +23,11 @@ from airbyte_ci.campaigns.conversion import carry_over, customization_draft
 from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.campaigns.dockerfile.syntax import instructions
-from airbyte_ci.checks import codeowners
 from airbyte_ci.connectors import customization
 from airbyte_ci.edits import versions, yaml_text
 from airbyte_ci.edits.changelog import Row, insert_row, rows
 from airbyte_ci.errors import AirbyteCiError, EditRefused
+from airbyte_ci.git import codeowners
 from tests.connectors import fleets
 from tests.fuzz.mutations import mutate
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from airbyte_ci.checks import metadata_schema
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.texts import Texts
-from airbyte_ci.connectors import find, git
+from airbyte_ci.connectors import find
 from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.git import git
 
 _PATH = re.compile(r"airbyte-integrations/connectors/(third-party/[^/]+/)?(?!.*-scaffold-)[^/]+/metadata\.yaml")
 

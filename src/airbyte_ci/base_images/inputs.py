@@ -14,8 +14,8 @@ from airbyte_ci.errors import BlobNotFound, ImageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import CONFIG, Descriptor, Manifest, Platform, canonical_json
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
+from airbyte_ci.registry.client import RegistryClient
 
 INPUT = "application/vnd.airbyte-ci.input.v1"
 _SHOWN = 5

@@ -11,8 +11,8 @@ from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
+from airbyte_ci.registry.client import RegistryClient
 
 
 @dataclass(frozen=True, slots=True)

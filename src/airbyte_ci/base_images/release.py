@@ -13,9 +13,9 @@ from airbyte_ci.base_images.lock import PlatformLock, VersionLock
 from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
 from airbyte_ci.oci.image import Index, Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python.tools import Tools
+from airbyte_ci.registry.client import RegistryClient
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ImageError, Registry
 from airbyte_ci.oci import local
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
+from airbyte_ci.registry.client import RegistryClient
 
 KINDS = ("auto", "image", "debian")
 

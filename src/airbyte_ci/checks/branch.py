@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airbyte_ci.connectors import git, history
 from airbyte_ci.connectors.connector import METADATA, Connector
 from airbyte_ci.documents import DocumentError, load_yaml
+from airbyte_ci.git import git, history
 
 
 @dataclass(frozen=True, slots=True)

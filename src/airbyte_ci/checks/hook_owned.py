@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from airbyte_ci.checks import places
-from airbyte_ci.checks.codeowners import CodeOwners
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.rule import OK, Place, Rule, Verdict, failed, inapplicable
 from airbyte_ci.connectors import customization
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.git.codeowners import CodeOwners
 
 RULE = Rule(
     id="hook-owned",

@@ -7,9 +7,9 @@ from typing import Any
 
 from airbyte_ci import config
 from airbyte_ci.checks import branch
-from airbyte_ci.connectors import git
 from airbyte_ci.connectors.connector import METADATA, Connector
 from airbyte_ci.documents import DocumentError, load_toml
+from airbyte_ci.git import git
 
 
 @dataclass(frozen=True, slots=True)

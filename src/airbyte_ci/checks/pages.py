@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from airbyte_ci.checks.rule import Rule
 from airbyte_ci.config import Configuration
-from airbyte_ci.connectors import forge
+from airbyte_ci.git import forge
 
 
 def urls(rules: Iterable[Rule], configuration: Configuration, prefix: str) -> dict[str, str]:

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from airbyte_ci.connectors import git
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError
+from airbyte_ci.git import git
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import canonical_json
 from airbyte_ci.oci.store import Store, action_key

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from airbyte_ci.connectors import git
-from airbyte_ci.connectors.github import TOKENS, GitHubRepository
 from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.git import git
+from airbyte_ci.git.github import TOKENS, GitHubRepository
 
 # GitHub lists no more files than these, so a file that is not listed may still be changed:
 # https://docs.github.com/rest/pulls/pulls#list-pull-requests-files

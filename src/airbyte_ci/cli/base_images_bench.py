@@ -19,9 +19,9 @@ from airbyte_ci.edits.edit import Edit, FileChange
 from airbyte_ci.errors import UsageError
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python.tools import Tools
+from airbyte_ci.registry.client import RegistryClient
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 from airbyte_ci import app, config, text
 from airbyte_ci.base_images import catalogue
 from airbyte_ci.base_images.catalogue import Catalogue
-from airbyte_ci.checks import all_checks, base_image_exists, branch, codeowners, merge_base, pages, unreadable, weights
+from airbyte_ci.checks import all_checks, base_image_exists, branch, merge_base, pages, unreadable, weights
 from airbyte_ci.checks.base_image_exists import Exists
 from airbyte_ci.checks.hook_owned import Ownership
 from airbyte_ci.checks.mending import Mending
@@ -29,9 +29,9 @@ from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
-from airbyte_ci.connectors import git, github, history
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
+from airbyte_ci.git import codeowners, git, github, history
 from airbyte_ci.reports import checks as report
 
 

@@ -12,8 +12,8 @@ import click
 
 from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.cli.settings import Settings
-from airbyte_ci.connectors import forge, github, history
 from airbyte_ci.errors import AirbyteCiError, UsageError
+from airbyte_ci.git import forge, github, history
 from airbyte_ci.outcomes import Outcome
 from airbyte_ci.reports import changes as report
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airbyte_ci.config import CATALOGUE, Configuration, Key
-from airbyte_ci.connectors import find, forge
+from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import CONNECTOR_TYPES, METADATA, Connector
 from airbyte_ci.connectors.find import Located
 from airbyte_ci.errors import ConnectorError
+from airbyte_ci.git import forge
 from airbyte_ci.text import decode_file
 
 _CHANGELOG = re.compile(r"^#{1,6}[ \t].*change ?log|^\s*\|?\s*Version\s*\|", re.MULTILINE | re.IGNORECASE)

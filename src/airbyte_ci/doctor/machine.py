@@ -22,8 +22,8 @@ from airbyte_ci.doctor import probes
 from airbyte_ci.errors import AirbyteCiError, RegistryError, SandboxError, StoreError
 from airbyte_ci.oci import ownership
 from airbyte_ci.oci.image import Platform
-from airbyte_ci.oci.registry.options import RegistryOptions
 from airbyte_ci.oci.store import Store
+from airbyte_ci.registry.options import RegistryOptions
 from airbyte_ci.rootfs import user_namespace
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import launch, rootless, sandbox, staging
@@ -293,8 +293,8 @@ def _registries(configuration: Configuration) -> tuple[str, ...]:
 
 def _registry(host: str, configuration: Configuration) -> Callable[[], Found]:
     def probe() -> Found:
-        from airbyte_ci.oci.registry.endpoint import Endpoint, may_be_plain
-        from airbyte_ci.oci.registry.reach import reach  # slow to import
+        from airbyte_ci.registry.endpoint import Endpoint, may_be_plain
+        from airbyte_ci.registry.reach import reach  # slow to import
 
         options = RegistryOptions(insecure=frozenset(configuration.insecure_registries), timeout=_PATIENCE)
         try:

@@ -5,8 +5,8 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from airbyte_ci.connectors import git
 from airbyte_ci.errors import LockError, PackageError, UsageError
+from airbyte_ci.git import git
 from airbyte_ci.python.lock import FromDirectory, FromGit, Lock, Origin
 
 NAME = "airbyte-cdk"

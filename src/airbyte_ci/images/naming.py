@@ -136,7 +136,7 @@ def _value(name: str, connector: Connector) -> str:
 
 def _commit(connector: Connector) -> str:
     """Returns the commit of the files, marked if they have uncommitted changes."""
-    from airbyte_ci.connectors import git  # few names hold a commit
+    from airbyte_ci.git import git  # few names hold a commit
 
     answer = git.ask(connector.folder, "rev-parse", f"--short={_COMMIT_DIGITS}", "HEAD")
     if answer is None or answer.returncode:

@@ -13,8 +13,8 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from airbyte_ci.connectors import git
 from airbyte_ci.errors import PackageError
+from airbyte_ci.git import git
 
 _TIMEOUT = 600
 _SCHEMES = ("https", "ssh", "git", "http", "git+ssh", "ssh+git")

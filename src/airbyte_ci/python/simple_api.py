@@ -22,12 +22,12 @@ from pypi_simple import (
 
 from airbyte_ci.errors import DigestMismatch, PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.pace import PacedAdapter
 from airbyte_ci.oci.store import Store
 from airbyte_ci.python import index_project, origins
 from airbyte_ci.python.credentials import Credentials, Login
 from airbyte_ci.python.index_project import IndexProject
 from airbyte_ci.python.index_settings import NO_ACCESS, Access, Source, variable_name
+from airbyte_ci.registry.pace import PacedAdapter
 
 _TRIES = 4
 _TIMEOUT = (15, 120)

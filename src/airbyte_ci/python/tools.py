@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airbyte_ci.oci.registry.client import RegistryClient
 from airbyte_ci.oci.store import Store
+from airbyte_ci.registry.client import RegistryClient
 
 if TYPE_CHECKING:  # slow to import, and an unchanged build needs neither
     from concurrent.futures import Executor

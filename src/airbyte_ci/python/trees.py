@@ -10,9 +10,10 @@ import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
-from airbyte_ci.connectors import git, hidden_files, leftovers, pylock_names
+from airbyte_ci.connectors import hidden_files, leftovers, pylock_names
 from airbyte_ci.documents import load_toml
 from airbyte_ci.errors import PackageError
+from airbyte_ci.git import git
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store import Store

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from airbyte_ci.oci.registry.client import RegistryClient
-from airbyte_ci.oci.registry.credentials import Anonymous, CredentialSource
-from airbyte_ci.oci.registry.options import RegistryOptions
+from airbyte_ci.registry.client import RegistryClient
+from airbyte_ci.registry.credentials import Anonymous, CredentialSource
+from airbyte_ci.registry.options import RegistryOptions
 
 
 @dataclass(slots=True)

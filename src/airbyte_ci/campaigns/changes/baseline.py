@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airbyte_ci.config import Configuration
-from airbyte_ci.connectors import forge, git, history
 from airbyte_ci.connectors.connector import METADATA, Connector
 from airbyte_ci.connectors.folder_files import walk
 from airbyte_ci.documents import load_yaml
+from airbyte_ci.git import forge, git, history
 
 NEVER = "0.0.0"
 

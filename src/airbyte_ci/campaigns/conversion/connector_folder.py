@@ -10,7 +10,8 @@ from typing import Literal
 from airbyte_ci.campaigns.conversion import declared_requirements, dockerignore
 from airbyte_ci.campaigns.conversion.declared_requirements import DeclaredRequirements
 from airbyte_ci.campaigns.conversion.dockerignore import DockerIgnore
-from airbyte_ci.connectors import git, leftovers
+from airbyte_ci.connectors import leftovers
+from airbyte_ci.git import git
 
 _CODE = (".py", ".yaml", ".yml", ".json", ".toml", ".cfg", ".sh", ".txt")
 # Of a file this long only the start can be code.

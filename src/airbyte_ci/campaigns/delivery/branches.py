@@ -7,8 +7,8 @@ from pathlib import Path
 
 from airbyte_ci.campaigns.delivery import commits
 from airbyte_ci.campaigns.delivery.commits import Commit
-from airbyte_ci.connectors import git
 from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.git import git
 
 REMOTE = "origin"
 _NONE = "0" * 40

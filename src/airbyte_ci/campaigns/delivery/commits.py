@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airbyte_ci.campaigns.changes.change import Change
-from airbyte_ci.connectors import git
 from airbyte_ci.edits.edit import FileChange
 from airbyte_ci.errors import AirbyteCiError, EditRefused, UsageError
+from airbyte_ci.git import git
 
 _CONNECTOR, _TREE = "Airbyte-CI-Connector", "Airbyte-CI-Tree"
 _NEW_FILE = "100644"

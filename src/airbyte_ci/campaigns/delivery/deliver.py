@@ -12,8 +12,8 @@ from airbyte_ci.campaigns.delivery import branches, commits, wording
 from airbyte_ci.campaigns.delivery.branches import Branch, Ground
 from airbyte_ci.campaigns.delivery.numbered import numbered, pages
 from airbyte_ci.campaigns.delivery.pull_requests import PullRequests
-from airbyte_ci.connectors import git
 from airbyte_ci.edits.files import Files
+from airbyte_ci.git import git
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from airbyte_ci.campaigns.delivery import wording
-from airbyte_ci.connectors.github import TOKENS, GitHubRepository
 from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.git.github import TOKENS, GitHubRepository
 
 # What GitHub asks of those who create things: https://docs.github.com/rest/using-the-rest-api/best-practices
 _SECONDS_BETWEEN_WRITES = 1.0

@@ -1,0 +1,56 @@
+"""Endpoints: the host of a repository, and whether plain HTTP is allowed. Sends nothing."""
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from airbyte_ci.oci.reference import DEFAULT_REGISTRY, Reference
+from airbyte_ci.registry.options import RegistryOptions
+
+# The registry of docker.io has another host name; docker.io is only a web site.
+_API_HOSTS = {DEFAULT_REGISTRY: "registry-1.docker.io"}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One repository at one host: `registry` is its name in references and logins, `host` the address to connect to."""
+
+    registry: str
+    repository: str
+
+    @property
+    def host(self) -> str:
+        return _API_HOSTS.get(self.registry, self.registry)
+
+    def __str__(self) -> str:
+        return f"{self.registry}/{self.repository}"
+
+
+def endpoint(reference: Reference) -> Endpoint:
+    """Returns the repository itself, the only target of pushes."""
+    return Endpoint(reference.registry, reference.repository)
+
+
+def endpoints(reference: Reference, options: RegistryOptions) -> tuple[Endpoint, ...]:
+    """Returns where to read from: the registry's mirrors in order, then the registry."""
+    mirrors = options.mirrors.get(reference.registry, ())
+    return (*(_mirrored(mirror, reference) for mirror in mirrors), endpoint(reference))
+
+
+def _mirrored(mirror: str, reference: Reference) -> Endpoint:
+    host, _, prefix = mirror.strip("/").partition("/")
+    return Endpoint(host, f"{prefix}/{reference.repository}" if prefix else reference.repository)
+
+
+def is_loopback(host: str) -> bool:
+    """Returns whether `host[:port]` is this machine, so that requests to it do not cross a network."""
+    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+
+
+def may_be_plain(host: str, options: RegistryOptions) -> bool:
+    """Returns whether `host[:port]` may be used over plain HTTP."""
+    return host in options.insecure or is_loopback(host)

@@ -1,0 +1,183 @@
+"""Pushes an image or index from the store: blobs, then manifests, then the index, then the tags.
+
+Items that the store lacks (a base image's layers) are mounted from repositories of the same registry, or streamed from
+others without touching the disk.
+"""
+
+import functools
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
+from airbyte_ci.oci.digest import Digest, chunks
+from airbyte_ci.oci.image import Descriptor, Index, Manifest
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.store import Store
+from airbyte_ci.registry import blobs, manifests, referrers
+from airbyte_ci.registry.api import Api
+from airbyte_ci.registry.endpoint import Endpoint, endpoint, endpoints
+from airbyte_ci.registry.options import Event, Step
+from airbyte_ci.registry.parallel import Cancelled, each
+from airbyte_ci.registry.transport import Body
+from airbyte_ci.registry.upload import Mounted, Session, Uploader
+
+
+class _SourceFailed(Exception):
+    """The source of a stream failed, not its target; the next source is tried."""
+
+    def __init__(self, failure: RegistryError | ImageError) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A push to one repository; `sources` may have blobs and manifests that the store lacks."""
+
+    api: Api
+    uploader: Uploader
+    store: Store
+    target: Endpoint
+    sources: tuple[Reference, ...]
+
+    def run(self, digest: Digest, tags: Sequence[str], fixed: Collection[str] = ()) -> Descriptor:
+        """Uploads missing items, then sets the tags; returns the descriptor that the tags now point to."""
+        for tag in tags:
+            if tag in fixed:
+                self._refuse_move(tag, digest)
+        root = self._manifest(digest)
+        names = tuple(tags) or (str(digest),)
+        here = manifests.exists(self.api, self.target, digest)
+        if not here:
+            self._send_parts(root)
+        for name in names:
+            if here and name == str(digest) and not referrers.has_subject(root):
+                continue
+            answer = manifests.write(self.api, self.target, root, name)
+            referrers.announce(self.api, self.target, root, answer)
+        return root.descriptor
+
+    def _refuse_move(self, tag: str, digest: Digest) -> None:
+        found = manifests.digest_of_tag(self.api, self.target, tag)
+        if found is not None and found != digest:
+            raise RegistryError(
+                f"tag {tag} of {self.target} already points to another image\n    there: {found}\n    here:  {digest}",
+                advice="increase the version with bump_version, or overwrite the tag with --force",
+            )
+
+    def _send_parts(self, root: Manifest | Index) -> None:
+        """Uploads everything below the root, deepest first, so that no manifest ever names a missing item."""
+        children = [
+            item for item in self._descendants(root) if not manifests.exists(self.api, self.target, item.digest)
+        ]
+        wanted: dict[Digest, Descriptor] = {}
+        for manifest in (*children, root):
+            if isinstance(manifest, Manifest):
+                wanted |= {item.digest: item for item in (manifest.config, *manifest.layers)}
+        each(wanted.values(), self.api.options.concurrency, self._blob)
+        for manifest in children:
+            manifests.write(self.api, self.target, manifest, str(manifest.digest))
+
+    def _descendants(self, root: Manifest | Index, depth: int = 0) -> list[Manifest | Index]:
+        if isinstance(root, Manifest):
+            return []
+        if depth > 3:
+            raise ImageError("its indexes are nested too deeply")
+        found: dict[Digest, Manifest | Index] = {}
+        for item in root.manifests:
+            child = self._manifest(item.digest)
+            found |= {below.digest: below for below in self._descendants(child, depth + 1)}
+            found[child.digest] = child
+        return list(found.values())
+
+    def _manifest(self, digest: Digest) -> Manifest | Index:
+        if self.store.has(digest):
+            return self.store.manifest(digest)
+        for source in self.sources:
+            try:
+                return manifests.read(self.api, source.with_digest(digest))
+            except BlobNotFound:
+                continue
+        raise BlobNotFound(
+            f"manifest {digest} is neither in the store nor in a source repository",
+            advice="build or pull the image again",
+        )
+
+    def _blob(self, descriptor: Descriptor, stop: threading.Event) -> None:
+        with self.api.only_one(f"{self.target} {descriptor.digest}"):
+            if stop.is_set():
+                raise Cancelled
+            step = self._bring(descriptor, stop)
+            self._tell(step, descriptor, descriptor.size)
+
+    def _bring(self, descriptor: Descriptor, stop: threading.Event) -> Step:
+        if self.uploader.present(self.target, descriptor.digest):
+            return "present"
+        session: Session | None = None
+        for place in dict.fromkeys(map(endpoint, self.sources)):
+            if place.registry != self.target.registry or place == self.target:
+                continue
+            if session:
+                self.uploader.abandon(self.target, session)
+            outcome = self.uploader.mount(self.target, descriptor.digest, place)
+            if isinstance(outcome, Mounted):
+                return "mounted"
+            session = outcome
+        if self.store.has(descriptor.digest):
+            size = self.store.size(descriptor.digest)
+            body = Body(size, lambda: self._from_store(descriptor, stop))
+            self.uploader.send(self.target, descriptor, body, session)
+            return "uploading"
+        self._stream(descriptor, stop, session)
+        return "streaming"
+
+    def _from_store(self, descriptor: Descriptor, stop: threading.Event) -> Iterator[bytes]:
+        with self.store.open(descriptor.digest) as reader:
+            yield from self._told("uploading", descriptor, chunks(reader), stop)
+
+    def _stream(self, descriptor: Descriptor, stop: threading.Event, session: Session | None) -> None:
+        """Streams through memory from the first source that has the blob, and verifies it in transit."""
+        failure: RegistryError | ImageError | None = None
+        for place in (place for source in self.sources for place in endpoints(source, self.api.options)):
+            body = Body(descriptor.size, functools.partial(self._from_registry, place, descriptor, stop))
+            try:
+                return self.uploader.send(self.target, descriptor, body, session)
+            except _SourceFailed as error:
+                failure, session = error.failure, None
+        if failure and not isinstance(failure, BlobNotFound):
+            raise failure
+        raise BlobNotFound(
+            f"blob {descriptor.digest} is neither in the store nor in a source repository",
+            advice="pull the base image again",
+        ) from failure
+
+    def _from_registry(self, place: Endpoint, descriptor: Descriptor, stop: threading.Event) -> Iterator[bytes]:
+        arriving = blobs.verified(self.api, place, descriptor)
+        try:
+            yield from self._told("streaming", descriptor, arriving, stop)
+        except (RegistryError, ImageError) as error:
+            raise _SourceFailed(error) from error
+
+    def _told(
+        self, step: Step, descriptor: Descriptor, pieces: Iterator[bytes], stop: threading.Event
+    ) -> Iterator[bytes]:
+        done = 0
+        for piece in pieces:
+            if stop.is_set():
+                raise Cancelled
+            yield piece
+            done += len(piece)
+            self._tell(step, descriptor, done)
+
+    def _tell(self, step: Step, descriptor: Descriptor, done: int) -> None:
+        self.api.options.tell(Event(step, str(self.target), descriptor.digest, done, descriptor.size))
+
+
+def check_tags(tags: Sequence[str], target: Reference) -> tuple[str, ...]:
+    """Returns the tags to set: the given ones, else the target's own."""
+    names = tuple(tags) or ((target.tag,) if target.tag else ())
+    for name in names:
+        if not manifests.is_tag(name):
+            raise RegistryError(f"{name!r} is not a valid tag")
+    return names
