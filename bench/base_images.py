@@ -14,10 +14,10 @@ from pathlib import Path
 import yaml
 from timing import Measure, Result, medians, seconds
 
-from airbyte_ci.base_images import contents
+from airbyte_ci.base_images.inspection import contents
 from airbyte_ci.oci.image import Image, ImageConfig, Manifest
 from airbyte_ci.oci.layer import layer_of
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 
 PROJECT = Path(__file__).resolve().parents[1]

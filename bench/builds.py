@@ -26,7 +26,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, ImageConfig, Index, Manifest, Platform
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python import inventory, poetry, wheel
 from airbyte_ci.python.index import PackageIndex

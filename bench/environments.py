@@ -39,7 +39,7 @@ print(time.perf_counter() - started, count)
 _INVENTORY = """
 import pathlib, sys, time
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import inventory
 store = Store(pathlib.Path(sys.argv[1]))
 image = store.image(Digest(sys.argv[2]))
@@ -52,7 +52,7 @@ _INSTALL = """
 import pathlib, sys
 sys.path.insert(0, sys.argv[1])
 from airbyte_ci.oci.layer import make_segment
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import wheel
 from tests.python.interpreters import cpython
 store, path = Store(pathlib.Path(sys.argv[2])), pathlib.Path(sys.argv[3])
@@ -110,7 +110,7 @@ def _link(source: str, target: str) -> None:
 
 def _demo_base() -> str | None:
     from airbyte_ci.oci.image import Index, Platform
-    from airbyte_ci.oci.store import Store
+    from airbyte_ci.oci.store.store import Store
 
     if not TEST_STORE.exists():
         return None

@@ -19,11 +19,11 @@ from timing import Measure, Result, medians, seconds
 
 from airbyte_ci.dagger import Exec, Question, SetLabel
 from airbyte_ci.hooks.conversation import MODULE, Conversation
-from airbyte_ci.oci import collect
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, ImageConfig, Index, Manifest
 from airbyte_ci.oci.layer import layer_of
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store import collect
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.recipe.evaluate import Evaluator
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -11,7 +11,7 @@ from timing import Measure, Result, medians, seconds
 from airbyte_ci.images.outputs import together, write_layout
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.client import client_of_user
 from airbyte_ci.registry.options import RegistryOptions
 from airbyte_ci.testing.docker_registry import docker_registry
@@ -24,7 +24,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.registry.client import client_of_user
 from airbyte_ci.registry.options import RegistryOptions
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 with client_of_user(RegistryOptions()) as client:
     client.push(Store(pathlib.Path(sys.argv[1])), Digest(sys.argv[2]), Reference.parse(sys.argv[3]))
 """
@@ -34,7 +34,7 @@ from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.registry.client import client_of_user
 from airbyte_ci.registry.options import RegistryOptions
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 with client_of_user(RegistryOptions()) as client:
     client.pull(Reference.parse(sys.argv[2]), Platform("linux", "amd64"), Store(pathlib.Path(sys.argv[1])))
 """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from timing import Measure, Result, medians
 
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 
 def _filled(root: Path, blobs: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from airbyte_ci.oci.image import Image, ImageConfig, Manifest
 from airbyte_ci.oci.layer import layer_of
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry, directory, symlink
 from airbyte_ci.rootfs import snapshot
 from airbyte_ci.rootfs.tree import Tree

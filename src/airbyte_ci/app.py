@@ -19,7 +19,7 @@ from airbyte_ci.config import Configuration
 from airbyte_ci.errors import UsageError
 from airbyte_ci.images.rules import Rules
 from airbyte_ci.oci.image import Platform
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.tools import Tools
 from airbyte_ci.registry.client import RegistryClient, client_of_user
 from airbyte_ci.registry.options import Event, RegistryOptions

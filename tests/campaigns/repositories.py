@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from airbyte_ci import config
-from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.catalogue import Catalogue
 from airbyte_ci.campaigns.changes import baseline
 from airbyte_ci.campaigns.changes.task import NO_CATALOGUE, RequestedEntry, Task
 from airbyte_ci.config import Configuration

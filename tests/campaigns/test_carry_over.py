@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from airbyte_ci.base_images import catalogue
+from airbyte_ci.base_images.catalog import catalogue
 from airbyte_ci.campaigns.conversion import carry_over, customization_draft
 from airbyte_ci.campaigns.conversion.carried import CarriedOver, Step
 from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.base_images import catalogue
+from airbyte_ci.base_images.catalog import catalogue
 from airbyte_ci.campaigns.conversion import carry_over
 from airbyte_ci.campaigns.conversion.carried import CODE, CarriedOver
 from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airbyte_ci.base_images import catalogue
+from airbyte_ci.base_images.catalog import catalogue
 from airbyte_ci.campaigns.changes.findings import Fate
 from airbyte_ci.campaigns.conversion import carry_over
 from airbyte_ci.campaigns.conversion.carried import CarriedOver

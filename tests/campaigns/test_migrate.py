@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airbyte_ci.base_images import catalogue
-from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog.catalogue import Catalogue
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
 from airbyte_ci.campaigns.changes.task import RequestedEntry
 from airbyte_ci.campaigns.connector_files import release

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airbyte_ci.base_images import catalogue
+from airbyte_ci.base_images.catalog import catalogue
 from airbyte_ci.campaigns.changes import plan
 from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.campaigns.changes.task import RequestedEntry

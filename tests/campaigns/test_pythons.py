@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.base_images.latest import admits
+from airbyte_ci.base_images.catalog.latest import admits
 from airbyte_ci.campaigns.bases import pythons
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import LockError

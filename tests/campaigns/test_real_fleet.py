@@ -14,7 +14,7 @@ import yaml
 from semver import Version
 
 from airbyte_ci import config
-from airbyte_ci.base_images import catalogue
+from airbyte_ci.base_images.catalog import catalogue
 from airbyte_ci.campaigns.changes import baseline
 from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.campaigns.changes.task import RequestedEntry, Task

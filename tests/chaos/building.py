@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from tests.e2e.command import PROJECT, Result, airbyte_ci
 from tests.e2e.conftest import make_fleet
 from tests.e2e.tiny import NAME, Tiny, tiny_fleet, with_base

@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 from airbyte_ci.errors import BlobNotFound, StoreError
-from airbyte_ci.oci.check import check
-from airbyte_ci.oci.collect import Policy, collect
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.layer import assemble, layer_of, make_segment
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store.check import check
+from airbyte_ci.oci.store.collect import Policy, collect
+from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.oci.tar import Entry, directory
 from airbyte_ci.testing.images import random_image
 

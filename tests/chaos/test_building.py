@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from tests.chaos.building import build_at_once
 from tests.e2e.conftest import Base, base, home
 from tests.e2e.tiny import tiny_fleet, with_base

@@ -10,7 +10,7 @@ import pytest
 
 from airbyte_ci.checks.all_checks import IDS
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.testing.clients import quick_client
 from airbyte_ci.testing.docker_registry import docker_registry
 from airbyte_ci.testing.images import random_image

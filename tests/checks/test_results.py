@@ -6,7 +6,7 @@ from airbyte_ci.checks import results
 from airbyte_ci.checks.results import Result
 from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from tests.checks.repository import FOLDER, Repository
 
 

@@ -8,7 +8,7 @@ import pytest
 from airbyte_ci.connector_tests.place import Place
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.images.source import CODE
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox.command import Command
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.testing.docker_registry import docker_registry
 from tests.e2e.command import GIT, PROJECT, Command, Result, airbyte_ci
 from tests.e2e.tiny import Tiny, tiny_fleet

@@ -8,7 +8,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import build_tools
 from tests.e2e.tiny import Tiny
 

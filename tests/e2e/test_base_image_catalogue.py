@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airbyte_ci.base_images import catalogue
+from airbyte_ci.base_images.catalog import catalogue
 from airbyte_ci.errors import BlobNotFound
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.registry.client import client_of_user

@@ -10,7 +10,7 @@ import yaml
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Index
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.validate import validate
 from airbyte_ci.registry.client import client_of_user
 from airbyte_ci.registry.options import RegistryOptions

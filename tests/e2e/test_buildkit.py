@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.base_images import catalogue
+from airbyte_ci.base_images.catalog import catalogue
 from airbyte_ci.campaigns.conversion import carrier, carry_over
 from airbyte_ci.campaigns.conversion.carried import CODE
 from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder

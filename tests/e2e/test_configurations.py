@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from tests.e2e.tiny import Tiny, derived, own_layers, with_base
 

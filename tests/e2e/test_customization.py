@@ -9,7 +9,7 @@ import pytest
 
 from airbyte_ci.connectors import customization
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from tests.e2e import console
 from tests.e2e.conftest import PROJECT, Base, Command
 from tests.e2e.tiny import Tiny, push

@@ -8,7 +8,7 @@ import pytest
 
 from airbyte_ci.images.docker import load
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from tests.e2e.conftest import Base, Command
 
 pytestmark = pytest.mark.slow

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from airbyte_ci.base_images.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
 from airbyte_ci.campaigns.conversion import carry_over, customization_draft
 from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.connectors import customization
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from tests.e2e.conftest import Base
 from tests.e2e.tiny import Tiny, derived
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from airbyte_ci.images.plan import BuildPlan
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from tests.e2e.test_trees import _project
 from tests.e2e.tiny import Tiny, as_index, derived

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from airbyte_ci.images import plan as plans
 from airbyte_ci.images.plan import BuildPlan
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from tests.e2e.command import Command
 from tests.e2e.conftest import Base

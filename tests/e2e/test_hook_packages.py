@@ -9,7 +9,7 @@ import pytest
 from airbyte_ci.dagger import Exec
 from airbyte_ci.oci.image import Image, Index
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.recipe.evaluate import Evaluator
 from tests.e2e.conftest import Base
 

@@ -10,7 +10,7 @@ import pytest
 
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.validate import validate
 from airbyte_ci.registry.client import RegistryClient, client_of_user
 from airbyte_ci.registry.options import RegistryOptions

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.oci.check import check
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.check import check
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.client import client_of_user
 from airbyte_ci.registry.options import RegistryOptions
 from tests.e2e.conftest import Base, airbyte_ci

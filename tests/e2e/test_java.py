@@ -13,7 +13,7 @@ import pytest
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import ImageConfig, Manifest
 from airbyte_ci.oci.layer import layer_of
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry, directory
 from tests.e2e.conftest import Base, build_shared_base, make_fleet
 from tests.e2e.tiny import NAME as PYTHON

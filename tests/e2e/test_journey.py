@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.validate import validate
 from tests.e2e.conftest import Base, Command
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry, symlink
 from tests.e2e.conftest import Base
 from tests.e2e.tiny import Tiny, derived

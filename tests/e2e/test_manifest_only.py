@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry, directory
 from tests.e2e.tiny import NAME, Tiny, derived, own_layers
 

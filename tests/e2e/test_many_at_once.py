@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.oci.check import check
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.check import check
+from airbyte_ci.oci.store.store import Store
 from tests.e2e.conftest import Base
 from tests.e2e.tiny import NAME, Tiny, tiny_fleet, with_base
 

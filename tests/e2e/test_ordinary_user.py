@@ -17,7 +17,7 @@ import pytest
 
 import airbyte_ci
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from tests.e2e.command import Result
 from tests.e2e.tiny import NAME, Tiny, own_layers, with_base
 

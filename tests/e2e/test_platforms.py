@@ -13,7 +13,7 @@ import pytest
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Index
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry, directory
 from airbyte_ci.oci.validate import validate
 from tests.e2e.conftest import Base

@@ -12,8 +12,8 @@ from typing import TextIO
 
 import pytest
 
-from airbyte_ci.oci.check import check
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.check import check
+from airbyte_ci.oci.store.store import Store
 from tests.e2e.test_interrupted import left_behind
 from tests.e2e.tiny import Tiny, with_base
 

@@ -11,7 +11,7 @@ import yaml
 
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.client import client_of_user
 from airbyte_ci.registry.options import RegistryOptions
 from tests.e2e.conftest import Base, Result, airbyte_ci, make_fleet

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from tests.e2e.command import PROJECT, Result
 from tests.e2e.tiny import Tiny, with_base
 

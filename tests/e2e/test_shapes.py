@@ -9,7 +9,7 @@ import pytest
 
 from airbyte_ci.images import build
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.oci.validate import validate
 from tests.e2e.command import Result

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from airbyte_ci.oci import tar
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from tests.e2e.tiny import Tiny, derived
 

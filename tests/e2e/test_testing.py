@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from tests.e2e import console
 from tests.e2e.command import PROJECT, Result
 from tests.e2e.conftest import Base, Command

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from tests.campaigns.repositories import snapshot
 from tests.e2e.command import GIT
 from tests.e2e.conftest import Base

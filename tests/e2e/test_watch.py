@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.client import client_of_user
 from airbyte_ci.registry.options import RegistryOptions
 from airbyte_ci.testing.docker_registry import docker_registry

@@ -17,7 +17,7 @@ from airbyte_ci.oci.image import ImageConfig, Manifest
 from airbyte_ci.oci.image import Index as ImageIndex
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.index import PUBLIC, PackageIndex
 from airbyte_ci.registry.client import client_of_user

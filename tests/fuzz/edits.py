@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from airbyte_ci.base_images import catalogue
+from airbyte_ci.base_images.catalog import catalogue
 from airbyte_ci.campaigns.connector_files import readme
 from airbyte_ci.campaigns.conversion import carry_over, customization_draft
 from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder

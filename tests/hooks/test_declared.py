@@ -21,7 +21,7 @@ from airbyte_ci.dagger import (
 from airbyte_ci.errors import ConnectorError
 from airbyte_ci.hooks.declared import Declared, declared
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 WHOLE = """\
 systemPackages: [socat, jq]

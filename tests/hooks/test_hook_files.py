@@ -15,7 +15,7 @@ from airbyte_ci.dagger import to_json
 from airbyte_ci.errors import CommandFailed, HookError, SandboxError
 from airbyte_ci.hooks.conversation import MODULE, Conversation, HookRecord
 from airbyte_ci.oci.image import Image
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.recipe.evaluate import Evaluator
 
 HEADER = "import dagger\nfrom dagger import ReturnType, dag\nasync def pre_connector_install(c):\n"

@@ -19,7 +19,7 @@ from airbyte_ci.errors import HookError, SandboxError
 from airbyte_ci.hooks.conversation import MODULE, Conversation, HookRecord
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.layer import layer_of
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.rootfs import snapshot
 from airbyte_ci.rootfs.tree import Tree
@@ -313,7 +313,7 @@ import socket, sys, threading
 from pathlib import Path
 from airbyte_ci.sandbox import sandbox
 from airbyte_ci.rootfs.tree import Tree
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 def serve(address, port):
     listening = socket.create_server((address, port))
@@ -417,7 +417,7 @@ from pathlib import Path
 from airbyte_ci.sandbox import control_groups, sandbox
 from airbyte_ci.hooks.conversation import Conversation
 from airbyte_ci.rootfs.tree import Tree
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 store, tree = Store(Path({str(small_store.root)!r})), Tree((Path({str(small_tree.layers[0])!r}),))
 argv = ["/bin/bash", "-c", "ulimit -u"]

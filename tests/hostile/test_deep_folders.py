@@ -9,8 +9,8 @@ from airbyte_ci.connectors import folder_files, hidden_files
 from airbyte_ci.disk import remove_tree
 from airbyte_ci.errors import ConnectorError, ImageError
 from airbyte_ci.images.fingerprint import Fingerprint
-from airbyte_ci.oci.collect import Policy, collect
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.collect import Policy, collect
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs import diff
 from airbyte_ci.rootfs.tree import Tree
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from airbyte_ci.base_images import dpkg
+from airbyte_ci.base_images.inspection import dpkg
 from airbyte_ci.campaigns.connector_files import readme, release
 from airbyte_ci.campaigns.delivery import wording
 from airbyte_ci.campaigns.dockerfile import shell_commands, stages

@@ -6,7 +6,7 @@ from pathlib import Path
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.images import lockfile
 from airbyte_ci.images.rules import NO_RULES, Rules
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.lock import Lock
 from airbyte_ci.python.sdist import Builder

@@ -7,7 +7,7 @@ from airbyte_ci.errors import AirbyteCiError, BlobNotFound
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Image, Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.client import RegistryClient
 
 

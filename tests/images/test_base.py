@@ -8,7 +8,7 @@ from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ConnectorError, Imag
 from airbyte_ci.images import base
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import parse_pinned
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.testing.images import random_image, random_index
 from tests.connectors.fleets import connector
 from tests.images.registries import Deaf, Shelf

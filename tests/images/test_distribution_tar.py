@@ -14,7 +14,7 @@ from airbyte_ci.errors import ConnectorError
 from airbyte_ci.images import distribution_tar
 from airbyte_ci.images.distribution_tar import DistributionFile
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from tests.images import distributions
 from tests.images.distributions import NAME, jar, member, write
 

@@ -12,7 +12,7 @@ from airbyte_ci.images import outputs
 from airbyte_ci.images.outputs import Destination, Result
 from airbyte_ci.oci.image import Image, Index, Platform
 from airbyte_ci.oci.reference import parse_pinned
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.testing.images import random_image
 from tests.images.registries import Deaf, Shelf
 

@@ -10,7 +10,7 @@ from airbyte_ci.images import reproduce
 from airbyte_ci.oci import recompress
 from airbyte_ci.oci.image import Image, ImageConfig, Manifest
 from airbyte_ci.oci.layer import layer_of
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry, directory, symlink
 
 SAME = [directory("etc"), Entry("etc/same", content=b"same")]

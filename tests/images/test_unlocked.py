@@ -11,7 +11,7 @@ from airbyte_ci.images import locking, unlocked
 from airbyte_ci.images.locking import NO_UPGRADE, Upgrade
 from airbyte_ci.images.rules import Rules
 from airbyte_ci.oci.image import Platform
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import index as indexes
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.lock import FromArchive, FromDirectory, FromIndex

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from airbyte_ci.oci.layer import Layer, layer_of
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import OPAQUE, Entry, directory, symlink, whiteout
 
 ENTRIES = (

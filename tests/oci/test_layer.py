@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from airbyte_ci.errors import DigestMismatch, ImageError
 from airbyte_ci.oci import compress, tar
 from airbyte_ci.oci.layer import Layer, Segment, assemble, layer_of, make_segment
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry, directory
 from tests.oci.golden_entries import ENTRIES, golden_layer
 

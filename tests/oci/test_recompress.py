@@ -8,7 +8,7 @@ import zstandard
 from airbyte_ci.oci import compress, recompress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import LAYER_GZIP, LAYER_ZSTD, Descriptor, Image, ImageConfig, Manifest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.validate import validate
 from airbyte_ci.testing.images import random_image
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from airbyte_ci.errors import LockError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import environment, poetry, wheel
 from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.index import PackageIndex

@@ -20,7 +20,7 @@ from pathlib import Path
 from airbyte_ci.connectors import metadata
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, Index, Platform
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.recipe import evaluate
 from airbyte_ci.sandbox import sandbox
 from tests.e2e.conftest import PROJECT, airbyte_ci, make_fleet

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from tests.e2e.conftest import PROJECT, Base, airbyte_ci
 from tests.oracles import images, plans
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import environment, poetry
 from airbyte_ci.python.index import PackageIndex
 from tests.oracles import folders

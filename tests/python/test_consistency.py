@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.errors import PackageError
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import consistency
 from airbyte_ci.python.consistency import Unmet
 from airbyte_ci.python.lock import LockedFile

@@ -15,7 +15,7 @@ import pytest
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import environment, installed, layers
 from airbyte_ci.python import index as indexes
 from airbyte_ci.python.collisions import Collision

@@ -8,7 +8,7 @@ import pytest
 
 from airbyte_ci.errors import LockError, PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import index as indexes
 from airbyte_ci.python import index_settings, pinned, requirements
 from airbyte_ci.python.index import PackageIndex

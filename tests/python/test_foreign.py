@@ -7,7 +7,7 @@ import pytest
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Image, ImageConfig, Manifest
 from airbyte_ci.oci.layer import layer_of
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry, directory, parents, symlink
 from airbyte_ci.python import foreign
 from airbyte_ci.python.inventory import Inventory

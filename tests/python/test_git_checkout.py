@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.errors import PackageError
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import git_checkout, trees
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.lock import FromGit, LockedPackage

@@ -11,7 +11,7 @@ import pytest
 
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import index as indexes
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.lock import THE_INDEX, LockedFile

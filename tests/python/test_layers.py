@@ -8,7 +8,7 @@ import pytest
 
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Segment, make_segment
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python import environment, layers
 from airbyte_ci.python.environment import Choice, Environment, Package

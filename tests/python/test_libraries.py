@@ -7,7 +7,7 @@ import pytest
 
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import libraries
 from airbyte_ci.python.libraries import Linked
 from airbyte_ci.python.lock import LockedFile

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.errors import LockError, PackageError
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import index as indexes
 from airbyte_ci.python import pinned, requirements
 from airbyte_ci.python.index import PackageIndex

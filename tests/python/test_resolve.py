@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from airbyte_ci.errors import LockError, PackageError, UnknownMetadata
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import index as indexes
 from airbyte_ci.python import project, pylock, pylock_text, resolve
 from airbyte_ci.python.index import PackageIndex

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import trees
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.lock import FromDirectory, LockedPackage

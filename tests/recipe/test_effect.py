@@ -7,7 +7,7 @@ import pytest
 from airbyte_ci.dagger import Exec, SetUser, SetVariable, UnsetVariable, WriteFile
 from airbyte_ci.doctor import probes
 from airbyte_ci.oci.image import Image
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.recipe import effect
 from airbyte_ci.recipe.effect import Effect
 from airbyte_ci.recipe.evaluate import Evaluator

@@ -35,12 +35,12 @@ from airbyte_ci.dagger.record import value
 from airbyte_ci.errors import CommandFailed, HookError, ImageError, SandboxError
 from airbyte_ci.hooks.conversation import MODULE, Conversation
 from airbyte_ci.images.outputs import Result, write_layout
-from airbyte_ci.oci import caches
-from airbyte_ci.oci.collect import Policy, collect
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import DOCKER_LAYER_GZIP, LAYER_GZIP, Descriptor, Image, ImageConfig, Manifest
 from airbyte_ci.oci.layer import layer_of
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store import caches
+from airbyte_ci.oci.store.collect import Policy, collect
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.recipe.evaluate import CREATED, Evaluator
 from airbyte_ci.recipe.operations import AddLayer

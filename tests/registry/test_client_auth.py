@@ -8,7 +8,7 @@ import pytest
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.client import RegistryClient
 from airbyte_ci.registry.credentials import Anonymous, Credential, CredentialSource, Fixed, Found
 from airbyte_ci.registry.options import RegistryOptions

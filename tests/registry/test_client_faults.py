@@ -11,7 +11,7 @@ from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import CONFIG, INDEX, MANIFEST, Image, canonical_json
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.client import RegistryClient
 from airbyte_ci.registry.credentials import Credential, Fixed
 from airbyte_ci.testing.clients import Waits, quick_client

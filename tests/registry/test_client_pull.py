@@ -20,7 +20,7 @@ from airbyte_ci.oci.image import (
     Platform,
 )
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.options import Event, RegistryOptions
 from airbyte_ci.testing.clients import quick_client
 from airbyte_ci.testing.distribution import Manner

@@ -9,7 +9,7 @@ import pytest
 from airbyte_ci.errors import BlobNotFound, RegistryError
 from airbyte_ci.oci.image import CONFIG, MANIFEST, Image, Platform, canonical_json
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.credentials import Credential, Fixed
 from airbyte_ci.registry.options import Event, RegistryOptions
 from airbyte_ci.testing.clients import quick_client

@@ -7,7 +7,7 @@ import pytest
 
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound, RegistryError
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.credentials import Credential, Fixed
 from airbyte_ci.registry.endpoint import endpoint, endpoints, is_loopback, may_be_plain
 from airbyte_ci.registry.options import RegistryOptions

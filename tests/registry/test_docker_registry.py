@@ -12,7 +12,7 @@ from airbyte_ci.errors import BlobNotFound, RegistryError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import CONFIG, MANIFEST, Platform, canonical_json
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.credentials import Credential, Fixed
 from airbyte_ci.testing.clients import quick_client
 from airbyte_ci.testing.docker_registry import docker_registry
@@ -136,7 +136,7 @@ import sys
 from pathlib import Path
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.testing.clients import quick_client
 with quick_client() as client:
     print(client.push(Store(Path(sys.argv[1])), Digest.parse(sys.argv[2]), Reference.parse(sys.argv[3])).digest)
@@ -157,7 +157,7 @@ MEASURED = """
 import sys
 from pathlib import Path
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.testing.clients import quick_client
 from airbyte_ci.testing.images import AMD64
 

@@ -9,7 +9,7 @@ import pytest
 
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry import glance
 from airbyte_ci.registry.client import client_of_user
 from airbyte_ci.registry.options import RegistryOptions

@@ -11,7 +11,7 @@ import pytest
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.oci.image import CONFIG, MANIFEST, Image, ImageConfig, Index, Manifest
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.manifests import checked_manifest
 from airbyte_ci.testing.clients import quick_client
 from airbyte_ci.testing.images import AMD64, random_image, random_index

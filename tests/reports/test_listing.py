@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from click import unstyle
 
-from airbyte_ci.base_images import catalogue
+from airbyte_ci.base_images.catalog import catalogue
 from airbyte_ci.reports import base_images, columns, listing
 from tests.connectors.fleets import connector
 

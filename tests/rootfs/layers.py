@@ -9,7 +9,7 @@ from typing import Any
 
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import LAYER_GZIP, Descriptor
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs import snapshot
 from airbyte_ci.rootfs.snapshot import Stack
 

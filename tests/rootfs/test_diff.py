@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airbyte_ci.oci.layer import layer_of
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.rootfs import diff, snapshot
 from airbyte_ci.rootfs.snapshot import Stack

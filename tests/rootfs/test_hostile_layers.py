@@ -13,7 +13,7 @@ import pytest
 from airbyte_ci.errors import DigestMismatch, ImageError, StoreError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import LAYER_GZIP, Descriptor
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs import archive as archive_module
 from airbyte_ci.rootfs import snapshot, unpacking
 from tests.rootfs.layers import (

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airbyte_ci.errors import ImageError
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs import asked
 from airbyte_ci.rootfs.snapshot import Stack
 from tests.rootfs.layers import Member, file, folder, hard, link, shown, unpack, whiteout

@@ -13,7 +13,7 @@ import pytest
 import airbyte_ci
 from airbyte_ci.errors import BlobNotFound
 from airbyte_ci.oci.image import LAYER_TAR, Descriptor
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs import snapshot
 from tests.rootfs.layers import Member, archive, device, file, folder, hard, link, member, put, shown, unpack, whiteout
 
@@ -293,7 +293,7 @@ def test_processes_unpack_the_same_layer_together(store: Store) -> None:
     script = (
         "import sys; from pathlib import Path; from airbyte_ci.rootfs import snapshot;"
         "from airbyte_ci.oci.digest import Digest; from airbyte_ci.oci.image import Descriptor;"
-        "from airbyte_ci.oci.store import Store;"
+        "from airbyte_ci.oci.store.store import Store;"
         f"descriptor = Descriptor('x', Digest({descriptor.digest.hex!r}), {descriptor.size});"
         f"stack = snapshot.unpack(Store(Path({str(store.root)!r})), [(descriptor, Digest({diff_id.hex!r}))]);"
         "print(sum(node.status.st_size for node in stack.tree.walk('')))"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.dagger import Exec
-from airbyte_ci.oci import check, collect
-from airbyte_ci.oci.collect import Policy
 from airbyte_ci.oci.image import Image
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store import check, collect
+from airbyte_ci.oci.store.collect import Policy
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.rootfs import snapshot, snapshot_check, snapshot_record
 

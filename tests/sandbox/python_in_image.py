@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import sandbox
 from airbyte_ci.sandbox.sandbox import Command, Mount, Network

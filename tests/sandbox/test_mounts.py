@@ -10,7 +10,7 @@ import pytest
 
 import airbyte_ci
 from airbyte_ci.errors import SandboxError
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import mounts, sandbox
 from airbyte_ci.sandbox.command import LENT, Command, Mount, Purpose

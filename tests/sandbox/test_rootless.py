@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import airbyte_ci
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.sandbox import rootless
 
 OPERATIONS = """[
@@ -26,7 +26,7 @@ from airbyte_ci.dagger import Exec, SetUser, WriteFile
 from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.hooks.conversation import Conversation
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 store = Store(Path(sys.argv[1]))
 evaluator = Evaluator(store, store.image(Digest.parse(sys.argv[2])), timeout=60)

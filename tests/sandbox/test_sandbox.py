@@ -16,7 +16,7 @@ import pytest
 
 from airbyte_ci.errors import SandboxError
 from airbyte_ci.oci.layer import layer_of
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.rootfs import diff, snapshot
 from airbyte_ci.rootfs.tree import Tree

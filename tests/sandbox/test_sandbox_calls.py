@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import seccomp
 from airbyte_ci.sandbox.seccomp import MISSING, REFUSED

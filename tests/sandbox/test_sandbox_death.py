@@ -14,7 +14,7 @@ import pytest
 
 import airbyte_ci
 from airbyte_ci.errors import SandboxError
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import control_groups, sandbox
 from airbyte_ci.sandbox.sandbox import Command, Network
@@ -85,7 +85,7 @@ import signal
 from pathlib import Path
 from airbyte_ci.sandbox import control_groups, sandbox
 from airbyte_ci.rootfs.tree import Tree
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 argv = ["/bin/bash", "-c", {STUBBORN.format(marker=marker)!r}]
 command = sandbox.Command(argv, {{"PATH": "/bin"}}, network={network!r})

@@ -21,7 +21,7 @@ from airbyte_ci.errors import SandboxError
 from airbyte_ci.hooks import module_root
 from airbyte_ci.hooks.conversation import MODULE, Conversation
 from airbyte_ci.oci.layer import layer_of
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.rootfs import diff, snapshot, user_namespace
 from airbyte_ci.rootfs.tree import Tree
@@ -212,7 +212,7 @@ def test_what_is_not_kept_is_passed_on(small_store: Store, small_tree: Tree) -> 
 from pathlib import Path
 from airbyte_ci.sandbox import sandbox
 from airbyte_ci.rootfs.tree import Tree
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 line = "echo out > /dev/stdout; echo err > /dev/stderr; [ -p /proc/self/fd/1 ] && while echo more; do :; done; exit 7"
 command = sandbox.Command(["/bin/bash", "-c", line], {{"PATH": "/bin"}}, keep_output=False, stdin=None, timeout=60)

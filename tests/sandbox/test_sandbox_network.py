@@ -11,7 +11,7 @@ import pytest
 
 from airbyte_ci.doctor import probes
 from airbyte_ci.errors import SandboxError
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import network, sandbox
 from airbyte_ci.sandbox.sandbox import Command, Finished, Network

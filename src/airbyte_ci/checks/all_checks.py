@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
-from airbyte_ci.base_images import series
-from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.base_images.catalog import series
+from airbyte_ci.base_images.catalog.catalogue import Catalogue
 from airbyte_ci.checks import (
     base_image_address,
     base_image_allowed,
@@ -40,7 +40,7 @@ from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 RULES: tuple[Rule, ...] = (
     no_dockerfile.RULE,

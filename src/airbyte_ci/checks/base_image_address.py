@@ -1,6 +1,6 @@
 """Checks that the base image's address is well formed and that its digest belongs to the version in its tag."""
 
-from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.catalogue import Catalogue
 from airbyte_ci.checks import places
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.rule import OK, Place, Rule, Verdict, failed, inapplicable

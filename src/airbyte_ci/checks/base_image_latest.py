@@ -5,8 +5,8 @@ from datetime import date
 
 from packaging.specifiers import SpecifierSet
 
-from airbyte_ci.base_images.catalogue import Catalogue
-from airbyte_ci.base_images.latest import latest
+from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.latest import latest
 from airbyte_ci.checks import base_image_address
 from airbyte_ci.checks.base_image_yanked import unknown
 from airbyte_ci.checks.mending import Mending

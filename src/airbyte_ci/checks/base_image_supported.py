@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.catalogue import Catalogue
 from airbyte_ci.checks import base_image_address
 from airbyte_ci.checks.base_image_yanked import WayOut, to_be_left, unknown
 from airbyte_ci.checks.mending import Mending

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.catalogue import Catalogue
 from airbyte_ci.checks import base_image_address
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.rule import OK, Rule, Verdict, failed, unverified

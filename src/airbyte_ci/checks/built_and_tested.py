@@ -4,7 +4,7 @@ from airbyte_ci.checks import results
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.rule import Place, Rule, Verdict, failed, inapplicable, unverified
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 BUILT = Rule(
     id="built",

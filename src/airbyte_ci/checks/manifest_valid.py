@@ -2,8 +2,8 @@
 
 from packaging.version import InvalidVersion, Version
 
-from airbyte_ci.base_images.catalogue import Catalogue
-from airbyte_ci.base_images.entry import MANIFEST_SERIES
+from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.entry import MANIFEST_SERIES
 from airbyte_ci.checks import places
 from airbyte_ci.checks.base_image_address import reference_of
 from airbyte_ci.checks.mending import Mending

@@ -21,7 +21,7 @@ from airbyte_ci.errors import ConnectorError
 from airbyte_ci.git import git
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import canonical_json
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.outcomes import Status
 
 Kind = Literal["built", "tested"]

@@ -15,7 +15,7 @@ def open_facts(configuration: Configuration) -> BaseFacts:
 
     @functools.cache
     def catalog() -> Any:
-        from airbyte_ci.base_images import catalogue  # slow to import, and not needed without base images
+        from airbyte_ci.base_images.catalog import catalogue  # slow to import, and not needed without base images
 
         return catalogue.load(configuration.catalogue_path)
 

@@ -9,9 +9,12 @@ from typing import Any, TypeVar
 import click
 
 from airbyte_ci import config
-from airbyte_ci.base_images import build, catalogue, declare, lock, places, root
-from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
-from airbyte_ci.base_images.declare import Declaration
+from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.declaration import declare
+from airbyte_ci.base_images.declaration.declare import Declaration
+from airbyte_ci.base_images.making import build, lock, root
+from airbyte_ci.base_images.release import places
 from airbyte_ci.cli import workbench
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
@@ -19,7 +22,7 @@ from airbyte_ci.edits.edit import Edit, FileChange
 from airbyte_ci.errors import UsageError
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.tools import Tools
 from airbyte_ci.registry.client import RegistryClient
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from airbyte_ci import app
-from airbyte_ci.base_images import build, inputs, lock, places
-from airbyte_ci.base_images.build import BaseImageBuild
+from airbyte_ci.base_images.making import build, lock
+from airbyte_ci.base_images.making.build import BaseImageBuild
+from airbyte_ci.base_images.release import inputs, places
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.base_images_bench import Bench
@@ -69,7 +70,7 @@ def _show(settings: Settings, bench: Bench, built: BaseImageBuild) -> None:
 
 
 def _again(settings: Settings, path: Path) -> int:
-    from airbyte_ci.base_images import rebuild
+    from airbyte_ci.base_images.release import rebuild
 
     locked = lock.read(path)
     assert locked is not None

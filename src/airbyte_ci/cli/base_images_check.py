@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from airbyte_ci import app
-from airbyte_ci.base_images import build, checks, contents
-from airbyte_ci.base_images.checks import CheckResult
-from airbyte_ci.base_images.declare import SanityCheck
+from airbyte_ci.base_images.declaration.declare import SanityCheck
+from airbyte_ci.base_images.inspection import checks, contents
+from airbyte_ci.base_images.inspection.checks import CheckResult
+from airbyte_ci.base_images.making import build
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import base_images_sample as sample
 from airbyte_ci.cli import console

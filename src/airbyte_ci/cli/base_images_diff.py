@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from airbyte_ci import app, text
-from airbyte_ci.base_images import contents, difference, osv
-from airbyte_ci.base_images.difference import Difference, Side
-from airbyte_ci.base_images.osv import Comparison
+from airbyte_ci.base_images.inspection import contents, difference, osv
+from airbyte_ci.base_images.inspection.difference import Difference, Side
+from airbyte_ci.base_images.inspection.osv import Comparison
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import console
 from airbyte_ci.cli.base_images_bench import Bench

@@ -3,9 +3,12 @@
 import click
 
 from airbyte_ci import app
-from airbyte_ci.base_images import catalogue, contents, places, root
-from airbyte_ci.base_images.catalogue import Catalogue
-from airbyte_ci.base_images.contents import Contents
+from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.inspection import contents
+from airbyte_ci.base_images.inspection.contents import Contents
+from airbyte_ci.base_images.making import root
+from airbyte_ci.base_images.release import places
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli.base_images_bench import Bench
 from airbyte_ci.cli.settings import Settings

@@ -3,7 +3,7 @@
 import click
 
 from airbyte_ci import app, config
-from airbyte_ci.base_images import catalogue, usage
+from airbyte_ci.base_images.catalog import catalogue, usage
 from airbyte_ci.cli import console
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import Asked, json_option

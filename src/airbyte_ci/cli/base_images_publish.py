@@ -3,7 +3,8 @@
 import click
 
 from airbyte_ci import app
-from airbyte_ci.base_images import lock, places, publish
+from airbyte_ci.base_images.making import lock
+from airbyte_ci.base_images.release import places, publish
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import base_images_docs as docs
 from airbyte_ci.cli import console

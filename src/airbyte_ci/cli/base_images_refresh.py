@@ -2,9 +2,10 @@
 
 import click
 
-from airbyte_ci.base_images import catalogue, refresh
-from airbyte_ci.base_images.catalogue import BaseImageVersion
-from airbyte_ci.base_images.refresh import Refreshed
+from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.release import refresh
+from airbyte_ci.base_images.release.refresh import Refreshed
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import console
 from airbyte_ci.cli.options import json_option

@@ -5,10 +5,12 @@ from pathlib import Path
 import click
 
 from airbyte_ci import app
-from airbyte_ci.base_images import contents, difference, lock, places, release
-from airbyte_ci.base_images.catalogue import BaseImageVersion
-from airbyte_ci.base_images.difference import Difference, Side
-from airbyte_ci.base_images.lock import VersionLock
+from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.inspection import contents, difference
+from airbyte_ci.base_images.inspection.difference import Difference, Side
+from airbyte_ci.base_images.making import lock
+from airbyte_ci.base_images.making.lock import VersionLock
+from airbyte_ci.base_images.release import places, release
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import base_images_docs as docs
 from airbyte_ci.cli import console

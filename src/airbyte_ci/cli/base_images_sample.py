@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 
-from airbyte_ci.base_images.checks import CheckResult
-from airbyte_ci.base_images.latest import admits
+from airbyte_ci.base_images.catalog.latest import admits
+from airbyte_ci.base_images.inspection.checks import CheckResult
 from airbyte_ci.campaigns.bases import pythons
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.base_images_bench import Bench

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from airbyte_ci import app, config
-from airbyte_ci.base_images import catalogue
-from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.campaigns.bases import upgrade_advice
 from airbyte_ci.cli import console
 from airbyte_ci.cli import fleet as fleets

@@ -5,7 +5,7 @@ from dataclasses import replace
 import click
 
 from airbyte_ci import app
-from airbyte_ci.base_images.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
 from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import base_images_docs as docs
 from airbyte_ci.cli import base_images_users, console

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from airbyte_ci.app import App, KeptTools, find_framework, find_platform, read_rules, today
-from airbyte_ci.base_images import noted
+from airbyte_ci.base_images.catalog import noted
 from airbyte_ci.cli import console, recording, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.fleet import Fleet

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.catalogue import Catalogue
 from airbyte_ci.campaigns.changes import baseline, plan
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
 from airbyte_ci.campaigns.changes.plan import Writer

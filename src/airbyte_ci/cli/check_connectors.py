@@ -13,8 +13,8 @@ import click
 from packaging.specifiers import SpecifierSet
 
 from airbyte_ci import app, config, text
-from airbyte_ci.base_images import catalogue
-from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog.catalogue import Catalogue
 from airbyte_ci.checks import all_checks, base_image_exists, branch, merge_base, pages, unreadable, weights
 from airbyte_ci.checks.base_image_exists import Exists
 from airbyte_ci.checks.hook_owned import Ownership

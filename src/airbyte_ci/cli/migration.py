@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from airbyte_ci.app import App
-from airbyte_ci.base_images import catalogue
+from airbyte_ci.base_images.catalog import catalogue
 from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.campaigns.changes.task import NO_CATALOGUE, Task
 from airbyte_ci.campaigns.migrations import option, table

@@ -10,7 +10,7 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError
 from airbyte_ci.images.fingerprint import Fingerprint
 from airbyte_ci.images.order import Order
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.outcomes import Outcome, Status
 
 Kind = Literal["built", "tested"]

@@ -19,7 +19,7 @@ from airbyte_ci.images import base, naming, run, source
 from airbyte_ci.images.run import RunSettings
 from airbyte_ci.oci.image import BASE_NAME, Image, Index
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.sandbox.command import LENT, Mount, Network
 
 _FILE_OPTIONS = ("--config", "--catalog", "--state")

@@ -11,7 +11,7 @@ from airbyte_ci.cli import console
 from airbyte_ci.cli.lazy import LazyGroup
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
-from airbyte_ci.oci.size import format_size, parse_size
+from airbyte_ci.oci.store.size import format_size, parse_size
 from airbyte_ci.reports import next_step
 
 _COMMANDS: Mapping[str, tuple[str, str, str]] = {
@@ -52,7 +52,7 @@ def store() -> None:
 @click.pass_obj
 def stats(settings: Settings, as_json: bool) -> int:
     """Show the size and contents of the store, and how much its images share."""
-    from airbyte_ci.oci import stats as counting
+    from airbyte_ci.oci.store import stats as counting
 
     opened = app.open_store()
     counted = counting.stats(opened)
@@ -76,7 +76,7 @@ def stats(settings: Settings, as_json: bool) -> int:
 @click.pass_obj
 def check(settings: Settings, drop: bool, deep: bool, as_json: bool) -> int:
     """Verify every blob, action, snapshot and named image. The exit code is 1 if damaged entries remain."""
-    from airbyte_ci.oci import check as checking
+    from airbyte_ci.oci.store import check as checking
     from airbyte_ci.rootfs import snapshot_check
 
     opened = app.open_store()
@@ -119,7 +119,7 @@ def gc(settings: Settings, older_than: float | None, max_size: int | None, as_js
 
     Without an option, prune the store to its limit. Named images and data that running commands use are kept.
     """
-    from airbyte_ci.oci import collect, limit
+    from airbyte_ci.oci.store import collect, limit
 
     opened = app.open_store()
     bound = limit.of(app.read_environment()) if older_than is None and max_size is None else max_size

@@ -11,7 +11,7 @@ from airbyte_ci.cli import console, ending
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 if TYPE_CHECKING:  # slow to import, and an unchanged build opens no pool
     from concurrent.futures import Executor
@@ -38,8 +38,8 @@ def threads() -> "Iterator[Executor]":
 
 def hint_size(store: Store) -> None:
     """Prints a hint to prune the store if it exceeds its limit. Call it after something was added."""
-    from airbyte_ci.oci import limit  # most commands add nothing
-    from airbyte_ci.oci.size import format_size
+    from airbyte_ci.oci.store import limit  # most commands add nothing
+    from airbyte_ci.oci.store.size import format_size
 
     size, bound = limit.size_of(store), limit.of(app.read_environment())
     if size > bound:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from airbyte_ci.connectors import folder_files
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.images import source
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import sandbox
 from airbyte_ci.sandbox.sandbox import Command, Finished, Mount, Network, Purpose

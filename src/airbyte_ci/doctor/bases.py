@@ -4,7 +4,7 @@ from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.images.plan import PLAN_DIGEST
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import BASE_DIGEST, Image, Index, Platform
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 
 def found(store: Store, native: Platform) -> list[Image]:

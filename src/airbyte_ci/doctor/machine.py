@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 from airbyte_ci.config import Configuration
 from airbyte_ci.doctor import probes
 from airbyte_ci.errors import AirbyteCiError, RegistryError, SandboxError, StoreError
-from airbyte_ci.oci import ownership
 from airbyte_ci.oci.image import Platform
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store import ownership
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.options import RegistryOptions
 from airbyte_ci.rootfs import user_namespace
 from airbyte_ci.rootfs.tree import Tree

@@ -15,7 +15,7 @@ from pathlib import Path
 from airbyte_ci.dagger import Question, SetLabel
 from airbyte_ci.errors import AirbyteCiError, SandboxError
 from airbyte_ci.hooks import conversation
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs import user_namespace
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import control_groups, network, sandbox

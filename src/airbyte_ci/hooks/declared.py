@@ -26,7 +26,7 @@ from airbyte_ci.dagger import (
 )
 from airbyte_ci.errors import ConnectorError
 from airbyte_ci.oci.digest import Digest, chunks
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 # One step: the downloaded package lists are removed at its end, and no question waits for an answer.
 _INSTALL = (

@@ -9,7 +9,7 @@ from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Image, Index, canonical_json
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import REF_NAME, Store
+from airbyte_ci.oci.store.store import REF_NAME, Store
 from airbyte_ci.oci.tar import Entry, Writable
 
 

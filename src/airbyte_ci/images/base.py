@@ -7,7 +7,7 @@ from airbyte_ci.errors import BlobNotFound, ConnectorError, RegistryError
 from airbyte_ci.oci import local
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference, parse_pinned
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import foreign, inventory
 from airbyte_ci.python.base import Base
 from airbyte_ci.python.tools import Tools

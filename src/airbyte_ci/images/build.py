@@ -16,7 +16,7 @@ from airbyte_ci.images.summary import Built
 from airbyte_ci.oci import recompress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.python import layers
 from airbyte_ci.python.layers import Installed
 

@@ -9,7 +9,7 @@ from airbyte_ci.errors import RegistryError
 from airbyte_ci.images import archive
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 
 def load(store: Store, image: Image, names: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store.store import Store, action_key
 
 FORMAT_VERSION = 2
 _DEPTH = 3

@@ -15,7 +15,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.install import Found
 from airbyte_ci.python.layers import PART
 from airbyte_ci.registry.client import RegistryClient

@@ -9,7 +9,7 @@ from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.images.plan import PLAN_DIGEST
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Index, Platform
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.environment import Choice
 from airbyte_ci.python.inventory import Inventory
 from airbyte_ci.python.lock import THE_INDEX, Lock

@@ -12,7 +12,7 @@ from airbyte_ci.connectors import pylock_names
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import LockError
 from airbyte_ci.images.rules import NO_RULES, Rules
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import local_sources
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter

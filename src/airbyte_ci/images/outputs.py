@@ -12,7 +12,7 @@ from airbyte_ci.errors import StoreError, UsageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Image, Index, Platform, canonical_json
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import REF_NAME, Store
+from airbyte_ci.oci.store.store import REF_NAME, Store
 from airbyte_ci.registry.client import RegistryClient
 
 

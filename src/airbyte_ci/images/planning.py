@@ -26,7 +26,7 @@ from airbyte_ci.images.rules import Rules
 from airbyte_ci.images.source import AddCode
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import environment, local_sources, trees
 from airbyte_ci.python.base import Base
 from airbyte_ci.python.environment import Choice

@@ -17,7 +17,7 @@ from airbyte_ci.images.plan import BuildPlan
 from airbyte_ci.images.summary import Built
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import LAYER_ZSTD, Descriptor, Image
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 
 def confirm(plan: BuildPlan, evaluation: Evaluation, built: Built, order: Order) -> None:

@@ -8,7 +8,7 @@ from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ImageError
 from airbyte_ci.images import verification
 from airbyte_ci.oci.image import Image
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.recipe import evaluate
 from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.sandbox import sandbox

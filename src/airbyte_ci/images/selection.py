@@ -8,7 +8,7 @@ from typing import Any
 import airbyte_ci
 from airbyte_ci.images.fingerprint import Fingerprint
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store.store import Store, action_key
 
 FORMAT_VERSION = 1
 # Locks that are self-contained; others query an index or may include further files.

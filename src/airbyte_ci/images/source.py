@@ -17,7 +17,7 @@ from airbyte_ci.errors import ConnectorError, PlanError
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer, layer_of
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.base import Base
 from airbyte_ci.recipe.evaluate import Evaluator

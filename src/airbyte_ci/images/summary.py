@@ -12,7 +12,7 @@ import airbyte_ci
 from airbyte_ci.errors import BlobNotFound
 from airbyte_ci.images.fingerprint import Fingerprint
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.python.collisions import Collision
 
 FORMAT_VERSION = 4

@@ -5,7 +5,7 @@ from typing import Any
 
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store.store import Store, action_key
 
 FORMAT_VERSION = 1
 

@@ -14,7 +14,7 @@ from airbyte_ci.errors import ImageError
 from airbyte_ci.oci import compress, tar
 from airbyte_ci.oci.digest import Digest, chunks
 from airbyte_ci.oci.image import LAYER_GZIP, Descriptor
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 
 

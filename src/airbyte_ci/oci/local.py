@@ -4,7 +4,7 @@ from airbyte_ci.errors import BlobNotFound
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, Index, Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 
 def find(store: Store, reference: Reference, platform: Platform) -> Image | None:

@@ -13,7 +13,7 @@ from typing import Any
 from airbyte_ci.oci import compress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import LAYER_GZIP, LAYER_ZSTD, Descriptor, Image, Manifest
-from airbyte_ci.oci.store import BlobWriter, Store, VerifyingReader
+from airbyte_ci.oci.store.store import BlobWriter, Store, VerifyingReader
 
 FORMAT_VERSION = 1
 # Level 3 is smaller than zlib's 6 and seven times as fast (measured on 213 MB of Python packages).

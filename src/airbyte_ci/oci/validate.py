@@ -7,7 +7,7 @@ from typing import BinaryIO
 from airbyte_ci.errors import DigestMismatch, ImageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Image, Index, Manifest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"

@@ -14,7 +14,7 @@ from pathlib import Path
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer, Segment, assemble, make_segment, reuse_layer
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import bytecode, wheel
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter

@@ -12,7 +12,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import chunks
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import wheel_archive
 from airbyte_ci.python.lock import LockedFile
 from airbyte_ci.python.wheel_archive import WheelRefused

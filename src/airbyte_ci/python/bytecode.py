@@ -13,7 +13,7 @@ from airbyte_ci.errors import SandboxError
 from airbyte_ci.oci import compress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Segment, make_segment
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.contents import Contents
 from airbyte_ci.python.interpreter import Interpreter

@@ -15,7 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import LockedFile
 

@@ -17,7 +17,7 @@ from airbyte_ci.errors import PackageError
 from airbyte_ci.oci import compress, tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Segment, make_segment
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.python import bytecode, collisions, consistency, libraries, sdist, trees, wheel
 from airbyte_ci.python.collisions import Collision
 from airbyte_ci.python.consistency import Unmet

@@ -12,7 +12,7 @@ from typing import Any
 
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Image
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.inventory import Inventory, read
 from airbyte_ci.recipe.evaluate import Evaluator

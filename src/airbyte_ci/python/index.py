@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import find_links, index_settings, origins
 from airbyte_ci.python.index_settings import NO_ACCESS, Access, Source
 from airbyte_ci.python.lock import THE_INDEX, FromIndex, LockedFile

@@ -12,7 +12,7 @@ from airbyte_ci.dagger.record import value
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.python import environment, layers
 from airbyte_ci.python.base import Base
 from airbyte_ci.python.environment import Choice, Workshop

@@ -9,7 +9,7 @@ from typing import Any
 
 from airbyte_ci.errors import ImageError, SandboxError
 from airbyte_ci.oci.image import Image
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import installed
 from airbyte_ci.python.installed import Distribution
 from airbyte_ci.python.interpreter import PROBE, Interpreter

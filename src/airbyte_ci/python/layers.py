@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer, assemble, layer_of, reuse_layer
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python import installed
 from airbyte_ci.python.collisions import Collision

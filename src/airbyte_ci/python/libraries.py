@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.lock import LockedFile
 from airbyte_ci.rootfs.tree import Tree
 

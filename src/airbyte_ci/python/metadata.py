@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 from airbyte_ci.documents import DocumentError, load_json, load_toml
 from airbyte_ci.errors import PackageError, UnknownMetadata
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import build_tools, sdist, trees
 from airbyte_ci.python.lock import LockedFile
 from airbyte_ci.python.sdist import Builder

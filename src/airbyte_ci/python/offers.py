@@ -15,7 +15,7 @@ from packaging.version import Version
 
 from airbyte_ci.errors import LockError, PackageError, UnknownMetadata
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import action_key
+from airbyte_ci.oci.store.store import action_key
 from airbyte_ci.python import metadata, origins, remote_metadata, sdist, wheel
 from airbyte_ci.python.index import PUBLIC, PackageIndex
 from airbyte_ci.python.index_project import IndexFile, IndexProject

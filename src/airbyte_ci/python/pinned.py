@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 from airbyte_ci.errors import LockError, PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.python import find_links, origins, requirements, wheel
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.index_settings import Source

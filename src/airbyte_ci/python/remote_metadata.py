@@ -5,7 +5,7 @@ from typing import Any
 
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import metadata
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.index_project import IndexFile

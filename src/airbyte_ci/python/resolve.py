@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from airbyte_ci.errors import LockError, PackageError
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.interpreter import Interpreter
 from airbyte_ci.python.lock import Lock, LockedPackage
 from airbyte_ci.python.offers import Offers

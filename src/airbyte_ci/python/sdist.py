@@ -10,7 +10,7 @@ from pathlib import Path
 
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.python import build_tools, built_wheel, trees
 from airbyte_ci.python.index import PackageIndex
 from airbyte_ci.python.interpreter import Interpreter

@@ -22,7 +22,7 @@ from pypi_simple import (
 
 from airbyte_ci.errors import DigestMismatch, PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python import index_project, origins
 from airbyte_ci.python.credentials import Credentials, Login
 from airbyte_ci.python.index_project import IndexProject

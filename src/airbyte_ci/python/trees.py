@@ -16,7 +16,7 @@ from airbyte_ci.errors import PackageError
 from airbyte_ci.git import git
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python import git_checkout
 from airbyte_ci.python.index import PackageIndex

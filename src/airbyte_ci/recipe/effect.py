@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.layer import Layer
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import OPAQUE, WHITEOUT
 from airbyte_ci.recipe.state import State, Step
 from airbyte_ci.rootfs.tree import Tree

@@ -39,7 +39,7 @@ from airbyte_ci.oci.image import (
     canonical_json,
 )
 from airbyte_ci.oci.layer import Layer, layer_of
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.recipe import answers, contents, execute, settings
 from airbyte_ci.recipe.execute import DEFAULT_PATH, Workplace

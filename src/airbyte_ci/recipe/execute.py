@@ -12,9 +12,9 @@ from typing import Any
 
 from airbyte_ci.dagger import Exec, MountCache, MountTemporary
 from airbyte_ci.errors import CommandFailed, SandboxError
-from airbyte_ci.oci import caches
 from airbyte_ci.oci.layer import layer_of
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store import caches
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.recipe.state import Lending, Output, State
 from airbyte_ci.rootfs import diff, snapshot_record, users
 from airbyte_ci.rootfs.tree import Tree

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from airbyte_ci.errors import CommandFailed
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 T = TypeVar("T")
 

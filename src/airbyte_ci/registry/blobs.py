@@ -9,7 +9,7 @@ from airbyte_ci.errors import DigestMismatch
 from airbyte_ci.oci.digest import CHUNK
 from airbyte_ci.oci.image import Descriptor
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.api import Api, Call, pull_scope
 from airbyte_ci.registry.endpoint import Endpoint
 from airbyte_ci.registry.failures import Refused, Transient

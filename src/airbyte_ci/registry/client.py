@@ -14,7 +14,7 @@ from airbyte_ci.errors import RegistryError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Image, Index, Manifest, Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.endpoint import endpoint
 from airbyte_ci.registry.failures import explain
 from airbyte_ci.registry.options import RegistryOptions

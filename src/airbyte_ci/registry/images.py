@@ -5,7 +5,7 @@ import threading
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import MANIFEST_LIMIT, Descriptor, Image, ImageConfig, Index, Manifest, Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry import blobs, manifests
 from airbyte_ci.registry.api import Api
 from airbyte_ci.registry.parallel import each

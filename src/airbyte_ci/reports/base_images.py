@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from airbyte_ci.base_images import catalogue
-from airbyte_ci.base_images.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
 from airbyte_ci.reports import columns
 from airbyte_ci.text import join_lines
 

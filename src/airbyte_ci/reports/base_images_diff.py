@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from airbyte_ci.base_images.difference import Change, Difference
-from airbyte_ci.base_images.osv import Comparison, Vulnerability
+from airbyte_ci.base_images.inspection.difference import Change, Difference
+from airbyte_ci.base_images.inspection.osv import Comparison, Vulnerability
 from airbyte_ci.text import escape_markdown, join_lines
 
 _SHOWN_FOLDERS = 12

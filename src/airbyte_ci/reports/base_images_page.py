@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import semver
 
-from airbyte_ci.base_images.catalogue import BaseImageVersion
-from airbyte_ci.base_images.contents import Contents
-from airbyte_ci.base_images.difference import Difference
+from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.inspection.contents import Contents
+from airbyte_ci.base_images.inspection.difference import Difference
 from airbyte_ci.reports import base_images_diff
 
 _NOTE = "<!-- Written by `airbyte-ci base-images`; edits are lost with the next release. -->\n"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from airbyte_ci.oci.size import format_size
+from airbyte_ci.oci.store.size import format_size
 from airbyte_ci.text import escape, join_lines
 
 _WIDTH = 100

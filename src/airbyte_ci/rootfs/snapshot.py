@@ -18,7 +18,7 @@ from airbyte_ci import disk
 from airbyte_ci.errors import AirbyteCiError, DigestMismatch, ImageError, StoreError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor
-from airbyte_ci.oci.store import Store, action_key
+from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.rootfs import snapshot_record, unpacking, user_namespace
 from airbyte_ci.rootfs.archive import Stream
 from airbyte_ci.rootfs.asked import Asked, Question, answered

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from airbyte_ci.errors import AirbyteCiError
-from airbyte_ci.oci.check import Damage
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.check import Damage
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs import snapshot, snapshot_record
 from airbyte_ci.rootfs.snapshot_record import Record
 

@@ -18,7 +18,7 @@ from typing import Any
 from airbyte_ci import disk
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 # Kind and mode, and a file's size, a link's target or a device's number.
 _Facts = list[Any]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from airbyte_ci.errors import SandboxError
-from airbyte_ci.oci import caches
+from airbyte_ci.oci.store import caches
 from airbyte_ci.sandbox.command import Mount
 
 

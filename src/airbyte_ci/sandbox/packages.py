@@ -13,7 +13,7 @@ import stat
 import time
 from pathlib import Path
 
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox.lending import FOLDER
 from airbyte_ci.sandbox.output_files import OutputRefused, list_outputs, open_output

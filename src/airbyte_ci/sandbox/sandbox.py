@@ -17,7 +17,7 @@ from pathlib import Path
 
 from airbyte_ci import disk
 from airbyte_ci.errors import SandboxError
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import control_groups, launch, lending, mounts, network, packages, rootless, runtime, staging
 from airbyte_ci.sandbox.capture import Capture

@@ -9,7 +9,7 @@ from typing import Any
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Index
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)

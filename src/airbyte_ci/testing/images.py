@@ -7,7 +7,7 @@ import tarfile
 
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import LAYER_GZIP, Descriptor, Image, ImageConfig, Index, Manifest, Platform
-from airbyte_ci.oci.store import Store
+from airbyte_ci.oci.store.store import Store
 
 AMD64 = Platform("linux", "amd64")
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from packaging.specifiers import SpecifierSet
 
-from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
-from airbyte_ci.base_images.latest import Choice, admits, latest
+from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalog.latest import Choice, admits, latest
 from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError, UsageError

@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from airbyte_ci.base_images import standing
-from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.base_images.catalog import standing
+from airbyte_ci.base_images.catalog.catalogue import Catalogue
 from airbyte_ci.campaigns.bases import upgrade_choice
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import Connector

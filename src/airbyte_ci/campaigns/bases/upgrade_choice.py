@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from airbyte_ci.base_images import series
-from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
-from airbyte_ci.base_images.latest import Choice
+from airbyte_ci.base_images.catalog import series
+from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalog.latest import Choice
 from airbyte_ci.campaigns.bases import base_choice, pythons
 from airbyte_ci.campaigns.bases.base_choice import Offered, traits_of
 from airbyte_ci.campaigns.bases.pythons import AdmittedPythons

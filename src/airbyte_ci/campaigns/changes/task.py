@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from airbyte_ci.base_images.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.catalogue import Catalogue
 from airbyte_ci.campaigns.changes.baseline import Baseline
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import Connector

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from airbyte_ci.base_images.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.campaigns.changes.findings import Finding, shorten
 from airbyte_ci.campaigns.conversion import carrier as carriers
 from airbyte_ci.campaigns.conversion import carry_commands, carry_files, entry_points

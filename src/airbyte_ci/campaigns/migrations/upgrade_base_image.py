@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from airbyte_ci.base_images.catalogue import BaseImageVersion
-from airbyte_ci.base_images.latest import Choice
+from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog.latest import Choice
 from airbyte_ci.campaigns.bases import base_choice, lock_fit, pythons, upgrade_choice
 from airbyte_ci.campaigns.bases.base_choice import Offered, refuse_empty
 from airbyte_ci.campaigns.bases.pythons import AdmittedPythons

@@ -1,0 +1,1 @@
+"""Versions of base images as data: where they are, what they are built on, which may be used."""

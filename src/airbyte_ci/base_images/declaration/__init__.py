@@ -1,0 +1,1 @@
+"""Declarations of base images as values, without building anything."""

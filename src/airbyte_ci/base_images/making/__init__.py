@@ -1,0 +1,1 @@
+"""Builds base images from declarations, with the lock of every input."""

@@ -1,0 +1,1 @@
+"""Releases of base images: records, publication, refresh of the catalog, and builds from a lock."""

@@ -1,0 +1,1 @@
+"""The store: an OCI image layout with an action cache, its collection, limits and checks."""
