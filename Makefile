@@ -106,7 +106,7 @@ lock: install ## resolve the pinned requirements again; no index host is written
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade \
 		--group dev pyproject.toml -o requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.9 --generate-hashes --no-annotate --no-header --upgrade \
-		src/airbyte_ci/python/build-requirements.in -o src/airbyte_ci/python/build-requirements.txt
+		src/airbyte_ci/python/sources/build-requirements.in -o src/airbyte_ci/python/sources/build-requirements.txt
 	@cd src/airbyte_ci/base_images/declarations && \
 		for one in python-connector-base:3.9:2023-10-13 poetry-1.6:3.9:2024-06-15 poetry-1.8:3.11:2025-06-01 source-declarative-manifest:3.11:2026-11-01; do \
 			IFS=: read -r name python day <<< "$$one"; \

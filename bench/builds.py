@@ -28,9 +28,11 @@ from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
-from airbyte_ci.python import inventory, poetry, wheel
-from airbyte_ci.python.index import PackageIndex
-from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.index.package_index import PackageIndex
+from airbyte_ci.python.interpreter import inventory
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.locks import poetry
+from airbyte_ci.python.wheels import wheel
 from airbyte_ci.registry.client import client_of_user
 from airbyte_ci.registry.options import RegistryOptions
 from airbyte_ci.testing.docker_registry import docker_registry
@@ -228,7 +230,7 @@ def _requests() -> list[tuple[str, Any]]:
         page = index.page(source, "requests")
         for package in page.packages if page else ():
             if package.version in wanted and package.filename.endswith(".whl"):
-                from airbyte_ci.python.lock import LockedFile
+                from airbyte_ci.python.packages.lock import LockedFile
 
                 found.append((package.version, LockedFile(package.filename, package.digests["sha256"])))
     assert len(found) >= ROUNDS, [version for version, _ in found]

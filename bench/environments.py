@@ -19,7 +19,7 @@ ROUNDS = 7
 _PLAN = """
 import pathlib, sys, time
 sys.path.insert(0, sys.argv[1])
-from airbyte_ci.python import poetry, wheel
+from airbyte_ci.python.locks import poetry; from airbyte_ci.python.wheels import wheel
 from tests.python.interpreters import cpython
 names = ("poetry.lock", "pyproject.toml")
 texts = [[(pathlib.Path(folder) / name).read_text() for name in names] for folder in sys.argv[2:]]
@@ -40,7 +40,7 @@ _INVENTORY = """
 import pathlib, sys, time
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python import inventory
+from airbyte_ci.python.interpreter import inventory
 store = Store(pathlib.Path(sys.argv[1]))
 image = store.image(Digest(sys.argv[2]))
 started = time.perf_counter()
@@ -53,7 +53,7 @@ import pathlib, sys
 sys.path.insert(0, sys.argv[1])
 from airbyte_ci.oci.layer import make_segment
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python import wheel
+from airbyte_ci.python.wheels import wheel
 from tests.python.interpreters import cpython
 store, path = Store(pathlib.Path(sys.argv[2])), pathlib.Path(sys.argv[3])
 with store.scratch() as scratch:
@@ -127,7 +127,7 @@ def _demo_base() -> str | None:
 def memory() -> Result:
     """Peak of a process that turns a wheel of 200 MB into a segment: one library, and ten thousand modules."""
     sys.path.insert(0, str(PROJECT))
-    from tests.python import wheels
+    from tests.python import sample_wheels
 
     chance = random.Random(1)
     kinds = {
@@ -137,7 +137,7 @@ def memory() -> Result:
     told = []
     for kind, files in kinds.items():
         with tempfile.TemporaryDirectory() as name:
-            path = wheels.make(Path(name), files=dict(files))
+            path = sample_wheels.make(Path(name), files=dict(files))
             peak = _said(_INSTALL, str(PROJECT), f"{name}/store", str(path))[0] / 1024
             told.append(f"{kind} {peak:.0f} MB")
     return f"{', '.join(told)} (bar: 200 MB)"

@@ -16,13 +16,13 @@ import checking
 import docker_daemon
 import environments
 import fleet
-import hooks
 import listing
 import registries
 import stores
 from timing import Measure
 
 import base_images  # the measures are next to this script
+import hooks
 
 MEASURES = (
     *builds.MEASURES,

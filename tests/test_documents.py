@@ -163,7 +163,7 @@ def test_every_foreign_document_is_read_here() -> None:
         "rootfs/snapshot_record.py": "the record that airbyte-ci made of a snapshot",
         "hooks/process.py": "runs in the sandbox",
         "base_images/catalog/ranges.py": "the shipped table",
-        "python/build_frontend.py": "runs in the sandbox",
+        "python/sources/build_frontend.py": "runs in the sandbox",
         "images/unlocked.py": "its own text",
         "testing/contents.py": "its own images",
         "oci/actions.py": "the store's own actions",

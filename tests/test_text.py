@@ -110,7 +110,7 @@ def test_only_the_console_prints() -> None:
     """Every command prints through `cli.console`: no other module writes to a stream of the process."""
     package = Path(airbyte_ci.__file__).parent
     # These two run inside of sandboxes, where what they print is an answer to airbyte-ci.
-    apart = {"cli/console.py", "python/build_frontend.py", "python/bytecode_compiler.py"}
+    apart = {"cli/console.py", "python/sources/build_frontend.py", "python/wheels/bytecode_compiler.py"}
     found = []
     for path in package.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -20,15 +20,15 @@ from airbyte_ci.errors import UsageError
 from airbyte_ci.images.rules import Rules
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.registry.client import RegistryClient, client_of_user
 from airbyte_ci.registry.options import Event, RegistryOptions
 
 if TYPE_CHECKING:  # slow to import, and an unchanged build needs none of them
     from concurrent.futures import Executor
 
-    from airbyte_ci.python.index import PackageIndex
-    from airbyte_ci.python.lock import Origin
+    from airbyte_ci.python.index.package_index import PackageIndex
+    from airbyte_ci.python.packages.lock import Origin
 
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -124,7 +124,7 @@ def open_app(
 
     @functools.cache
     def open_index() -> "PackageIndex":
-        from airbyte_ci.python.index import PackageIndex
+        from airbyte_ci.python.index.package_index import PackageIndex
 
         return PackageIndex.from_environment(environment, offline=offline)
 

@@ -14,7 +14,7 @@ from airbyte_ci.campaigns.migrations.migration import Resources, plan_change
 from airbyte_ci.campaigns.migrations.upgrade_dependencies import MIGRATION, DependencyOptions, compare, prepare
 from airbyte_ci.errors import LockError
 from tests.campaigns.repositories import CONNECTORS, commit, copied, snapshot, task
-from tests.python import wheels
+from tests.python import sample_wheels
 
 NAME = "source-tides"
 PROJECT = """\
@@ -55,7 +55,7 @@ def fleet(tmp_path: Path) -> Path:
 
 
 def publish(root: Path, version: str) -> None:
-    wheels.make(root / "wheels", version=version)
+    sample_wheels.make(root / "wheels", version=version)
 
 
 def planned(root: Path, only: tuple[str, ...] = (), number: int | None = 7) -> Change:

@@ -16,7 +16,7 @@ from airbyte_ci.campaigns.migrations import upgrade_dependencies
 from tests.campaigns.repositories import CONNECTORS, commit, copied, snapshot
 from tests.e2e.command import Result, airbyte_ci
 from tests.oracles.plans import POETRY
-from tests.python import wheels
+from tests.python import sample_wheels
 
 pytestmark = pytest.mark.slow
 NAME = "source-tides"
@@ -42,8 +42,8 @@ class Place:
         (folder := self.index / name).mkdir(parents=True, exist_ok=True)
         package = name.replace("-", "_")
         lines = "".join(f"Requires-Dist: {item}\n" for item in requires)
-        metadata = wheels.METADATA.format(name=name, version=version) + lines
-        wheels.make(folder, package, version, {f"{package}-{version}.dist-info/METADATA": metadata})
+        metadata = sample_wheels.METADATA.format(name=name, version=version) + lines
+        sample_wheels.make(folder, package, version, {f"{package}-{version}.dist-info/METADATA": metadata})
         links = "".join(f'<a href="{path.name}">{path.name}</a>\n' for path in sorted(folder.glob("*.whl")))
         (folder / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>")
 

@@ -6,10 +6,10 @@ import pytest
 
 from airbyte_ci.connector_tests import development
 from airbyte_ci.connectors import find
-from airbyte_ci.python import poetry, toml
-from airbyte_ci.python.lock import Wish
+from airbyte_ci.python.locks import poetry, toml
+from airbyte_ci.python.packages.lock import Wish
 from tests.python.interpreters import cpython
-from tests.python.locks import lock, package
+from tests.python.sample_locks import lock, package
 
 PROJECTS: dict[str, tuple[str, str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "poetry": (

@@ -9,7 +9,7 @@ from _pytest.mark import ParameterSet
 
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python import build_tools
+from airbyte_ci.python.sources import build_tools
 from tests.e2e.tiny import Tiny
 
 pytestmark = pytest.mark.slow

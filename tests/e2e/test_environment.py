@@ -10,7 +10,7 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from tests.e2e.test_trees import _project
 from tests.e2e.tiny import Tiny, as_index, derived
-from tests.python import wheels
+from tests.python import sample_wheels
 
 pytestmark = pytest.mark.slow
 NAME = ("connectors", "--name=source-tiny")
@@ -76,7 +76,7 @@ def test_the_last_build_of_several_platforms_is_found(tiny: Tiny, store: Store) 
 def test_other_bytes_of_one_version_differ(tiny: Tiny, tmp_path: Path) -> None:
     """A version is not all that there is of a package."""
     assert tiny.build("--no-verify").code == 0
-    path = wheels.make(tmp_path, "tinydep", "1.0", {"tinydep/__init__.py": "VERSION = 'other'\n"})
+    path = sample_wheels.make(tmp_path, "tinydep", "1.0", {"tinydep/__init__.py": "VERSION = 'other'\n"})
     tiny.require(f"tinydep==1.0 --hash=sha256:{tiny.index.add('tinydep', path.name, path.read_bytes())}\n")
     assert _line(tiny, "tinydep")[1:4] == ["1.0", "–", "same version, another file"]
     assert "1 differ from the last build" in tiny.run(*NAME, "environment").out

@@ -9,7 +9,7 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry, symlink
 from tests.e2e.conftest import Base
 from tests.e2e.tiny import Tiny, derived
-from tests.python import wheels
+from tests.python import sample_wheels
 
 pytestmark = pytest.mark.slow
 _SPEC = find_spec("zstandard.backend_c")
@@ -26,7 +26,7 @@ TOLD = "the image has no libx.so.6, which tinydep is linked to"
 def _native(tiny: Tiny, version: str, loads: str) -> str:
     name = f"tinydep-{version}-cp311-cp311-manylinux_2_17_x86_64.whl"
     files: dict[str, str | bytes] = {"tinydep/__init__.py": loads, "tinydep/native.so": NATIVE}
-    path = wheels.make(tiny.folder.parent, "tinydep", version, files, filename=name)
+    path = sample_wheels.make(tiny.folder.parent, "tinydep", version, files, filename=name)
     return f"tinydep=={version} --hash=sha256:{tiny.index.add('tinydep', name, path.read_bytes())}\n"
 
 

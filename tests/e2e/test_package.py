@@ -41,7 +41,7 @@ def test_the_wheel_carries_its_data(wheel: Path) -> None:
         "airbyte_ci/base_images/declarations/python-connector-base.yaml",
         "airbyte_ci/base_images/declarations/python-connector-base.txt",
         "airbyte_ci/images/schemas/build-plan.json",
-        "airbyte_ci/python/build-requirements.txt",
+        "airbyte_ci/python/sources/build-requirements.txt",
         "airbyte_ci/py.typed",
     ):
         assert name in names

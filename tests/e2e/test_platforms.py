@@ -18,7 +18,7 @@ from airbyte_ci.oci.tar import Entry, directory
 from airbyte_ci.oci.validate import validate
 from tests.e2e.conftest import Base
 from tests.e2e.tiny import Tiny, as_index, derived
-from tests.python import wheels
+from tests.python import sample_wheels
 
 pytestmark = pytest.mark.slow
 BOTH = ("-a", "linux/amd64", "-a", "linux/arm64")
@@ -52,7 +52,7 @@ def _native(tiny: Tiny, *machines: str) -> str:
     """A wheel for each machine; the line that locks them all."""
     hashes = []
     for machine in machines:
-        path = wheels.make(
+        path = sample_wheels.make(
             tiny.folder.parent,
             "natdep",
             "1.0",

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.command import GIT
 from tests.e2e.tiny import Tiny
-from tests.python import wheels
+from tests.python import sample_wheels
 
 pytestmark = pytest.mark.slow
 PROJECT = """[build-system]
@@ -118,7 +118,7 @@ def test_a_file_of_the_repository_is_what_was_locked(tiny: Tiny) -> None:
     """A wheel by its path and hash; other bytes under its name are refused."""
     folder = tiny.connector() / "wheels"
     folder.mkdir()
-    path = wheels.make(folder, "tinydep", "5.0", {"tinydep/__init__.py": "VERSION = '5.0'\n"})
+    path = sample_wheels.make(folder, "tinydep", "5.0", {"tinydep/__init__.py": "VERSION = '5.0'\n"})
     sha256 = tiny.index.add("elsewhere", path.name, path.read_bytes())
     tiny.require(f"tinydep @ ./wheels/{path.name} --hash=sha256:{sha256}\n")
     assert _version(tiny) == "5.0"

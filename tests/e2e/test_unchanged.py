@@ -18,9 +18,10 @@ def idle(tmp_path: Path) -> dict[str, str]:
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
         "import sys\n"
+        "REFUSED = {'images.planning', 'python.index.simple_api', 'sandbox.sandbox'}\n"
         "class Refuse:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.removeprefix('airbyte_ci.') in ('images.planning', 'python.simple_api', 'sandbox.sandbox'):\n"
+        "        if name.removeprefix('airbyte_ci.') in REFUSED:\n"
         "            raise SystemExit(f'{name} was imported')\n"
         "sys.meta_path.insert(0, Refuse())\n"
     )

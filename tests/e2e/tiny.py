@@ -19,11 +19,11 @@ from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
-from airbyte_ci.python.index import PUBLIC, PackageIndex
+from airbyte_ci.python.index.package_index import PUBLIC, PackageIndex
 from airbyte_ci.registry.client import client_of_user
 from airbyte_ci.registry.options import RegistryOptions
 from tests.e2e.command import GIT, Result, airbyte_ci
-from tests.python import package_index, wheels
+from tests.python import package_index, sample_wheels
 from tests.python.package_index import Index
 
 NAME = "source-tiny"
@@ -88,7 +88,7 @@ class Tiny:
 
     def wheel(self, name: str, version: str, files: Mapping[str, str | bytes]) -> str:
         """Puts a wheel on the index; its line in a requirements file."""
-        path = wheels.make(self.folder.parent, name, version, files)
+        path = sample_wheels.make(self.folder.parent, name, version, files)
         project = name.replace("_", "-")
         return f"{project}=={version} --hash=sha256:{self.index.add(project, path.name, path.read_bytes())}\n"
 
@@ -132,7 +132,7 @@ class Tiny:
 def sdist(name: str, version: str, files: Mapping[str, str]) -> bytes:
     """An sdist's bytes."""
     data = io.BytesIO()
-    described = {"PKG-INFO": wheels.METADATA.format(name=name, version=version), **files}
+    described = {"PKG-INFO": sample_wheels.METADATA.format(name=name, version=version), **files}
     with tarfile.open(fileobj=data, mode="w:gz") as archive:
         for path, text in described.items():
             item = tarfile.TarInfo(f"{name}-{version}/{path}")

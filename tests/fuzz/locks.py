@@ -21,13 +21,16 @@ from pathlib import Path
 from types import FrameType
 
 from airbyte_ci.errors import AirbyteCiError
-from airbyte_ci.python import environment, poetry, pylock, requirements, trees, uv_lock
-from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import MAIN_ONLY, LockedFile, Wish
+from airbyte_ci.python.environment import environment
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.locks import poetry, pylock, uv_lock
+from airbyte_ci.python.packages import requirements
+from airbyte_ci.python.packages.lock import MAIN_ONLY, LockedFile, Wish
+from airbyte_ci.python.sources import trees
 from tests.fuzz import readings, readings_poetry, readings_uv, written
 from tests.fuzz.mutations import mutate
 from tests.python.interpreters import cpython
-from tests.python.locks import REAL
+from tests.python.sample_locks import REAL
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PYTHONS = tuple(

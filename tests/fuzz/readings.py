@@ -22,9 +22,9 @@ from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
-from airbyte_ci.python.environment import Choice
-from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import MAIN_ONLY, LockedPackage, Wish
+from airbyte_ci.python.environment.environment import Choice
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.packages.lock import MAIN_ONLY, LockedPackage, Wish
 
 Table = dict[str, Any]
 Files = Callable[[Table], list[tuple[str, str]]]

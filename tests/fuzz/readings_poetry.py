@@ -8,9 +8,9 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from airbyte_ci.python import constraints
-from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import MAIN_ONLY, LockedPackage, Wish
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.packages import constraints
+from airbyte_ci.python.packages.lock import MAIN_ONLY, LockedPackage, Wish
 from tests.fuzz.readings import Edge, Graph, Table, holds, matched, normal
 
 

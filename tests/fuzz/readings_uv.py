@@ -6,8 +6,8 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import MAIN_ONLY, LockedPackage, Wish
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.packages.lock import MAIN_ONLY, LockedPackage, Wish
 from tests.fuzz.readings import Edge, Graph, Table, base_name, holds, matched, normal
 
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from airbyte_ci.python import poetry, pylock, uv_lock
-from airbyte_ci.python.environment import Choice
-from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import LockedFile, LockedPackage
+from airbyte_ci.python.environment.environment import Choice
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.locks import poetry, pylock, uv_lock
+from airbyte_ci.python.packages.lock import LockedFile, LockedPackage
 from tests.fuzz import locks, readings, readings_poetry, readings_uv
 from tests.fuzz.locks import Source
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from airbyte_ci.python.lock import MAIN_ONLY, LockedFile, LockedPackage, Wish
+from airbyte_ci.python.packages.lock import MAIN_ONLY, LockedFile, LockedPackage, Wish
 
 _HOST = "https://files.example/packages"
 _INDEX = 'source = { registry = "https://index.example/simple" }'

@@ -12,7 +12,7 @@ from airbyte_ci.edits import changelog, changelog_table, markdown_table
 from airbyte_ci.edits.pull_request_form import pull_request_form
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.images import lockfile
-from airbyte_ci.python import requirements
+from airbyte_ci.python.packages import requirements
 from airbyte_ci.reports import listing
 
 _N = 50_000

@@ -7,11 +7,11 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.images import lockfile
 from airbyte_ci.images.rules import NO_RULES, Rules
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python.index import PackageIndex
-from airbyte_ci.python.lock import Lock
-from airbyte_ci.python.sdist import Builder
+from airbyte_ci.python.index.package_index import PackageIndex
+from airbyte_ci.python.packages.lock import Lock
+from airbyte_ci.python.sources.sdist import Builder
 from airbyte_ci.rootfs.tree import Tree
-from tests.python import locks
+from tests.python import sample_locks
 from tests.python.interpreters import cpython
 
 A = "a" * 64
@@ -40,8 +40,8 @@ def selected(folder: Path, files: Files, rules: Rules = NO_RULES, index: Package
     return lockfile.select(connector_of(folder, files), cpython(), store, index, rules, builder)
 
 
-PROJECT = locks.project("a = '*'")
-LOCK = locks.lock(PROJECT, locks.package("a", "1.0"))
+PROJECT = sample_locks.project("a = '*'")
+LOCK = sample_locks.lock(PROJECT, sample_locks.package("a", "1.0"))
 STANDARD = '[project]\nname = "source-x"\nversion = "1.0"\ndependencies = ["a>=1"]\n'
 UV = f"""version = 1
 requires-python = ">=3.10"

@@ -9,9 +9,9 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import CREATED, LAYER_GZIP, Descriptor, Platform
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import parse_pinned
-from airbyte_ci.python.environment import Choice
-from airbyte_ci.python.install import InstallPackages
-from airbyte_ci.python.lock import FromArchive, FromDirectory, FromGit, FromIndex, LockedFile
+from airbyte_ci.python.environment.environment import Choice
+from airbyte_ci.python.environment.install import InstallPackages
+from airbyte_ci.python.packages.lock import FromArchive, FromDirectory, FromGit, FromIndex, LockedFile
 
 BASE = parse_pinned(f"acme.example/base:1.0.0@sha256:{'a' * 64}")
 WHEEL = Choice("a", "1.0", LockedFile("a-1.0-py3-none-any.whl", "b" * 64))

@@ -33,7 +33,7 @@ from airbyte_ci.images.eject_steps import Steps
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, ImageConfig, Manifest
 from airbyte_ci.oci.tar import Entry, directory
-from airbyte_ci.python.install import InstallPackages
+from airbyte_ci.python.environment.install import InstallPackages
 from airbyte_ci.recipe.contents import Kept
 from airbyte_ci.recipe.state import State
 from tests.images.plans import a_plan

@@ -11,7 +11,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import LAYER_GZIP, LAYER_ZSTD, Descriptor, Image, ImageConfig, Manifest, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python.layers import PART
+from airbyte_ci.python.environment.layers import PART
 from tests.images.registries import Deaf
 
 KEY, OTHER = Digest("a" * 64), Digest("b" * 64)

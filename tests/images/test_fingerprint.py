@@ -12,8 +12,8 @@ from airbyte_ci.hooks import module_root
 from airbyte_ci.images.fingerprint import Fingerprint
 from airbyte_ci.images.summary import Built, Memory
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python import trees
-from airbyte_ci.python.collisions import Collision
+from airbyte_ci.python.sources import trees
+from airbyte_ci.python.wheels.collisions import Collision
 from airbyte_ci.testing.images import random_image
 
 LATER = 1 << 62

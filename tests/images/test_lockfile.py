@@ -9,7 +9,7 @@ from airbyte_ci.errors import LockError, PackageError
 from airbyte_ci.images import lockfile
 from airbyte_ci.images.rules import Rules
 from tests.images.lockfiles import LOCK, PROJECT, PYLOCK, STANDARD, UV, A, Files, connector_of, selected
-from tests.python import locks
+from tests.python import sample_locks
 
 CONFLICT = "<<<<<<< HEAD\n{}=======\n>>>>>>> main\n"
 
@@ -24,10 +24,10 @@ def test_a_cycle_is_no_mistake(tmp_path: Path) -> None:
     """Packages may need each other; each is installed once."""
     lock = selected(tmp_path / "uv", {"uv.lock": UV, "pyproject.toml": STANDARD})
     assert [(package.name, package.required_by) for package in lock.packages] == [("a", ("", "b")), ("b", ("a",))]
-    text = locks.lock(
+    text = sample_locks.lock(
         PROJECT,
-        locks.package("a", "1.0", dependencies=("b = '*'",)),
-        locks.package("b", "1.0", dependencies=("a = '*'",)),
+        sample_locks.package("a", "1.0", dependencies=("b = '*'",)),
+        sample_locks.package("b", "1.0", dependencies=("a = '*'",)),
     )
     lock = selected(tmp_path / "poetry", {"poetry.lock": text, "pyproject.toml": PROJECT})
     assert [package.name for package in lock.packages] == ["a", "b"]
@@ -46,16 +46,16 @@ def test_a_cycle_is_no_mistake(tmp_path: Path) -> None:
             "connectors/source-x/poetry.lock holds merge conflict markers",
         ),
         (
-            {"poetry.lock": LOCK, "pyproject.toml": locks.project("a = '^1'")},
+            {"poetry.lock": LOCK, "pyproject.toml": sample_locks.project("a = '^1'")},
             "connectors/source-x/poetry.lock does not match pyproject.toml",
         ),
         (
-            {"poetry.lock": locks.lock(PROJECT), "pyproject.toml": PROJECT},
+            {"poetry.lock": sample_locks.lock(PROJECT), "pyproject.toml": PROJECT},
             "connectors/source-x/poetry.lock: the connector needs a, which is not in the lock",
         ),
         (
             {
-                "poetry.lock": locks.lock(PROJECT, locks.package("a", "1.0"), python="^3.12"),
+                "poetry.lock": sample_locks.lock(PROJECT, sample_locks.package("a", "1.0"), python="^3.12"),
                 "pyproject.toml": PROJECT,
             },
             "connectors/source-x/poetry.lock is for Python ^3.12, but the base image has Python 3.11.2",

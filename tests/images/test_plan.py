@@ -19,9 +19,9 @@ from airbyte_ci.oci import recompress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, Platform, canonical_json
 from airbyte_ci.oci.reference import parse_pinned
-from airbyte_ci.python.environment import Choice
-from airbyte_ci.python.install import InstallPackages
-from airbyte_ci.python.lock import FromArchive, LockedFile
+from airbyte_ci.python.environment.environment import Choice
+from airbyte_ci.python.environment.install import InstallPackages
+from airbyte_ci.python.packages.lock import FromArchive, LockedFile
 from tests.images.plans import BASE, CODE, WHEEL, a_plan
 
 PLAN = a_plan()

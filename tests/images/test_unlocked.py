@@ -12,12 +12,12 @@ from airbyte_ci.images.locking import NO_UPGRADE, Upgrade
 from airbyte_ci.images.rules import Rules
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python import index as indexes
-from airbyte_ci.python.index import PackageIndex
-from airbyte_ci.python.lock import FromArchive, FromDirectory, FromIndex
-from airbyte_ci.python.sdist import Builder
+from airbyte_ci.python.index import package_index as indexes
+from airbyte_ci.python.index.package_index import PackageIndex
+from airbyte_ci.python.packages.lock import FromArchive, FromDirectory, FromIndex
+from airbyte_ci.python.sources.sdist import Builder
 from tests.images.lockfiles import LOCK, PROJECT, PYLOCK, STANDARD, A, Files, connector_of, nothing_runs, selected
-from tests.python import locks, package_index, wheels
+from tests.python import package_index, sample_locks, sample_wheels
 from tests.python.interpreters import cpython
 from tests.python.package_index import Index
 
@@ -34,8 +34,10 @@ def index(tmp_path: Path) -> Iterator[Index]:
             ("a", "2.0", "", "05-01"),
             ("b", "1.0", "", "03-01"),
         ):
-            text = wheels.METADATA.format(name=name, version=version) + (f"Requires-Dist: {needs}\n" if needs else "")
-            path = wheels.make(tmp_path, name, version, {f"{name}-{version}.dist-info/METADATA": text})
+            text = sample_wheels.METADATA.format(name=name, version=version) + (
+                f"Requires-Dist: {needs}\n" if needs else ""
+            )
+            path = sample_wheels.make(tmp_path, name, version, {f"{name}-{version}.dist-info/METADATA": text})
             running.add(name, path.name, path.read_bytes(), uploaded=f"2024-{day}T00:00:00Z")
         yield running
 
@@ -60,7 +62,7 @@ def test_without_a_day_nothing_is_guessed(tmp_path: Path, files: Files) -> None:
     "files",
     [
         {"pyproject.toml": STANDARD},
-        {"pyproject.toml": locks.project("a = '>=1'")},
+        {"pyproject.toml": sample_locks.project("a = '>=1'")},
         {"requirements.txt": "-r more.txt", "more.txt": "a>=1  # why"},
         {"pyproject.toml": STANDARD + '[tool.uv]\nexclude-newer = "2024-04-01"\n'},
     ],
@@ -151,11 +153,11 @@ def test_folders_and_archives_bring_what_they_need(tmp_path: Path, index: Index)
         '[tool.uv.sources]\nc = { path = "wheels/c-3-py3-none-any.whl" }\n'
     )
     (lib / "wheels").mkdir()
-    wheels.make(
+    sample_wheels.make(
         lib / "wheels",
         "c",
         "3",
-        {"c-3.dist-info/METADATA": wheels.METADATA.format(name="c", version="3") + "Requires-Dist: b\n"},
+        {"c-3.dist-info/METADATA": sample_wheels.METADATA.format(name="c", version="3") + "Requires-Dist: b\n"},
     )
     lock = selected(tmp_path, {"requirements.txt": "-e ../lib\n-e .\n"}, APRIL, PackageIndex(index.url))
     assert [(item.name, item.version, item.required_by, item.origin) for item in lock.packages] == [

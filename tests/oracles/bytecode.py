@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 
 from airbyte_ci.oci import tar
-from airbyte_ci.python import wheel
+from airbyte_ci.python.wheels import wheel
 from tests.python.interpreters import cpython
-from tests.python.test_bytecode_worker import compiled, files, pythons
+from tests.python.wheels.test_bytecode_worker import compiled, files, pythons
 
 _PRELOAD = "import asyncio, ctypes, decimal, email.message, http.client, sqlite3, unittest, xml.dom.minidom\n"
 # Circumstances that must not show: the caller's hash seed, locale, options and what a site imports at start.

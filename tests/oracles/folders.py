@@ -15,10 +15,12 @@ from pathlib import Path
 from airbyte_ci.errors import LockError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python import environment, poetry, wheel
-from airbyte_ci.python.environment import Choice
-from airbyte_ci.python.index import PackageIndex
-from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.environment import environment
+from airbyte_ci.python.environment.environment import Choice
+from airbyte_ci.python.index.package_index import PackageIndex
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.locks import poetry
+from airbyte_ci.python.wheels import wheel
 from tests.oracles.images import HOME
 from tests.oracles.wheels import Installed, by_uv, differences, running
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from airbyte_ci.errors import LockError
-from airbyte_ci.python import poetry, uv_lock
-from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import Lock, Wish
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.locks import poetry, uv_lock
+from airbyte_ci.python.packages.lock import Lock, Wish
 from tests.oracles.lock_by_uv import lock_by_uv
 from tests.python.interpreters import cpython
 

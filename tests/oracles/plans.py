@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from airbyte_ci.errors import LockError
-from airbyte_ci.python import poetry, wheel
-from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.locks import poetry
+from airbyte_ci.python.wheels import wheel
 from tests.python.interpreters import cpython
 
 POETRY = "poetry==2.1.4"

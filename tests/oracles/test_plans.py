@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.oracles import plans
-from tests.python.locks import real
+from tests.python.sample_locks import real
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RECORDED = plans.TABLE.read_text().splitlines()

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python import environment, poetry
-from airbyte_ci.python.index import PackageIndex
+from airbyte_ci.python.environment import environment
+from airbyte_ci.python.index.package_index import PackageIndex
+from airbyte_ci.python.locks import poetry
 from tests.oracles import folders
 from tests.oracles.test_images import CONNECTORS
 from tests.oracles.wheels import compare, running
-from tests.python import wheels
+from tests.python import sample_wheels
 
 INFO = "demo_kit-1.0.dist-info"
 DATA = "demo_kit-1.0.data"
@@ -36,7 +37,7 @@ def odd(folder: Path, *, headers: bool = True) -> Path:
         f"{INFO}/entry_points.txt": "[console_scripts]\ndemo = demo_kit:main.run\n[gui_scripts]\ndemo-w = demo_kit:a\n",
     }
     runnable = ["demo_kit/tool.sh", *(name for name in files if "/scripts/" in name)]
-    return wheels.make(folder, "demo_kit", "1.0", files, executable=runnable)
+    return sample_wheels.make(folder, "demo_kit", "1.0", files, executable=runnable)
 
 
 @pytest.mark.slow
@@ -51,7 +52,7 @@ def test_files_lie_where_uv_puts_them(tmp_path: Path) -> None:
 
     But for C headers: uv spells their folder as the normalised name, pip and we as the wheel does.
     """
-    plain = wheels.make(tmp_path, "plain", "2.0", {"plain/__init__.py": "", "plain/data.json": "{}"})
+    plain = sample_wheels.make(tmp_path, "plain", "2.0", {"plain/__init__.py": "", "plain/data.json": "{}"})
     assert "\n".join(folders.compare([odd(tmp_path, headers=False), plain])) == ""
 
 

@@ -18,8 +18,8 @@ from installer.sources import WheelFile
 from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
 
-from airbyte_ci.python import wheel
-from airbyte_ci.python.interpreter import PROBE, Interpreter
+from airbyte_ci.python.interpreter.interpreter import PROBE, Interpreter
+from airbyte_ci.python.wheels import wheel
 
 # The installers' own files; pip's launchers have another text than installer's, with the same meaning.
 _OWN = frozenset({"INSTALLER", "REQUESTED", "RECORD", "uv_cache.json"})

@@ -1,6 +1,6 @@
 """Interpreters of imagined images, as their Python would describe itself."""
 
-from airbyte_ci.python.interpreter import Interpreter
+from airbyte_ci.python.interpreter.interpreter import Interpreter
 
 PREFIX = "/usr/local"
 

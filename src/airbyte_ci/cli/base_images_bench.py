@@ -23,7 +23,7 @@ from airbyte_ci.errors import UsageError
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.registry.client import RegistryClient
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -27,7 +27,7 @@ from airbyte_ci.images.order import DEFAULT_TAG, Order
 from airbyte_ci.images.outputs import Destination
 from airbyte_ci.oci.image import CREATED, Compression
 from airbyte_ci.outcomes import Outcome, exit_code
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.reports import terminal
 
 if TYPE_CHECKING:  # slow to import, and few builds print or read a plan

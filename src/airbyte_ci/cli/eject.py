@@ -20,7 +20,7 @@ from airbyte_ci.images.evaluation import open_evaluation
 from airbyte_ci.images.order import Order
 from airbyte_ci.images.source import AddCode
 from airbyte_ci.outcomes import Outcome, exit_code
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.reports import terminal
 
 

@@ -20,7 +20,7 @@ from airbyte_ci.images.locking import Upgrade
 from airbyte_ci.images.rules import Rules
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.outcomes import Outcome, Status, exit_code
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.reports import terminal
 
 

@@ -8,9 +8,9 @@ from airbyte_ci.images import asking, locking
 from airbyte_ci.images import base as bases
 from airbyte_ci.images.rules import Rules
 from airbyte_ci.oci.image import Platform
-from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.sdist import Builder
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment.tools import Tools
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.sources.sdist import Builder
 
 PLATFORMS = (Platform("linux", "amd64"), Platform("linux", "arm64"))
 

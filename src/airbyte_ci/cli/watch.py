@@ -21,7 +21,7 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.images.fingerprint import Fingerprint
 from airbyte_ci.outcomes import Outcome
-from airbyte_ci.python import index
+from airbyte_ci.python.index import package_index
 from airbyte_ci.reports import terminal
 
 Work = Callable[[Connector], list[Outcome]]
@@ -188,7 +188,7 @@ class _Session:
     def build(self, changed: Mapping[Path, Sequence[str]]) -> bool:
         """Builds what changed and shows a line for each; returns whether other places are read now."""
         began = time.monotonic()
-        index.forget_answers()  # what was not there may be now
+        package_index.forget_answers()  # what was not there may be now
         before = {place for item in self._watched.values() for place in item.places}
         broken = {}
         for folder in changed:

@@ -18,9 +18,9 @@ from airbyte_ci.images.plan import BuildPlan
 from airbyte_ci.images.rules import Rules
 from airbyte_ci.images.source import AddCode
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.python import toml
-from airbyte_ci.python.install import InstallPackages
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment.install import InstallPackages
+from airbyte_ci.python.environment.tools import Tools
+from airbyte_ci.python.locks import toml
 from airbyte_ci.recipe.state import State
 from airbyte_ci.rootfs.tree import Tree
 

@@ -20,7 +20,7 @@ from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.images import job
 from airbyte_ci.images.order import Order
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.recipe import execute
 from airbyte_ci.recipe.evaluate import prepare
 from airbyte_ci.sandbox.sandbox import Mount, Network

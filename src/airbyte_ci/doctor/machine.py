@@ -311,7 +311,7 @@ def _registry(host: str, configuration: Configuration) -> Callable[[], Found]:
 
 def _outside(environment: Mapping[str, str]) -> tuple[str, int] | None:
     """Returns the host that commands with network need: the proxy, or the package index."""
-    from airbyte_ci.python.index import PUBLIC, PackageIndex  # slow to import
+    from airbyte_ci.python.index.package_index import PUBLIC, PackageIndex  # slow to import
 
     url = next((environment[name] for name in _PROXIES if environment.get(name)), "")
     try:
@@ -331,7 +331,7 @@ def _python() -> Found:
 def _pythons(store: Store, native: Platform) -> Found:
     """Checks the interpreters of the base images in the store, each inspected in its own image on first use."""
     from airbyte_ci.doctor import bases  # slow to import
-    from airbyte_ci.python import inventory
+    from airbyte_ci.python.interpreter import inventory
 
     name = "pythons of base images"
     versions: dict[str, int] = {}

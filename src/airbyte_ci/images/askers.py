@@ -7,11 +7,13 @@ from packaging.utils import canonicalize_name
 
 from airbyte_ci.errors import PackageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.python import consistency, metadata, remote_metadata
-from airbyte_ci.python.environment import Choice
-from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import FromIndex, Lock
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment import consistency
+from airbyte_ci.python.environment.environment import Choice
+from airbyte_ci.python.environment.tools import Tools
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.packages.lock import FromIndex, Lock
+from airbyte_ci.python.resolution import remote_metadata
+from airbyte_ci.python.sources import metadata
 
 
 def derived(lock: Lock, choices: Sequence[Choice], tools: Tools, interpreter: Interpreter) -> Lock:

@@ -1,8 +1,8 @@
 """The builder that reads the requirements of a connector without a lock, on its base image before any hook."""
 
-from airbyte_ci.python.base import Base
-from airbyte_ci.python.sdist import Builder
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment.tools import Tools
+from airbyte_ci.python.interpreter.base import Base
+from airbyte_ci.python.sources.sdist import Builder
 from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.rootfs.tree import Tree
 

@@ -8,9 +8,9 @@ from airbyte_ci.oci import local
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference, parse_pinned
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python import foreign, inventory
-from airbyte_ci.python.base import Base
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment.tools import Tools
+from airbyte_ci.python.interpreter import foreign, inventory
+from airbyte_ci.python.interpreter.base import Base
 from airbyte_ci.registry.client import RegistryClient
 
 

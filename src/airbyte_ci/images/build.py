@@ -17,8 +17,8 @@ from airbyte_ci.oci import recompress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store.store import Store, action_key
-from airbyte_ci.python import layers
-from airbyte_ci.python.layers import Installed
+from airbyte_ci.python.environment import layers
+from airbyte_ci.python.environment.layers import Installed
 
 FORMAT_VERSION = 3
 # The maximum of Docker's layer store; containerd alone accepts a few more.

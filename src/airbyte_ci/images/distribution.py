@@ -20,7 +20,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer, Segment, assemble, make_segment
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
-from airbyte_ci.python import layers
+from airbyte_ci.python.environment import layers
 from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.recipe.state import Step
 

@@ -18,8 +18,8 @@ from airbyte_ci.errors import ConnectorError, ImageError
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python import zip_layout
-from airbyte_ci.python.zip_layout import LayoutRefused
+from airbyte_ci.python.wheels import zip_layout
+from airbyte_ci.python.wheels.zip_layout import LayoutRefused
 from airbyte_ci.rootfs.archive import Stream
 
 FORMAT_VERSION = 1

@@ -18,9 +18,9 @@ from airbyte_ci.images.source import AddCode
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.tar import Entry
-from airbyte_ci.python.environment import Choice
-from airbyte_ci.python.install import InstallPackages
-from airbyte_ci.python.lock import FromArchive, FromIndex
+from airbyte_ci.python.environment.environment import Choice
+from airbyte_ci.python.environment.install import InstallPackages
+from airbyte_ci.python.packages.lock import FromArchive, FromIndex
 from airbyte_ci.recipe.contents import Kept
 from airbyte_ci.recipe.state import State
 

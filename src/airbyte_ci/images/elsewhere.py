@@ -16,8 +16,8 @@ from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python.install import Found
-from airbyte_ci.python.layers import PART
+from airbyte_ci.python.environment.install import Found
+from airbyte_ci.python.environment.layers import PART
 from airbyte_ci.registry.client import RegistryClient
 
 # The number of old images to check: most environments are new, and each check is a round trip.

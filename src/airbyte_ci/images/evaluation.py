@@ -10,9 +10,9 @@ from airbyte_ci.images.distribution import AddDistribution, DistributionReader
 from airbyte_ci.images.source import AddCode, CodeReader
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.python.base import Base
-from airbyte_ci.python.install import Elsewhere, Installer, InstallPackages
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment.install import Elsewhere, Installer, InstallPackages
+from airbyte_ci.python.environment.tools import Tools
+from airbyte_ci.python.interpreter.base import Base
 from airbyte_ci.recipe.evaluate import Evaluator, Handler
 
 

@@ -10,9 +10,9 @@ from airbyte_ci.images.plan import PLAN_DIGEST
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Index, Platform
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python.environment import Choice
-from airbyte_ci.python.inventory import Inventory
-from airbyte_ci.python.lock import THE_INDEX, Lock
+from airbyte_ci.python.environment.environment import Choice
+from airbyte_ci.python.interpreter.inventory import Inventory
+from airbyte_ci.python.packages.lock import THE_INDEX, Lock
 
 # The requester of packages that nothing in the lock requires, if the lock has no more detail.
 _ROOTS = {"requirements": "the requirements"}

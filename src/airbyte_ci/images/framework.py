@@ -7,7 +7,7 @@ from pathlib import Path
 
 from airbyte_ci.errors import LockError, PackageError, UsageError
 from airbyte_ci.git import git
-from airbyte_ci.python.lock import FromDirectory, FromGit, Lock, Origin
+from airbyte_ci.python.packages.lock import FromDirectory, FromGit, Lock, Origin
 
 NAME = "airbyte-cdk"
 REPOSITORY = "https://github.com/airbytehq/airbyte-python-cdk.git"

@@ -12,8 +12,8 @@ from airbyte_ci.images.distribution import AddDistribution
 from airbyte_ci.images.evaluation import Evaluation
 from airbyte_ci.images.plan import BuildPlan, Impure
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.python import trees
-from airbyte_ci.python.lock import FromIndex, LockedPackage
+from airbyte_ci.python.packages.lock import FromIndex, LockedPackage
+from airbyte_ci.python.sources import trees
 
 _ADVICE = "check out the commit for which the plan was created"
 

@@ -7,8 +7,8 @@ from airbyte_ci.dagger.operations import Operation
 from airbyte_ci.errors import ImageError, SandboxError
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python.base import Base
-from airbyte_ci.python.install import context
+from airbyte_ci.python.environment.install import context
+from airbyte_ci.python.interpreter.base import Base
 from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.rootfs import users
 

@@ -18,12 +18,12 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import LAYER_GZIP, LAYER_ZSTD, Image, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.outcomes import Outcome
-from airbyte_ci.python.collisions import Collision
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment.tools import Tools
+from airbyte_ci.python.wheels.collisions import Collision
 
 if TYPE_CHECKING:  # slow to import
     from airbyte_ci.images.plan import BuildPlan
-    from airbyte_ci.python.install import Elsewhere
+    from airbyte_ci.python.environment.install import Elsewhere
 
 _SHOWN = 5
 
@@ -141,7 +141,7 @@ def _elsewhere(connector: Connector, order: Order, tools: Tools, platform: Platf
     if not order.may_stay_away:
         return None
     from airbyte_ci.images import elsewhere
-    from airbyte_ci.python.install import Elsewhere
+    from airbyte_ci.python.environment.install import Elsewhere
 
     target = order.destinations[0].reference(connector.image_repository, order.tags[0])
     media_type = LAYER_ZSTD if order.compression == "zstd" else LAYER_GZIP

@@ -13,11 +13,11 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import LockError
 from airbyte_ci.images.rules import NO_RULES, Rules
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python import local_sources
-from airbyte_ci.python.index import PackageIndex
-from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import Lock, Wish
-from airbyte_ci.python.sdist import Builder
+from airbyte_ci.python.index.package_index import PackageIndex
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.packages.lock import Lock, Wish
+from airbyte_ci.python.sources import local_sources
+from airbyte_ci.python.sources.sdist import Builder
 
 _INCLUDE = re.compile(r"^[ \t]*+(?:-r|-c|--requirement|--constraint)[ =]?[ \t]*(\S+)", re.MULTILINE)
 
@@ -60,15 +60,15 @@ def select(
     what = f"{where}/{found}"
     match found:
         case "poetry.lock":
-            from airbyte_ci.python import poetry  # what was selected before is remembered
+            from airbyte_ci.python.locks import poetry  # what was selected before is remembered
 
             return poetry.select(_text(connector, found), _project(connector, found), interpreter, where, wish)
         case "uv.lock":
-            from airbyte_ci.python import uv_lock  # most connectors have another lock
+            from airbyte_ci.python.locks import uv_lock  # most connectors have another lock
 
             return uv_lock.select(_text(connector, found), _project(connector, found), interpreter, where, wish)
         case str() if pylock_names.is_pylock(found):
-            from airbyte_ci.python import pylock, toml
+            from airbyte_ci.python.locks import pylock, toml
 
             document = toml.parse(_text(connector, found), what)
             _refuse_stale(connector, interpreter, document, what, wish, builder)
@@ -76,7 +76,8 @@ def select(
             _refuse_other(connector, interpreter, lock, what, wish)
             return lock
         case "requirements.txt":
-            from airbyte_ci.python import metadata, pinned
+            from airbyte_ci.python.index import pinned
+            from airbyte_ci.python.sources import metadata
 
             wish.refuse_unknown((), (), what)
             lock = pinned.lock(
@@ -92,7 +93,7 @@ def select(
             _refuse_other(connector, interpreter, lock, what, wish)
             return lock
     if place := workspace(connector):
-        from airbyte_ci.python import uv_lock
+        from airbyte_ci.python.locks import uv_lock
 
         above, member = place
         texts = [_text(connector, f"{above}/{name}") for name in ("uv.lock", "pyproject.toml")]
@@ -111,7 +112,7 @@ def workspace(connector: Connector) -> tuple[str, str] | None:
         folder = connector.folder / above
         if not ((folder / "uv.lock").is_file() and (folder / "pyproject.toml").is_file()):
             continue
-        from airbyte_ci.python import toml, uv_workspace  # most repositories have no workspace
+        from airbyte_ci.python.locks import toml, uv_workspace  # most repositories have no workspace
 
         root = toml.parse(_text(connector, f"{above}/pyproject.toml"), f"{above}/pyproject.toml")
         if uv_workspace.is_member(root, member):
@@ -123,7 +124,7 @@ def asked_extras(connector: Connector, interpreter: Interpreter, rules: Rules) -
     """Returns by package the extras that pyproject.toml requests; none if another file lists the requirements."""
     if "pyproject.toml" not in connector.names:
         return {}
-    from airbyte_ci.python import project, toml
+    from airbyte_ci.python.locks import project, toml
 
     place = f"{connector.relative}/pyproject.toml"
     document, wish = toml.parse(_text(connector, "pyproject.toml"), place), rules.wish(connector)
@@ -156,7 +157,7 @@ def included(connector: Connector) -> frozenset[Path]:
 
 def _unlocked(connector: Connector, interpreter: Interpreter, rules: Rules, builder: Builder | None) -> Lock:
     from airbyte_ci.images import unlocked
-    from airbyte_ci.python import pylock
+    from airbyte_ci.python.locks import pylock
 
     as_of = day(connector, rules)
     if not as_of or builder is None:
@@ -183,7 +184,7 @@ def day(connector: Connector, rules: Rules) -> str:
     """Returns the date as of which a connector is resolved: from the option, configuration or uv's `exclude-newer`."""
     if rules.as_of:
         return rules.as_of
-    from airbyte_ci.python import toml
+    from airbyte_ci.python.locks import toml
 
     tables = []
     if "uv.toml" in connector.names:
@@ -226,7 +227,7 @@ def _refuse_other(connector: Connector, interpreter: Interpreter, lock: Lock, wh
     """Raises LockError if a lock without a record of pyproject.toml does not satisfy it."""
     if "pyproject.toml" not in connector.names:
         return
-    from airbyte_ci.python import project, toml
+    from airbyte_ci.python.locks import project, toml
 
     place = f"{connector.relative}/pyproject.toml"
     document = toml.parse(_text(connector, "pyproject.toml"), place)

@@ -19,11 +19,12 @@ from airbyte_ci.images import lockfile, unlocked
 from airbyte_ci.images.rules import Rules
 from airbyte_ci.images.unlocked import NOW, Resolution
 from airbyte_ci.oci.image import Platform
-from airbyte_ci.python import pylock, pylock_text, requirements, requirements_text
-from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import Wish
-from airbyte_ci.python.resolve import NOTHING_KEPT, Keep
-from airbyte_ci.python.sdist import Builder
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.locks import pylock, pylock_text, requirements_text
+from airbyte_ci.python.packages import requirements
+from airbyte_ci.python.packages.lock import Wish
+from airbyte_ci.python.resolution.resolve import NOTHING_KEPT, Keep
+from airbyte_ci.python.sources.sdist import Builder
 
 # The `uname -m` names that markers use, by OCI name.
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}

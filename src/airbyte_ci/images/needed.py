@@ -7,8 +7,8 @@ from airbyte_ci.dagger import Operation
 from airbyte_ci.images.evaluation import Evaluation
 from airbyte_ci.images.plan import BuildPlan
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.python import libraries
-from airbyte_ci.python.layers import Installed
+from airbyte_ci.python.environment import libraries
+from airbyte_ci.python.environment.layers import Installed
 from airbyte_ci.recipe import operations as recipe
 
 

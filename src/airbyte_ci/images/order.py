@@ -11,7 +11,7 @@ from airbyte_ci.oci.image import CREATED, Compression, Platform
 
 if TYPE_CHECKING:  # slow to import, and few builds are given a plan or a framework
     from airbyte_ci.images.plan import BuildPlan
-    from airbyte_ci.python.lock import Origin
+    from airbyte_ci.python.packages.lock import Origin
 
 
 DEFAULT_TAG = "dev"

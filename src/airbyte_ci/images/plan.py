@@ -33,9 +33,12 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, LAYER_GZIP, Compression, Descriptor, Platform, canonical_json
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import Reference, parse_pinned
-from airbyte_ci.python import bytecode, installed, layers, sdist
-from airbyte_ci.python.environment import Choice
-from airbyte_ci.python.install import InstallPackages
+from airbyte_ci.python.environment import layers
+from airbyte_ci.python.environment.environment import Choice
+from airbyte_ci.python.environment.install import InstallPackages
+from airbyte_ci.python.interpreter import installed
+from airbyte_ci.python.sources import sdist
+from airbyte_ci.python.wheels import bytecode
 from airbyte_ci.recipe import evaluate
 
 SCHEMA = 5

@@ -27,12 +27,13 @@ from airbyte_ci.images.source import AddCode
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python import environment, local_sources, trees
-from airbyte_ci.python.base import Base
-from airbyte_ci.python.environment import Choice
-from airbyte_ci.python.install import InstallPackages
-from airbyte_ci.python.lock import FromDirectory, Lock, LockedFile, LockedPackage, Origin
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment import environment
+from airbyte_ci.python.environment.environment import Choice
+from airbyte_ci.python.environment.install import InstallPackages
+from airbyte_ci.python.environment.tools import Tools
+from airbyte_ci.python.interpreter.base import Base
+from airbyte_ci.python.packages.lock import FromDirectory, Lock, LockedFile, LockedPackage, Origin
+from airbyte_ci.python.sources import local_sources, trees
 from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.rootfs import users
 from airbyte_ci.sandbox import lending

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airbyte_ci.connectors.connector import Connector
 
 if TYPE_CHECKING:  # slow to import
-    from airbyte_ci.python.lock import Wish
+    from airbyte_ci.python.packages.lock import Wish
 
 # Without a clock, every date is in the past.
 _FAR = datetime.max.replace(tzinfo=UTC)
@@ -29,7 +29,7 @@ class Rules:
 
     def wish(self, connector: Connector) -> "Wish":
         """Returns the additional dependencies of a connector."""
-        from airbyte_ci.python.lock import Wish
+        from airbyte_ci.python.packages.lock import Wish
 
         return Wish(_matching(self.groups, connector.name), _matching(self.extras, connector.name))
 

@@ -19,7 +19,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer, layer_of
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
-from airbyte_ci.python.base import Base
+from airbyte_ci.python.interpreter.base import Base
 from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.recipe.state import Step
 from airbyte_ci.rootfs import users

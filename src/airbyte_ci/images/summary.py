@@ -13,7 +13,7 @@ from airbyte_ci.errors import BlobNotFound
 from airbyte_ci.images.fingerprint import Fingerprint
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store, action_key
-from airbyte_ci.python.collisions import Collision
+from airbyte_ci.python.wheels.collisions import Collision
 
 FORMAT_VERSION = 4
 

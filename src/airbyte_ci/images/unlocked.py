@@ -1,6 +1,6 @@
 """Connectors without a lock: their requirements, resolved as of a moment, as the text of a PEP 751 lock.
 
-Knows which files contain requirements; `python.resolve` selects versions.
+Knows which files contain requirements; `python.resolution.resolve` selects versions.
 """
 
 import hashlib
@@ -18,27 +18,29 @@ from packaging.utils import canonicalize_name
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import LockError, UsageError
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.python import (
-    local_sources,
-    metadata,
-    origins,
-    pinned,
-    project,
-    pylock_text,
-    requirements,
-    resolve,
-    toml,
-    trees,
+from airbyte_ci.python.index import pinned
+from airbyte_ci.python.index.package_index import PackageIndex
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.locks import project, pylock_text, toml
+from airbyte_ci.python.locks.project import Asked
+from airbyte_ci.python.packages import origins, requirements
+from airbyte_ci.python.packages.lock import (
+    FromArchive,
+    FromDirectory,
+    FromGit,
+    Lock,
+    LockedFile,
+    LockedPackage,
+    Origin,
+    Wish,
 )
-from airbyte_ci.python.index import PackageIndex
-from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.lock import FromArchive, FromDirectory, FromGit, Lock, LockedFile, LockedPackage, Origin, Wish
-from airbyte_ci.python.metadata import Metadata
-from airbyte_ci.python.offers import Local, Offers
-from airbyte_ci.python.project import Asked
-from airbyte_ci.python.requirements import Entry
-from airbyte_ci.python.resolve import NOTHING_KEPT, Keep
-from airbyte_ci.python.sdist import Builder
+from airbyte_ci.python.packages.requirements import Entry
+from airbyte_ci.python.resolution import resolve
+from airbyte_ci.python.resolution.offers import Local, Offers
+from airbyte_ci.python.resolution.resolve import NOTHING_KEPT, Keep
+from airbyte_ci.python.sources import local_sources, metadata, trees
+from airbyte_ci.python.sources.metadata import Metadata
+from airbyte_ci.python.sources.sdist import Builder
 
 FORMAT_VERSION = 2
 NOW = "now"

@@ -13,9 +13,9 @@ from airbyte_ci.images.evaluation import Evaluation
 from airbyte_ci.images.plan import BuildPlan
 from airbyte_ci.images.rules import Rules
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.python import consistency
-from airbyte_ci.python.consistency import Unmet
-from airbyte_ci.python.layers import Installed
+from airbyte_ci.python.environment import consistency
+from airbyte_ci.python.environment.consistency import Unmet
+from airbyte_ci.python.environment.layers import Installed
 
 _RECORDING = ("poetry.lock", "uv.lock")
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, shipped
 from airbyte_ci.base_images.catalog.latest import admits, latest
 from airbyte_ci.oci.reference import parse_pinned
-from airbyte_ci.python import constraints
+from airbyte_ci.python.packages import constraints
 
 REPOSITORY = "docker.io/airbyte/python-connector-base"
 

@@ -9,7 +9,7 @@ from airbyte_ci.base_images.declaration import declare
 from airbyte_ci.base_images.making import build
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Platform
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment.tools import Tools
 
 
 def test_only_declared_platforms_are_built() -> None:

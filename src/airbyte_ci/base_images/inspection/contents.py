@@ -15,7 +15,7 @@ from airbyte_ci.base_images.inspection.layer_files import LayerFile
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python import installed
+from airbyte_ci.python.interpreter import installed
 from airbyte_ci.rootfs import snapshot
 from airbyte_ci.rootfs.tree import Tree
 

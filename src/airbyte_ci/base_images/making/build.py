@@ -14,7 +14,7 @@ from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.store.store import Store, action_key
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment.tools import Tools
 
 FORMAT_VERSION = 1
 # Packages whose code affects the bytes of an image.

@@ -15,14 +15,16 @@ from airbyte_ci.base_images.making.root import Root
 from airbyte_ci.dagger import Exec, Operation, SetLabel
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Image
-from airbyte_ci.python import environment, inventory, pinned
-from airbyte_ci.python.base import Base
-from airbyte_ci.python.environment import Choice
-from airbyte_ci.python.install import Installer, InstallPackages
-from airbyte_ci.python.interpreter import Interpreter
-from airbyte_ci.python.inventory import Inventory
-from airbyte_ci.python.lock import Lock, LockedFile, LockedPackage
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment import environment
+from airbyte_ci.python.environment.environment import Choice
+from airbyte_ci.python.environment.install import Installer, InstallPackages
+from airbyte_ci.python.environment.tools import Tools
+from airbyte_ci.python.index import pinned
+from airbyte_ci.python.interpreter import inventory
+from airbyte_ci.python.interpreter.base import Base
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.interpreter.inventory import Inventory
+from airbyte_ci.python.packages.lock import Lock, LockedFile, LockedPackage
 from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.recipe.operations import AddLayer
 

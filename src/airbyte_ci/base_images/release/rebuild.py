@@ -14,8 +14,8 @@ from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ImageError, PackageE
 from airbyte_ci.oci import local
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.python.lock import LockedFile
-from airbyte_ci.python.tools import Tools
+from airbyte_ci.python.environment.tools import Tools
+from airbyte_ci.python.packages.lock import LockedFile
 
 _SHOWN = 8
 

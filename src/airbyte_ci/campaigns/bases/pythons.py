@@ -14,7 +14,7 @@ from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.errors import LockError
-from airbyte_ci.python import constraints
+from airbyte_ci.python.packages import constraints
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from packaging.utils import canonicalize_name
 
 from airbyte_ci.connectors import pylock_names
 from airbyte_ci.documents import DocumentError, load_toml
-from airbyte_ci.python import constraints, project
+from airbyte_ci.python.locks import project
+from airbyte_ci.python.packages import constraints
 
 _LOCKED = re.compile(r'^name = "([^"]+)"', re.MULTILINE)
 

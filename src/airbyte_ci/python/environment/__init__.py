@@ -1,0 +1,1 @@
+"""Packages as layers: preparing, checking, grouping and installing an environment."""

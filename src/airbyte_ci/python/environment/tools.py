@@ -1,0 +1,35 @@
+"""The shared resources of work on images, opened once per command and passed down."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airbyte_ci.oci.store.store import Store
+from airbyte_ci.registry.client import RegistryClient
+
+if TYPE_CHECKING:  # slow to import, and an unchanged build needs neither
+    from concurrent.futures import Executor
+
+    from airbyte_ci.python.index.package_index import PackageIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The store, the clients of package indexes and registries, a thread pool. `say` reports progress.
+
+    `open_index` and `open_executor` open at the first call; later calls return the same.
+    """
+
+    store: Store
+    open_index: "Callable[[], PackageIndex]"
+    registries: RegistryClient
+    open_executor: "Callable[[], Executor]"
+    say: Callable[[str], None]
+
+    @property
+    def index(self) -> "PackageIndex":
+        return self.open_index()
+
+    @property
+    def executor(self) -> "Executor":
+        return self.open_executor()

@@ -1,0 +1,1 @@
+"""Package indexes: settings, credentials, queries, and the files of pinned requirements."""

@@ -1,0 +1,1 @@
+"""The Python of an image: its facts, and the distributions that are installed."""

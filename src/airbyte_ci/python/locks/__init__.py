@@ -1,0 +1,1 @@
+"""Lock files and projects, each read as the packages that one interpreter needs."""

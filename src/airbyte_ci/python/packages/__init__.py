@@ -1,0 +1,1 @@
+"""What packages are: locked packages, their origins, requirements and versions."""

@@ -1,0 +1,1 @@
+"""Resolves requirements at a date, with the metadata that an index offers."""

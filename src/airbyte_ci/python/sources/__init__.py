@@ -1,0 +1,1 @@
+"""Sources that become wheels: sdists, folders and git commits, and their metadata."""

@@ -1,0 +1,1 @@
+"""Wheels as archives, and their byte code."""

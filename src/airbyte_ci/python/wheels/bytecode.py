@@ -1,0 +1,155 @@
+"""Bytecode: compiled once per wheel by the image's own Python, with the same bytes every time."""
+
+import os
+import struct
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from airbyte_ci.errors import SandboxError
+from airbyte_ci.oci import compress
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.layer import Segment, make_segment
+from airbyte_ci.oci.store.store import Store, action_key
+from airbyte_ci.oci.tar import Entry
+from airbyte_ci.python.interpreter.interpreter import Interpreter
+from airbyte_ci.python.wheels.contents import Contents
+from airbyte_ci.rootfs.tree import Tree
+from airbyte_ci.sandbox import sandbox
+from airbyte_ci.sandbox.output_files import OutputRefused, open_output
+
+FORMAT_VERSION = 3
+# The files that run in the image, by name. The worker starts the compiler, which needs bytecode_marshal before 3.11.
+_PROGRAMS = ("bytecode_worker.py", "bytecode_compiler.py", "bytecode_marshal.py")
+_PLACE = "/.airbyte-ci"
+_QUESTIONS = sandbox.Purpose(
+    "sources to compile", "input", "files in the run's own scratch folder", f"`{_PLACE}/questions`", "airbyte-ci"
+)
+_ANSWERS = sandbox.Purpose(
+    "compiled byte code", "output", "an empty folder in the run's own scratch folder", f"`{_PLACE}/answers`", "nobody"
+)
+_TOOL = sandbox.Purpose(
+    "byte code compiler",
+    "input",
+    "airbyte-ci's own files",
+    ", ".join(f"`{_PLACE}/{name}`" for name in _PROGRAMS),
+    "whoever installed airbyte-ci",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bytecode:
+    """The compiled files of one wheel: their segment and paths."""
+
+    segment: Segment
+    paths: tuple[str, ...]
+
+
+def compile_all(
+    store: Store,
+    root: Callable[[], Tree],
+    interpreter: Interpreter,
+    segments: Sequence[Segment],
+    executor: Executor,
+) -> Mapping[Digest, Bytecode]:
+    """Returns bytecode for each segment, by the segment's raw digest; compiles only segments that are not cached."""
+    keys = {segment.raw: _key(segment, interpreter) for segment in segments}
+    known = {raw: _recall(store, key) for raw, key in keys.items()}
+    missing = [raw for raw, found in known.items() if found is None]
+    if missing:
+        _compile(store, root(), interpreter, {raw: keys[raw] for raw in missing}, executor)
+    result = {}
+    for raw, key in keys.items():
+        found = known[raw] or _recall(store, key)
+        assert found is not None
+        result[raw] = found
+    return result
+
+
+def _key(segment: Segment, interpreter: Interpreter) -> Digest:
+    # The segment holds the final paths and bytecode is portable, so only version and tag remain in the key.
+    inputs = {
+        "segment": str(segment.raw),
+        "python": interpreter.version,
+        "tag": interpreter.cache_tag,
+        "compressor": compress.identity(),
+    }
+    return action_key("bytecode", FORMAT_VERSION, inputs)
+
+
+def _recall(store: Store, key: Digest) -> Bytecode | None:
+    known = store.recall(key)
+    if known is None:
+        return None
+    segment = Segment.from_json(known["segment"])
+    return Bytecode(segment, tuple(known["paths"])) if segment.in_store(store) else None
+
+
+def _compile(
+    store: Store, root: Tree, interpreter: Interpreter, keys: Mapping[Digest, Digest], executor: Executor
+) -> None:
+    with store.scratch() as folder:
+        for part in ("questions", "answers"):
+            (folder / part).mkdir()
+        roots = (interpreter.purelib, interpreter.platlib)
+        for raw in keys:
+            write_question(store.verified(raw), folder / "questions" / raw.hex, roots)
+        programs = [f"{_PLACE}/{name}" for name in _PROGRAMS]
+        command = sandbox.Command(
+            (interpreter.executable, "-I", "-S", "-B", *programs[:2], f"{_PLACE}/questions", f"{_PLACE}/answers"),
+            {"PATH": "/usr/local/bin:/usr/bin:/bin"},
+            mounts=(
+                sandbox.Mount(folder / "questions", f"{_PLACE}/questions", purpose=_QUESTIONS),
+                sandbox.Mount(folder / "answers", f"{_PLACE}/answers", writable=True, purpose=_ANSWERS),
+                *(
+                    sandbox.Mount(Path(__file__).with_name(name), f"{_PLACE}/{name}", purpose=_TOOL)
+                    for name in _PROGRAMS
+                ),
+            ),
+            timeout=1800,
+        )
+        finished = sandbox.run(store, root, command)
+        if finished.returncode:
+            last = finished.stderr.decode(errors="replace").strip().splitlines()[-1:]
+            raise SandboxError(f"cannot compile bytecode with the image's Python: {''.join(last)}")
+        list(executor.map(lambda item: _remember(store, item[1], folder / "answers", item[0]), keys.items()))
+
+
+def write_question(segment: Path, target: Path, roots: Iterable[str]) -> None:
+    """Packs the Python files of a segment below `roots`, sorted: `<path length: 4><size: 8><path><source>` for each."""
+    folders = tuple(f"{root.strip('/')}/" for root in roots)
+    with tarfile.open(segment, "r:") as archive, target.open("wb") as file:
+        for member in sorted(archive, key=lambda item: item.name):
+            if member.isfile() and member.name.endswith(".py") and member.name.startswith(folders):
+                reader = archive.extractfile(member)
+                assert reader is not None
+                name = member.name.encode("utf-8", "surrogateescape")
+                file.write(struct.pack("<IQ", len(name), member.size) + name + reader.read())
+
+
+def _remember(store: Store, key: Digest, answers: Path, raw: Digest) -> None:
+    # Compiled code is about 1.5 times as large as its source.
+    limit = 64 * store.size(raw) + (1 << 20)
+    try:
+        with store.scratch() as folder, open_output(answers, raw.hex, limit) as answer:
+            entries = list(_entries(answer, Contents(folder)))
+            segment = make_segment(store, entries)
+    except (OSError, OutputRefused, struct.error) as error:
+        raise SandboxError(
+            f"cannot compile bytecode with the image's Python: the compiler's answer is invalid: {error}"
+        ) from error
+    store.remember(key, {"segment": segment.to_json(), "paths": [entry.path for entry in entries]})
+
+
+def _entries(answer: BinaryIO, contents: Contents) -> Iterator[Entry]:
+    """Yields the compiler's answer: `<path length: 4><size: 8><path><bytecode>` for each file."""
+    left = os.fstat(answer.fileno()).st_size
+    while head := answer.read(12):
+        length, size = struct.unpack("<IQ", head)
+        if (left := left - 12 - length - size) < 0:
+            raise OutputRefused("it is truncated")
+        path = answer.read(length).decode("utf-8", "surrogateescape")
+        yield Entry(path, content=contents.keep(iter((answer.read(size),))).content)
