@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import click
 
-from airbyte_ci.cli.connectors import connectors
+from airbyte_ci.cli.connectors.group import connectors
 from airbyte_ci.cli.main import cli
 
 HEAD = """\

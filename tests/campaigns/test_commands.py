@@ -10,7 +10,7 @@ import pytest
 
 from airbyte_ci.campaigns.migrations.table import MIGRATIONS
 from airbyte_ci.cli import main
-from airbyte_ci.cli.connectors import connectors
+from airbyte_ci.cli.connectors.group import connectors
 from tests.campaigns.repositories import CONNECTORS, commit, copied, git, snapshot
 
 Run = Callable[..., tuple[int, str, str]]

@@ -19,10 +19,10 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import AirbyteCiError
 
 _GROUPS: Mapping[str, tuple[str, str, str]] = {
-    "connectors": ("airbyte_ci.cli.connectors", "connectors", "List, migrate, build, test and run connectors."),
-    "base-images": ("airbyte_ci.cli.base_images", "base_images", "List, build and release base images."),
+    "connectors": ("airbyte_ci.cli.connectors.group", "connectors", "List, migrate, build, test and run connectors."),
+    "base-images": ("airbyte_ci.cli.base_images.group", "base_images", "List, build and release base images."),
     "init": ("airbyte_ci.cli.init", "init", "Write a configuration file for this repository."),
-    "apply": ("airbyte_ci.cli.apply_plan", "apply", "Apply the edits of a plan file."),
+    "apply": ("airbyte_ci.cli.changes.apply", "apply", "Apply the edits of a plan file."),
     "doctor": ("airbyte_ci.cli.doctor", "doctor", "Check that this machine can build images, and suggest fixes."),
     "store": ("airbyte_ci.cli.store", "store", "Inspect, verify and prune the local image store."),
 }

@@ -9,8 +9,9 @@ import click
 from airbyte_ci import config
 from airbyte_ci.campaigns.changes import plan
 from airbyte_ci.campaigns.changes.change import Change
-from airbyte_ci.cli import console, delivering
-from airbyte_ci.cli.delivering import HERE, Courier, Destination
+from airbyte_ci.cli import console
+from airbyte_ci.cli.changes import delivering
+from airbyte_ci.cli.changes.delivering import HERE, Courier, Destination
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import AirbyteCiError

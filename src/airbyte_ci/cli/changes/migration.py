@@ -14,10 +14,11 @@ from airbyte_ci.campaigns.changes.task import NO_CATALOGUE, Task
 from airbyte_ci.campaigns.migrations import option, table
 from airbyte_ci.campaigns.migrations.migration import Migration, Resources, plan_change
 from airbyte_ci.campaigns.migrations.option import Kind, Option
-from airbyte_ci.cli import campaign, changelog_entry, ending, resolving, trying, workbench
+from airbyte_ci.cli import ending, resolving, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.campaign import Campaign, Preparer
-from airbyte_ci.cli.changelog_entry import Decorator
+from airbyte_ci.cli.changes import campaign, changelog_entry, trying
+from airbyte_ci.cli.changes.campaign import Campaign, Preparer
+from airbyte_ci.cli.changes.changelog_entry import Decorator
 from airbyte_ci.cli.compatibility import without_effect
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.settings import Settings

@@ -10,10 +10,10 @@ from airbyte_ci.base_images.declaration.declare import SanityCheck
 from airbyte_ci.base_images.inspection import checks, contents
 from airbyte_ci.base_images.inspection.checks import CheckResult
 from airbyte_ci.base_images.making import build
-from airbyte_ci.cli import base_images_bench as benches
-from airbyte_ci.cli import base_images_sample as sample
 from airbyte_ci.cli import console
-from airbyte_ci.cli.base_images_bench import Bench
+from airbyte_ci.cli.base_images import bench as benches
+from airbyte_ci.cli.base_images import sample
+from airbyte_ci.cli.base_images.bench import Bench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.oci.image import Image

@@ -13,20 +13,24 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.select import Selection
 
 _COMMANDS: Mapping[str, tuple[str, str, str]] = {
-    "list": ("airbyte_ci.cli.list_connectors", "list_connectors", "List connectors and their base images."),
-    **{name: ("airbyte_ci.cli.migration", "make_command", summary) for name, summary in MIGRATIONS.items()},
-    "build": ("airbyte_ci.cli.build_connectors", "build_connectors", "Build images without a Dockerfile."),
+    "list": ("airbyte_ci.cli.connectors.list", "list_connectors", "List connectors and their base images."),
+    **{name: ("airbyte_ci.cli.changes.migration", "make_command", summary) for name, summary in MIGRATIONS.items()},
+    "build": ("airbyte_ci.cli.connectors.build", "build_connectors", "Build images without a Dockerfile."),
     "lock": (
-        "airbyte_ci.cli.lock_connectors",
+        "airbyte_ci.cli.connectors.lock",
         "lock_connectors",
         "Write pylock.toml for connectors without a lock file.",
     ),
-    "eject": ("airbyte_ci.cli.eject", "eject", "Print an equivalent Dockerfile."),
-    "environment": ("airbyte_ci.cli.environment", "environment", "Show which packages an image will contain, and why."),
-    "test": ("airbyte_ci.cli.test_connectors", "test_connectors", "Build connectors and test them in their images."),
-    "check": ("airbyte_ci.cli.check_connectors", "check_connectors", "Check connectors against the migration rules."),
+    "eject": ("airbyte_ci.cli.connectors.eject", "eject", "Print an equivalent Dockerfile."),
+    "environment": (
+        "airbyte_ci.cli.connectors.environment",
+        "environment",
+        "Show which packages an image will contain, and why.",
+    ),
+    "test": ("airbyte_ci.cli.connectors.test", "test_connectors", "Build connectors and test them in their images."),
+    "check": ("airbyte_ci.cli.connectors.check", "check_connectors", "Check connectors against the migration rules."),
     "run": (
-        "airbyte_ci.cli.run_connector",
+        "airbyte_ci.cli.connectors.run",
         "run_connector",
         "Run a built image: spec, check, discover or read.",
     ),

@@ -13,8 +13,9 @@ import click
 
 from airbyte_ci.app import App, KeptTools, find_framework, find_platform, read_rules, today
 from airbyte_ci.base_images.catalog import noted
-from airbyte_ci.cli import console, recording, workbench
+from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
 from airbyte_ci.cli.platforms import parse_platforms
@@ -232,7 +233,7 @@ def _watch(
     force: bool,
 ) -> int:
     """Builds until it is interrupted, with everything kept open; `order_of` adds a repository's rules to the order."""
-    from airbyte_ci.cli import watch
+    from airbyte_ci.cli.connectors import watch
 
     @contextlib.contextmanager
     def open_tools(fleet: Fleet) -> Iterator[tuple[KeptTools, Progress]]:

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from airbyte_ci.cli import console, recording, resolving, workbench
+from airbyte_ci.cli import console, resolving, workbench
 from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.options import Asked, with_selection
 from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.settings import Settings

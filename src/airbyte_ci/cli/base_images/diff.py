@@ -8,9 +8,9 @@ from airbyte_ci import app, text
 from airbyte_ci.base_images.inspection import contents, difference, osv
 from airbyte_ci.base_images.inspection.difference import Difference, Side
 from airbyte_ci.base_images.inspection.osv import Comparison
-from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import console
-from airbyte_ci.cli.base_images_bench import Bench
+from airbyte_ci.cli.base_images import bench as benches
+from airbyte_ci.cli.base_images.bench import Bench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.settings import Settings

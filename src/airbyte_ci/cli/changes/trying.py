@@ -11,7 +11,7 @@ from airbyte_ci.campaigns.changes.change import Change, NotApplicable
 from airbyte_ci.campaigns.changes.findings import shorten
 from airbyte_ci.campaigns.changes.overlay import overlay
 from airbyte_ci.campaigns.changes.task import Task
-from airbyte_ci.cli.campaign import Campaign, Planner
+from airbyte_ci.cli.changes.campaign import Campaign, Planner
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, ConnectorError, ImageError, RegistryError, StoreError, UsageError

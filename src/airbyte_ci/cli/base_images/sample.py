@@ -8,7 +8,7 @@ from airbyte_ci.base_images.catalog.latest import admits
 from airbyte_ci.base_images.inspection.checks import CheckResult
 from airbyte_ci.campaigns.bases import pythons
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.base_images_bench import Bench
+from airbyte_ci.cli.base_images.bench import Bench
 from airbyte_ci.cli.options import Asked
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector

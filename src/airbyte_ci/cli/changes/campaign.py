@@ -15,8 +15,9 @@ from airbyte_ci.campaigns.changes.change import Change, NotApplicable
 from airbyte_ci.campaigns.changes.plan import Writer
 from airbyte_ci.campaigns.changes.task import RequestedEntry, Task
 from airbyte_ci.campaigns.migrations.migration import Migration
-from airbyte_ci.cli import console, delivering
-from airbyte_ci.cli.delivering import HERE, Courier, Destination
+from airbyte_ci.cli import console
+from airbyte_ci.cli.changes import delivering
+from airbyte_ci.cli.changes.delivering import HERE, Courier, Destination
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked
 from airbyte_ci.cli.settings import Settings

@@ -9,8 +9,8 @@ from airbyte_ci.base_images.inspection import contents
 from airbyte_ci.base_images.inspection.contents import Contents
 from airbyte_ci.base_images.making import root
 from airbyte_ci.base_images.release import places
-from airbyte_ci.cli import base_images_bench as benches
-from airbyte_ci.cli.base_images_bench import Bench
+from airbyte_ci.cli.base_images import bench as benches
+from airbyte_ci.cli.base_images.bench import Bench
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.edits.edit import FileChange
 from airbyte_ci.errors import UsageError

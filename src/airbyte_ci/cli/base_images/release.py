@@ -11,10 +11,10 @@ from airbyte_ci.base_images.inspection.difference import Difference, Side
 from airbyte_ci.base_images.making import lock
 from airbyte_ci.base_images.making.lock import VersionLock
 from airbyte_ci.base_images.release import places, release
-from airbyte_ci.cli import base_images_bench as benches
-from airbyte_ci.cli import base_images_docs as docs
 from airbyte_ci.cli import console
-from airbyte_ci.cli.base_images_bench import Bench
+from airbyte_ci.cli.base_images import bench as benches
+from airbyte_ci.cli.base_images import docs
+from airbyte_ci.cli.base_images.bench import Bench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.edits.edit import FileChange

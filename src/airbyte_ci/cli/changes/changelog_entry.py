@@ -9,7 +9,7 @@ import click
 from airbyte_ci import app
 from airbyte_ci.campaigns.changes.task import RequestedEntry
 from airbyte_ci.campaigns.migrations.migration import ChangelogText
-from airbyte_ci.cli.delivering import Destination
+from airbyte_ci.cli.changes.delivering import Destination
 from airbyte_ci.config import ChangelogSetting
 from airbyte_ci.edits import changelog
 from airbyte_ci.errors import UsageError

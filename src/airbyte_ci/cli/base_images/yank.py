@@ -6,9 +6,10 @@ import click
 
 from airbyte_ci import app
 from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
-from airbyte_ci.cli import base_images_bench as benches
-from airbyte_ci.cli import base_images_docs as docs
-from airbyte_ci.cli import base_images_users, console
+from airbyte_ci.cli import console
+from airbyte_ci.cli.base_images import bench as benches
+from airbyte_ci.cli.base_images import docs
+from airbyte_ci.cli.base_images import users as base_images_users
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import UsageError

@@ -8,15 +8,16 @@ import click
 
 from airbyte_ci.app import App, find_framework, find_platform, read_rules
 from airbyte_ci.checks.rule import Checked
-from airbyte_ci.cli import check_connectors as checks
-from airbyte_ci.cli import console, ending, recording, workbench
+from airbyte_ci.cli import console, ending, workbench
 from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.connectors import check as checks
+from airbyte_ci.cli.connectors import recording
+from airbyte_ci.cli.connectors.report_file import write_report
+from airbyte_ci.cli.connectors.run import mount
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import Asked, with_framework, with_selection
 from airbyte_ci.cli.platforms import parse_platforms
 from airbyte_ci.cli.progress import Progress
-from airbyte_ci.cli.report_file import write_report
-from airbyte_ci.cli.run_connector import mount
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connector_tests import secrets, steps, trial
 from airbyte_ci.connector_tests.protocol import problem_of_catalog, problem_of_state

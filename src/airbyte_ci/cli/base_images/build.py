@@ -9,9 +9,9 @@ from airbyte_ci import app
 from airbyte_ci.base_images.making import build, lock
 from airbyte_ci.base_images.making.build import BaseImageBuild
 from airbyte_ci.base_images.release import inputs, places
-from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import console, workbench
-from airbyte_ci.cli.base_images_bench import Bench
+from airbyte_ci.cli.base_images import bench as benches
+from airbyte_ci.cli.base_images.bench import Bench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import ImageError, UsageError

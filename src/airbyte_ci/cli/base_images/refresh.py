@@ -6,8 +6,8 @@ from airbyte_ci.base_images.catalog import catalogue
 from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
 from airbyte_ci.base_images.release import refresh
 from airbyte_ci.base_images.release.refresh import Refreshed
-from airbyte_ci.cli import base_images_bench as benches
 from airbyte_ci.cli import console
+from airbyte_ci.cli.base_images import bench as benches
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import AirbyteCiError, ImageError, UsageError

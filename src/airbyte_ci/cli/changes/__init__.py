@@ -1,0 +1,1 @@
+"""The `connectors` commands that change connectors, and `apply`."""

@@ -1,0 +1,1 @@
+"""The `connectors` commands that read, build, test and run connectors."""
