@@ -1,0 +1,1 @@
+"""Base images: their catalog, declarations, inspection, making and releases."""

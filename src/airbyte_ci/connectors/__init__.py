@@ -1,0 +1,1 @@
+"""Connectors of a repository: found, read, selected and queried."""

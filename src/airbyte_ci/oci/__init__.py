@@ -1,0 +1,1 @@
+"""Image formats of OCI: digests, references, manifests, layers, and the store."""

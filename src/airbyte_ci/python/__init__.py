@@ -1,0 +1,1 @@
+"""Python in images: packages, interpreters, wheels, indexes, locks, sources and environments."""

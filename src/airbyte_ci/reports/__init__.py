@@ -1,0 +1,1 @@
+"""Results as text, JSON, JUnit, SARIF and annotations: pure functions of data."""
