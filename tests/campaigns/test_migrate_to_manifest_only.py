@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airbyte_ci.base_images import catalogue
+from airbyte_ci.base_images.catalog import catalogue
 from airbyte_ci.campaigns.changes import plan as plan_files
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
 from airbyte_ci.campaigns.changes.task import RequestedEntry

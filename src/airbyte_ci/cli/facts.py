@@ -27,7 +27,8 @@ def modified_files(
 
     @functools.cache
     def files() -> Mapping[str, tuple[str, ...]]:
-        from airbyte_ci.connectors import history, modified  # most commands do not need git
+        from airbyte_ci.connectors import modified  # most commands do not need git
+        from airbyte_ci.git import history
 
         def page(connector: Connector) -> str | None:
             path = find.documentation(connector, configuration)

@@ -204,7 +204,7 @@ def _refuse_stale(
     builder: Builder | None,
 ) -> None:
     """Verifies that a pylock.toml of airbyte-ci matches its recorded requirements; others have no record."""
-    from airbyte_ci.build import unlocked
+    from airbyte_ci.images import unlocked
 
     made = (document.get("tool") or {}).get("airbyte-ci")
     if made is None and document.get("created-by") == "airbyte-ci":

@@ -12,10 +12,10 @@ from typing import Any
 
 from packaging.version import Version
 
-from airbyte_ci.base_images import series
-from airbyte_ci.base_images.catalogue import BaseImageVersion
-from airbyte_ci.base_images.entry import MANIFEST_SERIES
-from airbyte_ci.base_images.latest import Choice
+from airbyte_ci.base_images.catalog import series
+from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog.entry import MANIFEST_SERIES
+from airbyte_ci.base_images.catalog.latest import Choice
 from airbyte_ci.campaigns.bases import base_choice
 from airbyte_ci.campaigns.bases.base_choice import Offered, refuse_empty
 from airbyte_ci.campaigns.bases.pythons import AdmittedPythons

@@ -361,7 +361,7 @@ class _Making:
 
     def _other_python(self, connector: Connector) -> tuple[str, ...]:
         """Returns a likely reason why a build on another base image failed: another Python than the metadata's."""
-        from airbyte_ci.base_images import catalogue  # slow to import, and only failures need it
+        from airbyte_ci.base_images.catalog import catalogue  # slow to import, and only failures need it
 
         known = catalogue.load(self._fleet.configuration.catalogue_path)
         here, usual = (known.find(address or "") for address in (self._order.override, connector.base_image))
