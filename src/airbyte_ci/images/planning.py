@@ -190,7 +190,7 @@ def _call(
     below: tuple[Operation, ...],
     asked: tuple[Operation, ...],
 ) -> HookRecord:
-    """Returns the declared operations (`asked`), then those of the hook; questions are about all of them, on `below`."""
+    """Returns the declared operations (`asked`), then the hook's; questions are about all of them, on `below`."""
     if hook is None:
         return HookRecord(asked)
 
