@@ -4,6 +4,7 @@ Look here for the keys, their help and their defaults (the layout of the Airbyte
 """
 
 import contextlib
+import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -178,6 +179,11 @@ def home(environment: Mapping[str, str]) -> Path:
         return Path(chosen).expanduser().absolute()
     cache = environment.get("XDG_CACHE_HOME") or str(Path(environment.get("HOME") or "~").expanduser() / ".cache")
     return Path(cache) / "airbyte-ci"
+
+
+def place(root: Path) -> str:
+    """Returns a short name for a repository's path. Two paths may share a name, so cached data must name its owner."""
+    return f"{root.name}-{zlib.crc32(bytes(root)):08x}"
 
 
 def find(start: Path, commands: Collection[str] = ()) -> Configuration:

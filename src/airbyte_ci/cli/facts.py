@@ -15,7 +15,7 @@ def of(bases: BaseFacts, modified: ModifiedFiles) -> Mapping[str, Fact]:
     """Returns every fact about this repository's connectors, by its name in queries."""
     return {
         **facts.OWN,
-        "base": lambda connector: bases(connector.base_image),
+        "base": lambda connector: bases.of(connector.base_image),
         "modified": lambda connector: connector.relative in modified(),
     }
 

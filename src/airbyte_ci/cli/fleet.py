@@ -1,5 +1,6 @@
 """The repository as commands see it: its configuration and the selected connectors."""
 
+import os
 from dataclasses import dataclass
 
 import click
@@ -13,6 +14,7 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import find, select
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.memory import Memory
 from airbyte_ci.connectors.select import ModifiedFiles, Selection
 from airbyte_ci.errors import AirbyteCiError, UsageError
 
@@ -45,15 +47,16 @@ def load(settings: Settings, asked: Asked, *, may_be_empty: bool = False) -> Fle
     if located.folders:
         for pattern in located.unmatched:
             warn(f"connectors in {configuration.file}: no connector matches {pattern!r}")
-    connectors, errors = find.read_located(located, configuration)
+    connectors, errors = find.read_located(located, configuration, _memory(configuration))
     selection = asked.selection
     here = find.containing(connectors, settings.repo.absolute())
     if here and not selection and not asked.everything:
         selection = Selection(names=(here.name,))
     _refuse_named(errors, selection, connectors)
     modified = facts.modified_files(connectors, configuration, asked.selection.diffed_branch)
-    bases = base_facts.open_facts(configuration)
+    bases = base_facts.opened(configuration)
     chosen = select.select(connectors, selection, facts.of(bases, modified), modified)
+    bases.save()
     for warning in chosen.warnings:
         warn(warning)
     return Fleet(configuration, chosen.connectors, len(connectors), errors, bases, modified)
@@ -78,6 +81,11 @@ def load_for_change(settings: Settings, asked: Asked, verb: str) -> Fleet:
 def warn(message: str) -> None:
     """Prints a warning to stderr."""
     console.line(click.style("! ", fg="yellow") + message, err=True)
+
+
+def _memory(configuration: Configuration) -> Memory:
+    """Returns the cache of this repository's metadata, in the user's cache folder."""
+    return Memory(config.home(os.environ) / "metadata" / f"{config.place(configuration.root)}.tsv")
 
 
 def _refuse_named(errors: tuple[AirbyteCiError, ...], selection: Selection, connectors: tuple[Connector, ...]) -> None:

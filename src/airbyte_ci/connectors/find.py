@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 
 from airbyte_ci.config import KEYS, Configuration
-from airbyte_ci.connectors import metadata
 from airbyte_ci.connectors.connector import METADATA, Connector
+from airbyte_ci.connectors.memory import Memory
 from airbyte_ci.errors import AirbyteCiError, ConfigurationError, MetadataError
 
 # Folders that never contain connectors and may have very many files.
@@ -28,9 +29,11 @@ class Located:
     unmatched: tuple[str, ...]
 
 
-def find(configuration: Configuration) -> tuple[tuple[Connector, ...], tuple[AirbyteCiError, ...]]:
+def find(
+    configuration: Configuration, memory: Memory | None = None
+) -> tuple[tuple[Connector, ...], tuple[AirbyteCiError, ...]]:
     """Returns all connectors, sorted by name, and the errors of those that cannot be read."""
-    return read_located(locate(configuration), configuration)
+    return read_located(locate(configuration), configuration, memory)
 
 
 def locate(configuration: Configuration) -> Located:
@@ -46,15 +49,17 @@ def locate(configuration: Configuration) -> Located:
 
 
 def read_located(
-    located: Located, configuration: Configuration
+    located: Located, configuration: Configuration, memory: Memory | None = None
 ) -> tuple[tuple[Connector, ...], tuple[AirbyteCiError, ...]]:
     """Returns the connectors in these folders, sorted by name, and the errors of those that cannot be read."""
     connectors, errors = [], []
     for folder, names in sorted(located.folders.items()):
         try:
-            connectors.append(_read(folder, configuration.root, names))
+            connectors.append(_read(folder, configuration.root, names, memory))
         except MetadataError as error:
             errors.append(error)
+    if memory:
+        memory.save()
     return tuple(sorted(connectors, key=lambda item: (item.name, item.relative))), tuple(errors)
 
 
@@ -86,14 +91,20 @@ def globs_for(folders: Sequence[str]) -> tuple[str, ...]:
 
 def read(folder: Path, root: Path) -> Connector:
     """Returns the connector in a folder; raises MetadataError."""
-    return _read(folder, root, _names(folder))
+    return _read(folder, root, _names(folder), None)
 
 
-def _read(folder: Path, root: Path, names: frozenset[str]) -> Connector:
+def _read(folder: Path, root: Path, names: frozenset[str], memory: Memory | None) -> Connector:
     relative = folder.relative_to(root).as_posix()
     path, shown = folder / METADATA, METADATA if relative == "." else f"{relative}/{METADATA}"
-    data = metadata.load(path, shown)
+    data = memory.load(path, shown, _load) if memory else _load(path, shown)
     return Connector(_name(folder, relative, data), folder, relative, data, names)
+
+
+def _load(path: Path, shown: str) -> dict[str, Any]:
+    from airbyte_ci.connectors import metadata  # slow to import, and not needed for files that were read before
+
+    return metadata.load(path, shown)
 
 
 def _names(folder: Path) -> frozenset[str]:

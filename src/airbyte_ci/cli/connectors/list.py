@@ -83,6 +83,7 @@ def list_connectors(
     else:
         width = console.width() if output is None else None
         _put(_text(rows, fleet.total, kind, shards, color=sys.stdout.isatty() and output is None, width=width), output)
+    fleet.bases.save()
     fleets.tell_unreadable(fleet)
     if assert_none and rows:
         told = "1 connector is" if len(rows) == 1 else f"{len(rows)} connectors are"
@@ -101,7 +102,7 @@ def _rows(fleet: Fleet, asked: Asked) -> list[Row]:
     return [
         listing.row(
             item,
-            functools.partial(fleet.bases, item.base_image),
+            functools.partial(fleet.bases.of, item.base_image),
             None if files is None else files[item.relative],
             functools.partial(fact, item),
         )
