@@ -3,8 +3,8 @@
 from typing import Any
 
 from airbyte_ci.dagger import Exec, SetVariable
+from airbyte_ci.images.add_code import AddCode
 from airbyte_ci.images.plan import BuildPlan, Impure, run_settings
-from airbyte_ci.images.source import AddCode
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import CREATED, LAYER_GZIP, Descriptor, Platform
 from airbyte_ci.oci.layer import Layer

@@ -13,8 +13,9 @@ from airbyte_ci.dagger.operations import KINDS, Content
 from airbyte_ci.dagger.record import replaced
 from airbyte_ci.errors import PlanError
 from airbyte_ci.images import plan as plans
-from airbyte_ci.images.plan import PLAN_DIGEST, BuildPlan
-from airbyte_ci.images.source import AddCode
+from airbyte_ci.images.add_code import AddCode
+from airbyte_ci.images.plan import BuildPlan
+from airbyte_ci.images.summary import PLAN_DIGEST
 from airbyte_ci.oci import recompress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, Platform, canonical_json

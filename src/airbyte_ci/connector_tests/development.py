@@ -12,11 +12,11 @@ from airbyte_ci.connectors import pylock_names
 from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
 from airbyte_ci.errors import LockError
 from airbyte_ci.images import given, lockfile, planning
+from airbyte_ci.images.add_code import AddCode
 from airbyte_ci.images.evaluation import open_evaluation
 from airbyte_ci.images.order import Order
 from airbyte_ci.images.plan import BuildPlan
 from airbyte_ci.images.rules import Rules
-from airbyte_ci.images.source import AddCode
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.python.environment.install import InstallPackages
 from airbyte_ci.python.environment.tools import Tools

@@ -1,7 +1,7 @@
 """The base images in a store, found through the images that were built on them."""
 
 from airbyte_ci.errors import AirbyteCiError
-from airbyte_ci.images.plan import PLAN_DIGEST
+from airbyte_ci.images.summary import PLAN_DIGEST
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import BASE_DIGEST, Image, Index, Platform
 from airbyte_ci.oci.store.store import Store

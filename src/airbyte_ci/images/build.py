@@ -12,15 +12,14 @@ from airbyte_ci.images.distribution import AddDistribution, find_newer_source
 from airbyte_ci.images.evaluation import Evaluation
 from airbyte_ci.images.order import Order
 from airbyte_ci.images.plan import BuildPlan
-from airbyte_ci.images.summary import Built
+from airbyte_ci.images.summary import Built, image_key
 from airbyte_ci.oci import recompress
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
-from airbyte_ci.oci.store.store import Store, action_key
+from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.environment import layers
 from airbyte_ci.python.environment.layers import Installed
 
-FORMAT_VERSION = 3
 # The maximum of Docker's layer store; containerd alone accepts a few more.
 MOST_LAYERS = 125
 
@@ -29,7 +28,7 @@ def build(plan: BuildPlan, evaluation: Evaluation, order: Order) -> Built:
     """Returns the plan's image, cached or built now. Raises an AirbyteCiError that names the failed step."""
     store, installer, base = evaluation.tools.store, evaluation.installer, evaluation.base
     digest = store.put(plan.text)
-    key = action_key("image", FORMAT_VERSION, str(digest))
+    key = image_key(digest)
     known = _recall(plan, evaluation, store, key)
     cached = known is not None
     installed = None

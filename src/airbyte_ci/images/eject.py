@@ -11,10 +11,10 @@ from pathlib import Path
 
 from airbyte_ci.dagger import Operation
 from airbyte_ci.errors import UsageError
+from airbyte_ci.images.add_code import AddCode
 from airbyte_ci.images.distribution import AddDistribution
 from airbyte_ci.images.eject_steps import Steps
 from airbyte_ci.images.plan import BuildPlan
-from airbyte_ci.images.source import AddCode
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.tar import Entry

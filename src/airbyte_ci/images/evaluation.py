@@ -6,8 +6,8 @@ from pathlib import Path
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.dagger import Operation
 from airbyte_ci.images import base as bases
+from airbyte_ci.images.add_code import AddCode, CodeReader
 from airbyte_ci.images.distribution import AddDistribution, DistributionReader
-from airbyte_ci.images.source import AddCode, CodeReader
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.python.environment.install import Elsewhere, Installer, InstallPackages

@@ -6,7 +6,7 @@ from typing import Any
 
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import AirbyteCiError
-from airbyte_ci.images.plan import PLAN_DIGEST
+from airbyte_ci.images.summary import PLAN_DIGEST
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Index, Platform
 from airbyte_ci.oci.store.store import Store

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import BlobNotFound, ImageError
 from airbyte_ci.images import effects, outputs
+from airbyte_ci.images.code_places import code_places
 from airbyte_ci.images.order import DEFAULT_TAG, Order
 from airbyte_ci.images.summary import Built, Memory
 from airbyte_ci.oci.digest import Digest
@@ -76,10 +77,14 @@ def _one(connector: Connector, order: Order, tools: Tools, platform: Platform, *
     if built and order.show_hook and built.hook_operations and not _effect(tools, built):
         built = None
     unchanged = built is not None
+    if built is None and not (near or order.plan or order.again):
+        built = _replace_code(connector, tools, memory)
     if built is None:
         built = _build(connector, order, tools, platform, near=near)
         if not order.plan:
-            memory.remember(tools.store, built)
+            from airbyte_ci.images import planning
+
+            memory.remember(tools.store, built, is_code_apart=planning.is_code_apart(connector))
     image = tools.store.image(built.digest)
     if not order.may_stay_away:
         _complete(tools, image, built)
@@ -96,7 +101,20 @@ def _one(connector: Connector, order: Order, tools: Tools, platform: Platform, *
 
 
 def _memory(connector: Connector, order: Order, platform: Platform) -> Memory:
-    return Memory.of((connector.folder,), order.settings(platform), time.time_ns())
+    return Memory.of((connector.folder,), order.settings(platform), time.time_ns(), code_places(connector))
+
+
+def _replace_code(connector: Connector, tools: Tools, memory: Memory) -> Built | None:
+    """Returns the last build with the current code if nothing else changed."""
+    last = memory.recall_other_code(tools.store)
+    if last is None:
+        return None
+    from airbyte_ci.images.replace_code import replace_code
+
+    built = replace_code(connector, tools.store, last)
+    if built:
+        memory.remember(tools.store, built, is_code_apart=True)
+    return built
 
 
 def _build(connector: Connector, order: Order, tools: Tools, platform: Platform, *, near: bool) -> Built:

@@ -25,9 +25,10 @@ from airbyte_ci.dagger import (
 from airbyte_ci.dagger.operations import KINDS
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ImageError, PlanError
+from airbyte_ci.images.add_code import AddCode
 from airbyte_ci.images.distribution import AddDistribution
 from airbyte_ci.images.java_base import SCRIPT
-from airbyte_ci.images.source import AddCode
+from airbyte_ci.images.summary import PLAN_DIGEST
 from airbyte_ci.oci import compress, recompress, tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, LAYER_GZIP, Compression, Descriptor, Platform, canonical_json
@@ -42,7 +43,6 @@ from airbyte_ci.python.wheels import bytecode
 from airbyte_ci.recipe import evaluate
 
 SCHEMA = 5
-PLAN_DIGEST = "io.airbyte.ci.plan.digest"
 # A hook's question with its answer: subject, argument, answer.
 Answer = tuple[str, str, Any]
 # The operations that a build adds between those of the hooks, by the name of each.

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from airbyte_ci.connectors import customization
-from airbyte_ci.connectors.connector import JAVA, MANIFEST_ONLY, Connector
+from airbyte_ci.connectors.connector import JAVA, MANIFEST_ONLY, PYTHON_LANGUAGES, Connector
 from airbyte_ci.dagger import Operation, Question
 from airbyte_ci.errors import ConnectorError, HookError
 from airbyte_ci.hooks import conversation
 from airbyte_ci.hooks import declared as declarations
 from airbyte_ci.hooks.conversation import Conversation, HookRecord
 from airbyte_ci.hooks.declared import Declared
-from airbyte_ci.images import asking, framework, java_base, lockfile, selection, source
+from airbyte_ci.images import add_code, asking, framework, java_base, lockfile, selection
+from airbyte_ci.images.add_code import AddCode
 from airbyte_ci.images.distribution import AddDistribution
 from airbyte_ci.images.evaluation import Evaluation
 from airbyte_ci.images.order import Order
 from airbyte_ci.images.plan import BuildPlan, Impure, run_settings
 from airbyte_ci.images.rules import Rules
-from airbyte_ci.images.source import AddCode
 from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
@@ -56,7 +56,7 @@ def plan(evaluation: Evaluation, address: Reference, platform: Platform, order: 
             core: tuple[Operation, ...] = (code,)
         else:
             packages = choose(connector, base, tools, order.rules, order.framework)
-            main = (hook.main_file if hook else None) or source.default_main(connector, base)
+            main = (hook.main_file if hook else None) or add_code.default_main(connector, base)
             owner = _owner(asked, tools.store, base, evaluator, pre.operations)
             code = evaluation.code.operation(main, owner)
             core = (InstallPackages(packages, asked.building, order.bytecode), code)
@@ -148,6 +148,16 @@ def select(connector: Connector, base: Base, tools: Tools, rules: Rules, instead
     return framework.replaced(lock, instead) if instead else lock
 
 
+def is_code_apart(connector: Connector) -> bool:
+    """Whether planning reads nothing from the code: no hook does, and no back end that builds the package.
+
+    Without a lock, and for the check of a pylock.toml, the package's own back end is asked for its requirements.
+    """
+    if {conversation.MODULE, customization.FILE} & connector.names or connector.language not in PYTHON_LANGUAGES:
+        return False
+    return lockfile.kind(connector) in ("poetry.lock", "uv.lock", "requirements.txt")
+
+
 def folders(connector: Connector, packages: Sequence[Choice]) -> frozenset[Path]:
     """Returns the folders and files that this selection read, besides the connector's own folder."""
     origins = (item.origin for item in packages if isinstance(item.origin, FromDirectory))
@@ -178,7 +188,7 @@ def _owner(
 ) -> tuple[int, int]:
     """Returns the owner of the code: the declared user, possibly of the pre hook, or the base's."""
     if asked.user is None:
-        return source.owner(store, base)
+        return add_code.owner(store, base)
     found = users.resolve(evaluator.tree(evaluator.state(before)), asked.user)
     return found.uid, found.gid
 

@@ -3,7 +3,7 @@
 It is stored with the fingerprint of the build's inputs, so that an unchanged build reads only this.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,11 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.python.wheels.collisions import Collision
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
+# The annotation of a manifest with the digest of its plan.
+PLAN_DIGEST = "io.airbyte.ci.plan.digest"
+# The format of images under the digests of their plans.
+_IMAGE_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,11 @@ class Built:
         return cls(**fields)
 
 
+def image_key(plan: Digest) -> Digest:
+    """Returns the key of the action that holds a plan's image and the libraries that it lacks."""
+    return action_key("image", _IMAGE_VERSION, str(plan))
+
+
 def _is_there(store: Store, built: Built) -> bool:
     """Whether the image can be delivered: layers missing in the store belong to the base or were pushed before."""
     try:
@@ -85,37 +94,78 @@ def _is_there(store: Store, built: Built) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """Returns the summary of the last build with these settings and folders, if none of its inputs changed."""
+    """Returns the summary of the last build with these settings and folders, as far as its inputs did not change.
+
+    `state` is that of all inputs but the code, `code` that of the code. `roots` hold both; `code_places` are in them.
+    """
 
     key: Digest
     state: str
+    code: str
     is_settled: bool
     roots: tuple[Path, ...]
+    code_places: tuple[Path, ...]
     moment: int
 
     @classmethod
-    def of(cls, roots: Iterable[Path], settings: object, moment: int) -> "Memory":
+    def of(cls, roots: Iterable[Path], settings: object, moment: int, code_places: Collection[Path] = ()) -> "Memory":
         """`settings` is everything else that shapes the build, as JSON; `moment` (ns) is before anything was read."""
-        places = (*roots, Path(airbyte_ci.__file__).parent)
-        found = Fingerprint(places)
+        places, apart = (*roots, Path(airbyte_ci.__file__).parent), tuple(code_places)
+        found = _fingerprints(places, apart)
         inputs = {"roots": [str(root) for root in places], "settings": settings}
-        key = action_key("fingerprint", FORMAT_VERSION, inputs)
-        return cls(key, found.digest, found.is_settled(moment), places, moment)
+        return cls(
+            key=action_key("fingerprint", FORMAT_VERSION, inputs),
+            state=found[0].digest,
+            code=found[1].digest,
+            is_settled=all(item.is_settled(moment) for item in found),
+            roots=places,
+            code_places=apart,
+            moment=moment,
+        )
 
     def recall(self, store: Store) -> Built | None:
+        """Returns the last build if no input changed."""
+        known = self._known(store)
+        return known[1] if known and known[0]["code"] == self.code else None
+
+    def recall_other_code(self, store: Store) -> Built | None:
+        """Returns the last build if no input but the code changed, and nothing else was read from the code."""
+        known = self._known(store)
+        return known[1] if known and known[0]["apart"] else None
+
+    def _known(self, store: Store) -> tuple[Mapping[str, Any], Built] | None:
         known = store.recall(self.key)
         if known is None or known["state"] != self.state:
             return None
         built = Built.from_json(known["built"])
         if known["beside"] != Fingerprint(map(Path, built.folders)).digest:
             return None
-        return built if _is_there(store, built) else None
+        return (known, built) if _is_there(store, built) else None
 
-    def remember(self, store: Store, built: Built) -> None:
-        """Stores the summary, unless a file changed meanwhile or so recently that a later change might be invisible."""
+    def remember(self, store: Store, built: Built, *, is_code_apart: bool = False) -> None:
+        """Stores the summary, unless a file changed meanwhile or so recently that a later change might be invisible.
+
+        `is_code_apart` tells that only the layer of the code was made from the code: no package, lock or hook.
+        """
         beside = Fingerprint(map(Path, built.folders))
-        if self.is_settled and beside.is_settled(self.moment) and Fingerprint(self.roots).digest == self.state:
-            value = {"state": self.state, "beside": beside.digest, "built": built.to_json()}
-            store.remember(self.key, value)
+        if not self.is_settled or not beside.is_settled(self.moment):
+            return
+        now = _fingerprints(self.roots, self.code_places)
+        if (now[0].digest, now[1].digest) != (self.state, self.code):
+            return
+        value = {"state": self.state, "code": self.code, "beside": beside.digest, "built": built.to_json()}
+        store.remember(self.key, {**value, "apart": is_code_apart and not self._reads_code(built)})
+
+    def _reads_code(self, built: Built) -> bool:
+        """Whether the build read another folder that contains code, or that code contains."""
+        others = [place for name in built.folders for place in (Path(name), Path(name).resolve())]
+        code = [place for item in self.code_places for place in (item, item.resolve())]
+        return any(one.is_relative_to(other) or other.is_relative_to(one) for one in others for other in code)
+
+
+def _fingerprints(roots: Iterable[Path], code_places: Collection[Path]) -> tuple[Fingerprint, Fingerprint]:
+    """Returns the state of the roots without the code, and that of the code."""
+    apart = {str(place) for item in code_places for place in (item, item.parent.resolve() / item.name)}
+    return Fingerprint(roots, apart.__contains__), Fingerprint(code_places)

@@ -10,12 +10,15 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from typing import TYPE_CHECKING
 
 import deflate
 
 from airbyte_ci.oci.digest import Readable, chunks
+
+if TYPE_CHECKING:  # slow to import, and only large inputs need threads
+    from concurrent.futures import Future
 
 LEVEL = 6
 MEMBER_INPUT = 4 << 20
@@ -45,6 +48,8 @@ def members(source: Readable, size: int) -> Iterator[bytes]:
         yield from map(member, chunks(source, MEMBER_INPUT))
         return
     try:
+        from concurrent.futures import ThreadPoolExecutor
+
         # Its own threads: a caller that runs in a pool would wait for itself.
         with ThreadPoolExecutor(WORKERS) as pool:
             waiting: deque[Future[bytes]] = deque()

@@ -24,7 +24,7 @@ def zstd(store: Store, image: Image, base_layers: int) -> Image:
     """Returns the image with the layers above its base as zstd; all of them must be in the store."""
     layers = image.manifest.layers
     with ThreadPoolExecutor(compress.WORKERS) as pool:
-        ours = tuple(pool.map(lambda layer: _zstd(store, layer), layers[base_layers:]))
+        ours = tuple(pool.map(lambda layer: zstd_layer(store, layer), layers[base_layers:]))
     manifest = Manifest.make(image.manifest.config, (*layers[:base_layers], *ours), image.manifest.annotations)
     return store.put_image(manifest, image.config)
 
@@ -38,7 +38,8 @@ def identity() -> str:
     return f"zstd-{LEVEL}+{version}"
 
 
-def _zstd(store: Store, layer: Descriptor) -> Descriptor:
+def zstd_layer(store: Store, layer: Descriptor) -> Descriptor:
+    """One layer as zstd; one that is no gzip layer stays."""
     if layer.media_type != LAYER_GZIP:
         return layer
 

@@ -15,10 +15,10 @@ from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.images import base as bases
 from airbyte_ci.images import distribution, planning, source
 from airbyte_ci.images import eject as ejecting
+from airbyte_ci.images.add_code import AddCode
 from airbyte_ci.images.eject import Ejected
 from airbyte_ci.images.evaluation import open_evaluation
 from airbyte_ci.images.order import Order
-from airbyte_ci.images.source import AddCode
 from airbyte_ci.outcomes import Outcome, exit_code
 from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.reports import terminal

@@ -16,6 +16,7 @@ from airbyte_ci.connector_tests.protocol import problem_of_catalog, problem_of_s
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound, UsageError
 from airbyte_ci.images import base, naming, run, source
+from airbyte_ci.images.code_places import DEFAULT_MAIN
 from airbyte_ci.images.run import RunSettings
 from airbyte_ci.oci.image import BASE_NAME, Image, Index
 from airbyte_ci.oci.reference import Reference
@@ -183,6 +184,6 @@ def mount(text: str) -> Mount:
 def _code(connector: Connector, image: Image) -> list[Mount]:
     """Returns the mounts of the main file and the package from the working tree."""
     entrypoint = image.config.execution.get("Entrypoint") or []
-    main = str(entrypoint[-1]) if entrypoint else f"/{source.CODE}/{source.DEFAULT_MAIN}"
+    main = str(entrypoint[-1]) if entrypoint else f"/{source.CODE}/{DEFAULT_MAIN}"
     places = {main: Path(main).name, f"/{source.CODE}/{connector.package}": connector.package}
     return [Mount(connector.folder / name, target, purpose=LENT) for target, name in places.items()]
