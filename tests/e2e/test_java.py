@@ -119,6 +119,26 @@ def test_a_connector_answers_every_command_from_its_image(
 
 
 @pytest.mark.slow
+def test_a_base_without_python_keeps_the_contract_of_other_languages(tiny: Tiny, runtime: str) -> None:
+    """`base-images check` asks a base for Java what every base keeps, and nothing that only a Python answers."""
+    checked = tiny.run("base-images", "check", runtime)
+    assert checked.code == 0, checked.out + checked.err
+    assert "the user can write nothing else" in checked.out
+    assert "sample connector" not in checked.out
+
+
+@pytest.mark.parametrize("command", ["environment", "lock", "upgrade_dependencies", "migrate_to_base_image"])
+def test_commands_for_python_say_so(tiny: Tiny, store: Store, command: str) -> None:
+    """One line, and no question about a Python that the base does not have."""
+    a_connector(tiny, bare(store))
+    result = tiny.run("connectors", f"--name={NAME}", command)
+    said = (result.out + result.err).strip()
+    assert result.code == 1
+    assert ("has no Python packages" in said) or ("not a Python connector" in said) or ("has no lock" in said), said
+    assert len(said.splitlines()) == 1, said
+
+
+@pytest.mark.slow
 def test_both_architectures_have_the_same_layers(tiny: Tiny, runtime: str, store: Store) -> None:
     """A jar runs on every processor, so an arm64 image has the amd64 image's bytes above its base."""
     both = as_index(store, *(derived(store, runtime, tag=name, architecture=name) for name in ("amd64", "arm64")))

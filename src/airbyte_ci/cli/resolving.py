@@ -20,7 +20,7 @@ def open_builder(
 ) -> tuple[Builder, list[Interpreter]]:
     """Returns where the connector's code reports its requirements, and each platform's interpreter."""
     native = find_platform()
-    here = bases.open_base(tools, bases.address(connector, base_image), native, native)
+    here = bases.open_base(tools, bases.address_for_packages(connector, base_image), native, native)
     tools.say("resolving")
     return asking.builder(tools, here), [locking.on(here.python.interpreter, item) for item in platforms]
 

@@ -2,7 +2,7 @@
 
 from functools import cache, partial
 
-from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
+from airbyte_ci.connectors.connector import JAVA, MANIFEST_ONLY, Connector
 from airbyte_ci.errors import BlobNotFound, ConnectorError, RegistryError
 from airbyte_ci.oci import local
 from airbyte_ci.oci.image import Image, Platform
@@ -27,6 +27,13 @@ def address(connector: Connector, override: str | None) -> Reference:
         f"cannot build {connector.name}: its metadata names no base image, and {found}",
         advice=f"`airbyte-ci connectors --name={connector.name} {command}`",
     )
+
+
+def address_for_packages(connector: Connector, override: str | None) -> Reference:
+    """Returns the base for a connector's Python packages; raises ConnectorError also for one that has none."""
+    if connector.language == JAVA:
+        raise ConnectorError(f"{connector.name} has no Python packages: Gradle chooses the jars of Java connectors")
+    return address(connector, override)
 
 
 def _unsupported(connector: Connector) -> str:

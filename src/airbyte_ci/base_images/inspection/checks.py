@@ -63,19 +63,32 @@ def sanity(
 
 
 def kept(
-    store: Store, image: Image, writable: Sequence[str], progress: Callable[[str], None]
+    store: Store,
+    image: Image,
+    writable: Sequence[str],
+    progress: Callable[[str], None],
+    *,
+    has_python: bool = True,
 ) -> tuple[CheckResult, ...]:
-    """Runs the contract of every base image; `writable` are additional paths that its user may write."""
+    """Runs the contract of every base image; `writable` are additional paths that its user may write.
+
+    Images without a Python, for other languages, are not asked what only a Python answers.
+    """
     # Imported here because it is slow, and a build that changes nothing runs no checks.
     from airbyte_ci.base_images.inspection import contract
 
-    inputs = {"image": str(image.digest), "writable": sorted(writable), "contract": contract.VERSION}
+    inputs = {
+        "image": str(image.digest),
+        "writable": sorted(writable),
+        "contract": contract.VERSION,
+        **({} if has_python else {"python": False}),
+    }
     key = action_key("base-contract", FORMAT_VERSION, inputs)
     if known := store.recall(key):
         return tuple(CheckResult(name) for name in known["passed"])
-    subject = contract.subject(store, image, tuple(writable))
+    subject = contract.subject(store, image, tuple(writable), has_python=has_python)
     results = []
-    for name, check in contract.CLAUSES:
+    for name, check in contract.clauses(subject):
         progress(name)
         results.append(CheckResult(name, check(subject) or ""))
     if all(item.passed for item in results):

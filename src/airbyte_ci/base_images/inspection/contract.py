@@ -55,7 +55,7 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The image under test, its root, and its user."""
+    """The image under test, its root, and its user; `has_python` is false for the bases of other languages."""
 
     store: Store
     image: Image
@@ -63,6 +63,7 @@ class Subject:
     command: Command
     user: User | None
     writable: tuple[str, ...]
+    has_python: bool = True
 
     def ask(self, *arguments: str, read_only: bool = False, mounts: Sequence[Mount] = ()) -> tuple[int, str]:
         """Runs a command with the image's configuration; returns its exit code and complete output."""
@@ -78,11 +79,16 @@ class Subject:
         return finished.returncode, (finished.stdout + finished.stderr).decode(errors="replace").strip()
 
 
-def subject(store: Store, image: Image, writable: tuple[str, ...]) -> Subject:
+def subject(store: Store, image: Image, writable: tuple[str, ...], *, has_python: bool = True) -> Subject:
     """Yields the unpacked image, ready to run commands; raises SandboxError when the image's user does not exist."""
     tree, command = evaluate.prepare(store, image, ("true",))
     named = str(image.config.execution.get("User") or "")
-    return Subject(store, image, tree, command, users.resolve(tree, named), writable)
+    return Subject(store, image, tree, command, users.resolve(tree, named), writable, has_python)
+
+
+def clauses(subject: Subject) -> list[tuple[str, Callable[[Subject], str | None]]]:
+    """Returns the clauses that apply to the image, with their names."""
+    return [(name, check) for name, check in CLAUSES if subject.has_python or check not in _OF_PYTHON]
 
 
 def _home(subject: Subject) -> str | None:
@@ -117,16 +123,23 @@ def _writes_nothing_else(subject: Subject) -> str | None:
 
 def _read_only(subject: Subject) -> str | None:
     mounts = (Mount(None, "/tmp", writable=True, purpose=_TEMPORARY),)
-    code, said = subject.ask("python", "-c", _READ_ONLY, read_only=True, mounts=mounts)
+    if subject.has_python:
+        code, said = subject.ask("python", "-c", _READ_ONLY, read_only=True, mounts=mounts)
+    else:
+        code, said = subject.ask("sh", "-c", ": > /tmp/probe && echo works", read_only=True, mounts=mounts)
     if code or said != "works":
-        return f"Python does not run: {said[-200:]}"
+        return f"{'Python' if subject.has_python else 'the shell'} does not run: {said[-200:]}"
     code, said = subject.ask("sh", "-c", ": > /airbyte-ci-probe", read_only=True, mounts=mounts)
     return None if code else "the root file system was writable, so this machine cannot verify the clause"
 
 
 def _zone(subject: Subject) -> str | None:
-    answers = [subject.ask("date", "+%Z %z"), subject.ask("python", "-c", _ZONE)]
-    return None if [said for _, said in answers] == ["UTC +0000", "0.0 UTC"] else f"{[said for _, said in answers]}"
+    answers = [subject.ask("date", "+%Z %z")[1]]
+    expected = ["UTC +0000"]
+    if subject.has_python:
+        answers.append(subject.ask("python", "-c", _ZONE)[1])
+        expected.append("0.0 UTC")
+    return None if answers == expected else f"{answers}"
 
 
 def _locale(subject: Subject) -> str | None:
@@ -176,3 +189,5 @@ CLAUSES: tuple[tuple[str, Callable[[Subject], str | None]], ...] = (
     ("the installed distributions agree", _distributions),
     ("a sample connector answers spec", _connector),
 )
+# What these ask can only be answered by a Python.
+_OF_PYTHON = (_locale, _certificates, _distributions, _connector)

@@ -73,7 +73,7 @@ def checked(declaration: Declaration, tools: Tools, built: BaseImageBuild) -> tu
     """Runs the declared checks and the contract; raises ImageError unless all pass."""
     results = (
         *checks.sanity(tools.store, built.image, declaration.checks, tools.say),
-        *checks.kept(tools.store, built.image, declaration.writable, tools.say),
+        *checks.kept(tools.store, built.image, declaration.writable, tools.say, has_python=bool(built.version.python)),
     )
     if failed := [f"\n    {item.name}: {item.said}" for item in results if not item.passed]:
         raise ImageError(

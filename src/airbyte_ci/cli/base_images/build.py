@@ -63,7 +63,8 @@ def _show(settings: Settings, bench: Bench, built: BaseImageBuild) -> None:
     if not settings.quiet:
         shown = workbench.shown_path(bench.configuration.catalogue_path)
         checks = f"{len(built.checks)} sanity checks ok"
-        named = f"{version.address.name} {version.version} with Python {version.python}"
+        python = f" with Python {version.python}" if version.python else ""
+        named = f"{version.address.name} {version.version}{python}"
         console.line(f"{benches.mark()} {named} · {checks} · {built.root}")
         console.line(f"  recorded in {shown}")
     console.line(str(version.address))

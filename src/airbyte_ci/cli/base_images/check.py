@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from airbyte_ci import app
+from airbyte_ci.base_images.catalog.entry import JAVA_SERIES
 from airbyte_ci.base_images.declaration.declare import SanityCheck
 from airbyte_ci.base_images.inspection import checks, contents
 from airbyte_ci.base_images.inspection.checks import CheckResult
@@ -42,7 +43,7 @@ def check_base_image(settings: Settings, base_image: str | None, count: int, as_
         subject = _subject(bench, base_image)
         results = [
             *checks.sanity(bench.store, subject.image, subject.declared, bench.work.say),
-            *checks.kept(bench.store, subject.image, subject.writable, bench.work.say),
+            *checks.kept(bench.store, subject.image, subject.writable, bench.work.say, has_python=subject.has_python),
         ]
         if count:
             python = contents.of(bench.store, subject.image).python
@@ -60,6 +61,7 @@ class _Subject:
     image: Image
     declared: tuple[SanityCheck, ...] = ()
     writable: tuple[str, ...] = ()
+    has_python: bool = True
 
 
 def _subject(bench: Bench, text: str | None) -> _Subject:
@@ -70,12 +72,15 @@ def _subject(bench: Bench, text: str | None) -> _Subject:
         # The build must not stop at a failed check, because all results are shown.
         made = build.build(declared, bench.work, platform, checked=False)
         name = f"{declared.address.name} {declared.version}"
-        return _Subject(name, made.version.address, made.image, declared.checks, declared.writable)
+        return _Subject(
+            name, made.version.address, made.image, declared.checks, declared.writable, bool(made.version.python)
+        )
     name, address, image = benches.image_of(bench, text or "", platform)
     locked = benches.lock_of(bench, address) if address.tag else None
     if locked is None or locked.platforms.get(platform) is None:
-        return _Subject(name, address, image)
-    return _Subject(name, address, image, locked.declaration.checks, locked.declaration.writable)
+        return _Subject(name, address, image, has_python=address.name != JAVA_SERIES)
+    declared, has_python = locked.declaration, bool(locked.platforms[platform].python)
+    return _Subject(name, address, image, declared.checks, declared.writable, has_python)
 
 
 def _show(settings: Settings, name: str, results: list[CheckResult]) -> None:

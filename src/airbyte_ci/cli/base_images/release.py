@@ -115,7 +115,8 @@ def _show(
         len(part.wheels) + len(part.commands) + len(part.debian.debs if part.debian else "r")
         for part in locked.platforms.values()
     )
-    console.line(f"{benches.mark()} {name} with Python {entry.python} · {count} checks passed · {inputs} inputs locked")
+    python = f" with Python {entry.python}" if entry.python else ""
+    console.line(f"{benches.mark()} {name}{python} · {count} checks passed · {inputs} inputs locked")
     for path in files:
         console.line(f"  ~ {path}")
     step = f"git add --all && git commit && airbyte-ci base-images publish {entry.repository}:{entry.version}"

@@ -42,7 +42,7 @@ def environment(
             advice="select one with --name",
         )
     (connector,) = fleet.connectors
-    address = bases.address(connector, base_image)
+    address = bases.address_for_packages(connector, base_image)
     with workbench.open_app(settings, fleet.configuration) as (app, _), app.tools(connector.name) as tools:
         instead = find_framework(local_cdk, cdk_reference)
         base = bases.open_base(tools, address, app.native, app.native)
