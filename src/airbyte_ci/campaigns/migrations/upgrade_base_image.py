@@ -45,9 +45,11 @@ def require(task: Task, options: UpgradeOptions) -> None:
     connector = task.connector
     is_set = options.set_missing and connector.language and not connector.has_dockerfile
     if connector.base_image is None and not is_set:
+        # Only Python connectors can be migrated from a Dockerfile.
+        first = "migrate_to_base_image" if connector.is_python else "upgrade_base_image --set-if-not-exists=true"
         raise NotApplicable(
             f"{connector.name} has no base image yet",
-            advice=f"airbyte-ci connectors --name={connector.name} migrate_to_base_image",
+            advice=f"airbyte-ci connectors --name={connector.name} {first}",
         )
 
 
