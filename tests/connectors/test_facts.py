@@ -48,6 +48,50 @@ def test_facts(query: str, names: str) -> None:
     assert "".join(selected(query)) == names
 
 
+RELEASED = [
+    connector(
+        "source-d",
+        ("block-release.yaml",),
+        tags=["language:python", "cdk:low-code"],
+        registryOverrides={"cloud": {"enabled": True}, "oss": {"enabled": False}},
+        releases={"rolloutConfiguration": {"enableProgressiveRollout": True, "defaultRolloutMode": "autopilot"}},
+    ),
+    connector(
+        "source-e",
+        registries={"cloud": {"enabled": False}, "oss": {"enabled": True}},
+        releases={"rolloutConfiguration": {"enableProgressiveRollout": True}},
+        tags="cdk:python",
+    ),
+    connector(
+        "source-f",
+        registryOverrides={"cloud": {"enabled": False}},
+        registries={"cloud": {"enabled": True}},
+        releases={"rolloutConfiguration": {"enableProgressiveRollout": False, "defaultRolloutMode": "manual"}},
+        tags=["cdk:python"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("blocked", "d"),
+        ("cdk == 'low-code'", "d"),
+        ("cdk is None", "e"),
+        ("enabled.cloud", "d"),
+        ("enabled.oss", "e"),
+        ("not (enabled.cloud or enabled.oss)", "f"),
+        ("rollout.mode == 'autopilot'", "d"),
+        ("rollout.mode == 'manual'", "e"),
+        ("rollout is None", "f"),
+    ],
+)
+def test_facts_of_releases(query: str, names: str) -> None:
+    """Newer keys of the metadata win over older ones, and values of a wrong type are ignored."""
+    found = select(RELEASED, Selection(query=query), facts.OWN).connectors
+    assert "".join(item.name[-1] for item in found) == names
+
+
 @pytest.mark.parametrize(
     ("query", "said"),
     [("base.versoin == '1'", "base has no 'versoin' (known: version, "), ("bases.version", "unknown name 'bases'")],

@@ -61,7 +61,7 @@ _SELECTION = (
         default=None,
         metavar="EXPR",
         help="Select connectors for which this expression is true. It may use `data` (the metadata) and the facts "
-        "base, lock, modified, has_dockerfile, has_hook, language and name.",
+        "base, blocked, cdk, enabled, has_dockerfile, has_hook, language, lock, modified, name and rollout.",
     ),
     click.option(
         "--modified/--not-modified",

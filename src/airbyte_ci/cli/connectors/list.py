@@ -155,7 +155,8 @@ def _refuse_unknown_field(place: str, rows: list[Row]) -> None:
         raise UsageError(
             f"no selected connector has the field {place!r}",
             advice="use one of name, language, supportLevel, version, folder, baseImage, state, base.version, "
-            "base.behind, lock.kind, has_dockerfile, has_hook, modified, or a path below data",
+            "base.behind, blocked, cdk, enabled.cloud, enabled.oss, lock.kind, has_dockerfile, has_hook, modified, "
+            "rollout.mode, or a path below data",
         )
 
 
