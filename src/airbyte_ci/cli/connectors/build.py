@@ -23,7 +23,7 @@ from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import JAVA, Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
-from airbyte_ci.images import gradle, job, naming
+from airbyte_ci.images import job, naming
 from airbyte_ci.images.order import DEFAULT_TAG, Order
 from airbyte_ci.images.outputs import Destination
 from airbyte_ci.oci.image import CREATED, Compression
@@ -356,6 +356,8 @@ class _Making:
     def _run_gradle(self, connector: Connector) -> None:
         """Runs Gradle on request, for one connector at a time, because they share the repository's build."""
         if self._runs_gradle and connector.language == JAVA:
+            from airbyte_ci.images import gradle  # starts processes, which few builds need
+
             with self._gradle_lock, self._progress.paused():
                 gradle.build_distribution(connector, self._app.environment)
 
