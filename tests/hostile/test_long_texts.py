@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from airbyte_ci.base_images.inspection import dpkg
 from airbyte_ci.campaigns.connector_files import readme, release
 from airbyte_ci.campaigns.delivery import wording
 from airbyte_ci.campaigns.dockerfile import shell_commands, stages
@@ -14,6 +13,7 @@ from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.images import lockfile
 from airbyte_ci.python.packages import requirements
 from airbyte_ci.reports import listing
+from airbyte_ci.rootfs import dpkg
 
 _N = 50_000
 

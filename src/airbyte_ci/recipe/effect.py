@@ -18,10 +18,10 @@ from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import OPAQUE, WHITEOUT
 from airbyte_ci.recipe.state import State, Step
+from airbyte_ci.rootfs import dpkg
 from airbyte_ci.rootfs.tree import Tree
 
 T = TypeVar("T")
-_DPKG_STATUS = "var/lib/dpkg/status"
 # The files of an installed package: dpkg's lists, and the records of Python distributions (PyPA, Recording installs).
 _LIST = re.compile(r"var/lib/dpkg/info/[^/]+\.list")
 _RECORD = re.compile(r"((?:.*/)?)[^/]+\.dist-info/RECORD")
@@ -31,7 +31,6 @@ _BOOKKEEPING = re.compile(
     r"var/(lib/(dpkg|apt|pam|ucf|systemd|python)|cache|log)/.*|etc/(alternatives/.*|ld\.so\.cache|mailcap)"
     r"|usr/share/(info/dir|mime/.*)|usr/lib/mime/.*"
 )
-_FIELD = re.compile(r"^(Package|Version|Status|Architecture): (.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ def between(store: Store, tree: Tree, before: State, after: State) -> Effect:
     steps = [step for step in after.steps[len(before.steps) :] if not step.lent]
     found = _paths(store, tree, [step.layer for step in steps if step.layer])
     passwd = found.texts.get("etc/passwd")
-    packages = _packages(tree, found.texts.get(_DPKG_STATUS))
+    packages = _packages(tree, found.texts.get(dpkg.STATUS))
     python = _distributions(found)
     return Effect(
         tuple(sorted([*(path for path in found.written if tree.entry(path) is None), *_empty(found, tree)])),
@@ -182,7 +181,7 @@ def _note(found: _Found, tree: Tree, archive: tarfile.TarFile, member: tarfile.T
 
 
 def _is_read(path: str) -> bool:
-    return path in (_DPKG_STATUS, "etc/passwd") or _is_listing(path)
+    return path in (dpkg.STATUS, "etc/passwd") or _is_listing(path)
 
 
 def _is_listing(path: str) -> bool:
@@ -241,20 +240,9 @@ def _empty(found: _Found, tree: Tree) -> Iterator[str]:
 def _packages(tree: Tree, now: str | None) -> dict[str, tuple[str, str]]:
     if now is None:
         return {}
-    old = installed((tree.read(_DPKG_STATUS) or b"").decode(errors="replace"))
-    return {
-        name: (before or "", after or "") for name, (before, after) in sorted(_differences(old, installed(now)).items())
-    }
-
-
-def installed(status: str) -> dict[str, str]:
-    """Returns the installed packages in dpkg's status file: name → version."""
-    found = {}
-    for paragraph in status.split("\n\n"):
-        fields = dict(_FIELD.findall(paragraph))
-        if fields.get("Status", "").endswith(" installed"):
-            found[fields["Package"]] = fields.get("Version", "")
-    return found
+    before = (tree.read(dpkg.STATUS) or b"").decode(errors="replace")
+    old, new = ({item.name: item.version for item in dpkg.packages(text)} for text in (before, now))
+    return {name: (one or "", other or "") for name, (one, other) in _differences(old, new).items()}
 
 
 def _settings(state: State) -> dict[str, Any]:

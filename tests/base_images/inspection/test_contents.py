@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.base_images.inspection import contents, debian_version, difference, dpkg, layer_files, osv
+from airbyte_ci.base_images.inspection import contents, debian_version, difference, layer_files, osv
 from airbyte_ci.base_images.inspection.difference import Side
 from airbyte_ci.errors import ConfigurationError
 from airbyte_ci.oci import tar
@@ -16,6 +16,7 @@ from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.reports import base_images_diff as report
+from airbyte_ci.rootfs import dpkg
 
 SITE = "usr/local/lib/python3.11/site-packages"
 STATUS = """Package: libssl3

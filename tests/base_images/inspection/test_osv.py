@@ -9,9 +9,9 @@ import pytest
 
 from airbyte_ci.base_images.inspection import osv, osv_advisory
 from airbyte_ci.base_images.inspection.contents import Contents
-from airbyte_ci.base_images.inspection.dpkg import DebianPackage
 from airbyte_ci.errors import ConfigurationError
 from airbyte_ci.oci.digest import Digest
+from airbyte_ci.rootfs.dpkg import DebianPackage
 
 DEBIAN = {"ecosystem": "Debian:12", "name": "openssl"}
 OPENSSL = DebianPackage("libssl3", "3.0.11-1", "amd64", "openssl", "3.0.11-1")

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airbyte_ci.base_images.inspection import dpkg, layer_files
-from airbyte_ci.base_images.inspection.dpkg import DebianPackage
+from airbyte_ci.base_images.inspection import layer_files
 from airbyte_ci.base_images.inspection.layer_files import LayerFile
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.interpreter import installed
-from airbyte_ci.rootfs import snapshot
+from airbyte_ci.rootfs import dpkg, snapshot
+from airbyte_ci.rootfs.dpkg import DebianPackage
 from airbyte_ci.rootfs.tree import Tree
 
 FORMAT_VERSION = 1

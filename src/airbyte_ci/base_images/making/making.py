@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from packaging.utils import canonicalize_name
 
 from airbyte_ci.base_images.declaration.declare import PYTHON_LABEL, Declaration
-from airbyte_ci.base_images.inspection import dpkg
 from airbyte_ci.base_images.making import root
 from airbyte_ci.base_images.making.lock import LockedCommand, LockedWheel, PlatformLock
 from airbyte_ci.base_images.making.root import Root
@@ -27,6 +26,7 @@ from airbyte_ci.python.interpreter.inventory import Inventory
 from airbyte_ci.python.packages.lock import Lock, LockedFile, LockedPackage
 from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.recipe.operations import AddLayer
+from airbyte_ci.rootfs import dpkg
 
 
 def made(
