@@ -1,4 +1,4 @@
-"""Prints the table of every mount of every sandbox, from the code; with a file's name, writes it between its marks."""
+"""Prints the table of all mounts of all sandboxes, from the code; with a file name, writes it between the file's marks."""
 
 import importlib
 import pkgutil
@@ -13,8 +13,8 @@ BEGIN, END = "<!-- mounts: written by `make reference` -->", "<!-- end of mounts
 WRITABLE = {
     "input": "no",
     "output": "yes; begins empty, read as hostile data",
-    "kept": "yes; its owner's alone",
-    "lent": "as the user says; never the store",
+    "kept": "yes; only for its owner",
+    "lent": "as the user chooses; never the store",
 }
 
 
@@ -34,16 +34,16 @@ def table() -> str:
     """The rows as Markdown."""
     rows = [
         ("root: layers of the image", "snapshots in the store, stacked by overlayfs", "`/`", "no", "airbyte-ci"),
-        ("root: what the command changes", "an empty folder, or copies of files", "`/`", "yes; its own", "nobody"),
+        ("root: changes of the command", "an empty folder, or copies of files", "`/`", "yes; its own", "none"),
         ("root: packages for apt", "files in the store's `caches/apt`", "`/.airbyte-ci/apt`", "no", "other commands"),
         *(
-            (str(mount["type"]), "the kernel", f"`{mount['destination']}`", "as the kernel allows", "nobody")
+            (str(mount["type"]), "the kernel", f"`{mount['destination']}`", "as the kernel allows", "none")
             for mount in runtime.SYSTEM_MOUNTS
         ),
-        ("sysfs", "the kernel", "`/sys`", "no", "nobody"),
+        ("sysfs", "the kernel", "`/sys`", "no", "none"),
         *((item.name, item.source, item.target, WRITABLE[item.access], item.written_by) for item in purposes()),
     ]
-    head = ("mount", "source", "target", "writable", "who may have written the source before")
+    head = ("mount", "source", "target", "writable", "possible earlier writers of the source")
     lines = [f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows)]
     return "\n".join(lines)
 

@@ -27,7 +27,7 @@ _REPORTS = Purpose(
     "output",
     "an empty folder in the step's own scratch folder",
     f"`{REPORTS}`",
-    "nobody",
+    "none",
 )
 
 

@@ -30,7 +30,7 @@ _LIBRARIES = ("/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/usr/local/
 _FILES = ("/etc/ld.so.cache",)
 # Each hidden path is a mount of its own.
 _MOST_HIDDEN = 1_000
-_TEMPORARY = Purpose("temporary files of a hook's module", "output", "memory", "`/tmp`", "nobody")
+_TEMPORARY = Purpose("temporary files of a hook's module", "output", "memory", "`/tmp`", "none")
 _PYTHON = Purpose(
     "Python for a hook's module",
     "input",
@@ -45,7 +45,7 @@ _EMPTY = Purpose(
     f"secrets in the connector's folder, packages of this machine, `{_OURS}/hidden`",
     "airbyte-ci",
 )
-_TOOL = Purpose("hook API", "input", "airbyte-ci's own files", f"`{_OURS}`", "whoever installed airbyte-ci")
+_TOOL = Purpose("hook API", "input", "airbyte-ci's own files", f"`{_OURS}`", "the installer of airbyte-ci")
 _FOLDER = Purpose(
     "folder of the connector", "input", "the connector's folder", "its own path", "the connector's developers"
 )

@@ -25,19 +25,19 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _HIDDEN = "***"
 # The number of characters stored of output that is truncated anyway.
 _SHOWN_OF_CUT = 1 << 16
-_TEMPORARY = Purpose("temporary folder of a command", "output", "memory", "where `with_mounted_temp` says", "nobody")
+_TEMPORARY = Purpose("temporary folder of a command", "output", "memory", "the path of `with_mounted_temp`", "none")
 _CACHE = Purpose(
     "cache of commands",
     "kept",
     "a folder in the store's `caches/named`",
-    "where `with_mounted_cache` says",
+    "the path of `with_mounted_cache`",
     "earlier commands of the same connector",
 )
 _SECRET = Purpose(
     "secret of a command",
     "input",
     "a file in the command's own scratch folder",
-    "where `with_mounted_secret` says",
+    "the path of `with_mounted_secret`",
     "airbyte-ci",
 )
 

@@ -26,7 +26,7 @@ class Purpose:
     written_by: str
 
 
-LENT = Purpose("lent by the user", "lent", "what `run --mount` and its file options name", "as named", "the user")
+LENT = Purpose("mount of the user", "lent", "paths of `run --mount` and its file options", "the named path", "the user")
 
 
 @dataclass(frozen=True, slots=True)

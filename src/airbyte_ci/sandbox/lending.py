@@ -32,7 +32,7 @@ _RESOLVER = Purpose(
 _TRUST = Purpose(
     "trusted certificates",
     "input",
-    "the certificates that this machine or its environment names",
+    "the certificates of this machine or its environment",
     f"`/{FOLDER}/ca-certificates.crt`",
     "the machine's administrator",
 )

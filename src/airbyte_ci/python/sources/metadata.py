@@ -41,7 +41,7 @@ _TOOLS = sandbox.Purpose(
     "wheels of pinned build tools", "input", "files in the store's `blobs`", f"`{_PLACE}/tools`", "airbyte-ci"
 )
 _OUT = sandbox.Purpose(
-    "metadata report of pip", "output", "an empty folder in the run's own scratch folder", f"`{_PLACE}/out`", "nobody"
+    "metadata report of pip", "output", "an empty folder in the run's own scratch folder", f"`{_PLACE}/out`", "none"
 )
 
 

@@ -35,21 +35,21 @@ _WORK = sandbox.Purpose(
     "output",
     "an empty folder in the build's own scratch folder",
     f"`{_PLACE}/work`",
-    "nobody",
+    "none",
 )
 _OUT = sandbox.Purpose(
     "wheel of a build back end",
     "output",
     "an empty folder in the build's own scratch folder",
     f"`{_PLACE}/out`",
-    "nobody",
+    "none",
 )
 _TOOL = sandbox.Purpose(
     "build front end",
     "input",
     "airbyte-ci's own files",
     f"`{_PLACE}/{_FRONTEND.name}`",
-    "whoever installed airbyte-ci",
+    "the installer of airbyte-ci",
 )
 
 

@@ -29,14 +29,14 @@ _QUESTIONS = sandbox.Purpose(
     "sources to compile", "input", "files in the run's own scratch folder", f"`{_PLACE}/questions`", "airbyte-ci"
 )
 _ANSWERS = sandbox.Purpose(
-    "compiled byte code", "output", "an empty folder in the run's own scratch folder", f"`{_PLACE}/answers`", "nobody"
+    "compiled byte code", "output", "an empty folder in the run's own scratch folder", f"`{_PLACE}/answers`", "none"
 )
 _TOOL = sandbox.Purpose(
     "byte code compiler",
     "input",
     "airbyte-ci's own files",
     ", ".join(f"`{_PLACE}/{name}`" for name in _PROGRAMS),
-    "whoever installed airbyte-ci",
+    "the installer of airbyte-ci",
 )
 
 
