@@ -583,7 +583,7 @@ AFTERWARDS = (
         "a missing digest header after the push is made up for",
         "push",
         ever("put manifest", Header("Docker-Content-Digest")),
-        Ok({"get manifest": 1}),
+        Ok({"get manifest": 2}),
     ),
     Row(
         "another digest after the push is found",

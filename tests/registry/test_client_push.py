@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.errors import BlobNotFound, RegistryError
-from airbyte_ci.oci.image import CONFIG, MANIFEST, Image, Platform, canonical_json
+from airbyte_ci.oci.image import CONFIG, MANIFEST, Image, ImageConfig, Manifest, Platform, canonical_json
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.credentials import Credential, Fixed
@@ -48,6 +48,59 @@ def test_nothing_new_is_at_most_five_requests(store: Store, scheme: str) -> None
         assert len(registry.requests()) <= 4
         assert registry.contents.repositories["acme/x"].tags["2"] == image.digest
         assert not registry.requests("head blob", "start upload", "put upload")
+
+
+def _next_release(store: Store, image: Image) -> Image:
+    """The image with another last layer, as an upgraded or edited connector has."""
+    other = random_image(store, seed=1, layers=1)
+    diff_ids = [*map(str, image.config.diff_ids[:-1]), str(other.config.diff_ids[0])]
+    config = ImageConfig.make({**image.config.document, "rootfs": {"type": "layers", "diff_ids": diff_ids}})
+    layers = (*image.manifest.layers[:-1], other.manifest.layers[0])
+    return store.put_image(Manifest.make(config.descriptor, layers, {}), config)
+
+
+@pytest.mark.parametrize("layers", [2, 30])
+def test_requests_of_a_next_release_do_not_depend_on_its_layers(
+    registry: RegistryServer, store: Store, layers: int
+) -> None:
+    """Where the tag points to an image with most of the layers, only the new blobs are asked for and sent."""
+    image = random_image(store, layers=layers)
+    registry.contents.put_image("acme/x", store, image.digest, "1")
+    following = _next_release(store, image)
+    with quick_client() as client:
+        client.push(store, following.digest, at(registry, "acme/x:1"))
+    assert [item.operation for item in registry.requests("head manifest", "get manifest")] == [
+        "head manifest",
+        "get manifest",
+    ]
+    assert len(registry.requests("head blob")) == len(registry.requests("put upload")) == 2
+    assert len(registry.requests()) == 9
+    assert registry.contents.repositories["acme/x"].tags["1"] == following.digest
+
+
+def test_a_blob_that_the_registry_lost_is_sent_again(registry: RegistryServer, store: Store) -> None:
+    """The image of the tag is incomplete, as after a collection of garbage that went wrong: the next one is whole."""
+    image = random_image(store, layers=4)
+    registry.contents.put_image("acme/x", store, image.digest, "1")
+    lost = image.manifest.layers[0].digest
+    registry.contents.repositories["acme/x"].blobs.discard(lost)
+    registry.contents.bytes.pop(lost)
+    following = _next_release(store, image)
+    with quick_client() as client:
+        client.push(store, following.digest, at(registry, "acme/x:1"))
+    assert registry.contents.repositories["acme/x"].tags["1"] == following.digest
+    assert lost in registry.contents.repositories["acme/x"].blobs
+
+
+@pytest.mark.parametrize("fault", [Refuse(403), Refuse(500), Refuse(404)])
+def test_a_tag_that_cannot_be_read_costs_no_push(registry: RegistryServer, store: Store, fault: Refuse) -> None:
+    """Reading the tag's image only saves requests: where it is refused, every blob is asked for, and nothing fails."""
+    image = random_image(store, layers=3)
+    registry.fail(Fault("get manifest", fault, times=9))
+    with quick_client() as client:
+        client.push(store, image.digest, at(registry, "acme/x:1"))
+    assert len(registry.requests("head blob")) == 4
+    assert registry.contents.repositories["acme/x"].tags["1"] == image.digest
 
 
 def test_order_of_an_index(registry: RegistryServer, store: Store) -> None:

@@ -17,10 +17,14 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry import blobs, manifests, referrers
 from airbyte_ci.registry.api import Api
 from airbyte_ci.registry.endpoint import Endpoint, endpoint, endpoints
+from airbyte_ci.registry.failures import Refused
 from airbyte_ci.registry.options import Event, Step
 from airbyte_ci.registry.parallel import Cancelled, each
-from airbyte_ci.registry.transport import Body
+from airbyte_ci.registry.transport import Answer, Body
 from airbyte_ci.registry.upload import Mounted, Session, Uploader
+
+# The codes for a manifest whose blobs the registry does not have (distribution-spec, Error Codes).
+_UNKNOWN_BLOB = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 
 
 class _SourceFailed(Exception):
@@ -49,14 +53,27 @@ class Push:
         root = self._manifest(digest)
         names = tuple(tags) or (str(digest),)
         here = manifests.exists(self.api, self.target, digest)
+        # A registry accepts an image only with all its blobs, so the blobs of the tag's image need no request each.
+        held: frozenset[Digest] = frozenset()
         if not here:
-            self._send_parts(root)
+            held = manifests.blobs_of_tag(self.api, self.target, tags[0]) if tags else held
+            self._send_parts(root, held)
         for name in names:
             if here and name == str(digest) and not referrers.has_subject(root):
                 continue
-            answer = manifests.write(self.api, self.target, root, name)
+            answer = self._write(root, name, held)
             referrers.announce(self.api, self.target, root, answer)
         return root.descriptor
+
+    def _write(self, root: Manifest | Index, name: str, held: Collection[Digest]) -> Answer:
+        """Writes the manifest; if the registry lost blobs of the earlier image, uploads them first."""
+        try:
+            return manifests.write(self.api, self.target, root, name)
+        except Refused as error:
+            if not held or error.code not in _UNKNOWN_BLOB:
+                raise
+        self._send_parts(root, ())
+        return manifests.write(self.api, self.target, root, name)
 
     def _refuse_move(self, tag: str, digest: Digest) -> None:
         found = manifests.digest_of_tag(self.api, self.target, tag)
@@ -66,8 +83,11 @@ class Push:
                 advice="increase the version with bump_version, or overwrite the tag with --force",
             )
 
-    def _send_parts(self, root: Manifest | Index) -> None:
-        """Uploads everything below the root, deepest first, so that no manifest ever names a missing item."""
+    def _send_parts(self, root: Manifest | Index, held: Collection[Digest]) -> None:
+        """Uploads everything below the root, deepest first, so that no manifest ever names a missing item.
+
+        The registry has the `held` blobs.
+        """
         children = [
             item for item in self._descendants(root) if not manifests.exists(self.api, self.target, item.digest)
         ]
@@ -75,7 +95,10 @@ class Push:
         for manifest in (*children, root):
             if isinstance(manifest, Manifest):
                 wanted |= {item.digest: item for item in (manifest.config, *manifest.layers)}
-        each(wanted.values(), self.api.options.concurrency, self._blob)
+        missing = [item for digest, item in wanted.items() if digest not in held]
+        for digest in wanted.keys() & set(held):
+            self._tell("present", wanted[digest], wanted[digest].size)
+        each(missing, self.api.options.concurrency, self._blob)
         for manifest in children:
             manifests.write(self.api, self.target, manifest, str(manifest.digest))
 
