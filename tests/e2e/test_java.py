@@ -218,14 +218,22 @@ def test_an_unchanged_build_ends_at_once_and_a_new_tar_is_seen(tiny: Tiny, store
     assert tiny.build(*options, name=NAME).json["digest"] != first.json["digest"]
 
 
-def test_a_tar_that_is_older_than_its_sources_is_a_warning(tiny: Tiny, store: Store) -> None:
-    """The build names the newer file, each time until the tar is new."""
+@pytest.mark.parametrize("newer", ["src/main/java/Main.java", "src/main/kotlin/a/b.kt", "build.gradle.kts"])
+def test_a_tar_that_is_older_than_its_sources_is_a_warning(tiny: Tiny, store: Store, newer: str) -> None:
+    """The build names the newest file, each time until the tar is new; tests are no sources of it."""
     folder = a_connector(tiny, bare(store))
-    os.utime(folder / f"build/distributions/{NAME}.tar", (1, 1))
+    for path in ("src/test/java/Later.java", newer):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text("")
+    os.utime(folder / "src/main/java/Main.java", (1, 1))
+    os.utime(folder / newer, (3, 3))
+    os.utime(folder / f"build/distributions/{NAME}.tar", (2, 2))
     for _ in range(2):
         code, said = build(tiny, "--no-verify")
         assert code == 0, said
-        assert f"build/distributions/{NAME}.tar is older than connectors/{NAME}/src/main/java/Main.java" in said
+        assert f"build/distributions/{NAME}.tar is older than connectors/{NAME}/{newer}: build it again" in said
+    os.utime(folder / f"build/distributions/{NAME}.tar", (4, 4))
+    assert "is older than" not in build(tiny, "--no-verify")[1]
 
 
 GRADLEW = """#!/bin/sh

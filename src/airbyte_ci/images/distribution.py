@@ -121,7 +121,7 @@ def find_newer_source(connector: Connector, path: Path) -> str:
 
 
 def _sources(folder: Path) -> Iterator[Path]:
-    for name in ("build.gradle", "images.gradle.kts", "gradle.properties"):
+    for name in ("build.gradle", "build.gradle.kts", "gradle.properties"):
         if (folder / name).is_file():
             yield folder / name
     yield from (path for path in (folder / "src/main").rglob("*") if path.is_file() and not path.is_symlink())
