@@ -33,6 +33,8 @@ _RATIO = 200
 # Small archives may have a very high compression ratio, which is harmless.
 _HARMLESS = 64 << 20
 _LONGEST_NAME = 255
+# Larger files are written before their hash is known.
+_IN_MEMORY = 32 << 20
 # Padding after the end of a tar: tools fill blocks of 10 KiB, some much larger ones.
 _PADDING = 16 << 20
 _UNREADABLE = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, RecursionError)
@@ -184,17 +186,24 @@ class _Reading:
         if not path:
             raise self._refused(f"{_quoted(member.name)} is not in a folder; a distribution has one top folder")
         stream.seek(member.offset_data)
-        with self._store.writer() as writer:
-            for part in stream.content(member.size):
-                writer.write(bytes(part))
+        digest = self._keep(stream, member.size)
         if path.endswith(".jar"):
-            self._check_jar(path, writer.digest, member.size)
+            self._check_jar(path, digest, member.size)
         # Gradle makes what is in bin/ executable; tools that pack the tar again may forget that.
         executable = bool(member.mode & stat.S_IXUSR) or path.startswith("bin/")
-        file = DistributionFile(path, writer.digest.hex, executable)
+        file = DistributionFile(path, digest.hex, executable)
         # Gradle's own builds contain files twice where projects overlap.
         if self._files.setdefault(path, file).sha256 != file.sha256:
             raise self._refused(f"it has {path} twice, with different contents")
+
+    def _keep(self, stream: Stream, size: int) -> Digest:
+        """Puts the entry's bytes into the store; most jars are there already, from other connectors."""
+        if size <= _IN_MEMORY:
+            return self._store.put(b"".join(stream.content(size)))
+        with self._store.writer() as writer:
+            for part in stream.content(size):
+                writer.write(bytes(part))
+        return writer.digest
 
     def _place(self, member: tarfile.TarInfo) -> str:
         """Returns the path below the top folder; empty for the top folder itself."""
