@@ -106,11 +106,11 @@ def write(path: Path, members: Sequence[tuple[tarfile.TarInfo, bytes]], mode: st
     return path
 
 
-def distribution(path: Path, contents: Mapping[str, bytes], top: str = NAME, **fields: object) -> Path:
+def distribution(path: Path, contents: Mapping[str, bytes], top: str = NAME, mode: str = "w", **fields: object) -> Path:
     """Writes a distribution as Gradle does: folders too, scripts executable; `fields` are those of each entry."""
     folders = [member(f"{top}{place}", type=tarfile.DIRTYPE, mode=0o755) for place in ("", "/bin", "/lib")]
     entries = [
         member(f"{top}/{name}", content, 0o755 if name.startswith("bin/") else 0o644, **fields)
         for name, content in contents.items()
     ]
-    return write(path, [*folders, *entries])
+    return write(path, [*folders, *entries], mode)

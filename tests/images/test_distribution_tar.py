@@ -1,8 +1,10 @@
 """The tar of a distribution as hostile data: everything except one folder of files is refused in one line."""
 
+import contextlib
 import gzip
 import io
 import os
+import random
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -178,6 +180,39 @@ def test_what_is_not_a_whole_tar_is_refused(tmp_path: Path, make: Callable[[Path
         read(tmp_path / "x.tar", tmp_path)
     assert said in caught.value.message, caught.value.message
     assert caught.value.message.count(SHOWN) == 1, caught.value.message
+
+
+def test_damaged_bytes_are_a_refusal_or_a_distribution(tmp_path: Path) -> None:
+    """Whatever 300 random changes of bytes and headers make of a tar, no other error comes out."""
+    chance, store, path = random.Random(7), Store(tmp_path / "store"), tmp_path / "x.tar"
+    wholes = [
+        distributions.distribution(tmp_path / f"{mode[-2:]}.tar", distributions.files(), mode=mode).read_bytes()
+        for mode in ("w", "w:gz")
+    ]
+    for _ in range(300):
+        data = bytearray(chance.choice(wholes))
+        for _ in range(chance.choice((1, 2, 9))):
+            at = chance.randrange(len(data))
+            match chance.randrange(4):
+                case 0:
+                    data[at] = chance.randrange(256)
+                case 1:
+                    del data[at : at + chance.choice((1, 512))]
+                case 2:
+                    data[at:at] = data[max(0, at - 512) : at]
+                case _:
+                    _change_header(data, at // 512 * 512, chance)
+        path.write_bytes(bytes(data))
+        with contextlib.suppress(ConnectorError):
+            distribution_tar.read(path, store, SHOWN)
+
+
+def _change_header(data: bytearray, at: int, chance: random.Random) -> None:
+    """Changes a byte of a header and corrects its checksum."""
+    if at + 512 <= len(data):
+        data[at + chance.randrange(512)] = chance.choice(b"0123456789/.\0LgxKVS57")
+        data[at + 148 : at + 156] = b" " * 8
+        data[at + 148 : at + 156] = b"%06o\0 " % (sum(data[at : at + 512]) & 0o777777)
 
 
 def _zeros(path: Path, size: int) -> Path:

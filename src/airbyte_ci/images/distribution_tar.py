@@ -240,7 +240,7 @@ def _limit(packed: int, largest: int = _LARGEST) -> str:
 
 
 def _quoted(name: str) -> str:
-    return f"{name:.80}" if name.isprintable() else repr(name[:80])
+    return name[:80] if name and name.isprintable() else repr(name[:80])
 
 
 def _other_kind(blob: BufferedReader) -> str:
