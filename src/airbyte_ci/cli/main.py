@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from airbyte_ci import __version__, text
+from airbyte_ci import __version__, interruption, text
 from airbyte_ci.cli import console
 from airbyte_ci.cli.compatibility import compatible_root_options
 from airbyte_ci.cli.lazy import LazyGroup
@@ -57,13 +57,12 @@ def cli(
 def main() -> NoReturn:
     """Runs the console script."""
     code = run(sys.argv[1:])
-    ending = sys.modules.get("airbyte_ci.cli.ending")
-    if code == _INTERRUPTED or (ending and ending.is_waited_for()):
-        # A thread that hangs in the kernel or on a network must not delay the exit. Python itself would end by the
-        # signal if the interruption happened in an `exec`, which dataclasses use.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    if code == _INTERRUPTED or interruption.is_stopping():
+        from airbyte_ci.cli import ending
+
+        # A thread that is still at work must not delay the exit. Python itself would end by the signal if the
+        # interruption happened in an `exec`, which dataclasses use.
+        ending.leave(code)
     _leave(code)
 
 

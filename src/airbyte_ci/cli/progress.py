@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from airbyte_ci import text
+from airbyte_ci import interruption, text
 from airbyte_ci.cli import console
 from airbyte_ci.cli.settings import Settings
 
@@ -58,9 +58,13 @@ class Progress:
             self._live = self._told = False
 
     def teller(self, subject: str) -> Callable[[str], None]:
-        """Returns the function that reports a subject's step; each step restarts the time and the byte count."""
+        """Returns the function that reports a subject's step; each step restarts the time and the byte count.
+
+        It raises KeyboardInterrupt if all work is being stopped, as `moved` does: threads stop where they report.
+        """
 
         def say(step: str) -> None:
+            interruption.check()
             with self._lock:
                 self._steps[subject] = (step, time.monotonic())
                 self._bytes.pop(subject, None)
@@ -69,6 +73,7 @@ class Progress:
 
     def moved(self, subject: str, what: object, done: int, total: int) -> None:
         """Reports how many bytes of something have been transferred."""
+        interruption.check()
         with self._lock:
             self._bytes.setdefault(subject, {})[what] = (done, total)
 

@@ -240,6 +240,7 @@ class Conversation:
                 self._in_time(deadline),
                 contextlib.suppress(ConnectionError),
             ):  # The process died before it read our message.
+                launch.wait_for(self._socket.fileno(), deadline)
                 data = self._socket.recv(1 << 16)
             if not data:
                 return b""

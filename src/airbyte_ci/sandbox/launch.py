@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
+from airbyte_ci import interruption
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import SandboxError
 from airbyte_ci.sandbox import control_groups
@@ -94,19 +95,28 @@ def require(names: Sequence[str], doing: str) -> None:
 def watch(
     process: "subprocess.Popen[bytes]", deadline: float | None, broken: Callable[[], str | None] = lambda: None
 ) -> None:
-    """Waits for the end; raises TimeoutError after the deadline, SandboxError if `broken` names a limit."""
+    """Waits for the end of a process, as `wait_for` does."""
     handle = os.pidfd_open(process.pid)
     try:
-        poller = select.poll()
-        poller.register(handle, select.POLLIN)
-        while not poller.poll(_INTERVAL * 1000):
-            if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError
-            if reason := broken():
-                raise SandboxError(reason)
+        wait_for(handle, deadline, broken)
     finally:
         os.close(handle)
     process.wait()
+
+
+def wait_for(descriptor: int, deadline: float | None, broken: Callable[[], str | None] = lambda: None) -> None:
+    """Waits until a descriptor is readable. Raises TimeoutError after the deadline.
+
+    Raises SandboxError if `broken` names a limit, and KeyboardInterrupt if all work is being stopped.
+    """
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    while not poller.poll(_INTERVAL * 1000):
+        interruption.check()
+        if deadline is not None and time.monotonic() > deadline:
+            raise TimeoutError
+        if reason := broken():
+            raise SandboxError(reason)
 
 
 def feed(pipe: IO[bytes], data: bytes) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from airbyte_ci import app
-from airbyte_ci.cli import console, ending
+from airbyte_ci import app, interruption
+from airbyte_ci.cli import console
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError
@@ -57,7 +57,7 @@ def keep(store: Store, connector: Connector, before: str, kind: Kind, status: St
         connector.image_repository  # noqa: B018  # raises if the connector has none: then there is no key to record under
     except ConnectorError:
         return
-    if state(connector) == before and not ending.is_ending():
+    if state(connector) == before and not interruption.is_stopping():
         now = app.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         first = summary.partition("\n")[0]
         results.remember(store, connector, inputs, kind, Result(status, first, now))

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from airbyte_ci import interruption
 from airbyte_ci.app import App, find_framework, find_platform, read_rules
 from airbyte_ci.checks.rule import Checked
-from airbyte_ci.cli import console, ending, workbench
+from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors import check as checks
 from airbyte_ci.cli.connectors import recording
@@ -130,7 +131,7 @@ def test_connectors(
         _read(state, problem_of_state),
         tuple(mount(text) for text in mounts),
         timeout,
-        is_ending=ending.is_ending,
+        is_ending=interruption.is_stopping,
     )
     items: list[TrialResult] = []
     partial: list[TrialResult] = []
