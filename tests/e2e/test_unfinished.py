@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -25,19 +26,27 @@ def _hanging(tiny: Tiny) -> Path:
     return tiny.home
 
 
-def _until_it_hangs() -> None:
+def _until_it_hangs(tool: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 words = (folder / "cmdline").read_bytes().split(b"\0")
+                is_spec = b"/airbyte/integration_code/main.py" in words and b"spec" in words and b"runc" not in words[0]
+                found = is_spec and _descends(folder, tool.pid)
             except OSError:
                 continue
-            if b"/airbyte/integration_code/main.py" in words and b"spec" in words and b"runc" not in words[0]:
-                time.sleep(1.5)  # it is starting; its first output must arrive
+            if found:
+                time.sleep(1.5)  # it is being started; what it prints first must come through
                 return
         time.sleep(0.05)
     pytest.fail("it was never started")
+
+
+def _descends(folder: Path, ancestor: int) -> bool:
+    """Whether a process was started by another, directly or not; other tests run connectors at the same time."""
+    parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    return parent == ancestor or (parent > 1 and _descends(folder.parent / str(parent), ancestor))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -50,7 +59,7 @@ def test_an_interrupted_test_reports_what_was_done(
     names = (f"--name={NAME}", "--name=source-hangs", "--name=source-waits")
     options = ("-k", "spec", "--junit", str(junit), *(["--json"] if as_json else []))
     process = tiny.start("connectors", *names, "--concurrency=1", "test", *options, home=home)
-    _until_it_hangs()
+    _until_it_hangs(process)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
@@ -76,7 +85,7 @@ def test_an_interrupted_build_names_what_was_not_built(tiny: Tiny) -> None:
     """Finished builds are printed as usual; the rest is named, also in JSON."""
     home = _hanging(tiny)
     process = tiny.start("connectors", "--all", "--concurrency=1", "build", "--json", home=home)
-    _until_it_hangs()
+    _until_it_hangs(process)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
