@@ -164,6 +164,7 @@ def test_every_foreign_document_is_read_here() -> None:
         "hooks/process.py": "runs in the sandbox",
         "base_images/catalog/ranges.py": "the shipped table",
         "python/sources/build_frontend.py": "runs in the sandbox",
+        "images/replace_code.py": "its own plan",
         "images/unlocked.py": "its own text",
         "connectors/memory.py": "the cache of metadata, bounded when it was written",
         "testing/contents.py": "its own images",
