@@ -1,1 +1,1 @@
-"""Which base image a connector can use, and what another one means for it."""
+"""Chooses a connector's base image, and finds the consequences of another one."""

@@ -1,4 +1,4 @@
-"""Which base image a connector moves to: the newest that its Python admits, or the one that was asked for."""
+"""Chooses a connector's next base image: the newest that its Python admits, or the requested one."""
 
 import datetime
 from collections.abc import Collection, Mapping, Sequence
@@ -17,11 +17,10 @@ _ADVICE = "widen the Python in pyproject.toml and lock again, or add a base imag
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """The base images to choose from: the repositories in their order, and what is supported `today`.
+    """The base images to choose from: the repositories in order, and the versions supported `today`.
 
-    `platform` is the oldest platform that users run (empty: unknown). `traits` are those of the connector that a
-    caution of a base image may name. `failed` are base images by address on which the connector was tried, and why it
-    failed there.
+    `platform` is the oldest platform of users (empty: unknown). `traits` are those of the connector that a caution of a
+    base image may name. `failed` maps addresses of base images on which the connector failed to the reasons.
     """
 
     repositories: tuple[str, ...]
@@ -32,7 +31,7 @@ class Offered:
     failed: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, repository: str) -> tuple[BaseImageVersion, ...]:
-        """The repository's versions, newest first."""
+        """Returns the repository's versions, newest first."""
         return self.catalogue.of(repository)
 
     def latest(self, versions: Sequence[BaseImageVersion], specifiers: Sequence[SpecifierSet]) -> Choice:
@@ -43,12 +42,12 @@ class Offered:
 
 
 def traits_of(connector: Connector) -> frozenset[str]:
-    """The traits of a connector that cautions of base images may name."""
+    """Returns the traits of a connector that cautions of base images may name."""
     return frozenset({"components"} if "components.py" in connector.names else ())
 
 
 def newest(offered: Offered, admitted: AdmittedPythons) -> Choice:
-    """Of the first repository that has an admitted one; for a Python that only a Dockerfile tells, the nearest.
+    """Chooses from the first repository with an admitted version; if only a Dockerfile has a Python, the nearest.
 
     Raises ConnectorError that names every reason.
     """
@@ -70,7 +69,7 @@ def newest(offered: Offered, admitted: AdmittedPythons) -> Choice:
 
 
 def _nearest(offered: Offered, admitted: AdmittedPythons) -> BaseImageVersion | None:
-    """The newest base image of the next higher Python, else of the next lower one."""
+    """Returns the newest base image of the next higher Python, else of the next lower one."""
     observed = _minor(admitted.text.removeprefix("=="))
     for repository in offered.repositories:
         known = [offered.latest([item], ()).version for item in offered.of(repository)]
@@ -93,9 +92,9 @@ def refuse_empty(to: str | None) -> None:
 
 
 def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Choice:
-    """The version `wanted` (1.2.0), the newest of a line (1.2 or 1), or `latest`. Raises ConnectorError.
+    """Returns the version `wanted` (1.2.0), the newest of a line (1.2 or 1), or `latest`. Raises ConnectorError.
 
-    With its repository, `acme/python-connector-base:1.0.0`, it may be of any that the catalog knows.
+    With its repository, `acme/python-connector-base:1.0.0`, it may be any in the catalog.
     """
     if wanted == "latest":
         return newest(offered, admitted)
@@ -127,13 +126,13 @@ def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Choic
 
 
 def remarks(version: BaseImageVersion, traits: Collection[str] = ()) -> tuple[str, ...]:
-    """Warnings about a version that only a user who asks for it by name gets."""
+    """Returns warnings about a version that only an explicit request selects."""
     unverified = () if version.verified else (f"{version.version}: its digest was only sighted, never verified",)
     return (*unverified, *(f"{version.version}: {text}" for text in version.warnings(traits)))
 
 
 def within_major(current: BaseImageVersion, offered: Offered, admitted: AdmittedPythons) -> Choice:
-    """The newest of the same major version. Raises ConnectorError where none can be used."""
+    """Returns the newest of the same major version. Raises ConnectorError if none can be used."""
     same = [item for item in offered.of(current.repository) if item.semver.major == current.semver.major]
     choice = offered.latest(same, admitted.specifiers)
     if choice.version:
@@ -145,7 +144,7 @@ def within_major(current: BaseImageVersion, offered: Offered, admitted: Admitted
 
 
 def _outside(offered: Offered, admitted: AdmittedPythons) -> str:
-    """What to do where the major version has nothing."""
+    """Returns the advice if the major version has no usable version."""
     try:
         other = newest(offered, admitted).version
     except ConnectorError:
@@ -154,7 +153,7 @@ def _outside(offered: Offered, admitted: AdmittedPythons) -> str:
 
 
 def other_majors(current: BaseImageVersion, offered: Offered, admitted: AdmittedPythons) -> BaseImageVersion | None:
-    """The newest that its Python admits in a higher major version, to be told of."""
+    """Returns the newest of a higher major version that its Python admits, for a note."""
     higher = [item for item in offered.of(current.repository) if item.semver.major > current.semver.major]
     return offered.latest(higher, admitted.specifiers).version
 

@@ -1,4 +1,4 @@
-"""Whether a connector's lock serves another Python: the wheels that it names, by their tags. Nothing is downloaded."""
+"""Checks whether a connector's lock works with another Python, by the tags of its wheels. Nothing is downloaded."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ _SHOWN = 3
 
 
 def consequences(connector: Connector, before: str, after: str) -> tuple[str, ...]:
-    """What a Python `after` (X.Y) in the place of `before` means for the lock; nothing where there is none."""
+    """Returns the consequences for the lock of Python `after` (X.Y) instead of `before`; empty without a lock."""
     locks = ("poetry.lock", "uv.lock", *pylock_names.of(connector.names))  # in the order in which the build reads them
     name = next((lock for lock in locks if lock in connector.names), None)
     if name is None:
@@ -44,13 +44,13 @@ def _document(path: Path) -> Mapping[str, Any]:
 
 
 def _is_for(environment: object, python: str) -> bool:
-    """Whether a marker of `environments` names a Python, or none at all."""
+    """Returns whether a marker of `environments` names a Python, or none at all."""
     versions = re.findall(r"python(?:_full)?_version == [\"'](\d+\.\d+)", str(environment))
     return not versions or python in versions
 
 
 def _packages(document: Mapping[str, Any]) -> Iterator[tuple[str, list[str], bool]]:
-    """Each package's name, the names of its wheels, and whether it has an sdist; in all three formats."""
+    """Yields each package's name, the names of its wheels, and whether it has an sdist; in all three formats."""
     packages = document.get("package") or document.get("packages")
     for package in packages if isinstance(packages, list) else ():
         if not isinstance(package, dict):

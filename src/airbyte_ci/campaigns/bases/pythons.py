@@ -1,4 +1,4 @@
-"""Which Pythons a connector admits, by what its own files declare. Nothing of it is run."""
+"""The Pythons that a connector admits, from its own files. No code runs."""
 
 import ast
 import dataclasses
@@ -19,7 +19,7 @@ from airbyte_ci.python.packages import constraints
 
 @dataclass(frozen=True, slots=True)
 class AdmittedPythons:
-    """Alternatives of version specifiers, as text for people, and the file that says so."""
+    """Alternatives of version specifiers, as text for people, and the declaring file."""
 
     text: str
     specifiers: tuple[SpecifierSet, ...]
@@ -27,14 +27,14 @@ class AdmittedPythons:
 
     @property
     def is_observed(self) -> bool:
-        """Whether nobody declared it: it is what the Dockerfile had, so another may do as well."""
+        """Returns whether it is only the Dockerfile's Python, so that another may work too."""
         return self.source == "Dockerfile"
 
 
 def admitted(connector: Connector) -> AdmittedPythons:
-    """From pyproject.toml, else setup.py, else the Dockerfile's own Python; every Python where nothing is said.
+    """Reads pyproject.toml, else setup.py, else the Dockerfile's Python; every Python if none is declared.
 
-    Raises LockError for a declaration that cannot be understood.
+    Raises LockError for an invalid declaration.
     """
     for text, source in _declarations(connector):
         try:
@@ -45,7 +45,7 @@ def admitted(connector: Connector) -> AdmittedPythons:
 
 
 def declared(connector: Connector) -> AdmittedPythons:
-    """As `admitted`, for a connector that is on a base image: what its Dockerfile had says nothing any more."""
+    """Returns the same for a connector on a base image, for which a former Dockerfile no longer matters."""
     return admitted(dataclasses.replace(connector, names=connector.names - {"Dockerfile"}))
 
 
@@ -63,7 +63,7 @@ def _declarations(connector: Connector) -> Iterator[tuple[str, str]]:
     if connector.has_dockerfile:
         version = stages.read(stages.load(connector.folder / "Dockerfile")).python
         if version:
-            # Nothing is declared: what it ran on is what it is known to work with.
+            # Without a declaration, only the previous Python is known to work.
             yield f"=={version}.*", "Dockerfile"
 
 
@@ -82,7 +82,7 @@ def _toml(path: Path, relative: str) -> dict[str, Any]:
 
 
 def _python_requires(text: str) -> str | None:
-    """The literal `python_requires=` of a setup() call; setup.py is never run here."""
+    """Returns the literal `python_requires=` of a setup() call; setup.py does not run."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):

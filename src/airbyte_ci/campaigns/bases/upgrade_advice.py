@@ -1,4 +1,4 @@
-"""How a connector leaves a base image that it should not stay on: the `--to` with which an upgrade is not refused."""
+"""Finds the `--to` with which a connector can leave an unsuitable base image."""
 
 from datetime import date
 
@@ -11,9 +11,9 @@ from airbyte_ci.errors import ConnectorError
 
 
 def of(connector: Connector, configuration: Configuration, catalogue: Catalogue, today: date) -> str:
-    """What a yank names, else empty for an upgrade without `--to`, else `latest`, else one of the same major version.
+    """Returns the first that is supported: the yank's replacement, empty (no `--to`), `latest`, the same major version.
 
-    The first of them that moves it to something supported. Raises ConnectorError where nothing does.
+    Raises ConnectorError if none is.
     """
     current = catalogue.find(connector.base_image or "")
     first = current.replaced_by if current else ""
@@ -23,7 +23,7 @@ def of(connector: Connector, configuration: Configuration, catalogue: Catalogue,
         try:
             version = upgrade_choice.choose_version(connector, configuration, catalogue, today, to)
         except ConnectorError as error:
-            refused = error if to == "latest" else refused  # which tells of all that there is
+            refused = error if to == "latest" else refused  # which reports all available ones
             continue
         if version != current and not version.is_expired(today):
             return to

@@ -1,4 +1,4 @@
-"""Which base image an upgrade moves a connector to; it may be the one that the connector has."""
+"""Chooses the base image of an upgrade, which may be the current one."""
 
 from datetime import date
 
@@ -17,7 +17,7 @@ from airbyte_ci.errors import ConnectorError
 def choose_version(
     connector: Connector, configuration: Configuration, catalogue: Catalogue, today: date, to: str | None
 ) -> BaseImageVersion:
-    """Where an upgrade moves a connector, which may be where it is. Raises ConnectorError."""
+    """Returns the target of an upgrade, which may be the current base image. Raises ConnectorError."""
     current = catalogue.find(connector.base_image) if connector.base_image else None
     offered = offer(connector, current, configuration, catalogue, today)
     version = choose(connector, current, offered, pythons.declared(connector), to).version
@@ -32,7 +32,7 @@ def offer(
     catalogue: Catalogue,
     today: date,
 ) -> Offered:
-    """A connector stays in its series, and in its own repository wherever that has what is wanted."""
+    """A connector stays in its series, and in its own repository if that has the requested version."""
     own = (current.repository,) if current else ()
     wanted = current.series if current else series.of_language(connector.language)
     others = series.repositories_of(wanted, configuration.base_image_repositories, catalogue)
@@ -47,7 +47,7 @@ def choose(
     admitted: AdmittedPythons,
     to: str | None,
 ) -> Choice:
-    """Down only where it is asked for, or where the present one must not be used."""
+    """Returns a lower version only on request, or if the current one must not be used."""
     if to:
         return base_choice.asked_for(to, offered, admitted)
     if connector.base_image is None:
@@ -58,7 +58,7 @@ def choose(
             advice="airbyte-ci base-images refresh, or choose one with --to",
         )
     if current.yanked and current.replaced_by:
-        # Whoever yanked it has said where its connectors go.
+        # A yank names the replacement.
         return base_choice.asked_for(f"{current.repository}:{current.replaced_by}", offered, admitted)
     choice = base_choice.within_major(current, offered, admitted)
     if choice.version and choice.version.semver < current.semver and not current.withdrawal:

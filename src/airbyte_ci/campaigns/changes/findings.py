@@ -1,4 +1,4 @@
-"""What becomes of each part of a Dockerfile's instructions, as values."""
+"""The results for the parts of a Dockerfile's instructions, as values."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ Fate = Literal["given by the base", "done by the build", "carried over", "report
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One part of an instruction (a shell command, a source of COPY, a variable) and what becomes of it.
+    """One part of an instruction (a shell command, a source of COPY, a variable) and its result.
 
-    `note` says why: of a reported part what a person has to do, of any other what is worth knowing, mostly nothing.
+    `note` explains it: for a reported part the required action, for others additional information, mostly empty.
     """
 
     line: int
@@ -27,16 +27,16 @@ class Finding:
 
 
 def reported(findings: Iterable[Finding]) -> Iterator[str]:
-    """The parts that a person has to look at, as lines."""
+    """Returns the parts that a person must review, as lines."""
     return (str(item) for item in findings if item.fate == "reported")
 
 
 def notes(findings: Iterable[Finding]) -> Iterator[str]:
-    """What is worth knowing of the others, each once."""
+    """Returns the notes of the others, each once."""
     return iter(dict.fromkeys(item.note for item in findings if item.note and item.fate != "reported"))
 
 
 def shorten(text: str, width: int = 80) -> str:
-    """The text on one line, cut where it is longer."""
+    """Returns the text on one line, cut if it is longer."""
     line = " ".join(text.split())
     return line if len(line) <= width else f"{line[: width - 1]}…"

@@ -1,4 +1,4 @@
-"""A connector as a change would leave it, in a temporary folder: the user's files stay as they are."""
+"""A connector with a change applied, in a temporary folder: the user's files stay unchanged."""
 
 import shutil
 import tempfile
@@ -13,8 +13,8 @@ from airbyte_ci.edits.edit import Edit
 
 @contextmanager
 def overlay(connector: Connector, root: Path, edit: Edit) -> Iterator[Connector]:
-    """The connector with the part of the edit that is in its folder. What lies around the folder is reached by links,
-    so that its lock may name other folders of the repository.
+    """Returns the connector with the part of the edit that is in its folder. Neighboring folders are linked, so that
+    its lock may name other folders of the repository.
     """
     with tempfile.TemporaryDirectory(prefix="airbyte-ci-try-") as name:
         copy = Path(name).resolve()

@@ -1,4 +1,4 @@
-"""The README of a connector that becomes manifest-only: how to work on it now that it is no Python package."""
+"""The README of a connector that becomes manifest-only: how to develop it without a Python package."""
 
 import re
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def updated(task: Task) -> Iterator[FileChange]:
 
 
 def left(task: Task) -> Iterator[str]:
-    """Yields the lines of the new README that still speak of the package, for a person to look at."""
+    """Yields the lines of the new README that still mention the package, for a person to review."""
     if "README.md" not in task.connector.names:
         return
     text = with_development_section(task.read("README.md").decode("utf-8", "replace"), task.connector.name)

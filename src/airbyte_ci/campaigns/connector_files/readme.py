@@ -1,4 +1,4 @@
-"""The build section of a connector's README: how the image is built now that there is no Dockerfile."""
+"""The build section of a connector's README: how to build the image without a Dockerfile."""
 
 import re
 import shlex
@@ -31,7 +31,7 @@ steps of its own, into `build_customization.py`.
 
 
 def updated(task: Task) -> Iterator[FileChange]:
-    """The change of the connector's README, if it has one."""
+    """Returns the change of the connector's README, if it has one."""
     connector, path = task.connector, task.path_of("README.md")
     if "README.md" not in connector.names:
         return
@@ -39,12 +39,12 @@ def updated(task: Task) -> Iterator[FileChange]:
     try:
         text = (content or b"").decode()
     except UnicodeDecodeError:
-        return  # its build section stays as it is: nothing depends on it
+        return  # its build section is unchanged: nothing depends on it
     yield FileChange(path, content, _new(text, connector).encode())
 
 
 def left(task: Task) -> Iterator[str]:
-    """The lines of the README that `updated` leaves with a `docker build`, for a person to look at."""
+    """Yields the lines of the README with a `docker build` that `updated` keeps, for a person to review."""
     if "README.md" in task.connector.names:
         text = task.read("README.md").decode("utf-8", "replace")
         for number, line in enumerate(_new(text, task.connector).splitlines(), 1):
@@ -58,7 +58,7 @@ def _new(text: str, connector: Connector) -> str:
 
 
 def with_build_section(text: str, name: str, repository: str) -> str:
-    """The text with what is below its heading `Build` replaced, where that speaks of a Dockerfile; else as it is."""
+    """Returns the text with the section below its heading `Build` replaced, if that mentions a Dockerfile."""
     ending = "\r\n" if "\r\n" in text else "\n"
     lines = text.split(ending)
     section = _build_section(lines)
@@ -74,7 +74,7 @@ def with_build_section(text: str, name: str, repository: str) -> str:
 
 
 def with_build_commands(text: str, name: str, repository: str) -> str:
-    """The text with plain `docker build` commands replaced, and the names of their images by the one that is built."""
+    """Returns the text with plain `docker build` commands replaced, and their image names by the new one."""
     ending = "\r\n" if "\r\n" in text else "\n"
     lines = text.split(ending)
     images: set[str] = set()
@@ -99,7 +99,7 @@ class _BuildOptions:
 
 
 def _build_options(text: str) -> _BuildOptions | None:
-    """What a `docker build` of the connector's folder says; None for one that says more."""
+    """Returns the parts of a plain `docker build` of the connector's folder; None for one with more options."""
     try:
         words = shlex.split(text)
     except ValueError:
@@ -137,7 +137,9 @@ def _is_new(line: str) -> bool:
 
 
 def _build_section(lines: list[str]) -> range | None:
-    """The lines below the last heading `Build` (or `Build the image`), up to the next heading of its rank or above."""
+    """Returns the lines below the last heading `Build` (or `Build the image`), up to the next heading of its rank or
+    above.
+    """
     titles = headings(lines)
     found: range | None = None
     for index, (number, rank, title) in enumerate(titles):
@@ -148,7 +150,7 @@ def _build_section(lines: list[str]) -> range | None:
 
 
 def headings(lines: list[str]) -> list[tuple[int, int, str]]:
-    """Line number, rank and title of each heading; a `#` in a code block is none."""
+    """Yields line number, rank and title of each heading; a `#` in a code block is not one."""
     result, fence = [], ""
     for number, line in enumerate(lines):
         mark = _FENCE.match(line)

@@ -1,4 +1,4 @@
-"""A new version of a connector: everywhere it is written, and its changelog row. What is released is not known here."""
+"""Sets a connector's new version everywhere, with its changelog row. Does not know the released version."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -74,7 +74,7 @@ def plan_change(
 
 
 def edited(files: Files, path: str, edit: Callable[[str], str], encoding: str = "utf-8") -> FileChange:
-    """The change of one file that is there; a refusal names it."""
+    """Returns the change of one existing file; a refusal names it."""
     before = files.read(path)
     assert before is not None, f"{path} was there a moment ago"
     try:
@@ -86,9 +86,10 @@ def edited(files: Files, path: str, edit: Callable[[str], str], encoding: str = 
 
 
 def patched(task: Task, labelled: str | None = None) -> str:
-    """The version of a change that is no feature: one patch above what is released, or what it is if that is above.
+    """Returns the version of a change without a feature: one patch above the released one, or the current one if
+    higher.
 
-    `labelled` is what a Dockerfile's label says: images of that version were built, so the next is above it too.
+    `labelled` is the version in a Dockerfile's label: such images were built, so the next one is higher too.
     """
     released = task.baseline.released.get(task.connector.relative)
     current = without_prefix(task.connector.version)
@@ -104,13 +105,13 @@ def patched(task: Task, labelled: str | None = None) -> str:
 
 
 def without_prefix(version: str) -> str:
-    """`v1.2.3` as the semantic version that it means; any other text as it is."""
+    """Returns `v1.2.3` as its semantic version; any other text unchanged."""
     plain = version[1:] if version[:1] in ("v", "V") else version
     return plain if versions.is_semver(plain) else version
 
 
 def with_version(text: str, connector: Connector, after: str) -> str:
-    """metadata.yaml with another dockerImageTag, and in the registries that repeat it; pinned ones stay."""
+    """Returns metadata.yaml with another dockerImageTag, also in the registries that repeat it; pinned ones stay."""
     if after == connector.version:
         return text
     text = yaml_text.set_scalar(text, ("data", "dockerImageTag"), after)
@@ -127,7 +128,7 @@ def _equal_overrides(data: Any, version: str) -> Iterator[str]:
 
 
 def labelled(dockerfile: str) -> str | None:
-    """The version that a Dockerfile's label gives its image."""
+    """Returns the version that a Dockerfile's label gives its image."""
     found = _LABEL.search(dockerfile)
     return found[2] if found else None
 
@@ -135,9 +136,9 @@ def labelled(dockerfile: str) -> str | None:
 def elsewhere(
     task: Task, after: str, *, label: bool = False, lock: bool = True, align: bool = False
 ) -> Iterator[FileChange]:
-    """The same version in pyproject.toml, in uv.lock (`lock`), and in the label of a Dockerfile that stays.
+    """Returns the same version in pyproject.toml, in uv.lock (`lock`), and in the label of a Dockerfile that stays.
 
-    A version in pyproject.toml that was another one stays as it is, unless asked to `align` it.
+    A different version in pyproject.toml stays, unless `align` is set.
     """
     connector, files, before = task.connector, task.files, task.connector.version
 
@@ -163,7 +164,7 @@ def elsewhere(
 
 
 def versions_of_project(task: Task) -> tuple[str, ...]:
-    """The versions that pyproject.toml declares, in the order of its tables. Raises EditRefused."""
+    """Returns the versions that pyproject.toml declares, in the order of its tables. Raises EditRefused."""
     if "pyproject.toml" not in task.connector.names:
         return ()
     text = task.read("pyproject.toml").decode("utf-8", "replace")
@@ -171,14 +172,14 @@ def versions_of_project(task: Task) -> tuple[str, ...]:
 
 
 def with_own_version(text: str, before: str, after: str) -> str:
-    """uv.lock with another version of the project that it locks: uv calls it stale otherwise."""
+    """Returns uv.lock with another version of its project; otherwise uv treats it as stale."""
     return _OWN_PACKAGE.sub(lambda found: found[1] + (after if found[2] == before else found[2]) + found[3], text)
 
 
 def row(task: Task, version: str) -> tuple[tuple[FileChange, ...], ChangelogEntry | None]:
-    """The changelog row of the version: the change of the page, none where it is not written now or not wanted.
+    """Returns the change of the page with the version's row; None if it is not written now or not wanted.
 
-    Raises EditRefused when the row could not be written, now or later, unless it is not to be.
+    Raises EditRefused if the row could not be written now or later, unless it is not wanted.
     """
     connector, files, entry = task.connector, task.files, task.entry
     url = task.baseline.pull_request_url
@@ -208,24 +209,26 @@ def row(task: Task, version: str) -> tuple[tuple[FileChange, ...], ChangelogEntr
 
 
 def page_of(connector: Connector, configuration: Configuration) -> str | None:
-    """The path of its documentation page in the repository; None where there is none."""
+    """Returns the path of its documentation page in the repository; None if there is none."""
     path: Path | None = find.documentation(connector, configuration)
     return path.relative_to(configuration.root).as_posix() if path else None
 
 
 def has_row(files: Files, page: str, connector: Connector, version: str) -> bool:
-    """Whether the page has a row for exactly that version of the connector."""
+    """Returns whether the page has a row for exactly that version of the connector."""
     text = (files.read(page) or b"").decode("utf-8", "replace")
     return changelog.has_row(text, version, section=section(text, connector.name))
 
 
 def inserted(text: str, wanted: changelog.Row, url: str | None, name: str) -> str:
-    """The page with the row of the connector `name`; `url` is the template of pull requests. Raises EditRefused."""
+    """Returns the page with the row of the connector `name`; `url` is the template of pull requests. Raises
+    EditRefused.
+    """
     return changelog.insert_row(text, wanted, default_url=url, section=section(text, name))
 
 
 def section(text: str, name: str) -> str | None:
-    """Of a page that several connectors share, the changelog heading that names this one (`CHANGELOG source-x`)."""
+    """Returns, of a shared page, the changelog heading that names this connector (`CHANGELOG source-x`)."""
     for found in re.finditer(r"^#{1,6}[ \t]++(.*)$", text, re.MULTILINE):
         title = heading_text(found[1].removesuffix("\r"))
         is_changelog = re.search(r"change ?log", title, re.IGNORECASE)
@@ -235,7 +238,7 @@ def section(text: str, name: str) -> str | None:
 
 
 def _to_paste(files: Files, page: str | None, wanted: changelog.Row, url: str | None) -> str:
-    """The row as the page would have it, or as any page would."""
+    """Returns the row in the page's form, or in the default one."""
     if page is not None:
         text = (files.read(page) or b"").decode("utf-8", "replace")
         try:

@@ -1,1 +1,1 @@
-"""A Dockerfile as a customization: what the base and the build do already, and what remains."""
+"""Converts a Dockerfile to a customization: the parts that the base and the build cover, and the rest."""

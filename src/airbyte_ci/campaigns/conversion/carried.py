@@ -9,13 +9,13 @@ from airbyte_ci.campaigns.conversion.entry_points import EntryPoint
 from airbyte_ci.connectors.customization import Customization
 
 ROOT = "root"
-# Where the code is, and where images start.
+# The folder of the code, in which images start.
 CODE = "/airbyte/integration_code"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command, who ran it and in which folder (None: the usual one); one word is a text for the shell."""
+    """A command, its user and its folder (None: the default); a single word is a text for the shell."""
 
     words: tuple[str, ...]
     user: str = ROOT
@@ -24,11 +24,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarriedOver:
-    """What becomes of a Dockerfile: `findings` has each part of each instruction.
+    """The result of converting a Dockerfile: `findings` has each part of each instruction.
 
-    Steps `before` and `after` the connector is installed, and what follows up to `workdir`, need a module. `base_user`
-    is who the base image runs as, `python` the Dockerfile's Python (X.Y; empty: unknown). `user` and `workdir` are
-    those at the end, where steps come before them.
+    Steps `before` and `after` the connector's installation, and the fields up to `workdir`, need a module. `base_user`
+    is the base image's user, `python` the Dockerfile's Python (X.Y; empty: unknown). `user` and `workdir` are the final
+    ones, if steps precede them.
     """
 
     customization: Customization
@@ -44,16 +44,16 @@ class CarriedOver:
 
     @property
     def settled(self) -> tuple[str, ...]:
-        """What is worth knowing of parts that need nothing."""
+        """Returns the notes about parts that need no action."""
         return tuple(findings.notes(self.findings))
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """The parts that a person has to look at."""
+        """Returns the parts that a person must review."""
         return tuple(findings.reported(self.findings))
 
     def declared(self) -> tuple[str, ...]:
-        """The parts that the declaration carries, in words."""
+        """Returns the parts that the declaration carries, in words."""
         custom = self.customization
         words = [f"ENV {name}" for name in custom.env]
         words += [f"package {name}" for name in custom.system_packages]
@@ -64,7 +64,7 @@ class CarriedOver:
         return tuple(words)
 
     def coded(self) -> tuple[str, ...]:
-        """The parts that the module carries, in words."""
+        """Returns the parts that the module carries, in words."""
         entry = self.entry_point
         words = [f"RUN {shorten(' '.join(step.words))}" for step in (*self.before, *self.after)]
         words += [f"LABEL {name}" for name in self.labels]

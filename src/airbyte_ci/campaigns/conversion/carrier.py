@@ -1,4 +1,4 @@
-"""What has been found of a Dockerfile so far, while its instructions are gone through in order."""
+"""The state of converting a Dockerfile, while its instructions are processed in order."""
 
 import posixpath
 import re
@@ -14,7 +14,7 @@ from airbyte_ci.campaigns.dockerfile.syntax import Instruction
 from airbyte_ci.campaigns.dockerfile.words import Expanded, Misread
 from airbyte_ci.connectors.customization import ImageFile
 
-# Where files of a Dockerfile are put only to build something of them.
+# Where Dockerfiles put files only to build something from them.
 _FOR_BUILDING = re.compile(r"/|/(tmp|build|src|usr/src|workspace)(/.*)?")
 # Folders of every Debian image: a file that is copied to one goes into it.
 _SYSTEM_FOLDERS = re.compile(
@@ -23,12 +23,12 @@ _SYSTEM_FOLDERS = re.compile(
 
 
 class Unsaid(Exception):
-    """A value depends on variables that the Dockerfile does not say."""
+    """A value depends on variables that the Dockerfile does not set."""
 
 
 class Carrier:
-    """The state of going through one Dockerfile. `values` are those of the stage that is read now; `copies` are the
-    paths of the image that are copies of a path of the connector's folder.
+    """The state of processing one Dockerfile. `values` are those of the current stage; `copies` are the paths of the
+    image that are copies of a path of the connector's folder.
     """
 
     def __init__(self, dockerfile: Dockerfile, base: BaseImageVersion, folder: ConnectorFolder, root: str) -> None:
@@ -51,7 +51,7 @@ class Carrier:
         )
 
     def add_file(self, path: str, file: ImageFile) -> bool:
-        """Takes a file or folder into the image; not a folder where another one is copied to already."""
+        """Adds a file or folder to the image, except a folder to which another one was copied."""
         before = self.files.pop(path, None)
         if before and before.source and file.source and self.folder.kind_of(file.source) == "folder":
             self.files[path] = before
@@ -76,11 +76,11 @@ class Carrier:
     # --- values -----------------------------------------------------------------------------------
 
     def known(self, text: str, instruction: Instruction) -> str:
-        """A text with its variables replaced. Raises Misread, and Unsaid where one's value is not known."""
+        """Returns a text with its variables replaced. Raises Misread, and Unsaid for an unknown value."""
         return self.said(self.values.expand(text, instruction.escape))
 
     def said(self, value: Expanded) -> str:
-        """The value; raises Unsaid where it depends on what the Dockerfile does not say."""
+        """Returns the value; raises Unsaid if it depends on a variable that the Dockerfile does not set."""
         missing = self.values.missing(value)
         if not missing:
             return value.text
@@ -90,7 +90,7 @@ class Carrier:
         raise Unsaid(f"only the base knows its {names}")
 
     def enter_user(self, user: str) -> None:
-        """Goes on as another user; root is None."""
+        """Continues as another user; root is None."""
         self.user = user if user.partition(":")[0] not in ("root", "0", "") else None
 
     # --- paths ------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ class Carrier:
         return self.values.absolute(path)
 
     def moved(self, path: str) -> str:
-        """A path of the old image in the new one, where the code may be in another folder."""
+        """Returns a path of the old image in the new one, where the code may be in another folder."""
         if path == self.root or path.startswith(f"{self.root.rstrip('/')}/"):
             return posixpath.normpath(posixpath.join(CODE, posixpath.relpath(path, self.root)))
         return path
@@ -108,16 +108,18 @@ class Carrier:
         return self.moved(self.absolute(path))
 
     def unusual(self, workdir: str) -> str | None:
-        """A folder that images do not start in by themselves."""
+        """Records a folder in which images do not start by default."""
         return workdir if workdir not in ("/", CODE) else None
 
     def is_copied_whole(self, path: str) -> bool:
-        """Whether a folder of the image is a copy of the connector's, or of the files that describe its package."""
+        """Returns whether a folder of the image is a copy of the connector's, or of the files that describe its
+        package.
+        """
         inside = {self.copies[there] for there in self.copies if posixpath.dirname(there) == path}
         return self.copies.get(path) == "" or bool(inside & {"setup.py", "pyproject.toml"})
 
     def is_used(self, path: str) -> bool:
-        """Whether the image starts in a folder, or has it in a variable."""
+        """Returns whether the image starts in a folder, or has it in a variable."""
         texts = (*self.values.env.values(), *self.values.entrypoint, self.values.workdir)
         return any(path in text for text in texts)
 
@@ -125,16 +127,16 @@ class Carrier:
         return posixpath.join(CODE, path) if path else CODE
 
     def is_code(self, path: str) -> bool:
-        """Whether a path of the connector's folder is what the build puts into the image."""
+        """Returns whether the build puts a path of the connector's folder into the image."""
         return path in (MAIN, self.folder.package) or path.startswith(f"{self.folder.package}/")
 
     def is_for_build(self, folder: str) -> bool:
-        """Whether files in a folder of the image are there only to install the connector."""
+        """Returns whether files in a folder of the image only serve to install the connector."""
         here = (self.values.workdir, self.root, posixpath.dirname(self.root))
         return folder in here or _FOR_BUILDING.fullmatch(folder) is not None or folder in self._commands
 
     def is_folder(self, path: str) -> bool:
-        """Whether the image has a folder there already."""
+        """Returns whether the image already has a folder there."""
         inside = (*self.copies, *self.files, self.values.workdir)
         return (
             _SYSTEM_FOLDERS.fullmatch(path) is not None
@@ -143,7 +145,7 @@ class Carrier:
         )
 
     def source_of(self, path: str) -> str | None:
-        """The path of the connector's folder that a path of the image is a copy of."""
+        """Returns the path of the connector's folder of which a path of the image is a copy."""
         absolute = self.absolute(path)
         for there in sorted(self.copies, key=len, reverse=True):
             if absolute == there or absolute.startswith(f"{there.rstrip('/')}/"):
@@ -157,7 +159,7 @@ def _finding(instruction: Instruction, part: str, fate: Fate, note: str) -> Find
 
 
 def find_root(dockerfile: Dockerfile, folder: ConnectorFolder) -> str:
-    """The folder of the image that the code is copied to, and started in."""
+    """Returns the folder of the image with the code, in which it starts."""
     candidates: list[str] = []
     values = Values(dockerfile.arguments)
     for stage in dockerfile.final:

@@ -1,4 +1,4 @@
-"""The commands of a RUN: packages for the declaration, steps for the module, what the build does itself, the rest."""
+"""The commands of a RUN: packages for the declaration, steps for the module, those that the build covers, the rest."""
 
 import posixpath
 import re
@@ -21,7 +21,7 @@ _SHELL = ("/bin/sh", "-c")
 
 
 def run(carrier: Carrier, instruction: Instruction, *, aside: str | None = None) -> Iterator[Finding]:
-    """What becomes of one RUN: a finding for each command. `aside` names a stage that is not in the image."""
+    """Returns a finding for each command of a RUN. `aside` names a stage that is not in the image."""
     for command in shell_commands.read(instruction):
         part = f"RUN {command.source}"
         match command.kind:
@@ -62,15 +62,15 @@ def _step(carrier: Carrier, instruction: Instruction, command: Command, part: st
     if len(words) == 1 and carrier.values.shell != _SHELL:
         words = (*carrier.values.shell, *words)
     step = Step(words, carrier.user or ROOT, carrier.unusual(carrier.moved(carrier.values.workdir)))
-    # A command that comes after the Python packages may need them.
+    # A command after the Python packages may need them.
     (carrier.after if carrier.is_installed else carrier.before).append(step)
     return carrier.carried(instruction, part)
 
 
 def _with_arguments(carrier: Carrier, command: Command) -> tuple[str, ...]:
-    """The words; a text for the shell sets the ARGs that it uses, which are no variables of the image.
+    """Returns the words; a text for the shell sets the ARGs that it uses, which are not variables of the image.
 
-    Raises Unsaid for one that has no value.
+    Raises Unsaid for one without a value.
     """
     if len(command.words) > 1:
         return command.words
@@ -112,7 +112,7 @@ def _python_package(carrier: Carrier, instruction: Instruction, command: Command
 
 
 def _requirements(carrier: Carrier, instruction: Instruction, command: Command, part: str) -> Iterator[Finding]:
-    """`pip install -r`: what of the file the build does not install is reported line by line."""
+    """Handles `pip install -r`: reports the lines of the file that the build does not install."""
     carrier.is_installed = True
     try:
         there = carrier.known(command.text, instruction)
@@ -139,7 +139,7 @@ def _requirements(carrier: Carrier, instruction: Instruction, command: Command, 
 
 
 def _is_own_line(line: str) -> bool:
-    """Whether a line of a requirements file is the connector itself, or says only where packages come from."""
+    """Returns whether a line of a requirements file is the connector itself, or only names sources of packages."""
     words = line.split()
     return (words[0] in ("-e", "--editable") and words[-1].startswith((".", ".."))) or words[0] == "--trusted-host"
 

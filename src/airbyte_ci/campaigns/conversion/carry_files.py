@@ -1,4 +1,4 @@
-"""The files that a Dockerfile copies or writes: done by the build, declared as files of the image, or reported."""
+"""The files that a Dockerfile copies or writes: covered by the build, declared as files of the image, or reported."""
 
 import posixpath
 import re
@@ -13,21 +13,21 @@ from airbyte_ci.campaigns.dockerfile.syntax import Instruction
 from airbyte_ci.connectors import customization, pylock_names
 from airbyte_ci.connectors.customization import ImageFile
 
-# What the build installs or copies itself, by name: of these nothing is needed when the connector runs.
+# Names of files that the build installs or copies itself: a running connector does not need them.
 _BUILD_FILES = frozenset(
     {
         *("setup.py", "setup.cfg", "pyproject.toml", "poetry.lock", "poetry.toml", "uv.lock"),
         *("requirements.txt", "MANIFEST.in", "README.md"),
     }
 )
-# What lies in a connector's folder for people, tests and tools, where the whole folder is copied.
+# Files of a connector's folder for people, tests and tools, if the whole folder is copied.
 _NOT_RUN = re.compile(
     r"\..*|(unit_|integration_)?tests?|conftest\.py|secrets|sample_files|docs?|examples|node_modules|venv|build|dist"
     r"|.*\.(md|rst|svg|png|lock|egg-info|gradle)|LICEN[CS]E.*|(acceptance-test|docker)[-_.].*|metadata\.yaml|erd"
     r"|Dockerfile.*|Makefile|Jenkinsfile|requirements.*\.txt|tox\.ini|pytest\.ini|poetry\.toml|pylock(\..*)?\.toml"
     r"|setup\.(py|cfg)|pyproject\.toml|MANIFEST\.in|build_customization\..*|icon\..*|.*test.*\.sh|catalog.*\.json"
 )
-# Of these nobody needs to be told that they are not in the image.
+# That these are not in the image is not worth reporting.
 _SILENT = re.compile(
     r"\.(dockerignore|git\w*)|Dockerfile|metadata\.yaml|README\.md|(setup|main)\.py|setup\.cfg|py[\w-]+\.toml"
     r"|requirements\.txt|(poetry|uv)\.lock|poetry\.toml|MANIFEST\.in|build_customization\..*"
@@ -39,7 +39,7 @@ _MOST = 20
 
 
 def copied(carrier: Carrier, instruction: Instruction) -> Iterator[Finding]:
-    """What becomes of one COPY or ADD: a finding for each source. Raises Misread."""
+    """Returns a finding for each source of a COPY or ADD. Raises Misread."""
     flags, rest = instruction.flags()
     head, documents = heredoc.read(instruction.value)
     if set(flags) - _FLAGS:
@@ -80,7 +80,7 @@ def _from_stage(carrier: Carrier, instruction: Instruction, stage: str, source: 
 def _written(
     carrier: Carrier, instruction: Instruction, head: str, documents: tuple[Heredoc, ...], flags: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """Files whose lines stand in the Dockerfile."""
+    """Declares files whose lines are in the Dockerfile."""
     target = heredoc.without(Instruction(instruction.name, head, instruction.line).flags()[1])
     place = carrier.place(carrier.known(target, instruction)) if target else ""
     into = target.endswith("/") or len(documents) > 1
@@ -136,7 +136,7 @@ def _source(
 def _path(
     carrier: Carrier, instruction: Instruction, path: str, target: str, part: str, *, single: bool, mode: str | None
 ) -> Finding:
-    """One file or folder of the connector's, copied somewhere."""
+    """Handles one copied file or folder of the connector."""
     folder = carrier.folder
     is_folder = folder.kind_of(path) == "folder"
     # Docker copies the content of a folder, and a file into a folder under its own name.
@@ -167,7 +167,7 @@ def _path(
 
 
 def _kept_files(carrier: Carrier, path: str) -> Iterator[str]:
-    """The paths in a folder that .dockerignore leaves, each folder as a whole where it leaves all of it."""
+    """Returns the paths in a folder that .dockerignore keeps, with each fully kept folder as one path."""
     for inner in carrier.folder.below(path):
         if carrier.folder.kind_of(inner) == "folder" and carrier.folder.ignored_below(inner):
             yield from _kept_files(carrier, inner)
@@ -176,7 +176,9 @@ def _kept_files(carrier: Carrier, path: str) -> Iterator[str]:
 
 
 def _everything(carrier: Carrier, instruction: Instruction, target: str, mode: str | None) -> Iterator[Finding]:
-    """The whole folder: main file and package are the build's, and what else the code may need is carried over."""
+    """Handles the whole folder: the build adds main file and package, and other files that the code may need are
+    declared.
+    """
     folder, there = carrier.folder, carrier.absolute(target)
     carrier.copies[there] = ""
     left_out = []
@@ -201,7 +203,7 @@ def _everything(carrier: Carrier, instruction: Instruction, target: str, mode: s
 
 
 def _is_needed(folder: ConnectorFolder, path: str) -> bool:
-    """Whether the running code may need a file or folder beside its package."""
+    """Returns whether the running code may need a file or folder outside of its package."""
     if not _NOT_RUN.fullmatch(path):
         return True
     is_data = path == "sample_files" or folder.kind_of(path) == "file"

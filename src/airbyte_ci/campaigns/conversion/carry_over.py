@@ -1,7 +1,6 @@
-"""What becomes of a Dockerfile: each part of each instruction is given by the base, done by the build, carried over or
-reported.
+"""Converts a Dockerfile: each part of each instruction is covered by the base or the build, carried over or reported.
 
-It decides from the instructions and from what the connector's folder holds; it writes nothing.
+Decides from the instructions and from the content of the connector's folder; writes nothing.
 """
 
 import posixpath
@@ -38,16 +37,16 @@ NO_BASES = Catalogue(())
 def decide(
     dockerfile: Dockerfile, base: BaseImageVersion, folder: ConnectorFolder, bases: Catalogue = NO_BASES
 ) -> CarriedOver:
-    """What becomes of everything that the Dockerfile says; `bases` are the base images that are known.
+    """Converts everything in the Dockerfile; `bases` are the known base images.
 
-    Raises EditRefused where the build could not start what the Dockerfile starts.
+    Raises EditRefused if the build could not start the Dockerfile's entry point.
     """
     reading = _Reading(dockerfile, base, folder, bases)
     return reading.result()
 
 
 class _Reading:
-    """One Dockerfile, gone through once; parts whose fate depends on later instructions are decided at the end."""
+    """One pass over a Dockerfile; parts that depend on later instructions are decided at the end."""
 
     def __init__(
         self, dockerfile: Dockerfile, base: BaseImageVersion, folder: ConnectorFolder, bases: Catalogue
@@ -57,7 +56,7 @@ class _Reading:
         self._from = bases.find(dockerfile.root)
         self._carrier = Carrier(dockerfile, base, folder, carriers.find_root(dockerfile, folder))
         self._findings: list[Finding] = []
-        # Of what a later instruction may replace: which line said it last.
+        # Settings that a later instruction may replace, with the line of the last one.
         self._last: dict[str, int] = {}
         self._settings: list[tuple[Instruction, str]] = []
         self._env: dict[str, tuple[Instruction, str]] = {}
@@ -83,7 +82,7 @@ class _Reading:
         self._findings += findings
 
     def _go_on(self, instruction: Instruction, read: Callable[[Instruction], Iterator[Finding]]) -> None:
-        """Reads an instruction; one that cannot be understood is reported as it is written."""
+        """Processes an instruction; reports an invalid one as written."""
         carrier = self._carrier
         before = len(self._findings) + len(self._settings)
         try:
@@ -97,12 +96,12 @@ class _Reading:
     # --- where it comes from ----------------------------------------------------------------------
 
     def _is_of_root(self, name: str) -> bool:
-        """Whether the image at the root may have a variable: of an unknown image, any."""
+        """Returns whether the root image may have a variable: for an unknown image, any."""
         is_known = self._dockerfile.python or self._from or self._dockerfile.root.lower() == "scratch"
         return _OF_PYTHON.fullmatch(name) is not None or not is_known
 
     def _python(self) -> str:
-        """The Python of the image at the root; empty where it is not known."""
+        """Returns the Python of the root image; empty if unknown."""
         return self._from.python if self._from else self._dockerfile.python or ""
 
     def _from_image(self, stage: Stage) -> None:
@@ -120,7 +119,9 @@ class _Reading:
         self._add(*(carrier.given(start, note=note) for note in notes or [""]))
 
     def _aside(self, stage: Stage) -> None:
-        """A stage that is not in the image: packages for compiling, and Python packages that are copied from it."""
+        """Processes a stage that is not in the image: packages for compiling, and Python packages that are copied from
+        it.
+        """
         carrier = self._carrier
         carrier.values = Values(self._dockerfile.arguments, self._is_of_root)
         for below in self._dockerfile.chain(stage)[:-1]:
@@ -147,7 +148,7 @@ class _Reading:
                     part = f"ENV {name}"
                     yield carrier.built(instruction, part) if is_of_tool else carrier.reported(instruction, why, part)
             case "COPY" | "ADD":
-                # It is known where requirements come from; what else is copied reaches the image only from there.
+                # The source of requirements is known; other copied files reach the image only from there.
                 if "from" not in instruction.flags()[0]:
                     list(carry_files.copied(carrier, instruction))
                     carrier.files.clear()
@@ -220,7 +221,7 @@ class _Reading:
         if carrier.root != CODE and (place := carrier.folder.code_mentions(carrier.root.strip("/"))):
             start = self._dockerfile.stages[-1].start
             self._add(carrier.reported(start, f"the code is in {CODE}, and {place} names {carrier.root}", carrier.root))
-        # A declaration takes effect before the module's steps, which were there before it.
+        # A declaration takes effect before the module's steps, which preceded it.
         in_module = bool(carrier.after)
         return CarriedOver(
             customization=Customization(
@@ -243,7 +244,7 @@ class _Reading:
         )
 
     def _finding(self, instruction: Instruction, key: str, values: Values, entry: EntryPoint) -> Finding:
-        """The finding of a setting, which is that of the last instruction that sets it."""
+        """Returns the finding of a setting: that of the last instruction that sets it."""
         carrier = self._carrier
         match key.partition(" ")[0]:
             case "ENV":
@@ -272,7 +273,7 @@ class _Reading:
         return replace(found, arguments=()) if usual else found
 
     def _needed_by(self, entry: EntryPoint) -> dict[str, str]:
-        """A main file in a folder finds the package only on the path: nothing installs it."""
+        """A main file in a folder finds the package only by the path, because nothing installs it."""
         return {"PYTHONPATH": CODE} if "/" in (entry.main_file or "") else {}
 
     def _user(self) -> str | None:
@@ -292,7 +293,7 @@ class _Reading:
     # --- variables --------------------------------------------------------------------------------
 
     def _variable(self, name: str, values: Values) -> Finding:
-        """What becomes of a variable: only the Dockerfile itself may have used it, or it is as in the base."""
+        """Handles a variable: only the Dockerfile itself may use it, or the base has the same."""
         carrier, value = self._carrier, values.env[name]
         instruction, written = self._env[name]
         part = f"ENV {name}"
@@ -322,7 +323,7 @@ class _Reading:
         return carrier.carried(instruction, part)
 
     def _moved_value(self, value: str) -> str:
-        """A variable's value, its paths below the code's old folder in the new one."""
+        """Returns a variable's value, with paths below the code's old folder moved to the new one."""
         parts = value.split(":")
         if self._carrier.root == CODE or not all(part.startswith("/") for part in parts if part):
             return value
@@ -333,7 +334,7 @@ class _Reading:
 
     def _is_used_in_dockerfile(self, name: str) -> bool:
         use = re.compile(rf"\$(?:{re.escape(name)}\b|\{{{re.escape(name)}\b)")
-        # What extends a variable by itself does not use it.
+        # A variable that extends itself does not use itself.
         return any(
             use.search(item.value)
             for stage in self._dockerfile.stages

@@ -1,4 +1,4 @@
-"""What a migration asks of a connector's folder: its paths, what its code mentions, what its files declare."""
+"""Facts of a connector's folder for a migration: its paths, texts in its code, declarations in its files."""
 
 import functools
 import re
@@ -14,74 +14,74 @@ from airbyte_ci.connectors import leftovers
 from airbyte_ci.git import git
 
 _CODE = (".py", ".yaml", ".yml", ".json", ".toml", ".cfg", ".sh", ".txt")
-# Of a file this long only the start can be code.
+# Of a longer file, only the start can be code.
 _READ = 1 << 20
 _ARCHIVE = re.compile(r"\.(tar(\.\w+)?|tgz|tbz2?|txz)$")
 
 
 class ConnectorFolder:
-    """A connector's folder. It is only read, and only when asked: most Dockerfiles ask for nothing."""
+    """A connector's folder, read-only and read on demand, because most Dockerfiles need nothing of it."""
 
     def __init__(self, folder: Path, package: str) -> None:
         self.folder = folder
         self.package = package
 
     def kind_of(self, path: str) -> Literal["file", "folder"] | None:
-        """What a relative path is; None where nothing is there, or it leads out of the folder."""
+        """Returns the kind of a relative path; None if it does not exist, or leads out of the folder."""
         if ".." in path.split("/") or "\0" in path:
             return None
         place = self.folder / path
         return "folder" if place.is_dir() else "file" if place.is_file() else None
 
     def mode(self, path: str) -> int:
-        """0o755 for an executable file, 0o644 for any other."""
+        """Returns 0o755 for an executable file, 0o644 for any other."""
         return 0o755 if (self.folder / path).stat().st_mode & stat.S_IXUSR else 0o644
 
     def is_archive(self, path: str) -> bool:
-        """Whether ADD would unpack a file."""
+        """Returns whether ADD would unpack a file."""
         return self.kind_of(path) == "file" and _ARCHIVE.search(path) is not None
 
     def matches(self, pattern: str) -> list[str]:
-        """The paths that a pattern of COPY means, as far as they are sent to `docker build`."""
+        """Returns the paths that a pattern of COPY matches, without those that `docker build` ignores."""
         expression = re.compile(dockerignore.expression(pattern))
         depth = pattern.count("/")
         return [path for path in self._walk("", depth) if expression.fullmatch(path) and not self.ignores(path)]
 
     def below(self, path: str) -> list[str]:
-        """The names in a folder (empty: the connector's own) that git and `docker build` do not ignore."""
+        """Returns the names in a folder (empty: the connector's own) that git and `docker build` do not ignore."""
         prefix = f"{path}/" if path else ""
         places = (f"{prefix}{item.name}" for item in (self.folder / path).iterdir() if not _is_left_out(item.name))
         return sorted(place for place in places if place not in self._git_ignored and not self.ignores(place))
 
     def ignores(self, path: str) -> bool:
-        """Whether `.dockerignore` keeps a path out."""
+        """Returns whether `.dockerignore` excludes a path."""
         return self._ignore.ignores(path)
 
     def ignored_below(self, path: str) -> bool:
-        """Whether `.dockerignore` keeps out something in a folder."""
+        """Returns whether `.dockerignore` excludes something in a folder."""
         return bool(self._ignore.patterns) and any(self.ignores(inner) for inner in self._walk(f"{path}/", 99))
 
     def mentions(self, text: str) -> bool:
-        """Whether any file of code or configuration in the folder has the text."""
+        """Returns whether any file of code or configuration in the folder contains the text."""
         wanted = text.encode()
         files = (path for path in self.folder.rglob("*") if path.suffix in _CODE and path.is_file())
         return any(wanted in path.read_bytes()[:_READ] for path in files)
 
     def code_mentions(self, text: str) -> str | None:
-        """The first file of the running code (main.py and the package) that has the text in quotes or a path."""
+        """Returns the first file of the running code (main.py and the package) with the text in quotes or a path."""
         wanted = re.compile(rb"[\"'/]" + re.escape(text.encode()) + rb"[\"'/]")
         code = [self.folder / "main.py", *sorted((self.folder / self.package).rglob("*.py"))]
         found = (path for path in code if path.is_file() and wanted.search(path.read_bytes()[:_READ]))
         return next((path.relative_to(self.folder).as_posix() for path in found), None)
 
     def text(self, path: str) -> str:
-        """A file's text; empty where it is not there."""
+        """Returns a file's text; empty if it does not exist."""
         place = self.folder / path
         return place.read_text("utf-8", errors="replace") if self.kind_of(path) == "file" else ""
 
     @functools.cached_property
     def requirements(self) -> DeclaredRequirements:
-        """What the connector's own files declare."""
+        """Returns the requirements that the connector's own files declare."""
         return declared_requirements.read(self.folder)
 
     @functools.cached_property

@@ -1,4 +1,4 @@
-"""The console scripts that a connector's own files declare, read without running any of them."""
+"""The console scripts that a connector's own files declare, read without running any code."""
 
 import ast
 import configparser
@@ -10,7 +10,7 @@ from airbyte_ci.documents import DocumentError, load_toml
 
 
 def read(folder: Path) -> Mapping[str, tuple[str, str]]:
-    """Each script's name with its target (`source_x.run:run`) and the file that declares it."""
+    """Returns each script's name with its target (`source_x.run:run`) and the declaring file."""
     found: dict[str, tuple[str, str]] = {}
     for source, read_pairs in (("setup.py", _of_setup), ("setup.cfg", _of_cfg), ("pyproject.toml", _of_pyproject)):
         try:

@@ -1,4 +1,4 @@
-"""The drafts of build_customization.yaml and build_customization.py: what was carried over, as texts."""
+"""Drafts of build_customization.yaml and build_customization.py with everything that is carried over."""
 
 import yaml
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 def declaration(customization: Customization) -> str:
-    """build_customization.yaml."""
+    """Returns build_customization.yaml."""
     return _HEADER + yaml.dump(customization.to_json(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
 def module(carried: CarriedOver) -> str:
-    """build_customization.py: commands before the connector is installed, and all that comes after that."""
+    """Returns build_customization.py: commands before the connector's installation, and everything after it."""
     text = _MODULE
     entry = carried.entry_point
     if entry.main_file:
@@ -49,9 +49,9 @@ def module(carried: CarriedOver) -> str:
 
 
 def _steps(steps: tuple[Step, ...], user: str, last_user: str, last_workdir: str | None) -> list[str]:
-    """The steps, each run by who ran it and where.
+    """Returns the steps, each with its user and folder.
 
-    `user` is who the container begins with, `last_user` who it ends with; a folder of None is that of the code.
+    `user` is the container's first user, `last_user` its last; a folder of None is that of the code.
     """
     calls: list[str] = []
     workdir: str | None = None
@@ -87,7 +87,7 @@ def _quoted(text: str) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists indented below their key, as metadata.yaml has them."""
+    """Indents lists below their key, like metadata.yaml."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002  # PyYAML's signature
         super().increase_indent(flow, False)

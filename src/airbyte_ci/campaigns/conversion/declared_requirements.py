@@ -1,4 +1,4 @@
-"""The requirements that a connector's own files declare, read without running any of them."""
+"""The requirements that a connector's own files declare, read without running any code."""
 
 import ast
 import configparser
@@ -21,7 +21,7 @@ _LOCKED = re.compile(r'^name = "([^"]+)"', re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class DeclaredRequirements:
-    """What the build installs by a connector's files. `source` is the file that declares it, and the one to edit.
+    """The requirements that the build installs. `source` is the declaring file, which is the one to edit.
 
     `by_name` has the versions of each declared package, and `locked` all names of its lock.
     """
@@ -31,7 +31,7 @@ class DeclaredRequirements:
     locked: frozenset[str] = frozenset()
 
     def gap(self, text: str) -> str:
-        """Why the build does not install a requirement as it is written; empty where it does."""
+        """Returns why the build does not install a requirement as written; empty if it does."""
         try:
             asked = Requirement(text)
         except InvalidRequirement:
@@ -46,7 +46,7 @@ class DeclaredRequirements:
 
 
 def read(folder: Path) -> DeclaredRequirements:
-    """Those of the file that the build reads: pyproject.toml, setup.py, setup.cfg, else requirements.txt."""
+    """Returns those of the file that the build reads: pyproject.toml, setup.py, setup.cfg, else requirements.txt."""
     locked: set[str] = set()
     for name in ("poetry.lock", "uv.lock", *pylock_names.of(path.name for path in folder.iterdir())):
         locked |= {str(canonicalize_name(found)) for found in _LOCKED.findall(_text(folder / name))}
@@ -63,7 +63,7 @@ def read(folder: Path) -> DeclaredRequirements:
 
 
 def requirement_lines(text: str) -> Iterator[tuple[int, str]]:
-    """The line number and text of each requirement of a requirements file that is not locked by hashes."""
+    """Returns the line number and text of each requirement of a requirements file that is not locked by hashes."""
     joined = ""
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         joined += line.removesuffix("\\")
@@ -109,7 +109,7 @@ def _specifier(version: str) -> str:
 
 
 def _of_setup(text: str) -> Iterator[str]:
-    """The texts of `install_requires`, whether they stand there or in a list with a name."""
+    """Returns the texts of `install_requires`, written inline or as a named list."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):

@@ -1,4 +1,4 @@
-"""Which files of a folder `.dockerignore` keeps out of a build: its patterns as regular expressions.
+"""Parses `.dockerignore`: its patterns as regular expressions.
 
 https://docs.docker.com/build/concepts/context/#dockerignore-files
 """
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DockerIgnore:
-    """The file's patterns in order, each with whether it takes a path out (or back in, with `!`)."""
+    """The file's patterns in order, each with whether it excludes a path (or includes it again, with `!`)."""
 
     patterns: tuple[tuple[re.Pattern[str], bool], ...] = ()
 
     def ignores(self, path: str) -> bool:
-        """Whether a path, relative to the folder, is kept out: the last pattern that matches decides."""
+        """Returns whether a path, relative to the folder, is excluded: the last matching pattern decides."""
         parts = path.split("/")
         places = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
         ignored = False
@@ -26,7 +26,7 @@ class DockerIgnore:
 
 
 def parse(text: str) -> DockerIgnore:
-    """Of the file's text; comments and blank lines are nothing."""
+    """Parses the file's text without comments and blank lines."""
     patterns = []
     for line in text.removeprefix("\ufeff").splitlines():
         plain = line.strip()
@@ -40,7 +40,7 @@ def parse(text: str) -> DockerIgnore:
 
 
 def expression(pattern: str) -> str:
-    """A pattern of paths as a regular expression: `*` and `?` stay in a folder, `**` goes through all of them."""
+    """Returns a path pattern as a regular expression: `*` and `?` stay in a folder, `**` crosses folders."""
     result, at = "(?s:", 0
     while at < len(pattern):
         char = pattern[at]

@@ -1,4 +1,4 @@
-"""What an image starts: a Dockerfile's ENTRYPOINT as the main file, module or program that the build can start."""
+"""Converts a Dockerfile's ENTRYPOINT to a main file, module or program that the build can start."""
 
 import posixpath
 import re
@@ -19,8 +19,8 @@ _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 @dataclass(frozen=True, slots=True)
 class EntryPoint:
-    """How the image is started: by `arguments` where a main file is not enough, by a `main_file` other than main.py,
-    and by the text of a new main.py (`main_text`) where the connector has none.
+    """How the image starts: with `arguments` if a main file is not enough, with a `main_file` other than main.py, and
+    with the text of a new main.py (`main_text`) if the connector has none.
     """
 
     arguments: tuple[str, ...] = ()
@@ -31,8 +31,8 @@ class EntryPoint:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the entry point is looked for: paths of the image as paths of the connector's folder, and the code's
-    folder in the new image.
+    """Where to search the entry point: paths of the image as paths of the connector's folder, and the code's folder in
+    the new image.
     """
 
     folder: ConnectorFolder
@@ -41,9 +41,9 @@ class Place:
 
 
 def resolve(words: Sequence[str], place: Place) -> EntryPoint:
-    """The entry point for an ENTRYPOINT's words (empty: none).
+    """Returns the entry point for an ENTRYPOINT's words (empty: none).
 
-    Raises EditRefused where the build could not start it.
+    Raises EditRefused if the build could not start it.
     """
     if len(words) == 3 and words[1] == "-c" and words[0].rpartition("/")[2] in ("sh", "bash", "ash", "dash"):
         words = _plain(words[2]) or words
@@ -62,7 +62,7 @@ def resolve(words: Sequence[str], place: Place) -> EntryPoint:
         return _module(words, rest[1], place) if not options and len(rest) == 2 else _kept(words, place)
     if not rest or rest[0] in ("-c", "-"):
         return _kept(words, place)
-    # A file that nothing copies comes from an image below; the connector's own of that name is meant.
+    # A file that nothing copies comes from a base image; the connector's own file of that name is assumed.
     sources = (place.source_of(rest[0]), posixpath.basename(rest[0]))
     source = next((item for item in sources if item and place.folder.kind_of(item) == "file"), None)
     if source is None:
@@ -77,14 +77,14 @@ def resolve(words: Sequence[str], place: Place) -> EntryPoint:
 
 
 def _plain(text: str) -> list[str] | None:
-    """A shell's text that only starts a program, as its words."""
+    """Returns the words of a shell text that only starts a program."""
     words = text.split()
     words = words[1:] if words[:1] == ["exec"] else words
     return None if not words or _NEEDS_SHELL.search(text) else words
 
 
 def _kept(words: Sequence[str], place: Place) -> EntryPoint:
-    """The words as they are: the build still needs a main file."""
+    """Returns the words unchanged: the build still needs a main file."""
     if place.folder.kind_of(MAIN) != "file":
         shown = shlex.join(words) if words else "no entry point"
         raise EditRefused(
@@ -100,7 +100,7 @@ def _moved(word: str, place: Place) -> str:
 
 
 def _module(words: Sequence[str], module: str, place: Place) -> EntryPoint:
-    """`python -m`: where there is no main.py, one that does the same."""
+    """Handles `python -m`: without a main.py, drafts an equivalent one."""
     folder = place.folder
     if folder.kind_of(MAIN) == "file":
         return EntryPoint(tuple(words))
@@ -117,7 +117,7 @@ def _module(words: Sequence[str], module: str, place: Place) -> EntryPoint:
 
 
 def _script(words: Sequence[str], place: Place) -> EntryPoint:
-    """A console script of the connector's own, which the build does not install; any other program as it is."""
+    """Handles a console script of the connector, which the build does not install; keeps any other program."""
     name = words[0].rpartition("/")[2]
     declared = console_scripts.read(place.folder.folder).get(name)
     if declared is None or len(words) > 1:

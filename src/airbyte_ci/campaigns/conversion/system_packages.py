@@ -1,4 +1,4 @@
-"""Names of system packages: what a base image gives, what only a compiler needs, and Alpine's names on Debian."""
+"""Names of system packages: those of a base image, those for compiling, and Debian's names of Alpine's packages."""
 
 import re
 
@@ -35,12 +35,12 @@ _ALWAYS = frozenset(
         *("util-linux", "zlib1g"),
     }
 )
-# What later published bases added, by the version that first had it.
+# Additions of later published bases, by the first version with them.
 _PUBLISHED = "docker.io/airbyte/python-connector-base"
 _ADDED = {"socat": "1.1.0", "tesseract-ocr": "1.2.0", "poppler-utils": "1.2.0"}
 NLTK_SINCE = "1.2.0"
 
-# Compilers and their like, on any distribution; so is whatever ends in -dev or -devel.
+# Compilers and the like, on any distribution; also names that end in -dev or -devel.
 _BUILD = frozenset(
     {
         *("autoconf", "automake", "binutils", "build-base", "build-essential", "cargo", "clang", "cmake", "g++", "gcc"),
@@ -50,7 +50,7 @@ _BUILD = frozenset(
 )
 _BUILD_SUFFIX = re.compile(r"-(dev|devel|headers)$")
 
-# Where Debian calls it otherwise. Headers are not here: nothing is compiled against Alpine's any more.
+# Packages with another name on Debian. Headers are omitted, because nothing is compiled against Alpine's any more.
 _FROM_ALPINE = {
     "font-noto": "fonts-noto-core",
     "freetype": "libfreetype6",
@@ -87,7 +87,7 @@ _FROM_ALPINE = {
     "zlib": "zlib1g",
 }
 
-# The same of Red Hat's and its like.
+# The same for Red Hat and similar distributions.
 _FROM_RPM = {
     "bind-utils": "bind9-dnsutils",
     "bzip2-devel": "libbz2-dev",
@@ -135,7 +135,7 @@ _FROM_RPM = {
     "zlib": "zlib1g",
     "zlib-devel": "zlib1g-dev",
 }
-# Called so everywhere.
+# The same name everywhere.
 _SAME = frozenset(
     {
         *(
@@ -159,7 +159,7 @@ _SAME = frozenset(
 
 
 def is_given(name: str, base: BaseImageVersion) -> bool:
-    """Whether the base image has a Debian package already, as far as that is known of it."""
+    """Returns whether the base image is known to have a Debian package."""
     if name in _ALWAYS:
         return True
     since = _ADDED.get(name)
@@ -167,22 +167,22 @@ def is_given(name: str, base: BaseImageVersion) -> bool:
         return False
     if base.repository == _PUBLISHED:
         return base.semver >= since
-    # Of other bases only their own words are known.
+    # Of other bases, only their description is known.
     return re.search(rf"\b{re.escape(name)}\b", base.changelog) is not None
 
 
 def has_nltk_data(base: BaseImageVersion) -> bool:
-    """Whether the base has NLTK's punkt and averaged_perceptron_tagger where NLTK finds them."""
+    """Returns whether the base has NLTK's punkt and averaged_perceptron_tagger in NLTK's folders."""
     return base.repository == _PUBLISHED and base.semver >= NLTK_SINCE
 
 
 def is_for_building(name: str) -> bool:
-    """Whether only a compiler needs it."""
+    """Returns whether only a compiler needs the package."""
     return name in _BUILD or _BUILD_SUFFIX.search(name) is not None
 
 
 def on_debian(name: str, manager: str) -> tuple[str, bool]:
-    """Debian's name of another distribution's package, and whether that is only a guess; empty where it needs none."""
+    """Returns Debian's name of another distribution's package, and whether it is a guess; empty if it is not needed."""
     if manager in ("apt", "apt-get", ""):
         return name, False
     known = _FROM_ALPINE if manager == "apk" else _FROM_RPM

@@ -1,4 +1,4 @@
-"""Branches of ours, here and on the `origin` remote: where they are, that they are ours, and moving them safely."""
+"""The branches of airbyte-ci, here and on the `origin` remote: finds, verifies and moves them safely."""
 
 import re
 from collections.abc import Collection
@@ -18,9 +18,9 @@ _ANSWERED = re.compile(r"^remote:.*?(https?://[^\s\x1b]+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where branches begin: the commit `base` of the repository at `root`, which left `target`, the branch to go to.
+    """The base of branches: the commit `base` of the repository at `root`, which forked from the branch `target`.
 
-    `main` is the commit that `target` is at on `remote`, where that was asked.
+    `main` is the commit of `target` on `remote`, if it was queried.
     """
 
     root: Path
@@ -32,7 +32,7 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A branch and the commits that it has upon its ground; `tip` is None where there is none yet."""
+    """A branch and its commits above the base; `tip` is None if it does not exist yet."""
 
     name: str
     tip: str | None
@@ -40,7 +40,7 @@ class Branch:
 
 
 def local(ground: Ground, name: str) -> Branch:
-    """The branch in this repository. Raises AirbyteCiError."""
+    """Returns the branch in this repository. Raises AirbyteCiError."""
     _refuse_bad_name(ground, name)
     answer = git.ask(ground.root, "rev-parse", "--verify", "--quiet", f"refs/heads/{name}^{{commit}}")
     tip = answer.stdout.decode().strip() if answer is not None and answer.returncode == 0 else None
@@ -48,14 +48,14 @@ def local(ground: Ground, name: str) -> Branch:
 
 
 def remote_tips(root: Path, remote: str = REMOTE) -> dict[str, str]:
-    """Every branch of the remote, asked once for a run. Raises AirbyteCiError."""
+    """Returns every branch of the remote, queried once for a run. Raises AirbyteCiError."""
     out = commits.run(root, f"asking {remote} for its branches", "ls-remote", "--heads", remote).decode()
     pairs = (line.split("\t") for line in out.splitlines())
     return {name.removeprefix("refs/heads/"): sha for sha, name in pairs}
 
 
 def remote(ground: Ground, name: str, tip: str | None) -> Branch:
-    """The branch on the remote, whose tip is known; its commits are fetched. Raises AirbyteCiError."""
+    """Returns the branch on the remote, whose tip is known; fetches its commits. Raises AirbyteCiError."""
     _refuse_bad_name(ground, name)
     if tip:
         fetch(ground, name, tip)
@@ -63,14 +63,14 @@ def remote(ground: Ground, name: str, tip: str | None) -> Branch:
 
 
 def fetch(ground: Ground, name: str, tip: str) -> None:
-    """The commit at the tip of a branch of the remote, if it is not here. Raises AirbyteCiError."""
+    """Fetches the commit at the tip of a branch of the remote, if it is missing here. Raises AirbyteCiError."""
     if not _has(ground.root, tip):
         options = ("-q", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
         commits.run(ground.root, f"fetching {name}", "fetch", *options, ground.remote, f"refs/heads/{name}")
 
 
 def refuse_foreign(branch: Branch) -> None:
-    """Raises AirbyteCiError for a branch that holds anything that is not just as we made it."""
+    """Raises AirbyteCiError for a branch with any commit that airbyte-ci did not create."""
     for commit in branch.commits:
         if not commit.is_ours:
             raise AirbyteCiError(
@@ -81,7 +81,7 @@ def refuse_foreign(branch: Branch) -> None:
 
 
 def refuse_loss(branch: Branch, kept: Collection[str]) -> None:
-    """Raises AirbyteCiError where the branch has changes of connectors that are not in `kept`."""
+    """Raises AirbyteCiError if the branch has changes of connectors that are not in `kept`."""
     lost = sorted({item.connector for item in branch.commits if item.connector} - set(kept))
     if lost:
         raise AirbyteCiError(
@@ -91,7 +91,7 @@ def refuse_loss(branch: Branch, kept: Collection[str]) -> None:
 
 
 def move_local(ground: Ground, branch: Branch, commit: str) -> None:
-    """Creates the branch or moves it, if it is still where it was. Raises AirbyteCiError."""
+    """Creates or moves the branch, if it has not moved meanwhile. Raises AirbyteCiError."""
     doing = f"moving the branch {branch.name}"
     checked_out = commits.run(ground.root, doing, "worktree", "list", "--porcelain").decode(errors="replace")
     if f"branch refs/heads/{branch.name}" in checked_out.splitlines():
@@ -101,9 +101,9 @@ def move_local(ground: Ground, branch: Branch, commit: str) -> None:
 
 
 def push(ground: Ground, branch: Branch, commit: str) -> str | None:
-    """Creates the branch on the remote or moves it, if it is still where it was. Raises AirbyteCiError.
+    """Creates or moves the branch on the remote, if it has not moved meanwhile. Raises AirbyteCiError.
 
-    Returns the address that the remote answers with, at which forges let people open a pull request.
+    Returns the address in the remote's answer, where forges let users open a pull request.
     """
     reference = f"refs/heads/{branch.name}"
     lease = f"--force-with-lease={reference}:{branch.tip or ''}"

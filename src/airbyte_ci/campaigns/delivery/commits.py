@@ -1,6 +1,6 @@
-"""Commits that are made of changes by git's plumbing: the user's index and working tree are not looked at.
+"""Creates commits from changes by git's plumbing, without the user's index and working tree.
 
-A commit of ours carries the digest of its tree, so that whatever somebody else did to a branch can be told from it.
+A commit of airbyte-ci contains the digest of its tree, so that changes by others are detected.
 """
 
 import re
@@ -31,7 +31,7 @@ class Commit:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is as we made it: amended, merged and others' commits are not."""
+        """Returns whether airbyte-ci created it: not for amended, merged and others' commits."""
         return len(self.parents) == 1 and _trailer(self.message, _TREE) == self.tree
 
     @property
@@ -42,15 +42,15 @@ class Commit:
 def run(
     root: Path, doing: str, *arguments: str, given: bytes = b"", variables: Mapping[str, str] | None = None
 ) -> bytes:
-    """What git prints; raises AirbyteCiError with what it said, without any credentials of a remote's address."""
+    """Returns git's output; raises AirbyteCiError with its error, without credentials of a remote's address."""
     return answer(root, doing, *arguments, given=given, variables=variables).stdout
 
 
 def answer(
     root: Path, doing: str, *arguments: str, given: bytes = b"", variables: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """The same as `run`, with what git prints to stderr."""
-    # Without a person at the terminal git would wait for a password for ever.
+    """Returns the same as `run`, with git's stderr."""
+    # Without a user at the terminal, git would wait for a password forever.
     done = git.ask(root, *arguments, given=given, variables={"GIT_TERMINAL_PROMPT": "0", **(variables or {})})
     if done is None:
         raise UsageError(f"{doing}: git is not installed")
@@ -62,7 +62,7 @@ def answer(
 
 
 def refuse_without_identity(root: Path) -> None:
-    """Raises UsageError where git does not know whose commits they would be."""
+    """Raises UsageError if git does not know the author of the commits."""
     try:
         run(root, "asking git whose commits they are", "var", "GIT_COMMITTER_IDENT")
         run(root, "asking git whose commits they are", "var", "GIT_AUTHOR_IDENT")
@@ -71,7 +71,7 @@ def refuse_without_identity(root: Path) -> None:
 
 
 def since(root: Path, tip: str, *known: str) -> tuple[Commit, ...]:
-    """The commits of a branch that are not in any of `known`, oldest first."""
+    """Returns the commits of a branch that are not in any of `known`, oldest first."""
     out = run(
         root,
         f"reading the commits up to {tip}",
@@ -84,9 +84,9 @@ def since(root: Path, tip: str, *known: str) -> tuple[Commit, ...]:
 def chain(
     root: Path, base: str, changes: Sequence[tuple[Change, str]], existing: Sequence[Commit]
 ) -> tuple[Commit, ...]:
-    """A commit for each change with its message, upon `base`; those of `existing` that are just so are used again.
+    """Creates a commit for each change with its message, on top of `base`; reuses equal ones of `existing`.
 
-    Raises EditRefused where a file in git is not what a change was planned from.
+    Raises EditRefused if a file in git differs from the base of a planned change.
     """
     made: list[Commit] = []
     signed = _is_signed(root)
@@ -109,8 +109,8 @@ def chain(
 def in_place(root: Path, change: Change, text: str) -> str:
     """Writes the change into the working tree and commits just its files on the current branch.
 
-    Whatever else is changed or staged stays so. Raises EditRefused where one of its files is not committed; when the
-    commit fails, or is interrupted, the files are as they were.
+    Other changed or staged files stay so. Raises EditRefused if one of its files is uncommitted; if the commit fails or
+    is interrupted, the files are restored.
     """
     doing = f"committing {change.connector}"
     paths = [item.path for item in change.edit.changes]
@@ -165,7 +165,7 @@ def _tree(root: Path, parent: str, change: Change, index: Path) -> str:
 
 
 def _blob(root: Path, path: str, content: bytes, *options: str) -> str:
-    """The name in git of a file's content, through the filters (line ends, large files) that its path has."""
+    """Returns git's name of a file's content, with the filters (line ends, large files) of its path."""
     arguments = ("hash-object", *options, "--stdin", "--path", path)
     return run(root, f"hashing {path}", *arguments, given=content).decode().strip()
 

@@ -1,6 +1,6 @@
-"""Changes brought to a branch or a pull request. Everything is asked of git and GitHub: nothing is remembered here.
+"""Delivers changes to a branch or a pull request. The state is read from git and GitHub: nothing is stored here.
 
-So a run that was interrupted, at whatever moment, is finished by the next, and a run with nothing new does nothing.
+So the next run completes an interrupted one, and a run without new changes does nothing.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,7 +18,7 @@ from airbyte_ci.git import git
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """Changes that go together: `settled` are connectors with nothing to do, whose former changes may go."""
+    """Changes that belong together: `settled` are connectors without a change, whose former changes may be removed."""
 
     branch: str
     command: str
@@ -32,7 +32,7 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Where the changes are now (as they were delivered, with their rows), and what was done to get them there."""
+    """The delivered changes (with their rows), and the actions of the delivery."""
 
     changes: tuple[Change, ...]
     branch: str
@@ -40,12 +40,12 @@ class Delivered:
     done: Literal["created", "updated", "unchanged"]
     pull_request: int | None = None
     url: str | None = None
-    # Where a person can open the pull request, as the remote answered to the push.
+    # Where the user can open the pull request, as in the remote's answer to the push.
     new_url: str | None = None
 
 
 def to_branch(ground: Ground, parcel: Parcel) -> Delivered:
-    """A branch of this repository; nothing is pushed. Raises AirbyteCiError."""
+    """Delivers to a branch of this repository; nothing is pushed. Raises AirbyteCiError."""
     branch = branches.local(ground, parcel.branch)
     _refuse(branch, parcel)
     made = _made(ground, parcel.changes, branch)
@@ -55,7 +55,7 @@ def to_branch(ground: Ground, parcel: Parcel) -> Delivered:
 
 
 def to_remote_branch(ground: Ground, parcel: Parcel, tip: str | None) -> Delivered:
-    """A branch on the remote, where its tip is `tip`; no forge is asked. Raises AirbyteCiError."""
+    """Delivers to a branch on the remote, whose tip is `tip`, without a forge. Raises AirbyteCiError."""
     branch = branches.remote(ground, parcel.branch, tip)
     _refuse(branch, parcel)
     pushed, url = _pushed(ground, parcel.changes, branch)
@@ -66,7 +66,7 @@ def to_remote_branch(ground: Ground, parcel: Parcel, tip: str | None) -> Deliver
 def to_pull_request(
     ground: Ground, parcel: Parcel, tip: str | None, pulls: PullRequests, labels: Sequence[str]
 ) -> Delivered:
-    """A branch on the remote, where its tip is `tip`, and its pull request. Raises AirbyteCiError."""
+    """Delivers to a branch on the remote, whose tip is `tip`, and its pull request. Raises AirbyteCiError."""
     first = branch = branches.remote(ground, parcel.branch, tip)
     _refuse(branch, parcel)
     pull = pulls.of(branch.name)
@@ -84,7 +84,7 @@ def to_pull_request(
 
 
 def _pushed(ground: Ground, changes: Sequence[Change], branch: Branch) -> tuple[Branch, str | None]:
-    """The branch as it is on the remote now, and the address that the remote answered with."""
+    """Returns the branch as it is on the remote now, and the address in the remote's answer."""
     made = _chain(ground, changes, branch)
     url = branches.push(ground, branch, made[-1].sha) if made[-1].sha != branch.tip else None
     return Branch(branch.name, made[-1].sha, made), url

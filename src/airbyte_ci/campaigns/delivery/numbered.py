@@ -1,4 +1,4 @@
-"""The changelog rows that wait for a pull request, written once it has a number; it knows no GitHub."""
+"""The changelog rows that wait for the number of a pull request. Knows no GitHub."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -15,10 +15,10 @@ from airbyte_ci.errors import EditRefused
 def numbered(
     changes: Iterable[Change], files: Files, number: int, url: str | None, earlier: Mapping[str, bytes]
 ) -> tuple[Change, ...]:
-    """The changes with their waiting rows written, one building on the other.
+    """Returns the changes with their waiting rows written, each based on the previous one.
 
-    `earlier` is what the pages hold on the branch of a former run, by path: a row that is there keeps its day. `url`
-    is the template of pull requests. Raises EditRefused for a row that cannot be written exactly.
+    `earlier` are the pages on the branch of a former run, by path: a row that exists there keeps its day. `url` is the
+    template of pull requests. Raises EditRefused for a row that cannot be written exactly.
     """
     result = []
     for change in changes:
@@ -29,7 +29,7 @@ def numbered(
 
 
 def pages(changes: Iterable[Change]) -> list[str]:
-    """The pages that waiting rows go to."""
+    """Returns the pages of waiting rows."""
     entries = (item.changelog for item in changes if item.row_waits)
     return sorted({entry.page for entry in entries if entry and entry.page})
 

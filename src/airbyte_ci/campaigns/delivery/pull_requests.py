@@ -1,4 +1,4 @@
-"""Pull requests on GitHub and GitHub Enterprise: found by their head branch, opened as drafts, finished."""
+"""Pull requests on GitHub and GitHub Enterprise: finds them by head branch, opens drafts, completes them."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -10,13 +10,13 @@ from airbyte_ci.campaigns.delivery import wording
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.git.github import TOKENS, GitHubRepository
 
-# What GitHub asks of those who create things: https://docs.github.com/rest/using-the-rest-api/best-practices
+# GitHub's rules for creating content: https://docs.github.com/rest/using-the-rest-api/best-practices
 _SECONDS_BETWEEN_WRITES = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """An open one: its number and its page."""
+    """An open pull request: its number and its page."""
 
     number: int
     url: str
@@ -24,7 +24,7 @@ class PullRequest:
 
 
 class PullRequests:
-    """Those of one repository into one branch. Each method raises AirbyteCiError; none tells the token."""
+    """The pull requests of one repository into one branch. Methods raise AirbyteCiError; none reveals the token."""
 
     def __init__(self, repository: GitHubRepository, target: str) -> None:
         import github  # slow to import, and only pull requests need it
@@ -46,11 +46,13 @@ class PullRequests:
         self._github.close()
 
     def of(self, branch: str) -> PullRequest | None:
-        """The open one of a branch. One that was closed without being merged is somebody's decision: refused."""
+        """Returns the open one of a branch. One that was closed without a merge was rejected by a person, so it is
+        refused.
+        """
         owner = self._name.partition("/")[0]
         with self._told(f"looking for the pull request of {branch}"):
             found = list(self._repository.get_pulls(state="all", head=f"{owner}:{branch}", base=self._target))
-        # Not every GitHub honours `head`: it is ignored where it is not well formed.
+        # Not every GitHub applies `head`: an invalid one is ignored.
         found = [item for item in found if item.head.ref == branch]
         for item in found:
             if item.state == "open":
@@ -64,7 +66,7 @@ class PullRequests:
         return None
 
     def open(self, branch: str, title: str, body: str) -> PullRequest:
-        """A draft, where the repository can have drafts."""
+        """Opens a draft, if the repository supports drafts."""
         import github
 
         create = functools.partial(
@@ -80,15 +82,16 @@ class PullRequests:
         return PullRequest(made.number, made.html_url, made)
 
     def finish(self, pull: PullRequest, title: str, body: str, labels: Sequence[str]) -> None:
-        """Labels, ready for review if it was waiting for its number, then title and body where they are ours.
+        """Sets labels, marks it ready for review if it waited for its number, then updates the parts of airbyte-ci in
+        it.
 
-        The mark in the body that it waits goes last: interrupted before, the next run goes on.
+        The mark in the body that it waits is removed last: after an interruption, the next run continues.
         """
         handle = pull.handle
         with self._told(f"finishing pull request {pull.number}"):
             missing = [name for name in labels if name not in {label.name for label in handle.labels}]
             if missing:
-                # `add_to_labels` sends a bare list, which GitHub does not describe.
+                # `add_to_labels` sends a plain list, which GitHub's description does not have.
                 handle.requester.requestJsonAndCheck("POST", f"{handle.issue_url}/labels", input={"labels": missing})
             present = handle.body or ""
             if handle.draft and wording.waits(present):
@@ -101,7 +104,7 @@ class PullRequests:
 
     @contextmanager
     def _told(self, doing: str) -> Iterator[None]:
-        """GitHub's refusals, and a GitHub that cannot be reached, as one clear line."""
+        """Converts GitHub's refusals and connection failures to one clear line."""
         import requests
 
         import github

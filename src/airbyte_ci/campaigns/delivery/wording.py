@@ -1,4 +1,4 @@
-"""What commits and pull requests say: pure functions of changes."""
+"""Texts of commits and pull requests, as pure functions of changes."""
 
 import re
 from collections.abc import Sequence
@@ -9,26 +9,26 @@ from airbyte_ci.text import escape, escape_markdown
 # GitHub takes 65,536 characters.
 _LONGEST = 60_000
 _BEGIN, _END = "<!-- airbyte-ci: {title} -->", "<!-- /airbyte-ci -->"
-# A title has no `--`, so a search ends where another comment begins: the time grows with the text's length alone.
+# A title has no `--`, so a search ends where another comment begins: the time is linear in the text's length.
 _TITLE = re.compile(r"<!-- airbyte-ci: (?P<title>(?:[^-]|-(?!-))*+)-->")
 _UNNUMBERED = "<!-- airbyte-ci waits: a draft until its number is in the changelog -->"
 _BASE = re.compile(rb"^[ \t]++baseImage:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 
 
 def branch(template: str, connector: str) -> str:
-    """The branch of a connector."""
+    """Returns the branch name of a connector."""
     return template.replace("{connector}", connector)
 
 
 def title(changes: Sequence[Change], command: str) -> str:
-    """One line for a pull request."""
+    """Returns a title for a pull request."""
     if len(changes) == 1:
         return changes[0].title
     return f"{command.replace('_', ' ')}: {len(changes)} connectors"
 
 
 def message(change: Change) -> str:
-    """A commit's message."""
+    """Returns a commit's message."""
     points = [f"{change.connector} {change.before} → {change.after}"] if change.before != change.after else []
     points += [_base(change)] if _base(change) else []
     points += [f"carried over: {item}" for item in change.carried]
@@ -37,7 +37,7 @@ def message(change: Change) -> str:
 
 
 def body(changes: Sequence[Change], command: str) -> str:
-    """What a pull request says of itself, between two comments that mark it as ours."""
+    """Returns the description of a pull request, between two comments that mark it as airbyte-ci's."""
     lines = [
         _BEGIN.format(title=shown_title(title(changes, command))),
         "| Connector | Version | Base image |",
@@ -53,43 +53,43 @@ def body(changes: Sequence[Change], command: str) -> str:
 
 
 def draft_body(text: str) -> str:
-    """The body of a pull request whose number is not in the changelog yet."""
+    """Returns the body of a pull request whose number is not in the changelog yet."""
     return f"{text}\n{_UNNUMBERED}"
 
 
 def waits(text: str) -> bool:
-    """Whether it is a draft because its number is not in the changelog yet, and not because a person wants it so."""
+    """Returns whether it is a draft because its number is not in the changelog yet, and not by a person's decision."""
     return _UNNUMBERED in text
 
 
 def renewed(present: str, text: str) -> str:
-    """The body with our part of it replaced; what people wrote around it stays."""
+    """Returns the body with airbyte-ci's part replaced; users' text around it stays."""
     present = present.replace("\r\n", "\n").replace(f"\n{_UNNUMBERED}", "").replace(_UNNUMBERED, "")
     if (found := _find_ours(present)) is None:
-        return present  # somebody wrote another one
+        return present  # a user wrote another one
     return present[: found.start()] + text + present[_end_of(found) :]
 
 
 def our_title(present: str) -> str | None:
-    """The title that we gave a pull request, by its body."""
+    """Returns the title that airbyte-ci gave a pull request, from its body."""
     found = _find_ours(present)
     return found["title"].removesuffix(" ") if found else None
 
 
 def _find_ours(present: str) -> re.Match[str] | None:
-    """The comment at which our part of a body begins, if there is one where it ends as well."""
+    """Returns the comment at which airbyte-ci's part of a body begins, if the part also ends."""
     found = _TITLE.search(present)
     return found if found and _end_of(found) else None
 
 
 def _end_of(begin: re.Match[str]) -> int:
-    """Where our part ends; 0 where its end is missing."""
+    """Returns where airbyte-ci's part ends; 0 if its end is missing."""
     place = begin.string.find(_END, begin.end())
     return place + len(_END) if place >= 0 else 0
 
 
 def shown_title(text: str) -> str:
-    """A title as its body repeats it."""
+    """Returns a title in the form in which the body repeats it."""
     return re.sub("--+", "-", text)
 
 
@@ -98,7 +98,7 @@ def _versions(change: Change) -> str:
 
 
 def _base(change: Change) -> str:
-    """`none → airbyte/python-connector-base:1.2.0`, without the digests; empty where it stays."""
+    """Returns `none → airbyte/python-connector-base:1.2.0`, without the digests; empty if it is unchanged."""
     for item in change.edit.changes:
         if item.path in (f"{change.folder}/metadata.yaml", "metadata.yaml") and item.before and item.after:
             before, after = (_BASE.search(content) for content in (item.before, item.after))
@@ -115,7 +115,7 @@ def _details(change: Change) -> list[str]:
     points = [*change.notes]
     points += [f"carried over: {item}" for item in change.carried]
     points += [f"not carried over, please look: {item}" for item in change.not_carried]
-    # In code, so that nothing that a file says becomes a mention, a link or markup.
+    # As code, so that no text of a file becomes a mention, a link or markup.
     title = f"**{escape_markdown(change.connector)}**"
     return ["", title, "", *(f"- {_code(point)}" for point in points)] if points else []
 

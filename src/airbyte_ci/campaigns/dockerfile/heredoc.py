@@ -1,4 +1,4 @@
-"""Here-documents of a Dockerfile (`RUN <<EOT`): where they begin and end, and what is in them."""
+"""Here-documents of a Dockerfile (`RUN <<EOT`): where they begin and end, and their content."""
 
 import re
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from airbyte_ci.campaigns.dockerfile import words
 from airbyte_ci.campaigns.dockerfile.words import Misread
 
-# As BuildKit has it: a word of its own, with a file descriptor before it or none.
+# BuildKit's rule: a separate word, with or without a file descriptor before it.
 _WORD = re.compile(r"\d*<<(?P<dash>-?)(?P<name>[^<]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Heredoc:
-    """One: the word that ends it, whether variables in it are left alone and leading tabs dropped, and its lines."""
+    """A here-document: its end word, whether variables stay and leading tabs are dropped, and its lines."""
 
     name: str
     is_literal: bool
@@ -20,17 +20,17 @@ class Heredoc:
     text: str = ""
 
     def ends(self, line: str) -> bool:
-        """Whether the line is its end."""
+        """Returns whether the line ends it."""
         return (line.lstrip("\t") if self.is_indented else line) == self.name
 
 
 def begun(line: str) -> list[Heredoc]:
-    """Those that a line announces, in order; their lines follow it."""
+    """Returns the here-documents that a line announces, in order; their lines follow it."""
     return [found for word in words.split(line) if (found := _announced(word))]
 
 
 def read(value: str) -> tuple[str, tuple[Heredoc, ...]]:
-    """The first line of an instruction and its here-documents, with their lines as they are meant."""
+    """Returns the first line of an instruction, and its here-documents with their lines."""
     head, *rest = value.split("\n")
     lines = iter(rest)
     documents = []
@@ -45,7 +45,7 @@ def read(value: str) -> tuple[str, tuple[Heredoc, ...]]:
 
 
 def without(head: str) -> str:
-    """The line without the words that announce here-documents."""
+    """Returns the line without the words that announce here-documents."""
     return " ".join(word for word in words.split(head) if not _announced(word))
 
 

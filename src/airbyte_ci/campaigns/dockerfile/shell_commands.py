@@ -1,4 +1,4 @@
-"""What a RUN instruction does, command by command: packages, Python packages, the connector, nothing, the rest."""
+"""Parses a RUN instruction into commands: packages, Python packages, the connector, nothing, the rest."""
 
 import re
 import shlex
@@ -42,21 +42,21 @@ _WITH_VALUE = {
 _CACHES = ("/var/lib/apt", "/var/cache", "/root/.cache", "/tmp", "/var/tmp", "/root/.npm")
 _OWN_TOOLS = re.compile(r"(pip|setuptools|wheel|poetry|uv|pipenv)(\[[\w,]*\])?([=<>~!].*)?")
 _REQUIREMENTS = ("-r", "--requirement")
-# What of pip's options changes where packages come from, or which.
+# pip's options that change the source or the selection of packages.
 _PIP_SOURCES = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "-c", "--constraint")
 _PIP_NOTHING = ("uninstall", "cache", "check", "list", "freeze", "show", "debug", "help", "")
-# What installs packages by another way than the connector's own files.
+# Programs that install packages without the connector's own files.
 _OTHER_INSTALLERS = ("poetry", "uv", "pdm", "pipenv", "conda", "mamba", "micromamba", "easy_install", "pipx")
 _OWN_DEPENDENCIES = "the build installs what the connector's own files declare"
-# The code is where the original images had it.
+# The folder of the code in the original images.
 _CODE = "/airbyte/integration_code"
-# What needs a shell where it stands in a command, in whatever quotes.
+# Characters that need a shell anywhere in a command, in any quotes.
 _SHELL = re.compile(r"[$*?\[\]{}<>~`!^]|^\s*[A-Za-z_]\w*=")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 _WRITES = re.compile(r"(?:^|\s)\d?>>?\s*(?!/dev/null|&)\S")
-# These change what the commands after them do, and leave nothing.
+# These affect later commands, and leave no files.
 _SETTINGS = frozenset(("cd", "export", "unset", "umask", "ulimit", "shopt", "alias", "trap", "source", ".", "pushd"))
-# More than this module understands: the whole instruction is told as it stands.
+# More than this module supports: the whole instruction is reported unchanged.
 _HARD = frozenset(
     (
         *("if", "for", "while", "until", "case", "select", "function", "{", "}", "!", "[[", "time", "do", "done", "fi"),
@@ -64,7 +64,7 @@ _HARD = frozenset(
     )
 )
 _SHELLS = ("sh", "bash", "ash", "dash")
-# Words, quotes and comments of a shell's text; what stands between its commands is a token of its own.
+# Words, quotes and comments of a shell text; separators of commands are tokens.
 _TOKEN = re.compile(
     r"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|[<>]&|&>|&&|\|\||(?<!\S)\#[^\n]*|[\w./=:,+@%-]+|[^\\'"]""",
     re.DOTALL,
@@ -75,11 +75,11 @@ _FOREIGN = re.compile(r"(?:^|[\s;&|(])(apk|yum|dnf|microdnf)\s")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command of a RUN: what kind it is, and the words that matter (names of packages, or all of it).
+    """One command of a RUN: its kind, and the relevant words (names of packages, or all words).
 
-    One of the kind `other` with a single word is a text for the shell. One `by_hand` says why in `reason`. `pinned` are
-    the packages that were asked for in a version, and `unread` those whose names only a shell knows. `install` has the
-    paths of the projects, `requirements` those of the files. `source` is the command as it is written.
+    A command of the kind `other` with a single word is a text for the shell. One `by_hand` has a `reason`. `pinned` are
+    the packages with a requested version, and `unread` those whose names only a shell knows. `install` has the paths of
+    the projects, `requirements` those of the files. `source` is the original text.
     """
 
     kind: Kind
@@ -96,7 +96,7 @@ class Command:
 
 
 def read(instruction: Instruction) -> Iterator[Command]:
-    """The commands of a RUN, in order; all of it is one command where they would not do the same one by one."""
+    """Returns the commands of a RUN in order; all of it is one command if separate ones would behave differently."""
     _, rest = instruction.flags()
     listed = Instruction("RUN", rest, instruction.line).listed()
     if listed is None:
@@ -109,14 +109,14 @@ def read(instruction: Instruction) -> Iterator[Command]:
 
 
 def _script(text: str) -> str:
-    """What the shell is given: the lines of a here-document that is all of the RUN, else the text as it stands."""
+    """Returns the shell's input: the lines of a here-document that is all of the RUN, else the text."""
     head, documents = heredoc.read(text)
     if len(documents) != 1 or heredoc.without(head):
         return text
     (document,) = documents
     if not (first := document.text.partition("\n")[0]).startswith("#!"):
         return document.text.rstrip("\n")
-    # It names who reads it.
+    # It names its reader.
     end = f"'{document.name}'" if document.is_literal else document.name
     return f"{first[2:].strip()} <<{end}\n{document.text}{document.name}"
 
@@ -132,10 +132,10 @@ def _whole(text: str, words: tuple[str, ...]) -> Command:
 
 
 def _taken_apart(text: str) -> list[Command] | None:
-    """The commands of a shell's text; None where they would not do the same one by one."""
+    """Returns the commands of a shell text; None if separate ones would behave differently."""
     try:
         parts = list(_parts(text))
-    except ValueError:  # a quote that is not closed, a pipe, a construct
+    except ValueError:  # an unclosed quote, a pipe, a construct
         return None
     stops = bool(parts) and parts[0].words[0] == "set" and any(re.match("-[a-z]*e", word) for word in parts[0].words)
     commands: list[Command] = []
@@ -149,7 +149,7 @@ def _taken_apart(text: str) -> list[Command] | None:
             return None
         if part.separator in (";", "\n"):
             if others and not stops:
-                return None  # it went on after what failed
+                return None  # it continued after a failure
             others = 0
         others += any(command.kind == "other" for command in found)
         commands += found
@@ -159,7 +159,7 @@ def _taken_apart(text: str) -> list[Command] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One simple command: what stands before it, its text, and its words without quotes."""
+    """One simple command: the operator before it, its text, and its words without quotes."""
 
     separator: str
     text: str
@@ -167,7 +167,7 @@ class _Part:
 
 
 def _parts(text: str) -> Iterator[_Part]:
-    """The simple commands between `&&`, `||`, `;` and line ends; raises ValueError where it is more than these."""
+    """Returns the simple commands between `&&`, `||`, `;` and line ends; raises ValueError for other constructs."""
     separator, written = "", ""
     for token in (*_tokens(text), ";"):
         if token in ("|", "&", "(", ")", "`", "<<"):
@@ -198,7 +198,7 @@ def _tokens(text: str) -> Iterator[str]:
 
 
 def _commands(words: list[str], text: str | None) -> list[Command]:
-    """What a simple command does; `text` is how a shell would be told, None where there was none."""
+    """Classifies a simple command; `text` is its shell text, None if it had no shell."""
     source = shlex.join(words) if text is None else text
     return [replace(command, source=source) for command in _of_program(words, text)]
 
@@ -226,7 +226,7 @@ def _of_program(words: list[str], text: str | None) -> Iterator[Command]:
     elif text is not None and _SHELL.search(text):
         yield Command("other", (text,))
     else:
-        # A single word would be taken for a text.
+        # A single word would be treated as a text.
         yield Command("other", tuple(words) if len(words) > 1 else (shlex.quote(words[0]),))
 
 
@@ -237,7 +237,7 @@ def _system(manager: str, arguments: list[str]) -> Command:
     if any(name.endswith((".deb", ".apk", ".rpm")) for name in verbs[1:]):
         return Command("by_hand", tuple(verbs), manager, reason="the package comes from a file")
     asked = [name for name in verbs[1:] if not name.startswith(".")]  # `.deps` is a virtual name of apk
-    # Versions belong to the old distribution.
+    # Versions are those of the old distribution.
     names = (re.split(r"[=<>~]", name)[0] for name in asked if "$" not in name)
     pinned = tuple(name for name in asked if re.search(r".[=<>~]", name) and "$" not in name)
     unread = tuple(name for name in asked if "$" in name)
@@ -268,7 +268,7 @@ def _pip(arguments: list[str]) -> Iterator[Command]:
 
 
 def _synced(arguments: list[str]) -> Iterator[Command]:
-    """`poetry install` and `uv sync`, which install what is locked; groups and extras are asked for by options."""
+    """Handles `poetry install` and `uv sync`, which install the lock; options select groups and extras."""
     more = ("-E", "--extras", "--extra", "--all-extras", "--with", "--group", "--all-groups", "--only", "--only-group")
     asked = [f"{name} {value}".strip() for name, value in _options(arguments) if name in more and value != "main"]
     if asked:
@@ -278,13 +278,13 @@ def _synced(arguments: list[str]) -> Iterator[Command]:
 
 
 def _is_path(name: str) -> bool:
-    """Whether pip takes a word for a folder or a file."""
+    """Returns whether pip treats a word as a folder or a file."""
     plain = name.partition("[")[0]
     return plain in (".", "..") or plain.startswith(("./", "../", "/", "$")) or plain.endswith((".whl", ".tar.gz"))
 
 
 def _options(arguments: list[str]) -> Iterator[tuple[str, str]]:
-    """Each option with the value that it has, behind `=` or in the next word; empty where it has none."""
+    """Returns each option with its value, after `=` or in the next word; empty if it has none."""
     for at, word in enumerate(arguments):
         if word.startswith("-"):
             name, is_given, value = word.partition("=")
@@ -298,7 +298,7 @@ def _values(arguments: list[str], names: tuple[str, ...]) -> list[str]:
 
 
 def _names(arguments: list[str]) -> Iterator[str]:
-    """The words that are no options, no values of options, and no redirections."""
+    """Returns the words that are neither options, values of options, nor redirections."""
     skip = False
     for word in arguments:
         if skip:
@@ -310,7 +310,7 @@ def _names(arguments: list[str]) -> Iterator[str]:
 
 
 def _leaves_nothing(program: str, arguments: list[str]) -> bool:
-    """What the build does itself, what the base has, and what cleans up."""
+    """Returns whether the build or the base covers the command, or it only cleans up."""
     paths = [word for word in arguments if not word.startswith("-")]
     text = " ".join(arguments)
     match program:

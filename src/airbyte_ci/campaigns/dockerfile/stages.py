@@ -1,4 +1,4 @@
-"""A Dockerfile as its stages, and what its instructions make of variables and settings on the way."""
+"""A Dockerfile's stages, and the effect of instructions on variables and settings."""
 
 import functools
 import itertools
@@ -16,7 +16,7 @@ from airbyte_ci.text import decode_file
 
 _PYTHON = re.compile(r"(?:^|/)python:(?P<version>\d+\.\d+)")
 _SHELL = ("/bin/sh", "-c")
-# The largest that people write have some 20 KB.
+# The largest real ones have about 20 KB.
 _SIZE = 1 << 20
 _INSTRUCTIONS = 5_000
 
@@ -40,44 +40,44 @@ class Dockerfile:
     above: tuple[Instruction, ...] = ()
 
     def below(self, stage: Stage) -> Stage | None:
-        """The stage that this one is built on: the nearest one above it with that name."""
+        """Returns the stage that this one is built on: the nearest one above with that name."""
         index = next(i for i, item in enumerate(self.stages) if item is stage)
         above = [item for item in self.stages[:index] if item.name and item.name == stage.image.lower()]
         return above[-1] if above else None
 
     def chain(self, stage: Stage) -> tuple[Stage, ...]:
-        """A stage and those that it is built on, the first of them first."""
+        """Returns a stage and those that it is built on, the lowest first."""
         below = self.below(stage)
         return (*self.chain(below), stage) if below else (stage,)
 
     @property
     def final(self) -> tuple[Stage, ...]:
-        """The stages that the image is made of: those that the last one is built on."""
+        """Returns the stages of the image: those that the last one is built on."""
         return self.chain(self.stages[-1]) if self.stages else ()
 
     @property
     def aside(self) -> tuple[Stage, ...]:
-        """The other stages, from which only what is copied reaches the image."""
+        """Returns the other stages, of which only copied files reach the image."""
         final = self.final
         return tuple(stage for stage in self.stages if not any(stage is one for one in final))
 
     @property
     def root(self) -> str:
-        """The image that the last stage is built on in the end; empty where there is none."""
+        """Returns the image that the last stage is built on in the end; empty if there is none."""
         return self.final[0].image if self.stages else ""
 
     @property
     def python(self) -> str | None:
-        """X.Y of the official Python image at the root."""
+        """Returns X.Y of the official Python image at the root."""
         found = _PYTHON.search(self.root)
         return found["version"] if found else None
 
 
 class Values:
-    """Variables and settings at one point of the stages, as BuildKit has them. A value is passed on by `apply`.
+    """Variables and settings at one point of the stages, like in BuildKit. `apply` processes an instruction.
 
-    `known` are those that are replaced in texts; `open` the ones that only whoever builds gives a value (an ARG
-    without a default). Values of the image at the root are not known: `is_of_root` says which variables it may have.
+    `known` are those that are replaced in texts; `open` those that only the user of the build sets (an ARG without a
+    default). The root image's values are unknown: `is_of_root` returns which variables it may have.
     """
 
     def __init__(self, arguments: Mapping[str, str], is_of_root: Callable[[str], bool] = lambda _: False) -> None:
@@ -96,7 +96,7 @@ class Values:
         self._has_cmd = False
 
     def enter(self) -> None:
-        """Goes on in the next stage, which is built on this one: there an ENV is above an ARG that came after it."""
+        """Continues in the next stage, which is built on this one: there an ENV overrides a later ARG."""
         self._has_cmd = False
         self.known |= self.env
 
@@ -105,7 +105,7 @@ class Values:
         return words.expand(text, self.known, escape)
 
     def pairs(self, instruction: Instruction) -> list[tuple[str, Expanded]]:
-        """The names and values of ENV, LABEL or ARG, all replaced by what was known before. Raises Misread.
+        """Returns the names and values of ENV, LABEL or ARG, replaced by the previously known ones. Raises Misread.
 
         An ARG without a value has the one from above the first FROM, if that is an ARG too.
         """
@@ -121,20 +121,20 @@ class Values:
         return found
 
     def undefined(self, instruction: Instruction) -> list[str]:
-        """The names of an ARG that only whoever builds gives a value."""
+        """Returns the names of an ARG that only the user of the build sets."""
         return [name for name, value in instruction.pairs() if value is None and name not in self._arguments]
 
     def missing(self, value: Expanded) -> list[str]:
-        """The variables in a text whose values the Dockerfile does not say."""
+        """Returns the variables in a text whose values the Dockerfile does not set."""
         unknown = {name for name in value.unset if name in self.open or self._is_of_root(name)}
         return sorted(unknown | (value.used & self._incomplete))
 
     def absolute(self, path: str) -> str:
-        """The absolute path that a path is here."""
+        """Returns the absolute path of a path at this point."""
         return joined(self.workdir, path)
 
     def apply(self, instruction: Instruction) -> None:
-        """Goes on behind an instruction. Raises Misread, and nothing has changed then."""
+        """Processes an instruction. Raises Misread without a change."""
         match instruction.name:
             case "ENV" | "ARG":
                 pairs = self.pairs(instruction)
@@ -162,19 +162,21 @@ class Values:
                 self.cmd, self._has_cmd = self.command(instruction), True
 
     def command(self, instruction: Instruction) -> list[str]:
-        """What an ENTRYPOINT or CMD starts; the shell form is a text for the shell, which replaces variables later."""
+        """Returns the program of an ENTRYPOINT or CMD; the shell form is a text for the shell, which replaces
+        variables.
+        """
         listed = instruction.listed()
         return [*self.shell, instruction.value] if listed is None and instruction.value else listed or []
 
 
 def joined(folder: str, path: str) -> str:
-    """The absolute path that `path` is, seen from `folder`."""
+    """Returns the absolute path of `path` relative to `folder`."""
     return posixpath.normpath(posixpath.join("/", folder, path)).replace("//", "/")
 
 
-@functools.lru_cache(maxsize=2)  # one is asked for its Python and for what it did
+@functools.lru_cache(maxsize=2)  # callers need a Dockerfile's Python and its instructions
 def read(text: str) -> Dockerfile:
-    """The stages of a Dockerfile's text; an instruction that cannot be read stays as it is written.
+    """Returns the stages of a Dockerfile's text; keeps an invalid instruction as written.
 
     Raises EditRefused for a text that is too large.
     """
@@ -199,7 +201,7 @@ def read(text: str) -> Dockerfile:
 
 
 def load(path: Path) -> str:
-    """The text of a Dockerfile; raises EditRefused where it is too large."""
+    """Returns the text of a Dockerfile; raises EditRefused if it is too large."""
     with path.open("rb") as file:
         content = file.read(_SIZE + 1)
     if len(content) > _SIZE:
@@ -212,7 +214,7 @@ def _too_large() -> EditRefused:
 
 
 def read_bytes(content: bytes) -> Dockerfile:
-    """Of a file's content; raises EditRefused where it is not a Dockerfile at all."""
+    """Decodes a file's content; raises EditRefused if it is not a Dockerfile at all."""
     result = read(decode_file(content))
     if not result.stages:
         raise EditRefused("the Dockerfile has no FROM instruction", advice="check that the file is a Dockerfile")
@@ -220,7 +222,9 @@ def read_bytes(content: bytes) -> Dockerfile:
 
 
 def values(dockerfile: Dockerfile, stages: Iterable[Stage]) -> Values:
-    """Variables and settings at the end of stages that are built on each other; what cannot be read changes nothing."""
+    """Returns variables and settings at the end of stages that build on each other; invalid instructions change
+    nothing.
+    """
     result = Values(dockerfile.arguments)
     for stage in stages:
         result.enter()
@@ -233,7 +237,7 @@ def values(dockerfile: Dockerfile, stages: Iterable[Stage]) -> Values:
 
 
 def _global(instruction: Instruction, arguments: Mapping[str, str]) -> dict[str, str]:
-    """What an ARG above the first FROM gives: there one sees the other ones of its line."""
+    """Returns the values of an ARG above the first FROM, which can use others of its line."""
     found = dict(arguments)
     if instruction.name == "ARG":
         for name, value in instruction.pairs():
@@ -246,7 +250,7 @@ def _global(instruction: Instruction, arguments: Mapping[str, str]) -> dict[str,
 
 
 def _stage(instruction: Instruction, arguments: Mapping[str, str]) -> Stage:
-    """`--platform=x python:3.9 AS base`; names are compared in lower case."""
+    """Parses `--platform=x python:3.9 AS base`; names are compared in lower case."""
     parts = instruction.flags()[1].split()
     try:
         image = words.expand(parts[0], arguments, instruction.escape).text if parts else ""

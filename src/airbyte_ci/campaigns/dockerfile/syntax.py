@@ -1,4 +1,4 @@
-"""A Dockerfile's text as instructions: lines, comments, here-documents and flags as BuildKit reads them."""
+"""Parses a Dockerfile's text into instructions: lines, comments, here-documents and flags, like BuildKit."""
 
 import re
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ _BACKSLASH = "\\"
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One instruction, its name in capitals. `value` is one line, below it those of here-documents; `line` counts
-    from 1, and `escape` is the character that the file escapes with.
+    """One instruction, its name in capitals. `value` is one line, followed by those of here-documents; `line` starts at
+    1, and `escape` is the file's escape character.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Instruction:
         return f"{self.name} {self.value}".partition("\n")[0]
 
     def flags(self) -> tuple[dict[str, str], str]:
-        """`--from=builder a b` as its flags and the rest."""
+        """Splits `--from=builder a b` into flags and the rest."""
         flags, rest = {}, self.value.strip()
         while found := re.match(r"(--\S*)(?:\s+|$)", rest):
             flag = _FLAG.fullmatch(found[1])
@@ -41,8 +41,8 @@ class Instruction:
         return flags, rest
 
     def listed(self) -> list[str] | None:
-        """The exec form `["a", "b"]` as its words; None for the shell form."""
-        # What follows the list is not read (a comment, mostly).
+        """Returns the words of the exec form `["a", "b"]`; None for the shell form."""
+        # Text after the list is ignored (mostly a comment).
         found = _LIST.match(self.value)
         try:
             return [str(word) for word in load_json(found[0])] if found else None
@@ -50,7 +50,7 @@ class Instruction:
             return None
 
     def pairs(self) -> list[tuple[str, str | None]]:
-        """The names and values of ENV, LABEL or ARG as they are written; an ARG may have no value. Raises Misread."""
+        """Returns the names and values of ENV, LABEL or ARG as written; an ARG may have no value. Raises Misread."""
         if self.name != "ARG":
             return [*words.pairs(self.value, self.escape)]
         found = (word.partition("=") for word in words.split(self.value, self.escape))
@@ -58,7 +58,7 @@ class Instruction:
 
 
 def instructions(text: str) -> Iterator[Instruction]:
-    """All instructions in order; a text that `docker build` would refuse gives what can be read of it."""
+    """Returns all instructions in order; for a text that `docker build` would refuse, the readable ones."""
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     escape = _escape(lines)
     goes_on = re.compile(rf"(?:(?<=[^{re.escape(escape)}])|^){re.escape(escape)}[ \t]*$")
@@ -88,7 +88,7 @@ def instructions(text: str) -> Iterator[Instruction]:
 
 
 def _escape(lines: list[str]) -> str:
-    """The character of `# escape=`, which only the lines at the top may say."""
+    """Returns the character of `# escape=`, which is valid only in the first lines."""
     for line in lines:
         found = _DIRECTIVE.fullmatch(line.strip())
         if not found or found[1].lower() not in ("syntax", "escape", "check"):

@@ -16,7 +16,7 @@ class Misread(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """A text with its variables replaced: all that it `used`, and those `unset` that have no value and no default."""
+    """A text with its variables replaced: those that it `used`, and those `unset` without a value and a default."""
 
     text: str
     used: frozenset[str] = frozenset()
@@ -24,14 +24,14 @@ class Expanded:
 
 
 def expand(text: str, known: Mapping[str, str], escape: str = "\\") -> Expanded:
-    """The text without quotes and escapes, its variables replaced by the `known` ones. Raises Misread."""
+    """Returns the text without quotes and escapes, with variables replaced by `known`. Raises Misread."""
     reader = _Reader(text, known, escape)
     result = reader.read_until("")
     return Expanded(result, frozenset(reader.used), frozenset(reader.unset))
 
 
 def split(text: str, escape: str = "\\") -> list[str]:
-    """The text's words, quotes and escapes kept: blanks inside of quotes do not separate."""
+    """Returns the text's words with quotes and escapes: blanks inside quotes do not separate."""
     words: list[str] = []
     word, quote, at, is_word = "", "", 0, False
     while at < len(text):
@@ -55,7 +55,7 @@ def split(text: str, escape: str = "\\") -> list[str]:
 
 
 def pairs(text: str, escape: str = "\\") -> list[tuple[str, str]]:
-    """The names and values of ENV or LABEL, `A=1 B=2` or `A 1`, quotes and variables kept. Raises Misread."""
+    """Returns the names and values of ENV or LABEL, `A=1 B=2` or `A 1`, with quotes and variables. Raises Misread."""
     words = split(text, escape)
     if not words:
         raise Misread("it names nothing")
@@ -88,7 +88,7 @@ class _Reader:
         return char
 
     def read_until(self, stop: str, *, keep_escapes: bool = False) -> str:
-        """Up to the character `stop`, which is passed; to the end where it is empty."""
+        """Reads up to and including the character `stop`, or to the end if it is empty."""
         parts: list[str] = []
         while char := self.peek():
             if char == stop:
@@ -201,7 +201,7 @@ class _Reader:
 
 
 def _trimmed(value: str, word: str, operator: str) -> str:
-    """`${V#word}` and `${V%word}`; doubled, the longest match goes."""
+    """Handles `${V#word}` and `${V%word}`; doubled, removes the longest match."""
     is_greedy = word.startswith(operator)
     pattern = word[1:] if is_greedy else word
     if operator == "#":
@@ -214,7 +214,7 @@ def _trimmed(value: str, word: str, operator: str) -> str:
 
 
 def _pattern(text: str, *, is_greedy: bool) -> str:
-    """A shell's pattern as a regular expression; only `*`, `?` and escapes mean something."""
+    """Returns a shell pattern as a regular expression; only `*`, `?` and escapes are special."""
     result, at = "(?s:", 0
     while at < len(text):
         char = text[at]
