@@ -78,6 +78,40 @@ def test_requests_of_a_next_release_do_not_depend_on_its_layers(
     assert registry.contents.repositories["acme/x"].tags["1"] == following.digest
 
 
+def _on(store: Store, base: Image, image: Image) -> Image:
+    """The layers of an image on those of its base."""
+    diff_ids = [*map(str, base.config.diff_ids), *map(str, image.config.diff_ids)]
+    config = ImageConfig.make({**base.config.document, "rootfs": {"type": "layers", "diff_ids": diff_ids}})
+    return store.put_image(
+        Manifest.make(config.descriptor, (*base.manifest.layers, *image.manifest.layers), {}), config
+    )
+
+
+@pytest.mark.parametrize("is_mountable", [True, False])
+def test_requests_after_a_base_upgrade(store: Store, is_mountable: bool) -> None:
+    """One mount for each of the new base's layers and the new configuration: nothing is asked for what is there.
+
+    A registry that refuses to mount gets the layers sent.
+    """
+    old, new = (random_image(store, seed=seed, layers=4) for seed in (5, 6))
+    own = random_image(store, seed=7, layers=20)
+    before, after = _on(store, old, own), _on(store, new, own)
+    refused = () if is_mountable else (Fault("mount blob", Refuse(405), None),)
+    with RegistryServer(refused) as registry:
+        registry.contents.put_image("base", store, new.digest, "2")
+        registry.contents.put_image("acme/x", store, before.digest, "1")
+        with quick_client() as client:
+            source = at(registry, "base:2").with_digest(new.digest)
+            client.push(store, after.digest, at(registry, "acme/x:1"), sources=[source])
+        assert registry.contents.repositories["acme/x"].tags["1"] == after.digest
+        counts = {name: len(registry.requests(name)) for name in ("mount blob", "head blob", "put upload")}
+        if is_mountable:
+            assert counts == {"mount blob": 4 + 1, "head blob": 1, "put upload": 1}
+            assert len(registry.requests()) == 2 + 4 + 3 + 1
+        else:
+            assert (counts["put upload"], counts["head blob"]) == (4 + 1, 4 + 1)
+
+
 def test_a_blob_that_the_registry_lost_is_sent_again(registry: RegistryServer, store: Store) -> None:
     """The image of the tag is incomplete, as after a collection of garbage that went wrong: the next one is whole."""
     image = random_image(store, layers=4)

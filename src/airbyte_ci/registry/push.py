@@ -98,7 +98,7 @@ class Push:
         missing = [item for digest, item in wanted.items() if digest not in held]
         for digest in wanted.keys() & set(held):
             self._tell("present", wanted[digest], wanted[digest].size)
-        each(missing, self.api.options.concurrency, self._blob)
+        each(missing, self.api.options.concurrency, functools.partial(self._blob, self._blobs_of_sources()))
         for manifest in children:
             manifests.write(self.api, self.target, manifest, str(manifest.digest))
 
@@ -127,15 +127,16 @@ class Push:
             advice="build or pull the image again",
         )
 
-    def _blob(self, descriptor: Descriptor, stop: threading.Event) -> None:
+    def _blob(self, mountable: Collection[Digest], descriptor: Descriptor, stop: threading.Event) -> None:
         with self.api.only_one(f"{self.target} {descriptor.digest}"):
             if stop.is_set():
                 raise Cancelled
-            step = self._bring(descriptor, stop)
+            step = self._bring(descriptor, descriptor.digest in mountable, stop)
             self._tell(step, descriptor, descriptor.size)
 
-    def _bring(self, descriptor: Descriptor, stop: threading.Event) -> Step:
-        if self.uploader.present(self.target, descriptor.digest):
+    def _bring(self, descriptor: Descriptor, is_mountable: bool, stop: threading.Event) -> Step:
+        # A mount of a present blob succeeds too, so a blob that a source has needs no question first.
+        if not is_mountable and self.uploader.present(self.target, descriptor.digest):
             return "present"
         session: Session | None = None
         for place in dict.fromkeys(map(endpoint, self.sources)):
@@ -147,6 +148,10 @@ class Push:
             if isinstance(outcome, Mounted):
                 return "mounted"
             session = outcome
+        if is_mountable and self.uploader.present(self.target, descriptor.digest):
+            if session:
+                self.uploader.abandon(self.target, session)
+            return "present"
         if self.store.has(descriptor.digest):
             size = self.store.size(descriptor.digest)
             body = Body(size, lambda: self._from_store(descriptor, stop))
@@ -154,6 +159,22 @@ class Push:
             return "uploading"
         self._stream(descriptor, stop, session)
         return "streaming"
+
+    def _blobs_of_sources(self) -> frozenset[Digest]:
+        """Returns the blobs of the images in this registry that the sources name by digest, if the store has them."""
+        found: set[Digest] = set()
+        for source in self.sources:
+            if source.registry == self.target.registry and endpoint(source) != self.target and source.digest:
+                found |= self._blobs_below(source.digest)
+        return frozenset(found)
+
+    def _blobs_below(self, digest: Digest) -> set[Digest]:
+        if not self.store.has(digest):
+            return set()
+        manifest = self.store.manifest(digest)
+        if isinstance(manifest, Manifest):
+            return {layer.digest for layer in manifest.layers}
+        return {blob for item in manifest.manifests if item.digest != digest for blob in self._blobs_below(item.digest)}
 
     def _from_store(self, descriptor: Descriptor, stop: threading.Event) -> Iterator[bytes]:
         with self.store.open(descriptor.digest) as reader:
