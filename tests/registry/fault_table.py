@@ -155,7 +155,7 @@ TRYING_AGAIN = (
         "no connection ever ends with what broke",
         "pull",
         ever("get manifest", HangUp()),
-        Fails(Transient, "broke the connection", {"get manifest": 5}),
+        Fails(Transient, "the connection to .* failed", {"get manifest": 5}),
     ),
     Row("a silent registry is given up and asked again", "pull", once("get blob", SILENT), Ok(), options=QUICK),
     Row("a silent upload is given up and sent again", "push", once("put upload", SILENT), Ok(), options=QUICK),
@@ -206,7 +206,7 @@ BLOBS = (
         options=ONE,
     ),
     Row("a part nobody asked for is refused", "pull", ever("get blob", Body(b"x", 206)), Fails(Refused, "206")),
-    Row("a body that never comes ends the pull", "pull", ever("get blob", Cut(0)), Fails(Transient, "broke")),
+    Row("a body that never comes ends the pull", "pull", ever("get blob", Cut(0)), Fails(Transient, "failed")),
     Row(
         "another byte in a blob is found",
         "pull",
@@ -261,7 +261,7 @@ MANIFESTS = (
         "a manifest under another media type is refused",
         "pull",
         ever("get manifest", Header("Content-Type", INDEX)),
-        Fails(ImageError, "was sent as .*index.* but says it is .*manifest"),
+        Fails(ImageError, "was sent as .*index.* but its media type is .*manifest"),
     ),
     Row(
         "a proxy's page is not a manifest",
@@ -287,7 +287,7 @@ MANIFESTS = (
             ("a page", b"<html>", "is not JSON"),
             ("a bomb of nested JSON", b"[" * 1_000_000, "is not JSON"),
             ("a list", b"[]", "is not a JSON object"),
-            ("an image that is also an index", b'{"manifests": [], "layers": []}', "in two ways"),
+            ("an image that is also an index", b'{"manifests": [], "layers": []}', "ambiguous"),
             ("Docker's schema 1", b'{"schemaVersion": 1, "fsLayers": []}', "schema 1"),
         )
     ),
@@ -349,7 +349,7 @@ REDIRECTS = (
         "endless redirects fail",
         "pull",
         ever("get blob", Redirect("{path}")),
-        Fails(RegistryError, "redirects too often"),
+        Fails(RegistryError, "more than 5 redirects"),
     ),
     *(
         Row(
@@ -374,7 +374,7 @@ REDIRECTS = (
         "a manifest is not sent on to a stranger",
         "push",
         ever("put manifest", Redirect("https://stranger.invalid/x")),
-        Fails(RegistryError, "to https://stranger.invalid/x, another host"),
+        Fails(RegistryError, "to another host, https://stranger.invalid/x"),
     ),
 )
 
@@ -513,7 +513,7 @@ UPLOADS = (
         "a Location that never comes ends the push",
         "push",
         ever("start upload", Header("Location")),
-        Fails(Transient, "without saying where"),
+        Fails(Transient, "no Location"),
     ),
     Row(
         "a Location off TLS is not used",
@@ -622,7 +622,7 @@ STREAMS = (
         "a stream that never comes ends the push",
         "stream out",
         ever("get blob", Cut(0)),
-        Fails(RegistryError, "broke the connection"),
+        Fails(RegistryError, "the connection to .* failed"),
     ),
     Row(
         "a blob that is nowhere is named",

@@ -157,9 +157,9 @@ def test_helper_may_give_an_identity_token(tmp_path: Path) -> None:
     ("script", "note"),
     [
         ("#!/bin/sh\necho hunter2 >&2; exit 7\n", r"docker-credential-x failed (7)"),
-        ("#!/bin/sh\necho hunter2\n", "docker-credential-x gave no login (JSONDecodeError)"),
-        ("#!/bin/sh\necho '[]'\n", "docker-credential-x gave no login (TypeError)"),
-        ("not a program", "docker-credential-x gave no login (OSError)"),
+        ("#!/bin/sh\necho hunter2\n", "docker-credential-x returned no login (JSONDecodeError)"),
+        ("#!/bin/sh\necho '[]'\n", "docker-credential-x returned no login (TypeError)"),
+        ("not a program", "docker-credential-x returned no login (OSError)"),
     ],
 )
 def test_broken_helper_is_a_note(tmp_path: Path, script: str, note: str) -> None:

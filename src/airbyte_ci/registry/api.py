@@ -80,7 +80,7 @@ class Api:
         """Returns an expected answer; raises Transient if a retry may help, otherwise Refused."""
         if self.options.offline:
             raise RegistryError(
-                f"{call.endpoint.registry} is not used, because of --offline",
+                f"{call.endpoint.registry} is not used because --offline is set",
                 advice="run once without --offline to download the missing data into the store",
             )
         answer = self._reached(call)
@@ -154,7 +154,7 @@ class Api:
             pass
         raise RegistryError(
             f"{endpoint.registry} redirects to {safe_url(location)}, which does not use TLS",
-            advice=f"name the host as insecure if that is meant, or ask those who run {endpoint.registry}",
+            advice="add the host to insecure-registries in the configuration, if it has no TLS",
         )
 
     def _may_be_plain(self, host: str) -> bool:
@@ -175,10 +175,10 @@ class Api:
             following = self.address(call.endpoint, location, url)
             if call.method not in ("GET", "HEAD") and not _may_resend(answer.status, url, following):
                 raise RegistryError(
-                    f"{call.endpoint.registry} redirects a {call.method} to {safe_url(following)}, another host"
+                    f"{call.endpoint.registry} redirects a {call.method} request to another host, {safe_url(following)}"
                 )
             url = following
-        raise RegistryError(f"{call.endpoint.registry} redirects too often")
+        raise RegistryError(f"{call.endpoint.registry} sent more than {_MOST_REDIRECTS} redirects")
 
     def _authorized(self, call: Call, url: str) -> Answer:
         if not self._is_own(call.endpoint, url):

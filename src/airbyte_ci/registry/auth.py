@@ -116,7 +116,7 @@ class Authorizer:
         if not host or not (parts.scheme == "https" or plain):
             raise RegistryError(
                 f"{endpoint.registry} requires a token from {one_line(host) or 'nowhere'} without TLS",
-                advice="credentials are sent over TLS only; name the host as insecure if that is meant",
+                advice="credentials need TLS; add the host to insecure-registries in the configuration, if it has none",
             )
 
     def _ask(
@@ -148,7 +148,7 @@ class Authorizer:
             return error
         who = f"the login from {credential.origin}" if credential and credential.origin else "no login"
         return Refused(
-            f"{error.message}, asked for a token with {who}",
+            f"{error.message} to the token request, with {who}",
             status=401,
             code=error.code,
             advice=f"docker login {endpoint.registry}",

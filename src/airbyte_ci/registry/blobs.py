@@ -117,14 +117,14 @@ def _range_begin(answer: Answer, descriptor: Descriptor, asked: int, place: Endp
     if not match or int(match[1]) != asked:
         raise _RangeRefused
     if match[3] not in ("*", str(descriptor.size)):
-        raise _lie(place, descriptor, f"it has {match[3]} bytes there")
+        raise _lie(place, descriptor, f"its size is {match[3]} bytes there")
     return asked
 
 
 def _check_length(answer: Answer, descriptor: Descriptor, place: Endpoint) -> None:
     length = int_header(answer.headers, "Content-Length", descriptor.size)
     if length != descriptor.size and not answer.headers.get("Content-Encoding"):
-        raise _lie(place, descriptor, f"it has {length} bytes there")
+        raise _lie(place, descriptor, f"its size is {length} bytes there")
 
 
 def _short(place: Endpoint, descriptor: Descriptor, received: int) -> str:

@@ -173,14 +173,14 @@ def _server(registry: str) -> str:
 
 def _from_entry(entry: object, origin: str) -> Found:
     if not isinstance(entry, dict):
-        return Found(notes=(f"{origin} holds a login that is not an object",))
+        return Found(notes=(f"{origin} has a login that is not an object",))
     token = str(entry.get("identitytoken") or "")
     username, password = str(entry.get("username") or ""), str(entry.get("password") or "")
     if entry.get("auth"):
         try:
             pair = base64.b64decode(str(entry["auth"]), validate=True).decode().rstrip("\0")
         except (binascii.Error, UnicodeError, ValueError):
-            return Found(notes=(f"{origin} holds a login that is not base64",))
+            return Found(notes=(f"{origin} has a login that is not base64",))
         username, _, password = pair.partition(":")
     if not token and not (username and password):
         return Found()  # `docker login` with a helper leaves an empty entry
@@ -198,7 +198,7 @@ def _from_helper(name: str, server: str, origin: str, environment: Mapping[str, 
     program = f"docker-credential-{name}"
     found = shutil.which(program, path=environment.get("PATH", "")) if _HELPER.match(name) else None
     if found is None:
-        return Found(notes=(f"{program}, which {origin} names, is not on the PATH",))
+        return Found(notes=(f"{program}, named in {origin}, is not on the PATH",))
     try:
         answer = subprocess.run(
             [found, "get"],
@@ -215,5 +215,5 @@ def _from_helper(name: str, server: str, origin: str, environment: Mapping[str, 
         document = load_json(answer.stdout)
         username, secret = str(document["Username"]), str(document["Secret"])
     except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError) as error:
-        return Found(notes=(f"{program} gave no login ({type(error.__cause__ or error).__name__})",))
+        return Found(notes=(f"{program} returned no login ({type(error.__cause__ or error).__name__})",))
     return Found(_credential(username, secret, "", program)) if secret else Found()

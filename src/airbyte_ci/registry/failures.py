@@ -115,13 +115,13 @@ def no_answer(registry: str, error: Exception) -> RegistryError:
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return RegistryError(f"{registry} sent a body that does not match its Content-Encoding")
     if isinstance(error, requests.exceptions.ConnectTimeout):
-        return Transient(f"{registry} cannot be reached (time out)", advice="check the network and the name")
+        return Transient(f"{registry} cannot be reached (timeout)", advice="check the network and the name")
     if isinstance(error, requests.exceptions.Timeout):
-        return Transient(f"{registry} stopped answering (time out)", advice="try again later")
+        return Transient(f"{registry} stopped responding (timeout)", advice="try again later")
     if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
-        return Transient(f"{registry} broke the connection ({_innermost(error)})", advice="check the network")
+        return Transient(f"the connection to {registry} failed ({_innermost(error)})", advice="check the network")
     # The remaining errors precede the request: an invalid address or header.
-    return RegistryError(f"{registry} named an address or a value that cannot be used ({type(error).__name__})")
+    return RegistryError(f"{registry} sent an invalid address or header ({type(error).__name__})")
 
 
 def _certain(error: Exception, registry: str) -> RegistryError | None:
@@ -131,11 +131,14 @@ def _certain(error: Exception, registry: str) -> RegistryError | None:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Untrusted(
-                f"{registry} cannot be trusted over TLS ({one_line(cause.verify_message)})",
-                advice="name your CA bundle in SSL_CERT_FILE or REQUESTS_CA_BUNDLE",
+                f"{registry} has an untrusted TLS certificate ({one_line(cause.verify_message)})",
+                advice="set SSL_CERT_FILE or REQUESTS_CA_BUNDLE to your CA bundle",
             )
         if isinstance(cause, ssl.SSLError) and cause.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
-            return RegistryError(f"{registry} does not speak TLS", advice="name the host as insecure if that is meant")
+            return RegistryError(
+                f"{registry} does not speak TLS",
+                advice="add the host to insecure-registries in the configuration, if it has no TLS",
+            )
     return None
 
 

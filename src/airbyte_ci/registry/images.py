@@ -24,7 +24,7 @@ def image(api: Api, reference: Reference, platform: Platform, store: Store) -> I
     config = ImageConfig.parse(raw, f"configuration {manifest.config.digest.short}")
     built_for = config.platform
     if built_for.architecture and not platform.accepts(built_for):
-        raise ImageError(f"it is an image for {built_for} and not for {platform}")
+        raise ImageError(f"the image is for {built_for}, not for {platform}")
     return Image(manifest, config)
 
 

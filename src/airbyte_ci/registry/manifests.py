@@ -104,13 +104,13 @@ def checked_manifest(raw: bytes, content_type: str, what: str) -> Manifest | Ind
     document = parse_json_object(raw, what)
     if document.get("schemaVersion") == 1:
         raise ImageError(
-            f"{what} is of Docker's schema 1, which no longer works", advice="push it again with a current tool"
+            f"{what} has Docker's schema 1, which is not supported", advice="push it again with a current tool"
         )
     if "manifests" in document and ("layers" in document or "config" in document):
-        raise ImageError(f"{what} is both an image and an index, so it could be read in two ways")
+        raise ImageError(f"{what} is both an image and an index, which is ambiguous")
     manifest = parse_manifest(raw, what)
     if content_type in (*MANIFESTS, *INDEXES) and content_type != manifest.media_type:
-        raise ImageError(f"{what} was sent as {content_type} but says it is {manifest.media_type}")
+        raise ImageError(f"{what} was sent as {content_type} but its media type is {manifest.media_type}")
     return manifest
 
 
@@ -148,7 +148,7 @@ def write(api: Api, place: Endpoint, manifest: Manifest | Index, name: str) -> A
         digest = fetch(api, place, _named(place, name)).digest
     if digest != manifest.digest:
         raise DigestMismatch(
-            f"{place.registry} keeps it as {digest.short} and not as {manifest.digest.short}",
+            f"{place.registry} stored it as {digest.short} instead of {manifest.digest.short}",
             advice="someone else may have pushed the same tag; push again",
         )
     return answer
@@ -165,7 +165,7 @@ def tags(api: Api, place: Endpoint) -> tuple[str, ...]:
     for document in pages(api, place, url):
         names = document.get("tags") or []
         if not isinstance(names, list):
-            raise RegistryError(f"{place.registry} sent tags that are not a list")
+            raise RegistryError(f"{place.registry} sent an invalid list of tags")
         found.update((name, None) for name in names if isinstance(name, str) and is_tag(name))
     return tuple(found)
 
@@ -220,6 +220,6 @@ def _claimed(answer: Answer) -> Digest | None:
 def _check(digest: Digest, expected: Digest | None, place: Endpoint) -> None:
     if expected is not None and digest != expected:
         raise DigestMismatch(
-            f"{place.registry} sent a manifest that is {digest.short} and not {expected.short}",
+            f"{place.registry} sent manifest {digest.short} instead of {expected.short}",
             advice="the registry or a proxy changes the content; do not use it",
         )

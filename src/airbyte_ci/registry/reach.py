@@ -22,7 +22,7 @@ def reach(registry: str, options: RegistryOptions) -> str:
             transport.exchange("HEAD", url, {}, None, registry=registry) as answer,
         ):
             if answer.status not in _ANSWERS:
-                raise RegistryError(f"{registry} answered {answer.status}, which no registry does")
+                raise RegistryError(f"{registry} answered {answer.status}, so it is not a registry")
             return "it answers" if answer.status == 200 else "it answers, and asks for a login"
     finally:
         transport.close()

@@ -173,7 +173,7 @@ class Uploader:
         """Returns the next address of the upload; a Location may be relative, have a query, or name another host."""
         location = answer.headers.get("Location")
         if not location:
-            raise Transient(f"{place.registry} began an upload without saying where (no Location)")
+            raise Transient(f"{place.registry} sent no Location for an upload")
         url = self.api.address(place, location, self.api.address(place, current))
         return Session(url, int_header(answer.headers, "OCI-Chunk-Min-Length", 0))
 
