@@ -64,13 +64,15 @@ def test_jars_are_grouped_by_how_often_they_change(tmp_path: Path) -> None:
             "lib/io.airbyte.airbyte-cdk.java.airbyte-cdk-airbyte-cdk-db-sources-0.45.1.jar": jar({"a": "1"}),
             "lib/bulk-cdk-core-base-1.0.2.jar": jar({"a": "2"}),
             "lib/helper.jar": jar({"a": "3"}),
+            f"lib/{NAME}-3.6.19.jar": jar({"a": "5"}),
+            f"lib/com.acme.connectors-{NAME}-3.6.19.jar": jar({"a": "6"}),
             "lib/other-2.0-SNAPSHOT.jar": jar({"a": "4"}),
             "lib/log4j2.xml": b"<x/>",
         }
     )
     kinds: dict[str, set[str]] = {}
     for path in contents:
-        kinds.setdefault(distribution.kind_of(path), set()).add(path.rpartition("/")[2])
+        kinds.setdefault(distribution.kind_of(path, NAME), set()).add(path.rpartition("/")[2])
     assert kinds["third-party"] == {"answers-1.0.jar", "guava-33.0-jre.jar"}
     assert kinds["framework"] == {
         "airbyte-cdk-core-0.45.1.jar",

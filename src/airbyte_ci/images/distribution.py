@@ -28,8 +28,9 @@ from airbyte_ci.recipe.state import Step
 FOLDER = "airbyte"
 _DISTRIBUTIONS = "build/distributions"
 _VERSIONED = re.compile(r"(?P<name>.+?)-(?P<version>[0-9].*)\.jar")
-# Of the connector development kit for Java; the monorepo's own builds prefix the names with the project's group.
+# The jars of the connector development kit for Java. Airbyte's repository prefixes names with the project's group.
 _FRAMEWORK = re.compile(r"(?:^|-)(?:airbyte|bulk)-cdk-")
+_CONNECTORS = "io.airbyte.airbyte-integrations."
 _SNAPSHOT = "-SNAPSHOT"
 
 
@@ -133,7 +134,7 @@ def _shown(connector: Connector, path: str) -> str:
 
 def _application(files: Sequence[DistributionFile], connector: Connector, shown: str) -> str:
     """Returns the start script of the distribution; raises ConnectorError if there is none."""
-    if all(kind_of(item.path) == "own" and not item.path.endswith(".jar") for item in files):
+    if not any(item.path.startswith("lib/") and item.path.endswith(".jar") for item in files):
         raise ConnectorError(f"cannot read {shown}: it has no jar in lib/")
     inside = (item.path.removeprefix("bin/") for item in files if item.path.startswith("bin/"))
     scripts = [name for name in inside if "/" not in name and not name.endswith(".bat")]
@@ -171,7 +172,7 @@ def _layers(store: Store, operation: AddDistribution) -> Iterator[tuple[str, Lay
     groups: dict[str, list[_Piece]] = {"third-party": [], "framework": [], "own": []}
     for file in operation.files:
         piece = _Piece(_artifact(file.path), file.path, _segment(store, operation, file))
-        groups[kind_of(file.path)].append(piece)
+        groups[kind_of(file.path, operation.application)].append(piece)
     for pieces in layers.grouped(groups["third-party"]):
         yield "add third-party jars", _layer(store, operation, pieces)
     for kind, text in (("framework", "add the framework's jars"), ("own", "add the connector")):
@@ -179,17 +180,19 @@ def _layers(store: Store, operation: AddDistribution) -> Iterator[tuple[str, Lay
             yield text, _layer(store, operation, groups[kind])
 
 
-def kind_of(path: str) -> str:
+def kind_of(path: str, application: str) -> str:
     """Returns third-party, framework or own.
 
-    Jars without a version and snapshots come from the repository's own projects.
+    Jars of the application's name, without a version, and snapshots come from the repository's own projects.
     """
     folder, _, name = path.rpartition("/")
     if folder != "lib" or not name.endswith(".jar"):
         return "own"
     if _FRAMEWORK.search(name):
         return "framework"
-    return "third-party" if _VERSIONED.fullmatch(name) and _SNAPSHOT not in name else "own"
+    artifact = _artifact(path)
+    is_own = f"-{artifact}".endswith(f"-{application}") or name.startswith(_CONNECTORS) or _SNAPSHOT in name
+    return "own" if is_own or artifact == name else "third-party"
 
 
 def _artifact(path: str) -> str:
