@@ -205,6 +205,24 @@ def test_a_customization_adds_its_operations(tiny: Tiny, store: Store) -> None:
     assert store.image(Digest.parse(built.json["digest"])).config.environment["REGION"] == "eu"
 
 
+@pytest.mark.slow
+def test_packages_after_the_distribution_are_installed_by_root(tiny: Tiny, runtime: str, store: Store) -> None:
+    """The image runs as `airbyte`, before and after them, also where the base itself runs as root."""
+    root = derived(store, runtime, tag="root", user="root")
+    folder = a_connector(tiny, root)
+    (folder / "build_customization.py").write_text(
+        "async def post_connector_install(c):\n    return await c.with_exec(['sh', '-c', 'id -un > /tmp/me'])\n"
+    )
+    (folder / "build_customization.yaml").write_text("postInstall: {systemPackages: [hello]}\n")
+    built = tiny.build("--no-verify", name=NAME)
+    assert built.code == 0, built.out
+    image = store.image(Digest.parse(built.json["digest"]))
+    assert image.config.execution["User"] == "airbyte"
+    ran = tiny.run("connectors", f"--name={NAME}", "run", "--shell", "--", "-c", "hello; cat /tmp/me")
+    assert "Hello, world!" in ran.out, ran.out + ran.err
+    assert "airbyte" in ran.out, ran.out
+
+
 def test_an_unchanged_build_ends_at_once_and_a_new_tar_is_seen(tiny: Tiny, store: Store, tmp_path: Path) -> None:
     """Also where the tar is named with --dist-tar and lies elsewhere."""
     a_connector(tiny, bare(store), built=False)

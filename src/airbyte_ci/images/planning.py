@@ -54,6 +54,8 @@ def plan(evaluation: Evaluation, address: Reference, platform: Platform, order: 
         if is_java:
             code = _distribution(evaluation, address, order, asked, pre.operations)
             core: tuple[Operation, ...] = (code,)
+            # What is installed after the distribution is installed by root, and the image keeps its user.
+            asked = read_declaration(connector, base.image, tools.store, code.user)
         else:
             packages = choose(connector, base, tools, order.rules, order.framework)
             main = (hook.main_file if hook else None) or add_code.default_main(connector, base)
@@ -169,8 +171,11 @@ def folders(connector: Connector, packages: Sequence[Choice]) -> frozenset[Path]
 # --- customization -------------------------------------------------------------------------------
 
 
-def read_declaration(connector: Connector, base: Image, store: Store) -> Declared:
-    """Returns the operations of build_customization.yaml; they precede those of the Python module."""
+def read_declaration(connector: Connector, base: Image, store: Store, user: str | None = None) -> Declared:
+    """Returns the operations of build_customization.yaml; they precede those of the Python module.
+
+    `user` is the image's user where the operations are applied, if it is not the base's.
+    """
     path = connector.folder / customization.FILE
     if not path.exists():
         return Declared()
@@ -179,7 +184,7 @@ def read_declaration(connector: Connector, base: Image, store: Store) -> Declare
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConnectorError(f"cannot read {shown}: {error}") from error
-    user = str(base.config.execution.get("User") or "")
+    user = str(base.config.execution.get("User") or "") if user is None else user
     return declarations.declared(customization.parse(text, shown), connector.folder, user, store)
 
 
