@@ -167,20 +167,23 @@ LAYER = {"operation": "AddLayer", "layer": "{}", "comment": ""}
         ),
         (
             _set("connector", "name", to=7),
-            r"cannot read p.json: it is not a build plan ($.connector.name: 7 is not of type 'string')",
+            "cannot read p.json: it is not a build plan (connector.name: 7 is a number; write it in quotes)",
         ),
-        (_set("surplus", to=1), "cannot read p.json: it is not a build plan ($: Additional properties are not allowed"),
+        (_set("surplus", to=1), "cannot read p.json: it is not a build plan (unknown key surplus)"),
         (
             _set("operations", 2, "packages", 0, "sha256", to="abc"),
-            "cannot read p.json: it is not a build plan ($.operations[2]",
+            "cannot read p.json: it is not a build plan (operations[2].packages[0].sha256: 'abc' does not match",
         ),
         (
             _set("operations", 2, "packages", 0, "name", to="Not.Normal"),
-            "cannot read p.json: it is not a build plan ($.operations[2]",
+            "cannot read p.json: it is not a build plan (operations[2].packages[0].name: 'Not.Normal' is invalid: the ",
         ),
-        (_set("base", "address", to="acme/base:1"), "cannot read p.json: it is not a build plan ($.base.address"),
-        (_set("operations", 0, to=LAYER), "cannot read p.json: it is not a build plan ($.operations[0]"),
-        (_drop("hooks", "post"), "cannot read p.json: it is not a build plan ($.hooks: 'post' is a required property)"),
+        (
+            _set("base", "address", to="acme/base:1"),
+            "cannot read p.json: it is not a build plan (base.address: ",
+        ),
+        (_set("operations", 0, to=LAYER), "cannot read p.json: it is not a build plan (operations[0]: "),
+        (_drop("hooks", "post"), "cannot read p.json: it is not a build plan (hooks: post is missing)"),
         (_drop("schema"), "cannot read p.json: it is not a build plan"),
         (
             _set("schema", to=4),

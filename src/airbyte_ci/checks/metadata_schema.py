@@ -2,7 +2,6 @@
 
 import functools
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
@@ -11,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from airbyte_ci import schema_errors
 from airbyte_ci.checks import places
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.rule import OK, Rule, Verdict, failed
@@ -49,9 +49,11 @@ def check(connector: Connector, texts: Texts, mending: Mending) -> Verdict:
         return failed(f"duplicate key {names}: only the last value is used", mending.edit(place), place)
     if not errors:
         return OK
-    reasons = [_describe(error) for error in errors[:_SHOWN]]
+    reasons = [schema_errors.describe(error) for error in errors[:_SHOWN]]
     more = f" (and {len(errors) - _SHOWN} more)" if len(errors) > _SHOWN else ""
-    place = places.in_metadata(connector, *map(str, errors[0].absolute_path), *_unexpected(errors[0]))
+    place = places.in_metadata(
+        connector, *map(str, errors[0].absolute_path), *schema_errors.find_unknown_keys(errors[0])
+    )
     return failed("; ".join(reasons) + more, mending.edit(place), place)
 
 
@@ -115,40 +117,3 @@ def _plain(value: Any) -> Any:
 
 def _plain_key(key: Any) -> str:
     return key if isinstance(key, str) else str(key)
-
-
-def _describe(error: Any) -> str:
-    """Returns the place and the reason, in the schema's own words where it has some."""
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
-    return f"{place[1:]}: {_reason(error)}" if place else _reason(error)
-
-
-def _reason(error: Any) -> str:
-    meant = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
-    match error.validator:
-        case "required":
-            return "".join(_missing(error))
-        case "additionalProperties":
-            return f"unknown key {', '.join(_unexpected(error))}"
-        case "enum":
-            return f"{error.instance!r} is not one of {', '.join(map(str, error.validator_value))}"
-        case "type" if error.validator_value == "string" and isinstance(error.instance, (int, float)):
-            return f"{error.instance!r} is a number; write it in quotes"
-        case "pattern" if meant:
-            return f"{error.instance!r} is invalid: {meant[0].lower()}{meant[1:].rstrip('.')}"
-        case "minLength" | "minItems" | "minProperties":
-            return "value is empty"
-    return str(error.message)
-
-
-def _missing(error: Any) -> Iterator[str]:
-    # jsonschema reports each missing key separately.
-    yield next(f"{key} is missing" for key in error.validator_value if f"'{key}'" in error.message)
-
-
-def _unexpected(error: Any) -> list[str]:
-    """Returns the keys that are not allowed here; empty for other kinds of errors."""
-    if error.validator != "additionalProperties":
-        return []
-    known, patterns = (error.schema.get(name, {}) for name in ("properties", "patternProperties"))
-    return [key for key in error.instance if key not in known and not any(re.search(item, key) for item in patterns)]

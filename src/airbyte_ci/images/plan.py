@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from airbyte_ci import dagger
+from airbyte_ci import dagger, schema_errors
 from airbyte_ci.dagger import (
     Exec,
     Operation,
@@ -285,10 +285,10 @@ def _document(text: str | bytes, what: str) -> Mapping[str, Any]:
             advice="use that version, or create a new plan with `build --print-plan`",
         )
     from jsonschema import Draft202012Validator  # slow to import, and few builds are given a plan
-    from jsonschema.exceptions import best_match
+    from jsonschema.exceptions import relevance
 
-    if wrong := best_match(Draft202012Validator(schema()).iter_errors(document)):
-        raise _no_plan(what, f"{wrong.json_path}: {wrong.message:.160}")
+    if wrong := max(Draft202012Validator(schema()).iter_errors(document), key=relevance, default=None):
+        raise _no_plan(what, schema_errors.describe(wrong))
     return document
 
 
