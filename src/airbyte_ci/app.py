@@ -22,7 +22,7 @@ from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.registry.client import RegistryClient, client_of_user
-from airbyte_ci.registry.options import Event, RegistryOptions
+from airbyte_ci.registry.options import BlobProgress, RegistryOptions
 
 if TYPE_CHECKING:  # slow to import, and an unchanged build needs none of them
     from concurrent.futures import Executor
@@ -63,7 +63,7 @@ class App:
     def tools(self, subject: str) -> Iterator[Tools]:
         """Gives the tools for one subject, which report its progress. Connections close with the block."""
 
-        def moved(event: Event) -> None:
+        def moved(event: BlobProgress) -> None:
             self.reporter.moved(subject, event.digest, event.done, event.total)
 
         @functools.cache
@@ -154,7 +154,7 @@ def open_store() -> Store:
 
 
 def open_registries(
-    configuration: Configuration, *, offline: bool, progress: Callable[[Event], None] | None = None
+    configuration: Configuration, *, offline: bool, progress: Callable[[BlobProgress], None] | None = None
 ) -> RegistryClient:
     """Opens the client for all registries, with the user's credentials and the repository's configuration.
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from airbyte_ci.checks import results
-from airbyte_ci.checks.results import Result
+from airbyte_ci.checks.results import RecordedResult
 from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.oci.store.store import Store
@@ -24,10 +24,10 @@ def test_a_result_counts_for_exactly_its_files(repository: Repository) -> None:
     connector, store = opened(repository)
     assert points(repository)[2] == "not tested"
     inputs = results.inputs_of(connector)
-    results.remember(store, connector, inputs, "built", Result("ok", "spec ok", "2026-01-01T00:00:00Z"))
-    results.remember(store, connector, inputs, "tested", Result("failed", "unit_tests: 2 failed"))
+    results.remember(store, connector, inputs, "built", RecordedResult("ok", "spec ok", "2026-01-01T00:00:00Z"))
+    results.remember(store, connector, inputs, "tested", RecordedResult("failed", "unit_tests: 2 failed"))
     assert points(repository) == ("ok", "failed", "the last test failed: unit_tests: 2 failed")
-    assert results.recall(store, connector, inputs, "built") == Result("ok", "spec ok", "2026-01-01T00:00:00Z")
+    assert results.recall(store, connector, inputs, "built") == RecordedResult("ok", "spec ok", "2026-01-01T00:00:00Z")
 
     main = repository.root / FOLDER / "main.py"
     main.chmod(0o755)
@@ -41,7 +41,7 @@ def test_a_result_counts_for_exactly_its_files(repository: Repository) -> None:
     repository.write(f"{FOLDER}/new.py", None)
     assert points(repository)[0] == "ok"
 
-    results.remember(store, connector, inputs, "tested", Result("ok"))
+    results.remember(store, connector, inputs, "tested", RecordedResult("ok"))
     assert points(repository)[1] == "ok"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.connector_tests.place import Place
+from airbyte_ci.connector_tests.place import StepSandbox
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.images.source import CODE
 from airbyte_ci.oci.store.store import Store
@@ -29,7 +29,7 @@ def test_a_tests_folder_has_no_secrets(tmp_path: Path) -> None:
         (folder / name).write_text("-----BEGIN PRIVATE KEY-----" if name.endswith("key.pem") else "text")
     (folder / "unit_tests" / "link").symlink_to("../secrets/config.json")
     upper.mkdir()
-    place = Place(Store(tmp_path / "store"), Tree(()), Command(("python",), {}, uid=1000, gid=1000))
+    place = StepSandbox(Store(tmp_path / "store"), Tree(()), Command(("python",), {}, uid=1000, gid=1000))
     place.copy(upper, Connector("source-x", folder, "connectors/source-x", {}, frozenset()), "main.py")
     code = upper / CODE
     found = {str(path.relative_to(code)) for path in code.rglob("*") if path.is_symlink() or not path.is_dir()}

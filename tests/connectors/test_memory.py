@@ -10,7 +10,7 @@ import pytest
 
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import find, metadata
-from airbyte_ci.connectors.memory import Memory
+from airbyte_ci.connectors.memory import MetadataCache
 from airbyte_ci.errors import MetadataError
 from tests.connectors.fleets import MONOREPO, write
 
@@ -29,7 +29,7 @@ class Parser:
 
 
 def loaded(tmp_path: Path, parser: Parser, later: int = LATER) -> dict[str, Any]:
-    memory = Memory(tmp_path / "memory", lambda: time.time_ns() + later)
+    memory = MetadataCache(tmp_path / "memory", lambda: time.time_ns() + later)
     data = memory.load(tmp_path / "metadata.yaml", "x/metadata.yaml", parser)
     memory.save()
     return data
@@ -116,7 +116,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     """It works without a cache; errors of metadata are the same as without one."""
     put(tmp_path, "data: [\n")
     (tmp_path / "file").touch()
-    memory = Memory(tmp_path / "file" / "memory", lambda: time.time_ns() + LATER)
+    memory = MetadataCache(tmp_path / "file" / "memory", lambda: time.time_ns() + LATER)
     with pytest.raises(MetadataError, match="not valid YAML"):
         memory.load(tmp_path / "metadata.yaml", "x", metadata.load)
     put(tmp_path, DATA)
@@ -131,7 +131,7 @@ def test_a_fleet_is_found_the_same_way(tmp_path: Path) -> None:
     configuration = Configuration(tmp_path)
 
     def found() -> object:
-        return find.find(configuration, Memory(tmp_path / "memory", lambda: time.time_ns() + LATER))
+        return find.find(configuration, MetadataCache(tmp_path / "memory", lambda: time.time_ns() + LATER))
 
     assert found() == found() == find.find(configuration)
     write(tmp_path, f"{MONOREPO}/source-c", "Dockerfile", x=3)

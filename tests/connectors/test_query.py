@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from simpleeval import InvalidExpression, simple_eval
 
 from airbyte_ci.connectors import query
-from airbyte_ci.connectors.evaluator import Evaluator
+from airbyte_ci.connectors.evaluator import ExpressionEvaluator
 from airbyte_ci.errors import QueryError
 
 CERTIFIED_ON_BASE = "data.connectorBuildOptions.baseImage is not None"
@@ -318,7 +318,7 @@ def test_the_work_grows_with_the_expression_only(text: str) -> None:
     """Each node is evaluated once, however deep: a hundred levels are as quick as they look."""
     calls = 0
 
-    class Counting(Evaluator):
+    class Counting(ExpressionEvaluator):
         def _eval(self, node: Any) -> Any:
             nonlocal calls
             calls += 1

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airbyte_ci.edits.changelog import Row, has_row, insert_row, rows
-from airbyte_ci.edits.markdown_table import Line, parse, width
+from airbyte_ci.edits.markdown_table import TableLine, parse, width
 from airbyte_ci.errors import EditRefused
 
 ROW = Row("0.2.1", "2023-10-18", 31543, "Use our base image")
@@ -356,7 +356,7 @@ def test_any_subject_is_one_cell(subject: str, page: str) -> None:
 def test_a_line_is_parsed_into_what_it_was_made_of(cells: list[str], opened: bool, closed: bool) -> None:
     """Parsing a rendered line gives its cells, spaces included, with or without pipes at its ends."""
     padded = tuple(f" {cell}x " for cell in cells)
-    line = Line(padded, "", opened, closed)
+    line = TableLine(padded, "", opened, closed)
     parsed = parse(str(line))
     assert parsed is not None
     assert parsed.texts == line.texts

@@ -79,7 +79,7 @@ def read(source: Source, lock: str, python: Interpreter, wish: Wish = MAIN_ONLY,
     return wrong + readings.chosen(selected.packages, choices, python)
 
 
-def _applies(entry: requirements.Entry, python: Interpreter) -> bool:
+def _applies(entry: requirements.RequirementEntry, python: Interpreter) -> bool:
     return entry.marker is None or entry.marker.evaluate(dict(python.markers))
 
 

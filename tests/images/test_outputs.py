@@ -9,7 +9,7 @@ import pytest
 
 from airbyte_ci.errors import AirbyteCiError, StoreError, UsageError
 from airbyte_ci.images import outputs
-from airbyte_ci.images.outputs import Destination, Result
+from airbyte_ci.images.outputs import ImageDestination, Result
 from airbyte_ci.oci.image import Image, Index, Platform
 from airbyte_ci.oci.reference import parse_pinned
 from airbyte_ci.oci.store.store import Store
@@ -35,7 +35,7 @@ AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 def deliver(kind: str, place: Path | str, store: Store, *images: Image, registries: Deaf | None = None) -> str:
     """Puts it there as NAME; the address."""
     result = outputs.together(store, images)
-    destination = Destination(kind, str(place))
+    destination = ImageDestination(kind, str(place))
     (found,) = outputs.deliver(destination, store, result, [NAME], (BASE,), registries or Deaf(), AMD64)
     return found
 
@@ -53,7 +53,7 @@ def deliver(kind: str, place: Path | str, store: Store, *images: Image, registri
 )
 def test_a_destination_is_parsed(text: str, kind: str, place: str) -> None:
     """Kind, and place after the first colon; it is shown as it was written."""
-    found = Destination.parse(text)
+    found = ImageDestination.parse(text)
     assert (found.kind, found.place, str(found)) == (kind, place, text)
 
 
@@ -61,7 +61,7 @@ def test_a_destination_is_parsed(text: str, kind: str, place: str) -> None:
 def test_a_destination_that_is_not_known_is_refused(text: str) -> None:
     """The error lists the valid ones."""
     with pytest.raises(UsageError, match="is not a valid destination") as caught:
-        Destination.parse(text)
+        ImageDestination.parse(text)
     assert "oci:DIR" in str(caught.value)
 
 
@@ -123,7 +123,15 @@ def test_a_registry_gets_it_under_the_prefix(store: Store, place: str, repositor
     image = random_image(store)
     registries = Shelf(whole=image)
     (address,) = outputs.deliver(
-        *(Destination("registry", place), store, Result((image,)), [f"{repository}:dev"], (BASE,), registries, AMD64)
+        *(
+            ImageDestination("registry", place),
+            store,
+            Result((image,)),
+            [f"{repository}:dev"],
+            (BASE,),
+            registries,
+            AMD64,
+        )
     )
     assert registries.asked == [("push", str(image.digest), expected, str(BASE))]
     assert address == f"{expected}@{image.digest}"

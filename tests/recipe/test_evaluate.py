@@ -44,7 +44,7 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.recipe.evaluate import CREATED, Evaluator
 from airbyte_ci.recipe.operations import AddLayer
-from airbyte_ci.recipe.state import Step
+from airbyte_ci.recipe.state import AddedLayer
 from airbyte_ci.sandbox import lending
 
 
@@ -182,10 +182,10 @@ def test_an_operation_of_another_room_is_evaluated_by_its_handler(own_store: Sto
     asked = []
     content = b"first"
 
-    def add(_: Evaluator, before: Sequence[Operation], operation: Operation) -> tuple[Step, ...]:
+    def add(_: Evaluator, before: Sequence[Operation], operation: Operation) -> tuple[AddedLayer, ...]:
         assert isinstance(operation, AddFiles)
         asked.append(tuple(before))
-        return (Step(layer_of(own_store, [Entry("added", content=content)]), f"add {operation.what}"),)
+        return (AddedLayer(layer_of(own_store, [Entry("added", content=content)]), f"add {operation.what}"),)
 
     clock = sh("cat /added; date +%s.%N")
     below, operation = SetVariable("A", "b"), AddFiles("files")

@@ -13,9 +13,9 @@ from airbyte_ci.testing.faults import (
     Body,
     Corrupt,
     Cut,
-    Effect,
     ExpireToken,
     Fault,
+    FaultEffect,
     HangUp,
     Header,
     IgnoreRange,
@@ -76,15 +76,15 @@ class Row:
     options: RegistryOptions = field(default_factory=RegistryOptions)
 
 
-def once(operation: Operation, effect: Effect, after: int = 0) -> tuple[Fault, ...]:
+def once(operation: Operation, effect: FaultEffect, after: int = 0) -> tuple[Fault, ...]:
     return (Fault(operation, effect, 1, after),)
 
 
-def ever(operation: Operation, *effects: Effect) -> tuple[Fault, ...]:
+def ever(operation: Operation, *effects: FaultEffect) -> tuple[Fault, ...]:
     return tuple(Fault(operation, effect, None) for effect in effects)
 
 
-def at_each(what: str, do: Do, effect: Effect, *operations: Operation) -> tuple[Row, ...]:
+def at_each(what: str, do: Do, effect: FaultEffect, *operations: Operation) -> tuple[Row, ...]:
     return tuple(
         Row(f"{what} at '{operation}' is survived", do, once(operation, effect), Ok()) for operation in operations
     )

@@ -10,7 +10,7 @@ from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.client import RegistryClient
-from airbyte_ci.registry.credentials import Anonymous, Credential, CredentialSource, Fixed, Found
+from airbyte_ci.registry.credentials import Anonymous, Credential, CredentialSource, Fixed, FoundCredential
 from airbyte_ci.registry.options import RegistryOptions
 from airbyte_ci.testing.clients import quick_client
 from airbyte_ci.testing.faults import Fault, Header
@@ -25,8 +25,8 @@ USERS = {"me": "hunter2"}
 class Noted:
     """No login, and why."""
 
-    def find(self, registry: str, repository: str) -> Found:
-        return Found(None, ("docker-credential-x is not on the PATH",))
+    def find(self, registry: str, repository: str) -> FoundCredential:
+        return FoundCredential(None, ("docker-credential-x is not on the PATH",))
 
 
 @pytest.fixture
@@ -161,6 +161,6 @@ def test_challenges_of_many_forms(challenge: str, image: Image, tmp_path: Path) 
 def test_nothing_shows_a_secret() -> None:
     """Neither a credential nor what holds one shows its secret when it is printed."""
     credential = Credential("me", "hunter2", "long-lived", "somewhere")
-    shown = repr(credential) + repr(Fixed({"host": credential})) + repr(Found(credential))
+    shown = repr(credential) + repr(Fixed({"host": credential})) + repr(FoundCredential(credential))
     assert "hunter2" not in shown
     assert "long-lived" not in shown

@@ -21,7 +21,7 @@ from airbyte_ci.oci.image import (
 )
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.registry.options import Event, RegistryOptions
+from airbyte_ci.registry.options import BlobProgress, RegistryOptions
 from airbyte_ci.testing.clients import quick_client
 from airbyte_ci.testing.distribution import Manner
 from airbyte_ci.testing.faults import Cut, Fault, Header
@@ -210,7 +210,7 @@ def test_progress_is_told(registry: RegistryServer, source: Store, store: Store)
     """Each blob's progress goes from something to its whole size."""
     image = random_image(source, layers=3, size=400_000)
     registry.contents.put_image("acme/x", source, image.digest, "1")
-    events: list[Event] = []
+    events: list[BlobProgress] = []
     with quick_client(RegistryOptions(progress=events.append)) as client:
         client.pull(at(registry, "acme/x:1"), AMD64, store)
     for layer in image.manifest.layers:

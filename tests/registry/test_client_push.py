@@ -11,7 +11,7 @@ from airbyte_ci.oci.image import CONFIG, MANIFEST, Image, ImageConfig, Manifest,
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.credentials import Credential, Fixed
-from airbyte_ci.registry.options import Event, RegistryOptions
+from airbyte_ci.registry.options import BlobProgress, RegistryOptions
 from airbyte_ci.testing.clients import quick_client
 from airbyte_ci.testing.distribution import Manner
 from airbyte_ci.testing.faults import Corrupt, Fault, Refuse
@@ -262,7 +262,7 @@ def test_next_source_is_streamed_from_when_one_fails(registry: RegistryServer, s
 def test_progress_says_what_was_done(registry: RegistryServer, store: Store, tmp_path: Path) -> None:
     """Blobs are reported as uploaded, present or mounted."""
     image = random_image(store, layers=1)
-    events: list[Event] = []
+    events: list[BlobProgress] = []
     with quick_client(RegistryOptions(progress=events.append)) as client:
         client.push(store, image.digest, at(registry, "acme/x:1"))
         assert {event.step for event in events} == {"uploading"}

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from airbyte_ci.checks.all_checks import RULES
-from airbyte_ci.checks.rule import OK, Checked, Finding, Place, failed, inapplicable, unverified
+from airbyte_ci.checks.rule import OK, Checked, Location, RuleFinding, failed, inapplicable, unverified
 from airbyte_ci.reports import annotations, checks, junit, sarif
 from airbyte_ci.text import disarm_old, escape_lines
 
-ERROR = Finding(
-    RULES[0], "error", failed("it's <broken> & 100 %,\nreally: yes", "mend 'it'", Place("a b/é,x:y.yaml", 7))
+ERROR = RuleFinding(
+    RULES[0], "error", failed("it's <broken> & 100 %,\nreally: yes", "mend 'it'", Location("a b/é,x:y.yaml", 7))
 )
-WARNING = Finding(RULES[1], "warning", failed("old", "new", Place("c/metadata.yaml")))
-UNKNOWN = Finding(RULES[2], "error", unverified("offline"))
-SILENT = Finding(RULES[3], "error", inapplicable("no base image"))
-FINE = Finding(RULES[4], "error", OK)
+WARNING = RuleFinding(RULES[1], "warning", failed("old", "new", Location("c/metadata.yaml")))
+UNKNOWN = RuleFinding(RULES[2], "error", unverified("offline"))
+SILENT = RuleFinding(RULES[3], "error", inapplicable("no base image"))
+FINE = RuleFinding(RULES[4], "error", OK)
 ITEMS = [Checked("source-x", "c/source-x", (FINE, WARNING, ERROR, UNKNOWN, SILENT)), Checked("source-y", "y", (FINE,))]
 
 # The keys that SARIF 2.1.0 requires of the written parts (sections 3.13 to 3.58), no further ones.
@@ -116,7 +116,7 @@ def test_a_result_keeps_its_fingerprint_when_its_line_and_wording_change() -> No
     """Code scanning knows by it that a problem is still the same one, and that another connector's is another."""
 
     def fingerprint(folder: str, line: int, reason: str) -> str:
-        finding = Finding(RULES[0], "error", failed(reason, "", Place("x", line)))
+        finding = RuleFinding(RULES[0], "error", failed(reason, "", Location("x", line)))
         (run,) = sarif.document([Checked("x", folder, (finding,))], RULES)["runs"]
         return str(run["results"][0]["partialFingerprints"])
 
@@ -170,7 +170,7 @@ def _shown(text: str) -> str:
 @given(_TEXTS, _TEXTS.filter(bool), _TEXTS)
 def test_any_text_survives_its_format(reason: str, path: str, name: str) -> None:
     """GitHub's runner, an XML parser and JSON read back what was meant; no text begins a command."""
-    finding = Finding(RULES[0], "error", failed(reason, "", Place(path, 1)))
+    finding = RuleFinding(RULES[0], "error", failed(reason, "", Location(path, 1)))
     item = Checked(name, "folder", (finding,))
     text = annotations.commands([item])
     assert text.endswith("\n") and "\n" not in text[:-1] and "\r" not in text

@@ -43,7 +43,7 @@ def known(base: str | None) -> dict[str, object] | None:
     }
 
 
-def row(base: str | None = None, *names: str, name: str = "source-x", **data: object) -> listing.Row:
+def row(base: str | None = None, *names: str, name: str = "source-x", **data: object) -> listing.ListingRow:
     options = {"connectorBuildOptions": {"baseImage": base}} if base else {}
     values = {"dockerImageTag": "1.2.3", "supportLevel": "certified", **options, **data}
     return listing.row(connector(name, names or ("setup.py",), **values), lambda: known(base))
@@ -67,7 +67,7 @@ def row(base: str | None = None, *names: str, name: str = "source-x", **data: ob
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_the_state_says_what_is_to_do(item: listing.Row, state: str) -> None:
+def test_the_state_says_what_is_to_do(item: listing.ListingRow, state: str) -> None:
     """The latest, a number of releases behind, or why the state is unknown; omitted ones are reported too."""
     assert item.state == state
 

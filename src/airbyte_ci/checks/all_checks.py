@@ -29,11 +29,11 @@ from airbyte_ci.checks import (
 from airbyte_ci.checks.base_image_exists import Exists
 from airbyte_ci.checks.base_image_latest import Admitted
 from airbyte_ci.checks.base_image_yanked import WayOut
-from airbyte_ci.checks.branch import Branch
+from airbyte_ci.checks.branch import BranchDifference
 from airbyte_ci.checks.hook_owned import Ownership
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.reviews import Reviews
-from airbyte_ci.checks.rule import Check, Checked, Finding, Rule, Verdict, inapplicable, unverified
+from airbyte_ci.checks.rule import Check, Checked, Rule, RuleFinding, Verdict, inapplicable, unverified
 from airbyte_ci.checks.texts import Texts
 from airbyte_ci.checks.weights import Weights
 from airbyte_ci.config import Configuration
@@ -75,7 +75,7 @@ def bound(
     today: date,
     admitted: Admitted,
     way_out: WayOut,
-    branch: Callable[[], Branch | None],
+    branch: Callable[[], BranchDifference | None],
     exists: Exists | None,
     store: Store | None,
     ownership: Callable[[], Ownership],
@@ -130,7 +130,9 @@ def bound(
 
 def apply(checks: Sequence[Check], connector: Connector, weights: Weights) -> Checked:
     """Applies every check to one connector."""
-    findings = (Finding(check.rule, weights.of(check.rule, connector), _verdict(check, connector)) for check in checks)
+    findings = (
+        RuleFinding(check.rule, weights.of(check.rule, connector), _verdict(check, connector)) for check in checks
+    )
     return Checked(connector.name, connector.relative, tuple(findings), weights.notes(connector))
 
 

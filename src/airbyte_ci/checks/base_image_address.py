@@ -3,7 +3,7 @@
 from airbyte_ci.base_images.catalog.catalogue import Catalogue
 from airbyte_ci.checks import places
 from airbyte_ci.checks.mending import Mending
-from airbyte_ci.checks.rule import OK, Place, Rule, Verdict, failed, inapplicable
+from airbyte_ci.checks.rule import OK, Location, Rule, Verdict, failed, inapplicable
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.reference import Reference
@@ -55,6 +55,6 @@ def reference_of(connector: Connector) -> Reference | Verdict:
         return NO_ADDRESS
 
 
-def place(connector: Connector) -> Place:
+def place(connector: Connector) -> Location:
     """Returns the line of the address in metadata.yaml."""
     return places.in_metadata(connector, "data", "connectorBuildOptions", "baseImage")

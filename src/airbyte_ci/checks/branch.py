@@ -11,7 +11,7 @@ from airbyte_ci.git import git, history
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class BranchDifference:
     """Per connector folder: the files that differ (paths inside the folder), and the metadata at the merge base."""
 
     changed: Mapping[str, tuple[str, ...]]
@@ -26,7 +26,9 @@ class Branch:
         return self.before.get(connector.relative)
 
 
-def since(root: Path, modified: Callable[[], Mapping[str, tuple[str, ...]]], branch: str | None) -> Branch | None:
+def since(
+    root: Path, modified: Callable[[], Mapping[str, tuple[str, ...]]], branch: str | None
+) -> BranchDifference | None:
     """Compares with the merge base of HEAD and `branch` (default: the remote's HEAD); None where neither is known.
 
     `modified` returns the changed paths below `root` for the folder of each modified connector. Raises UsageError
@@ -43,7 +45,7 @@ def since(root: Path, modified: Callable[[], Mapping[str, tuple[str, ...]]], bra
     }
     texts = git.committed(root, commit, [metadata_path(folder) for folder in changed])
     before = {folder: data_in(texts.get(metadata_path(folder))) for folder in changed}
-    return Branch(changed, {folder: data for folder, data in before.items() if data is not None})
+    return BranchDifference(changed, {folder: data for folder, data in before.items() if data is not None})
 
 
 def metadata_path(folder: str) -> str:

@@ -2,7 +2,7 @@
 
 from airbyte_ci.checks import results
 from airbyte_ci.checks.mending import Mending
-from airbyte_ci.checks.rule import Place, Rule, Verdict, failed, inapplicable, unverified
+from airbyte_ci.checks.rule import Location, Rule, Verdict, failed, inapplicable, unverified
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.oci.store.store import Store
 
@@ -36,7 +36,7 @@ def check(connector: Connector, store: Store | None, kind: results.Kind, mending
     if result is None:
         return unverified(f"not {kind} since its files changed", command)
     if result.status == "failed":
-        return failed(f"the last {_VERBS[kind]} failed: {result.summary}", command, Place(connector.relative))
+        return failed(f"the last {_VERBS[kind]} failed: {result.summary}", command, Location(connector.relative))
     if result.status != "ok":
         return unverified(f"not {kind}: {result.summary}", command)
     day = result.at.partition("T")[0]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from airbyte_ci.checks.mending import Mending
-from airbyte_ci.checks.rule import OK, Place, Rule, Verdict, failed, inapplicable
+from airbyte_ci.checks.rule import OK, Location, Rule, Verdict, failed, inapplicable
 from airbyte_ci.checks.texts import Texts
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits.changelog_table import find_table
@@ -27,7 +27,7 @@ def check(
         return inapplicable("no documentation page")
     if not connector.version:
         return inapplicable("no version")
-    place = Place(path.relative_to(root).as_posix())
+    place = Location(path.relative_to(root).as_posix())
     lines = [line.rstrip("\r") for line in (texts.text(path) or "").split("\n")]
     try:
         # Only the versions matter, so the other cells are not parsed.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from airbyte_ci.checks import places
 from airbyte_ci.checks.mending import Mending
-from airbyte_ci.checks.rule import OK, Place, Rule, Verdict, failed, inapplicable
+from airbyte_ci.checks.rule import OK, Location, Rule, Verdict, failed, inapplicable
 from airbyte_ci.connectors import customization
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.git.codeowners import CodeOwners
@@ -35,7 +35,7 @@ class Ownership:
     prefix: str = ""
     required_before: tuple[str, ...] = ()
 
-    def approvers(self, place: Place) -> tuple[str, ...]:
+    def approvers(self, place: Location) -> tuple[str, ...]:
         """Returns who may approve a change to a file: its owners at the merge base, else its owners here.
 
         A pull request must not choose its own approvers; GitHub has the same rule.
@@ -43,7 +43,7 @@ class Ownership:
         before = Ownership(self.before, self.required_before or self.required, None, self.prefix)
         return before.owners(place) or replace(before, required=()).owners(place) or self.owners(place)
 
-    def owners(self, place: Place) -> tuple[str, ...]:
+    def owners(self, place: Location) -> tuple[str, ...]:
         """Returns the owners whose approval is accepted: only configured owners, if any are configured."""
         line = self.codeowners.of(self.prefix + place.path) if self.codeowners else None
         owners = line.owners if line else ()
@@ -51,7 +51,7 @@ class Ownership:
         return tuple(owner for owner in owners if not required or owner.lower() in required)
 
 
-def files(connector: Connector) -> tuple[Place, ...]:
+def files(connector: Connector) -> tuple[Location, ...]:
     """Returns the connector's files that customize its build."""
     return tuple(
         places.file(connector, name) for name in (customization.MODULE, customization.FILE) if name in connector.names
@@ -72,7 +72,7 @@ def check(connector: Connector, ownership: Callable[[], Ownership], mending: Men
     return OK
 
 
-def _unowned(place: Place, ownership: Ownership, mending: Mending) -> Verdict:
+def _unowned(place: Location, ownership: Ownership, mending: Mending) -> Verdict:
     path = ownership.codeowners.path if ownership.codeowners else "CODEOWNERS"
     wanted = " ".join(ownership.required) or "@org/team"
     file = mending.path("../" * ownership.prefix.count("/") + path)

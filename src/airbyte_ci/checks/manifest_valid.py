@@ -7,7 +7,7 @@ from airbyte_ci.base_images.catalog.entry import MANIFEST_SERIES
 from airbyte_ci.checks import places
 from airbyte_ci.checks.base_image_address import reference_of
 from airbyte_ci.checks.mending import Mending
-from airbyte_ci.checks.rule import OK, Place, Rule, Verdict, failed, inapplicable
+from airbyte_ci.checks.rule import OK, Location, Rule, Verdict, failed, inapplicable
 from airbyte_ci.checks.texts import Texts
 from airbyte_ci.connectors import manifest
 from airbyte_ci.connectors.connector import Connector
@@ -35,13 +35,13 @@ def check(connector: Connector, catalogue: Catalogue, texts: Texts, mending: Men
         line = places.line_with(texts.text(connector.folder / manifest.MANIFEST) or "", "class_name")
         components = places.file(connector, manifest.COMPONENTS)
         reason = f"{place.path} names {', '.join(missing)}, which {components.path} does not have"
-        return failed(reason, mending.edit(components), Place(place.path, line))
+        return failed(reason, mending.edit(components), Location(place.path, line))
     if newest := _too_old(connector, catalogue, found.version):
         line = places.line_with(texts.text(connector.folder / manifest.MANIFEST) or "", "version:")
         return failed(
             f"the manifest has version {found.version}, but the base image contains framework {newest}",
             mending.upgrade(connector, "latest"),
-            Place(place.path, line),
+            Location(place.path, line),
         )
     return OK
 

@@ -5,7 +5,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from airbyte_ci.checks.rule import Place
+from airbyte_ci.checks.rule import Location
 from airbyte_ci.connectors.connector import Connector
 
 
@@ -45,7 +45,7 @@ class Mending:
             return _command(connector, "bump_version", kind)
         return _command(connector, "bump_version", kind, *self._number(), "what changed")
 
-    def edit(self, place: Place) -> str:
+    def edit(self, place: Location) -> str:
         """Returns the command that opens the file in the user's editor."""
         return f"$EDITOR {f'+{place.line} ' if place.line else ''}{self.path(place.path)}"
 

@@ -13,7 +13,7 @@ from airbyte_ci.git import git
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class MergeBaseRules:
     """The merge base's configuration: `[checks]`, allowed repositories and owners; None where it has no such key."""
 
     commit: str
@@ -22,7 +22,7 @@ class Rules:
     owners: str | None = None
 
 
-def rules(root: Path, commit: str) -> Rules:
+def rules(root: Path, commit: str) -> MergeBaseRules:
     """Reads the configuration at a commit. A missing or unreadable table gives None."""
     texts = git.committed(root, commit, [config.FILE, config.PROJECT])
     if own := texts.get(config.FILE):
@@ -38,7 +38,7 @@ def rules(root: Path, commit: str) -> Rules:
         for weight, ids in (checks if isinstance(checks, dict) else {}).items()
         if isinstance(ids, list)
     }
-    return Rules(
+    return MergeBaseRules(
         commit,
         weights,
         tuple(map(str, repositories)) if isinstance(repositories, list) else None,

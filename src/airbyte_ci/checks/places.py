@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 
-from airbyte_ci.checks.rule import Place
+from airbyte_ci.checks.rule import Location
 from airbyte_ci.connectors.connector import METADATA, Connector
 from airbyte_ci.edits import yaml_events
 from airbyte_ci.errors import EditRefused
 
 
-def file(connector: Connector, name: str) -> Place:
+def file(connector: Connector, name: str) -> Location:
     """Returns the place of a file in the connector's folder."""
-    return Place(name if connector.relative == "." else f"{connector.relative}/{name}")
+    return Location(name if connector.relative == "." else f"{connector.relative}/{name}")
 
 
-def in_metadata(connector: Connector, *keys: str) -> Place:
+def in_metadata(connector: Connector, *keys: str) -> Location:
     """Returns the line in metadata.yaml of the deepest of the nested `keys` that exists."""
     place = file(connector, METADATA)
     try:
         text = (connector.folder / METADATA).read_text("utf-8", errors="replace")
-        return Place(place.path, _line(text, keys))
+        return Location(place.path, _line(text, keys))
     except (OSError, EditRefused):
         return place
 

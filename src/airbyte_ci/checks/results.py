@@ -33,7 +33,7 @@ _SECRETS = "secrets"
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class RecordedResult:
     """The outcome, a one-line summary, and the time (ISO 8601, UTC); unverified: too few steps ran."""
 
     status: Status
@@ -41,7 +41,7 @@ class Result:
     at: str = ""
 
 
-def remember(store: Store, connector: Connector, inputs: Digest, kind: Kind, result: Result) -> None:
+def remember(store: Store, connector: Connector, inputs: Digest, kind: Kind, result: RecordedResult) -> None:
     """Stores a result; a later result of the same inputs replaces it, unless the later one is unverified."""
     if result.status == "unverified" and recall(store, connector, inputs, kind) is not None:
         return
@@ -50,10 +50,10 @@ def remember(store: Store, connector: Connector, inputs: Digest, kind: Kind, res
     store.remember(_known(connector), {})
 
 
-def recall(store: Store, connector: Connector, inputs: Digest, kind: Kind) -> Result | None:
+def recall(store: Store, connector: Connector, inputs: Digest, kind: Kind) -> RecordedResult | None:
     """Returns the result for exactly these inputs."""
     value = store.recall(_key(connector, inputs, kind))
-    return None if value is None else Result(value["status"], str(value["summary"]), str(value["at"]))
+    return None if value is None else RecordedResult(value["status"], str(value["summary"]), str(value["at"]))
 
 
 def is_known(store: Store, connector: Connector) -> bool:

@@ -11,7 +11,7 @@ Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """A file by its posix path from the repository's root; `line` counts from 1, and 0 is the file as a whole."""
 
     path: str
@@ -28,13 +28,13 @@ class Verdict:
     status: Status
     reason: str = ""
     advice: str = ""
-    place: Place | None = None
+    place: Location | None = None
 
 
 OK = Verdict("ok")
 
 
-def failed(reason: str, advice: str, place: Place | None = None) -> Verdict:
+def failed(reason: str, advice: str, place: Location | None = None) -> Verdict:
     """Returns the verdict that the connector violates the rule."""
     return Verdict("failed", reason, advice, place)
 
@@ -76,7 +76,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RuleFinding:
     """A rule's verdict about one connector, and the severity of a failure."""
 
     rule: Rule
@@ -102,7 +102,7 @@ class Checked:
 
     name: str
     folder: str
-    findings: tuple[Finding, ...]
+    findings: tuple[RuleFinding, ...]
     notes: tuple[str, ...] = ()
 
     @property

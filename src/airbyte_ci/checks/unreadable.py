@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.metadata_schema import RULE
-from airbyte_ci.checks.rule import Checked, Finding, Place, failed
+from airbyte_ci.checks.rule import Checked, Location, RuleFinding, failed
 from airbyte_ci.errors import AirbyteCiError
 
 # The beginning of errors about metadata: the file, and the line and column where they are known.
@@ -18,8 +18,8 @@ def checked(error: AirbyteCiError, mending: Mending) -> Checked:
     """Returns an error of the metadata check for any support level: every connector is published by its metadata."""
     found = _PLACE.fullmatch(error.message)
     if found is None:
-        return Checked("metadata.yaml", ".", (Finding(RULE, "error", failed(error.message, error.advice or "")),))
+        return Checked("metadata.yaml", ".", (RuleFinding(RULE, "error", failed(error.message, error.advice or "")),))
     path = PurePosixPath(found["path"])
-    place = Place(str(path), int(found["line"] or 0))
+    place = Location(str(path), int(found["line"] or 0))
     verdict = failed(found["reason"], error.advice or mending.edit(place), place)
-    return Checked(path.parent.name or path.name, str(path.parent), (Finding(RULE, "error", verdict),))
+    return Checked(path.parent.name or path.name, str(path.parent), (RuleFinding(RULE, "error", verdict),))

@@ -2,7 +2,7 @@
 
 from airbyte_ci.checks import places
 from airbyte_ci.checks.mending import Mending
-from airbyte_ci.checks.rule import OK, Place, Rule, Verdict, failed, inapplicable
+from airbyte_ci.checks.rule import OK, Location, Rule, Verdict, failed, inapplicable
 from airbyte_ci.checks.texts import Texts
 from airbyte_ci.connectors.connector import Connector
 
@@ -36,7 +36,7 @@ def check(connector: Connector, texts: Texts, mending: Mending) -> Verdict:
             return failed(
                 f"the version is {version} in pyproject.toml, but {connector.version} in metadata.yaml",
                 f"(cd {mending.path(connector.relative)} && {command} {connector.version})",
-                Place(place.path, line),
+                Location(place.path, line),
             )
     return OK
 

@@ -6,7 +6,7 @@ from typing import Any
 import semver
 
 from airbyte_ci.checks import places
-from airbyte_ci.checks.branch import Branch
+from airbyte_ci.checks.branch import BranchDifference
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.rule import OK, Rule, Verdict, failed, inapplicable, unverified
 from airbyte_ci.connectors.connector import METADATA, Connector
@@ -23,7 +23,7 @@ _INERT_FILES = ("acceptance-test-config.yml", "README.md", "bootstrap.md", ".doc
 _INERT_FOLDERS = ("unit_tests/", "integration_tests/", "src/test", "erd/")
 
 
-def check(connector: Connector, branch: Branch | None, mending: Mending) -> Verdict:
+def check(connector: Connector, branch: BranchDifference | None, mending: Mending) -> Verdict:
     """`branch` holds the differences from the merge base; None where it is unknown."""
     if branch is None:
         return unverified(

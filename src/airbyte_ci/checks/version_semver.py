@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from airbyte_ci.checks import places
-from airbyte_ci.checks.branch import Branch
+from airbyte_ci.checks.branch import BranchDifference
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.rule import OK, Rule, Verdict, failed
 from airbyte_ci.connectors.connector import Connector
@@ -21,7 +21,7 @@ RULE = Rule(
 _NUMBERS = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?")
 
 
-def check(connector: Connector, branch: Callable[[], Branch | None], mending: Mending) -> Verdict:
+def check(connector: Connector, branch: Callable[[], BranchDifference | None], mending: Mending) -> Verdict:
     """`branch` returns the differences from the merge base; it is called only after a failure."""
     if is_semver(connector.version):
         return OK
@@ -33,7 +33,7 @@ def check(connector: Connector, branch: Callable[[], Branch | None], mending: Me
     )
 
 
-def _before(connector: Connector, branch: Callable[[], Branch | None]) -> str:
+def _before(connector: Connector, branch: Callable[[], BranchDifference | None]) -> str:
     known = branch()
     data = known.metadata_before(connector) if known else None
     return str((data or {}).get("dockerImageTag") or "")

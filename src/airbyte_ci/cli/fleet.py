@@ -9,12 +9,12 @@ from airbyte_ci import config
 from airbyte_ci.campaigns.migrations.table import MIGRATIONS
 from airbyte_ci.cli import base_facts, console, facts
 from airbyte_ci.cli.base_facts import BaseFacts
-from airbyte_ci.cli.options import Asked
+from airbyte_ci.cli.options import SelectionOptions
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import find, select
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.connectors.memory import Memory
+from airbyte_ci.connectors.memory import MetadataCache
 from airbyte_ci.connectors.select import ModifiedFiles, Selection
 from airbyte_ci.errors import AirbyteCiError, UsageError
 
@@ -34,7 +34,7 @@ class Fleet:
     modified: ModifiedFiles
 
 
-def load(settings: Settings, asked: Asked, *, may_be_empty: bool = False) -> Fleet:
+def load(settings: Settings, asked: SelectionOptions, *, may_be_empty: bool = False) -> Fleet:
     """Loads the selected connectors, or all without a filter. Prints warnings; raises UsageError and QueryError.
 
     A configuration without connectors is an error, unless `may_be_empty`: a repository may have only base images.
@@ -62,7 +62,7 @@ def load(settings: Settings, asked: Asked, *, may_be_empty: bool = False) -> Fle
     return Fleet(configuration, chosen.connectors, len(connectors), errors, bases, modified)
 
 
-def load_for_change(settings: Settings, asked: Asked, verb: str) -> Fleet:
+def load_for_change(settings: Settings, asked: SelectionOptions, verb: str) -> Fleet:
     """Loads the fleet for commands that change or build. Raises UsageError if the user selected nothing.
 
     If no selected connector was modified, as in most pushes, prints that and exits with 0.
@@ -83,9 +83,9 @@ def warn(message: str) -> None:
     console.line(click.style("! ", fg="yellow") + message, err=True)
 
 
-def _memory(configuration: Configuration) -> Memory:
+def _memory(configuration: Configuration) -> MetadataCache:
     """Returns the cache of this repository's metadata, in the user's cache folder."""
-    return Memory(config.home(os.environ) / "metadata" / f"{config.place(configuration.root)}.tsv")
+    return MetadataCache(config.home(os.environ) / "metadata" / f"{config.place(configuration.root)}.tsv")
 
 
 def _refuse_named(errors: tuple[AirbyteCiError, ...], selection: Selection, connectors: tuple[Connector, ...]) -> None:

@@ -17,7 +17,7 @@ DEFAULT_CONCURRENCY = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SelectionOptions:
     """The selection, whether `--all` was given, and how many connectors to work on at a time."""
 
     selection: Selection = NOTHING_ASKED
@@ -34,7 +34,7 @@ class GroupState:
     """The state that the `connectors` group passes to its commands."""
 
     settings: Settings
-    asked: Asked
+    asked: SelectionOptions
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -119,7 +119,7 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")(function)
 
 
-def selected(options: Mapping[str, Any], before: Asked) -> Asked:
+def selected(options: Mapping[str, Any], before: SelectionOptions) -> SelectionOptions:
     """Returns the selection of a command's options, added to that of the group's options."""
     query: str | None = options["query"]
     if query is not None and not query.strip():
@@ -128,7 +128,7 @@ def selected(options: Mapping[str, Any], before: Asked) -> Asked:
     earlier = before.selection
     if earlier.query and query:
         query = f"({earlier.query}) and ({query})"
-    return Asked(
+    return SelectionOptions(
         Selection(
             (*earlier.names, *options["names"]),
             (*earlier.languages, *options["languages"]),

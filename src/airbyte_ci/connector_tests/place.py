@@ -32,7 +32,7 @@ _REPORTS = Purpose(
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StepSandbox:
     """The image's root and the command of its configuration; `mounts` are the folders of the user.
 
     `timeout` is in seconds.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airbyte_ci.connector_tests.messages import Messages
-from airbyte_ci.connector_tests.place import FILES, Place
+from airbyte_ci.connector_tests.place import FILES, StepSandbox
 from airbyte_ci.connector_tests.secrets import Secrets
 from airbyte_ci.connector_tests.steps import Ended, StepId, failed, ok
 from airbyte_ci.documents import load_json
@@ -48,7 +48,7 @@ class Called:
         return None
 
 
-def spec(place: Place, secrets: Secrets) -> Ended:
+def spec(place: StepSandbox, secrets: Secrets) -> Ended:
     """Requires one SPEC whose connectionSpecification is a JSON Schema."""
     called = _call(place, "spec", (), {}, "none", secrets)
     if ended := called.failure():
@@ -61,7 +61,7 @@ def spec(place: Place, secrets: Secrets) -> Ended:
     return ok("spec", "valid")
 
 
-def check(place: Place, network: Network, secrets: Secrets) -> Ended:
+def check(place: StepSandbox, network: Network, secrets: Secrets) -> Ended:
     """Requires CONNECTION_STATUS with SUCCEEDED."""
     called = _call(place, "check", ("config",), _files(secrets), network, secrets)
     statuses = called.messages.kept["CONNECTION_STATUS"]
@@ -74,7 +74,7 @@ def check(place: Place, network: Network, secrets: Secrets) -> Ended:
     return ok("check", "SUCCEEDED")
 
 
-def discover(place: Place, network: Network, secrets: Secrets) -> Ended:
+def discover(place: StepSandbox, network: Network, secrets: Secrets) -> Ended:
     """Requires one CATALOG of uniquely named streams, each with a JSON Schema; the answer is the catalog."""
     called = _call(place, "discover", ("config",), _files(secrets), network, secrets)
     if ended := called.failure():
@@ -94,7 +94,7 @@ def discover(place: Place, network: Network, secrets: Secrets) -> Ended:
     return ok("discover", _number(len(streams), "stream"), answer=catalogs[0])
 
 
-def read(place: Place, network: Network, secrets: Secrets, catalog: bytes, state: bytes | None) -> Ended:
+def read(place: StepSandbox, network: Network, secrets: Secrets, catalog: bytes, state: bytes | None) -> Ended:
     """Requires only records of the catalog's streams; reports the number of each."""
     options = ("config", "catalog", *(["state"] if state is not None else []))
     files = {**_files(secrets), f"{FILES}/catalog.json": catalog}
@@ -149,7 +149,7 @@ def problem_of_state(text: bytes) -> str:
 
 
 def _call(
-    place: Place,
+    place: StepSandbox,
     step: StepId,
     options: Sequence[str],
     files: Mapping[str, bytes],

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from airbyte_ci.connector_tests import secrets as secrecy
 from airbyte_ci.connector_tests.development import Development
-from airbyte_ci.connector_tests.place import REPORTS, Place
+from airbyte_ci.connector_tests.place import REPORTS, StepSandbox
 from airbyte_ci.connector_tests.secrets import Secrets
 from airbyte_ci.connector_tests.steps import Case, Ended, StepId, failed, skipped
 from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
@@ -72,7 +72,7 @@ def missing_secrets(connector: Connector, secrets: Secrets) -> Ended | None:
     )
 
 
-def run(suite: Suite, connector: Connector, development: Development, place: Place, secrets: Secrets) -> Ended:
+def run(suite: Suite, connector: Connector, development: Development, place: StepSandbox, secrets: Secrets) -> Ended:
     """Runs the suite; raises SandboxError if it cannot run at all. Unit tests see no secret."""
     if not development.has_pytest:
         told = f"group {', '.join(development.groups)}" if development.groups else "none in its lock"

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from airbyte_ci.connector_tests import development, protocol, suites
 from airbyte_ci.connector_tests import secrets as secrecy
 from airbyte_ci.connector_tests.development import Development
-from airbyte_ci.connector_tests.place import Place
+from airbyte_ci.connector_tests.place import StepSandbox
 from airbyte_ci.connector_tests.secrets import Secrets
 from airbyte_ci.connector_tests.steps import IDS, INTERRUPTED, WAVES, Ended, StepId, TrialResult, failed, skipped
 from airbyte_ci.connectors.connector import JAVA, Connector
@@ -38,7 +38,7 @@ class Together(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class TrialOptions:
     """The options of a test. `network` is for steps that may use it; `timeout` (seconds) is each step's.
 
     `catalog` and `state` are for `read`; without a catalog, the connector's own in `integration_tests` is used, or all
@@ -59,7 +59,7 @@ class Request:
     interrupted: Callable[[TrialResult], None] = lambda _: None
 
 
-def run(connector: Connector, order: Order, tools: Tools, request: Request, together: Together) -> TrialResult:
+def run(connector: Connector, order: Order, tools: Tools, request: TrialOptions, together: Together) -> TrialResult:
     """Returns the steps except `rules`, which do not use the connector's image. Errors are results of their step."""
     trial = _Trial(connector, order, tools, request)
     try:
@@ -84,12 +84,12 @@ class _Trial:
     connector: Connector
     order: Order
     tools: Tools
-    request: Request
+    request: TrialOptions
     ended: dict[StepId, Ended] = field(default_factory=dict)
     _plan: str = ""
     _image: str = ""
-    _bare: Place | None = None
-    _with_tests: tuple[Development, Place] | None = None
+    _bare: StepSandbox | None = None
+    _with_tests: tuple[Development, StepSandbox] | None = None
     _lock: Any = field(default_factory=threading.Lock)
     _stopped: bool = False
 
@@ -210,22 +210,22 @@ class _Trial:
 
     # --- where they run --------------------------------------------------------------------------
 
-    def _place(self) -> Place:
+    def _place(self) -> StepSandbox:
         """Returns the image as it is; unpacked once."""
         with self._lock:
             if self._bare is None:
                 store = self.tools.store
                 tree, command = prepare(store, store.image(Digest.parse(self._image)), (), use_entrypoint=True)
-                self._bare = Place(store, tree, command, self.request.mounts, self.request.timeout)
+                self._bare = StepSandbox(store, tree, command, self.request.mounts, self.request.timeout)
             return self._bare
 
-    def _tests(self) -> tuple[Development, Place]:
+    def _tests(self) -> tuple[Development, StepSandbox]:
         """Returns the image with the development dependencies."""
         with self._lock:
             if self._with_tests is None:
                 self.tools.say("development dependencies")
                 found = development.prepare(self.connector, self.order, self.tools, Digest.parse(self._plan))
                 command = execute.command(found.state, found.tree, (), use_entrypoint=False)
-                place = Place(self.tools.store, found.tree, command, self.request.mounts, self.request.timeout)
+                place = StepSandbox(self.tools.store, found.tree, command, self.request.mounts, self.request.timeout)
                 self._with_tests = found, place
             return self._with_tests

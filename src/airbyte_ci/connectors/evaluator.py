@@ -40,7 +40,7 @@ class _Null:
 NULL = _Null()
 
 
-class Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]  # simpleeval is not typed
+class ExpressionEvaluator(EvalWithCompoundTypes):  # type: ignore[misc]  # simpleeval is not typed
     """One evaluation, each node at most once; records the innermost node that could not be evaluated."""
 
     def __init__(self, names: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from airbyte_ci.config import KEYS, Configuration
 from airbyte_ci.connectors.connector import METADATA, Connector
-from airbyte_ci.connectors.memory import Memory
+from airbyte_ci.connectors.memory import MetadataCache
 from airbyte_ci.errors import AirbyteCiError, ConfigurationError, MetadataError
 
 # Folders that never contain connectors and may have very many files.
@@ -30,7 +30,7 @@ class Located:
 
 
 def find(
-    configuration: Configuration, memory: Memory | None = None
+    configuration: Configuration, memory: MetadataCache | None = None
 ) -> tuple[tuple[Connector, ...], tuple[AirbyteCiError, ...]]:
     """Returns all connectors, sorted by name, and the errors of those that cannot be read."""
     return read_located(locate(configuration), configuration, memory)
@@ -49,7 +49,7 @@ def locate(configuration: Configuration) -> Located:
 
 
 def read_located(
-    located: Located, configuration: Configuration, memory: Memory | None = None
+    located: Located, configuration: Configuration, memory: MetadataCache | None = None
 ) -> tuple[tuple[Connector, ...], tuple[AirbyteCiError, ...]]:
     """Returns the connectors in these folders, sorted by name, and the errors of those that cannot be read."""
     connectors, errors = [], []
@@ -94,7 +94,7 @@ def read(folder: Path, root: Path) -> Connector:
     return _read(folder, root, _names(folder), None)
 
 
-def _read(folder: Path, root: Path, names: frozenset[str], memory: Memory | None) -> Connector:
+def _read(folder: Path, root: Path, names: frozenset[str], memory: MetadataCache | None) -> Connector:
     relative = folder.relative_to(root).as_posix()
     path, shown = folder / METADATA, METADATA if relative == "." else f"{relative}/{METADATA}"
     data = memory.load(path, shown, _load) if memory else _load(path, shown)

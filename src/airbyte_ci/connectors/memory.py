@@ -24,7 +24,7 @@ _TOO_YOUNG = 100_000_000
 Parse = Callable[[Path, str], dict[str, Any]]
 
 
-class Memory:
+class MetadataCache:
     """The cache of one repository; `path` is its file, `now` returns the time in nanoseconds."""
 
     def __init__(self, path: Path, now: Callable[[], int] = time.time_ns) -> None:

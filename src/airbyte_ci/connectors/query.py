@@ -13,7 +13,7 @@ from typing import Any
 
 from simpleeval import DEFAULT_FUNCTIONS, InvalidExpression
 
-from airbyte_ci.connectors.evaluator import METHODS, NULL, Evaluator
+from airbyte_ci.connectors.evaluator import METHODS, NULL, ExpressionEvaluator
 from airbyte_ci.errors import QueryError
 
 # No person writes a longer query.
@@ -36,7 +36,7 @@ class Query:
 
     def matches(self, names: Mapping[str, Any], subject: str) -> bool:
         """Returns whether the query matches a connector; raises QueryError that names the `subject` and the place."""
-        evaluator = Evaluator(names)
+        evaluator = ExpressionEvaluator(names)
         try:
             result = evaluator.value(self.tree)
             return result is not NULL and bool(result)

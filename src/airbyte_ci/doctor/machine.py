@@ -40,7 +40,7 @@ Status = Literal["ok", "missing", "limited", "untried"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MachineCheck:
     """One check: whether it works, the finding, and on failure the effect and the command that fixes it.
 
     `missing` blocks all builds, `limited` only some builds or commands.
@@ -54,7 +54,7 @@ class Found:
     seconds: float = 0.0
 
 
-def examine(home: Path, configuration: Configuration, native: Platform, *, offline: bool) -> tuple[Found, ...]:
+def examine(home: Path, configuration: Configuration, native: Platform, *, offline: bool) -> tuple[MachineCheck, ...]:
     """Runs all checks, in display order; `home` is the store's folder, `native` this machine's platform.
 
     Takes 1–2 seconds.
@@ -69,18 +69,24 @@ def examine(home: Path, configuration: Configuration, native: Platform, *, offli
         others = [pool.submit(_timed, name, probe) for name, probe in programs]
         found = [_timed("user", _user), *_here(home, native, offline=offline)]
         found += [item.result() for item in (*asked, *others)]
-    skipped = [Found(f"registry {host}", "untried", "not checked: --offline is set") for host in hosts if offline]
+    skipped = [
+        MachineCheck(f"registry {host}", "untried", "not checked: --offline is set") for host in hosts if offline
+    ]
     return (*found, *skipped)
 
 
-def _timed(name: str, probe: Callable[[], Found]) -> Found:
+def _timed(name: str, probe: Callable[[], MachineCheck]) -> MachineCheck:
     """Runs and times one probe. An unexpected error is its own failure and does not stop the others."""
     started = time.monotonic()
     try:
         found = probe()
     except Exception as error:  # noqa: BLE001
-        found = Found(name, "missing" if name in _NEEDED else "limited", probes.explain(error), _COSTS.get(name, ""))
-    return Found(found.name, found.status, found.told, found.cost, found.advice, round(time.monotonic() - started, 3))
+        found = MachineCheck(
+            name, "missing" if name in _NEEDED else "limited", probes.explain(error), _COSTS.get(name, "")
+        )
+    return MachineCheck(
+        found.name, found.status, found.told, found.cost, found.advice, round(time.monotonic() - started, 3)
+    )
 
 
 # --- the sandbox and the store --------------------------------------------------------------------
@@ -105,14 +111,14 @@ _COSTS = {
 _NEEDED = frozenset(("user", "user namespaces", "store", "overlay mount"))
 
 
-def _here(home: Path, native: Platform, *, offline: bool) -> Iterator[Found]:
+def _here(home: Path, native: Platform, *, offline: bool) -> Iterator[MachineCheck]:
     """Checks everything that needs the store's disk, in order; after a failure, the rest reports the effect."""
     yield _timed("user namespaces", _namespaces)
     try:
         store = Store(home)
     except (AirbyteCiError, OSError) as error:
         advice = getattr(error, "advice", None) or _ELSEWHERE
-        yield Found("store", "missing", probes.explain(error), _NOTHING_KEPT, advice)
+        yield MachineCheck("store", "missing", probes.explain(error), _NOTHING_KEPT, advice)
         return
     yield _timed("store", lambda: _disk(store))
     yield _timed("store permissions", lambda: _privacy(home))
@@ -122,7 +128,7 @@ def _here(home: Path, native: Platform, *, offline: bool) -> Iterator[Found]:
     yield _timed("pythons of base images", lambda: _pythons(store, native))
 
 
-def _sandbox(store: Store, *, offline: bool) -> Iterator[Found]:
+def _sandbox(store: Store, *, offline: bool) -> Iterator[MachineCheck]:
     with store.scratch() as folder:
         tree, reason = None, "cannot create a test root from this machine's sh"
         try:
@@ -133,35 +139,37 @@ def _sandbox(store: Store, *, offline: bool) -> Iterator[Found]:
         for item in tried:
             status: Status = "ok" if item.works else "limited" if item.name == probes.WAY_OUT else "missing"
             cost = "" if item.works else _COSTS.get(item.name, _NOTHING_RUNS)
-            yield Found(item.name, status, item.detail, cost, item.advice or "", round(item.seconds, 3))
+            yield MachineCheck(item.name, status, item.detail, cost, item.advice or "", round(item.seconds, 3))
         if tree is None:
-            yield Found("sandbox", "untried", reason)
+            yield MachineCheck("sandbox", "untried", reason)
         else:
             small = tree
             yield _timed("seccomp", lambda: _seccomp(store, small))
 
 
-def _user() -> Found:
+def _user() -> MachineCheck:
     if os.geteuid() == 0:
         users, groups = user_namespace.same()
         fewest = min(sum(length for *_, length in table) for table in (users, groups))
         if fewest < rootless.NEEDED:
             told = f"root of a user namespace with {fewest} ids; images need {rootless.NEEDED}"
-            return Found("user", "missing", told, _NOTHING_RUNS, "unshare --map-root-user --map-auto airbyte-ci …")
-        return Found("user", "ok", "root of a user namespace" if user_namespace.inside() else "root")
+            return MachineCheck(
+                "user", "missing", told, _NOTHING_RUNS, "unshare --map-root-user --map-auto airbyte-ci …"
+            )
+        return MachineCheck("user", "ok", "root of a user namespace" if user_namespace.inside() else "root")
     obstacle = rootless.obstacle()
     if obstacle is None:
-        return Found("user", "ok", "an ordinary user with subordinate ids")
-    return Found("user", "missing", obstacle.message, _NOTHING_RUNS, obstacle.advice or "")
+        return MachineCheck("user", "ok", "an ordinary user with subordinate ids")
+    return MachineCheck("user", "missing", obstacle.message, _NOTHING_RUNS, obstacle.advice or "")
 
 
-def _namespaces() -> Found:
+def _namespaces() -> MachineCheck:
     name = "user namespaces"
     try:
         _run(["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "true"])
     except SandboxError as error:
-        return Found(name, "missing", error.message, _COSTS[name], error.advice or _allow_namespaces())
-    return Found(name, "ok", "created, with mount and process namespaces")
+        return MachineCheck(name, "missing", error.message, _COSTS[name], error.advice or _allow_namespaces())
+    return MachineCheck(name, "ok", "created, with mount and process namespaces")
 
 
 def _allow_namespaces() -> str:
@@ -172,7 +180,7 @@ def _allow_namespaces() -> str:
     return "sudo sysctl -w user.max_user_namespaces=15000 (in a container: run it with --privileged)"
 
 
-def _overlay(store: Store) -> Found:
+def _overlay(store: Store) -> MachineCheck:
     name = "overlay mount"
     script = 'cd "$1" && mkdir l u w m && mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m && echo x > m/x'
     try:
@@ -180,43 +188,47 @@ def _overlay(store: Store) -> Found:
             _run([*launch.namespaces(), "sh", "-c", script, "overlay", str(folder)])
     except SandboxError as error:
         advice = "export AIRBYTE_CI_HOME=/a/folder on ext4 or xfs, or: sudo modprobe overlay"
-        return Found(name, "missing", error.message, _COSTS[name], error.advice or advice)
-    return Found(name, "ok", "mounted on the store's file system and writable")
+        return MachineCheck(name, "missing", error.message, _COSTS[name], error.advice or advice)
+    return MachineCheck(name, "ok", "mounted on the store's file system and writable")
 
 
-def _owners(store: Store) -> Found:
+def _owners(store: Store) -> MachineCheck:
     name = "users of commands"
     if user_namespace.inside():
-        return Found(name, "ok", "mapped to this user's namespace: root in an image is the user who runs airbyte-ci")
+        return MachineCheck(
+            name, "ok", "mapped to this user's namespace: root in an image is the user who runs airbyte-ci"
+        )
     why = staging.obstacle(store.root / "scratch")
     if not why:
-        return Found(name, "ok", "root in an image has no account on this machine")
+        return MachineCheck(name, "ok", "root in an image has no account on this machine")
     if staging.consents():
         cost = f"root in an image is root of this machine, as {staging.CONSENT} allows"
-        return Found(name, "limited", why, cost, "run airbyte-ci as an ordinary user")
-    return Found(name, "missing", why, _NOTHING_RUNS, staging.ADVICE)
+        return MachineCheck(name, "limited", why, cost, "run airbyte-ci as an ordinary user")
+    return MachineCheck(name, "missing", why, _NOTHING_RUNS, staging.ADVICE)
 
 
-def _seccomp(store: Store, tree: Tree) -> Found:
+def _seccomp(store: Store, tree: Tree) -> MachineCheck:
     command = Command(("/bin/sh", "-c", "cat /proc/self/status"), {"PATH": "/bin"}, timeout=30)
     try:
         said = sandbox.run(store, tree, command).stdout.decode(errors="replace")
     except AirbyteCiError as error:
-        return Found("seccomp", "missing", error.message, _COSTS["seccomp"], error.advice or "")
+        return MachineCheck("seccomp", "missing", error.message, _COSTS["seccomp"], error.advice or "")
     if "Seccomp:\t2" in said and "NoNewPrivs:\t1" in said:
-        return Found("seccomp", "ok", "commands run with a filter and cannot gain privileges")
+        return MachineCheck("seccomp", "ok", "commands run with a filter and cannot gain privileges")
     advice = "use a kernel and a runc with CONFIG_SECCOMP_FILTER"
-    return Found("seccomp", "limited", "commands run without a filter", "commands can use all system calls", advice)
+    return MachineCheck(
+        "seccomp", "limited", "commands run without a filter", "commands can use all system calls", advice
+    )
 
 
-def _privacy(home: Path) -> Found:
+def _privacy(home: Path) -> MachineCheck:
     """Checks whether only the user can write to the store. Opening the store has already restricted its own folder."""
     name = "store permissions"
     exposed = list(ownership.exposures(home))
     if not exposed:
-        return Found(name, "ok", "other users cannot read or replace the store")
+        return MachineCheck(name, "ok", "other users cannot read or replace the store")
     place, why = exposed[0]
-    return Found(
+    return MachineCheck(
         name,
         "limited",
         f"{place}: {why}",
@@ -225,13 +237,13 @@ def _privacy(home: Path) -> Found:
     )
 
 
-def _disk(store: Store) -> Found:
+def _disk(store: Store) -> MachineCheck:
     try:
         with store.scratch() as folder:
             (folder / "file").write_bytes(b"x" * 4096)
             (folder / "link").hardlink_to(folder / "file")
     except (OSError, StoreError) as error:
-        return Found(
+        return MachineCheck(
             "store",
             "missing",
             f"{store.root}: {getattr(error, 'strerror', None) or error}",
@@ -242,8 +254,8 @@ def _disk(store: Store) -> Found:
     told = f"{store.root}, {free / 1e9:.0f} GB free"
     if free < _DISK:
         cost = f"builds may fail: a base image and its layers need about {_DISK / 1e9:.0f} GB"
-        return Found("store", "limited", told, cost, "airbyte-ci store gc --max-size 1GB")
-    return Found("store", "ok", told)
+        return MachineCheck("store", "limited", told, cost, "airbyte-ci store gc --max-size 1GB")
+    return MachineCheck("store", "ok", told)
 
 
 def _run(command: Sequence[str]) -> None:
@@ -291,20 +303,20 @@ def _registries(configuration: Configuration) -> tuple[str, ...]:
     return tuple(dict.fromkeys(host for host in (*named, *mirrors) if host != "localhost"))
 
 
-def _registry(host: str, configuration: Configuration) -> Callable[[], Found]:
-    def probe() -> Found:
+def _registry(host: str, configuration: Configuration) -> Callable[[], MachineCheck]:
+    def probe() -> MachineCheck:
         from airbyte_ci.registry.endpoint import Endpoint, may_be_plain
         from airbyte_ci.registry.reach import reach  # slow to import
 
         options = RegistryOptions(insecure=frozenset(configuration.insecure_registries), timeout=_PATIENCE)
         try:
-            return Found(f"registry {host}", "ok", reach(host, options))
+            return MachineCheck(f"registry {host}", "ok", reach(host, options))
         except RegistryError as error:
             cost = "pulls from and pushes to this registry fail"
             cost += " (check the network and the proxy, or set a mirror in the configuration)"
             real = Endpoint(host, "").host
             advice = f"curl --verbose {'http' if may_be_plain(real, options) else 'https'}://{real}/v2/"
-            return Found(f"registry {host}", "limited", error.message, cost, advice)
+            return MachineCheck(f"registry {host}", "limited", error.message, cost, advice)
 
     return probe
 
@@ -323,12 +335,12 @@ def _outside(environment: Mapping[str, str]) -> tuple[str, int] | None:
     return (parts.hostname, port) if parts.hostname else None
 
 
-def _python() -> Found:
+def _python() -> MachineCheck:
     version = ".".join(map(str, sys.version_info[:3]))
-    return Found("python", "ok", f"{version} runs this command and hook modules")
+    return MachineCheck("python", "ok", f"{version} runs this command and hook modules")
 
 
-def _pythons(store: Store, native: Platform) -> Found:
+def _pythons(store: Store, native: Platform) -> MachineCheck:
     """Checks the interpreters of the base images in the store, each inspected in its own image on first use."""
     from airbyte_ci.doctor import bases  # slow to import
     from airbyte_ci.python.interpreter import inventory
@@ -340,19 +352,19 @@ def _pythons(store: Store, native: Platform) -> Found:
             version = inventory.of(store, image).interpreter.version
         except AirbyteCiError as error:
             cost = "connectors on that base image cannot be built"
-            return Found(name, "limited", f"{image.digest}: {error.message}", cost, error.advice or "")
+            return MachineCheck(name, "limited", f"{image.digest}: {error.message}", cost, error.advice or "")
         versions[version] = versions.get(version, 0) + 1
     if not versions:
-        return Found(name, "untried", "the store has no base images")
+        return MachineCheck(name, "untried", "the store has no base images")
     told = ", ".join(f"CPython {version} ({count})" for version, count in sorted(versions.items()))
-    return Found(name, "ok", f"{told} in the store")
+    return MachineCheck(name, "ok", f"{told} in the store")
 
 
-def _git() -> Found:
+def _git() -> MachineCheck:
     return _program("git", ("git", "--version"), "--modified and packages from git fail", "apt-get install git")
 
 
-def _uv() -> Found:
+def _uv() -> MachineCheck:
     cost = "`lock` and connectors without a lock file fail"
     advice = f"{sys.executable} -m pip install uv"
     try:
@@ -360,28 +372,28 @@ def _uv() -> Found:
 
         return _program("uv", (str(find_uv_bin()), "--version"), cost, advice)
     except (ImportError, FileNotFoundError):
-        return Found("uv", "limited", "not found", cost, advice)
+        return MachineCheck("uv", "limited", "not found", cost, advice)
 
 
-def _docker() -> Found:
+def _docker() -> MachineCheck:
     """Checks Docker. Only one output needs it, so a missing client is no failure. Asks the daemon, not the client."""
     cost = "only --output=docker fails"
     if shutil.which("docker") is None:
-        return Found("docker", "ok", "not installed", cost)
+        return MachineCheck("docker", "ok", "not installed", cost)
     command = ("docker", "version", "--format", "{{.Server.Version}}")
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.SubprocessError) as error:
-        return Found("docker", "ok", f"the client is installed but fails ({error})", cost)
+        return MachineCheck("docker", "ok", f"the client is installed but fails ({error})", cost)
     if done.returncode:
         said = "".join(done.stderr.strip().splitlines()[-1:])
-        return Found("docker", "ok", f"the client is installed, but no daemon responds ({said})", cost)
-    return Found("docker", "ok", f"the daemon responds, version {done.stdout.strip()}")
+        return MachineCheck("docker", "ok", f"the client is installed, but no daemon responds ({said})", cost)
+    return MachineCheck("docker", "ok", f"the daemon responds, version {done.stdout.strip()}")
 
 
-def _program(name: str, command: Sequence[str], cost: str, advice: str) -> Found:
+def _program(name: str, command: Sequence[str], cost: str, advice: str) -> MachineCheck:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
-        return Found(name, "limited", "not found, or failing", cost, advice)
-    return Found(name, "ok", done.stdout.strip().splitlines()[0] if done.stdout.strip() else "there")
+        return MachineCheck(name, "limited", "not found, or failing", cost, advice)
+    return MachineCheck(name, "ok", done.stdout.strip().splitlines()[0] if done.stdout.strip() else "there")

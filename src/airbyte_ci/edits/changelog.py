@@ -6,8 +6,8 @@ from datetime import date as calendar_date
 from functools import cmp_to_key
 from unicodedata import category
 
-from airbyte_ci.edits.changelog_table import Entry, Table, find_table
-from airbyte_ci.edits.markdown_table import Line, agreed, escaped, like
+from airbyte_ci.edits.changelog_table import Table, TableRow, find_table
+from airbyte_ci.edits.markdown_table import TableLine, agreed, escaped, like
 from airbyte_ci.edits.pull_request_form import pull_request_form
 from airbyte_ci.edits.versions import compare, is_semver
 from airbyte_ci.errors import EditRefused
@@ -88,7 +88,7 @@ def _with_line(page: str, at: int, line: str) -> str:
     return head + ("\r\n" if "\r\n" in head else "\n") + line
 
 
-def _newest_first(entries: tuple[Entry, ...], version: str) -> tuple[Entry, ...]:
+def _newest_first(entries: tuple[TableRow, ...], version: str) -> tuple[TableRow, ...]:
     """Returns the rows, newest first. Raises EditRefused if their order is unclear or one is newer than the new row."""
     known = [entry.version for entry in entries if is_semver(entry.version)]
     if not known:
@@ -108,7 +108,7 @@ def _newest_first(entries: tuple[Entry, ...], version: str) -> tuple[Entry, ...]
     )
 
 
-def _refuse_newer_below(ordered: tuple[Entry, ...], further: tuple[Entry, ...]) -> None:
+def _refuse_newer_below(ordered: tuple[TableRow, ...], further: tuple[TableRow, ...]) -> None:
     """If a table below has newer rows, raises EditRefused, because either table could be the current one."""
     newest = next((entry.version for entry in ordered if is_semver(entry.version)), None)
     for entry in further:
@@ -119,7 +119,7 @@ def _refuse_newer_below(ordered: tuple[Entry, ...], further: tuple[Entry, ...]) 
             )
 
 
-def _line(row: Row, table: Table, ordered: tuple[Entry, ...], default_url: str | None) -> Line:
+def _line(row: Row, table: Table, ordered: tuple[TableRow, ...], default_url: str | None) -> TableLine:
     newest = ordered[0] if ordered else None
     version = f"`{row.version}`" if newest and newest.text(0).startswith("`") else row.version
     texts = [version, row.date, _reference(row.pull_request, ordered, default_url), escaped(row.subject.strip())]
@@ -127,7 +127,7 @@ def _line(row: Row, table: Table, ordered: tuple[Entry, ...], default_url: str |
     return like(texts, _neighbours(table, ordered))
 
 
-def _neighbours(table: Table, ordered: tuple[Entry, ...]) -> tuple[Line, ...]:
+def _neighbours(table: Table, ordered: tuple[TableRow, ...]) -> tuple[TableLine, ...]:
     """Returns the lines whose layout is used: the newest row and the header.
 
     If the newest row is not padded like the header, but the rule and most of the next rows are, the newest row is an
@@ -143,7 +143,7 @@ def _neighbours(table: Table, ordered: tuple[Entry, ...]) -> tuple[Line, ...]:
     return (near[0], table.header)
 
 
-def _reference(pull_request: int | str, ordered: tuple[Entry, ...], default_url: str | None) -> str:
+def _reference(pull_request: int | str, ordered: tuple[TableRow, ...], default_url: str | None) -> str:
     """Returns the pull request in the form of the newest rows: a link of one of them, then a number without a link."""
     forms = [form for entry in ordered if (form := pull_request_form(entry.text(2)))]
     near = [form for entry in ordered[:_NEAR] if (form := pull_request_form(entry.text(2)))]
@@ -155,7 +155,7 @@ def _reference(pull_request: int | str, ordered: tuple[Entry, ...], default_url:
     return f"[{number}]({default_url.replace('{number}', number)})" if default_url else number
 
 
-def _row(entry: Entry) -> Row:
+def _row(entry: TableRow) -> Row:
     cell = entry.text(2)
     form = pull_request_form(cell)
     return Row(entry.version or entry.text(0), entry.text(1), form.number if form else cell, entry.text(3))

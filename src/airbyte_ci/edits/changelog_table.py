@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from airbyte_ci.edits import markdown_table
-from airbyte_ci.edits.markdown_table import Line
+from airbyte_ci.edits.markdown_table import TableLine
 from airbyte_ci.errors import EditRefused
 
 _COLUMNS = (
@@ -22,11 +22,11 @@ _VERSION = re.compile(r"[`*_~\[\s]*v?(\d[^\s`*~\[\]()]*+)[`*_~\]\s]*+(?:\(.*\))?
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TableRow:
     """One row: its line number in the page, its cells, and its version, empty if the cell has none."""
 
     number: int
-    line: Line
+    line: TableLine
     version: str
 
     def text(self, column: int) -> str:
@@ -41,11 +41,11 @@ class Table:
     `further` are the rows of the tables below it in the same section.
     """
 
-    header: Line
-    rule: tuple[Line, ...]
+    header: TableLine
+    rule: tuple[TableLine, ...]
     top: int
-    entries: tuple[Entry, ...]
-    further: tuple[Entry, ...] = ()
+    entries: tuple[TableRow, ...]
+    further: tuple[TableRow, ...] = ()
 
 
 def find_table(lines: Sequence[str], section: str | None) -> Table:
@@ -78,7 +78,7 @@ def _table(prose: Sequence[str], number: int, stop: int) -> Table:
     header, *below = (markdown_table.parse(line) for line in prose[number : min(number + 2, stop)])
     rule = tuple(line for line in below if line and markdown_table.is_delimiter(str(line)))
     top = number + 1 + len(rule)
-    return Table(header or Line(()), rule, top, tuple(_entries(prose, top, stop)))
+    return Table(header or TableLine(()), rule, top, tuple(_entries(prose, top, stop)))
 
 
 def _shown(lines: Sequence[str]) -> Iterator[str]:
@@ -136,7 +136,7 @@ def _is_header(text: str) -> bool:
     return all(_plain(cell) in names for cell, names in zip(line.cells, _COLUMNS, strict=False))
 
 
-def _entries(prose: Sequence[str], top: int, stop: int) -> Iterator[Entry]:
+def _entries(prose: Sequence[str], top: int, stop: int) -> Iterator[TableRow]:
     for number in range(top, stop):
         line = markdown_table.parse(prose[number])
         if line is None:
@@ -145,7 +145,7 @@ def _entries(prose: Sequence[str], top: int, stop: int) -> Iterator[Entry]:
                 return
         elif not markdown_table.is_delimiter(prose[number]):
             version = _VERSION.fullmatch(line.cells[0])
-            yield Entry(number, line, version[1] if version else "")
+            yield TableRow(number, line, version[1] if version else "")
 
 
 def _starts_with_version(text: str) -> bool:

@@ -12,7 +12,7 @@ _DELIMITER = re.compile(r"[\s|:*-]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TableLine:
     """One line of a table: its cells with surrounding spaces, and whether pipes begin and end it."""
 
     cells: tuple[str, ...]
@@ -35,7 +35,7 @@ class Line:
         return self.indent + "|" * self.opened + "|".join(self.cells) + "|" * self.closed
 
 
-def parse(text: str) -> Line | None:
+def parse(text: str) -> TableLine | None:
     """Parses a line of a table; None if it has no pipe between or around cells."""
     body = text.strip()
     cells = _split(body)
@@ -44,7 +44,7 @@ def parse(text: str) -> Line | None:
     inner = cells[opened : len(cells) - closed]
     if len(cells) < 2 or not inner:
         return None
-    return Line(tuple(inner), text[: len(text) - len(text.lstrip())], opened, closed)
+    return TableLine(tuple(inner), text[: len(text) - len(text.lstrip())], opened, closed)
 
 
 def is_delimiter(text: str) -> bool:
@@ -53,7 +53,7 @@ def is_delimiter(text: str) -> bool:
     return "-" in stripped and "|" in stripped and _DELIMITER.fullmatch(stripped) is not None
 
 
-def like(texts: Sequence[str], neighbours: Sequence[Line]) -> Line:
+def like(texts: Sequence[str], neighbours: Sequence[TableLine]) -> TableLine:
     """Formats the texts as a line in the layout of its neighbors, of which the first is the nearest.
 
     The first columns are padded as far as all neighbors agree on their ends; a single neighbor may agree by chance.
@@ -69,10 +69,10 @@ def like(texts: Sequence[str], neighbours: Sequence[Line]) -> Line:
             cells[column] += " " * (width(neighbour) - width(cells[column]))
     if not nearest.closed:
         cells[-1] = cells[-1].rstrip(" ")
-    return Line(tuple(cells), nearest.indent, nearest.opened, nearest.closed)
+    return TableLine(tuple(cells), nearest.indent, nearest.opened, nearest.closed)
 
 
-def agreed(lines: Sequence[Line]) -> int:
+def agreed(lines: Sequence[TableLine]) -> int:
     """Returns how many of the first columns end at the same place in all lines."""
     ends = zip(*(line.ends for line in lines), strict=False)
     return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, ends))

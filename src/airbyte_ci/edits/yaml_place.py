@@ -8,7 +8,7 @@ from airbyte_ci.edits.yaml_events import Node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class YamlPlace:
     """An offset in the text, with the numbers [`first`, `last`) of the events that are replaced."""
 
     at: int
@@ -24,7 +24,7 @@ class Place:
     """The siblings are quoted, as in JSON."""
 
 
-def find_place(text: str, nodes: Sequence[Node], key: str, behind: str | None = None) -> Place | None:
+def find_place(text: str, nodes: Sequence[Node], key: str, behind: str | None = None) -> YamlPlace | None:
     """Returns where `key` goes in the last of the nested `nodes`, or None if no known way exists.
 
     The key goes directly after the key `behind`, if that exists.
@@ -38,7 +38,7 @@ def find_place(text: str, nodes: Sequence[Node], key: str, behind: str | None = 
     return None
 
 
-def render(text: str, place: Place, keys: Sequence[str], value: str) -> str:
+def render(text: str, place: YamlPlace, keys: Sequence[str], value: str) -> str:
     """Returns the text with nested `keys` and the value inserted at the place."""
     if place.columns is None:
         nested = f"{keys[-1]}: {value}"
@@ -57,17 +57,17 @@ def render(text: str, place: Place, keys: Sequence[str], value: str) -> str:
     return head + "".join(line + line_end for line in lines) + tail
 
 
-def _in_braces(parent: Node, index: int) -> Place:
+def _in_braces(parent: Node, index: int) -> YamlPlace:
     quoted = bool(parent.pairs) and all(name.event.style == '"' for name, _ in parent.pairs)
     if index < len(parent.pairs):
         name = parent.pairs[index][0]
-        return Place(at=name.start, first=name.first, last=name.first, after=", ", quoted=quoted)
+        return YamlPlace(at=name.start, first=name.first, last=name.first, after=", ", quoted=quoted)
     at = max((child.end for pair in parent.pairs for child in pair), default=parent.start + 1)
     before = ", " if parent.pairs else ""
-    return Place(at=at, first=parent.last, last=parent.last, before=before, quoted=quoted)
+    return YamlPlace(at=at, first=parent.last, last=parent.last, before=before, quoted=quoted)
 
 
-def _in_block(text: str, nodes: Sequence[Node], index: int) -> Place | None:
+def _in_block(text: str, nodes: Sequence[Node], index: int) -> YamlPlace | None:
     parent = nodes[-1]
     column = _column(text, parent.start)
     if column is None or any(_column(text, name.start) != column for name, _ in parent.pairs):
@@ -78,10 +78,10 @@ def _in_block(text: str, nodes: Sequence[Node], index: int) -> Place | None:
         at, event = _with_comment_above(text, name.start, floor, column), name.first
     else:
         at, event = _with_comments_below(text, parent.pairs[-1][1], column), parent.last
-    return Place(at=at, first=event, last=event, columns=(column, _step(text, nodes)))
+    return YamlPlace(at=at, first=event, last=event, columns=(column, _step(text, nodes)))
 
 
-def _below(text: str, nodes: Sequence[Node]) -> Place | None:
+def _below(text: str, nodes: Sequence[Node]) -> YamlPlace | None:
     """Returns the place below a key without a value, such as `connectorBuildOptions:`."""
     parent, null = nodes[-2:]
     column = _column(text, parent.start)
@@ -89,7 +89,7 @@ def _below(text: str, nodes: Sequence[Node]) -> Place | None:
         return None
     at = _with_comments_below(text, null, column + 1)
     step = _step(text, nodes[:-1])
-    return Place(at=at, first=null.first, last=null.last + 1, columns=(column + step, step), is_null=True)
+    return YamlPlace(at=at, first=null.first, last=null.last + 1, columns=(column + step, step), is_null=True)
 
 
 def _index(parent: Node, key: str, behind: str | None) -> int:

@@ -14,7 +14,7 @@ from airbyte_ci.oci.layer import Layer, layer_of
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.interpreter.base import Base
 from airbyte_ci.recipe.evaluate import Evaluator
-from airbyte_ci.recipe.state import Step
+from airbyte_ci.recipe.state import AddedLayer
 from airbyte_ci.rootfs import users
 
 
@@ -44,7 +44,7 @@ class CodeReader:
         """The operation that adds the code as it is now; raises ConnectorError."""
         return AddCode(self._layer(main, owner).diff_id, main, source.CODE, owner)
 
-    def __call__(self, _: Evaluator, _before: Sequence[Operation], operation: Operation) -> tuple[Step, ...]:
+    def __call__(self, _: Evaluator, _before: Sequence[Operation], operation: Operation) -> tuple[AddedLayer, ...]:
         """The code's layer; raises PlanError where the folder has other code than the operation names."""
         assert isinstance(operation, AddCode)
         layer = self._layer(operation.main, operation.owner)
@@ -54,7 +54,7 @@ class CodeReader:
                 "the code in the plan",
                 advice="check out the commit for which the plan was created",
             )
-        return (Step(layer, "copy the connector's code"),)
+        return (AddedLayer(layer, "copy the connector's code"),)
 
     def _layer(self, main: str, owner: tuple[int, ...]) -> Layer:
         if (main, owner) not in self._read:

@@ -22,7 +22,7 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.environment import layers
 from airbyte_ci.recipe.evaluate import Evaluator
-from airbyte_ci.recipe.state import Step
+from airbyte_ci.recipe.state import AddedLayer
 
 # Where the base images' scripts look for `bin/$APPLICATION`.
 FOLDER = "airbyte"
@@ -62,11 +62,11 @@ class DistributionReader:
         files = self._read()
         return AddDistribution(files, _application(files, self.connector, self.shown), FOLDER, owner, user)
 
-    def __call__(self, _: Evaluator, _before: Sequence[Operation], operation: Operation) -> tuple[Step, ...]:
+    def __call__(self, _: Evaluator, _before: Sequence[Operation], operation: Operation) -> tuple[AddedLayer, ...]:
         """Returns the layers; raises PlanError if the store and the distribution lack a file of the operation."""
         assert isinstance(operation, AddDistribution)
         self.confirm(operation)
-        return tuple(Step(layer, text) for text, layer in _layers(self.store, operation))
+        return tuple(AddedLayer(layer, text) for text, layer in _layers(self.store, operation))
 
     def confirm(self, operation: AddDistribution) -> None:
         """Puts the operation's files into the store; raises PlanError if the distribution has others."""

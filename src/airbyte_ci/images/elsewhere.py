@@ -16,7 +16,7 @@ from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.python.environment.install import Found
+from airbyte_ci.python.environment.install import FoundLayers
 from airbyte_ci.python.environment.layers import PART
 from airbyte_ci.registry.client import RegistryClient
 
@@ -32,7 +32,7 @@ def find(
     platform: Platform,
     media_type: str,
     keys: Iterable[Digest],
-) -> Found | None:
+) -> FoundLayers | None:
     """Returns the environment's layers if the target's own tag or one of the newest versions has them."""
     rest = filter(_has_parts, _images(registries, store, target, platform))
     seen = list(itertools.islice(rest, 1))
@@ -41,7 +41,7 @@ def find(
         for image in itertools.chain(tuple(seen), _noted(rest, seen)):
             layers = parts(image, key)
             if layers and all(layer.descriptor.media_type == media_type for layer in layers):
-                return Found(key, layers, target)
+                return FoundLayers(key, layers, target)
     return None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airbyte_ci.images.outputs import Destination
+from airbyte_ci.images.outputs import ImageDestination
 from airbyte_ci.images.rules import NO_RULES, Rules
 from airbyte_ci.oci.image import CREATED, Compression, Platform
 
@@ -33,7 +33,7 @@ class Order:
     native: Platform
     override: str | None = None
     tags: tuple[str, ...] = (DEFAULT_TAG,)
-    destinations: tuple[Destination, ...] = ()
+    destinations: tuple[ImageDestination, ...] = ()
     verify: bool = True
     compression: Compression = "gzip"
     bytecode: bool = True

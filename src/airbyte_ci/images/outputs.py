@@ -17,14 +17,14 @@ from airbyte_ci.registry.client import RegistryClient
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class ImageDestination:
     """One `--output`: `oci:DIR`, `archive:FILE`, `docker` or `registry[:PREFIX]`."""
 
     kind: str
     place: str
 
     @classmethod
-    def parse(cls, text: str) -> "Destination":
+    def parse(cls, text: str) -> "ImageDestination":
         """Parses a destination; raises UsageError for an unknown one."""
         kind, _, place = text.partition(":")
         if (kind in ("oci", "archive") and place) or kind == "registry" or text == "docker":
@@ -78,7 +78,7 @@ def together(store: Store, images: Sequence[Image]) -> Result:
 
 
 def deliver(
-    destination: Destination,
+    destination: ImageDestination,
     store: Store,
     result: Result,
     names: Sequence[str],
@@ -110,7 +110,7 @@ def deliver(
 
 
 def _push(
-    destination: Destination,
+    destination: ImageDestination,
     store: Store,
     result: Result,
     names: Sequence[str],

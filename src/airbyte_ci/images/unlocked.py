@@ -22,7 +22,7 @@ from airbyte_ci.python.index import pinned
 from airbyte_ci.python.index.package_index import PackageIndex
 from airbyte_ci.python.interpreter.interpreter import Interpreter
 from airbyte_ci.python.locks import project, pylock_text, toml
-from airbyte_ci.python.locks.project import Asked
+from airbyte_ci.python.locks.project import ProjectRequirements
 from airbyte_ci.python.packages import origins, requirements
 from airbyte_ci.python.packages.lock import (
     FromArchive,
@@ -34,7 +34,7 @@ from airbyte_ci.python.packages.lock import (
     Origin,
     Wish,
 )
-from airbyte_ci.python.packages.requirements import Entry
+from airbyte_ci.python.packages.requirements import RequirementEntry
 from airbyte_ci.python.resolution import resolve
 from airbyte_ci.python.resolution.offers import Local, Offers
 from airbyte_ci.python.resolution.resolve import NOTHING_KEPT, Keep
@@ -85,7 +85,7 @@ def shown(moment: datetime) -> str:
 
 def asked(
     connector: Connector, interpreter: Interpreter, wish: Wish, builder: Builder, names: Collection[str] | None = None
-) -> Asked:
+) -> ProjectRequirements:
     """Returns the connector's requirements; raises LockError if no file lists them, PackageError.
 
     `names` are the files that may list them; by default all of the connector's.
@@ -155,7 +155,7 @@ def inputs(connector: Connector) -> dict[str, str]:
 
 def _asked(
     folder: Path, what: str, names: Iterable[str], interpreter: Interpreter, wish: Wish, builder: Builder
-) -> tuple[Metadata, Asked]:
+) -> tuple[Metadata, ProjectRequirements]:
     present = set(names)
     if "pyproject.toml" in present:
         place = f"{what}/pyproject.toml"
@@ -182,7 +182,7 @@ def _poetrys(document: Mapping[str, object], folder: Path) -> Metadata:
 
 def _of_requirements(
     folder: Path, name: str, what: str, interpreter: Interpreter, variables: Mapping[str, str]
-) -> Asked:
+) -> ProjectRequirements:
     text = _text(folder, name, what)
     document = requirements.parse(text, f"{what}/{name}", lambda path: _text(folder, path, what), variables)
     if document.find_links or document.only_binary:
@@ -195,10 +195,10 @@ def _of_requirements(
         entry for entry in document.entries if entry.marker is None or entry.marker.evaluate(dict(interpreter.markers))
     ]
     texts = tuple(sorted(_shown(entry) for entry in (*document.entries, *document.constraints)))
-    return Asked(tuple(holding), texts, tuple(document.constraints), tuple(pinned.declared(document)))
+    return ProjectRequirements(tuple(holding), texts, tuple(document.constraints), tuple(pinned.declared(document)))
 
 
-def _shown(entry: Entry) -> str:
+def _shown(entry: RequirementEntry) -> str:
     return resolve.line(entry) + (f" @ {origins.public(entry.place)}" if entry.place else "")
 
 
@@ -219,10 +219,10 @@ class _Prepared:
 
     builder: Builder
     configured: PackageIndex
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[RequirementEntry] = field(default_factory=list)
     locals: dict[str, Local] = field(default_factory=dict)
 
-    def identity(self, wanted: Asked, interpreter: Interpreter, as_of: datetime) -> dict[str, object]:
+    def identity(self, wanted: ProjectRequirements, interpreter: Interpreter, as_of: datetime) -> dict[str, object]:
         """Returns everything on which a resolution depends."""
         index = self.builder.index
         places = [(name, item.metadata.text(), str(item.origin)) for name, item in sorted(self.locals.items())]
@@ -242,20 +242,22 @@ class _Prepared:
         }
 
 
-def _prepare(connector: Connector, wanted: Asked, interpreter: Interpreter, builder: Builder) -> _Prepared:
+def _prepare(
+    connector: Connector, wanted: ProjectRequirements, interpreter: Interpreter, builder: Builder
+) -> _Prepared:
     prepared = _Prepared(replace(builder, index=builder.index.also(wanted.indexes)), builder.index)
     prepared.entries = _named(wanted.entries, connector.folder, connector, interpreter, prepared, 0)
     return prepared
 
 
 def _named(
-    entries: Iterable[Entry],
+    entries: Iterable[RequirementEntry],
     folder: Path,
     connector: Connector,
     interpreter: Interpreter,
     prepared: _Prepared,
     depth: int,
-) -> list[Entry]:
+) -> list[RequirementEntry]:
     """Returns the entries, with each location turned into a project of its own, by name and version."""
     if depth > _NESTED:
         raise LockError(f"{connector.relative} requires folders that require each other in a cycle")
@@ -277,7 +279,7 @@ def _named(
     return found
 
 
-def _origin(entry: Entry, folder: Path, connector: Connector, what: str) -> Origin | None:
+def _origin(entry: RequirementEntry, folder: Path, connector: Connector, what: str) -> Origin | None:
     """Returns the entry's origin, relative to the connector; None for the connector itself."""
     if entry.place.startswith("git+") and not origins.is_locked_git(entry.place):
         raise LockError(
@@ -296,7 +298,7 @@ def _origin(entry: Entry, folder: Path, connector: Connector, what: str) -> Orig
 
 
 def _local(
-    entry: Entry,
+    entry: RequirementEntry,
     origin: Origin,
     connector: Connector,
     interpreter: Interpreter,
@@ -337,7 +339,9 @@ def _local(
     raise AssertionError(f"{origin} is an index")
 
 
-def _archive(entry: Entry, origin: FromArchive, connector: Connector, builder: Builder, what: str) -> LockedFile:
+def _archive(
+    entry: RequirementEntry, origin: FromArchive, connector: Connector, builder: Builder, what: str
+) -> LockedFile:
     """Returns the archive in the store and its hash: the requested hash, or the current one."""
     hashes = entry.hashes or origins.hashes_of(entry.place)
     name = origins.file_name(origin.place)
@@ -360,7 +364,7 @@ def _archive(entry: Entry, origin: FromArchive, connector: Connector, builder: B
 def _resolve(
     connector: Connector,
     prepared: _Prepared,
-    wanted: Asked,
+    wanted: ProjectRequirements,
     interpreter: Interpreter,
     as_of: datetime | None,
     keep: Keep = NOTHING_KEPT,

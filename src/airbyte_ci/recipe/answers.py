@@ -9,7 +9,7 @@ from airbyte_ci.oci import tar
 from airbyte_ci.recipe import contents
 from airbyte_ci.recipe.contents import Entries
 from airbyte_ci.recipe.state import State
-from airbyte_ci.rootfs.tree import Node, Tree
+from airbyte_ci.rootfs.tree import Tree, TreeNode
 
 
 def _printed(state: State, text: str) -> str:
@@ -57,7 +57,7 @@ def about_tree(tree: Tree, about: str, path: str) -> Any:
     raise HookError(f"a hook made an unknown request: {about!r}")
 
 
-def _paths(tree: Tree, folder: Node) -> list[str]:
+def _paths(tree: Tree, folder: TreeNode) -> list[str]:
     cut = len(folder.path) + 1 if folder.path else 0
     return [node.path[cut:] for node in tree.walk(folder.path)]
 

@@ -17,7 +17,7 @@ from airbyte_ci.oci import tar
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import OPAQUE, WHITEOUT
-from airbyte_ci.recipe.state import State, Step
+from airbyte_ci.recipe.state import AddedLayer, State
 from airbyte_ci.rootfs import dpkg
 from airbyte_ci.rootfs.tree import Tree
 
@@ -126,7 +126,7 @@ def _joined(first: Mapping[str, tuple[T, T]], later: Mapping[str, tuple[T, T]]) 
     return {name: pair for name, pair in both.items() if pair[0] != pair[1]}
 
 
-def _impure(steps: Iterable[Step]) -> Iterator[Step]:
+def _impure(steps: Iterable[AddedLayer]) -> Iterator[AddedLayer]:
     return (step for step in steps if step.impure)
 
 

@@ -45,13 +45,23 @@ from airbyte_ci.recipe import answers, contents, execute, settings
 from airbyte_ci.recipe.execute import DEFAULT_PATH, Workplace
 from airbyte_ci.recipe.failures import Failures
 from airbyte_ci.recipe.operations import AddLayer
-from airbyte_ci.recipe.state import Output, State, Step
+from airbyte_ci.recipe.state import AddedLayer, Output, State
 from airbyte_ci.rootfs import snapshot, user_namespace, users
 from airbyte_ci.rootfs.snapshot import Stack
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import sandbox
 
-__all__ = ["CREATED", "DEFAULT_PATH", "FORMAT_VERSION", "Evaluator", "Handler", "Output", "State", "Step", "prepare"]
+__all__ = [
+    "CREATED",
+    "DEFAULT_PATH",
+    "FORMAT_VERSION",
+    "AddedLayer",
+    "Evaluator",
+    "Handler",
+    "Output",
+    "State",
+    "prepare",
+]
 
 FORMAT_VERSION = 5
 # The number of output characters held with every state; for longer output, only its location is.
@@ -59,7 +69,7 @@ _KEPT_IN_MIND = 1 << 16
 
 
 # Evaluates an operation of another room, from the evaluator, the operations before it, and itself.
-Handler = Callable[["Evaluator", Sequence[Operation], Operation], Sequence[Step]]
+Handler = Callable[["Evaluator", Sequence[Operation], Operation], Sequence[AddedLayer]]
 
 
 class Evaluator:
@@ -196,7 +206,7 @@ class Evaluator:
 
     # --- snapshots -------------------------------------------------------------------------------
 
-    def _push(self, stack: Stack, step: Step) -> Stack:
+    def _push(self, stack: Stack, step: AddedLayer) -> Stack:
         snapshots = self._store.root / "snapshots"
         raw = snapshots / step.raw
         if step.raw and self._store.use(raw):
@@ -209,7 +219,7 @@ class Evaluator:
                 stack = stack.push_folder(rest)
         return stack
 
-    def _leave_again(self, step: Step) -> bool:
+    def _leave_again(self, step: AddedLayer) -> bool:
         """Recreates the files that a command left for later ones after garbage collection; False if it left none.
 
         The command's layer stays the same: its first result is an input from then on.
@@ -245,7 +255,7 @@ class Evaluator:
             case Exec():
                 return self._exec(state, operation, key, name)
             case AddLayer(layer, comment, impure):
-                return state.with_step(Step(layer, comment, impure=impure))
+                return state.with_step(AddedLayer(layer, comment, impure=impure))
             case WriteFile():
                 return self._write(state, operation)
             case Copy():
@@ -264,7 +274,7 @@ class Evaluator:
 
     def _with_layer(self, state: State, entries: Sequence[Entry], created_by: str) -> State:
         layer = layer_of(self._store, entries) if entries else None
-        return state.with_step(Step(layer, created_by))
+        return state.with_step(AddedLayer(layer, created_by))
 
     def _write(self, state: State, operation: WriteFile) -> State:
         path = state.absolute(operation.path, expand=operation.expand).strip("/")
@@ -356,7 +366,7 @@ class Evaluator:
             gone = Entry(f"{place}/{tar.OPAQUE}", mode=0) if node.is_dir and placed else tar.whiteout(place)
             hides = node.is_dir and any(entry.path != place for entry in placed)
             placed = [*placed, gone] if hides or not placed else placed
-        step = Step(layer_of(self._store, placed), f"mount {path}", lent=True) if placed else None
+        step = AddedLayer(layer_of(self._store, placed), f"mount {path}", lent=True) if placed else None
         return replace(state.with_step(step) if step else state, mounted=mounted)
 
     # --- commands --------------------------------------------------------------------------------
@@ -374,7 +384,7 @@ class Evaluator:
         self._made[raw] = (state, operation, action)
         output = Output(known["stdout"], known["stderr"], known["exit_code"], known["cut"])
         shown = " ".join(operation.arguments)
-        step = Step(_layer(known), f"with_exec {shown}", raw, known["impure"])
+        step = AddedLayer(_layer(known), f"with_exec {shown}", raw, known["impure"])
         after = self._redirected(replace(state.with_step(step), output=output), operation)
         if len(output.stdout) + len(output.stderr) > _KEPT_IN_MIND:
             output = replace(output, stdout="", stderr="", remembered=action)

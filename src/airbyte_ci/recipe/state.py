@@ -30,7 +30,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AddedLayer:
     """A layer on top of the base; None if a command left no changes.
 
     For a command, `raw` names the snapshot that includes the scrubbed files, and `impure` means that its result may
@@ -50,7 +50,7 @@ class State:
 
     base: Image
     execution: Mapping[str, Any]
-    steps: tuple[Step, ...] = ()
+    steps: tuple[AddedLayer, ...] = ()
     history: tuple[Mapping[str, Any], ...] = ()
     output: Output = field(default_factory=lambda: Output("", ""))
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class State:
     def with_environment(self, environment: Mapping[str, str]) -> "State":
         return self.with_execution("Env", [f"{name}={value}" for name, value in environment.items()])
 
-    def with_step(self, step: Step) -> "State":
+    def with_step(self, step: AddedLayer) -> "State":
         """Returns the state with a layer on top, and the history entry that names its origin."""
         if step.lent:
             return replace(self, steps=(*self.steps, step))

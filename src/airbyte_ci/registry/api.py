@@ -17,7 +17,7 @@ from airbyte_ci.registry.endpoint import Endpoint, endpoints, may_be_plain
 from airbyte_ci.registry.failures import Refused, Transient, Untrusted, refusal, safe_url
 from airbyte_ci.registry.options import RegistryOptions
 from airbyte_ci.registry.retry import Retry
-from airbyte_ci.registry.transport import Answer, Body, Transport
+from airbyte_ci.registry.transport import Answer, RequestBody, Transport
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class Call:
     scopes: Scopes
     expected: tuple[int, ...] = (200,)
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: Body | bytes | None = None
+    body: RequestBody | bytes | None = None
 
 
 def pull_scope(endpoint: Endpoint) -> str:

@@ -13,7 +13,7 @@ from airbyte_ci.documents import load_json
 from airbyte_ci.errors import RegistryError
 from airbyte_ci.registry import challenge
 from airbyte_ci.registry.challenge import Challenge
-from airbyte_ci.registry.credentials import Credential, CredentialSource, Found
+from airbyte_ci.registry.credentials import Credential, CredentialSource, FoundCredential
 from airbyte_ci.registry.endpoint import Endpoint
 from airbyte_ci.registry.failures import Refused, Transient, one_line, refusal
 from airbyte_ci.registry.transport import Answer, Transport
@@ -49,7 +49,7 @@ class Authorizer:
         self._clock = clock
         self._may_be_plain = may_be_plain
         self._locks: dict[tuple[str, Scopes], threading.Lock] = {}
-        self._found: dict[tuple[str, str], Found] = {}
+        self._found: dict[tuple[str, str], FoundCredential] = {}
         self._challenges: dict[str, Challenge] = {}
         self._tokens: dict[tuple[str, Scopes], _Token] = {}
 
@@ -84,7 +84,7 @@ class Authorizer:
                 self._tokens[key] = token
             return token.header
 
-    def _credentials(self, endpoint: Endpoint) -> Found:
+    def _credentials(self, endpoint: Endpoint) -> FoundCredential:
         key = (endpoint.registry, endpoint.repository)
         if key not in self._found:
             self._found[key] = self._source.find(*key)

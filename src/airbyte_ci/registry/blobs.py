@@ -13,7 +13,7 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.api import Api, Call, pull_scope
 from airbyte_ci.registry.endpoint import Endpoint
 from airbyte_ci.registry.failures import Refused, Transient
-from airbyte_ci.registry.options import Event
+from airbyte_ci.registry.options import BlobProgress
 from airbyte_ci.registry.parallel import Cancelled
 from airbyte_ci.registry.transport import Answer, int_header
 
@@ -38,7 +38,9 @@ def _pull_from(api: Api, place: Endpoint, descriptor: Descriptor, store: Store, 
                 if stop and stop.is_set():
                     raise Cancelled
                 writer.write(chunk)
-                api.options.tell(Event("downloading", str(place), descriptor.digest, writer.size, descriptor.size))
+                api.options.tell(
+                    BlobProgress("downloading", str(place), descriptor.digest, writer.size, descriptor.size)
+                )
     except DigestMismatch as error:
         raise _lie(place, descriptor, error.message) from error
 

@@ -25,7 +25,7 @@ _HELPER_SECONDS = 30
 _IDENTITY_TOKEN_USER = "<token>"
 
 
-Helper = Callable[[str, str, str], "Found"]
+Helper = Callable[[str, str, str], "FoundCredential"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundCredential:
     """The result of a search: at most one credential, and why some sources could not be used."""
 
     credential: Credential | None = None
@@ -60,15 +60,15 @@ class Found:
 class CredentialSource(Protocol):
     """A source of logins for repositories."""
 
-    def find(self, registry: str, repository: str) -> Found: ...
+    def find(self, registry: str, repository: str) -> FoundCredential: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Anonymous:
     """A source without credentials."""
 
-    def find(self, registry: str, repository: str) -> Found:  # noqa: ARG002
-        return Found()
+    def find(self, registry: str, repository: str) -> FoundCredential:  # noqa: ARG002
+        return FoundCredential()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ class Fixed:
 
     credentials: Mapping[str, Credential] = field(repr=False)
 
-    def find(self, registry: str, repository: str) -> Found:  # noqa: ARG002
-        return Found(self.credentials.get(registry))
+    def find(self, registry: str, repository: str) -> FoundCredential:  # noqa: ARG002
+        return FoundCredential(self.credentials.get(registry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +87,20 @@ class UserCredentials:
 
     environment: Mapping[str, str] = field(repr=False)
     home: Path
-    _asked: dict[tuple[str, str], Found] = field(default_factory=dict, repr=False, compare=False)
+    _asked: dict[tuple[str, str], FoundCredential] = field(default_factory=dict, repr=False, compare=False)
 
-    def find(self, registry: str, repository: str) -> Found:
+    def find(self, registry: str, repository: str) -> FoundCredential:
         if credential := self._from_variables(registry):
-            return Found(credential)
+            return FoundCredential(credential)
         notes: list[str] = []
         for path in self._files():
             for found in _from_file(path, registry, repository, self._helper):
                 notes.extend(found.notes)
                 if found.credential:
-                    return Found(found.credential, tuple(notes))
-        return Found(None, tuple(notes))
+                    return FoundCredential(found.credential, tuple(notes))
+        return FoundCredential(None, tuple(notes))
 
-    def _helper(self, name: str, server: str, origin: str) -> Found:
+    def _helper(self, name: str, server: str, origin: str) -> FoundCredential:
         """Returns a helper's answer. Helpers are programs that may prompt the user, so each runs once per server."""
         if (name, server) not in self._asked:
             self._asked[name, server] = _from_helper(name, server, origin, self.environment)
@@ -126,7 +126,7 @@ class UserCredentials:
         yield (Path(config) if config else self.home / ".config") / "containers" / "auth.json"
 
 
-def _from_file(path: Path, registry: str, repository: str, helper: Helper) -> Iterator[Found]:
+def _from_file(path: Path, registry: str, repository: str, helper: Helper) -> Iterator[FoundCredential]:
     """Returns a file's credentials, best first: the registry's own helper, the common helper, the file itself."""
     try:
         document = load_json(path.read_bytes())
@@ -135,7 +135,7 @@ def _from_file(path: Path, registry: str, repository: str, helper: Helper) -> It
     except (OSError, ValueError):
         document = None
     if not isinstance(document, dict):
-        yield Found(notes=(f"{path} cannot be read as JSON",))
+        yield FoundCredential(notes=(f"{path} cannot be read as JSON",))
         return
     helpers = _object(document, "credHelpers")
     for key in _keys(registry, repository):
@@ -171,20 +171,20 @@ def _server(registry: str) -> str:
     return "https://index.docker.io/v1/" if registry == DEFAULT_REGISTRY else registry
 
 
-def _from_entry(entry: object, origin: str) -> Found:
+def _from_entry(entry: object, origin: str) -> FoundCredential:
     if not isinstance(entry, dict):
-        return Found(notes=(f"{origin} has a login that is not an object",))
+        return FoundCredential(notes=(f"{origin} has a login that is not an object",))
     token = str(entry.get("identitytoken") or "")
     username, password = str(entry.get("username") or ""), str(entry.get("password") or "")
     if entry.get("auth"):
         try:
             pair = base64.b64decode(str(entry["auth"]), validate=True).decode().rstrip("\0")
         except (binascii.Error, UnicodeError, ValueError):
-            return Found(notes=(f"{origin} has a login that is not base64",))
+            return FoundCredential(notes=(f"{origin} has a login that is not base64",))
         username, _, password = pair.partition(":")
     if not token and not (username and password):
-        return Found()  # `docker login` with a helper leaves an empty entry
-    return Found(_credential(username, password, token, origin))
+        return FoundCredential()  # `docker login` with a helper leaves an empty entry
+    return FoundCredential(_credential(username, password, token, origin))
 
 
 def _credential(username: str, password: str, token: str, origin: str) -> Credential:
@@ -193,12 +193,12 @@ def _credential(username: str, password: str, token: str, origin: str) -> Creden
     return Credential(username, password, token, origin)
 
 
-def _from_helper(name: str, server: str, origin: str, environment: Mapping[str, str]) -> Found:
+def _from_helper(name: str, server: str, origin: str, environment: Mapping[str, str]) -> FoundCredential:
     """Runs `docker-credential-NAME get` (https://github.com/docker/docker-credential-helpers)."""
     program = f"docker-credential-{name}"
     found = shutil.which(program, path=environment.get("PATH", "")) if _HELPER.match(name) else None
     if found is None:
-        return Found(notes=(f"{program}, named in {origin}, is not on the PATH",))
+        return FoundCredential(notes=(f"{program}, named in {origin}, is not on the PATH",))
     try:
         answer = subprocess.run(
             [found, "get"],
@@ -211,9 +211,9 @@ def _from_helper(name: str, server: str, origin: str, environment: Mapping[str, 
         if answer.returncode != 0:
             # The helper's output is not shown, because it may contain secrets.
             missing = b"not found" in answer.stdout + answer.stderr
-            return Found() if missing else Found(notes=(f"{program} failed ({answer.returncode})",))
+            return FoundCredential() if missing else FoundCredential(notes=(f"{program} failed ({answer.returncode})",))
         document = load_json(answer.stdout)
         username, secret = str(document["Username"]), str(document["Secret"])
     except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, TypeError) as error:
-        return Found(notes=(f"{program} returned no login ({type(error.__cause__ or error).__name__})",))
-    return Found(_credential(username, secret, "", program)) if secret else Found()
+        return FoundCredential(notes=(f"{program} returned no login ({type(error.__cause__ or error).__name__})",))
+    return FoundCredential(_credential(username, secret, "", program)) if secret else FoundCredential()

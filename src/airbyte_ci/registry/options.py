@@ -10,7 +10,7 @@ Step = Literal["downloading", "uploading", "streaming", "mounted", "present"]
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class BlobProgress:
     """A blob's progress in a repository: `done` of `total` bytes. Reported from worker threads."""
 
     step: Step
@@ -35,8 +35,8 @@ class RegistryOptions:
     concurrency: int = 6
     timeout: float = 60.0
     attempts: int = 5
-    progress: Callable[[Event], None] | None = None
+    progress: Callable[[BlobProgress], None] | None = None
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: BlobProgress) -> None:
         if self.progress:
             self.progress(event)

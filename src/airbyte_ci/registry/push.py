@@ -18,10 +18,10 @@ from airbyte_ci.registry import blobs, manifests, referrers
 from airbyte_ci.registry.api import Api
 from airbyte_ci.registry.endpoint import Endpoint, endpoint, endpoints
 from airbyte_ci.registry.failures import Refused
-from airbyte_ci.registry.options import Event, Step
+from airbyte_ci.registry.options import BlobProgress, Step
 from airbyte_ci.registry.parallel import Cancelled, each
-from airbyte_ci.registry.transport import Answer, Body
-from airbyte_ci.registry.upload import Mounted, Session, Uploader
+from airbyte_ci.registry.transport import Answer, RequestBody
+from airbyte_ci.registry.upload import Mounted, Uploader, UploadSession
 
 # The codes for a manifest whose blobs the registry does not have (distribution-spec, Error Codes).
 _UNKNOWN_BLOB = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
@@ -138,7 +138,7 @@ class Push:
         # A mount of a present blob succeeds too, so a blob that a source has needs no question first.
         if not is_mountable and self.uploader.present(self.target, descriptor.digest):
             return "present"
-        session: Session | None = None
+        session: UploadSession | None = None
         for place in dict.fromkeys(map(endpoint, self.sources)):
             if place.registry != self.target.registry or place == self.target:
                 continue
@@ -154,7 +154,7 @@ class Push:
             return "present"
         if self.store.has(descriptor.digest):
             size = self.store.size(descriptor.digest)
-            body = Body(size, lambda: self._from_store(descriptor, stop))
+            body = RequestBody(size, lambda: self._from_store(descriptor, stop))
             self.uploader.send(self.target, descriptor, body, session)
             return "uploading"
         self._stream(descriptor, stop, session)
@@ -180,11 +180,11 @@ class Push:
         with self.store.open(descriptor.digest) as reader:
             yield from self._told("uploading", descriptor, chunks(reader), stop)
 
-    def _stream(self, descriptor: Descriptor, stop: threading.Event, session: Session | None) -> None:
+    def _stream(self, descriptor: Descriptor, stop: threading.Event, session: UploadSession | None) -> None:
         """Streams through memory from the first source that has the blob, and verifies it in transit."""
         failure: RegistryError | ImageError | None = None
         for place in (place for source in self.sources for place in endpoints(source, self.api.options)):
-            body = Body(descriptor.size, functools.partial(self._from_registry, place, descriptor, stop))
+            body = RequestBody(descriptor.size, functools.partial(self._from_registry, place, descriptor, stop))
             try:
                 return self.uploader.send(self.target, descriptor, body, session)
             except _SourceFailed as error:
@@ -215,7 +215,7 @@ class Push:
             self._tell(step, descriptor, done)
 
     def _tell(self, step: Step, descriptor: Descriptor, done: int) -> None:
-        self.api.options.tell(Event(step, str(self.target), descriptor.digest, done, descriptor.size))
+        self.api.options.tell(BlobProgress(step, str(self.target), descriptor.digest, done, descriptor.size))
 
 
 def check_tags(tags: Sequence[str], target: Reference) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ _KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class RequestBody:
     """Bytes to send, of known size, that can be read again for a retry."""
 
     size: int
@@ -108,7 +108,7 @@ class Transport:
         self._settings: dict[str, Mapping[str, Any]] = {}
 
     def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: Body | bytes | None, *, registry: str
+        self, method: str, url: str, headers: Mapping[str, str], body: RequestBody | bytes | None, *, registry: str
     ) -> Answer:
         """Returns the server's answer with any status; raises Transient if there is none."""
         import requests

@@ -14,7 +14,7 @@ from airbyte_ci.registry.api import Api, Call, pull_scope, push_scope
 from airbyte_ci.registry.endpoint import Endpoint
 from airbyte_ci.registry.failures import Refused, Transient
 from airbyte_ci.registry.manifests import send_head
-from airbyte_ci.registry.transport import Answer, Body, int_header
+from airbyte_ci.registry.transport import Answer, RequestBody, int_header
 
 # The chunk size for servers that require chunks and name no minimum. Kept in memory once per thread;
 # divided by four if it is too large for a proxy (many have a limit of 1 MiB), down to the minimum.
@@ -31,7 +31,7 @@ _ACCEPTED = (200, 201, 202)
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class UploadSession:
     """A started upload: its next address, and the minimum size of its chunks."""
 
     location: str
@@ -64,7 +64,7 @@ class Uploader:
                 False  # Sending it again only costs bytes; if that is not allowed either, the registry reports it then.
             )
 
-    def mount(self, place: Endpoint, digest: Digest, source: Endpoint) -> Mounted | Session | None:
+    def mount(self, place: Endpoint, digest: Digest, source: Endpoint) -> Mounted | UploadSession | None:
         """Requests to mount the blob from another repository of the registry.
 
         Any refusal returns the session that came with it, or None. A registry that keeps failing at mounts receives no
@@ -90,14 +90,16 @@ class Uploader:
         except Refused:
             return None  # some registries refuse with an error instead of a session
 
-    def abandon(self, place: Endpoint, session: Session) -> None:
+    def abandon(self, place: Endpoint, session: UploadSession) -> None:
         """Ends an unused session; registries that do not support this expire it."""
         try:
             self.api.once(_call(place, "DELETE", session.location, (200, 202, 204))).close()
         except RegistryError:
             return
 
-    def send(self, place: Endpoint, descriptor: Descriptor, body: Body, session: Session | None = None) -> None:
+    def send(
+        self, place: Endpoint, descriptor: Descriptor, body: RequestBody, session: UploadSession | None = None
+    ) -> None:
         """Sends the blob; if the session or the connection is lost, sends all of it again in a new session."""
         attempts = itertools.count(1)
         doubted: list[Refused] = []
@@ -122,12 +124,14 @@ class Uploader:
 
         self.api.retry.persist(attempt)
 
-    def _begin(self, place: Endpoint) -> Session:
+    def _begin(self, place: Endpoint) -> UploadSession:
         call = _call(place, "POST", f"/v2/{place.repository}/blobs/uploads/", _ACCEPTED)
         with self.api.once(call) as answer:
             return self._session(place, answer, call.url)
 
-    def _send(self, place: Endpoint, descriptor: Descriptor, body: Body, session: Session, *, chunked: bool) -> None:
+    def _send(
+        self, place: Endpoint, descriptor: Descriptor, body: RequestBody, session: UploadSession, *, chunked: bool
+    ) -> None:
         if not chunked:
             try:
                 return self._finish(place, descriptor, session, body)
@@ -149,7 +153,7 @@ class Uploader:
             self.chunks[place.host] = min(self.chunks.get(place.host, _CHUNK), smaller)
             session = self._begin(place)
 
-    def _chunks(self, place: Endpoint, body: Body, session: Session, size: int) -> Session:
+    def _chunks(self, place: Endpoint, body: RequestBody, session: UploadSession, size: int) -> UploadSession:
         """Sends the whole body in chunks, each starting where the last one ended."""
         begin = 0
         for chunk in _chunked(body, size, session.least):
@@ -163,19 +167,21 @@ class Uploader:
             begin = end
         return session
 
-    def _finish(self, place: Endpoint, descriptor: Descriptor, session: Session, body: Body | bytes) -> None:
+    def _finish(
+        self, place: Endpoint, descriptor: Descriptor, session: UploadSession, body: RequestBody | bytes
+    ) -> None:
         """Sends the PUT that closes the session; keeps a query of the Location."""
         joint = "&" if "?" in session.location else "?"
         url = f"{session.location}{joint}digest={descriptor.digest}"
         self.api.once(_call(place, "PUT", url, (*_ACCEPTED, 204), {"Content-Type": _BYTES}, body)).close()
 
-    def _session(self, place: Endpoint, answer: Answer, current: str) -> Session:
+    def _session(self, place: Endpoint, answer: Answer, current: str) -> UploadSession:
         """Returns the next address of the upload; a Location may be relative, have a query, or name another host."""
         location = answer.headers.get("Location")
         if not location:
             raise Transient(f"{place.registry} sent no Location for an upload")
         url = self.api.address(place, location, self.api.address(place, current))
-        return Session(url, int_header(answer.headers, "OCI-Chunk-Min-Length", 0))
+        return UploadSession(url, int_header(answer.headers, "OCI-Chunk-Min-Length", 0))
 
 
 def _lost(error: Refused) -> Refused:
@@ -189,7 +195,7 @@ def _again(error: Refused) -> Transient:
     return Transient(error.message, status=error.status, code=error.code, advice=error.advice)
 
 
-def _chunked(body: Body, size: int, least: int) -> Iterator[Body | bytes]:
+def _chunked(body: RequestBody, size: int, least: int) -> Iterator[RequestBody | bytes]:
     if least > _LARGEST_CHUNK:
         yield body  # one streamed chunk: the minimum size is too large for memory
         return
@@ -210,7 +216,7 @@ def _call(
     url: str,
     expected: Sequence[int],
     headers: dict[str, str] | None = None,
-    body: Body | bytes | None = None,
+    body: RequestBody | bytes | None = None,
 ) -> Call:
     return Call(
         endpoint=place,

@@ -5,7 +5,7 @@ https://docs.github.com/actions/reference/workflow-commands-for-github-actions#s
 
 from collections.abc import Iterable
 
-from airbyte_ci.checks.rule import Checked, Finding
+from airbyte_ci.checks.rule import Checked, RuleFinding
 from airbyte_ci.text import disarm_old, escape_lines
 
 
@@ -19,7 +19,7 @@ def commands(items: Iterable[Checked], prefix: str = "") -> str:
     return "".join(f"{_command(item, finding, prefix)}\n" for item, finding in failures)
 
 
-def _command(item: Checked, finding: Finding, prefix: str) -> str:
+def _command(item: Checked, finding: RuleFinding, prefix: str) -> str:
     verdict = finding.verdict
     properties = {}
     if verdict.place:

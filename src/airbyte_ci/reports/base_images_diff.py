@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from airbyte_ci.base_images.inspection.difference import Change, Difference
+from airbyte_ci.base_images.inspection.difference import ChangedItem, Difference
 from airbyte_ci.base_images.inspection.osv import Comparison, Vulnerability
 from airbyte_ci.text import escape_markdown, join_lines
 
@@ -53,7 +53,7 @@ def markdown(found: Difference, known: Comparison | None) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _sections(found: Difference) -> Iterator[tuple[str, Sequence[Change]]]:
+def _sections(found: Difference) -> Iterator[tuple[str, Sequence[ChangedItem]]]:
     sections = (
         ("image", found.facts),
         ("Debian packages", found.packages),
@@ -84,22 +84,22 @@ def _mega(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
 
 
-def _sign(item: Change) -> str:
+def _sign(item: ChangedItem) -> str:
     return "+" if not item.before else "−" if not item.after else "~"
 
 
-def _line(item: Change) -> str:
+def _line(item: ChangedItem) -> str:
     values = " → ".join(value for value in (item.before, item.after) if value)
     return f"{_sign(item)} {item.name} {values}".rstrip()
 
 
-def _count(changes: Iterable[Change]) -> str:
+def _count(changes: Iterable[ChangedItem]) -> str:
     signs = Counter(_sign(item) for item in changes)
     names = (("+", "added"), ("−", "removed"), ("~", "changed"))
     return ", ".join(f"{signs[sign]} {name}" for sign, name in names if signs[sign])
 
 
-def _folders(changes: Sequence[Change]) -> list[str]:
+def _folders(changes: Sequence[ChangedItem]) -> list[str]:
     """Returns the folders with the most changed files."""
     folders = Counter("/".join(item.name.split("/")[:-1][:_DEPTH]) for item in changes)
     shown = [f"  {number:5}  /{folder}" for folder, number in folders.most_common(_SHOWN_FOLDERS)]

@@ -6,7 +6,7 @@ from typing import Any
 from click import style
 
 from airbyte_ci import advice
-from airbyte_ci.checks.rule import Checked, Finding
+from airbyte_ci.checks.rule import Checked, RuleFinding
 from airbyte_ci.reports import next_step
 from airbyte_ci.text import join_lines
 
@@ -52,7 +52,7 @@ def to_json(item: Checked) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: RuleFinding) -> dict[str, Any]:
     verdict, rule = finding.verdict, finding.rule
     document = {"id": rule.id, "point": rule.point, "status": verdict.status, "severity": finding.severity}
     if verdict.reason:
@@ -87,7 +87,7 @@ def _steps(items: Sequence[Checked]) -> Iterator[str]:
 
 def _points(item: Checked) -> Iterator[str]:
     """Yields a mark per label, after the number of a new point: `1 no Dockerfile ✓`, `5 built ✓ tested –`."""
-    groups: dict[tuple[int, str], list[Finding]] = {}
+    groups: dict[tuple[int, str], list[RuleFinding]] = {}
     for finding in item.findings:
         groups.setdefault((finding.rule.point, finding.rule.label), []).append(finding)
     last = -1
@@ -97,23 +97,23 @@ def _points(item: Checked) -> Iterator[str]:
         last = point
 
 
-def _failures(item: Checked) -> list[Finding]:
+def _failures(item: Checked) -> list[RuleFinding]:
     """Returns the failed findings, errors before warnings."""
     failed = [finding for finding in item.findings if finding.verdict.status == "failed"]
     return sorted(failed, key=lambda finding: not finding.is_error)
 
 
-def _is_known(finding: Finding) -> bool:
+def _is_known(finding: RuleFinding) -> bool:
     """Returns whether a finding is ok and has details, such as what ran and when."""
     return finding.verdict.status == "ok" and bool(finding.verdict.reason)
 
 
-def _worst(findings: Sequence[Finding]) -> str:
+def _worst(findings: Sequence[RuleFinding]) -> str:
     states = {_state(finding) for finding in findings}
     return next((state for state in _MARKS if state in states), "skipped")
 
 
-def _state(finding: Finding) -> str:
+def _state(finding: RuleFinding) -> str:
     return finding.severity if finding.verdict.status == "failed" else finding.verdict.status
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from click import style
 
-from airbyte_ci.doctor.machine import Found
+from airbyte_ci.doctor.machine import MachineCheck
 from airbyte_ci.reports import next_step
 from airbyte_ci.text import join_lines
 
 _MARKS = {"ok": ("✓", "green"), "missing": ("✗", "red"), "limited": ("!", "yellow"), "untried": ("–", "yellow")}
 
 
-def lines(items: Sequence[Found], *, quiet: bool = False) -> str:
+def lines(items: Sequence[MachineCheck], *, quiet: bool = False) -> str:
     """Returns a line per item, followed by the consequence and the fix if it is missing, and a summary line."""
     width = max(len(item.name) for item in items)
     text = []
@@ -29,7 +29,7 @@ def lines(items: Sequence[Found], *, quiet: bool = False) -> str:
     return join_lines([*text, f"{len(items)} items checked: {told}{f' · {limited} with limits' if limited else ''}"])
 
 
-def to_json(items: Sequence[Found]) -> dict[str, Any]:
+def to_json(items: Sequence[MachineCheck]) -> dict[str, Any]:
     """Returns the JSON document: `ok` is whether nothing required is missing; `next` is the fix of an item."""
     checks = []
     for item in items:

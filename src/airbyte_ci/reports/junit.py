@@ -6,7 +6,7 @@ JUnit has no official schema; the format follows https://github.com/testmoapp/ju
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from airbyte_ci.checks.rule import Checked, Finding
+from airbyte_ci.checks.rule import Checked, RuleFinding
 from airbyte_ci.text import escape_lines
 
 
@@ -36,7 +36,7 @@ def _totals(items: Sequence[Checked]) -> dict[str, str]:
     return {"tests": str(len(findings)), "failures": str(errors), "errors": "0", "skipped": str(skipped), "time": "0"}
 
 
-def _case(suite: ElementTree.Element, item: Checked, finding: Finding, prefix: str) -> None:
+def _case(suite: ElementTree.Element, item: Checked, finding: RuleFinding, prefix: str) -> None:
     verdict = finding.verdict
     attributes = {"name": finding.rule.id, "classname": plain(item.name), "time": "0"}
     if verdict.place:

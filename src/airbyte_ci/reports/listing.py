@@ -34,7 +34,7 @@ _BY_TAG = re.compile(r"[\w./:-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ListingRow:
     """One connector as `list` shows it. `data` is its metadata, for fields that are paths below `data`."""
 
     name: str
@@ -103,11 +103,11 @@ def row(
     base: Base,
     modified_files: tuple[str, ...] | None = None,
     fact: Ask = _NO_FACTS.get,
-) -> Row:
+) -> ListingRow:
     """Returns the row of a connector. `base` returns the facts about its base image, `fact` all other facts."""
     language = connector.language  # reads the disk, so only once
     is_python = language in PYTHON_LANGUAGES
-    return Row(
+    return ListingRow(
         connector.name,
         language,
         connector.support_level,
@@ -144,7 +144,7 @@ def _behind(number: int) -> str:
     return f"{number} behind" if number else "latest"
 
 
-def table(rows: Sequence[Row], total: int, *, color: bool, width: int | None = None) -> str:
+def table(rows: Sequence[ListingRow], total: int, *, color: bool, width: int | None = None) -> str:
     """Returns a table of the rows that fits the width, and a summary line."""
     if not rows:
         return count(rows, total) + "\n"
@@ -162,7 +162,7 @@ def table(rows: Sequence[Row], total: int, *, color: bool, width: int | None = N
     return fitted + count(rows, total) + "\n"
 
 
-def count(rows: Sequence[Row], total: int) -> str:
+def count(rows: Sequence[ListingRow], total: int) -> str:
     """Returns the last line: `2 of 373 connectors · 1 on a base image · 1 up to date · 1 to migrate`."""
     on = sum(item.is_migrated for item in rows)
     current = sum(item.is_up_to_date for item in rows)
@@ -189,20 +189,20 @@ def _color(state: str) -> str:
 # --- for machines --------------------------------------------------------------------------------
 
 
-def to_json(rows: Sequence[Row]) -> str:
+def to_json(rows: Sequence[ListingRow]) -> str:
     return dump_json([item.to_json() for item in rows], indent=2) + "\n"
 
 
-def to_names_json(rows: Sequence[Row]) -> str:
+def to_names_json(rows: Sequence[ListingRow]) -> str:
     """Returns the names as a JSON array, the format that the original airbyte-ci wrote to files."""
     return dump_json([item.name for item in rows]) + "\n"
 
 
-def names(rows: Sequence[Row]) -> str:
+def names(rows: Sequence[ListingRow]) -> str:
     return join_lines(item.name for item in rows)
 
 
-def to_csv(rows: Sequence[Row]) -> str:
+def to_csv(rows: Sequence[ListingRow]) -> str:
     """RFC 4180, but for line ends: a line feed, as other tools here expect."""
     import csv  # only here
     import io
@@ -217,7 +217,7 @@ def to_csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def matrix(rows: Sequence[Row], shards: int | None) -> str:
+def matrix(rows: Sequence[ListingRow], shards: int | None) -> str:
     """Returns a GitHub Actions matrix on one line: a job per connector, or `shards` jobs of nearly equal size.
 
     `connector` is a name, or several names separated by spaces.
@@ -235,7 +235,7 @@ def matrix(rows: Sequence[Row], shards: int | None) -> str:
 # --- counting and order --------------------------------------------------------------------------
 
 
-def counted(rows: Sequence[Row], place: str) -> tuple[tuple[Any, int], ...]:
+def counted(rows: Sequence[ListingRow], place: str) -> tuple[tuple[Any, int], ...]:
     """Returns how many rows have each value of a field, the most frequent first."""
     values = Counter(_plain(item.value(place)) for item in rows)
     return tuple(sorted(values.items(), key=lambda pair: (-pair[1], _sortable(pair[0]))))
@@ -245,7 +245,7 @@ def counts_table(counts: Sequence[tuple[Any, int]], place: str) -> str:
     return columns.lines([(place.upper(), "CONNECTORS"), *((_shown(value), str(count)) for value, count in counts)])
 
 
-def ordered(rows: Sequence[Row], place: str) -> list[Row]:
+def ordered(rows: Sequence[ListingRow], place: str) -> list[ListingRow]:
     """Returns the rows sorted by a field; a leading `-` reverses the order. Rows without a value come last."""
     downwards = place.startswith("-")
     field_name = place.removeprefix("-")

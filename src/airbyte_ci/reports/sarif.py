@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airbyte_ci import __version__
-from airbyte_ci.checks.rule import Checked, Finding, Rule
+from airbyte_ci.checks.rule import Checked, Rule, RuleFinding
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT = "%SRCROOT%"
@@ -56,7 +56,7 @@ def _rule(rule: Rule, page: str | None) -> dict[str, Any]:
     }
 
 
-def _result(item: Checked, finding: Finding, position: int, prefix: str) -> dict[str, Any]:
+def _result(item: Checked, finding: RuleFinding, position: int, prefix: str) -> dict[str, Any]:
     verdict = finding.verdict
     message = f"{item.name}: {verdict.reason}" + (f" → {verdict.advice}" if verdict.advice else "")
     message = message.replace("](", "] (")  # would otherwise be a link (section 3.11.6)
@@ -72,7 +72,7 @@ def _result(item: Checked, finding: Finding, position: int, prefix: str) -> dict
     }
 
 
-def _location(item: Checked, finding: Finding, prefix: str) -> dict[str, Any]:
+def _location(item: Checked, finding: RuleFinding, prefix: str) -> dict[str, Any]:
     place = finding.verdict.place
     path = prefix + (place.path if place else item.folder)
     location: dict[str, Any] = {"artifactLocation": {"uri": quote(path), "uriBaseId": _ROOT}}
@@ -81,7 +81,7 @@ def _location(item: Checked, finding: Finding, prefix: str) -> dict[str, Any]:
     return location
 
 
-def _notification(item: Checked, finding: Finding, position: int) -> dict[str, Any]:
+def _notification(item: Checked, finding: RuleFinding, position: int) -> dict[str, Any]:
     return {
         "level": "note",
         "message": {"text": f"{item.name}: {finding.rule.id} not verified: {finding.verdict.reason}"},

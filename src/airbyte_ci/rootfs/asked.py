@@ -8,7 +8,7 @@ import json
 import stat
 from collections.abc import Callable, Iterable, Mapping
 
-from airbyte_ci.rootfs.tree import Node, Tree
+from airbyte_ci.rootfs.tree import Tree, TreeNode
 
 # A kind of question and its path.
 Question = tuple[str, str]
@@ -18,7 +18,7 @@ _MOST = 1000
 _STACK: Question = ("stack", "")
 
 
-class Asked:
+class RecordingTree:
     """A tree that records the questions asked of it."""
 
     def __init__(self, tree: Tree) -> None:
@@ -31,7 +31,7 @@ class Asked:
         """Returns the questions asked so far."""
         return tuple(self._questions)
 
-    def node(self, path: str) -> Node | None:
+    def node(self, path: str) -> TreeNode | None:
         """Returns the tree's node at a real path; callers may use kind, a folder's owner and mode, a link's target."""
         self._ask("node", path)
         return self._tree.entry(path)

@@ -11,7 +11,7 @@ from airbyte_ci.disk import DEPTH_LIMIT, sparseness
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.tar import Entry
-from airbyte_ci.rootfs.tree import Node, Tree, is_opaque, is_whiteout
+from airbyte_ci.rootfs.tree import Tree, TreeNode, is_opaque, is_whiteout
 
 # Files that belong to the machine that runs an image, and names that a layer cannot express.
 _FOREIGN = re.compile(
@@ -183,7 +183,7 @@ def _xattrs(disk: Path) -> dict[str, bytes]:
     return {name: os.getxattr(disk, name, follow_symlinks=False) for name in sorted(names)}
 
 
-def _unchanged(disk: Path, status: os.stat_result, before: Node | None) -> bool:
+def _unchanged(disk: Path, status: os.stat_result, before: TreeNode | None) -> bool:
     """Whether overlayfs copied up an unchanged file (after touch, or chmod and back)."""
     if before is None or _identity(status) != _identity(before.status):
         return False
@@ -203,7 +203,7 @@ def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
     return (status.st_mode, status.st_uid, status.st_gid, size)
 
 
-def _same_folder(entry: Entry, before: Node) -> bool:
+def _same_folder(entry: Entry, before: TreeNode) -> bool:
     return before.is_dir and (entry.mode, entry.uid, entry.gid, entry.xattrs) == (
         stat.S_IMODE(before.status.st_mode),
         before.status.st_uid,

@@ -21,8 +21,8 @@ from airbyte_ci.oci.image import Descriptor
 from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.rootfs import snapshot_record, unpacking, user_namespace
 from airbyte_ci.rootfs.archive import Stream
-from airbyte_ci.rootfs.asked import Asked, Question, answered
-from airbyte_ci.rootfs.snapshot_record import Origin
+from airbyte_ci.rootfs.asked import Question, RecordingTree, answered
+from airbyte_ci.rootfs.snapshot_record import SnapshotSource
 from airbyte_ci.rootfs.tree import Tree
 
 _FORMAT = 3
@@ -118,12 +118,12 @@ def _unpack_locked(store: Store, below: Tree, descriptor: Descriptor, diff_id: D
         store.require_space(3 * descriptor.size)
         try:
             partial.mkdir()
-            asked = Asked(below)
+            asked = RecordingTree(below)
             _apply(store, descriptor, diff_id, partial, asked)
             folder = _place(store, below, diff_id, asked.questions)
             if not store.use(folder):  # The recorded questions may have been removed.
                 names = tuple(layer.name for layer in below.layers)
-                snapshot_record.write(partial, folder, Origin(descriptor, diff_id, names))
+                snapshot_record.write(partial, folder, SnapshotSource(descriptor, diff_id, names))
                 partial.replace(folder)
         except OSError as error:
             kind = StoreError if error.errno in _DISK_ERRORS else ImageError
@@ -135,14 +135,14 @@ def _unpack_locked(store: Store, below: Tree, descriptor: Descriptor, diff_id: D
         return folder
 
 
-def unpack_again(store: Store, origin: Origin, below: Sequence[Path], folder: Path) -> Path:
+def unpack_again(store: Store, origin: SnapshotSource, below: Sequence[Path], folder: Path) -> Path:
     """The layer of a snapshot in a new folder, over the same layers below; raises ImageError, DigestMismatch."""
     folder.mkdir()
-    _apply(store, origin.descriptor, origin.diff_id, folder, Asked(Tree(tuple(below))))
+    _apply(store, origin.descriptor, origin.diff_id, folder, RecordingTree(Tree(tuple(below))))
     return folder
 
 
-def _apply(store: Store, descriptor: Descriptor, diff_id: Digest, folder: Path, below: Asked) -> None:
+def _apply(store: Store, descriptor: Descriptor, diff_id: Digest, folder: Path, below: RecordingTree) -> None:
     # The gzip trailer's checksum and the diffID are both verified; the compressed bytes were when they came.
     with store.path(descriptor.digest).open("rb") as blob, Stream(blob) as stream:
         try:

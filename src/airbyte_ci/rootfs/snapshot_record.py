@@ -25,7 +25,7 @@ _Facts = list[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SnapshotSource:
     """The layer from which a snapshot was unpacked, and the snapshots below it, newest first."""
 
     descriptor: Descriptor
@@ -38,10 +38,10 @@ class Record:
     """The recorded files of a snapshot; `origin` is None for a command's files."""
 
     files: Mapping[str, _Facts]
-    origin: Origin | None
+    origin: SnapshotSource | None
 
 
-def write(folder: Path, place: Path, origin: Origin | None = None) -> None:
+def write(folder: Path, place: Path, origin: SnapshotSource | None = None) -> None:
     """Records a folder that will become the snapshot at `place`."""
     document: dict[str, Any] = {"files": dict(_listed(folder))}
     if origin:
@@ -59,7 +59,7 @@ def read(place: Path) -> Record | None:
         origin = None
         if "layer" in document:
             layer = Descriptor.from_json(document["layer"], "a layer")
-            origin = Origin(layer, Digest.parse(document["diffId"]), tuple(document["below"]))
+            origin = SnapshotSource(layer, Digest.parse(document["diffId"]), tuple(document["below"]))
         return Record(document["files"], origin)
     except (OSError, ValueError, zlib.error, LookupError):
         return None

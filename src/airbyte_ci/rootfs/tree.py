@@ -34,7 +34,7 @@ def mount_options() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class TreeNode:
     """A path's place in the image (links resolved), the file on disk, and its status."""
 
     path: str
@@ -79,7 +79,7 @@ _NOTHING = Says(None, is_open=True)
 _GONE = Says(None, is_open=False)
 
 
-class Layer:
+class UnpackedLayer:
     """One unpacked layer by itself. No part of a path below its folder is ever followed as a link.
 
     Its metadata is kept in memory, so the layer must not change. Of a layer that `changes`, only real folders are kept,
@@ -140,7 +140,7 @@ class Layer:
         self._known.clear()
 
 
-def follow(path: str, look: Callable[[str], Node | None], *, follow_last: bool = True) -> Node | None:
+def follow(path: str, look: Callable[[str], TreeNode | None], *, follow_last: bool = True) -> TreeNode | None:
     """The path with every symbolic link followed, by a `look` at paths without any; None where it leads nowhere.
 
     Raises ImageError where it never ends.
@@ -186,27 +186,27 @@ class Tree:
     """
 
     layers: tuple[Path, ...]
-    _stack: tuple[Layer, ...] = field(default=(), repr=False, compare=False)
+    _stack: tuple[UnpackedLayer, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self._stack) != len(self.layers):
-            object.__setattr__(self, "_stack", tuple(Layer(layer) for layer in self.layers))
+            object.__setattr__(self, "_stack", tuple(UnpackedLayer(layer) for layer in self.layers))
 
     def over(self, folder: Path) -> "Tree":
         """Returns this tree below one more layer; its cache remains valid."""
-        return Tree((folder, *self.layers), (Layer(folder), *self._stack))
+        return Tree((folder, *self.layers), (UnpackedLayer(folder), *self._stack))
 
-    def entry(self, path: str) -> Node | None:
+    def entry(self, path: str) -> TreeNode | None:
         """Returns the path itself without following its last component; its parents must be real directories."""
         for layer in self._stack:
             says = layer.look(path)
             if says.status is not None:
-                return Node(path, Path(layer.disk(path)), says.status)
+                return TreeNode(path, Path(layer.disk(path)), says.status)
             if not says.is_open:
                 return None
         return None
 
-    def resolve(self, path: str, *, follow_last: bool = True) -> Node | None:
+    def resolve(self, path: str, *, follow_last: bool = True) -> TreeNode | None:
         """Returns the path with every symbolic link resolved inside the stack; None if it does not exist."""
         return follow(path, self.entry, follow_last=follow_last)
 
@@ -224,7 +224,7 @@ class Tree:
         node = self.resolve(path)
         return [name for name, _ in _merged(self._folders(node.path))] if node else []
 
-    def walk(self, path: str) -> Iterator[Node]:
+    def walk(self, path: str) -> Iterator[TreeNode]:
         """Yields everything below a folder in name order, parents first; follows no link."""
         return _walk(path, self._folders(path))
 
@@ -259,10 +259,10 @@ def _is_whiteout(item: os.DirEntry[str]) -> bool:
     return is_whiteout(item.stat(follow_symlinks=False))
 
 
-def _walk(path: str, folders: Sequence[str]) -> Iterator[Node]:
+def _walk(path: str, folders: Sequence[str]) -> Iterator[TreeNode]:
     for name, items in _merged(folders):
         place = f"{path}/{name}" if path else name
-        yield Node(place, Path(items[0].path), items[0].stat(follow_symlinks=False))
+        yield TreeNode(place, Path(items[0].path), items[0].stat(follow_symlinks=False))
         # Folders merge until a layer has another kind there or hides those below.
         below = []
         for item in items:

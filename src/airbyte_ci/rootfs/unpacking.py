@@ -17,14 +17,14 @@ from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.tar import OPAQUE, WHITEOUT
 from airbyte_ci.rootfs import tree
 from airbyte_ci.rootfs.archive import Stream, check_size
-from airbyte_ci.rootfs.asked import Asked
-from airbyte_ci.rootfs.tree import Layer, Node
+from airbyte_ci.rootfs.asked import RecordingTree
+from airbyte_ci.rootfs.tree import TreeNode, UnpackedLayer
 
 _ENTRY_LIMIT = 2_000_000
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def create_all(stream: Stream, folder: Path, below: Asked) -> None:
+def create_all(stream: Stream, folder: Path, below: RecordingTree) -> None:
     """Extracts an archive into an empty folder, as the top of the layers below.
 
     Raises ImageError for invalid content of a layer, and the errors of Python's reader for an invalid archive.
@@ -32,7 +32,7 @@ def create_all(stream: Stream, folder: Path, below: Asked) -> None:
     # The root has the attributes of the layers below until this layer changes them; our umask never matters.
     root = below.node("")
     _give(str(folder), root.status if root else None)
-    unpacking = _Unpacking(stream, Layer(folder, changes=True), below)
+    unpacking = _Unpacking(stream, UnpackedLayer(folder, changes=True), below)
     count = size = 0
     with tarfile.open(fileobj=stream, mode="r:") as archive:
         while (member := archive.next()) is not None:
@@ -52,7 +52,7 @@ class _Unpacking:
     the layer's real folders: they are known from the first look on, until one of them is removed or hidden.
     """
 
-    def __init__(self, stream: Stream, top: Layer, below: Asked) -> None:
+    def __init__(self, stream: Stream, top: UnpackedLayer, below: RecordingTree) -> None:
         self._stream = stream
         self._top = top
         self._below = below
@@ -79,11 +79,11 @@ class _Unpacking:
 
     # --- places ----------------------------------------------------------------------------------
 
-    def _look(self, path: str) -> Node | None:
+    def _look(self, path: str) -> TreeNode | None:
         """Returns the image's entry at a real path so far."""
         says = self._top.look(path)
         if says.status is not None:
-            return Node(path, Path(self._top.disk(path)), says.status)
+            return TreeNode(path, Path(self._top.disk(path)), says.status)
         return self._below.node(path) if says.is_open else None
 
     def _folder(self, path: str) -> str:
@@ -106,7 +106,7 @@ class _Unpacking:
             self._copy_up(node)
         return node.path
 
-    def _copy_up(self, node: Node) -> None:
+    def _copy_up(self, node: TreeNode) -> None:
         """Creates a folder of the lower layers in the new layer, with the same owner and mode."""
         self._folder(node.path.rpartition("/")[0])
         disk = self._top.disk(node.path)

@@ -55,7 +55,7 @@ class Repository:
         return name
 
 
-class Contents:
+class RegistryContents:
     """All repositories; hold `lock` while reading or changing them."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import INDEX, MANIFEST_LIMIT, parse_json_object
-from airbyte_ci.testing.contents import Contents, Repository, StoredManifest
+from airbyte_ci.testing.contents import RegistryContents, Repository, StoredManifest
 from airbyte_ci.testing.messages import Reply, Request, as_json, error
 
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
@@ -30,10 +30,10 @@ class Manner:
     body_most: int | None = None  # a larger body is refused with 413, like proxies do
 
 
-class Distribution:
+class DistributionServer:
     """Answers requests from contents."""
 
-    def __init__(self, contents: Contents, manner: Manner) -> None:
+    def __init__(self, contents: RegistryContents, manner: Manner) -> None:
         self._contents = contents
         self._manner = manner
 

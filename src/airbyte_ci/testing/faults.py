@@ -15,7 +15,7 @@ from airbyte_ci.testing.messages import Operation, Reply, Request, error
 Handler = Callable[[Request], Reply]
 
 
-class Effect(Protocol):
+class FaultEffect(Protocol):
     """Creates the reply; `handle` answers a request like a correct registry."""
 
     def apply(self, request: Request, handle: Handler) -> Reply: ...
@@ -26,7 +26,7 @@ class Fault:
     """An effect on an operation, after the first `after` times, for `times` times."""
 
     operation: Operation
-    effect: Effect
+    effect: FaultEffect
     times: int | None = 1
     after: int = 0
 
@@ -63,7 +63,7 @@ class OnMethod:
     """An effect on the requests of one method only."""
 
     method: str
-    effect: Effect
+    effect: FaultEffect
 
     def apply(self, request: Request, handle: Handler) -> Reply:
         return self.effect.apply(request, handle) if request.method == self.method else handle(request)
@@ -238,8 +238,8 @@ class Schedule:
             handle = functools.partial(_applied, effect, handle)
         return handle(request)
 
-    def _due(self, operation: Operation) -> list[Effect]:
-        due: list[Effect] = []
+    def _due(self, operation: Operation) -> list[FaultEffect]:
+        due: list[FaultEffect] = []
         with self._lock:
             for position, (fault, after, times) in enumerate(self._faults):
                 if fault.operation != operation or times == 0:
@@ -252,5 +252,5 @@ class Schedule:
         return due
 
 
-def _applied(effect: Effect, handle: Handler, request: Request) -> Reply:
+def _applied(effect: FaultEffect, handle: Handler, request: Request) -> Reply:
     return effect.apply(request, handle)

@@ -32,7 +32,7 @@ class Login:
     lifetime: int | None = 300
 
 
-class Gate:
+class LoginGate:
     """Lets requests through, or tells them what is missing."""
 
     def __init__(self, login: Login) -> None:

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from airbyte_ci.testing.contents import Contents
-from airbyte_ci.testing.distribution import Distribution, Manner
+from airbyte_ci.testing.contents import RegistryContents
+from airbyte_ci.testing.distribution import DistributionServer, Manner
 from airbyte_ci.testing.faults import Fault, Schedule
-from airbyte_ci.testing.logins import Gate, Login
+from airbyte_ci.testing.logins import Login, LoginGate
 from airbyte_ci.testing.messages import Operation, Reply, Request
 
 _NAME = r"(?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
@@ -75,18 +75,18 @@ class RegistryServer:
     faults: Iterable[Fault] = ()
     login: Login = field(default_factory=Login)
     manner: Manner = field(default_factory=Manner)
-    contents: Contents = field(default_factory=Contents)
+    contents: RegistryContents = field(default_factory=RegistryContents)
     certificate: Path | None = None  # a file with a certificate and its key, to speak TLS
     _log: list[Logged] = field(default_factory=list)
     _mishaps: list[BaseException] = field(default_factory=list)
     _server: "_Server | None" = None
     _thread: threading.Thread | None = None
     _schedule: Schedule = field(default_factory=Schedule)
-    _gate: Gate | None = None
+    _gate: LoginGate | None = None
 
     def __enter__(self) -> "RegistryServer":
         self._schedule = Schedule(self.faults)
-        self._gate = Gate(self.login)
+        self._gate = LoginGate(self.login)
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True)
         self._thread.start()
@@ -146,8 +146,8 @@ class RegistryServer:
         if refused:
             return refused
         if request.operation == "mount blob" and not self._gate.may_pull(request, request.argument("from")):
-            return Distribution(self.contents, self.manner).answer(_as_upload(request))
-        return Distribution(self.contents, self.manner).answer(request)
+            return DistributionServer(self.contents, self.manner).answer(_as_upload(request))
+        return DistributionServer(self.contents, self.manner).answer(request)
 
 
 def _as_upload(request: Request) -> Request:

@@ -4,7 +4,7 @@ import pytest
 
 from airbyte_ci.errors import LockError
 from airbyte_ci.python.locks import poetry_origins
-from airbyte_ci.python.locks.poetry_origins import Origin
+from airbyte_ci.python.locks.poetry_origins import PoetrySource
 from tests.python.sample_locks import package, project, select
 
 COMMIT = "c" * 40
@@ -87,5 +87,5 @@ def test_one_version_twice_is_refused_unless_it_is_the_same() -> None:
 )
 def test_addresses_of_one_repository(address: str) -> None:
     """By host and path."""
-    assert poetry_origins.agree(Origin("git", address), Origin("git", "https://host/team/a"))
-    assert not poetry_origins.agree(Origin("git", address), Origin("git", "https://host/team/b"))
+    assert poetry_origins.agree(PoetrySource("git", address), PoetrySource("git", "https://host/team/a"))
+    assert not poetry_origins.agree(PoetrySource("git", address), PoetrySource("git", "https://host/team/b"))

@@ -7,7 +7,7 @@ import pytest
 from airbyte_ci.errors import LockError
 from airbyte_ci.python.interpreter.interpreter import Interpreter
 from airbyte_ci.python.locks import project
-from airbyte_ci.python.locks.project import Asked
+from airbyte_ci.python.locks.project import ProjectRequirements
 from airbyte_ci.python.resolution.resolve import line
 from airbyte_ci.python.sources.metadata import Metadata
 from tests.python.interpreters import cpython
@@ -62,12 +62,12 @@ url = "https://own/simple"
 Wished = dict[str, list[str]]
 
 
-def asked(text: str, interpreter: Interpreter | None = None, wish: Wished | None = None) -> Asked:
+def asked(text: str, interpreter: Interpreter | None = None, wish: Wished | None = None) -> ProjectRequirements:
     groups, extras = ((wish or {}).get(name, []) for name in ("groups", "extras"))
     return project.of_pyproject(tomllib.loads(text), interpreter or cpython(), "x/pyproject.toml", groups, extras)
 
 
-def shown(found: Asked) -> list[str]:
+def shown(found: ProjectRequirements) -> list[str]:
     return sorted(f"{line(entry)}{' @ ' + entry.place if entry.place else ''}" for entry in found.entries)
 
 

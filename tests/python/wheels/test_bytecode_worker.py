@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from airbyte_ci.python.wheels import bytecode
-from airbyte_ci.python.wheels.contents import Contents
+from airbyte_ci.python.wheels.contents import MemberContents
 
 WORKER = Path(bytecode.__file__).with_name("bytecode_worker.py")
 SITE = "usr/local/lib/python3.11/site-packages"
@@ -223,7 +223,7 @@ def test_entries_are_read_back(tmp_path: Path) -> None:
     answer = compiled(sys.executable, tmp_path, segment(tmp_path, SOURCES))[0]
     (tmp_path / "answer").write_bytes(answer)
     with (tmp_path / "answer").open("rb") as file:
-        entries = list(bytecode._entries(file, Contents(None)))
+        entries = list(bytecode._entries(file, MemberContents(None)))
     assert {entry.path: entry.content for entry in entries} == files(answer)
 
 

@@ -10,7 +10,7 @@ from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class LatestVersion:
     """The selected version, if any, and the newer ones that were skipped, each with a reason."""
 
     version: BaseImageVersion | None
@@ -24,7 +24,7 @@ def latest(
     today: datetime.date | None = None,
     platform: str = "",
     traits: Collection[str] = (),
-) -> Choice:
+) -> LatestVersion:
     """The newest verified release that is not withdrawn and whose Python one of `admitted` contains.
 
     `versions` are newest first. An empty `admitted` allows every Python. Skips versions whose support has ended at
@@ -36,9 +36,9 @@ def latest(
             continue
         reason = _objection(item, admitted, today, platform, traits)
         if reason is None:
-            return Choice(item, tuple(passed))
+            return LatestVersion(item, tuple(passed))
         passed.append((item, reason))
-    return Choice(None, tuple(passed))
+    return LatestVersion(None, tuple(passed))
 
 
 def _objection(

@@ -27,7 +27,7 @@ _DEBIAN_PYTHON = re.compile(r"libpython(3\.\d+)-minimal\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class UserAccount:
     """A user of the image."""
 
     name: str
@@ -57,7 +57,7 @@ class Contents:
     python: str
     packages: tuple[DebianPackage, ...]
     distributions: tuple[tuple[str, str], ...]
-    accounts: tuple[Account, ...]
+    accounts: tuple[UserAccount, ...]
     layers: tuple[LayerContents, ...]
     files: Digest
 
@@ -91,7 +91,7 @@ class Contents:
             document["python"],
             tuple(DebianPackage(**item) for item in document["packages"]),
             tuple((name, version) for name, version in document["distributions"]),
-            tuple(Account(**item) for item in document["accounts"]),
+            tuple(UserAccount(**item) for item in document["accounts"]),
             tuple(LayerContents(**item) for item in document["layers"]),
             Digest.parse(document["files"]),
         )
@@ -184,10 +184,10 @@ def _python(image: Image, tree: Tree, found: Sequence[LayerFile], packages: Sequ
     return next((re.split(r"[-+~]", item.version)[0] for item in debian), "")
 
 
-def _accounts(tree: Tree) -> tuple[Account, ...]:
+def _accounts(tree: Tree) -> tuple[UserAccount, ...]:
     rows = (line.split(":") for line in (tree.read("etc/passwd") or b"").decode(errors="replace").split("\n"))
     return tuple(
-        Account(row[0], int(row[2]), int(row[3]), row[5], row[6])
+        UserAccount(row[0], int(row[2]), int(row[3]), row[5], row[6])
         for row in rows
         if len(row) >= 7 and _is_number(row[2]) and _is_number(row[3])
     )

@@ -9,7 +9,7 @@ from airbyte_ci.oci.image import Image
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangedItem:
     """A named item that differs: `before` is empty if it was added, `after` if it was removed."""
 
     name: str
@@ -43,12 +43,12 @@ class Difference:
 
     before: str
     after: str
-    facts: tuple[Change, ...]
-    packages: tuple[Change, ...]
-    distributions: tuple[Change, ...]
-    environment: tuple[Change, ...]
-    accounts: tuple[Change, ...]
-    files: tuple[Change, ...]
+    facts: tuple[ChangedItem, ...]
+    packages: tuple[ChangedItem, ...]
+    distributions: tuple[ChangedItem, ...]
+    environment: tuple[ChangedItem, ...]
+    accounts: tuple[ChangedItem, ...]
+    files: tuple[ChangedItem, ...]
     layers: tuple[LayerChange, ...]
     shared_layers: int
     size_before: int
@@ -83,10 +83,10 @@ def between(before: Side, after: Side) -> Difference:
     )
 
 
-def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
+def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[ChangedItem, ...]:
     names = sorted(before.keys() | after.keys())
     pairs = ((name, before.get(name, ""), after.get(name, "")) for name in names)
-    return tuple(Change(name, one, other) for name, one, other in pairs if one != other)
+    return tuple(ChangedItem(name, one, other) for name, one, other in pairs if one != other)
 
 
 def _facts(side: Side) -> dict[str, str]:

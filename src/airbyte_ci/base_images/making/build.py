@@ -9,7 +9,7 @@ from airbyte_ci.base_images.declaration.declare import Declaration
 from airbyte_ci.base_images.inspection import checks
 from airbyte_ci.base_images.making import lock, root
 from airbyte_ci.base_images.making.lock import PlatformLock, VersionLock
-from airbyte_ci.base_images.making.root import Root
+from airbyte_ci.base_images.making.root import BaseRoot
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, Platform
@@ -77,7 +77,7 @@ def entry_of(locked: VersionLock, image: Image, store: Store) -> BaseImageVersio
 
 
 def make(
-    declaration: Declaration, tools: Tools, found: Root, locked: PlatformLock | None
+    declaration: Declaration, tools: Tools, found: BaseRoot, locked: PlatformLock | None
 ) -> tuple[Image, PlatformLock]:
     """Returns the image on its root, and its inputs. With `locked`, uses only those inputs."""
     inputs = {"declaration": lock.plain(declaration.document), "root": str(found.image.digest), "code": _code()}

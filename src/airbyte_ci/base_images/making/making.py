@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from airbyte_ci.base_images.declaration.declare import PYTHON_LABEL, Declaration
 from airbyte_ci.base_images.making import root
 from airbyte_ci.base_images.making.lock import LockedCommand, LockedWheel, PlatformLock
-from airbyte_ci.base_images.making.root import Root
+from airbyte_ci.base_images.making.root import BaseRoot
 from airbyte_ci.dagger import Exec, Operation, SetLabel
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Image
@@ -30,7 +30,7 @@ from airbyte_ci.rootfs import dpkg
 
 
 def made(
-    declaration: Declaration, tools: Tools, found: Root, locked: PlatformLock | None
+    declaration: Declaration, tools: Tools, found: BaseRoot, locked: PlatformLock | None
 ) -> tuple[Image, PlatformLock]:
     """Returns the image on its root, and its inputs. With `locked`, uses only those inputs.
 
@@ -125,7 +125,7 @@ def _package(item: LockedWheel) -> LockedPackage:
     return LockedPackage(canonicalize_name(item.name), item.version, (LockedFile(item.file, item.sha256),))
 
 
-def _refuse_other_python(declaration: Declaration, python: str, found: Root) -> None:
+def _refuse_other_python(declaration: Declaration, python: str, found: BaseRoot) -> None:
     if declaration.python and not f"{python}.".startswith(f"{declaration.python}."):
         raise ImageError(
             f"cannot build {declaration.address}: it declares Python {declaration.python}, but its root has {python} "

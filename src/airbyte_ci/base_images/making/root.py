@@ -18,7 +18,7 @@ KINDS = ("auto", "image", "debian")
 
 
 @dataclass(frozen=True, slots=True)
-class Root:
+class BaseRoot:
     """A root in the store; `debian` holds the inputs of a bootstrapped root."""
 
     image: Image
@@ -36,7 +36,7 @@ def resolve(
     progress: Callable[[str], None],
     *,
     fresh: bool = False,
-) -> Root:
+) -> BaseRoot:
     """Returns the root of the requested kind: auto, image or debian. Raises ImageError, RegistryError, SandboxError."""
     refused: AirbyteCiError | None = None
     if declaration.image_root and wanted != "debian":
@@ -52,7 +52,7 @@ def resolve(
         progress(f"the root image cannot be pulled ({refused.message}); using Debian packages as the root")
     packages = debian_packages(declaration)
     made = debian.bootstrap(declaration.debian_root, packages, store, platform, progress, fresh=fresh)
-    return Root(made.image, debian.title(declaration.debian_root, packages), made.cached, made.inputs)
+    return BaseRoot(made.image, debian.title(declaration.debian_root, packages), made.cached, made.inputs)
 
 
 def debian_packages(declaration: Declaration) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ def debian_packages(declaration: Declaration) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*declaration.debian_root.packages, *declaration.packages)))
 
 
-def shaping(declaration: Declaration, found: Root) -> tuple[Operation, ...]:
+def shaping(declaration: Declaration, found: BaseRoot) -> tuple[Operation, ...]:
     """Returns the steps that prepare a root for the declaration's own steps."""
     if found.debian is not None:
         return declaration.debian_root.steps if declaration.debian_root else ()
@@ -86,14 +86,14 @@ def _pulled(
     registries: RegistryClient,
     platform: Platform,
     progress: Callable[[str], None],
-) -> Root:
+) -> BaseRoot:
     if address.digest is None:
         raise _without_digest(declaration, address, registries)
     image = in_store(store, address, platform)
     if image:
-        return Root(image, str(address), cached=True)
+        return BaseRoot(image, str(address), cached=True)
     progress(f"pulling {address}")
-    return Root(registries.pull(address, platform, store), str(address), cached=False)
+    return BaseRoot(registries.pull(address, platform, store), str(address), cached=False)
 
 
 def _without_digest(declaration: Declaration, address: Reference, registries: RegistryClient) -> AirbyteCiError:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from airbyte_ci.base_images.declaration.declare import Declaration
 from airbyte_ci.base_images.making import build, debian
 from airbyte_ci.base_images.making.lock import LockedWheel, PlatformLock, VersionLock
-from airbyte_ci.base_images.making.root import Root
+from airbyte_ci.base_images.making.root import BaseRoot
 from airbyte_ci.base_images.release import inputs
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ImageError, PackageError, RegistryError
 from airbyte_ci.oci import local
@@ -38,7 +38,7 @@ def rebuild(lock: VersionLock, tools: Tools, platform: Platform) -> Image:
     return image
 
 
-def _inputs(declaration: Declaration, part: PlatformLock, tools: Tools, platform: Platform, what: str) -> Root:
+def _inputs(declaration: Declaration, part: PlatformLock, tools: Tools, platform: Platform, what: str) -> BaseRoot:
     """Fetches every input into the store; the error names all missing inputs."""
     _from_registry(declaration, part, tools, platform)
     made = [item for item in part.commands if item.layer]
@@ -87,10 +87,10 @@ def _root(
     platform: Platform,
     gone: list[str],
     what: str,
-) -> Root | None:
+) -> BaseRoot | None:
     """Returns the lock's root: from the store, rebuilt from its packages, or pulled."""
     if image := local.whole(tools.store, part.root):
-        return Root(image, "the store", cached=True, debian=part.debian)
+        return BaseRoot(image, "the store", cached=True, debian=part.debian)
     if part.debian is None:
         return _pulled(declaration, tools, platform, part, gone)
     lacking = [item for item in part.debian.debs if not tools.store.has(item.digest)]
@@ -103,19 +103,19 @@ def _root(
     image = debian.again(part.debian, tools.store, platform)
     if image.digest != part.root:
         raise ImageError(f"{what}: the Debian root has the digest {image.digest.short} instead of {part.root.short}")
-    return Root(image, "stored Debian packages", cached=False, debian=part.debian)
+    return BaseRoot(image, "stored Debian packages", cached=False, debian=part.debian)
 
 
 def _pulled(
     declaration: Declaration, tools: Tools, platform: Platform, part: PlatformLock, gone: list[str]
-) -> Root | None:
+) -> BaseRoot | None:
     address = declaration.image_root
     assert address is not None
     # The published version contains its root's layers too, so the root's own registry is not needed.
     for place in (address, Reference(declaration.address.registry, declaration.address.repository)):
         try:
             image = tools.registries.pull(place.with_digest(part.root), platform, tools.store)
-            return Root(image, str(address), cached=False)
+            return BaseRoot(image, str(address), cached=False)
         except AirbyteCiError:
             continue
     gone.append(f"the root {address}")

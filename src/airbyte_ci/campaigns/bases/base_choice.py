@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from packaging.specifiers import SpecifierSet
 
 from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
-from airbyte_ci.base_images.catalog.latest import Choice, admits, latest
+from airbyte_ci.base_images.catalog.latest import LatestVersion, admits, latest
 from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import ConnectorError, UsageError
@@ -34,11 +34,11 @@ class Offered:
         """Returns the repository's versions, newest first."""
         return self.catalogue.of(repository)
 
-    def latest(self, versions: Sequence[BaseImageVersion], specifiers: Sequence[SpecifierSet]) -> Choice:
+    def latest(self, versions: Sequence[BaseImageVersion], specifiers: Sequence[SpecifierSet]) -> LatestVersion:
         untried = [item for item in versions if str(item.address) not in self.failed]
         tried = [(item, self.failed[str(item.address)]) for item in versions if str(item.address) in self.failed]
         found = latest(untried, specifiers, today=self.today, platform=self.platform, traits=self.traits)
-        return Choice(found.version, (*tried, *found.passed_over))
+        return LatestVersion(found.version, (*tried, *found.passed_over))
 
 
 def traits_of(connector: Connector) -> frozenset[str]:
@@ -46,7 +46,7 @@ def traits_of(connector: Connector) -> frozenset[str]:
     return frozenset({"components"} if "components.py" in connector.names else ())
 
 
-def newest(offered: Offered, admitted: AdmittedPythons) -> Choice:
+def newest(offered: Offered, admitted: AdmittedPythons) -> LatestVersion:
     """Chooses from the first repository with an admitted version; if only a Dockerfile has a Python, the nearest.
 
     Raises ConnectorError that names every reason.
@@ -59,7 +59,7 @@ def newest(offered: Offered, admitted: AdmittedPythons) -> Choice:
         passed += choice.passed_over
     nearest = _nearest(offered, admitted) if admitted.is_observed else None
     if nearest:
-        return Choice(nearest, tuple(item for item in passed if str(item[0].address) in offered.failed))
+        return LatestVersion(nearest, tuple(item for item in passed if str(item[0].address) in offered.failed))
     if not passed:
         raise ConnectorError(
             f"the catalog has no base image in {' or '.join(offered.repositories)}",
@@ -91,7 +91,7 @@ def refuse_empty(to: str | None) -> None:
         raise UsageError("--to is empty", advice="leave it out, or give a version of `airbyte-ci base-images list`")
 
 
-def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Choice:
+def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> LatestVersion:
     """Returns the version `wanted` (1.2.0), the newest of a line (1.2 or 1), or `latest`. Raises ConnectorError.
 
     With its repository, `acme/python-connector-base:1.0.0`, it may be any in the catalog.
@@ -104,7 +104,7 @@ def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Choic
         except UsageError as error:
             raise ConnectorError(error.message, advice=error.advice) from error
         _refuse(named, offered, admitted)
-        return Choice(named, ())
+        return LatestVersion(named, ())
     passed: tuple[tuple[BaseImageVersion, str], ...] = ()
     specifiers = () if admitted.is_observed else admitted.specifiers
     for repository in offered.repositories:
@@ -112,7 +112,7 @@ def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Choic
         exact = next((item for item in known if item.version == wanted), None)
         if exact is not None:
             _refuse(exact, offered, admitted)
-            return Choice(exact, ())
+            return LatestVersion(exact, ())
         choice = offered.latest([item for item in known if item.version.startswith(f"{wanted}.")], specifiers)
         if choice.version:
             return choice
@@ -131,7 +131,7 @@ def remarks(version: BaseImageVersion, traits: Collection[str] = ()) -> tuple[st
     return (*unverified, *(f"{version.version}: {text}" for text in version.warnings(traits)))
 
 
-def within_major(current: BaseImageVersion, offered: Offered, admitted: AdmittedPythons) -> Choice:
+def within_major(current: BaseImageVersion, offered: Offered, admitted: AdmittedPythons) -> LatestVersion:
     """Returns the newest of the same major version. Raises ConnectorError if none can be used."""
     same = [item for item in offered.of(current.repository) if item.semver.major == current.semver.major]
     choice = offered.latest(same, admitted.specifiers)

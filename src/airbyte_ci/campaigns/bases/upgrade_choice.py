@@ -4,7 +4,7 @@ from datetime import date
 
 from airbyte_ci.base_images.catalog import series
 from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
-from airbyte_ci.base_images.catalog.latest import Choice
+from airbyte_ci.base_images.catalog.latest import LatestVersion
 from airbyte_ci.campaigns.bases import base_choice, pythons
 from airbyte_ci.campaigns.bases.base_choice import Offered, traits_of
 from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
@@ -46,7 +46,7 @@ def choose(
     offered: Offered,
     admitted: AdmittedPythons,
     to: str | None,
-) -> Choice:
+) -> LatestVersion:
     """Returns a lower version only on request, or if the current one must not be used."""
     if to:
         return base_choice.asked_for(to, offered, admitted)

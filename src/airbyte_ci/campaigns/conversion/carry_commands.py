@@ -10,7 +10,7 @@ from airbyte_ci.campaigns.conversion import declared_requirements, system_packag
 from airbyte_ci.campaigns.conversion.carried import CODE, ROOT, Step
 from airbyte_ci.campaigns.conversion.carrier import Carrier, Unsaid
 from airbyte_ci.campaigns.dockerfile import shell_commands
-from airbyte_ci.campaigns.dockerfile.shell_commands import Command
+from airbyte_ci.campaigns.dockerfile.shell_commands import ShellCommand
 from airbyte_ci.campaigns.dockerfile.syntax import Instruction
 from airbyte_ci.campaigns.dockerfile.words import Misread
 from airbyte_ci.connectors import customization
@@ -44,7 +44,7 @@ def run(carrier: Carrier, instruction: Instruction, *, aside: str | None = None)
                 yield _step(carrier, instruction, command, part)
 
 
-def _step(carrier: Carrier, instruction: Instruction, command: Command, part: str) -> Finding:
+def _step(carrier: Carrier, instruction: Instruction, command: ShellCommand, part: str) -> Finding:
     if _NLTK.search(command.text) and system_packages.has_nltk_data(carrier.base):
         return carrier.given(instruction, part, "NLTK data: the base has it")
     folders = {carrier.absolute(word) for word in command.words[1:] if not word.startswith("-")}
@@ -67,7 +67,7 @@ def _step(carrier: Carrier, instruction: Instruction, command: Command, part: st
     return carrier.carried(instruction, part)
 
 
-def _with_arguments(carrier: Carrier, command: Command) -> tuple[str, ...]:
+def _with_arguments(carrier: Carrier, command: ShellCommand) -> tuple[str, ...]:
     """Returns the words; a text for the shell sets the ARGs that it uses, which are not variables of the image.
 
     Raises Unsaid for one without a value.
@@ -88,7 +88,7 @@ def _with_arguments(carrier: Carrier, command: Command) -> tuple[str, ...]:
 # --- Python packages ------------------------------------------------------------------------------
 
 
-def _install(carrier: Carrier, instruction: Instruction, command: Command, part: str) -> Finding:
+def _install(carrier: Carrier, instruction: Instruction, command: ShellCommand, part: str) -> Finding:
     carrier.is_installed = True
     path, _, extras = command.text.partition("[")
     wanted = {name.strip() for name in extras.rstrip("]").split(",")} - {"", "main"}
@@ -104,14 +104,14 @@ def _install(carrier: Carrier, instruction: Instruction, command: Command, part:
     return carrier.built(instruction, part) if is_own else carrier.reported(instruction, why, part)
 
 
-def _python_package(carrier: Carrier, instruction: Instruction, command: Command, part: str) -> Finding:
+def _python_package(carrier: Carrier, instruction: Instruction, command: ShellCommand, part: str) -> Finding:
     carrier.is_installed = True
     gap = carrier.folder.requirements.gap(command.text)
     shown = part if part.endswith(f" install {command.text}") else f"RUN pip install {command.text}"
     return carrier.reported(instruction, gap, shown) if gap else carrier.built(instruction, shown)
 
 
-def _requirements(carrier: Carrier, instruction: Instruction, command: Command, part: str) -> Iterator[Finding]:
+def _requirements(carrier: Carrier, instruction: Instruction, command: ShellCommand, part: str) -> Iterator[Finding]:
     """Handles `pip install -r`: reports the lines of the file that the build does not install."""
     carrier.is_installed = True
     try:
@@ -148,7 +148,7 @@ def _is_own_line(line: str) -> bool:
 
 
 def _packages(
-    carrier: Carrier, instruction: Instruction, command: Command, *, only_building: bool
+    carrier: Carrier, instruction: Instruction, command: ShellCommand, *, only_building: bool
 ) -> Iterator[Finding]:
     names = [(name, "") for name in command.words]
     for text in command.unread:
@@ -168,7 +168,7 @@ def _packages(
 
 
 def _package(
-    carrier: Carrier, instruction: Instruction, command: Command, name: str, pinned: str, *, only_building: bool
+    carrier: Carrier, instruction: Instruction, command: ShellCommand, name: str, pinned: str, *, only_building: bool
 ) -> Finding:
     part = f"system package {name}"
     debian, is_guess = system_packages.on_debian(name, command.manager)

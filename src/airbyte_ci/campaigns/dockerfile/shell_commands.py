@@ -74,7 +74,7 @@ _FOREIGN = re.compile(r"(?:^|[\s;&|(])(apk|yum|dnf|microdnf)\s")
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class ShellCommand:
     """One command of a RUN: its kind, and the relevant words (names of packages, or all words).
 
     A command of the kind `other` with a single word is a text for the shell. One `by_hand` has a `reason`. `pinned` are
@@ -95,7 +95,7 @@ class Command:
         return " ".join(self.words)
 
 
-def read(instruction: Instruction) -> Iterator[Command]:
+def read(instruction: Instruction) -> Iterator[ShellCommand]:
     """Returns the commands of a RUN in order; all of it is one command if separate ones would behave differently."""
     _, rest = instruction.flags()
     listed = Instruction("RUN", rest, instruction.line).listed()
@@ -121,30 +121,30 @@ def _script(text: str) -> str:
     return f"{first[2:].strip()} <<{end}\n{document.text}{document.name}"
 
 
-def _whole(text: str, words: tuple[str, ...]) -> Command:
+def _whole(text: str, words: tuple[str, ...]) -> ShellCommand:
     if _INSTALLS.search(text):
-        return Command(
+        return ShellCommand(
             "by_hand", words, reason="it installs Python packages, which the build does, and more", source=text
         )
     if found := _FOREIGN.search(text):
-        return Command("by_hand", words, reason=f"Debian has no {found[1]}", source=text)
-    return Command("other", words, source=text)
+        return ShellCommand("by_hand", words, reason=f"Debian has no {found[1]}", source=text)
+    return ShellCommand("other", words, source=text)
 
 
-def _taken_apart(text: str) -> list[Command] | None:
+def _taken_apart(text: str) -> list[ShellCommand] | None:
     """Returns the commands of a shell text; None if separate ones would behave differently."""
     try:
         parts = list(_parts(text))
     except ValueError:  # an unclosed quote, a pipe, a construct
         return None
     stops = bool(parts) and parts[0].words[0] == "set" and any(re.match("-[a-z]*e", word) for word in parts[0].words)
-    commands: list[Command] = []
+    commands: list[ShellCommand] = []
     others = settings = 0  # `others` in this list of `&&` and `||`
     for part in parts:
         found = _commands(part.words, part.text)
         if part.words[0] in _SETTINGS or all(map(_ASSIGNMENT.fullmatch, part.words)):
             settings += 1
-            found = [Command("nothing", tuple(part.words), source=part.text)]
+            found = [ShellCommand("nothing", tuple(part.words), source=part.text)]
         if part.separator == "||" and (others or any(command.kind != "nothing" for command in found)):
             return None
         if part.separator in (";", "\n"):
@@ -197,13 +197,13 @@ def _tokens(text: str) -> Iterator[str]:
         at = found.end()
 
 
-def _commands(words: list[str], text: str | None) -> list[Command]:
+def _commands(words: list[str], text: str | None) -> list[ShellCommand]:
     """Classifies a simple command; `text` is its shell text, None if it had no shell."""
     source = shlex.join(words) if text is None else text
     return [replace(command, source=source) for command in _of_program(words, text)]
 
 
-def _of_program(words: list[str], text: str | None) -> Iterator[Command]:
+def _of_program(words: list[str], text: str | None) -> Iterator[ShellCommand]:
     plain = [word for word in words if word != "sudo"]
     while plain and text is not None and _ASSIGNMENT.fullmatch(plain[0]):
         plain = plain[1:]
@@ -218,63 +218,65 @@ def _of_program(words: list[str], text: str | None) -> Iterator[Command]:
     elif (program, first) in (("poetry", "install"), ("uv", "sync")):
         yield from _synced(arguments)
     elif program.startswith("python") and arguments[:2] == ["setup.py", "install"]:
-        yield Command("install", (".",))
+        yield ShellCommand("install", (".",))
     elif not plain or _leaves_nothing(program, arguments):
-        yield Command("nothing", tuple(words))
+        yield ShellCommand("nothing", tuple(words))
     elif program in _OTHER_INSTALLERS:
-        yield Command("by_hand", tuple(words), reason=_OWN_DEPENDENCIES)
+        yield ShellCommand("by_hand", tuple(words), reason=_OWN_DEPENDENCIES)
     elif text is not None and _SHELL.search(text):
-        yield Command("other", (text,))
+        yield ShellCommand("other", (text,))
     else:
         # A single word would be treated as a text.
-        yield Command("other", tuple(words) if len(words) > 1 else (shlex.quote(words[0]),))
+        yield ShellCommand("other", tuple(words) if len(words) > 1 else (shlex.quote(words[0]),))
 
 
-def _system(manager: str, arguments: list[str]) -> Command:
+def _system(manager: str, arguments: list[str]) -> ShellCommand:
     verbs = list(_names(arguments))
     if not verbs or verbs[0] != _SYSTEM[manager]:
-        return Command("nothing", (manager, *arguments), manager)  # update, upgrade, clean, del
+        return ShellCommand("nothing", (manager, *arguments), manager)  # update, upgrade, clean, del
     if any(name.endswith((".deb", ".apk", ".rpm")) for name in verbs[1:]):
-        return Command("by_hand", tuple(verbs), manager, reason="the package comes from a file")
+        return ShellCommand("by_hand", tuple(verbs), manager, reason="the package comes from a file")
     asked = [name for name in verbs[1:] if not name.startswith(".")]  # `.deps` is a virtual name of apk
     # Versions are those of the old distribution.
     names = (re.split(r"[=<>~]", name)[0] for name in asked if "$" not in name)
     pinned = tuple(name for name in asked if re.search(r".[=<>~]", name) and "$" not in name)
     unread = tuple(name for name in asked if "$" in name)
-    return Command("packages", tuple(name for name in names if name), manager, pinned, unread)
+    return ShellCommand("packages", tuple(name for name in names if name), manager, pinned, unread)
 
 
-def _pip(arguments: list[str]) -> Iterator[Command]:
+def _pip(arguments: list[str]) -> Iterator[ShellCommand]:
     names = list(_names(arguments))
     verb = names[0] if names else ""
     if verb not in ("install", "wheel", "download"):
         reason = "airbyte-ci reads pip's settings from the environment of whoever builds"
         is_nothing = verb in _PIP_NOTHING
-        yield Command("nothing" if is_nothing else "by_hand", ("pip", *arguments), reason="" if is_nothing else reason)
+        yield ShellCommand(
+            "nothing" if is_nothing else "by_hand", ("pip", *arguments), reason="" if is_nothing else reason
+        )
         return
     options = dict(_options(arguments))
     sources = [f"{name} {value}".strip() for name, value in options.items() if name in _PIP_SOURCES]
     if sources:
         reason = "airbyte-ci takes packages from the indexes of pip's own settings (PIP_INDEX_URL, …) and the lock"
-        yield Command("by_hand", ("pip", verb, *sources), reason=reason)
+        yield ShellCommand("by_hand", ("pip", verb, *sources), reason=reason)
     own = [*(name for name in names[1:] if _is_path(name)), *_values(arguments, ("-e", "--editable"))]
     wanted = [name for name in names[1:] if not _is_path(name) and name not in own]
     files = _values(arguments, _REQUIREMENTS)
-    yield from (Command("install", (path,)) for path in own)
-    yield from (Command("requirements", (path,)) for path in files)
-    yield from (Command("python", (name,)) for name in wanted if not _OWN_TOOLS.fullmatch(name))
+    yield from (ShellCommand("install", (path,)) for path in own)
+    yield from (ShellCommand("requirements", (path,)) for path in files)
+    yield from (ShellCommand("python", (name,)) for name in wanted if not _OWN_TOOLS.fullmatch(name))
     if not own and not files and all(_OWN_TOOLS.fullmatch(name) for name in wanted):
-        yield Command("nothing", ("pip", *arguments))
+        yield ShellCommand("nothing", ("pip", *arguments))
 
 
-def _synced(arguments: list[str]) -> Iterator[Command]:
+def _synced(arguments: list[str]) -> Iterator[ShellCommand]:
     """Handles `poetry install` and `uv sync`, which install the lock; options select groups and extras."""
     more = ("-E", "--extras", "--extra", "--all-extras", "--with", "--group", "--all-groups", "--only", "--only-group")
     asked = [f"{name} {value}".strip() for name, value in _options(arguments) if name in more and value != "main"]
     if asked:
         reason = "name them under `groups` or `extras` in .airbyte-ci.toml"
-        yield Command("by_hand", tuple(asked), reason=reason)
-    yield Command("install", (".",))
+        yield ShellCommand("by_hand", tuple(asked), reason=reason)
+    yield ShellCommand("install", (".",))
 
 
 def _is_path(name: str) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from airbyte_ci.base_images.catalog import series
 from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
-from airbyte_ci.base_images.catalog.latest import Choice, admits
+from airbyte_ci.base_images.catalog.latest import LatestVersion, admits
 from airbyte_ci.campaigns.bases import base_choice, lock_fit, pythons
 from airbyte_ci.campaigns.bases.base_choice import Offered, refuse_empty
 from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
@@ -111,7 +111,7 @@ def plan(task: Task, options: MigrateOptions) -> Change:
     )
 
 
-def _choose(task: Task, to: str | None, admitted: AdmittedPythons) -> Choice:
+def _choose(task: Task, to: str | None, admitted: AdmittedPythons) -> LatestVersion:
     """Returns the newest admitted base image, or the one of --to. Raises ConnectorError."""
     configuration, catalogue = task.configuration, task.catalogue
     wanted = series.of_language(task.connector.language)
@@ -153,7 +153,7 @@ def _approval(drafts: list[FileChange], configuration: Configuration) -> tuple[s
     return (f"{names} need{'s' if len(drafts) == 1 else ''} the approval of {configuration.customization_owners}",)
 
 
-def _why(choice: Choice, admitted: AdmittedPythons, to: str | None) -> str:
+def _why(choice: LatestVersion, admitted: AdmittedPythons, to: str | None) -> str:
     assert choice.version is not None
     if to and to != "latest":
         return f"(as asked{''.join(f'; {remark}' for remark in base_choice.remarks(choice.version))})"

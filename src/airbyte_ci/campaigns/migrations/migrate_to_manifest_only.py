@@ -15,7 +15,7 @@ from packaging.version import Version
 from airbyte_ci.base_images.catalog import series
 from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
 from airbyte_ci.base_images.catalog.entry import MANIFEST_SERIES
-from airbyte_ci.base_images.catalog.latest import Choice
+from airbyte_ci.base_images.catalog.latest import LatestVersion
 from airbyte_ci.campaigns.bases import base_choice
 from airbyte_ci.campaigns.bases.base_choice import Offered, refuse_empty
 from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
@@ -133,7 +133,7 @@ def _read(task: Task) -> _Source:
     return _Source(found, text, document, components.collect(found, class_names(document)))
 
 
-def _choose(task: Task, to: str | None, source: _Source) -> Choice:
+def _choose(task: Task, to: str | None, source: _Source) -> LatestVersion:
     """Returns the newest version of the framework's image, or the one of --to. Raises ConnectorError."""
     configuration, catalogue = task.configuration, task.catalogue
     repositories = series.repositories_of(MANIFEST_SERIES, configuration.base_image_repositories, catalogue)

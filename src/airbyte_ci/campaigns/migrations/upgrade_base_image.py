@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
-from airbyte_ci.base_images.catalog.latest import Choice
+from airbyte_ci.base_images.catalog.latest import LatestVersion
 from airbyte_ci.campaigns.bases import base_choice, lock_fit, pythons, upgrade_choice
 from airbyte_ci.campaigns.bases.base_choice import Offered, refuse_empty
 from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
@@ -97,7 +97,7 @@ def _notes(
     base: BaseImageVersion,
     offered: Offered,
     admitted: AdmittedPythons,
-    choice: Choice,
+    choice: LatestVersion,
 ) -> tuple[str, ...]:
     notes = [f"{item.version} {reason}" for item, reason in choice.passed_over]
     notes += base_choice.remarks(base, offered.traits)

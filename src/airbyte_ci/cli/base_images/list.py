@@ -6,7 +6,7 @@ from airbyte_ci import app, config
 from airbyte_ci.base_images.catalog import catalogue, usage
 from airbyte_ci.cli import console
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.options import Asked, json_option
+from airbyte_ci.cli.options import SelectionOptions, json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import UsageError
 from airbyte_ci.reports import base_images as report
@@ -31,7 +31,7 @@ def list_base_images(settings: Settings, repository: str | None, used: bool, for
     settings = settings.also(as_json=as_json)
     configuration = config.find(settings.repo)
     known = catalogue.load(configuration.catalogue_path)
-    fleet = fleets.load(settings, Asked(everything=True), may_be_empty=True)
+    fleet = fleets.load(settings, SelectionOptions(everything=True), may_be_empty=True)
     users = usage.users(known, ((item.name, item.base_image) for item in fleet.connectors))
     versions = [item for item in known.versions if _of(item.repository, repository)]
     if repository and not versions:

@@ -9,7 +9,7 @@ from airbyte_ci.base_images.inspection.checks import CheckResult
 from airbyte_ci.campaigns.bases import pythons
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.base_images.bench import Bench
-from airbyte_ci.cli.options import Asked
+from airbyte_ci.cli.options import SelectionOptions
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.documents import load_json
@@ -22,7 +22,7 @@ _TAG = "base-image-check"
 
 def built_on(settings: Settings, bench: Bench, address: Reference, python: str, count: int) -> list[CheckResult]:
     """Builds connectors on the address and runs `spec` in each; skips connectors that do not allow its Python."""
-    fleet = fleets.load(settings, Asked(everything=True), may_be_empty=True)
+    fleet = fleets.load(settings, SelectionOptions(everything=True), may_be_empty=True)
     fitting = [
         item for item in fleet.connectors if item.is_python and not item.has_dockerfile and _admits(item, python)
     ]

@@ -12,7 +12,7 @@ from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
 from airbyte_ci.campaigns.bases import upgrade_advice
 from airbyte_ci.cli import console
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.options import Asked, json_option
+from airbyte_ci.cli.options import SelectionOptions, json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import ConnectorError
 from airbyte_ci.reports import base_images as report
@@ -71,7 +71,7 @@ class Leaving:
 
 def of(settings: Settings, known: Catalogue, entry: BaseImageVersion) -> Leaving:
     """Returns the connectors on the version or on one built on it, each with a target that its Python allows."""
-    fleet = fleets.load(settings, Asked(everything=True), may_be_empty=True)
+    fleet = fleets.load(settings, SelectionOptions(everything=True), may_be_empty=True)
     today = app.today()
     names, stuck, ways, through = [], [], dict[str, list[str]](), dict[str, list[str]]()
     for connector in fleet.connectors:

@@ -19,7 +19,7 @@ from airbyte_ci.cli import console
 from airbyte_ci.cli.changes import delivering
 from airbyte_ci.cli.changes.delivering import HERE, Courier, Destination
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import Asked
+from airbyte_ci.cli.options import SelectionOptions
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError, UsageError
@@ -62,7 +62,7 @@ class Campaign:
     """One run of a migration on the selected connectors: its inputs, whether it writes, and where."""
 
     settings: Settings
-    asked: Asked
+    asked: SelectionOptions
     fleet: Fleet
     migration: Migration[Any]
     entry: RequestedEntry

@@ -20,7 +20,7 @@ from airbyte_ci.cli.changes import campaign, changelog_entry, trying
 from airbyte_ci.cli.changes.campaign import Campaign, Preparer
 from airbyte_ci.cli.changes.changelog_entry import Decorator
 from airbyte_ci.cli.compatibility import without_effect
-from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import UsageError
 
@@ -36,7 +36,7 @@ def make_command(name: str) -> click.Command:
     """Returns the command of a migration in the table."""
     migration = table.load(name)
 
-    def run(settings: Settings, asked: Asked, **given: Any) -> int:
+    def run(settings: Settings, asked: SelectionOptions, **given: Any) -> int:
         return _run(migration, settings, asked, given)
 
     function = campaign.options(migration.id)(with_selection(run))
@@ -64,7 +64,7 @@ def _click_option(name: str, item: Option) -> Decorator:
     return click.option(item.spelling, name, metavar=item.metavar, help=item.help, **_SHAPES[item.kind])
 
 
-def _run(migration: Migration[Any], settings: Settings, asked: Asked, given: dict[str, Any]) -> int:
+def _run(migration: Migration[Any], settings: Settings, asked: SelectionOptions, given: dict[str, Any]) -> int:
     """Plans the change of each selected connector, and writes or delivers it."""
     own = _own_options(migration)
     options = migration.options(**{name: given.pop(name) for name, _ in own})

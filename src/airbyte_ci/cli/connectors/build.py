@@ -17,7 +17,7 @@ from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import Asked, with_framework, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_framework, with_selection
 from airbyte_ci.cli.platforms import parse_platforms
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
@@ -25,7 +25,7 @@ from airbyte_ci.connectors.connector import JAVA, Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.images import job, naming
 from airbyte_ci.images.order import DEFAULT_TAG, Order
-from airbyte_ci.images.outputs import Destination
+from airbyte_ci.images.outputs import ImageDestination
 from airbyte_ci.oci.image import CREATED, Compression
 from airbyte_ci.outcomes import Outcome, exit_code
 from airbyte_ci.python.environment.tools import Tools
@@ -106,7 +106,7 @@ _LAST_SECOND = 253_402_300_799
 @with_selection
 def build_connectors(
     settings: Settings,
-    asked: Asked,
+    asked: SelectionOptions,
     platforms: tuple[str, ...],
     tags: tuple[str, ...],
     base_image: str | None,
@@ -136,7 +136,7 @@ def build_connectors(
         native=native,
         override=base_image,
         tags=tags,
-        destinations=tuple(Destination.parse(text) for text in outputs),
+        destinations=tuple(ImageDestination.parse(text) for text in outputs),
         verify=not no_verify,
         compression=compression or "gzip",
         bytecode=not no_bytecode,
@@ -224,7 +224,7 @@ def _refuse_distribution(fleet: Fleet, option: str) -> None:
 
 def _watch(
     settings: Settings,
-    asked: Asked,
+    asked: SelectionOptions,
     fleet: Fleet,
     order: Order,
     order_of: Callable[[Fleet], Order],
@@ -282,7 +282,7 @@ def _created(seconds: int | None) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _apply_plan(path: Path, asked: Asked, order: Order, given: list[str]) -> tuple[Asked, Order]:
+def _apply_plan(path: Path, asked: SelectionOptions, order: Order, given: list[str]) -> tuple[SelectionOptions, Order]:
     """Returns the selection and the order that a plan determines: everything except the outputs.
 
     `given` lists options on the command line that contradict the plan.

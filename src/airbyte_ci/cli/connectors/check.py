@@ -26,7 +26,7 @@ from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors.report_file import write_report
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import Connector
@@ -61,7 +61,7 @@ from airbyte_ci.reports import checks as report
 @with_selection
 def check_connectors(
     settings: Settings,
-    asked: Asked,
+    asked: SelectionOptions,
     pull_request: int | None,
     only: tuple[str, ...],
     skip: tuple[str, ...],
@@ -95,7 +95,7 @@ def check_connectors(
 
 
 @contextmanager
-def checking(settings: Settings, fleet: Fleet, asked: Asked) -> Iterator[Callable[[Connector], Checked]]:
+def checking(settings: Settings, fleet: Fleet, asked: SelectionOptions) -> Iterator[Callable[[Connector], Checked]]:
     """Gives a function that applies every enabled check to a connector; its connections end with the block."""
     before = _before(fleet, asked)
     weighed = _weights(fleet, before, ())
@@ -105,14 +105,14 @@ def checking(settings: Settings, fleet: Fleet, asked: Asked) -> Iterator[Callabl
         yield lambda connector: all_checks.apply(checks, connector, weighed)
 
 
-def _before(fleet: Fleet, asked: Asked) -> merge_base.Rules | None:
+def _before(fleet: Fleet, asked: SelectionOptions) -> merge_base.MergeBaseRules | None:
     """Returns the rules at the merge base; None if there is no branch to compare with."""
     root = fleet.configuration.root
     commit = history.compared_with(root, asked.selection.diffed_branch)
     return None if commit is None else merge_base.rules(root, commit)
 
 
-def _weights(fleet: Fleet, rules: merge_base.Rules | None, severity: Sequence[str]) -> Weights:
+def _weights(fleet: Fleet, rules: merge_base.MergeBaseRules | None, severity: Sequence[str]) -> Weights:
     """Returns the severities. A branch cannot lower the severities of its merge base; a warning says so."""
     on_command_line = weights.asked(severity, all_checks.IDS)
     tables = [weights.configured(fleet.configuration.checks, all_checks.IDS)]
@@ -133,7 +133,7 @@ def _mending(fleet: Fleet, pull_request: int | None = None) -> Mending:
     return Mending(configuration.root, Path.cwd(), pull_request, has_changelog=not configuration.changelog.is_never)
 
 
-def _fleet(settings: Settings, asked: Asked) -> Fleet:
+def _fleet(settings: Settings, asked: SelectionOptions) -> Fleet:
     """Loads the fleet. Unreadable connectors are reported, and reports written, even if nothing is selected."""
     try:
         return fleets.load_for_change(settings, asked, "check")
@@ -185,7 +185,12 @@ def _write(
 
 @contextmanager
 def _checks(
-    settings: Settings, fleet: Fleet, asked: Asked, before: merge_base.Rules | None, mending: Mending, prefix: str
+    settings: Settings,
+    fleet: Fleet,
+    asked: SelectionOptions,
+    before: merge_base.MergeBaseRules | None,
+    mending: Mending,
+    prefix: str,
 ) -> Iterator[tuple[Check, ...]]:
     """Returns the checks of this repository; their sources stay open until the end of the block."""
     configuration, root = fleet.configuration, fleet.configuration.root
@@ -235,7 +240,7 @@ def _way_out(connector: Connector, configuration: Configuration, known: Catalogu
 
 
 def _ownership(
-    configuration: Configuration, before: merge_base.Rules | None, prefix: str, diffed_branch: str | None
+    configuration: Configuration, before: merge_base.MergeBaseRules | None, prefix: str, diffed_branch: str | None
 ) -> Ownership:
     top = configuration.root.parents[prefix.count("/") - 1] if prefix else configuration.root
     commit = history.fork_point_if_known(top, diffed_branch)

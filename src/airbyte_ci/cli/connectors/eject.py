@@ -7,7 +7,7 @@ import click
 
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_selection
 from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
@@ -41,7 +41,9 @@ from airbyte_ci.reports import terminal
     help="Write the Dockerfile and the files that it needs to a new folder; several connectors get a subfolder each.",
 )
 @with_selection
-def eject(settings: Settings, asked: Asked, platform: str | None, base_image: str | None, output: Path | None) -> int:
+def eject(
+    settings: Settings, asked: SelectionOptions, platform: str | None, base_image: str | None, output: Path | None
+) -> int:
     """Print an equivalent Dockerfile; with -o, write it together with the files that `docker build` needs.
 
     The exit code is 1 if a Dockerfile cannot express something: the command names it and writes the rest.

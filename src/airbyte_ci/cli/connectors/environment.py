@@ -7,7 +7,7 @@ import click
 from airbyte_ci.app import find_framework
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.options import Asked, with_framework, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_framework, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import UsageError
 from airbyte_ci.images import askers, explain, naming, planning
@@ -27,7 +27,7 @@ from airbyte_ci.reports import environment as report
 @with_selection
 def environment(
     settings: Settings,
-    asked: Asked,
+    asked: SelectionOptions,
     tag: str,
     base_image: str | None,
     resolve_as_of: str | None,

@@ -8,7 +8,7 @@ import click
 from airbyte_ci.campaigns.migrations.table import MIGRATIONS
 from airbyte_ci.cli.compatibility import compatible_options
 from airbyte_ci.cli.lazy import LazyGroup
-from airbyte_ci.cli.options import Asked, GroupState, selected, selection_options
+from airbyte_ci.cli.options import GroupState, SelectionOptions, selected, selection_options
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.select import Selection
 
@@ -55,5 +55,5 @@ def connectors(ctx: click.Context, settings: Settings, /, **options: Any) -> Non
     Filters of different kinds are combined with AND, values of one kind with OR. Inside a connector's folder, that
     connector is selected by default.
     """
-    before = Asked(Selection(diffed_branch=settings.diffed_branch))
+    before = SelectionOptions(Selection(diffed_branch=settings.diffed_branch))
     ctx.obj = GroupState(settings, selected(options, before))

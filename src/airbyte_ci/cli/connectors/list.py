@@ -11,12 +11,12 @@ from airbyte_ci.cli import console, facts
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors.report_file import write_report
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
 from airbyte_ci.reports import listing
-from airbyte_ci.reports.listing import Row
+from airbyte_ci.reports.listing import ListingRow
 from airbyte_ci.text import dump_json
 
 # The default format of files, because scripts for the original airbyte-ci read it.
@@ -57,7 +57,7 @@ _FORMATS = ("table", "names", "json", "csv", "gh-matrix", "json-gh-matrix")
 @with_selection
 def list_connectors(
     settings: Settings,
-    asked: Asked,
+    asked: SelectionOptions,
     format_: str | None,
     output: Path | None,
     sort: str | None,
@@ -92,7 +92,7 @@ def list_connectors(
     return 1 if fleet.unreadable else 0
 
 
-def _rows(fleet: Fleet, asked: Asked) -> list[Row]:
+def _rows(fleet: Fleet, asked: SelectionOptions) -> list[ListingRow]:
     files = fleet.modified() if asked.selection.modified or asked.selection.metadata_changes else None
     known = facts.of(fleet.bases, fleet.modified)
 
@@ -110,7 +110,7 @@ def _rows(fleet: Fleet, asked: Asked) -> list[Row]:
     ]
 
 
-def _text(rows: list[Row], total: int, kind: str, shards: int | None, *, color: bool, width: int | None) -> str:
+def _text(rows: list[ListingRow], total: int, kind: str, shards: int | None, *, color: bool, width: int | None) -> str:
     match kind:
         case "json":
             return listing.to_json(rows)
@@ -125,7 +125,7 @@ def _text(rows: list[Row], total: int, kind: str, shards: int | None, *, color: 
     return listing.table(rows, total, color=color, width=width)
 
 
-def _matrix(rows: list[Row], shards: int | None) -> str:
+def _matrix(rows: list[ListingRow], shards: int | None) -> str:
     if len(rows) > listing.MATRIX_LIMIT and shards is None:
         raise UsageError(
             f"the matrix has {len(rows)} jobs, and GitHub allows {listing.MATRIX_LIMIT}",
@@ -136,7 +136,7 @@ def _matrix(rows: list[Row], shards: int | None) -> str:
     return listing.matrix(rows, shards)
 
 
-def _counts(rows: list[Row], place: str, kind: str) -> str:
+def _counts(rows: list[ListingRow], place: str, kind: str) -> str:
     counts = listing.counted(rows, place)
     if kind in ("json", _NAMES):
         return dump_json([{"value": value, "connectors": count} for value, count in counts], indent=2) + "\n"
@@ -145,7 +145,7 @@ def _counts(rows: list[Row], place: str, kind: str) -> str:
     raise UsageError(f"--count-by does not support --format={kind}", advice="leave out --format, or use --format=json")
 
 
-def _refuse_unknown_field(place: str, rows: list[Row]) -> None:
+def _refuse_unknown_field(place: str, rows: list[ListingRow]) -> None:
     if (
         rows
         and not listing.is_fact(place)

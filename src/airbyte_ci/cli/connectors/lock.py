@@ -9,7 +9,7 @@ import click
 from airbyte_ci.cli import console, resolving, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors import recording
-from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_selection
 from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors import pylock_names
@@ -67,7 +67,7 @@ class _Order:
 @with_selection
 def lock_connectors(
     settings: Settings,
-    asked: Asked,
+    asked: SelectionOptions,
     resolve_as_of: str | None,
     platforms: tuple[str, ...],
     base_image: str | None,

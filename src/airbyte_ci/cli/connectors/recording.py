@@ -50,7 +50,7 @@ def not_run(outcomes: Sequence[Outcome]) -> str:
 def keep(store: Store, connector: Connector, before: str, kind: Kind, status: Status, summary: str) -> None:
     """Records a result for the current files, if they still match `before` and the run was not interrupted."""
     from airbyte_ci.checks import results
-    from airbyte_ci.checks.results import Result
+    from airbyte_ci.checks.results import RecordedResult
 
     try:
         inputs = results.inputs_of(connector)
@@ -60,7 +60,7 @@ def keep(store: Store, connector: Connector, before: str, kind: Kind, status: St
     if state(connector) == before and not interruption.is_stopping():
         now = app.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         first = summary.partition("\n")[0]
-        results.remember(store, connector, inputs, kind, Result(status, first, now))
+        results.remember(store, connector, inputs, kind, RecordedResult(status, first, now))
 
 
 def tell_unfinished(

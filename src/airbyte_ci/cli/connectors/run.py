@@ -9,7 +9,7 @@ import click
 from airbyte_ci import app
 from airbyte_ci.cli import console
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.options import Asked, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_selection
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connector_tests import secrets
 from airbyte_ci.connector_tests.protocol import problem_of_catalog, problem_of_state
@@ -42,7 +42,7 @@ _FILE_OPTIONS = ("--config", "--catalog", "--state")
 @with_selection
 def run_connector(
     settings: Settings,
-    asked: Asked,
+    asked: SelectionOptions,
     arguments: tuple[str, ...],
     tag: str,
     shell: bool,

@@ -16,14 +16,14 @@ from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.connectors.report_file import write_report
 from airbyte_ci.cli.connectors.run import mount
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import Asked, with_framework, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_framework, with_selection
 from airbyte_ci.cli.platforms import parse_platforms
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connector_tests import secrets, steps, trial
 from airbyte_ci.connector_tests.protocol import problem_of_catalog, problem_of_state
 from airbyte_ci.connector_tests.steps import Ended, TrialResult
-from airbyte_ci.connector_tests.trial import Request
+from airbyte_ci.connector_tests.trial import TrialOptions
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
 from airbyte_ci.images.order import Order
@@ -86,7 +86,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @with_selection
 def test_connectors(
     settings: Settings,
-    asked: Asked,
+    asked: SelectionOptions,
     only: tuple[str, ...],
     skip: tuple[str, ...],
     code_tests_only: bool,
@@ -122,7 +122,7 @@ def test_connectors(
         rules=read_rules(fleet.configuration),
         framework=find_framework(local_cdk, cdk_reference),
     )
-    request = Request(
+    request = TrialOptions(
         wanted,
         secrets.Secrets(None),
         fail_fast,
@@ -217,7 +217,7 @@ def _rules(
 class _Testing:
     """Tests connectors, several at a time; shared parts are built once."""
 
-    def __init__(self, app: App, order: Order, request: Request, given: bytes | None, progress: Progress) -> None:
+    def __init__(self, app: App, order: Order, request: TrialOptions, given: bytes | None, progress: Progress) -> None:
         self._app = app
         self._order = order
         self._request = request

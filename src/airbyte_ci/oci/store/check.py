@@ -24,7 +24,7 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckedItems:
     """The number of checked items of each kind, and the damaged ones."""
 
     blobs: int
@@ -34,7 +34,7 @@ class Checked:
     damages: tuple[Damage, ...]
 
 
-def check(store: Store, snapshots: Iterable[Damage | None] = (), *, drop: bool = False) -> Checked:
+def check(store: Store, snapshots: Iterable[Damage | None] = (), *, drop: bool = False) -> CheckedItems:
     """Reads everything. With `drop`, removes damaged items; they are made again when needed.
 
     `snapshots` are the results of checking each snapshot.
@@ -54,7 +54,7 @@ def check(store: Store, snapshots: Iterable[Damage | None] = (), *, drop: bool =
     if drop:
         for damage in lost:
             store.untag(str(damage.name))
-    return Checked(**counts, damages=(*damages, *lost))
+    return CheckedItems(**counts, damages=(*damages, *lost))
 
 
 def _blobs(store: Store) -> Iterator[Damage | None]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from airbyte_ci import disk
 
 
-class Session:
+class StoreSession:
     """One use of a store, from `join` until it is no longer referenced. `began` is in seconds, by the disk's clock."""
 
     def __init__(self, began: float, inode: int = 0) -> None:
@@ -22,13 +22,13 @@ class Session:
         self.inode = inode
 
 
-def join(folder: Path) -> Session:
+def join(folder: Path) -> StoreSession:
     """Returns a new session. A store that is not writable needs none, because nothing can be removed from it."""
     try:
         descriptor, path = disk.create_unique(folder, f"{os.getpid()}-")
     except OSError as error:
         if error.errno == errno.EROFS:
-            return Session(0.0)
+            return StoreSession(0.0)
         raise
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     if not path.exists():
@@ -36,7 +36,7 @@ def join(folder: Path) -> Session:
         os.close(descriptor)
         return join(folder)
     status = os.fstat(descriptor)
-    session = Session(status.st_mtime, status.st_ino)
+    session = StoreSession(status.st_mtime, status.st_ino)
     weakref.finalize(session, _leave, descriptor, str(path), os.getpid())
     return session
 
@@ -47,7 +47,7 @@ def _leave(descriptor: int, name: str, process: int) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def oldest(folder: Path, *, but: Session) -> float | None:
+def oldest(folder: Path, *, but: StoreSession) -> float | None:
     """Returns when the oldest running session began, except `but`; None if there is no other. Removes dead ones."""
     began = []
     for path in folder.iterdir():

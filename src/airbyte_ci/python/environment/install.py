@@ -20,7 +20,7 @@ from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.python.interpreter.base import Base
 from airbyte_ci.recipe import operations as recipe
 from airbyte_ci.recipe.evaluate import Evaluator
-from airbyte_ci.recipe.state import Step
+from airbyte_ci.recipe.state import AddedLayer
 from airbyte_ci.rootfs.tree import Tree
 
 
@@ -39,7 +39,7 @@ class InstallPackages(Operation):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundLayers:
     """Layers that a registry holds under a key, in the repository of `source`; the store may lack them."""
 
     key: Digest
@@ -56,7 +56,7 @@ class Elsewhere:
     """
 
     media_type: str
-    find: Callable[[Iterable[Digest]], Found | None]
+    find: Callable[[Iterable[Digest]], FoundLayers | None]
 
 
 @dataclass(slots=True)
@@ -69,7 +69,9 @@ class Installer:
     sources: list[Reference] = field(default_factory=list)
     _known: dict[InstallPackages, Installed] = field(default_factory=dict)
 
-    def __call__(self, evaluator: Evaluator, before: Sequence[Operation], operation: Operation) -> tuple[Step, ...]:
+    def __call__(
+        self, evaluator: Evaluator, before: Sequence[Operation], operation: Operation
+    ) -> tuple[AddedLayer, ...]:
         """Returns the steps of an `InstallPackages`: the removals are below the packages and do not depend on them."""
         assert isinstance(operation, InstallPackages)
         if not operation.packages:
@@ -80,8 +82,8 @@ class Installer:
         names = [choice.name for choice in operation.packages]
         gone = layers.removals(self.tools.store, names, self.base.python, below)
         return (
-            *([Step(gone, "remove replaced Python distributions")] if gone else []),
-            *(Step(layer, "install Python dependencies") for layer in installed.layers),
+            *([AddedLayer(gone, "remove replaced Python distributions")] if gone else []),
+            *(AddedLayer(layer, "install Python dependencies") for layer in installed.layers),
         )
 
     def installed(self, evaluator: Evaluator, before: Sequence[Operation], operation: InstallPackages) -> Installed:

@@ -50,7 +50,7 @@ NO_ACCESS = Access()
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class IndexSettings:
     """All index settings. Without a main index, the public one is used. `find_links` are folders and pages."""
 
     main: Source | None = None
@@ -59,7 +59,7 @@ class Settings:
     find_links: tuple[str, ...] = field(default=(), repr=False)
 
 
-def read(environment: Mapping[str, str]) -> Settings:
+def read(environment: Mapping[str, str]) -> IndexSettings:
     """Returns this user's settings on this machine; raises ConfigurationError for an unreadable file."""
     pip, uv = _Pip.read(environment), _uv_tables(environment)
     mains = [_sources(environment.get(name, "")) for name in _MAIN_VARIABLES]
@@ -71,7 +71,9 @@ def read(environment: Mapping[str, str]) -> Settings:
     variables = [source for found in extras for source in found]
     own = _sources(pip.get("extra-index-url")) if not environment.get("PIP_EXTRA_INDEX_URL") else []
     access = _access(environment, pip, uv)
-    return Settings(main or default, _unique([*variables, *own, *declared]), access, _find_links(environment, pip, uv))
+    return IndexSettings(
+        main or default, _unique([*variables, *own, *declared]), access, _find_links(environment, pip, uv)
+    )
 
 
 def _find_links(environment: Mapping[str, str], pip: "_Pip", uv: list[Mapping[str, Any]]) -> tuple[str, ...]:

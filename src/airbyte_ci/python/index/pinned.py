@@ -24,7 +24,7 @@ from airbyte_ci.python.packages.lock import (
     LockedFile,
     LockedPackage,
 )
-from airbyte_ci.python.packages.requirements import Entry, Reader
+from airbyte_ci.python.packages.requirements import Reader, RequirementEntry
 from airbyte_ci.python.wheels import wheel
 
 FORMAT_VERSION = 3
@@ -36,10 +36,10 @@ class _Places:
 
     configured: PackageIndex
     wider: PackageIndex
-    document: requirements.Document
+    document: requirements.RequirementsFile
     folder: Path
 
-    def of(self, entry: Entry) -> dict[LockedFile, FromIndex | FromArchive]:
+    def of(self, entry: RequirementEntry) -> dict[LockedFile, FromIndex | FromArchive]:
         """Returns the files with the entry's hashes, and their locations for a later download."""
         found: dict[LockedFile, FromIndex | FromArchive] = {}
         for place in self.document.find_links:
@@ -92,11 +92,11 @@ def lock(
     return Lock("requirements", tuple(packages[name] for name in sorted(packages)))
 
 
-def _applies(entry: Entry, interpreter: Interpreter) -> bool:
+def _applies(entry: RequirementEntry, interpreter: Interpreter) -> bool:
     return entry.marker is None or entry.marker.evaluate(dict(interpreter.markers))
 
 
-def _hold(constraint: Entry, package: LockedPackage, what: str) -> None:
+def _hold(constraint: RequirementEntry, package: LockedPackage, what: str) -> None:
     """Raises LockError for a package that a constraint forbids: by version, location or bytes."""
     if constraint.place and package.origin != origins.of_place(constraint.place, constraint.editable, what):
         wanted = origins.without_logins(constraint.place)
@@ -114,7 +114,7 @@ def _hold(constraint: Entry, package: LockedPackage, what: str) -> None:
         raise LockError(f"{what}: the constraints do not allow the files of {package.name} that the lock has")
 
 
-def declared(document: requirements.Document) -> list[tuple[Source, bool]]:
+def declared(document: requirements.RequirementsFile) -> list[tuple[Source, bool]]:
     """Returns the indexes that a requirements file names."""
     main = [(Source(document.index_url), True)] if document.index_url else []
     return [*main, *((Source(url), False) for url in document.extra_index_urls)]
@@ -124,7 +124,7 @@ def _package(
     store: Store,
     places: _Places,
     interpreter: Interpreter,
-    entry: Entry,
+    entry: RequirementEntry,
     order: wheel.TagOrder,
     what: str,
     name_of: Callable[[str], str],
@@ -137,7 +137,7 @@ def _package(
     return LockedPackage(entry.name, entry.version, (file,), origin=origin)
 
 
-def _placed(entry: Entry, what: str, name_of: Callable[[str], str]) -> LockedPackage | None:
+def _placed(entry: RequirementEntry, what: str, name_of: Callable[[str], str]) -> LockedPackage | None:
     origin = origins.of_place(
         entry.place, entry.editable, f"{what}: {entry.name or origins.without_logins(entry.place)}"
     )
@@ -160,7 +160,7 @@ def _file(
     store: Store,
     places: _Places,
     interpreter: Interpreter,
-    entry: Entry,
+    entry: RequirementEntry,
     order: wheel.TagOrder,
 ) -> tuple[LockedFile, FromIndex | FromArchive]:
     inputs = {
@@ -197,7 +197,7 @@ def _file(
     return file, origin
 
 
-def _sdist(entry: Entry, found: Collection[LockedFile]) -> LockedFile | None:
+def _sdist(entry: RequirementEntry, found: Collection[LockedFile]) -> LockedFile | None:
     """Returns the locked sdist; raises PackageError if a hash is on no index: it may be that of a deleted wheel."""
     sdist = next((item for item in found if item.name.endswith((".tar.gz", ".zip"))), None)
     missing = sorted(entry.hashes - {item.sha256 for item in found})

@@ -20,7 +20,7 @@ from airbyte_ci.errors import LockError
 from airbyte_ci.python.interpreter import extra_markers
 from airbyte_ci.python.interpreter.interpreter import Interpreter
 from airbyte_ci.python.locks import poetry_origins, poetry_roots
-from airbyte_ci.python.locks.poetry_origins import Origin
+from airbyte_ci.python.locks.poetry_origins import PoetrySource
 from airbyte_ci.python.packages import constraints, origins
 from airbyte_ci.python.packages.lock import MAIN_ONLY, FromDirectory, FromGit, LockedFile, LockedPackage, Wish
 
@@ -40,7 +40,7 @@ class _Wanted:
     name: str
     constraint: str
     extras: frozenset[str]
-    origin: Origin
+    origin: PoetrySource
     by: str
 
 
@@ -275,7 +275,7 @@ def _admits(entry: Table, edge: _Wanted) -> bool:
         return True  # old packages have requirements that only poetry could parse when it locked
 
 
-def _from(origin: Origin) -> str:
+def _from(origin: PoetrySource) -> str:
     return f" from {origin}" if origin != poetry_origins.ANY else ""
 
 

@@ -16,7 +16,7 @@ _KINDS = {"directory": "path", "file": "path", "git": "git", "url": "url"}
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class PoetrySource:
     """A location (`kind` is path, git or url), or the index named `place`; without a name, any index."""
 
     kind: str = ""
@@ -27,36 +27,40 @@ class Origin:
         return f"{self.kind} {shown}" if self.kind else f"the index {shown}" if shown else "any index"
 
 
-ANY = Origin()
+ANY = PoetrySource()
 
 
-def asked(detail: Table) -> Origin:
+def asked(detail: Table) -> PoetrySource:
     """Returns the origin of a dependency's table."""
     for kind in ("path", "git", "url"):
         if kind in detail:
-            return Origin(kind, str(detail[kind]))
-    return Origin("", str(detail.get("source") or ""))
+            return PoetrySource(kind, str(detail[kind]))
+    return PoetrySource("", str(detail.get("source") or ""))
 
 
-def of_requirement(requirement: Requirement) -> Origin:
+def of_requirement(requirement: Requirement) -> PoetrySource:
     """Returns the origin of `name @ url` (PEP 508)."""
     url = requirement.url or ""
     if url.startswith("git+"):
         place, _, last = url.removeprefix("git+").partition("#")[0].rpartition("/")
-        return Origin("git", f"{place}/{last.partition('@')[0]}")
+        return PoetrySource("git", f"{place}/{last.partition('@')[0]}")
     if url.startswith("file:"):
-        return Origin("path", url)
-    return Origin("url", url) if url else ANY
+        return PoetrySource("path", url)
+    return PoetrySource("url", url) if url else ANY
 
 
-def locked(entry: Table) -> Origin:
+def locked(entry: Table) -> PoetrySource:
     """Returns the origin of a package in the lock, where the public index has no name."""
     source = entry.get("source") or {}
     kind = _KINDS.get(str(source.get("type") or ""), "")
-    return Origin(kind, str(source.get("url") or "")) if kind else Origin("", str(source.get("reference") or "PyPI"))
+    return (
+        PoetrySource(kind, str(source.get("url") or ""))
+        if kind
+        else PoetrySource("", str(source.get("reference") or "PyPI"))
+    )
 
 
-def agree(wanted: Origin, has: Origin) -> bool:
+def agree(wanted: PoetrySource, has: PoetrySource) -> bool:
     """Returns whether the lock's origin matches. Git addresses are compared by host and path, as there are many
     spellings.
     """

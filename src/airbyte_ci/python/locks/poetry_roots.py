@@ -14,7 +14,7 @@ Table = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Root:
+class RootDependency:
     """One dependency of the connector: a PEP 508 requirement, or poetry's table under a name.
 
     `active` are the extras for which its marker is evaluated, `enabled` the names of optional dependencies that the
@@ -27,7 +27,7 @@ class Root:
     enabled: frozenset[str] = frozenset()
 
 
-def of(project: Table, wish: Wish, what: str) -> tuple[Root, ...]:
+def of(project: Table, wish: Wish, what: str) -> tuple[RootDependency, ...]:
     """Returns all requirements, whether they apply or not; raises LockError for an unknown group or extra.
 
     Raises AttributeError, TypeError or InvalidRequirement for invalid tables.
@@ -50,12 +50,14 @@ def of(project: Table, wish: Wish, what: str) -> tuple[Root, ...]:
     found = [*_merge(listed, poetrys, active, enabled, own)]
     is_mixed = bool({"dependencies", "optional-dependencies"} & set(table.get("dynamic") or ()))
     if not is_standard or is_mixed:
-        found += (Root(name, details, active, enabled) for name, details in poetrys.items() if name != "python")
+        found += (
+            RootDependency(name, details, active, enabled) for name, details in poetrys.items() if name != "python"
+        )
     for group in projects.close_groups(project, wish.groups, what):
         texts = [item for item in standard_groups.get(group) or () if not isinstance(item, Mapping)]
         poetrys = _dependencies([groups.get(group) or {}])
         found += _merge(texts, poetrys, active, enabled, own)
-        found += () if texts else (Root(name, details, active, enabled) for name, details in poetrys.items())
+        found += () if texts else (RootDependency(name, details, active, enabled) for name, details in poetrys.items())
     return tuple(found)
 
 
@@ -73,13 +75,13 @@ def _dependencies(tables: Iterable[Table]) -> dict[str, Any]:
 
 def _merge(
     texts: Iterable[Any], poetrys: Table, active: frozenset[str], enabled: frozenset[str], own: str
-) -> Iterator[Root]:
+) -> Iterator[RootDependency]:
     """Returns the requirements of a standard table; poetry's table of the same group adds sources and markers."""
     for text in texts:
         requirement = Requirement(str(text))
         name = canonicalize_name(requirement.name)
         if name == own:
             continue  # its extras are among the active ones
-        yield Root(name, requirement, active)
+        yield RootDependency(name, requirement, active)
         if name in poetrys:
-            yield Root(name, poetrys[name], active, enabled | {name})
+            yield RootDependency(name, poetrys[name], active, enabled | {name})

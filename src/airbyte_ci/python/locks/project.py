@@ -20,7 +20,7 @@ from airbyte_ci.python.index.index_settings import Source
 from airbyte_ci.python.interpreter.interpreter import Interpreter
 from airbyte_ci.python.packages import constraints, origins
 from airbyte_ci.python.packages.lock import Wish
-from airbyte_ci.python.packages.requirements import Entry
+from airbyte_ci.python.packages.requirements import RequirementEntry
 from airbyte_ci.python.sources.metadata import Metadata
 
 Table = Mapping[str, Any]
@@ -28,16 +28,16 @@ NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProjectRequirements:
     """The input of a resolution: the entries whose markers hold for the interpreter.
 
     `indexes` are the project's, each with whether it replaces the public one; `pins` name the index of a package.
     `texts` are the original requirements with markers: while they are unchanged, a resolution stays current.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[RequirementEntry, ...]
     texts: tuple[str, ...]
-    constraints: tuple[Entry, ...] = ()
+    constraints: tuple[RequirementEntry, ...] = ()
     indexes: tuple[tuple[Source, bool], ...] = ()
     pins: tuple[tuple[str, str], ...] = ()
 
@@ -57,7 +57,7 @@ def of_pyproject(
     what: str,
     groups: Collection[str] = NOTHING,
     extras: Collection[str] = NOTHING,
-) -> Asked:
+) -> ProjectRequirements:
     """Returns its main dependencies and those of the groups and extras; raises LockError."""
     try:
         _check_python(project, interpreter, what)
@@ -69,7 +69,7 @@ def of_pyproject(
         ]
         entries = (_placed(entry, sources, interpreter) for entry, _ in found if entry)
         pins = {name: str(item["index"]) for name, item in _uv_choices(sources, interpreter) if "index" in item}
-        return Asked(
+        return ProjectRequirements(
             tuple(entry for entry in entries if entry.marker is None or _holds(entry.marker, interpreter)),
             tuple(sorted(origins.without_logins(text) for _, text in found)),
             tuple(of_text(text, what) for text in uv.get("constraint-dependencies") or ()),
@@ -82,7 +82,9 @@ def of_pyproject(
         raise LockError(f"{what} is damaged: {error!r} where a dependency was expected") from error
 
 
-def of_metadata(found: Metadata, interpreter: Interpreter, what: str, extras: Collection[str] = NOTHING) -> Asked:
+def of_metadata(
+    found: Metadata, interpreter: Interpreter, what: str, extras: Collection[str] = NOTHING
+) -> ProjectRequirements:
     """Returns the dependencies that a build back end reports; raises LockError."""
     if found.requires_python and not _admits(found.requires_python, interpreter):
         raise _other_python(what, found.requires_python, interpreter)
@@ -98,25 +100,25 @@ def of_metadata(found: Metadata, interpreter: Interpreter, what: str, extras: Co
         holding = [item for item in entries if item.marker is None or _holds(item.marker, interpreter, active)]
         more = {extra for item in holding if item.name == own for extra in item.extras}
     holding = [item for item in entries if item.marker is None or _holds(item.marker, interpreter, active)]
-    return Asked(
+    return ProjectRequirements(
         tuple(item for item in holding if item.name != own), tuple(sorted(map(origins.without_logins, found.requires)))
     )
 
 
-def of_text(text: str, what: str) -> Entry:
+def of_text(text: str, what: str) -> RequirementEntry:
     """Parses a PEP 508 requirement; raises LockError."""
     try:
         found = Requirement(text)
     except InvalidRequirement as error:
         raise LockError(f"{what}: {origins.without_logins(text)[:60]!r} is not a valid requirement") from error
     extras = frozenset(map(canonicalize_name, found.extras))
-    return Entry(canonicalize_name(found.name), found.specifier, extras, found.marker, place=found.url or "")
+    return RequirementEntry(canonicalize_name(found.name), found.specifier, extras, found.marker, place=found.url or "")
 
 
 # --- PEP 621 and PEP 735 -------------------------------------------------------------------------
 
 
-_Found = tuple[Entry | None, str]
+_Found = tuple[RequirementEntry | None, str]
 """An entry and the text that asks for it; None where its condition does not hold."""
 
 
@@ -236,7 +238,7 @@ def _uv_choices(sources: _Sources, interpreter: Interpreter) -> Iterator[tuple[s
                 yield name, item
 
 
-def _placed(entry: Entry, sources: _Sources, interpreter: Interpreter) -> Entry:
+def _placed(entry: RequirementEntry, sources: _Sources, interpreter: Interpreter) -> RequirementEntry:
     """Returns the entry with its origin in `[tool.uv.sources]`."""
     for name, item in _uv_choices(sources, interpreter):
         if name == entry.name and {"path", "git", "url"} & set(item):
@@ -304,14 +306,14 @@ def _applies(detail: Table, interpreter: Interpreter) -> bool:
     return constraints.admits(str(detail.get("python") or "*"), interpreter.version)
 
 
-def _entry(name: str, detail: Table, what: str) -> Entry:
+def _entry(name: str, detail: Table, what: str) -> RequirementEntry:
     extras = frozenset(map(canonicalize_name, detail.get("extras") or ()))
     alternatives = list(constraints.specifiers(str(detail.get("version") or "*")))
     if len(alternatives) > 1:
         raise LockError(
             f"{what}: {name} {detail['version']} is a constraint that only poetry can resolve", advice="`poetry lock`"
         )
-    return Entry(name, alternatives[0], extras, place=_place(detail), editable=bool(detail.get("develop")))
+    return RequirementEntry(name, alternatives[0], extras, place=_place(detail), editable=bool(detail.get("develop")))
 
 
 def _place(detail: Table) -> str:

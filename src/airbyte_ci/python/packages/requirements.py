@@ -42,7 +42,7 @@ Reader = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RequirementEntry:
     """One requirement; `hashes` are sha256 (hex) of the allowed files.
 
     `place` is its required URL or path, empty for an index. A path may have no name.
@@ -64,15 +64,15 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Document:
+class RequirementsFile:
     """A requirements file with its included files.
 
     `find_links` are URLs of pages and folders, relative to the first file's folder or absolute; `only_binary` are names
     of packages that must not be an sdist, or `:all:`.
     """
 
-    entries: list[Entry] = field(default_factory=list)
-    constraints: list[Entry] = field(default_factory=list)
+    entries: list[RequirementEntry] = field(default_factory=list)
+    constraints: list[RequirementEntry] = field(default_factory=list)
     index_url: str = field(default="", repr=False)
     extra_index_urls: list[str] = field(default_factory=list, repr=False)
     find_links: list[str] = field(default_factory=list, repr=False)
@@ -83,7 +83,9 @@ class Document:
         return not self.only_binary.isdisjoint((name, ":all:"))
 
 
-def parse(text: str, what: str, read: Reader | None = None, variables: Mapping[str, str] = NO_VARIABLES) -> Document:
+def parse(
+    text: str, what: str, read: Reader | None = None, variables: Mapping[str, str] = NO_VARIABLES
+) -> RequirementsFile:
     """Parses the whole file; raises LockError that names the line for anything unsupported.
 
     `variables` are those that it may use as `${NAME}` in an index URL, usually for logins.
@@ -92,7 +94,7 @@ def parse(text: str, what: str, read: Reader | None = None, variables: Mapping[s
         raise LockError(
             f"{what} holds merge conflict markers", advice="resolve the conflict, then create the file again"
         )
-    document = Document()
+    document = RequirementsFile()
     _Parser(document, variables).add(text, what, read, document.entries)
     return document
 
@@ -101,11 +103,17 @@ def parse(text: str, what: str, read: Reader | None = None, variables: Mapping[s
 class _Parser:
     """Reads files into one document."""
 
-    document: Document
+    document: RequirementsFile
     variables: Mapping[str, str]
 
     def add(
-        self, text: str, what: str, read: Reader | None, target: list[Entry], folder: str = "", depth: int = 0
+        self,
+        text: str,
+        what: str,
+        read: Reader | None,
+        target: list[RequirementEntry],
+        folder: str = "",
+        depth: int = 0,
     ) -> None:
         """Reads one file and its included files; `folder` is its folder."""
         if depth > _NESTED:
@@ -172,7 +180,7 @@ def _shown(line: str) -> str:
     return repr(origins.without_logins(line)[:60])
 
 
-def _entry(line: str, what: str, *, editable: bool = False) -> Entry:
+def _entry(line: str, what: str, *, editable: bool = False) -> RequirementEntry:
     text = f"{line} "
     others = [found["algorithm"] for found in _HASH.finditer(text) if found["algorithm"] != "sha256"]
     hashes = frozenset(found["value"] for found in _HASH.finditer(text))
@@ -185,7 +193,7 @@ def _entry(line: str, what: str, *, editable: bool = False) -> Entry:
         requirement = Requirement(bare)
     except InvalidRequirement as error:
         raise LockError(f"{what}: {_shown(line)} is not a valid requirement") from error
-    return Entry(
+    return RequirementEntry(
         canonicalize_name(requirement.name),
         requirement.specifier,
         frozenset(map(canonicalize_name, requirement.extras)),
@@ -205,7 +213,7 @@ def _is_place(text: str) -> bool:
     return not named and ("/" in word or word.startswith(".") or word.endswith((".whl", ".tar.gz", ".zip")))
 
 
-def _placed(text: str, hashes: frozenset[str], editable: bool, what: str) -> Entry:
+def _placed(text: str, hashes: frozenset[str], editable: bool, what: str) -> RequirementEntry:
     place, _, condition = text.partition(" ;") if " ;" in text else text.partition(";")
     try:
         marker = Marker(condition.strip()) if condition.strip() else None
@@ -217,4 +225,6 @@ def _placed(text: str, hashes: frozenset[str], editable: bool, what: str) -> Ent
     if bracket and place.endswith("]") and before and not before.endswith("/") and "]" not in listed:
         place, extras = before, frozenset(map(canonicalize_name, re.findall(r"[\w.-]+", listed)))
     egg = re.search(r"[#&]egg=([A-Za-z0-9._-]+)", place)
-    return Entry(canonicalize_name(egg[1]) if egg else "", SpecifierSet(), extras, marker, hashes, place, editable)
+    return RequirementEntry(
+        canonicalize_name(egg[1]) if egg else "", SpecifierSet(), extras, marker, hashes, place, editable
+    )

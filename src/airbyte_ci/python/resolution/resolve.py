@@ -23,7 +23,7 @@ from airbyte_ci.errors import LockError, PackageError
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.interpreter.interpreter import Interpreter
 from airbyte_ci.python.packages.lock import Lock, LockedPackage
-from airbyte_ci.python.packages.requirements import Entry
+from airbyte_ci.python.packages.requirements import RequirementEntry
 from airbyte_ci.python.resolution.offers import Offers
 
 _PINNED = re.compile(
@@ -52,8 +52,8 @@ NOTHING_KEPT = Keep()
 def resolve(
     store: Store,
     offers: Offers,
-    entries: Iterable[Entry],
-    constraints: Iterable[Entry],
+    entries: Iterable[RequirementEntry],
+    constraints: Iterable[RequirementEntry],
     what: str,
     keep: Keep = NOTHING_KEPT,
 ) -> Lock:
@@ -80,7 +80,7 @@ def resolve(
     return Lock("resolved", tuple(_packages(offers, text)))
 
 
-def line(entry: Entry) -> str:
+def line(entry: RequirementEntry) -> str:
     """Returns an entry in the form that a resolver reads."""
     extras = f"[{','.join(sorted(entry.extras))}]" if entry.extras else ""
     return f"{entry.name}{extras}{entry.specifier}" + (f" ; {entry.marker}" if entry.marker else "")

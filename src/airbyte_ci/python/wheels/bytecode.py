@@ -16,7 +16,7 @@ from airbyte_ci.oci.layer import Segment, make_segment
 from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.interpreter.interpreter import Interpreter
-from airbyte_ci.python.wheels.contents import Contents
+from airbyte_ci.python.wheels.contents import MemberContents
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import sandbox
 from airbyte_ci.sandbox.output_files import OutputRefused, open_output
@@ -135,7 +135,7 @@ def _remember(store: Store, key: Digest, answers: Path, raw: Digest) -> None:
     limit = 64 * store.size(raw) + (1 << 20)
     try:
         with store.scratch() as folder, open_output(answers, raw.hex, limit) as answer:
-            entries = list(_entries(answer, Contents(folder)))
+            entries = list(_entries(answer, MemberContents(folder)))
             segment = make_segment(store, entries)
     except (OSError, OutputRefused, struct.error) as error:
         raise SandboxError(
@@ -144,7 +144,7 @@ def _remember(store: Store, key: Digest, answers: Path, raw: Digest) -> None:
     store.remember(key, {"segment": segment.to_json(), "paths": [entry.path for entry in entries]})
 
 
-def _entries(answer: BinaryIO, contents: Contents) -> Iterator[Entry]:
+def _entries(answer: BinaryIO, contents: MemberContents) -> Iterator[Entry]:
     """Yields the compiler's answer: `<path length: 4><size: 8><path><bytecode>` for each file."""
     left = os.fstat(answer.fileno()).st_size
     while head := answer.read(12):

@@ -24,7 +24,7 @@ class Kept:
     size: int
 
 
-class Contents:
+class MemberContents:
     """Keeps contents as long as their folder exists; without a folder, keeps all of them in memory."""
 
     def __init__(self, folder: Path | None) -> None:

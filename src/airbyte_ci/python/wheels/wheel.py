@@ -43,7 +43,7 @@ from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.interpreter.interpreter import Interpreter
 from airbyte_ci.python.packages.lock import LockedFile
 from airbyte_ci.python.wheels import recorded, wheel_archive
-from airbyte_ci.python.wheels.contents import Contents
+from airbyte_ci.python.wheels.contents import MemberContents
 from airbyte_ci.python.wheels.wheel_archive import WheelRefused
 from airbyte_ci.python.wheels.zip_layout import LayoutRefused
 
@@ -106,7 +106,7 @@ def read(path: Path, filename: str, interpreter: Interpreter, scratch: Path | No
         with path.open("rb") as file, wheel_archive.open_checked(file) as archive:
             source = _Source(archive, filename, name, version)
             source.check_metadata()
-            destination = _Destination(interpreter, filename, Contents(scratch))
+            destination = _Destination(interpreter, filename, MemberContents(scratch))
             # Some wheels ship their builder's INSTALLER; a second one would be listed twice in RECORD.
             told = {} if "INSTALLER" in source.dist_info_filenames else {"INSTALLER": b"airbyte-ci\n"}
             install(source, destination, told)
@@ -258,7 +258,7 @@ def _whose(folder: str) -> tuple[NormalizedName, Version]:
 class _Destination(WheelDestination):
     """Collects entries at the places of an image's interpreter."""
 
-    def __init__(self, interpreter: Interpreter, filename: str, contents: Contents) -> None:
+    def __init__(self, interpreter: Interpreter, filename: str, contents: MemberContents) -> None:
         self._interpreter = interpreter
         self._contents = contents
         distribution = filename.split("-")[0]
