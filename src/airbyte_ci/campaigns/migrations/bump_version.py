@@ -78,5 +78,5 @@ MIGRATION = Migration(
     """,
     options=BumpOptions,
     plan=plan,
-    text=ChangelogText("bump the version", is_argument=True),
+    text=ChangelogText("bump the version", example='bump_version patch 4711 "What changed"'),
 )

@@ -27,12 +27,16 @@ class ChangelogText:
     """The text of the changelog entry, which is also the title of the commit.
 
     `default` is used if the user gives no text. If it is empty, the plan chooses the text, and `described` says in the
-    help which. With `is_argument` the text is an argument of the command, and required if an entry is written.
+    help which. With an `example` of the whole command, the text is an argument, and required if an entry is written.
     """
 
     default: str = ""
     described: str = ""
-    is_argument: bool = False
+    example: str = ""
+
+    @property
+    def is_argument(self) -> bool:
+        return bool(self.example)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 Each function here is the default of one field. The annotation of the field is the type that the function returns.
 """
 
+import dataclasses
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 KEY = "option"
 Kind = Literal["argument", "text", "texts", "flag", "yes or no"]
@@ -23,6 +24,11 @@ class Option:
 @dataclass(frozen=True, slots=True)
 class NoOptions:
     """The options of a migration without options."""
+
+
+def declared(options: type[Any]) -> dict[str, Option]:
+    """Returns the options that a dataclass declares, by the names of its fields."""
+    return {item.name: item.metadata[KEY] for item in dataclasses.fields(options)}
 
 
 def argument(name: str) -> str:

@@ -8,7 +8,8 @@ import click
 
 from airbyte_ci import app
 from airbyte_ci.campaigns.changes.task import RequestedEntry
-from airbyte_ci.campaigns.migrations.migration import ChangelogText
+from airbyte_ci.campaigns.migrations.migration import ChangelogText, Migration
+from airbyte_ci.campaigns.migrations.option import declared
 from airbyte_ci.cli.changes.delivering import Destination
 from airbyte_ci.config import ChangelogSetting
 from airbyte_ci.edits import changelog
@@ -21,13 +22,13 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 class GivenEntry:
     """The entry as the user gives it. `is_written` is the option --changelog; None without the option.
 
-    `misuse` is the error of arguments that lack the text, where the text is an argument.
+    `texts` are the arguments, where the text is one of them.
     """
 
     pull_request: int | None
     subject: str
     is_written: bool | None
-    misuse: UsageError | None = None
+    texts: tuple[str, ...] = ()
 
 
 def arguments(text: ChangelogText) -> Iterator[Decorator]:
@@ -45,16 +46,14 @@ def options(text: ChangelogText) -> Iterator[Decorator]:
         yield click.option("--changelog-text", default="", help=shown)
 
 
-def read(command: str, own: tuple[str, ...], destination: Destination, given: dict[str, Any]) -> GivenEntry:
-    """Takes the values of the arguments and options above out of `given`; `own` are the arguments before them.
+def read(migration: Migration[Any], destination: Destination, given: dict[str, Any]) -> GivenEntry:
+    """Takes the values of the arguments and options above out of `given`.
 
     Raises UsageError for wrong arguments, for two numbers, and for the number of a pull request that is to be opened.
     """
-    misuse = None
-    if "texts" in given:
-        texts: tuple[str, ...] = given.pop("texts")
-        argument, subject = _split(texts, command, own)
-        misuse = _misuse(texts, command, own) if len(texts) < 2 else None
+    texts: tuple[str, ...] = given.pop("texts", ())
+    if migration.text.is_argument:
+        argument, subject = _split(texts, migration)
     else:
         argument, subject = given.pop("pull_request"), given.pop("changelog_text")
     option: int | None = given.pop("pull_request_number")
@@ -64,23 +63,23 @@ def read(command: str, own: tuple[str, ...], destination: Destination, given: di
         raise UsageError(f"two different pull requests are given: {argument} and {option}")
     if subject:
         _refuse_unfit(subject)
-    return GivenEntry(argument or option, subject, given.pop("changelog"), misuse)
+    return GivenEntry(argument or option, subject, given.pop("changelog"), texts)
 
 
-def request(given: GivenEntry, command: str, text: ChangelogText, setting: ChangelogSetting) -> RequestedEntry:
+def request(given: GivenEntry, migration: Migration[Any], setting: ChangelogSetting) -> RequestedEntry:
     """Returns the requested entry. Without --changelog, the configuration decides whether it is written."""
-    is_wanted = setting.of(command) or given.is_written is True
+    is_wanted = setting.of(migration.id) or given.is_written is True
     is_written = given.is_written is not False
-    if text.is_argument and not given.subject:
+    if migration.text.is_argument and not given.subject:
         if is_wanted and is_written:
-            if given.misuse:
-                raise given.misuse
+            if len(given.texts) < 2:
+                raise _misuse(given.texts, migration)
             _refuse_unfit(given.subject)
         is_wanted = False
     return RequestedEntry(given.pull_request, given.subject, app.written_day(), is_written, is_wanted)
 
 
-def _split(texts: tuple[str, ...], command: str, own: tuple[str, ...]) -> tuple[int | None, str]:
+def _split(texts: tuple[str, ...], migration: Migration[Any]) -> tuple[int | None, str]:
     """Parses the forms that scripts use: `7 "text"`, `"text"`, and without a changelog entry `7` or nothing."""
     match texts:
         case ():
@@ -91,14 +90,14 @@ def _split(texts: tuple[str, ...], command: str, own: tuple[str, ...]) -> tuple[
             return int(number), subject
         case (subject,):
             return None, subject
-    raise _misuse(texts, command, own)
+    raise _misuse(texts, migration)
 
 
-def _misuse(texts: tuple[str, ...], command: str, own: tuple[str, ...]) -> UsageError:
-    before = " ".join(own)
+def _misuse(texts: tuple[str, ...], migration: Migration[Any]) -> UsageError:
+    own = " ".join(item.spelling for item in declared(migration.options).values() if item.kind == "argument")
     return UsageError(
-        f"{command} takes {before} [PR_NUMBER] CHANGELOG_ENTRY, not {' '.join(map(repr, texts)) or f'only {before}'}",
-        advice=f'for example: {command} patch 4711 "What changed"; the text is optional with --no-changelog',
+        f"{migration.id} takes {own} [PR_NUMBER] CHANGELOG_ENTRY, not {' '.join(map(repr, texts)) or f'only {own}'}",
+        advice=f"for example: {migration.text.example}; the text is optional with --no-changelog",
     )
 
 

@@ -1,7 +1,6 @@
 """Makes the command of a migration in the table: its arguments, its options and its run."""
 
 import contextlib
-import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,9 +10,9 @@ from airbyte_ci.app import App
 from airbyte_ci.base_images.catalog import catalogue
 from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.campaigns.changes.task import NO_CATALOGUE, Task
-from airbyte_ci.campaigns.migrations import option, table
+from airbyte_ci.campaigns.migrations import table
 from airbyte_ci.campaigns.migrations.migration import Migration, Resources, plan_change
-from airbyte_ci.campaigns.migrations.option import Kind, Option
+from airbyte_ci.campaigns.migrations.option import Kind, Option, declared
 from airbyte_ci.cli import ending, resolving, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.changes import campaign, changelog_entry, trying
@@ -46,7 +45,7 @@ def make_command(name: str) -> click.Command:
 
 
 def _decorators(migration: Migration[Any]) -> Iterator[Decorator]:
-    own = _own_options(migration)
+    own = declared(migration.options).items()
     yield from (click.argument(name, metavar=item.spelling) for name, item in own if item.kind == "argument")
     yield from changelog_entry.arguments(migration.text)
     yield from (_click_option(name, item) for name, item in own if item.kind != "argument")
@@ -56,30 +55,24 @@ def _decorators(migration: Migration[Any]) -> Iterator[Decorator]:
     yield from (without_effect(spelling, why) for spelling, why in migration.ignores.items())
 
 
-def _own_options(migration: Migration[Any]) -> list[tuple[str, Option]]:
-    return [(item.name, item.metadata[option.KEY]) for item in dataclasses.fields(migration.options)]
-
-
 def _click_option(name: str, item: Option) -> Decorator:
     return click.option(item.spelling, name, metavar=item.metavar, help=item.help, **_SHAPES[item.kind])
 
 
 def _run(migration: Migration[Any], settings: Settings, asked: SelectionOptions, given: dict[str, Any]) -> int:
     """Plans the change of each selected connector, and writes or delivers it."""
-    own = _own_options(migration)
-    options = migration.options(**{name: given.pop(name) for name, _ in own})
+    options = migration.options(**{name: given.pop(name) for name in declared(migration.options)})
     is_tried = given.pop("is_tried", False)
     if migration.prepare and settings.offline:
         raise UsageError(f"{migration.id} asks the package index, and --offline was given")
-    arguments = tuple(item.spelling for _, item in own if item.kind == "argument")
-    words = changelog_entry.read(migration.id, arguments, given["destination"], given)
+    words = changelog_entry.read(migration, given["destination"], given)
     fleet = fleets.load_for_change(settings, asked, migration.verb.do)
     started = Campaign(
         settings=settings,
         asked=asked,
         fleet=fleet,
         migration=migration,
-        entry=changelog_entry.request(words, migration.id, migration.text, fleet.configuration.changelog),
+        entry=changelog_entry.request(words, migration, fleet.configuration.changelog),
         catalogue=(
             catalogue.load(fleet.configuration.catalogue_path) if migration.chooses_base_image else NO_CATALOGUE
         ),
