@@ -15,9 +15,10 @@ from airbyte_ci.oci.image import ImageConfig, Manifest
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry, directory
+from tests.campaigns import buildkit
 from tests.e2e.conftest import Base, build_shared_base, make_fleet
 from tests.e2e.tiny import NAME as PYTHON
-from tests.e2e.tiny import Tiny, as_index, derived, own_layers
+from tests.e2e.tiny import Tiny, as_index, derived, own_layers, push
 from tests.images import distributions
 from tests.images.distributions import NAME, jar, member
 
@@ -178,6 +179,32 @@ def test_a_dockerfile_copies_the_distribution(tiny: Tiny, store: Store, tmp_path
     assert 'COPY --chown=1000:1000 ["code/", "/airbyte/"]' in text
     assert (tmp_path / "out/code/bin" / NAME).stat().st_mode & stat.S_IXUSR
     assert (tmp_path / "out/code/lib/answers-1.0.jar").read_bytes() == distributions.answers()
+
+
+@pytest.mark.slow
+def test_docker_builds_the_same_from_the_dockerfile(
+    tiny: Tiny, store: Store, registry: str, docker: str, tmp_path: Path
+) -> None:
+    """Files, modes and configuration of the ejected Dockerfile's image are those of the image that was built here."""
+    base = push(store, bare(store), f"{registry}/acme/java-base:1.0.0")
+    a_connector(tiny, base)
+    built = tiny.build("--no-verify", name=NAME)
+    assert built.code == 0, built.out
+    assert tiny.run("connectors", f"--name={NAME}", "eject", "-o", str(tmp_path / "out")).code == 0
+    theirs = buildkit.build(docker, tmp_path / "out", files=True)
+    ours = store.image(Digest.parse(built.json["digest"]))
+    assert theirs.config["Entrypoint"] == ours.config.execution["Entrypoint"]
+    assert theirs.config["Labels"] == ours.config.execution["Labels"]
+    assert (theirs.config["User"], theirs.config["WorkingDir"]) == ("airbyte", "/airbyte")
+    variables = dict(item.partition("=")[::2] for item in theirs.config["Env"])
+    assert ours.config.environment.items() <= variables.items()
+    files: dict[str, tuple[int, bytes]] = {}
+    for layer in own_layers(store, built.json["digest"], base):
+        with tarfile.open(store.path(layer)) as archive:
+            for item in archive:
+                content = archive.extractfile(item) if item.isfile() else None
+                files |= {f"/{item.name}": (item.mode, content.read())} if content else {}
+    assert files.items() <= theirs.files.items()
 
 
 @pytest.mark.parametrize(("user", "expected"), [(True, ("airbyte", 1000)), (False, (None, 0))])
