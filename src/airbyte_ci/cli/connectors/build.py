@@ -335,7 +335,7 @@ class _Making:
     def build(self, connector: Connector) -> list[Outcome]:
         if refused := self._refusal(connector):
             return [refused]
-        before = recording.state(connector)
+        before = recording.state(connector) if recording.is_of_the_files(self._order) else ""
         outcomes = self._build(connector)
         recording.keep_build(self._app.store, connector, before, self._order, outcomes)
         return outcomes
