@@ -128,7 +128,7 @@ def test_an_upgrade_of_the_fleet(run: Run, fleet: Path) -> None:
         ),
         (["connectors", "--all", "migrate_to_base_image", "seven"], 2, "seven"),
         (["connectors", "--all", "bump_version", "patch"], 2, "bump_version takes BUMP [PR_NUMBER] CHANGELOG_ENTRY"),
-        (["connectors", "--all", "bump_version", "path", "text"], 2, "there is no bump 'path'"),
+        (["connectors", "--all", "bump_version", "path", "text"], 2, "unknown bump 'path'"),
         (
             ["connectors", "--all", "migrate_to_base_image", "--plan=/nonexistent/p"],
             2,

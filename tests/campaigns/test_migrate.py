@@ -199,7 +199,7 @@ def test_versions_agree_afterwards(fleet: Path, tag: str, project: str) -> None:
     change.edit.apply(fleet)
     assert change.after == "0.2.5"
     assert bool([note for note in change.notes if "without its v" in note]) == (tag != "0.2.4")
-    assert (f"pyproject.toml said {project}, and says 0.2.5 now" in change.notes) == (project != "0.2.4")
+    assert (f"the version in pyproject.toml changes from {project} to 0.2.5" in change.notes) == (project != "0.2.4")
     connector = opened(fleet)[1]["source-tides"]
     mending = Mending(fleet, fleet)
     assert version_semver.check(connector, lambda: None, mending).status == "ok"
@@ -339,7 +339,7 @@ def test_drafts_do_not_overwrite(fleet: Path, instruction: str, name: str, said:
     plan = planned(fleet, "source-tides")
     assert not [change for change in plan.edit.changes if change.path.endswith(name)]
     assert plan.not_carried[0].startswith(said)
-    assert f"({name} is there already)" in plan.not_carried[0]
+    assert f"({name} already exists)" in plan.not_carried[0]
 
 
 def test_the_label_of_the_dockerfile_counts(fleet: Path) -> None:
@@ -591,7 +591,7 @@ def test_a_repository_that_git_does_not_read_is_refused(fleet: Path) -> None:
     (fleet / ".git").rename(fleet.parent / "aside")
     (fleet / ".git").write_text("gitdir: /nonexistent\n")
     message = refusal(fleet, "source-tides", ConnectorError)
-    assert "asking git whether" in message
+    assert "cannot find out whether" in message
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])

@@ -119,9 +119,9 @@ def test_a_misspelt_support_level_makes_nothing_lighter(repository: Repository) 
     ("arguments", "said"),
     [
         (["--only=no-dockerfil"], "did you mean no-dockerfile?"),
-        (["--skip=x"], "there is no check 'x'"),
+        (["--skip=x"], "unknown check 'x'"),
         (["--severity=no-dockerfile"], "--severity ID=error"),
-        (["--severity=nothing=error"], "there is no check 'nothing'"),
+        (["--severity=nothing=error"], "unknown check 'nothing'"),
         (["--sarif=main.py/x"], "cannot write main.py/x"),
     ],
 )

@@ -310,7 +310,7 @@ def test_files_that_differ_from_where_the_branch_begins_are_refused(run: Run, fl
     path.write_text(f"{path.read_text()}# mine\n")
     code, out, _ = run(*MIGRATE, "--branch")
     assert code == 1
-    assert "source-tides/metadata.yaml is not what it is in" in out
+    assert "source-tides/metadata.yaml differs from" in out
     assert git(fleet, "branch", "--list", "airbyte-ci/*").split() == [PARCELS]
 
 

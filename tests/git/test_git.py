@@ -62,7 +62,7 @@ def test_a_repository_that_git_does_not_read_is_an_error(tmp_path: Path) -> None
     """An unreadable repository (a broken checkout, another owner) is not the same as a safe file."""
     (tmp_path / ".git").write_text("gitdir: /nonexistent\n")
     (tmp_path / "Dockerfile").touch()
-    with pytest.raises(ConnectorError, match=r"asking git whether .*Dockerfile is committed: fatal: "):
+    with pytest.raises(ConnectorError, match=r"cannot find out whether .*Dockerfile is committed: fatal: "):
         git.uncommitted(tmp_path, tmp_path / "Dockerfile")
 
 

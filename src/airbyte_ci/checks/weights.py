@@ -65,7 +65,7 @@ def configured(table: Mapping[str, Iterable[str]], known: Collection[str]) -> di
             )
         for item in ids:
             if item not in known:
-                raise ConfigurationError(f"the configuration's checks.{weight} names {item!r}, which is no check")
+                raise ConfigurationError(f"the configuration's checks.{weight} names an unknown check, {item!r}")
             if item in said:
                 raise ConfigurationError(f"the configuration's checks name {item!r} twice")
             said[item] = weight  # type: ignore[assignment]  # one of Weight's, seen above
@@ -100,5 +100,5 @@ def require_known(ids: Iterable[str], known: Collection[str]) -> None:
 
             near = difflib.get_close_matches(item, known, n=2)
             raise UsageError(
-                f"there is no check {item!r}", advice=f"did you mean {' or '.join(near)}?" if near else ", ".join(known)
+                f"unknown check {item!r}", advice=f"did you mean {' or '.join(near)}?" if near else ", ".join(known)
             )

@@ -52,5 +52,5 @@ class LazyGroup(click.Group):
             near = difflib.get_close_matches(name, self._lazy, n=2)
             hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(self._lazy)}."
             hint = self._instead.get(name.replace("_", "-"), hint)
-            raise click.UsageError(f"There is no command {name!r}. {hint}", ctx)
+            raise click.UsageError(f"Unknown command {name!r}. {hint}", ctx)
         return super().resolve_command(ctx, args)

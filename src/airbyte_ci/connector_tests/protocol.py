@@ -106,7 +106,7 @@ def read(place: StepSandbox, network: Network, secrets: Secrets, catalog: bytes,
     records = called.messages.records
     asked = {item["stream"]["name"] for item in load_json(catalog)["streams"]}
     if strange := sorted(set(records) - asked):
-        return called.fail(f"records of {', '.join(strange)}, which the catalog does not ask for", shown=False)
+        return called.fail(f"records of {', '.join(strange)}, which the catalog does not include", shown=False)
     silent = len(asked - set(records))
     told = [_number(records.total(), "record"), f"of {_number(len(records), 'stream')}"]
     told += [f"({_number(silent, 'stream')} without records)"] if silent else []
@@ -132,8 +132,8 @@ def problem_of_catalog(text: bytes) -> str:
         items = load_json(text)["streams"]
         names = [item["stream"]["name"] for item in items]
     except (ValueError, KeyError, TypeError) as error:
-        return f"it is no configured catalog ({type(error).__name__}: {error})"
-    return "" if names and all(isinstance(name, str) for name in names) else "it asks for no stream"
+        return f"it is not a configured catalog ({type(error).__name__}: {error})"
+    return "" if names and all(isinstance(name, str) for name in names) else "it selects no stream"
 
 
 def problem_of_state(text: bytes) -> str:
@@ -141,10 +141,12 @@ def problem_of_state(text: bytes) -> str:
     try:
         state = load_json(text)
     except ValueError as error:
-        return f"it is no state (not JSON: {error})"
+        return f"it is not a state (not JSON: {error})"
     items = state if isinstance(state, list) else [state]
     return (
-        "" if all(isinstance(item, dict) for item in items) else "it is no state (neither an object nor a list of them)"
+        ""
+        if all(isinstance(item, dict) for item in items)
+        else "it is not a state (neither an object nor a list of them)"
     )
 
 

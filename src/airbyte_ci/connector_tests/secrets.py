@@ -77,7 +77,9 @@ def load(
     elif CONFIGURATION in files:
         configuration = files[CONFIGURATION]
         if not _is_object(configuration):
-            problem = f"{connector.relative}/{FOLDER}/{CONFIGURATION} is not a JSON object, so it is no configuration"
+            problem = (
+                f"{connector.relative}/{FOLDER}/{CONFIGURATION} is not a JSON object, so it is not a configuration"
+            )
     else:
         configuration = next((value.encode() for value in variables.values() if _is_object(value)), None)
     looked = [f"{FOLDER}/{CONFIGURATION}", *(f"${name}" for name in names)]
@@ -112,7 +114,7 @@ def configuration_in(path: Path) -> bytes:
     """Returns a configuration that the user named; raises UsageError that does not quote its content."""
     text = _read(path)
     if not _is_object(text):
-        raise UsageError(f"reading {path}: it is not a JSON object, so it is no connector's configuration")
+        raise UsageError(f"cannot use {path} as a configuration: it is not a JSON object")
     return text
 
 

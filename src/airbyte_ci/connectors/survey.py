@@ -192,7 +192,7 @@ def _repository(image: str) -> str:
 
 def _catalogue(root: Path) -> Proposal:
     if (root / CATALOGUE).is_file():
-        return Proposal(None, f"{CATALOGUE} is there")
+        return Proposal(None, f"{CATALOGUE} exists")
     other = next((path for path in _files(root, (CATALOGUE, CATALOGUE.replace(".yaml", ".yml")))), None)
     return Proposal(other, "found it") if other else Proposal(None, "found none; the published base images are known")
 

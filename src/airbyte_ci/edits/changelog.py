@@ -93,7 +93,7 @@ def _newest_first(entries: tuple[TableRow, ...], version: str) -> tuple[TableRow
     known = [entry.version for entry in entries if is_semver(entry.version)]
     if not known:
         if entries:
-            raise EditRefused("no row of the changelog has a version, so its order cannot be told")
+            raise EditRefused("no row of the changelog has a version, so its order is unknown")
         return ()
     newest = max(known, key=cmp_to_key(compare))
     if compare(newest, version) >= 0:

@@ -77,7 +77,7 @@ def uncommitted(root: Path, path: Path) -> str | None:
     if answer is None or answer.returncode:
         if answer is not None and any((folder / ".git").exists() for folder in (root, *root.parents)):
             said = answer.stderr.decode(errors="replace").strip().splitlines()[:1]
-            raise ConnectorError(f"asking git whether {path} is committed: {''.join(said)}")
+            raise ConnectorError(f"cannot find out whether {path} is committed: {''.join(said)}")
         return None
     if not answer.stdout:
         return None

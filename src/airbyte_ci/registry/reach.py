@@ -23,6 +23,6 @@ def reach(registry: str, options: RegistryOptions) -> str:
         ):
             if answer.status not in _ANSWERS:
                 raise RegistryError(f"{registry} answered {answer.status}, so it is not a registry")
-            return "it answers" if answer.status == 200 else "it answers, and asks for a login"
+            return "it answers" if answer.status == 200 else "it answers, and requires a login"
     finally:
         transport.close()

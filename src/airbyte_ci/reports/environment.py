@@ -14,7 +14,7 @@ def table(items: Sequence[Explained], last: Collection[str] | None, width: int |
 
     `last` has the package names of the last build, or is None if there was no build.
     """
-    rows = [("PACKAGE", "VERSION", "IN THE BASE", "LAST BUILD", "ASKED FOR BY")]
+    rows = [("PACKAGE", "VERSION", "IN THE BASE", "LAST BUILD", "REQUIRED BY")]
     rows += [(item.choice.name, _version(item), item.replaces or "–", _last(item), _askers(item)) for item in items]
     replaced = sum(1 for item in items if item.replaces)
     counted = f"{len(items)} packages · {replaced} replace one of the base"

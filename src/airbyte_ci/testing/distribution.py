@@ -160,7 +160,7 @@ class DistributionServer:
         try:
             digest = Digest.parse(request.argument("mount"))
         except ImageError:
-            return error(400, "DIGEST_INVALID", "the digest to mount is not one")
+            return error(400, "DIGEST_INVALID", "the digest to mount is invalid")
         if source is None or digest not in source.blobs:
             return self._start_upload(request)
         self._contents.repository(request.repository).blobs.add(digest)
@@ -258,7 +258,7 @@ class DistributionServer:
         try:
             subject = Digest.parse(request.name)
         except ImageError:
-            return error(400, "DIGEST_INVALID", "the digest is not one")
+            return error(400, "DIGEST_INVALID", "the digest is invalid")
         repository = self._contents.repositories.get(request.repository)
         known = repository.manifests if repository else {}
         entries = [_entry(digest, item) for digest, item in known.items() if item.subject == subject]

@@ -201,7 +201,7 @@ def row(task: Task, version: str) -> tuple[tuple[FileChange, ...], ChangelogEntr
     try:
         change = edited(files, page, lambda text: inserted(text, wanted, url, connector.name))
     except EditRefused as error:
-        advice = error.advice or "mend the table"
+        advice = error.advice or "fix the table"
         raise EditRefused(error.message, advice=f"{advice}, or say --no-changelog to add the row by hand") from error
     if entry.pull_request is None:
         return (), ChangelogEntry(wanted, page, False)

@@ -6,11 +6,11 @@ from airbyte_ci.campaigns.conversion.carried import CODE, CarriedOver, Step
 from airbyte_ci.connectors.customization import Customization
 
 _HEADER = """\
-# What this connector's image needs beside its base image, its lock and its code.
+# The needs of this connector's image beyond its base image, its lock and its code.
 # Drafted from the Dockerfile that it replaces: leave out what is not needed any more.
 """
 _MODULE = '''\
-"""What this connector's image needs beside its base image, its lock and its code.
+"""The needs of this connector's image beyond its base image, its lock and its code.
 
 Drafted from the Dockerfile that it replaces: check each step, and leave out what is not needed any more.
 """

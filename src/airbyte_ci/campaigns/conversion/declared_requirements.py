@@ -41,7 +41,7 @@ class DeclaredRequirements:
         if declared is None and name not in self.locked:
             return f"{self.source} does not list {asked.name}; add it there"
         if asked.url or (declared and asked.specifier and not _contains(declared, str(asked.specifier))):
-            return f"{self.source} asks for {asked.name}{declared or ''}; write the version there if it matters"
+            return f"{self.source} requires {asked.name}{declared or ''}; write the version there if it matters"
         return ""
 
 

@@ -151,7 +151,7 @@ def _tree(root: Path, parent: str, change: Change, index: Path) -> str:
         kept, blob = there.get(item.path, (_NEW_FILE, None))
         if blob != (None if item.before is None else _blob(root, item.path, item.before)):
             raise EditRefused(
-                f"{doing}: {item.path} is not what it is in {parent[:10]}, where the branch begins",
+                f"{doing}: {item.path} differs from {parent[:10]}, where the branch begins",
                 advice="commit elsewhere or stash what changed it; connectors that share a page go into one branch",
             )
         if item.after is None:

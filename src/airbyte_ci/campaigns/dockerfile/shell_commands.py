@@ -248,7 +248,7 @@ def _pip(arguments: list[str]) -> Iterator[ShellCommand]:
     names = list(_names(arguments))
     verb = names[0] if names else ""
     if verb not in ("install", "wheel", "download"):
-        reason = "airbyte-ci reads pip's settings from the environment of whoever builds"
+        reason = "airbyte-ci reads pip's settings from the environment of the build"
         is_nothing = verb in _PIP_NOTHING
         yield ShellCommand(
             "nothing" if is_nothing else "by_hand", ("pip", *arguments), reason="" if is_nothing else reason

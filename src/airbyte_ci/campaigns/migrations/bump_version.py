@@ -26,7 +26,7 @@ class BumpOptions:
     def __post_init__(self) -> None:
         exact = _EXACT.fullmatch(self.kind)
         if self.kind not in KINDS[:-1] and not (exact and versions.is_semver(exact[1])):
-            raise UsageError(f"there is no bump {self.kind!r}", advice=f"one of {', '.join(KINDS)}")
+            raise UsageError(f"unknown bump {self.kind!r}", advice=f"one of {', '.join(KINDS)}")
 
 
 def next_version(current: str, released: str | None, kind: str, *, rc: bool = False) -> str:

@@ -136,7 +136,7 @@ def _versions(task: Task, after: str) -> Iterator[str]:
         yield f"dockerImageTag {connector.version} is written without its v from now on, after {plain}"
     for found in release.versions_of_project(task):
         if found not in (connector.version, plain, after):
-            yield f"pyproject.toml said {found}, and says {after} now"
+            yield f"the version in pyproject.toml changes from {found} to {after}"
 
 
 def _lock(connector: Connector, carried: CarriedOver, base: BaseImageVersion) -> tuple[str, ...]:
@@ -197,7 +197,7 @@ def _drafts(connector: Connector, carried: CarriedOver) -> tuple[list[FileChange
     by_hand: list[str] = []
     for name, words in ((customization.FILE, carried.declared()), (customization.MODULE, carried.coded())):
         if words and name in connector.names:
-            by_hand += [f"{word} ({name} is there already)" for word in words]
+            by_hand += [f"{word} ({name} already exists)" for word in words]
         elif words:
             done += [f"{word} → {name}" for word in words]
             text = _draft(name, carried)

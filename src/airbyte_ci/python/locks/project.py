@@ -119,7 +119,7 @@ def of_text(text: str, what: str) -> RequirementEntry:
 
 
 _Found = tuple[RequirementEntry | None, str]
-"""An entry and the text that asks for it; None where its condition does not hold."""
+"""An entry and its text; None if its condition does not hold."""
 
 
 def normalize(table: Any) -> dict[str, Any]:

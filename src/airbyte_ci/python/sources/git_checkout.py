@@ -72,7 +72,7 @@ def refusal(url: str) -> str:
     if not scheme and _SCP.fullmatch(url):
         return ""
     if scheme == "file" or (not scheme and url.startswith(("/", "."))):
-        return "it is a folder of this machine, so nobody else can build from it"
+        return "it is a folder of this machine, so others cannot build from it"
     return "only https, ssh and git addresses are fetched from"
 
 

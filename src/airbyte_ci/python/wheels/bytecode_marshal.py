@@ -57,7 +57,7 @@ def _write_body(value: object, target: bytearray, known: "dict[int, int]") -> No
     elif type(value) is type(dumps.__code__):
         _write_code(value, target, known)
     else:
-        raise ValueError(f"a {type(value).__name__} is no constant")
+        raise ValueError(f"a {type(value).__name__} is not a constant")
 
 
 def _write_code(code: object, target: bytearray, known: "dict[int, int]") -> None:
