@@ -1,6 +1,6 @@
-"""The registry client: what can be asked of any OCI registry, in terms of references, images and the store.
+"""The registry client: the operations of any OCI registry, on references, images and the store.
 
-Knows the order of things; how they are said to a registry is in the modules beside this one.
+Knows their order; the modules next to this one implement the protocol.
 """
 
 import os
@@ -19,16 +19,16 @@ from airbyte_ci.registry.endpoint import endpoint
 from airbyte_ci.registry.failures import explain
 from airbyte_ci.registry.options import RegistryOptions
 
-if TYPE_CHECKING:  # most builds only look whether a tag is right: the rest is imported where it is used
+if TYPE_CHECKING:  # most builds only compare a tag's digest: the rest is imported where it is used
     from airbyte_ci.registry.api import Api
     from airbyte_ci.registry.credentials import CredentialSource
     from airbyte_ci.registry.upload import Uploader
 
 
 class RegistryClient:
-    """May be shared by threads; close it, or use it in a `with`, so that its connections end.
+    """Threads may share it; close it, or use it in a `with`, to close its connections.
 
-    Without `credentials`, the logins of the user who runs the program are used.
+    Without `credentials`, the logins of the current user are used.
     """
 
     def __init__(
@@ -83,23 +83,23 @@ class RegistryClient:
         self.close()
 
     def resolve(self, reference: Reference) -> Descriptor:
-        """What the tag or digest stands for; raises BlobNotFound when nothing has that name."""
+        """Returns the descriptor of the tag or digest; raises BlobNotFound if it does not exist."""
         from airbyte_ci.registry import manifests
 
         with explain(f"cannot resolve {reference}"):
             return manifests.resolve(self._api, reference)
 
     def manifest(self, reference: Reference) -> Manifest | Index:
-        """The manifest or index as the bytes that came, of the digest that was asked for."""
+        """Returns the manifest or index with its original bytes and the requested digest."""
         from airbyte_ci.registry import manifests
 
         with explain(f"cannot pull {reference}"):
             return manifests.read(self._api, reference)
 
     def image(self, reference: Reference, platform: Platform, store: Store) -> Image:
-        """The platform's manifest and configuration, into the store; its layers stay where they are.
+        """Downloads the platform's manifest and configuration into the store, without layers.
 
-        With a digest whose manifests the store holds, no registry is asked.
+        If the store has the manifests of a digest, no registry is queried.
         """
         from airbyte_ci.registry import images
 
@@ -107,21 +107,21 @@ class RegistryClient:
             return images.image(self._api, reference, platform, store)
 
     def pull(self, reference: Reference, platform: Platform, store: Store) -> Image:
-        """The platform's image with all its layers, into the store."""
+        """Downloads the platform's image with all its layers into the store."""
         from airbyte_ci.registry import images
 
         with explain(f"cannot pull {reference}"):
             return images.pull(self._api, reference, platform, store)
 
     def pull_blob(self, reference: Reference, descriptor: Descriptor, store: Store) -> None:
-        """One blob of the reference's repository, into the store."""
+        """Downloads one blob of the reference's repository into the store."""
         from airbyte_ci.registry import images
 
         with explain(f"cannot pull {descriptor.digest.short} of {reference}"):
             images.blob(self._api, reference, descriptor, store)
 
     def stands_for(self, reference: Reference, digest: Digest) -> bool:
-        """Whether one quick look shows that the tag stands for the digest; False where the look shows nothing."""
+        """Returns whether one quick request shows that the tag points to the digest; False if the result is unclear."""
         from airbyte_ci.registry import glance
 
         return glance.stands_for(reference, digest, self._options, self._environment)
@@ -136,12 +136,12 @@ class RegistryClient:
         sources: Sequence[Reference] = (),
         fixed: Collection[str] = (),
     ) -> Descriptor:
-        """Makes the tags, else the target's own, stand for an image or index of the store.
+        """Points the tags, else the target's own, to an image or index of the store.
 
-        Raises RegistryError before anything is sent where one of the `fixed` tags stands for another image.
+        Raises RegistryError before anything is sent if one of the `fixed` tags points to another image.
 
-        `sources` are repositories that may hold what the store lacks, such as a base image's layers: those of
-        the target's registry are mounted from, others are streamed through.
+        `sources` are repositories that may have blobs that the store lacks, such as a base image's layers. Blobs of the
+        target's registry are mounted, others are streamed.
         """
         from airbyte_ci.registry.push import Push, check_tags
 
@@ -151,14 +151,14 @@ class RegistryClient:
             return push.run(digest, names, fixed)
 
     def tags(self, reference: Reference) -> tuple[str, ...]:
-        """All tags of the reference's repository, in the registry's order."""
+        """Returns all tags of the reference's repository, in the registry's order."""
         from airbyte_ci.registry import manifests
 
         with explain(f"cannot list the tags of {endpoint(reference)}"):
             return self._api.first(reference, lambda place: manifests.tags(self._api, place))
 
     def referrers(self, reference: Reference, artifact_type: str | None = None) -> tuple[Descriptor, ...]:
-        """What names the reference's digest as its subject: signatures, SBOMs, provenance."""
+        """Returns the artifacts whose subject is the reference's digest: signatures, SBOMs, provenance."""
         from airbyte_ci.registry import referrers
 
         with explain(f"cannot list the referrers of {reference}"):
@@ -168,5 +168,5 @@ class RegistryClient:
 
 
 def client_of_user(options: RegistryOptions) -> RegistryClient:
-    """A client with the logins of the user who runs the program."""
+    """Returns a client with the logins of the current user."""
     return RegistryClient(options, environment=dict(os.environ))
