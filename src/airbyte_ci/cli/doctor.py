@@ -20,7 +20,7 @@ from airbyte_ci.sandbox import rootless
 @click.command("doctor")
 @json_option
 @click.pass_obj
-def doctor(settings: Settings, as_json: bool) -> int:
+def doctor(settings: Settings, *, as_json: bool) -> int:
     """Check that this machine can build images: namespaces, overlay, runc, network, disk, registries, tools.
 
     For each missing item the command prints the consequence and a fix. The exit code is 1 if builds cannot work.

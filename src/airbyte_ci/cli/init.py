@@ -20,7 +20,7 @@ from airbyte_ci.text import join_lines
 @click.option("--dry-run", is_flag=True, help="Print the file and write nothing.")
 @json_option
 @click.pass_obj
-def init(settings: Settings, force: bool, dry_run: bool, as_json: bool) -> int:
+def init(settings: Settings, *, force: bool, dry_run: bool, as_json: bool) -> int:
     """Write a commented configuration file for this repository, and print the reason for each value.
 
     The values come from the repository's files and its git remote. The command does not use the network.

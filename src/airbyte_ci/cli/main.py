@@ -48,7 +48,7 @@ _INTERRUPTED = 130
 @compatible_root_options
 @click.pass_context
 def cli(
-    ctx: click.Context, repo: Path | None, as_json: bool, quiet: bool, offline: bool, diffed_branch: str | None
+    ctx: click.Context, repo: Path | None, *, as_json: bool, quiet: bool, offline: bool, diffed_branch: str | None
 ) -> None:
     """Build and maintain Python data connectors on certified base images."""
     ctx.obj = Settings(repo or Path.cwd(), as_json, quiet, offline, diffed_branch)

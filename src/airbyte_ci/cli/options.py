@@ -134,8 +134,8 @@ def selected(options: Mapping[str, Any], before: SelectionOptions) -> SelectionO
             (*earlier.languages, *options["languages"]),
             (*earlier.support_levels, *options["support_levels"]),
             query or earlier.query,
-            _later(options["modified"], earlier.modified),
-            _later(options["metadata_changes"], earlier.metadata_changes),
+            _later(given=options["modified"], before=earlier.modified),
+            _later(given=options["metadata_changes"], before=earlier.metadata_changes),
             options["diffed_branch"] or earlier.diffed_branch,
         ),
         options["everything"] or before.everything,
@@ -143,7 +143,7 @@ def selected(options: Mapping[str, Any], before: SelectionOptions) -> SelectionO
     )
 
 
-def _later(given: bool | None, before: bool) -> bool:
+def _later(*, given: bool | None, before: bool) -> bool:
     return before if given is None else given
 
 

@@ -50,7 +50,7 @@ def store() -> None:
 @click.command("stats")
 @json_option
 @click.pass_obj
-def stats(settings: Settings, as_json: bool) -> int:
+def stats(settings: Settings, *, as_json: bool) -> int:
     """Show the size and contents of the store, and how much its images share."""
     from airbyte_ci.oci.store import stats as counting
 
@@ -74,7 +74,7 @@ def stats(settings: Settings, as_json: bool) -> int:
 @click.option("--deep", is_flag=True, help="Also unpack every layer and compare it with its snapshot.")
 @json_option
 @click.pass_obj
-def check(settings: Settings, drop: bool, deep: bool, as_json: bool) -> int:
+def check(settings: Settings, *, drop: bool, deep: bool, as_json: bool) -> int:
     """Verify every blob, action, snapshot and named image. The exit code is 1 if damaged entries remain."""
     from airbyte_ci.oci.store import check as checking
     from airbyte_ci.rootfs import snapshot_check
@@ -114,7 +114,7 @@ def check(settings: Settings, drop: bool, deep: bool, as_json: bool) -> int:
 )
 @json_option
 @click.pass_obj
-def gc(settings: Settings, older_than: float | None, max_size: int | None, as_json: bool) -> int:
+def gc(settings: Settings, older_than: float | None, max_size: int | None, *, as_json: bool) -> int:
     """Remove files of killed processes and data that was not used recently.
 
     Without an option, prune the store to its limit. Named images and data that running commands use are kept.

@@ -102,7 +102,9 @@ def _pages(root: Path, connectors: Sequence[Connector]) -> dict[str, Proposal]:
     found = f"pages of {len({name for item in plain for name in without[item]})} of {total} connectors"
     return {
         "docs": Proposal(plain, found) if plain else Proposal(None, "found no documentation pages of connectors"),
-        "changelog": Proposal(False, f"found a page with a changelog for {len(by_url | covered) or 'none'} of {total}"),
+        "changelog": Proposal(
+            value=False, reason=f"found a page with a changelog for {len(by_url | covered) or 'none'} of {total}"
+        ),
     }
 
 

@@ -56,10 +56,10 @@ def _tried(name: str, probe: Callable[[], str]) -> Probe:
     try:
         detail = probe()
     except AirbyteCiError as error:
-        return Probe(name, False, error.message, error.advice, time.monotonic() - started)
+        return Probe(name, works=False, detail=error.message, advice=error.advice, seconds=time.monotonic() - started)
     except Exception as error:  # noqa: BLE001  # whatever one probe meets, the others are still worth their answers
-        return Probe(name, False, explain(error), None, time.monotonic() - started)
-    return Probe(name, True, detail, None, time.monotonic() - started)
+        return Probe(name, works=False, detail=explain(error), seconds=time.monotonic() - started)
+    return Probe(name, works=True, detail=detail, seconds=time.monotonic() - started)
 
 
 def explain(error: Exception) -> str:

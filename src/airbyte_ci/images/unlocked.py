@@ -286,7 +286,7 @@ def _origin(entry: RequirementEntry, folder: Path, connector: Connector, what: s
             f"{what} comes from a git branch or tag, but its commit is not locked",
             advice="use the full commit id, or create a lock file with `poetry lock` or `uv lock`",
         )
-    origin = origins.of_place(entry.place, entry.editable, what)
+    origin = origins.of_place(entry.place, what, editable=entry.editable)
     if isinstance(origin, FromDirectory) or (isinstance(origin, FromArchive) and not origin.is_url):
         place = origin.path if isinstance(origin, FromDirectory) else origin.place
         path = posixpath.normpath(os.path.relpath(folder / place, connector.folder))

@@ -131,10 +131,10 @@ class Push:
         with self.api.only_one(f"{self.target} {descriptor.digest}"):
             if stop.is_set():
                 raise Cancelled
-            step = self._bring(descriptor, descriptor.digest in mountable, stop)
+            step = self._bring(descriptor, stop, is_mountable=descriptor.digest in mountable)
             self._tell(step, descriptor, descriptor.size)
 
-    def _bring(self, descriptor: Descriptor, is_mountable: bool, stop: threading.Event) -> Step:
+    def _bring(self, descriptor: Descriptor, stop: threading.Event, *, is_mountable: bool) -> Step:
         # A mount of a present blob succeeds too, so a blob that a source has needs no question first.
         if not is_mountable and self.uploader.present(self.target, descriptor.digest):
             return "present"

@@ -157,7 +157,7 @@ class Transport:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._settings:
-            merged = session.merge_environment_settings(origin, {}, True, None, None)
+            merged = session.merge_environment_settings(origin, {}, stream=True, verify=None, cert=None)
             if merged["verify"] is True:
                 merged["verify"] = os.environ.get("SSL_CERT_FILE") or True
             # Through a proxy, loopback would be another machine's loopback.

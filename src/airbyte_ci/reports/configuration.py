@@ -47,7 +47,7 @@ def _lines(key: Key, survey: Survey) -> Iterator[str]:
     yield ""
 
 
-def _value(value: str | bool | tuple[str, ...]) -> str:
+def _value(value: str | bool | tuple[str, ...]) -> str:  # noqa: FBT001  # a value of any type, no flag
     """Returns a value in TOML, which writes strings, booleans and lists of strings as JSON does."""
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 

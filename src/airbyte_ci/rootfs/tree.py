@@ -110,10 +110,10 @@ class UnpackedLayer:
                 return _NOTHING if says.is_open else _GONE
             name = names.pop()
             place = f"{place}/{name}" if place else name
-            says = self._keep(place, self._ask(place, says.is_open))
+            says = self._keep(place, self._ask(place, is_open=says.is_open))
         return says
 
-    def _ask(self, path: str, is_open: bool) -> Says:
+    def _ask(self, path: str, *, is_open: bool) -> Says:
         """Returns the entry if the parent is a real folder of this layer; `is_open` means that lower layers are
         visible.
         """

@@ -189,7 +189,7 @@ def row(task: Task, version: str) -> tuple[tuple[FileChange, ...], ChangelogEntr
     wanted = changelog.Row(version, entry.today.isoformat(), number, entry.subject)
     page = page_of(connector, task.configuration)
     if not entry.is_written:
-        return (), ChangelogEntry(wanted, page, False, _to_paste(files, page, wanted, url))
+        return (), ChangelogEntry(wanted, page, is_written=False, text=_to_paste(files, page, wanted, url))
     if page is None:
         raise EditRefused(
             "it has no documentation page, so there is no changelog for the new version",
@@ -197,15 +197,15 @@ def row(task: Task, version: str) -> tuple[tuple[FileChange, ...], ChangelogEntr
             " or say --no-changelog",
         )
     if version == connector.version and has_row(files, page, connector, version):
-        return (), ChangelogEntry(wanted, page, False, "the page has it")
+        return (), ChangelogEntry(wanted, page, is_written=False, text="the page has it")
     try:
         change = edited(files, page, lambda text: inserted(text, wanted, url, connector.name))
     except EditRefused as error:
         advice = error.advice or "fix the table"
         raise EditRefused(error.message, advice=f"{advice}, or say --no-changelog to add the row by hand") from error
     if entry.pull_request is None:
-        return (), ChangelogEntry(wanted, page, False)
-    return (change,), ChangelogEntry(wanted, page, True)
+        return (), ChangelogEntry(wanted, page, is_written=False)
+    return (change,), ChangelogEntry(wanted, page, is_written=True)
 
 
 def page_of(connector: Connector, configuration: Configuration) -> str | None:

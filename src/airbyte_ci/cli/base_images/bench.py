@@ -129,5 +129,5 @@ def tell(settings: Settings, *lines: str) -> None:
         workbench.say(settings, line)
 
 
-def mark(good: bool = True) -> str:
+def mark(*, good: bool = True) -> str:
     return click.style("✓", fg="green") if good else click.style("✗", fg="red")

@@ -25,7 +25,7 @@ from airbyte_ci.errors import ImageError, UsageError
 @click.option("--fresh", is_flag=True, help="Bootstrap the Debian root from scratch, with the newest packages.")
 @json_option
 @click.pass_obj
-def build_base_image(settings: Settings, declaration: Path | None, kind: str, fresh: bool, as_json: bool) -> int:
+def build_base_image(settings: Settings, declaration: Path | None, kind: str, *, fresh: bool, as_json: bool) -> int:
     """Build a declared base image (default: the shipped one), check it and record it in the catalog.
 
     Given the lock file of a released version, rebuild that version with the same digest. The last line of the output

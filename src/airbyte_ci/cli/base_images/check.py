@@ -33,7 +33,7 @@ from airbyte_ci.oci.reference import Reference
 )
 @json_option
 @click.pass_obj
-def check_base_image(settings: Settings, base_image: str | None, count: int, as_json: bool) -> int:
+def check_base_image(settings: Settings, base_image: str | None, count: int, *, as_json: bool) -> int:
     """Check the image of a declaration (default: the shipped one) or a version in the catalog.
 
     The exit code is 1 if a check fails.
@@ -90,6 +90,6 @@ def _show(settings: Settings, name: str, results: list[CheckResult]) -> None:
             console.document(document | ({"reason": item.said} if item.said else {}))
         return
     for item in results:
-        console.line(f"{benches.mark(item.passed)} {item.name}{f': {item.said}' if item.said else ''}")
+        console.line(f"{benches.mark(good=item.passed)} {item.name}{f': {item.said}' if item.said else ''}")
     failed = sum(not item.passed for item in results)
     console.line(f"{name}: {len(results) - failed} of {len(results)} checks passed")

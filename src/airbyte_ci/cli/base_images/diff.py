@@ -46,6 +46,7 @@ def diff_base_images(
     after: str,
     platform: str | None,
     database: Path | None,
+    *,
     show_files: bool,
     format_: str | None,
     as_json: bool,
@@ -60,7 +61,7 @@ def diff_base_images(
         sides = [side(bench, text, wanted) for text in (before, after)]
     found = difference.between(*sides)
     known = osv.compare(database, sides[0].contents, sides[1].contents) if database else None
-    console.block(_shown(found, known, format_ or ("json" if settings.as_json else "text"), show_files))
+    console.block(_shown(found, known, format_ or ("json" if settings.as_json else "text"), show_files=show_files))
     return 0
 
 
@@ -72,7 +73,7 @@ def side(bench: Bench, text: str, platform: Platform) -> Side:
     return Side(name, image, held, contents.files(bench.store, held))
 
 
-def _shown(found: Difference, known: Comparison | None, kind: str, show_files: bool) -> str:
+def _shown(found: Difference, known: Comparison | None, kind: str, *, show_files: bool) -> str:
     if kind == "json":
         document = found.to_json() | ({"vulnerabilities": known.to_json()} if known else {})
         return text.dump_json(document) + "\n"

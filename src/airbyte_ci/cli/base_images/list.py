@@ -26,7 +26,9 @@ from airbyte_ci.reports import base_images as report
 )
 @json_option
 @click.pass_obj
-def list_base_images(settings: Settings, repository: str | None, used: bool, format_: str | None, as_json: bool) -> int:
+def list_base_images(
+    settings: Settings, repository: str | None, *, used: bool, format_: str | None, as_json: bool
+) -> int:
     """List the versions in the catalog, newest first, and how many connectors use each."""
     settings = settings.also(as_json=as_json)
     configuration = config.find(settings.repo)

@@ -18,7 +18,7 @@ from airbyte_ci.errors import ImageError, UsageError
 @click.argument("version")
 @json_option
 @click.pass_obj
-def publish_base_image(settings: Settings, version: str, as_json: bool) -> int:
+def publish_base_image(settings: Settings, version: str, *, as_json: bool) -> int:
     """Push a released version for all its platforms together with its inputs, and confirm its digest.
 
     A version that still lacks a platform is pushed by digest only, for the machine that completes the release.
@@ -83,7 +83,7 @@ def _stage(bench: Bench, locked: lock.VersionLock) -> int:
     publish.stage(locked, here, bench.store, bench.registries, bench.work.say)
     missing = ", ".join(map(str, locked.missing))
     console.line(
-        f"{benches.mark(False)} {locked.declaration.address}: pushed {here} by digest; {missing} is missing",
+        f"{benches.mark(good=False)} {locked.declaration.address}: pushed {here} by digest; {missing} is missing",
         err=True,
     )
     console.line(f"  → on a machine of {missing}: airbyte-ci base-images release FILE", err=True)

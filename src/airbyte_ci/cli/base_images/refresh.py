@@ -19,7 +19,7 @@ from airbyte_ci.oci.reference import Reference
 @click.option("--accept", is_flag=True, help="Record the new digest of tags that were overwritten.")
 @json_option
 @click.pass_obj
-def refresh_catalogue(settings: Settings, repositories: tuple[str, ...], accept: bool, as_json: bool) -> int:
+def refresh_catalogue(settings: Settings, repositories: tuple[str, ...], *, accept: bool, as_json: bool) -> int:
     """Update tags, digests and image configurations in the catalog's file from registries.
 
     The default is the configured repositories. The exit code is 1 if a registry contradicts the catalog.
@@ -57,7 +57,7 @@ def refresh_catalogue(settings: Settings, repositories: tuple[str, ...], accept:
         return int(bool(complaints))
     benches.tell(settings, *lines, *(f"  ~ {path}" for path in files))
     for complaint in complaints:
-        console.line(f"{benches.mark(False)} {complaint}", err=True)
+        console.line(f"{benches.mark(good=False)} {complaint}", err=True)
     return int(bool(complaints))
 
 

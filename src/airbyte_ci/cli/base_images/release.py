@@ -34,7 +34,9 @@ from airbyte_ci.reports import next_step
 )
 @json_option
 @click.pass_obj
-def release_base_image(settings: Settings, declaration: Path | None, kind: str, keep_root: bool, as_json: bool) -> int:
+def release_base_image(
+    settings: Settings, declaration: Path | None, kind: str, *, keep_root: bool, as_json: bool
+) -> int:
     """Build, check and lock a declared version, and write its lock file, catalog entry, changelog and page.
 
     Run it on one machine per platform. The version is released when its lock file has all platforms.
@@ -107,7 +109,7 @@ def _show(
         return
     if entry is None:
         console.line(
-            f"{benches.mark(False)} {name} is not released yet: {missing} must also be built and checked", err=True
+            f"{benches.mark(good=False)} {name} is not released yet: {missing} must also be built and checked", err=True
         )
         console.line(f"  → commit the lock file, and run this command on a machine of {missing}", err=True)
         return

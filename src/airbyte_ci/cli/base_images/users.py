@@ -23,7 +23,7 @@ from airbyte_ci.reports import next_step
 @click.argument("version")
 @json_option
 @click.pass_obj
-def users_of_base_image(settings: Settings, version: str, as_json: bool) -> int:
+def users_of_base_image(settings: Settings, version: str, *, as_json: bool) -> int:
     """List the connectors on a version, and the command that moves them to another version."""
     settings = settings.also(as_json=as_json)
     configuration = config.find(settings.repo)

@@ -23,7 +23,7 @@ from airbyte_ci.errors import UsageError
 @json_option
 @click.pass_obj
 def yank_base_image(
-    settings: Settings, version: str, reason: str | None, other: str | None, undo: bool, as_json: bool
+    settings: Settings, version: str, reason: str | None, other: str | None, *, undo: bool, as_json: bool
 ) -> int:
     """Withdraw a version: migrations, upgrades and publishing refuse it, and builds print a warning."""
     settings = settings.also(as_json=as_json)

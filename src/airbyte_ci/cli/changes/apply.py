@@ -32,6 +32,7 @@ from airbyte_ci.reports import terminal
 def apply(
     settings: Settings,
     plan_file: Path,
+    *,
     dry_run: bool,
     diffed_branch: str | None,
     destination: Destination,

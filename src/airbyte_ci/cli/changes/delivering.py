@@ -96,7 +96,7 @@ def options(command: str | None = None) -> Callable[[Callable[..., Any]], Callab
             **rest: Any,
         ) -> Any:
             name = (command or function.__name__).replace("_", "-")
-            destination = _destination(name, is_commit, branch, is_each, is_one, labels)
+            destination = _destination(name, branch, labels, is_commit=is_commit, is_each=is_each, is_one=is_one)
             if remote is not None:
                 destination = _add_push(destination, name, remote)
             return function(*arguments, destination=destination, **rest)
@@ -110,7 +110,7 @@ def options(command: str | None = None) -> Callable[[Callable[..., Any]], Callab
 
 
 def _destination(
-    command: str, is_commit: bool, branch: str | None, is_each: bool, is_one: bool, labels: tuple[str, ...]
+    command: str, branch: str | None, labels: tuple[str, ...], *, is_commit: bool, is_each: bool, is_one: bool
 ) -> Destination:
     if is_each + is_one + is_commit > 1 or (is_commit and branch is not None):
         raise UsageError("--commit, --branch, --pull-request and --one-pull-request exclude each other")

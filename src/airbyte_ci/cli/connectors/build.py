@@ -111,6 +111,7 @@ def build_connectors(
     tags: tuple[str, ...],
     base_image: str | None,
     outputs: tuple[str, ...],
+    *,
     force: bool,
     allow_yanked: bool,
     no_verify: bool,

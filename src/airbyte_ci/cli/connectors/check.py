@@ -66,6 +66,7 @@ def check_connectors(
     only: tuple[str, ...],
     skip: tuple[str, ...],
     severity: tuple[str, ...],
+    *,
     strict: bool,
     offline: bool,
     junit: Path | None,

@@ -65,6 +65,7 @@ def list_connectors(
     limit: int | None,
     count_by: str | None,
     shards: int | None,
+    *,
     assert_none: bool,
 ) -> int:
     """List connectors with their language, support level, version and base image."""

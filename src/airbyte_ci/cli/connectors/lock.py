@@ -71,6 +71,7 @@ def lock_connectors(
     resolve_as_of: str | None,
     platforms: tuple[str, ...],
     base_image: str | None,
+    *,
     upgrade: bool,
     upgraded: tuple[str, ...],
     dry_run: bool,

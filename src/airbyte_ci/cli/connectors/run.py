@@ -45,6 +45,7 @@ def run_connector(
     asked: SelectionOptions,
     arguments: tuple[str, ...],
     tag: str,
+    *,
     shell: bool,
     mounts: tuple[str, ...],
     mount_code: bool,

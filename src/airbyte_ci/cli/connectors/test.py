@@ -89,6 +89,7 @@ def test_connectors(
     asked: SelectionOptions,
     only: tuple[str, ...],
     skip: tuple[str, ...],
+    *,
     code_tests_only: bool,
     fail_fast: bool,
     platforms: tuple[str, ...],
@@ -142,7 +143,9 @@ def test_connectors(
             try:
                 for connector, tested in workbench.side_by_side(fleet.connectors, testing.test, asked.concurrency):
                     if "rules" in wanted:
-                        tested = replace(tested, steps=(*tested.steps, _rules(connector, tested, checked, fail_fast)))
+                        tested = replace(
+                            tested, steps=(*tested.steps, _rules(connector, tested, checked, fail_fast=fail_fast))
+                        )
                     items.append(tested)
                     with progress.paused():
                         _show(settings, tested, alone=len(fleet.connectors) == 1)
@@ -197,7 +200,7 @@ def _show(settings: Settings, tested: TrialResult, *, alone: bool) -> None:
 
 
 def _rules(
-    connector: Connector, tested: TrialResult, checked: Callable[[Connector], Checked], fail_fast: bool
+    connector: Connector, tested: TrialResult, checked: Callable[[Connector], Checked], *, fail_fast: bool
 ) -> Ended:
     """Runs `connectors check` as the last step, which also reads the results of this test."""
     if fail_fast and tested.status == "failed":

@@ -98,7 +98,7 @@ def _applies(entry: RequirementEntry, interpreter: Interpreter) -> bool:
 
 def _hold(constraint: RequirementEntry, package: LockedPackage, what: str) -> None:
     """Raises LockError for a package that a constraint forbids: by version, location or bytes."""
-    if constraint.place and package.origin != origins.of_place(constraint.place, constraint.editable, what):
+    if constraint.place and package.origin != origins.of_place(constraint.place, what, editable=constraint.editable):
         wanted = origins.without_logins(constraint.place)
         raise LockError(
             f"{what}: the constraints require {package.name} from {wanted}, but the lock has it from {package.origin}"
@@ -139,7 +139,7 @@ def _package(
 
 def _placed(entry: RequirementEntry, what: str, name_of: Callable[[str], str]) -> LockedPackage | None:
     origin = origins.of_place(
-        entry.place, entry.editable, f"{what}: {entry.name or origins.without_logins(entry.place)}"
+        entry.place, f"{what}: {entry.name or origins.without_logins(entry.place)}", editable=entry.editable
     )
     if isinstance(origin, FromDirectory):
         if posixpath.normpath(origin.path) == ".":

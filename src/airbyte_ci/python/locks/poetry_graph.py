@@ -226,7 +226,7 @@ class _Graph:
 
     def _package(self, name: str, entry: Table, edges: Sequence[_Wanted]) -> LockedPackage:
         what = f"{self._where}/poetry.lock: {name}"
-        origin = origins.of_poetry(entry.get("source") or {}, bool(entry.get("develop")), what)
+        origin = origins.of_poetry(entry.get("source") or {}, what, develop=bool(entry.get("develop")))
         files = entry.get("files") or self._legacy_files.get(str(entry["name"])) or []
         locked = tuple(_file(item, name, self._where) for item in files)
         if isinstance(origin, (FromDirectory, FromGit)):

@@ -65,7 +65,7 @@ def file_name(place: str) -> str:
     return PurePosixPath(unquote(_split(place).path)).name
 
 
-def of_poetry(source: Mapping[str, Any], develop: bool, what: str) -> Origin:
+def of_poetry(source: Mapping[str, Any], what: str, *, develop: bool) -> Origin:
     """Parses `[package.source]` of poetry.lock; raises LockError."""
     url, subdirectory = str(source.get("url") or ""), str(source.get("subdirectory") or "")
     match source.get("type"):
@@ -109,7 +109,7 @@ def _uv_git(value: str, what: str) -> FromGit:
     return git(url, parts.fragment, what, subdirectory=subdirectory, requested=requested)
 
 
-def of_place(place: str, editable: bool, what: str) -> Origin:
+def of_place(place: str, what: str, *, editable: bool) -> Origin:
     """Parses `name @ place` of a requirement, or its `./path`; raises LockError."""
     is_git = place.startswith("git+")
     parts = _split(place.removeprefix("git+"))

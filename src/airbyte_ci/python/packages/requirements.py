@@ -188,7 +188,7 @@ def _entry(line: str, what: str, *, editable: bool = False) -> RequirementEntry:
         raise LockError(f"{what}: {_shown(line)} has a hash that is not a sha256, which is the only accepted hash")
     bare = _HASH.sub("", text).strip()
     if _is_place(bare):
-        return _placed(bare, hashes, editable, what)
+        return _placed(bare, hashes, what, editable=editable)
     try:
         requirement = Requirement(bare)
     except InvalidRequirement as error:
@@ -213,7 +213,7 @@ def _is_place(text: str) -> bool:
     return not named and ("/" in word or word.startswith(".") or word.endswith((".whl", ".tar.gz", ".zip")))
 
 
-def _placed(text: str, hashes: frozenset[str], editable: bool, what: str) -> RequirementEntry:
+def _placed(text: str, hashes: frozenset[str], what: str, *, editable: bool) -> RequirementEntry:
     place, _, condition = text.partition(" ;") if " ;" in text else text.partition(";")
     try:
         marker = Marker(condition.strip()) if condition.strip() else None

@@ -133,7 +133,11 @@ class Shelf:
             if wanted.marker and not any(wanted.marker.evaluate({"extra": item}) for item in extras or ("",)):
                 continue
             name = canonicalize_name(wanted.name)
-            if wanted.url or name not in self.names or not wanted.specifier.contains(self.version(name), True):
+            if (
+                wanted.url
+                or name not in self.names
+                or not wanted.specifier.contains(self.version(name), prereleases=True)
+            ):
                 print(f"its build requires {text}, which is not among airbyte-ci's pinned build tools", file=sys.stderr)
                 return set(self.names)
             if (name, extras) not in found:

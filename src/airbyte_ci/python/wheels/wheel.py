@@ -280,8 +280,12 @@ class _Destination(WheelDestination):
         self._points: set[str] = set()
         self._rows: dict[str, RecordEntry] = {}
 
-    def write_file(
-        self, scheme: Scheme, path: str | os.PathLike[str], stream: BinaryIO, is_executable: bool
+    def write_file(  # installer's signature
+        self,
+        scheme: Scheme,
+        path: str | os.PathLike[str],
+        stream: BinaryIO,
+        is_executable: bool,  # noqa: FBT001
     ) -> RecordEntry:
         content = chunks(stream)
         if scheme == "scripts":
