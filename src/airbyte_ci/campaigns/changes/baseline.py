@@ -1,4 +1,4 @@
-"""What git knows of the connectors of a campaign, asked once for all of them."""
+"""git's facts about the connectors of a campaign, queried once for all of them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ NEVER = "0.0.0"
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """`released` is each connector's version where this branch left its main one, by folder; `unsaved` says of files
-    how they differ from the last commit, by path; `pull_request_url` is a template with {number}, None if unknown.
+    """`released` maps folders to the versions where this branch left its main one; `unsaved` maps paths to how the
+    files differ from the last commit; `pull_request_url` is a template with {number}, None if unknown.
     """
 
     released: Mapping[str, str] = field(default_factory=dict)
@@ -32,7 +32,7 @@ def of(
 ) -> Baseline:
     """`doomed` are names of files and folders in a connector's folder that the campaign may delete.
 
-    `{package}` stands for the name of the connector's package. Raises ConnectorError, UsageError.
+    `{package}` is replaced by the name of the connector's package. Raises ConnectorError, UsageError.
     """
     root = configuration.root
     fork = history.fork_point_if_known(root, diffed_branch)
@@ -44,12 +44,12 @@ def _released(connectors: Sequence[Connector], root: Path, fork: str | None) -> 
     if fork is None:
         return {}
     by_path = {_path(connector, METADATA): connector for connector in connectors}
-    # What is not there yet was never released: whatever version it has is above that.
+    # A new connector was never released, so any version is above the released one.
     versions = {connector.relative: NEVER for connector in connectors}
     for path, content in git.committed(root, fork, list(by_path)).items():
         connector = by_path[path]
         version = connector.version if content == (root / path).read_bytes() else _version(content)
-        if version:  # whatever else it was, it was not released
+        if version:  # in any case, it was not released
             versions[connector.relative] = version
     return versions
 

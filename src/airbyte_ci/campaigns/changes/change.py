@@ -1,4 +1,4 @@
-"""What a campaign does to one connector, as a value: the edit, and what people and pull requests should know of it."""
+"""A campaign's change of one connector, as a value: the edit, and the texts for people and pull requests."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ class AlreadyDone(NotApplicable):
 
 @dataclass(frozen=True, slots=True)
 class ChangelogEntry:
-    """The row of the new version. `page` is where it goes; `is_written` says that the edit does it.
+    """The row of the new version. `page` is its documentation page; `is_written` means that the edit contains it.
 
-    It is not where the number of the pull request is not known yet (then `row.pull_request` is a placeholder), where
-    the person adds it (`text` is the line to paste), or where the page has the version already.
+    It does not if the number of the pull request is unknown (then `row.pull_request` is a placeholder), if the user
+    adds the row (`text` is the line to paste), or if the page has the version already.
     """
 
     row: Row
@@ -39,10 +39,10 @@ class ChangelogEntry:
 class Change:
     """One connector's part of a campaign.
 
-    `title` is one line for a commit or a pull request, `summary` what it comes to (`0.3.9 → 0.3.10 on …`), `before`
-    and `after` are versions, `notes` is what should be looked at, `next_step` the command to give next. `instructions`
-    has what became of each part of a Dockerfile. `previous_image` is the image of the version before, by which a
-    migration to another kind of connector can be proven.
+    `title` is one line for a commit or a pull request, `summary` the result (`0.3.9 → 0.3.10 on …`), `before` and
+    `after` are versions, `notes` are for review, `next_step` is the next command. `instructions` has the result for
+    each part of a Dockerfile. `previous_image` is the image of the previous version, by which a migration to another
+    kind of connector can be proven.
     """
 
     connector: str
@@ -62,10 +62,10 @@ class Change:
     previous_image: str | None = None
 
     def with_edit(self, edit: Edit) -> "Change":
-        """The same change with another edit: one that was read from a plan."""
+        """Returns the same change with another edit, which was read from a plan."""
         return dataclasses.replace(self, edit=edit)
 
     @property
     def row_waits(self) -> bool:
-        """Whether the changelog row is still to be written, when the pull request has a number."""
+        """Returns whether the changelog row is written later, when the pull request has a number."""
         return self.changelog is not None and not self.changelog.is_written and not self.changelog.text

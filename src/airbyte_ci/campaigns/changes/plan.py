@@ -1,8 +1,8 @@
-"""A campaign as a file: every edit of a run, which can be looked at and applied later, exactly as it is.
+"""A campaign as a file: every edit of a run, which can be reviewed and applied later without changes.
 
-One JSON object a line: what made it, a change a line, and how many they are, so that it is written while a run goes on,
-two plans can be compared, and one that was cut is known by it. A change names the digest of each file before and after,
-and holds the new content.
+One JSON object per line: the command, then a change per line, then their number. So it can be written during a run, two
+plans can be compared, and a truncated plan is detected. A change names the digest of each file before and after, and
+contains the new content.
 """
 
 import base64
@@ -31,7 +31,7 @@ _AGAIN = "make the plan again"
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """One file of a planned change: digests (`sha256:…`) before and after, None where there is no file."""
+    """One file of a planned change: digests (`sha256:…`) before and after, None if the file does not exist."""
 
     path: str
     before: str | None
@@ -41,7 +41,7 @@ class PlannedFile:
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """One connector's change as it was planned; `change.edit` is empty, for the files were not read."""
+    """One planned change of a connector; `change.edit` is empty, because the files were not read."""
 
     change: Change
     files: tuple[PlannedFile, ...]
@@ -49,14 +49,14 @@ class PlannedChange:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All changes of a run, in the order in which they build on each other; `command` made them."""
+    """All changes of a run, in the order in which they build on each other; `command` created them."""
 
     command: str
     changes: tuple[PlannedChange, ...]
 
 
 class Writer:
-    """Writes a plan line by line; without its `end` it is no plan."""
+    """Writes a plan line by line; without its `end` the plan is invalid."""
 
     def __init__(self, file: IO[str], command: str) -> None:
         self._file = file
@@ -64,12 +64,12 @@ class Writer:
         self._put({"format": FORMAT, "command": command})
 
     def add(self, change: Change) -> None:
-        """A change as the next line."""
+        """Writes a change as the next line."""
         self._put(_document(change))
         self._count += 1
 
     def end(self) -> None:
-        """The last line."""
+        """Writes the last line."""
         self._put({_CHANGES: self._count})
 
     def _put(self, document: dict[str, Any]) -> None:
@@ -77,9 +77,9 @@ class Writer:
 
 
 def read(path: Path) -> Plan:
-    """Raises AirbyteCiError for a file that cannot be read or is no plan, naming the line."""
+    """Parses a plan; raises AirbyteCiError that names the line for an unreadable or invalid file."""
     try:
-        # Texts may hold what else counts as a line's end.
+        # Texts may contain other line separators.
         lines = path.read_text("utf-8").removesuffix("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise AirbyteCiError(f"reading the plan {path}: {error}") from error
@@ -104,10 +104,10 @@ def read(path: Path) -> Plan:
 
 
 def verified(plan: Plan, root: Path) -> tuple[tuple[PlannedChange, Edit], ...]:
-    """The edits of a plan against the files as they are, every one checked before the first is given.
+    """Returns the edits of a plan for the current files, after checking all of them.
 
-    An edit is empty where it is applied already: an interrupted `apply` goes on where it was. Raises EditRefused when
-    any file is neither what the plan was made from nor what it makes.
+    An edit that is already applied is empty: an interrupted `apply` continues. Raises EditRefused if any file has
+    neither the content before nor after its change.
     """
     files = Files(root)
     applied = _applied(plan, files)
@@ -120,8 +120,8 @@ def verified(plan: Plan, root: Path) -> tuple[tuple[PlannedChange, Edit], ...]:
 
 
 def _applied(plan: Plan, files: Files) -> frozenset[int]:
-    """The numbers of the changes whose files are all as they make them, or as a later change of theirs does."""
-    # A page that several connectors share goes from state to state; where it is now tells how far it came.
+    """Returns the numbers of the changes whose files all have the content after them, or after a later change."""
+    # A page that several connectors share changes step by step; its current content shows how far it came.
     behind: dict[str, int] = {}
     for number, planned in enumerate(plan.changes):
         for item in planned.files:
@@ -150,7 +150,7 @@ def _edit(planned: PlannedChange, files: Files) -> Edit:
 
 
 def write(path: Path, command: str, changes: Iterable[Change]) -> None:
-    """The whole file at once."""
+    """Returns the whole file."""
     with open_writer(path, command) as writer:
         for change in changes:
             writer.add(change)
@@ -158,7 +158,7 @@ def write(path: Path, command: str, changes: Iterable[Change]) -> None:
 
 @contextlib.contextmanager
 def open_writer(path: Path, command: str) -> Iterator[Writer]:
-    """Writes a plan's file while a run goes on; the file is in its place only when it is whole. Raises OSError."""
+    """Writes a plan's file during a run; the file appears only when it is complete. Raises OSError."""
     with disk.replace_file(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         try:
@@ -166,7 +166,7 @@ def open_writer(path: Path, command: str) -> Iterator[Writer]:
             yield writer
             writer.end()
         finally:
-            text.detach()  # flushes, and leaves the file to whoever opened it
+            text.detach()  # flushes, and leaves the file open for its owner
 
 
 # --- documents ------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def _planned(document: dict[str, Any]) -> PlannedChange:
         carried=tuple(document["carriedOver"]),
         not_carried=tuple(document["notCarriedOver"]),
         next_step=document["next"],
-        # Plans of earlier versions have none.
+        # Plans of earlier versions lack it.
         instructions=tuple(Finding(**item) for item in document.get("instructions") or ()),
         previous_image=document.get("previousImage"),
     )

@@ -1,4 +1,4 @@
-"""What a migration plans from: one connector, and the facts that a run gathers once for all connectors."""
+"""The input of a migration: one connector, and the facts that a run gathers once for all connectors."""
 
 import dataclasses
 from collections.abc import Callable, Mapping

@@ -1,6 +1,6 @@
 """The local files that a lock may name: folders and files of the connector's repository, without secrets.
 
-An image must not contain files that exist only on this machine: nobody else could build it, and they may not be meant
+An image must not contain files that exist only on this machine: others could not build it, and they may not be meant
 for publication.
 """
 

@@ -9,7 +9,7 @@ import posix
 import sys
 
 _WIDTH = 2
-# No site, no user packages, no own bytecode, UTF-8 whatever the image's locale. Marshal output depends on the hash
+# No site, no user packages, no own bytecode, UTF-8 in any locale. Marshal output depends on the hash
 # seed.
 _OPTIONS = ("-S", "-s", "-B", "-X", "utf8", "-W", "ignore")
 _ENVIRONMENT = {b"PYTHONHASHSEED": b"0", b"PATH": b"/usr/local/bin:/usr/bin:/bin"}
