@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from airbyte_ci.oci.store.store import Store
 from tests.e2e.command import PROJECT, Result
@@ -110,7 +111,7 @@ def _pythons() -> list[Path]:
         for path in (folder / "python3", *folder.glob("python3.1[0-9]")):
             if not path.exists():
                 continue
-            command = [str(path), "-c", "import sys, ensurepip; print(*sys.version_info[:2])"]
+            command = [str(path), "-c", "import sys; print(*sys.version_info[:2])"]
             asked = subprocess.run(command, capture_output=True, text=True, check=False)
             if asked.returncode:
                 continue
@@ -126,9 +127,9 @@ def test_the_python_that_runs_the_tool_does_not_show(rich: Tiny, store: Store, t
     assert expected.code == 0, expected.out
     for number, python in enumerate(_pythons()):
         venv = tmp_path / f"venv{number}"
-        subprocess.run([str(python), "-m", "venv", str(venv)], check=True)
-        pip = [str(venv / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--require-hashes", "-r", str(PROJECT / "requirements.txt")], check=True)
+        subprocess.run([find_uv_bin(), "venv", "--quiet", "--python", python, venv], check=True)
+        install = [find_uv_bin(), "pip", "install", "--quiet", "--python", str(venv), "--require-hashes"]
+        subprocess.run([*install, "-r", str(PROJECT / "requirements.txt")], check=True)
         home = with_base(store, rich.base, tmp_path / f"store{number}")
         finished = subprocess.run(
             [str(venv / "bin/python"), "-m", "airbyte_ci", "connectors", "--name=source-tiny", "build", "--json"],
