@@ -65,25 +65,25 @@ class Key:
         return self.name.replace("-", "_")
 
 
-def _parse_text(value: Any) -> str:
+def _parse_text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError
     return value
 
 
-def _parse_texts(value: Any) -> tuple[str, ...]:
+def _parse_texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise ValueError
     return tuple(map(_parse_text, value))
 
 
-def _parse_lists(value: Any) -> dict[str, tuple[str, ...]]:
+def _parse_lists(value: object) -> dict[str, tuple[str, ...]]:
     if not isinstance(value, dict):
         raise ValueError
     return {name: _parse_texts(item) for name, item in value.items()}
 
 
-def _parse_changelog(value: Any) -> ChangelogSetting:
+def _parse_changelog(value: object) -> ChangelogSetting:
     if isinstance(value, bool):
         return ChangelogSetting(value)
     if not isinstance(value, dict) or not all(isinstance(item, bool) for item in value.values()):
@@ -287,7 +287,7 @@ def _unknown(name: str, path: Path) -> ConfigurationError:
     )
 
 
-def _value(name: str, kind: Kind, value: Any, path: Path) -> Any:
+def _value(name: str, kind: Kind, value: object, path: Path) -> Any:  # noqa: ANN401  # parsed data
     with _naming(name, kind, value, path):
         return kind.parse(value)
 

@@ -73,7 +73,7 @@ def compose_yaml(raw: bytes | str, use: Callable[[Any], Any], size_limit: int = 
     return _with_root(raw, size_limit, lambda _, root: use(root))
 
 
-def construct_yaml(node: Any) -> Any:
+def construct_yaml(node: object) -> Any:
     """Returns the value of a node."""
     loader = _loader_class()(b"")
     try:

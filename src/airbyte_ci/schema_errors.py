@@ -26,7 +26,7 @@ def find_unknown_keys(error: Any) -> list[str]:
     return [key for key in error.instance if key not in known and not any(re.search(item, key) for item in patterns)]
 
 
-def _innermost(error: Any) -> Any:
+def _innermost(error: object) -> Any:
     """Returns the violation inside the alternative that is meant; the error itself if that is not known."""
     meant = [found for found in _alternatives(error) if not any(map(_is_of_another_kind, found))]
     return _innermost(meant[0][0]) if len(meant) == 1 else error

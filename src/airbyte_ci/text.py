@@ -7,7 +7,6 @@ keeps every value exactly, because it has its own escapes.
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
 
 # Longer values are truncated, and their length is shown.
 MESSAGE_LIMIT = 4_000
@@ -101,7 +100,7 @@ def disarm_old(text: str) -> str:
     return _OLD_COMMAND.sub(r"#\\x23", text) if "##" in text else text
 
 
-def dump_json(document: Any, *, indent: int | None = None, sort_keys: bool = False) -> str:
+def dump_json(document: object, *, indent: int | None = None, sort_keys: bool = False) -> str:
     """Returns JSON that every parser reads as exactly this document, and that is safe to print."""
     text = json.dumps(document, ensure_ascii=False, indent=indent, sort_keys=sort_keys)
     # Outside of strings, JSON has only printable ASCII and line feeds, and no `#`.

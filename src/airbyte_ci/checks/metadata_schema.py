@@ -65,7 +65,7 @@ def schema() -> dict[str, Any]:
 
 
 @functools.cache
-def _validator() -> Any:
+def _validator() -> Any:  # noqa: ANN401  # jsonschema is imported late
     from jsonschema import Draft7Validator  # slow to import
 
     return Draft7Validator(schema())
@@ -77,7 +77,7 @@ def _outside_data(text: str) -> tuple[dict[Any, Any], list[tuple[str, int]]]:
     Raises DocumentError.
     """
 
-    def read(root: Any) -> tuple[dict[Any, Any], list[tuple[str, int]]]:
+    def read(root: object) -> tuple[dict[Any, Any], list[tuple[str, int]]]:
         if not isinstance(root, yaml.MappingNode):
             return {}, []
         twice = [*_twice(root, set())]
@@ -88,7 +88,7 @@ def _outside_data(text: str) -> tuple[dict[Any, Any], list[tuple[str, int]]]:
     return found
 
 
-def _twice(node: Any, seen: set[int]) -> Iterator[tuple[str, int]]:
+def _twice(node: Any, seen: set[int]) -> Iterator[tuple[str, int]]:  # noqa: ANN401  # parsed data
     # The target of an alias is searched once.
     if isinstance(node, yaml.ScalarNode) or id(node) in seen:
         return
@@ -106,7 +106,7 @@ def _twice(node: Any, seen: set[int]) -> Iterator[tuple[str, int]]:
         yield from _twice(value, seen)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:  # noqa: ANN401  # parsed data
     """Converts YAML to JSON values: dates and keys become text, and a key without a value is dropped."""
     if isinstance(value, Mapping):
         return {_plain_key(key): _plain(item) for key, item in value.items() if item is not None}
@@ -115,5 +115,5 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _plain_key(key: Any) -> str:
+def _plain_key(key: object) -> str:
     return key if isinstance(key, str) else str(key)

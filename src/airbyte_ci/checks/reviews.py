@@ -153,7 +153,7 @@ def team_of(owner: str) -> tuple[str, str] | None:
     return (organisation, slug) if slash and owner.startswith("@") else None
 
 
-def _said(error: Any) -> str:
+def _said(error: Any) -> str:  # noqa: ANN401  # an error of PyGithub, which is imported late
     message = error.data.get("message") if isinstance(error.data, dict) else None
     return f"{error.status} {message or error.message or ''}".strip()
 

@@ -99,7 +99,7 @@ def _framework(name: str, value: object) -> None:
     )
 
 
-def _hidden(spelling: str, react: Callable[[str, object], None], **settings: Any) -> Callable[[F], F]:
+def _hidden(spelling: str, react: Callable[[str, object], None], **settings: Any) -> Callable[[F], F]:  # noqa: ANN401  # click's callables
     def called(ctx: click.Context, option: click.Parameter, value: object) -> None:  # noqa: ARG001  # click's signature
         if value is None or ctx.resilient_parsing:
             return

@@ -6,7 +6,6 @@ Exception: the output of a connector that `run` starts is passed through unchang
 import os
 import stat
 import sys
-from typing import Any
 
 import click
 
@@ -41,7 +40,7 @@ def block(lines: str, *, err: bool = False) -> None:
         click.echo(text.escape_block(lines.removesuffix("\n")), err=err)
 
 
-def document(value: Any, *, indent: int | None = None, sort_keys: bool = False) -> None:
+def document(value: object, *, indent: int | None = None, sort_keys: bool = False) -> None:
     """Prints a value as JSON that every parser reads exactly."""
     click.echo(text.dump_json(value, indent=indent, sort_keys=sort_keys))
 

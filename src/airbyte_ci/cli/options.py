@@ -152,7 +152,7 @@ def with_selection(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @selection_options
     @json_option
-    def command(*arguments: Any, as_json: bool, **options: Any) -> Any:
+    def command(*arguments: object, as_json: bool, **options: object) -> Any:  # noqa: ANN401  # click's callables
         state: GroupState = click.get_current_context().obj
         asked = selected({name: options.pop(name) for name in _NAMES}, state.asked)
         return function(state.settings.also(as_json=as_json), asked, *arguments, **options)

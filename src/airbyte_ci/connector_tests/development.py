@@ -75,7 +75,7 @@ def _test_project(connector: Connector) -> Connector:
 
 
 def _with(rules: Rules, connector: Connector, groups: tuple[str, ...], extras: tuple[str, ...]) -> Rules:
-    def more(table: Any, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    def more(table: Any, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:  # noqa: ANN401  # parsed data
         return {**table, connector.name: (*table.get(connector.name, ()), *names)} if names else dict(table)
 
     return replace(rules, groups=more(rules.groups, groups), extras=more(rules.extras, extras))
@@ -103,7 +103,7 @@ def asked(connector: Connector) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(dict.fromkeys(groups)), tuple(dict.fromkeys(extras))
 
 
-def _of(table: Any) -> tuple[str, ...]:
+def _of(table: Any) -> tuple[str, ...]:  # noqa: ANN401  # parsed data
     return tuple(str(name) for name in table or () if canonicalize_name(str(name)) in pylock_names.DEVELOPMENT)
 
 

@@ -169,7 +169,7 @@ def _files(secrets: Secrets) -> dict[str, bytes]:
     return {f"{FILES}/config.json": secrets.configuration} if secrets.configuration else {}
 
 
-def _not_a_schema(schema: Any) -> str:
+def _not_a_schema(schema: object) -> str:
     from jsonschema import Draft7Validator  # slow to import; the protocol uses draft 7
     from jsonschema.exceptions import SchemaError
 

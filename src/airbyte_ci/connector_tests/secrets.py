@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from airbyte_ci.connector_tests.redaction import Redaction
 from airbyte_ci.connectors.connector import Connector
@@ -133,7 +132,7 @@ def _in_json(text: str) -> list[str]:
         return []
 
 
-def _values(document: Any) -> Iterator[str]:
+def _values(document: object) -> Iterator[str]:
     """Yields every text, and every number that is long enough to identify something."""
     if isinstance(document, dict | list):
         for item in document.values() if isinstance(document, dict) else document:

@@ -82,7 +82,7 @@ def whole(steps: Sequence[Ended]) -> tuple[Status, str]:
     return "ok", ", ".join(ran)
 
 
-def ok(step: StepId, summary: str, *, answer: Any = None) -> Ended:
+def ok(step: StepId, summary: str, *, answer: object = None) -> Ended:
     return Ended(step, "ok", summary, answer=answer)
 
 

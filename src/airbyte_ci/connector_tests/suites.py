@@ -167,7 +167,7 @@ def _cases(report: bytes, secrets: Secrets) -> tuple[Case, ...] | None:
     return tuple(_case(element, secrets) for element in root.iter("testcase"))
 
 
-def _case(element: Any, secrets: Secrets) -> Case:
+def _case(element: Any, secrets: Secrets) -> Case:  # noqa: ANN401  # an XML element; the parser is imported late
     status: Status = "ok"
     message = ""
     for child in element:

@@ -117,7 +117,7 @@ def schema() -> dict[str, Any]:
     return document
 
 
-def _table(value: Any, what: str, shown: str) -> dict[Any, Any]:
+def _table(value: object, what: str, shown: str) -> dict[Any, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -125,7 +125,7 @@ def _table(value: Any, what: str, shown: str) -> dict[Any, Any]:
     return value
 
 
-def _packages(value: Any, what: str, shown: str) -> tuple[str, ...]:
+def _packages(value: object, what: str, shown: str) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or len({str(item) for item in value}) < len(value):
@@ -133,7 +133,7 @@ def _packages(value: Any, what: str, shown: str) -> tuple[str, ...]:
     return tuple(_matching(item, PACKAGE, f"a name in {what}", shown) for item in value)
 
 
-def _file(value: Any, what: str, shown: str) -> ImageFile:
+def _file(value: object, what: str, shown: str) -> ImageFile:
     table = _table(value, what, shown)
     if set(table) - {"content", "source", "mode"} or ("content" in table) == ("source" in table):
         raise ConnectorError(f"{shown} is invalid: {what} must have either content or source, and may have mode")
@@ -144,19 +144,19 @@ def _file(value: Any, what: str, shown: str) -> ImageFile:
     )
 
 
-def _text(value: Any, what: str, shown: str) -> str:
+def _text(value: object, what: str, shown: str) -> str:
     if not isinstance(value, str):
         raise ConnectorError(f"{shown} is invalid: {what} must be a text, not {value!r}", advice="put it in quotes")
     return value
 
 
-def _matching(value: Any, pattern: re.Pattern[str], what: str, shown: str) -> str:
+def _matching(value: object, pattern: re.Pattern[str], what: str, shown: str) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ConnectorError(f"{shown} is invalid: {what} cannot be {value!r}")
     return value
 
 
-def _absolute(value: Any, what: str, shown: str) -> str:
+def _absolute(value: object, what: str, shown: str) -> str:
     if not isinstance(value, str) or not value.startswith("/") or ".." in value.split("/"):
         raise ConnectorError(f"{shown} is invalid: {what} must be an absolute path, not {value!r}")
     return value

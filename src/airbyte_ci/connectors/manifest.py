@@ -67,7 +67,7 @@ def read(connector: Connector) -> DeclarativeManifest:
     )
 
 
-def load_document(text: str) -> Any:
+def load_document(text: str) -> Any:  # noqa: ANN401  # parsed data
     """Returns the value of a manifest's text; raises DocumentError."""
     return load_yaml(text, _SIZE_LIMIT, _BRACKET_LIMIT)
 

@@ -97,7 +97,7 @@ def _restored(text: str) -> dict[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
-def _note_dates(value: Any, place: list[str | int], places: list[list[str | int]]) -> None:
+def _note_dates(value: Any, place: list[str | int], places: list[list[str | int]]) -> None:  # noqa: ANN401  # parsed data
     """Collects the places of dates, which JSON lacks. Raises TypeError for other values that JSON lacks."""
     kind = type(value)
     if kind is dict:

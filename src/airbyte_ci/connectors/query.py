@@ -158,7 +158,7 @@ def _paths(tree: ast.expr) -> Iterator[tuple[str, ...]]:
             yield ("data", *reversed(parts))
 
 
-def _has(value: Any, path: tuple[str, ...]) -> bool:
+def _has(value: object, path: tuple[str, ...]) -> bool:
     for key in path:
         if not isinstance(value, Mapping):
             return value is not None  # a part of a date, or a mistake that is reported elsewhere

@@ -176,7 +176,7 @@ class Conversation:
         self._refuse_kept(made_of)
         return Question(str(asked.get("about")), operations, str(asked.get("argument")), made_of, secrets)
 
-    def _operations(self, documents: Any) -> tuple[Operation, ...]:
+    def _operations(self, documents: Any) -> tuple[Operation, ...]:  # noqa: ANN401  # parsed data
         with self._read():
             operations = tuple(dagger.from_json(document) for document in documents)
         self._refuse_kept(operations)

@@ -40,7 +40,7 @@ OF_STATE: Mapping[str, Callable[[State, str], Any]] = {
 }
 
 
-def about_tree(tree: Tree, about: str, path: str) -> Any:
+def about_tree(tree: Tree, about: str, path: str) -> Any:  # noqa: ANN401  # an answer in JSON
     """Returns what a root file system contains at a path; raises HookError if the path has another kind."""
     node = tree.resolve(path)
     match about:
@@ -72,7 +72,7 @@ def _text(data: bytes, path: str) -> str:
         ) from error
 
 
-def about_contents(found: Entries, about: str, path: str) -> Any:
+def about_contents(found: Entries, about: str, path: str) -> Any:  # noqa: ANN401  # an answer in JSON
     """Returns the same for a folder or file that a hook composed."""
     place = "/".join(part for part in path.split("/") if part not in ("", "."))
     entry = found.get(place)

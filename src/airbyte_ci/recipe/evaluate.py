@@ -157,7 +157,7 @@ class Evaluator:
         *_, name = self._names(operations)
         self._given[name] = layer
 
-    def answer(self, operations: Sequence[Operation], question: Question) -> Any:
+    def answer(self, operations: Sequence[Operation], question: Question) -> Any:  # noqa: ANN401  # an answer in JSON
         """Evaluates the recipe and answers a hook's question; raises CommandFailed as in the earlier evaluation."""
         self._secrets.update(question.secrets)
         if question.about == "secret":
@@ -172,7 +172,7 @@ class Evaluator:
         """Stores the failures that a hook's questions met, after the hook has finished."""
         self._failures.keep()
 
-    def _answer(self, operations: Sequence[Operation], question: Question) -> Any:
+    def _answer(self, operations: Sequence[Operation], question: Question) -> Any:  # noqa: ANN401  # an answer in JSON
         if question.contents:
             found = contents.entries(question.contents, self._taker(operations), self._store.verified)
             return answers.about_contents(found, question.about, question.argument)

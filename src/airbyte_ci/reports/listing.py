@@ -78,7 +78,7 @@ class ListingRow:
         """Whether it can be migrated and is not migrated yet; only Python connectors can be."""
         return self.is_python and not self.is_migrated
 
-    def value(self, place: str) -> Any:
+    def value(self, place: str) -> Any:  # noqa: ANN401  # parsed data
         """Returns the value of a field: one of `to_json`, a fact (`lock.kind`) or a path below `data`; else None."""
         document = self.to_json()
         if place in document:
@@ -254,11 +254,11 @@ def ordered(rows: Sequence[ListingRow], place: str) -> list[ListingRow]:
     return sorted(have, key=lambda item: _sortable(_plain(item.value(field_name))), reverse=downwards) + lack
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:  # noqa: ANN401  # parsed data
     return json.dumps(value, default=str) if isinstance(value, (dict, list)) else value
 
 
-def _sortable(value: Any) -> tuple[Any, ...]:
+def _sortable(value: object) -> tuple[Any, ...]:
     """Returns a sort key: numbers before texts, versions by number (1.2.9 before 1.2.10, 1.0.0-rc.1 before 1.0.0)."""
     if value is None:
         return (2,)
@@ -276,7 +276,7 @@ def _number(digits: str) -> tuple[int, str]:
     return (len(digits), digits)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "–" if value is None else str(value)

@@ -176,7 +176,7 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     def server_bind(self) -> None:
         socketserver.TCPServer.server_bind(self)  # without the look-up of our own name, which may be slow
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # socketserver's signature
         self._open.add(request)
         super().process_request_thread(request, client_address)
         self._open.discard(request)
@@ -188,7 +188,7 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
             except OSError:
                 continue  # the other side was first
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002
         error = sys.exception()
         if error is not None and not isinstance(error, ConnectionError | ssl.SSLError):
             self.registry.mishap(error)

@@ -163,5 +163,5 @@ def _joined(parent: Document, own: Document, overrides: Collection[str], what: s
     return joined
 
 
-def _name(check: Any) -> str:
+def _name(check: object) -> str:
     return str(check.get("name")) if isinstance(check, dict) else ""

@@ -20,24 +20,24 @@ def check(document: Mapping[str, Any]) -> None:
 
 
 def _is(expected: str, holds: Callable[[Any], bool]) -> Shape:
-    def shape(value: Any, where: str) -> None:
+    def shape(value: object, where: str) -> None:
         if not holds(value):
             raise ValueError(f"{where} must be {expected}, not {_shown(value)}")
 
     return shape
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     # YAML's null, true and false, as the user wrote them.
     words: dict[Any, str] = {None: "null", True: "true", False: "false"}
     return words[value] if value is None or isinstance(value, bool) else f"{value!r:.60}"
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_word(value: Any) -> bool:
+def _is_word(value: object) -> bool:
     """Returns whether the value is a text or an integer."""
     return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
 
@@ -47,7 +47,7 @@ def _matches(pattern: str) -> Callable[[Any], bool]:
 
 
 def _list(expected: str, item: Shape, *, filled: bool = False) -> Shape:
-    def shape(value: Any, where: str) -> None:
+    def shape(value: object, where: str) -> None:
         if not isinstance(value, list) or (filled and not value):
             raise ValueError(f"{where} must be {expected}, not {_shown(value)}")
         for number, element in enumerate(value):
@@ -59,7 +59,7 @@ def _list(expected: str, item: Shape, *, filled: bool = False) -> Shape:
 def _map(keys: Mapping[str, Shape], *needed: str, expected: str = "") -> Shape:
     """Accepts a map with only known keys, each with its shape, and all `needed` keys."""
 
-    def shape(value: Any, where: str) -> None:
+    def shape(value: object, where: str) -> None:
         if not isinstance(value, dict):
             raise ValueError(f"{where} must be {expected or f'a map with {_all(keys)}'}, not {_shown(value)}")
         inside = f"{where}." if where else ""
@@ -82,7 +82,7 @@ def _all(names: Mapping[str, Any]) -> str:
 def _pairs(where_each: str) -> Shape:
     """Accepts a map of names to texts."""
 
-    def shape(value: Any, where: str) -> None:
+    def shape(value: object, where: str) -> None:
         if not isinstance(value, dict):
             raise ValueError(f"{where} must be a map of names to texts ({where_each}), not {_shown(value)}")
         for name, element in value.items():
@@ -94,13 +94,13 @@ def _pairs(where_each: str) -> Shape:
     return shape
 
 
-def _one_pair(value: Any, where: str) -> None:
+def _one_pair(value: Any, where: str) -> None:  # noqa: ANN401  # parsed data
     _pairs("NAME: text")(value, where)
     if len(value) != 1:
         raise ValueError(f"{where} must be one NAME: text, not {len(value)}; write a separate step for each")
 
 
-def _step(value: Any, where: str) -> None:
+def _step(value: object, where: str) -> None:
     if not isinstance(value, dict) or len(value) != 1:
         raise ValueError(f"{where}: a step must have one key of {_all(_STEPS)}, unlike {_shown(value)}")
     ((kind, content),) = value.items()
@@ -109,7 +109,7 @@ def _step(value: Any, where: str) -> None:
     _STEPS[kind](content, f"{where}.{kind}")
 
 
-def _pattern(value: Any, where: str) -> None:
+def _pattern(value: object, where: str) -> None:
     if not _is_word(value):
         raise ValueError(f"{where} must be a pattern (a text), not {_shown(value)}")
     try:
@@ -118,14 +118,14 @@ def _pattern(value: Any, where: str) -> None:
         raise ValueError(f"{where} must be a regular expression; {_shown(value)} is invalid: {error}") from error
 
 
-def _platform(value: Any, where: str) -> None:
+def _platform(value: object, where: str) -> None:
     system, _, architecture = str(value).partition("/")
     if system != "linux" or architecture.partition("/")[0] not in ARCHITECTURES:
         known = ", ".join(f"linux/{item}" for item in ARCHITECTURES)
         raise ValueError(f"{where}: {_shown(value)} is not a supported platform ({known})")
 
 
-def _extends(value: Any, where: str) -> None:
+def _extends(value: object, where: str) -> None:
     if isinstance(value, list) and value:
         for number, element in enumerate(value):
             _other(element, f"{where}[{number}]")

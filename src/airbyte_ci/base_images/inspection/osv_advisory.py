@@ -21,7 +21,7 @@ _WEIGHTS: Mapping[str, Mapping[str, float]] = {
 _PRIVILEGES = {"U": {"N": 0.85, "L": 0.62, "H": 0.27}, "C": {"N": 0.85, "L": 0.68, "H": 0.5}}
 
 
-def is_one(value: Any) -> bool:
+def is_one(value: object) -> bool:
     """Returns whether the document is an advisory; databases of other tools are JSON too."""
     return isinstance(value, dict) and isinstance(value.get("id"), str) and ("affected" in value or "modified" in value)
 
@@ -101,7 +101,7 @@ def fixed_in(affected: Mapping[str, Any], version: str, order: Order) -> tuple[b
     return False, past
 
 
-def _within(item: Mapping[str, Any], mine: Any, order: Order) -> tuple[bool, str]:
+def _within(item: Mapping[str, Any], mine: object, order: Order) -> tuple[bool, str]:
     """Evaluates a range's events in order: affected from `introduced` to before `fixed`, or up to `last_affected`."""
     inside, end = False, ""
     events = [(kind, str(value)) for event in item.get("events") or [] for kind, value in event.items()]

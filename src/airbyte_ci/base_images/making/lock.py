@@ -146,7 +146,7 @@ class VersionLock:
         return json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:  # noqa: ANN401  # parsed data
     """Converts dates, which JSON lacks, to text."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}

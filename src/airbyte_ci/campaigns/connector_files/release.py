@@ -120,7 +120,7 @@ def with_version(text: str, connector: Connector, after: str) -> str:
     return text
 
 
-def _equal_overrides(data: Any, version: str) -> Iterator[str]:
+def _equal_overrides(data: Any, version: str) -> Iterator[str]:  # noqa: ANN401  # parsed data
     registries = data.get("registries")
     for name, registry in registries.items() if isinstance(registries, dict) else ():
         if isinstance(registry, dict) and str(registry.get("dockerImageTag")) == version:

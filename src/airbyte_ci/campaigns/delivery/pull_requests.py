@@ -124,7 +124,7 @@ class PullRequests:
             raise AirbyteCiError(f"{doing}: {type(error).__name__}: it does not answer", advice=advice) from error
 
 
-def _said(error: Any) -> str:
+def _said(error: Any) -> str:  # noqa: ANN401  # an error of PyGithub, which is imported late
     data = error.data if isinstance(error.data, dict) else {}
     reasons = [str(item.get("message")) for item in data.get("errors", []) if isinstance(item, dict)]
     message = data.get("message") or error.message or ""

@@ -81,7 +81,7 @@ def _target(reference: object) -> Path:
     return tuple(int(part) if part.isdigit() else part for part in reference.removeprefix("#/").split("/"))
 
 
-def _at(document: Any, path: Path) -> Any:
+def _at(document: Any, path: Path) -> Any:  # noqa: ANN401  # parsed data
     for part in path:
         try:
             document = document[part]
@@ -90,7 +90,7 @@ def _at(document: Any, path: Path) -> Any:
     return document
 
 
-def _resolved(document: Mapping[str, Any], node: Any, depth: int = 0) -> Any:
+def _resolved(document: Mapping[str, Any], node: object, depth: int = 0) -> Any:  # noqa: ANN401  # parsed data
     """A mapping with what it refers to; its own keys win, as in the framework."""
     if isinstance(node, str) and node.startswith("#/"):
         return _resolved(document, _at(document, _target(node)), depth + 1)

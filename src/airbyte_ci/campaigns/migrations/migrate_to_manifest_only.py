@@ -171,7 +171,7 @@ def _manifest(task: Task, source: _Source, base: BaseImageVersion) -> str:
     return text
 
 
-def _with_classes(document: Any, renamed: Mapping[str, str]) -> Any:
+def _with_classes(document: object, renamed: Mapping[str, str]) -> Any:  # noqa: ANN401  # parsed data
     if isinstance(document, dict):
         return {
             key: renamed.get(value, value)

@@ -86,15 +86,15 @@ def options(command: str | None = None) -> Callable[[Callable[..., Any]], Callab
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(
-            *arguments: Any,
+            *arguments: object,
             is_commit: bool,
             branch: str | None,
             remote: str | None,
             is_each: bool,
             is_one: bool,
             labels: tuple[str, ...],
-            **rest: Any,
-        ) -> Any:
+            **rest: object,
+        ) -> Any:  # noqa: ANN401  # click's callables
             name = (command or function.__name__).replace("_", "-")
             destination = _destination(name, branch, labels, is_commit=is_commit, is_each=is_each, is_one=is_one)
             if remote is not None:

@@ -35,7 +35,7 @@ def make_command(name: str) -> click.Command:
     """Returns the command of a migration in the table."""
     migration = table.load(name)
 
-    def run(settings: Settings, asked: SelectionOptions, **given: Any) -> int:
+    def run(settings: Settings, asked: SelectionOptions, **given: object) -> int:
         return _run(migration, settings, asked, given)
 
     function = campaign.options(migration.id)(with_selection(run))
@@ -91,7 +91,7 @@ def _run(migration: Migration[Any], settings: Settings, asked: SelectionOptions,
 
 
 @contextlib.contextmanager
-def _preparer(migration: Migration[Any], options: Any, app: App, width: int) -> Iterator[Preparer | None]:
+def _preparer(migration: Migration[Any], options: object, app: App, width: int) -> Iterator[Preparer | None]:
     """Gives the function that starts a preparation in a thread, `width` at a time; None if nothing is prepared."""
     prepare = migration.prepare
     if prepare is None:

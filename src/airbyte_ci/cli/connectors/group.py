@@ -1,7 +1,6 @@
 """The `connectors` group: selection, and its commands."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import click
 
@@ -49,7 +48,7 @@ _INSTEAD: Mapping[str, str] = {
 @compatible_options
 @click.pass_obj
 @click.pass_context
-def connectors(ctx: click.Context, settings: Settings, /, **options: Any) -> None:
+def connectors(ctx: click.Context, settings: Settings, /, **options: object) -> None:
     """List, migrate, build, test and run connectors.
 
     Filters of different kinds are combined with AND, values of one kind with OR. Inside a connector's folder, that

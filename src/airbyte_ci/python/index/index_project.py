@@ -55,7 +55,7 @@ def of_page(source: Source, name: str, packages: Iterable[Any]) -> IndexProject:
     return IndexProject(source, {version: tuple(groups[version]) for version in sorted(groups)})
 
 
-def _file(package: Any) -> IndexFile:
+def _file(package: Any) -> IndexFile:  # noqa: ANN401  # pypi-simple is imported late
     return IndexFile(
         filename=package.filename,
         url=package.url.partition("#")[0],

@@ -113,7 +113,7 @@ class PackageIndex:
         taken = self._online(name).download(store, name, Source(url), url, None, None, self.moved)
         return LockedFile(name, taken.hex)
 
-    def get(self, source: Source, url: str, headers: Mapping[str, str], *, stream: bool = False) -> Any:
+    def get(self, source: Source, url: str, headers: Mapping[str, str], *, stream: bool = False) -> Any:  # noqa: ANN401  # requests is imported late
         """Returns another response of an index (a requests.Response), such as a part of a file; raises PackageError."""
         return self._online(origins.file_name(url)).get(source, url, headers, stream=stream)
 
@@ -230,7 +230,7 @@ class PackageIndex:
         for place in filter(find_links.is_page, self.find_links if origin == THE_INDEX else ()):
             yield from ((Source(place), package) for package in self._online(file.name).linked(place).packages)
 
-    def _online(self, wanted: str) -> Any:
+    def _online(self, wanted: str) -> Any:  # noqa: ANN401  # requests is imported late
         if self.offline:
             raise PackageError(
                 f"cannot fetch {wanted}: it is not cached, and --offline is set",
@@ -240,7 +240,7 @@ class PackageIndex:
 
 
 @functools.cache
-def _api(access: Access) -> Any:
+def _api(access: Access) -> Any:  # noqa: ANN401  # requests is imported late
     """Imports the network side on first use: it costs 0.4 s, and most builds do not need it."""
     from airbyte_ci.python.index.simple_api import SimpleApi
 

@@ -203,7 +203,7 @@ def _page(response: requests.Response, project: str, wanted: Wanted | None) -> P
     return ProjectPage.from_response(response, project)
 
 
-def _is_wanted(file: Any, wanted: Wanted) -> bool:
+def _is_wanted(file: Any, wanted: Wanted) -> bool:  # noqa: ANN401  # pypi-simple is imported late
     """What is no file as PEP 691 has it is wanted too: the library says so."""
     hashes = file.get("hashes") if isinstance(file, dict) else None
     return not isinstance(hashes, dict) or wanted(file.get("filename"), hashes.get("sha256"))
@@ -220,7 +220,7 @@ class _Adapter(PacedAdapter):
         super().__init__(max_retries=retries)
         self._access = access
 
-    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:  # noqa: ANN401  # requests' signature
         if self._access.ca_bundle:
             options["verify"] = self._access.ca_bundle
         if self._access.client_certificate:

@@ -122,7 +122,12 @@ class _Graph:
             yield from self._edges(name, details, active, by, enabled)
 
     def _edges(
-        self, name: str, details: Any, extras: frozenset[str], by: str, enabled: frozenset[str] = frozenset()
+        self,
+        name: str,
+        details: Any,  # noqa: ANN401  # parsed data
+        extras: frozenset[str],
+        by: str,
+        enabled: frozenset[str] = frozenset(),
     ) -> Iterator[_Wanted]:
         wanted = canonicalize_name(name)
         for item in details if isinstance(details, list) else [details]:
@@ -173,7 +178,7 @@ class _Graph:
             found = [markers] if groups or not self._is_marked else []
         return any(map(self._holds_for_entry, found))
 
-    def _holds_for_entry(self, text: Any) -> bool:
+    def _holds_for_entry(self, text: object) -> bool:
         if not isinstance(text, str):
             return True
         return text != _NEVER and self._holds(Marker(text), self._extras)
@@ -220,7 +225,7 @@ class _Graph:
                 advice="`poetry lock`",
             )
 
-    def _bytes(self, entry: Table) -> Any:
+    def _bytes(self, entry: Table) -> tuple[object, set[tuple[object, object]]]:
         files = entry.get("files") or self._legacy_files.get(str(entry["name"])) or []
         return poetry_origins.locked(entry), {(item.get("file"), item.get("hash")) for item in files}
 

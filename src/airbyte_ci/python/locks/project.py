@@ -122,7 +122,7 @@ _Found = tuple[RequirementEntry | None, str]
 """An entry and its text; None if its condition does not hold."""
 
 
-def normalize(table: Any) -> dict[str, Any]:
+def normalize(table: Any) -> dict[str, Any]:  # noqa: ANN401  # parsed data
     """Returns a table under normalized names."""
     return {canonicalize_name(str(name)): item for name, item in (table or {}).items()}
 

@@ -105,7 +105,7 @@ def _array(values: Iterable[str]) -> str:
     return f"[{', '.join(map(_value, values))}]"
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, Mapping):
         return _table(value)
     if isinstance(value, (list, tuple)):

@@ -126,7 +126,7 @@ class _Graph:
                 )
 
 
-def under(table: Any, name: str) -> list[Any]:
+def under(table: Any, name: str) -> list[Any]:  # noqa: ANN401  # parsed data
     """Returns the list under a name in any spelling."""
     return [
         item

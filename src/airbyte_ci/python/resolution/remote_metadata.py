@@ -85,7 +85,7 @@ class _RemoteFile(io.RawIOBase):
         self._place = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence] + offset
         return self._place
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401  # the signature of io
         data = self._part(self._place, min(self._place + len(buffer), self._size))
         buffer[: len(data)] = data
         self._place += len(data)

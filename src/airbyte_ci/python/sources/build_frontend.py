@@ -99,7 +99,7 @@ def build_system(tools: str, source: str) -> Dict[str, Any]:
     return {"requires": requires, "backend": LEGACY if legacy else table["build-backend"], "path": path}
 
 
-def toml(tools: str) -> Any:
+def toml(tools: str) -> Any:  # noqa: ANN401  # tomllib, or tomli before Python 3.11
     if sys.version_info < (3, 11):
         sys.path.append(os.path.join(tools, "tomli"))
         return importlib.import_module("tomli")
@@ -209,7 +209,7 @@ def hooks(task: Dict[str, Any]) -> int:
     return forked(lambda: backend.build_wheel(task["out"], {}))
 
 
-def told(path: str, requirements: Any) -> None:
+def told(path: str, requirements: Any) -> None:  # noqa: ANN401  # parsed data
     with open(path, "w") as file:
         json.dump(list(requirements), file)
 
