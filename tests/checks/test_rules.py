@@ -106,15 +106,26 @@ def test_what_the_python_does_not_admit_is_not_the_latest(repository: Repository
     assert "1.3.0 is available" in found["reason"]
 
 
-def test_a_java_connector_has_no_base_image_to_use(repository: Repository) -> None:
-    """The rules about base images apply to Python connectors, and to all connectors with one."""
+def test_a_connector_that_is_not_built_has_no_base_image_to_use(repository: Repository) -> None:
+    """The rules about base images apply to the languages that are built, and to all connectors with a base image."""
     repository.write(PROJECT, None)
-    repository.write(f"{FOLDER}/src/main/java/X.java", "")
     repository.write(f"{FOLDER}/Dockerfile", "FROM x\n")
     repository.replace(METADATA, f"  connectorBuildOptions:\n    baseImage: {USED}\n", "")
     found = repository.checked("--offline")[1]
     about = ("no-dockerfile", "base-image-used", "base-image-allowed", "base-image-exists", "built", "tested")
     assert {found[name]["status"] for name in about} == {"skipped"}
+
+
+def test_a_java_connector_is_told_what_fits_its_language(repository: Repository) -> None:
+    """It gets its first base image by upgrade_base_image: only Python connectors are migrated from a Dockerfile."""
+    repository.write(PROJECT, None)
+    repository.write(f"{FOLDER}/src/main/java/X.java", "")
+    repository.write(f"{FOLDER}/Dockerfile", "FROM x\n")
+    repository.replace(METADATA, f"  connectorBuildOptions:\n    baseImage: {USED}\n", "")
+    found = repository.checked("--offline")[1]
+    assert {found[name]["status"] for name in ("no-dockerfile", "base-image-used")} == {"failed"}
+    assert "git rm" in found["no-dockerfile"]["next"]
+    assert "upgrade_base_image --set-if-not-exists=true" in found["base-image-used"]["next"]
 
 
 @pytest.mark.parametrize(

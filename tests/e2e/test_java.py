@@ -109,8 +109,9 @@ def test_a_connector_answers_every_command_from_its_image(
     spec = tiny.run("connectors", f"--name={NAME}", "run", "--", "spec")
     assert spec.json["spec"]["connectionSpecification"]["title"] == "postal"
     (tmp_path / "config.json").write_text("{}")
+    tar = distributions.distribution(tmp_path / "given.tar", distributions.files())
     tested = tiny.run(
-        *("connectors", f"--name={NAME}", "test", "--json", "--skip-step=rules"),
+        *("connectors", f"--name={NAME}", "test", "--json", "--skip-step=rules", f"--dist-tar={tar}"),
         f"--config={tmp_path / 'config.json'}",
     )
     assert tested.code == 0, tested.out + tested.err
@@ -171,8 +172,9 @@ def test_a_plan_is_printed_and_built(tiny: Tiny, store: Store, tmp_path: Path) -
 
 def test_a_dockerfile_copies_the_distribution(tiny: Tiny, store: Store, tmp_path: Path) -> None:
     """`eject` writes the files next to a Dockerfile that sets what the image has."""
-    a_connector(tiny, bare(store))
-    ejected = tiny.run("connectors", f"--name={NAME}", "eject", "-o", str(tmp_path / "out"))
+    a_connector(tiny, bare(store), built=False)
+    distributions.distribution(tiny.folder / "given.tar", distributions.files())
+    ejected = tiny.run("connectors", f"--name={NAME}", "eject", "--dist-tar=given.tar", "-o", str(tmp_path / "out"))
     assert ejected.code == 0, ejected.out + ejected.err
     text = (tmp_path / "out/Dockerfile").read_text()
     assert 'ENV APPLICATION="source-postal"' in text
@@ -336,6 +338,8 @@ def test_a_gradle_that_cannot_run_is_one_line(tiny: Tiny, store: Store, prepare:
         ((f"--name={NAME}", "build", "--dist-tar=missing.tar"), "does not exist"),
         ((f"--name={NAME}", f"--name={PYTHON}", "build", "--dist-tar=x.tar"), "--dist-tar is for one Java connector"),
         ((f"--name={PYTHON}", "build", "--dist-tar=x.tar"), "--dist-tar is for one Java connector"),
+        ((f"--name={PYTHON}", "test", "--dist-tar=x.tar"), "--dist-tar is for one Java connector"),
+        ((f"--name={PYTHON}", "eject", "--dist-tar=x.tar"), "--dist-tar is for one Java connector"),
         ((f"--name={PYTHON}", "build", "--gradle"), "--gradle is for Java connectors, and none is selected"),
         ((f"--name={NAME}", "build", "--gradle", "--dist-tar=x.tar"), "leave one of them out"),
         ((f"--name={NAME}", "build", "--gradle", "--watch"), "--watch builds what changes"),

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -13,7 +14,7 @@ from airbyte_ci.cli.options import SelectionOptions
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import find, select
-from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.connector import JAVA, Connector
 from airbyte_ci.connectors.memory import MetadataCache
 from airbyte_ci.connectors.select import ModifiedFiles, Selection
 from airbyte_ci.errors import AirbyteCiError, UsageError
@@ -76,6 +77,12 @@ def load_for_change(settings: Settings, asked: SelectionOptions, verb: str) -> F
     if not fleet.connectors:
         raise UsageError(f"no connector matches, so there is nothing to {verb}", advice="airbyte-ci connectors list")
     return fleet
+
+
+def refuse_distribution(fleet: Fleet, distribution: Path | None) -> None:
+    """Raises UsageError unless the selection is the one Java connector that a distribution is for."""
+    if distribution and [connector.language for connector in fleet.connectors] != [JAVA]:
+        raise UsageError("--dist-tar is for one Java connector", advice="select one with --name")
 
 
 def warn(message: str) -> None:

@@ -161,6 +161,20 @@ def with_selection(function: Callable[..., Any]) -> Callable[..., Any]:
     return functools.update_wrapper(command, function, updated=())
 
 
+def with_distribution(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--dist-tar`, for commands that build Java connectors; the path is absolute."""
+    option = click.option(
+        "--dist-tar",
+        "distribution",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        callback=lambda _context, _option, path: path.absolute() if path else None,
+        metavar="FILE",
+        help="Build a Java connector from this Gradle distribution (default: the tar in its build/distributions).",
+    )
+    decorated: Callable[..., Any] = option(function)
+    return decorated
+
+
 def with_framework(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--use-local-cdk` and `--use-cdk-ref`, for commands that install a connector's packages."""
     local = click.option(

@@ -222,7 +222,7 @@ class _Reading:
         """Refuses a jar that is invalid or would harm its readers; airbyte-ci itself only copies it."""
         try:
             with self._store.path(digest).open("rb") as file:
-                members = zip_layout.directory(file, size, _MOST_ENTRIES)
+                members = zip_layout.directory(file, size, _MOST_ENTRIES, "jars")
         except LayoutRefused as error:
             raise self._refused(f"{path}: {error}") from error
         except BadZipFile as error:

@@ -17,7 +17,7 @@ from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import SelectionOptions, with_framework, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_distribution, with_framework, with_selection
 from airbyte_ci.cli.platforms import parse_platforms
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
@@ -93,13 +93,7 @@ _LAST_SECOND = 253_402_300_799
 )
 @click.option("--check-reproducible", is_flag=True, help="Build again from scratch and compare the two images.")
 @click.option("--watch", is_flag=True, help="Keep running, and build again what a saved file changes.")
-@click.option(
-    "--dist-tar",
-    "distribution",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Build a Java connector from this Gradle distribution (default: the tar in its build/distributions).",
-)
+@with_distribution
 @click.option("--gradle", "runs_gradle", is_flag=True, help="Run Gradle's task distTar for Java connectors first.")
 @click.option("--show-hook", is_flag=True, help="Show what build_customization.yaml or .py changed in the image.")
 @with_framework
@@ -144,7 +138,7 @@ def build_connectors(
         created=_created(source_date_epoch),
         again=check_reproducible,
         show_hook=show_hook,
-        distribution=distribution.absolute() if distribution else None,
+        distribution=distribution,
     )
     if distribution and runs_gradle:
         raise UsageError("--dist-tar names a distribution, and --gradle builds one", advice="leave one of them out")
@@ -171,7 +165,9 @@ def build_connectors(
         }
         asked, order = _apply_plan(from_plan, asked, order, [option for option, value in said.items() if value])
     fleet = fleets.load_for_change(settings, asked, "build")
-    _refuse_distribution(fleet, "--dist-tar" if distribution else "--gradle" if runs_gradle else "")
+    fleets.refuse_distribution(fleet, distribution)
+    if runs_gradle and all(connector.language != JAVA for connector in fleet.connectors):
+        raise UsageError("--gradle is for Java connectors, and none is selected")
     framework = find_framework(local_cdk, cdk_reference)
 
     def order_of(fleet: Fleet) -> Order:
@@ -212,15 +208,6 @@ def build_connectors(
     if not settings.as_json:
         console.block(terminal.ending(outcomes, "built", whole=asked.whole(len(fleet.connectors))))
     return exit_code(outcomes)
-
-
-def _refuse_distribution(fleet: Fleet, option: str) -> None:
-    """Raises UsageError if an option for Java connectors does not fit the selection."""
-    java = sum(connector.language == JAVA for connector in fleet.connectors) if option else 0
-    if option == "--dist-tar" and (java != 1 or len(fleet.connectors) != 1):
-        raise UsageError("--dist-tar is for one Java connector", advice="select one with --name")
-    if option == "--gradle" and not java:
-        raise UsageError("--gradle is for Java connectors, and none is selected")
 
 
 def _watch(

@@ -7,14 +7,15 @@ import click
 
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.options import SelectionOptions, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_distribution, with_selection
 from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.images import base as bases
-from airbyte_ci.images import distribution, planning, source
+from airbyte_ci.images import distribution as distributions
 from airbyte_ci.images import eject as ejecting
+from airbyte_ci.images import planning, source
 from airbyte_ci.images.add_code import AddCode
 from airbyte_ci.images.eject import Ejected
 from airbyte_ci.images.evaluation import open_evaluation
@@ -40,15 +41,22 @@ from airbyte_ci.reports import terminal
     metavar="DIR",
     help="Write the Dockerfile and the files that it needs to a new folder; several connectors get a subfolder each.",
 )
+@with_distribution
 @with_selection
 def eject(
-    settings: Settings, asked: SelectionOptions, platform: str | None, base_image: str | None, output: Path | None
+    settings: Settings,
+    asked: SelectionOptions,
+    platform: str | None,
+    base_image: str | None,
+    output: Path | None,
+    distribution: Path | None,
 ) -> int:
     """Print an equivalent Dockerfile; with -o, write it together with the files that `docker build` needs.
 
     The exit code is 1 if a Dockerfile cannot express something: the command names it and writes the rest.
     """
     fleet = fleets.load_for_change(settings, asked, "eject")
+    fleets.refuse_distribution(fleet, distribution)
     if output is None and len(fleet.connectors) != 1:
         raise UsageError(
             "eject prints one Dockerfile, and several connectors are selected",
@@ -57,7 +65,14 @@ def eject(
     outcomes = []
     with workbench.open_app(settings, fleet.configuration, len(fleet.connectors)) as (app, progress):
         wanted = parse_platform(platform) if platform else app.native
-        order = Order(platforms=(wanted,), native=app.native, override=base_image, rules=app.rules(), passed=app.passed)
+        order = Order(
+            platforms=(wanted,),
+            native=app.native,
+            override=base_image,
+            rules=app.rules(),
+            passed=app.passed,
+            distribution=distribution,
+        )
         for connector in fleet.connectors:
             place = output / connector.name if output and len(fleet.connectors) > 1 else output
             try:
@@ -80,13 +95,13 @@ def eject(
 
 def _eject(connector: Connector, tools: Tools, order: Order) -> Ejected:
     address, platform = bases.address(connector, order.override), order.platforms[0]
-    evaluation = open_evaluation(connector, tools, address, platform, order.native)
+    evaluation = open_evaluation(connector, tools, address, platform, order.native, None, order.distribution)
     plan = planning.plan(evaluation, address, platform, order)
     if isinstance(plan.code, AddCode):
         code = source.entries(connector, plan.code.main, plan.code.owner)
         python = evaluation.base.python.interpreter.executable
     else:
-        code, python = distribution.entries(tools.store, plan.code), ""
+        code, python = distributions.entries(tools.store, plan.code), ""
     return ejecting.eject(plan, evaluation.base.image, python, code, tools.store.verified)
 
 

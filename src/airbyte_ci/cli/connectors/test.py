@@ -16,7 +16,7 @@ from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.connectors.report_file import write_report
 from airbyte_ci.cli.connectors.run import mount
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import SelectionOptions, with_framework, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_distribution, with_framework, with_selection
 from airbyte_ci.cli.platforms import parse_platforms
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
@@ -82,6 +82,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a JUnit XML report."
 )
+@with_distribution
 @with_framework
 @with_selection
 def test_connectors(
@@ -102,6 +103,7 @@ def test_connectors(
     timeout: int,
     offline: bool,
     junit: Path | None,
+    distribution: Path | None,
     local_cdk: Path | None,
     cdk_reference: str | None,
 ) -> int:
@@ -113,6 +115,7 @@ def test_connectors(
     """
     wanted = steps.wanted((*only, *(steps.CODE_TESTS if code_tests_only else ())), skip)
     fleet = fleets.load_for_change(settings, asked, "test")
+    fleets.refuse_distribution(fleet, distribution)
     if len(fleet.connectors) != 1 and (config or catalog or state):
         raise UsageError("--config, --catalog and --state are for one connector", advice="select one with --name")
     configuration = secrets.configuration_in(config) if config else None
@@ -120,6 +123,7 @@ def test_connectors(
         platforms=parse_platforms(platforms),
         native=find_platform(),
         override=base_image,
+        distribution=distribution,
         rules=read_rules(fleet.configuration),
         framework=find_framework(local_cdk, cdk_reference),
     )

@@ -55,7 +55,7 @@ def read(file: BinaryIO, size: int, most: int) -> list[Member]:
 
     `most` is the maximum number of members.
     """
-    members, start = _listed(file, size, most)
+    members, start = _listed(file, size, most, "wheels")
     end = 0
     for number, member in enumerate(members):
         after = members[number + 1].offset if number + 1 < len(members) else start
@@ -65,20 +65,20 @@ def read(file: BinaryIO, size: int, most: int) -> list[Member]:
     return members
 
 
-def directory(file: BinaryIO, size: int, most: int) -> list[Member]:
+def directory(file: BinaryIO, size: int, most: int, what: str) -> list[Member]:
     """Returns the members as the directory describes them; raises LayoutRefused, BadZipFile.
 
     The members themselves are not read, so the directory may describe them wrongly.
     """
-    members, _ = _listed(file, size, most)
+    members, _ = _listed(file, size, most, what)
     return members
 
 
-def _listed(file: BinaryIO, size: int, most: int) -> tuple[list[Member], int]:
+def _listed(file: BinaryIO, size: int, most: int, what: str) -> tuple[list[Member], int]:
     """Returns the members of the directory by offset, and where the directory begins."""
     count, start, length = _directory(file, size)
     if count > most or length > DIRECTORY_LIMIT:
-        raise LayoutRefused(f"it unpacks to more than {most} files: {count}")
+        raise LayoutRefused(f"it unpacks to more than the limit for {what}: {count} files")
     file.seek(start)
     return sorted(_central(file.read(length), count), key=lambda member: member.offset), start
 
