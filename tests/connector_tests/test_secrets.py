@@ -74,7 +74,7 @@ def test_a_broken_configuration_is_refused_without_its_content(connector: Connec
 PASSWORD = 'p"a s/ß\\word'
 KEY = "-----BEGIN KEY-----\nMIIabcdefgh\nZZZZ9999+/==\n-----END KEY-----\n"
 KNOWN = Secrets(
-    json.dumps({"a": {"b": [PASSWORD]}, "id": 123456789, "port": 5432, "on": True, "x": "no"}).encode(),
+    configuration=json.dumps({"a": {"b": [PASSWORD]}, "id": 123456789, "port": 5432, "on": True, "x": "no"}).encode(),
     files={"key.pem": KEY.encode()},
     variables={"TOKEN": "tok-123", "MORE": '{"deep": "in-json-env"}'},
 )
@@ -109,7 +109,7 @@ def test_no_spelling_of_a_secret_stays(text: str) -> None:
 def test_other_texts_stay() -> None:
     """Short texts and numbers are not taken for secrets, and a secret's own representation shows none."""
     assert KNOWN.redact("port 5432 is on: no, True") == "port 5432 is on: no, True"
-    assert Secrets(None).redact("anything") == "anything"
+    assert Secrets(configuration=None).redact("anything") == "anything"
     assert "tok-123" not in repr(KNOWN) and "word" not in repr(KNOWN)
 
 
@@ -118,7 +118,7 @@ def test_other_texts_stay() -> None:
 def test_a_password_in_a_header_is_hidden_wherever_it_begins(user: str, encode: Callable[[bytes], bytes]) -> None:
     """HTTP Basic encodes it behind a name; no part of it can be decoded from what is left."""
     password = "hunter2?~>x"
-    known = Secrets(json.dumps({"password": password}).encode())
+    known = Secrets(configuration=json.dumps({"password": password}).encode())
     header = encode(f"{user}:{password}\n".encode()).decode()
     shown = known.redact(f"Authorization: Basic {header}")
     left = shown.removeprefix("Authorization: Basic ").partition(HIDDEN)[0]
@@ -131,7 +131,7 @@ def test_a_password_in_a_header_is_hidden_wherever_it_begins(user: str, encode: 
 def test_no_part_of_a_long_value_stays(size: int) -> None:
     """A token that is abbreviated or cut at either end shows less than eight of its characters in a row."""
     token = "".join(hashlib.sha256(str(number).encode()).hexdigest() for number in range(10))[:size]
-    known = Secrets(json.dumps({"token": token}).encode())
+    known = Secrets(configuration=json.dumps({"token": token}).encode())
     for text in (
         f"{token[:89]}...{token[-100:]}",
         f"assert '{token[3:15]}...' == 'x'",
@@ -147,7 +147,7 @@ def test_words_of_addresses_and_dates_are_left_in_other_texts() -> None:
     """They are hidden only as a whole; a long part of an address is a secret."""
     signature = "sv2024aBcDeFgHiJkLmNoP"
     values = {"url": f"https://accounts.example.com/v1?sig={signature}", "since": "2024-01-01T00:00:00+00:00"}
-    known = Secrets(json.dumps(values).encode())
+    known = Secrets(configuration=json.dumps(values).encode())
     assert known.redact("https://accounts.example.org at 2024-01-01 00:00:00") == (
         "https://accounts.example.org at 2024-01-01 00:00:00"
     )
@@ -161,13 +161,15 @@ def test_words_of_addresses_and_dates_are_left_in_other_texts() -> None:
 )
 def test_numbers_are_hidden_as_they_are_written(text: str) -> None:
     """With a fraction or without, grouped, in hex; and a text with its letters escaped."""
-    known = Secrets(b'{"a": -771234567.250, "b": 0.0012345678, "c": "h\xc3\xa4slich", "d": 0.5, "e": 12.75}')
+    known = Secrets(
+        configuration=b'{"a": -771234567.250, "b": 0.0012345678, "c": "h\xc3\xa4slich", "d": 0.5, "e": 12.75}'
+    )
     assert known.redact(f"[{text}] 0.5 12.75") == f"[{HIDDEN}] 0.5 12.75"
 
 
 def test_hex_and_other_escapes_are_hidden() -> None:
     """A value's bytes in hex, percent-encoded in part or in small letters."""
-    known = Secrets(b'{"a": "s\xc3\xb6/ret+x"}')
+    known = Secrets(configuration=b'{"a": "s\xc3\xb6/ret+x"}')
     for text in (
         "s\u00f6/ret+x".encode().hex(),
         "s\u00f6/ret+x".encode().hex().upper(),

@@ -27,13 +27,16 @@ def test_a_whole_declaration() -> None:
     """Every key is read, and written again as it was."""
     found = customization.parse(WHOLE, "x")
     assert found == Customization(
-        ("libxml2-utils", "g++"),
-        ("build-essential",),
-        {"FLAG": "1"},
-        {"/etc/app.conf": ImageFile(content="a: b\n"), "/opt/tool": ImageFile(source="tools/run.sh", mode="0755")},
-        "airbyte",
-        "/data",
-        Customization(system_packages=("jq",), env={"LATE": "1"}),
+        system_packages=("libxml2-utils", "g++"),
+        build_packages=("build-essential",),
+        env={"FLAG": "1"},
+        files={
+            "/etc/app.conf": ImageFile(content="a: b\n"),
+            "/opt/tool": ImageFile(source="tools/run.sh", mode="0755"),
+        },
+        user="airbyte",
+        workdir="/data",
+        post_install=Customization(system_packages=("jq",), env={"LATE": "1"}),
     )
     assert found.to_json() == yaml.safe_load(WHOLE)
     jsonschema.validate(found.to_json(), customization.schema())

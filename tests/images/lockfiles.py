@@ -36,7 +36,7 @@ def nothing_runs() -> Tree:
 
 def selected(folder: Path, files: Files, rules: Rules = NO_RULES, index: PackageIndex = OFFLINE) -> Lock:
     store = Store(folder / "store")
-    builder = Builder(store, index, nothing_runs, cpython())
+    builder = Builder(store=store, index=index, root=nothing_runs, interpreter=cpython())
     return lockfile.select(connector_of(folder, files), cpython(), store, index, rules, builder)
 
 

@@ -83,7 +83,7 @@ SAID: list[tuple[Operation, str]] = [
 def test_an_operation_is_said_exactly(operation: Operation, said: str, kept: Kept) -> None:
     """Nothing is expanded by the builder that the image was to have, and root's work is root's."""
     base = image(User="someone", Entrypoint=["/entry"])
-    steps = Steps(State(base, base.config.execution), kept)
+    steps = Steps(State(base=base, execution=base.config.execution), kept)
     steps.add([operation])
     assert "\n".join(steps.lines) == said
     assert not steps.lost
@@ -111,7 +111,7 @@ def test_what_cannot_be_said_is_named(operations: list[Operation], named: str, k
 def test_caches_are_lent_to_commands_only(kept: Kept) -> None:
     """While they are mounted."""
     base = image()
-    steps = Steps(State(base, base.config.execution), kept)
+    steps = Steps(State(base=base, execution=base.config.execution), kept)
     steps.add([MountCache("/c", "pip"), Exec(("f",)), Unmount("/c"), Exec(("g",))])
     assert not steps.lost
     assert steps.lines[-2:] == ['RUN --mount=type=cache,id=pip,sharing=shared,target=/c ["f"]', 'RUN ["g"]']

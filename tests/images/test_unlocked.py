@@ -205,7 +205,9 @@ def lock_edit(folder: Path, index: Index, files: Files) -> Callable[..., str]:
     platforms = [locking.on(cpython(), Platform("linux", name)) for name in ("amd64", "arm64")]
 
     def write(rules: Rules, upgrade: Upgrade = NO_UPGRADE) -> str:
-        builder = Builder(Store(folder / "store"), PackageIndex(index.url), nothing_runs, cpython())
+        builder = Builder(
+            store=Store(folder / "store"), index=PackageIndex(index.url), root=nothing_runs, interpreter=cpython()
+        )
         connector = connector_of(folder, {})
         edit = locking.plan(connector, locking.read(connector), platforms, rules, builder, upgrade)
         edit.apply(folder)

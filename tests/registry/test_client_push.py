@@ -97,7 +97,7 @@ def test_requests_after_a_base_upgrade(store: Store, is_mountable: bool) -> None
     own = random_image(store, seed=7, layers=20)
     before, after = _on(store, old, own), _on(store, new, own)
     refused = () if is_mountable else (Fault("mount blob", Refuse(405), None),)
-    with RegistryServer(refused) as registry:
+    with RegistryServer(faults=refused) as registry:
         registry.contents.put_image("base", store, new.digest, "2")
         registry.contents.put_image("acme/x", store, before.digest, "1")
         with quick_client() as client:
@@ -249,7 +249,7 @@ def test_next_source_is_streamed_from_when_one_fails(registry: RegistryServer, s
     image = random_image(store, size=300_000)
     lies = (Fault("get blob", Corrupt(), None),)
     fails = (Fault("get blob", Refuse(500), None),)
-    with RegistryServer(lies) as liar, RegistryServer(fails) as broken, RegistryServer() as origin:
+    with RegistryServer(faults=lies) as liar, RegistryServer(faults=fails) as broken, RegistryServer() as origin:
         for server in (liar, broken, origin):
             server.contents.put_image("base/x", store, image.digest, "1")
         options = RegistryOptions(mirrors={origin.host: (liar.host,)}, attempts=2)

@@ -49,7 +49,7 @@ def test_mirror_is_asked_first(store: Store, tmp_path: Path) -> None:
 def test_registry_is_asked_when_a_mirror_will_not_do(store: Store, tmp_path: Path, faults: tuple[Fault, ...]) -> None:
     """A mirror that lacks it, fails or lies is passed over."""
     image = random_image(store)
-    with RegistryServer() as origin, RegistryServer(faults, contents=origin.contents) as mirror:
+    with RegistryServer() as origin, RegistryServer(faults=faults, contents=origin.contents) as mirror:
         origin.contents.put_image("acme/x", store, image.digest, "1")
         with quick_client(mirrored(origin.host, mirror.host)) as client:
             reference = Reference.parse(f"{origin.host}/acme/x:1")

@@ -20,7 +20,7 @@ from airbyte_ci.connectors.select import ModifiedFiles, Selection
 from airbyte_ci.errors import AirbyteCiError, UsageError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     """The selected connectors of a repository; `unreadable` are the errors of connectors that cannot be read.
 
@@ -60,7 +60,14 @@ def load(settings: Settings, asked: SelectionOptions, *, may_be_empty: bool = Fa
     bases.save()
     for warning in chosen.warnings:
         warn(warning)
-    return Fleet(configuration, chosen.connectors, len(connectors), errors, bases, modified)
+    return Fleet(
+        configuration=configuration,
+        connectors=chosen.connectors,
+        total=len(connectors),
+        unreadable=errors,
+        bases=bases,
+        modified=modified,
+    )
 
 
 def load_for_change(settings: Settings, asked: SelectionOptions, verb: str) -> Fleet:

@@ -130,13 +130,13 @@ def selected(options: Mapping[str, Any], before: SelectionOptions) -> SelectionO
         query = f"({earlier.query}) and ({query})"
     return SelectionOptions(
         Selection(
-            (*earlier.names, *options["names"]),
-            (*earlier.languages, *options["languages"]),
-            (*earlier.support_levels, *options["support_levels"]),
-            query or earlier.query,
-            _later(given=options["modified"], before=earlier.modified),
-            _later(given=options["metadata_changes"], before=earlier.metadata_changes),
-            options["diffed_branch"] or earlier.diffed_branch,
+            names=(*earlier.names, *options["names"]),
+            languages=(*earlier.languages, *options["languages"]),
+            support_levels=(*earlier.support_levels, *options["support_levels"]),
+            query=query or earlier.query,
+            modified=_later(given=options["modified"], before=earlier.modified),
+            metadata_changes=_later(given=options["metadata_changes"], before=earlier.metadata_changes),
+            diffed_branch=options["diffed_branch"] or earlier.diffed_branch,
         ),
         options["everything"] or before.everything,
         options["concurrency"] or before.concurrency,

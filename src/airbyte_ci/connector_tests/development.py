@@ -25,7 +25,7 @@ from airbyte_ci.recipe.state import State
 from airbyte_ci.rootfs.tree import Tree
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Development:
     """The environment of tests: the image's root with these packages, and the path of the image's Python.
 
@@ -62,7 +62,14 @@ def prepare(connector: Connector, order: Order, tools: Tools, digest: Digest) ->
     evaluator = evaluation.evaluator
     state = evaluator.state((*plan.operations, installing))
     python = evaluation.base.python.interpreter.executable
-    return Development((*groups, *extras), state, evaluator.shipped(state), python, plan.code.main, has_pytest)
+    return Development(
+        groups=(*groups, *extras),
+        state=state,
+        tree=evaluator.shipped(state),
+        python=python,
+        main=plan.code.main,
+        has_pytest=has_pytest,
+    )
 
 
 def _test_project(connector: Connector) -> Connector:

@@ -23,7 +23,7 @@ _LONGEST_NUMBER = 30
 _LARGEST = 4 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
     """A connector's secrets. `configuration` is JSON or None; `missing` describes where it was searched.
 
@@ -85,7 +85,14 @@ def load(
     missing = "" if configuration else f"no configuration: neither --config nor {' nor '.join(looked)}"
     if missing and CONFIGURATION in left_out:
         missing += f" ({too_large([CONFIGURATION])})"
-    return Secrets(configuration, missing, problem, files, variables, left_out)
+    return Secrets(
+        configuration=configuration,
+        missing=missing,
+        problem=problem,
+        files=files,
+        variables=variables,
+        left_out=left_out,
+    )
 
 
 def too_large(names: Iterable[str]) -> str:

@@ -37,7 +37,7 @@ class Together(Protocol):
     ) -> Iterator[tuple[StepId, Ended]]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialOptions:
     """The options of a test. `network` is for steps that may use it; `timeout` (seconds) is each step's.
 
@@ -61,7 +61,7 @@ class TrialOptions:
 
 def run(connector: Connector, order: Order, tools: Tools, request: TrialOptions, together: Together) -> TrialResult:
     """Returns the steps except `rules`, which do not use the connector's image. Errors are results of their step."""
-    trial = _Trial(connector, order, tools, request)
+    trial = _Trial(connector=connector, order=order, tools=tools, request=request)
     try:
         for wave in WAVES[:-1]:
             steps = [step for step in wave if step in request.wanted]
@@ -77,7 +77,7 @@ def _result(connector: Connector, ended: Mapping[StepId, Ended]) -> TrialResult:
     return TrialResult(connector.name, connector.relative, tuple(ended[step] for step in IDS if step in ended))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Trial:
     """A running test; `plan` and `image` are digests, once the image is built."""
 

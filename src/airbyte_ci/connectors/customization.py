@@ -36,7 +36,7 @@ class ImageFile:
         return {key: value for key, value in named.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Customization:
     """The declaration. Packages are Debian packages; `files` are keyed by absolute path.
 
@@ -92,19 +92,19 @@ def _customization(table: Mapping[Any, Any], within: str, known: tuple[str, ...]
             )
     later = table.get("postInstall")
     return Customization(
-        _packages(table.get("systemPackages"), f"{within}systemPackages", shown),
-        _packages(table.get("buildPackages"), f"{within}buildPackages", shown),
-        {
+        system_packages=_packages(table.get("systemPackages"), f"{within}systemPackages", shown),
+        build_packages=_packages(table.get("buildPackages"), f"{within}buildPackages", shown),
+        env={
             _matching(name, VARIABLE, f"a name in {within}env", shown): _text(value, f"{within}env.{name}", shown)
             for name, value in _table(table.get("env"), f"{within}env", shown).items()
         },
-        {
+        files={
             _absolute(path, f"a path in {within}files", shown): _file(item, f"{within}files.{path}", shown)
             for path, item in _table(table.get("files"), f"{within}files", shown).items()
         },
-        None if table.get("user") is None else _matching(table["user"], USER, "user", shown),
-        None if table.get("workdir") is None else _absolute(table["workdir"], "workdir", shown),
-        None
+        user=None if table.get("user") is None else _matching(table["user"], USER, "user", shown),
+        workdir=None if table.get("workdir") is None else _absolute(table["workdir"], "workdir", shown),
+        post_install=None
         if later is None
         else _customization(_table(later, "postInstall", shown), "postInstall.", _LATER, shown) or None,
     )

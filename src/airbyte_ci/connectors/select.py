@@ -11,7 +11,7 @@ from airbyte_ci.errors import UsageError
 ModifiedFiles = Callable[[], Mapping[str, tuple[str, ...]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """The filters. An empty filter does not restrict, so an empty Selection selects every connector.
 

@@ -15,4 +15,4 @@ def builder(tools: Tools, base: Base) -> Builder:
         evaluator = Evaluator(tools.store, runs.image, bring=runs.bring)
         return evaluator.tree(evaluator.state(()))
 
-    return Builder(tools.store, tools.index, root, runs.python.interpreter)
+    return Builder(store=tools.store, index=tools.index, root=root, interpreter=runs.python.interpreter)

@@ -129,4 +129,4 @@ def _pushed(plan: BuildPlan, evaluation: Evaluation) -> Installed:
     """Returns the environment's layers if a registry has them."""
     installer = evaluation.installer
     found = installer.known(evaluation.evaluator, plan.before, plan.install) if plan.install else None
-    return found if found and installer.sources else Installed((), ())
+    return found if found and installer.sources else Installed(layers=(), collisions=())

@@ -50,7 +50,7 @@ def eject(plan: BuildPlan, base: Image, python: str, code: Sequence[Entry], kept
     `python` is the interpreter's path in the base, for Python packages. `code` has the entries of the connector itself,
     and `kept` returns the location of a file in the store.
     """
-    steps = Steps(State(base, base.config.execution), kept)
+    steps = Steps(State(base=base, execution=base.config.execution), kept)
     steps.lines += [f"# The base image that the connector's metadata names.\nFROM {_platform(plan)}{plan.base} AS base"]
     _operations(steps, "before the install", plan.before)
     if plan.install:

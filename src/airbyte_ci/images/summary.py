@@ -22,7 +22,7 @@ PLAN_DIGEST = "io.airbyte.ci.plan.digest"
 _IMAGE_VERSION = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
     """One platform's image and the facts about its build.
 

@@ -372,7 +372,15 @@ def _resolve(
     is_lenient: bool = False,
 ) -> Lock:
     pins = dict(wanted.pins)
-    offers = Offers(prepared.builder, interpreter, as_of, prepared.locals, pins, prepared.configured, is_lenient)
+    offers = Offers(
+        builder=prepared.builder,
+        interpreter=interpreter,
+        as_of=as_of,
+        locals=prepared.locals,
+        pins=pins,
+        configured=prepared.configured,
+        is_lenient=is_lenient,
+    )
     named = [entry for entry in wanted.constraints if not entry.place]
     what = f"cannot resolve {connector.relative}"
     return resolve.resolve(prepared.builder.store, offers, prepared.entries, named, what, keep)

@@ -33,7 +33,7 @@ _BOOKKEEPING = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
     """The effect of one part of a recipe.
 
@@ -79,18 +79,20 @@ class Effect:
         added, removed = set(self.added), set(self.removed)
         gone, made = set(later.removed), {*later.added, *later.changed}
         return Effect(
-            tuple(sorted((added - gone) | (set(later.added) - removed))),
-            tuple(sorted((set(self.changed) - gone) | (set(later.changed) - added) | (set(later.added) & removed))),
-            tuple(sorted((removed - made) | (gone - added))),
-            tuple(sorted((set(self.setuid) - gone) | set(later.setuid))),
-            self.size + later.size,
-            _joined(self.packages, later.packages),
-            _joined(self.variables, later.variables),
-            _joined(self.settings, later.settings),
-            tuple(sorted({*self.users, *later.users})),
-            (*self.impure, *later.impure),
-            _joined(self.python, later.python),
-            tuple(sorted({*self.packaged, *later.packaged})),
+            added=tuple(sorted((added - gone) | (set(later.added) - removed))),
+            changed=tuple(
+                sorted((set(self.changed) - gone) | (set(later.changed) - added) | (set(later.added) & removed))
+            ),
+            removed=tuple(sorted((removed - made) | (gone - added))),
+            setuid=tuple(sorted((set(self.setuid) - gone) | set(later.setuid))),
+            size=self.size + later.size,
+            packages=_joined(self.packages, later.packages),
+            variables=_joined(self.variables, later.variables),
+            settings=_joined(self.settings, later.settings),
+            users=tuple(sorted({*self.users, *later.users})),
+            impure=(*self.impure, *later.impure),
+            python=_joined(self.python, later.python),
+            packaged=tuple(sorted({*self.packaged, *later.packaged})),
         )
 
 
@@ -102,18 +104,18 @@ def between(store: Store, tree: Tree, before: State, after: State) -> Effect:
     packages = _packages(tree, found.texts.get(dpkg.STATUS))
     python = _distributions(found)
     return Effect(
-        tuple(sorted([*(path for path in found.written if tree.entry(path) is None), *_empty(found, tree)])),
-        tuple(sorted({*(path for path in found.written if tree.entry(path) is not None), *found.altered})),
-        tuple(sorted(found.removed)),
-        tuple(sorted(found.setuid)),
-        sum(found.written.values()),
-        packages,
-        _differences(before.environment, after.environment),
-        _differences(_settings(before), _settings(after)),
-        tuple(sorted(_names(passwd) - _names((tree.read("etc/passwd") or b"").decode()))) if passwd else (),
-        tuple(str(step.layer.descriptor.digest) for step in _impure(steps) if step.layer),
-        python,
-        _packaged(tree, found, any_package=bool(packages or python)),
+        added=tuple(sorted([*(path for path in found.written if tree.entry(path) is None), *_empty(found, tree)])),
+        changed=tuple(sorted({*(path for path in found.written if tree.entry(path) is not None), *found.altered})),
+        removed=tuple(sorted(found.removed)),
+        setuid=tuple(sorted(found.setuid)),
+        size=sum(found.written.values()),
+        packages=packages,
+        variables=_differences(before.environment, after.environment),
+        settings=_differences(_settings(before), _settings(after)),
+        users=tuple(sorted(_names(passwd) - _names((tree.read("etc/passwd") or b"").decode()))) if passwd else (),
+        impure=tuple(str(step.layer.descriptor.digest) for step in _impure(steps) if step.layer),
+        python=python,
+        packaged=_packaged(tree, found, any_package=bool(packages or python)),
     )
 
 
@@ -130,7 +132,7 @@ def _impure(steps: Iterable[AddedLayer]) -> Iterator[AddedLayer]:
     return (step for step in steps if step.impure)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Found:
     written: dict[str, int]
     removed: set[str]
@@ -141,7 +143,7 @@ class _Found:
 
 
 def _paths(store: Store, tree: Tree, layers: Iterable[Layer]) -> _Found:
-    found = _Found({}, set(), set(), {})
+    found = _Found(written={}, removed=set(), setuid=set(), texts={})
     for layer in layers:
         with (
             store.path(layer.descriptor.digest).open("rb") as blob,

@@ -106,7 +106,7 @@ class Evaluator:
 
     def state(self, operations: Sequence[Operation]) -> State:
         """Returns the container after these operations; raises SandboxError, CommandFailed, ImageError."""
-        state, key = State(self._base, self._base.config.execution), self._origin
+        state, key = State(base=self._base, execution=self._base.config.execution), self._origin
         for position, name in enumerate(self._names(operations)):
             if name not in self._known:
                 self._known[name] = self._next(state, key, operations[position], name, operations[:position])

@@ -44,7 +44,7 @@ class AddedLayer:
     lent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """A container after its operations. `secrets` are variables by the digest of their value."""
 

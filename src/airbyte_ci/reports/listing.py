@@ -33,7 +33,7 @@ _PINNED = re.compile(r"@sha256:[0-9a-f]{64}\Z")
 _BY_TAG = re.compile(r"[\w./:-]+")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListingRow:
     """One connector as `list` shows it. `data` is its metadata, for fields that are paths below `data`."""
 
@@ -108,19 +108,19 @@ def row(
     language = connector.language  # reads the disk, so only once
     is_python = language in PYTHON_LANGUAGES
     return ListingRow(
-        connector.name,
-        language,
-        connector.support_level,
-        connector.version,
-        connector.relative,
-        connector.base_image,
-        _short(connector.base_image),
-        _state(connector, base, is_built=language in BUILT_LANGUAGES),
-        is_python,
-        connector.data,
-        base,
-        fact,
-        modified_files,
+        name=connector.name,
+        language=language,
+        support_level=connector.support_level,
+        version=connector.version,
+        folder=connector.relative,
+        base_image=connector.base_image,
+        base_name=_short(connector.base_image),
+        state=_state(connector, base, is_built=language in BUILT_LANGUAGES),
+        is_python=is_python,
+        data=connector.data,
+        base=base,
+        fact=fact,
+        modified_files=modified_files,
     )
 
 

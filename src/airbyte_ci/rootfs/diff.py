@@ -59,13 +59,13 @@ def entries(upper: Path, lower: Tree, ignored: frozenset[str]) -> list[Entry]:
 def changes(upper: Path, lower: Tree, ignored: frozenset[str], kept: frozenset[str] = frozenset()) -> Changes:
     """Returns the upper folder as layer entries; later commands see the files in the `kept` ignored places."""
     lent = frozenset(parent for path in ignored for parent in tar.parents(path))
-    walk = _Walk(upper, ignored, lent, {}, kept, [])
+    walk = _Walk(upper=upper, ignored=ignored, lent=lent, links={}, kept=kept, left_out=[])
     found = walk.below("", lower)
     ordered = tar.sorted_entries({entry.path: entry for entry in found}.values())
     return Changes(ordered, tuple(walk.left_out))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Walk:
     upper: Path
     ignored: frozenset[str]

@@ -50,7 +50,7 @@ exit $code
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """How a command ended, and the places of its mounts (paths relative to the root).
 
@@ -229,7 +229,9 @@ def _start(ready: _Launch) -> Finished | None:
     traffic = bundle / "traffic"
     used = command.network == "host" or (traffic.exists() and network.used(traffic.read_text()))
     printed = (outputs[0].size, outputs[1].size) if keep else (0, 0)
-    return Finished(process.returncode, stdout, stderr, ready.lent, used, printed)
+    return Finished(
+        returncode=process.returncode, stdout=stdout, stderr=stderr, lent=ready.lent, used_network=used, printed=printed
+    )
 
 
 def _last_lines(outputs: Sequence[Capture]) -> tuple[str, ...]:

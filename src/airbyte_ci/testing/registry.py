@@ -68,7 +68,7 @@ class Logged:
     status: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class RegistryServer:
     """A registry; give two of them the same `contents` and one can redirect to the other."""
 

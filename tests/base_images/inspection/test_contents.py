@@ -118,12 +118,16 @@ def test_layers_are_merged_as_overlayfs_would(tmp_path: Path) -> None:
 
 def test_who_may_write_a_file() -> None:
     """Its owner always, its group and others by the mode; a link never."""
-    file = layer_files.LayerFile("x", "file", 0o464, 1, 2, 0, 0, "")
+    file = layer_files.LayerFile(path="x", kind="file", mode=0o464, uid=1, gid=2, size=0, layer=0, disk="")
     assert file.writable_by(1, set())
     assert file.writable_by(9, {2})
     assert not file.writable_by(9, {9})
-    assert layer_files.LayerFile("x", "dir", 0o1777, 0, 0, 0, 0, "").writable_by(9, set())
-    assert not layer_files.LayerFile("x", "symlink", 0o777, 1, 1, 0, 0, "").writable_by(1, {1})
+    assert layer_files.LayerFile(path="x", kind="dir", mode=0o1777, uid=0, gid=0, size=0, layer=0, disk="").writable_by(
+        9, set()
+    )
+    assert not layer_files.LayerFile(
+        path="x", kind="symlink", mode=0o777, uid=1, gid=1, size=0, layer=0, disk=""
+    ).writable_by(1, {1})
 
 
 def test_a_difference_is_everything_that_differs(tmp_path: Path) -> None:

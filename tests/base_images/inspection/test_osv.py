@@ -16,14 +16,14 @@ from airbyte_ci.rootfs.dpkg import DebianPackage
 DEBIAN = {"ecosystem": "Debian:12", "name": "openssl"}
 OPENSSL = DebianPackage("libssl3", "3.0.11-1", "amd64", "openssl", "3.0.11-1")
 HELD = Contents(
-    {"ID": "debian", "VERSION_ID": "12", "PRETTY_NAME": "Debian GNU/Linux 12"},
-    "glibc 2.36",
-    "3.11.2",
-    (OPENSSL,),
-    (("idna", "3.4"),),
-    (),
-    (),
-    Digest("0" * 64),
+    system={"ID": "debian", "VERSION_ID": "12", "PRETTY_NAME": "Debian GNU/Linux 12"},
+    libc="glibc 2.36",
+    python="3.11.2",
+    packages=(OPENSSL,),
+    distributions=(("idna", "3.4"),),
+    accounts=(),
+    layers=(),
+    files=Digest("0" * 64),
 )
 
 

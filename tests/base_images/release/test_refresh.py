@@ -145,7 +145,15 @@ def _locked(place: Place, platforms: Sequence[Platform], content: str = "x") -> 
     lock = VersionLock(declared)
     for platform in platforms:
         image = place.image(content, platform)
-        part = PlatformLock(image.digest, len(image.manifest.raw), image.digest, None, (), (), "3.11.2")
+        part = PlatformLock(
+            manifest=image.digest,
+            size=len(image.manifest.raw),
+            root=image.digest,
+            debian=None,
+            wheels=(),
+            commands=(),
+            python="3.11.2",
+        )
         lock = lock.with_platform(platform, part)
     return lock
 

@@ -41,15 +41,23 @@ def image(store: Store) -> Image:
 def made(store: Store, debian: DebianInputs | None) -> BaseImageBuild:
     """A build on an image, or on Debian packages."""
     found = image(store)
-    part = PlatformLock(found.digest, len(found.manifest.raw), found.digest, debian, (), (), "3.11.2")
+    part = PlatformLock(
+        manifest=found.digest,
+        size=len(found.manifest.raw),
+        root=found.digest,
+        debian=debian,
+        wheels=(),
+        commands=(),
+        python="3.11.2",
+    )
     address = Reference.parse(f"{REPOSITORY}:1.0.0@{found.digest}")
     return BaseImageBuild(
-        BaseImageVersion(repository=REPOSITORY, version="1.0.0", address=address, python="3.11"),
-        found,
-        (),
-        "x",
-        False,
-        part,
+        version=BaseImageVersion(repository=REPOSITORY, version="1.0.0", address=address, python="3.11"),
+        image=found,
+        checks=(),
+        root="x",
+        cached=False,
+        locked=part,
     )
 
 

@@ -60,7 +60,12 @@ class Shop:
         python = interpreter or cpython()
         with ThreadPoolExecutor(4) as pool:
             workshop = environment.Workshop(
-                self.store, PackageIndex(self.index.url), no_root, python, pool, self.said.append
+                store=self.store,
+                index=PackageIndex(self.index.url),
+                root=no_root,
+                interpreter=python,
+                executor=pool,
+                progress=self.said.append,
             )
             return environment.prepare(environment.choose(Lock("test", packages), python), workshop, compiled=False)
 

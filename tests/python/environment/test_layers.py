@@ -23,7 +23,7 @@ FILE = LockedFile("x-1-py3-none-any.whl", "a" * 64)
 def package(name: str, size: int = SMALL) -> Package:
     """A package of so many compressed bytes."""
     segment = Segment(Digest.of(name.encode()), size * 3, Digest.of(b"z" + name.encode()), size)
-    return Package(name, "1.0", FILE, (segment,), (f"{SITE}/{name}.py",), fresh=False)
+    return Package(name=name, version="1.0", wheel=FILE, segments=(segment,), paths=(f"{SITE}/{name}.py",), fresh=False)
 
 
 def names(packages: list[Package]) -> list[list[str]]:
@@ -78,7 +78,9 @@ def test_a_layer_has_each_folder_once_and_before_its_files(tmp_path: Path) -> No
     for number in range(30):
         paths = [f"{SITE}/shared/deep/{number}.py", f"{SITE}/own{number}/a.py", f"usr/local/bin/tool{number}"]
         segment = make_segment(store, [Entry(path, content=b"x") for path in paths])
-        packages.append(Package(f"p{number}", "1", FILE, (segment,), tuple(paths), fresh=False))
+        packages.append(
+            Package(name=f"p{number}", version="1", wheel=FILE, segments=(segment,), paths=tuple(paths), fresh=False)
+        )
     key = Digest("b" * 64)
     made = layers.install(store, Environment(tuple(packages)), cpython(), key).layers
     seen: set[str] = set()

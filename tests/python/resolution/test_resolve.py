@@ -76,8 +76,8 @@ def resolved(
     interpreter: Interpreter | None = None,
     pins: dict[str, str] | None = None,
 ) -> Lock:
-    builder = Builder(Store(folder / "store"), asked, nothing_runs, cpython())
-    offers = Offers(builder, interpreter or cpython(), as_of, pins=pins or {})
+    builder = Builder(store=Store(folder / "store"), index=asked, root=nothing_runs, interpreter=cpython())
+    offers = Offers(builder=builder, interpreter=interpreter or cpython(), as_of=as_of, pins=pins or {})
     entries = [project.of_text(text, "x") for text in texts]
     return resolve.resolve(builder.store, offers, entries, (), "resolving connectors/x")
 
@@ -183,7 +183,11 @@ def test_a_private_package_is_never_the_public_one(tmp_path: Path, index: Index)
 )
 def test_the_public_index_is_asked_last(tmp_path: Path, asked: PackageIndex, order: list[str]) -> None:
     """In any of pip's or uv's settings."""
-    offers = Offers(Builder(Store(tmp_path), asked, nothing_runs, cpython()), cpython(), None)
+    offers = Offers(
+        builder=Builder(store=Store(tmp_path), index=asked, root=nothing_runs, interpreter=cpython()),
+        interpreter=cpython(),
+        as_of=None,
+    )
     assert [source.url for source in offers._sources("a")] == order
 
 

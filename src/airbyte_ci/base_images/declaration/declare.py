@@ -42,7 +42,7 @@ class SanityCheck:
     expect: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
     """A declared base image. `requirements` is the text of a hashed requirements file.
 
@@ -106,25 +106,25 @@ def _declaration(document: Mapping[str, Any]) -> Declaration:
         raise ValueError("the root has neither image nor debian")
     final = _steps(document.get("final-steps"))
     return Declaration(
-        _repository(document["repository"]),
-        _version(document["version"]),
-        str(document["changelog"]),
-        Reference.parse(str(image)) if image else None,
-        _debian(debian) if debian else None,
-        str(document.get("requirements") or ""),
-        (*_steps(document.get("steps")), *(() if final else _last(document))),
-        (*final, *(_last(document) if final else ())),
-        tuple(
+        repository=_repository(document["repository"]),
+        version=_version(document["version"]),
+        changelog=str(document["changelog"]),
+        image_root=Reference.parse(str(image)) if image else None,
+        debian_root=_debian(debian) if debian else None,
+        requirements=str(document.get("requirements") or ""),
+        steps=(*_steps(document.get("steps")), *(() if final else _last(document))),
+        final_steps=(*final, *(_last(document) if final else ())),
+        checks=tuple(
             SanityCheck(str(item["name"]), tuple(map(str, item["run"])), str(item.get("expect", "")))
             for item in document.get("checks") or []
         ),
-        tuple(Platform.parse(str(item)) for item in document.get("platforms") or _PLATFORMS),
-        tuple(map(str, document.get("packages") or [])),
-        str(document.get("python") or ""),
-        tuple(map(str, document.get("writable") or [])),
-        _day(document.get("supported-until")),
-        entry.platform_version(document.get("requires-platform")),
-        document,
+        platforms=tuple(Platform.parse(str(item)) for item in document.get("platforms") or _PLATFORMS),
+        packages=tuple(map(str, document.get("packages") or [])),
+        python=str(document.get("python") or ""),
+        writable=tuple(map(str, document.get("writable") or [])),
+        supported_until=_day(document.get("supported-until")),
+        requires_platform=entry.platform_version(document.get("requires-platform")),
+        document=document,
     )
 
 

@@ -48,7 +48,7 @@ class LayerContents:
     created_by: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
     """The contents of an image. `files` names the blob with one line per path; `python` is empty without Python."""
 
@@ -86,14 +86,14 @@ class Contents:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Contents":
         return cls(
-            document["system"],
-            document["libc"],
-            document["python"],
-            tuple(DebianPackage(**item) for item in document["packages"]),
-            tuple((name, version) for name, version in document["distributions"]),
-            tuple(UserAccount(**item) for item in document["accounts"]),
-            tuple(LayerContents(**item) for item in document["layers"]),
-            Digest.parse(document["files"]),
+            system=document["system"],
+            libc=document["libc"],
+            python=document["python"],
+            packages=tuple(DebianPackage(**item) for item in document["packages"]),
+            distributions=tuple((name, version) for name, version in document["distributions"]),
+            accounts=tuple(UserAccount(**item) for item in document["accounts"]),
+            layers=tuple(LayerContents(**item) for item in document["layers"]),
+            files=Digest.parse(document["files"]),
         )
 
 
@@ -124,14 +124,14 @@ def _made(store: Store, image: Image) -> Contents:
     packages = _packages(tree)
     folders = sorted({folder for file in found if (folder := _site_packages(file.path))})
     return Contents(
-        _system(tree),
-        _libc(tree, found),
-        _python(image, tree, found, packages),
-        packages,
-        tuple((item.name, item.version) for item in installed.distributions_in(tree, folders)),
-        _accounts(tree),
-        _layers(image, found),
-        blob,
+        system=_system(tree),
+        libc=_libc(tree, found),
+        python=_python(image, tree, found, packages),
+        packages=packages,
+        distributions=tuple((item.name, item.version) for item in installed.distributions_in(tree, folders)),
+        accounts=_accounts(tree),
+        layers=_layers(image, found),
+        files=blob,
     )
 
 

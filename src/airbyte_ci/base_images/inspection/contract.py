@@ -53,7 +53,7 @@ else:
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """The image under test, its root, and its user; `has_python` is false for the bases of other languages."""
 
@@ -83,7 +83,15 @@ def subject(store: Store, image: Image, writable: tuple[str, ...], *, has_python
     """Yields the unpacked image, ready to run commands; raises SandboxError when the image's user does not exist."""
     tree, command = evaluate.prepare(store, image, ("true",))
     named = str(image.config.execution.get("User") or "")
-    return Subject(store, image, tree, command, users.resolve(tree, named), writable, has_python)
+    return Subject(
+        store=store,
+        image=image,
+        tree=tree,
+        command=command,
+        user=users.resolve(tree, named),
+        writable=writable,
+        has_python=has_python,
+    )
 
 
 def clauses(subject: Subject) -> list[tuple[str, Callable[[Subject], str | None]]]:

@@ -37,7 +37,7 @@ class LayerChange:
     created_by: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """All differences from `before` to `after`; sizes are compressed bytes."""
 
@@ -68,18 +68,18 @@ def between(before: Side, after: Side) -> Difference:
     ours, theirs = before.contents, after.contents
     layers = {layer.diff_id for layer in ours.layers} & {layer.diff_id for layer in theirs.layers}
     return Difference(
-        before.name,
-        after.name,
-        _changes(_facts(before), _facts(after)),
-        _changes(_packages(ours), _packages(theirs)),
-        _changes(dict(ours.distributions), dict(theirs.distributions)),
-        _changes(before.image.config.environment, after.image.config.environment),
-        _changes(_accounts(ours), _accounts(theirs)),
-        _changes(before.files, after.files),
-        (*_layers("-", ours, layers), *_layers("+", theirs, layers)),
-        len(layers),
-        ours.size,
-        theirs.size,
+        before=before.name,
+        after=after.name,
+        facts=_changes(_facts(before), _facts(after)),
+        packages=_changes(_packages(ours), _packages(theirs)),
+        distributions=_changes(dict(ours.distributions), dict(theirs.distributions)),
+        environment=_changes(before.image.config.environment, after.image.config.environment),
+        accounts=_changes(_accounts(ours), _accounts(theirs)),
+        files=_changes(before.files, after.files),
+        layers=(*_layers("-", ours, layers), *_layers("+", theirs, layers)),
+        shared_layers=len(layers),
+        size_before=ours.size,
+        size_after=theirs.size,
     )
 
 

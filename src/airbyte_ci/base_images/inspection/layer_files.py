@@ -24,7 +24,7 @@ _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerFile:
     """One path of an image: kind, owner, and the number of its layer (0 is the oldest)."""
 
@@ -82,7 +82,16 @@ def _walk(prefix: str, nodes: dict[str, _Node]) -> Iterator[LayerFile]:
         kind = next((kind for test, kind in _KINDS if test(status.st_mode)), "other")
         size = status.st_size if kind == "file" else 0
         mode = stat.S_IMODE(status.st_mode)
-        yield LayerFile(path, kind, mode, status.st_uid, status.st_gid, size, node.layer, node.disk)
+        yield LayerFile(
+            path=path,
+            kind=kind,
+            mode=mode,
+            uid=status.st_uid,
+            gid=status.st_gid,
+            size=size,
+            layer=node.layer,
+            disk=node.disk,
+        )
         if node.below:
             yield from _walk(f"{path}/", node.below)
 

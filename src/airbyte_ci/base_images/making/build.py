@@ -22,7 +22,7 @@ _ROOMS = ("oci", "rootfs", "sandbox", "dagger", "recipe", "hooks", "python", "ba
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BaseImageBuild:
     """The result of a build: the catalog entry, the image, the results of the checks, and the inputs."""
 
@@ -53,7 +53,9 @@ def build(
     image, locked = make(declaration, tools, found, None)
     passed = checks.require(tools.store, image, declaration.checks, tools.say) if checked else ()
     version = entry_of(VersionLock(declaration, {platform: locked}), image, tools.store)
-    return BaseImageBuild(version, image, passed, found.title, found.cached, locked)
+    return BaseImageBuild(
+        version=version, image=image, checks=passed, root=found.title, cached=found.cached, locked=locked
+    )
 
 
 def entry_of(locked: VersionLock, image: Image, store: Store) -> BaseImageVersion:

@@ -188,7 +188,14 @@ def _keep(store: Store, folder: Path) -> tuple[Deb, ...]:
             store.put(files[sha256].read_bytes())
             package, version, architecture = (_field(stanza, name) for name in ("Package", "Version", "Architecture"))
             size = int(_field(stanza, "Size"))
-            debs[sha256] = Deb(package, version, architecture, sha256, size, _needed(stanza))
+            debs[sha256] = Deb(
+                package=package,
+                version=version,
+                architecture=architecture,
+                sha256=sha256,
+                size=size,
+                stanza=_needed(stanza),
+            )
     if unknown := sorted(path.name for sha256, path in files.items() if sha256 not in debs):
         raise SandboxError(f"cannot build a Debian root: the archive's index does not list {', '.join(unknown)}")
     return tuple(sorted(debs.values(), key=lambda item: (item.package, item.architecture)))

@@ -7,7 +7,7 @@ from typing import Any
 from airbyte_ci.oci.digest import Digest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deb:
     """A Debian package file, identified by its digest; `stanza` is its entry in the archive's index."""
 

@@ -69,7 +69,7 @@ class LockedCommand:
         return cls(tuple(document["arguments"]), layer, bool(document.get("network")), packages)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformLock:
     """One platform: the root (an image by digest, or Debian packages), wheels, commands, and the resulting image.
 
@@ -103,14 +103,14 @@ class PlatformLock:
     def from_json(cls, document: Mapping[str, Any]) -> "PlatformLock":
         root = document["root"]
         return cls(
-            Digest.parse(document["manifest"]),
-            int(document["size"]),
-            Digest.parse(root["manifest"]),
-            DebianInputs.from_json(root["debian"]) if root["debian"] else None,
-            tuple(LockedWheel(**item) for item in document["wheels"]),
-            tuple(map(LockedCommand.from_json, document["commands"])),
-            str(document["python"]),
-            tuple(document["checks"]),
+            manifest=Digest.parse(document["manifest"]),
+            size=int(document["size"]),
+            root=Digest.parse(root["manifest"]),
+            debian=DebianInputs.from_json(root["debian"]) if root["debian"] else None,
+            wheels=tuple(LockedWheel(**item) for item in document["wheels"]),
+            commands=tuple(map(LockedCommand.from_json, document["commands"])),
+            python=str(document["python"]),
+            checks=tuple(document["checks"]),
         )
 
 

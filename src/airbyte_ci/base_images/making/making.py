@@ -56,7 +56,13 @@ def made(
     wheels = tuple(LockedWheel(item.name, item.version, item.file.name, item.file.sha256) for item in packages)
     commands = locked.commands if locked else _commands(evaluator, operations)
     return image, PlatformLock(
-        image.digest, len(image.manifest.raw), found.image.digest, found.debian, wheels, commands, version
+        manifest=image.digest,
+        size=len(image.manifest.raw),
+        root=found.image.digest,
+        debian=found.debian,
+        wheels=wheels,
+        commands=commands,
+        python=version,
     )
 
 

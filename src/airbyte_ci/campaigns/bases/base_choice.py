@@ -15,7 +15,7 @@ from airbyte_ci.errors import ConnectorError, UsageError
 _ADVICE = "widen the Python in pyproject.toml and lock again, or add a base image to the catalog"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
     """The base images to choose from: the repositories in order, and the versions supported `today`.
 

@@ -37,7 +37,13 @@ def offer(
     wanted = current.series if current else series.of_language(connector.language)
     others = series.repositories_of(wanted, configuration.base_image_repositories, catalogue)
     repositories = tuple(dict.fromkeys((*own, *others)))
-    return Offered(repositories, catalogue, today, configuration.platform_version, traits_of(connector))
+    return Offered(
+        repositories=repositories,
+        catalogue=catalogue,
+        today=today,
+        platform=configuration.platform_version,
+        traits=traits_of(connector),
+    )
 
 
 def choose(

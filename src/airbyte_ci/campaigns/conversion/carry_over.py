@@ -225,12 +225,12 @@ class _Reading:
         in_module = bool(carrier.after)
         return CarriedOver(
             customization=Customization(
-                tuple(sorted(carrier.system)),
-                tuple(sorted(carrier.building)),
-                self._needed_by(entry) | {name: self._moved_value(values.env[name]) for name in env},
-                carrier.files,
-                None if in_module else user,
-                None if in_module else workdir,
+                system_packages=tuple(sorted(carrier.system)),
+                build_packages=tuple(sorted(carrier.building)),
+                env=self._needed_by(entry) | {name: self._moved_value(values.env[name]) for name in env},
+                files=carrier.files,
+                user=None if in_module else user,
+                workdir=None if in_module else workdir,
             ),
             before=tuple(carrier.before),
             after=tuple(carrier.after),

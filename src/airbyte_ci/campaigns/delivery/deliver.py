@@ -30,7 +30,7 @@ class Parcel:
         return {*self.settled, *(item.connector for item in self.changes)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
     """The delivered changes (with their rows), and the actions of the delivery."""
 
@@ -51,7 +51,7 @@ def to_branch(ground: Ground, parcel: Parcel) -> Delivered:
     made = _made(ground, parcel.changes, branch)
     if made != branch.tip:
         branches.move_local(ground, branch, made)
-    return Delivered(parcel.changes, branch.name, made, _done(branch.tip, made))
+    return Delivered(changes=parcel.changes, branch=branch.name, commit=made, done=_done(branch.tip, made))
 
 
 def to_remote_branch(ground: Ground, parcel: Parcel, tip: str | None) -> Delivered:
@@ -60,7 +60,9 @@ def to_remote_branch(ground: Ground, parcel: Parcel, tip: str | None) -> Deliver
     _refuse(branch, parcel)
     pushed, url = _pushed(ground, parcel.changes, branch)
     assert pushed.tip is not None
-    return Delivered(parcel.changes, branch.name, pushed.tip, _done(tip, pushed.tip), new_url=url)
+    return Delivered(
+        changes=parcel.changes, branch=branch.name, commit=pushed.tip, done=_done(tip, pushed.tip), new_url=url
+    )
 
 
 def to_pull_request(
@@ -80,7 +82,14 @@ def to_pull_request(
     branch, _ = _pushed(ground, changes, branch)
     assert branch.tip is not None
     pulls.finish(pull, title, body, labels)
-    return Delivered(changes, branch.name, branch.tip, _done(first.tip, branch.tip), pull.number, pull.url)
+    return Delivered(
+        changes=changes,
+        branch=branch.name,
+        commit=branch.tip,
+        done=_done(first.tip, branch.tip),
+        pull_request=pull.number,
+        url=pull.url,
+    )
 
 
 def _pushed(ground: Ground, changes: Sequence[Change], branch: Branch) -> tuple[Branch, str | None]:

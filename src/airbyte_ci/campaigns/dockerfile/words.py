@@ -25,7 +25,7 @@ class Expanded:
 
 def expand(text: str, known: Mapping[str, str], escape: str = "\\") -> Expanded:
     """Returns the text without quotes and escapes, with variables replaced by `known`. Raises Misread."""
-    reader = _Reader(text, known, escape)
+    reader = _Reader(text=text, known=known, escape=escape)
     result = reader.read_until("")
     return Expanded(result, frozenset(reader.used), frozenset(reader.unset))
 
@@ -70,7 +70,7 @@ def pairs(text: str, escape: str = "\\") -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in (word.partition("=") for word in words)]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Reader:
     text: str
     known: Mapping[str, str]

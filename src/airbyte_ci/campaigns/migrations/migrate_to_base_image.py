@@ -116,7 +116,13 @@ def _choose(task: Task, to: str | None, admitted: AdmittedPythons) -> LatestVers
     configuration, catalogue = task.configuration, task.catalogue
     wanted = series.of_language(task.connector.language)
     repositories = series.repositories_of(wanted, configuration.base_image_repositories, catalogue)
-    offered = Offered(repositories, catalogue, task.entry.today, configuration.platform_version, failed=task.failed)
+    offered = Offered(
+        repositories=repositories,
+        catalogue=catalogue,
+        today=task.entry.today,
+        platform=configuration.platform_version,
+        failed=task.failed,
+    )
     return base_choice.asked_for(to, offered, admitted) if to else base_choice.newest(offered, admitted)
 
 

@@ -138,7 +138,14 @@ def _choose(task: Task, to: str | None, source: _Source) -> LatestVersion:
     configuration, catalogue = task.configuration, task.catalogue
     repositories = series.repositories_of(MANIFEST_SERIES, configuration.base_image_repositories, catalogue)
     today, platform = task.entry.today, configuration.platform_version
-    offered = Offered(repositories, catalogue, today, platform, source.traits, task.failed)
+    offered = Offered(
+        repositories=repositories,
+        catalogue=catalogue,
+        today=today,
+        platform=platform,
+        traits=source.traits,
+        failed=task.failed,
+    )
     return base_choice.asked_for(to, offered, _ANY) if to else base_choice.newest(offered, _ANY)
 
 

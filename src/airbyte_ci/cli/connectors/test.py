@@ -128,14 +128,14 @@ def test_connectors(
         framework=find_framework(local_cdk, cdk_reference),
     )
     request = TrialOptions(
-        wanted,
-        secrets.Secrets(None),
-        fail_fast,
-        network,
-        _read(catalog, problem_of_catalog),
-        _read(state, problem_of_state),
-        tuple(mount(text) for text in mounts),
-        timeout,
+        wanted=wanted,
+        secrets=secrets.Secrets(configuration=None),
+        fail_fast=fail_fast,
+        network=network,
+        catalog=_read(catalog, problem_of_catalog),
+        state=_read(state, problem_of_state),
+        mounts=tuple(mount(text) for text in mounts),
+        timeout=timeout,
         is_ending=interruption.is_stopping,
     )
     items: list[TrialResult] = []

@@ -100,7 +100,7 @@ def _state(places: Iterable[Path | None]) -> str:
     return Fingerprint([place for place in places if place]).digest
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Watched:
     """One connector. `seen` is the state of its files, and `seen_beside` that of `beside`, at the time of its build."""
 
@@ -138,7 +138,7 @@ class _Session:
         self._fleet = fleet
         self._tools = tools
         self._progress = progress
-        self._watched = {item.folder: _Watched(item, watching.ignored) for item in fleet.connectors}
+        self._watched = {item.folder: _Watched(connector=item, ignored=watching.ignored) for item in fleet.connectors}
         self._is_fresh = False
         self._is_announced = False
 

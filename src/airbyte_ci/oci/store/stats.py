@@ -8,7 +8,7 @@ from airbyte_ci.oci.store.collect import folder_size, reachable
 from airbyte_ci.oci.store.store import Store
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
     """Counts and bytes. `shared` is what named images would need in addition if they shared no layers."""
 
@@ -38,14 +38,14 @@ def stats(store: Store) -> Stats:
             named[digest.hex] = sizes.get(digest.hex, 0)
             apart += sizes.get(digest.hex, 0)
     return Stats(
-        len(sizes),
-        sum(sizes.values()),
-        sum(1 for folder in (store.root / "actions").iterdir() for _ in os.scandir(folder)),
-        len(folders),
-        sum(folder_size(folder) for folder in folders),
-        len(cached),
-        sum(folder_size(item) for item in cached),
-        len(names),
-        sum(named.values()),
-        apart - sum(named.values()),
+        blobs=len(sizes),
+        blob_bytes=sum(sizes.values()),
+        actions=sum(1 for folder in (store.root / "actions").iterdir() for _ in os.scandir(folder)),
+        snapshots=len(folders),
+        snapshot_bytes=sum(folder_size(folder) for folder in folders),
+        caches=len(cached),
+        cache_bytes=sum(folder_size(item) for item in cached),
+        names=len(names),
+        named_bytes=sum(named.values()),
+        shared_bytes=apart - sum(named.values()),
     )

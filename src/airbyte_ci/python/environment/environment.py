@@ -126,7 +126,7 @@ def _schemes(interpreter: Interpreter) -> list[str]:
     return [interpreter.purelib, interpreter.platlib, interpreter.scripts, interpreter.data, interpreter.headers]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """An installed package: its wheel, its segments, and all paths that it owns.
 
@@ -173,7 +173,7 @@ class Environment:
         return _named(package.wheel for package in self.packages if package.is_native)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
     """The resources for preparing an environment: the store, the index, the image's root and Python, threads.
 
@@ -286,13 +286,13 @@ def _wheel(choice: Choice, workshop: Workshop) -> tuple[LockedFile, bool]:
 def _builder(workshop: Workshop) -> sdist.Builder:
     interpreter = workshop.host or workshop.interpreter
     return sdist.Builder(
-        workshop.store,
-        workshop.index,
-        workshop.root,
-        interpreter,
-        workshop.context,
-        workshop.clean,
-        workshop.domain,
+        store=workshop.store,
+        index=workshop.index,
+        root=workshop.root,
+        interpreter=interpreter,
+        context=workshop.context,
+        clean=workshop.clean,
+        domain=workshop.domain,
     )
 
 
@@ -328,7 +328,9 @@ def _convert(choice: Choice, file: LockedFile, workshop: Workshop, excluded: fro
     key = action_key("wheel", wheel.FORMAT_VERSION, inputs)
     known = workshop.store.recall(key)
     if known is not None and (segment := Segment.from_json(known["segment"])).in_store(workshop.store):
-        return Package(choice.name, version, file, (segment,), tuple(known["paths"]), fresh=False)
+        return Package(
+            name=choice.name, version=version, wheel=file, segments=(segment,), paths=tuple(known["paths"]), fresh=False
+        )
     workshop.progress(f"unpacking {file.name}")
     with workshop.store.scratch() as scratch:
         installed = wheel.read(workshop.store.verified(Digest(file.sha256)), file.name, interpreter, scratch)
@@ -336,7 +338,15 @@ def _convert(choice: Choice, file: LockedFile, workshop: Workshop, excluded: fro
         segment = make_segment(workshop.store, entries)
     paths = sorted(entry.path for entry in entries)
     workshop.store.remember(key, {"segment": segment.to_json(), "paths": paths})
-    return Package(choice.name, version, file, (segment,), tuple(paths), fresh=True, defects=installed.defects)
+    return Package(
+        name=choice.name,
+        version=version,
+        wheel=file,
+        segments=(segment,),
+        paths=tuple(paths),
+        fresh=True,
+        defects=installed.defects,
+    )
 
 
 def _refuse_other(choice: Choice, file: LockedFile) -> None:

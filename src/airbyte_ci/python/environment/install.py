@@ -144,7 +144,7 @@ class _Site:
         if found is None:
             return None
         self.installer.sources.append(found.source)
-        installed = Installed(found.layers, (), layers.libraries_of(found.layers))
+        installed = Installed(layers=found.layers, collisions=(), libraries=layers.libraries_of(found.layers))
         self.store.remember(_found(found.key, elsewhere), {**installed.to_json(), "source": str(found.source)})
         return installed
 
@@ -185,7 +185,9 @@ class _Site:
         """Returns the environment as one layer."""
         prepared = self._prepare()
         layer = layers.layer(self.store, prepared.packages, self.installer.base.python.interpreter)
-        return Installed((layer,), prepared.collisions, prepared.libraries, unmet=prepared.unmet)
+        return Installed(
+            layers=(layer,), collisions=prepared.collisions, libraries=prepared.libraries, unmet=prepared.unmet
+        )
 
     def _prepare(self) -> environment.Environment:
         return environment.prepare(self.operation.packages, self._workshop(), compiled=self.operation.bytecode)
@@ -193,11 +195,16 @@ class _Site:
     def _workshop(self) -> Workshop:
         base, tools = self.installer.base, self.installer.tools
         return Workshop(
-            *(tools.store, tools.index, self._root, base.python.interpreter, tools.executor, tools.say),
-            context(base.runs, (*self._below, *self.operation.building)),
-            base.twin.python.interpreter if base.twin else None,
-            None if self.operation.in_one_layer else self._clean,
-            self._domain,
+            store=tools.store,
+            index=tools.index,
+            root=self._root,
+            interpreter=base.python.interpreter,
+            executor=tools.executor,
+            progress=tools.say,
+            context=context(base.runs, (*self._below, *self.operation.building)),
+            host=base.twin.python.interpreter if base.twin else None,
+            clean=None if self.operation.in_one_layer else self._clean,
+            domain=self._domain,
         )
 
     @property

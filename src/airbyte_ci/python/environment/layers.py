@@ -35,7 +35,7 @@ _MOST_OWN = 24
 _BUCKETS = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
     """An environment's layers, lowest first.
 
@@ -63,7 +63,7 @@ class Installed:
         layers = tuple(Layer.from_json(item) for item in document["layers"])
         collisions = tuple(Collision.from_json(item) for item in document["collisions"])
         unmet = tuple(Unmet(*item) for item in document["unmet"])
-        return cls(layers, collisions, tuple(document["libraries"]), unmet=unmet)
+        return cls(layers=layers, collisions=collisions, libraries=tuple(document["libraries"]), unmet=unmet)
 
 
 def libraries_of(layers: Iterable[Layer]) -> tuple[str, ...]:
@@ -115,7 +115,12 @@ def install(store: Store, environment: Environment, interpreter: Interpreter, ke
         layers.append(replace(made, descriptor=replace(made.descriptor, annotations=annotations)))
     fresh = sum(package.fresh for package in environment.packages)
     return Installed(
-        tuple(layers), environment.collisions, environment.libraries, fresh, environment.unmet, environment.repaired
+        layers=tuple(layers),
+        collisions=environment.collisions,
+        libraries=environment.libraries,
+        fresh=fresh,
+        unmet=environment.unmet,
+        repaired=environment.repaired,
     )
 
 

@@ -244,7 +244,7 @@ def _api(access: Access) -> Any:  # noqa: ANN401  # requests is imported late
     """Imports the network side on first use: it costs 0.4 s, and most builds do not need it."""
     from airbyte_ci.python.index.simple_api import SimpleApi
 
-    return SimpleApi(access)
+    return SimpleApi(access=access)
 
 
 def forget_answers() -> None:

@@ -38,7 +38,7 @@ _JSON = "application/vnd.pypi.simple.v1+json"
 Wanted = Callable[[str, str | None], bool]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class SimpleApi:
     """A client for indexes; threads may share it."""
 

@@ -69,7 +69,7 @@ _OLDEST_GLIBC = {"x86_64": 5, "i686": 5}
 _LEGACY_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
     """One CPython of an image.
 

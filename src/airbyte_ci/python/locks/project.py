@@ -112,7 +112,13 @@ def of_text(text: str, what: str) -> RequirementEntry:
     except InvalidRequirement as error:
         raise LockError(f"{what}: {origins.without_logins(text)[:60]!r} is not a valid requirement") from error
     extras = frozenset(map(canonicalize_name, found.extras))
-    return RequirementEntry(canonicalize_name(found.name), found.specifier, extras, found.marker, place=found.url or "")
+    return RequirementEntry(
+        name=canonicalize_name(found.name),
+        specifier=found.specifier,
+        extras=extras,
+        marker=found.marker,
+        place=found.url or "",
+    )
 
 
 # --- PEP 621 and PEP 735 -------------------------------------------------------------------------
@@ -313,7 +319,9 @@ def _entry(name: str, detail: Table, what: str) -> RequirementEntry:
         raise LockError(
             f"{what}: {name} {detail['version']} is a constraint that only poetry can resolve", advice="`poetry lock`"
         )
-    return RequirementEntry(name, alternatives[0], extras, place=_place(detail), editable=bool(detail.get("develop")))
+    return RequirementEntry(
+        name=name, specifier=alternatives[0], extras=extras, place=_place(detail), editable=bool(detail.get("develop"))
+    )
 
 
 def _place(detail: Table) -> str:

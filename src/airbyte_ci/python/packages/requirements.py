@@ -41,7 +41,7 @@ Reader = Callable[[str], str]
 """The text of another file by its path relative to this one's folder; raises LockError."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RequirementEntry:
     """One requirement; `hashes` are sha256 (hex) of the allowed files.
 
@@ -194,13 +194,13 @@ def _entry(line: str, what: str, *, editable: bool = False) -> RequirementEntry:
     except InvalidRequirement as error:
         raise LockError(f"{what}: {_shown(line)} is not a valid requirement") from error
     return RequirementEntry(
-        canonicalize_name(requirement.name),
-        requirement.specifier,
-        frozenset(map(canonicalize_name, requirement.extras)),
-        requirement.marker,
-        hashes,
-        requirement.url or "",
-        editable,
+        name=canonicalize_name(requirement.name),
+        specifier=requirement.specifier,
+        extras=frozenset(map(canonicalize_name, requirement.extras)),
+        marker=requirement.marker,
+        hashes=hashes,
+        place=requirement.url or "",
+        editable=editable,
     )
 
 
@@ -226,5 +226,11 @@ def _placed(text: str, hashes: frozenset[str], what: str, *, editable: bool) -> 
         place, extras = before, frozenset(map(canonicalize_name, re.findall(r"[\w.-]+", listed)))
     egg = re.search(r"[#&]egg=([A-Za-z0-9._-]+)", place)
     return RequirementEntry(
-        canonicalize_name(egg[1]) if egg else "", SpecifierSet(), extras, marker, hashes, place, editable
+        name=canonicalize_name(egg[1]) if egg else "",
+        specifier=SpecifierSet(),
+        extras=extras,
+        marker=marker,
+        hashes=hashes,
+        place=place,
+        editable=editable,
     )

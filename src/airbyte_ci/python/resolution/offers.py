@@ -40,7 +40,7 @@ class Local:
     files: tuple[LockedFile, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Offers:
     """All projects, read on demand. Threads may share it.
 

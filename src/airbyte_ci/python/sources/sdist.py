@@ -58,7 +58,7 @@ def identity() -> str:
     return f"{FORMAT_VERSION}:{build_tools.identity()}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Builder:
     """The environment of builds: a root with its Python; `context` names everything that the root consists of.
 
