@@ -78,7 +78,7 @@ def test_a_namespace_with_one_identity_is_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    ["doctor.machine._overlay", "doctor.machine._git", "doctor.machine._small_root", "doctor.probes._hook"],
+    ["doctor.machine._overlay", "doctor.programs.check_git", "doctor.machine._small_root", "doctor.probes._hook"],
 )
 def test_a_probe_that_fails_takes_no_other_along(tmp_path: Path, broken: str) -> None:
     """An unexpected failure of a probe is its own line with the reason; all other lines are present.
@@ -88,7 +88,7 @@ def test_a_probe_that_fails_takes_no_other_along(tmp_path: Path, broken: str) ->
     folder = tmp_path / "broken"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
-        "import airbyte_ci.doctor.machine, airbyte_ci.doctor.probes\n"
+        "import airbyte_ci.doctor.machine, airbyte_ci.doctor.probes, airbyte_ci.doctor.programs\n"
         "def fail(*_):\n    raise PermissionError(13, 'Permission denied', '/opt/python')\n"
         f"airbyte_ci.{broken} = fail\n"
     )

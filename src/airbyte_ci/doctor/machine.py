@@ -1,4 +1,4 @@
-"""Checks whether this machine can run builds: the sandbox's parts, disk, registries, tools.
+"""Checks whether this machine can run builds: all checks in order, and those of the sandbox and the store.
 
 Each check also defines the effect of a failure and its fix. It changes nothing except a temporary file in the store,
 and prints nothing.
@@ -8,22 +8,18 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
 
 from airbyte_ci.config import Configuration
-from airbyte_ci.doctor import probes
-from airbyte_ci.errors import AirbyteCiError, RegistryError, SandboxError, StoreError
+from airbyte_ci.doctor import probes, programs, servers
+from airbyte_ci.doctor.check import MachineCheck, Status
+from airbyte_ci.errors import AirbyteCiError, SandboxError, StoreError
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.store import ownership
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.registry.options import RegistryOptions
 from airbyte_ci.rootfs import user_namespace
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import launch, rootless, sandbox, staging
@@ -31,27 +27,9 @@ from airbyte_ci.sandbox.sandbox import Command
 
 # An unpacked base image, the layers of some connectors, and the temporary files of builds.
 _DISK = 5 << 30
-_PATIENCE = 2.0
-_PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 _PROGRAMS = ("sh", "bash", "cat")
 # Loaded by name where names are resolved, so that no program lists them.
 _RESOLVERS = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
-Status = Literal["ok", "missing", "limited", "untried"]
-
-
-@dataclass(frozen=True, slots=True)
-class MachineCheck:
-    """One check: whether it works, the finding, and on failure the effect and the command that fixes it.
-
-    `missing` blocks all builds, `limited` only some builds or commands.
-    """
-
-    name: str
-    status: Status
-    told: str
-    cost: str = ""
-    advice: str = ""
-    seconds: float = 0.0
 
 
 def examine(home: Path, configuration: Configuration, native: Platform, *, offline: bool) -> tuple[MachineCheck, ...]:
@@ -60,13 +38,18 @@ def examine(home: Path, configuration: Configuration, native: Platform, *, offli
     Takes 1–2 seconds.
     """
     with ThreadPoolExecutor(8) as pool:
-        hosts = _registries(configuration)
+        hosts = servers.list_registries(configuration)
         asked = [
-            pool.submit(_timed, f"registry {host}", _registry(host, configuration))
+            pool.submit(_timed, f"registry {host}", servers.check_registry(host, configuration))
             for host in ([] if offline else hosts)
         ]
-        programs = (("python", _python), ("git", _git), ("uv", _uv), ("docker", _docker))
-        others = [pool.submit(_timed, name, probe) for name, probe in programs]
+        tools = (
+            ("python", programs.check_python),
+            ("git", programs.check_git),
+            ("uv", programs.check_uv),
+            ("docker", programs.check_docker),
+        )
+        others = [pool.submit(_timed, name, probe) for name, probe in tools]
         found = [_timed("user", _user), *_here(home, native, offline=offline)]
         found += [item.result() for item in (*asked, *others)]
     skipped = [
@@ -125,7 +108,7 @@ def _here(home: Path, native: Platform, *, offline: bool) -> Iterator[MachineChe
     yield _timed("overlay mount", lambda: _overlay(store))
     yield _timed("users of commands", lambda: _owners(store))
     yield from _sandbox(store, offline=offline)
-    yield _timed("pythons of base images", lambda: _pythons(store, native))
+    yield _timed("pythons of base images", lambda: programs.check_pythons(store, native))
 
 
 def _sandbox(store: Store, *, offline: bool) -> Iterator[MachineCheck]:
@@ -135,7 +118,7 @@ def _sandbox(store: Store, *, offline: bool) -> Iterator[MachineCheck]:
             tree = _small_root(folder)
         except OSError as error:
             reason += f": {probes.explain(error)}"
-        tried = probes.all_of(store, tree, None if offline else _outside(os.environ))
+        tried = probes.all_of(store, tree, None if offline else servers.find_outside(os.environ))
         for item in tried:
             status: Status = "ok" if item.works else "limited" if item.name == probes.WAY_OUT else "missing"
             cost = "" if item.works else _COSTS.get(item.name, _NOTHING_RUNS)
@@ -291,109 +274,3 @@ def _small_root(folder: Path) -> Tree | None:
                 if (beside := Path(library).with_name(resolver)).exists():
                     shutil.copy(beside, target.with_name(resolver))
     return Tree((folder,))
-
-
-# --- around it ------------------------------------------------------------------------------------
-
-
-def _registries(configuration: Configuration) -> tuple[str, ...]:
-    """Returns the configured registries of base images and their mirrors. A bare `localhost` is a name, not a host."""
-    named = [repository.partition("/")[0] for repository in configuration.base_image_repositories]
-    mirrors = [mirror.partition("/")[0] for item in configuration.mirrors.values() for mirror in item]
-    return tuple(dict.fromkeys(host for host in (*named, *mirrors) if host != "localhost"))
-
-
-def _registry(host: str, configuration: Configuration) -> Callable[[], MachineCheck]:
-    def probe() -> MachineCheck:
-        from airbyte_ci.registry.endpoint import Endpoint, may_be_plain
-        from airbyte_ci.registry.reach import reach  # slow to import
-
-        options = RegistryOptions(insecure=frozenset(configuration.insecure_registries), timeout=_PATIENCE)
-        try:
-            return MachineCheck(f"registry {host}", "ok", reach(host, options))
-        except RegistryError as error:
-            cost = "pulls from and pushes to this registry fail"
-            cost += " (check the network and the proxy, or set a mirror in the configuration)"
-            real = Endpoint(host, "").host
-            advice = f"curl --verbose {'http' if may_be_plain(real, options) else 'https'}://{real}/v2/"
-            return MachineCheck(f"registry {host}", "limited", error.message, cost, advice)
-
-    return probe
-
-
-def _outside(environment: Mapping[str, str]) -> tuple[str, int] | None:
-    """Returns the host that commands with network need: the proxy, or the package index."""
-    from airbyte_ci.python.index.package_index import PUBLIC, PackageIndex  # slow to import
-
-    url = next((environment[name] for name in _PROXIES if environment.get(name)), "")
-    try:
-        url = url or PackageIndex.from_environment(environment).main or PUBLIC.url
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except (AirbyteCiError, ValueError):
-        return None  # The user of this value reports the error.
-    return (parts.hostname, port) if parts.hostname else None
-
-
-def _python() -> MachineCheck:
-    version = ".".join(map(str, sys.version_info[:3]))
-    return MachineCheck("python", "ok", f"{version} runs this command and hook modules")
-
-
-def _pythons(store: Store, native: Platform) -> MachineCheck:
-    """Checks the interpreters of the base images in the store, each inspected in its own image on first use."""
-    from airbyte_ci.doctor import bases  # slow to import
-    from airbyte_ci.python.interpreter import inventory
-
-    name = "pythons of base images"
-    versions: dict[str, int] = {}
-    for image in bases.found(store, native):
-        try:
-            version = inventory.of(store, image).interpreter.version
-        except AirbyteCiError as error:
-            cost = "connectors on that base image cannot be built"
-            return MachineCheck(name, "limited", f"{image.digest}: {error.message}", cost, error.advice or "")
-        versions[version] = versions.get(version, 0) + 1
-    if not versions:
-        return MachineCheck(name, "untried", "the store has no base images")
-    told = ", ".join(f"CPython {version} ({count})" for version, count in sorted(versions.items()))
-    return MachineCheck(name, "ok", f"{told} in the store")
-
-
-def _git() -> MachineCheck:
-    return _program("git", ("git", "--version"), "--modified and packages from git fail", "apt-get install git")
-
-
-def _uv() -> MachineCheck:
-    cost = "`lock` and connectors without a lock file fail"
-    advice = f"{sys.executable} -m pip install uv"
-    try:
-        from uv import find_uv_bin
-
-        return _program("uv", (str(find_uv_bin()), "--version"), cost, advice)
-    except (ImportError, FileNotFoundError):
-        return MachineCheck("uv", "limited", "not found", cost, advice)
-
-
-def _docker() -> MachineCheck:
-    """Checks Docker. Only one output needs it, so a missing client is no failure. Asks the daemon, not the client."""
-    cost = "only --output=docker fails"
-    if shutil.which("docker") is None:
-        return MachineCheck("docker", "ok", "not installed", cost)
-    command = ("docker", "version", "--format", "{{.Server.Version}}")
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.SubprocessError) as error:
-        return MachineCheck("docker", "ok", f"the client is installed but fails ({error})", cost)
-    if done.returncode:
-        said = "".join(done.stderr.strip().splitlines()[-1:])
-        return MachineCheck("docker", "ok", f"the client is installed, but no daemon responds ({said})", cost)
-    return MachineCheck("docker", "ok", f"the daemon responds, version {done.stdout.strip()}")
-
-
-def _program(name: str, command: Sequence[str], cost: str, advice: str) -> MachineCheck:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return MachineCheck(name, "limited", "not found, or failing", cost, advice)
-    return MachineCheck(name, "ok", done.stdout.strip().splitlines()[0] if done.stdout.strip() else "there")

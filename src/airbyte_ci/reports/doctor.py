@@ -6,7 +6,7 @@ from typing import Any
 
 from click import style
 
-from airbyte_ci.doctor.machine import MachineCheck
+from airbyte_ci.doctor.check import MachineCheck
 from airbyte_ci.reports import next_step
 from airbyte_ci.text import join_lines
 

@@ -1,0 +1,21 @@
+"""One check of this machine: its result, and what a failure means."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["ok", "missing", "limited", "untried"]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineCheck:
+    """One check: whether it works, the finding, and on failure the effect and the command that fixes it.
+
+    `missing` blocks all builds, `limited` only some builds or commands.
+    """
+
+    name: str
+    status: Status
+    told: str
+    cost: str = ""
+    advice: str = ""
+    seconds: float = 0.0
