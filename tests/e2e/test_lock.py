@@ -51,3 +51,23 @@ def test_from_setup_py_to_a_lock_and_an_image(run: Command, fleet: Path, base: B
     stale = run(*NAME, "build", on)
     assert stale.code == 1
     assert "pylock.toml does not match the current requirements of" in stale.out and "defusedxml" in stale.out
+
+
+def test_a_lock_of_airbyte_ci_is_upgraded(run: Command, fleet: Path, base: Base) -> None:
+    """upgrade_dependencies resolves again, changes only the named package, and has nothing to do the second time."""
+    setup = fleet / FOLDER / "setup.py"
+    setup.write_text(setup.read_text().replace('["defusedxml~=0.7"]', '["defusedxml~=0.7", "six"]'))
+    metadata = fleet / FOLDER / "metadata.yaml"
+    named = f"data:\n  connectorBuildOptions:\n    baseImage: {base.address}\n"
+    metadata.write_text(metadata.read_text().replace("data:\n", named, 1))
+    locked = run(*NAME, "lock", DAY)
+    assert locked.code == 0, locked.out + locked.err
+    before = (fleet / FOLDER / "pylock.toml").read_text()
+    assert 'version = "1.16.0"' in before
+    upgraded = run(*NAME, "upgrade_dependencies", "--package=six", "--no-changelog", "--json")
+    assert upgraded.code == 0, upgraded.out + upgraded.err
+    (note,) = json.loads(upgraded.out)["notes"]
+    assert note.startswith("six 1.16.0 → ")
+    assert 'version = "1.16.0"' not in (fleet / FOLDER / "pylock.toml").read_text()
+    again = run(*NAME, "upgrade_dependencies", "--package=six", "--no-changelog")
+    assert (again.code, "its dependencies are the newest" in again.out) == (1, True)
