@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from airbyte_ci.registry import pace
-from airbyte_ci.registry.pace import PacedAdapter
+from airbyte_ci.registry.paced_adapter import PacedAdapter
 
 
 @pytest.fixture

@@ -105,23 +105,49 @@ def _retry_after(value: str) -> float | None:
 
 def no_answer(registry: str, error: Exception) -> RegistryError:
     """Returns the error for a failed exchange. The library's own text is not shown, because it contains whole URLs."""
-    import requests  # slow to import, and already imported here
-
-    if isinstance(error, requests.exceptions.SSLError) and (certain := _certain(error, registry)):
-        return certain
-    if isinstance(error, requests.exceptions.ProxyError):
-        advice = "check HTTPS_PROXY and NO_PROXY"
-        return Transient(f"{registry} cannot be reached through the proxy", advice=advice)
-    if isinstance(error, requests.exceptions.ContentDecodingError):
-        return RegistryError(f"{registry} sent a body that does not match its Content-Encoding")
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return Transient(f"{registry} cannot be reached (timeout)", advice="check the network and the name")
-    if isinstance(error, requests.exceptions.Timeout):
-        return Transient(f"{registry} stopped responding (timeout)", advice="try again later")
-    if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
-        return Transient(f"the connection to {registry} failed ({_innermost(error)})", advice="check the network")
+    match _kind(error):
+        case "tls" if certain := _certain(error, registry):
+            return certain
+        case "proxy":
+            advice = "check HTTPS_PROXY and NO_PROXY"
+            return Transient(f"{registry} cannot be reached through the proxy", advice=advice)
+        case "encoding":
+            return RegistryError(f"{registry} sent a body that does not match its Content-Encoding")
+        case "unreachable":
+            return Transient(f"{registry} cannot be reached (timeout)", advice="check the network and the name")
+        case "silent":
+            return Transient(f"{registry} stopped responding (timeout)", advice="try again later")
+        case "tls" | "broken":
+            return Transient(f"the connection to {registry} failed ({_innermost(error)})", advice="check the network")
     # The remaining errors precede the request: an invalid address or header.
     return RegistryError(f"{registry} sent an invalid address or header ({type(error).__name__})")
+
+
+def _kind(error: Exception) -> str:
+    """Returns what kind of failure an exception of `urllib3` or `requests` is; empty for an invalid request."""
+    from urllib3 import exceptions as urllib3  # slow to import, and already imported here
+
+    kinds: tuple[tuple[str, tuple[type[Exception], ...]], ...] = (
+        ("", (urllib3.LocationValueError, UnicodeError)),
+        ("tls", (urllib3.SSLError,)),
+        ("encoding", (urllib3.DecodeError,)),
+        ("broken", (urllib3.NewConnectionError,)),  # a kind of ConnectTimeoutError, but refused or not resolved
+        ("unreachable", (urllib3.ConnectTimeoutError,)),
+        ("silent", (urllib3.TimeoutError,)),
+        ("broken", (urllib3.HTTPError,)),
+    )
+    if isinstance(error, OSError):  # as all exceptions of requests are, and none of urllib3
+        from requests import exceptions as requests
+
+        kinds = (
+            ("tls", (requests.SSLError,)),
+            ("proxy", (requests.ProxyError,)),
+            ("encoding", (requests.ContentDecodingError,)),
+            ("unreachable", (requests.ConnectTimeout,)),
+            ("silent", (requests.Timeout,)),
+            ("broken", (requests.ConnectionError, requests.ChunkedEncodingError)),
+        )
+    return next((kind for kind, classes in kinds if isinstance(error, classes)), "")
 
 
 def _certain(error: Exception, registry: str) -> RegistryError | None:

@@ -1,15 +1,13 @@
 """A minimum pace for HTTP responses: a server that sends one byte a second is treated like a silent one.
 
 The timeout of a socket only limits silence. The pace limits the time spent waiting within a response, after its first
-byte. It excludes the server's time before the response, and the reader's time between reads. Slow to import, like
-`requests`.
+byte. It excludes the server's time before the response, and the reader's time between reads. Slow to import.
 """
 
 import io
 import time
 from typing import Any
 
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.response import HTTPResponse
@@ -17,19 +15,6 @@ from urllib3.response import HTTPResponse
 # After this many seconds of waiting, a response must have arrived at this average rate.
 _PATIENCE = 60.0
 _LEAST = 1024
-
-
-class PacedAdapter(HTTPAdapter):
-    """An adapter of `requests` whose connections enforce the pace, also through proxies."""
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, proxy: Any, **options: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **options)
-        manager.pool_classes_by_scheme = _POOLS
-        return manager
 
 
 class _Reader(io.RawIOBase):
@@ -103,4 +88,5 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
-_POOLS = {"http": _Pool, "https": _SecurePool}
+# The connection pools that enforce the pace, by scheme, for a pool manager.
+POOLS = {"http": _Pool, "https": _SecurePool}

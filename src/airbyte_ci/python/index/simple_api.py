@@ -28,7 +28,7 @@ from airbyte_ci.python.index.credentials import Credentials, Login
 from airbyte_ci.python.index.index_project import IndexProject
 from airbyte_ci.python.index.index_settings import NO_ACCESS, Access, Source, variable_name
 from airbyte_ci.python.packages import origins
-from airbyte_ci.registry.pace import PacedAdapter
+from airbyte_ci.registry.paced_adapter import PacedAdapter
 
 _TRIES = 4
 _TIMEOUT = (15, 120)
