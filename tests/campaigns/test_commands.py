@@ -69,7 +69,7 @@ def test_a_second_run_changes_nothing(run: Run, fleet: Path) -> None:
     before = snapshot(fleet)
     code, out, _ = run("connectors", "--all", "migrate_to_base_image", "7")
     assert code == 0
-    assert "8 connectors: 0 migrated · 8 skipped" in out
+    assert "9 connectors: 0 migrated · 9 skipped" in out
     code, out, _ = run("connectors", "--name=source-tides", "migrate_to_base_image", "7")
     assert code == 1
     assert "migrated already" in out
@@ -114,7 +114,7 @@ def test_an_upgrade_of_the_fleet(run: Run, fleet: Path) -> None:
     code, out, _ = run("connectors", "--all", "upgrade_base_image", "7")
     assert code == 0
     assert "python-connector-base:2.0.0@sha256:" in path.read_text()
-    assert "8 connectors: 2 upgraded · 6 skipped" in out
+    assert "9 connectors: 3 upgraded · 6 skipped" in out
 
 
 @pytest.mark.parametrize(

@@ -44,10 +44,11 @@ def names(out: str) -> list[str]:
         (["--metadata-query", "has_dockerfile"], ["jsonl-archive", "library-catalogue", "parcels", "tides"]),
         (["--metadata-query", "base.version == '2.0.0' and has_hook"], ["exchange-rates-archive"]),
         (["--metadata-query", "base.behind > 0", "--sort=-base.behind", "--limit=1"], ["newsfeed"]),
-        (["--metadata-query", "lock.kind is None"], ["ledger", "library-catalogue"]),
+        (["--metadata-query", "lock.kind is None"], ["ledger", "library-catalogue", "lighthouses"]),
+        (["--metadata-query", "enabled.oss and cdk == 'low-code'"], ["lighthouses", "weather-stations"]),
         (["--language=python", "--offset=1", "--limit=2"], ["exchange-rates-archive", "library-catalogue"]),
-        (["--sort=has_hook", "--offset=7"], ["exchange-rates-archive"]),
-        (["--sort=-lock.kind", "--offset=6"], ["ledger", "library-catalogue"]),
+        (["--sort=has_hook", "--offset=8"], ["exchange-rates-archive"]),
+        (["--sort=-lock.kind", "--offset=6"], ["ledger", "library-catalogue", "lighthouses"]),
         (["--limit=0"], []),
         (["--sort=-version", "--support-level=certified", "--limit=2"], ["exchange-rates-archive", "weather-stations"]),
     ],
@@ -82,11 +83,13 @@ def test_what_this_branch_modifies(listed: List, fleet: Path) -> None:
 
 def test_counts_and_assertions(listed: List) -> None:
     """For CI: the number of each value, and that there is none."""
-    assert listed("list", "--count-by=language")[1] == ("LANGUAGE  CONNECTORS\npython    6\njava      1\nlow-code  1\n")
-    assert listed("list", "--count-by=lock.kind")[1] == ("LOCK.KIND  CONNECTORS\npoetry     6\n–          2\n")
+    assert listed("list", "--count-by=language")[1] == (
+        "LANGUAGE       CONNECTORS\npython         6\njava           1\nlow-code       1\nmanifest-only  1\n"
+    )
+    assert listed("list", "--count-by=lock.kind")[1] == ("LOCK.KIND  CONNECTORS\npoetry     6\n–          3\n")
     assert (
         listed("list", "--count-by=has_dockerfile")[1]
-        == "HAS_DOCKERFILE  CONNECTORS\nno              4\nyes             4\n"
+        == "HAS_DOCKERFILE  CONNECTORS\nno              5\nyes             4\n"
     )
     counts = json.loads(listed("list", "--count-by=base.version", "--json")[1])
     assert {item["value"]: item["connectors"] for item in counts}[None] == 5

@@ -10,6 +10,7 @@ from airbyte_ci.oci.tar import Entry, directory
 from tests.e2e.tiny import NAME, Tiny, derived, own_layers
 
 CODE = "airbyte/integration_code"
+EXAMPLE = Path(__file__).parents[2] / "examples/fleet/airbyte-integrations/connectors/source-lighthouses"
 # Starts like the framework's image: what lies in `source_declarative_manifest` decides what it answers.
 MAIN = b"""import json, pathlib, sys
 place = pathlib.Path(__file__).parent / "source_declarative_manifest"
@@ -154,6 +155,19 @@ assert components.Paginator
 report = next(item.partition("=")[2] for item in sys.argv if item.startswith("--junitxml="))
 open(report, "w").write('<testsuites><testsuite><testcase classname="a" name="b"/></testsuite></testsuites>')
 """
+
+
+def test_the_example_is_checked_built_and_started(tiny: Tiny, framework: str) -> None:
+    """The manifest-only connector of the example fleet passes its check, and its image has its two files."""
+    folder = _connector(tiny, framework)
+    for name in ("manifest.yaml", "components.py"):
+        (folder / name).write_bytes((EXAMPLE / name).read_bytes())
+    checked = tiny.run("connectors", "--name=source-declared", "check", "--offline", "--only=manifest-valid")
+    assert checked.code == 0, checked.out + checked.err
+    assert tiny.build(name="source-declared").code == 0
+    spec = tiny.run("connectors", "--name=source-declared", "run", "--", "spec")
+    files = spec.json["spec"]["connectionSpecification"]["files"]
+    assert files == {name: (EXAMPLE / name).read_text() for name in ("components.py", "manifest.yaml")}
 
 
 def test_other_connectors_are_not_touched(tiny: Tiny, framework: str) -> None:

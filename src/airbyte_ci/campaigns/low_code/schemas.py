@@ -59,6 +59,10 @@ def _schema(file: str, content: str) -> object:
         raise NotApplicable(f"{file} is not valid JSON: {error}") from error
     if '"$ref"' in content:
         raise NotApplicable(f"{file} refers to other schemas with $ref")
+    kind = schema.get("type") if isinstance(schema, dict) else None
+    if kind != "object" and not isinstance(kind, list):
+        # The framework adds the parameters of a stream to mappings inside it that do not look like schemas.
+        raise NotApplicable(f'{file} has no type "object" at its top, so the framework would not take it for a schema')
     return schema
 
 
