@@ -2,7 +2,7 @@
 
     oci-layout, index.json, blobs/sha256/<hex>     an image layout (image-spec, image-layout.md)
     actions/<2 hex>/<hex>                          action key → JSON value
-    snapshots/<hex>/                               unpacked layers, made and read by `container`
+    snapshots/<hex>/                               unpacked layers, made and read by `rootfs`
     records/<hex>                                  the original state of each snapshot
     caches/                                        downloads and folders that commands share (`caches`)
     ingest/, scratch/                              unfinished files; folders that live as long as a command
