@@ -10,7 +10,7 @@ from pathlib import Path
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What differs from day to day and from machine to machine, while the page stays true.
 # A progress line that only a slow machine prints.
-_PROGRESS = re.compile(r"^[\d.]+ s: \S.*\n", re.MULTILINE)
+_PROGRESS = re.compile(r"^(?:\d+ min )?[\d.]+ s: \S.*\n", re.MULTILINE)
 _VARYING = (
     (_PROGRESS, ""),
     (re.compile(r"sha256:[0-9a-f]{12,64}"), "sha256:…"),
