@@ -20,9 +20,10 @@ if TYPE_CHECKING:  # slow to import, and an unchanged build opens no pool
 
 # How long threads may take to stop, in seconds. The next garbage collection of the store removes what they leave.
 _GRACE = 3.0
-# mallopt(3), glibc: the maximum number of arenas.
-_M_ARENA_MAX = -8
-_ARENAS = 2
+# mallopt(3), glibc: parameters by number, with their values. The maximum number of arenas; from how many bytes on a
+# piece is returned to the system when it is freed; and how many free bytes at the end of the heap are kept. Without the
+# last two, glibc raises its own limit with the first large piece, and keeps the memory of later ones.
+_MALLOC = {-8: 2, -3: 1 << 20, -1: 2 << 20}
 
 
 @contextlib.contextmanager
@@ -87,4 +88,6 @@ def _share_arenas() -> None:
     import ctypes  # not before there is a thread
 
     with contextlib.suppress(AttributeError, OSError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter, value in _MALLOC.items():
+            mallopt(parameter, value)
