@@ -44,7 +44,7 @@ def rebuild() -> Result:
         return _at_most(0.3, lambda: seconds(command, folder, environment))
 
 
-def catalogue() -> Result:
+def catalog() -> Result:
     with _fleet() as (folder, environment):
         repository = "localhost/acme/python-connector-base"
         entries = [
@@ -129,5 +129,5 @@ MEASURES = (
     Measure("inventory of a base of 250 MB, once ÷ 5 s", 1, inventory),
     Measure("inventory of a base of 250 MB, again ÷ 20 ms", 1, remembered),
     Measure("base-images diff of two such bases ÷ 1 s", 1, compared),
-    Measure("base-images list, 500 versions ÷ 0.4 s", 1, catalogue),
+    Measure("base-images list, 500 versions ÷ 0.4 s", 1, catalog),
 )

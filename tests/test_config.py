@@ -29,7 +29,7 @@ def test_the_defaults_are_the_monorepos(tmp_path: Path) -> None:
     found = Configuration(tmp_path)
     assert found.connectors == ("airbyte-integrations/connectors/**",)
     assert found.docs == ()
-    assert found.catalogue_path == tmp_path / "base-images.yaml"
+    assert found.catalog_path == tmp_path / "base-images.yaml"
     assert found.base_image_repositories == tuple(
         f"docker.io/airbyte/{series}"
         for series in ("python-connector-base", "source-declarative-manifest", "java-connector-base")
@@ -40,7 +40,7 @@ EVERYTHING = """
 connectors = ["a/*", "b/**"]
 docs = ["docs/{name}.md"]
 pull-request-url = "https://x/{number}"
-catalogue = "own.yaml"
+catalog = "own.yaml"
 base_image_repositories = ["acme.example/base"]
 hook-environment = ["HTTPS_PROXY"]
 customization-owners = "@acme/ops"
@@ -66,7 +66,7 @@ def test_every_key_can_be_set_in_either_file(tmp_path: Path, path: str, text: st
         connectors=("a/*", "b/**"),
         docs=("docs/{name}.md",),
         pull_request_url="https://x/{number}",
-        catalogue="own.yaml",
+        catalog="own.yaml",
         base_image_repositories=("acme.example/base",),
         hook_environment=("HTTPS_PROXY",),
         customization_owners="@acme/ops",
@@ -132,7 +132,7 @@ def test_defaults_hold_per_key(tmp_path: Path, path: str, text: str, layout: str
     write(tmp_path, path, text if path == OWN else f"[tool.airbyte-ci]\n{text.replace('[mirrors]', 'mirrors = {}')}")
     found = config.find(tmp_path)
     assert found.connectors == without.connectors
-    assert (found.docs, found.catalogue, found.check_pages) == (without.docs, without.catalogue, without.check_pages)
+    assert (found.docs, found.catalog, found.check_pages) == (without.docs, without.catalog, without.check_pages)
 
 
 def test_a_value_knows_where_it_comes_from(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_nowhere_is_told(tmp_path: Path) -> None:
         ("connectors = 'a/*'", "connectors must be a list of strings, not 'a/*'"),
         ("connectors = ['a', 1]", "connectors must be a list of strings, not ['a', 1]"),
         ("platform-version = 'new'", "platform-version must be numbers such as 0.63.0, not 'new'"),
-        ("catalogue = ['a']", "catalogue must be a string, not ['a']"),
+        ("catalog = ['a']", "catalog must be a string, not ['a']"),
         ("pull_request_url = 1", "pull_request_url must be a string, not 1"),
         ("mirrors = ['a']", "mirrors must be a table of lists of strings"),
         ("mirrors = {a = 'b'}", "mirrors must be a table of lists of strings"),

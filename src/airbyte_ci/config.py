@@ -17,7 +17,7 @@ FILE = ".airbyte-ci.toml"
 PROJECT = "pyproject.toml"
 TABLE = "airbyte-ci"
 MONOREPO_CONNECTORS = "airbyte-integrations/connectors"
-CATALOGUE = "base-images.yaml"
+CATALOG = "base-images.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ _LISTS = Kind(expected="a table of lists of strings", parse=_parse_lists)
 _CHANGELOG = Kind(expected="true, false, or a table of commands with true or false", parse=_parse_changelog)
 
 # Former names of keys; they are still accepted.
-_ALIASES = {"customisation-owners": "customization-owners"}
+_ALIASES = {"customisation-owners": "customization-owners", "catalogue": "catalog"}
 
 # Every key, in the order in which `init` writes them; the defaults are in Configuration.
 KEYS = (
@@ -107,7 +107,7 @@ KEYS = (
     Key("docs", _TEXTS, "templates of documentation pages with {name}, {type} and {connector}"),
     Key("changelog", _CHANGELOG, "whether commands write changelog entries; also a table by command"),
     Key("pull-request-url", _TEXT, "the address of pull requests, with {number} in it"),
-    Key("catalogue", _TEXT, "the file that lists your own base images"),
+    Key("catalog", _TEXT, "the file that lists your own base images"),
     Key("base-image-repositories", _TEXTS, "repositories of base images; the first with an allowed version is used"),
     Key("platform-version", _TEXT, "the oldest Airbyte platform that your users run"),
     Key("hook-environment", _TEXTS, "environment variables that build_customization.py may read"),
@@ -136,7 +136,7 @@ class Configuration:
     docs: tuple[str, ...] = ()
     changelog: ChangelogSetting = field(default_factory=ChangelogSetting)
     pull_request_url: str = ""
-    catalogue: str = CATALOGUE
+    catalog: str = CATALOG
     base_image_repositories: tuple[str, ...] = (
         "docker.io/airbyte/python-connector-base",
         "docker.io/airbyte/source-declarative-manifest",
@@ -157,8 +157,8 @@ class Configuration:
     given: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
-    def catalogue_path(self) -> Path:
-        return self.root / self.catalogue
+    def catalog_path(self) -> Path:
+        return self.root / self.catalog
 
     def place_of(self, key: Key) -> str:
         """Returns where the value of a key comes from, for messages."""

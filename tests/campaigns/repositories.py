@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from airbyte_ci import config
-from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.campaigns.changes import baseline
-from airbyte_ci.campaigns.changes.task import NO_CATALOGUE, RequestedEntry, Task
+from airbyte_ci.campaigns.changes.task import NO_CATALOG, RequestedEntry, Task
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import Connector
@@ -52,7 +52,7 @@ def task(
     entry: RequestedEntry,
     *,
     deletes: Iterable[str] = (),
-    known: Catalogue = NO_CATALOGUE,
+    known: Catalog = NO_CATALOG,
     files: Files | None = None,
 ) -> Task:
     """The inputs of one connector's change in a run."""
@@ -63,7 +63,7 @@ def task(
         files=files or Files(root),
         baseline=baseline.of([connectors[name]], configuration, doomed=deletes),
         entry=entry,
-        catalogue=known,
+        catalog=known,
     )
 
 

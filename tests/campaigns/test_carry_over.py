@@ -9,14 +9,14 @@ import jsonschema
 import pytest
 import yaml
 
-from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.campaigns.conversion import carry_over, customization_draft
 from airbyte_ci.campaigns.conversion.carried import CarriedOver, Step
 from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.connectors import customization
 
-BASE = catalogue.shipped().of("docker.io/airbyte/python-connector-base")
+BASE = catalog.shipped().of("docker.io/airbyte/python-connector-base")
 FILES = ("ca.pem", "conf/a.ini", "tools/run.sh", "main.py", "main_dev.py", "source_x/__init__.py")
 
 
@@ -31,7 +31,7 @@ def decided(text: str, version: str = "1.1.0", mentions: tuple[str, ...] = ()) -
         (folder / "spec.yaml").write_text("".join(f"{mention}\n" for mention in mentions))
         (folder / "setup.py").write_text("setup(install_requires=[])\n")
         found = ConnectorFolder(folder, "source_x")
-        return carry_over.decide(stages.read(textwrap.dedent(text)), base, found, catalogue.shipped())
+        return carry_over.decide(stages.read(textwrap.dedent(text)), base, found, catalog.shipped())
 
 
 TEMPLATE = """\

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.campaigns.conversion import carry_over
 from airbyte_ci.campaigns.conversion.carried import CODE, CarriedOver
 from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.errors import EditRefused
 
-BASE = catalogue.shipped().named("docker.io/airbyte/python-connector-base:1.1.0")
+BASE = catalog.shipped().named("docker.io/airbyte/python-connector-base:1.1.0")
 SETUP = (
     'setup(entry_points={"console_scripts": ["source-x = source_x.run:run", "none=source_x.run", "gone=source_y:a"]})'
 )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.campaigns.changes.findings import Fate
 from airbyte_ci.campaigns.conversion import carry_over
 from airbyte_ci.campaigns.conversion.carried import CarriedOver
@@ -21,7 +21,7 @@ from airbyte_ci.campaigns.dockerfile.words import Misread
 from tests.campaigns.dockerfiles import dockerfile
 from tests.campaigns.repositories import EXAMPLES
 
-SHIPPED = catalogue.shipped()
+SHIPPED = catalog.shipped()
 BASES = {item.version: item for item in SHIPPED.of("docker.io/airbyte/python-connector-base")}
 # Lines of real Dockerfiles, and what is near to them.
 _LINES = r"""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airbyte_ci.base_images.catalog import catalogue
-from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog import catalog
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
 from airbyte_ci.campaigns.changes.task import RequestedEntry
 from airbyte_ci.campaigns.connector_files import release
@@ -31,7 +31,7 @@ def version(number: str, python: str, **more: object) -> dict[str, object]:
     return {"version": number, "address": f"{REPOSITORY}:{number}@{digest}", "python": python, **more}
 
 
-KNOWN = catalogue.parse(
+KNOWN = catalog.parse(
     yaml.safe_dump({REPOSITORY: [version("4.1.0", "3.13"), version("2.0.0", "3.10.14"), version("1.2.0", "3.9.18")]}),
     "the test's catalog",
 )
@@ -54,7 +54,7 @@ def planned(
     root: Path,
     name: str,
     pull_request: int | None = 4711,
-    known: Catalogue = KNOWN,
+    known: Catalog = KNOWN,
     subject: str = SUBJECT,
     to: str | None = None,
     is_written: bool = True,
@@ -81,7 +81,7 @@ def migrated(root: Path, name: str, pull_request: int | None = 4711) -> dict[str
     return changed(before, snapshot(root))
 
 
-def refusal(root: Path, name: str, kind: type[AirbyteCiError] = EditRefused, known: Catalogue = KNOWN) -> str:
+def refusal(root: Path, name: str, kind: type[AirbyteCiError] = EditRefused, known: Catalog = KNOWN) -> str:
     """The message of a refusal, which has changed nothing."""
     before = snapshot(root)
     with pytest.raises(kind) as caught:
@@ -368,7 +368,7 @@ def test_a_base_image_can_be_asked_for(fleet: Path, to: str, expected: str) -> N
     ("python", "known", "expected"),
     [("3.7", KNOWN, "1.2.0"), ("3.11", KNOWN, "4.1.0"), ("3.14", KNOWN, "4.1.0"), ("3.10", KNOWN, "2.0.0")],
 )
-def test_a_python_that_nobody_declared_is_a_wish(fleet: Path, python: str, known: Catalogue, expected: str) -> None:
+def test_a_python_that_nobody_declared_is_a_wish(fleet: Path, python: str, known: Catalog, expected: str) -> None:
     """The Dockerfile's own Python is taken where there is a base with it, else the next higher, else the highest."""
     path = f"{CONNECTORS}/source-library-catalogue"
     rewrite(fleet, f"{path}/Dockerfile", "python:3.9-slim", f"python:{python}-slim")
@@ -429,7 +429,7 @@ def test_where_the_row_links_to(
 def test_the_first_repository_with_an_admitted_base_counts(fleet: Path) -> None:
     """The configuration orders repositories: a company's own base comes before the published ones."""
     own = "localhost/airbyte/python-connector-base"
-    ours = catalogue.parse(
+    ours = catalog.parse(
         f"{own}:\n- {{version: 1.0.0, address: '{own}:1.0.0@sha256:{'a' * 64}', python: 3.11.2}}\n", "ours"
     )
     base_image = planned(fleet, "source-tides", known=KNOWN.merged(ours)).base_image
@@ -549,12 +549,12 @@ def test_no_base_for_its_python_is_refused_with_all_reasons(fleet: Path) -> None
             ]
         }
     )
-    message = refusal(fleet, "source-tides", ConnectorError, catalogue.parse(text, "x"))
+    message = refusal(fleet, "source-tides", ConnectorError, catalog.parse(text, "x"))
     assert message.startswith(
         "migrating source-tides: no base image for Python ^3.9,<3.13 "
         "(4.1.0 has Python 3.13; 3.0.0 yanked: leaks; 2.0.0 its digest is unverified)"
     )
-    assert "the catalog has no base image in" in refusal(fleet, "source-tides", ConnectorError, Catalogue(()))
+    assert "the catalog has no base image in" in refusal(fleet, "source-tides", ConnectorError, Catalog(()))
 
 
 def test_registries_that_are_no_mapping_are_none(fleet: Path) -> None:

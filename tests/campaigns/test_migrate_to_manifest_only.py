@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.campaigns.changes import plan as plan_files
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
 from airbyte_ci.campaigns.changes.task import RequestedEntry
@@ -21,7 +21,7 @@ NAME = "source-declared"
 FOLDER = f"{CONNECTORS}/{NAME}"
 PACKAGE = "source_declared"
 REPOSITORY = "docker.io/airbyte/source-declarative-manifest"
-KNOWN = catalogue.parse(
+KNOWN = catalog.parse(
     yaml.safe_dump(
         {
             REPOSITORY: [
@@ -30,7 +30,7 @@ KNOWN = catalogue.parse(
             ]
         }
     ),
-    "the test's catalogue",
+    "the test's catalog",
 )
 SOURCE = """\
 from airbyte_cdk.sources.declarative.yaml_declarative_source import YamlDeclarativeSource

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.campaigns.changes import plan
 from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.campaigns.changes.task import RequestedEntry
@@ -38,7 +38,7 @@ def fleet(tmp_path: Path) -> Path:
 def changes(root: Path) -> list[Change]:
     files = Files(root)
     migrating = migrate_to_base_image.MIGRATION
-    tides = task(root, "source-tides", ENTRY, deletes=migrating.deletes, known=catalogue.shipped(), files=files)
+    tides = task(root, "source-tides", ENTRY, deletes=migrating.deletes, known=catalog.shipped(), files=files)
     first = plan_change(migrating, tides, MigrateOptions())
     files.record(first.edit, outside=tides.connector.relative)
     newsfeed = task(root, "source-newsfeed", ENTRY, files=files)

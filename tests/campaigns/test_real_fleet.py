@@ -14,7 +14,7 @@ import yaml
 from semver import Version
 
 from airbyte_ci import config
-from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.campaigns.changes import baseline
 from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.campaigns.changes.task import RequestedEntry, Task
@@ -76,7 +76,7 @@ def planned(root: Path, connectors: list[Connector]) -> Ended:
     configuration = config.find(root)
     known = baseline.of(connectors, configuration, doomed=MIGRATION.deletes)
     entry = RequestedEntry(31543, "Base image migration", date(2023, 10, 18))
-    files, shipped = Files(root), catalogue.shipped()
+    files, shipped = Files(root), catalog.shipped()
     changes, refusals = {}, {}
     for connector in connectors:
         try:
@@ -86,7 +86,7 @@ def planned(root: Path, connectors: list[Connector]) -> Ended:
                 files=files,
                 baseline=known,
                 entry=entry,
-                catalogue=shipped,
+                catalog=shipped,
             )
             change = plan_change(MIGRATION, task, MigrateOptions())
         except AirbyteCiError as error:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airbyte_ci.base_images.catalog import catalogue
-from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog import catalog
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
 from airbyte_ci.campaigns.changes.task import RequestedEntry
 from airbyte_ci.campaigns.migrations.migration import plan_change
@@ -26,7 +26,7 @@ def version(number: str, python: str, **more: object) -> dict[str, object]:
     return {"version": number, "address": f"{REPOSITORY}:{number}@{digest}", "python": python, **more}
 
 
-KNOWN = catalogue.parse(
+KNOWN = catalog.parse(
     yaml.safe_dump(
         {
             REPOSITORY: [
@@ -71,7 +71,7 @@ def planned(
     to: str | None = None,
     pull_request: int | None = 12,
     name: str = NAME,
-    known_bases: Catalogue = KNOWN,
+    known_bases: Catalog = KNOWN,
 ) -> Change:
     entry = RequestedEntry(pull_request, "", date(2024, 6, 4))
     return plan_change(MIGRATION, task(fleet, name, entry, known=known_bases), UpgradeOptions(to))

@@ -22,7 +22,7 @@ def address(version: str) -> str:
 
 
 # 1.0.0 was withdrawn, the support of 1.1.0 is over, 1.3.0 is for another Python, and 2.0.0 is another major version.
-_CATALOGUE = f"""\
+_CATALOG = f"""\
 {REPOSITORY}:
 - {{version: 2.0.0, address: "{address("2.0.0")}", python: "3.11"}}
 - {{version: 1.3.0, address: "{address("1.3.0")}", python: "3.13"}}
@@ -70,7 +70,7 @@ _PAGE = """\
 FILES: Mapping[str, str] = {
     ".airbyte-ci.toml": f'connectors = ["connectors/*"]\nbase-image-repositories = ["{REPOSITORY}"]\n'
     'customization-owners = "@acme/connector-ops"\n',
-    "base-images.yaml": _CATALOGUE,
+    "base-images.yaml": _CATALOG,
     "CODEOWNERS": "* @acme/all\n/connectors/**/build_customization.* @acme/connector-ops\n",
     "docs/integrations/sources/x.md": _PAGE,
     f"{FOLDER}/metadata.yaml": _METADATA,

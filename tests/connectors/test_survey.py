@@ -93,7 +93,7 @@ def test_the_remote_and_the_bases_are_seen(tmp_path: Path) -> None:
     found = configured(tmp_path)
     assert found.pull_request_url == "https://gitlab.com/acme/x/-/merge_requests/{number}"
     assert found.base_image_repositories == (own, "docker.io/airbyte/python-connector-base")
-    assert found.catalogue == "bases/base-images.yaml"
+    assert found.catalog == "bases/base-images.yaml"
 
 
 def test_nothing_to_configure_is_an_error(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ class Base:
     """The demo's base image: its address, and the catalog text that names it."""
 
     address: str
-    catalogue: str
+    catalog: str
 
 
 @pytest.fixture(scope="session")
@@ -93,9 +93,9 @@ def link_store(source: Path, target: Path) -> None:
 
 
 @pytest.fixture
-def catalogued(fleet: Path, base: Base) -> Path:
+def catalogd(fleet: Path, base: Base) -> Path:
     """The scratch fleet with the demo's base image in its catalog."""
-    (fleet / "base-images.yaml").write_text(base.catalogue)
+    (fleet / "base-images.yaml").write_text(base.catalog)
     return fleet
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
@@ -52,7 +52,7 @@ def lived(acme: Path, registry: str, home: Path) -> Path:
 
 
 def _address(folder: Path, version: str) -> Reference:
-    known = catalogue.read(folder / "base-images.yaml")
+    known = catalog.read(folder / "base-images.yaml")
     return known.named(f"acme/python-connector-base:{version}").address
 
 
@@ -65,7 +65,7 @@ def test_the_page_is_true(lived: Path, registry: str) -> None:
         for version in ("1.0.0-rc.1", "1.0.0", "1.1.0"):
             address = _address(lived, version)
             assert client.resolve(address.with_tag(version)).digest == address.digest
-    yanked = catalogue.read(lived / "base-images.yaml").named("1.1.0")
+    yanked = catalog.read(lived / "base-images.yaml").named("1.1.0")
     assert (yanked.yanked, yanked.replaced_by) == ("the region does not exist", "1.0.0")
     assert "## 1.1.0 (" in (lived / "base-images/python-connector-base-CHANGELOG.md").read_text()
     assert (

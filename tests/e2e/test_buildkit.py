@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.campaigns.conversion import carrier, carry_over
 from airbyte_ci.campaigns.conversion.carried import CODE
 from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
@@ -21,7 +21,7 @@ from tests.campaigns.dockerfiles import copies, dockerfile
 
 pytestmark = pytest.mark.slow
 SEEDS = int(os.environ.get("BUILDKIT_SEEDS") or 24)
-BASE = catalogue.shipped().named("docker.io/airbyte/python-connector-base:1.1.0")
+BASE = catalog.shipped().named("docker.io/airbyte/python-connector-base:1.1.0")
 FILES = {
     "main.py": 0o755,
     "source_x/__init__.py": 0o644,
@@ -79,7 +79,7 @@ def test_copied_files(docker: str, tmp_path: Path, seed: int) -> None:
     except buildkit.Unbuildable as error:
         pytest.skip(str(error)[-80:])
     read, folder = stages.read(text), ConnectorFolder(tmp_path, "source_x")
-    found = carry_over.decide(read, BASE, folder, catalogue.shipped())
+    found = carry_over.decide(read, BASE, folder, catalog.shipped())
     root = carrier.find_root(read, folder)
     # The build has the code in its own folder, independent of the Dockerfile.
     theirs = {re.sub(rf"^{re.escape(root)}(?=/)", CODE, path): content for path, content in theirs.items()}

@@ -208,14 +208,14 @@ files:
 """
 
 
-def test_the_page_is_true(run: Command, catalogued: Path, home: Path) -> None:
+def test_the_page_is_true(run: Command, catalogd: Path, home: Path) -> None:
     """Its commands, run in order, print the documented output. With UPDATE_DOCS set, it is written again."""
     assert run("connectors", "--name=source-tides", "migrate_to_base_image", "1").code == 0
-    folder = catalogued / "airbyte-integrations/connectors/source-tides"
+    folder = catalogd / "airbyte-integrations/connectors/source-tides"
     (folder / customization.FILE).write_text(ON_THE_PAGE)
     page, outputs = PAGE.read_text(), []
     for step in console.steps(page):
-        code, output = console.run(step, catalogued, home)
+        code, output = console.run(step, catalogd, home)
         assert code == 0, f"{step.command}\n{output}"
         outputs.append(output)
         if not os.environ.get("UPDATE_DOCS"):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.campaigns.conversion import carry_over, customization_draft
 from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.dockerfile import stages

@@ -37,7 +37,7 @@ def test_the_wheel_carries_its_data(wheel: Path) -> None:
     """The catalog, the declaration and the pinned build requirements are inside."""
     names = zipfile.ZipFile(wheel).namelist()
     for name in (
-        "airbyte_ci/base_images/catalog/catalogue.yaml",
+        "airbyte_ci/base_images/catalog/catalog.yaml",
         "airbyte_ci/base_images/declarations/python-connector-base.yaml",
         "airbyte_ci/base_images/declarations/python-connector-base.txt",
         "airbyte_ci/images/schemas/build-plan.json",

@@ -97,10 +97,10 @@ def test_an_upgrade_is_tried(fleet: Tiny) -> None:
 def test_what_no_base_image_can_help_is_no_reason_to_go_on(fleet: Tiny) -> None:
     """A base image that cannot be had is an error of its own: the others are not tried in its place."""
     before = start(fleet, "False")
-    catalogue = fleet.folder / "base-images.yaml"
-    entries = yaml.safe_load(catalogue.read_text())
+    catalog = fleet.folder / "base-images.yaml"
+    entries = yaml.safe_load(catalog.read_text())
     entries[REPOSITORY][0]["address"] = f"{REPOSITORY}:3.0.0@sha256:{'0' * 64}"
-    catalogue.write_text(yaml.safe_dump(entries))
+    catalog.write_text(yaml.safe_dump(entries))
     before = snapshot(fleet.folder)
     done = fleet.run("--offline", *MIGRATE)
     assert (done.code, snapshot(fleet.folder)) == (1, before)
@@ -111,10 +111,10 @@ def test_a_build_on_another_python_says_so(fleet: Tiny) -> None:
     """If a build fails on a base image with another Python than the metadata's, both are named."""
     start(fleet, "os.getuid() == 65534")
     assert fleet.run(*MIGRATE, "--to=1.0.0").code == 0
-    catalogue = fleet.folder / "base-images.yaml"
-    entries = yaml.safe_load(catalogue.read_text())
+    catalog = fleet.folder / "base-images.yaml"
+    entries = yaml.safe_load(catalog.read_text())
     entries[REPOSITORY][0]["python"] = "3.12"
-    catalogue.write_text(yaml.safe_dump(entries))
+    catalog.write_text(yaml.safe_dump(entries))
     failed = fleet.build(f"--base-image={entries[REPOSITORY][0]['address']}")
     assert failed.code == 1
     assert "it was built on Python 3.12; the base image in metadata.yaml has Python 3.11" in failed.out

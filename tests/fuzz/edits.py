@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.campaigns.connector_files import readme
 from airbyte_ci.campaigns.conversion import carry_over, customization_draft
 from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
@@ -112,7 +112,7 @@ def _found(folder: Path) -> Iterator[Source]:
     kinds: dict[str, Examine] = {"metadata.yaml": _metadata, "README.md": _readme, "Dockerfile": _dockerfile}
     yield Source("CODEOWNERS", _CODEOWNERS, _owners)
     yield Source("build_customization.yaml", _DECLARATION, _declaration)
-    yield Source("base-images.yaml", catalogue.dump(catalogue.shipped()), _catalog)
+    yield Source("base-images.yaml", catalog.dump(catalog.shipped()), _catalog)
     for path in folder.rglob("*"):
         examine = kinds.get(path.name) or (_page if path.suffix == ".md" and "docs" in path.parts else None)
         if examine and path.is_file():
@@ -189,8 +189,8 @@ def _declaration(text: str) -> str:
 
 def _catalog(text: str) -> str:
     """It is read to versions that read back, or refused."""
-    found = catalogue.parse(text, "x")
-    assert catalogue.parse(catalogue.dump(found), "x") == found, "it reads back otherwise"
+    found = catalog.parse(text, "x")
+    assert catalog.parse(catalog.dump(found), "x") == found, "it reads back otherwise"
     return "catalog read"
 
 
@@ -267,7 +267,7 @@ def _readme(text: str) -> str:
 
 def _dockerfile(text: str) -> str:
     """It is read; the drafts are what they are called: Python that compiles, a declaration that reads back."""
-    base = next(item for item in catalogue.shipped().versions if item.version == "1.1.0")
+    base = next(item for item in catalog.shipped().versions if item.version == "1.1.0")
     folder = EXAMPLES / "fleet/airbyte-integrations/connectors/source-tides"
     found = carry_over.decide(stages.read(text), base, ConnectorFolder(folder, "source_tides"))
     parts = {item.line for item in found.findings}

@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from airbyte_ci.config import CATALOGUE, FILE
+from airbyte_ci.config import CATALOG, FILE
 from airbyte_ci.testing.registry import RegistryServer
 
 # `run` and `discover` need secrets of the company; these do not.
@@ -150,7 +150,7 @@ def _failed_checks(document: Mapping[str, Any]) -> str:
 
 def _use_bases(root: Path, catalog: Path) -> None:
     """The repository's catalog and configuration with the base images of another catalog first."""
-    shutil.copy(catalog, root / CATALOGUE)
+    shutil.copy(catalog, root / CATALOG)
     repositories = list(yaml.safe_load(catalog.read_text("utf-8")))
     keys = [*repositories, "docker.io/airbyte/python-connector-base"]
     table = root / FILE

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from click import unstyle
 
-from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.reports import base_images, columns, listing
 from tests.connectors.fleets import connector
 
@@ -23,7 +23,7 @@ ENTRIES = [
     f"- {{version: {number}, address: '{REPOSITORY}:{number}@{digest}', python: '3.10'{MORE.get(number, '')}}}\n"
     for number, digest in DIGESTS.items()
 ]
-KNOWN = catalogue.parse(f"{REPOSITORY}:\n{''.join(ENTRIES)}", "x")
+KNOWN = catalog.parse(f"{REPOSITORY}:\n{''.join(ENTRIES)}", "x")
 
 
 def address(number: str) -> str:
@@ -120,7 +120,7 @@ def test_the_count_says_connector_of_one() -> None:
     assert listing.count([row()], 1) == "1 connector · 0 on a base image · 0 up to date · 1 to migrate"
 
 
-def test_the_catalogue_as_a_table() -> None:
+def test_the_catalog_as_a_table() -> None:
     """Newest first, each with its state and its whole address to copy."""
     users = {(REPOSITORY, "4.0.0"): ["source-x"]}
     lines = base_images.table(KNOWN.versions, users, date(2024, 1, 1), 2).splitlines()

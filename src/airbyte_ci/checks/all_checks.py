@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from airbyte_ci.base_images.catalog import series
-from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.checks import (
     base_image_address,
     base_image_allowed,
@@ -69,7 +69,7 @@ NO_CHANGELOG = inapplicable("changelogs are off in the configuration")
 
 def bound(
     configuration: Configuration,
-    catalogue: Catalogue,
+    catalog: Catalog,
     *,
     mending: Mending,
     today: date,
@@ -90,9 +90,9 @@ def bound(
     """
     texts = Texts()
     root = configuration.root
-    allowed = series.repositories(configuration.base_image_repositories, catalogue)
+    allowed = series.repositories(configuration.base_image_repositories, catalog)
     if allowed_before is not None:
-        allowed_before = series.repositories(allowed_before, catalogue)
+        allowed_before = series.repositories(allowed_before, catalog)
 
     has_changelog = not configuration.changelog.is_never
     has_pages = has_changelog or bool(configuration.docs)
@@ -103,13 +103,13 @@ def bound(
     runs: dict[Rule, Callable[[Connector], Verdict]] = {
         no_dockerfile.RULE: lambda item: no_dockerfile.check(item, mending),
         base_image_used.RULE: lambda item: base_image_used.check(item, mending),
-        base_image_address.RULE: lambda item: base_image_address.check(item, catalogue, mending),
+        base_image_address.RULE: lambda item: base_image_address.check(item, catalog, mending),
         base_image_allowed.RULE: lambda item: base_image_allowed.check(item, allowed, allowed_before),
         base_image_exists.RULE: lambda item: base_image_exists.check(item, exists, mending),
-        base_image_yanked.RULE: lambda item: base_image_yanked.check(item, catalogue, way_out, mending),
-        base_image_supported.RULE: lambda item: base_image_supported.check(item, catalogue, today, way_out, mending),
+        base_image_yanked.RULE: lambda item: base_image_yanked.check(item, catalog, way_out, mending),
+        base_image_supported.RULE: lambda item: base_image_supported.check(item, catalog, today, way_out, mending),
         base_image_latest.RULE: lambda item: base_image_latest.check(
-            item, catalogue, admitted, today, configuration.platform_version, mending
+            item, catalog, admitted, today, configuration.platform_version, mending
         ),
         version_semver.RULE: lambda item: version_semver.check(item, branch, mending),
         version_increment.RULE: lambda item: version_increment.check(item, branch(), mending),
@@ -122,7 +122,7 @@ def bound(
         built_and_tested.TESTED: lambda item: built_and_tested.check(item, store, "tested", mending),
         hook_owned.RULE: lambda item: hook_owned.check(item, ownership, mending),
         hook_approved.RULE: lambda item: hook_approved.check(item, ownership, mending.pull_request, reviews),
-        manifest_valid.RULE: lambda item: manifest_valid.check(item, catalogue, texts, mending),
+        manifest_valid.RULE: lambda item: manifest_valid.check(item, catalog, texts, mending),
         metadata_schema.RULE: lambda item: metadata_schema.check(item, texts, mending),
     }
     return tuple(Check(rule, runs[rule]) for rule in RULES)

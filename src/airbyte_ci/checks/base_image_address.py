@@ -1,6 +1,6 @@
 """Checks that the base image's address is well formed and that its digest belongs to the version in its tag."""
 
-from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.checks import places
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.rule import OK, Location, Rule, Verdict, failed, inapplicable
@@ -19,7 +19,7 @@ NO_BASE = inapplicable("no base image")
 NO_ADDRESS = inapplicable("the base image's address is malformed")
 
 
-def check(connector: Connector, catalogue: Catalogue, mending: Mending) -> Verdict:
+def check(connector: Connector, catalog: Catalog, mending: Mending) -> Verdict:
     if not connector.base_image:
         return NO_BASE
     try:
@@ -35,7 +35,7 @@ def check(connector: Connector, catalogue: Catalogue, mending: Mending) -> Verdi
             place(connector),
         )
     # The digest decides which image is pulled, but people read the tag.
-    known = [item.version for item in catalogue.all_of(reference)]
+    known = [item.version for item in catalog.all_of(reference)]
     if known and reference.tag not in known:
         return failed(
             f"the tag is {reference.tag}, but the digest belongs to {' and '.join(known)}",

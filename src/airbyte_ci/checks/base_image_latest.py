@@ -5,7 +5,7 @@ from datetime import date
 
 from packaging.specifiers import SpecifierSet
 
-from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.base_images.catalog.latest import latest
 from airbyte_ci.checks import base_image_address
 from airbyte_ci.checks.base_image_yanked import unknown
@@ -28,16 +28,16 @@ Admitted = Callable[[Connector], Sequence[SpecifierSet]]
 
 
 def check(
-    connector: Connector, catalogue: Catalogue, admitted: Admitted, today: date, platform: str, mending: Mending
+    connector: Connector, catalog: Catalog, admitted: Admitted, today: date, platform: str, mending: Mending
 ) -> Verdict:
     """Ignores newer major versions: a person decides about those upgrades."""
     reference = base_image_address.reference_of(connector)
     if isinstance(reference, Verdict):
         return reference
-    used = catalogue.find(str(reference))
+    used = catalog.find(str(reference))
     if used is None:
         return unknown(connector)
-    same = [item for item in catalogue.of(used.repository) if item.semver.major == used.semver.major]
+    same = [item for item in catalog.of(used.repository) if item.semver.major == used.semver.major]
     newer = [item for item in same if item.semver > used.semver]
     if latest(newer, (), today=today, platform=platform).version is None:
         return OK  # true for every Python constraint, so no file is read

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.checks import base_image_address
 from airbyte_ci.checks.base_image_yanked import WayOut, to_be_left, unknown
 from airbyte_ci.checks.mending import Mending
@@ -18,12 +18,12 @@ RULE = Rule(
 )
 
 
-def check(connector: Connector, catalogue: Catalogue, today: date, way_out: WayOut, mending: Mending) -> Verdict:
+def check(connector: Connector, catalog: Catalog, today: date, way_out: WayOut, mending: Mending) -> Verdict:
     """A version without a date counts as supported."""
     reference = base_image_address.reference_of(connector)
     if isinstance(reference, Verdict):
         return reference
-    version = catalogue.find(str(reference))
+    version = catalog.find(str(reference))
     if version is None:
         return unknown(connector)
     if not version.is_expired(today):

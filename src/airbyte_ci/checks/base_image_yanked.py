@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.checks import base_image_address
 from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.rule import OK, Rule, Verdict, failed, unverified
@@ -21,11 +21,11 @@ RULE = Rule(
 WayOut = Callable[[Connector], str]
 
 
-def check(connector: Connector, catalogue: Catalogue, way_out: WayOut, mending: Mending) -> Verdict:
+def check(connector: Connector, catalog: Catalog, way_out: WayOut, mending: Mending) -> Verdict:
     reference = base_image_address.reference_of(connector)
     if isinstance(reference, Verdict):
         return reference
-    version = catalogue.find(str(reference))
+    version = catalog.find(str(reference))
     if version is None:
         return unknown(connector)
     if not version.withdrawal:

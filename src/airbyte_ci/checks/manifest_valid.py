@@ -2,7 +2,7 @@
 
 from packaging.version import InvalidVersion, Version
 
-from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.base_images.catalog.entry import MANIFEST_SERIES
 from airbyte_ci.checks import places
 from airbyte_ci.checks.base_image_address import reference_of
@@ -22,7 +22,7 @@ RULE = Rule(
 )
 
 
-def check(connector: Connector, catalogue: Catalogue, texts: Texts, mending: Mending) -> Verdict:
+def check(connector: Connector, catalog: Catalog, texts: Texts, mending: Mending) -> Verdict:
     if connector.language != "manifest-only":
         return inapplicable("not a manifest-only connector")
     place = places.file(connector, manifest.MANIFEST)
@@ -36,7 +36,7 @@ def check(connector: Connector, catalogue: Catalogue, texts: Texts, mending: Men
         components = places.file(connector, manifest.COMPONENTS)
         reason = f"{place.path} names {', '.join(missing)}, which {components.path} does not have"
         return failed(reason, mending.edit(components), Location(place.path, line))
-    if newest := _too_old(connector, catalogue, found.version):
+    if newest := _too_old(connector, catalog, found.version):
         line = places.line_with(texts.text(connector.folder / manifest.MANIFEST) or "", "version:")
         return failed(
             f"the manifest has version {found.version}, but the base image contains framework {newest}",
@@ -46,7 +46,7 @@ def check(connector: Connector, catalogue: Catalogue, texts: Texts, mending: Men
     return OK
 
 
-def _too_old(connector: Connector, catalogue: Catalogue, wanted: str) -> str:
+def _too_old(connector: Connector, catalog: Catalog, wanted: str) -> str:
     """Returns the framework's version in the base image if it is older than `wanted`; else, or if unknown, empty.
 
     Only versions of the published series equal the framework's versions; other repositories may use other numbers.
@@ -54,7 +54,7 @@ def _too_old(connector: Connector, catalogue: Catalogue, wanted: str) -> str:
     reference = reference_of(connector)
     if isinstance(reference, Verdict) or not reference.repository.endswith(f"/{MANIFEST_SERIES}"):
         return ""
-    known = catalogue.find(str(reference))
+    known = catalog.find(str(reference))
     version = known.version if known else reference.tag or ""
     try:
         return version if Version(version) < Version(wanted) else ""

@@ -14,7 +14,7 @@ from airbyte_ci.config import Configuration
 from airbyte_ci.documents import load_json
 
 _FORMAT = 3
-_SHIPPED = Path(__file__).parents[1] / "base_images" / "catalog" / "catalogue.yaml"
+_SHIPPED = Path(__file__).parents[1] / "base_images" / "catalog" / "catalog.yaml"
 
 
 class BaseFacts:
@@ -23,11 +23,11 @@ class BaseFacts:
     def __init__(self, configuration: Configuration, path: Path) -> None:
         self._configuration = configuration
         self._path = path
-        files = (_SHIPPED, configuration.catalogue_path)
+        files = (_SHIPPED, configuration.catalog_path)
         self._state = [_FORMAT, __version__, configuration.platform_version, *map(_identity, files)]
         self._known = _read(path, self._state)
         self._added = False
-        self._catalogue: Any = None
+        self._catalog: Any = None
 
     def of(self, address: str | None) -> dict[str, Any] | None:
         """Returns version, behind, yanked, repository and python of the address, as far as they are known."""
@@ -47,18 +47,18 @@ class BaseFacts:
             disk.write_file(self._path, json.dumps({"state": self._state, "bases": self._known}).encode())
 
     def _describe(self, address: str) -> dict[str, Any]:
-        from airbyte_ci.base_images.catalog import catalogue
+        from airbyte_ci.base_images.catalog import catalog
 
-        if self._catalogue is None:
-            self._catalogue = catalogue.load(self._configuration.catalogue_path)
-        version = self._catalogue.find(address)
+        if self._catalog is None:
+            self._catalog = catalog.load(self._configuration.catalog_path)
+        version = self._catalog.find(address)
         if version is None:
             # Only the version in its name is known.
             tag = address.partition("@")[0].rpartition("/")[2].partition(":")[2]
             return {"version": tag} if tag else {}
         return {
             "version": version.version,
-            "behind": self._catalogue.behind(address, self._configuration.platform_version),
+            "behind": self._catalog.behind(address, self._configuration.platform_version),
             "yanked": bool(version.withdrawal),
             "repository": version.repository,
             "python": version.python,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from airbyte_ci.config import CATALOGUE, Configuration, Key
+from airbyte_ci.config import CATALOG, Configuration, Key
 from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import CONNECTOR_TYPES, METADATA, Connector
 from airbyte_ci.connectors.find import Located
@@ -66,7 +66,7 @@ def survey(root: Path) -> Survey:
     proposals |= _pages(root, connectors)
     proposals["pull_request_url"] = _pull_requests(root)
     proposals["base_image_repositories"] = _bases(connectors)
-    proposals["catalogue"] = _catalogue(root)
+    proposals["catalog"] = _catalog(root)
     notes = [f"{error.message}" for error in errors]
     if lost:
         notes.append(f"no connector without {METADATA}: {_some(lost)}")
@@ -192,10 +192,10 @@ def _repository(image: str) -> str:
     return name if is_complete else f"docker.io/{name}"
 
 
-def _catalogue(root: Path) -> Proposal:
-    if (root / CATALOGUE).is_file():
-        return Proposal(None, f"{CATALOGUE} exists")
-    other = next((path for path in _files(root, (CATALOGUE, CATALOGUE.replace(".yaml", ".yml")))), None)
+def _catalog(root: Path) -> Proposal:
+    if (root / CATALOG).is_file():
+        return Proposal(None, f"{CATALOG} exists")
+    other = next((path for path in _files(root, (CATALOG, CATALOG.replace(".yaml", ".yml")))), None)
     return Proposal(other, "found it") if other else Proposal(None, "found none; the published base images are known")
 
 

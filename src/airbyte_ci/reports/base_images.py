@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from airbyte_ci.base_images.catalog import catalogue
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog import catalog
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.reports import columns
 from airbyte_ci.text import join_lines
 
@@ -45,7 +45,7 @@ def table(
 
 def _notes(item: BaseImageVersion, users: Users, today: date) -> list[str]:
     """Returns notes for which the table has no column, such as the reason of a yank or the end of support."""
-    said = [line for line in catalogue.objections(item, today) if line.startswith(("yanked", "support", "caution"))]
+    said = [line for line in catalog.objections(item, today) if line.startswith(("yanked", "support", "caution"))]
     is_near = item.supported_until is not None and item.supported_until < today + _SOON
     if is_near and not item.is_expired(today) and users.get((item.repository, item.version)):
         said.append(f"is supported until {item.supported_until}")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import semver
 
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.base_images.inspection.contents import Contents
 from airbyte_ci.base_images.inspection.difference import Difference
 from airbyte_ci.reports import base_images_diff

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, shipped
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, shipped
 from airbyte_ci.base_images.catalog.latest import admits, latest
 from airbyte_ci.oci.reference import parse_pinned
 from airbyte_ci.python.packages import constraints
@@ -102,7 +102,7 @@ def test_what_is_chosen_has_no_objection_and_nothing_better_was_there(
 
 
 @pytest.mark.parametrize("wanted", ["^3.9,<3.10", "^3.9,<3.11", "^3.9,<3.12", ">=3.9,<3.14", "^3.11"])
-def test_the_shipped_catalogue_has_a_base_for_real_connectors(wanted: str) -> None:
+def test_the_shipped_catalog_has_a_base_for_real_connectors(wanted: str) -> None:
     """Every Python that real locks require has a usable base, except 3.12 and later."""
     choice = latest(shipped().of(REPOSITORY), tuple(constraints.specifiers(wanted)))
     assert choice.version is not None

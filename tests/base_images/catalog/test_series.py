@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.base_images.catalog import catalogue, ranges, series, standing
-from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog import catalog, ranges, series, standing
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.base_images.catalog.latest import latest
 from airbyte_ci.errors import ConfigurationError, ImageError
 
@@ -39,8 +39,8 @@ acme.example/base:
 """
 
 
-def _known() -> Catalogue:
-    return catalogue.parse(THREE_LEVELS, "a test")
+def _known() -> Catalog:
+    return catalog.parse(THREE_LEVELS, "a test")
 
 
 def test_a_withdrawal_reaches_everything_built_above() -> None:
@@ -62,7 +62,7 @@ def test_a_derived_withdrawal_is_never_written() -> None:
     known = _known()
     broken = known.named(f"{PYTHON}:1.0.0")
     after = known.replacing(replace(broken, yanked="broken TLS"))
-    assert catalogue.dump(after).count("broken TLS") == 1
+    assert catalog.dump(after).count("broken TLS") == 1
     assert not any(item.withdrawal for item in after.replacing(broken).versions)
 
 
@@ -73,7 +73,7 @@ a.example/b:
 - {{version: 1.0.0, address: "a.example/b:1.0.0@{_digest(1)}", python: "3.11", built-on: "a.example/b:2.0.0"}}
 - {{version: 2.0.0, address: "a.example/b:2.0.0@{_digest(2)}", python: "3.11", built-on: "a.example/b:1.0.0"}}
 """
-    known = catalogue.parse(circle, "a test")
+    known = catalog.parse(circle, "a test")
     assert [item.version for item in known.foundations(known.versions[0])] == ["1.0.0"]
 
 
@@ -105,18 +105,18 @@ def test_a_caution_applies_to_connectors_with_the_trait() -> None:
 - {{version: 2.0.0, address: "{JAVA}:2.0.0@{_digest(7)}"}}
 """
     )
-    known = catalogue.parse(text, "a test")
+    known = catalog.parse(text, "a test")
     versions = known.of(JAVA)
     assert [latest(versions, (), traits=traits).version for traits in ((), ("components",))] == list(versions)
-    assert catalogue.parse(catalogue.dump(known), "again") == known
+    assert catalog.parse(catalog.dump(known), "again") == known
     with pytest.raises(ConfigurationError, match="unknown condition 'moon'"):
-        catalogue.parse(text.replace("when: components", "when: moon"), "a test")
+        catalog.parse(text.replace("when: components", "when: moon"), "a test")
 
 
 def test_a_version_without_a_python_belongs_to_java_or_says_its_series() -> None:
     """`python` is required elsewhere: without it no connector could be matched."""
     with pytest.raises(ConfigurationError, match="python"):
-        catalogue.parse(f'a.example/b:\n- {{version: 1.0.0, address: "a.example/b:1.0.0@{_digest(1)}"}}\n', "a test")
+        catalog.parse(f'a.example/b:\n- {{version: 1.0.0, address: "a.example/b:1.0.0@{_digest(1)}"}}\n', "a test")
 
 
 @pytest.mark.parametrize(
@@ -142,11 +142,11 @@ def test_ranges_say_what_a_registry_does_not(version: str, below: str, cautions:
 
 def test_the_shipped_series_agree_with_the_shipped_ranges() -> None:
     """Each shipped framework base names a Python base of the catalog, the one in its range."""
-    known = catalogue.shipped()
+    known = catalog.shipped()
     for item in known.of(MANIFEST):
         assert item.built_on == ranges.of(MANIFEST, item.version).built_on
         (below,) = known.foundations(item)
         assert item.python.split(".")[:2] == below.python.split(".")[:2], item.version
     assert {item.series for item in known.of(JAVA)} == {"java-connector-base"}
     assert not any(item.python for item in known.of(JAVA))
-    assert Path(catalogue.__file__).with_name("ranges.yaml").is_file()
+    assert Path(catalog.__file__).with_name("ranges.yaml").is_file()

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from airbyte_ci.base_images.catalog import catalogue, standing, usage
+from airbyte_ci.base_images.catalog import catalog, standing, usage
 from airbyte_ci.base_images.catalog.latest import latest
 from airbyte_ci.errors import ConfigurationError, ImageError, UsageError
 
@@ -20,7 +20,7 @@ TEXT = f"""
 {THEIRS}:
 - {{version: 1.2.0, address: '{THEIRS}:1.2.0@{A}', python: '3.9'}}
 """
-KNOWN = catalogue.parse(TEXT, "x")
+KNOWN = catalog.parse(TEXT, "x")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_what_is_over_or_needs_a_later_platform_is_passed_over() -> None:
 
 def test_an_entry_reads_back_whole() -> None:
     """Days, platforms and reasons survive a file."""
-    assert catalogue.parse(catalogue.dump(KNOWN), "x") == KNOWN
+    assert catalog.parse(catalog.dump(KNOWN), "x") == KNOWN
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_an_entry_reads_back_whole() -> None:
 def test_an_entry_that_is_not_right_is_told(entry: str) -> None:
     """An invalid day, an invalid digest, an unknown key."""
     with pytest.raises(ConfigurationError, match="is invalid: an entry of a/b"):
-        catalogue.parse(f"a/b:\n- {entry}\n", "x")
+        catalog.parse(f"a/b:\n- {entry}\n", "x")
 
 
 def test_users_are_counted_by_what_they_pin() -> None:

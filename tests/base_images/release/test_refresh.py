@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, Catalog
 from airbyte_ci.base_images.declaration import declare
 from airbyte_ci.base_images.making.lock import PlatformLock, VersionLock
 from airbyte_ci.base_images.release import inputs, publish, refresh
@@ -54,7 +54,7 @@ class Place:
         self.store.put(index.raw)
         return self.client.push(self.store, index.digest, Reference.parse(f"{self.repository}:{tag}")).digest
 
-    def refreshed(self, known: Catalogue, *, accept: bool = False) -> Refreshed:
+    def refreshed(self, known: Catalog, *, accept: bool = False) -> Refreshed:
         with ThreadPoolExecutor(2) as pool:
             return refresh.refresh(self.repository, known, self.client, self.store, pool, lambda _: None, accept=accept)
 
@@ -77,20 +77,20 @@ def test_versions_are_read_from_any_registry(place: Place) -> None:
     digest = place.published("1.0.0", images)
     place.published("2.0.0-rc.1", [place.image("2", Labels={declare.PYTHON_LABEL: "3.12"})])
     place.published("latest", images)
-    found = place.refreshed(Catalogue(()))
+    found = place.refreshed(Catalog(()))
     assert (found.new, found.complaints) == (2, ())
     one, two = sorted(found.entries, key=lambda item: item.version)
     assert (one.version, one.address.digest, one.python, one.user) == ("1.0.0", digest, "3.11.9", "airbyte")
     assert one.platforms == tuple((str(item.config.platform), item.digest) for item in images)
     assert (two.version, two.python, two.user, two.is_prerelease) == ("2.0.0-rc.1", "3.12", "root", True)
     # A second time there is nothing to learn.
-    assert place.refreshed(Catalogue(found.entries)) == Refreshed((), 0, ())
+    assert place.refreshed(Catalog(found.entries)) == Refreshed((), 0, ())
 
 
 def test_a_tag_that_was_overwritten_is_told_and_not_believed(place: Place) -> None:
     """The catalog keeps the digests that connectors pin, unless a user accepts the new one; users' entries stay."""
     old = place.published("1.0.0", [place.image("old")])
-    known = Catalogue((_entry(place, "1.0.0", old, changelog="First", released=TODAY),))
+    known = Catalog((_entry(place, "1.0.0", old, changelog="First", released=TODAY),))
     new = place.published("1.0.0", [place.image("new")])
     found = place.refreshed(known)
     assert found.entries == ()
@@ -106,7 +106,7 @@ def test_a_digest_that_is_gone_is_told(place: Place) -> None:
     """One line for a version that can no longer be pulled; an unverified version is verified by its presence."""
     digest = place.published("1.0.0", [place.image("1")])
     gone = _entry(place, "0.9.0", Digest("0" * 64))
-    found = place.refreshed(Catalogue((_entry(place, "1.0.0", digest, verified=False), gone)))
+    found = place.refreshed(Catalog((_entry(place, "1.0.0", digest, verified=False), gone)))
     assert [(item.version, item.verified) for item in found.entries] == [("1.0.0", True)]
     assert [line for line in found.complaints if "no longer has base 0.9.0" in line] == list(found.complaints)
     assert found.complaints
@@ -119,10 +119,10 @@ def test_what_was_never_published_is_not_gone(place: Place) -> None:
     released = _entry(place, "1.2.0", Digest("1" * 64), changelog="Next", released=TODAY)
     published = _entry(place, "1.3.0", Digest("2" * 64), changelog="Next", released=TODAY, published=TODAY)
     read = _entry(place, "0.9.0", Digest("3" * 64))
-    known = Catalogue((built, released, published, read))
-    here_only = refresh.unpublished(known, Catalogue(()))
+    known = Catalog((built, released, published, read))
+    here_only = refresh.unpublished(known, Catalog(()))
     assert here_only == {built, released}
-    assert refresh.unpublished(known, Catalogue((built,))) == {released}
+    assert refresh.unpublished(known, Catalog((built,))) == {released}
     with ThreadPoolExecutor(2) as pool:
         found = refresh.refresh(
             place.repository, known, place.client, place.store, pool, lambda _: None, here_only=here_only
@@ -160,7 +160,7 @@ def _locked(place: Place, platforms: Sequence[Platform], content: str = "x") -> 
 
 def _publish(place: Place, lock: VersionLock, **others: object) -> publish.Published:
     entry = _entry(place, "1.0.0", lock.index.digest, **{"released": TODAY, **others})
-    return publish.publish(Catalogue((entry,)), entry, lock, place.store, place.client, TODAY, lambda _: None)
+    return publish.publish(Catalog((entry,)), entry, lock, place.store, place.client, TODAY, lambda _: None)
 
 
 def test_one_index_for_all_platforms_is_published_once(place: Place, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_root_that_is_nowhere_stops_no_version(place: Place, tmp_path: Path) -
     )
     told: list[str] = []
     entry = _entry(place, "1.0.0", lock.index.digest, released=TODAY)
-    publish.publish(Catalogue((entry,)), entry, lock, place.store, place.client, TODAY, told.append)
+    publish.publish(Catalog((entry,)), entry, lock, place.store, place.client, TODAY, told.append)
     assert [line for line in told if line.startswith("cannot publish the root: ")]
     assert place.client.resolve(Reference.parse(f"{place.repository}:1.0.0")).digest == lock.index.digest
 

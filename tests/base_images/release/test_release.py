@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, Catalog
 from airbyte_ci.base_images.declaration import declare
 from airbyte_ci.base_images.declaration.declare import Declaration
 from airbyte_ci.base_images.making import lock
@@ -76,9 +76,9 @@ def test_all_platforms_stand_on_the_same_kind_of_root(tmp_path: Path) -> None:
 def test_an_expired_version_is_not_released() -> None:
     """The last day of support is still valid; after it, the version should not be adopted any more."""
     ending = declared(**{"supported-until": "2026-11-24"})
-    release.refuse_unfit(ending, Catalogue(()), date(2026, 11, 24))
+    release.refuse_unfit(ending, Catalog(()), date(2026, 11, 24))
     with pytest.raises(ImageError, match="its support ended on 2026-11-24"):
-        release.refuse_unfit(ending, Catalogue(()), date(2026, 11, 25))
+        release.refuse_unfit(ending, Catalog(()), date(2026, 11, 25))
 
 
 def test_a_changelog_is_in_the_order_of_versions() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
 
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,14 +24,14 @@ class Noted:
 
 def standing_of(store: Store, path: Path, address: str, today: datetime.date) -> Noted:
     """Returns `standing.warning` for the catalog at `path` and the shipped one."""
-    shipped = Path(__file__).with_name("catalogue.yaml").read_bytes()
+    shipped = Path(__file__).with_name("catalog.yaml").read_bytes()
     own = path.read_bytes() if path.is_file() else b""
-    inputs = {"catalogues": [str(Digest.of(text)) for text in (shipped, own)], "address": address, "day": str(today)}
+    inputs = {"catalogs": [str(Digest.of(text)) for text in (shipped, own)], "address": address, "day": str(today)}
 
     def make() -> dict[str, Any]:
-        from airbyte_ci.base_images.catalog import catalogue, standing
+        from airbyte_ci.base_images.catalog import catalog, standing
 
-        versions = catalogue.load(path)
+        versions = catalog.load(path)
         version = versions.find(address)
         text = standing.warning(versions, address, today)
         return {"text": text, "yanked": bool(version and version.withdrawal)}

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, Catalog
 
 Users = dict[tuple[str, str], list[str]]
 
 
-def users(catalogue: Catalogue, addresses: Iterable[tuple[str, str | None]]) -> Users:
+def users(catalog: Catalog, addresses: Iterable[tuple[str, str | None]]) -> Users:
     """Returns the names of the connectors by (repository, version), in their order.
 
     `addresses` are (connector, base image). If several versions share a digest, the tag selects one.
@@ -18,7 +18,7 @@ def users(catalogue: Catalogue, addresses: Iterable[tuple[str, str | None]]) -> 
         if not address:
             continue
         if address not in versions:
-            versions[address] = catalogue.find(address)
+            versions[address] = catalog.find(address)
         if version := versions[address]:
             found.setdefault((version.repository, version.version), []).append(name)
     return found

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.base_images.declaration.declare import Declaration
 from airbyte_ci.base_images.inspection import checks
 from airbyte_ci.base_images.making import lock, root

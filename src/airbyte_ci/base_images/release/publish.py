@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from airbyte_ci.base_images.catalog import standing
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, Catalog
 from airbyte_ci.base_images.making.lock import VersionLock
 from airbyte_ci.base_images.release import inputs
 from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
@@ -26,7 +26,7 @@ class Published:
 
 
 def publish(
-    catalogue: Catalogue,
+    catalog: Catalog,
     entry: BaseImageVersion,
     lock: VersionLock,
     store: Store,
@@ -36,7 +36,7 @@ def publish(
 ) -> Published:
     """Publishes a version. Raises ImageError if it may not be published or the tag is taken, and RegistryError."""
     doing = f"cannot publish {entry.address.with_tag(entry.version)}"
-    _refuse(catalogue, entry, lock, today, doing)
+    _refuse(catalog, entry, lock, today, doing)
     store.put(lock.index.raw)
     already = _is_there(entry, registries, doing)
     if not already:
@@ -122,8 +122,8 @@ def _has(registries: RegistryClient, target: Reference, digest: Digest) -> bool:
         return False
 
 
-def _refuse(catalogue: Catalogue, entry: BaseImageVersion, lock: VersionLock, today: datetime.date, doing: str) -> None:
-    standing.refuse(catalogue, str(entry.address), doing)
+def _refuse(catalog: Catalog, entry: BaseImageVersion, lock: VersionLock, today: datetime.date, doing: str) -> None:
+    standing.refuse(catalog, str(entry.address), doing)
     if entry.is_expired(today) and entry.published is None:
         raise ImageError(
             f"{doing}: its support ended on {entry.supported_until}",

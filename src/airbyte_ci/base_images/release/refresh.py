@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import semver
 
 from airbyte_ci.base_images.catalog import ranges
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, Catalog
 from airbyte_ci.base_images.catalog.entry import JAVA_SERIES
 from airbyte_ci.base_images.declaration.declare import PYTHON_LABEL
 from airbyte_ci.errors import BlobNotFound
@@ -32,7 +32,7 @@ class Refreshed:
 
 def refresh(
     repository: str,
-    catalogue: Catalogue,
+    catalog: Catalog,
     registries: RegistryClient,
     store: Store,
     executor: Executor,
@@ -48,7 +48,7 @@ def refresh(
     place = Reference.parse(repository)
     tags = [tag for tag in registries.tags(place) if semver.Version.is_valid(tag)]
     progress(f"{len(tags)} versions of {repository}")
-    known = {item.version: item for item in catalogue.of(repository)}
+    known = {item.version: item for item in catalog.of(repository)}
     digests = dict(
         zip(tags, executor.map(lambda tag: registries.resolve(place.with_tag(tag)).digest, tags), strict=True)
     )
@@ -85,7 +85,7 @@ def _overwritten(
     ]
 
 
-def unpublished(own: Catalogue, shipped: Catalogue) -> frozenset[BaseImageVersion]:
+def unpublished(own: Catalog, shipped: Catalog) -> frozenset[BaseImageVersion]:
     """Returns the versions that were built or released here and never published.
 
     Entries that were read from a registry have neither a date nor a changelog, unless a person added one.

@@ -4,7 +4,7 @@ import datetime
 from dataclasses import dataclass, replace
 
 from airbyte_ci.base_images.catalog import standing
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, Catalog
 from airbyte_ci.base_images.declaration import declare
 from airbyte_ci.base_images.declaration.declare import Declaration
 from airbyte_ci.base_images.inspection import checks
@@ -32,11 +32,11 @@ class Release:
     checks: tuple[CheckResult, ...]
 
 
-def refuse_unfit(declaration: Declaration, catalogue: Catalogue, today: datetime.date) -> None:
+def refuse_unfit(declaration: Declaration, catalog: Catalog, today: datetime.date) -> None:
     """Raises ImageError if the version is released or expired, or has an empty changelog entry or a yanked root."""
     doing = f"cannot release {declaration.address}"
     if declaration.image_root:
-        standing.refuse(catalogue, str(declaration.image_root), doing)
+        standing.refuse(catalog, str(declaration.image_root), doing)
     if declaration.supported_until and declaration.supported_until < today:
         raise ImageError(
             f"{doing}: its support ended on {declaration.supported_until}",
@@ -46,7 +46,7 @@ def refuse_unfit(declaration: Declaration, catalogue: Catalogue, today: datetime
         raise ImageError(
             f"{doing}: its changelog entry is empty", advice="describe in `changelog` what is new for connectors"
         )
-    known = next((item for item in catalogue.of(declaration.repository) if item.version == declaration.version), None)
+    known = next((item for item in catalog.of(declaration.repository) if item.version == declaration.version), None)
     if known and (known.released or known.published or known.yanked):
         state = "yanked" if known.yanked else f"released on {known.released or known.published}"
         raise ImageError(f"{doing}: this version was {state}", advice="increase `version` in the declaration")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from packaging.specifiers import SpecifierSet
 
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, Catalog
 from airbyte_ci.base_images.catalog.latest import LatestVersion, admits, latest
 from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
 from airbyte_ci.connectors.connector import Connector
@@ -24,7 +24,7 @@ class Offered:
     """
 
     repositories: tuple[str, ...]
-    catalogue: Catalogue
+    catalog: Catalog
     today: datetime.date
     platform: str = ""
     traits: frozenset[str] = frozenset()
@@ -32,7 +32,7 @@ class Offered:
 
     def of(self, repository: str) -> tuple[BaseImageVersion, ...]:
         """Returns the repository's versions, newest first."""
-        return self.catalogue.of(repository)
+        return self.catalog.of(repository)
 
     def latest(self, versions: Sequence[BaseImageVersion], specifiers: Sequence[SpecifierSet]) -> LatestVersion:
         untried = [item for item in versions if str(item.address) not in self.failed]
@@ -100,7 +100,7 @@ def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Lates
         return newest(offered, admitted)
     if ":" in wanted:
         try:
-            named = offered.catalogue.named(wanted, offered.repositories)
+            named = offered.catalog.named(wanted, offered.repositories)
         except UsageError as error:
             raise ConnectorError(error.message, advice=error.advice) from error
         _refuse(named, offered, admitted)

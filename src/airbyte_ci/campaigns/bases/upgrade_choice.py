@@ -3,7 +3,7 @@
 from datetime import date
 
 from airbyte_ci.base_images.catalog import series
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, Catalog
 from airbyte_ci.base_images.catalog.latest import LatestVersion
 from airbyte_ci.campaigns.bases import base_choice, pythons
 from airbyte_ci.campaigns.bases.base_choice import Offered, traits_of
@@ -15,11 +15,11 @@ from airbyte_ci.errors import ConnectorError
 
 
 def choose_version(
-    connector: Connector, configuration: Configuration, catalogue: Catalogue, today: date, to: str | None
+    connector: Connector, configuration: Configuration, catalog: Catalog, today: date, to: str | None
 ) -> BaseImageVersion:
     """Returns the target of an upgrade, which may be the current base image. Raises ConnectorError."""
-    current = catalogue.find(connector.base_image) if connector.base_image else None
-    offered = offer(connector, current, configuration, catalogue, today)
+    current = catalog.find(connector.base_image) if connector.base_image else None
+    offered = offer(connector, current, configuration, catalog, today)
     version = choose(connector, current, offered, pythons.declared(connector), to).version
     assert version is not None
     return version
@@ -29,17 +29,17 @@ def offer(
     connector: Connector,
     current: BaseImageVersion | None,
     configuration: Configuration,
-    catalogue: Catalogue,
+    catalog: Catalog,
     today: date,
 ) -> Offered:
     """A connector stays in its series, and in its own repository if that has the requested version."""
     own = (current.repository,) if current else ()
     wanted = current.series if current else series.of_language(connector.language)
-    others = series.repositories_of(wanted, configuration.base_image_repositories, catalogue)
+    others = series.repositories_of(wanted, configuration.base_image_repositories, catalog)
     repositories = tuple(dict.fromkeys((*own, *others)))
     return Offered(
         repositories=repositories,
-        catalogue=catalogue,
+        catalog=catalog,
         today=today,
         platform=configuration.platform_version,
         traits=traits_of(connector),

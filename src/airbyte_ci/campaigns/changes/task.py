@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.campaigns.changes.baseline import Baseline
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits.files import Files
 
-NO_CATALOGUE = Catalogue(())
+NO_CATALOG = Catalog(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Task:
     files: Files
     baseline: Baseline
     entry: RequestedEntry
-    catalogue: Catalogue = NO_CATALOGUE
+    catalog: Catalog = NO_CATALOG
     failed: Mapping[str, str] = field(default_factory=dict)
     prepared: Callable[[], bytes] = _prepare_nothing
 

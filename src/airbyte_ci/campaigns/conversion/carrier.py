@@ -3,7 +3,7 @@
 import posixpath
 import re
 
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.campaigns.changes.findings import Fate, Finding, shorten
 from airbyte_ci.campaigns.conversion.carried import CODE, Step
 from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder

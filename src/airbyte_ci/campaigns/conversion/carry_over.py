@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, Catalog
 from airbyte_ci.campaigns.changes.findings import Finding, shorten
 from airbyte_ci.campaigns.conversion import carrier as carriers
 from airbyte_ci.campaigns.conversion import carry_commands, carry_files, entry_points
@@ -31,11 +31,11 @@ _OF_PYTHON = re.compile(r"PATH|LANG|GPG_KEY|PYTHON_(VERSION|SHA256|PIP_VERSION|S
 # Variables that matter only to tools that install packages.
 _OF_TOOLS = re.compile(r"(PIP|POETRY|UV|PIPENV|PIPX|VIRTUAL_ENV|VENV|DEBIAN|PYTHON)(_\w+)?|PYTHON\w*|PATH")
 _DEFAULTS = (("TZ", "Etc/UTC"), ("TZ", "UTC"), ("LANG", "C.UTF-8"))
-NO_BASES = Catalogue(())
+NO_BASES = Catalog(())
 
 
 def decide(
-    dockerfile: Dockerfile, base: BaseImageVersion, folder: ConnectorFolder, bases: Catalogue = NO_BASES
+    dockerfile: Dockerfile, base: BaseImageVersion, folder: ConnectorFolder, bases: Catalog = NO_BASES
 ) -> CarriedOver:
     """Converts everything in the Dockerfile; `bases` are the known base images.
 
@@ -48,9 +48,7 @@ def decide(
 class _Reading:
     """One pass over a Dockerfile; parts that depend on later instructions are decided at the end."""
 
-    def __init__(
-        self, dockerfile: Dockerfile, base: BaseImageVersion, folder: ConnectorFolder, bases: Catalogue
-    ) -> None:
+    def __init__(self, dockerfile: Dockerfile, base: BaseImageVersion, folder: ConnectorFolder, bases: Catalog) -> None:
         self._dockerfile = dockerfile
         self._base = base
         self._from = bases.find(dockerfile.root)

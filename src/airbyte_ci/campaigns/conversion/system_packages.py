@@ -2,7 +2,7 @@
 
 import re
 
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 
 # In every official slim Python image on Debian, or needed for its Python.
 _ALWAYS = frozenset(

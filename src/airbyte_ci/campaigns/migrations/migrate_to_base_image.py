@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from airbyte_ci.base_images.catalog import series
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.base_images.catalog.latest import LatestVersion, admits
 from airbyte_ci.campaigns.bases import base_choice, lock_fit, pythons
 from airbyte_ci.campaigns.bases.base_choice import Offered, refuse_empty
@@ -63,7 +63,7 @@ def require(task: Task, _options: MigrateOptions) -> None:
     if connector.has_dockerfile:
         return
     if connector.base_image:
-        is_behind = task.catalogue.behind(connector.base_image, task.configuration.platform_version)
+        is_behind = task.catalog.behind(connector.base_image, task.configuration.platform_version)
         raise AlreadyDone(
             f"{connector.name} is migrated already: it uses {connector.base_image}",
             advice=f"airbyte-ci connectors --name={connector.name} upgrade_base_image" if is_behind else None,
@@ -73,7 +73,7 @@ def require(task: Task, _options: MigrateOptions) -> None:
 
 def plan(task: Task, options: MigrateOptions) -> Change:
     """Returns the change from the Dockerfile to a base image."""
-    connector, catalogue = task.connector, task.catalogue
+    connector, catalog = task.connector, task.catalog
     _refuse_unsaved(task)
     admitted = pythons.admitted(connector)
     choice = _choose(task, options.to, admitted)
@@ -83,7 +83,7 @@ def plan(task: Task, options: MigrateOptions) -> Change:
     labelled = release.labelled(decode_file(content))
     version = release.patched(task, labelled)
     folder = ConnectorFolder(connector.folder, connector.package)
-    carried = carry_over.decide(stages.read_bytes(content), base, folder, catalogue)
+    carried = carry_over.decide(stages.read_bytes(content), base, folder, catalog)
     _refuse_incomplete(connector, carried)
     drafts, drafted, by_hand = _drafts(connector, carried)
     change = release.plan_change(
@@ -113,12 +113,12 @@ def plan(task: Task, options: MigrateOptions) -> Change:
 
 def _choose(task: Task, to: str | None, admitted: AdmittedPythons) -> LatestVersion:
     """Returns the newest admitted base image, or the one of --to. Raises ConnectorError."""
-    configuration, catalogue = task.configuration, task.catalogue
+    configuration, catalog = task.configuration, task.catalog
     wanted = series.of_language(task.connector.language)
-    repositories = series.repositories_of(wanted, configuration.base_image_repositories, catalogue)
+    repositories = series.repositories_of(wanted, configuration.base_image_repositories, catalog)
     offered = Offered(
         repositories=repositories,
-        catalogue=catalogue,
+        catalog=catalog,
         today=task.entry.today,
         platform=configuration.platform_version,
         failed=task.failed,

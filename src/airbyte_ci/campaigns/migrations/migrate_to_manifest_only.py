@@ -13,7 +13,7 @@ from typing import Any
 from packaging.version import Version
 
 from airbyte_ci.base_images.catalog import series
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.base_images.catalog.entry import MANIFEST_SERIES
 from airbyte_ci.base_images.catalog.latest import LatestVersion
 from airbyte_ci.campaigns.bases import base_choice
@@ -135,12 +135,12 @@ def _read(task: Task) -> _Source:
 
 def _choose(task: Task, to: str | None, source: _Source) -> LatestVersion:
     """Returns the newest version of the framework's image, or the one of --to. Raises ConnectorError."""
-    configuration, catalogue = task.configuration, task.catalogue
-    repositories = series.repositories_of(MANIFEST_SERIES, configuration.base_image_repositories, catalogue)
+    configuration, catalog = task.configuration, task.catalog
+    repositories = series.repositories_of(MANIFEST_SERIES, configuration.base_image_repositories, catalog)
     today, platform = task.entry.today, configuration.platform_version
     offered = Offered(
         repositories=repositories,
-        catalogue=catalogue,
+        catalog=catalog,
         today=today,
         platform=platform,
         traits=source.traits,
@@ -198,7 +198,7 @@ def _refuse_dockerfile(task: Task, base: BaseImageVersion) -> None:
     if not connector.has_dockerfile:
         return
     folder = ConnectorFolder(connector.folder, connector.package)
-    carried = carry_over.decide(stages.read_bytes(task.read("Dockerfile")), base, folder, task.catalogue)
+    carried = carry_over.decide(stages.read_bytes(task.read("Dockerfile")), base, folder, task.catalog)
     if words := (*carried.declared(), *carried.coded(), *carried.lost):
         raise NotApplicable(
             f"its Dockerfile does more than install and start it: {words[0]}",

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.base_images.catalog.latest import LatestVersion
 from airbyte_ci.campaigns.bases import base_choice, lock_fit, pythons, upgrade_choice
 from airbyte_ci.campaigns.bases.base_choice import Offered, refuse_empty
@@ -55,10 +55,10 @@ def require(task: Task, options: UpgradeOptions) -> None:
 
 def plan(task: Task, options: UpgradeOptions) -> Change:
     """Returns the change to another base image, of the same major version unless `--to` names another."""
-    connector, catalogue, written = task.connector, task.catalogue, task.connector.base_image
-    current = catalogue.find(written) if written else None
+    connector, catalog, written = task.connector, task.catalog, task.connector.base_image
+    current = catalog.find(written) if written else None
     admitted = pythons.declared(connector)
-    offered = upgrade_choice.offer(connector, current, task.configuration, catalogue, task.entry.today)
+    offered = upgrade_choice.offer(connector, current, task.configuration, catalog, task.entry.today)
     offered = dataclasses.replace(offered, failed=task.failed)
     choice = upgrade_choice.choose(connector, current, offered, admitted, options.to)
     base = choice.version

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from airbyte_ci import config
-from airbyte_ci.base_images.catalog import catalogue
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalog import catalog
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, Catalog
 from airbyte_ci.base_images.declaration import declare
 from airbyte_ci.base_images.declaration.declare import Declaration
 from airbyte_ci.base_images.making import build, lock, root
@@ -39,8 +39,8 @@ class Bench:
     """One command's tools. `own` is the repository's catalog; `known` adds the shipped versions to it."""
 
     configuration: Configuration
-    own: Catalogue
-    known: Catalogue
+    own: Catalog
+    known: Catalog
     work: Tools
 
     @property
@@ -56,9 +56,9 @@ class Bench:
 def opened(settings: Settings, subject: str) -> Iterator[Bench]:
     """Opens the tools for the duration of the block; they report progress for the subject."""
     configuration = config.find(settings.repo)
-    own = catalogue.read(configuration.catalogue_path)
+    own = catalog.read(configuration.catalog_path)
     with workbench.open_app(settings, configuration) as (app, _), app.tools(subject) as tools:
-        yield Bench(configuration, own, catalogue.shipped().merged(own), tools)
+        yield Bench(configuration, own, catalog.shipped().merged(own), tools)
 
 
 def declared(path: Path | None) -> Declaration:
@@ -68,9 +68,7 @@ def declared(path: Path | None) -> Declaration:
 
 def recorded(bench: Bench, *entries: BaseImageVersion) -> FileChange:
     """Returns the change that writes these entries to the catalog's file."""
-    return changed(
-        bench.configuration, bench.configuration.catalogue_path, catalogue.dump(bench.own.replacing(*entries))
-    )
+    return changed(bench.configuration, bench.configuration.catalog_path, catalog.dump(bench.own.replacing(*entries)))
 
 
 def changed(configuration: Configuration, path: Path, text: str) -> FileChange:

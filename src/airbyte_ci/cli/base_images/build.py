@@ -61,7 +61,7 @@ def _show(settings: Settings, bench: Bench, built: BaseImageBuild) -> None:
         console.document(version.to_json() | {"root": built.root, "checks": list(built.checks)})
         return
     if not settings.quiet:
-        shown = workbench.shown_path(bench.configuration.catalogue_path)
+        shown = workbench.shown_path(bench.configuration.catalog_path)
         checks = f"{len(built.checks)} sanity checks ok"
         python = f" with Python {version.python}" if version.python else ""
         named = f"{version.address.name} {version.version}{python}"

@@ -3,8 +3,8 @@
 import click
 
 from airbyte_ci import app
-from airbyte_ci.base_images.catalog import catalogue
-from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog import catalog
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.base_images.inspection import contents
 from airbyte_ci.base_images.inspection.contents import Contents
 from airbyte_ci.base_images.making import root
@@ -34,11 +34,11 @@ def write_page(settings: Settings, repositories: tuple[str, ...]) -> int:
     return 0
 
 
-def change(bench: Bench, repository: str, known: Catalogue, held: Contents | None) -> FileChange:
+def change(bench: Bench, repository: str, known: Catalog, held: Contents | None) -> FileChange:
     """Returns the change of the page's file. `held` is the contents of the newest release; None reads the store."""
     path = places.page(repository, bench.configuration.root)
     versions = known.of(repository)
-    newest = next((item for item in versions if item.released and not catalogue.objections(item, app.today())), None)
+    newest = next((item for item in versions if item.released and not catalog.objections(item, app.today())), None)
     if newest and held is None:
         image = root.in_store(bench.store, newest.address, app.find_platform())
         held = contents.of(bench.store, image) if image else None

@@ -16,7 +16,7 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "release": (f"{_MODULE}.release", "release_base_image", "Build a version, lock its inputs and record it."),
     "publish": (f"{_MODULE}.publish", "publish_base_image", "Push a released version to its registry."),
     "yank": (f"{_MODULE}.yank", "yank_base_image", "Withdraw a version."),
-    "refresh": (f"{_MODULE}.refresh", "refresh_catalogue", "Update the catalog from registries."),
+    "refresh": (f"{_MODULE}.refresh", "refresh_catalog", "Update the catalog from registries."),
     "docs": (f"{_MODULE}.docs", "write_page", "Write the documentation page of each base image."),
 }
 

@@ -3,7 +3,7 @@
 import click
 
 from airbyte_ci import app, config
-from airbyte_ci.base_images.catalog import catalogue, usage
+from airbyte_ci.base_images.catalog import catalog, usage
 from airbyte_ci.cli import console
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import SelectionOptions, json_option
@@ -32,7 +32,7 @@ def list_base_images(
     """List the versions in the catalog, newest first, and how many connectors use each."""
     settings = settings.also(as_json=as_json)
     configuration = config.find(settings.repo)
-    known = catalogue.load(configuration.catalogue_path)
+    known = catalog.load(configuration.catalog_path)
     fleet = fleets.load(settings, SelectionOptions(everything=True), may_be_empty=True)
     users = usage.users(known, ((item.name, item.base_image) for item in fleet.connectors))
     versions = [item for item in known.versions if _of(item.repository, repository)]
@@ -46,7 +46,7 @@ def list_base_images(
             rows = [report.document(item, users, today) for item in versions]
             console.document(rows, indent=2)
         case "yaml":
-            console.block(catalogue.pasted(versions, today))
+            console.block(catalog.pasted(versions, today))
         case _:
             elsewhere = sum(1 for item in fleet.connectors if item.base_image and not known.find(item.base_image))
             console.block(report.table(versions, users, today, elsewhere, console.width()))

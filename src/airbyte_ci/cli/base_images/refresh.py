@@ -2,8 +2,8 @@
 
 import click
 
-from airbyte_ci.base_images.catalog import catalogue
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog import catalog
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.base_images.release import refresh
 from airbyte_ci.base_images.release.refresh import Refreshed
 from airbyte_ci.cli import console
@@ -19,7 +19,7 @@ from airbyte_ci.oci.reference import Reference
 @click.option("--accept", is_flag=True, help="Record the new digest of tags that were overwritten.")
 @json_option
 @click.pass_obj
-def refresh_catalogue(settings: Settings, repositories: tuple[str, ...], *, accept: bool, as_json: bool) -> int:
+def refresh_catalog(settings: Settings, repositories: tuple[str, ...], *, accept: bool, as_json: bool) -> int:
     """Update tags, digests and image configurations in the catalog's file from registries.
 
     The default is the configured repositories. The exit code is 1 if a registry contradicts the catalog.
@@ -29,7 +29,7 @@ def refresh_catalogue(settings: Settings, repositories: tuple[str, ...], *, acce
     complaints: list[str] = []
     lines: list[str] = []
     with benches.opened(settings, "refresh") as bench:
-        here_only = refresh.unpublished(bench.own, catalogue.shipped())
+        here_only = refresh.unpublished(bench.own, catalog.shipped())
         for name in repositories or bench.configuration.base_image_repositories:
             place = _repository(name)
             repository = f"{place.registry}/{place.repository}"

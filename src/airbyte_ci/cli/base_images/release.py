@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from airbyte_ci import app
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.base_images.inspection import contents, difference
 from airbyte_ci.base_images.inspection.difference import Difference, Side
 from airbyte_ci.base_images.making import lock

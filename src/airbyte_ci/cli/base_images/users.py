@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from airbyte_ci import app, config
-from airbyte_ci.base_images.catalog import catalogue
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion, Catalogue
+from airbyte_ci.base_images.catalog import catalog
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, Catalog
 from airbyte_ci.campaigns.bases import upgrade_advice
 from airbyte_ci.cli import console
 from airbyte_ci.cli import fleet as fleets
@@ -27,7 +27,7 @@ def users_of_base_image(settings: Settings, version: str, *, as_json: bool) -> i
     """List the connectors on a version, and the command that moves them to another version."""
     settings = settings.also(as_json=as_json)
     configuration = config.find(settings.repo)
-    known = catalogue.load(configuration.catalogue_path)
+    known = catalog.load(configuration.catalog_path)
     entry = known.named(version, configuration.base_image_repositories)
     users = of(settings, known, entry)
     if settings.as_json:
@@ -69,7 +69,7 @@ class Leaving:
             yield f"  {next_step.line(self.command)}"
 
 
-def of(settings: Settings, known: Catalogue, entry: BaseImageVersion) -> Leaving:
+def of(settings: Settings, known: Catalog, entry: BaseImageVersion) -> Leaving:
     """Returns the connectors on the version or on one built on it, each with a target that its Python allows."""
     fleet = fleets.load(settings, SelectionOptions(everything=True), may_be_empty=True)
     today = app.today()

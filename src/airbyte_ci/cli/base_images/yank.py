@@ -5,7 +5,7 @@ from dataclasses import replace
 import click
 
 from airbyte_ci import app
-from airbyte_ci.base_images.catalog.catalogue import BaseImageVersion
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.cli import console
 from airbyte_ci.cli.base_images import bench as benches
 from airbyte_ci.cli.base_images import docs

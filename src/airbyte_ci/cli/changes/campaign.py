@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.campaigns.changes import baseline, plan
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
 from airbyte_ci.campaigns.changes.plan import Writer
@@ -66,7 +66,7 @@ class Campaign:
     fleet: Fleet
     migration: Migration[Any]
     entry: RequestedEntry
-    catalogue: Catalogue
+    catalog: Catalog
     dry_run: bool
     plan_file: Path | None
     destination: Destination
@@ -112,7 +112,7 @@ def _tasks(campaign: Campaign, prepare: Preparer | None) -> Sequence[Task]:
             files=files,
             baseline=known,
             entry=campaign.entry,
-            catalogue=campaign.catalogue,
+            catalog=campaign.catalog,
         )
         for connector in fleet.connectors
     ]

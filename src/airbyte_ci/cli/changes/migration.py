@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from airbyte_ci.app import App
-from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.campaigns.changes.change import Change
-from airbyte_ci.campaigns.changes.task import NO_CATALOGUE, Task
+from airbyte_ci.campaigns.changes.task import NO_CATALOG, Task
 from airbyte_ci.campaigns.migrations import table
 from airbyte_ci.campaigns.migrations.migration import Migration, Resources, plan_change
 from airbyte_ci.campaigns.migrations.option import Kind, Option, declared
@@ -73,9 +73,7 @@ def _run(migration: Migration[Any], settings: Settings, asked: SelectionOptions,
         fleet=fleet,
         migration=migration,
         entry=changelog_entry.request(words, migration, fleet.configuration.changelog),
-        catalogue=(
-            catalogue.load(fleet.configuration.catalogue_path) if migration.chooses_base_image else NO_CATALOGUE
-        ),
+        catalog=(catalog.load(fleet.configuration.catalog_path) if migration.chooses_base_image else NO_CATALOG),
         **given,
     )
 

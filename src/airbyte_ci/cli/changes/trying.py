@@ -41,7 +41,7 @@ class _Trying:
         self._plan = plan
         self._progress = progress
         self._app = app
-        self._catalogue = campaign.catalogue
+        self._catalog = campaign.catalog
         # A connector without a lock file is tried with yesterday's packages, the latest that no longer change.
         day = configuration.resolve_as_of or (written_day() - timedelta(days=1)).isoformat()
         self._order = Order(
@@ -88,10 +88,10 @@ class _Trying:
         return ""
 
     def _python(self, change: Change) -> str:
-        found = self._catalogue.find(change.base_image or "")
+        found = self._catalog.find(change.base_image or "")
         return f"Python {found.python}; " if found and found.python else ""
 
     def _list_failures(self, failed: Mapping[str, str]) -> str:
-        versions = {address: self._catalogue.find(address) for address in failed}
+        versions = {address: self._catalog.find(address) for address in failed}
         names = {address: found.version if found else address for address, found in versions.items()}
         return "; ".join(f"{names[address]} {reason}" for address, reason in failed.items())

@@ -351,9 +351,9 @@ class _Making:
 
     def _other_python(self, connector: Connector) -> tuple[str, ...]:
         """Returns a likely reason why a build on another base image failed: another Python than the metadata's."""
-        from airbyte_ci.base_images.catalog import catalogue  # slow to import, and only failures need it
+        from airbyte_ci.base_images.catalog import catalog  # slow to import, and only failures need it
 
-        known = catalogue.load(self._fleet.configuration.catalogue_path)
+        known = catalog.load(self._fleet.configuration.catalog_path)
         here, usual = (known.find(address or "") for address in (self._order.override, connector.base_image))
         pythons = [".".join(item.python.split(".")[:2]) for item in (here, usual) if item and item.python]
         if len(pythons) < 2 or pythons[0] == pythons[1]:
@@ -377,7 +377,7 @@ class _Making:
         return Outcome(connector.name, "failed", "", reason, advice, ("--allow-yanked pushes it anyway",))
 
     def _noted(self, address: str) -> noted.Noted:
-        return noted.standing_of(self._app.store, self._fleet.configuration.catalogue_path, address, today())
+        return noted.standing_of(self._app.store, self._fleet.configuration.catalog_path, address, today())
 
     def _with_warning(self, outcome: Outcome) -> Outcome:
         """Adds a warning for a yanked or expired base image; old commits must stay buildable."""

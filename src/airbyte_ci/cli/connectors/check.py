@@ -13,8 +13,8 @@ import click
 from packaging.specifiers import SpecifierSet
 
 from airbyte_ci import app, config, text
-from airbyte_ci.base_images.catalog import catalogue
-from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog import catalog
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.checks import all_checks, base_image_exists, branch, merge_base, pages, unreadable, weights
 from airbyte_ci.checks.base_image_exists import Exists
 from airbyte_ci.checks.hook_owned import Ownership
@@ -196,7 +196,7 @@ def _checks(
     """Returns the checks of this repository; their sources stay open until the end of the block."""
     configuration, root = fleet.configuration, fleet.configuration.root
     home = config.home(os.environ)
-    known, today = catalogue.load(configuration.catalogue_path), app.today()
+    known, today = catalog.load(configuration.catalog_path), app.today()
     with ExitStack() as opened:
         yield all_checks.bound(
             configuration,
@@ -232,7 +232,7 @@ def _admitted(connector: Connector) -> Sequence[SpecifierSet]:
     return pythons.declared(connector).specifiers
 
 
-def _way_out(connector: Connector, configuration: Configuration, known: Catalogue, today: date) -> str:
+def _way_out(connector: Connector, configuration: Configuration, known: Catalog, today: date) -> str:
     from airbyte_ci.campaigns.bases import (
         upgrade_advice,  # slow to import, and only needed if a base image must be replaced
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airbyte_ci.base_images.catalog import catalogue
-from airbyte_ci.base_images.catalog.catalogue import Catalogue
+from airbyte_ci.base_images.catalog import catalog
+from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.errors import ConfigurationError
 
 REPOSITORY = "docker.io/airbyte/python-connector-base"
@@ -36,8 +36,8 @@ acme.example/base:
 """
 
 
-def known() -> Catalogue:
-    return catalogue.parse(TEXT, "x")
+def known() -> Catalog:
+    return catalog.parse(TEXT, "x")
 
 
 def test_versions_are_ordered_by_precedence() -> None:
@@ -94,7 +94,7 @@ def test_only_what_counts_is_ahead(address: str, behind: int | None) -> None:
 def test_being_behind_is_counted() -> None:
     """The number of newer releases of the same repository."""
     text = TEXT.replace("  verified: false\n", "").replace("  yanked: wrong certificates\n", "")
-    assert catalogue.parse(text, "x").behind(f"{REPOSITORY}:1.0.0") == 2
+    assert catalog.parse(text, "x").behind(f"{REPOSITORY}:1.0.0") == 2
 
 
 @pytest.mark.parametrize(("platform", "behind"), [("", 2), ("0.62.9", 1), ("0.63", 2), ("0.64.0", 2)])
@@ -103,22 +103,22 @@ def test_a_release_for_a_later_platform_puts_nobody_behind(platform: str, behind
     text = TEXT.replace("  verified: false\n", "").replace("  yanked: wrong certificates\n", "")
     document = yaml.safe_load(text)
     document[REPOSITORY][-1]["requires-platform"] = "0.63.0"
-    newest = catalogue.parse(yaml.safe_dump(document), "x")
+    newest = catalog.parse(yaml.safe_dump(document), "x")
     assert newest.behind(f"{REPOSITORY}:1.0.0", platform) == behind
 
 
 def test_a_file_reads_back() -> None:
     """The written text has all entries without defaults, in a stable order."""
-    text = catalogue.dump(known())
-    assert catalogue.parse(text, "x") == known()
-    assert catalogue.dump(catalogue.parse(text, "x")) == text
+    text = catalog.dump(known())
+    assert catalog.parse(text, "x") == known()
+    assert catalog.dump(catalog.parse(text, "x")) == text
     assert text.startswith("# ")
     assert "verified: true" not in text
 
 
 def test_a_repositorys_own_entries_count_first() -> None:
     """The same version is replaced, others are added, the order holds."""
-    own = catalogue.parse(
+    own = catalog.parse(
         f"{REPOSITORY}:\n- {{version: 1.0.0, address: '{REPOSITORY}:1.0.0@{C}', python: '3.12'}}\n"
         f"- {{version: 3.0.0, address: '{REPOSITORY}:3.0.0@{A}', python: '3.12'}}\n",
         "own",
@@ -126,14 +126,14 @@ def test_a_repositorys_own_entries_count_first() -> None:
     merged = known().merged(own)
     assert [item.version for item in merged.of(REPOSITORY)] == ["10.0.0", "3.0.0", "2.0.0", "2.0.0-rc.1", "1.0.0"]
     assert merged.of(REPOSITORY)[-1].python == "3.12"
-    assert known().merged(Catalogue(())) == known()
+    assert known().merged(Catalog(())) == known()
 
 
 def test_the_file_of_a_repository_is_optional(tmp_path: Path) -> None:
     """Without a file, only the shipped catalog is used; with one, both."""
-    assert catalogue.load(tmp_path / "none.yaml") == catalogue.shipped()
+    assert catalog.load(tmp_path / "none.yaml") == catalog.shipped()
     (tmp_path / "own.yaml").write_text(TEXT)
-    loaded = catalogue.load(tmp_path / "own.yaml")
+    loaded = catalog.load(tmp_path / "own.yaml")
     assert len(loaded.versions) > len(known().versions)
     assert loaded.find(f"acme.example/base@{A}") is not None
 
@@ -158,7 +158,7 @@ def test_the_file_of_a_repository_is_optional(tmp_path: Path) -> None:
 def test_a_file_that_is_not_right_is_told(text: str, said: str) -> None:
     """The error names the file and the repository whose entry is wrong, in one line."""
     with pytest.raises(ConfigurationError) as caught:
-        catalogue.parse(text, "x")
+        catalog.parse(text, "x")
     assert said in caught.value.message
     assert "\n" not in caught.value.message
 
@@ -169,12 +169,12 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | Non
     path = tmp_path / "own.yaml"
     path.mkdir() if content is None else path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"own\.yaml"):
-        catalogue.read(path)
+        catalog.read(path)
 
 
-def test_the_shipped_catalogue_holds_the_published_versions() -> None:
+def test_the_shipped_catalog_holds_the_published_versions() -> None:
     """All known versions with their digests, in the public repository; the broken one yanked, as it was there."""
-    versions = catalogue.shipped().of(REPOSITORY)
+    versions = catalog.shipped().of(REPOSITORY)
     assert {"1.0.0", "1.1.0", "1.2.0", "1.2.1", "1.2.2", "1.2.3", "2.0.0", "3.0.0", "4.0.2", "4.1.0"} <= {
         item.version for item in versions
     }
@@ -186,4 +186,4 @@ def test_the_shipped_catalogue_holds_the_published_versions() -> None:
 def test_versions_that_are_no_list_are_told() -> None:
     """`a/b: 3` is an error of the configuration, not an internal error."""
     with pytest.raises(ConfigurationError):
-        catalogue.parse("a/b: 3\n", "x")
+        catalog.parse("a/b: 3\n", "x")

@@ -19,7 +19,7 @@ from airbyte_ci.errors import ConfigurationError, ImageError, UsageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.reference import Reference
 
-__all__ = ["BaseImageVersion", "Catalogue", "dump", "load", "parse", "read", "shipped"]
+__all__ = ["BaseImageVersion", "Catalog", "dump", "load", "parse", "read", "shipped"]
 
 # A thousand versions of base images need half of this.
 _SIZE_LIMIT = 4 << 20
@@ -27,7 +27,7 @@ _HEADER = "# Base images of this repository, kept by `airbyte-ci base-images`; n
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Catalog:
     """All versions in the catalog, newest first within a repository."""
 
     versions: tuple[BaseImageVersion, ...]
@@ -111,15 +111,15 @@ class Catalogue:
         choices = " or ".join(f"{item.repository}:{item.version}" for item in found[:4])
         raise UsageError(f"{text!r} matches {len(found)} base images", advice=f"use {choices}")
 
-    def merged(self, other: "Catalogue") -> "Catalogue":
+    def merged(self, other: "Catalog") -> "Catalog":
         """Returns this catalog with the entries of `other`, which replace the same versions of a repository."""
         replaced = {(item.repository, item.version) for item in other.versions}
         kept = [item for item in self.versions if (item.repository, item.version) not in replaced]
         return _sorted([*other.versions, *kept])
 
-    def replacing(self, *versions: BaseImageVersion) -> "Catalogue":
+    def replacing(self, *versions: BaseImageVersion) -> "Catalog":
         """Returns the catalog with these entries, which replace entries of the same versions."""
-        return self.merged(Catalogue(versions))
+        return self.merged(Catalog(versions))
 
 
 def _means(text: str, item: BaseImageVersion) -> bool:
@@ -136,45 +136,45 @@ def _repository(reference: Reference) -> str:
     return f"{reference.registry}/{reference.repository}"
 
 
-def _sorted(versions: Iterable[BaseImageVersion]) -> Catalogue:
+def _sorted(versions: Iterable[BaseImageVersion]) -> Catalog:
     ordered = sorted(versions, key=lambda item: item.semver, reverse=True)
-    return _with_withdrawals(Catalogue(tuple(sorted(ordered, key=lambda item: item.repository))))
+    return _with_withdrawals(Catalog(tuple(sorted(ordered, key=lambda item: item.repository))))
 
 
-def _with_withdrawals(catalogue: Catalogue) -> Catalogue:
+def _with_withdrawals(catalog: Catalog) -> Catalog:
     """Records in each version whether a base image that it is built on was withdrawn."""
 
     def reason(item: BaseImageVersion) -> str:
-        below = next((base for base in catalogue.foundations(item) if base.yanked), None)
+        below = next((base for base in catalog.foundations(item) if base.yanked), None)
         return f"built on {below.address.name} {below.version}, which was yanked: {below.yanked}" if below else ""
 
-    if not any(item.withdrawal for item in catalogue.versions):
-        return catalogue
-    return Catalogue(tuple(replace(item, withdrawn_below=reason(item)) for item in catalogue.versions))
+    if not any(item.withdrawal for item in catalog.versions):
+        return catalog
+    return Catalog(tuple(replace(item, withdrawn_below=reason(item)) for item in catalog.versions))
 
 
-def shipped() -> Catalogue:
+def shipped() -> Catalog:
     """Returns the catalog that ships with this release of airbyte-ci."""
-    text = Path(__file__).with_name("catalogue.yaml").read_text("utf-8")
+    text = Path(__file__).with_name("catalog.yaml").read_text("utf-8")
     return parse(text, "the shipped catalog")
 
 
-def load(path: Path) -> Catalogue:
+def load(path: Path) -> Catalog:
     """Returns the shipped catalog, extended by the repository's file if there is one."""
     return shipped().merged(read(path))
 
 
-def read(path: Path) -> Catalogue:
+def read(path: Path) -> Catalog:
     """Returns the catalog of a repository's own file; empty without a file. Raises ConfigurationError."""
     try:
         return parse(path.read_text("utf-8"), str(path))
     except FileNotFoundError:
-        return Catalogue(())
+        return Catalog(())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot read the catalog of base images {path}: {error}") from error
 
 
-def parse(text: str, what: str) -> Catalogue:
+def parse(text: str, what: str) -> Catalog:
     """Parses a catalog. Raises ConfigurationError that names `what` and the invalid entry."""
     try:
         document = load_yaml(text, _SIZE_LIMIT) or {}
@@ -190,10 +190,10 @@ def parse(text: str, what: str) -> Catalogue:
     )
 
 
-def dump(catalogue: Catalogue) -> str:
+def dump(catalog: Catalog) -> str:
     """Returns the catalog as the text of a file."""
     repositories: dict[str, list[dict[str, Any]]] = {}
-    for item in catalogue.versions:
+    for item in catalog.versions:
         repositories.setdefault(item.repository, []).append(item.to_json())
     return _HEADER + yaml.safe_dump(repositories, sort_keys=False, allow_unicode=True, width=200)
 

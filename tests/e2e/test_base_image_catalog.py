@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from airbyte_ci.base_images.catalog import catalogue
+from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.errors import BlobNotFound
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.registry.client import client_of_user
@@ -154,9 +154,9 @@ def test_another_python_in_the_replacement_is_noted(known: Path, run: Command) -
     ended = run("base-images", "yank", "base:1.1.0", "--reason", "x", "--replace-with", "2.0.0")
     assert ended.code == 0, ended.err
     assert "· 2.0.0 has Python 3.12, 1.1.0 has 3.11" in ended.out
-    assert catalogue.read(known / "base-images.yaml").named("base:1.1.0").replaced_by == "2.0.0"
+    assert catalog.read(known / "base-images.yaml").named("base:1.1.0").replaced_by == "2.0.0"
     assert run("base-images", "yank", "base:1.1.0", "--undo").code == 0
-    assert catalogue.read(known / "base-images.yaml").named("base:1.1.0").yanked == ""
+    assert catalog.read(known / "base-images.yaml").named("base:1.1.0").yanked == ""
 
 
 @pytest.mark.parametrize(
