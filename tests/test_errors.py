@@ -65,7 +65,15 @@ def test_the_exit_code_tells_of_failures(statuses: list[outcomes.Status], code: 
 def test_an_outcome_for_machines() -> None:
     """Name, status and facts; a reason, the next command and a failure's details only where there are some."""
     assert outcome("ok").to_json() == {"name": "source-x", "status": "ok"}
-    full = Outcome("source-x", "failed", "summary", "why", "airbyte-ci x", ("detail",), {"digest": "sha256:a"})
+    full = Outcome(
+        "source-x",
+        "failed",
+        summary="summary",
+        reason="why",
+        advice="airbyte-ci x",
+        details=("detail",),
+        facts={"digest": "sha256:a"},
+    )
     assert full.to_json() == {
         "name": "source-x",
         "status": "failed",

@@ -71,7 +71,13 @@ class App:
             return replace(self.open_index(), moved=functools.partial(self.reporter.moved, subject))
 
         with open_registries(self.configuration, offline=self.offline, progress=moved) as registries:
-            yield Tools(self.store, open_index, registries, self.open_executor, self.reporter.teller(subject))
+            yield Tools(
+                self.store,
+                open_index,
+                registries=registries,
+                open_executor=self.open_executor,
+                say=self.reporter.teller(subject),
+            )
 
     @property
     def passed(self) -> Mapping[str, str]:

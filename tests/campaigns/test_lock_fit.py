@@ -27,7 +27,7 @@ def document(name: str, *files: str) -> str:
 
 def consequences(folder: Path, name: str, text: str) -> tuple[str, ...]:
     (folder / name).write_text(text)
-    connector = Connector("source-x", folder, "source-x", {}, frozenset({name}))
+    connector = Connector("source-x", folder, relative="source-x", data={}, names=frozenset({name}))
     return lock_fit.consequences(connector, "3.9", "3.11")
 
 

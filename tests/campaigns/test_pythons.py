@@ -14,7 +14,9 @@ def admitted(folder: Path, **files: str) -> pythons.AdmittedPythons:
     names = {name.replace("_py", ".py").replace("_toml", ".toml"): text for name, text in files.items()}
     for name, text in names.items():
         (folder / name).write_text(text)
-    return pythons.admitted(Connector("source-x", folder, "connectors/source-x", {}, frozenset(names)))
+    return pythons.admitted(
+        Connector("source-x", folder, relative="connectors/source-x", data={}, names=frozenset(names))
+    )
 
 
 POETRY = '[tool.poetry.dependencies]\npython = "^3.9,<3.12"\n'

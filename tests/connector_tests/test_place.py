@@ -30,7 +30,9 @@ def test_a_tests_folder_has_no_secrets(tmp_path: Path) -> None:
     (folder / "unit_tests" / "link").symlink_to("../secrets/config.json")
     upper.mkdir()
     place = StepSandbox(Store(tmp_path / "store"), Tree(()), Command(("python",), {}, uid=1000, gid=1000))
-    place.copy(upper, Connector("source-x", folder, "connectors/source-x", {}, frozenset()), "main.py")
+    place.copy(
+        upper, Connector("source-x", folder, relative="connectors/source-x", data={}, names=frozenset()), "main.py"
+    )
     code = upper / CODE
     found = {str(path.relative_to(code)) for path in code.rglob("*") if path.is_symlink() or not path.is_dir()}
     assert found == {*COPIED, "unit_tests/link"}

@@ -16,7 +16,7 @@ MONOREPO = "airbyte-integrations/connectors"
 
 def connector(name: str, names: tuple[str, ...] = (), /, **data: object) -> Connector:
     """A connector that lies nowhere, by its metadata and the names in its folder."""
-    return Connector(name, Path("/nowhere") / name, f"{MONOREPO}/{name}", data, frozenset(names))
+    return Connector(name, Path("/nowhere") / name, relative=f"{MONOREPO}/{name}", data=data, names=frozenset(names))
 
 
 def write(root: Path, folder: str, *files: str, **data: object) -> Path:

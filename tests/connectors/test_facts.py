@@ -116,7 +116,7 @@ def test_only_what_is_asked_for_is_computed() -> None:
 def test_requirements_are_a_lock_only_with_hashes(tmp_path: Path) -> None:
     """A list of names locks nothing."""
     place = tmp_path / "requirements.txt"
-    item = Connector("source-x", tmp_path, "source-x", {}, frozenset({"requirements.txt"}))
+    item = Connector("source-x", tmp_path, relative="source-x", data={}, names=frozenset({"requirements.txt"}))
     place.write_text("-e .\n")
     assert facts.lock_kind(item) is None
     place.write_text("a==1 --hash=sha256:00\n")

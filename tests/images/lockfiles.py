@@ -27,7 +27,13 @@ def connector_of(folder: Path, files: Files) -> Connector:
     place.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (place / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    return Connector("source-x", place, "connectors/source-x", {}, frozenset(item.name for item in place.iterdir()))
+    return Connector(
+        "source-x",
+        place,
+        relative="connectors/source-x",
+        data={},
+        names=frozenset(item.name for item in place.iterdir()),
+    )
 
 
 def nothing_runs() -> Tree:

@@ -26,7 +26,7 @@ OWNER = (1000, 1000)
 
 def a_connector(folder: Path, name: str = NAME) -> Connector:
     (folder / name / "src/main/java").mkdir(parents=True, exist_ok=True)
-    return Connector(name, folder / name, f"connectors/{name}", {}, frozenset({"src"}))
+    return Connector(name, folder / name, relative=f"connectors/{name}", data={}, names=frozenset({"src"}))
 
 
 def planned(path: Path, store: Store, name: str = NAME) -> AddDistribution:

@@ -36,7 +36,9 @@ def deliver(kind: str, place: Path | str, store: Store, *images: Image, registri
     """Puts it there as NAME; the address."""
     result = outputs.together(store, images)
     destination = ImageDestination(kind, str(place))
-    (found,) = outputs.deliver(destination, store, result, [NAME], (BASE,), registries or Deaf(), AMD64)
+    (found,) = outputs.deliver(
+        destination, store, result=result, names=[NAME], sources=(BASE,), registries=registries or Deaf(), native=AMD64
+    )
     return found
 
 

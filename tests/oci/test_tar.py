@@ -36,13 +36,13 @@ def _entry(reader: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:
     return Entry(
         member.name,
         kind,
-        member.mode,
-        file.read() if file else b"",
-        member.linkname,
-        member.uid,
-        member.gid,
-        (member.devmajor, member.devminor) if kind in ("char", "block") else (0, 0),
-        {
+        mode=member.mode,
+        content=file.read() if file else b"",
+        link=member.linkname,
+        uid=member.uid,
+        gid=member.gid,
+        device=(member.devmajor, member.devminor) if kind in ("char", "block") else (0, 0),
+        xattrs={
             key.removeprefix("SCHILY.xattr."): value.encode("utf-8", "surrogateescape")
             for key, value in member.pax_headers.items()
             if key.startswith("SCHILY.xattr.")

@@ -15,9 +15,9 @@ from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import mounts, sandbox
 from airbyte_ci.sandbox.command import LENT, Command, Mount, Purpose
 
-INPUT = Purpose("an input", "input", "", "", "")
-OUTPUT = Purpose("an output", "output", "", "", "")
-KEPT = Purpose("a cache", "kept", "", "", "")
+INPUT = Purpose("an input", "input", source="", target="", written_by="")
+OUTPUT = Purpose("an output", "output", source="", target="", written_by="")
+KEPT = Purpose("a cache", "kept", source="", target="", written_by="")
 PATH = {"PATH": "/bin"}
 
 

@@ -51,7 +51,7 @@ def cli(
     ctx: click.Context, repo: Path | None, *, as_json: bool, quiet: bool, offline: bool, diffed_branch: str | None
 ) -> None:
     """Build and maintain Python data connectors on certified base images."""
-    ctx.obj = Settings(repo or Path.cwd(), as_json, quiet, offline, diffed_branch)
+    ctx.obj = Settings(repo or Path.cwd(), as_json, quiet=quiet, offline=offline, diffed_branch=diffed_branch)
 
 
 def main() -> NoReturn:

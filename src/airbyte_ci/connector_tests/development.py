@@ -46,7 +46,7 @@ def prepare(connector: Connector, order: Order, tools: Tools, digest: Digest) ->
     project = _test_project(connector)
     groups, extras = asked(project)
     plan = BuildPlan.parse(tools.store.path(digest).read_bytes(), f"the plan of {connector.name}")
-    evaluation = open_evaluation(connector, tools, plan.base, order.native, order.native)
+    evaluation = open_evaluation(connector, tools, address=plan.base, platform=order.native, native=order.native)
     given.prepare(plan, evaluation)
     there = {choice.name for choice in plan.packages}
     rules = _with(order.rules, connector, groups, extras)

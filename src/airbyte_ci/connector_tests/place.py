@@ -25,9 +25,9 @@ REPORTS = "/.airbyte-ci/reports"
 _REPORTS = Purpose(
     "reports of a connector's tests",
     "output",
-    "an empty folder in the step's own scratch folder",
-    f"`{REPORTS}`",
-    "none",
+    source="an empty folder in the step's own scratch folder",
+    target=f"`{REPORTS}`",
+    written_by="none",
 )
 
 

@@ -180,4 +180,4 @@ def _case(element: Any, secrets: Secrets) -> Case:  # noqa: ANN401  # an XML ele
     except ValueError:
         seconds = 0.0
     name, group = (secrets.redact(element.get(key) or "") for key in ("name", "classname"))
-    return Case(name, group, status, secrets.redact(message), seconds)
+    return Case(name, group, status=status, message=secrets.redact(message), seconds=seconds)

@@ -216,7 +216,9 @@ class _Trial:
             if self._bare is None:
                 store = self.tools.store
                 tree, command = prepare(store, store.image(Digest.parse(self._image)), (), use_entrypoint=True)
-                self._bare = StepSandbox(store, tree, command, self.request.mounts, self.request.timeout)
+                self._bare = StepSandbox(
+                    store, tree, command=command, mounts=self.request.mounts, timeout=self.request.timeout
+                )
             return self._bare
 
     def _tests(self) -> tuple[Development, StepSandbox]:
@@ -226,6 +228,12 @@ class _Trial:
                 self.tools.say("development dependencies")
                 found = development.prepare(self.connector, self.order, self.tools, Digest.parse(self._plan))
                 command = execute.command(found.state, found.tree, (), use_entrypoint=False)
-                place = StepSandbox(self.tools.store, found.tree, command, self.request.mounts, self.request.timeout)
+                place = StepSandbox(
+                    self.tools.store,
+                    found.tree,
+                    command=command,
+                    mounts=self.request.mounts,
+                    timeout=self.request.timeout,
+                )
                 self._with_tests = found, place
             return self._with_tests

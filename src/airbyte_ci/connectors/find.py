@@ -98,7 +98,7 @@ def _read(folder: Path, root: Path, names: frozenset[str], memory: MetadataCache
     relative = folder.relative_to(root).as_posix()
     path, shown = folder / METADATA, METADATA if relative == "." else f"{relative}/{METADATA}"
     data = memory.load(path, shown, _load) if memory else _load(path, shown)
-    return Connector(_name(folder, relative, data), folder, relative, data, names)
+    return Connector(_name(folder, relative, data), folder, relative=relative, data=data, names=names)
 
 
 def _load(path: Path, shown: str) -> dict[str, Any]:

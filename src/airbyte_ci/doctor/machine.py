@@ -68,7 +68,12 @@ def _timed(name: str, probe: Callable[[], MachineCheck]) -> MachineCheck:
             name, "missing" if name in _NEEDED else "limited", probes.explain(error), _COSTS.get(name, "")
         )
     return MachineCheck(
-        found.name, found.status, found.told, found.cost, found.advice, round(time.monotonic() - started, 3)
+        found.name,
+        found.status,
+        told=found.told,
+        cost=found.cost,
+        advice=found.advice,
+        seconds=round(time.monotonic() - started, 3),
     )
 
 
@@ -101,7 +106,7 @@ def _here(home: Path, native: Platform, *, offline: bool) -> Iterator[MachineChe
         store = Store(home)
     except (AirbyteCiError, OSError) as error:
         advice = getattr(error, "advice", None) or _ELSEWHERE
-        yield MachineCheck("store", "missing", probes.explain(error), _NOTHING_KEPT, advice)
+        yield MachineCheck("store", "missing", told=probes.explain(error), cost=_NOTHING_KEPT, advice=advice)
         return
     yield _timed("store", lambda: _disk(store))
     yield _timed("store permissions", lambda: _privacy(home))
@@ -122,7 +127,9 @@ def _sandbox(store: Store, *, offline: bool) -> Iterator[MachineCheck]:
         for item in tried:
             status: Status = "ok" if item.works else "limited" if item.name == probes.WAY_OUT else "missing"
             cost = "" if item.works else _COSTS.get(item.name, _NOTHING_RUNS)
-            yield MachineCheck(item.name, status, item.detail, cost, item.advice or "", round(item.seconds, 3))
+            yield MachineCheck(
+                item.name, status, told=item.detail, cost=cost, advice=item.advice or "", seconds=round(item.seconds, 3)
+            )
         if tree is None:
             yield MachineCheck("sandbox", "untried", reason)
         else:
@@ -137,13 +144,17 @@ def _user() -> MachineCheck:
         if fewest < rootless.NEEDED:
             told = f"root of a user namespace with {fewest} ids; images need {rootless.NEEDED}"
             return MachineCheck(
-                "user", "missing", told, _NOTHING_RUNS, "unshare --map-root-user --map-auto airbyte-ci …"
+                "user",
+                "missing",
+                told=told,
+                cost=_NOTHING_RUNS,
+                advice="unshare --map-root-user --map-auto airbyte-ci …",
             )
         return MachineCheck("user", "ok", "root of a user namespace" if user_namespace.inside() else "root")
     obstacle = rootless.obstacle()
     if obstacle is None:
         return MachineCheck("user", "ok", "an ordinary user with subordinate ids")
-    return MachineCheck("user", "missing", obstacle.message, _NOTHING_RUNS, obstacle.advice or "")
+    return MachineCheck("user", "missing", told=obstacle.message, cost=_NOTHING_RUNS, advice=obstacle.advice or "")
 
 
 def _namespaces() -> MachineCheck:
@@ -151,7 +162,9 @@ def _namespaces() -> MachineCheck:
     try:
         _run(["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "true"])
     except SandboxError as error:
-        return MachineCheck(name, "missing", error.message, _COSTS[name], error.advice or _allow_namespaces())
+        return MachineCheck(
+            name, "missing", told=error.message, cost=_COSTS[name], advice=error.advice or _allow_namespaces()
+        )
     return MachineCheck(name, "ok", "created, with mount and process namespaces")
 
 
@@ -171,7 +184,7 @@ def _overlay(store: Store) -> MachineCheck:
             _run([*launch.namespaces(), "sh", "-c", script, "overlay", str(folder)])
     except SandboxError as error:
         advice = "export AIRBYTE_CI_HOME=/a/folder on ext4 or xfs, or: sudo modprobe overlay"
-        return MachineCheck(name, "missing", error.message, _COSTS[name], error.advice or advice)
+        return MachineCheck(name, "missing", told=error.message, cost=_COSTS[name], advice=error.advice or advice)
     return MachineCheck(name, "ok", "mounted on the store's file system and writable")
 
 
@@ -186,8 +199,8 @@ def _owners(store: Store) -> MachineCheck:
         return MachineCheck(name, "ok", "root in an image has no account on this machine")
     if staging.consents():
         cost = f"root in an image is root of this machine, as {staging.CONSENT} allows"
-        return MachineCheck(name, "limited", why, cost, "run airbyte-ci as an ordinary user")
-    return MachineCheck(name, "missing", why, _NOTHING_RUNS, staging.ADVICE)
+        return MachineCheck(name, "limited", told=why, cost=cost, advice="run airbyte-ci as an ordinary user")
+    return MachineCheck(name, "missing", told=why, cost=_NOTHING_RUNS, advice=staging.ADVICE)
 
 
 def _seccomp(store: Store, tree: Tree) -> MachineCheck:
@@ -195,12 +208,16 @@ def _seccomp(store: Store, tree: Tree) -> MachineCheck:
     try:
         said = sandbox.run(store, tree, command).stdout.decode(errors="replace")
     except AirbyteCiError as error:
-        return MachineCheck("seccomp", "missing", error.message, _COSTS["seccomp"], error.advice or "")
+        return MachineCheck("seccomp", "missing", told=error.message, cost=_COSTS["seccomp"], advice=error.advice or "")
     if "Seccomp:\t2" in said and "NoNewPrivs:\t1" in said:
         return MachineCheck("seccomp", "ok", "commands run with a filter and cannot gain privileges")
     advice = "use a kernel and a runc with CONFIG_SECCOMP_FILTER"
     return MachineCheck(
-        "seccomp", "limited", "commands run without a filter", "commands can use all system calls", advice
+        "seccomp",
+        "limited",
+        told="commands run without a filter",
+        cost="commands can use all system calls",
+        advice=advice,
     )
 
 
@@ -214,9 +231,9 @@ def _privacy(home: Path) -> MachineCheck:
     return MachineCheck(
         name,
         "limited",
-        f"{place}: {why}",
-        "other users of this machine can change the inputs of images",
-        f"chmod go-w {place}, or: {_ELSEWHERE}",
+        told=f"{place}: {why}",
+        cost="other users of this machine can change the inputs of images",
+        advice=f"chmod go-w {place}, or: {_ELSEWHERE}",
     )
 
 
@@ -229,15 +246,15 @@ def _disk(store: Store) -> MachineCheck:
         return MachineCheck(
             "store",
             "missing",
-            f"{store.root}: {getattr(error, 'strerror', None) or error}",
-            _NOTHING_KEPT,
-            _ELSEWHERE,
+            told=f"{store.root}: {getattr(error, 'strerror', None) or error}",
+            cost=_NOTHING_KEPT,
+            advice=_ELSEWHERE,
         )
     free = shutil.disk_usage(store.root).free
     told = f"{store.root}, {free / 1e9:.0f} GB free"
     if free < _DISK:
         cost = f"builds may fail: a base image and its layers need about {_DISK / 1e9:.0f} GB"
-        return MachineCheck("store", "limited", told, cost, "airbyte-ci store gc --max-size 1GB")
+        return MachineCheck("store", "limited", told=told, cost=cost, advice="airbyte-ci store gc --max-size 1GB")
     return MachineCheck("store", "ok", told)
 
 

@@ -28,7 +28,9 @@ def check_pythons(store: Store, native: Platform) -> MachineCheck:
             version = inventory.of(store, image).interpreter.version
         except AirbyteCiError as error:
             cost = "connectors on that base image cannot be built"
-            return MachineCheck(name, "limited", f"{image.digest}: {error.message}", cost, error.advice or "")
+            return MachineCheck(
+                name, "limited", told=f"{image.digest}: {error.message}", cost=cost, advice=error.advice or ""
+            )
         versions[version] = versions.get(version, 0) + 1
     if not versions:
         return MachineCheck(name, "untried", "the store has no base images")
@@ -48,7 +50,7 @@ def check_uv() -> MachineCheck:
 
         return _program("uv", (str(find_uv_bin()), "--version"), cost, advice)
     except (ImportError, FileNotFoundError):
-        return MachineCheck("uv", "limited", "not found", cost, advice)
+        return MachineCheck("uv", "limited", told="not found", cost=cost, advice=advice)
 
 
 def check_docker() -> MachineCheck:
@@ -71,5 +73,5 @@ def _program(name: str, command: Sequence[str], cost: str, advice: str) -> Machi
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
-        return MachineCheck(name, "limited", "not found, or failing", cost, advice)
+        return MachineCheck(name, "limited", told="not found, or failing", cost=cost, advice=advice)
     return MachineCheck(name, "ok", done.stdout.strip().splitlines()[0] if done.stdout.strip() else "there")

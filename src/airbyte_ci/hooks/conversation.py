@@ -83,7 +83,9 @@ class Conversation:
             if os.geteuid() == 0:
                 owners = None if user_namespace.inside() else stack.enter_context(identities.borrow())
                 stage, confinement = briefly.enter_context(Staging(owners, self._bundle)), Confinement.of(owners)
-            links = module_root.write_bundle(self._bundle, self.module, environment, confinement, stage)
+            links = module_root.write_bundle(
+                self._bundle, self.module, environment=environment, confinement=confinement, stage=stage
+            )
             gate = launch.Gate()
             briefly.callback(gate.close)
             self._socket, theirs = socket.socketpair()

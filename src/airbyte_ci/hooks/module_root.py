@@ -30,24 +30,32 @@ _LIBRARIES = ("/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/usr/local/
 _FILES = ("/etc/ld.so.cache",)
 # Each hidden path is a mount of its own.
 _MOST_HIDDEN = 1_000
-_TEMPORARY = Purpose("temporary files of a hook's module", "output", "memory", "`/tmp`", "none")
+_TEMPORARY = Purpose(
+    "temporary files of a hook's module", "output", source="memory", target="`/tmp`", written_by="none"
+)
 _PYTHON = Purpose(
     "Python for a hook's module",
     "input",
-    "this machine's interpreter, standard library and shared libraries",
-    "their own paths",
-    "the machine's administrator",
+    source="this machine's interpreter, standard library and shared libraries",
+    target="their own paths",
+    written_by="the machine's administrator",
 )
 _EMPTY = Purpose(
     "hidden from a hook's module",
     "input",
-    "an empty file or folder in the hook's own scratch folder",
-    f"secrets in the connector's folder, packages of this machine, `{_OURS}/hidden`",
-    "airbyte-ci",
+    source="an empty file or folder in the hook's own scratch folder",
+    target=f"secrets in the connector's folder, packages of this machine, `{_OURS}/hidden`",
+    written_by="airbyte-ci",
 )
-_TOOL = Purpose("hook API", "input", "airbyte-ci's own files", f"`{_OURS}`", "the installer of airbyte-ci")
+_TOOL = Purpose(
+    "hook API", "input", source="airbyte-ci's own files", target=f"`{_OURS}`", written_by="the installer of airbyte-ci"
+)
 _FOLDER = Purpose(
-    "folder of the connector", "input", "the connector's folder", "its own path", "the connector's developers"
+    "folder of the connector",
+    "input",
+    source="the connector's folder",
+    target="its own path",
+    written_by="the connector's developers",
 )
 
 
@@ -77,7 +85,15 @@ def write_bundle(
         for name, target in links.items():
             (root / name).symlink_to(target)
     mounts = tuple(_mounts(bundle, folder))
-    document = runtime.configuration(root, command, environment, mounts, confinement, capabilities, stage=stage)
+    document = runtime.configuration(
+        root,
+        command,
+        environment=environment,
+        given=mounts,
+        confinement=confinement,
+        capabilities=capabilities,
+        stage=stage,
+    )
     document["root"]["readonly"] = True
     (bundle / "config.json").write_text(json.dumps(document))
     return links

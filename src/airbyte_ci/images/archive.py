@@ -31,10 +31,10 @@ def _entries(store: Store, image: Image, names: Sequence[str], left_out: Collect
         Descriptor(
             image.manifest.media_type,
             image.digest,
-            len(image.manifest.raw),
+            size=len(image.manifest.raw),
             # containerd looks for the full name, other tools for the short one.
-            {REF_NAME: name.rpartition(":")[2], "io.containerd.image.name": str(Reference.parse(name))},
-            image.config.platform,
+            annotations={REF_NAME: name.rpartition(":")[2], "io.containerd.image.name": str(Reference.parse(name))},
+            platform=image.config.platform,
         )
         for name in names
     ]

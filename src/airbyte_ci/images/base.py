@@ -52,7 +52,7 @@ def open_base(tools: Tools, reference: Reference, platform: Platform, native: Pl
     if native.accepts(platform):
         return Base(image, cache(lambda: inventory.of(tools.store, image, bring)), bring)
     twin = open_base(tools, reference, native, native)
-    found = cache(lambda: foreign.inventory(tools.store, image, bring, twin.image, twin.python))
+    found = cache(lambda: foreign.inventory(tools.store, image, bring=bring, twin_image=twin.image, twin=twin.python))
     return Base(image, found, bring, twin)
 
 

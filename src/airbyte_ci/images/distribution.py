@@ -222,7 +222,11 @@ def _segment(store: Store, operation: AddDistribution, file: DistributionFile) -
         return make_segment(store, [_entry(store, operation, file)]).to_json()
 
     known = store.reuse(
-        "file segment", tar.FORMAT_VERSION, inputs, make, lambda found: Segment.from_json(found).in_store(store)
+        "file segment",
+        tar.FORMAT_VERSION,
+        inputs=inputs,
+        make=make,
+        is_whole=lambda found: Segment.from_json(found).in_store(store),
     )
     return Segment.from_json(known)
 

@@ -114,7 +114,7 @@ def _read(blob: BufferedReader, store: Store, shown: str) -> tuple[DistributionF
     def is_whole(known: dict[str, Any]) -> bool:
         return all(store.has(Digest(item["sha256"])) for item in known["files"])
 
-    found = store.reuse("distribution", FORMAT_VERSION, inputs, make, is_whole)
+    found = store.reuse("distribution", FORMAT_VERSION, inputs=inputs, make=make, is_whole=is_whole)
     return tuple(DistributionFile.from_json(item) for item in found["files"])
 
 

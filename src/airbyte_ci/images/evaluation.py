@@ -54,4 +54,4 @@ def open_evaluation(
     handlers: dict[type[Operation], Handler] = {InstallPackages: installer, AddCode: code, AddDistribution: reader}
     whose = str(connector.folder.resolve())
     evaluator = Evaluator(tools.store, base.image, bring=base.bring, owner=whose, handlers=handlers)
-    return Evaluation(connector, evaluator, installer, code, reader)
+    return Evaluation(connector, evaluator, installer=installer, code=code, distribution=reader)

@@ -67,9 +67,9 @@ def explain(
         Explained(
             choice,
             tuple(name or root for name in askers[choice.name]),
-            present.get(choice.name, ""),
-            (last or {}).get(choice.name),
-            last is not None,
+            replaces=present.get(choice.name, ""),
+            last=(last or {}).get(choice.name),
+            has_last=last is not None,
         )
         for choice in choices
     )

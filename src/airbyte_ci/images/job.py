@@ -123,7 +123,15 @@ def _build(connector: Connector, order: Order, tools: Tools, platform: Platform,
 
     address = order.plan.base if order.plan else base.address(connector, order.override)
     elsewhere = None if near else _elsewhere(connector, order, tools, platform)
-    evaluation = open_evaluation(connector, tools, address, platform, order.native, elsewhere, order.distribution)
+    evaluation = open_evaluation(
+        connector,
+        tools,
+        address=address,
+        platform=platform,
+        native=order.native,
+        elsewhere=elsewhere,
+        distribution=order.distribution,
+    )
     if order.plan:
         plan = order.plan
         given.prepare(plan, evaluation)
@@ -150,7 +158,15 @@ def plan(connector: Connector, order: Order, tools: Tools, platform: Platform) -
     from airbyte_ci.images.evaluation import open_evaluation
 
     address, elsewhere = base.address(connector, order.override), _elsewhere(connector, order, tools, platform)
-    evaluation = open_evaluation(connector, tools, address, platform, order.native, elsewhere, order.distribution)
+    evaluation = open_evaluation(
+        connector,
+        tools,
+        address=address,
+        platform=platform,
+        native=order.native,
+        elsewhere=elsewhere,
+        distribution=order.distribution,
+    )
     return planning.plan(evaluation, address, platform, order)
 
 
@@ -224,7 +240,14 @@ def _put_out(done: Sequence[Done], order: Order, tools: Tools) -> list[str]:
     for destination in order.destinations:
         tools.say(f"output {destination}")
         places += outputs.deliver(
-            destination, tools.store, result, names, sources, tools.registries, order.native, order.fixed
+            destination,
+            tools.store,
+            result=result,
+            names=names,
+            sources=sources,
+            registries=tools.registries,
+            native=order.native,
+            fixed=order.fixed,
         )
     return places
 

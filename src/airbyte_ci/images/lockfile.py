@@ -71,7 +71,7 @@ def select(
             from airbyte_ci.python.locks import pylock, toml
 
             document = toml.parse(_text(connector, found), what)
-            _refuse_stale(connector, interpreter, document, what, wish, builder)
+            _refuse_stale(connector, interpreter, document=document, what=what, wish=wish, builder=builder)
             lock = pylock.of(document, interpreter, what, wish)
             _refuse_other(connector, interpreter, lock, what, wish)
             return lock
@@ -131,7 +131,9 @@ def asked_extras(connector: Connector, interpreter: Interpreter, rules: Rules) -
     if not project.describes_itself(document):
         return {}
     found: dict[str, frozenset[str]] = {}
-    for entry in project.of_pyproject(document, interpreter, place, wish.groups, wish.extras).entries:
+    for entry in project.of_pyproject(
+        document, interpreter, what=place, groups=wish.groups, extras=wish.extras
+    ).entries:
         if entry.extras:
             found[entry.name] = found.get(entry.name, frozenset()) | entry.extras
     return found
@@ -234,7 +236,9 @@ def _refuse_other(connector: Connector, interpreter: Interpreter, lock: Lock, wh
     if not project.describes_itself(document):
         return
     versions = {package.name: package.version for package in lock.packages}
-    for entry in project.of_pyproject(document, interpreter, place, wish.groups, wish.extras).entries:
+    for entry in project.of_pyproject(
+        document, interpreter, what=place, groups=wish.groups, extras=wish.extras
+    ).entries:
         version = versions.get(entry.name)
         if version is None or (version and not entry.specifier.contains(version, prereleases=True)):
             raise LockError(

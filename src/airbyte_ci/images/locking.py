@@ -85,7 +85,11 @@ def plan(
     Without a day it resolves as of the day in the lock, else as of now. If nothing fits as of the day in the lock, the
     requirements are newer, and it resolves as of now.
     """
-    if document and not upgrade and _is_current(connector, document, interpreters, rules, builder):
+    if (
+        document
+        and not upgrade
+        and _is_current(connector, document, interpreters=interpreters, rules=rules, builder=builder)
+    ):
         return Edit()
     asked, recorded = lockfile.day(connector, rules), _recorded(document)
     if asked or upgrade or not recorded:
@@ -117,7 +121,9 @@ def refresh(
     versions = {entry.name: entry.version for entry in pins if entry.version and not upgrade.everything}
     keep = Keep(versions, tuple(canonicalize_name(package) for package in upgrade.packages))
     for item in interpreters:
-        resolved = unlocked.resolution(connector, item, moment, wish, builder, keep=keep, names=sources)
+        resolved = unlocked.resolution(
+            connector, item, as_of=moment, wish=wish, builder=builder, keep=keep, names=sources
+        )
         found.append((pylock_text.marker(item), resolved.lock))
     return requirements_text.render(found, text).encode()
 
@@ -160,7 +166,12 @@ def _resolve(
         keep = kept(document, item, upgrade, f"{connector.relative}/{pylock_names.FILE}", wish)
         is_recorded = day == _recorded(document)
         found.append(
-            (item, unlocked.resolution(connector, item, moment, wish, builder, keep=keep, is_lenient=is_recorded))
+            (
+                item,
+                unlocked.resolution(
+                    connector, item, as_of=moment, wish=wish, builder=builder, keep=keep, is_lenient=is_recorded
+                ),
+            )
         )
     shown = day if moment else unlocked.shown(rules.now.replace(microsecond=0))
     return unlocked.render(found, shown, unlocked.inputs(connector))

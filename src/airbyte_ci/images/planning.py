@@ -52,7 +52,7 @@ def plan(evaluation: Evaluation, address: Reference, platform: Platform, order: 
         pre = _call(hook, "pre_connector_install", evaluator, (), asked.before)
         code: AddCode | AddDistribution
         if is_java:
-            code = _distribution(evaluation, address, order, asked, pre.operations)
+            code = _distribution(evaluation, address, order=order, asked=asked, before=pre.operations)
             core: tuple[Operation, ...] = (code,)
             # What is installed after the distribution is installed by root, and the image keeps its user.
             asked = read_declaration(connector, base.image, tools.store, code.user)
@@ -93,7 +93,9 @@ def _distribution(
             f"cannot build {connector.name} with another framework: its distribution contains the framework",
             advice="set another version in build.gradle, and build the distribution again",
         )
-    account = java_base.find_account(store, evaluation.base, address, evaluation.evaluator, before, asked.user)
+    account = java_base.find_account(
+        store, evaluation.base, address=address, evaluator=evaluation.evaluator, before=before, asked=asked.user
+    )
     return evaluation.distribution.operation(account.owner, account.user)
 
 

@@ -35,7 +35,7 @@ def replace_code(connector: Connector, store: Store, last: Built) -> Built | Non
     key = image_key(plan)
     known = store.recall(key)
     is_cached = known is not None and store.has(Digest.parse(known["manifest"])) and store.has(layer.descriptor.digest)
-    made = _with_last_layer(store, image, layer, plan, document["choices"]["compression"])
+    made = _with_last_layer(store, image, layer=layer, plan=plan, compression=document["choices"]["compression"])
     if not is_cached:
         store.remember(key, {"manifest": str(made.digest), "absent": dict(last.absent)})
     diff_ids = tuple(map(str, made.config.diff_ids))

@@ -32,7 +32,13 @@ def confirm(plan: BuildPlan, evaluation: Evaluation, built: Built, order: Order)
             base.bring()
             _take_over(tools.store, store, base.image, plan.base.digest)
         empty = open_evaluation(
-            connector, replace(tools, store=store), plan.base, plan.platform, order.native, None, order.distribution
+            connector,
+            replace(tools, store=store),
+            address=plan.base,
+            platform=plan.platform,
+            native=order.native,
+            elsewhere=None,
+            distribution=order.distribution,
         )
         if order.plan:
             second_plan = plan

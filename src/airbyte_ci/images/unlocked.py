@@ -161,14 +161,16 @@ def _asked(
         place = f"{what}/pyproject.toml"
         document = toml.parse(_text(folder, "pyproject.toml", what), place)
         if project.describes_itself(document):
-            found = project.of_pyproject(document, interpreter, place, wish.groups, wish.extras)
+            found = project.of_pyproject(document, interpreter, what=place, groups=wish.groups, extras=wish.extras)
             return metadata.static(folder) or _poetrys(document, folder), found
     if present & {"setup.py", "setup.cfg", "pyproject.toml"}:
         told = metadata.of_folder(builder, folder, what)
         return told, project.of_metadata(told, interpreter, what, wish.extras)
     if name := next((name for name in ("requirements.txt", SOURCE) if name in present), None):
         variables = builder.index.variables
-        return Metadata(folder.name, "0"), _of_requirements(folder, name, what, interpreter, variables)
+        return Metadata(folder.name, "0"), _of_requirements(
+            folder, name, what=what, interpreter=interpreter, variables=variables
+        )
     raise LockError(
         f"{what} has no lock file, and no file that lists its requirements",
         advice="add pyproject.toml, then run `lock`",
@@ -270,7 +272,9 @@ def _named(
         origin = _origin(entry, folder, connector, what)
         if origin is None:
             continue
-        local = _local(entry, origin, connector, interpreter, prepared, depth, what)
+        local = _local(
+            entry, origin, connector=connector, interpreter=interpreter, prepared=prepared, depth=depth, what=what
+        )
         name = canonicalize_name(local.metadata.name)
         if entry.name and entry.name != name:
             raise LockError(f"{what}: {origin} contains {name}, not {entry.name}")

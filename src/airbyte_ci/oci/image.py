@@ -119,9 +119,9 @@ class Descriptor:
         return cls(
             media_type,
             Digest.parse(document.get("digest")),
-            size,
-            {str(key): str(value) for key, value in annotations.items()},
-            _platform(document.get("platform")),
+            size=size,
+            annotations={str(key): str(value) for key, value in annotations.items()},
+            platform=_platform(document.get("platform")),
         )
 
 
@@ -159,9 +159,9 @@ class Manifest:
         return cls(
             raw,
             media_type,
-            Descriptor.from_json(document.get("config"), what),
-            tuple(Descriptor.from_json(layer, what) for layer in layers),
-            _annotations(document),
+            config=Descriptor.from_json(document.get("config"), what),
+            layers=tuple(Descriptor.from_json(layer, what) for layer in layers),
+            annotations=_annotations(document),
         )
 
     @classmethod
@@ -174,7 +174,7 @@ class Manifest:
         }
         if annotations:
             document["annotations"] = dict(annotations)
-        return cls(canonical_json(document), MANIFEST, config, layers, dict(annotations))
+        return cls(canonical_json(document), MANIFEST, config=config, layers=layers, annotations=dict(annotations))
 
 
 def _annotations(document: Mapping[str, Any]) -> dict[str, str]:

@@ -86,7 +86,11 @@ def assemble(store: Store, directories: Iterable[Entry], segments: Sequence[Segm
         "compressor": compress.identity(),
     }
     return reuse_layer(
-        store, "layer", tar.FORMAT_VERSION, inputs, lambda: _concatenate(store, head.getvalue(), segments)
+        store,
+        "layer",
+        version=tar.FORMAT_VERSION,
+        inputs=inputs,
+        make=lambda: _concatenate(store, head.getvalue(), segments),
     )
 
 
@@ -96,7 +100,7 @@ def reuse_layer(store: Store, kind: str, version: int, inputs: object, make: Cal
     def is_whole(known: dict[str, Any]) -> bool:
         return store.has(Layer.from_json(known).descriptor.digest)
 
-    return Layer.from_json(store.reuse(kind, version, inputs, lambda: make().to_json(), is_whole))
+    return Layer.from_json(store.reuse(kind, version, inputs=inputs, make=lambda: make().to_json(), is_whole=is_whole))
 
 
 def _concatenate(store: Store, head: bytes, segments: Sequence[Segment]) -> Layer:

@@ -50,7 +50,11 @@ def zstd_layer(store: Store, layer: Descriptor) -> Descriptor:
 
     inputs = {"layer": str(layer.digest), "compressor": identity()}
     known = store.reuse(
-        "recompress", FORMAT_VERSION, inputs, make, lambda item: store.has(Digest.parse(item["digest"]))
+        "recompress",
+        FORMAT_VERSION,
+        inputs=inputs,
+        make=make,
+        is_whole=lambda item: store.has(Digest.parse(item["digest"])),
     )
     return replace(layer, media_type=LAYER_ZSTD, digest=Digest.parse(known["digest"]), size=int(known["size"]))
 

@@ -142,7 +142,7 @@ def header(entry: Entry, size: int) -> bytes:
         if value > limit:
             pax[key] = str(value).encode()
         fitting[key] = min(value, limit)
-    block = _block(entry, name, prefix, link, fitting)
+    block = _block(entry, name, prefix=prefix, link=link, numbers=fitting)
     return (_pax_header(pax) + block) if pax else block
 
 
@@ -200,7 +200,7 @@ def _pax_header(records: Mapping[str, bytes]) -> bytes:
     # The header's own name is independent of the host (Python's tarfile writes a process id in some versions).
     carrier = Entry("././@PaxHeader", mode=0)
     numbers = {"size": len(body), "uid": 0, "gid": 0}
-    block = _block(carrier, carrier.path.encode(), b"", b"", numbers)
+    block = _block(carrier, carrier.path.encode(), prefix=b"", link=b"", numbers=numbers)
     block = block[:148] + b" " * 8 + b"x" + block[157:]
     block = block[:148] + b"%06o\0 " % sum(block) + block[156:]
     return block + body + b"\0" * (-len(body) % BLOCK)

@@ -109,7 +109,9 @@ class Evaluator:
         state, key = State(base=self._base, execution=self._base.config.execution), self._origin
         for position, name in enumerate(self._names(operations)):
             if name not in self._known:
-                self._known[name] = self._next(state, key, operations[position], name, operations[:position])
+                self._known[name] = self._next(
+                    state, key, operation=operations[position], name=name, before=operations[:position]
+                )
             state, key = self._known[name]
         return state
 

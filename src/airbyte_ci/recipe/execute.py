@@ -25,20 +25,26 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _HIDDEN = "***"
 # The number of characters stored of output that is truncated anyway.
 _SHOWN_OF_CUT = 1 << 16
-_TEMPORARY = Purpose("temporary folder of a command", "output", "memory", "the path of `with_mounted_temp`", "none")
+_TEMPORARY = Purpose(
+    "temporary folder of a command",
+    "output",
+    source="memory",
+    target="the path of `with_mounted_temp`",
+    written_by="none",
+)
 _CACHE = Purpose(
     "cache of commands",
     "kept",
-    "a folder in the store's `caches/named`",
-    "the path of `with_mounted_cache`",
-    "earlier commands of the same connector",
+    source="a folder in the store's `caches/named`",
+    target="the path of `with_mounted_cache`",
+    written_by="earlier commands of the same connector",
 )
 _SECRET = Purpose(
     "secret of a command",
     "input",
-    "a file in the command's own scratch folder",
-    "the path of `with_mounted_secret`",
-    "airbyte-ci",
+    source="a file in the command's own scratch folder",
+    target="the path of `with_mounted_secret`",
+    written_by="airbyte-ci",
 )
 
 

@@ -28,7 +28,7 @@ def pull(
     stop: threading.Event | None = None,
 ) -> None:
     """Downloads a blob into the store from the first endpoint that has it intact."""
-    api.first(reference, lambda place: _pull_from(api, place, descriptor, store, stop))
+    api.first(reference, lambda place: _pull_from(api, place, descriptor=descriptor, store=store, stop=stop))
 
 
 def _pull_from(api: Api, place: Endpoint, descriptor: Descriptor, store: Store, stop: threading.Event | None) -> None:
@@ -39,7 +39,9 @@ def _pull_from(api: Api, place: Endpoint, descriptor: Descriptor, store: Store, 
                     raise Cancelled
                 writer.write(chunk)
                 api.options.tell(
-                    BlobProgress("downloading", str(place), descriptor.digest, writer.size, descriptor.size)
+                    BlobProgress(
+                        "downloading", str(place), digest=descriptor.digest, done=writer.size, total=descriptor.size
+                    )
                 )
     except DigestMismatch as error:
         raise _lie(place, descriptor, error.message) from error
@@ -61,7 +63,9 @@ def stream(api: Api, place: Endpoint, descriptor: Descriptor) -> Iterator[bytes]
     while received < descriptor.size:
         before = received
         try:
-            for chunk in _from_offset(api, place, descriptor, received if ranges else 0, received):
+            for chunk in _from_offset(
+                api, place, descriptor=descriptor, asked=received if ranges else 0, wanted=received
+            ):
                 received += len(chunk)
                 yield chunk
             if received < descriptor.size:

@@ -147,7 +147,7 @@ class RegistryClient:
 
         with explain(f"cannot push {target}"):
             names = check_tags(tags, target)
-            push = Push(self._api, self._uploader, store, endpoint(target), tuple(sources))
+            push = Push(self._api, self._uploader, store=store, target=endpoint(target), sources=tuple(sources))
             return push.run(digest, names, fixed)
 
     def tags(self, reference: Reference) -> tuple[str, ...]:

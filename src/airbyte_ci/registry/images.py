@@ -34,7 +34,7 @@ def pull(api: Api, reference: Reference, platform: Platform, store: Store) -> Im
     layers = {layer.digest: layer for layer in found.manifest.layers}
 
     def bring(layer: Descriptor, stop: threading.Event) -> None:
-        blob(api, reference, layer, store, stop)
+        blob(api, reference, descriptor=layer, store=store, stop=stop)
 
     each(layers.values(), api.options.concurrency, bring)
     return found

@@ -215,7 +215,9 @@ class Push:
             self._tell(step, descriptor, done)
 
     def _tell(self, step: Step, descriptor: Descriptor, done: int) -> None:
-        self.api.options.tell(BlobProgress(step, str(self.target), descriptor.digest, done, descriptor.size))
+        self.api.options.tell(
+            BlobProgress(step, str(self.target), digest=descriptor.digest, done=done, total=descriptor.size)
+        )
 
 
 def check_tags(tags: Sequence[str], target: Reference) -> tuple[str, ...]:

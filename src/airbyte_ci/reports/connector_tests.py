@@ -93,7 +93,7 @@ def document(items: Sequence[TrialResult]) -> str:
 
 def _as_case(step: Ended) -> Case:
     told = "\n".join(part for part in (step.reason, *step.details, step.advice) if part)
-    return Case(step.id, "", step.status, told, step.seconds)
+    return Case(step.id, "", status=step.status, message=told, seconds=step.seconds)
 
 
 def _totals(cases: Sequence[Case]) -> dict[str, str]:

@@ -149,13 +149,13 @@ def entry_of(disk: Path, path: str, status: os.stat_result) -> Entry:
     return Entry(
         path,
         kind,
-        stat.S_IMODE(status.st_mode),
-        content,
-        link,
-        status.st_uid,
-        status.st_gid,
-        device,
-        _xattrs(disk),
+        mode=stat.S_IMODE(status.st_mode),
+        content=content,
+        link=link,
+        uid=status.st_uid,
+        gid=status.st_gid,
+        device=device,
+        xattrs=_xattrs(disk),
     )
 
 

@@ -52,7 +52,7 @@ def _package(fields: dict[str, str]) -> DebianPackage | None:
     return DebianPackage(
         name,
         version,
-        fields.get("Architecture", ""),
-        source[1] if source else name,
-        (source[2] if source else None) or version,
+        architecture=fields.get("Architecture", ""),
+        source=source[1] if source else name,
+        source_version=(source[2] if source else None) or version,
     )

@@ -26,7 +26,13 @@ class Purpose:
     written_by: str
 
 
-LENT = Purpose("mount of the user", "lent", "paths of `run --mount` and its file options", "the named path", "the user")
+LENT = Purpose(
+    "mount of the user",
+    "lent",
+    source="paths of `run --mount` and its file options",
+    target="the named path",
+    written_by="the user",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,16 +25,26 @@ _CERTIFICATE_VARIABLES = (
 _HOSTS = b"127.0.0.1 localhost connector\n::1 localhost ip6-localhost ip6-loopback\n"
 _LOGIN = re.compile(r"://[^/@\s:]*:[^/\s]*@")
 _WORTH_HIDING = 6
-_NAMES = Purpose("host names", "input", "a file in the sandbox's own scratch folder", "`/etc/hosts`", "airbyte-ci")
+_NAMES = Purpose(
+    "host names",
+    "input",
+    source="a file in the sandbox's own scratch folder",
+    target="`/etc/hosts`",
+    written_by="airbyte-ci",
+)
 _RESOLVER = Purpose(
-    "name server", "input", "a file in the sandbox's own scratch folder", "`/etc/resolv.conf`", "airbyte-ci"
+    "name server",
+    "input",
+    source="a file in the sandbox's own scratch folder",
+    target="`/etc/resolv.conf`",
+    written_by="airbyte-ci",
 )
 _TRUST = Purpose(
     "trusted certificates",
     "input",
-    "the certificates of this machine or its environment",
-    f"`/{FOLDER}/ca-certificates.crt`",
-    "the machine's administrator",
+    source="the certificates of this machine or its environment",
+    target=f"`/{FOLDER}/ca-certificates.crt`",
+    written_by="the machine's administrator",
 )
 _PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 

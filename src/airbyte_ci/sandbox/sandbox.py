@@ -93,7 +93,9 @@ def run(store: Store, root: Tree, command: Command, *, upper: Path | None = None
         _take_root(upper, root)
         stack = packages.lend(store, bundle, root) if command.packages else root
         try:
-            finished = _run_in(store, bundle, stack, command, upper) or _run_in(store, bundle, stack, command, upper)
+            finished = _run_in(store, bundle, root=stack, command=command, upper=upper) or _run_in(
+                store, bundle, root=stack, command=command, upper=upper
+            )
             assert finished is not None
         finally:
             if command.packages:
@@ -137,7 +139,14 @@ def _run_in(store: Store, bundle: Path, root: Tree, command: Command, upper: Pat
         confinement = runtime.Confinement.of(owners)
         system = stage.system if command.network != "host" or confinement.control_groups else None
         configuration = runtime.configuration(
-            stage.root, command, environment, given, confinement, stage=stage, system=system, store=store.root
+            stage.root,
+            command,
+            environment=environment,
+            given=given,
+            confinement=confinement,
+            stage=stage,
+            system=system,
+            store=store.root,
         )
         (bundle / "config.json").write_text(json.dumps(configuration))
         work.mkdir()

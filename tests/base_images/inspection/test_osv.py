@@ -14,7 +14,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.rootfs.dpkg import DebianPackage
 
 DEBIAN = {"ecosystem": "Debian:12", "name": "openssl"}
-OPENSSL = DebianPackage("libssl3", "3.0.11-1", "amd64", "openssl", "3.0.11-1")
+OPENSSL = DebianPackage("libssl3", "3.0.11-1", architecture="amd64", source="openssl", source_version="3.0.11-1")
 HELD = Contents(
     system={"ID": "debian", "VERSION_ID": "12", "PRETTY_NAME": "Debian GNU/Linux 12"},
     libc="glibc 2.36",

@@ -160,13 +160,21 @@ def _locked(place: Place, platforms: Sequence[Platform], content: str = "x") -> 
 
 def _publish(place: Place, lock: VersionLock, **others: object) -> publish.Published:
     entry = _entry(place, "1.0.0", lock.index.digest, **{"released": TODAY, **others})
-    return publish.publish(Catalog((entry,)), entry, lock, place.store, place.client, TODAY, lambda _: None)
+    return publish.publish(
+        Catalog((entry,)),
+        entry,
+        lock=lock,
+        store=place.store,
+        registries=place.client,
+        today=TODAY,
+        progress=lambda _: None,
+    )
 
 
 def test_one_index_for_all_platforms_is_published_once(place: Place, tmp_path: Path) -> None:
     """Parts of other machines come from the registry where they were pushed by digest; a second time is no change."""
     lock = _locked(place, (AMD64, ARM64))
-    publish.stage(lock, ARM64, place.store, place.client, lambda _: None)
+    publish.stage(lock, ARM64, store=place.store, registries=place.client, progress=lambda _: None)
     other = Place(place.client, Store(tmp_path / "other"), place.repository)
     _locked(other, (AMD64,))
     published = _publish(other, lock)
@@ -191,7 +199,15 @@ def test_a_root_that_is_nowhere_stops_no_version(place: Place, tmp_path: Path) -
     )
     told: list[str] = []
     entry = _entry(place, "1.0.0", lock.index.digest, released=TODAY)
-    publish.publish(Catalog((entry,)), entry, lock, place.store, place.client, TODAY, told.append)
+    publish.publish(
+        Catalog((entry,)),
+        entry,
+        lock=lock,
+        store=place.store,
+        registries=place.client,
+        today=TODAY,
+        progress=told.append,
+    )
     assert [line for line in told if line.startswith("cannot publish the root: ")]
     assert place.client.resolve(Reference.parse(f"{place.repository}:1.0.0")).digest == lock.index.digest
 

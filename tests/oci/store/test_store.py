@@ -122,7 +122,7 @@ def test_what_is_remembered_is_made_once(store: Store) -> None:
     assert store.reuse("kind", 1, "y", make) == {"number": 2}
     assert store.reuse("kind", 2, "x", make) == {"number": 3}
     assert store.reuse("other", 1, "x", make) == {"number": 4}
-    assert store.reuse("kind", 1, "x", make, lambda known: known["number"] > 1) == {"number": 5}
+    assert store.reuse("kind", 1, inputs="x", make=make, is_whole=lambda known: known["number"] > 1) == {"number": 5}
     assert store.reuse("kind", 1, "x", make) == {"number": 5}
 
 

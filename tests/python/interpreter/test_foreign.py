@@ -61,7 +61,9 @@ def look(
     store = Store(tmp_path / "store")
     twin = image(store, "amd64", files("x86_64"))
     wanted = {path: data for path, data in {**files(machine), **(change or {})}.items() if data is not None}
-    return foreign.inventory(store, image(store, architecture, wanted, *links), lambda: None, twin, TWIN)
+    return foreign.inventory(
+        store, image(store, architecture, wanted, *links), bring=lambda: None, twin_image=twin, twin=TWIN
+    )
 
 
 def test_its_python_is_the_twins_on_another_machine(tmp_path: Path) -> None:

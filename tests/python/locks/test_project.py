@@ -64,7 +64,9 @@ Wished = dict[str, list[str]]
 
 def asked(text: str, interpreter: Interpreter | None = None, wish: Wished | None = None) -> ProjectRequirements:
     groups, extras = ((wish or {}).get(name, []) for name in ("groups", "extras"))
-    return project.of_pyproject(tomllib.loads(text), interpreter or cpython(), "x/pyproject.toml", groups, extras)
+    return project.of_pyproject(
+        tomllib.loads(text), interpreter or cpython(), what="x/pyproject.toml", groups=groups, extras=extras
+    )
 
 
 def shown(found: ProjectRequirements) -> list[str]:
@@ -154,7 +156,13 @@ def test_who_describes_the_project(text: str, describes: bool) -> None:
 
 def test_what_a_back_end_told() -> None:
     """Requires-Dist with the extras that are wished; another Python and unknown extras are refused."""
-    told = Metadata("x", "1", ("a>=1", "t ; extra == 'tests'", "w ; sys_platform == 'win32'"), ("tests",), ">=3.9")
+    told = Metadata(
+        "x",
+        "1",
+        requires=("a>=1", "t ; extra == 'tests'", "w ; sys_platform == 'win32'"),
+        extras=("tests",),
+        requires_python=">=3.9",
+    )
     assert shown(project.of_metadata(told, cpython(), "x")) == ["a>=1"]
     assert shown(project.of_metadata(told, cpython(), "x", ("tests",))) == ["a>=1", 't ; extra == "tests"']
     with pytest.raises(LockError, match="has no extra none"):

@@ -43,9 +43,9 @@ def parse(text: str, what: str, read_beside: ReadBeside) -> Document:
     """Returns the flat declaration of a text; `read_beside` returns the text of a file that the declaration names."""
 
     def other(name: str, chain: tuple[str, ...]) -> Document:
-        return _flat(read_beside(name), name, read_beside, other, chain)
+        return _flat(read_beside(name), name, read_beside=read_beside, other=other, chain=chain)
 
-    return _finished(_flat(text, what, read_beside, other, ()))
+    return _finished(_flat(text, what, read_beside=read_beside, other=other, chain=()))
 
 
 def _finished(document: Document) -> Document:
@@ -70,7 +70,13 @@ def _shipped(name: str, chain: tuple[str, ...]) -> Document:
         return _folder().joinpath(other).read_text("utf-8")
 
     what = f"{SHIPPED}{name}"
-    return _flat(beside(f"{name}.yaml"), what, beside, lambda other, so_far: _shipped(other, so_far), (*chain, what))
+    return _flat(
+        beside(f"{name}.yaml"),
+        what,
+        read_beside=beside,
+        other=lambda other, so_far: _shipped(other, so_far),
+        chain=(*chain, what),
+    )
 
 
 def _read(path: Path, chain: tuple[str, ...]) -> Document:
@@ -86,7 +92,7 @@ def _read(path: Path, chain: tuple[str, ...]) -> Document:
     def other(name: str, so_far: tuple[str, ...]) -> Document:
         return _read((path.parent / name).resolve(), so_far)
 
-    return _flat(text, what, beside, other, (*chain, str(path.resolve())))
+    return _flat(text, what, read_beside=beside, other=other, chain=(*chain, str(path.resolve())))
 
 
 def _flat(text: str, what: str, read_beside: ReadBeside, other: Other, chain: tuple[str, ...]) -> Document:

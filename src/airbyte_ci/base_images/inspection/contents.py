@@ -102,9 +102,9 @@ def of(store: Store, image: Image) -> Contents:
     known = store.reuse(
         "contents",
         FORMAT_VERSION,
-        {"manifest": str(image.digest)},
-        lambda: _made(store, image).to_json(),
-        lambda found: store.has(Digest.parse(found["files"])),
+        inputs={"manifest": str(image.digest)},
+        make=lambda: _made(store, image).to_json(),
+        is_whole=lambda found: store.has(Digest.parse(found["files"])),
     )
     return Contents.from_json(known)
 
@@ -187,7 +187,7 @@ def _python(image: Image, tree: Tree, found: Sequence[LayerFile], packages: Sequ
 def _accounts(tree: Tree) -> tuple[UserAccount, ...]:
     rows = (line.split(":") for line in (tree.read("etc/passwd") or b"").decode(errors="replace").split("\n"))
     return tuple(
-        UserAccount(row[0], int(row[2]), int(row[3]), row[5], row[6])
+        UserAccount(row[0], int(row[2]), gid=int(row[3]), home=row[5], shell=row[6])
         for row in rows
         if len(row) >= 7 and _is_number(row[2]) and _is_number(row[3])
     )
@@ -207,6 +207,8 @@ def _layers(image: Image, found: Sequence[LayerFile]) -> tuple[LayerContents, ..
     if len(commands) != len(image.layers):
         commands = [""] * len(image.layers)
     return tuple(
-        LayerContents(str(diff_id), descriptor.size, counts[number], sizes[number], commands[number])
+        LayerContents(
+            str(diff_id), descriptor.size, files=counts[number], file_bytes=sizes[number], created_by=commands[number]
+        )
         for number, (descriptor, diff_id) in enumerate(image.layers)
     )

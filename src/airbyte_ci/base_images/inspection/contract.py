@@ -26,7 +26,9 @@ _TIMEOUT = 120
 # Paths that every user may write on Linux; they are empty or mounted again whenever an image starts.
 _SHARED = ("tmp", "var/tmp", "dev", "run/lock", "var/lock", "proc", "sys")
 _SHOWN = 5
-_TEMPORARY = Purpose("temporary folder of a base's check", "output", "memory", "`/tmp`", "none")
+_TEMPORARY = Purpose(
+    "temporary folder of a base's check", "output", source="memory", target="`/tmp`", written_by="none"
+)
 
 _WRITE = 'for d in "$HOME" /tmp .; do t="$d/.airbyte-ci-probe"; (: > "$t" && rm "$t") || { echo "$d"; exit 1; }; done'
 _TEXT = "import sys; print(sys.getfilesystemencoding(), sys.stdout.encoding); print('€')"

@@ -108,7 +108,7 @@ class Advisories:
                 for name in osv_advisory.names(advisory):
                     by_name.setdefault(name, []).append((advisory, affected))
             for name, parts in by_name.items():
-                if (found := _together(package, name, version, parts, order)) is not None:
+                if (found := _together(package, name, version=version, parts=parts, order=order)) is not None:
                     yield found
 
     def unseen(self, contents: Contents) -> Iterator[str]:
@@ -136,7 +136,7 @@ def _together(package: str, name: str, version: str, parts: _Parts, order: osv_a
     if not any(inside for inside, _ in verdicts) or (is_fixed and not fixes):
         return None
     severity = next((said for part in parts if (said := osv_advisory.severity(*part))), "")
-    return Vulnerability(package, name, version, next(iter(fixes), ""), severity)
+    return Vulnerability(package, name, version=version, fixed=next(iter(fixes), ""), severity=severity)
 
 
 def _packages(contents: Contents) -> list[tuple[tuple[str, str], str]]:

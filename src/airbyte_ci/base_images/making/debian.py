@@ -83,7 +83,16 @@ def bootstrap(
         folder, kept = scratch / "root", scratch / "kept"
         kept.mkdir()
         hook = ["--skip=essential/unlink", f"--customize-hook={_KEEP}"]
-        _mmdebstrap(root.suite, packages, platform, folder, [*hook], [], {"KEPT": str(kept)}, store)
+        _mmdebstrap(
+            root.suite,
+            packages,
+            platform=platform,
+            folder=folder,
+            options=[*hook],
+            sources=[],
+            variables={"KEPT": str(kept)},
+            store=store,
+        )
         found = DebianInputs(root.suite, tuple(packages), _keep(store, kept), (folder / _SOURCES).read_text("utf-8"))
         image = _image(store, folder, platform, root.suite, packages)
     store.remember(key, {"manifest": str(image.digest), "inputs": found.to_json()})
@@ -96,7 +105,16 @@ def again(inputs: DebianInputs, store: Store, platform: Platform) -> Image:
         folder, archive = scratch / "root", scratch / "archive"
         _write_archive(inputs, store, platform, archive)
         source = f"deb [trusted=yes] copy:{archive} {inputs.suite} main"  # each file was verified by its sha256
-        _mmdebstrap(inputs.suite, inputs.packages, platform, folder, [], [source], {}, store)
+        _mmdebstrap(
+            inputs.suite,
+            inputs.packages,
+            platform=platform,
+            folder=folder,
+            options=[],
+            sources=[source],
+            variables={},
+            store=store,
+        )
         (folder / _SOURCES).write_text(inputs.sources, "utf-8")
         return _image(store, folder, platform, inputs.suite, inputs.packages)
 

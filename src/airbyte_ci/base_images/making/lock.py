@@ -130,7 +130,10 @@ class VersionLock:
     def index(self) -> Index:
         """Returns one index for all platforms, which connectors pin by a single address."""
         parts = sorted(self.platforms.items())
-        descriptors = (Descriptor(MANIFEST, part.manifest, part.size, {}, platform) for platform, part in parts)
+        descriptors = (
+            Descriptor(MANIFEST, part.manifest, size=part.size, annotations={}, platform=platform)
+            for platform, part in parts
+        )
         return Index.make(tuple(descriptors), {})
 
     def with_platform(self, platform: Platform, part: PlatformLock) -> "VersionLock":

@@ -51,7 +51,9 @@ def resolve(
     if refused:
         progress(f"the root image cannot be pulled ({refused.message}); using Debian packages as the root")
     packages = debian_packages(declaration)
-    made = debian.bootstrap(declaration.debian_root, packages, store, platform, progress, fresh=fresh)
+    made = debian.bootstrap(
+        declaration.debian_root, packages, store=store, platform=platform, progress=progress, fresh=fresh
+    )
     return BaseRoot(made.image, debian.title(declaration.debian_root, packages), made.cached, made.inputs)
 
 

@@ -21,7 +21,7 @@ def of(connector: Connector, configuration: Configuration, catalog: Catalog, tod
     refused: ConnectorError | None = None
     for to in dict.fromkeys((first, "", "latest", last)):
         try:
-            version = upgrade_choice.choose_version(connector, configuration, catalog, today, to)
+            version = upgrade_choice.choose_version(connector, configuration, catalog=catalog, today=today, to=to)
         except ConnectorError as error:
             refused = error if to == "latest" else refused  # which reports all available ones
             continue

@@ -19,7 +19,7 @@ def choose_version(
 ) -> BaseImageVersion:
     """Returns the target of an upgrade, which may be the current base image. Raises ConnectorError."""
     current = catalog.find(connector.base_image) if connector.base_image else None
-    offered = offer(connector, current, configuration, catalog, today)
+    offered = offer(connector, current, configuration=configuration, catalog=catalog, today=today)
     version = choose(connector, current, offered, pythons.declared(connector), to).version
     assert version is not None
     return version

@@ -46,7 +46,7 @@ def copied(carrier: Carrier, instruction: Instruction) -> Iterator[Finding]:
         yield carrier.reported(instruction, "airbyte-ci does not know this form")
         return
     if documents:
-        yield from _written(carrier, instruction, head, documents, flags)
+        yield from _written(carrier, instruction, head=head, documents=documents, flags=flags)
         return
     line = Instruction(instruction.name, rest, instruction.line, instruction.escape)
     words = [carrier.known(word, instruction) for word in line.listed() or rest.split()]
@@ -55,7 +55,9 @@ def copied(carrier: Carrier, instruction: Instruction) -> Iterator[Finding]:
         return
     *sources, target = words
     if "from" in flags:
-        yield from (_from_stage(carrier, instruction, flags["from"], source, target) for source in sources)
+        yield from (
+            _from_stage(carrier, instruction, stage=flags["from"], source=source, target=target) for source in sources
+        )
         return
     usual = True
     for source in sources:

@@ -78,7 +78,7 @@ def to_pull_request(
         pull = pulls.open(branch.name, title, body)
     url = f"{pull.url.rpartition('/')[0]}/{{number}}"
     earlier = git.committed(ground.root, branch.tip, pages(parcel.changes)) if branch.tip else {}
-    changes = numbered(parcel.changes, Files(ground.root), pull.number, url, earlier)
+    changes = numbered(parcel.changes, Files(ground.root), number=pull.number, url=url, earlier=earlier)
     branch, _ = _pushed(ground, changes, branch)
     assert branch.tip is not None
     pulls.finish(pull, title, body, labels)

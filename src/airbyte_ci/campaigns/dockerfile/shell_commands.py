@@ -241,7 +241,9 @@ def _system(manager: str, arguments: list[str]) -> ShellCommand:
     names = (re.split(r"[=<>~]", name)[0] for name in asked if "$" not in name)
     pinned = tuple(name for name in asked if re.search(r".[=<>~]", name) and "$" not in name)
     unread = tuple(name for name in asked if "$" in name)
-    return ShellCommand("packages", tuple(name for name in names if name), manager, pinned, unread)
+    return ShellCommand(
+        "packages", tuple(name for name in names if name), manager=manager, pinned=pinned, unread=unread
+    )
 
 
 def _pip(arguments: list[str]) -> Iterator[ShellCommand]:

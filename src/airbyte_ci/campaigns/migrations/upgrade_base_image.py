@@ -58,7 +58,9 @@ def plan(task: Task, options: UpgradeOptions) -> Change:
     connector, catalog, written = task.connector, task.catalog, task.connector.base_image
     current = catalog.find(written) if written else None
     admitted = pythons.declared(connector)
-    offered = upgrade_choice.offer(connector, current, task.configuration, catalog, task.entry.today)
+    offered = upgrade_choice.offer(
+        connector, current, configuration=task.configuration, catalog=catalog, today=task.entry.today
+    )
     offered = dataclasses.replace(offered, failed=task.failed)
     choice = upgrade_choice.choose(connector, current, offered, admitted, options.to)
     base = choice.version

@@ -47,7 +47,7 @@ def check_base_image(settings: Settings, base_image: str | None, count: int, *, 
         ]
         if count:
             python = contents.of(bench.store, subject.image).python
-            results += sample.built_on(settings, bench, subject.address, python, count)
+            results += sample.built_on(settings, bench, address=subject.address, python=python, count=count)
     _show(settings, subject.name, results)
     return int(not all(item.passed for item in results))
 
@@ -73,14 +73,21 @@ def _subject(bench: Bench, text: str | None) -> _Subject:
         made = build.build(declared, bench.work, platform, checked=False)
         name = f"{declared.address.name} {declared.version}"
         return _Subject(
-            name, made.version.address, made.image, declared.checks, declared.writable, bool(made.version.python)
+            name,
+            made.version.address,
+            image=made.image,
+            declared=declared.checks,
+            writable=declared.writable,
+            has_python=bool(made.version.python),
         )
     name, address, image = benches.image_of(bench, text or "", platform)
     locked = benches.lock_of(bench, address) if address.tag else None
     if locked is None or locked.platforms.get(platform) is None:
         return _Subject(name, address, image, has_python=address.name != JAVA_SERIES)
     declared, has_python = locked.declaration, bool(locked.platforms[platform].python)
-    return _Subject(name, address, image, declared.checks, declared.writable, has_python)
+    return _Subject(
+        name, address, image=image, declared=declared.checks, writable=declared.writable, has_python=has_python
+    )
 
 
 def _show(settings: Settings, name: str, results: list[CheckResult]) -> None:

@@ -36,7 +36,15 @@ def publish_base_image(settings: Settings, version: str, *, as_json: bool) -> in
                 f"cannot publish {entry.repository}:{entry.version}: it has no lock file",
                 advice="airbyte-ci base-images release FILE",
             )
-        done = publish.publish(bench.known, entry, locked, bench.store, bench.registries, app.today(), bench.work.say)
+        done = publish.publish(
+            bench.known,
+            entry,
+            lock=locked,
+            store=bench.store,
+            registries=bench.registries,
+            today=app.today(),
+            progress=bench.work.say,
+        )
         known = bench.known.replacing(done.entry)
         changes = [benches.recorded(bench, done.entry), docs.change(bench, entry.repository, known, None)]
         files = benches.written(bench, *changes)
@@ -80,7 +88,7 @@ def _stage(bench: Bench, locked: lock.VersionLock) -> int:
             f"cannot publish {locked.declaration.address}: it is not released, and its lock file lacks {here}",
             advice="airbyte-ci base-images release FILE",
         )
-    publish.stage(locked, here, bench.store, bench.registries, bench.work.say)
+    publish.stage(locked, here, store=bench.store, registries=bench.registries, progress=bench.work.say)
     missing = ", ".join(map(str, locked.missing))
     console.line(
         f"{benches.mark(good=False)} {locked.declaration.address}: pushed {here} by digest; {missing} is missing",

@@ -49,7 +49,7 @@ def apply(
     courier = None
     if destination != HERE:
         branch = diffed_branch or settings.diffed_branch
-        courier = Courier(destination, settings, root, made.command, branch, dry_run=dry_run)
+        courier = Courier(destination, settings, root=root, command=made.command, diffed_branch=branch, dry_run=dry_run)
     outcomes = []
     with closing(courier) if courier else nullcontext():
         for outcome in _all(made, root, courier, dry_run=dry_run):

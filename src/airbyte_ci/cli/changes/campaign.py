@@ -131,9 +131,9 @@ def _courier(campaign: Campaign) -> Courier | None:
     return Courier(
         campaign.destination,
         campaign.settings,
-        campaign.fleet.configuration.root,
-        campaign.migration.id,
-        campaign.asked.selection.diffed_branch,
+        root=campaign.fleet.configuration.root,
+        command=campaign.migration.id,
+        diffed_branch=campaign.asked.selection.diffed_branch,
         dry_run=campaign.dry_run,
     )
 

@@ -76,7 +76,9 @@ def request(given: GivenEntry, migration: Migration[Any], setting: ChangelogSett
                 raise _misuse(given.texts, migration)
             _refuse_unfit(given.subject)
         is_wanted = False
-    return RequestedEntry(given.pull_request, given.subject, app.written_day(), is_written, is_wanted)
+    return RequestedEntry(
+        given.pull_request, given.subject, today=app.written_day(), is_written=is_written, is_wanted=is_wanted
+    )
 
 
 def _split(texts: tuple[str, ...], migration: Migration[Any]) -> tuple[int | None, str]:

@@ -276,7 +276,9 @@ class Courier:
             where, following = f"branch {name} {done.done}", f"git push origin {name}"
         else:
             labels = self._destination.labels
-            done = deliver.to_pull_request(self._ground, parcel, self._tips.get(name), self._pulls, labels)
+            done = deliver.to_pull_request(
+                self._ground, parcel, tip=self._tips.get(name), pulls=self._pulls, labels=labels
+            )
             where, following = f"pull request {done.pull_request} {done.done}: {done.url}", ""
         facts: dict[str, Any] = {"branch": name, "commit": done.commit, "delivery": done.done}
         facts |= {"remote": self._destination.remote} if self._destination.remote else {}

@@ -186,7 +186,14 @@ def build_connectors(
     with workbench.open_app(settings, fleet.configuration, len(fleet.connectors)) as (app, progress):
         wished = replace(wished, passed=app.passed)
         making = _Making(
-            app, fleet, wished, progress, app.tools, allow_yanked=allow_yanked, force=force, runs_gradle=runs_gradle
+            app,
+            fleet,
+            order=wished,
+            progress=progress,
+            tools=app.tools,
+            allow_yanked=allow_yanked,
+            force=force,
+            runs_gradle=runs_gradle,
         )
         if print_plan:
             text = making.plan(fleet.connectors[0]).to_json()
@@ -230,7 +237,9 @@ def _watch(
 
     def work(fleet: Fleet, tools: KeptTools, progress: Progress) -> watch.Work:
         ruled = replace(order_of(fleet), passed=tools.app.passed)
-        making = _Making(tools.app, fleet, ruled, progress, tools.tools, allow_yanked=allow_yanked, force=force)
+        making = _Making(
+            tools.app, fleet, order=ruled, progress=progress, tools=tools.tools, allow_yanked=allow_yanked, force=force
+        )
         return making.build
 
     def show(outcomes: list[Outcome]) -> None:
@@ -325,7 +334,7 @@ class _Making:
             return [refused]
         before = recording.state(connector) if recording.is_of_the_files(self._order) else ""
         outcomes = self._build(connector)
-        recording.keep_build(self._app.store, connector, before, self._order, outcomes)
+        recording.keep_build(self._app.store, connector, before=before, order=self._order, outcomes=outcomes)
         return outcomes
 
     def _build(self, connector: Connector) -> list[Outcome]:
@@ -337,7 +346,16 @@ class _Making:
             return [self._with_warning(item) for item in outcomes]
         except AirbyteCiError as error:
             details = (*error.details, *self._other_python(connector))
-            return [Outcome(connector.name, "failed", "", error.message, error.advice or "", details)]
+            return [
+                Outcome(
+                    connector.name,
+                    "failed",
+                    summary="",
+                    reason=error.message,
+                    advice=error.advice or "",
+                    details=details,
+                )
+            ]
         finally:
             self._progress.clear(connector.name)
 
@@ -366,7 +384,13 @@ class _Making:
             reason = (
                 f"cannot build {connector.name}: {other} has the same dockerRepository, so their images have one name"
             )
-            return Outcome(connector.name, "failed", "", reason, "change dockerRepository in one metadata.yaml")
+            return Outcome(
+                connector.name,
+                "failed",
+                summary="",
+                reason=reason,
+                advice="change dockerRepository in one metadata.yaml",
+            )
         planned = str(self._order.plan.base) if self._order.plan else None
         address = planned or self._order.override or connector.base_image
         known = self._noted(address) if address and self._pushes else None
@@ -374,7 +398,14 @@ class _Making:
             return None
         reason = f"cannot push {connector.name}: {known.text}"
         advice = f"airbyte-ci connectors --name={connector.name} upgrade_base_image"
-        return Outcome(connector.name, "failed", "", reason, advice, ("--allow-yanked pushes it anyway",))
+        return Outcome(
+            connector.name,
+            "failed",
+            summary="",
+            reason=reason,
+            advice=advice,
+            details=("--allow-yanked pushes it anyway",),
+        )
 
     def _noted(self, address: str) -> noted.Noted:
         return noted.standing_of(self._app.store, self._fleet.configuration.catalog_path, address, today())

@@ -85,7 +85,7 @@ def check_connectors(
     prefix = _prefix(fleet.configuration.root)
     mending = _mending(fleet, pull_request)
     settings = replace(settings, offline=offline or settings.offline)
-    with _checks(settings, fleet, asked, before, mending, prefix) as every:
+    with _checks(settings, fleet, asked=asked, before=before, mending=mending, prefix=prefix) as every:
         checks = [check for check in every if _is_wanted(check, only, skip, weighed)]
         items = [all_checks.apply(checks, connector, weighed) for connector in fleet.connectors]
     items += [] if asked.selection.names else [unreadable.checked(error, mending) for error in fleet.unreadable]
@@ -101,7 +101,7 @@ def checking(settings: Settings, fleet: Fleet, asked: SelectionOptions) -> Itera
     before = _before(fleet, asked)
     weighed = _weights(fleet, before, ())
     root = fleet.configuration.root
-    with _checks(settings, fleet, asked, before, _mending(fleet), _prefix(root)) as every:
+    with _checks(settings, fleet, asked=asked, before=before, mending=_mending(fleet), prefix=_prefix(root)) as every:
         checks = [check for check in every if _is_wanted(check, (), (), weighed)]
         yield lambda connector: all_checks.apply(checks, connector, weighed)
 
@@ -248,9 +248,9 @@ def _ownership(
     return Ownership(
         codeowners.load(top),
         _names(configuration.customization_owners),
-        codeowners.committed(top, commit) if commit else None,
-        prefix,
-        _names(before.owners or "") if before else (),
+        before=codeowners.committed(top, commit) if commit else None,
+        prefix=prefix,
+        required_before=_names(before.owners or "") if before else (),
     )
 
 

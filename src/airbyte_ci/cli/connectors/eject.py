@@ -84,7 +84,14 @@ def eject(
             except UsageError:
                 raise
             except AirbyteCiError as error:
-                outcome = Outcome(connector.name, "failed", "", error.message, error.advice or "", error.details)
+                outcome = Outcome(
+                    connector.name,
+                    "failed",
+                    summary="",
+                    reason=error.message,
+                    advice=error.advice or "",
+                    details=error.details,
+                )
                 ejected = None
             progress.clear(connector.name)
             outcomes.append(outcome)
@@ -95,7 +102,15 @@ def eject(
 
 def _eject(connector: Connector, tools: Tools, order: Order) -> Ejected:
     address, platform = bases.address(connector, order.override), order.platforms[0]
-    evaluation = open_evaluation(connector, tools, address, platform, order.native, None, order.distribution)
+    evaluation = open_evaluation(
+        connector,
+        tools,
+        address=address,
+        platform=platform,
+        native=order.native,
+        elsewhere=None,
+        distribution=order.distribution,
+    )
     plan = planning.plan(evaluation, address, platform, order)
     if isinstance(plan.code, AddCode):
         code = source.entries(connector, plan.code.main, plan.code.owner)

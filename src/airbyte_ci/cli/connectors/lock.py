@@ -123,9 +123,11 @@ def _lock(connector: Connector, tools: Tools, rules: Rules, order: _Order) -> tu
         status: Status = "failed" if order.is_named else "skipped"
         return Edit(), Outcome(connector.name, status, reason=error.message, advice=error.advice or "")
     try:
-        edit = _plan(connector, document, tools, rules, order)
+        edit = _plan(connector, document, tools=tools, rules=rules, order=order)
     except AirbyteCiError as error:
-        return Edit(), Outcome(connector.name, "failed", "", error.message, error.advice or "", error.details)
+        return Edit(), Outcome(
+            connector.name, "failed", summary="", reason=error.message, advice=error.advice or "", details=error.details
+        )
     return edit, _outcome(connector, edit)
 
 

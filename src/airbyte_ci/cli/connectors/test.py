@@ -142,7 +142,9 @@ def test_connectors(
     partial: list[TrialResult] = []
     request = replace(request, interrupted=partial.append)
     with workbench.open_app(settings, fleet.configuration, len(fleet.connectors)) as (app, progress):
-        testing = _Testing(app, replace(order, passed=app.passed), request, configuration, progress)
+        testing = _Testing(
+            app, replace(order, passed=app.passed), request=request, given=configuration, progress=progress
+        )
         with checks.checking(replace(settings, offline=offline or settings.offline), fleet, asked) as checked:
             try:
                 for connector, tested in workbench.side_by_side(fleet.connectors, testing.test, asked.concurrency):

@@ -258,7 +258,14 @@ class _Session:
 
 def _failure(connector: Connector, error: AirbyteCiError | OSError) -> Outcome:
     if isinstance(error, AirbyteCiError):
-        return Outcome(connector.name, "failed", "", error.message, error.advice or "", tuple(error.details))
+        return Outcome(
+            connector.name,
+            "failed",
+            summary="",
+            reason=error.message,
+            advice=error.advice or "",
+            details=tuple(error.details),
+        )
     return Outcome(
         connector.name, "failed", "", f"cannot read {connector.relative}: {error.strerror} ({error.filename})"
     )

@@ -62,7 +62,7 @@ def collect(store: Store, policy: Policy, *, now: float | None = None) -> Collec
         named = _named(store)
         total = sum(entry.size for entry in entries)
         removed = freed = 0
-        for group in _groups(_chosen(entries, policy, moment, total, untouchable, named)):
+        for group in _groups(_chosen(entries, policy, now=moment, total=total, untouchable=untouchable, named=named)):
             with disk.lock(store.root / "gc.lock", shared=False):
                 for entry in group:
                     if _remove(store, entry, untouchable):

@@ -263,9 +263,9 @@ class Store:
             named = Descriptor(
                 descriptor.media_type,
                 descriptor.digest,
-                descriptor.size,
-                {**descriptor.annotations, REF_NAME: name},
-                descriptor.platform,
+                size=descriptor.size,
+                annotations={**descriptor.annotations, REF_NAME: name},
+                platform=descriptor.platform,
             )
             if [item for item in known if item.annotations.get(REF_NAME) == name] != [named]:
                 self._write_index((*entries, named))

@@ -75,7 +75,9 @@ def unmet(
                 item
                 for name, texts in requires.items()
                 for text in texts
-                for item in _unmet(name, text, versions, interpreter, extras[name], strictly=False)
+                for item in _unmet(
+                    name, text, versions=versions, interpreter=interpreter, extras=extras[name], strictly=False
+                )
             }
         )
     )
@@ -114,7 +116,11 @@ def applies(requirement: Requirement, markers: Mapping[str, str], extras: Iterab
 
 def confirm(name: str, requires: Iterable[str], versions: Mapping[str, str], interpreter: Interpreter) -> None:
     """Raises PackageError that names the unmet current requirements of a source tree."""
-    found = [item for text in requires for item in _unmet(name, text, versions, interpreter, (), strictly=True)]
+    found = [
+        item
+        for text in requires
+        for item in _unmet(name, text, versions=versions, interpreter=interpreter, extras=(), strictly=True)
+    ]
     if found:
         wrong = ", ".join(f"{item.requirement} ({item.found or 'not in the lock'})" for item in found)
         raise PackageError(

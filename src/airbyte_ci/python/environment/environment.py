@@ -391,7 +391,11 @@ def _compile(packages: Sequence[Package], workshop: Workshop) -> list[Package]:
     if not segments:
         return []
     codes: Mapping[Digest, bytecode.Bytecode] = bytecode.compile_all(
-        workshop.store, workshop.clean or workshop.root, workshop.interpreter, segments, workshop.executor
+        workshop.store,
+        workshop.clean or workshop.root,
+        interpreter=workshop.interpreter,
+        segments=segments,
+        executor=workshop.executor,
     )
     compiled = []
     for package in packages:

@@ -157,7 +157,9 @@ def removals(store: Store, names: Iterable[str], base: Inventory, identity: str)
         return None
     if not identity:
         return layer_of(store, entries)
-    return reuse_layer(store, "removals", installed.FORMAT_VERSION, inputs, lambda: layer_of(store, entries))
+    return reuse_layer(
+        store, "removals", version=installed.FORMAT_VERSION, inputs=inputs, make=lambda: layer_of(store, entries)
+    )
 
 
 def replaced(choices: Iterable[Choice], base: Inventory) -> tuple[tuple[str, str, str], ...]:

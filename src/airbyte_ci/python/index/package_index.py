@@ -56,7 +56,9 @@ class PackageIndex:
         main = settings.main.url if settings.main else None
         named = tuple(item for item in everything if item.name)
         links = settings.find_links
-        return cls(main, extra, offline, settings.access, named, find_links=links, variables=environment)
+        return cls(
+            main, extra, offline=offline, access=settings.access, named=named, find_links=links, variables=environment
+        )
 
     def also(self, declared: Iterable[tuple[Source, bool]]) -> "PackageIndex":
         """Returns these indexes with those that a project declares, each with whether it replaces the public one.
@@ -97,20 +99,26 @@ class PackageIndex:
             return digest
         if not self._fetch_directly(store, file, origin):
             source, url, size = self._locate(project, file, origin)
-            self._online(file.name).download(store, file.name, source, url, size, digest, self.moved)
+            self._online(file.name).download(
+                store, file.name, source=source, url=url, size=size, expected=digest, moved=self.moved
+            )
         return digest
 
     def fetch_url(self, store: Store, file: LockedFile, url: str, source: Source | None = None) -> Digest:
         """Returns the same for a file with a known location (`name @ https://…`)."""
         digest = Digest(file.sha256)
         if not store.has(digest):
-            self._online(file.name).download(store, file.name, source or Source(url), url, None, digest, self.moved)
+            self._online(file.name).download(
+                store, file.name, source=source or Source(url), url=url, size=None, expected=digest, moved=self.moved
+            )
         return digest
 
     def take(self, store: Store, url: str) -> LockedFile:
         """Returns the current content of a file without a known hash; raises PackageError."""
         name = origins.file_name(url)
-        taken = self._online(name).download(store, name, Source(url), url, None, None, self.moved)
+        taken = self._online(name).download(
+            store, name, source=Source(url), url=url, size=None, expected=None, moved=self.moved
+        )
         return LockedFile(name, taken.hex)
 
     def get(self, source: Source, url: str, headers: Mapping[str, str], *, stream: bool = False) -> Any:  # noqa: ANN401  # requests is imported late
@@ -184,7 +192,9 @@ class PackageIndex:
         try:
             source = self.sources(origin)[0]
             digest = Digest(file.sha256)
-            self._online(file.name).download(store, file.name, source, file.url, None, digest, self.moved)
+            self._online(file.name).download(
+                store, file.name, source=source, url=file.url, size=None, expected=digest, moved=self.moved
+            )
         except PackageError:
             return False  # The index page has the current location, or shows that the file is gone.
         return True

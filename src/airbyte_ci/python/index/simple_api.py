@@ -126,7 +126,7 @@ class SimpleApi:
         self._login(source)
         for attempt in itertools.count(1):
             try:
-                return self._download(store, url, size, expected, functools.partial(moved, name))
+                return self._download(store, url, size=size, expected=expected, moved=functools.partial(moved, name))
             except DigestMismatch as error:
                 raise PackageError(
                     f"cannot fetch {name}: the index sent a file that does not match the locked hash ({error.message})",

@@ -111,15 +111,15 @@ class _Graph:
                 if requirement.marker is None or self._holds(requirement.marker, root.active):
                     extras = frozenset(map(canonicalize_name, requirement.extras))
                     origin = poetry_origins.of_requirement(requirement)
-                    yield _Wanted(root.name, str(requirement.specifier) or "*", extras, origin, "")
+                    yield _Wanted(root.name, str(requirement.specifier) or "*", extras=extras, origin=origin, by="")
             else:
-                yield from self._edges(root.name, root.details, root.active, "", root.enabled)
+                yield from self._edges(root.name, root.details, extras=root.active, by="", enabled=root.enabled)
 
     def _dependencies(self, entry: Table, extras: frozenset[str]) -> Iterator[_Wanted]:
         by = canonicalize_name(entry["name"])
         active, enabled = _activate(entry, extras)
         for name, details in (entry.get("dependencies") or {}).items():
-            yield from self._edges(name, details, active, by, enabled)
+            yield from self._edges(name, details, extras=active, by=by, enabled=enabled)
 
     def _edges(
         self,
@@ -136,7 +136,7 @@ class _Graph:
                 asked = frozenset(canonicalize_name(extra) for extra in detail.get("extras") or ())
                 # Paths in other packages' tables are relative to these.
                 origin = poetry_origins.asked(detail if not by else {"source": detail.get("source")})
-                yield _Wanted(wanted, str(detail.get("version") or "*"), asked, origin, by)
+                yield _Wanted(wanted, str(detail.get("version") or "*"), extras=asked, origin=origin, by=by)
 
     def _applies(self, detail: Table, extras: frozenset[str]) -> bool:
         if "markers" in detail and not self._holds(Marker(detail["markers"]), extras):
@@ -240,7 +240,9 @@ class _Graph:
             raise LockError(f"{self._where}/poetry.lock has no hashes for {name}", advice="`poetry lock`")
         version = str(entry["version"])
         Version(version)  # the following code relies on a list
-        return LockedPackage(name, version, locked, tuple(sorted({edge.by for edge in edges})), origin)
+        return LockedPackage(
+            name, version, files=locked, required_by=tuple(sorted({edge.by for edge in edges})), origin=origin
+        )
 
 
 def _records_groups(lock: Table, metadata: Table) -> bool:

@@ -65,16 +65,16 @@ def of_pyproject(
         sources = _uv_sources(uv)
         found = [
             *_standard(project, groups, extras, what),
-            *_of_poetry(project, interpreter, groups, extras, what),
+            *_of_poetry(project, interpreter, groups=groups, extras=extras, what=what),
         ]
         entries = (_placed(entry, sources, interpreter) for entry, _ in found if entry)
         pins = {name: str(item["index"]) for name, item in _uv_choices(sources, interpreter) if "index" in item}
         return ProjectRequirements(
             tuple(entry for entry in entries if entry.marker is None or _holds(entry.marker, interpreter)),
             tuple(sorted(origins.without_logins(text) for _, text in found)),
-            tuple(of_text(text, what) for text in uv.get("constraint-dependencies") or ()),
-            (*index_settings.of_uv(uv), *index_settings.of_poetry(_poetry(project))),
-            tuple(sorted({**pins, **_poetry_pins(project)}.items())),
+            constraints=tuple(of_text(text, what) for text in uv.get("constraint-dependencies") or ()),
+            indexes=(*index_settings.of_uv(uv), *index_settings.of_poetry(_poetry(project))),
+            pins=tuple(sorted({**pins, **_poetry_pins(project)}.items())),
         )
     except (InvalidMarker, InvalidSpecifier, InvalidVersion, InvalidRequirement) as error:
         raise LockError(f"{what} is invalid: {str(error).splitlines()[0]}") from error

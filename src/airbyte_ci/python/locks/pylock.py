@@ -78,20 +78,20 @@ def _package(package: Package, source: _Source, what: str) -> LockedPackage:
     match source:
         case PackageDirectory():
             origin: Origin = FromDirectory(source.path, bool(source.editable), source.subdirectory or "")
-            return LockedPackage(name, version, (), by, origin)
+            return LockedPackage(name, version, files=(), required_by=by, origin=origin)
         case PackageVcs(type="git"):
             details = {"subdirectory": source.subdirectory or "", "requested": source.requested_revision or ""}
             origin = origins.git(source.url or source.path or "", source.commit_id, subject, **details)
-            return LockedPackage(name, version, (), by, origin)
+            return LockedPackage(name, version, files=(), required_by=by, origin=origin)
         case PackageVcs():
             raise LockError(f"{subject} comes from {source.type}, but git is the only supported version control system")
         case PackageArchive():
             origin = origins.archive(source.url or source.path or "", source.subdirectory or "")
-            return LockedPackage(name, version, (_file(source, None, subject),), by, origin)
+            return LockedPackage(name, version, files=(_file(source, None, subject),), required_by=by, origin=origin)
     if not version:
         raise LockError(f"{subject} has no version")
     origin = origins.index(package.index) if package.index else THE_INDEX
-    return LockedPackage(name, version, (_file(source, source.name, subject),), by, origin)
+    return LockedPackage(name, version, files=(_file(source, source.name, subject),), required_by=by, origin=origin)
 
 
 def _file(file: PackageWheel | PackageSdist | PackageArchive, name: str | None, subject: str) -> LockedFile:

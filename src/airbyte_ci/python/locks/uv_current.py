@@ -157,7 +157,10 @@ class _Sources:
                     self.vague.add(name)
             for kind, place in found or [("", "")]:
                 specifier = requirement.specifier if kind in ("", "index") else SpecifierSet()
-                yield _Asked(name, extras, specifier, kind, "" if name in self.vague else place), requirement.marker
+                yield (
+                    _Asked(name, extras, specifier=specifier, kind=kind, place="" if name in self.vague else place),
+                    requirement.marker,
+                )
 
     def _applies(self, source: Table, extra: str, group: str) -> bool:
         for key, wanted in (("extra", extra), ("group", group)):
@@ -191,7 +194,7 @@ def _recorded(item: Table, vague: set[str]) -> _Asked:
         kind, place = "path", posixpath.normpath(str(item[found]))
     specifier = SpecifierSet(item.get("specifier", "")) if kind in ("", "index") else SpecifierSet()
     extras = frozenset(map(canonicalize_name, item.get("extras") or ()))
-    return _Asked(name, extras, specifier, kind, "" if name in vague else place)
+    return _Asked(name, extras, specifier=specifier, kind=kind, place="" if name in vague else place)
 
 
 def _of_url(url: str) -> tuple[str, Any]:

@@ -137,7 +137,7 @@ def _package(
         raise LockError(f"{what}: {name} has neither wheels nor an sdist", advice="`uv lock`")
     # Only the build back end may know a folder's version.
     version = str(entry.get("version") or "") if isinstance(origin, FromDirectory) else str(entry["version"])
-    return LockedPackage(name, version, files, askers, origin)
+    return LockedPackage(name, version, files=files, required_by=askers, origin=origin)
 
 
 def _seen_from(member: str, origin: Origin) -> Origin:

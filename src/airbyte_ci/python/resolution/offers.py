@@ -134,12 +134,16 @@ class Offers:
     def chosen(self, name: str, version: str, required_by: tuple[str, ...]) -> LockedPackage:
         """Returns the package in a lock's form: every file of the version; raises PackageError."""
         if local := self.locals.get(name):
-            return LockedPackage(name, local.metadata.version, local.files, required_by, local.origin)
+            return LockedPackage(
+                name, local.metadata.version, files=local.files, required_by=required_by, origin=local.origin
+            )
         project = self._project(name)
         assert project is not None
         group = project.versions[Version(version)]
         files = sorted((_locked(package, project.source) for package in group), key=lambda item: item.name)
-        return LockedPackage(name, version, tuple(files), required_by, self._origin(project.source))
+        return LockedPackage(
+            name, version, files=tuple(files), required_by=required_by, origin=self._origin(project.source)
+        )
 
     # ---------------------------------------------------------------------------------------------
 

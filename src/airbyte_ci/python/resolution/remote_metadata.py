@@ -70,7 +70,7 @@ class _RemoteFile(io.RawIOBase):
             total = response.headers.get("Content-Range", "").rpartition("/")[2]
             if response.status_code != 206 or not total.isdigit():
                 return None
-            return cls(index, source, url, int(total), response.content)
+            return cls(index, source, url=url, size=int(total), tail=response.content)
 
     def readable(self) -> bool:
         return True

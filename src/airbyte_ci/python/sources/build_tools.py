@@ -70,7 +70,9 @@ def _layer(root: Callable[[], Tree], store: Store, index: PackageIndex, interpre
         "wheel": wheel.FORMAT_VERSION,
         "bytecode": bytecode.FORMAT_VERSION,
     }
-    return reuse_layer(store, "build tools", FORMAT_VERSION, inputs, lambda: _make(root, store, index, interpreter))
+    return reuse_layer(
+        store, "build tools", version=FORMAT_VERSION, inputs=inputs, make=lambda: _make(root, store, index, interpreter)
+    )
 
 
 def _make(root: Callable[[], Tree], store: Store, index: PackageIndex, interpreter: Interpreter) -> Layer:
@@ -81,7 +83,9 @@ def _make(root: Callable[[], Tree], store: Store, index: PackageIndex, interpret
         segments.append(segment)
         paths += names
     with ThreadPoolExecutor(1) as executor:
-        compiled = bytecode.compile_all(store, root, _in(interpreter, ""), segments, executor)
+        compiled = bytecode.compile_all(
+            store, root, interpreter=_in(interpreter, ""), segments=segments, executor=executor
+        )
     for code in compiled.values():
         segments.append(code.segment)
         paths += code.paths

@@ -99,7 +99,7 @@ def check_out(url: str, commit: str, target: Path, what: str, depth: int = 0) ->
         place = target / path
         if place.is_symlink() or not place.resolve().is_relative_to(target.resolve()):
             raise PackageError(f"cannot fetch {what}: its submodule {path} leaves the repository")
-        check_out(address, inner, place, f"{what}, submodule {path}", depth + 1)
+        check_out(address, inner, target=place, what=f"{what}, submodule {path}", depth=depth + 1)
 
 
 def _fetch(target: Path, url: str, commit: str) -> str:

@@ -35,13 +35,25 @@ _REPORT_LIMIT = 8 << 20
 # The size limit for archive members in memory.
 _TEXT_LIMIT = 32 << 20
 _SOURCE = sandbox.Purpose(
-    "sdist or source tree to describe", "input", "a file in the store's `blobs`", f"`{_PLACE}`", "airbyte-ci"
+    "sdist or source tree to describe",
+    "input",
+    source="a file in the store's `blobs`",
+    target=f"`{_PLACE}`",
+    written_by="airbyte-ci",
 )
 _TOOLS = sandbox.Purpose(
-    "wheels of pinned build tools", "input", "files in the store's `blobs`", f"`{_PLACE}/tools`", "airbyte-ci"
+    "wheels of pinned build tools",
+    "input",
+    source="files in the store's `blobs`",
+    target=f"`{_PLACE}/tools`",
+    written_by="airbyte-ci",
 )
 _OUT = sandbox.Purpose(
-    "metadata report of pip", "output", "an empty folder in the run's own scratch folder", f"`{_PLACE}/out`", "none"
+    "metadata report of pip",
+    "output",
+    source="an empty folder in the run's own scratch folder",
+    target=f"`{_PLACE}/out`",
+    written_by="none",
 )
 
 
@@ -70,9 +82,9 @@ class Metadata:
         return cls(
             str(headers["Name"] or ""),
             str(headers["Version"] or ""),
-            tuple(map(_joined, headers.get_all("Requires-Dist") or ())),
-            tuple(headers.get_all("Provides-Extra") or ()),
-            str(headers["Requires-Python"] or ""),
+            requires=tuple(map(_joined, headers.get_all("Requires-Dist") or ())),
+            extras=tuple(headers.get_all("Provides-Extra") or ()),
+            requires_python=str(headers["Requires-Python"] or ""),
         )
 
 
@@ -115,12 +127,12 @@ def static(folder: Path) -> Metadata | None:
     return Metadata(
         str(project.get("name") or ""),
         str(project["version"]),
-        (
+        requires=(
             *map(str, project.get("dependencies") or ()),
             *(_with_extra(str(text), extra) for extra, texts in optional.items() for text in texts),
         ),
-        tuple(optional),
-        str(project.get("requires-python") or ""),
+        extras=tuple(optional),
+        requires_python=str(project.get("requires-python") or ""),
     )
 
 
@@ -250,7 +262,9 @@ def _of_report(folder: Path) -> Metadata | None:
     if not all(isinstance(text, str) for text in (*texts, *lists[0], *lists[1])):
         return None
     name, version, python = texts
-    return Metadata(name, version, tuple(map(_joined, lists[0])), tuple(lists[1]), python)
+    return Metadata(
+        name, version, requires=tuple(map(_joined, lists[0])), extras=tuple(lists[1]), requires_python=python
+    )
 
 
 def _command(builder: Builder, pip: str, target: str, mounts: tuple[sandbox.Mount, ...]) -> sandbox.Command:

@@ -28,28 +28,32 @@ _TOLD = 12
 _FRONTEND = Path(__file__).with_name("build_frontend.py")
 _PLACE = "/.airbyte-ci/build"
 _SOURCE = sandbox.Purpose(
-    "sdist or source tree to build", "input", "a file in the store's `blobs`", f"`{_PLACE}/source`", "airbyte-ci"
+    "sdist or source tree to build",
+    "input",
+    source="a file in the store's `blobs`",
+    target=f"`{_PLACE}/source`",
+    written_by="airbyte-ci",
 )
 _WORK = sandbox.Purpose(
     "work of a build back end",
     "output",
-    "an empty folder in the build's own scratch folder",
-    f"`{_PLACE}/work`",
-    "none",
+    source="an empty folder in the build's own scratch folder",
+    target=f"`{_PLACE}/work`",
+    written_by="none",
 )
 _OUT = sandbox.Purpose(
     "wheel of a build back end",
     "output",
-    "an empty folder in the build's own scratch folder",
-    f"`{_PLACE}/out`",
-    "none",
+    source="an empty folder in the build's own scratch folder",
+    target=f"`{_PLACE}/out`",
+    written_by="none",
 )
 _TOOL = sandbox.Purpose(
     "build front end",
     "input",
-    "airbyte-ci's own files",
-    f"`{_PLACE}/{_FRONTEND.name}`",
-    "the installer of airbyte-ci",
+    source="airbyte-ci's own files",
+    target=f"`{_PLACE}/{_FRONTEND.name}`",
+    written_by="the installer of airbyte-ci",
 )
 
 

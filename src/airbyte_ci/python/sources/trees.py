@@ -183,7 +183,9 @@ def _of_git(store: Store, name: str, origin: FromGit, *, offline: bool) -> Locke
             found = _of_folder(store, name, folder / "tree", origin.subdirectory, is_local=False)
         return {"name": found.name, "sha256": found.sha256}
 
-    known = store.reuse("git tree", FORMAT_VERSION, inputs, make, lambda item: store.has(Digest(item["sha256"])))
+    known = store.reuse(
+        "git tree", FORMAT_VERSION, inputs=inputs, make=make, is_whole=lambda item: store.has(Digest(item["sha256"]))
+    )
     return LockedFile(known["name"], known["sha256"])
 
 

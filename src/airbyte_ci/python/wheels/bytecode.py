@@ -26,17 +26,25 @@ FORMAT_VERSION = 3
 _PROGRAMS = ("bytecode_worker.py", "bytecode_compiler.py", "bytecode_marshal.py")
 _PLACE = "/.airbyte-ci"
 _QUESTIONS = sandbox.Purpose(
-    "sources to compile", "input", "files in the run's own scratch folder", f"`{_PLACE}/questions`", "airbyte-ci"
+    "sources to compile",
+    "input",
+    source="files in the run's own scratch folder",
+    target=f"`{_PLACE}/questions`",
+    written_by="airbyte-ci",
 )
 _ANSWERS = sandbox.Purpose(
-    "compiled byte code", "output", "an empty folder in the run's own scratch folder", f"`{_PLACE}/answers`", "none"
+    "compiled byte code",
+    "output",
+    source="an empty folder in the run's own scratch folder",
+    target=f"`{_PLACE}/answers`",
+    written_by="none",
 )
 _TOOL = sandbox.Purpose(
     "byte code compiler",
     "input",
-    "airbyte-ci's own files",
-    ", ".join(f"`{_PLACE}/{name}`" for name in _PROGRAMS),
-    "the installer of airbyte-ci",
+    source="airbyte-ci's own files",
+    target=", ".join(f"`{_PLACE}/{name}`" for name in _PROGRAMS),
+    written_by="the installer of airbyte-ci",
 )
 
 

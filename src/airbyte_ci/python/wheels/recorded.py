@@ -47,7 +47,7 @@ class RecordFile:
         if path not in self._rows:
             if not own:
                 self.defects.append(f"{path} is not in it")
-            return Compared(stream, path, "", "", self.defects)
+            return Compared(stream, path, digest="", size="", defects=self.defects)
         digest, size = self._rows.pop(path)
         if not digest and not own:
             self.defects.append(f"it has no hash of {path}")
@@ -55,7 +55,7 @@ class RecordFile:
         if digest and algorithm not in _ALGORITHMS:
             self.defects.append(f"it has a weak hash of {path} ({text.escape(algorithm, 20)})")
             digest = ""
-        return Compared(stream, path, digest, size, self.defects)
+        return Compared(stream, path, digest=digest, size=size, defects=self.defects)
 
     def close(self, members: Iterable[str]) -> None:
         """Adds the rows that no member has."""

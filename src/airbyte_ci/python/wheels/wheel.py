@@ -117,7 +117,11 @@ def read(path: Path, filename: str, interpreter: Interpreter, scratch: Path | No
         reason = "; ".join(getattr(error, "issues", ())) or str(error) or type(error).__name__
         raise PackageError(f"cannot install {filename}: it is not a valid wheel ({_line(reason)})") from error
     return InstalledWheel(
-        canonicalize_name(name), str(version), tuple(destination.entries.values()), destination.record, defects
+        canonicalize_name(name),
+        str(version),
+        entries=tuple(destination.entries.values()),
+        record=destination.record,
+        defects=defects,
     )
 
 
