@@ -170,6 +170,14 @@ def test_the_example_is_checked_built_and_started(tiny: Tiny, framework: str) ->
     assert files == {name: (EXAMPLE / name).read_text() for name in ("components.py", "manifest.yaml")}
 
 
+def test_a_manifest_newer_than_its_base_is_one_line(tiny: Tiny) -> None:
+    """The check compares the manifest with the framework of the base image, before any build."""
+    base = f"docker.io/airbyte/source-declarative-manifest:6.38.3@sha256:{'0' * 64}"
+    _connector(tiny, base, "version: 6.39.0\ntype: DeclarativeSource\n")
+    checked = tiny.run("connectors", "--name=source-declared", "check", "--offline", "--only=manifest-valid")
+    assert "the manifest has version 6.39.0, but the base image contains framework 6.38.3" in checked.out
+
+
 def test_other_connectors_are_not_touched(tiny: Tiny, framework: str) -> None:
     """A Python connector next to it is built as before."""
     _connector(tiny, framework)
