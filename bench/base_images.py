@@ -71,10 +71,10 @@ def _image(store: Store, kind: str) -> Image:
         for number in range(130)
     )
     size = 250 * _MEGABYTE // 12_000
-    layers = [layer_of(store, [Entry("var/lib/dpkg/status", content=status.encode())])]
+    layers = [layer_of(store, [Entry(path="var/lib/dpkg/status", content=status.encode())])]
     for layer, count in enumerate((8000, 4000)):
         files = (f"usr/lib/{layer}/{number // 100}/{number}" for number in range(count))
-        entries = [Entry(path, content=f"{kind}{path}".encode().ljust(size, b".")) for path in files]
+        entries = [Entry(path=path, content=f"{kind}{path}".encode().ljust(size, b".")) for path in files]
         layers.append(layer_of(store, entries))
     config = ImageConfig.make(
         {

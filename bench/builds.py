@@ -100,7 +100,7 @@ def bench() -> Bench:
 
 def _next(store: Store, image: Image, number: int) -> Image:
     """A later release of the base image: one more file, and the same Python."""
-    layer = layer_of(store, [Entry("etc/base-image-release", content=f"{number}\n".encode())])
+    layer = layer_of(store, [Entry(path="etc/base-image-release", content=f"{number}\n".encode())])
     document = {**image.config.document}
     diff_ids = [*map(str, image.config.diff_ids), str(layer.diff_id)]
     document["rootfs"] = {"type": "layers", "diff_ids": diff_ids}

@@ -47,7 +47,7 @@ def module() -> Result:
 
         def once() -> float:
             started = time.perf_counter()
-            with Conversation(place, {}) as talk:
+            with Conversation(module=place, passed={}) as talk:
                 for hook in ("pre_connector_install", "post_connector_install"):
                     talk.call(hook, lambda question: question)
             return time.perf_counter() - started

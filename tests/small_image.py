@@ -71,7 +71,8 @@ def image_entries() -> list[Entry]:
     programs = {f"bin/{name}": _which(name) for name in PROGRAMS}
     libraries = {path.lstrip("/"): Path(path) for program in programs.values() for path in _libraries(program)}
     found = [
-        Entry(path, mode=0o755, content=place.resolve()) for path, place in sorted({**programs, **libraries}.items())
+        Entry(path=path, mode=0o755, content=place.resolve())
+        for path, place in sorted({**programs, **libraries}.items())
     ]
     return [
         *found,
@@ -80,12 +81,12 @@ def image_entries() -> list[Entry]:
         directory("home/airbyte", uid=1000, gid=1001),
         *map(directory, ("bin", "etc", "home", "usr", "usr/lib", "var")),
         symlink("lib-link", "usr/lib"),
-        Entry("etc/passwd", content=PASSWD.encode()),
-        Entry("etc/group", content=GROUP.encode()),
-        Entry("usr/lib/data/one", content=b"one"),
-        Entry("usr/lib/data/two", content=b"two"),
-        Entry("usr/lib/data/deep/three", content=b"three"),
-        Entry("usr/lib/su", mode=0o4755, content=b"not really"),
+        Entry(path="etc/passwd", content=PASSWD.encode()),
+        Entry(path="etc/group", content=GROUP.encode()),
+        Entry(path="usr/lib/data/one", content=b"one"),
+        Entry(path="usr/lib/data/two", content=b"two"),
+        Entry(path="usr/lib/data/deep/three", content=b"three"),
+        Entry(path="usr/lib/su", mode=0o4755, content=b"not really"),
     ]
 
 

@@ -25,8 +25,8 @@ def test_the_defaults_are_the_monorepos(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     write(tmp_path, "airbyte-integrations/connectors/source-x/metadata.yaml")
     for start in (tmp_path, folder, tmp_path / "airbyte-integrations"):
-        assert config.find(start) == Configuration(tmp_path)
-    found = Configuration(tmp_path)
+        assert config.find(start) == Configuration(root=tmp_path)
+    found = Configuration(root=tmp_path)
     assert found.connectors == ("airbyte-integrations/connectors/**",)
     assert found.docs == ()
     assert found.catalog_path == tmp_path / "base-images.yaml"
@@ -62,7 +62,7 @@ def test_every_key_can_be_set_in_either_file(tmp_path: Path, path: str, text: st
     write(tmp_path, path, text)
     (tmp_path / "a/source-x").mkdir(parents=True)
     assert config.find(tmp_path / "a/source-x") == Configuration(
-        tmp_path,
+        root=tmp_path,
         connectors=("a/*", "b/**"),
         docs=("docs/{name}.md",),
         pull_request_url="https://x/{number}",
@@ -100,7 +100,7 @@ def test_the_nearest_file_counts(tmp_path: Path) -> None:
     """A connector with a table of its own inside a larger repository is a repository of its own."""
     write(tmp_path, OWN, 'connectors = ["*"]')
     write(tmp_path, "source-x/pyproject.toml", '[tool.airbyte-ci]\nconnectors = ["."]\n')
-    assert config.find(tmp_path / "source-x/package") == Configuration(tmp_path / "source-x", connectors=(".",))
+    assert config.find(tmp_path / "source-x/package") == Configuration(root=tmp_path / "source-x", connectors=(".",))
 
 
 def test_a_pyproject_without_the_table_is_passed(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_table_with_nothing_in_it_is_one(tmp_path: Path) -> None:
     """An empty file marks the root of a repository, and every key has its default."""
     write(tmp_path, OWN)
     (tmp_path / MONOREPO_CONNECTORS).mkdir(parents=True)
-    assert config.find(tmp_path / "anywhere") == Configuration(tmp_path)
+    assert config.find(tmp_path / "anywhere") == Configuration(root=tmp_path)
 
 
 @pytest.mark.parametrize("path", [OWN, "pyproject.toml"])
@@ -190,7 +190,7 @@ def test_without_a_table_the_files_tell(
     for path in files:
         write(tmp_path, path)
     (tmp_path / start).mkdir(parents=True, exist_ok=True)
-    assert config.find(tmp_path / start) == Configuration(tmp_path / root, connectors=connectors)
+    assert config.find(tmp_path / start) == Configuration(root=tmp_path / root, connectors=connectors)
 
 
 def test_nowhere_is_told(tmp_path: Path) -> None:

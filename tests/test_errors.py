@@ -42,7 +42,7 @@ def test_a_failed_command_knows_its_exit_code() -> None:
 
 
 def outcome(status: outcomes.Status) -> Outcome:
-    return Outcome("source-x", status)
+    return Outcome(subject="source-x", status=status)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_an_outcome_for_machines() -> None:
     """Name, status and facts; a reason, the next command and a failure's details only where there are some."""
     assert outcome("ok").to_json() == {"name": "source-x", "status": "ok"}
     full = Outcome(
-        "source-x",
-        "failed",
+        subject="source-x",
+        status="failed",
         summary="summary",
         reason="why",
         advice="airbyte-ci x",

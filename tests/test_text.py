@@ -56,7 +56,7 @@ def _is_safe(line: str) -> bool:
 @given(_TEXTS, _TEXTS, _TEXTS)
 def test_an_outcome_is_as_many_lines_as_it_has_parts(subject: str, reason: str, detail: str) -> None:
     """No text of an outcome begins a line of its own, moves a cursor, or commands a CI system."""
-    shown = terminal.outcome(Outcome(subject, "failed", reason=reason, details=(detail,))).split("\n")
+    shown = terminal.outcome(Outcome(subject=subject, status="failed", reason=reason, details=(detail,))).split("\n")
     assert len(shown) == 2 + reason.count(text.QUOTED)
     assert all(map(_is_safe, shown))
 

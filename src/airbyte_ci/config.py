@@ -123,7 +123,7 @@ KEYS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
     """The configuration of a repository. Paths are relative to `root`; KEYS describes each value.
 
@@ -206,11 +206,11 @@ def _find(start: Path) -> Configuration:
         if table is not None:
             return _parse(folder, *table)
         if (folder / MONOREPO_CONNECTORS).is_dir():
-            return Configuration(folder)
+            return Configuration(root=folder)
     # Without a table: a repository with one connector, or with connectors in any folder.
     for folder in folders:
         if (folder / "metadata.yaml").is_file() or (folder / ".git").exists():
-            return Configuration(folder, connectors=_layout(folder))
+            return Configuration(root=folder, connectors=_layout(folder))
     raise UsageError(
         f"cannot find connectors from {start}: no {FILE}, {MONOREPO_CONNECTORS}, metadata.yaml or git repository "
         "in this folder or a folder above it",
@@ -273,7 +273,7 @@ def _parse(root: Path, table: Mapping[str, Any], path: Path) -> Configuration:
     given = frozenset(values)
     if "connectors" not in given:
         values["connectors"] = _layout(root)
-    return Configuration(root, **values, file=path, given=given)
+    return Configuration(root=root, **values, file=path, given=given)
 
 
 def _unknown(name: str, path: Path) -> ConfigurationError:

@@ -9,7 +9,7 @@ from airbyte_ci import advice
 Status = Literal["ok", "skipped", "failed", "unverified"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """The result for one subject. `reason` says why it is not ok, `advice` is the next command, `facts` is for JSON."""
 

@@ -39,10 +39,10 @@ def _work(root: Path, chance: random.Random) -> None:
                 image = random_image(store, seed=number, platform=Platform("linux", "amd64"))
                 store.tag(f"acme/source-{number % 5}:dev", image.manifest.descriptor)
             case 3:
-                entries = [Entry(f"a/{name}", content=chance.randbytes(5000)) for name in range(number)]
+                entries = [Entry(path=f"a/{name}", content=chance.randbytes(5000)) for name in range(number)]
                 assemble(store, [directory("a")], [make_segment(store, entries)])
             case 4:
-                layer_of(store, [Entry("one", content=bytes([number]) * 1000)])
+                layer_of(store, [Entry(path="one", content=bytes([number]) * 1000)])
             case 5:
                 # Another process may be collecting, or may have collected an inspected item.
                 with contextlib.suppress(StoreError, BlobNotFound):

@@ -29,7 +29,9 @@ def test_a_tests_folder_has_no_secrets(tmp_path: Path) -> None:
         (folder / name).write_text("-----BEGIN PRIVATE KEY-----" if name.endswith("key.pem") else "text")
     (folder / "unit_tests" / "link").symlink_to("../secrets/config.json")
     upper.mkdir()
-    place = StepSandbox(Store(tmp_path / "store"), Tree(()), Command(("python",), {}, uid=1000, gid=1000))
+    place = StepSandbox(
+        Store(tmp_path / "store"), Tree(()), Command(arguments=("python",), environment={}, uid=1000, gid=1000)
+    )
     place.copy(
         upper, Connector("source-x", folder, relative="connectors/source-x", data={}, names=frozenset()), "main.py"
     )

@@ -46,7 +46,7 @@ def test_a_choice_that_makes_no_sense_is_refused(only: tuple[str, ...], skip: tu
 def test_a_test_is_one_where_more_than_spec_ran(states: dict[StepId, Status], expected: tuple[str, str]) -> None:
     """Any image answers `spec`; skipped steps are reported, and failures take precedence."""
     ended: dict[StepId, Status] = {"build": "ok", "spec": "ok", **states}
-    assert steps.whole([Ended(step, state, reason="why") for step, state in ended.items()]) == expected
+    assert steps.whole([Ended(id=step, status=state, reason="why") for step, state in ended.items()]) == expected
 
 
 @pytest.mark.parametrize(
@@ -60,4 +60,4 @@ def test_a_test_is_one_where_more_than_spec_ran(states: dict[StepId, Status], ex
 )
 def test_one_failure_fails_the_whole(states: tuple[Status, ...], expected: str) -> None:
     """And what was skipped does not."""
-    assert TrialResult("a", "a", tuple(Ended("unit", state) for state in states)).status == expected
+    assert TrialResult("a", "a", tuple(Ended(id="unit", status=state) for state in states)).status == expected

@@ -24,7 +24,7 @@ def test_a_monorepo_is_searched_to_its_depths(tmp_path: Path) -> None:
     write(tmp_path, f"{MONOREPO}/source-scaffold-source-python")
     write(tmp_path, "airbyte-ci/connectors/source-elsewhere")
     (tmp_path / MONOREPO / "README.md").touch()
-    assert found(Configuration(tmp_path)) == [f"{MONOREPO}/third-party/acme/a-source", f"{MONOREPO}/source-b"]
+    assert found(Configuration(root=tmp_path)) == [f"{MONOREPO}/third-party/acme/a-source", f"{MONOREPO}/source-b"]
 
 
 def test_a_connector_is_not_searched(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_a_connector_is_not_searched(tmp_path: Path) -> None:
     write(tmp_path, f"{MONOREPO}/source-a/integration_tests/source-inside")
     write(tmp_path, f"{MONOREPO}/node_modules/source-module")
     write(tmp_path, f"{MONOREPO}/.venv/lib/source-venv")
-    assert found(Configuration(tmp_path)) == [f"{MONOREPO}/source-a"]
+    assert found(Configuration(root=tmp_path)) == [f"{MONOREPO}/source-a"]
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     write(tmp_path, f"{MONOREPO}/source-a")
     (tmp_path / MONOREPO / "source-link").symlink_to("source-a")
     (tmp_path / MONOREPO / "loop").symlink_to(".")
-    assert found(Configuration(tmp_path)) == [f"{MONOREPO}/source-a"]
+    assert found(Configuration(root=tmp_path)) == [f"{MONOREPO}/source-a"]
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ def test_globs_say_where_connectors_are(tmp_path: Path, globs: tuple[str, ...], 
         write(tmp_path, folder)
     write(tmp_path, "other/node_modules/source-module")
     (tmp_path / "connectors/notes").mkdir()
-    assert sorted(found(Configuration(tmp_path, connectors=globs))) == expected
+    assert sorted(found(Configuration(root=tmp_path, connectors=globs))) == expected
 
 
 @pytest.mark.parametrize("pattern", ["../elsewhere/**", "/etc/**", "connectors/../../x/*", "/abs"])
 def test_globs_stay_in_the_repository(tmp_path: Path, pattern: str) -> None:
     """A pattern that is outside of the repository is an error of the configuration."""
     with pytest.raises(ConfigurationError, match="is outside of the repository"):
-        find.find(Configuration(tmp_path, connectors=(pattern,)))
+        find.find(Configuration(root=tmp_path, connectors=(pattern,)))
 
 
 def test_one_connector_alone_is_called_as_its_image(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_metadata_that_cannot_be_read_names_its_place(tmp_path: Path, text: byte
     write(tmp_path, f"{MONOREPO}/source-good")
     broken = write(tmp_path, f"{MONOREPO}/source-bad") / "metadata.yaml"
     broken.write_bytes(text)
-    connectors, (error,) = find.find(Configuration(tmp_path))
+    connectors, (error,) = find.find(Configuration(root=tmp_path))
     assert [item.name for item in connectors] == ["source-good"]
     assert error.message.startswith(f"{MONOREPO}/source-bad/metadata.yaml{said}")
     assert "\n" not in error.message
@@ -124,7 +124,7 @@ def test_metadata_that_cannot_be_read_names_its_place(tmp_path: Path, text: byte
 def test_metadata_that_is_a_folder_is_no_metadata(tmp_path: Path) -> None:
     """A metadata.yaml that cannot be opened is reported in one line."""
     (tmp_path / MONOREPO / "source-odd" / "metadata.yaml").mkdir(parents=True)
-    connectors, (error,) = find.find(Configuration(tmp_path))
+    connectors, (error,) = find.find(Configuration(root=tmp_path))
     assert connectors == ()
     assert error.message == f"cannot read {MONOREPO}/source-odd/metadata.yaml: Is a directory"
 
@@ -156,7 +156,7 @@ def test_files_tell_the_language(tmp_path: Path, files: tuple[str, ...], languag
 
 
 def page(root: Path, url: object, docs: tuple[str, ...] = (), name: str = "source-x") -> str | None:
-    path = find.documentation(connector(name, documentationUrl=url), Configuration(root, docs=docs))
+    path = find.documentation(connector(name, documentationUrl=url), Configuration(root=root, docs=docs))
     return path.relative_to(root).as_posix() if path else None
 
 
@@ -248,7 +248,7 @@ def test_the_connector_of_a_place(tmp_path: Path) -> None:
     """Inside a connector's folder that connector is meant; outside of all, none is."""
     for name in ("source-a", "source-ab"):
         write(tmp_path, f"{MONOREPO}/{name}", "inside/")
-    connectors, _ = find.find(Configuration(tmp_path))
+    connectors, _ = find.find(Configuration(root=tmp_path))
     place = tmp_path / MONOREPO / "source-ab"
     for inside in (place, place / "inside"):
         chosen = find.containing(connectors, inside)
@@ -294,6 +294,6 @@ def test_globs_for_folders_find_exactly_these(tmp_path: Path, folders: list[str]
         write(tmp_path, folder)
     globs = find.globs_for(folders)
     assert len(globs) <= 6
-    found = find.locate(Configuration(tmp_path, connectors=globs))
+    found = find.locate(Configuration(root=tmp_path, connectors=globs))
     assert sorted(folder.relative_to(tmp_path).as_posix() for folder in found.folders) == sorted(folders)
     assert found.unmatched == ()

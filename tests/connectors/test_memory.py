@@ -128,7 +128,7 @@ def test_a_fleet_is_found_the_same_way(tmp_path: Path) -> None:
     """With and without the cache, new and removed connectors and files are detected."""
     write(tmp_path, f"{MONOREPO}/source-a", "setup.py", x=1)
     write(tmp_path, f"{MONOREPO}/source-b", x=2)
-    configuration = Configuration(tmp_path)
+    configuration = Configuration(root=tmp_path)
 
     def found() -> object:
         return find.find(configuration, MetadataCache(tmp_path / "memory", lambda: time.time_ns() + LATER))

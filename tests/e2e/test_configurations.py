@@ -44,7 +44,7 @@ def test_no_configuration_changes_a_wheel(tiny: Tiny, store: Store, tmp_path: Pa
     hostile = derived(
         Store(homes[1]),
         tiny.base,
-        *(Entry(path, content=content) for path, content in files.items()),
+        *(Entry(path=path, content=content) for path, content in files.items()),
         tag="hostile",
         execution={"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", *variables]},
     )

@@ -27,7 +27,7 @@ def test_layers_are_mounted_and_made_again_where_they_are_lost(
     If the registry lost them meanwhile, they are built here without a message.
     """
     old = push(store, tiny.base, f"{registry}/mount/base:1.0.0")
-    local = derived(store, tiny.base, Entry("etc/upgraded", content=b"yes\n"), tag="1.0.1")
+    local = derived(store, tiny.base, Entry(path="etc/upgraded", content=b"yes\n"), tag="1.0.1")
     new = push(store, local, f"{registry}/mount/base:1.0.1")
     away = ("--no-verify", f"--output=registry:{registry}/mount")
     assert tiny.build(*away, f"--base-image={old}").code == 0

@@ -59,7 +59,7 @@ def test_a_framework_in_work_is_shown_as_it_is(tiny: Tiny) -> None:
 
 def test_the_last_build_of_several_platforms_is_found(tiny: Tiny, store: Store) -> None:
     """Compared is this machine's image among them."""
-    libc = Entry("usr/lib/aarch64-linux-gnu/libc.so.6", mode=0o755, content=LIBC)
+    libc = Entry(path="usr/lib/aarch64-linux-gnu/libc.so.6", mode=0o755, content=LIBC)
     arm, amd = derived(store, tiny.base, libc, tag="arm", architecture="arm64"), derived(store, tiny.base, tag="amd")
     metadata = tiny.connector() / "metadata.yaml"
     metadata.write_text(metadata.read_text().replace(tiny.base, as_index(store, amd, arm)))

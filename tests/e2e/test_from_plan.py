@@ -164,7 +164,7 @@ def test_a_plan_that_no_longer_fits_is_refused(tiny: Tiny, store: Store, base: B
     document = json.loads(_print(tiny))
     Draft202012Validator(plans.schema()).validate(document)
     plan = tmp_path / "plan.json"
-    other = derived(store, base.address, Entry("etc/other", content=b""), tag="other")
+    other = derived(store, base.address, Entry(path="etc/other", content=b""), tag="other")
     digest = other.partition("@")[2]
     cases: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         (_base(document["base"]["address"], digest), "is not the base image that the plan names"),

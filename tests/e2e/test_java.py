@@ -60,8 +60,8 @@ def runtime(home: Path, base: Base, tmp_path_factory: pytest.TempPathFactory) ->
 def bare(store: Store, *, script: bool = True, user: bool = True) -> str:
     """A base image with nothing that runs, for what does not run the connector; its address."""
     accounts = b"airbyte:x:1000:1000::/home/airbyte:/bin/sh\n" if user else b"root:x:0:0::/root:/bin/sh\n"
-    entries = [Entry("etc/passwd", content=accounts), directory("airbyte"), directory("etc")]
-    entries += [Entry("airbyte/base.sh", mode=0o755, content=b"#!/bin/sh\n")] if script else []
+    entries = [Entry(path="etc/passwd", content=accounts), directory("airbyte"), directory("etc")]
+    entries += [Entry(path="airbyte/base.sh", mode=0o755, content=b"#!/bin/sh\n")] if script else []
     layer = layer_of(store, entries)
     rootfs = {"type": "layers", "diff_ids": [str(layer.diff_id)]}
     config = ImageConfig.make({"architecture": "amd64", "os": "linux", "config": {}, "rootfs": rootfs})

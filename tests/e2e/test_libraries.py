@@ -59,7 +59,7 @@ def test_a_base_upgrade_that_takes_a_library_away_fails_and_names_it(tiny: Tiny,
 def test_what_the_loader_is_told_of_is_there(tiny: Tiny, store: Store, base: Base) -> None:
     """Folders of ld.so.conf.d, and what the declaration adds after the install."""
     tiny.require(_native(tiny, "3.0", "VERSION = 'plain'\n"))
-    conf = Entry("etc/ld.so.conf.d/acme.conf", content=b"/opt/acme/lib\n")
+    conf = Entry(path="etc/ld.so.conf.d/acme.conf", content=b"/opt/acme/lib\n")
     told = derived(store, base.address, symlink("opt/acme/lib/libx.so.6", LIBC), conf, tag="conf")
     built = tiny.build(f"--base-image={told}")
     assert built.code == 0, built.out

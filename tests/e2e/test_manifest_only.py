@@ -28,7 +28,7 @@ def framework(tiny: Tiny, store: Store) -> str:
         store,
         tiny.base,
         directory(CODE),
-        Entry(f"{CODE}/main.py", content=MAIN),
+        Entry(path=f"{CODE}/main.py", content=MAIN),
         tag="framework",
         execution={
             "Entrypoint": ["python", f"/{CODE}/main.py"],
@@ -82,7 +82,7 @@ def test_only_the_manifest_and_components_change_the_image(tiny: Tiny, framework
 
 def test_a_base_without_an_entrypoint_gets_the_usual_one(tiny: Tiny, store: Store) -> None:
     """Settings that the base lacks are written into the image."""
-    plain = derived(store, tiny.base, directory(CODE), Entry(f"{CODE}/main.py", content=MAIN), tag="plain")
+    plain = derived(store, tiny.base, directory(CODE), Entry(path=f"{CODE}/main.py", content=MAIN), tag="plain")
     _connector(tiny, plain)
     built = tiny.build(name="source-declared")
     assert built.code == 0, built.err

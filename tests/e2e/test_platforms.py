@@ -39,7 +39,7 @@ def both(tiny: Tiny, store: Store, base: Base) -> Tiny:
     """The demo's base with a twin: the same files under arm64's name, and an arm64 C library."""
     folder = "usr/lib/aarch64-linux-gnu"
     arm = derived(
-        *(store, base.address, directory(folder), Entry(f"{folder}/libc.so.6", content=LIBC)),
+        *(store, base.address, directory(folder), Entry(path=f"{folder}/libc.so.6", content=LIBC)),
         tag="arm64",
         architecture="arm64",
     )

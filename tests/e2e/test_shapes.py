@@ -115,11 +115,11 @@ def test_an_image_of_more_layers_than_run_is_refused(tiny: Tiny, store: Store, b
     count = len(tiny.build().json["diffIds"])
     deep = base.address
     for number in range(build.MOST_LAYERS - count):
-        deep = derived(store, deep, Entry(f"etc/layers/{number}", content=b"x"), tag=f"deep{number}")
+        deep = derived(store, deep, Entry(path=f"etc/layers/{number}", content=b"x"), tag=f"deep{number}")
     most = tiny.build(f"--base-image={deep}", "--no-verify")
     assert most.code == 0, most.out
     assert len(most.json["diffIds"]) == build.MOST_LAYERS
-    deeper = derived(store, deep, Entry("etc/layers/more", content=b"x"), tag="deeper")
+    deeper = derived(store, deep, Entry(path="etc/layers/more", content=b"x"), tag="deeper")
     refused = tiny.build(f"--base-image={deeper}", "--no-verify")
     assert (refused.code, refused.json["status"]) == (1, "failed")
     assert "would have 126 layers" in refused.json["reason"]

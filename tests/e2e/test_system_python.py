@@ -30,7 +30,7 @@ def _installed(name: str, *records: str) -> list[Entry]:
         f"{info}/top_level.txt": f"{name}\n",
         **{f"{info}/RECORD": "".join(f"{record},,\n" for record in records) for _ in records[:1]},
     }
-    return [Entry(path, mode=0o644, content=text.encode()) for path, text in files.items()]
+    return [Entry(path=path, mode=0o644, content=text.encode()) for path, text in files.items()]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def hook(tmp_path: Path, evaluator: Evaluator) -> Hook:
         (module.parent / "data" / "tool.sh").chmod(0o755)
         (module.parent / "data" / "notes.txt").write_text("notes")
         module.write_text(HEADER + textwrap.indent(textwrap.dedent(body), "    "))
-        with Conversation(module, {}, 60) as talk:
+        with Conversation(module=module, passed={}, timeout=60) as talk:
             record = talk.call("pre_connector_install", lambda question: evaluator.answer((), question))
         return record, evaluator.image(record.operations, {})
 

@@ -55,7 +55,7 @@ def nothing(question: Question) -> Any:
 
 def pre(module: Path, answer: Callable[[Question], Any] = nothing, timeout: float = 30) -> HookRecord:
     """Runs a module's first hook."""
-    with Conversation(module, {}, timeout) as talk:
+    with Conversation(module=module, passed={}, timeout=timeout) as talk:
         return talk.call("pre_connector_install", answer)
 
 
@@ -77,7 +77,7 @@ def test_both_hooks_are_called_each_at_its_time(write: Write) -> None:
             return connector_container.with_label("seen", ",".join(seen))
         """
     )
-    with Conversation(module, {}) as talk:
+    with Conversation(module=module, passed={}) as talk:
         assert talk.main_file == "run.py"
         assert talk.hooks == ("pre_connector_install", "post_connector_install")
         first = talk.call("pre_connector_install", nothing)
@@ -87,10 +87,10 @@ def test_both_hooks_are_called_each_at_its_time(write: Write) -> None:
 
 def test_a_module_may_define_one_hook_or_only_a_name(write: Write) -> None:
     """A missing hook does nothing."""
-    with Conversation(write("MAIN_FILE_NAME = 'x.py'"), {}) as talk:
+    with Conversation(module=write("MAIN_FILE_NAME = 'x.py'"), passed={}) as talk:
         assert (talk.main_file, talk.hooks) == ("x.py", ())
         assert talk.call("pre_connector_install", nothing) == HookRecord()
-    with Conversation(write(HEADER + "return c"), {}) as talk:
+    with Conversation(module=write(HEADER + "return c"), passed={}) as talk:
         assert talk.main_file is None
         assert talk.call("post_connector_install", nothing) == HookRecord()
         assert talk.call("pre_connector_install", nothing) == HookRecord()
@@ -308,7 +308,10 @@ def test_a_module_that_cannot_be_loaded_is_a_hook_error(tmp_path: Path, source: 
     """When the conversation starts and the process is gone."""
     module = tmp_path / conversation.MODULE
     module.write_text(source, errors="surrogateescape")
-    with pytest.raises(HookError, match=message), Conversation(module, {}, timeout=0.5 if "sleep" in source else 30):
+    with (
+        pytest.raises(HookError, match=message),
+        Conversation(module=module, passed={}, timeout=0.5 if "sleep" in source else 30),
+    ):
         pass
 
 
@@ -421,7 +424,7 @@ def test_what_a_hook_starts_ends_with_it(write: Write) -> None:
         f"    line = [sys.executable, '-S', '-c', 'import time; time.sleep(600)', '{marker}']\n"
         "    subprocess.Popen(line, start_new_session=True)\n    return c"
     )
-    with Conversation(module, {}) as talk:
+    with Conversation(module=module, passed={}) as talk:
         talk.call("pre_connector_install", nothing)
         assert until(lambda: processes(marker) != [])
     assert until(lambda: processes(marker) == [])
@@ -443,7 +446,7 @@ def test_a_hook_does_not_outlive_the_tool(write: Write) -> None:
     # What it left in the folder of temporary files goes with the next hook.
     left = [path for path in Path(tempfile.gettempdir()).iterdir() if f"-{tool.pid}-" in path.name]
     assert len(left) == 1
-    with Conversation(write(HEADER + "return c"), {}):
+    with Conversation(module=write(HEADER + "return c"), passed={}):
         assert not left[0].exists()
 
 
@@ -468,7 +471,7 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_a_hook_sees_no_variable_of_this_machine(write: Write, secret: str) -> None:
     """A fixed environment, the variables that were passed by name, and nothing else: the same image everywhere."""
     module = write(HEADER + "import os, json; return c.with_label('env', json.dumps(dict(os.environ)))")
-    with Conversation(module, {"PASSED": "1"}) as talk:
+    with Conversation(module=module, passed={"PASSED": "1"}) as talk:
         (label,) = talk.call("pre_connector_install", nothing).operations
     assert isinstance(label, SetLabel)
     found = json.loads(label.value)
@@ -586,7 +589,7 @@ def test_forged_messages_are_refused(write: Write, message: str, problem: str) -
 def test_a_forged_greeting_is_refused(write: Write, hello: str) -> None:
     """The first message is read with the same care."""
     module = write(f"import os, sys; os.write(int(sys.argv[1]), {hello!r}.encode() + b'\\n')")
-    with pytest.raises(HookError), Conversation(module, {}):
+    with pytest.raises(HookError), Conversation(module=module, passed={}):
         pass
 
 
@@ -617,7 +620,7 @@ def test_a_process_that_died_between_the_hooks_is_a_hook_error(write: Write) -> 
             return c
         """
     )
-    with Conversation(module, {}) as talk:
+    with Conversation(module=module, passed={}) as talk:
         talk.call("pre_connector_install", nothing)
         assert until(lambda: processes(str(module)) == [])
         with pytest.raises(HookError, match="its process ended"):

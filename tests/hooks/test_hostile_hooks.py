@@ -41,7 +41,7 @@ def hook(folder: Path, body: str, timeout: float = 30, answer: Any = None) -> Ho
     def nobody(question: Question) -> Any:
         raise AssertionError(f"nobody asked for {question}")
 
-    with Conversation(module, {}, timeout) as talk:
+    with Conversation(module=module, passed={}, timeout=timeout) as talk:
         return talk.call("pre_connector_install", answer or nobody)
 
 
@@ -165,7 +165,7 @@ def test_a_hook_asks_and_branches(tmp_path: Path, small_store: Store, small_imag
 @pytest.fixture
 def run(small_store: Store, small_tree: Tree) -> Run:
     def go(line: str, **options: Any) -> Finished:
-        command = Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, timeout=60)
+        command = Command(arguments=["/bin/bash", "-c", line], environment={"PATH": "/bin"}, timeout=60)
         return sandbox.run(small_store, small_tree, replace(command, **options))
 
     return go
@@ -212,7 +212,7 @@ def test_set_user_id_programs_give_nothing(small_store: Store, small_tree: Tree)
     program = next(entry for entry in image_entries() if entry.path == "bin/id")
     layer = layer_of(small_store, [replace(program, path="su-id", mode=0o6755)])
     tree = snapshot.Stack(small_tree).push(small_store, layer.descriptor, layer.diff_id).tree
-    command = Command(["/su-id"], {"PATH": "/bin"}, uid=1000, gid=1001, timeout=60)
+    command = Command(arguments=["/su-id"], environment={"PATH": "/bin"}, uid=1000, gid=1001, timeout=60)
     assert b"euid" not in sandbox.run(small_store, tree, command).stdout
 
 
@@ -270,7 +270,9 @@ def test_the_disk_is_not_filled(tmp_path: Path) -> None:
         layer = layer_of(store, image_entries())
         tree = snapshot.unpack(store, [(layer.descriptor, layer.diff_id)]).tree
         line = "while dd if=/dev/zero of=/f$((n++)) bs=1M count=4; do sleep 0.02; done; sleep 60"
-        command = Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, limits=Limits(disk=128 << 20), timeout=60)
+        command = Command(
+            arguments=["/bin/bash", "-c", line], environment={"PATH": "/bin"}, limits=Limits(disk=128 << 20), timeout=60
+        )
         with pytest.raises(SandboxError, match="killed because it filled the disk of the store"):
             sandbox.run(store, tree, command)
         assert list((store.root / "scratch").iterdir()) == []

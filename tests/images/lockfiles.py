@@ -15,7 +15,7 @@ from tests.python import sample_locks
 from tests.python.interpreters import cpython
 
 A = "a" * 64
-OFFLINE = PackageIndex(None, offline=True)
+OFFLINE = PackageIndex(main=None, offline=True)
 
 
 Files = Mapping[str, str | bytes]

@@ -40,8 +40,8 @@ from tests.images.plans import a_plan
 
 CODE = [
     directory("airbyte/integration_code"),
-    Entry("airbyte/integration_code/main.py", content=b"print()\n"),
-    Entry("airbyte/integration_code/source_x/__init__.py", content=b""),
+    Entry(path="airbyte/integration_code/main.py", content=b"print()\n"),
+    Entry(path="airbyte/integration_code/source_x/__init__.py", content=b""),
 ]
 
 

@@ -13,8 +13,8 @@ from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry, directory, symlink
 
-SAME = [directory("etc"), Entry("etc/same", content=b"same")]
-FILES = [directory("opt"), Entry("opt/a", content=b"a"), Entry("opt/b", content=b"b"), symlink("opt/c", "b")]
+SAME = [directory("etc"), Entry(path="etc/same", content=b"same")]
+FILES = [directory("opt"), Entry(path="opt/a", content=b"a"), Entry(path="opt/b", content=b"b"), symlink("opt/c", "b")]
 
 
 def image(store: Store, *layers: Sequence[Entry], label: str = "") -> Image:
@@ -34,12 +34,12 @@ def image(store: Store, *layers: Sequence[Entry], label: str = "") -> Image:
 @pytest.mark.parametrize(
     ("second", "said"),
     [
-        ([*FILES[:2], Entry("opt/b", content=b"c"), FILES[3]], "layer 1: /opt/b has different contents"),
+        ([*FILES[:2], Entry(path="opt/b", content=b"c"), FILES[3]], "layer 1: /opt/b has different contents"),
         ([*FILES[:2], replace(FILES[2], mode=0o600), FILES[3]], "layer 1: /opt/b: mode 644 and mode 600"),
         ([*FILES[:2], replace(FILES[2], uid=7, gid=8), FILES[3]], "layer 1: /opt/b: owner 0:0 and owner 7:8"),
         ([*FILES[:3], symlink("opt/c", "a")], "layer 1: /opt/c: link to 'b' and link to 'a'"),
         (FILES[:3], "layer 1: /opt/c is only in the first"),
-        ([*FILES, Entry("opt/d", content=b"")], "layer 1: /opt/d is only in the second"),
+        ([*FILES, Entry(path="opt/d", content=b"")], "layer 1: /opt/d is only in the second"),
     ],
 )
 def test_the_first_difference_is_named(tmp_path: Path, second: Sequence[Entry], said: str, compression: str) -> None:

@@ -72,14 +72,14 @@ def test_what_is_not_locked_is_resolved_as_of_a_day(tmp_path: Path, index: Index
     """The day is the command's, the repository's or uv's own; a second time no index is queried."""
     uvs = "exclude-newer" in str(files)
     rules = Rules(now=APRIL.now) if uvs else APRIL
-    lock = selected(tmp_path, files, rules, PackageIndex(index.url))
+    lock = selected(tmp_path, files, rules, PackageIndex(main=index.url))
     assert [(item.name, item.version, item.required_by) for item in lock.packages] == [
         ("a", "1.0", ("",)),
         ("b", "1.0", ("a",)),
     ]
     assert lock.kind == "resolution as of 2024-04-01"
     asked = len(index.asked)
-    assert selected(tmp_path, files, rules, PackageIndex(index.url)) == lock
+    assert selected(tmp_path, files, rules, PackageIndex(main=index.url)) == lock
     assert len(index.asked) == asked
 
 
@@ -98,7 +98,7 @@ def test_what_is_not_locked_is_resolved_as_of_a_day(tmp_path: Path, index: Index
 def test_requirements_are_decoded_as_pip_does(tmp_path: Path, index: Index, data: bytes) -> None:
     """A byte order mark or a coding line names the encoding, also of a file that another one includes."""
     files: Files = {"requirements.txt": data, "more.txt": "\ufeffa>=1\n".encode("utf-16-le")}
-    lock = selected(tmp_path, files, APRIL, PackageIndex(index.url))
+    lock = selected(tmp_path, files, APRIL, PackageIndex(main=index.url))
     assert [item.name for item in lock.packages] == ["a", "b"]
 
 
@@ -115,7 +115,7 @@ def test_requirements_are_decoded_as_pip_does(tmp_path: Path, index: Index, data
 )
 def test_a_connector_that_requires_nothing_has_no_packages(tmp_path: Path, index: Index, name: str, text: str) -> None:
     """No requirement is an answer: with a day and in a lock, the selection is empty."""
-    assert selected(tmp_path, {name: text}, APRIL, PackageIndex(index.url)).packages == ()
+    assert selected(tmp_path, {name: text}, APRIL, PackageIndex(main=index.url)).packages == ()
     assert lock_edit(tmp_path, index, {name: text})(APRIL)
     assert selected(tmp_path, {}).packages == ()
 
@@ -140,7 +140,7 @@ def test_a_day_that_is_none_is_told(text: str, said: str) -> None:
 def test_now_is_for_locks_only(tmp_path: Path, index: Index) -> None:
     """A build as of now would differ each time."""
     with pytest.raises(LockError, match=r"resolves to different packages on every run → .* lock"):
-        selected(tmp_path, {"pyproject.toml": STANDARD}, Rules("now"), PackageIndex(index.url))
+        selected(tmp_path, {"pyproject.toml": STANDARD}, Rules("now"), PackageIndex(main=index.url))
 
 
 def test_folders_and_archives_bring_what_they_need(tmp_path: Path, index: Index) -> None:
@@ -159,7 +159,7 @@ def test_folders_and_archives_bring_what_they_need(tmp_path: Path, index: Index)
         "3",
         {"c-3.dist-info/METADATA": sample_wheels.METADATA.format(name="c", version="3") + "Requires-Dist: b\n"},
     )
-    lock = selected(tmp_path, {"requirements.txt": "-e ../lib\n-e .\n"}, APRIL, PackageIndex(index.url))
+    lock = selected(tmp_path, {"requirements.txt": "-e ../lib\n-e .\n"}, APRIL, PackageIndex(main=index.url))
     assert [(item.name, item.version, item.required_by, item.origin) for item in lock.packages] == [
         ("a", "7", ("",), FromDirectory("../lib", editable=True)),
         ("b", "1.0", ("c",), FromIndex()),
@@ -188,14 +188,14 @@ def test_default_groups_of_uv_count_without_a_lock(
     (lib / "pyproject.toml").write_text(f'{other}[tool.uv]\ndefault-groups = ["prod"]\n')
     (tmp_path / ".git").mkdir()
     text = f'{STANDARD}{table}[tool.uv.sources]\nc = {{ path = "../lib" }}\n'
-    lock = selected(tmp_path, {"pyproject.toml": text}, APRIL, PackageIndex(index.url))
+    lock = selected(tmp_path, {"pyproject.toml": text}, APRIL, PackageIndex(main=index.url))
     assert [package.name for package in lock.packages] == expected
 
 
 def test_an_index_of_the_project_is_where_its_packages_come_from(tmp_path: Path, index: Index) -> None:
     """The index name of pyproject.toml becomes a URL in the lock, because later fetches have no pyproject.toml."""
     text = f'{STANDARD}[[tool.uv.index]]\nname = "own"\nurl = "{index.url}"\ndefault = true\n'
-    lock = selected(tmp_path, {"pyproject.toml": text}, APRIL, PackageIndex(None))
+    lock = selected(tmp_path, {"pyproject.toml": text}, APRIL, PackageIndex(main=None))
     assert [item.origin for item in lock.packages] == [FromIndex(index.url.rstrip("/"))] * 2
 
 
@@ -206,7 +206,7 @@ def lock_edit(folder: Path, index: Index, files: Files) -> Callable[..., str]:
 
     def write(rules: Rules, upgrade: Upgrade = NO_UPGRADE) -> str:
         builder = Builder(
-            store=Store(folder / "store"), index=PackageIndex(index.url), root=nothing_runs, interpreter=cpython()
+            store=Store(folder / "store"), index=PackageIndex(main=index.url), root=nothing_runs, interpreter=cpython()
         )
         connector = connector_of(folder, {})
         edit = locking.plan(connector, locking.read(connector), platforms, rules, builder, upgrade)

@@ -112,7 +112,7 @@ def test_tarfile_reads_every_golden_entry(tmp_path: Path) -> None:
 @given(_FILES, st.randoms())
 def test_a_shuffled_layer_is_the_same_layer(one_store: Store, files: dict[str, bytes], chance: random.Random) -> None:
     """The order in which entries are found on a disk does not reach the bytes."""
-    entries = [Entry(f"f/{path}", content=content) for path, content in files.items()]
+    entries = [Entry(path=f"f/{path}", content=content) for path, content in files.items()]
     entries += [directory(f"d/{path}") for path in files]
     shuffled = entries.copy()
     chance.shuffle(shuffled)
@@ -124,7 +124,7 @@ def test_a_shuffled_layer_is_the_same_layer(one_store: Store, files: dict[str, b
 def test_joined_segments_are_one_tar(one_store: Store, first: dict[str, bytes], second: dict[str, bytes]) -> None:
     """A layer of segments unpacks to directories, the segments' raw bytes and the end marker; its diffID is theirs."""
     groups = [
-        [Entry(f"{name}/{path}", content=content) for path, content in files.items()]
+        [Entry(path=f"{name}/{path}", content=content) for path, content in files.items()]
         for name, files in (("a", first), ("b", second))
     ]
     folders = [directory("a"), directory("b")]
@@ -144,7 +144,7 @@ def test_large_segments_are_the_same_with_and_without_threads(tmp_path: Path) ->
     content = random.Random(1).randbytes(1000) * 30_000
     with ThreadPoolExecutor(2) as executor:
         one, other = executor.map(
-            lambda name: make_segment(Store(tmp_path / name), [Entry("f", content=content)]), ("a", "b")
+            lambda name: make_segment(Store(tmp_path / name), [Entry(path="f", content=content)]), ("a", "b")
         )
     assert one == other
 
@@ -162,7 +162,7 @@ def test_an_empty_layer_is_legal(store: Store) -> None:
 
 def test_a_known_layer_is_not_made_again(store: Store) -> None:
     """The second time nothing is read, even if the segments' bytes are gone."""
-    segment = make_segment(store, [Entry("f", content=b"x")])
+    segment = make_segment(store, [Entry(path="f", content=b"x")])
     layer = assemble(store, [], [segment])
     store.path(segment.raw).unlink()
     store.path(segment.compressed).unlink()
@@ -171,16 +171,16 @@ def test_a_known_layer_is_not_made_again(store: Store) -> None:
 
 def test_a_layer_whose_blob_is_gone_is_made_again(store: Store) -> None:
     """A stored digest is used only if its blob exists."""
-    layer = layer_of(store, [Entry("f", content=b"x")])
+    layer = layer_of(store, [Entry(path="f", content=b"x")])
     store.path(layer.descriptor.digest).unlink()
-    assert layer_of(store, [Entry("f", content=b"x")]) == layer
+    assert layer_of(store, [Entry(path="f", content=b"x")]) == layer
     assert store.has(layer.descriptor.digest)
 
 
 @pytest.mark.parametrize("part", ["raw", "compressed"])
 def test_a_damaged_segment_never_becomes_a_layer(store: Store, part: str) -> None:
     """Segments are verified while they are copied, and an incomplete layer is not stored."""
-    segment = make_segment(store, [Entry("f", content=b"x" * 5000)])
+    segment = make_segment(store, [Entry(path="f", content=b"x" * 5000)])
     damaged = store.path(getattr(segment, part))
     damaged.chmod(0o644)
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"!")
@@ -192,7 +192,7 @@ def test_a_damaged_segment_never_becomes_a_layer(store: Store, part: str) -> Non
 
 def test_segments_and_layers_read_back_as_themselves(store: Store) -> None:
     """to_json and from_json are inverse; in_store returns whether both parts exist."""
-    segment = make_segment(store, [Entry("f", content=b"x")])
+    segment = make_segment(store, [Entry(path="f", content=b"x")])
     layer = assemble(store, [], [segment])
     assert Segment.from_json(segment.to_json()) == segment
     assert Layer.from_json(layer.to_json()) == layer

@@ -34,8 +34,8 @@ def _entry(reader: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:
     kind = kinds[member.type]
     file = reader.extractfile(member) if member.isfile() else None
     return Entry(
-        member.name,
-        kind,
+        path=member.name,
+        kind=kind,
         mode=member.mode,
         content=file.read() if file else b"",
         link=member.linkname,
@@ -70,7 +70,14 @@ _XATTRS = st.dictionaries(
 def an_entry(draw: st.DrawFn) -> Entry:
     kind = draw(st.sampled_from(list(tar._TYPEFLAG)))
     path = draw(_PATH)
-    entry = Entry(path, kind, draw(st.integers(0, 0o7777)), uid=draw(_NUMBER), gid=draw(_NUMBER), xattrs=draw(_XATTRS))
+    entry = Entry(
+        path=path,
+        kind=kind,
+        mode=draw(st.integers(0, 0o7777)),
+        uid=draw(_NUMBER),
+        gid=draw(_NUMBER),
+        xattrs=draw(_XATTRS),
+    )
     if kind == "file":
         return replace(entry, content=draw(st.binary(max_size=1200)))
     if kind in ("symlink", "hardlink"):
@@ -108,7 +115,7 @@ def test_every_path_length_round_trips(component: int, kind: tar.Kind) -> None:
     """
     for length in range(90, 271):
         path = _path_of(length, component)
-        entry = Entry(path, kind, 0o755)
+        entry = Entry(path=path, kind=kind, mode=0o755)
         data = archive(entry)
         assert read_back(data) == [entry]
         assert records(data) == (set() if _fits_ustar(path, kind) else {"path"}), length
@@ -124,7 +131,7 @@ def _fits_ustar(path: str, kind: tar.Kind) -> bool:
 @pytest.mark.parametrize("kind", ["symlink", "hardlink"])
 def test_every_link_length_round_trips(kind: tar.Kind, length: int) -> None:
     """A link of up to a hundred characters is in the header, a longer one in a pax record."""
-    entry = Entry("link", kind, link="t" * length)
+    entry = Entry(path="link", kind=kind, link="t" * length)
     assert read_back(archive(entry)) == [entry]
     assert records(archive(entry)) == ({"linkpath"} if length > 100 else set())
 
@@ -132,7 +139,7 @@ def test_every_link_length_round_trips(kind: tar.Kind, length: int) -> None:
 @pytest.mark.parametrize("size", [8 * 2**30 - 1, 8 * 2**30, 2**40], ids=["8 GiB - 1", "8 GiB", "1 TiB"])
 def test_sizes_beyond_eleven_octal_digits_are_in_a_pax_record(size: int) -> None:
     """Eight gibibytes is the border of ustar; a reader finds the size on either side of it."""
-    header = tar.header(Entry("large"), size)
+    header = tar.header(Entry(path="large"), size)
     assert len(header) == (512 if size < 8 * 2**30 else 3 * 512)
     member = tarfile.TarInfo.frombuf(header[-512:], "utf-8", "strict")
     assert member.size == min(size, 8 * 2**30 - 1)
@@ -150,7 +157,7 @@ def test_a_pax_record_counts_its_own_digits(length: int) -> None:
 def test_a_name_that_is_not_utf8_keeps_its_bytes(tmp_path: Path) -> None:
     """Commands may make any name that Linux allows; names are bytes."""
     odd = "caf\udce9"
-    entry = Entry(odd, "symlink", 0o777, link=odd)
+    entry = Entry(path=odd, kind="symlink", mode=0o777, link=odd)
     (found,) = read_back(archive(entry))
     assert (found.path, found.link) == (odd, odd)
 
@@ -158,7 +165,7 @@ def test_a_name_that_is_not_utf8_keeps_its_bytes(tmp_path: Path) -> None:
 def test_files_on_disk_are_read_when_they_are_written(tmp_path: Path) -> None:
     """A path as content gives the same archive as its bytes."""
     (tmp_path / "f").write_bytes(b"x" * 3_000_001)
-    assert archive(Entry("f", content=tmp_path / "f")) == archive(Entry("f", content=b"x" * 3_000_001))
+    assert archive(Entry(path="f", content=tmp_path / "f")) == archive(Entry(path="f", content=b"x" * 3_000_001))
 
 
 def test_a_file_that_shrinks_while_it_is_read_is_an_error(tmp_path: Path) -> None:
@@ -174,21 +181,21 @@ def test_a_file_that_shrinks_while_it_is_read_is_an_error(tmp_path: Path) -> Non
             return 0
 
     with pytest.raises(ImageError, match="shorter"):
-        tar.write([Entry("f", content=place)], Shrinks())
+        tar.write([Entry(path="f", content=place)], Shrinks())
 
 
 @pytest.mark.parametrize(
     "entry",
     [
-        Entry("f", mode=0o10000),
-        Entry("f", mode=-1),
-        Entry("f", uid=-1),
-        Entry("f", gid=-1),
-        Entry("f", "char", device=(0o10000000, 0)),
-        Entry(""),
-        Entry("f\0g"),
-        Entry("f", "symlink", link="a\0b"),
-        Entry("f", xattrs={"user.a=b": b""}),
+        Entry(path="f", mode=0o10000),
+        Entry(path="f", mode=-1),
+        Entry(path="f", uid=-1),
+        Entry(path="f", gid=-1),
+        Entry(path="f", kind="char", device=(0o10000000, 0)),
+        Entry(path=""),
+        Entry(path="f\0g"),
+        Entry(path="f", kind="symlink", link="a\0b"),
+        Entry(path="f", xattrs={"user.a=b": b""}),
     ],
     ids=repr,
 )

@@ -162,7 +162,7 @@ def test_a_file_that_cannot_be_is_a_sandbox_error(evaluator: Evaluator, operatio
 
 def test_finished_layers_are_put_on_top(own_store: Store, evaluator: Evaluator) -> None:
     """With the comment in the history; commands see their files."""
-    layer = layer_of(own_store, [Entry("added", content=b"layer")])
+    layer = layer_of(own_store, [Entry(path="added", content=b"layer")])
     operation = AddLayer(layer, "copy something")
     image = evaluator.image([operation], {})
     assert image.manifest.layers[-1] == layer.descriptor
@@ -185,7 +185,7 @@ def test_an_operation_of_another_room_is_evaluated_by_its_handler(own_store: Sto
     def add(_: Evaluator, before: Sequence[Operation], operation: Operation) -> tuple[AddedLayer, ...]:
         assert isinstance(operation, AddFiles)
         asked.append(tuple(before))
-        return (AddedLayer(layer_of(own_store, [Entry("added", content=content)]), f"add {operation.what}"),)
+        return (AddedLayer(layer_of(own_store, [Entry(path="added", content=content)]), f"add {operation.what}"),)
 
     clock = sh("cat /added; date +%s.%N")
     below, operation = SetVariable("A", "b"), AddFiles("files")
@@ -373,7 +373,7 @@ def test_a_real_hook_converses_with_a_real_image(tmp_path: Path, evaluator: Eval
         "    c = c.with_exec(['bash', '-c', f'echo {who.strip()} > /who'])\n"
         "    return c.with_label('who', await c.file('/who').contents())\n"
     )
-    with Conversation(module, {}) as talk:
+    with Conversation(module=module, passed={}) as talk:
         record = talk.call("pre_connector_install", lambda question: evaluator.answer((), question))
     image = evaluator.image(record.operations, {})
     assert image.config.execution["Labels"]["who"] == "0\n"
@@ -408,7 +408,7 @@ def test_a_failure_that_a_hook_caught_is_kept(
     )
     for _ in range(2):
         evaluator = Evaluator(own_store, small_image, timeout=60)
-        with Conversation(module, {}) as talk:
+        with Conversation(module=module, passed={}) as talk:
             try:
                 record = talk.call("pre_connector_install", partial(evaluator.answer, ()))
             except HookError as error:
@@ -433,7 +433,7 @@ def test_a_folder_that_is_mounted_is_marked_as_used(tmp_path: Path, own_store: S
         "    return c\n"
     )
     evaluator = Evaluator(Store(own_store.root), small_image, timeout=60)
-    with Conversation(module, {}) as talk:
+    with Conversation(module=module, passed={}) as talk:
         operations = talk.call("pre_connector_install", partial(evaluator.answer, ())).operations
     evaluator.image(operations[: len(operations) // 2], {})
     (file,) = (own_store.root / "caches" / "named").glob("*/n")

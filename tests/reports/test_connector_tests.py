@@ -14,10 +14,10 @@ ITEM = TrialResult(
     "source-a",
     "connectors/source-a",
     (
-        Ended("build", "ok", "linux/amd64", seconds=2),
-        Ended("unit", "failed", reason="1 failed", details=("printed",), cases=CASES),
-        Ended("integration", "failed", reason="pytest broke", cases=CASES[:1]),
-        Ended("check", "skipped", reason="no configuration"),
+        Ended(id="build", status="ok", summary="linux/amd64", seconds=2),
+        Ended(id="unit", status="failed", reason="1 failed", details=("printed",), cases=CASES),
+        Ended(id="integration", status="failed", reason="pytest broke", cases=CASES[:1]),
+        Ended(id="check", status="skipped", reason="no configuration"),
     ),
 )
 

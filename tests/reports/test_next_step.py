@@ -33,7 +33,7 @@ def test_only_commands_are_next_steps(advice: str, is_command: bool) -> None:
     In JSON, `next` has only commands, and `advice` the rest.
     """
     assert unstyle(next_step.line(advice)) == f"{'next:' if is_command else '→'} {advice}"
-    document = Outcome("source-x", "failed", reason="no", advice=advice).to_json()
+    document = Outcome(subject="source-x", status="failed", reason="no", advice=advice).to_json()
     assert document == {
         "name": "source-x",
         "status": "failed",
@@ -83,8 +83,11 @@ def test_different_commands_stay_apart() -> None:
 def test_several_outcomes_end_with_one_command() -> None:
     """Advice in words stays with its outcome, commands come last; a single outcome has its own."""
     command = "airbyte-ci connectors --name={} build"
-    items = [Outcome(name, "ok", "done", advice=command.format(name)) for name in ("source-a", "source-b")]
-    items.append(Outcome("source-c", "failed", reason="no", advice="think again"))
+    items = [
+        Outcome(subject=name, status="ok", summary="done", advice=command.format(name))
+        for name in ("source-a", "source-b")
+    ]
+    items.append(Outcome(subject="source-c", status="failed", reason="no", advice="think again"))
     shown = [unstyle(terminal.outcome(item, alone=False)) for item in items]
     assert shown == ["✓ source-a done", "✓ source-b done", "✗ source-c no\n  → think again"]
     assert unstyle(terminal.ending(items, "built")).splitlines() == [

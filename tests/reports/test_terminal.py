@@ -10,15 +10,24 @@ from airbyte_ci.reports import terminal
 @pytest.mark.parametrize(
     ("item", "expected"),
     [
-        (Outcome("source-x", "ok", "1.0.0 → 1.0.1"), "✓ source-x 1.0.0 → 1.0.1"),
-        (Outcome("source-x", "ok", "done", reason="not shown"), "✓ source-x done"),
-        (Outcome("source-x", "skipped", reason="migrated already"), "– source-x migrated already"),
-        (Outcome("source-x", "failed", "tried", "no space"), "✗ source-x no space"),
-        (Outcome("source-x", "failed", "tried"), "✗ source-x tried"),
-        (Outcome("source-x", "unverified", reason="no runc"), "? source-x no runc"),
-        (Outcome("source-x", "failed", reason="building source-x: no lock"), "✗ building source-x: no lock"),
+        (Outcome(subject="source-x", status="ok", summary="1.0.0 → 1.0.1"), "✓ source-x 1.0.0 → 1.0.1"),
+        (Outcome(subject="source-x", status="ok", summary="done", reason="not shown"), "✓ source-x done"),
+        (Outcome(subject="source-x", status="skipped", reason="migrated already"), "– source-x migrated already"),
+        (Outcome(subject="source-x", status="failed", summary="tried", reason="no space"), "✗ source-x no space"),
+        (Outcome(subject="source-x", status="failed", summary="tried"), "✗ source-x tried"),
+        (Outcome(subject="source-x", status="unverified", reason="no runc"), "? source-x no runc"),
         (
-            Outcome("source-x", "ok", "done", advice="airbyte-ci build", details=("− Dockerfile", "~ metadata.yaml")),
+            Outcome(subject="source-x", status="failed", reason="building source-x: no lock"),
+            "✗ building source-x: no lock",
+        ),
+        (
+            Outcome(
+                subject="source-x",
+                status="ok",
+                summary="done",
+                advice="airbyte-ci build",
+                details=("− Dockerfile", "~ metadata.yaml"),
+            ),
             "✓ source-x done\n  − Dockerfile\n  ~ metadata.yaml\n  next: airbyte-ci build",
         ),
     ],
@@ -31,7 +40,14 @@ def test_an_outcome_is_a_line_and_what_belongs_to_it(item: Outcome, expected: st
 
 def test_the_last_line_counts() -> None:
     """The number of selected connectors, of finished ones (always), and of the other outcomes."""
-    items = [Outcome("a", "ok"), Outcome("b", "failed"), Outcome("c", "skipped"), Outcome("d", "skipped")]
+    items = [
+        Outcome(subject="a", status="ok"),
+        Outcome(subject="b", status="failed"),
+        Outcome(subject="c", status="skipped"),
+        Outcome(subject="d", status="skipped"),
+    ]
     assert terminal.count(items, "built") == "4 connectors: 1 built · 2 skipped · 1 failed"
-    assert terminal.count([Outcome("b", "failed")], "built") == "1 connectors: 0 built · 1 failed"
-    assert terminal.count([Outcome("d", "unverified")], "built") == "1 connectors: 0 built · 1 unverified"
+    assert terminal.count([Outcome(subject="b", status="failed")], "built") == "1 connectors: 0 built · 1 failed"
+    assert (
+        terminal.count([Outcome(subject="d", status="unverified")], "built") == "1 connectors: 0 built · 1 unverified"
+    )

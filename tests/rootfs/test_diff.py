@@ -188,9 +188,9 @@ def test_entries_say_all_that_a_file_is(overlay: Overlay) -> None:
     os.setxattr(overlay.place / "ping", "user.a=b", b"no spelling in a tar")
     os.setxattr(overlay.place / "ping", "security.selinux", b"host_label")
     found = overlay.changes()
-    assert found["su"] == Entry("su", "file", 0o6755, overlay.upper / "su", uid=5, gid=6)
-    assert found["ln"] == Entry("ln", "symlink", 0o777, link="/x")
-    assert found["dev1"] == Entry("dev1", "block", 0o644, device=(7, 9))
+    assert found["su"] == Entry(path="su", kind="file", mode=0o6755, content=overlay.upper / "su", uid=5, gid=6)
+    assert found["ln"] == Entry(path="ln", kind="symlink", mode=0o777, link="/x")
+    assert found["dev1"] == Entry(path="dev1", kind="block", mode=0o644, device=(7, 9))
     assert found["ping"].xattrs == {"security.capability": CAPABILITY, "user.note": b"n"}
 
 

@@ -23,14 +23,14 @@ def run_python(
     """Returns the JSON that a program prints last; its arguments are `argv`, a list."""
     places = [*(Path(name) for name in ("/usr", "/lib", "/lib64") if Path(name).exists()), Path(sys.base_prefix)]
     lent = tuple(
-        Mount(place.resolve(), str(place))
+        Mount(source=place.resolve(), target=str(place))
         for place in places
         if place == Path("/usr") or not place.is_relative_to("/usr")
     )
     source = f"import json, sys\nargv = json.loads(sys.argv[1])\n{program}"
     command = Command(
-        [os.path.realpath(sys.executable), "-I", "-S", "-c", source, json.dumps(arguments)],
-        {"PATH": "/bin"},
+        arguments=[os.path.realpath(sys.executable), "-I", "-S", "-c", source, json.dumps(arguments)],
+        environment={"PATH": "/bin"},
         network=network,
         mounts=(*lent, *mounts),
         timeout=60,

@@ -38,19 +38,27 @@ def _linked(store: Store, folder: Path) -> Path:
 
 
 REFUSED: dict[str, Callable[[Store], Mount]] = {
-    "a blob": lambda store: Mount(store.path(store.put(b"x")), "/x", writable=True),
-    "an input that is writable": lambda store: Mount(_folder(store.root / "scratch/a"), "/x", True, purpose=INPUT),
-    "the store": lambda store: Mount(store.root, "/x", writable=True),
-    "a folder above the store": lambda store: Mount(store.root.parent, "/x", writable=True),
-    "a snapshot": lambda store: Mount(_folder(store.root / "snapshots/a"), "/x", writable=True),
-    "an output in a snapshot": lambda store: Mount(_folder(store.root / "snapshots/b"), "/x", True, purpose=OUTPUT),
-    "an output with a link to a blob": lambda store: Mount(
-        _linked(store, store.root / "scratch/b"), "/x", True, purpose=OUTPUT
+    "a blob": lambda store: Mount(source=store.path(store.put(b"x")), target="/x", writable=True),
+    "an input that is writable": lambda store: Mount(
+        source=_folder(store.root / "scratch/a"), target="/x", writable=True, purpose=INPUT
     ),
-    "an output outside of the store": lambda store: Mount(_folder(store.root.parent / "c"), "/x", True, purpose=OUTPUT),
-    "downloads as a cache": lambda store: Mount(_folder(store.root / "caches/apt/1"), "/x", True, purpose=KEPT),
+    "the store": lambda store: Mount(source=store.root, target="/x", writable=True),
+    "a folder above the store": lambda store: Mount(source=store.root.parent, target="/x", writable=True),
+    "a snapshot": lambda store: Mount(source=_folder(store.root / "snapshots/a"), target="/x", writable=True),
+    "an output in a snapshot": lambda store: Mount(
+        source=_folder(store.root / "snapshots/b"), target="/x", writable=True, purpose=OUTPUT
+    ),
+    "an output with a link to a blob": lambda store: Mount(
+        source=_linked(store, store.root / "scratch/b"), target="/x", writable=True, purpose=OUTPUT
+    ),
+    "an output outside of the store": lambda store: Mount(
+        source=_folder(store.root.parent / "c"), target="/x", writable=True, purpose=OUTPUT
+    ),
+    "downloads as a cache": lambda store: Mount(
+        source=_folder(store.root / "caches/apt/1"), target="/x", writable=True, purpose=KEPT
+    ),
     "a cache inside of a cache": lambda store: Mount(
-        _folder(store.root / "caches/named/a/b"), "/x", True, purpose=KEPT
+        source=_folder(store.root / "caches/named/a/b"), target="/x", writable=True, purpose=KEPT
     ),
 }
 
@@ -66,28 +74,28 @@ def test_a_link_to_the_store_is_the_store(own: Store) -> None:
     """The place of a folder decides, not its name."""
     (own.root.parent / "link").symlink_to(own.root / "blobs")
     with pytest.raises(SandboxError, match="could change the store"):
-        mounts.check([Mount(own.root.parent / "link", "/x", writable=True)], own.root)
+        mounts.check([Mount(source=own.root.parent / "link", target="/x", writable=True)], own.root)
 
 
 def test_what_a_sandbox_needs_is_accepted(own: Store, tmp_path: Path) -> None:
     """Blobs read-only, new empty folders, a cache of its own, and folders that the user names."""
     blob = own.path(own.put(b"x"))
     accepted = [
-        Mount(blob, "/a", purpose=INPUT),
-        Mount(None, "/b", writable=True, purpose=OUTPUT),
-        Mount(_folder(own.root / "scratch/new"), "/c", writable=True, purpose=OUTPUT),
-        Mount(_folder(own.root / "caches/named/abc"), "/d", writable=True, purpose=KEPT),
-        Mount(_folder(tmp_path / "mine"), "/e", writable=True, purpose=LENT),
-        Mount(own.root, "/f", purpose=LENT),
+        Mount(source=blob, target="/a", purpose=INPUT),
+        Mount(source=None, target="/b", writable=True, purpose=OUTPUT),
+        Mount(source=_folder(own.root / "scratch/new"), target="/c", writable=True, purpose=OUTPUT),
+        Mount(source=_folder(own.root / "caches/named/abc"), target="/d", writable=True, purpose=KEPT),
+        Mount(source=_folder(tmp_path / "mine"), target="/e", writable=True, purpose=LENT),
+        Mount(source=own.root, target="/f", purpose=LENT),
     ]
     mounts.check(accepted, own.root)
 
 
 def test_without_a_store_nothing_is_writable(tmp_path: Path) -> None:
     """A hook's module has no store, so that nothing of this machine is writable for it but memory."""
-    mounts.check([Mount(None, "/tmp", writable=True)], None)
+    mounts.check([Mount(source=None, target="/tmp", writable=True)], None)
     with pytest.raises(SandboxError):
-        mounts.check([Mount(tmp_path, "/x", writable=True)], None)
+        mounts.check([Mount(source=tmp_path, target="/x", writable=True)], None)
 
 
 def test_the_first_content_of_a_root_has_no_second_name(small_store: Store, small_tree: Tree, tmp_path: Path) -> None:
@@ -95,7 +103,7 @@ def test_the_first_content_of_a_root_has_no_second_name(small_store: Store, smal
     upper = _folder(tmp_path / "upper")
     (upper / "data").hardlink_to(small_store.path(small_store.put(b"data of the store")))
     with pytest.raises(SandboxError, match="another hard link"):
-        sandbox.run(small_store, small_tree, Command(["/bin/true"], PATH), upper=upper)
+        sandbox.run(small_store, small_tree, Command(arguments=["/bin/true"], environment=PATH), upper=upper)
 
 
 ATTACKS = {
@@ -124,7 +132,12 @@ def test_root_of_a_sandbox_changes_no_input(small_store: Store, small_tree: Tree
     assert one is not None
     watched = (blob, one.disk)
     before = [(path.read_bytes(), path.stat()) for path in watched]
-    command = Command(["/bin/sh", "-c", ATTACKS[attack]], PATH, timeout=60, mounts=(Mount(blob, "/in", purpose=INPUT),))
+    command = Command(
+        arguments=["/bin/sh", "-c", ATTACKS[attack]],
+        environment=PATH,
+        timeout=60,
+        mounts=(Mount(source=blob, target="/in", purpose=INPUT),),
+    )
     sandbox.run(small_store, small_tree, command)
     for path, (data, status) in zip(watched, before, strict=True):
         after = path.stat()
@@ -147,7 +160,7 @@ def test_each_mount_says_its_purpose() -> None:
 
 def test_a_retried_start_finds_its_outputs_empty(own: Store) -> None:
     """An output folder that a run has filled is not given to a second one."""
-    output = Mount(_folder(own.root / "scratch/out"), "/out", writable=True, purpose=OUTPUT)
+    output = Mount(source=_folder(own.root / "scratch/out"), target="/out", writable=True, purpose=OUTPUT)
     mounts.check([output], own.root)
     assert output.source is not None
     (output.source / "left").touch()

@@ -65,7 +65,9 @@ def test_a_command_gets_a_copy_of_its_own(own_store: Store, small_tree: Tree, tm
     tree = small_tree.over(tmp_path / "apt")
     name = "/.airbyte-ci/apt/archives/partial/a_1_all.deb"
     harm = f"echo changed > {name}; chmod 4777 {name}; ln {name} /x; echo x > /x; rm {name}"
-    command = Command(["/bin/bash", "-c", f"cat {name}; {harm}"], {"PATH": "/bin"}, packages=True, timeout=60)
+    command = Command(
+        arguments=["/bin/bash", "-c", f"cat {name}; {harm}"], environment={"PATH": "/bin"}, packages=True, timeout=60
+    )
     for user in (0, 1000, 0):
         done = sandbox.run(own_store, tree, replace(command, uid=user))
         assert done.stdout == b"package"
@@ -79,7 +81,9 @@ def test_no_command_sees_responses_that_another_one_left(own_store: Store, small
     plant = "cd $PIP_CACHE_DIR && mkdir -p http/0 http-v2/0 && echo forged > http/0/a; ls -R $PIP_CACHE_DIR"
     look = "ls -R $PIP_CACHE_DIR"
     for line, user in ((plant, 0), (look, 0), (look, 1000)):
-        command = Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, packages=True, uid=user, timeout=60)
+        command = Command(
+            arguments=["/bin/bash", "-c", line], environment={"PATH": "/bin"}, packages=True, uid=user, timeout=60
+        )
         done = sandbox.run(own_store, small_tree, command)
         assert done.returncode == 0
         assert (b"http" in done.stdout) == (line == plant), done.stderr

@@ -33,7 +33,7 @@ def run(small_store: Store, small_tree: Tree) -> Run:
     """Runs a line of shell in the small image; keywords are Command's, and `upper`."""
 
     def go(line: str, upper: Path | None = None, **options: Any) -> Finished:
-        command = Command(["/bin/bash", "-c", line], options.pop("environment", PATH), timeout=60)
+        command = Command(arguments=["/bin/bash", "-c", line], environment=options.pop("environment", PATH), timeout=60)
         return sandbox.run(small_store, small_tree, replace(command, **options), upper=upper)
 
     return go
@@ -169,7 +169,13 @@ def test_what_is_lent_leaves_no_trace(
         entries = [entry for entry in image_entries() if entry.path.startswith(("bin/", "lib", "usr"))]
         layer = layer_of(small_store, entries)
         tree = snapshot.unpack(small_store, [(layer.descriptor, layer.diff_id)]).tree
-    command = Command(["/bin/true"], PATH, network=network, mounts=(Mount(tmp_path, "/a/deep/place"),), timeout=60)
+    command = Command(
+        arguments=["/bin/true"],
+        environment=PATH,
+        network=network,
+        mounts=(Mount(source=tmp_path, target="/a/deep/place"),),
+        timeout=60,
+    )
     done = sandbox.run(small_store, tree, command, upper=upper)
     assert done.returncode == 0
     assert diff.entries(upper, tree, done.lent) == []
@@ -192,9 +198,9 @@ def test_mounts_are_read_only_unless_writable(run: Run, tmp_path: Path) -> None:
     done = run(
         "cat /in/f '/etc/a file'; echo x > /out/made; echo x > /in/f; echo x > '/etc/a file'; echo $?",
         mounts=(
-            Mount(tmp_path / "in", "/in"),
-            Mount(tmp_path / "out", "/out", writable=True),
-            Mount(tmp_path / "a file", "/etc/a file"),
+            Mount(source=tmp_path / "in", target="/in"),
+            Mount(source=tmp_path / "out", target="/out", writable=True),
+            Mount(source=tmp_path / "a file", target="/etc/a file"),
         ),
     )
     assert done.stdout == b"insingle1\n"
@@ -218,7 +224,7 @@ def test_what_cannot_be_started_is_a_sandbox_error_that_names_it(
 ) -> None:
     """Not an exit code: nothing of the image has run."""
     with pytest.raises(SandboxError) as caught:
-        sandbox.run(small_store, small_tree, Command(arguments, PATH, timeout=60))
+        sandbox.run(small_store, small_tree, Command(arguments=arguments, environment=PATH, timeout=60))
     assert word in caught.value.message
 
 
@@ -226,7 +232,7 @@ def test_an_image_that_cannot_be_mounted_is_a_sandbox_error(small_store: Store, 
     """A missing snapshot, or more layers than the kernel supports, is not reported as the command's exit code."""
     gone = Tree((small_store.root / "snapshots" / "gone", *small_tree.layers))
     (small_store.root / "snapshots" / "gone").mkdir()
-    command = Command(["/bin/true"], PATH, timeout=60)
+    command = Command(arguments=["/bin/true"], environment=PATH, timeout=60)
     upper = small_store.root / "not" / "there"
     with pytest.raises((SandboxError, FileNotFoundError)):
         sandbox.run(small_store, gone, command, upper=upper)
@@ -243,7 +249,9 @@ def test_an_image_may_have_as_many_layers_as_overlayfs_takes(small_store: Store,
         layer.mkdir()
         (layer / f"f{number}").write_text(f"{number}\n")
     tree = Tree((*layers, *small_tree.layers))
-    done = sandbox.run(small_store, tree, Command(["/bin/bash", "-c", "cat /f*"], PATH, timeout=60))
+    done = sandbox.run(
+        small_store, tree, Command(arguments=["/bin/bash", "-c", "cat /f*"], environment=PATH, timeout=60)
+    )
     assert sorted(map(int, done.stdout.split())) == list(range(len(layers))), done.stderr
 
 
@@ -253,7 +261,13 @@ def test_the_umask_does_not_close_the_root(small_store: Store, small_tree: Tree,
     before = os.umask(0o077)
     try:
         upper.chmod(0o700)
-        command = Command(["/bin/bash", "-c", "stat -c %a / && cat /etc/passwd"], PATH, uid=user, gid=user, timeout=60)
+        command = Command(
+            arguments=["/bin/bash", "-c", "stat -c %a / && cat /etc/passwd"],
+            environment=PATH,
+            uid=user,
+            gid=user,
+            timeout=60,
+        )
         for place in (None, upper):
             done = sandbox.run(small_store, small_tree, command, upper=place)
             assert done.stdout.startswith(b"755\nroot:"), done.stderr
@@ -268,18 +282,18 @@ def test_the_store_may_be_anywhere(tmp_path: Path, small_store: Store) -> None:
     store = Store(place)
     layer = layer_of(store, image_entries())
     tree = snapshot.unpack(store, [(layer.descriptor, layer.diff_id)]).tree
-    done = sandbox.run(store, tree, Command(["/bin/cat", "/etc/passwd"], PATH, timeout=60))
+    done = sandbox.run(store, tree, Command(arguments=["/bin/cat", "/etc/passwd"], environment=PATH, timeout=60))
     assert done.stdout.startswith(b"root:")
 
 
 def test_devices_of_an_image_do_not_work(small_store: Store, small_tree: Tree) -> None:
     """A node for this machine's disk in a hostile base opens nothing; /dev has the harmless ones."""
-    layer = layer_of(small_store, [Entry("disk", "char", 0o666, device=(1, 5))])
+    layer = layer_of(small_store, [Entry(path="disk", kind="char", mode=0o666, device=(1, 5))])
     tree = snapshot.Stack(small_tree).push(small_store, layer.descriptor, layer.diff_id).tree
     node = tree.entry("disk")
     assert node is not None and stat.S_ISCHR(node.status.st_mode)
     line = "dd if=/disk of=/copy bs=1 count=1; dd if=/dev/zero of=/copy bs=1 count=7; stat -c %s /copy; ls /dev"
-    done = sandbox.run(small_store, tree, Command(["/bin/bash", "-c", line], PATH, timeout=60))
+    done = sandbox.run(small_store, tree, Command(arguments=["/bin/bash", "-c", line], environment=PATH, timeout=60))
     assert b"Permission denied" in done.stderr
     size, *names = done.stdout.decode().split()
     assert size == "7"

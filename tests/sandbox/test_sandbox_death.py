@@ -60,7 +60,7 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> bool:
 def test_a_time_limit_kills_everything(small_store: Store, small_tree: Tree, marker: str, network: Network) -> None:
     """Processes that fork, detach and ignore signals are gone when the error with the reason is raised."""
     line = STUBBORN.format(marker=marker)
-    command = Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, network=network, timeout=1)
+    command = Command(arguments=["/bin/bash", "-c", line], environment={"PATH": "/bin"}, network=network, timeout=1)
     with pytest.raises(SandboxError, match="killed because it did not finish in 1 s"):
         sandbox.run(small_store, small_tree, command)
     assert processes(marker) == []
@@ -69,7 +69,9 @@ def test_a_time_limit_kills_everything(small_store: Store, small_tree: Tree, mar
 def test_what_a_command_leaves_running_ends_with_it(small_store: Store, small_tree: Tree, marker: str) -> None:
     """A daemon that a hook started does not outlive the command."""
     line = f"(sleep {marker} &) ; sleep {marker} & echo done"
-    done = sandbox.run(small_store, small_tree, Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, timeout=60))
+    done = sandbox.run(
+        small_store, small_tree, Command(arguments=["/bin/bash", "-c", line], environment={"PATH": "/bin"}, timeout=60)
+    )
     assert (done.returncode, done.stdout) == (0, b"done\n")
     assert processes(marker) == []
 
@@ -135,7 +137,9 @@ def test_the_store_is_fit_for_use_after_a_killing(small_store: Store, small_tree
     """The files of a killed run do not disturb later ones."""
     rest = small_store.root / "scratch" / "tmprest"
     (rest / "upper").mkdir(parents=True)
-    done = sandbox.run(small_store, small_tree, Command(["/bin/true"], {"PATH": "/bin"}, timeout=60))
+    done = sandbox.run(
+        small_store, small_tree, Command(arguments=["/bin/true"], environment={"PATH": "/bin"}, timeout=60)
+    )
     assert done.returncode == 0
     (rest / "upper").rmdir()
     rest.rmdir()

@@ -38,7 +38,7 @@ CAPABLE = struct.pack("<5I", 0x02000001, 1, 0, 0, 0)
 @pytest.fixture
 def run(small_store: Store, small_tree: Tree) -> Run:
     def go(line: str, upper: Path | None = None, tree: Tree = small_tree, **options: Any) -> Finished:
-        command = Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, timeout=60)
+        command = Command(arguments=["/bin/bash", "-c", line], environment={"PATH": "/bin"}, timeout=60)
         return sandbox.run(small_store, tree, replace(command, **options), upper=upper)
 
     return go
@@ -109,7 +109,7 @@ def test_files_keep_the_images_numbers(run: Run, upper: Path, small_tree: Tree) 
 
 def test_numbers_beyond_the_last_are_refused_to_commands(run: Run, small_store: Store, small_tree: Tree) -> None:
     """A file of user 2^30 or later is shown as nobody's in a sandbox, and root cannot give it away."""
-    layer = layer_of(small_store, [Entry("far", uid=1 << 30, gid=(1 << 32) - 2, mode=0o644, content=b"far")])
+    layer = layer_of(small_store, [Entry(path="far", uid=1 << 30, gid=(1 << 32) - 2, mode=0o644, content=b"far")])
     tree = snapshot.Stack(small_tree).push(small_store, layer.descriptor, layer.diff_id).tree
     done = run(f"cat /far; stat -c ' %u %g' /far; chown 0 /far; touch /x; chown {1 << 30} /x", tree=tree)
     assert done.stdout == b"far 65534 65534\n"
@@ -119,7 +119,7 @@ def test_numbers_beyond_the_last_are_refused_to_commands(run: Run, small_store: 
 def test_file_capabilities_keep_their_bytes(run: Run, upper: Path, small_store: Store, small_tree: Tree) -> None:
     """Copied by a command or copied up, they do not reveal the user namespace in the layer."""
     entries = [
-        Entry(name, mode=0o755, content=b"x", xattrs={"security.capability": CAPABLE}) for name in ("one", "two")
+        Entry(path=name, mode=0o755, content=b"x", xattrs={"security.capability": CAPABLE}) for name in ("one", "two")
     ]
     layer = layer_of(small_store, entries)
     tree = snapshot.Stack(small_tree).push(small_store, layer.descriptor, layer.diff_id).tree
@@ -140,7 +140,8 @@ def test_a_file_of_this_machines_root_is_not_the_sandboxs(run: Run, tmp_path: Pa
             (place / name).write_text(name)
         (place / name).chmod(mode)
     done = run(
-        "cat /m/open; cat /m/closed; ls /m/folder; stat -c %u /m/open", mounts=(Mount(place, "/m", public=True),)
+        "cat /m/open; cat /m/closed; ls /m/folder; stat -c %u /m/open",
+        mounts=(Mount(source=place, target="/m", public=True),),
     )
     assert done.stdout == b"open65534\n" and done.stderr.count(b"Permission denied") == 2
 
@@ -155,15 +156,20 @@ def test_what_is_mounted_for_a_command_is_its_own(run: Run, tmp_path: Path) -> N
         path.chmod(0o600 if path.is_file() else 0o700)
     place.parent.chmod(0o700)
     line = "cat /m/secret; echo x > /m/new; touch /m/roots; stat -c %u /m/secret"
-    assert run(line, uid=1000, gid=1000, mounts=(Mount(place, "/m", writable=True),)).stdout == b"mine1000\n"
+    assert (
+        run(line, uid=1000, gid=1000, mounts=(Mount(source=place, target="/m", writable=True),)).stdout == b"mine1000\n"
+    )
     assert (place / "new").stat().st_uid == 1000
-    run("touch /m/roots2", mounts=(Mount(place, "/m", writable=True),))
+    run("touch /m/roots2", mounts=(Mount(source=place, target="/m", writable=True),))
     assert (place / "roots2").stat().st_uid == 0
 
 
 def test_set_user_id_bits_and_devices_of_mounts_are_useless(run: Run, tmp_path: Path) -> None:
     """On every file system that a sandbox gets from this machine both are off."""
-    done = run("cat /proc/self/mounts", mounts=(Mount(tmp_path, "/m", writable=True), Mount(tmp_path, "/r")))
+    done = run(
+        "cat /proc/self/mounts",
+        mounts=(Mount(source=tmp_path, target="/m", writable=True), Mount(source=tmp_path, target="/r")),
+    )
     own = ("proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2")
     devices = ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/random", "/dev/urandom")
     for line in done.stdout.decode().splitlines():
@@ -195,7 +201,9 @@ def test_the_store_may_be_closed_to_everyone_else(tmp_path: Path) -> None:
             folder.chmod(0o700)
     (tmp_path / "own").mkdir()
     for user in (0, 1000):
-        command = Command(["/bin/bash", "-c", "cat /etc/passwd; ls /"], {"PATH": "/bin"}, uid=user, timeout=60)
+        command = Command(
+            arguments=["/bin/bash", "-c", "cat /etc/passwd; ls /"], environment={"PATH": "/bin"}, uid=user, timeout=60
+        )
         assert sandbox.run(store, tree, command).stdout.startswith(b"root:")
 
 
@@ -248,7 +256,9 @@ def test_without_such_mounts_nothing_runs_unless_the_user_consents(
     layer = layer_of(store, image_entries())
     tree = snapshot.unpack(store, [(layer.descriptor, layer.diff_id)]).tree
     limits = Limits(disk=0)
-    command = Command(["/bin/head", "-1", "/proc/self/uid_map"], {"PATH": "/bin"}, limits=limits, timeout=60)
+    command = Command(
+        arguments=["/bin/head", "-1", "/proc/self/uid_map"], environment={"PATH": "/bin"}, limits=limits, timeout=60
+    )
     with pytest.raises(
         SandboxError, match=r"it would run as this machine's root, because Linux .* cannot show"
     ) as caught:
@@ -266,9 +276,9 @@ def test_what_cannot_be_shown_with_other_owners_is_only_read(run: Run, unable: P
     (unable / "closed").write_text("x")
     (unable / "closed").chmod(0o600)
     unable.chmod(0o755)
-    assert run("cat /m/file /m/closed", mounts=(Mount(unable, "/m"),)).stdout == b"x"
+    assert run("cat /m/file /m/closed", mounts=(Mount(source=unable, target="/m"),)).stdout == b"x"
     with pytest.raises(SandboxError, match="cannot show files with other owners"):
-        run("true", mounts=(Mount(unable, "/m", writable=True),))
+        run("true", mounts=(Mount(source=unable, target="/m", writable=True),))
 
 
 def test_without_user_namespaces_nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -315,7 +325,7 @@ def test_a_module_is_nobody_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         os.chown(path, 1_234_567, 1_234_567)
         path.chmod(0o700 if path.is_dir() else 0o600)
     folder.parent.chmod(0o700)
-    with Conversation(folder / MODULE, {}) as talk:
+    with Conversation(module=folder / MODULE, passed={}) as talk:
         (operation,) = talk.call("pre_connector_install", _nobody).operations
     assert isinstance(operation, SetLabel)
     first, *found = json.loads(operation.value)

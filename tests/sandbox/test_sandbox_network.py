@@ -66,7 +66,11 @@ def exposed() -> Iterator[Server]:
 
 
 def bash(store: Store, tree: Tree, line: str, network: Network) -> Finished:
-    return sandbox.run(store, tree, Command(["/bin/bash", "-c", line], {"PATH": "/bin"}, network=network, timeout=60))
+    return sandbox.run(
+        store,
+        tree,
+        Command(arguments=["/bin/bash", "-c", line], environment={"PATH": "/bin"}, network=network, timeout=60),
+    )
 
 
 def test_no_network_is_no_network(small_store: Store, small_tree: Tree) -> None:
@@ -106,7 +110,7 @@ def test_a_hook_cannot_call_a_service_of_this_machine_its_proxy(
     line = f"cat < /dev/tcp/{own[0]}/{exposed.port}"
     proxy = f"http://{own[0]}:{exposed.port}"
     environment = {"PATH": "/bin", variable: proxy}
-    command = Command(["/bin/bash", "-c", line], environment, network="private", timeout=60)
+    command = Command(arguments=["/bin/bash", "-c", line], environment=environment, network="private", timeout=60)
     done = sandbox.run(small_store, small_tree, command)
     assert done.returncode != 0 and not exposed.visitors
     monkeypatch.setenv(variable, proxy)

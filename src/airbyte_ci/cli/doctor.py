@@ -47,4 +47,4 @@ def _configuration(settings: Settings) -> Configuration:
     except ConfigurationError:
         raise
     except UsageError:
-        return Configuration(settings.repo)
+        return Configuration(root=settings.repo)

@@ -81,7 +81,7 @@ class StepSandbox:
         """Mounts a folder of this machine that the image's user may write to, at REPORTS."""
         with self.store.scratch() as folder:
             os.chown(folder, self.command.uid, self.command.gid)
-            yield folder, Mount(folder, REPORTS, writable=True, purpose=_REPORTS)
+            yield folder, Mount(source=folder, target=REPORTS, writable=True, purpose=_REPORTS)
 
     def write(self, upper: Path, path: str, content: bytes) -> None:
         """Returns a file that only the image's user can read."""

@@ -36,7 +36,7 @@ class Case:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """The result of a step. `reason` is why it is not ok, `details` the output; `answer` is for later steps."""
 
@@ -83,15 +83,15 @@ def whole(steps: Sequence[Ended]) -> tuple[Status, str]:
 
 
 def ok(step: StepId, summary: str, *, answer: object = None) -> Ended:
-    return Ended(step, "ok", summary, answer=answer)
+    return Ended(id=step, status="ok", summary=summary, answer=answer)
 
 
 def failed(step: StepId, reason: str, advice: str = "", details: tuple[str, ...] = ()) -> Ended:
-    return Ended(step, "failed", reason=reason, advice=advice, details=details)
+    return Ended(id=step, status="failed", reason=reason, advice=advice, details=details)
 
 
 def skipped(step: StepId, reason: str, advice: str = "") -> Ended:
-    return Ended(step, "skipped", reason=reason, advice=advice)
+    return Ended(id=step, status="skipped", reason=reason, advice=advice)
 
 
 def wanted(only: Collection[str], skip: Collection[str]) -> frozenset[StepId]:

@@ -119,7 +119,7 @@ def _judge(suite: Suite, finished: Finished, cases: tuple[Case, ...] | None, sec
         return skipped(suite.step, f"pytest finds no test in {suite.folder}")
     if cases and finished.returncode in (0, _TESTS_FAILED):
         numbers = _counted(cases)
-        ended = Ended(suite.step, "ok", numbers, cases=cases)
+        ended = Ended(id=suite.step, status="ok", summary=numbers, cases=cases)
         if finished.returncode == 0:
             return ended
         names = [f"{case.group}.{case.name}" for case in cases if case.status == "failed"]

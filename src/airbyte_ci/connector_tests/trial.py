@@ -158,13 +158,13 @@ class _Trial:
         if unverified:
             # The image for this machine is built and answers, regardless of other platforms.
             return Ended(
-                "build",
-                "unverified",
-                told,
+                id="build",
+                status="unverified",
+                summary=told,
                 reason=f"{unverified[0].facts['platform']}: {unverified[0].reason}",
                 answer="ok" if self._image else "unverified",
             )
-        return Ended("build", "ok", told, answer="ok")
+        return Ended(id="build", status="ok", summary=told, answer="ok")
 
     def _unit(self) -> Ended:
         return self._suite("unit", "none")

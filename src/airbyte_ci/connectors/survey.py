@@ -20,7 +20,7 @@ _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*([^\s@:]+(?::\d+/[^\s@:]+)?)", re.M
 _BASE = "connector-base"
 # Of larger files, only the beginning is checked for a Dockerfile.
 _DOCKERFILE_LIMIT = 1 << 20
-_PUBLISHED = Configuration(Path()).base_image_repositories
+_PUBLISHED = Configuration(root=Path()).base_image_repositories
 # More templates than this would match by chance.
 _MOST_TEMPLATES = 3
 _PACKAGE_FILES = frozenset({"Dockerfile", "setup.py", "pyproject.toml"})
@@ -49,7 +49,7 @@ class Survey:
 
 def survey(root: Path) -> Survey:
     """Inspects every folder below `root` once. Raises ConnectorError if there is no connector."""
-    everywhere = Configuration(root, connectors=(".",) if (root / METADATA).is_file() else ("**",))
+    everywhere = Configuration(root=root, connectors=(".",) if (root / METADATA).is_file() else ("**",))
     located = _visible(find.locate(everywhere), root)
     connectors, errors = find.read_located(located, everywhere)
     lost = sorted(_without_metadata(root, set(located.folders)))
@@ -85,7 +85,7 @@ def _is_hidden(path: Path) -> bool:
 
 def _pages(root: Path, connectors: Sequence[Connector]) -> dict[str, Proposal]:
     """Returns where the documentation pages are, and whether they have changelogs."""
-    default = Configuration(root)
+    default = Configuration(root=root)
     by_url = {item.name for item in connectors if _has_changelog(find.documentation(item, default))}
     # A page with a changelog weighs more than one without.
     with_changelog, without = _templates(root, connectors)
@@ -119,7 +119,7 @@ def _templates(root: Path, connectors: Sequence[Connector]) -> tuple[dict[str, s
         words = {*path.removesuffix(".md").split("/")}
         for item in (item for word in words for item in by_word.get(word, ())):
             template = _template(path, item)
-            if find.documentation(item, Configuration(root, docs=(template,))) != root / path:
+            if find.documentation(item, Configuration(root=root, docs=(template,))) != root / path:
                 continue
             has_changelog = _has_changelog(root / path)
             if has_changelog or not path.lower().endswith("readme.md"):

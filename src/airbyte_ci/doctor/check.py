@@ -6,7 +6,7 @@ from typing import Literal
 Status = Literal["ok", "missing", "limited", "untried"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MachineCheck:
     """One check: whether it works, the finding, and on failure the effect and the command that fixes it.
 

@@ -53,7 +53,9 @@ def examine(home: Path, configuration: Configuration, native: Platform, *, offli
         found = [_timed("user", _user), *_here(home, native, offline=offline)]
         found += [item.result() for item in (*asked, *others)]
     skipped = [
-        MachineCheck(f"registry {host}", "untried", "not checked: --offline is set") for host in hosts if offline
+        MachineCheck(name=f"registry {host}", status="untried", told="not checked: --offline is set")
+        for host in hosts
+        if offline
     ]
     return (*found, *skipped)
 
@@ -65,11 +67,14 @@ def _timed(name: str, probe: Callable[[], MachineCheck]) -> MachineCheck:
         found = probe()
     except Exception as error:  # noqa: BLE001
         found = MachineCheck(
-            name, "missing" if name in _NEEDED else "limited", probes.explain(error), _COSTS.get(name, "")
+            name=name,
+            status="missing" if name in _NEEDED else "limited",
+            told=probes.explain(error),
+            cost=_COSTS.get(name, ""),
         )
     return MachineCheck(
-        found.name,
-        found.status,
+        name=found.name,
+        status=found.status,
         told=found.told,
         cost=found.cost,
         advice=found.advice,
@@ -106,7 +111,9 @@ def _here(home: Path, native: Platform, *, offline: bool) -> Iterator[MachineChe
         store = Store(home)
     except (AirbyteCiError, OSError) as error:
         advice = getattr(error, "advice", None) or _ELSEWHERE
-        yield MachineCheck("store", "missing", told=probes.explain(error), cost=_NOTHING_KEPT, advice=advice)
+        yield MachineCheck(
+            name="store", status="missing", told=probes.explain(error), cost=_NOTHING_KEPT, advice=advice
+        )
         return
     yield _timed("store", lambda: _disk(store))
     yield _timed("store permissions", lambda: _privacy(home))
@@ -128,10 +135,15 @@ def _sandbox(store: Store, *, offline: bool) -> Iterator[MachineCheck]:
             status: Status = "ok" if item.works else "limited" if item.name == probes.WAY_OUT else "missing"
             cost = "" if item.works else _COSTS.get(item.name, _NOTHING_RUNS)
             yield MachineCheck(
-                item.name, status, told=item.detail, cost=cost, advice=item.advice or "", seconds=round(item.seconds, 3)
+                name=item.name,
+                status=status,
+                told=item.detail,
+                cost=cost,
+                advice=item.advice or "",
+                seconds=round(item.seconds, 3),
             )
         if tree is None:
-            yield MachineCheck("sandbox", "untried", reason)
+            yield MachineCheck(name="sandbox", status="untried", told=reason)
         else:
             small = tree
             yield _timed("seccomp", lambda: _seccomp(store, small))
@@ -144,17 +156,21 @@ def _user() -> MachineCheck:
         if fewest < rootless.NEEDED:
             told = f"root of a user namespace with {fewest} ids; images need {rootless.NEEDED}"
             return MachineCheck(
-                "user",
-                "missing",
+                name="user",
+                status="missing",
                 told=told,
                 cost=_NOTHING_RUNS,
                 advice="unshare --map-root-user --map-auto airbyte-ci …",
             )
-        return MachineCheck("user", "ok", "root of a user namespace" if user_namespace.inside() else "root")
+        return MachineCheck(
+            name="user", status="ok", told="root of a user namespace" if user_namespace.inside() else "root"
+        )
     obstacle = rootless.obstacle()
     if obstacle is None:
-        return MachineCheck("user", "ok", "an ordinary user with subordinate ids")
-    return MachineCheck("user", "missing", told=obstacle.message, cost=_NOTHING_RUNS, advice=obstacle.advice or "")
+        return MachineCheck(name="user", status="ok", told="an ordinary user with subordinate ids")
+    return MachineCheck(
+        name="user", status="missing", told=obstacle.message, cost=_NOTHING_RUNS, advice=obstacle.advice or ""
+    )
 
 
 def _namespaces() -> MachineCheck:
@@ -163,9 +179,13 @@ def _namespaces() -> MachineCheck:
         _run(["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "true"])
     except SandboxError as error:
         return MachineCheck(
-            name, "missing", told=error.message, cost=_COSTS[name], advice=error.advice or _allow_namespaces()
+            name=name,
+            status="missing",
+            told=error.message,
+            cost=_COSTS[name],
+            advice=error.advice or _allow_namespaces(),
         )
-    return MachineCheck(name, "ok", "created, with mount and process namespaces")
+    return MachineCheck(name=name, status="ok", told="created, with mount and process namespaces")
 
 
 def _allow_namespaces() -> str:
@@ -184,37 +204,45 @@ def _overlay(store: Store) -> MachineCheck:
             _run([*launch.namespaces(), "sh", "-c", script, "overlay", str(folder)])
     except SandboxError as error:
         advice = "export AIRBYTE_CI_HOME=/a/folder on ext4 or xfs, or: sudo modprobe overlay"
-        return MachineCheck(name, "missing", told=error.message, cost=_COSTS[name], advice=error.advice or advice)
-    return MachineCheck(name, "ok", "mounted on the store's file system and writable")
+        return MachineCheck(
+            name=name, status="missing", told=error.message, cost=_COSTS[name], advice=error.advice or advice
+        )
+    return MachineCheck(name=name, status="ok", told="mounted on the store's file system and writable")
 
 
 def _owners(store: Store) -> MachineCheck:
     name = "users of commands"
     if user_namespace.inside():
         return MachineCheck(
-            name, "ok", "mapped to this user's namespace: root in an image is the user who runs airbyte-ci"
+            name=name,
+            status="ok",
+            told="mapped to this user's namespace: root in an image is the user who runs airbyte-ci",
         )
     why = staging.obstacle(store.root / "scratch")
     if not why:
-        return MachineCheck(name, "ok", "root in an image has no account on this machine")
+        return MachineCheck(name=name, status="ok", told="root in an image has no account on this machine")
     if staging.consents():
         cost = f"root in an image is root of this machine, as {staging.CONSENT} allows"
-        return MachineCheck(name, "limited", told=why, cost=cost, advice="run airbyte-ci as an ordinary user")
-    return MachineCheck(name, "missing", told=why, cost=_NOTHING_RUNS, advice=staging.ADVICE)
+        return MachineCheck(
+            name=name, status="limited", told=why, cost=cost, advice="run airbyte-ci as an ordinary user"
+        )
+    return MachineCheck(name=name, status="missing", told=why, cost=_NOTHING_RUNS, advice=staging.ADVICE)
 
 
 def _seccomp(store: Store, tree: Tree) -> MachineCheck:
-    command = Command(("/bin/sh", "-c", "cat /proc/self/status"), {"PATH": "/bin"}, timeout=30)
+    command = Command(arguments=("/bin/sh", "-c", "cat /proc/self/status"), environment={"PATH": "/bin"}, timeout=30)
     try:
         said = sandbox.run(store, tree, command).stdout.decode(errors="replace")
     except AirbyteCiError as error:
-        return MachineCheck("seccomp", "missing", told=error.message, cost=_COSTS["seccomp"], advice=error.advice or "")
+        return MachineCheck(
+            name="seccomp", status="missing", told=error.message, cost=_COSTS["seccomp"], advice=error.advice or ""
+        )
     if "Seccomp:\t2" in said and "NoNewPrivs:\t1" in said:
-        return MachineCheck("seccomp", "ok", "commands run with a filter and cannot gain privileges")
+        return MachineCheck(name="seccomp", status="ok", told="commands run with a filter and cannot gain privileges")
     advice = "use a kernel and a runc with CONFIG_SECCOMP_FILTER"
     return MachineCheck(
-        "seccomp",
-        "limited",
+        name="seccomp",
+        status="limited",
         told="commands run without a filter",
         cost="commands can use all system calls",
         advice=advice,
@@ -226,11 +254,11 @@ def _privacy(home: Path) -> MachineCheck:
     name = "store permissions"
     exposed = list(ownership.exposures(home))
     if not exposed:
-        return MachineCheck(name, "ok", "other users cannot read or replace the store")
+        return MachineCheck(name=name, status="ok", told="other users cannot read or replace the store")
     place, why = exposed[0]
     return MachineCheck(
-        name,
-        "limited",
+        name=name,
+        status="limited",
         told=f"{place}: {why}",
         cost="other users of this machine can change the inputs of images",
         advice=f"chmod go-w {place}, or: {_ELSEWHERE}",
@@ -244,8 +272,8 @@ def _disk(store: Store) -> MachineCheck:
             (folder / "link").hardlink_to(folder / "file")
     except (OSError, StoreError) as error:
         return MachineCheck(
-            "store",
-            "missing",
+            name="store",
+            status="missing",
             told=f"{store.root}: {getattr(error, 'strerror', None) or error}",
             cost=_NOTHING_KEPT,
             advice=_ELSEWHERE,
@@ -254,8 +282,10 @@ def _disk(store: Store) -> MachineCheck:
     told = f"{store.root}, {free / 1e9:.0f} GB free"
     if free < _DISK:
         cost = f"builds may fail: a base image and its layers need about {_DISK / 1e9:.0f} GB"
-        return MachineCheck("store", "limited", told=told, cost=cost, advice="airbyte-ci store gc --max-size 1GB")
-    return MachineCheck("store", "ok", told)
+        return MachineCheck(
+            name="store", status="limited", told=told, cost=cost, advice="airbyte-ci store gc --max-size 1GB"
+        )
+    return MachineCheck(name="store", status="ok", told=told)
 
 
 def _run(command: Sequence[str]) -> None:

@@ -95,7 +95,7 @@ def _hook() -> str:
     with tempfile.TemporaryDirectory(prefix="airbyte-ci-probe-") as folder:
         module = Path(folder) / conversation.MODULE
         module.write_text("async def pre_connector_install(c):\n    return c.with_label('it', 'works')\n")
-        with conversation.Conversation(module, {}, timeout=30) as talk:
+        with conversation.Conversation(module=module, passed={}, timeout=30) as talk:
             record = talk.call("pre_connector_install", _nothing)
     return "a module ran in a root of its own" if record.operations == (SetLabel("it", "works"),) else "odd operations"
 
@@ -105,7 +105,9 @@ def _nothing(question: Question) -> object:
 
 
 def _run(store: Store, tree: Tree, line: str, kind: sandbox.Network, shell: str = "sh") -> Finished:
-    command = Command((f"/bin/{shell}", "-c", line), {"PATH": "/usr/bin:/bin"}, network=kind, timeout=60)
+    command = Command(
+        arguments=(f"/bin/{shell}", "-c", line), environment={"PATH": "/usr/bin:/bin"}, network=kind, timeout=60
+    )
     finished = sandbox.run(store, tree, command)
     if finished.returncode:
         said = finished.stderr.decode(errors="replace").strip()

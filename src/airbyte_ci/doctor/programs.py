@@ -13,7 +13,7 @@ from airbyte_ci.oci.store.store import Store
 
 def check_python() -> MachineCheck:
     version = ".".join(map(str, sys.version_info[:3]))
-    return MachineCheck("python", "ok", f"{version} runs this command and hook modules")
+    return MachineCheck(name="python", status="ok", told=f"{version} runs this command and hook modules")
 
 
 def check_pythons(store: Store, native: Platform) -> MachineCheck:
@@ -29,13 +29,17 @@ def check_pythons(store: Store, native: Platform) -> MachineCheck:
         except AirbyteCiError as error:
             cost = "connectors on that base image cannot be built"
             return MachineCheck(
-                name, "limited", told=f"{image.digest}: {error.message}", cost=cost, advice=error.advice or ""
+                name=name,
+                status="limited",
+                told=f"{image.digest}: {error.message}",
+                cost=cost,
+                advice=error.advice or "",
             )
         versions[version] = versions.get(version, 0) + 1
     if not versions:
-        return MachineCheck(name, "untried", "the store has no base images")
+        return MachineCheck(name=name, status="untried", told="the store has no base images")
     told = ", ".join(f"CPython {version} ({count})" for version, count in sorted(versions.items()))
-    return MachineCheck(name, "ok", f"{told} in the store")
+    return MachineCheck(name=name, status="ok", told=f"{told} in the store")
 
 
 def check_git() -> MachineCheck:
@@ -50,28 +54,32 @@ def check_uv() -> MachineCheck:
 
         return _program("uv", (str(find_uv_bin()), "--version"), cost, advice)
     except (ImportError, FileNotFoundError):
-        return MachineCheck("uv", "limited", told="not found", cost=cost, advice=advice)
+        return MachineCheck(name="uv", status="limited", told="not found", cost=cost, advice=advice)
 
 
 def check_docker() -> MachineCheck:
     """Checks Docker. Only one output needs it, so a missing client is no failure. Asks the daemon, not the client."""
     cost = "only --output=docker fails"
     if shutil.which("docker") is None:
-        return MachineCheck("docker", "ok", "not installed", cost)
+        return MachineCheck(name="docker", status="ok", told="not installed", cost=cost)
     command = ("docker", "version", "--format", "{{.Server.Version}}")
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.SubprocessError) as error:
-        return MachineCheck("docker", "ok", f"the client is installed but fails ({error})", cost)
+        return MachineCheck(name="docker", status="ok", told=f"the client is installed but fails ({error})", cost=cost)
     if done.returncode:
         said = "".join(done.stderr.strip().splitlines()[-1:])
-        return MachineCheck("docker", "ok", f"the client is installed, but no daemon responds ({said})", cost)
-    return MachineCheck("docker", "ok", f"the daemon responds, version {done.stdout.strip()}")
+        return MachineCheck(
+            name="docker", status="ok", told=f"the client is installed, but no daemon responds ({said})", cost=cost
+        )
+    return MachineCheck(name="docker", status="ok", told=f"the daemon responds, version {done.stdout.strip()}")
 
 
 def _program(name: str, command: Sequence[str], cost: str, advice: str) -> MachineCheck:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
-        return MachineCheck(name, "limited", told="not found, or failing", cost=cost, advice=advice)
-    return MachineCheck(name, "ok", done.stdout.strip().splitlines()[0] if done.stdout.strip() else "there")
+        return MachineCheck(name=name, status="limited", told="not found, or failing", cost=cost, advice=advice)
+    return MachineCheck(
+        name=name, status="ok", told=done.stdout.strip().splitlines()[0] if done.stdout.strip() else "there"
+    )

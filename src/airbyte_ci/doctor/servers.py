@@ -26,13 +26,13 @@ def check_registry(host: str, configuration: Configuration) -> Callable[[], Mach
 
         options = RegistryOptions(insecure=frozenset(configuration.insecure_registries), timeout=_PATIENCE)
         try:
-            return MachineCheck(f"registry {host}", "ok", reach(host, options))
+            return MachineCheck(name=f"registry {host}", status="ok", told=reach(host, options))
         except RegistryError as error:
             cost = "pulls from and pushes to this registry fail"
             cost += " (check the network and the proxy, or set a mirror in the configuration)"
             real = Endpoint(host, "").host
             advice = f"curl --verbose {'http' if may_be_plain(real, options) else 'https'}://{real}/v2/"
-            return MachineCheck(f"registry {host}", "limited", told=error.message, cost=cost, advice=advice)
+            return MachineCheck(name=f"registry {host}", status="limited", told=error.message, cost=cost, advice=advice)
 
     return probe
 

@@ -42,7 +42,7 @@ class HookRecord:
     answers: tuple[tuple[str, str, Any], ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Conversation:
     """One running hook module. Use it as a context manager, and `call` each hook at its time."""
 
@@ -319,5 +319,5 @@ def conversation(module: Path, passed: Mapping[str, str]) -> Iterator[Conversati
     if not module.exists():
         yield None
         return
-    with Conversation(module, passed) as talk:
+    with Conversation(module=module, passed=passed) as talk:
         yield talk

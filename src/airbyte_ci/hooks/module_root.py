@@ -71,8 +71,8 @@ def write_bundle(
     (bundle / "empty" / "file").touch()
     folder = module.absolute().parent
     command = Command(
-        (_interpreter(), "-I", "-S", f"{_OURS}/hook_process.py", str(TALK), f"{folder}/{module.name}"),
-        environment,
+        arguments=(_interpreter(), "-I", "-S", f"{_OURS}/hook_process.py", str(TALK), f"{folder}/{module.name}"),
+        environment=environment,
         workdir=str(folder),
         limits=LIMITS,
     )
@@ -101,27 +101,29 @@ def write_bundle(
 
 def _mounts(bundle: Path, folder: Path) -> Iterator[Mount]:
     # First, because the connector's folder may be below it.
-    yield Mount(None, "/tmp", writable=True, size=16 << 20, purpose=_TEMPORARY)
+    yield Mount(source=None, target="/tmp", writable=True, size=16 << 20, purpose=_TEMPORARY)
     places = _libraries()
     system = {Path(item) for item in _LIBRARIES}
     for place in sorted(places):
         if place.exists() and not _is_merged(place) and not any(parent in places for parent in place.parents):
-            yield Mount(place, str(place), public=place in system, purpose=_PYTHON)
+            yield Mount(source=place, target=str(place), public=place in system, purpose=_PYTHON)
     for file in (*_FILES, _interpreter()):
         if Path(file).exists():
-            yield Mount(Path(file), file, purpose=_PYTHON)
+            yield Mount(source=Path(file), target=file, purpose=_PYTHON)
     for kind in ("purelib", "platlib"):
         packages = Path(sysconfig.get_path(kind, vars=_base()))
         if packages.is_dir() and any(parent in places for parent in packages.parents):
-            yield Mount(bundle / "empty" / "folder", str(packages), purpose=_EMPTY)
-    yield Mount(_SCRIPT, f"{_OURS}/hook_process.py", purpose=_TOOL)
-    yield Mount(_API, f"{_OURS}/dagger", purpose=_TOOL)
+            yield Mount(source=bundle / "empty" / "folder", target=str(packages), purpose=_EMPTY)
+    yield Mount(source=_SCRIPT, target=f"{_OURS}/hook_process.py", purpose=_TOOL)
+    yield Mount(source=_API, target=f"{_OURS}/dagger", purpose=_TOOL)
     # By these the API knows what is hidden, and leaves it out of folders.
-    yield Mount(bundle / "empty", f"{_OURS}/hidden", purpose=_EMPTY)
-    yield Mount(folder, str(folder), purpose=_FOLDER)
+    yield Mount(source=bundle / "empty", target=f"{_OURS}/hidden", purpose=_EMPTY)
+    yield Mount(source=folder, target=str(folder), purpose=_FOLDER)
     for name in hidden(folder):
         place = folder / name
-        yield Mount(bundle / "empty" / ("folder" if place.is_dir() else "file"), str(place), purpose=_EMPTY)
+        yield Mount(
+            source=bundle / "empty" / ("folder" if place.is_dir() else "file"), target=str(place), purpose=_EMPTY
+        )
 
 
 def _libraries() -> set[Path]:

@@ -26,7 +26,7 @@ def write(
 def _entries(store: Store, image: Image, names: Sequence[str], left_out: Collection[Digest]) -> Iterator[Entry]:
     yield tar.directory("blobs")
     yield tar.directory("blobs/sha256")
-    yield Entry("oci-layout", content=canonical_json({"imageLayoutVersion": "1.0.0"}))
+    yield Entry(path="oci-layout", content=canonical_json({"imageLayoutVersion": "1.0.0"}))
     named = [
         Descriptor(
             image.manifest.media_type,
@@ -38,17 +38,17 @@ def _entries(store: Store, image: Image, names: Sequence[str], left_out: Collect
         )
         for name in names
     ]
-    yield Entry("index.json", content=Index.make(tuple(named), {}).raw)
+    yield Entry(path="index.json", content=Index.make(tuple(named), {}).raw)
     docker = {
         "Config": _place(image.manifest.config.digest),
         "RepoTags": list(names),
         "Layers": [_place(layer.digest) for layer, _ in image.layers],
     }
-    yield Entry("manifest.json", content=canonical_json([docker]))
+    yield Entry(path="manifest.json", content=canonical_json([docker]))
     blobs = {image.digest, image.manifest.config.digest}
     blobs |= {layer.digest for layer, diff_id in image.layers if diff_id not in left_out}
     for digest in blobs:
-        yield Entry(_place(digest), mode=0o444, content=store.path(digest))
+        yield Entry(path=_place(digest), mode=0o444, content=store.path(digest))
 
 
 def _place(digest: Digest) -> str:

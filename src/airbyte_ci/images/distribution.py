@@ -210,7 +210,7 @@ def _entry(store: Store, operation: AddDistribution, file: DistributionFile) -> 
     uid, gid = operation.owner
     mode = 0o755 if file.executable else 0o644
     content = store.verified(Digest(file.sha256))
-    return Entry(f"{operation.folder}/{file.path}", mode=mode, content=content, uid=uid, gid=gid)
+    return Entry(path=f"{operation.folder}/{file.path}", mode=mode, content=content, uid=uid, gid=gid)
 
 
 def _segment(store: Store, operation: AddDistribution, file: DistributionFile) -> Segment:

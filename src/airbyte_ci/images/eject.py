@@ -96,7 +96,7 @@ def _packages(steps: Steps, install: InstallPackages, python: str) -> None:
         if not isinstance(choice.origin, FromIndex) and not (
             isinstance(choice.origin, FromArchive) and choice.origin.is_url
         ):
-            steps.files[_beside(choice)] = Entry(_beside(choice), content=steps.kept(Digest(choice.file.sha256)))
+            steps.files[_beside(choice)] = Entry(path=_beside(choice), content=steps.kept(Digest(choice.file.sha256)))
     if sources or trees:
         _sources(steps, install, python, sources, trees)
     steps.lines += ["\n# The lock: exactly these files, and no others.", _PIP]
@@ -140,7 +140,7 @@ def _sources(
 
 def _install(steps: Steps, python: str, name: str, choices: Sequence[Choice], verb: tuple[str, ...]) -> None:
     """Returns pip with a requirements file, each requirement with its hash."""
-    steps.files[name] = Entry(name, content=requirements(choices).encode())
+    steps.files[name] = Entry(path=name, content=requirements(choices).encode())
     place = f"/tmp/{name}"
     flags = ("--no-deps", "--no-cache-dir", "--require-hashes", "-r", place)
     words = ", ".join(f'"{word}"' for word in (python, "-m", "pip", *verb, *flags))

@@ -75,7 +75,7 @@ class Steps:
             self.files[f"{place}/{name}"] = found[""]
             self.lines.append(f"COPY {chown}{_listed(f'{place}/{name}', target, escape=True)}")
             return
-        self.files[place] = Entry(place, "dir", 0o755)
+        self.files[place] = Entry(path=place, kind="dir", mode=0o755)
         self.files |= {f"{place}/{path}": entry for path, entry in found.items() if path}
         self.lines.append(f"COPY {chown}{_listed(f'{place}/', target.rstrip('/') + '/', escape=True)}")
 

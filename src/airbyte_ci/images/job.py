@@ -293,9 +293,9 @@ def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Ma
     if built.unmet:
         details.append(f"! unmet requirements in the packages' metadata: {', '.join(built.unmet[:3])}")
     return Outcome(
-        connector.name,
-        "unverified" if item.unverified else "ok",
-        f"{built.platform} {built.digest.short} {' · '.join(part for part in told if part)}",
+        subject=connector.name,
+        status="unverified" if item.unverified else "ok",
+        summary=f"{built.platform} {built.digest.short} {' · '.join(part for part in told if part)}",
         reason=item.unverified,
         details=tuple(details),
         facts={

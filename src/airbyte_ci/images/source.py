@@ -94,10 +94,10 @@ def _package(folder: Path, place: str) -> Iterator[Entry]:
         elif item.is_folder:
             yield tar.directory(target)
         else:
-            yield Entry(target, mode=item.mode, content=item.disk)
+            yield Entry(path=target, mode=item.mode, content=item.disk)
 
 
 def _file(path: Path, place: str) -> Entry:
     # Independent of the user's umask: only "executable or not" is part of the source.
     executable = path.stat().st_mode & stat.S_IXUSR
-    return Entry(place, mode=0o755 if executable else 0o644, content=path)
+    return Entry(path=place, mode=0o755 if executable else 0o644, content=path)

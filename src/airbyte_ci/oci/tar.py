@@ -42,7 +42,7 @@ _OCTAL_8 = 0o7777777
 _OCTAL_12 = 0o77777777777
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One path of a layer. `content` is the file's bytes or a path on disk."""
 
@@ -58,17 +58,17 @@ class Entry:
 
 
 def directory(path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> Entry:
-    return Entry(path, "dir", mode, uid=uid, gid=gid)
+    return Entry(path=path, kind="dir", mode=mode, uid=uid, gid=gid)
 
 
 def symlink(path: str, target: str) -> Entry:
-    return Entry(path, "symlink", 0o777, link=target)
+    return Entry(path=path, kind="symlink", mode=0o777, link=target)
 
 
 def whiteout(path: str) -> Entry:
     """Returns the entry that removes `path` of the layers below (image-spec, layer.md#whiteouts)."""
     parent, _, name = path.rpartition("/")
-    return Entry(f"{parent}/{WHITEOUT}{name}" if parent else f"{WHITEOUT}{name}", mode=0)
+    return Entry(path=f"{parent}/{WHITEOUT}{name}" if parent else f"{WHITEOUT}{name}", mode=0)
 
 
 def parents(path: str) -> Iterator[str]:
@@ -198,7 +198,7 @@ def _block(entry: Entry, name: bytes, prefix: bytes, link: bytes, numbers: Mappi
 def _pax_header(records: Mapping[str, bytes]) -> bytes:
     body = b"".join(_pax_record(key.encode(), records[key]) for key in sorted(records))
     # The header's own name is independent of the host (Python's tarfile writes a process id in some versions).
-    carrier = Entry("././@PaxHeader", mode=0)
+    carrier = Entry(path="././@PaxHeader", mode=0)
     numbers = {"size": len(body), "uid": 0, "gid": 0}
     block = _block(carrier, carrier.path.encode(), prefix=b"", link=b"", numbers=numbers)
     block = block[:148] + b" " * 8 + b"x" + block[157:]

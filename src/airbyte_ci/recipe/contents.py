@@ -62,13 +62,13 @@ def _after(found: Entries, content: Content, take: Take, kept: Kept) -> Entries:
             return {**found, **_from_tree(*take(content))}
         case NewFile(path, text, permissions, encoded):
             data = _decoded(path, text) if encoded else text.encode()
-            return _with(found, Entry(_clean(path), mode=_mode(permissions), content=data))
+            return _with(found, Entry(path=_clean(path), mode=_mode(permissions), content=data))
         case KeptFile(path, digest, permissions):
-            return _with(found, Entry(_clean(path), mode=_mode(permissions), content=kept(Digest(digest))))
+            return _with(found, Entry(path=_clean(path), mode=_mode(permissions), content=kept(Digest(digest))))
         case NewFolder(path, permissions):
-            return _with(found, Entry(_clean(path), "dir", _mode(permissions)))
+            return _with(found, Entry(path=_clean(path), kind="dir", mode=_mode(permissions)))
         case NewLink(path, target):
-            return _with(found, Entry(_clean(path), "symlink", 0o777, link=target))
+            return _with(found, Entry(path=_clean(path), kind="symlink", mode=0o777, link=target))
         case Insert(path, inner, include, exclude, permissions):
             chosen = selected(entries(inner, take, kept), include, exclude)
             return {**found, **placed(chosen, _clean(path, empty=True), permissions=permissions)}

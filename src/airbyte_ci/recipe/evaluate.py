@@ -284,7 +284,7 @@ class Evaluator:
             shown = f"with_new_file({operation.path!r}, permissions={operation.permissions:#o})"
             raise SandboxError(f"{shown} is not a valid file for an image")
         uid, gid = self._owner(state, operation.owner) or (0, 0)
-        entry = Entry(path, mode=operation.permissions, content=operation.contents.encode(), uid=uid, gid=gid)
+        entry = Entry(path=path, mode=operation.permissions, content=operation.contents.encode(), uid=uid, gid=gid)
         return self._with_layer(state, [entry], f"with_new_file /{path}")
 
     def _owner(self, state: State, owner: str) -> tuple[int, int] | None:
@@ -312,7 +312,7 @@ class Evaluator:
             found = contents.selected(found, copy.include, copy.exclude)
         given = self._owner(state, owner)
         if "" not in found and path != "/" and (not found or (given and self.tree(state).resolve(path) is None)):
-            found = {"": Entry("", "dir", 0o755), **found}
+            found = {"": Entry(path="", kind="dir", mode=0o755), **found}
         placed = contents.placed(found, path, permissions=copy.permissions if copy else -1)
         if given is None:
             return list(placed.values())
@@ -365,7 +365,7 @@ class Evaluator:
         place = path.strip("/")
         node = self.tree(state).resolve(path, follow_last=False)
         if node is not None:
-            gone = Entry(f"{place}/{tar.OPAQUE}", mode=0) if node.is_dir and placed else tar.whiteout(place)
+            gone = Entry(path=f"{place}/{tar.OPAQUE}", mode=0) if node.is_dir and placed else tar.whiteout(place)
             hides = node.is_dir and any(entry.path != place for entry in placed)
             placed = [*placed, gone] if hides or not placed else placed
         step = AddedLayer(layer_of(self._store, placed), f"mount {path}", lent=True) if placed else None
@@ -421,7 +421,7 @@ class Evaluator:
                     )
                 place = state.absolute(path, expand=operation.expand).strip("/")
                 text = state.output.stdout if name == "stdout" else state.output.stderr
-                state = self._with_layer(state, [Entry(place, content=text.encode())], f"redirect_{name} /{place}")
+                state = self._with_layer(state, [Entry(path=place, content=text.encode())], f"redirect_{name} /{place}")
         return state
 
     def _has_layer(self, known: Mapping[str, Any]) -> bool:

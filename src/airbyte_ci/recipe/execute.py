@@ -63,8 +63,8 @@ def command(state: State, tree: Tree, arguments: Sequence[str], *, use_entrypoin
     environment = {"PATH": DEFAULT_PATH, "HOME": user.home, **state.environment}
     workdir = str(state.execution.get("WorkingDir") or "/")
     return Command(
-        (*entrypoint, *arguments),
-        environment,
+        arguments=(*entrypoint, *arguments),
+        environment=environment,
         workdir=workdir,
         uid=user.uid,
         gid=user.gid,
@@ -139,11 +139,13 @@ class Workplace:
             mounts = []
             for path, item in state.lending:
                 if isinstance(item, MountTemporary):
-                    mounts.append(Mount(None, path, writable=True, size=item.size, purpose=_TEMPORARY))
+                    mounts.append(Mount(source=None, target=path, writable=True, size=item.size, purpose=_TEMPORARY))
                 elif isinstance(item, MountCache):
-                    mounts.append(Mount(self._cache(item, tree, stack), path, writable=True, purpose=_CACHE))
+                    mounts.append(
+                        Mount(source=self._cache(item, tree, stack), target=path, writable=True, purpose=_CACHE)
+                    )
                 else:
-                    mounts.append(Mount(self._secret_file(folder, item, tree), path, purpose=_SECRET))
+                    mounts.append(Mount(source=self._secret_file(folder, item, tree), target=path, purpose=_SECRET))
             yield tuple(mounts)
 
     def _cache(self, item: MountCache, tree: Tree, stack: contextlib.ExitStack) -> Path:

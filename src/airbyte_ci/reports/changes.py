@@ -15,9 +15,9 @@ def outcome(change: Change, *, with_diff: bool = False) -> Outcome:
     details += [f"· {', '.join(change.notes)}"] if change.notes else []
     details += _changelog(change)
     return Outcome(
-        change.connector,
-        "ok",
-        change.summary,
+        subject=change.connector,
+        status="ok",
+        summary=change.summary,
         advice="" if with_diff else change.next_step,
         details=tuple(details),
         facts={

@@ -40,7 +40,7 @@ def _lines(key: Key, survey: Survey) -> Iterator[str]:
         return
     yield f"# {_sentence(key.help)}: {escape(proposal.reason)}."
     if proposal.value is None:
-        default = getattr(Configuration(survey.root), key.field)
+        default = getattr(Configuration(root=survey.root), key.field)
         yield f"# {key.name} = {_value(default) if default or default == () else json.dumps('')}"
     else:
         yield f"{key.name} = {_value(proposal.value)}"

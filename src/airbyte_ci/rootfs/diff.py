@@ -102,7 +102,7 @@ class _Walk:
         before = lower.entry(path)
         inside = list(self.below(path, _NOTHING if opaque else lower))
         if opaque and before:
-            inside.append(Entry(f"{path}/{tar.OPAQUE}", mode=0))
+            inside.append(Entry(path=f"{path}/{tar.OPAQUE}", mode=0))
         entry = entry_of(self.upper / path, path, status)
         idle = _same_folder(entry, before) if before else path in self.lent
         if inside or not idle:
@@ -147,8 +147,8 @@ def entry_of(disk: Path, path: str, status: os.stat_result) -> Entry:
         raise ImageError(f"cannot store /{path}: {wrong}")
     kind, link, content, device = _content(disk, status)
     return Entry(
-        path,
-        kind,
+        path=path,
+        kind=kind,
         mode=stat.S_IMODE(status.st_mode),
         content=content,
         link=link,

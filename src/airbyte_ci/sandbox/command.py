@@ -35,7 +35,7 @@ LENT = Purpose(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
     """A folder or file of the host, as seen in the sandbox (`target` is absolute).
 
@@ -70,7 +70,7 @@ class Limits:
         return self.memory or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """A command to run: argv, environment, working directory, numeric user.
 

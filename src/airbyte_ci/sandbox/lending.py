@@ -66,7 +66,7 @@ def lend(bundle: Path, command: Command) -> Lent:
     # Images have no /etc/hosts of their own, and programs expect the name `localhost`.
     hosts.write_bytes(Path("/etc/hosts").read_bytes() if command.network == "host" else _HOSTS)
     if command.network == "none":
-        return Lent((Mount(hosts, "/etc/hosts", purpose=_NAMES),), {})
+        return Lent((Mount(source=hosts, target="/etc/hosts", purpose=_NAMES),), {})
     resolver = bundle / "resolv.conf"
     if command.network == "private":
         resolver.write_text(f"nameserver {network.NAME_SERVER}\n")
@@ -75,13 +75,13 @@ def lend(bundle: Path, command: Command) -> Lent:
     for file in (hosts, resolver):
         file.chmod(0o644)  # Readable for the image's users, with any umask.
     mounts = [
-        Mount(hosts, "/etc/hosts", purpose=_NAMES),
-        Mount(resolver, "/etc/resolv.conf", purpose=_RESOLVER),
+        Mount(source=hosts, target="/etc/hosts", purpose=_NAMES),
+        Mount(source=resolver, target="/etc/resolv.conf", purpose=_RESOLVER),
     ]
     variables = {name: os.environ[name] for name in _either_case(_PROXY_VARIABLES) if name in os.environ}
     if bundle_file := _certificates():
         target = f"/{FOLDER}/ca-certificates.crt"
-        mounts.append(Mount(bundle_file, target, purpose=_TRUST))
+        mounts.append(Mount(source=bundle_file, target=target, purpose=_TRUST))
         variables |= dict.fromkeys(_CERTIFICATE_VARIABLES, target)
     return Lent(tuple(mounts), variables)
 

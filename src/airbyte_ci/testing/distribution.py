@@ -64,7 +64,7 @@ class DistributionServer:
             return error(404, "MANIFEST_UNKNOWN", "manifest unknown")
         digest, manifest = found
         headers = {"Content-Type": manifest.media_type, "Docker-Content-Digest": str(digest)}
-        return Reply(200, headers, manifest.raw)
+        return Reply(status=200, headers=headers, body=manifest.raw)
 
     def _put_manifest(self, request: Request) -> Reply:
         media_type = request.headers.get("content-type", "")
@@ -92,7 +92,7 @@ class DistributionServer:
         if not by_digest:
             repository.tags[request.name] = digest
         location = self._location(f"/v2/{request.repository}/manifests/{digest}")
-        reply = Reply(201, {"Location": location, "Docker-Content-Digest": str(digest)})
+        reply = Reply(status=201, headers={"Location": location, "Docker-Content-Digest": str(digest)})
         answered = subject is not None and self._manner.referrers
         return reply.with_headers(OCI_Subject=str(subject)) if answered else reply
 
@@ -115,11 +115,11 @@ class DistributionServer:
             return error(404, "MANIFEST_UNKNOWN", "manifest unknown")
         if ":" not in request.name:
             del repository.tags[request.name]
-            return Reply(202)
+            return Reply(status=202)
         digest, _ = found
         del repository.manifests[digest]
         repository.tags = {tag: kept for tag, kept in repository.tags.items() if kept != digest}
-        return Reply(202)
+        return Reply(status=202)
 
     # --- blobs ---------------------------------------------------------------------------------
 
@@ -141,7 +141,9 @@ class DistributionServer:
             return error(404, "BLOB_UNKNOWN", "blob unknown to registry")
         digest, data = found
         reply = Reply(
-            200, {"Content-Type": "application/octet-stream", "Docker-Content-Digest": str(digest)}, data
+            status=200,
+            headers={"Content-Type": "application/octet-stream", "Docker-Content-Digest": str(digest)},
+            body=data,
         ).with_headers(Accept_Ranges="bytes")
         match = _RANGE.match(request.headers.get("range", ""))
         return _part(reply, match[1], match[2]) if match else reply
@@ -151,7 +153,7 @@ class DistributionServer:
         if found is None:
             return error(404, "BLOB_UNKNOWN", "blob unknown to registry")
         self._contents.repository(request.repository).blobs.discard(found[0])
-        return Reply(202)
+        return Reply(status=202)
 
     # --- uploads -------------------------------------------------------------------------------
 
@@ -197,13 +199,13 @@ class DistributionServer:
         held = self._upload(request)
         if held is None:
             return error(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
-        return Reply(204, self._accepted(request, request.name).headers)
+        return Reply(status=204, headers=self._accepted(request, request.name).headers)
 
     def _delete_upload(self, request: Request) -> Reply:
         if self._upload(request) is None:
             return error(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
         del self._contents.repository(request.repository).uploads[request.name]
-        return Reply(204)
+        return Reply(status=204)
 
     def _put_upload(self, request: Request) -> Reply:
         held = self._upload(request)
@@ -223,12 +225,12 @@ class DistributionServer:
 
     def _created(self, request: Request, digest: Digest) -> Reply:
         location = self._location(f"/v2/{request.repository}/blobs/{digest}")
-        return Reply(201, {"Location": location, "Docker-Content-Digest": str(digest)})
+        return Reply(status=201, headers={"Location": location, "Docker-Content-Digest": str(digest)})
 
     def _accepted(self, request: Request, name: str) -> Reply:
         held = self._contents.repository(request.repository).uploads[name]
         headers = {"Location": self._where(request, name), "Range": _range(held), "Docker-Upload-UUID": name}
-        return Reply(202, headers)
+        return Reply(status=202, headers=headers)
 
     def _where(self, request: Request, name: str) -> str:
         query = f"?{self._manner.location_query}" if self._manner.location_query else ""
@@ -315,5 +317,5 @@ def _part(reply: Reply, first: str, last: str) -> Reply:
         begin, end = max(0, size - int(last or 0)), size - 1
     if begin > end or begin >= size:
         return error(416, "UNKNOWN", "no such range").with_headers(Content_Range=f"bytes */{size}")
-    part = Reply(206, reply.headers, reply.body[begin : end + 1])
+    part = Reply(status=206, headers=reply.headers, body=reply.body[begin : end + 1])
     return part.with_headers(Content_Range=f"bytes {begin}-{end}/{size}")

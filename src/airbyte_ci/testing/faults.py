@@ -76,7 +76,7 @@ class HangUp:
     done: bool = False
 
     def apply(self, request: Request, handle: Handler) -> Reply:
-        reply = handle(request) if self.done else Reply(500)
+        reply = handle(request) if self.done else Reply(status=500)
         return replace(reply, hung_up=True)
 
 
@@ -170,7 +170,7 @@ class Redirect:
     status: int = 307
 
     def apply(self, request: Request, handle: Handler) -> Reply:  # noqa: ARG002
-        return Reply(self.status, {"Location": self.location.format(path=request.path)})
+        return Reply(status=self.status, headers={"Location": self.location.format(path=request.path)})
 
 
 @dataclass(frozen=True, slots=True)

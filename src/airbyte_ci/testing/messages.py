@@ -45,7 +45,7 @@ class Request:
         return next(iter(self.query.get(name, ())), "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What goes back.
 
@@ -77,4 +77,4 @@ def error(status: int, code: str, message: str) -> Reply:
 
 
 def as_json(document: object, status: int = 200, media_type: str = "application/json") -> Reply:
-    return Reply(status, {"Content-Type": media_type}, json.dumps(document).encode())
+    return Reply(status=status, headers={"Content-Type": media_type}, body=json.dumps(document).encode())

@@ -38,24 +38,24 @@ Version: 5.2.15-2+b2
 """
 PASSWD = "root:x:0:0:root:/root:/bin/bash\nairbyte:x:1000:1000::/home/airbyte:/bin/sh\nbroken\n"
 BASE = [
-    Entry("etc/os-release", content=b'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n'),
-    Entry("etc/passwd", content=PASSWD.encode()),
-    Entry("var/lib/dpkg/status", content=STATUS.encode()),
+    Entry(path="etc/os-release", content=b'ID=debian\nVERSION_ID="12"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n'),
+    Entry(path="etc/passwd", content=PASSWD.encode()),
+    Entry(path="var/lib/dpkg/status", content=STATUS.encode()),
     Entry(
-        "usr/lib/x86_64-linux-gnu/libc.so.6",
+        path="usr/lib/x86_64-linux-gnu/libc.so.6",
         content=b"..GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n",
     ),
-    Entry("usr/local/pyvenv.cfg", content=b"home = /usr/bin\nversion = 3.11.2\n"),
-    Entry(f"{SITE}/idna-3.4.dist-info/METADATA", content=b"Name: idna\nVersion: 3.4\n"),
-    Entry(f"{SITE}/idna-3.4.dist-info/RECORD", content=b"idna/core.py,,\n"),
-    Entry(f"{SITE}/idna/core.py", content=b"old"),
-    Entry("etc/stays", content=b"same"),
+    Entry(path="usr/local/pyvenv.cfg", content=b"home = /usr/bin\nversion = 3.11.2\n"),
+    Entry(path=f"{SITE}/idna-3.4.dist-info/METADATA", content=b"Name: idna\nVersion: 3.4\n"),
+    Entry(path=f"{SITE}/idna-3.4.dist-info/RECORD", content=b"idna/core.py,,\n"),
+    Entry(path=f"{SITE}/idna/core.py", content=b"old"),
+    Entry(path="etc/stays", content=b"same"),
 ]
 NEWER = [
     tar.whiteout(f"{SITE}/idna-3.4.dist-info"),
-    Entry(f"{SITE}/idna-3.7.dist-info/METADATA", content=b"Name: idna\nVersion: 3.7\n"),
-    Entry(f"{SITE}/idna/core.py", content=b"new"),
-    Entry("var/lib/dpkg/status", content=STATUS.replace("3.0.11-1", "3.0.15-1").encode()),
+    Entry(path=f"{SITE}/idna-3.7.dist-info/METADATA", content=b"Name: idna\nVersion: 3.7\n"),
+    Entry(path=f"{SITE}/idna/core.py", content=b"new"),
+    Entry(path="var/lib/dpkg/status", content=STATUS.replace("3.0.11-1", "3.0.15-1").encode()),
 ]
 
 
@@ -103,11 +103,17 @@ def test_layers_are_merged_as_overlayfs_would(tmp_path: Path) -> None:
     store = Store(tmp_path)
     upper = [
         tar.whiteout("a/gone"),
-        Entry("b/.wh..wh..opq", mode=0),
-        Entry("b/new", content=b"n"),
-        Entry("c", content=b"a file now"),
+        Entry(path="b/.wh..wh..opq", mode=0),
+        Entry(path="b/new", content=b"n"),
+        Entry(path="c", content=b"a file now"),
     ]
-    lower = [Entry("a/gone"), Entry("a/kept"), Entry("b/old"), Entry("c/below"), tar.symlink("l", "a/kept")]
+    lower = [
+        Entry(path="a/gone"),
+        Entry(path="a/kept"),
+        Entry(path="b/old"),
+        Entry(path="c/below"),
+        tar.symlink("l", "a/kept"),
+    ]
     found = image(store, [lower, upper])
     held = contents.of(store, found)
     files = contents.files(store, held)

@@ -37,7 +37,7 @@ class Place:
     repository: str
 
     def image(self, content: str, platform: Platform = AMD64, **execution: object) -> Image:
-        layer = layer_of(self.store, [Entry("etc/content", content=content.encode())])
+        layer = layer_of(self.store, [Entry(path="etc/content", content=content.encode())])
         config = ImageConfig.make(
             {
                 **platform.to_json(),

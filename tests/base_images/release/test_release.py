@@ -32,7 +32,7 @@ def declared(**others: object) -> Declaration:
 
 
 def image(store: Store) -> Image:
-    layer = layer_of(store, [Entry("etc/content", content=b"x")])
+    layer = layer_of(store, [Entry(path="etc/content", content=b"x")])
     document = {**AMD64.to_json(), "config": {}, "rootfs": {"type": "layers", "diff_ids": [str(layer.diff_id)]}}
     config = ImageConfig.make(document)
     return store.put_image(Manifest.make(config.descriptor, (layer.descriptor,), {}), config)

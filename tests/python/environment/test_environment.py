@@ -61,7 +61,7 @@ class Shop:
         with ThreadPoolExecutor(4) as pool:
             workshop = environment.Workshop(
                 store=self.store,
-                index=PackageIndex(self.index.url),
+                index=PackageIndex(main=self.index.url),
                 root=no_root,
                 interpreter=python,
                 executor=pool,

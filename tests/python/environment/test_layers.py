@@ -77,7 +77,7 @@ def test_a_layer_has_each_folder_once_and_before_its_files(tmp_path: Path) -> No
     packages = []
     for number in range(30):
         paths = [f"{SITE}/shared/deep/{number}.py", f"{SITE}/own{number}/a.py", f"usr/local/bin/tool{number}"]
-        segment = make_segment(store, [Entry(path, content=b"x") for path in paths])
+        segment = make_segment(store, [Entry(path=path, content=b"x") for path in paths])
         packages.append(
             Package(name=f"p{number}", version="1", wheel=FILE, segments=(segment,), paths=tuple(paths), fresh=False)
         )

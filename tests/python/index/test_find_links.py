@@ -66,7 +66,7 @@ def test_a_file_comes_from_a_folder(tmp_path: Path, index: Index, offline: bool)
     """By name and hash, and without asking an index; it is named no place, for others have it elsewhere."""
     sha256 = _folder(tmp_path / "links")
     places = (f"file://{tmp_path}/links", str(tmp_path / "gone"))
-    configured = PackageIndex(index.url, offline=offline, find_links=places)
+    configured = PackageIndex(main=index.url, offline=offline, find_links=places)
     store = Store(tmp_path / "store")
     lock = pinned.lock(store, configured, cpython(), f"demo-x==1.0 --hash=sha256:{sha256}\n", "r.txt")
     (package,) = lock.packages
@@ -79,7 +79,7 @@ def test_a_file_comes_from_a_folder(tmp_path: Path, index: Index, offline: bool)
 def test_another_file_of_the_name_is_not_taken(tmp_path: Path, index: Index) -> None:
     """A file other than the locked one is ignored, and the number of searched places is reported."""
     _folder(tmp_path / "links")
-    configured = PackageIndex(index.url, find_links=(str(tmp_path / "links"),))
+    configured = PackageIndex(main=index.url, find_links=(str(tmp_path / "links"),))
     with pytest.raises(PackageError, match=r"no index has it .*indexes searched: 1, find-links searched: 1"):
         configured.fetch(Store(tmp_path / "store"), "demo-x", LockedFile(WHEEL, "0" * 64))
     with pytest.raises(
@@ -102,7 +102,7 @@ def page(index: Index) -> Iterator[tuple[str, str]]:
 def test_a_file_comes_from_a_page(tmp_path: Path, index: Index, page: tuple[str, str]) -> None:
     """The page is queried for everything that no index has, by hash or by name."""
     url, sha256 = page
-    configured = PackageIndex(index.url, find_links=(url,))
+    configured = PackageIndex(main=index.url, find_links=(url,))
     store = Store(tmp_path / "store")
     lock = pinned.lock(store, configured, cpython(), f"demo-x==1.0 --hash=sha256:{sha256}\n", "r.txt")
     assert (lock.packages[0].files, lock.packages[0].origin) == ((LockedFile(WHEEL, sha256),), THE_INDEX)
@@ -112,7 +112,7 @@ def test_a_file_comes_from_a_page(tmp_path: Path, index: Index, page: tuple[str,
 
 def test_a_page_that_is_not_there_is_told(tmp_path: Path, index: Index) -> None:
     """By its host, as an index would be; nothing of it is silently skipped."""
-    configured = PackageIndex(index.url, find_links=(f"{index.url}nothing/",))
+    configured = PackageIndex(main=index.url, find_links=(f"{index.url}nothing/",))
     with pytest.raises(PackageError, match=r"cannot read the find-links page 127\.0\.0\.1:\d+: .* 404"):
         configured.fetch(Store(tmp_path), "demo-x", LockedFile(WHEEL, "0" * 64))
 
@@ -131,7 +131,7 @@ def test_a_line_names_a_folder(tmp_path: Path, line: str, at: str) -> None:
     """Relative to the file that names it; the package then has its own location, without a host's path."""
     sha256 = _folder(tmp_path / "wheels")
     text = f"{line.format(folder=tmp_path)}\ndemo-x==1.0 --hash=sha256:{sha256}\n"
-    nothing = PackageIndex(None, offline=True)
+    nothing = PackageIndex(main=None, offline=True)
     read = {"more/r.txt": "--find-links ../wheels\n"}.__getitem__
     lock = pinned.lock(Store(tmp_path / "s"), nothing, cpython(), text, "r.txt", read=read, folder=tmp_path)
     expected: Origin = FromArchive(at.format(folder=tmp_path, name=WHEEL))
@@ -145,7 +145,7 @@ def test_a_line_names_a_page(tmp_path: Path, index: Index, page: tuple[str, str]
     """Then the package comes from that URL."""
     url, sha256 = page
     text = f"--find-links {url}\n--trusted-host x\ndemo-x==1.0 --hash=sha256:{sha256}\n"
-    lock = pinned.lock(Store(tmp_path), PackageIndex(index.url), cpython(), text, "r.txt")
+    lock = pinned.lock(Store(tmp_path), PackageIndex(main=index.url), cpython(), text, "r.txt")
     place = url.replace("/simple/flat.html", f"/files/demo-x/{WHEEL}")
     assert [package.origin for package in lock.packages] == [FromArchive(place)]
 
@@ -161,10 +161,10 @@ def test_only_wheels_where_a_line_says_so(tmp_path: Path, index: Index) -> None:
     ):
         text = f"{option}\ndemo==1.0 --hash=sha256:{sha256}\n"
         if taken:
-            assert pinned.lock(Store(tmp_path), PackageIndex(index.url), cpython(), text, "r.txt").packages
+            assert pinned.lock(Store(tmp_path), PackageIndex(main=index.url), cpython(), text, "r.txt").packages
         else:
             with pytest.raises(PackageError, match=r"no locked file is a wheel for Python .*demo-1.0.tar.gz"):
-                pinned.lock(Store(tmp_path), PackageIndex(index.url), cpython(), text, "r.txt")
+                pinned.lock(Store(tmp_path), PackageIndex(main=index.url), cpython(), text, "r.txt")
 
 
 def test_a_line_without_a_place_is_refused() -> None:

@@ -53,7 +53,7 @@ def refusal(store: Store, asked: PackageIndex, file: LockedFile = LOCKED) -> str
 def test_a_file_comes_into_the_store(store: Store, index: Index) -> None:
     """The file with the locked name and hash is fetched; a second time sends no request."""
     index.add("demo", WHEEL, BODY, size=len(BODY))
-    asked = PackageIndex(index.url)
+    asked = PackageIndex(main=index.url)
     assert store.read(asked.fetch(store, "demo", LOCKED)) == BODY
     requests = len(index.asked)
     assert asked.fetch(store, "demo", LOCKED) == Digest(SHA256)
@@ -68,7 +68,7 @@ def test_a_download_tells_how_far_it_is(store: Store, index: Index) -> None:
         indexes._api.cache_clear()
         index.add("demo", WHEEL, body, **({"size": size} if size else {}))
         told: list[tuple[str, int, int]] = []
-        PackageIndex(index.url, moved=lambda *now, told=told: told.append(now)).fetch(store, "demo", file)
+        PackageIndex(main=index.url, moved=lambda *now, told=told: told.append(now)).fetch(store, "demo", file)
         assert [done for _, done, _ in told] == sorted({done for _, done, _ in told}) and len(told) > 1
         assert told[-1] == (WHEEL, len(body), len(body))
         assert {(name, total) for name, _, total in told} == {(WHEEL, len(body))}
@@ -93,14 +93,14 @@ def test_a_download_tells_how_far_it_is(store: Store, index: Index) -> None:
 def test_what_is_not_the_locked_file_is_refused(store: Store, index: Index, details: dict[str, Any], said: str) -> None:
     """Other bytes, another hash, another size, half of it: nothing is stored, and one line reports it."""
     index.add("demo", WHEEL, BODY, **details)
-    message = refusal(store, PackageIndex(index.url))
+    message = refusal(store, PackageIndex(main=index.url))
     assert message.startswith(f"cannot fetch {WHEEL}: {said}")
 
 
 def test_a_body_longer_than_announced_is_cut_off(store: Store, index: Index) -> None:
     """An index that sends for ever fills no disk: soon after the announced size nothing more is read."""
     index.add("demo", WHEEL, BODY, size=10, sent=b"x" * (8 << 20))
-    message = refusal(store, PackageIndex(index.url))
+    message = refusal(store, PackageIndex(main=index.url))
     assert "expected sha256:" in message
     assert hashlib.sha256(b"x" * (8 << 20)).hexdigest() not in message
 
@@ -108,27 +108,27 @@ def test_a_body_longer_than_announced_is_cut_off(store: Store, index: Index) -> 
 def test_without_a_hash_on_the_page_the_bytes_decide(store: Store, index: Index) -> None:
     """PEP 503 makes hashes optional; the lock's own is checked in any case."""
     index.add("demo", WHEEL, BODY, sha256=None)
-    assert PackageIndex(index.url).fetch(store, "demo", LOCKED) == Digest(SHA256)
+    assert PackageIndex(main=index.url).fetch(store, "demo", LOCKED) == Digest(SHA256)
 
 
 def test_a_compressed_answer_is_not_unpacked(store: Store, index: Index) -> None:
     """Some servers call a .tar.gz a compressed text; the file is what the lock hashed."""
     body, told = gzip.compress(BODY, mtime=0), {"Content-Encoding": "gzip"}
     file = LockedFile("demo-1.0.tar.gz", index.add("demo", "demo-1.0.tar.gz", body, headers=told))
-    assert store.read(PackageIndex(index.url).fetch(store, "demo", file)) == body
+    assert store.read(PackageIndex(main=index.url).fetch(store, "demo", file)) == body
 
 
 def test_a_failure_that_passes_is_tried_again(store: Store, index: Index) -> None:
     """One 500 or 503, for the page or the file, does not fail a build."""
     index.statuses = [503]
     index.add("demo", WHEEL, BODY, statuses=[500])
-    assert PackageIndex(index.url).fetch(store, "demo", LOCKED) == Digest(SHA256)
+    assert PackageIndex(main=index.url).fetch(store, "demo", LOCKED) == Digest(SHA256)
 
 
 def test_a_body_that_breaks_off_is_asked_for_again(store: Store, index: Index) -> None:
     """A connection that breaks half-way is retried; the partial file is not stored."""
     index.add("demo", WHEEL, BODY, cuts=2)
-    assert store.read(PackageIndex(index.url).fetch(store, "demo", LOCKED)) == BODY
+    assert store.read(PackageIndex(main=index.url).fetch(store, "demo", LOCKED)) == BODY
     assert index.asked.count(f"/files/demo/{WHEEL}") == 3
 
 
@@ -136,7 +136,7 @@ def test_a_body_that_breaks_off_is_asked_for_again(store: Store, index: Index) -
 def test_a_failure_that_stays_is_told(store: Store, index: Index) -> None:
     """After several attempts, the response is reported."""
     index.statuses = [500] * 50
-    message = refusal(store, PackageIndex(index.url))
+    message = refusal(store, PackageIndex(main=index.url))
     assert (
         message == f"cannot query the package index {index.host} for demo: the index answered 500 Internal Server Error"
     )
@@ -148,7 +148,7 @@ def test_an_index_that_is_not_there_is_told(store: Store) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://user:secret@127.0.0.1:{free.getsockname()[1]}/simple"
-    message = refusal(store, PackageIndex(url))
+    message = refusal(store, PackageIndex(main=url))
     host = url.split("@")[1].removesuffix("/simple")
     assert (
         message == f"cannot query the package index {host} for demo: the index could not be reached (ConnectionError)"
@@ -169,7 +169,7 @@ def test_an_index_that_is_not_there_is_told(store: Store) -> None:
 def test_a_page_that_is_none_is_told(store: Store, index: Index, page: tuple[str, bytes], name: str) -> None:
     """Any response of an index ends in a PackageError that does not contain the login."""
     index.page = page
-    message = refusal(store, PackageIndex(index.url.replace("//", "//user:secret@")))
+    message = refusal(store, PackageIndex(main=index.url.replace("//", "//user:secret@")))
     assert name in message
     assert "secret" not in message
 
@@ -177,7 +177,7 @@ def test_a_page_that_is_none_is_told(store: Store, index: Index, page: tuple[str
 def test_offline_asks_nobody(store: Store, index: Index) -> None:
     """With --offline, the store's files are used, and missing ones are reported with advice."""
     index.add("demo", WHEEL, BODY)
-    asked = PackageIndex(index.url, offline=True)
+    asked = PackageIndex(main=index.url, offline=True)
     message = refusal(store, asked)
     assert (
         message
@@ -192,7 +192,7 @@ def test_what_no_index_has_is_told(store: Store, index: Index) -> None:
     """For a missing project or file, the message has the number of searched indexes."""
     index.add("demo", "demo-2.0-py3-none-any.whl", BODY)
     with package_index.running(Index()) as other:
-        message = refusal(store, PackageIndex(index.url, (other.url,)))
+        message = refusal(store, PackageIndex(main=index.url, extra=(other.url,)))
     assert message.startswith(f"cannot fetch {WHEEL}: no index has it")
     assert "indexes searched: 2" in message
 
@@ -202,7 +202,7 @@ def test_extra_indexes_come_after_the_main_one(store: Store, index: Index) -> No
     index.add("demo", WHEEL, b"somebody else's")
     with package_index.running(Index()) as private:
         private.add("demo", WHEEL, BODY)
-        assert PackageIndex(index.url, (private.url,)).fetch(store, "demo", LOCKED) == Digest(SHA256)
+        assert PackageIndex(main=index.url, extra=(private.url,)).fetch(store, "demo", LOCKED) == Digest(SHA256)
     assert index.asked == ["/simple/demo/"]
 
 
@@ -212,13 +212,13 @@ def test_an_index_with_a_login(store: Store, index: Index, absolute: bool) -> No
     index.login, index.absolute = "user@acme:pass word", absolute
     index.add("demo", WHEEL, BODY)
     url = index.url.replace("//", "//user%40acme:pass%20word@")
-    assert PackageIndex(url).fetch(store, "demo", LOCKED) == Digest(SHA256)
+    assert PackageIndex(main=url).fetch(store, "demo", LOCKED) == Digest(SHA256)
 
 
 def test_credentials_are_never_shown(store: Store, index: Index) -> None:
     """A wrong login is reported without the login."""
     index.login = "user:right"
-    message = refusal(store, PackageIndex(index.url.replace("//", "//user:wrong@")))
+    message = refusal(store, PackageIndex(main=index.url.replace("//", "//user:wrong@")))
     assert message == (
         f"cannot query the package index {index.host} for demo: the index answered 401 Unauthorized → give a login for "
         f"{index.host}: in ~/.netrc, or in the index' URL"
@@ -235,7 +235,7 @@ def test_a_login_is_for_its_own_host_only(store: Store, index: Index) -> None:
             f'"url": "{url}", "hashes": {{}}}}]}}'
         )
         index.page = (package_index.JSON, page.encode())
-        message = refusal(store, PackageIndex(index.url.replace("//", "//user:secret@")))
+        message = refusal(store, PackageIndex(main=index.url.replace("//", "//user:secret@")))
     assert "401 Unauthorized" in message
 
 
@@ -244,7 +244,7 @@ def test_files_are_found_by_hash(index: Index) -> None:
     one = index.add("demo", WHEEL, BODY)
     index.add("demo", "demo-2.0-py3-none-any.whl", b"other")
     other = index.add("demo", "demo-1.0.tar.gz", b"source")
-    found = PackageIndex(index.url).files("demo", frozenset({one, other}))
+    found = PackageIndex(main=index.url).files("demo", frozenset({one, other}))
     assert found == ((LockedFile(WHEEL, one), THE_INDEX), (LockedFile("demo-1.0.tar.gz", other), THE_INDEX))
 
 

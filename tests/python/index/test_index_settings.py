@@ -114,6 +114,6 @@ def test_a_projects_indexes_join_the_users() -> None:
             }
         )
     ]
-    index = PackageIndex(None, ("https://user/simple",)).also(declared)
+    index = PackageIndex(main=None, extra=("https://user/simple",)).also(declared)
     assert (index.main, index.extra) == ("https://first/simple", ("https://own/simple", "https://user/simple"))
-    assert PackageIndex("https://user/simple").also(declared).main == "https://user/simple"
+    assert PackageIndex(main="https://user/simple").also(declared).main == "https://user/simple"

@@ -157,11 +157,11 @@ def test_a_locks_url_is_used_and_not_relied_on(tmp_path: Path, alone: dict[str, 
         index.add("demo", WHEEL, BODY)
         own = FromIndex(index.url.rstrip("/"))
         there = LockedFile(WHEEL, LOCKED.sha256, index.url.replace("/simple/", f"/files/demo/{WHEEL}"))
-        PackageIndex(None).fetch(Store(tmp_path / "a"), "demo", there, own)
+        PackageIndex(main=None).fetch(Store(tmp_path / "a"), "demo", there, own)
         assert index.asked == [urlsplit(there.url).path]
         gone = LockedFile(WHEEL, LOCKED.sha256, index.url.replace("/simple/", "/files/demo/other"))
         index.projects["demo"]["other"] = package_index.File(b"", statuses=[404])
-        PackageIndex(None).fetch(Store(tmp_path / "b"), "demo", gone, own)
+        PackageIndex(main=None).fetch(Store(tmp_path / "b"), "demo", gone, own)
         index.asked.clear()
-        PackageIndex(index.url).fetch(Store(tmp_path / "c"), "demo", gone)
+        PackageIndex(main=index.url).fetch(Store(tmp_path / "c"), "demo", gone)
         assert index.asked[0] == "/simple/demo/"

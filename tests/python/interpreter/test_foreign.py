@@ -38,7 +38,7 @@ def files(machine: str) -> dict[str, bytes]:
 def image(store: Store, architecture: str, contents: dict[str, bytes], *links: Entry) -> Image:
     """An image of one layer with these files."""
     folders = {parent for path in contents for parent in parents(path)}
-    entries = [*map(directory, sorted(folders)), *(Entry(path, content=data) for path, data in contents.items())]
+    entries = [*map(directory, sorted(folders)), *(Entry(path=path, content=data) for path, data in contents.items())]
     layer = layer_of(store, [*entries, *links])
     config = ImageConfig.make(
         {

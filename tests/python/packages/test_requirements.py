@@ -74,7 +74,7 @@ def test_what_comes_from_elsewhere_has_an_origin(
 ) -> None:
     """Folders, git and archives, as pip writes them; the connector itself is no package, and no login stays."""
     lock = pinned.lock(
-        Store(tmp_path), PackageIndex(None, offline=True), cpython(), line, "r.txt", name_of=lambda _: "the-lib"
+        Store(tmp_path), PackageIndex(main=None, offline=True), cpython(), line, "r.txt", name_of=lambda _: "the-lib"
     )
     assert [(package.name, package.origin) for package in lock.packages] == ([(name, origin)] if name else [])
     assert all([file.sha256 for file in package.files] == [A] for package in lock.packages if package.files)
@@ -122,7 +122,7 @@ def test_constraints_hold(tmp_path: Path, constraint: str, said: str) -> None:
     text = f"-c c.txt\nlib @ https://host/lib-1.0-py3-none-any.whl --hash=sha256:{A}\n"
 
     def names() -> list[str]:
-        nothing = PackageIndex(None, offline=True)
+        nothing = PackageIndex(main=None, offline=True)
         lock = pinned.lock(Store(tmp_path), nothing, cpython(), text, "r.txt", read=lambda _: constraint)
         return [package.name for package in lock.packages]
 
@@ -166,7 +166,7 @@ def test_constraints_hold(tmp_path: Path, constraint: str, said: str) -> None:
 def test_what_is_not_pinned_is_refused(tmp_path: Path, line: str, said: str) -> None:
     """One line that names the file and the requirement."""
     with pytest.raises(LockError) as caught:
-        pinned.lock(Store(tmp_path), PackageIndex(None, offline=True), cpython(), line, "r.txt")
+        pinned.lock(Store(tmp_path), PackageIndex(main=None, offline=True), cpython(), line, "r.txt")
     assert caught.value.message.startswith("r.txt")
     assert said in caught.value.message
     assert "secret" not in str(caught.value)
@@ -191,11 +191,11 @@ def test_the_best_of_the_hashed_files_is_chosen(tmp_path: Path, index: Index) ->
         f"windows==1.0 ; sys_platform == 'win32' --hash=sha256:{A}\n"
     )
     store = Store(tmp_path)
-    lock = pinned.lock(store, PackageIndex(index.url), cpython(), text, "r.txt")
+    lock = pinned.lock(store, PackageIndex(main=index.url), cpython(), text, "r.txt")
     names = [(package.name, [file.name for file in package.files]) for package in lock.packages]
     assert names == [("demo", ["demo-1.0-cp311-cp311-manylinux_2_17_x86_64.whl"]), ("old", ["old-1.0.tar.gz"])]
-    assert pinned.lock(store, PackageIndex(None, offline=True), cpython(), text, "r.txt") == lock
-    other = pinned.lock(store, PackageIndex(index.url), cpython(machine="aarch64"), text, "r.txt")
+    assert pinned.lock(store, PackageIndex(main=None, offline=True), cpython(), text, "r.txt") == lock
+    other = pinned.lock(store, PackageIndex(main=index.url), cpython(machine="aarch64"), text, "r.txt")
     assert [file.name for file in other.packages[0].files] == ["demo-1.0-py3-none-any.whl"]
 
 
@@ -203,7 +203,7 @@ def test_a_hash_that_no_index_has_is_told(tmp_path: Path, index: Index) -> None:
     """The requirement is named when none of its hashes is to be had."""
     index.add("demo", "demo-1.0-py3-none-any.whl", b"other")
     with pytest.raises(PackageError, match=r"cannot fetch demo 1\.0: no index has a file with a required hash"):
-        pinned.lock(Store(tmp_path), PackageIndex(index.url), cpython(), f"demo==1.0 --hash=sha256:{A}\n", "r.txt")
+        pinned.lock(Store(tmp_path), PackageIndex(main=index.url), cpython(), f"demo==1.0 --hash=sha256:{A}\n", "r.txt")
 
 
 def test_a_wheel_that_vanished_is_not_an_sdist(tmp_path: Path, index: Index) -> None:
@@ -211,7 +211,7 @@ def test_a_wheel_that_vanished_is_not_an_sdist(tmp_path: Path, index: Index) -> 
     wheel = index.add("demo", "demo-1.0-py3-none-any.whl", b"wheel")
     other = index.add("demo", "demo-1.0-cp39-cp39-win_amd64.whl", b"for windows")
     sdist = index.add("demo", "demo-1.0.tar.gz", b"sdist")
-    configured = PackageIndex(index.url)
+    configured = PackageIndex(main=index.url)
 
     def chosen(*hashes: str) -> str:
         text = "demo==1.0 " + " ".join(f"--hash=sha256:{item}" for item in hashes)
@@ -231,5 +231,5 @@ def test_an_index_that_the_file_names_is_where_its_packages_come_from(tmp_path: 
         both = public.add("both", "both-1.0-py3-none-any.whl", b"both")
         index.add("both", "both-1.0-py3-none-any.whl", b"both")
         text = f"--extra-index-url {index.url}\nown==1.0 --hash=sha256:{own}\nboth==1.0 --hash=sha256:{both}\n"
-        lock = pinned.lock(Store(tmp_path), PackageIndex(public.url), cpython(), text, "r.txt")
+        lock = pinned.lock(Store(tmp_path), PackageIndex(main=public.url), cpython(), text, "r.txt")
     assert [package.origin for package in lock.packages] == [FromIndex(), FromIndex(index.url.rstrip("/"))]

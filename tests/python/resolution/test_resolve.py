@@ -93,22 +93,22 @@ def test_what_came_later_is_not_there(tmp_path: Path, index: Index) -> None:
     add(index, tmp_path, "b", "1.0", "Provides-Extra: x", "Requires-Dist: c ; extra == 'x'")
     add(index, tmp_path, "b", "1.1", uploaded="2024-04-01T00:00:01Z")
     add(index, tmp_path, "c", "1.0", uploaded="2024-04-01T00:00:00Z")
-    lock = resolved(tmp_path, PackageIndex(index.url), "a")
+    lock = resolved(tmp_path, PackageIndex(main=index.url), "a")
     assert names(lock) == ["a==1.0", "b==1.0", "c==1.0"]
     assert [package.required_by for package in lock.packages] == [("",), ("a",), ("b",)]
-    assert names(resolved(tmp_path, PackageIndex(index.url), "a", as_of=None)) == ["a==2.0"]
+    assert names(resolved(tmp_path, PackageIndex(main=index.url), "a", as_of=None)) == ["a==2.0"]
 
 
 def test_an_index_without_upload_times_is_told(tmp_path: Path, index: Index) -> None:
     """Resolving for a past day is refused with the reason; resolving as of now works."""
     add(index, tmp_path, "a", "1.0", uploaded="")
     with pytest.raises(LockError) as caught:
-        resolved(tmp_path, PackageIndex(index.url), "a")
+        resolved(tmp_path, PackageIndex(main=index.url), "a")
     assert caught.value.message == (
         f"the package index {index.url} does not report upload times for a (PEP 700), "
         "so packages cannot be resolved as of a past date"
     )
-    assert names(resolved(tmp_path, PackageIndex(index.url), "a", as_of=None)) == ["a==1.0"]
+    assert names(resolved(tmp_path, PackageIndex(main=index.url), "a", as_of=None)) == ["a==1.0"]
 
 
 @pytest.mark.parametrize("given", ["ranges", "published", "whole"])
@@ -119,9 +119,9 @@ def test_metadata_however_the_index_gives_it(tmp_path: Path, index: Index, given
     add(index, tmp_path, "a", "1.0", "Requires-Dist: b", more=more)
     index.add("a", "a-1.0-py3-none-any.whl.metadata", metadata("a", "1.0", "Requires-Dist: b").encode())
     add(index, tmp_path, "b", "1.0")
-    assert names(resolved(tmp_path, PackageIndex(index.url), "a")) == ["a==1.0", "b==1.0"]
+    assert names(resolved(tmp_path, PackageIndex(main=index.url), "a")) == ["a==1.0", "b==1.0"]
     index.asked.clear()
-    assert names(resolved(tmp_path, PackageIndex(index.url), "a")) == ["a==1.0", "b==1.0"]
+    assert names(resolved(tmp_path, PackageIndex(main=index.url), "a")) == ["a==1.0", "b==1.0"]
     assert index.asked == []
 
 
@@ -133,12 +133,12 @@ def test_the_image_decides_not_the_host(tmp_path: Path, index: Index) -> None:
     add(index, tmp_path, "c", "1.0", tag="cp39-cp39-manylinux_2_17_aarch64")
     add(index, tmp_path, "c", "2.0", tag="cp39-cp39-manylinux_2_39_aarch64")
     arm = cpython("3.9.18", "aarch64")
-    assert names(resolved(tmp_path, PackageIndex(index.url), "a", "c", interpreter=arm)) == [
+    assert names(resolved(tmp_path, PackageIndex(main=index.url), "a", "c", interpreter=arm)) == [
         "a==1.0",
         "b==1.0",
         "c==1.0",
     ]
-    assert names(resolved(tmp_path, PackageIndex(index.url), "a")) == ["a==1.0"]
+    assert names(resolved(tmp_path, PackageIndex(main=index.url), "a")) == ["a==1.0"]
 
 
 def test_an_sdist_that_says_what_it_needs_runs_no_code(tmp_path: Path, index: Index) -> None:
@@ -146,7 +146,7 @@ def test_an_sdist_that_says_what_it_needs_runs_no_code(tmp_path: Path, index: In
     add_sdist(index, "a", "1.0", "Requires-Dist: b")
     add(index, tmp_path, "a", "1.0", tag="cp311-cp311-win_amd64")
     add(index, tmp_path, "b", "1.0")
-    lock = resolved(tmp_path, PackageIndex(index.url), "a")
+    lock = resolved(tmp_path, PackageIndex(main=index.url), "a")
     assert names(lock) == ["a==1.0", "b==1.0"]
     assert [file.name for file in lock.packages[0].files] == ["a-1.0-cp311-cp311-win_amd64.whl", "a-1.0.tar.gz"]
 
@@ -155,8 +155,8 @@ def test_a_yanked_file_is_taken_only_by_name(tmp_path: Path, index: Index) -> No
     """PEP 592, as pip and uv have it."""
     add(index, tmp_path, "a", "1.0")
     add(index, tmp_path, "a", "2.0", more={"yanked": "bad"})
-    assert names(resolved(tmp_path, PackageIndex(index.url), "a")) == ["a==1.0"]
-    assert names(resolved(tmp_path, PackageIndex(index.url), "a==2.0")) == ["a==2.0"]
+    assert names(resolved(tmp_path, PackageIndex(main=index.url), "a")) == ["a==1.0"]
+    assert names(resolved(tmp_path, PackageIndex(main=index.url), "a==2.0")) == ["a==2.0"]
 
 
 def test_a_private_package_is_never_the_public_one(tmp_path: Path, index: Index) -> None:
@@ -166,7 +166,7 @@ def test_a_private_package_is_never_the_public_one(tmp_path: Path, index: Index)
     with package_index.running(Index(login="user:pass")) as private:
         add(private, tmp_path, "secret", "1.0")
         url = private.url.replace("//", "//user:pass@")
-        lock = resolved(tmp_path, PackageIndex(index.url, (url,)), "secret", "a")
+        lock = resolved(tmp_path, PackageIndex(main=index.url, extra=(url,)), "secret", "a")
         assert names(lock) == ["a==1.0", "secret==1.0"]
         assert lock.packages[1].origin == FromIndex(private.url.rstrip("/"))
         assert "/simple/secret/" not in index.asked
@@ -176,9 +176,12 @@ def test_a_private_package_is_never_the_public_one(tmp_path: Path, index: Index)
 @pytest.mark.parametrize(
     ("asked", "order"),
     [
-        (PackageIndex(None, ("https://own/s",)), ["https://own/s", "https://pypi.org/simple/"]),
-        (PackageIndex("https://own/s", ("https://pypi.org/simple",)), ["https://own/s", "https://pypi.org/simple"]),
-        (PackageIndex("https://own/s", ("https://more/s",)), ["https://more/s", "https://own/s"]),
+        (PackageIndex(main=None, extra=("https://own/s",)), ["https://own/s", "https://pypi.org/simple/"]),
+        (
+            PackageIndex(main="https://own/s", extra=("https://pypi.org/simple",)),
+            ["https://own/s", "https://pypi.org/simple"],
+        ),
+        (PackageIndex(main="https://own/s", extra=("https://more/s",)), ["https://more/s", "https://own/s"]),
     ],
 )
 def test_the_public_index_is_asked_last(tmp_path: Path, asked: PackageIndex, order: list[str]) -> None:
@@ -196,11 +199,11 @@ def test_a_pinned_index_is_the_only_one(tmp_path: Path, index: Index) -> None:
     add(index, tmp_path, "a", "2.0")
     with package_index.running(Index()) as own:
         add(own, tmp_path, "a", "1.0")
-        asked = PackageIndex(index.url, named=(Source(own.url, "own", explicit=True),))
+        asked = PackageIndex(main=index.url, named=(Source(own.url, "own", explicit=True),))
         assert names(resolved(tmp_path, asked, "a")) == ["a==2.0"]
         assert names(resolved(tmp_path, asked, "a", pins={"a": "own"})) == ["a==1.0"]
     with pytest.raises(LockError, match="a must come from the index 'other', which is not configured"):
-        resolved(tmp_path, PackageIndex(index.url), "a", pins={"a": "other"})
+        resolved(tmp_path, PackageIndex(main=index.url), "a", pins={"a": "other"})
 
 
 @pytest.mark.parametrize(
@@ -217,7 +220,7 @@ def test_no_solution_is_one_line(tmp_path: Path, index: Index, texts: tuple[str,
     add(index, tmp_path, "b", "0.9")
     add(index, tmp_path, "b", "1.0")
     with pytest.raises(LockError) as caught:
-        resolved(tmp_path, PackageIndex(index.url), *texts)
+        resolved(tmp_path, PackageIndex(main=index.url), *texts)
     message = str(caught.value)
     assert message.startswith("resolving connectors/x: the requirements conflict: ")
     assert said in message
@@ -231,7 +234,7 @@ def test_an_index_that_fails_is_told_as_it_is(tmp_path: Path, index: Index) -> N
     with pytest.raises(
         PackageError, match=f"the package index {index.host} for a: the index answered 401 Unauthorized"
     ):
-        resolved(tmp_path, PackageIndex(index.url), "a")
+        resolved(tmp_path, PackageIndex(main=index.url), "a")
 
 
 def test_the_text_is_a_lock(tmp_path: Path, index: Index) -> None:
@@ -240,7 +243,7 @@ def test_the_text_is_a_lock(tmp_path: Path, index: Index) -> None:
     add(index, tmp_path, "b", "1.0")
     interpreters = [cpython(), cpython(machine="aarch64")]
     found = [
-        (pylock_text.marker(item), resolved(tmp_path, PackageIndex(index.url), "a", interpreter=item))
+        (pylock_text.marker(item), resolved(tmp_path, PackageIndex(main=index.url), "a", interpreter=item))
         for item in interpreters
     ]
     text = pylock_text.render(found, {"requires": ["a"], "inputs": {"setup.py": "0"}})
@@ -259,7 +262,7 @@ def test_the_answer_is_uvs_own(tmp_path: Path) -> None:
     """If uv may query the public index itself, as of the same moment, it gives the same result."""
     indexes._api.cache_clear()
     texts = ["requests[socks]>=2.28", "pandas>=2,<3", "pydantic<2", "black"]
-    lock = resolved(tmp_path, PackageIndex(None), *texts)
+    lock = resolved(tmp_path, PackageIndex(main=None), *texts)
     finished = subprocess.run(
         [
             *(
@@ -296,7 +299,7 @@ def test_a_candidate_that_cannot_be_used_is_skipped_and_remembered(
 
     monkeypatch.setattr("airbyte_ci.python.sources.metadata.of_sdist", fails)
     for _ in range(2):
-        assert [item.version for item in resolved(tmp_path, PackageIndex(index.url), asked).packages] == ["1.0"]
+        assert [item.version for item in resolved(tmp_path, PackageIndex(main=index.url), asked).packages] == ["1.0"]
     assert runs == ["a-2.0.tar.gz"]
     with pytest.raises(LockError, match=r"a 2.0 was skipped: cannot read the requirements of a-2.0.tar.gz"):
-        resolved(tmp_path, PackageIndex(index.url), "a==2.0")
+        resolved(tmp_path, PackageIndex(main=index.url), "a==2.0")

@@ -39,7 +39,7 @@ def repository(folder: Path, files: dict[str, bytes]) -> str:
 def tree(tmp_path: Path, name: str, url: str, commit: str) -> str:
     """The digest of a commit's tree, in a store of its own."""
     package = LockedPackage("lib", "1.0", (), origin=FromGit(url, commit))
-    return trees.obtain(package, tmp_path, Store(tmp_path / f"store-{name}"), PackageIndex(None)).sha256
+    return trees.obtain(package, tmp_path, Store(tmp_path / f"store-{name}"), PackageIndex(main=None)).sha256
 
 
 FILES = {

@@ -30,7 +30,7 @@ def test_a_version_is_what_the_text_says_for_good(tmp_path: Path, text: str, ver
     (folder / subdirectory / "pyproject.toml").write_text(text)
     store = Store(tmp_path / "store")
     package = LockedPackage("x", "", (), origin=FromDirectory(str(folder), subdirectory=subdirectory))
-    file = trees.obtain(package, tmp_path, store, PackageIndex(None))
+    file = trees.obtain(package, tmp_path, store, PackageIndex(main=None))
     assert trees.version(store, file) == version
 
 

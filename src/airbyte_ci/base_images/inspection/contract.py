@@ -132,7 +132,7 @@ def _writes_nothing_else(subject: Subject) -> str | None:
 
 
 def _read_only(subject: Subject) -> str | None:
-    mounts = (Mount(None, "/tmp", writable=True, purpose=_TEMPORARY),)
+    mounts = (Mount(source=None, target="/tmp", writable=True, purpose=_TEMPORARY),)
     if subject.has_python:
         code, said = subject.ask("python", "-c", _READ_ONLY, read_only=True, mounts=mounts)
     else:

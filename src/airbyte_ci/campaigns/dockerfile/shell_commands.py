@@ -73,7 +73,7 @@ _INSTALLS = re.compile(r"\bpip3?\s++install\b|\bpoetry\s++(?:install|add)\b|\buv
 _FOREIGN = re.compile(r"(?:^|[\s;&|(])(apk|yum|dnf|microdnf)\s")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShellCommand:
     """One command of a RUN: its kind, and the relevant words (names of packages, or all words).
 
@@ -124,11 +124,14 @@ def _script(text: str) -> str:
 def _whole(text: str, words: tuple[str, ...]) -> ShellCommand:
     if _INSTALLS.search(text):
         return ShellCommand(
-            "by_hand", words, reason="it installs Python packages, which the build does, and more", source=text
+            kind="by_hand",
+            words=words,
+            reason="it installs Python packages, which the build does, and more",
+            source=text,
         )
     if found := _FOREIGN.search(text):
-        return ShellCommand("by_hand", words, reason=f"Debian has no {found[1]}", source=text)
-    return ShellCommand("other", words, source=text)
+        return ShellCommand(kind="by_hand", words=words, reason=f"Debian has no {found[1]}", source=text)
+    return ShellCommand(kind="other", words=words, source=text)
 
 
 def _taken_apart(text: str) -> list[ShellCommand] | None:
@@ -144,7 +147,7 @@ def _taken_apart(text: str) -> list[ShellCommand] | None:
         found = _commands(part.words, part.text)
         if part.words[0] in _SETTINGS or all(map(_ASSIGNMENT.fullmatch, part.words)):
             settings += 1
-            found = [ShellCommand("nothing", tuple(part.words), source=part.text)]
+            found = [ShellCommand(kind="nothing", words=tuple(part.words), source=part.text)]
         if part.separator == "||" and (others or any(command.kind != "nothing" for command in found)):
             return None
         if part.separator in (";", "\n"):
@@ -218,31 +221,31 @@ def _of_program(words: list[str], text: str | None) -> Iterator[ShellCommand]:
     elif (program, first) in (("poetry", "install"), ("uv", "sync")):
         yield from _synced(arguments)
     elif program.startswith("python") and arguments[:2] == ["setup.py", "install"]:
-        yield ShellCommand("install", (".",))
+        yield ShellCommand(kind="install", words=(".",))
     elif not plain or _leaves_nothing(program, arguments):
-        yield ShellCommand("nothing", tuple(words))
+        yield ShellCommand(kind="nothing", words=tuple(words))
     elif program in _OTHER_INSTALLERS:
-        yield ShellCommand("by_hand", tuple(words), reason=_OWN_DEPENDENCIES)
+        yield ShellCommand(kind="by_hand", words=tuple(words), reason=_OWN_DEPENDENCIES)
     elif text is not None and _SHELL.search(text):
-        yield ShellCommand("other", (text,))
+        yield ShellCommand(kind="other", words=(text,))
     else:
         # A single word would be treated as a text.
-        yield ShellCommand("other", tuple(words) if len(words) > 1 else (shlex.quote(words[0]),))
+        yield ShellCommand(kind="other", words=tuple(words) if len(words) > 1 else (shlex.quote(words[0]),))
 
 
 def _system(manager: str, arguments: list[str]) -> ShellCommand:
     verbs = list(_names(arguments))
     if not verbs or verbs[0] != _SYSTEM[manager]:
-        return ShellCommand("nothing", (manager, *arguments), manager)  # update, upgrade, clean, del
+        return ShellCommand(kind="nothing", words=(manager, *arguments), manager=manager)  # update, upgrade, clean, del
     if any(name.endswith((".deb", ".apk", ".rpm")) for name in verbs[1:]):
-        return ShellCommand("by_hand", tuple(verbs), manager, reason="the package comes from a file")
+        return ShellCommand(kind="by_hand", words=tuple(verbs), manager=manager, reason="the package comes from a file")
     asked = [name for name in verbs[1:] if not name.startswith(".")]  # `.deps` is a virtual name of apk
     # Versions are those of the old distribution.
     names = (re.split(r"[=<>~]", name)[0] for name in asked if "$" not in name)
     pinned = tuple(name for name in asked if re.search(r".[=<>~]", name) and "$" not in name)
     unread = tuple(name for name in asked if "$" in name)
     return ShellCommand(
-        "packages", tuple(name for name in names if name), manager=manager, pinned=pinned, unread=unread
+        kind="packages", words=tuple(name for name in names if name), manager=manager, pinned=pinned, unread=unread
     )
 
 
@@ -253,22 +256,22 @@ def _pip(arguments: list[str]) -> Iterator[ShellCommand]:
         reason = "airbyte-ci reads pip's settings from the environment of the build"
         is_nothing = verb in _PIP_NOTHING
         yield ShellCommand(
-            "nothing" if is_nothing else "by_hand", ("pip", *arguments), reason="" if is_nothing else reason
+            kind="nothing" if is_nothing else "by_hand", words=("pip", *arguments), reason="" if is_nothing else reason
         )
         return
     options = dict(_options(arguments))
     sources = [f"{name} {value}".strip() for name, value in options.items() if name in _PIP_SOURCES]
     if sources:
         reason = "airbyte-ci takes packages from the indexes of pip's own settings (PIP_INDEX_URL, …) and the lock"
-        yield ShellCommand("by_hand", ("pip", verb, *sources), reason=reason)
+        yield ShellCommand(kind="by_hand", words=("pip", verb, *sources), reason=reason)
     own = [*(name for name in names[1:] if _is_path(name)), *_values(arguments, ("-e", "--editable"))]
     wanted = [name for name in names[1:] if not _is_path(name) and name not in own]
     files = _values(arguments, _REQUIREMENTS)
-    yield from (ShellCommand("install", (path,)) for path in own)
-    yield from (ShellCommand("requirements", (path,)) for path in files)
-    yield from (ShellCommand("python", (name,)) for name in wanted if not _OWN_TOOLS.fullmatch(name))
+    yield from (ShellCommand(kind="install", words=(path,)) for path in own)
+    yield from (ShellCommand(kind="requirements", words=(path,)) for path in files)
+    yield from (ShellCommand(kind="python", words=(name,)) for name in wanted if not _OWN_TOOLS.fullmatch(name))
     if not own and not files and all(_OWN_TOOLS.fullmatch(name) for name in wanted):
-        yield ShellCommand("nothing", ("pip", *arguments))
+        yield ShellCommand(kind="nothing", words=("pip", *arguments))
 
 
 def _synced(arguments: list[str]) -> Iterator[ShellCommand]:
@@ -277,8 +280,8 @@ def _synced(arguments: list[str]) -> Iterator[ShellCommand]:
     asked = [f"{name} {value}".strip() for name, value in _options(arguments) if name in more and value != "main"]
     if asked:
         reason = "name them under `groups` or `extras` in .airbyte-ci.toml"
-        yield ShellCommand("by_hand", tuple(asked), reason=reason)
-    yield ShellCommand("install", (".",))
+        yield ShellCommand(kind="by_hand", words=tuple(asked), reason=reason)
+    yield ShellCommand(kind="install", words=(".",))
 
 
 def _is_path(name: str) -> bool:

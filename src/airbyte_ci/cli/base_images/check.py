@@ -52,7 +52,7 @@ def check_base_image(settings: Settings, base_image: str | None, count: int, *, 
     return int(not all(item.passed for item in results))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Subject:
     """The checked image: its display name, address and image, and the relevant part of its declaration if known."""
 
@@ -73,8 +73,8 @@ def _subject(bench: Bench, text: str | None) -> _Subject:
         made = build.build(declared, bench.work, platform, checked=False)
         name = f"{declared.address.name} {declared.version}"
         return _Subject(
-            name,
-            made.version.address,
+            name=name,
+            address=made.version.address,
             image=made.image,
             declared=declared.checks,
             writable=declared.writable,
@@ -83,10 +83,15 @@ def _subject(bench: Bench, text: str | None) -> _Subject:
     name, address, image = benches.image_of(bench, text or "", platform)
     locked = benches.lock_of(bench, address) if address.tag else None
     if locked is None or locked.platforms.get(platform) is None:
-        return _Subject(name, address, image, has_python=address.name != JAVA_SERIES)
+        return _Subject(name=name, address=address, image=image, has_python=address.name != JAVA_SERIES)
     declared, has_python = locked.declaration, bool(locked.platforms[platform].python)
     return _Subject(
-        name, address, image=image, declared=declared.checks, writable=declared.writable, has_python=has_python
+        name=name,
+        address=address,
+        image=image,
+        declared=declared.checks,
+        writable=declared.writable,
+        has_python=has_python,
     )
 
 

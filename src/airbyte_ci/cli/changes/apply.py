@@ -67,7 +67,9 @@ def _all(made: plan.Plan, root: Path, courier: Courier | None, *, dry_run: bool)
         if not edit:
             if courier:
                 courier.settle(change.connector)
-            yield Outcome(change.connector, "skipped", reason=f"{change.connector} already has the planned edits")
+            yield Outcome(
+                subject=change.connector, status="skipped", reason=f"{change.connector} already has the planned edits"
+            )
         elif courier:
             if outcome := _deliver(courier, change):
                 yield outcome
@@ -83,7 +85,7 @@ def _deliver(courier: Courier, change: Change) -> Outcome | None:
     try:
         return courier.take(change)
     except AirbyteCiError as error:
-        return Outcome(change.connector, "failed", reason=error.message, advice=error.advice or "")
+        return Outcome(subject=change.connector, status="failed", reason=error.message, advice=error.advice or "")
 
 
 def _tell(outcome: Outcome, settings: Settings, *, dry_run: bool, alone: bool) -> None:

@@ -93,7 +93,7 @@ def run(campaign: Campaign, planner: Planner, prepare: Preparer | None = None) -
         for outcome in _Work(campaign, planner, writer, courier).outcomes(_tasks(campaign, prepare)):
             _tell(outcome, campaign, alone=number == 1)
             # Thousands of diffs would fill the memory; the summary needs only the status.
-            outcomes.append(Outcome(outcome.subject, outcome.status, advice=outcome.advice))
+            outcomes.append(Outcome(subject=outcome.subject, status=outcome.status, advice=outcome.advice))
     _count(outcomes, campaign, campaign.asked.whole(number))
     return exit_code(outcomes)
 
@@ -179,7 +179,7 @@ class _Work:
 
 def _refused(task: Task, error: AirbyteCiError, status: Status) -> Outcome:
     advice = (error.advice or "") if status == "failed" else ""
-    return Outcome(task.connector.name, status, reason=error.message, advice=advice)
+    return Outcome(subject=task.connector.name, status=status, reason=error.message, advice=advice)
 
 
 @contextmanager

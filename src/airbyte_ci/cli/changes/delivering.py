@@ -253,7 +253,7 @@ class Courier:
             return self._deliver(tuple(self._together))
         except AirbyteCiError as error:
             return [
-                Outcome(item.connector, "failed", reason=error.message, advice=error.advice or "")
+                Outcome(subject=item.connector, status="failed", reason=error.message, advice=error.advice or "")
                 for item in self._together
             ]
 

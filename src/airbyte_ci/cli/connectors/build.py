@@ -348,8 +348,8 @@ class _Making:
             details = (*error.details, *self._other_python(connector))
             return [
                 Outcome(
-                    connector.name,
-                    "failed",
+                    subject=connector.name,
+                    status="failed",
                     summary="",
                     reason=error.message,
                     advice=error.advice or "",
@@ -385,8 +385,8 @@ class _Making:
                 f"cannot build {connector.name}: {other} has the same dockerRepository, so their images have one name"
             )
             return Outcome(
-                connector.name,
-                "failed",
+                subject=connector.name,
+                status="failed",
                 summary="",
                 reason=reason,
                 advice="change dockerRepository in one metadata.yaml",
@@ -399,8 +399,8 @@ class _Making:
         reason = f"cannot push {connector.name}: {known.text}"
         advice = f"airbyte-ci connectors --name={connector.name} upgrade_base_image"
         return Outcome(
-            connector.name,
-            "failed",
+            subject=connector.name,
+            status="failed",
             summary="",
             reason=reason,
             advice=advice,

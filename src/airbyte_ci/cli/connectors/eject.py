@@ -85,8 +85,8 @@ def eject(
                 raise
             except AirbyteCiError as error:
                 outcome = Outcome(
-                    connector.name,
-                    "failed",
+                    subject=connector.name,
+                    status="failed",
                     summary="",
                     reason=error.message,
                     advice=error.advice or "",
@@ -124,12 +124,12 @@ def _outcome(connector: Connector, ejected: Ejected, place: Path | None) -> Outc
     facts = {"folder": str(place) if place else None, "lost": list(ejected.lost), "files": sorted(ejected.files)}
     if ejected.lost:
         reason = f"a Dockerfile cannot express: {'; '.join(ejected.lost)}"
-        return Outcome(connector.name, "failed", reason=reason, advice="add it by hand", facts=facts)
+        return Outcome(subject=connector.name, status="failed", reason=reason, advice="add it by hand", facts=facts)
     advice = (
         f"docker build -t {connector.image_repository}:dev {shlex.quote(workbench.shown_path(place))}" if place else ""
     )
     told = f"{workbench.shown_path(place)}: Dockerfile and {len(ejected.files)} other files" if place else ""
-    return Outcome(connector.name, "ok", told, advice=advice, facts=facts)
+    return Outcome(subject=connector.name, status="ok", summary=told, advice=advice, facts=facts)
 
 
 def _show(settings: Settings, outcome: Outcome, printed: Ejected | None, *, alone: bool) -> None:

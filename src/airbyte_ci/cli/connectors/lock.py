@@ -121,12 +121,17 @@ def _lock(connector: Connector, tools: Tools, rules: Rules, order: _Order) -> tu
         document = locking.read(connector)
     except LockError as error:
         status: Status = "failed" if order.is_named else "skipped"
-        return Edit(), Outcome(connector.name, status, reason=error.message, advice=error.advice or "")
+        return Edit(), Outcome(subject=connector.name, status=status, reason=error.message, advice=error.advice or "")
     try:
         edit = _plan(connector, document, tools=tools, rules=rules, order=order)
     except AirbyteCiError as error:
         return Edit(), Outcome(
-            connector.name, "failed", summary="", reason=error.message, advice=error.advice or "", details=error.details
+            subject=connector.name,
+            status="failed",
+            summary="",
+            reason=error.message,
+            advice=error.advice or "",
+            details=error.details,
         )
     return edit, _outcome(connector, edit)
 
@@ -139,12 +144,12 @@ def _plan(connector: Connector, document: Mapping[str, Any] | None, tools: Tools
 def _outcome(connector: Connector, edit: Edit) -> Outcome:
     path = f"{connector.relative}/{pylock_names.FILE}"
     if not edit:
-        return Outcome(connector.name, "skipped", reason=f"{path} is current", facts={"path": path})
+        return Outcome(subject=connector.name, status="skipped", reason=f"{path} is current", facts={"path": path})
     ((_, added, removed),) = edit.counts()
     return Outcome(
-        connector.name,
-        "ok",
-        f"{path} +{added} −{removed}",
+        subject=connector.name,
+        status="ok",
+        summary=f"{path} +{added} −{removed}",
         advice=f"airbyte-ci connectors --name={connector.name} build",
         facts={"path": path},
     )

@@ -73,5 +73,5 @@ def tell_unfinished(
     names = [item.name for item in connectors if item.name not in known]
     if settings.as_json:
         for name in names:
-            console.document(Outcome(name, "skipped", reason="interrupted").to_json())
+            console.document(Outcome(subject=name, status="skipped", reason="interrupted").to_json())
     console.line(terminal.unfinished(names, len(connectors), done), err=True)

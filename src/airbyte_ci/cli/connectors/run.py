@@ -137,7 +137,7 @@ def _files(
             continue
         _refuse_unfit(option, path)
         target = f"/.airbyte-ci/files/{option.lstrip('-')}-{path.name}"
-        mounts.append(Mount(path.resolve(), target, purpose=LENT))
+        mounts.append(Mount(source=path.resolve(), target=target, purpose=LENT))
         result.append(target)
     return tuple(result), mounts
 
@@ -179,7 +179,7 @@ def mount(text: str) -> Mount:
         raise UsageError(f"--mount {text!r} is invalid", advice="use the form ./data:/data, or ./data:/data:ro")
     if not path.exists():
         raise UsageError(f"--mount {text!r}: {path} does not exist")
-    return Mount(path, target, writable=mode != "ro", purpose=LENT)
+    return Mount(source=path, target=target, writable=mode != "ro", purpose=LENT)
 
 
 def _code(connector: Connector, image: Image) -> list[Mount]:
@@ -187,4 +187,4 @@ def _code(connector: Connector, image: Image) -> list[Mount]:
     entrypoint = image.config.execution.get("Entrypoint") or []
     main = str(entrypoint[-1]) if entrypoint else f"/{source.CODE}/{DEFAULT_MAIN}"
     places = {main: Path(main).name, f"/{source.CODE}/{connector.package}": connector.package}
-    return [Mount(connector.folder / name, target, purpose=LENT) for target, name in places.items()]
+    return [Mount(source=connector.folder / name, target=target, purpose=LENT) for target, name in places.items()]

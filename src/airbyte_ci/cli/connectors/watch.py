@@ -259,13 +259,16 @@ class _Session:
 def _failure(connector: Connector, error: AirbyteCiError | OSError) -> Outcome:
     if isinstance(error, AirbyteCiError):
         return Outcome(
-            connector.name,
-            "failed",
+            subject=connector.name,
+            status="failed",
             summary="",
             reason=error.message,
             advice=error.advice or "",
             details=tuple(error.details),
         )
     return Outcome(
-        connector.name, "failed", "", f"cannot read {connector.relative}: {error.strerror} ({error.filename})"
+        subject=connector.name,
+        status="failed",
+        summary="",
+        reason=f"cannot read {connector.relative}: {error.strerror} ({error.filename})",
     )

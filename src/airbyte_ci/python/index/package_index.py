@@ -29,7 +29,7 @@ def untold(_name: str, _done: int, _total: int) -> None:
     """Ignores download progress."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackageIndex:
     """The indexes to search, in order; without a main index, the public default. Threads may share it.
 
@@ -57,7 +57,13 @@ class PackageIndex:
         named = tuple(item for item in everything if item.name)
         links = settings.find_links
         return cls(
-            main, extra, offline=offline, access=settings.access, named=named, find_links=links, variables=environment
+            main=main,
+            extra=extra,
+            offline=offline,
+            access=settings.access,
+            named=named,
+            find_links=links,
+            variables=environment,
         )
 
     def also(self, declared: Iterable[tuple[Source, bool]]) -> "PackageIndex":

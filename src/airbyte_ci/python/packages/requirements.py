@@ -63,7 +63,7 @@ class RequirementEntry:
         return versions[0] if len(versions) == 1 and not versions[0].endswith(".*") else None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class RequirementsFile:
     """A requirements file with its included files.
 

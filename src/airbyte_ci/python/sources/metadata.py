@@ -221,12 +221,12 @@ def _ask(builder: Builder, file: LockedFile, what: str) -> Metadata:
     tools = build_tools.packages(builder.store, builder.index, builder.interpreter)
     target = f"{_PLACE}/{file.name if file.name.endswith(('.tar.gz', '.zip')) else 'source.tar'}"
     inputs = (
-        sandbox.Mount(builder.store.verified(Digest(file.sha256)), target, purpose=_SOURCE),
+        sandbox.Mount(source=builder.store.verified(Digest(file.sha256)), target=target, purpose=_SOURCE),
         *(_mount(builder.store, tool) for package in tools for tool in package.files),
     )
     pip = next(package.files[0].name for package in tools if package.name == "pip")
     with builder.store.scratch() as folder:
-        output = sandbox.Mount(folder, f"{_PLACE}/out", writable=True, purpose=_OUT)
+        output = sandbox.Mount(source=folder, target=f"{_PLACE}/out", writable=True, purpose=_OUT)
         finished = sandbox.run(builder.store, builder.root(), _command(builder, pip, target, (*inputs, output)))
         if finished.returncode == 0 and (found := _of_report(folder)):
             return found
@@ -243,7 +243,9 @@ def _ask(builder: Builder, file: LockedFile, what: str) -> Metadata:
 
 
 def _mount(store: Store, tool: LockedFile) -> sandbox.Mount:
-    return sandbox.Mount(store.verified(Digest(tool.sha256)), f"{_PLACE}/tools/{tool.name}", purpose=_TOOLS)
+    return sandbox.Mount(
+        source=store.verified(Digest(tool.sha256)), target=f"{_PLACE}/tools/{tool.name}", purpose=_TOOLS
+    )
 
 
 def _of_report(folder: Path) -> Metadata | None:
@@ -269,13 +271,13 @@ def _of_report(folder: Path) -> Metadata | None:
 
 def _command(builder: Builder, pip: str, target: str, mounts: tuple[sandbox.Mount, ...]) -> sandbox.Command:
     return sandbox.Command(
-        (
+        arguments=(
             *(builder.interpreter.executable, "-s", "-B", f"{_PLACE}/tools/{pip}/pip", "install"),
             *("--dry-run", "--ignore-installed", "--no-deps", "--no-index", f"--find-links={_PLACE}/tools"),
             *("--no-cache-dir", "--disable-pip-version-check", "--quiet", "--no-input", "--break-system-packages"),
             *(f"--report={_PLACE}/out/{_REPORT}", target),
         ),
-        {
+        environment={
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "HOME": f"{_PLACE}/out/home",
             "PIP_CONFIG_FILE": os.devnull,

@@ -160,11 +160,11 @@ def _command(folder: Path, interpreter: Interpreter, source: Path, sdist: str, v
     # Back ends that take the version from git accept it in these variables.
     told = dict.fromkeys(("SETUPTOOLS_SCM_PRETEND_VERSION", "POETRY_DYNAMIC_VERSIONING_BYPASS", "PBR_VERSION"), version)
     return sandbox.Command(
-        (
+        arguments=(
             *(interpreter.executable, "-s", "-S", "-B", frontend),
             *(f"/{build_tools.FOLDER}", f"{place}/source/{sdist}", f"{place}/work", f"{place}/out", *inside),
         ),
-        {
+        environment={
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             # The image's home and /tmp may have a distutils configuration, which affects the wheel.
             "HOME": f"{place}/work/home",
@@ -176,10 +176,10 @@ def _command(folder: Path, interpreter: Interpreter, source: Path, sdist: str, v
             **(told if version else {}),
         },
         mounts=(
-            sandbox.Mount(source, f"{place}/source/{sdist}", purpose=_SOURCE),
-            sandbox.Mount(folder / "work", f"{place}/work", writable=True, purpose=_WORK),
-            sandbox.Mount(folder / "out", f"{place}/out", writable=True, purpose=_OUT),
-            sandbox.Mount(_FRONTEND, frontend, purpose=_TOOL),
+            sandbox.Mount(source=source, target=f"{place}/source/{sdist}", purpose=_SOURCE),
+            sandbox.Mount(source=folder / "work", target=f"{place}/work", writable=True, purpose=_WORK),
+            sandbox.Mount(source=folder / "out", target=f"{place}/out", writable=True, purpose=_OUT),
+            sandbox.Mount(source=_FRONTEND, target=frontend, purpose=_TOOL),
         ),
         timeout=1800,
     )

@@ -107,7 +107,7 @@ def _entries(folder: Path, *, is_local: bool) -> Iterator[Entry]:
         if stat.S_ISLNK(status.st_mode):
             yield tar.symlink(path, str(disk.readlink()))
         elif stat.S_ISREG(status.st_mode):
-            yield Entry(path, mode=0o755 if status.st_mode & stat.S_IXUSR else 0o644, content=disk)
+            yield Entry(path=path, mode=0o755 if status.st_mode & stat.S_IXUSR else 0o644, content=disk)
 
 
 def ruled_by(folder: Path) -> list[Path]:

@@ -107,13 +107,21 @@ def _compile(
             write_question(store.verified(raw), folder / "questions" / raw.hex, roots)
         programs = [f"{_PLACE}/{name}" for name in _PROGRAMS]
         command = sandbox.Command(
-            (interpreter.executable, "-I", "-S", "-B", *programs[:2], f"{_PLACE}/questions", f"{_PLACE}/answers"),
-            {"PATH": "/usr/local/bin:/usr/bin:/bin"},
+            arguments=(
+                interpreter.executable,
+                "-I",
+                "-S",
+                "-B",
+                *programs[:2],
+                f"{_PLACE}/questions",
+                f"{_PLACE}/answers",
+            ),
+            environment={"PATH": "/usr/local/bin:/usr/bin:/bin"},
             mounts=(
-                sandbox.Mount(folder / "questions", f"{_PLACE}/questions", purpose=_QUESTIONS),
-                sandbox.Mount(folder / "answers", f"{_PLACE}/answers", writable=True, purpose=_ANSWERS),
+                sandbox.Mount(source=folder / "questions", target=f"{_PLACE}/questions", purpose=_QUESTIONS),
+                sandbox.Mount(source=folder / "answers", target=f"{_PLACE}/answers", writable=True, purpose=_ANSWERS),
                 *(
-                    sandbox.Mount(Path(__file__).with_name(name), f"{_PLACE}/{name}", purpose=_TOOL)
+                    sandbox.Mount(source=Path(__file__).with_name(name), target=f"{_PLACE}/{name}", purpose=_TOOL)
                     for name in _PROGRAMS
                 ),
             ),
@@ -160,4 +168,4 @@ def _entries(answer: BinaryIO, contents: MemberContents) -> Iterator[Entry]:
         if (left := left - 12 - length - size) < 0:
             raise OutputRefused("it is truncated")
         path = answer.read(length).decode("utf-8", "surrogateescape")
-        yield Entry(path, content=contents.keep(iter((answer.read(size),))).content)
+        yield Entry(path=path, content=contents.keep(iter((answer.read(size),))).content)

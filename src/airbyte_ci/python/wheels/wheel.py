@@ -327,7 +327,7 @@ class _Destination(WheelDestination):
             if place in self._points and not (scheme == "scripts" and executable):
                 return self._rows[place]
         kept = self._contents.keep(content)
-        self.entries[place] = Entry(place, mode=0o755 if executable else 0o644, content=kept.content)
+        self.entries[place] = Entry(path=place, mode=0o755 if executable else 0o644, content=kept.content)
         self._rows[place] = RecordEntry(path, Hash("sha256", _base64(kept.digest)), kept.size)
         return self._rows[place]
 
