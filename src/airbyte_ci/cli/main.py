@@ -50,7 +50,7 @@ _INTERRUPTED = 130
 def cli(
     ctx: click.Context, repo: Path | None, *, as_json: bool, quiet: bool, offline: bool, diffed_branch: str | None
 ) -> None:
-    """Build and maintain Python data connectors on certified base images."""
+    """Build and maintain data connectors on certified base images."""
     ctx.obj = Settings(repo or Path.cwd(), as_json, quiet=quiet, offline=offline, diffed_branch=diffed_branch)
 
 
