@@ -534,6 +534,18 @@ UPLOADS = (
         Ok(),
     ),
     Row(
+        "a manifest that a registry doubts twice fails in the registry's words",
+        "push",
+        ever("put manifest", Refuse(400, "DIGEST_INVALID", "wrong")),
+        Fails(Refused, r"400 DIGEST_INVALID \(wrong\)", {"put manifest": 2}),
+    ),
+    Row(
+        "a registry that doubts a manifest once is sent it once more",
+        "push",
+        once("put manifest", Refuse(400, "DIGEST_INVALID", "wrong")),
+        Ok(),
+    ),
+    Row(
         "a repository that may not be made is told at once",
         "push",
         ever("start upload", Refuse(404, "NAME_UNKNOWN", "no such repository")),

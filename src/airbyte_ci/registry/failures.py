@@ -12,6 +12,9 @@ from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
 # A retry may help: the request may be valid and the failure temporary. 499 and 522 come from proxies.
 _TRANSIENT = frozenset({408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 _MESSAGE_LIMIT = 300
+# Codes for content that is not what its digest says. What is sent is verified, so the first one is taken for a race in
+# the registry: docker-registry 2.8 reports it if several clients write the same content at the same moment.
+WRONG_BYTES = frozenset({"DIGEST_INVALID", "SIZE_INVALID"})
 
 
 class Refused(RegistryError):

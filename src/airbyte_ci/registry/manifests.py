@@ -19,7 +19,7 @@ from airbyte_ci.oci.image import (
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.registry.api import Api, Call, pull_scope, push_scope
 from airbyte_ci.registry.endpoint import Endpoint
-from airbyte_ci.registry.failures import Refused, Transient
+from airbyte_ci.registry.failures import WRONG_BYTES, Refused, Transient
 from airbyte_ci.registry.links import next_link
 from airbyte_ci.registry.transport import Answer, int_header
 
@@ -142,7 +142,13 @@ def write(api: Api, place: Endpoint, manifest: Manifest | Index, name: str) -> A
         headers={"Content-Type": manifest.media_type},
         body=manifest.raw,
     )
-    with api.send(call) as answer:
+    try:
+        answer = api.send(call)
+    except Refused as error:
+        if error.code not in WRONG_BYTES:
+            raise
+        answer = api.send(call)
+    with answer:
         digest = _claimed(answer)
     if digest is None:
         digest = fetch(api, place, _named(place, name)).digest

@@ -12,7 +12,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor
 from airbyte_ci.registry.api import Api, Call, pull_scope, push_scope
 from airbyte_ci.registry.endpoint import Endpoint
-from airbyte_ci.registry.failures import Refused, Transient
+from airbyte_ci.registry.failures import WRONG_BYTES, Refused, Transient
 from airbyte_ci.registry.manifests import send_head
 from airbyte_ci.registry.transport import Answer, RequestBody, int_header
 
@@ -24,7 +24,6 @@ _BYTES = "application/octet-stream"
 _LARGEST_CHUNK = 16 << 20
 # Answers to a whole blob in one PUT that mean that chunks are required; servers and proxies differ.
 _WANTS_CHUNKS = frozenset({400, 405, 411, 413, 501})
-_WRONG_BYTES = frozenset({"DIGEST_INVALID", "SIZE_INVALID"})
 _WHOLE_ATTEMPTS = 2
 # The specification has one status for each step; registries differ, and other clients accept any success.
 _ACCEPTED = (200, 201, 202)
@@ -114,10 +113,7 @@ class Uploader:
             except Transient:
                 raise
             except Refused as error:
-                # The sent bytes are verified, so the first such error is assumed to be the registry's: docker-registry
-                # 2.8 reports it
-                # when several processes commit the same blob at the same moment.
-                if error.code in _WRONG_BYTES and not doubted:
+                if error.code in WRONG_BYTES and not doubted:
                     doubted.append(error)
                     raise _again(error) from None
                 raise _lost(error) from None
@@ -136,7 +132,7 @@ class Uploader:
             try:
                 return self._finish(place, descriptor, session, body)
             except Refused as error:
-                wrong_bytes = error.status == 400 and error.code in _WRONG_BYTES
+                wrong_bytes = error.status == 400 and error.code in WRONG_BYTES
                 if error.status not in _WANTS_CHUNKS or wrong_bytes:
                     raise
             self.chunks.setdefault(place.host, _CHUNK)
