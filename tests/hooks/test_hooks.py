@@ -435,7 +435,8 @@ def test_a_hook_does_not_outlive_the_tool(write: Write) -> None:
     module = write(HEADER + "print('spinning')\n    while True: pass")
     source = (
         "from pathlib import Path; from airbyte_ci.hooks.conversation import Conversation\n"
-        f"with Conversation(Path({str(module)!r}), {{}}) as talk: talk.call('pre_connector_install', None)"
+        f"with Conversation(module=Path({str(module)!r}), passed={{}}) as talk:\n"
+        "    talk.call('pre_connector_install', None)"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(airbyte_ci.__file__).parents[1])}
     tool = subprocess.Popen([sys.executable, "-c", source], env=environment)

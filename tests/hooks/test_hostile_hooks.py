@@ -333,7 +333,8 @@ tries = ["198.51.100.1/8080", "203.0.113.1/8080", "10.0.2.2/8080", "10.0.2.3/808
 line = "".join(
     f"(exec 3<>/dev/tcp/{{place}} && read -r -N 7 x <&3 && echo {{place}} $x) 2> /dev/null;" for place in tries
 )
-command = sandbox.Command(["/bin/bash", "-c", line], {{"PATH": "/bin"}}, network="private", timeout=60)
+path = {{"PATH": "/bin"}}
+command = sandbox.Command(arguments=["/bin/bash", "-c", line], environment=path, network="private", timeout=60)
 done = sandbox.run(Store(Path({str(small_store.root)!r})), Tree((Path({str(small_tree.layers[0])!r}),)), command)
 print(done.stdout.decode())
 """
@@ -423,11 +424,12 @@ from airbyte_ci.oci.store.store import Store
 
 store, tree = Store(Path({str(small_store.root)!r})), Tree((Path({str(small_tree.layers[0])!r}),))
 argv = ["/bin/bash", "-c", "ulimit -u"]
-command = sandbox.Command(argv, {{"PATH": "/bin"}}, limits=sandbox.Limits(processes=77), timeout=60)
+limits = sandbox.Limits(processes=77)
+command = sandbox.Command(arguments=argv, environment={{"PATH": "/bin"}}, limits=limits, timeout=60)
 for _ in range(2):
     print(sandbox.run(store, tree, command).stdout.decode().strip(), "cgroup" in control_groups.refusal())
 control_groups._refusals.clear()
-with Conversation(Path({str(tmp_path / MODULE)!r}), {{}}) as talk:
+with Conversation(module=Path({str(tmp_path / MODULE)!r}), passed={{}}) as talk:
     print(len(talk.call("pre_connector_install", None).operations), "cgroup" in control_groups.refusal())
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(airbyte_ci.__file__).parents[1])}

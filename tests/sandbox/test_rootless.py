@@ -32,7 +32,7 @@ store = Store(Path(sys.argv[1]))
 evaluator = Evaluator(store, store.image(Digest.parse(sys.argv[2])), timeout=60)
 operations = {OPERATIONS}
 state = evaluator.state(operations)
-with Conversation(Path(sys.argv[3]), {{}}) as talk:
+with Conversation(module=Path(sys.argv[3]), passed={{}}) as talk:
     talk.call("pre_connector_install", None)
 print(os.getpid(), state.output.stdout.split(), evaluator.image(operations, {{}}).digest)
 """

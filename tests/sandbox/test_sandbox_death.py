@@ -90,7 +90,7 @@ from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.oci.store.store import Store
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 argv = ["/bin/bash", "-c", {STUBBORN.format(marker=marker)!r}]
-command = sandbox.Command(argv, {{"PATH": "/bin"}}, network={network!r})
+command = sandbox.Command(arguments=argv, environment={{"PATH": "/bin"}}, network={network!r})
 sandbox.run(Store(Path({str(small_store.root)!r})), Tree((Path({str(small_tree.layers[0])!r}),)), command)
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(airbyte_ci.__file__).parents[1])}

@@ -223,7 +223,8 @@ from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.oci.store.store import Store
 
 line = "echo out > /dev/stdout; echo err > /dev/stderr; [ -p /proc/self/fd/1 ] && while echo more; do :; done; exit 7"
-command = sandbox.Command(["/bin/bash", "-c", line], {{"PATH": "/bin"}}, keep_output=False, stdin=None, timeout=60)
+argv, path = ["/bin/bash", "-c", line], {{"PATH": "/bin"}}
+command = sandbox.Command(arguments=argv, environment=path, keep_output=False, stdin=None, timeout=60)
 sandbox.run(Store(Path({str(small_store.root)!r})), Tree((Path({str(small_tree.layers[0])!r}),)), command)
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(staging.__file__).parents[2])}
@@ -251,6 +252,8 @@ def test_without_such_mounts_nothing_runs_unless_the_user_consents(
 ) -> None:
     """One line has reason and advice; with consent, commands run as root of this machine, as far as possible."""
     monkeypatch.delenv(staging.CONSENT, raising=False)
+    # The kernel may give this file system the number of one that an earlier test has unmounted.
+    monkeypatch.setattr(staging, "_obstacles", {})
     monkeypatch.setattr(Store, "require_space", lambda *_: None)  # this file system does not report its free space
     store = Store(unable / "store")
     layer = layer_of(store, image_entries())
