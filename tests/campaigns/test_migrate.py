@@ -118,6 +118,7 @@ def test_every_connector_of_the_example_fleet(fleet: Path) -> None:
         "source-exchange-rates-archive": "source-exchange-rates-archive is migrated already: it uses …",
         "source-ledger": "source-ledger is not a Python connector (java)",
         "source-library-catalogue": "0.1.3 → 0.1.4 on python-connector-base 4.1.0",
+        "source-lighthouses": "source-lighthouses is not a Python connector (manifest-only)",
         "source-newsfeed": "source-newsfeed is migrated already: it uses …",
         "source-parcels": "0.3.9 → 0.3.10 on python-connector-base 2.0.0",
         "source-tides": "0.2.4 → 0.2.5 on python-connector-base 2.0.0",

@@ -93,7 +93,7 @@ def link_store(source: Path, target: Path) -> None:
 
 
 @pytest.fixture
-def catalogd(fleet: Path, base: Base) -> Path:
+def cataloged(fleet: Path, base: Base) -> Path:
     """The scratch fleet with the demo's base image in its catalog."""
     (fleet / "base-images.yaml").write_text(base.catalog)
     return fleet

@@ -88,17 +88,17 @@ def test_bad_input_is_one_clear_line(
     code: int,
     words: list[str],
     run: Command,
-    catalogd: Path,
+    cataloged: Path,
 ) -> None:
     """Reports the error, exits as documented, prints no traceback and changes no file."""
-    change(catalogd)
-    before = _status(catalogd)
+    change(cataloged)
+    before = _status(cataloged)
     result = run(*arguments)
     told = result.out + result.err
     assert result.code in ((1, 2) if not words else (code,)), told
     assert [word for word in words if word not in told] == []
     assert "Traceback" not in told
-    assert _status(catalogd) == before
+    assert _status(cataloged) == before
 
 
 def _status(folder: Path) -> str:
@@ -108,29 +108,29 @@ def _status(folder: Path) -> str:
     return status + diff
 
 
-def test_a_stale_lock_is_refused(run: Command, catalogd: Path, base: Base) -> None:
+def test_a_stale_lock_is_refused(run: Command, cataloged: Path, base: Base) -> None:
     """A lock that was made for another pyproject.toml is not what would be installed."""
-    _replace(TIDES / "pyproject.toml", "[tool.poetry.dependencies]", '[tool.poetry.dependencies]\nsix = "*"')(catalogd)
+    _replace(TIDES / "pyproject.toml", "[tool.poetry.dependencies]", '[tool.poetry.dependencies]\nsix = "*"')(cataloged)
     built = run("connectors", "--name=source-tides", "build", f"--base-image={base.address}")
     assert built.code == 1
     assert "poetry.lock does not match pyproject.toml" in built.out
     assert "poetry lock" in built.out
 
 
-def test_a_digest_that_no_registry_has_is_named(run: Command, catalogd: Path, registry: str) -> None:
+def test_a_digest_that_no_registry_has_is_named(run: Command, cataloged: Path, registry: str) -> None:
     """The missing digest and its repository are in the message."""
     built = run(*BUILD, f"--base-image={registry}/acme/base:1@{UNKNOWN}")
     assert built.code == 1
     assert f"{registry}/acme/base" in built.out
 
 
-def test_a_full_disk_is_said_before_it_hurts(catalogd: Path, tmp_path: Path, base: Base) -> None:
+def test_a_full_disk_is_said_before_it_hurts(cataloged: Path, tmp_path: Path, base: Base) -> None:
     """A store without room fails with the way out, and what it held is still whole."""
     small = tmp_path / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=70m", "tmpfs", str(small)], check=True)
     try:
-        built = airbyte_ci("base-images", "build", "--root", "debian", cwd=catalogd, home=small / "store")
+        built = airbyte_ci("base-images", "build", "--root", "debian", cwd=cataloged, home=small / "store")
         assert built.code == 1, built.out + built.err
         assert "AIRBYTE_CI_HOME" in built.err or "No space" in built.err
         assert "Traceback" not in built.err

@@ -67,7 +67,7 @@ def test_a_base_on_a_pulled_root(fleet: Path, root: str, tmp_path: Path) -> None
     assert built.json["address"] in [item["address"] for item in listed]
 
 
-def test_the_demo_s_base_has_the_shape_of_the_published_ones(base: Base, run: Command, catalogd: Path) -> None:
+def test_the_demo_s_base_has_the_shape_of_the_published_ones(base: Base, run: Command, cataloged: Path) -> None:
     """Python and its packages in /usr/local, some 45 distributions, poetry 1.6.1, UTC."""
     name = "--name=source-tides"
     assert run("connectors", name, "build", f"--base-image={base.address}").code == 0

@@ -208,14 +208,14 @@ files:
 """
 
 
-def test_the_page_is_true(run: Command, catalogd: Path, home: Path) -> None:
+def test_the_page_is_true(run: Command, cataloged: Path, home: Path) -> None:
     """Its commands, run in order, print the documented output. With UPDATE_DOCS set, it is written again."""
     assert run("connectors", "--name=source-tides", "migrate_to_base_image", "1").code == 0
-    folder = catalogd / "airbyte-integrations/connectors/source-tides"
+    folder = cataloged / "airbyte-integrations/connectors/source-tides"
     (folder / customization.FILE).write_text(ON_THE_PAGE)
     page, outputs = PAGE.read_text(), []
     for step in console.steps(page):
-        code, output = console.run(step, catalogd, home)
+        code, output = console.run(step, cataloged, home)
         assert code == 0, f"{step.command}\n{output}"
         outputs.append(output)
         if not os.environ.get("UPDATE_DOCS"):

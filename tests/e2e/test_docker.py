@@ -21,7 +21,7 @@ def _docker(host: str, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_docker_loads_and_runs_the_image(run: Command, catalogd: Path, base: Base, docker: str, store: Store) -> None:
+def test_docker_loads_and_runs_the_image(run: Command, cataloged: Path, base: Base, docker: str, store: Store) -> None:
     """`--output=docker` gives the daemon an image with our configuration's digest, and it answers spec there."""
     build = ("connectors", NAME, "build", f"--base-image={base.address}", "--output=docker", "--json")
     built = run(*build, env={"DOCKER_HOST": docker})
@@ -34,7 +34,7 @@ def test_docker_loads_and_runs_the_image(run: Command, catalogd: Path, base: Bas
 
 def test_docker_is_not_sent_what_it_has(
     run: Command,
-    catalogd: Path,
+    cataloged: Path,
     base: Base,
     docker: str,
     store: Store,
@@ -44,7 +44,7 @@ def test_docker_is_not_sent_what_it_has(
     """After a changed line only the code goes over: a store that holds nothing else of the image is enough."""
     build = ("connectors", NAME, "build", f"--base-image={base.address}", "--json")
     assert run(*build, "--output=docker", env={"DOCKER_HOST": docker}).code == 0
-    main = catalogd / "airbyte-integrations/connectors/source-tides/main.py"
+    main = cataloged / "airbyte-integrations/connectors/source-tides/main.py"
     main.write_text(main.read_text() + "# one line more\n")
     again = run(*build)
     image = store.image(Digest.parse(again.json["digest"]))
@@ -57,7 +57,7 @@ def test_docker_is_not_sent_what_it_has(
     assert seen["RootFS"]["Layers"] == again.json["diffIds"]
 
 
-def test_no_daemon_is_one_clear_line(run: Command, catalogd: Path, base: Base, tmp_path: Path) -> None:
+def test_no_daemon_is_one_clear_line(run: Command, cataloged: Path, base: Base, tmp_path: Path) -> None:
     """Without a daemon, the build is kept, and the output fails with Docker's message."""
     build = ("connectors", NAME, "build", f"--base-image={base.address}", "--output=docker")
     failed = run(*build, env={"DOCKER_HOST": f"unix://{tmp_path}/nothing.sock"})

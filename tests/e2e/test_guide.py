@@ -13,9 +13,9 @@ pytestmark = pytest.mark.slow
 PAGE = PROJECT / "docs" / "guide.md"
 
 
-def test_the_guide_is_true(catalogd: Path, home: Path) -> None:
+def test_the_guide_is_true(cataloged: Path, home: Path) -> None:
     """Its commands, run in order, print the documented output. With UPDATE_DOCS set, it is written again."""
-    page, outputs, folder = PAGE.read_text(), [], catalogd
+    page, outputs, folder = PAGE.read_text(), [], cataloged
     for step in console.steps(page):
         code, output = console.run(step, folder, home)
         assert code == 0, f"{step.command}\n{output}"

@@ -44,7 +44,7 @@ def _shell(run: Command, name: str, script: str) -> str:
     return result.out
 
 
-def test_the_image_runs_as_the_original_s_images_do(run: Command, catalogd: Path, base: Base, store: Store) -> None:
+def test_the_image_runs_as_the_original_s_images_do(run: Command, cataloged: Path, base: Base, store: Store) -> None:
     """Entrypoint, working directory, environment and labels are those that Airbyte expects."""
     built = run("connectors", HOOKED, "build", f"--base-image={base.address}", "--json")
     assert built.code == 0, built.err
@@ -59,7 +59,7 @@ def test_the_image_runs_as_the_original_s_images_do(run: Command, catalogd: Path
     validate(store, image.digest)
 
 
-def test_hooks_shape_the_image(run: Command, catalogd: Path, base: Base) -> None:
+def test_hooks_shape_the_image(run: Command, cataloged: Path, base: Base) -> None:
     """The image has the changes of both hooks, and nothing of their commands' mounts."""
     assert run("connectors", HOOKED, "build", f"--base-image={base.address}").code == 0
     seen = _shell(
@@ -72,7 +72,7 @@ def test_hooks_shape_the_image(run: Command, catalogd: Path, base: Base) -> None
     assert built.code == 0
     names = subprocess.run(
         ["sh", "-c", "for blob in layout/blobs/sha256/*; do tar -tzf $blob 2>/dev/null; done"],
-        cwd=catalogd,
+        cwd=cataloged,
         capture_output=True,
         text=True,
         check=False,
@@ -81,7 +81,7 @@ def test_hooks_shape_the_image(run: Command, catalogd: Path, base: Base) -> None
     assert ".airbyte-ci" not in names
 
 
-def test_each_distribution_is_there_once_at_the_lock_s_version(run: Command, catalogd: Path, base: Base) -> None:
+def test_each_distribution_is_there_once_at_the_lock_s_version(run: Command, cataloged: Path, base: Base) -> None:
     """The base has some 45 distributions; the lock's versions replace them, and pip lists each once."""
     name = "--name=source-parcels"
     assert run("connectors", name, "migrate_to_base_image", "1").code == 0
@@ -90,7 +90,7 @@ def test_each_distribution_is_there_once_at_the_lock_s_version(run: Command, cat
     names = [item[0].lower().replace("_", "-").replace(".", "-") for item in found]
     assert len(names) == len(set(names))
     versions = dict(zip(names, (item[1] for item in found), strict=True))
-    lock = tomllib.loads((catalogd / "airbyte-integrations/connectors/source-parcels/poetry.lock").read_text())
+    lock = tomllib.loads((cataloged / "airbyte-integrations/connectors/source-parcels/poetry.lock").read_text())
     locked: dict[str, set[str]] = {}
     for package in lock["package"]:
         locked.setdefault(package["name"].replace("_", "-").replace(".", "-"), set()).add(package["version"])
@@ -103,7 +103,7 @@ def test_each_distribution_is_there_once_at_the_lock_s_version(run: Command, cat
     assert versions["poetry"] == "1.6.1"
 
 
-def test_skopeo_and_umoci_read_the_layout(run: Command, catalogd: Path, base: Base, tmp_path: Path) -> None:
+def test_skopeo_and_umoci_read_the_layout(run: Command, cataloged: Path, base: Base, tmp_path: Path) -> None:
     """An `oci:` output is an image layout that other tools copy and unpack."""
     folder = tmp_path / "layout"
     built = run("connectors", HOOKED, "build", f"--base-image={base.address}", f"--output=oci:{folder}", "--json")
@@ -123,7 +123,7 @@ def test_skopeo_and_umoci_read_the_layout(run: Command, catalogd: Path, base: Ba
     assert str((tmp_path / "bundle/rootfs/etc/localtime").readlink()) == "/usr/share/zoneinfo/Etc/UTC"
 
 
-def test_an_archive_is_read_in_both_ways(run: Command, catalogd: Path, base: Base, tmp_path: Path) -> None:
+def test_an_archive_is_read_in_both_ways(run: Command, cataloged: Path, base: Base, tmp_path: Path) -> None:
     """One file serves those who read OCI archives and those who read Docker's; two of them are the same bytes."""
     files = [tmp_path / name for name in ("one.tar", "two.tar")]
     outputs = [f"--output=archive:{file}" for file in files]
@@ -137,7 +137,7 @@ def test_an_archive_is_read_in_both_ways(run: Command, catalogd: Path, base: Bas
 
 
 def test_a_registry_takes_the_image_and_gives_it_back(
-    run: Command, catalogd: Path, base: Base, registry: str, store: Store, tmp_path: Path
+    run: Command, cataloged: Path, base: Base, registry: str, store: Store, tmp_path: Path
 ) -> None:
     """Pushed to Debian's docker-registry, pulled into an empty store: the same digest, every byte verified."""
     built = run(
@@ -153,7 +153,7 @@ def test_a_registry_takes_the_image_and_gives_it_back(
 
 
 def test_the_same_image_in_another_place_with_nothing_cached(
-    run: Command, catalogd: Path, base: Base, registry: str, store: Store, tmp_path: Path
+    run: Command, cataloged: Path, base: Base, registry: str, store: Store, tmp_path: Path
 ) -> None:
     """Another folder, store, umask, time zone, locale and hash seed; the base from a registry: the same digest."""
     address = _published(base, registry, store)

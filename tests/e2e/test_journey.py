@@ -26,13 +26,13 @@ def _messages(text: str, kind: str) -> list[dict[str, object]]:
 
 
 def test_a_connector_moves_from_its_dockerfile_to_a_running_image(
-    run: Command, catalogd: Path, base: Base, store: Store
+    run: Command, cataloged: Path, base: Base, store: Store
 ) -> None:
     """Migrated, built, and then it answers spec, check, discover and read with its real records."""
     migrated = run("connectors", NAME, "migrate_to_base_image", "4711")
     assert migrated.code == 0, migrated.err
-    assert not (catalogd / FOLDER / "Dockerfile").exists()
-    assert base.address in (catalogd / FOLDER / "metadata.yaml").read_text()
+    assert not (cataloged / FOLDER / "Dockerfile").exists()
+    assert base.address in (cataloged / FOLDER / "metadata.yaml").read_text()
 
     built = run("connectors", NAME, "build", "--json")
     assert built.code == 0, built.out + built.err
@@ -53,7 +53,7 @@ def test_a_connector_moves_from_its_dockerfile_to_a_running_image(
     assert (read.code, len(_messages(read.out, "RECORD"))) == (0, 11)
 
 
-def test_an_environment_is_explained_before_it_is_built(run: Command, catalogd: Path, base: Base) -> None:
+def test_an_environment_is_explained_before_it_is_built(run: Command, cataloged: Path, base: Base) -> None:
     """The dependents of a package, its replaced version, and the version of the last build."""
     name = "--name=source-exchange-rates-archive"
     assert run("connectors", name, "build", f"--base-image={base.address}").code == 0
@@ -66,39 +66,39 @@ def test_an_environment_is_explained_before_it_is_built(run: Command, catalogd: 
     assert packages["urllib3"]["lastBuild"] == packages["urllib3"]["version"]
 
 
-def test_a_failing_connector_gives_its_own_exit_code(run: Command, catalogd: Path, base: Base) -> None:
+def test_a_failing_connector_gives_its_own_exit_code(run: Command, cataloged: Path, base: Base) -> None:
     """`run` ends as the connector does."""
     name = "--name=source-tides"
     assert run("connectors", name, "build", f"--base-image={base.address}").code == 0
     assert run("connectors", name, "run", "--", "no-such-command").code not in (0, 3)
 
 
-def test_dry_run_prints_a_diff_that_git_applies_and_changes_nothing(run: Command, catalogd: Path) -> None:
+def test_dry_run_prints_a_diff_that_git_applies_and_changes_nothing(run: Command, cataloged: Path) -> None:
     """The diff of a dry run is the edit that a real run makes."""
     dry = run("connectors", NAME, "migrate_to_base_image", "4711", "--dry-run")
     status = ["git", "status", "--porcelain", "--", str(FOLDER), "docs"]
-    assert subprocess.run(status, cwd=catalogd, capture_output=True, text=True, check=True).stdout == ""
-    subprocess.run(["git", "apply", "-"], cwd=catalogd, input=dry.out, text=True, check=True)
-    applied = subprocess.run(["git", "diff"], cwd=catalogd, capture_output=True, text=True, check=True).stdout
-    subprocess.run(["git", "checkout", "-q", "--", "."], cwd=catalogd, check=True)
+    assert subprocess.run(status, cwd=cataloged, capture_output=True, text=True, check=True).stdout == ""
+    subprocess.run(["git", "apply", "-"], cwd=cataloged, input=dry.out, text=True, check=True)
+    applied = subprocess.run(["git", "diff"], cwd=cataloged, capture_output=True, text=True, check=True).stdout
+    subprocess.run(["git", "checkout", "-q", "--", "."], cwd=cataloged, check=True)
     assert run("connectors", NAME, "migrate_to_base_image", "4711").code == 0
-    real = subprocess.run(["git", "diff"], cwd=catalogd, capture_output=True, text=True, check=True).stdout
+    real = subprocess.run(["git", "diff"], cwd=cataloged, capture_output=True, text=True, check=True).stdout
     assert applied == real
 
 
-def test_a_second_migration_has_nothing_to_do(run: Command, catalogd: Path) -> None:
+def test_a_second_migration_has_nothing_to_do(run: Command, cataloged: Path) -> None:
     """A connector that was named and cannot be migrated is a failure, and nothing is touched."""
     assert run("connectors", NAME, "migrate_to_base_image", "4711").code == 0
-    before = (catalogd / FOLDER / "metadata.yaml").read_bytes()
+    before = (cataloged / FOLDER / "metadata.yaml").read_bytes()
     again = run("connectors", NAME, "migrate_to_base_image", "4711")
     assert again.code == 1
     assert "migrated already" in again.out
-    assert (catalogd / FOLDER / "metadata.yaml").read_bytes() == before
+    assert (cataloged / FOLDER / "metadata.yaml").read_bytes() == before
 
 
-def test_the_low_code_connector_reads_from_a_server(run: Command, catalogd: Path, base: Base) -> None:
+def test_the_low_code_connector_reads_from_a_server(run: Command, cataloged: Path, base: Base) -> None:
     """A second connector of the framework reads over HTTP, in the host's network because the server is on loopback."""
-    folder = catalogd / "airbyte-integrations/connectors/source-weather-stations/integration_tests"
+    folder = cataloged / "airbyte-integrations/connectors/source-weather-stations/integration_tests"
     name = "--name=source-weather-stations"
     assert run("connectors", name, "build", f"--base-image={base.address}").code == 0
     server = subprocess.Popen(["python3", str(folder / "station_server.py")], stdout=subprocess.PIPE, text=True)
@@ -112,17 +112,17 @@ def test_the_low_code_connector_reads_from_a_server(run: Command, catalogd: Path
     assert _messages(read.out, "RECORD")
 
 
-def test_mounted_code_runs_without_a_build(run: Command, catalogd: Path, base: Base) -> None:
+def test_mounted_code_runs_without_a_build(run: Command, cataloged: Path, base: Base) -> None:
     """--mount-code shows the working tree's code, the image's environment."""
     name = "--name=source-tides"
     assert run("connectors", name, "build", f"--base-image={base.address}").code == 0
-    main = catalogd / "airbyte-integrations/connectors/source-tides/main.py"
+    main = cataloged / "airbyte-integrations/connectors/source-tides/main.py"
     main.write_text("print('edited, not built')\n")
     assert run("connectors", name, "run", "--mount-code", "--", "spec").out == "edited, not built\n"
     assert "edited" not in run("connectors", name, "run", "--", "spec").out
 
 
-def test_a_shell_looks_around_in_the_image(run: Command, catalogd: Path, base: Base) -> None:
+def test_a_shell_looks_around_in_the_image(run: Command, cataloged: Path, base: Base) -> None:
     """--shell runs a shell with the image's environment and folder."""
     name = "--name=source-tides"
     assert run("connectors", name, "build", f"--base-image={base.address}").code == 0

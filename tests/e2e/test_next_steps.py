@@ -49,10 +49,10 @@ def _run(command: str, folder: Path, home: Path, env: dict[str, str] | None = No
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 
-def test_the_way_of_a_fleet(run: Command, catalogd: Path, home: Path, base: Base) -> None:
+def test_the_way_of_a_fleet(run: Command, cataloged: Path, home: Path, base: Base) -> None:
     """Migrated, bumped, planned and delivered together: the fleet's next commands succeed one after the other."""
-    subprocess.run([*GIT, "add", "-A"], cwd=catalogd, check=True)
-    subprocess.run([*GIT, "commit", "-qm", "catalog"], cwd=catalogd, check=True)
+    subprocess.run([*GIT, "add", "-A"], cwd=cataloged, check=True)
+    subprocess.run([*GIT, "commit", "-qm", "catalog"], cwd=cataloged, check=True)
     two = ("connectors", "--name=source-tides", "--name=destination-jsonl-archive")
     for command in (
         (*two, "migrate_to_base_image", "7"),
@@ -64,7 +64,7 @@ def test_the_way_of_a_fleet(run: Command, catalogd: Path, home: Path, base: Base
         if command[-1] == "text" or "--plan" not in command:
             assert done.code == 0 and len(steps) == 1, done.out + done.err
         for step in steps:
-            _run(step, catalogd, home)
+            _run(step, cataloged, home)
     checked = run("connectors", "--all", "check", "--offline")
     steps = _steps(checked)
     assert len(steps) == len(set(steps)) > 0, checked.out

@@ -13,7 +13,7 @@ PAGE = PROJECT / "README.md"
 REGISTRY = "127.0.0.1:5000"
 
 
-def test_the_readme_is_true(catalogd: Path, home: Path, registry: str) -> None:
+def test_the_readme_is_true(cataloged: Path, home: Path, registry: str) -> None:
     """Its commands, run in order on the example fleet, succeed and print the documented output, if any.
 
     A line that ends with an ellipsis is the beginning of the printed one.
@@ -24,8 +24,8 @@ def test_the_readme_is_true(catalogd: Path, home: Path, registry: str) -> None:
         ("fetch", "-q"),
         ("remote", "set-head", "origin", "main"),
     ):
-        subprocess.run([*GIT, *arguments], cwd=catalogd, check=True)
-    steps, folder = console.steps(PAGE.read_text()), catalogd
+        subprocess.run([*GIT, *arguments], cwd=cataloged, check=True)
+    steps, folder = console.steps(PAGE.read_text()), cataloged
     assert len(steps) == PAGE.read_text().count("\n$ ") > 0
     for step in steps:
         command = step.command.replace(REGISTRY, registry)

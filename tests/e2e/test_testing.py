@@ -33,9 +33,9 @@ def steps(result: Result) -> dict[str, dict[str, Any]]:
 # --- the page --------------------------------------------------------------------------------------
 
 
-def test_what_the_page_shows_is_what_happens(catalogd: Path, home: Path) -> None:
+def test_what_the_page_shows_is_what_happens(cataloged: Path, home: Path) -> None:
     """Its commands, run in order on the example fleet, print the documented output, except for times."""
-    (binaries := catalogd.parent / "bin").mkdir()
+    (binaries := cataloged.parent / "bin").mkdir()
     (binaries / "airbyte-ci").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m airbyte_ci "$@"\n')
     (binaries / "airbyte-ci").chmod(0o755)
     environment = {**os.environ, "AIRBYTE_CI_HOME": str(home), "PATH": f"{binaries}:{os.environ['PATH']}"}
@@ -43,11 +43,11 @@ def test_what_the_page_shows_is_what_happens(catalogd: Path, home: Path) -> None
     assert len(commands) == 7
     for step in commands:
         done = subprocess.run(
-            ["bash", "-c", step.command], cwd=catalogd, env=environment, capture_output=True, text=True, check=False
+            ["bash", "-c", step.command], cwd=cataloged, env=environment, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{step.command}\n{done.stdout}{done.stderr}"
         assert not step.output or _settled(done.stdout).rstrip() == step.output.rstrip()
-    report = ElementTree.parse(catalogd / "reports" / "tests.xml").getroot()
+    report = ElementTree.parse(cataloged / "reports" / "tests.xml").getroot()
     assert (report.get("failures"), report.get("tests")) == ("0", "14")
 
 
@@ -96,17 +96,17 @@ atexit.register(_forge)
 
 
 def test_secrets_stay_where_they_are_needed(
-    run: Command, catalogd: Path, base: Base, store: Store, tmp_path: Path
+    run: Command, cataloged: Path, base: Base, store: Store, tmp_path: Path
 ) -> None:
     """Integration tests have them, unit tests do not, and no output, report, blob or file of the store has any."""
-    folder = catalogd / "airbyte-integrations/connectors/source-exchange-rates-archive"
+    folder = cataloged / "airbyte-integrations/connectors/source-exchange-rates-archive"
     (folder / "secrets").mkdir()
     (folder / "secrets/config.json").write_text(json.dumps({"folder": "/nowhere", "password": PASSWORD, "long": LONG}))
     (folder / "secrets/big.bin").write_bytes(bytes((4 << 20) + 1))
     (folder / "integration_tests").mkdir(exist_ok=True)
     (folder / "integration_tests/test_leaks.py").write_text(_LEAKS)
     (folder / "unit_tests/test_alone.py").write_text(_ALONE)
-    with (catalogd / ".airbyte-ci.toml").open("a") as file:
+    with (cataloged / ".airbyte-ci.toml").open("a") as file:
         file.write('[test-secrets]\n"source-exchange-*" = ["ARCHIVE_TOKEN"]\n')
     arguments = ("connectors", "--name=source-exchange-rates-archive", "test", f"--base-image={base.address}")
     junit = tmp_path / "junit.xml"
