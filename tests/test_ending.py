@@ -46,10 +46,16 @@ def test_threads_that_wait_for_a_process_stop(error: type[BaseException]) -> Non
 
 def test_a_thread_that_hangs_is_abandoned() -> None:
     """It does not delay the end for long; all work counts as stopping until it ends after all."""
-    released = threading.Event()
+    begun, released = threading.Event(), threading.Event()
     running: list[Future[bool]] = []
+
+    def hang() -> bool:
+        begun.set()
+        return released.wait(60)
+
     with pytest.raises(KeyboardInterrupt), ending.pool(1) as pool:
-        running.append(pool.submit(released.wait, 60))
+        running.append(pool.submit(hang))
+        begun.wait()
         raise KeyboardInterrupt
     assert not running[0].done()
     assert interruption.is_stopping()
