@@ -1,7 +1,6 @@
 """Shared fixtures of the end-to-end tests: the command as a process, a scratch fleet, and the demo's base image."""
 
 import fcntl
-import os
 import shutil
 import subprocess
 import time
@@ -14,7 +13,7 @@ import pytest
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.testing.docker_registry import docker_registry
 from tests.e2e.command import GIT, PROJECT, Command, Result, airbyte_ci
-from tests.e2e.tiny import Tiny, tiny_fleet
+from tests.e2e.tiny import Tiny, link, tiny_fleet
 
 __all__ = ["GIT", "PROJECT", "Base", "Command", "Result", "airbyte_ci", "make_fleet"]
 
@@ -89,7 +88,7 @@ def link_store(source: Path, target: Path) -> None:
             if path.is_dir():
                 there.mkdir(exist_ok=True)
             elif not there.exists():
-                os.link(path, there)
+                link(path, there)
 
 
 @pytest.fixture

@@ -166,11 +166,12 @@ def with_base(source: Store, base: str, home: Path) -> Path:
         wanted |= {image.manifest.config.digest, *(layer.digest for layer in image.manifest.layers)}
     for item in wanted:
         if not target.has(item):
-            _link(source.path(item), target.path(item))
+            link(source.path(item), target.path(item))
     return home
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
+    """The same file at another place; a copy of it on another disk."""
     try:
         os.link(source, target)
     except OSError:
