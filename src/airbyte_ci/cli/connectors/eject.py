@@ -108,7 +108,6 @@ def _eject(connector: Connector, tools: Tools, order: Order) -> Ejected:
         address=address,
         platform=platform,
         native=order.native,
-        elsewhere=None,
         distribution=order.distribution,
     )
     plan = planning.plan(evaluation, address, platform, order)
