@@ -170,7 +170,7 @@ class BuildPlan:
         """Parses the output of `to_json`; raises PlanError for anything else, and for another version's plan."""
         document = _document(text, what)
         try:
-            found = cls._from(document)
+            found = cls.from_json(document)
             is_whole = found.operations == (*found.before, *found._core, *found.settings, *found.after)
         except (ValueError, LookupError, TypeError, AttributeError, ImageError) as error:
             raise _no_plan(what, str(error)) from None
@@ -181,7 +181,8 @@ class BuildPlan:
         return found
 
     @classmethod
-    def _from(cls, document: Mapping[str, Any]) -> "BuildPlan":
+    def from_json(cls, document: Mapping[str, Any]) -> "BuildPlan":
+        """Returns the plan of a document that airbyte-ci wrote; `parse` is for documents of others."""
         connector, hooks, choices = document["connector"], document["hooks"], document["choices"]
         operations = tuple(dagger.from_json(item, _KINDS) for item in document["operations"])
         if [type(item) for item in operations if type(item) in _CORE.values()] not in _CORES:

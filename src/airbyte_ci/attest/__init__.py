@@ -1,0 +1,1 @@
+"""Documents about released images that anyone can check: SBOMs, provenance, signatures, verification."""

@@ -1,0 +1,56 @@
+"""Attachments: documents about an image or index that a registry stores as its referrers.
+
+Look here for the exact form of their manifests (image-spec 1.1, manifest.md#guidelines-for-artifact-usage).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import MANIFEST, Descriptor, Manifest, canonical_json
+
+CREATED_ANNOTATION = "org.opencontainers.image.created"
+# The configuration of a manifest that has none: the two bytes `{}`.
+EMPTY = b"{}"
+EMPTY_DESCRIPTOR = Descriptor("application/vnd.oci.empty.v1+json", Digest.of(EMPTY), len(EMPTY))
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One document. `annotations` are those of its manifest; equal input must give equal bytes."""
+
+    artifact_type: str
+    media_type: str
+    content: bytes
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """Returns what the document is about: its artifact type and its annotations without the time."""
+        return kind_of(self.artifact_type, self.annotations)
+
+    def manifest(self, described: Descriptor) -> Manifest:
+        """Returns the manifest that attaches the document to the image or index."""
+        subject = Descriptor(described.media_type, described.digest, described.size)
+        layer = Descriptor(self.media_type, Digest.of(self.content), len(self.content))
+        document = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": self.artifact_type,
+            "config": EMPTY_DESCRIPTOR.to_json(),
+            "layers": [layer.to_json()],
+            "subject": subject.to_json(),
+            **({"annotations": dict(self.annotations)} if self.annotations else {}),
+        }
+        return Manifest(
+            canonical_json(document),
+            MANIFEST,
+            config=EMPTY_DESCRIPTOR,
+            layers=(layer,),
+            annotations=dict(self.annotations),
+        )
+
+
+def kind_of(artifact_type: str, annotations: Mapping[str, str]) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Returns the kind of an attachment that a registry lists; see `Attachment.kind`."""
+    return artifact_type, tuple(sorted((key, text) for key, text in annotations.items() if key != CREATED_ANNOTATION))

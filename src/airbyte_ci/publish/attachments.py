@@ -1,0 +1,25 @@
+"""The attachments of a release: a table of functions, each of which writes documents about one image or the index.
+
+Add a kind of document here. Documents come first; a signer then receives all documents about one image or index.
+"""
+
+from collections.abc import Callable, Sequence
+
+from airbyte_ci.attest.attachment import Attachment
+from airbyte_ci.attest.subject import Subject, SubjectImage
+from airbyte_ci.oci.image import Descriptor
+from airbyte_ci.python.environment.tools import Tools
+
+# Returns documents about one platform's image, or about the index (None). Equal subjects must give equal bytes.
+Write = Callable[[Subject, SubjectImage | None, Tools], Sequence[Attachment]]
+# Returns everything to attach to one image or index, from its documents: signatures, and signed instead of plain ones.
+Sign = Callable[[Subject, Descriptor, Sequence[Attachment]], Sequence[Attachment]]
+
+WRITERS: tuple[Write, ...] = ()
+
+
+def write(subject: Subject, image: SubjectImage | None, tools: Tools, sign: Sign | None) -> tuple[Attachment, ...]:
+    """Returns the attachments of one platform's image, or of the index, in the order of pushing."""
+    documents = [document for writer in WRITERS for document in writer(subject, image, tools)]
+    described = image.descriptor if image else subject.index.descriptor
+    return tuple(sign(subject, described, documents) if sign else documents)
