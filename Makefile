@@ -98,9 +98,10 @@ metadata: install ## every metadata.yaml of a clone of the monorepo against the 
 bench: install tools-test ## ratios, side by side with the peer, in one run
 	@$(BIN)/python bench/run.py
 
-reference: install ## write docs/reference.md and the table of mounts again, from the code
+reference: install ## generate docs/reference.md, the schema and tables of the configuration, and the table of mounts
 	@$(BIN)/python scripts/reference.py > docs/reference.md
 	@$(BIN)/python scripts/mounts.py ARCHITECTURE.md
+	@$(BIN)/python scripts/configuration.py docs
 
 lock: install ## resolve the pinned requirements again; no index host is written
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade \

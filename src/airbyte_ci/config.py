@@ -4,6 +4,7 @@ Look here for the keys, their help and their defaults (the layout of the Airbyte
 """
 
 import contextlib
+import re
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ PROJECT = "pyproject.toml"
 TABLE = "airbyte-ci"
 MONOREPO_CONNECTORS = "airbyte-integrations/connectors"
 CATALOG = "base-images.yaml"
+HOME = "AIRBYTE_CI_HOME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,19 @@ class ChangelogSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """The kind of a key's values: a name for error messages, and a parser that raises ValueError."""
+    """The kind of a key's values: a name for error messages, a parser that raises ValueError, and the JSON Schema."""
 
     expected: str
     parse: Callable[[Any], Any]
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The form that a string must have: a regular expression that is found in it, and the error where it is not."""
+
+    pattern: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,7 @@ class Key:
     name: str
     kind: Kind
     help: str
+    form: Form | None = None
 
     @property
     def field(self) -> str:
@@ -93,26 +105,49 @@ def _parse_changelog(value: object) -> ChangelogSetting:
     return ChangelogSetting(default, commands)
 
 
-_TEXT = Kind(expected="a string", parse=_parse_text)
-_TEXTS = Kind(expected="a list of strings", parse=_parse_texts)
-_LISTS = Kind(expected="a table of lists of strings", parse=_parse_lists)
-_CHANGELOG = Kind(expected="true, false, or a table of commands with true or false", parse=_parse_changelog)
+_TEXT = Kind(expected="a string", parse=_parse_text, schema={"type": "string"})
+_TEXTS = Kind(expected="a list of strings", parse=_parse_texts, schema={"type": "array", "items": {"type": "string"}})
+_LISTS = Kind(
+    expected="a table of lists of strings",
+    parse=_parse_lists,
+    schema={"type": "object", "additionalProperties": _TEXTS.schema},
+)
+_CHANGELOG = Kind(
+    expected="true, false, or a table of commands with true or false",
+    parse=_parse_changelog,
+    schema={"anyOf": [{"type": "boolean"}, {"type": "object", "additionalProperties": {"type": "boolean"}}]},
+)
 
 # Former names of keys; they are still accepted.
-_ALIASES = {"customisation-owners": "customization-owners", "catalogue": "catalog"}
+ALIASES = {"customisation-owners": "customization-owners", "catalogue": "catalog"}
 
 # Every key, in the order in which `init` writes them; the defaults are in Configuration.
 KEYS = (
     Key("connectors", _TEXTS, "globs of connector folders, relative to this file"),
     Key("docs", _TEXTS, "templates of documentation pages with {name}, {type} and {connector}"),
     Key("changelog", _CHANGELOG, "whether commands write changelog entries; also a table by command"),
-    Key("pull-request-url", _TEXT, "the address of pull requests, with {number} in it"),
+    Key(
+        "pull-request-url",
+        _TEXT,
+        "the address of pull requests, with {number} in it",
+        Form(r"^$|\{number\}", "must contain {number}"),
+    ),
     Key("catalog", _TEXT, "the file that lists your own base images"),
     Key("base-image-repositories", _TEXTS, "repositories of base images; the first with an allowed version is used"),
-    Key("platform-version", _TEXT, "the oldest Airbyte platform that your users run"),
+    Key(
+        "platform-version",
+        _TEXT,
+        "the oldest Airbyte platform that your users run",
+        Form(r"^$|^[0-9]+(\.[0-9]+)*$", "must be numbers such as 0.63.0"),
+    ),
     Key("hook-environment", _TEXTS, "environment variables that build_customization.py may read"),
     Key("customization-owners", _TEXT, "who must approve what a connector adds to its base image"),
-    Key("check-pages", _TEXT, "your own pages of the checks: files or addresses with {id}"),
+    Key(
+        "check-pages",
+        _TEXT,
+        "your own pages of the checks: files or addresses with {id}",
+        Form(r"\{id\}", "must contain {id}, for the ID of a check"),
+    ),
     Key("insecure-registries", _TEXTS, "registries that speak plain HTTP"),
     Key("mirrors", _LISTS, "for each registry, the mirrors to ask first"),
     Key("checks", _LISTS, "checks with another severity: error, warning or off"),
@@ -120,6 +155,25 @@ KEYS = (
     Key("groups", _LISTS, "dependency groups to install, by patterns of connector names"),
     Key("extras", _LISTS, "extras to install, by patterns of connector names"),
     Key("test-secrets", _LISTS, "environment variables with test configurations, by patterns of connector names"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An environment variable of airbyte-ci, with its help; `default` describes the value without it."""
+
+    name: str
+    help: str
+    default: str = ""
+
+
+VARIABLES = (
+    Variable(HOME, "the folder of the local image store and of other caches", "~/.cache/airbyte-ci"),
+    Variable("AIRBYTE_CI_STORE_LIMIT", "the size of the store at which builds suggest `store gc`", "20GB"),
+    Variable(
+        "AIRBYTE_CI_ALLOW_HOST_ROOT", "with 1, commands in images may run as this machine's root with few capabilities"
+    ),
+    Variable("SOURCE_DATE_EPOCH", "the time that is written into files, in seconds since 1970", "now"),
 )
 
 
@@ -166,16 +220,28 @@ class Configuration:
             return f"{key.name} in {self.file}"
         return f"the default of {key.name}" + (f" ({self.file} does not set it)" if self.file else "")
 
+    def find_lines(self) -> dict[str, int]:
+        """Returns the line of each key that the file sets, by the key's name."""
+        if self.file is None:
+            return {}
+        from airbyte_ci import toml_places  # only `config show` needs it
+
+        text, prefix, lines = _text(self.file), _prefix(self.file), dict[str, int]()
+        for place in toml_places.scan(text):
+            if place.keys[: len(prefix)] == prefix and len(place.keys) > len(prefix):
+                lines.setdefault(key_name(place.keys[len(prefix)]), text.count("\n", 0, place.start) + 1)
+        return lines
+
 
 def key_name(written: str) -> str:
     """Returns the name of a key that was written with `-` or `_`, or under a former name."""
     name = written.replace("_", "-")
-    return _ALIASES.get(name, name)
+    return ALIASES.get(name, name)
 
 
 def home(environment: Mapping[str, str]) -> Path:
     """Returns the folder of the store: AIRBYTE_CI_HOME, or one in the user's cache folder (XDG base directories)."""
-    if chosen := environment.get("AIRBYTE_CI_HOME"):
+    if chosen := environment.get(HOME):
         return Path(chosen).expanduser().absolute()
     cache = environment.get("XDG_CACHE_HOME") or str(Path(environment.get("HOME") or "~").expanduser() / ".cache")
     return Path(cache) / "airbyte-ci"
@@ -244,7 +310,7 @@ def _table(folder: Path) -> tuple[dict[str, Any], Path] | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return load_toml(path.read_text("utf-8-sig"))
+        return load_toml(_text(path))
     except (DocumentError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot read {path}: {error}") from error
     except OSError as error:
@@ -259,17 +325,12 @@ def _parse(root: Path, table: Mapping[str, Any], path: Path) -> Configuration:
         if key is None:
             raise _unknown(name, path)
         if key.field in values:
-            raise ConfigurationError(f"cannot read {path}: {key.name} is set twice, in different spellings")
-        values[key.field] = _value(name, key.kind, value, path)
-    platform = values.get("platform_version", "")
-    if platform and not all(part.isdecimal() for part in platform.split(".")):
-        raise ConfigurationError(
-            f"cannot read {path}: platform-version must be numbers such as 0.63.0, not {platform!r}"
-        )
-    if "{id}" not in values.get("check_pages", "{id}"):
-        raise ConfigurationError(f"cannot read {path}: check-pages must contain {{id}}, for the ID of a check")
-    if "{number}" not in (values.get("pull_request_url") or "{number}"):
-        raise ConfigurationError(f"cannot read {path}: pull-request-url must contain {{number}}")
+            raise ConfigurationError(
+                f"cannot read {_place(path, name)}: {key.name} is set twice, in different spellings"
+            )
+        values[key.field] = parsed = _value(name, key.kind, value, path)
+        if key.form and not re.search(key.form.pattern, parsed):
+            raise ConfigurationError(f"cannot read {_place(path, name)}: {key.name} {key.form.message}, not {parsed!r}")
     given = frozenset(values)
     if "connectors" not in given:
         values["connectors"] = _layout(root)
@@ -283,8 +344,25 @@ def _unknown(name: str, path: Path) -> ConfigurationError:
     near = difflib.get_close_matches(name.lower().replace("_", "-"), names, n=2)
     hint = f", did you mean {' or '.join(near)}?" if near else ""
     return ConfigurationError(
-        f"cannot read {path}: unknown key {name!r}{hint}", advice=f"use one of {', '.join(names)}"
+        f"cannot read {_place(path, name)}: unknown key {name!r}{hint}", advice=f"use one of {', '.join(names)}"
     )
+
+
+def _place(path: Path, name: str) -> str:
+    """Returns the file and, where it is known, the line of a key as it is written, for messages."""
+    from airbyte_ci import toml_places  # only errors need it
+
+    line = toml_places.find_line(_text(path), (*_prefix(path), name))
+    return str(path) if line is None else f"{path}: line {line}"
+
+
+def _prefix(path: Path) -> tuple[str, ...]:
+    """Returns the keys of the table that holds the configuration."""
+    return ("tool", TABLE) if path.name == PROJECT else ()
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8-sig")
 
 
 def _value(name: str, kind: Kind, value: object, path: Path) -> Any:  # noqa: ANN401  # parsed data
@@ -298,5 +376,6 @@ def _naming(name: str, kind: Kind, value: object, path: Path | None) -> Iterator
     try:
         yield
     except ValueError as error:
-        message = f"cannot read {path}: {name} must be {kind.expected}, not {value!r}"
+        place = path and _place(path, name)
+        message = f"cannot read {place}: {name} must be {kind.expected}, not {value!r}"
         raise ConfigurationError(f"{message}: {error}" if error.args else message) from error

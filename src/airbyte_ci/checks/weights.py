@@ -65,7 +65,9 @@ def configured(table: Mapping[str, Iterable[str]], known: Collection[str]) -> di
             )
         for item in ids:
             if item not in known:
-                raise ConfigurationError(f"the configuration's checks.{weight} names an unknown check, {item!r}")
+                raise ConfigurationError(
+                    f"the configuration's checks.{weight} names an unknown check, {item!r}", advice=_near(item, known)
+                )
             if item in said:
                 raise ConfigurationError(f"the configuration's checks name {item!r} twice")
             said[item] = weight  # type: ignore[assignment]  # one of Weight's, seen above
@@ -96,9 +98,12 @@ def require_known(ids: Iterable[str], known: Collection[str]) -> None:
     """Raises UsageError for an id that no rule has."""
     for item in ids:
         if item not in known:
-            import difflib
+            raise UsageError(f"unknown check {item!r}", advice=_near(item, known))
 
-            near = difflib.get_close_matches(item, known, n=2)
-            raise UsageError(
-                f"unknown check {item!r}", advice=f"did you mean {' or '.join(near)}?" if near else ", ".join(known)
-            )
+
+def _near(item: str, known: Collection[str]) -> str:
+    """Returns advice: the IDs that are similar, or all."""
+    import difflib
+
+    near = difflib.get_close_matches(item, known, n=2)
+    return f"did you mean {' or '.join(near)}?" if near else f"use one of {', '.join(known)}"

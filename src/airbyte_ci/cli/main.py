@@ -22,6 +22,7 @@ _GROUPS: Mapping[str, tuple[str, str, str]] = {
     "connectors": ("airbyte_ci.cli.connectors.group", "connectors", "List, migrate, build, test and run connectors."),
     "base-images": ("airbyte_ci.cli.base_images.group", "base_images", "List, build and release base images."),
     "init": ("airbyte_ci.cli.init", "init", "Write a configuration file for this repository."),
+    "config": ("airbyte_ci.cli.configuration", "configuration", "Show the configuration, and its JSON Schema."),
     "apply": ("airbyte_ci.cli.changes.apply", "apply", "Apply the edits of a plan file."),
     "doctor": ("airbyte_ci.cli.doctor", "doctor", "Check that this machine can build images, and suggest fixes."),
     "store": ("airbyte_ci.cli.store", "store", "Inspect, verify and prune the local image store."),

@@ -1,23 +1,16 @@
 """Sets one string in a TOML text and keeps every other byte. Does not know what the text describes.
 
-A small scanner finds the place; tomllib proves that only that string changed.
+`toml_places` finds the place; tomllib proves that only that string changed.
 """
 
-import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from airbyte_ci import toml_places
 from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.edits.quoted import double_quoted
 from airbyte_ci.errors import EditRefused
 
-_Keys = tuple[str, ...]
-
-_SPACE = re.compile(r"[ \t]*")
-_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
-_KEY = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
-_STRING = re.compile(r"""\"{3}(?:[^\\]|\\.)*?\"{3,5}|'{3}.*?'{3,5}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""", re.DOTALL)
-_OTHER = re.compile(r"[^\s,\[\]{}#\"']+(?: [0-9][0-9:.Z+-]*)?")
 _LONG_QUOTES = ('"""', "'''")
 
 
@@ -44,8 +37,8 @@ def set_string(text: str, path: Sequence[str], value: str) -> str:
         raise EditRefused(f"{name} cannot be written: there is no such string", advice="edit the file by hand")
     if old == value:
         return text
-    for found, start, end in _strings(text):
-        if found == tuple(path) and text[start : start + 3] not in _LONG_QUOTES:
+    for start, end in _strings(text, tuple(path)):
+        if text[start : start + 3] not in _LONG_QUOTES:
             for spelling in _spellings(value, text[start]):
                 result = text[:start] + spelling + text[end:]
                 if _is_proven(text, result, path, value):
@@ -56,61 +49,14 @@ def set_string(text: str, path: Sequence[str], value: str) -> str:
     )
 
 
-def _strings(text: str) -> Iterator[tuple[_Keys, int, int]]:
-    """Yields every string value with its keys and its place; only for valid TOML."""
-    table: _Keys = ()
-    at = _match(_BLANK, text, 0)
-    while at < len(text):
-        if text[at] == "[":
-            brackets = 2 if text.startswith("[[", at) else 1
-            table, at = _keys(text, at + brackets)
-            at += brackets
-        else:
-            at = yield from _pair(text, at, table)
-        at = _match(_BLANK, text, at)
-
-
-def _pair(text: str, at: int, table: _Keys) -> Generator[tuple[_Keys, int, int], None, int]:
-    keys, at = _keys(text, at)
-    return (yield from _value(text, _match(_SPACE, text, at + 1), table + keys))
-
-
-def _value(text: str, at: int, keys: _Keys) -> Generator[tuple[_Keys, int, int], None, int]:
-    if text[at] in "\"'":
-        end = _match(_STRING, text, at)
-        yield keys, at, end
-        return end
-    if text[at] not in "[{":
-        return _match(_OTHER, text, at)
-    item, close = (_value, "]") if text[at] == "[" else (_pair, "}")
-    at = _match(_BLANK, text, at + 1)
-    while text[at] != close:
-        at = yield from item(text, at, keys)
-        at = _match(_BLANK, text, at)
-        if text[at] == ",":
-            at = _match(_BLANK, text, at + 1)
-    return at + 1
-
-
-def _keys(text: str, at: int) -> tuple[_Keys, int]:
-    """Returns a dotted key and the offset after it."""
-    keys: list[str] = []
-    while True:
-        start = _match(_SPACE, text, at)
-        end = _match(_KEY, text, start)
-        raw = text[start:end]
-        keys.append(load_toml(f"key = {raw}")["key"] if raw[0] in "\"'" else raw)
-        at = _match(_SPACE, text, end)
-        if text[at : at + 1] != ".":
-            return tuple(keys), at
-        at += 1
-
-
-def _match(pattern: re.Pattern[str], text: str, at: int) -> int:
-    found = pattern.match(text, at)
-    if found is None:
-        raise EditRefused(f"the TOML text cannot be followed at character {at}", advice="edit the file by hand")
-    return found.end()
+def _strings(text: str, path: toml_places.Keys) -> Iterator[tuple[int, int]]:
+    """Yields the first offset of each string at that path, and the offset after it."""
+    try:
+        for place in toml_places.scan(text):
+            if place.is_string and place.keys == path:
+                yield place.start, place.end
+    except toml_places.UnknownPlace as error:
+        raise EditRefused(str(error), advice="edit the file by hand") from error
 
 
 def _spellings(value: str, quote: str) -> Iterator[str]:
