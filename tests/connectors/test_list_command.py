@@ -184,3 +184,42 @@ def test_a_glob_without_connectors_is_reported_and_an_empty_filter_is_not(listed
     assert (code, out) == (2, "")
     assert f"connectors in {table} selects no connector" in err
     assert "1 connectors" not in err
+
+
+def test_shards_list_each_connector_once(listed: List) -> None:
+    """Each connector is listed by exactly one shard, with filters too; a bad shard is wrong usage."""
+    every = names(listed("list", "--format=names", "--all")[1])
+    parts = [listed("list", "--format=names", f"--shard={index}/3") for index in (1, 2, 3)]
+    assert sorted(name for _, out, _ in parts for name in names(out)) == sorted(every)
+    assert parts[1][2] == f"shard 2/3: {len(names(parts[1][1]))} of {len(every)} selected connectors\n"
+    few = [names(listed("--language=java", "list", "--format=names", f"--shard={index}/4")[1]) for index in range(1, 5)]
+    assert sorted(map(len, few)) == [0, 0, 0, 1]
+    code, out, err = listed("list", "--shard=5/4")
+    assert (code, out) == (2, "")
+    assert "--shard '5/4' is not a part of N parts, such as 2/8" in err
+
+
+def test_reports_of_a_shard_name_it(listed: List, tmp_path: Path) -> None:
+    """JSON, JUnit and SARIF name the shard; an empty shard writes its reports and succeeds."""
+    junit, sarif = tmp_path / "junit.xml", tmp_path / "report.sarif"
+    arguments = (
+        "check",
+        "--only=base-image-address",
+        f"--junit={junit}",
+        f"--sarif={sarif}",
+        "--json",
+        "--offline",
+        "--all",
+    )
+    shards = []
+    for index in range(1, 15):
+        code, out, _ = listed(*arguments, f"--shard={index}/14")
+        assert code in (0, 1), index
+        shards += [json.loads(line) for line in out.splitlines()]
+        assert f"connectors check, shard {index}/14" in junit.read_text()
+        assert f"shard {index}/14" in json.loads(sarif.read_text())["runs"][0]["automationDetails"]["id"]
+    assert len({item["shard"] for item in shards}) == len(shards)
+    assert len({item["name"] for item in shards}) == len(shards)
+    code, _, err = listed("build", "--shard=1/2")
+    assert code == 2
+    assert "no connector is selected" in err

@@ -25,10 +25,12 @@ class Fleet:
     """The selected connectors of a repository; `unreadable` are the errors of connectors that cannot be read.
 
     `bases` has the facts about their base images. `modified` returns the files that this branch modifies, by git.
+    `selected` is their number in all shards together.
     """
 
     configuration: Configuration
     connectors: tuple[Connector, ...]
+    selected: int
     total: int
     unreadable: tuple[AirbyteCiError, ...]
     bases: BaseFacts
@@ -60,9 +62,12 @@ def load(settings: Settings, asked: SelectionOptions, *, may_be_empty: bool = Fa
     bases.save()
     for warning in chosen.warnings:
         warn(warning)
+    if asked.shard:
+        errors = asked.shard.select(errors, str)
     return Fleet(
         configuration=configuration,
-        connectors=chosen.connectors,
+        connectors=_of_shard(settings, asked, chosen.connectors),
+        selected=len(chosen.connectors),
         total=len(connectors),
         unreadable=errors,
         bases=bases,
@@ -70,14 +75,26 @@ def load(settings: Settings, asked: SelectionOptions, *, may_be_empty: bool = Fa
     )
 
 
+def _of_shard(settings: Settings, asked: SelectionOptions, selected: tuple[Connector, ...]) -> tuple[Connector, ...]:
+    """Returns the connectors of the requested shard, and reports their number."""
+    if asked.shard is None:
+        return selected
+    part = asked.shard.select(selected, lambda connector: connector.name)
+    if not settings.quiet:
+        console.line(f"shard {asked.shard}: {len(part)} of {len(selected)} selected connectors", err=True)
+    return part
+
+
 def load_for_change(settings: Settings, asked: SelectionOptions, verb: str) -> Fleet:
     """Loads the fleet for commands that change or build. Raises UsageError if the user selected nothing.
 
-    If no selected connector was modified, as in most pushes, prints that and exits with 0.
+    If no selected connector was modified, as in most pushes, prints that and exits with 0; so does an empty shard.
     """
     fleet = load(settings, asked)
-    if not asked.selection and not asked.everything and len(fleet.connectors) == fleet.total > 1:
+    if not asked.selection and not asked.everything and fleet.selected == fleet.total > 1:
         raise UsageError(f"cannot {verb}: no connector is selected", advice="add --name, another filter, or --all")
+    if fleet.selected and not fleet.connectors:
+        raise click.exceptions.Exit(0)
     if not fleet.connectors and (asked.selection.modified or asked.selection.metadata_changes):
         console.line(f"no modified connector matches, so there is nothing to {verb}", err=True)
         raise click.exceptions.Exit(0)

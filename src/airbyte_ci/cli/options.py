@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ import click
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.select import Selection
 from airbyte_ci.errors import UsageError
+from airbyte_ci.execution.shard import Shard
 
 NOTHING_ASKED = Selection()
 DEFAULT_CONCURRENCY = 5
@@ -18,15 +19,21 @@ DEFAULT_CONCURRENCY = 5
 
 @dataclass(frozen=True, slots=True)
 class SelectionOptions:
-    """The selection, whether `--all` was given, and how many connectors to work on at a time."""
+    """The selection, whether `--all` was given, how many connectors to work on at a time, and the shard of this run."""
 
     selection: Selection = NOTHING_ASKED
     everything: bool = False
     concurrency: int = DEFAULT_CONCURRENCY
+    shard: Shard | None = None
 
     def whole(self, selected: int) -> int:
         """Returns how many connectors `--all` selects, if it is the only filter; else 0."""
-        return selected if self.everything and not self.selection else 0
+        return selected if self.everything and not self.selection and not self.shard else 0
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Returns what machine-readable reports say about the selection: the shard."""
+        return {"shard": str(self.shard)} if self.shard else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +159,26 @@ def with_selection(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @selection_options
     @json_option
-    def command(*arguments: object, as_json: bool, **options: object) -> Any:  # noqa: ANN401  # click's callables
+    def command(*arguments: object, as_json: bool, shard: Shard | None = None, **options: object) -> Any:  # noqa: ANN401  # click's callables
         state: GroupState = click.get_current_context().obj
         asked = selected({name: options.pop(name) for name in _NAMES}, state.asked)
+        asked = replace(asked, shard=shard)
         return function(state.settings.also(as_json=as_json), asked, *arguments, **options)
 
     # click reads the name and the help text from the function.
     return functools.update_wrapper(command, function, updated=())
+
+
+def with_shard(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--shard` to a command of `with_selection`, which makes it a part of the selection."""
+    option = click.option(
+        "--shard",
+        callback=lambda _context, _option, given: None if given is None else Shard.parse(given),
+        metavar="I/N",
+        help="Take only part I of N parts of the selected connectors, for the jobs of a CI matrix (default: all).",
+    )
+    decorated: Callable[..., Any] = option(function)
+    return decorated
 
 
 def with_distribution(function: Callable[..., Any]) -> Callable[..., Any]:

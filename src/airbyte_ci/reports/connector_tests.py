@@ -74,11 +74,12 @@ def _step_json(step: Ended) -> dict[str, Any]:
     return document
 
 
-def document(items: Sequence[TrialResult]) -> str:
+def document(items: Sequence[TrialResult], shard: str = "") -> str:
     """Returns the JUnit report: a suite per connector and step. A step without tests is the only case of its suite."""
     suites = [(item, step, step.cases or (_as_case(step),)) for item in items for step in item.steps]
     every = [case for _, _, cases in suites for case in cases]
-    root = ElementTree.Element("testsuites", {"name": "airbyte-ci connectors test", **_totals(every)})
+    name = junit.titled("airbyte-ci connectors test", shard)
+    root = ElementTree.Element("testsuites", {"name": name, **_totals(every)})
     for item, step, cases in suites:
         # pytest itself can fail although all tests passed.
         if step.status == "failed" and all(case.status != "failed" for case in cases):

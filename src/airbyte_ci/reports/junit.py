@@ -10,17 +10,22 @@ from airbyte_ci.checks.rule import Checked, RuleFinding
 from airbyte_ci.text import escape_lines
 
 
-def document(items: Sequence[Checked], prefix: str = "") -> str:
+def document(items: Sequence[Checked], prefix: str = "", shard: str = "") -> str:
     """Returns the report. Errors fail their case; warnings only appear in its output, in line with the exit code.
 
     Checks that do not apply or could not be verified are skipped, with the reason.
     """
-    root = ElementTree.Element("testsuites", {"name": "airbyte-ci connectors check", **_totals(items)})
+    root = ElementTree.Element("testsuites", {"name": titled("airbyte-ci connectors check", shard), **_totals(items)})
     for item in items:
         suite = ElementTree.SubElement(root, "testsuite", {"name": plain(item.name), **_totals([item])})
         for finding in item.findings:
             _case(suite, item, finding, prefix)
     return written(root)
+
+
+def titled(command: str, shard: str) -> str:
+    """Returns the name of a report: the command, and the shard whose results it has."""
+    return f"{command}, shard {shard}" if shard else command
 
 
 def written(root: ElementTree.Element) -> str:

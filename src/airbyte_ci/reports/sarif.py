@@ -13,11 +13,16 @@ _ROOT = "%SRCROOT%"
 
 
 def document(
-    items: Sequence[Checked], rules: Sequence[Rule], prefix: str = "", pages: Mapping[str, str] | None = None
+    items: Sequence[Checked],
+    rules: Sequence[Rule],
+    prefix: str = "",
+    pages: Mapping[str, str] | None = None,
+    shard: str = "",
 ) -> dict[str, Any]:
     """Returns the report. Failures are results; unverified checks are notifications, as they do not concern the code.
 
-    `pages` has the addresses of the rules' pages, by ID.
+    `pages` has the addresses of the rules' pages, by ID. With a shard, the run has a category of its own, because code
+    scanning replaces the results of an earlier run of the same category.
     """
     positions = {rule.id: position for position, rule in enumerate(rules)}
     results = [
@@ -36,6 +41,7 @@ def document(
     driver = {"name": "airbyte-ci", "semanticVersion": __version__, "rules": described}
     run = {
         "tool": {"driver": driver},
+        **({"automationDetails": {"id": f"airbyte-ci connectors check/shard {shard}/"}} if shard else {}),
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": unverified}],
         "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
         "columnKind": "unicodeCodePoints",

@@ -17,7 +17,7 @@ from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import SelectionOptions, with_distribution, with_framework, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_distribution, with_framework, with_selection, with_shard
 from airbyte_ci.cli.platforms import parse_platforms
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
@@ -97,6 +97,7 @@ _LAST_SECOND = 253_402_300_799
 @click.option("--gradle", "runs_gradle", is_flag=True, help="Run Gradle's task distTar for Java connectors first.")
 @click.option("--show-hook", is_flag=True, help="Show what build_customization.yaml or .py changed in the image.")
 @with_framework
+@with_shard
 @with_selection
 def build_connectors(
     settings: Settings,
@@ -204,7 +205,7 @@ def build_connectors(
         try:
             for _, ended in workbench.side_by_side(fleet.connectors, making.build, asked.concurrency):
                 with progress.paused():
-                    _show(settings, ended, show_hook=show_hook, alone=len(fleet.connectors) == 1)
+                    _show(settings, asked, ended, show_hook=show_hook, alone=len(fleet.connectors) == 1)
                 outcomes += ended
         except KeyboardInterrupt:
             with progress.paused():
@@ -243,7 +244,7 @@ def _watch(
         return making.build
 
     def show(outcomes: list[Outcome]) -> None:
-        _show(settings, outcomes, show_hook=order.show_hook, alone=len(fleet.connectors) == 1)
+        _show(settings, asked, outcomes, show_hook=order.show_hook, alone=len(fleet.connectors) == 1)
 
     # An image that is written into a connector's folder is no reason to build it again.
     places = [item.place for item in order.destinations if item.kind in ("oci", "archive")]
@@ -261,10 +262,12 @@ def _watch(
     return watch.run(watching, fleet)
 
 
-def _show(settings: Settings, outcomes: list[Outcome], *, show_hook: bool, alone: bool) -> None:
+def _show(
+    settings: Settings, asked: SelectionOptions, outcomes: list[Outcome], *, show_hook: bool, alone: bool
+) -> None:
     for outcome in outcomes:
         if settings.as_json:
-            console.document(outcome.to_json())
+            console.document(outcome.to_json() | asked.facts)
             continue
         console.block(terminal.outcome(outcome, alone=alone))
         if show_hook and outcome.status != "failed":

@@ -26,7 +26,7 @@ from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors.report_file import write_report
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import SelectionOptions, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_selection, with_shard
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import Connector
@@ -58,6 +58,7 @@ from airbyte_ci.reports import checks as report
     "--sarif", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a SARIF 2.1.0 report."
 )
 @click.option("--github-annotations", is_flag=True, help="Also print GitHub Actions annotations.")
+@with_shard
 @with_selection
 def check_connectors(
     settings: Settings,
@@ -90,8 +91,8 @@ def check_connectors(
         items = [all_checks.apply(checks, connector, weighed) for connector in fleet.connectors]
     items += [] if asked.selection.names else [unreadable.checked(error, mending) for error in fleet.unreadable]
     whole = asked.whole(len(fleet.connectors))
-    _tell(items, settings, prefix, github_annotations=github_annotations, whole=whole)
-    _write(items, fleet.configuration, prefix, junit, sarif)
+    _tell(items, settings, asked, prefix, github_annotations=github_annotations, whole=whole)
+    _write(items, fleet.configuration, asked, prefix, junit, sarif)
     return int(any(item.status == "failed" or (strict and item.status == "unverified") for item in items))
 
 
@@ -138,8 +139,8 @@ def _fleet(settings: Settings, asked: SelectionOptions) -> Fleet:
     """Loads the fleet. Unreadable connectors are reported, and reports written, even if nothing is selected."""
     try:
         return fleets.load_for_change(settings, asked, "check")
-    except click.exceptions.Exit:  # nothing was modified
-        return fleets.load(settings, asked)
+    except click.exceptions.Exit:  # nothing was modified, or the shard is empty
+        return fleets.load(replace(settings, quiet=True), asked)
     except UsageError:
         fleet = fleets.load(settings, asked)
         if fleet.connectors or not fleet.unreadable:
@@ -153,10 +154,18 @@ def _is_wanted(check: Check, only: Sequence[str], skip: Sequence[str], weighed: 
     return name not in skip and (name in only if only else not weighed.is_off(check.rule))
 
 
-def _tell(items: Sequence[Checked], settings: Settings, prefix: str, *, github_annotations: bool, whole: int) -> None:
+def _tell(
+    items: Sequence[Checked],
+    settings: Settings,
+    asked: SelectionOptions,
+    prefix: str,
+    *,
+    github_annotations: bool,
+    whole: int,
+) -> None:
     if settings.as_json:
         for item in items:
-            console.document(report.to_json(item))
+            console.document(report.to_json(item) | asked.facts)
     else:
         console.block(report.lines(items, quiet=settings.quiet, whole=whole))
     if github_annotations:
@@ -167,17 +176,23 @@ def _tell(items: Sequence[Checked], settings: Settings, prefix: str, *, github_a
 
 
 def _write(
-    items: Sequence[Checked], configuration: Configuration, prefix: str, junit: Path | None, sarif: Path | None
+    items: Sequence[Checked],
+    configuration: Configuration,
+    asked: SelectionOptions,
+    prefix: str,
+    junit: Path | None,
+    sarif: Path | None,
 ) -> None:
+    shard = asked.facts.get("shard", "")
     if junit:
         from airbyte_ci.reports import junit as junit_report
 
-        write_report(junit, junit_report.document(items, prefix), make_folders=True)
+        write_report(junit, junit_report.document(items, prefix, shard), make_folders=True)
     if sarif:
         from airbyte_ci.reports import sarif as sarif_report
 
         found = pages.urls(all_checks.RULES, configuration, prefix)
-        document = sarif_report.document(items, all_checks.RULES, prefix, found)
+        document = sarif_report.document(items, all_checks.RULES, prefix, found, shard)
         write_report(sarif, text.dump_json(document, indent=2) + "\n", make_folders=True)
 
 

@@ -11,7 +11,7 @@ from airbyte_ci.cli import console, facts
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors.report_file import write_report
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import SelectionOptions, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_selection, with_shard
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
@@ -54,6 +54,7 @@ _FORMATS = ("table", "names", "json", "csv", "gh-matrix", "json-gh-matrix")
     help="Split a matrix into N jobs (default: one per connector).",
 )
 @click.option("--assert-none", is_flag=True, help="Fail if any connector is selected (for CI).")
+@with_shard
 @with_selection
 def list_connectors(
     settings: Settings,

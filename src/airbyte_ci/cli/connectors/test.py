@@ -16,7 +16,7 @@ from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.connectors.report_file import write_report
 from airbyte_ci.cli.connectors.run import mount
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import SelectionOptions, with_distribution, with_framework, with_selection
+from airbyte_ci.cli.options import SelectionOptions, with_distribution, with_framework, with_selection, with_shard
 from airbyte_ci.cli.platforms import parse_platforms
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
@@ -84,6 +84,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @with_distribution
 @with_framework
+@with_shard
 @with_selection
 def test_connectors(
     settings: Settings,
@@ -154,15 +155,15 @@ def test_connectors(
                         )
                     items.append(tested)
                     with progress.paused():
-                        _show(settings, tested, alone=len(fleet.connectors) == 1)
+                        _show(settings, asked, tested, alone=len(fleet.connectors) == 1)
             except KeyboardInterrupt:
                 with progress.paused():
-                    items += _interrupted(settings, fleet, items, partial)
+                    items += _interrupted(settings, asked, fleet, items, partial)
                 if junit:
-                    write_report(junit, report.document(items), make_folders=True)
+                    write_report(junit, report.document(items, asked.facts.get("shard", "")), make_folders=True)
                 raise
     if junit:
-        write_report(junit, report.document(items), make_folders=True)
+        write_report(junit, report.document(items, asked.facts.get("shard", "")), make_folders=True)
     if not settings.as_json and len(items) > 1:
         console.line(report.count(items))
         console.block(report.next_steps(items, whole=asked.whole(len(fleet.connectors))))
@@ -170,7 +171,7 @@ def test_connectors(
 
 
 def _interrupted(
-    settings: Settings, fleet: Fleet, done: list[TrialResult], partial: list[TrialResult]
+    settings: Settings, asked: SelectionOptions, fleet: Fleet, done: list[TrialResult], partial: list[TrialResult]
 ) -> list[TrialResult]:
     """Shows and returns the results of unfinished tests: the completed steps of each, or that it did not start."""
     known = {item.name for item in done}
@@ -182,7 +183,7 @@ def _interrupted(
     ]
     for item in rest:
         if item.name in begun or settings.as_json:
-            _show(settings, item, alone=False)
+            _show(settings, asked, item, alone=False)
     names = [item.name for item in rest]
     console.line(terminal.unfinished(names, len(fleet.connectors), "tested"), err=True)
     return rest
@@ -198,9 +199,9 @@ def _read(path: Path | None, problem: Callable[[bytes], str]) -> bytes | None:
     return text
 
 
-def _show(settings: Settings, tested: TrialResult, *, alone: bool) -> None:
+def _show(settings: Settings, asked: SelectionOptions, tested: TrialResult, *, alone: bool) -> None:
     if settings.as_json:
-        console.document(report.to_json(tested))
+        console.document(report.to_json(tested) | asked.facts)
     elif not settings.quiet or tested.status == "failed":
         console.block(report.lines(tested, alone=alone))
 
