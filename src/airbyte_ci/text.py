@@ -20,6 +20,11 @@ QUOTED = "\n    "
 # The styles that `cli` and `reports` use, as click.style writes them.
 _STYLE = re.compile(r"\x1b\[(?:0|1|2|31|32|33|36|90)m")
 
+# Control sequences of terminals (ECMA-48, 5.4 and 5.6): colors and cursors, titles and links, strings, single commands.
+_SEQUENCE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[PX^_][^\x1b]*\x1b\\|\x1b[ -/]*[0-Z\\^-~]"
+)
+
 # A runner trims a line and then searches for `::`; the old form and those of Azure and TeamCity may be anywhere.
 # https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs
 _COMMAND = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
@@ -71,6 +76,16 @@ def escape_lines(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(mark if mark in "\n\t" else _escape(mark) for mark in text)
+
+
+def plain_lines(text: str) -> str:
+    """Returns output of a program without its colors and other control sequences; all else as `escape_lines`.
+
+    A line that overwrites itself, as progress does, becomes several lines.
+    """
+    if text.isprintable():
+        return text
+    return escape_lines(_SEQUENCE.sub("", text).replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def escape_block(text: str) -> str:

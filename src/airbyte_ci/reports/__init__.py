@@ -1,1 +1,1 @@
-"""Results as text, JSON, JUnit, SARIF and annotations: pure functions of data."""
+"""Results as text, JSON, JUnit, SARIF, annotations and HTML: pure functions of data."""
