@@ -18,6 +18,7 @@ AirbyteCiError              1  a requested action failed
 ├─ SandboxError             1  a command could not be run in an image
 │  └─ CommandFailed         1  a command ran and failed
 ├─ PlanError                1  a build plan cannot be read, or cannot be built here
+├─ SignatureError           1  a key, a signature or an attestation is invalid
 └─ HookError                1  build_customization.py failed or used an unsupported method
 
 Every other exception is a bug of airbyte-ci and exits with 3. An interruption exits with 130.
@@ -136,6 +137,10 @@ class CommandFailed(SandboxError):
 
 class PlanError(AirbyteCiError):
     """A build plan that cannot be read, or cannot be built here."""
+
+
+class SignatureError(AirbyteCiError):
+    """A key, a signature or an attestation is invalid, or not about the image."""
 
 
 class HookError(AirbyteCiError):

@@ -17,12 +17,16 @@ EMPTY_DESCRIPTOR = Descriptor("application/vnd.oci.empty.v1+json", Digest.of(EMP
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """One document. `annotations` are those of its manifest; equal input must give equal bytes."""
+    """One document. `annotations` are those of its manifest; equal input must give equal bytes.
+
+    `more` are further blobs of the store that belong to the document, such as files that it names by digest.
+    """
 
     artifact_type: str
     media_type: str
     content: bytes
     annotations: Mapping[str, str] = field(default_factory=dict)
+    more: tuple[Descriptor, ...] = ()
 
     @property
     def kind(self) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -32,13 +36,13 @@ class Attachment:
     def manifest(self, described: Descriptor) -> Manifest:
         """Returns the manifest that attaches the document to the image or index."""
         subject = Descriptor(described.media_type, described.digest, described.size)
-        layer = Descriptor(self.media_type, Digest.of(self.content), len(self.content))
+        layers = (Descriptor(self.media_type, Digest.of(self.content), len(self.content)), *self.more)
         document = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "artifactType": self.artifact_type,
             "config": EMPTY_DESCRIPTOR.to_json(),
-            "layers": [layer.to_json()],
+            "layers": [layer.to_json() for layer in layers],
             "subject": subject.to_json(),
             **({"annotations": dict(self.annotations)} if self.annotations else {}),
         }
@@ -46,7 +50,7 @@ class Attachment:
             canonical_json(document),
             MANIFEST,
             config=EMPTY_DESCRIPTOR,
-            layers=(layer,),
+            layers=layers,
             annotations=dict(self.annotations),
         )
 
