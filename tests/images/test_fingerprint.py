@@ -1,15 +1,15 @@
 """Nothing changed is found without reading what did not change, and is never wrong."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-import airbyte_ci
 from airbyte_ci.connectors import folder_files, leftovers
 from airbyte_ci.hooks import module_root
-from airbyte_ci.images.fingerprint import Fingerprint
+from airbyte_ci.images import fingerprint
+from airbyte_ci.images.fingerprint import Fingerprint, state_of_tool
 from airbyte_ci.images.summary import Built, Memory
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.sources import trees
@@ -156,13 +156,15 @@ def test_whole_seconds_are_trusted_later(folder: Path) -> None:
 
 
 @pytest.fixture
-def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A place where the tool itself is installed."""
     place = tmp_path / "tool"
     place.mkdir()
     (place / "__init__.py").touch()
-    monkeypatch.setattr(airbyte_ci, "__file__", str(place / "__init__.py"))
-    return place
+    monkeypatch.setattr(fingerprint, "TOOL", place)
+    state_of_tool.cache_clear()
+    yield place
+    state_of_tool.cache_clear()
 
 
 @pytest.fixture
@@ -197,6 +199,7 @@ def test_the_last_build_is_recalled_until_something_changes(folder: Path, tool: 
     assert Memory.of([folder], {"a": 2}, LATER).recall(store) is None
     assert Memory.of([folder.parent], {"a": 1}, LATER).recall(store) is None
     (tool / "module.py").touch()
+    state_of_tool.cache_clear()  # as in the next process
     assert Memory.of([folder], {"a": 1}, LATER).recall(store) is None
 
 
@@ -228,6 +231,26 @@ def test_what_is_too_new_is_not_remembered(folder: Path, tool: Path, store: Stor
         (place / "edited.py").touch()
     memory.remember(store, built)
     assert Memory.of([folder], {}, LATER).recall(store) is None
+
+
+def test_code_that_is_too_new_is_read_again(folder: Path, tool: Path, store: Store) -> None:
+    """An image with code of this clock tick is remembered for its other inputs only: its code is never trusted."""
+    built = _built(store)
+    code = folder / "code"
+    code.mkdir()
+    (code / "main.py").touch()
+    newest = Fingerprint([code]).newest
+    for path in (*folder.rglob("*"), *tool.rglob("*")):
+        if path.is_file() and path.parent != code:
+            while Fingerprint([path]).newest + 100_000_000 > newest:
+                (code / "main.py").touch()
+                newest = Fingerprint([code]).newest
+    early = Memory.of([folder], {}, newest, [code])
+    early.remember(store, built, is_code_apart=True)
+    late = Memory.of([folder], {}, LATER, [code])
+    assert early.recall(store) is None
+    assert late.recall(store) is None
+    assert late.recall_other_code(store) == built
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def _next_release(store: Store, image: Image) -> Image:
 def test_requests_of_a_next_release_do_not_depend_on_its_layers(
     registry: RegistryServer, store: Store, layers: int
 ) -> None:
-    """Where the tag points to an image with most of the layers, only the new blobs are asked for and sent."""
+    """Where the tag points to an image with most of the layers, only the new blobs are sent."""
     image = random_image(store, layers=layers)
     registry.contents.put_image("acme/x", store, image.digest, "1")
     following = _next_release(store, image)
@@ -73,8 +73,10 @@ def test_requests_of_a_next_release_do_not_depend_on_its_layers(
         "head manifest",
         "get manifest",
     ]
-    assert len(registry.requests("head blob")) == len(registry.requests("put upload")) == 2
-    assert len(registry.requests()) == 9
+    # Small blobs that the last image lacks are sent without asking.
+    assert not registry.requests("head blob")
+    assert len(registry.requests("put upload")) == 2
+    assert len(registry.requests()) == 7
     assert registry.contents.repositories["acme/x"].tags["1"] == following.digest
 
 
@@ -106,10 +108,10 @@ def test_requests_after_a_base_upgrade(store: Store, is_mountable: bool) -> None
         assert registry.contents.repositories["acme/x"].tags["1"] == after.digest
         counts = {name: len(registry.requests(name)) for name in ("mount blob", "head blob", "put upload")}
         if is_mountable:
-            assert counts == {"mount blob": 4 + 1, "head blob": 1, "put upload": 1}
-            assert len(registry.requests()) == 2 + 4 + 3 + 1
+            assert counts == {"mount blob": 4 + 1, "head blob": 0, "put upload": 1}
+            assert len(registry.requests()) == 2 + 4 + 2 + 1
         else:
-            assert (counts["put upload"], counts["head blob"]) == (4 + 1, 4 + 1)
+            assert (counts["put upload"], counts["head blob"]) == (4 + 1, 4)
 
 
 def test_a_blob_that_the_registry_lost_is_sent_again(registry: RegistryServer, store: Store) -> None:

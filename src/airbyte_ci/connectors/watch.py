@@ -12,9 +12,8 @@ import watchfiles
 from airbyte_ci.connectors import leftovers
 from airbyte_ci.errors import ConnectorError
 
-# Changes within this many milliseconds are combined, up to a limit. A build trusts files that are older than a tick
-# of the file system's clock (`images.fingerprint`), so this is slightly longer.
-_SETTLE = 25
+# Changes at most this many milliseconds apart are combined, up to a limit.
+_SETTLE = 8
 _LONGEST = 1000
 # Milliseconds after which a wait ends without a change, to check whether a watched folder was replaced.
 _BEAT = 500

@@ -5,18 +5,22 @@ one cannot be set, so touched, reverted, replaced and renamed files, changed mod
 detected. A change within the clock's resolution before the check is not trusted, as in git's index.
 """
 
+import functools
 import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import airbyte_ci
 from airbyte_ci.connectors import leftovers
 from airbyte_ci.disk import DEPTH_LIMIT
 
 # Kernels stamp files with a clock that ticks every 1 to 10 ms; some file systems store one or two seconds.
 _GRAIN = 20_000_000
 _COARSE_GRAIN = 2_000_000_000
+# airbyte-ci's own package: a part of every build's inputs.
+TOOL = Path(airbyte_ci.__file__).parent
 
 
 class Fingerprint:
@@ -43,6 +47,12 @@ class Fingerprint:
     def is_settled(self, moment: int) -> bool:
         """Whether a later change would be visible, for files checked from this moment on (ns since the epoch)."""
         return self.newest + (_COARSE_GRAIN if self._coarse else _GRAIN) < moment
+
+
+@functools.cache
+def state_of_tool() -> Fingerprint:
+    """Returns the state of airbyte-ci's own files when this process first asked: the code that it runs."""
+    return Fingerprint([TOOL])
 
 
 def _walk(

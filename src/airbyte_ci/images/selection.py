@@ -1,12 +1,10 @@
 """The selection from a lock: a pure function of a few texts and the interpreter, so it is cached. Light to import."""
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import airbyte_ci
-from airbyte_ci.images.fingerprint import Fingerprint
+from airbyte_ci.images.fingerprint import state_of_tool
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store, action_key
 
@@ -24,7 +22,9 @@ def key(folder: Path, names: frozenset[str], settings: object) -> Digest | None:
     if lock is None or "pyproject.toml" not in names:
         return None
     texts = [str(Digest.of((folder / name).read_bytes())) for name in (lock, "pyproject.toml")]
-    return action_key("selection", FORMAT_VERSION, {"texts": [lock, *texts], "settings": settings, "tool": _tool()})
+    return action_key(
+        "selection", FORMAT_VERSION, {"texts": [lock, *texts], "settings": settings, "tool": state_of_tool().digest}
+    )
 
 
 def recall(
@@ -42,8 +42,3 @@ def recall(
     if not any("origin" in item for item in found):
         store.remember(name, {"packages": list(found)})
     return found
-
-
-@functools.cache
-def _tool() -> str:
-    return Fingerprint([Path(airbyte_ci.__file__).parent]).digest

@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import airbyte_ci
 from airbyte_ci.errors import BlobNotFound
-from airbyte_ci.images.fingerprint import Fingerprint
+from airbyte_ci.images.fingerprint import TOOL, Fingerprint, state_of_tool
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.python.wheels.collisions import Collision
@@ -98,7 +97,8 @@ def _is_there(store: Store, built: Built) -> bool:
 class Memory:
     """Returns the summary of the last build with these settings and folders, as far as its inputs did not change.
 
-    `state` is that of all inputs but the code, `code` that of the code. `roots` hold both; `code_places` are in them.
+    `state` is that of all inputs but the code, `code` that of the code; it is empty if a later change of the code might
+    be invisible. `roots` hold both; `code_places` are in them.
     """
 
     key: Digest
@@ -112,14 +112,14 @@ class Memory:
     @classmethod
     def of(cls, roots: Iterable[Path], settings: object, moment: int, code_places: Collection[Path] = ()) -> "Memory":
         """`settings` is everything else that shapes the build, as JSON; `moment` (ns) is before anything was read."""
-        places, apart = (*roots, Path(airbyte_ci.__file__).parent), tuple(code_places)
-        found = _fingerprints(places, apart)
-        inputs = {"roots": [str(root) for root in places], "settings": settings}
+        places, apart = tuple(roots), tuple(code_places)
+        found = (*_fingerprints(places, apart), state_of_tool())
+        inputs = {"roots": [str(root) for root in places], "tool": str(TOOL), "settings": settings}
         return cls(
             key=action_key("fingerprint", FORMAT_VERSION, inputs),
-            state=found[0].digest,
-            code=found[1].digest,
-            is_settled=all(item.is_settled(moment) for item in found),
+            state=_joined(found[0], found[2]),
+            code=found[1].digest if found[1].is_settled(moment) else "",
+            is_settled=found[0].is_settled(moment) and found[2].is_settled(moment),
             roots=places,
             code_places=apart,
             moment=moment,
@@ -128,7 +128,7 @@ class Memory:
     def recall(self, store: Store) -> Built | None:
         """Returns the last build if no input changed."""
         known = self._known(store)
-        return known[1] if known and known[0]["code"] == self.code else None
+        return known[1] if known and self.code and known[0]["code"] == self.code else None
 
     def recall_other_code(self, store: Store) -> Built | None:
         """Returns the last build if no input but the code changed, and nothing else was read from the code."""
@@ -153,7 +153,9 @@ class Memory:
         if not self.is_settled or not beside.is_settled(self.moment):
             return
         now = _fingerprints(self.roots, self.code_places)
-        if (now[0].digest, now[1].digest) != (self.state, self.code):
+        if _joined(now[0], state_of_tool()) != self.state or (self.code and now[1].digest != self.code):
+            return
+        if not (self.code or is_code_apart):
             return
         value = {"state": self.state, "code": self.code, "beside": beside.digest, "built": built.to_json()}
         store.remember(self.key, {**value, "apart": is_code_apart and not self._reads_code(built)})
@@ -163,6 +165,10 @@ class Memory:
         others = [place for name in built.folders for place in (Path(name), Path(name).resolve())]
         code = [place for item in self.code_places for place in (item, item.resolve())]
         return any(one.is_relative_to(other) or other.is_relative_to(one) for one in others for other in code)
+
+
+def _joined(inputs: Fingerprint, tool: Fingerprint) -> str:
+    return f"{inputs.digest} {tool.digest}"
 
 
 def _fingerprints(roots: Iterable[Path], code_places: Collection[Path]) -> tuple[Fingerprint, Fingerprint]:

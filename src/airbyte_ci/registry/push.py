@@ -23,6 +23,8 @@ from airbyte_ci.registry.parallel import Cancelled, each
 from airbyte_ci.registry.transport import Answer, RequestBody
 from airbyte_ci.registry.upload import Mounted, Uploader, UploadSession
 
+# A blob of at most this many bytes is sent without asking whether it is there, if the tag's image lacks it.
+_SMALL = 256 * 1024
 # The codes for a manifest whose blobs the registry does not have (distribution-spec, Error Codes).
 _UNKNOWN_BLOB = frozenset({"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"})
 
@@ -98,7 +100,8 @@ class Push:
         missing = [item for digest, item in wanted.items() if digest not in held]
         for digest in wanted.keys() & set(held):
             self._tell("present", wanted[digest], wanted[digest].size)
-        each(missing, self.api.options.concurrency, functools.partial(self._blob, self._blobs_of_sources()))
+        send = functools.partial(self._blob, self._blobs_of_sources(), unasked=_SMALL if held else 0)
+        each(missing, self.api.options.concurrency, send)
         for manifest in children:
             manifests.write(self.api, self.target, manifest, str(manifest.digest))
 
@@ -127,16 +130,20 @@ class Push:
             advice="build or pull the image again",
         )
 
-    def _blob(self, mountable: Collection[Digest], descriptor: Descriptor, stop: threading.Event) -> None:
+    def _blob(
+        self, mountable: Collection[Digest], descriptor: Descriptor, stop: threading.Event, *, unasked: int
+    ) -> None:
         with self.api.only_one(f"{self.target} {descriptor.digest}"):
             if stop.is_set():
                 raise Cancelled
-            step = self._bring(descriptor, stop, is_mountable=descriptor.digest in mountable)
+            is_mountable = descriptor.digest in mountable
+            ask = is_mountable or descriptor.size > unasked or not self.store.has(descriptor.digest)
+            step = self._bring(descriptor, stop, is_mountable=is_mountable, ask=ask)
             self._tell(step, descriptor, descriptor.size)
 
-    def _bring(self, descriptor: Descriptor, stop: threading.Event, *, is_mountable: bool) -> Step:
+    def _bring(self, descriptor: Descriptor, stop: threading.Event, *, is_mountable: bool, ask: bool) -> Step:
         # A mount of a present blob succeeds too, so a blob that a source has needs no question first.
-        if not is_mountable and self.uploader.present(self.target, descriptor.digest):
+        if ask and not is_mountable and self.uploader.present(self.target, descriptor.digest):
             return "present"
         session: UploadSession | None = None
         for place in dict.fromkeys(map(endpoint, self.sources)):

@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import airbyte_ci
 from airbyte_ci.app import KeptTools
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.fleet import Fleet
@@ -19,7 +18,7 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors import find, watch
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError
-from airbyte_ci.images.fingerprint import Fingerprint
+from airbyte_ci.images.fingerprint import TOOL, Fingerprint
 from airbyte_ci.outcomes import Outcome
 from airbyte_ci.python.index import package_index
 from airbyte_ci.reports import terminal
@@ -63,7 +62,7 @@ def run(watching: Watching, fleet: Fleet) -> int:
                         if _state([fleet.configuration.file]) != before:
                             break
                         changed = session.changed(paths)
-                        if changed and _tool() != tool:
+                        if any(path.is_relative_to(TOOL) for path in paths) and _tool() != tool:
                             console.error("airbyte-ci itself was changed while it watched → start it again")
                             return 1
                         is_idle = False
@@ -93,7 +92,7 @@ def _reload(watching: Watching, fleet: Fleet) -> Fleet:
 
 def _tool() -> str:
     """The state of airbyte-ci's own files: a build is remembered under it, so it must be that of what runs."""
-    return _state([Path(airbyte_ci.__file__).parent])
+    return _state([TOOL])
 
 
 def _state(places: Iterable[Path | None]) -> str:
@@ -160,7 +159,7 @@ class _Session:
     def changes(self) -> Iterator[frozenset[Path]]:
         """Yields the changed paths repeatedly. Ends when a watched folder was replaced."""
         self._is_fresh = True
-        places = {place for item in self._watched.values() for place in item.places}
+        places = {place for item in self._watched.values() for place in item.places} | {TOOL}
         configuration = self._fleet.configuration.file
         return watch.wait({*places, configuration} if configuration else places, self._watching.ignored)
 
