@@ -2,13 +2,13 @@
 
 import functools
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.git import git
-from airbyte_ci.git.github import TOKENS, GitHubRepository
+from airbyte_ci.git.github import TOKENS, GitHubRepository, converted_errors
 
 # GitHub lists no more files than these, so a file that is not listed may still be changed:
 # https://docs.github.com/rest/pulls/pulls#list-pull-requests-files
@@ -130,35 +130,13 @@ class Reviews:
             found.update()  # 404 can also mean that the token may not see the team
             return False
 
-    @contextmanager
-    def _as_own_errors(self) -> Iterator[None]:
-        """Converts GitHub's refusals and connection failures to errors of one line."""
-        import requests
-
-        import github
-
-        try:
-            yield
-        except github.BadCredentialsException as error:
-            raise AirbyteCiError(f"{self._doing}: the token is not valid", advice=f"set {TOKENS[0]}") from error
-        except github.GithubException as error:
-            raise AirbyteCiError(f"{self._doing}: {_said(error)}", advice=_advice(error.status)) from error
-        except requests.RequestException as error:
-            raise AirbyteCiError(f"{self._doing}: {type(error).__name__}: GitHub does not answer") from error
+    def _as_own_errors(self) -> AbstractContextManager[None]:
+        """Converts GitHub's refusals and connection failures in a block to one clear line."""
+        permission = f"set {TOKENS[0]} to a token that may read the pull request and the organization's members"
+        return converted_errors(self._doing, permission=permission, otherwise="run the check again later")
 
 
 def team_of(owner: str) -> tuple[str, str] | None:
     """Returns (organization, team) of `@org/team`; None for a person."""
     organisation, slash, slug = owner.removeprefix("@").partition("/")
     return (organisation, slug) if slash and owner.startswith("@") else None
-
-
-def _said(error: Any) -> str:  # noqa: ANN401  # an error of PyGithub, which is imported late
-    message = error.data.get("message") if isinstance(error.data, dict) else None
-    return f"{error.status} {message or error.message or ''}".strip()
-
-
-def _advice(status: int) -> str:
-    if status in (403, 404):
-        return f"set {TOKENS[0]} to a token that may read the pull request and the organization's members"
-    return "run the check again later"

@@ -1,15 +1,25 @@
-"""The repository on GitHub and its token, by the variables of GitHub Actions, the environment and git."""
+"""The repository on GitHub and its token, by the variables of GitHub Actions, the environment and git.
 
-from collections.abc import Mapping
+Also GitHub's refusals as airbyte-ci's errors.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.git import forge
 
 _PUBLIC = "https://api.github.com"
 # The variables of Actions, of the GitHub CLI (also for GitHub Enterprise), and of the original airbyte-ci.
 TOKENS = ("GITHUB_TOKEN", "GH_TOKEN", "GH_ENTERPRISE_TOKEN", "CI_GITHUB_ACCESS_TOKEN")
+
+
+class GitHubLimit(AirbyteCiError):
+    """GitHub refuses more requests for now. The same request will be accepted later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +51,39 @@ def repository(root: Path, environment: Mapping[str, str]) -> GitHubRepository |
         # GitHub Enterprise Server has its API below the site: https://docs.github.com/enterprise-server/rest
         api = api or ("" if host == "github.com" else f"https://{host}/api/v3")
     return GitHubRepository(api or _PUBLIC, name, token) if name.count("/") == 1 else None
+
+
+@contextmanager
+def converted_errors(doing: str, *, permission: str, otherwise: str) -> Iterator[None]:
+    """Converts GitHub's refusals and connection failures in the block to an AirbyteCiError of one line.
+
+    `permission` is the advice where the token may not do it, `otherwise` for other failures.
+    """
+    import requests
+
+    import github
+
+    try:
+        yield
+    except github.BadCredentialsException as error:
+        raise AirbyteCiError(f"{doing}: the token is not valid", advice=f"set {TOKENS[0]}") from error
+    except github.GithubException as error:
+        reason = f"{doing}: {_reason(error)}"
+        if isinstance(error, github.RateLimitExceededException) or error.status == 429:
+            raise GitHubLimit(reason, advice=_when(error)) from error
+        raise AirbyteCiError(reason, advice=permission if error.status in (403, 404) else otherwise) from error
+    except requests.RequestException as error:
+        reason = f"{doing}: {type(error).__name__}: GitHub does not answer"
+        raise AirbyteCiError(reason, advice=otherwise) from error
+
+
+def _reason(error: Any) -> str:  # noqa: ANN401  # an error of PyGithub, which is imported late
+    data = error.data if isinstance(error.data, dict) else {}
+    reasons = [str(item.get("message")) for item in data.get("errors", []) if isinstance(item, dict)]
+    message = data.get("message") or error.message or ""
+    return " ".join([str(error.status), str(message), *(f"({reason})" for reason in reasons)]).strip()
+
+
+def _when(error: Any) -> str:  # noqa: ANN401  # likewise
+    seconds = str((error.headers or {}).get("retry-after", ""))
+    return f"run it again in {seconds} s" if seconds.isdigit() else "run it again later"

@@ -1,14 +1,14 @@
 """Pull requests on GitHub and GitHub Enterprise: finds them by head branch, opens drafts, completes them."""
 
 import functools
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from airbyte_ci.campaigns.delivery import wording
 from airbyte_ci.errors import AirbyteCiError
-from airbyte_ci.git.github import TOKENS, GitHubRepository
+from airbyte_ci.git.github import TOKENS, GitHubRepository, converted_errors
 
 # GitHub's rules for creating content: https://docs.github.com/rest/using-the-rest-api/best-practices
 _SECONDS_BETWEEN_WRITES = 1.0
@@ -50,7 +50,7 @@ class PullRequests:
         refused.
         """
         owner = self._name.partition("/")[0]
-        with self._told(f"looking for the pull request of {branch}"):
+        with self._converted(f"looking for the pull request of {branch}"):
             found = list(self._repository.get_pulls(state="all", head=f"{owner}:{branch}", base=self._target))
         # Not every GitHub applies `head`: an invalid one is ignored.
         found = [item for item in found if item.head.ref == branch]
@@ -72,7 +72,7 @@ class PullRequests:
         create = functools.partial(
             self._repository.create_pull, self._target, branch, title=title, body=wording.draft_body(body)
         )
-        with self._told(f"opening the pull request of {branch}"):
+        with self._converted(f"opening the pull request of {branch}"):
             try:
                 made = create(draft=True)
             except github.GithubException as error:
@@ -88,7 +88,7 @@ class PullRequests:
         The mark in the body that it waits is removed last: after an interruption, the next run continues.
         """
         handle = pull.handle
-        with self._told(f"finishing pull request {pull.number}"):
+        with self._converted(f"finishing pull request {pull.number}"):
             missing = [name for name in labels if name not in {label.name for label in handle.labels}]
             if missing:
                 # `add_to_labels` sends a plain list, which GitHub's description does not have.
@@ -102,30 +102,8 @@ class PullRequests:
             if wanted["body"] != present.replace("\r\n", "\n") or wanted.get("title", handle.title) != handle.title:
                 handle.edit(**wanted)
 
-    @contextmanager
-    def _told(self, doing: str) -> Iterator[None]:
-        """Converts GitHub's refusals and connection failures to one clear line."""
-        import requests
-
-        import github
-
-        doing = f"{doing} in {self._where}"
-        try:
-            yield
-        except github.BadCredentialsException as error:
-            raise AirbyteCiError(f"{doing}: the token is not valid", advice=f"set {TOKENS[0]}") from error
-        except github.GithubException as error:
-            advice = "run it again, it goes on where it was"
-            if error.status in (403, 404):
-                advice = f"give a token in {TOKENS[0]} that may write pull requests and contents"
-            raise AirbyteCiError(f"{doing}: {_said(error)}", advice=advice) from error
-        except requests.RequestException as error:
-            advice = "run it again, it goes on where it was"
-            raise AirbyteCiError(f"{doing}: {type(error).__name__}: it does not answer", advice=advice) from error
-
-
-def _said(error: Any) -> str:  # noqa: ANN401  # an error of PyGithub, which is imported late
-    data = error.data if isinstance(error.data, dict) else {}
-    reasons = [str(item.get("message")) for item in data.get("errors", []) if isinstance(item, dict)]
-    message = data.get("message") or error.message or ""
-    return " ".join([str(error.status), str(message), *(f"({reason})" for reason in reasons)]).strip()
+    def _converted(self, doing: str) -> AbstractContextManager[None]:
+        """Converts GitHub's refusals and connection failures in a block to one clear line."""
+        permission = f"give a token in {TOKENS[0]} that may write pull requests and contents"
+        otherwise = "run it again, it goes on where it was"
+        return converted_errors(f"{doing} in {self._where}", permission=permission, otherwise=otherwise)
