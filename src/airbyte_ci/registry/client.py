@@ -22,6 +22,8 @@ from airbyte_ci.registry.options import RegistryOptions
 if TYPE_CHECKING:  # most builds only compare a tag's digest: the rest is imported where it is used
     from airbyte_ci.registry.api import Api
     from airbyte_ci.registry.credentials import CredentialSource
+    from airbyte_ci.registry.shared_blobs import SharedBlobs
+    from airbyte_ci.registry.target import TargetRepository
     from airbyte_ci.registry.upload import Uploader
 
 
@@ -144,11 +146,25 @@ class RegistryClient:
         target's registry are mounted, others are streamed.
         """
         from airbyte_ci.registry.push import Push, check_tags
+        from airbyte_ci.registry.shared_blobs import SharedBlobs
 
         with explain(f"cannot push {target}"):
             names = check_tags(tags, target)
-            push = Push(self._api, self._uploader, store=store, target=endpoint(target), sources=tuple(sources))
+            push = Push(
+                self._api,
+                self._uploader,
+                store=store,
+                target=endpoint(target),
+                sources=tuple(sources),
+                shared=SharedBlobs(),
+            )
             return push.run(digest, names, fixed)
+
+    def target(self, reference: Reference, shared: "SharedBlobs") -> "TargetRepository":
+        """Returns the reference's repository, to publish to; `shared` are the blobs of the command's other pushes."""
+        from airbyte_ci.registry.target import TargetRepository
+
+        return TargetRepository(self._api, self._uploader, endpoint(reference), shared)
 
     def tags(self, reference: Reference) -> tuple[str, ...]:
         """Returns all tags of the reference's repository, in the registry's order."""

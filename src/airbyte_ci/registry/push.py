@@ -20,6 +20,7 @@ from airbyte_ci.registry.endpoint import Endpoint, endpoint, endpoints
 from airbyte_ci.registry.failures import Refused
 from airbyte_ci.registry.options import BlobProgress, Step
 from airbyte_ci.registry.parallel import Cancelled, each
+from airbyte_ci.registry.shared_blobs import SharedBlobs
 from airbyte_ci.registry.transport import Answer, RequestBody
 from airbyte_ci.registry.upload import Mounted, Uploader, UploadSession
 
@@ -39,13 +40,17 @@ class _SourceFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """A push to one repository; `sources` may have blobs and manifests that the store lacks."""
+    """A push to one repository; `sources` may have blobs and manifests that the store lacks.
+
+    `shared` are the blobs of other pushes of the same command.
+    """
 
     api: Api
     uploader: Uploader
     store: Store
     target: Endpoint
     sources: tuple[Reference, ...]
+    shared: SharedBlobs
 
     def run(self, digest: Digest, tags: Sequence[str], fixed: Collection[str] = ()) -> Descriptor:
         """Uploads missing items, then sets the tags; returns the descriptor that the tags now point to."""
@@ -133,20 +138,26 @@ class Push:
     def _blob(
         self, mountable: Collection[Digest], descriptor: Descriptor, stop: threading.Event, *, unasked: int
     ) -> None:
-        with self.api.only_one(f"{self.target} {descriptor.digest}"):
+        with (
+            self.shared.turn(self.target, descriptor.digest) as other,
+            self.api.only_one(f"{self.target} {descriptor.digest}"),
+        ):
             if stop.is_set():
                 raise Cancelled
-            is_mountable = descriptor.digest in mountable
+            is_mountable = descriptor.digest in mountable or other is not None
             ask = is_mountable or descriptor.size > unasked or not self.store.has(descriptor.digest)
-            step = self._bring(descriptor, stop, is_mountable=is_mountable, ask=ask)
+            step = self._bring(descriptor, stop, other, is_mountable=is_mountable, ask=ask)
             self._tell(step, descriptor, descriptor.size)
 
-    def _bring(self, descriptor: Descriptor, stop: threading.Event, *, is_mountable: bool, ask: bool) -> Step:
+    def _bring(
+        self, descriptor: Descriptor, stop: threading.Event, other: Endpoint | None, *, is_mountable: bool, ask: bool
+    ) -> Step:
+        """Brings a blob to the target; `other` is a repository of its registry that has the blob."""
         # A mount of a present blob succeeds too, so a blob that a source has needs no question first.
         if ask and not is_mountable and self.uploader.present(self.target, descriptor.digest):
             return "present"
         session: UploadSession | None = None
-        for place in dict.fromkeys(map(endpoint, self.sources)):
+        for place in dict.fromkeys((*([other] if other else ()), *map(endpoint, self.sources))):
             if place.registry != self.target.registry or place == self.target:
                 continue
             if session:

@@ -3,6 +3,9 @@
 Knows subjects and artifact types (distribution-spec, "Listing Referrers"), not what artifacts mean.
 """
 
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from airbyte_ci.errors import BlobNotFound, RegistryError
@@ -13,20 +16,52 @@ from airbyte_ci.registry import manifests
 from airbyte_ci.registry.api import Api
 from airbyte_ci.registry.endpoint import Endpoint
 from airbyte_ci.registry.failures import Refused, Transient
-from airbyte_ci.registry.transport import Answer
+from airbyte_ci.registry.parallel import each
+from airbyte_ci.registry.transport import Answer, RequestBody
+from airbyte_ci.registry.upload import Uploader
 
 # Other clients may write the fallback tag concurrently; after this many conflicts the push fails.
 _ATTEMPTS = 5
 
 
+@dataclass(frozen=True, slots=True)
+class SmallBlob:
+    """A blob in memory."""
+
+    descriptor: Descriptor
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A manifest with a subject, and its blobs: the configuration and the layers."""
+
+    manifest: Manifest
+    blobs: tuple[SmallBlob, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Referrer:
+    """A manifest that a registry lists for a subject; its descriptor has the annotations that the registry shows."""
+
+    descriptor: Descriptor
+    artifact_type: str
+
+
 def listed(api: Api, place: Endpoint, subject: Digest, artifact_type: str | None) -> tuple[Descriptor, ...]:
     """Returns the manifests whose subject is `subject`, from the API or, if it is not supported, from the tag."""
+    # Registries may filter but need not, so the result is filtered here (OCI-Filters-Applied).
+    found = find_all(api, place, subject)
+    return tuple(item.descriptor for item in found if artifact_type in (None, item.artifact_type))
+
+
+def find_all(api: Api, place: Endpoint, subject: Digest) -> tuple[Referrer, ...]:
+    """Returns all manifests whose subject is `subject`, with their types."""
     entries = _by_api(api, place, subject)
     if entries is None:
         entries = _by_tag(api, place, subject)
-    # Registries may filter but need not, so the result is filtered here (OCI-Filters-Applied).
-    kept = [item for item in entries if artifact_type in (None, item.get("artifactType"))]
-    return tuple(Descriptor.from_json(item, f"the referrers of {subject.short}") for item in kept)
+    what = f"the referrers of {subject.short}"
+    return tuple(Referrer(Descriptor.from_json(item, what), str(item.get("artifactType") or "")) for item in entries)
 
 
 def _by_api(api: Api, place: Endpoint, subject: Digest) -> list[dict[str, Any]] | None:
@@ -75,19 +110,68 @@ def announce(api: Api, place: Endpoint, manifest: Manifest | Index, answer: Answ
     if subject is None or answer.headers.get("OCI-Subject"):
         return
     digest = Descriptor.from_json(subject, "the subject").digest
-    entry = _entry(manifest, document)
-    with api.only_one(f"{place} referrers {digest}"):
+    _list_under_tag(api, place, digest, [_entry(manifest, document)])
+
+
+def attach(api: Api, uploader: Uploader, place: Endpoint, subject: Digest, artifacts: Sequence[Artifact]) -> int:
+    """Pushes artifacts about `subject`, and confirms that the registry lists them; returns how many were new.
+
+    Artifacts that it lists already are not sent again. Raises RegistryError if it does not list one afterwards.
+    """
+    known = {item.descriptor.digest for item in find_all(api, place, subject)}
+    new = [item for item in artifacts if item.manifest.digest not in known]
+    if not new:
+        return 0
+    blobs = {blob.descriptor.digest: blob for item in new for blob in item.blobs}
+
+    def send(blob: SmallBlob, _stop: threading.Event) -> None:
+        with api.only_one(f"{place} {blob.descriptor.digest}"):
+            if not uploader.present(place, blob.descriptor.digest):
+                body = RequestBody(blob.descriptor.size, lambda: iter([blob.content]))
+                uploader.send(place, blob.descriptor, body)
+
+    unlisted: list[Manifest] = []
+
+    def write(item: Artifact, _stop: threading.Event) -> None:
+        answer = manifests.write(api, place, item.manifest, str(item.manifest.digest))
+        if not answer.headers.get("OCI-Subject"):
+            unlisted.append(item.manifest)
+
+    each(blobs.values(), api.options.concurrency, send)
+    each(new, api.options.concurrency, write)
+    if unlisted:
+        entries = [_entry(item, parse_json_object(item.raw, "the manifest")) for item in unlisted]
+        _list_under_tag(api, place, subject, entries)
+    known = {item.descriptor.digest for item in find_all(api, place, subject)}
+    missing = [item for item in new if item.manifest.digest not in known]
+    if missing:
+        raise RegistryError(
+            f"{place.registry} does not list {len(missing)} of {len(new)} attachments of {subject.short}",
+            advice="use a registry that keeps referrers (OCI distribution 1.1), or a tag with their list",
+        )
+    return len(new)
+
+
+def _list_under_tag(api: Api, place: Endpoint, subject: Digest, entries: Sequence[dict[str, Any]]) -> None:
+    """Adds the entries to the fallback tag, and reads it back until it has all of them."""
+    with api.only_one(f"{place} referrers {subject}"):
         for _ in range(_ATTEMPTS):
-            known = _by_tag(api, place, digest)
-            if any(item.get("digest") == entry["digest"] for item in known):
+            known = _by_tag(api, place, subject)
+            missing = _missing(entries, known)
+            if not missing:
                 return
-            index = Index.parse(_index((*known, entry)), "the list of referrers")
+            index = Index.parse(_index((*known, *missing)), "the list of referrers")
             # The next iteration reads it back, because another process may have written in between.
-            manifests.write(api, place, index, str(_stand_in(place, digest).tag))
-        if not any(item.get("digest") == entry["digest"] for item in _by_tag(api, place, digest)):
+            manifests.write(api, place, index, str(_stand_in(place, subject).tag))
+        if _missing(entries, _by_tag(api, place, subject)):
             raise RegistryError(
-                f"other clients keep changing the referrers of {digest.short} at {place}", advice="push again"
+                f"other clients keep changing the referrers of {subject.short} at {place}", advice="push again"
             )
+
+
+def _missing(entries: Sequence[dict[str, Any]], known: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    digests = {item.get("digest") for item in known}
+    return [item for item in entries if item["digest"] not in digests]
 
 
 def _entry(manifest: Manifest | Index, document: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,28 @@
+"""Blobs that one command pushed, by registry: images of other repositories mount them instead of sending them again."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.registry.endpoint import Endpoint
+
+
+class SharedBlobs:
+    """The repository that has each blob. Threads may share it: of several that need a blob, one sends it first."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[str, Digest], Endpoint] = {}
+        self._turns: dict[tuple[str, Digest], threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def turn(self, target: Endpoint, digest: Digest) -> Iterator[Endpoint | None]:
+        """Gives another repository of the registry that has the blob; after the block, the target has it too."""
+        key = target.registry, digest
+        with self._lock:
+            turn = self._turns.setdefault(key, threading.Lock())
+        with turn:
+            known = self._places.get(key)
+            yield known if known != target else None
+            self._places.setdefault(key, target)
