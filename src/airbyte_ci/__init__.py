@@ -1,3 +1,3 @@
 """airbyte-ci builds and maintains data connectors on certified base images."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
