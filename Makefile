@@ -13,7 +13,7 @@ CLI := $(BIN)/airbyte-ci
 DEMO_TOOLS := mmdebstrap runc slirp4netns iproute2:ip git
 TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm uidmap:newuidmap qemu-user:qemu-x86_64
 
-.PHONY: help install demo base test unit lint attack chaos fuzz families oracle buildkit history adopt metadata bench reference lock clean tools-demo tools-test
+.PHONY: help install changelog release docs demo base test unit lint attack chaos fuzz families oracle buildkit history adopt metadata bench reference lock clean tools-demo tools-test
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -98,14 +98,19 @@ metadata: install ## every metadata.yaml of a clone of the monorepo against the 
 bench: install tools-test ## ratios, side by side with the peer, in one run
 	@$(BIN)/python bench/run.py
 
-reference: install ## generate docs/reference.md, the schema and tables of the configuration, and the table of mounts
+reference: install ## generate docs/reference.md, the configuration's schema and tables, the table of mounts, and the SBOM
 	@$(BIN)/python scripts/reference.py > docs/reference.md
 	@$(BIN)/python scripts/mounts.py ARCHITECTURE.md
 	@$(BIN)/python scripts/configuration.py docs
+	@$(BIN)/python scripts/sbom.py airbyte-ci.cdx.json
 
 lock: install ## resolve the pinned requirements again; no index host is written
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade \
 		--group dev pyproject.toml -o requirements.txt
+	@for group in docs release; do \
+		$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --upgrade \
+			--group $$group -o requirements-$$group.txt || exit 1; \
+	done
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.9 --generate-hashes --no-annotate --no-header --upgrade \
 		src/airbyte_ci/python/sources/build-requirements.in -o src/airbyte_ci/python/sources/build-requirements.txt
 	@cd src/airbyte_ci/base_images/declarations && \
@@ -115,5 +120,17 @@ lock: install ## resolve the pinned requirements again; no index host is written
 				--generate-hashes --no-annotate --no-header "$$name.in" -o "$$name.txt" || exit 1; \
 		done
 
+changelog: install .release/installed ## gather the fragments of changelog.d into CHANGELOG.md: VERSION=0.3.0
+	@test -n "$(VERSION)" || { echo 'say which version: make changelog VERSION=0.3.0' >&2; exit 2; }
+	@.release/bin/towncrier build --yes --version "$(VERSION)"
+
+release: install .release/installed ## build the committed wheel and sdist twice, compare, check, install and try them; the result is in dist/
+	@PYTHON=.release/bin/python UV=$(BIN)/uv scripts/release dist
+
+.release/installed: requirements-release.txt
+	@$(PYTHON) -m venv .release
+	@.release/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 clean: ## remove what make made, not the store
-	@rm -rf $(VENV) .scratch dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) .release .docs .scratch dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
