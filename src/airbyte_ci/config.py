@@ -150,6 +150,13 @@ KEYS = (
     ),
     Key("insecure-registries", _TEXTS, "registries that speak plain HTTP"),
     Key("mirrors", _LISTS, "for each registry, the mirrors to ask first"),
+    Key("registry", _TEXT, "the registry, on request with a path, to which connectors are published"),
+    Key(
+        "pre-release-form",
+        _TEXT,
+        "the form of pre-release tags: dev (1.2.3-dev.0123456789) or preview (1.2.3-preview.0123456)",
+        Form(r"^(dev|preview)$", "must be dev or preview"),
+    ),
     Key("checks", _LISTS, "checks with another severity: error, warning or off"),
     Key("resolve-as-of", _TEXT, "the date as of which connectors without a lock file are resolved"),
     Key("groups", _LISTS, "dependency groups to install, by patterns of connector names"),
@@ -202,6 +209,8 @@ class Configuration:
     check_pages: str = "docs/checks/{id}.md"
     insecure_registries: tuple[str, ...] = ()
     mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    registry: str = ""
+    pre_release_form: str = "dev"
     checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     resolve_as_of: str = ""
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from functools import cache, partial
 from airbyte_ci.connectors.connector import JAVA, MANIFEST_ONLY, Connector
 from airbyte_ci.errors import BlobNotFound, ConnectorError, RegistryError
 from airbyte_ci.oci import local
-from airbyte_ci.oci.image import Image, Platform
+from airbyte_ci.oci.image import Image, Index, Platform
 from airbyte_ci.oci.reference import Reference, parse_pinned
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.environment.tools import Tools
@@ -68,6 +68,24 @@ def resolve(store: Store, reference: Reference, platform: Platform, registries: 
         return registries.image(reference, platform, store)
     except (RegistryError, BlobNotFound) as error:
         raise _with_other_way(error) from error
+
+
+def find_platforms(tools: Tools, reference: Reference, native: Platform) -> tuple[Platform, ...]:
+    """Returns the platforms that a base image has; raises RegistryError, ImageError."""
+    assert reference.digest is not None
+    try:
+        manifest = tools.store.manifest(reference.digest)
+    except BlobNotFound:
+        try:
+            manifest = tools.registries.manifest(reference)
+        except (RegistryError, BlobNotFound) as error:
+            raise _with_other_way(error) from error
+        tools.store.put(manifest.raw)
+    if not isinstance(manifest, Index):
+        return (resolve(tools.store, reference, native, tools.registries).config.platform,)
+    # Attestations are entries of the platform unknown/unknown.
+    found = (item.platform for item in manifest.manifests if item.platform and item.platform.os != "unknown")
+    return tuple(dict.fromkeys(found))
 
 
 def _with_other_way(error: RegistryError | BlobNotFound) -> RegistryError:

@@ -47,7 +47,7 @@ class Done:
 
 def run(connector: Connector, order: Order, tools: Tools) -> list[Outcome]:
     """Builds, verifies, names and delivers; returns an outcome per platform. Raises AirbyteCiError if one fails."""
-    done = [_one(connector, order, tools, platform) for platform in order.platforms]
+    done = make(connector, order, tools)
     try:
         places = _put_out(done, order, tools)
     except BlobNotFound:
@@ -56,13 +56,17 @@ def run(connector: Connector, order: Order, tools: Tools) -> list[Outcome]:
         # A layer of the registry is gone: it is built here, as if no registry had been queried.
         done = [_one(connector, order, tools, platform, near=True) for platform in order.platforms]
         places = _put_out(done, order, tools)
-    return [_outcome(connector, item, places, _effect(tools, item.built)) for item in done]
+    return [outcome(connector, item, places, _effect(tools, item.built)) for item in done]
+
+
+def make(connector: Connector, order: Order, tools: Tools) -> list[Done]:
+    """Builds and verifies the image of each platform. Raises AirbyteCiError if one fails."""
+    return [_one(connector, order, tools, platform) for platform in order.platforms]
 
 
 def attempt(connector: Connector, order: Order, tools: Tools) -> None:
     """Builds and verifies `spec`, without names and delivery. Raises AirbyteCiError if one of them fails."""
-    for platform in order.platforms:
-        _one(connector, order, tools, platform)
+    make(connector, order, tools)
 
 
 def _effect(tools: Tools, built: Built) -> Mapping[str, Any] | None:
@@ -189,7 +193,7 @@ def _complete(tools: Tools, image: Image, built: Built) -> None:
     from airbyte_ci.images import base
 
     tools.say("fetching layers")
-    base.complete(tools.store, image, _sources([built]), tools.registries)
+    base.complete(tools.store, image, find_sources([built]), tools.registries)
 
 
 def _verify(
@@ -236,7 +240,7 @@ def _put_out(done: Sequence[Done], order: Order, tools: Tools) -> list[str]:
         for name in names:
             tools.store.tag(name, result.descriptor)
         places += names
-    sources = _sources([item.built for item in done])
+    sources = find_sources([item.built for item in done])
     for destination in order.destinations:
         tools.say(f"output {destination}")
         places += outputs.deliver(
@@ -252,7 +256,8 @@ def _put_out(done: Sequence[Done], order: Order, tools: Tools) -> list[str]:
     return places
 
 
-def _sources(built: Iterable[Built]) -> tuple[Reference, ...]:
+def find_sources(built: Iterable[Built]) -> tuple[Reference, ...]:
+    """Returns the repositories that may have layers which the store lacks."""
     return tuple(dict.fromkeys(Reference.parse(source) for item in built for source in item.sources))
 
 
@@ -275,7 +280,10 @@ def _collisions(lost: Sequence[Collision]) -> list[str]:
     return [*told, f"! and {more} more files that several packages install: --json lists them"] if more > 0 else told
 
 
-def _outcome(connector: Connector, item: Done, places: Sequence[str], effect: Mapping[str, Any] | None) -> Outcome:
+def outcome(
+    connector: Connector, item: Done, places: Sequence[str] = (), effect: Mapping[str, Any] | None = None
+) -> Outcome:
+    """Returns the outcome of one platform's build, with the addresses of the image and the customization's effect."""
     built = item.built
     told = [
         f"{item.seconds:.1f} s",

@@ -77,7 +77,7 @@ def publish(release: Release, target: TargetRepository, store: Store, say: Calla
     for part in release.parts:
         say("pushing the index" if part is release.index else "pushing the image")
         target.push(store, part.digest, release.sources)
-        attached += _attach(part, target, is_tagged=already)
+        attached += _attach(part, release, target, store, is_tagged=already)
     if not already and not is_published(release, target):
         say(f"setting {release.tag}")
         target.write_tag(release.tag, release.index.manifest)
@@ -104,7 +104,7 @@ def _taken(release: Release, target: TargetRepository, found: Digest) -> Registr
     )
 
 
-def _attach(part: ReleasePart, target: TargetRepository, *, is_tagged: bool) -> int:
+def _attach(part: ReleasePart, release: Release, target: TargetRepository, store: Store, *, is_tagged: bool) -> int:
     """Attaches the documents; to a release that is tagged already, only those of a kind that it has none of.
 
     Documents of another commit about the same image are not doubled, and a later signature is still added.
@@ -113,13 +113,14 @@ def _attach(part: ReleasePart, target: TargetRepository, *, is_tagged: bool) -> 
     if is_tagged and wanted:
         kinds = {kind_of(item.artifact_type, item.descriptor.annotations) for item in target.referrers(part.digest)}
         wanted = tuple(item for item in wanted if item.kind not in kinds)
-    return target.attach(part.digest, [_artifact(item, part.manifest.descriptor) for item in wanted]) if wanted else 0
+    artifacts = [_artifact(item, part.manifest.descriptor) for item in wanted]
+    return target.attach(store, part.digest, artifacts, release.sources) if artifacts else 0
 
 
 def _artifact(attachment: Attachment, described: Descriptor) -> Artifact:
     manifest = attachment.manifest(described)
     contents = (SmallBlob(manifest.config, EMPTY), SmallBlob(manifest.layers[0], attachment.content))
-    return Artifact(manifest, contents)
+    return Artifact(manifest, contents, attachment.more)
 
 
 def _confirm(release: Release, target: TargetRepository) -> None:

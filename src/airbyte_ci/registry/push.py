@@ -110,6 +110,12 @@ class Push:
         for manifest in children:
             manifests.write(self.api, self.target, manifest, str(manifest.digest))
 
+    def send_blobs(self, items: Collection[Descriptor]) -> None:
+        """Uploads the blobs that the repository lacks."""
+        wanted = {item.digest: item for item in items}
+        work = functools.partial(self._blob, self._blobs_of_sources(), unasked=0)
+        each(wanted.values(), self.api.options.concurrency, work)
+
     def _descendants(self, root: Manifest | Index, depth: int = 0) -> list[Manifest | Index]:
         if isinstance(root, Manifest):
             return []
@@ -144,6 +150,9 @@ class Push:
         ):
             if stop.is_set():
                 raise Cancelled
+            if other == self.target:
+                self._tell("present", descriptor, descriptor.size)
+                return
             is_mountable = descriptor.digest in mountable or other is not None
             ask = is_mountable or descriptor.size > unasked or not self.store.has(descriptor.digest)
             step = self._bring(descriptor, stop, other, is_mountable=is_mountable, ask=ask)

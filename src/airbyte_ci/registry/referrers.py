@@ -4,7 +4,7 @@ Knows subjects and artifact types (distribution-spec, "Listing Referrers"), not 
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +34,11 @@ class SmallBlob:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A manifest with a subject, and its blobs: the configuration and the layers."""
+    """A manifest with a subject, and its blobs: those in memory, and `more` that are sent before."""
 
     manifest: Manifest
     blobs: tuple[SmallBlob, ...]
+    more: tuple[Descriptor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +114,18 @@ def announce(api: Api, place: Endpoint, manifest: Manifest | Index, answer: Answ
     _list_under_tag(api, place, digest, [_entry(manifest, document)])
 
 
-def attach(api: Api, uploader: Uploader, place: Endpoint, subject: Digest, artifacts: Sequence[Artifact]) -> int:
+def attach(
+    api: Api,
+    uploader: Uploader,
+    place: Endpoint,
+    subject: Digest,
+    artifacts: Sequence[Artifact],
+    send_more: Callable[[Sequence[Descriptor]], None],
+) -> int:
     """Pushes artifacts about `subject`, and confirms that the registry lists them; returns how many were new.
 
-    Artifacts that it lists already are not sent again. Raises RegistryError if it does not list one afterwards.
+    `send_more` sends blobs that are not in memory. Artifacts that the registry lists already are not sent again. Raises
+    RegistryError if it does not list one afterwards.
     """
     known = {item.descriptor.digest for item in find_all(api, place, subject)}
     new = [item for item in artifacts if item.manifest.digest not in known]
@@ -138,6 +147,7 @@ def attach(api: Api, uploader: Uploader, place: Endpoint, subject: Digest, artif
             unlisted.append(item.manifest)
 
     each(blobs.values(), api.options.concurrency, send)
+    send_more([blob for item in new for blob in item.more])
     each(new, api.options.concurrency, write)
     if unlisted:
         entries = [_entry(item, parse_json_object(item.raw, "the manifest")) for item in unlisted]

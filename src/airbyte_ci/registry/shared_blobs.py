@@ -9,20 +9,24 @@ from airbyte_ci.registry.endpoint import Endpoint
 
 
 class SharedBlobs:
-    """The repository that has each blob. Threads may share it: of several that need a blob, one sends it first."""
+    """The repositories that have each blob. Threads may share it: of several that need a blob, one sends it first."""
 
     def __init__(self) -> None:
-        self._places: dict[tuple[str, Digest], Endpoint] = {}
+        self._places: dict[tuple[str, Digest], list[Endpoint]] = {}
         self._turns: dict[tuple[str, Digest], threading.Lock] = {}
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def turn(self, target: Endpoint, digest: Digest) -> Iterator[Endpoint | None]:
-        """Gives another repository of the registry that has the blob; after the block, the target has it too."""
+        """Gives a repository of the registry that has the blob, the target itself if possible.
+
+        After the block, the target has it too.
+        """
         key = target.registry, digest
         with self._lock:
             turn = self._turns.setdefault(key, threading.Lock())
+            places = self._places.setdefault(key, [])
         with turn:
-            known = self._places.get(key)
-            yield known if known != target else None
-            self._places.setdefault(key, target)
+            yield target if target in places else next(iter(places), None)
+            if target not in places:
+                places.append(target)

@@ -65,25 +65,21 @@ class TargetRepository:
         `sources` are repositories that may have blobs that the store lacks.
         """
         with explain(f"cannot push {digest.short} to {self.place}"):
-            push = Push(
-                self.api,
-                self.uploader,
-                store=store,
-                target=self.place,
-                sources=tuple(sources),
-                shared=self.shared,
-            )
-            push.run(digest, ())
+            self._push(store, sources).run(digest, ())
 
     def referrers(self, digest: Digest) -> tuple[Referrer, ...]:
         """Returns the artifacts that the registry lists for a digest."""
         with explain(f"cannot list the referrers of {self.place}@{digest.short}"):
             return referrers.find_all(self.api, self.place, digest)
 
-    def attach(self, digest: Digest, artifacts: Sequence[Artifact]) -> int:
+    def attach(self, store: Store, digest: Digest, artifacts: Sequence[Artifact], sources: Sequence[Reference]) -> int:
         """Pushes artifacts about a digest, and confirms that they are listed; returns how many were new."""
         with explain(f"cannot attach documents to {self.place}@{digest.short}"):
-            return referrers.attach(self.api, self.uploader, self.place, digest, artifacts)
+            send_more = self._push(store, sources).send_blobs
+            return referrers.attach(self.api, self.uploader, self.place, digest, artifacts, send_more)
+
+    def _push(self, store: Store, sources: Sequence[Reference]) -> Push:
+        return Push(self.api, self.uploader, store=store, target=self.place, sources=tuple(sources), shared=self.shared)
 
     def write_tag(self, tag: str, manifest: Manifest | Index) -> None:
         """Points a tag to a manifest of the repository, whatever it pointed to before."""
