@@ -46,6 +46,24 @@ class ChangelogSetting:
         return ChangelogSetting(default, self.commands)
 
 
+# The attestations that a rule of `trust` may require.
+REQUIREMENTS = ("signature", "provenance", "sbom", "test-result", "verification")
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRule:
+    """What the images of some repositories must have: a signature with one of the keys, and these attestations.
+
+    Keys are files, relative to the file with the rule, or `env:NAME`.
+    """
+
+    keys: tuple[str, ...]
+    require: tuple[str, ...] = ("signature",)
+
+    def to_json(self) -> dict[str, list[str]]:
+        return {"key": list(self.keys), "require": list(self.require)}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """The kind of a key's values: a name for error messages, a parser that raises ValueError, and the JSON Schema."""
@@ -105,6 +123,27 @@ def _parse_changelog(value: object) -> ChangelogSetting:
     return ChangelogSetting(default, commands)
 
 
+def _parse_trust(value: object) -> dict[str, TrustRule]:
+    if not isinstance(value, dict):
+        raise ValueError
+    return {pattern: _parse_rule(pattern, rule) for pattern, rule in value.items()}
+
+
+def _parse_rule(pattern: str, value: object) -> TrustRule:
+    if not isinstance(value, dict) or "key" not in value:
+        raise ValueError(f"{pattern!r} has no key")
+    if unknown := value.keys() - {"key", "require"}:
+        raise ValueError(f"{pattern!r} has the unknown key {min(unknown)!r}")
+    keys = value["key"]
+    found = _parse_texts([keys] if isinstance(keys, str) else keys)
+    if not found:
+        raise ValueError(f"{pattern!r} has no key")
+    require = _parse_texts(value.get("require", ["signature"]))
+    if unknown := set(require) - {*REQUIREMENTS}:
+        raise ValueError(f"{pattern!r} requires {min(unknown)!r}, which is not one of {', '.join(REQUIREMENTS)}")
+    return TrustRule(found, require)
+
+
 _TEXT = Kind(expected="a string", parse=_parse_text, schema={"type": "string"})
 _TEXTS = Kind(expected="a list of strings", parse=_parse_texts, schema={"type": "array", "items": {"type": "string"}})
 _LISTS = Kind(
@@ -116,6 +155,23 @@ _CHANGELOG = Kind(
     expected="true, false, or a table of commands with true or false",
     parse=_parse_changelog,
     schema={"anyOf": [{"type": "boolean"}, {"type": "object", "additionalProperties": {"type": "boolean"}}]},
+)
+
+_TRUST = Kind(
+    expected="a table of repositories, each with key and require",
+    parse=_parse_trust,
+    schema={
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "properties": {
+                "key": {"anyOf": [_TEXT.schema, {**_TEXTS.schema, "minItems": 1}]},
+                "require": {"type": "array", "items": {"enum": list(REQUIREMENTS)}},
+            },
+            "required": ["key"],
+            "additionalProperties": False,
+        },
+    },
 )
 
 # Former names of keys; they are still accepted.
@@ -161,6 +217,7 @@ KEYS = (
     Key("resolve-as-of", _TEXT, "the date as of which connectors without a lock file are resolved"),
     Key("groups", _LISTS, "dependency groups to install, by patterns of connector names"),
     Key("extras", _LISTS, "extras to install, by patterns of connector names"),
+    Key("trust", _TRUST, "the keys that must have signed base images, and required attestations, by repository"),
     Key("test-secrets", _LISTS, "environment variables with test configurations, by patterns of connector names"),
 )
 
@@ -215,6 +272,7 @@ class Configuration:
     resolve_as_of: str = ""
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     extras: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    trust: Mapping[str, TrustRule] = field(default_factory=dict)
     test_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     file: Path | None = field(default=None, compare=False)
     given: frozenset[str] = field(default=frozenset(), compare=False)
@@ -291,6 +349,15 @@ def _find(start: Path) -> Configuration:
         "in this folder or a folder above it",
         advice="change to your repository, or name it with --repo",
     )
+
+
+def read_policy(path: Path) -> Mapping[str, TrustRule]:
+    """Reads a file with the table `trust` alone; raises ConfigurationError."""
+    table = _read(path)
+    if unknown := table.keys() - {"trust"}:
+        raise ConfigurationError(f"cannot read {path}: unknown key {min(unknown)!r}", advice="a policy has only trust")
+    found: Mapping[str, TrustRule] = _value("trust", _TRUST, table.get("trust"), path)
+    return found
 
 
 def has_table(folder: Path) -> bool:

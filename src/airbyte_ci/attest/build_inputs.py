@@ -28,6 +28,7 @@ TITLE = "org.opencontainers.image.title"
 DIFF_ID = "io.airbyte.ci.diff-id"
 # The name of a file that the customization declares; the plan has its path.
 DECLARED_FILE = "declared-file"
+BASE_MANIFEST, BASE_CONFIG = "base-manifest.json", "base-config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,5 +101,5 @@ def of_base(plan: BuildPlan, store: Store) -> Iterator[BuildInput]:
             f"cannot attach the inputs of {plan.name}: the store no longer has its base image {plan.base}",
             advice=f"airbyte-ci connectors --name={plan.name} build --check-reproducible",
         ) from error
-    yield BuildInput("base-manifest.json", base.digest)
-    yield BuildInput("base-config.json", base.manifest.config.digest)
+    yield BuildInput(BASE_MANIFEST, base.digest)
+    yield BuildInput(BASE_CONFIG, base.manifest.config.digest)

@@ -55,7 +55,7 @@ def make(subject: Subject, images: Sequence[SubjectImage]) -> Json:
             "internalParameters": internal_parameters(item.plan for item in images),
             "resolvedDependencies": [
                 *_sources(subject),
-                *_unique(entry for item in images for entry in dependencies(item.plan)),
+                *dependencies_of([item.plan for item in images]),
             ],
         },
         "runDetails": {
@@ -83,7 +83,16 @@ def internal_parameters(plans: Iterable[BuildPlan]) -> Json:
     }
 
 
-def dependencies(plan: BuildPlan) -> Iterator[Json]:
+def dependencies_of(plans: Iterable[BuildPlan]) -> Iterable[Json]:
+    """Returns every input that the plans name, each once, at its first place: platforms share most inputs."""
+    found: dict[bytes, Json] = {}
+    for plan in plans:
+        for entry in _dependencies(plan):
+            found.setdefault(canonical_json(entry), entry)
+    return found.values()
+
+
+def _dependencies(plan: BuildPlan) -> Iterator[Json]:
     """Yields every input that the plan names, in the plan's order."""
     yield _resource(
         "base", name=f"{plan.base.registry}/{plan.base.repository}", uri=_image_uri(plan), digest=plan.base.digest
@@ -177,11 +186,3 @@ def _resource(kind: str, *, name: str, uri: str = "", digest: Digest | None = No
     if digest:
         entry["digest"] = {"sha256": digest.hex}
     return entry
-
-
-def _unique(entries: Iterable[Json]) -> Iterable[Json]:
-    """Returns each entry once, at its first place: platforms share most inputs."""
-    found: dict[bytes, Json] = {}
-    for entry in entries:
-        found.setdefault(canonical_json(entry), entry)
-    return found.values()

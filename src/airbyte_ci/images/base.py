@@ -45,10 +45,15 @@ def _unsupported(connector: Connector) -> str:
     return f"airbyte-ci does not build {connector.language} connectors"
 
 
-def open_base(tools: Tools, reference: Reference, platform: Platform, native: Platform) -> Base:
-    """Returns the base image for the platform; raises RegistryError, ImageError. Its Python is found when needed."""
+def open_base(
+    tools: Tools, reference: Reference, platform: Platform, native: Platform, others: tuple[Reference, ...] = ()
+) -> Base:
+    """Returns the base image for the platform; raises RegistryError, ImageError. Its Python is found when needed.
+
+    `others` are repositories that may have its layers too; they are asked first.
+    """
     image = resolve(tools.store, reference, platform, tools.registries)
-    bring = partial(complete, tools.store, image, (reference,), tools.registries)
+    bring = partial(complete, tools.store, image, (*others, reference), tools.registries)
     if native.accepts(platform):
         return Base(image, cache(lambda: inventory.of(tools.store, image, bring)), bring)
     twin = open_base(tools, reference, native, native)

@@ -19,6 +19,8 @@ from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.environment import layers
 from airbyte_ci.python.environment.layers import Installed
+from airbyte_ci.python.interpreter.base import Base
+from airbyte_ci.recipe.evaluate import Evaluator
 
 # The maximum of Docker's layer store; containerd alone accepts a few more.
 MOST_LAYERS = 125
@@ -90,10 +92,15 @@ def _warnings(plan: BuildPlan, evaluation: Evaluation) -> tuple[str, ...]:
 
 def evaluate(plan: BuildPlan, evaluation: Evaluation) -> Image:
     """Returns the image of the plan's operations; its layers are in the store, or in a registry."""
-    base_layers = len(evaluation.base.image.manifest.layers)
-    image = evaluation.evaluator.image(plan.operations, plan.annotations, created=plan.created)
+    return finish(plan, evaluation.evaluator, evaluation.base, evaluation.tools.store)
+
+
+def finish(plan: BuildPlan, evaluator: Evaluator, base: Base, store: Store) -> Image:
+    """Evaluates all operations of a plan on its base and returns the image with the plan's compression."""
+    base_layers = len(base.image.manifest.layers)
+    image = evaluator.image(plan.operations, plan.annotations, created=plan.created)
     _confirm_depth(image, base_layers)
-    return recompress.zstd(evaluation.tools.store, image, base_layers) if plan.compression == "zstd" else image
+    return recompress.zstd(store, image, base_layers) if plan.compression == "zstd" else image
 
 
 def _confirm_depth(image: Image, base_layers: int) -> None:

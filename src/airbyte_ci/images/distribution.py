@@ -66,7 +66,7 @@ class DistributionReader:
         """Returns the layers; raises PlanError if the store and the distribution lack a file of the operation."""
         assert isinstance(operation, AddDistribution)
         self.confirm(operation)
-        return tuple(AddedLayer(layer, text) for text, layer in _layers(self.store, operation))
+        return add_layers(self.store, operation)
 
     def confirm(self, operation: AddDistribution) -> None:
         """Puts the operation's files into the store; raises PlanError if the distribution has others."""
@@ -165,6 +165,11 @@ class _Piece:
     @property
     def size(self) -> int:
         return self.segment.size
+
+
+def add_layers(store: Store, operation: AddDistribution) -> tuple[AddedLayer, ...]:
+    """Returns the layers of an operation whose files are all in the store."""
+    return tuple(AddedLayer(layer, text) for text, layer in _layers(store, operation))
 
 
 def _layers(store: Store, operation: AddDistribution) -> Iterator[tuple[str, Layer]]:

@@ -120,7 +120,7 @@ def _members(store: Store, layer: Descriptor) -> dict[str, _Member]:
     found = {}
     with (
         store.path(layer.digest).open("rb") as blob,
-        tarfile.open(fileobj=_plain(blob, layer.media_type), mode="r|") as archive,
+        tarfile.open(fileobj=plain(blob, layer.media_type), mode="r|") as archive,
     ):
         for member in archive:
             reader = archive.extractfile(member) if member.isreg() else None
@@ -135,7 +135,7 @@ def _members(store: Store, layer: Descriptor) -> dict[str, _Member]:
     return found
 
 
-def _plain(blob: IO[bytes], media_type: str) -> IO[bytes]:
+def plain(blob: IO[bytes], media_type: str) -> IO[bytes]:
     if media_type != LAYER_ZSTD:
         return gzip.GzipFile(fileobj=blob)  # type: ignore[return-value]  # as tarfile reads it
     import zstandard

@@ -5,6 +5,7 @@ Add a kind of document here. Documents come first; a signer then receives all do
 
 from collections.abc import Callable, Sequence
 
+from airbyte_ci.attest import provenance
 from airbyte_ci.attest.attachment import Attachment
 from airbyte_ci.attest.subject import Subject, SubjectImage
 from airbyte_ci.oci.image import Descriptor
@@ -15,7 +16,7 @@ Write = Callable[[Subject, SubjectImage | None, Tools], Sequence[Attachment]]
 # Returns everything to attach to one image or index, from its documents: signatures, and signed instead of plain ones.
 Sign = Callable[[Subject, Descriptor, Sequence[Attachment]], Sequence[Attachment]]
 
-WRITERS: tuple[Write, ...] = ()
+WRITERS: tuple[Write, ...] = (provenance.write,)
 
 
 def write(subject: Subject, image: SubjectImage | None, tools: Tools, sign: Sign | None) -> tuple[Attachment, ...]:

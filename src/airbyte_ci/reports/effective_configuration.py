@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from airbyte_ci import config
-from airbyte_ci.config import KEYS, ChangelogSetting, Configuration
+from airbyte_ci.config import KEYS, ChangelogSetting, Configuration, TrustRule
 from airbyte_ci.reports import columns
 
 Origin = Literal["file", "environment", "option", "layout", "default"]
@@ -68,5 +68,5 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  # a value of any key, as JSON ha
     if isinstance(value, ChangelogSetting):
         return {"default": value.default, **value.commands} if value.commands else value.default
     if isinstance(value, Mapping):
-        return {name: list(items) for name, items in value.items()}
+        return {name: item.to_json() if isinstance(item, TrustRule) else list(item) for name, item in value.items()}
     return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,1 @@
+"""Verifies published images: signatures, provenance, contents, and the result of building them again."""

@@ -1,0 +1,58 @@
+"""Finds the claim of a kind that is proven: signed with an accepted key, and about exactly this image."""
+
+from collections.abc import Sequence
+
+from airbyte_ci.attest.signing.keys import VerifyingKey
+from airbyte_ci.attest.verification.evidence import Claim, Evidence
+from airbyte_ci.errors import SignatureError
+from airbyte_ci.oci.digest import Digest
+
+_NAMES = {
+    "https://sigstore.dev/cosign/sign/v1": "signature",
+    "https://slsa.dev/provenance/v1": "provenance",
+    "https://cyclonedx.org/bom": "CycloneDX SBOM",
+    "https://spdx.dev/Document": "SPDX SBOM",
+    "https://in-toto.io/attestation/test-result/v0.1": "test result",
+    "https://slsa.dev/verification_summary/v1": "verification summary",
+}
+
+
+def name_of(predicate_type: str) -> str:
+    """Returns the name of a kind of claim for people."""
+    return _NAMES.get(predicate_type, predicate_type)
+
+
+def prove(evidence: Evidence, predicate_type: str, subject: Digest, keys: Sequence[VerifyingKey]) -> Claim:
+    """Returns a claim of this type about the subject; raises SignatureError that says why there is none.
+
+    With keys, one of them must have signed it. Without keys, any claim about the subject is returned.
+    """
+    reasons: list[str] = []
+    for claim in evidence.of_type(predicate_type):
+        try:
+            _confirm(claim, subject, keys)
+            return claim
+        except SignatureError as error:
+            reasons.append(error.message)
+    if reasons:
+        raise SignatureError(f"no valid {name_of(predicate_type)}: {'; '.join(dict.fromkeys(reasons))}")
+    reason = f": {evidence.ignored[0]}" if evidence.ignored else ""
+    raise SignatureError(f"no {name_of(predicate_type)} was found{reason}")
+
+
+def _confirm(claim: Claim, subject: Digest, keys: Sequence[VerifyingKey]) -> None:
+    if claim.statement.subject != subject:
+        raise SignatureError(f"it is about {claim.statement.subject.short}, another image")
+    if not keys:
+        return
+    if claim.bundle is None:
+        raise SignatureError("it is not signed")
+    failures = []
+    for key in keys:
+        try:
+            claim.bundle.confirm(key)
+            return
+        except SignatureError as error:
+            failures.append(error)
+    # A signature of an accepted key that does not match its content says more than that of another key.
+    raise max(failures, key=lambda error: "content" in error.message)

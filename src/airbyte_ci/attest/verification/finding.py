@@ -1,0 +1,33 @@
+"""Findings: the result of one check of one image or index. Data only."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from airbyte_ci import advice as advices
+from airbyte_ci.outcomes import Status
+
+Check = Literal["signature", "provenance", "plan", "base", "sbom", "rebuild", "policy"]
+CHECKS: tuple[Check, ...] = ("policy", "signature", "provenance", "plan", "base", "sbom", "rebuild")
+# The subject of findings about the index; platforms are named like linux/amd64.
+INDEX = "index"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A check of a subject with its status; `text` says what was found, or why it failed or could not be done."""
+
+    subject: str
+    check: Check
+    status: Status
+    text: str
+    advice: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        document = {"subject": self.subject, "check": self.check, "status": self.status, "text": self.text}
+        return {**document, **advices.to_json(self.advice)}
+
+
+def is_refused(findings: Iterable[Finding]) -> bool:
+    """Returns whether any check failed."""
+    return any(item.status == "failed" for item in findings)

@@ -1,0 +1,98 @@
+"""Builds a published image again from what was published alone, in an empty store, and compares the digests.
+
+Nothing of this machine's store is used: not its layers, not its downloads, not its memory. The inputs are the plan and
+the files that are attached to the image, the base's layers in the image's own repository, and packages from the index.
+"""
+
+import tarfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from airbyte_ci.attest.build_inputs import DIFF_ID
+from airbyte_ci.attest.verification import contents
+from airbyte_ci.attest.verification.published import Published, PublishedImage
+from airbyte_ci.errors import BlobNotFound, DigestMismatch, ImageError, PlanError
+from airbyte_ci.images import base as bases
+from airbyte_ci.images import replay, reproduce
+from airbyte_ci.images.distribution import AddDistribution
+from airbyte_ci.images.plan import BuildPlan
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Descriptor, Image, Platform
+from airbyte_ci.oci.layer import Layer
+from airbyte_ci.oci.store.store import Store
+from airbyte_ci.python.environment.tools import Tools
+
+
+def rebuild(published: Published, item: PublishedImage, tools: Tools, native: Platform) -> None:
+    """Raises ImageError that names the first differing layer and file unless a second build gives the same image."""
+    attached = contents.find_plan(item.image, item.evidence)
+    plan = BuildPlan.parse(attached.content, f"build plan {attached.digest.short}")
+    with tools.store.scratch() as folder:
+        empty = replace(tools, store=Store(folder / "store"))
+        layers = _fetch(published, attached.inputs, empty)
+        base = bases.open_base(empty, plan.base, plan.platform, native, (published.of(item.image.digest),))
+        if isinstance(plan.code, AddDistribution):
+            _take_files(plan.code, item.image, published, empty, len(base.image.layers))
+        tools.say(f"building {item.name} again")
+        second = replay.replay(plan, empty, base, layers)
+        if second.digest != item.image.digest:
+            raise ImageError(f"built again, it is another image: {_difference(published, item.image, second, empty)}")
+
+
+def _fetch(published: Published, inputs: Sequence[Descriptor], tools: Tools) -> Mapping[Digest, Layer]:
+    """Fetches the attached inputs; returns the layers among them by their verified diffIDs."""
+    found: dict[Digest, Layer] = {}
+    place = published.of(published.digest)
+    for item in inputs:
+        tools.registries.pull_blob(place, item, tools.store)
+        if diff_id := item.annotations.get(DIFF_ID):
+            named = Digest.parse(diff_id)
+            _confirm_diff_id(tools.store, item, named)
+            found[named] = Layer(Descriptor(item.media_type, item.digest, item.size), named)
+    return found
+
+
+def _confirm_diff_id(store: Store, layer: Descriptor, diff_id: Digest) -> None:
+    with store.path(layer.digest).open("rb") as blob:
+        found = Digest.of_stream(reproduce.plain(blob, layer.media_type))
+    if found != diff_id:
+        raise DigestMismatch(
+            f"the attached layer {layer.digest.short} has the diffID {found.short}, not {diff_id.short}"
+        )
+
+
+def _take_files(code: AddDistribution, image: Image, published: Published, tools: Tools, base_layers: int) -> None:
+    """Copies the distribution's files from the layers above the base; raises PlanError if one differs from the plan."""
+    wanted = {f"{code.folder}/{file.path}": Digest(file.sha256) for file in code.files}
+    place = published.of(image.digest)
+    different: dict[str, int] = {}
+    for number, (layer, _) in list(enumerate(image.layers))[base_layers:]:
+        tools.registries.pull_blob(place, layer, tools.store)
+        for path, content in _files(tools.store, layer, wanted):
+            if tools.store.put(content) != wanted[path]:
+                different[path] = number
+    for path, number in different.items():
+        raise PlanError(f"layer {number}: /{path} has different contents than the plan names")
+
+
+def _files(store: Store, layer: Descriptor, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    with (
+        store.path(layer.digest).open("rb") as blob,
+        tarfile.open(fileobj=reproduce.plain(blob, layer.media_type), mode="r|") as archive,
+    ):
+        for member in archive:
+            reader = archive.extractfile(member) if member.isreg() and member.name in wanted else None
+            if reader:
+                yield member.name, reader.read()
+
+
+def _difference(published: Published, first: Image, second: Image, tools: Tools) -> str:
+    """Names the first difference; fetches only the layers that differ."""
+    place = published.of(first.digest)
+    for (one, one_id), (_, two_id) in zip(first.layers, second.layers, strict=False):
+        if one_id != two_id:
+            try:
+                tools.registries.pull_blob(place, one, tools.store)
+            except BlobNotFound as error:
+                return error.message
+    return reproduce.difference(tools.store, first, tools.store, second)

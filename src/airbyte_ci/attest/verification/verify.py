@@ -1,0 +1,166 @@
+"""Verifies a published image: every check of the index and of each platform's image, as findings."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from airbyte_ci.attest.build_inputs import BASE_CONFIG, BASE_MANIFEST, TITLE
+from airbyte_ci.attest.signing.keys import VerifyingKey
+from airbyte_ci.attest.statement import COSIGN_SIGN, PROVENANCE
+from airbyte_ci.attest.verification import claims, contents
+from airbyte_ci.attest.verification.evidence import AttachedPlan, Evidence
+from airbyte_ci.attest.verification.finding import INDEX, Check, Finding
+from airbyte_ci.attest.verification.published import Published, PublishedImage
+from airbyte_ci.errors import AirbyteCiError, PlanError, SignatureError
+from airbyte_ci.images.plan import BuildPlan
+from airbyte_ci.images.summary import PLAN_DIGEST
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Image, ImageConfig, Manifest, Platform
+from airbyte_ci.outcomes import Status
+from airbyte_ci.python.environment.tools import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What an image must have. `keys` are accepted for signatures; `required` are predicate types that must exist."""
+
+    keys: tuple[VerifyingKey, ...] = ()
+    required: frozenset[str] = frozenset()
+    rebuild: bool = False
+
+
+def verify(published: Published, demand: Demand, tools: Tools, native: Platform) -> Iterator[Finding]:
+    """Yields the findings about the index, if there is one, and about each platform's image."""
+    plans = {item.name: _read_plan(item) for item in published.images}
+    if published.index:
+        known = [plan for plan in plans.values() if isinstance(plan, BuildPlan)]
+        yield from _claims(INDEX, published.digest, published.evidence, demand)
+        if any(_is_built(item.image) for item in published.images):
+            yield _provenance(INDEX, published.digest, published.evidence, demand, known)
+    for item in published.images:
+        yield from _image(published, item, plans[item.name], demand, tools, native)
+
+
+def _image(
+    published: Published,
+    item: PublishedImage,
+    plan: BuildPlan | PlanError,
+    demand: Demand,
+    tools: Tools,
+    native: Platform,
+) -> Iterator[Finding]:
+    name, digest = item.name, item.image.digest
+    yield from _claims(name, digest, item.evidence, demand)
+    if not _is_built(item.image):
+        status: Status = "failed" if demand.rebuild else "skipped"
+        yield Finding(subject=name, check="plan", status=status, text="another tool built this image: it names no plan")
+        return
+    if isinstance(plan, PlanError):
+        yield _failed(name, "plan", plan)
+        return
+    yield _provenance(name, digest, item.evidence, demand, [plan])
+    yield _check(name, "plan", lambda: _confirm_plan(item.image, plan))
+    yield _check(name, "base", lambda: _confirm_base(published, item, plan, tools))
+    if demand.rebuild:
+        from airbyte_ci.attest.verification import rebuild
+
+        def again() -> str:
+            rebuild.rebuild(published, item, tools, native)
+            return "built again in an empty store: the same digest"
+
+        yield _check(name, "rebuild", again)
+
+
+def _check(subject: str, check: Check, confirm: Callable[[], str]) -> Finding:
+    """Returns what `confirm` found, or why it failed."""
+    try:
+        return Finding(subject=subject, check=check, status="ok", text=confirm())
+    except AirbyteCiError as error:
+        return _failed(subject, check, error)
+
+
+def _failed(subject: str, check: Check, error: AirbyteCiError) -> Finding:
+    return Finding(subject=subject, check=check, status="failed", text=error.message, advice=error.advice or "")
+
+
+# --- claims --------------------------------------------------------------------------------------
+
+
+def _claims(subject: str, digest: Digest, evidence: Evidence, demand: Demand) -> Iterator[Finding]:
+    """Yields the findings about the signature, and about each required claim."""
+    yield _signature(subject, digest, evidence, demand)
+    for kind in sorted(demand.required - {COSIGN_SIGN, PROVENANCE}):
+
+        def prove(kind: str = kind) -> str:
+            claims.prove(evidence, kind, digest, demand.keys)
+            return f"the required {claims.name_of(kind)} is attached"
+
+        yield _check(subject, "policy", prove)
+
+
+def _signature(subject: str, digest: Digest, evidence: Evidence, demand: Demand) -> Finding:
+    if demand.keys:
+
+        def prove() -> str:
+            claim = claims.prove(evidence, COSIGN_SIGN, digest, demand.keys)
+            assert claim.bundle
+            return f"signed with key {claim.bundle.hint}"
+
+        return _check(subject, "signature", prove)
+    signers = {item.bundle.hint for item in evidence.of_type(COSIGN_SIGN) if item.bundle and item.bundle.hint}
+    if COSIGN_SIGN in demand.required and not signers:
+        return Finding(subject=subject, check="signature", status="failed", text="no signature was found")
+    found = f"signed with key {', '.join(sorted(signers))}, which was not verified" if signers else "no signature"
+    advice = "name the public key with --key FILE" if signers else ""
+    return Finding(subject=subject, check="signature", status="unverified", text=found, advice=advice)
+
+
+def _provenance(subject: str, digest: Digest, evidence: Evidence, demand: Demand, plans: list[BuildPlan]) -> Finding:
+    def prove() -> str:
+        claim = claims.prove(evidence, PROVENANCE, digest, demand.keys)
+        contents.confirm_provenance(dict(claim.statement.predicate), plans)
+        signed = "signed" if demand.keys else "not verified by a key"
+        return f"names the plan and all its inputs, {signed}"
+
+    return _check(subject, "provenance", prove)
+
+
+# --- contents ------------------------------------------------------------------------------------
+
+
+def _is_built(image: Image) -> bool:
+    """Returns whether the image says that airbyte-ci built it from a plan."""
+    return PLAN_DIGEST in image.manifest.annotations
+
+
+def _read_plan(item: PublishedImage) -> BuildPlan | PlanError:
+    try:
+        return contents.read_plan(contents.find_plan(item.image, item.evidence))
+    except PlanError as error:
+        return error
+
+
+def _confirm_plan(image: Image, plan: BuildPlan) -> str:
+    contents.confirm_plan(image, plan)
+    return f"plan {plan.digest.short}, annotations and labels agree"
+
+
+def _confirm_base(published: Published, item: PublishedImage, plan: BuildPlan, tools: Tools) -> str:
+    attached = contents.find_plan(item.image, item.evidence)
+    contents.confirm_base(item.image, _base(published, attached, plan, tools))
+    return f"begins with all layers of {plan.base}"
+
+
+def _base(published: Published, attached: AttachedPlan, plan: BuildPlan, tools: Tools) -> Image:
+    """Returns the base's manifest and configuration from the attached inputs, which the plan names by digest."""
+    found: dict[str, Digest] = {}
+    for item in attached.inputs:
+        if (title := item.annotations.get(TITLE, "")) in (BASE_MANIFEST, BASE_CONFIG):
+            tools.registries.pull_blob(published.of(published.digest), item, tools.store)
+            found[title] = item.digest
+    if found.get(BASE_MANIFEST) != plan.base_manifest:
+        raise PlanError(f"the manifest of its base {plan.base_manifest.short} is not attached")
+    manifest = Manifest.parse(tools.store.read(plan.base_manifest), "the base's manifest")
+    if found.get(BASE_CONFIG) != manifest.config.digest:
+        raise SignatureError(f"the configuration of its base {plan.base_manifest.short} is not attached")
+    config = ImageConfig.parse(tools.store.read(manifest.config.digest), "the base's configuration")
+    return Image(manifest, config)

@@ -1,0 +1,101 @@
+"""Releases for tests: built by the command, published with all documents to a registry, and verified by the command."""
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from airbyte_ci.attest import gather
+from airbyte_ci.attest.signing import attest, keys
+from airbyte_ci.attest.signing.keys import SigningKey
+from airbyte_ci.attest.subject import Subject
+from airbyte_ci.connectors import find
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.store.store import Store
+from airbyte_ci.publish import attachments
+from airbyte_ci.publish.release import Release, ReleasePart, publish
+from airbyte_ci.python.environment.tools import Tools
+from airbyte_ci.python.index.package_index import PackageIndex
+from airbyte_ci.registry.client import client_of_user
+from airbyte_ci.registry.options import RegistryOptions
+from airbyte_ci.registry.shared_blobs import SharedBlobs
+from tests.e2e.command import GIT
+from tests.e2e.tiny import NAME, Tiny
+
+
+def make_key() -> tuple[SigningKey, str]:
+    """A new key, and its public half as PEM."""
+    made = subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    key = keys.read_signing_key("env:K", {"K": made})
+    return key, key.public.pem
+
+
+@contextmanager
+def tools(store: Store) -> Iterator[Tools]:
+    """The tools of a command on this store, without progress."""
+    with client_of_user(RegistryOptions()) as client, ThreadPoolExecutor(4) as pool:
+        yield Tools(store, lambda: PackageIndex(main=None), client, lambda: pool, lambda _: None)
+
+
+@dataclass(frozen=True)
+class Released:
+    """A published release: its address with the index's digest, and what it is about."""
+
+    address: Reference
+    subject: Subject
+
+
+def build(tiny: Tiny, store: Store, *arguments: str, name: str = NAME) -> list[tuple[Digest, int]]:
+    """Builds a connector; the images' digests with the number of their base's layers."""
+    built = tiny.build(*arguments, name=name)
+    assert built.code == 0, built.out + built.err
+    documents = built.json if isinstance(built.json, list) else [built.json]
+    digests = [Digest.parse(item["digest"]) for item in documents]
+    return [(digest, _base_layers(store, digest)) for digest in digests]
+
+
+def _base_layers(store: Store, digest: Digest) -> int:
+    plan = gather.subject_image(store, store.image(digest), 0).plan
+    return len(store.image(plan.base_manifest).layers)
+
+
+def describe(tiny: Tiny, store: Store, host: str, images: Sequence[tuple[Digest, int]], name: str = NAME) -> Subject:
+    """The subject of a release of these images."""
+    if not (tiny.folder / ".git/HEAD").exists() or not _has_commit(tiny):
+        subprocess.run([*GIT, "add", "-A"], cwd=tiny.folder, check=True)
+        subprocess.run([*GIT, "commit", "-qm", "release"], cwd=tiny.folder, check=True)
+    connector = find.read(tiny.connector(name), tiny.folder)
+    described = [gather.subject_image(store, store.image(digest), layers) for digest, layers in images]
+    source = gather.source_state(tiny.folder, [connector.relative])
+    repository = Reference.parse(f"{host}/{connector.image_repository}")
+    return gather.of_build(connector, described, repository=repository, tag="1.0.0", source=source)
+
+
+def _has_commit(tiny: Tiny) -> bool:
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tiny.folder, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def release(subject: Subject, store: Store, key: SigningKey | None) -> Released:
+    """Publishes the images of a subject with all documents."""
+    store.put(subject.index.raw)
+    sign = partial(attest.sign, key) if key else None
+    with tools(store) as opened:
+        images = tuple(
+            ReleasePart(item.image.manifest, attachments.write(subject, item, opened, sign)) for item in subject.images
+        )
+        index = ReleasePart(subject.index, attachments.write(subject, None, opened, sign))
+        sources = tuple(item.plan.base for item in subject.images)
+        wanted = Release(
+            images=images, index=index, tag=subject.tag, is_version=True, moves_latest=False, sources=sources
+        )
+        publish(wanted, opened.registries.target(subject.repository, SharedBlobs()), store, lambda _: None)
+    return Released(subject.repository.with_tag(subject.tag).with_digest(subject.index.digest), subject)
