@@ -7,8 +7,8 @@ import click
 
 from airbyte_ci import config
 from airbyte_ci.attest.verification import trust
-from airbyte_ci.attest.verification.finding import Finding, is_refused
-from airbyte_ci.attest.verification.trust import Policy
+from airbyte_ci.attest.verification.finding import ImageFinding, is_refused
+from airbyte_ci.attest.verification.trust import TrustPolicy
 from airbyte_ci.attest.verification.verify import Demand
 from airbyte_ci.campaigns.migrations.table import MIGRATIONS
 from airbyte_ci.cli import console, workbench
@@ -57,7 +57,7 @@ def verify(
         tools.say("fetching documents")
         found = published.fetch(reference, tools)
         width = max(len(name) for name in ("index", *(item.name for item in found.images)))
-        findings: list[Finding] = []
+        findings: list[ImageFinding] = []
         for item in verify.verify(found, demand, tools, app.native):
             findings.append(item)
             if not settings.as_json and not (settings.quiet and item.status == "ok"):
@@ -80,7 +80,11 @@ def _demand(
     rebuild: bool,
 ) -> Demand:
     """Returns the demands of the policy, with the keys of the command line instead of its own."""
-    policy = Policy(config.read_policy(file), file.parent) if file else Policy(configuration.trust, configuration.root)
+    policy = (
+        TrustPolicy(config.read_policy(file), file.parent)
+        if file
+        else TrustPolicy(configuration.trust, configuration.root)
+    )
     rule = policy.rule_for(reference)
     if file and rule is None:
         name = f"{reference.registry}/{reference.repository}"

@@ -5,7 +5,7 @@ from typing import Any
 
 from click import style
 
-from airbyte_ci.attest.verification.finding import CHECKS, Finding, is_refused
+from airbyte_ci.attest.verification.finding import CHECKS, ImageFinding, is_refused
 from airbyte_ci.outcomes import Status
 from airbyte_ci.reports import next_step
 from airbyte_ci.text import join_lines
@@ -18,7 +18,7 @@ _MARKS: dict[Status, tuple[str, str]] = {
 }
 
 
-def line(item: Finding, width: int) -> str:
+def line(item: ImageFinding, width: int) -> str:
     """Returns the lines of one finding; `width` is that of the longest subject."""
     mark, color = _MARKS[item.status]
     longest = max(map(len, CHECKS))
@@ -26,7 +26,7 @@ def line(item: Finding, width: int) -> str:
     return join_lines([text, f"  {next_step.line(item.advice)}"] if item.advice and item.status != "ok" else [text])
 
 
-def summary(address: str, findings: Sequence[Finding]) -> str:
+def summary(address: str, findings: Sequence[ImageFinding]) -> str:
     """Returns the last line: the address with its digest, and the result."""
     failed = sum(item.status == "failed" for item in findings)
     open_ones = sum(item.status == "unverified" for item in findings)
@@ -37,7 +37,7 @@ def summary(address: str, findings: Sequence[Finding]) -> str:
     return f"{address} · {result}"
 
 
-def to_json(address: str, digest: str, findings: Sequence[Finding]) -> dict[str, Any]:
+def to_json(address: str, digest: str, findings: Sequence[ImageFinding]) -> dict[str, Any]:
     """Returns the JSON document; `ok` is whether no check failed."""
     return {
         "image": address,

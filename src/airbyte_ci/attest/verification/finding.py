@@ -14,7 +14,7 @@ INDEX = "index"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class ImageFinding:
     """A check of a subject with its status; `text` says what was found, or why it failed or could not be done."""
 
     subject: str
@@ -28,6 +28,6 @@ class Finding:
         return {**document, **advices.to_json(self.advice)}
 
 
-def is_refused(findings: Iterable[Finding]) -> bool:
+def is_refused(findings: Iterable[ImageFinding]) -> bool:
     """Returns whether any check failed."""
     return any(item.status == "failed" for item in findings)

@@ -25,7 +25,7 @@ class PublishedImage:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedRelease:
     """What an address points to. `reference` has the digest; `index` is None for an image of one platform."""
 
     reference: Reference
@@ -43,7 +43,7 @@ class Published:
         return Reference(self.reference.registry, self.reference.repository, None, digest)
 
 
-def fetch(reference: Reference, tools: Tools) -> Published:
+def fetch(reference: Reference, tools: Tools) -> PublishedRelease:
     """Fetches manifests, configurations and documents; layers stay in the registry.
 
     Raises ImageError if the address names a tag and a digest that differ, or something that is not an image.
@@ -56,7 +56,7 @@ def fetch(reference: Reference, tools: Tools) -> Published:
     found = evidence.collect(tools.registries, pinned, tools.store, tools.executor)
     if isinstance(root, Manifest):
         image = PublishedImage(*_image(pinned, root, tools), found)
-        return Published(pinned, None, found, (image,))
+        return PublishedRelease(pinned, None, found, (image,))
     if not 0 < len(root.manifests) <= _MOST_IMAGES:
         raise ImageError(f"cannot verify {reference}: its index has {len(root.manifests)} images")
     images = tuple(_child(pinned, item.digest, tools) for item in root.manifests)
@@ -64,7 +64,7 @@ def fetch(reference: Reference, tools: Tools) -> Published:
         platform = listed.platform
         if platform and str(platform) != item.name:
             raise ImageError(f"cannot verify {reference}: its index names an image for {item.name} as {platform}")
-    return Published(pinned, root, found, images)
+    return PublishedRelease(pinned, root, found, images)
 
 
 def _confirm_tag(reference: Reference, tools: Tools) -> None:

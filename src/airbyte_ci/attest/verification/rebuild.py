@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from airbyte_ci.attest.build_inputs import DIFF_ID
 from airbyte_ci.attest.verification import contents
-from airbyte_ci.attest.verification.published import Published, PublishedImage
+from airbyte_ci.attest.verification.published import PublishedRelease, PublishedImage
 from airbyte_ci.errors import BlobNotFound, DigestMismatch, ImageError, PlanError
 from airbyte_ci.images import base as bases
 from airbyte_ci.images import replay, reproduce
@@ -23,7 +23,7 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.environment.tools import Tools
 
 
-def rebuild(published: Published, item: PublishedImage, tools: Tools, native: Platform) -> None:
+def rebuild(published: PublishedRelease, item: PublishedImage, tools: Tools, native: Platform) -> None:
     """Raises ImageError that names the first differing layer and file unless a second build gives the same image."""
     attached = contents.find_plan(item.image, item.evidence)
     plan = BuildPlan.parse(attached.content, f"build plan {attached.digest.short}")
@@ -39,7 +39,7 @@ def rebuild(published: Published, item: PublishedImage, tools: Tools, native: Pl
             raise ImageError(f"built again, it is another image: {_difference(published, item.image, second, empty)}")
 
 
-def _fetch(published: Published, inputs: Sequence[Descriptor], tools: Tools) -> Mapping[Digest, Layer]:
+def _fetch(published: PublishedRelease, inputs: Sequence[Descriptor], tools: Tools) -> Mapping[Digest, Layer]:
     """Fetches the attached inputs; returns the layers among them by their verified diffIDs."""
     found: dict[Digest, Layer] = {}
     place = published.of(published.digest)
@@ -61,7 +61,9 @@ def _confirm_diff_id(store: Store, layer: Descriptor, diff_id: Digest) -> None:
         )
 
 
-def _take_files(code: AddDistribution, image: Image, published: Published, tools: Tools, base_layers: int) -> None:
+def _take_files(
+    code: AddDistribution, image: Image, published: PublishedRelease, tools: Tools, base_layers: int
+) -> None:
     """Copies the distribution's files from the layers above the base; raises PlanError if one differs from the plan."""
     wanted = {f"{code.folder}/{file.path}": Digest(file.sha256) for file in code.files}
     place = published.of(image.digest)
@@ -86,7 +88,7 @@ def _files(store: Store, layer: Descriptor, wanted: Collection[str]) -> Iterator
                 yield member.name, reader.read()
 
 
-def _difference(published: Published, first: Image, second: Image, tools: Tools) -> str:
+def _difference(published: PublishedRelease, first: Image, second: Image, tools: Tools) -> str:
     """Names the first difference; fetches only the layers that differ."""
     place = published.of(first.digest)
     for (one, one_id), (_, two_id) in zip(first.layers, second.layers, strict=False):

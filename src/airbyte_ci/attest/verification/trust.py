@@ -21,7 +21,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class TrustPolicy:
     """The rules of a configuration or a policy file. Keys are relative to `folder`."""
 
     rules: Mapping[str, TrustRule]

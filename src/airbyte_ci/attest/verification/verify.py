@@ -8,8 +8,8 @@ from airbyte_ci.attest.signing.keys import VerifyingKey
 from airbyte_ci.attest.statement import COSIGN_SIGN, PROVENANCE
 from airbyte_ci.attest.verification import claims, contents
 from airbyte_ci.attest.verification.evidence import AttachedPlan, Evidence
-from airbyte_ci.attest.verification.finding import INDEX, Check, Finding
-from airbyte_ci.attest.verification.published import Published, PublishedImage
+from airbyte_ci.attest.verification.finding import INDEX, Check, ImageFinding
+from airbyte_ci.attest.verification.published import PublishedRelease, PublishedImage
 from airbyte_ci.errors import AirbyteCiError, PlanError, SignatureError
 from airbyte_ci.images.plan import BuildPlan
 from airbyte_ci.images.summary import PLAN_DIGEST
@@ -28,7 +28,7 @@ class Demand:
     rebuild: bool = False
 
 
-def verify(published: Published, demand: Demand, tools: Tools, native: Platform) -> Iterator[Finding]:
+def verify(published: PublishedRelease, demand: Demand, tools: Tools, native: Platform) -> Iterator[ImageFinding]:
     """Yields the findings about the index, if there is one, and about each platform's image."""
     plans = {item.name: _read_plan(item) for item in published.images}
     if published.index:
@@ -41,18 +41,20 @@ def verify(published: Published, demand: Demand, tools: Tools, native: Platform)
 
 
 def _image(
-    published: Published,
+    published: PublishedRelease,
     item: PublishedImage,
     plan: BuildPlan | PlanError,
     demand: Demand,
     tools: Tools,
     native: Platform,
-) -> Iterator[Finding]:
+) -> Iterator[ImageFinding]:
     name, digest = item.name, item.image.digest
     yield from _claims(name, digest, item.evidence, demand)
     if not _is_built(item.image):
         status: Status = "failed" if demand.rebuild else "skipped"
-        yield Finding(subject=name, check="plan", status=status, text="another tool built this image: it names no plan")
+        yield ImageFinding(
+            subject=name, check="plan", status=status, text="another tool built this image: it names no plan"
+        )
         return
     if isinstance(plan, PlanError):
         yield _failed(name, "plan", plan)
@@ -70,22 +72,22 @@ def _image(
         yield _check(name, "rebuild", again)
 
 
-def _check(subject: str, check: Check, confirm: Callable[[], str]) -> Finding:
+def _check(subject: str, check: Check, confirm: Callable[[], str]) -> ImageFinding:
     """Returns what `confirm` found, or why it failed."""
     try:
-        return Finding(subject=subject, check=check, status="ok", text=confirm())
+        return ImageFinding(subject=subject, check=check, status="ok", text=confirm())
     except AirbyteCiError as error:
         return _failed(subject, check, error)
 
 
-def _failed(subject: str, check: Check, error: AirbyteCiError) -> Finding:
-    return Finding(subject=subject, check=check, status="failed", text=error.message, advice=error.advice or "")
+def _failed(subject: str, check: Check, error: AirbyteCiError) -> ImageFinding:
+    return ImageFinding(subject=subject, check=check, status="failed", text=error.message, advice=error.advice or "")
 
 
 # --- claims --------------------------------------------------------------------------------------
 
 
-def _claims(subject: str, digest: Digest, evidence: Evidence, demand: Demand) -> Iterator[Finding]:
+def _claims(subject: str, digest: Digest, evidence: Evidence, demand: Demand) -> Iterator[ImageFinding]:
     """Yields the findings about the signature, and about each required claim."""
     yield _signature(subject, digest, evidence, demand)
     for kind in sorted(demand.required - {COSIGN_SIGN, PROVENANCE}):
@@ -97,7 +99,7 @@ def _claims(subject: str, digest: Digest, evidence: Evidence, demand: Demand) ->
         yield _check(subject, "policy", prove)
 
 
-def _signature(subject: str, digest: Digest, evidence: Evidence, demand: Demand) -> Finding:
+def _signature(subject: str, digest: Digest, evidence: Evidence, demand: Demand) -> ImageFinding:
     if demand.keys:
 
         def prove() -> str:
@@ -108,13 +110,15 @@ def _signature(subject: str, digest: Digest, evidence: Evidence, demand: Demand)
         return _check(subject, "signature", prove)
     signers = {item.bundle.hint for item in evidence.of_type(COSIGN_SIGN) if item.bundle and item.bundle.hint}
     if COSIGN_SIGN in demand.required and not signers:
-        return Finding(subject=subject, check="signature", status="failed", text="no signature was found")
+        return ImageFinding(subject=subject, check="signature", status="failed", text="no signature was found")
     found = f"signed with key {', '.join(sorted(signers))}, which was not verified" if signers else "no signature"
     advice = "name the public key with --key FILE" if signers else ""
-    return Finding(subject=subject, check="signature", status="unverified", text=found, advice=advice)
+    return ImageFinding(subject=subject, check="signature", status="unverified", text=found, advice=advice)
 
 
-def _provenance(subject: str, digest: Digest, evidence: Evidence, demand: Demand, plans: list[BuildPlan]) -> Finding:
+def _provenance(
+    subject: str, digest: Digest, evidence: Evidence, demand: Demand, plans: list[BuildPlan]
+) -> ImageFinding:
     def prove() -> str:
         claim = claims.prove(evidence, PROVENANCE, digest, demand.keys)
         contents.confirm_provenance(dict(claim.statement.predicate), plans)
@@ -144,13 +148,13 @@ def _confirm_plan(image: Image, plan: BuildPlan) -> str:
     return f"plan {plan.digest.short}, annotations and labels agree"
 
 
-def _confirm_base(published: Published, item: PublishedImage, plan: BuildPlan, tools: Tools) -> str:
+def _confirm_base(published: PublishedRelease, item: PublishedImage, plan: BuildPlan, tools: Tools) -> str:
     attached = contents.find_plan(item.image, item.evidence)
     contents.confirm_base(item.image, _base(published, attached, plan, tools))
     return f"begins with all layers of {plan.base}"
 
 
-def _base(published: Published, attached: AttachedPlan, plan: BuildPlan, tools: Tools) -> Image:
+def _base(published: PublishedRelease, attached: AttachedPlan, plan: BuildPlan, tools: Tools) -> Image:
     """Returns the base's manifest and configuration from the attached inputs, which the plan names by digest."""
     found: dict[str, Digest] = {}
     for item in attached.inputs:
