@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from airbyte_ci.attest.build_inputs import DIFF_ID
 from airbyte_ci.attest.verification import contents
-from airbyte_ci.attest.verification.published import PublishedRelease, PublishedImage
+from airbyte_ci.attest.verification.published import PublishedImage, PublishedRelease
 from airbyte_ci.errors import BlobNotFound, DigestMismatch, ImageError, PlanError
 from airbyte_ci.images import base as bases
 from airbyte_ci.images import replay, reproduce

@@ -9,7 +9,7 @@ from airbyte_ci.attest.statement import COSIGN_SIGN, PROVENANCE
 from airbyte_ci.attest.verification import claims, contents
 from airbyte_ci.attest.verification.evidence import AttachedPlan, Evidence
 from airbyte_ci.attest.verification.finding import INDEX, Check, ImageFinding
-from airbyte_ci.attest.verification.published import PublishedRelease, PublishedImage
+from airbyte_ci.attest.verification.published import PublishedImage, PublishedRelease
 from airbyte_ci.errors import AirbyteCiError, PlanError, SignatureError
 from airbyte_ci.images.plan import BuildPlan
 from airbyte_ci.images.summary import PLAN_DIGEST
