@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import BlobNotFound, ImageError
-from airbyte_ci.images import effects, outputs
+from airbyte_ci.images import effects, layer_origins, outputs
 from airbyte_ci.images.code_places import code_places
 from airbyte_ci.images.order import DEFAULT_TAG, Order
 from airbyte_ci.images.summary import Built, Memory
@@ -313,6 +313,7 @@ def outcome(
             "baseImage": built.base,
             "plan": built.plan,
             "seconds": round(item.seconds, 3),
+            "sizes": layer_origins.sizes(item.image, built.base_layers),
             "collisions": [item.to_json() for item in built.collisions],
             "repaired": list(built.repaired),
             "cached": built.cached,

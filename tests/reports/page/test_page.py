@@ -16,6 +16,8 @@ from airbyte_ci.reports.page.blocks import (
     Bar,
     Code,
     Column,
+    DataTable,
+    Facts,
     Fold,
     History,
     Link,
@@ -25,10 +27,9 @@ from airbyte_ci.reports.page.blocks import (
     Page,
     Paragraph,
     Point,
-    Row,
     Section,
     Several,
-    Table,
+    TableRow,
     Tile,
 )
 
@@ -52,7 +53,8 @@ def _page(text: str) -> Page:
     short = (text, Mark("ok", text, is_short=True), Number(2, text), Bar((0.0, 0.5), text))
     blocks = (
         Paragraph(text),
-        Table(text, columns, (Row(cells), Row(short))),
+        Facts(((text, text), (text, Code(text)), (text, Mark("ok", text)))),
+        DataTable(text, columns, (TableRow(cells), TableRow(short))),
         History(text, (Point(text, 1, text), Point(text, 2, text))),
         Fold(text, (Log(text), Paragraph(text)), "failed", anchor=text),
     )
@@ -116,7 +118,7 @@ def _elements(html: str) -> Iterator[tuple[str, dict[str, str]]]:
 def test_a_page_is_valid_and_needs_nothing_else() -> None:
     """A page follows HTML's grammar, has each id once, and names no address that a browser would request."""
     blocks = _page("word").sections[0].blocks
-    html = render.page(Page("word", sections=(Section("a", blocks), *(Section(part, blocks[:3]) for part in "bc"))))
+    html = render.page(Page("word", sections=(Section("a", blocks), *(Section(part, blocks[:4]) for part in "bc"))))
     found = list(_elements(html))
     ids = [attributes["id"] for _, attributes in found if "id" in attributes]
     assert ids == ["a", "word", "b", "c"]
@@ -140,7 +142,7 @@ def test_only_known_addresses_are_links() -> None:
         "//c.org",
     ]
     cells = Several(tuple(Link("x", address) for address in addresses))
-    html = render.page(Page("x", sections=(Section("x", (Table("x", (Column("x"),), (Row((cells,)),)),)),)))
+    html = render.page(Page("x", sections=(Section("x", (DataTable("x", (Column("x"),), (TableRow((cells,)),)),)),)))
     linked = [attributes["href"] for tag, attributes in _elements(html) if tag == "a"]
     assert linked == ["https://example.org/a?b=c&d", "#part"]
 
@@ -177,11 +179,11 @@ def test_400_connectors_with_long_logs_are_less_than_a_megabyte(text: str) -> No
     steps = ("build", "unit", "spec", "check", "rules")
     columns = (Column("Connector"), *map(Column, steps), Column("Time", series=steps, unit="s"))
     rows = tuple(
-        Row(
+        TableRow(
             (f"source-number-{number}", *(Mark("ok", is_short=True) for _ in steps), Bar((1.5, 2.5, 0.1, 7, 8), "19 s"))
         )
         for number in range(400)
     )
     folds = tuple(Fold(f"source-number-{number}", (Log(text),), "failed") for number in range(400))
-    page = Page("Tests", sections=(Section("All", (Table("All", columns, rows),)), Section("Failures", folds)))
+    page = Page("Tests", sections=(Section("All", (DataTable("All", columns, rows),)), Section("Failures", folds)))
     assert len(render.page(page).encode()) < 1_000_000

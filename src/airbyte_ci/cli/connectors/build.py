@@ -16,6 +16,7 @@ from airbyte_ci.base_images.catalog import noted
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors import recording
+from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import SelectionOptions, with_distribution, with_framework, with_selection, with_shard
 from airbyte_ci.cli.platforms import parse_platforms
@@ -97,6 +98,7 @@ _LAST_SECOND = 253_402_300_799
 @click.option("--gradle", "runs_gradle", is_flag=True, help="Run Gradle's task distTar for Java connectors first.")
 @click.option("--show-hook", is_flag=True, help="Show what build_customization.yaml or .py changed in the image.")
 @with_framework
+@with_result_files
 @with_shard
 @with_selection
 def build_connectors(
@@ -123,6 +125,7 @@ def build_connectors(
     resolve_as_of: str | None,
     local_cdk: Path | None,
     cdk_reference: str | None,
+    files: ResultFiles,
 ) -> int:
     """Build images on the connectors' base images, verify them by running `spec`, and save them in the store."""
     native = find_platform()
@@ -148,6 +151,8 @@ def build_connectors(
         "--from-plan": from_plan,
         "--check-reproducible": check_reproducible,
         "--gradle": runs_gradle,
+        "--html": files.html,
+        "--markdown": files.markdown,
     }
     if watch and any(once.values()):
         no = [option for option, value in once.items() if value]
@@ -210,7 +215,9 @@ def build_connectors(
         except KeyboardInterrupt:
             with progress.paused():
                 recording.tell_unfinished(settings, fleet.connectors, outcomes, "built")
+            files.write([outcome.to_json() for outcome in outcomes], asked)
             raise
+    files.write([outcome.to_json() for outcome in outcomes], asked)
     if not settings.quiet and any(not outcome.facts.get("unchanged") for outcome in outcomes):
         workbench.hint_size(app.store)
     if not settings.as_json:

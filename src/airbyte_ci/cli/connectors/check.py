@@ -25,6 +25,7 @@ from airbyte_ci.checks.weights import Weights
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors.report_file import write_report
+from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import SelectionOptions, with_selection, with_shard
 from airbyte_ci.cli.settings import Settings
@@ -58,6 +59,7 @@ from airbyte_ci.reports import checks as report
     "--sarif", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a SARIF 2.1.0 report."
 )
 @click.option("--github-annotations", is_flag=True, help="Also print GitHub Actions annotations.")
+@with_result_files
 @with_shard
 @with_selection
 def check_connectors(
@@ -73,6 +75,7 @@ def check_connectors(
     junit: Path | None,
     sarif: Path | None,
     github_annotations: bool,
+    files: ResultFiles,
 ) -> int:
     """Check the six points of a migrated connector and related rules; each failure comes with a fix.
 
@@ -93,6 +96,7 @@ def check_connectors(
     whole = asked.whole(len(fleet.connectors))
     _tell(items, settings, asked, prefix, github_annotations=github_annotations, whole=whole)
     _write(items, fleet.configuration, asked, prefix, junit, sarif)
+    files.write([report.to_json(item) for item in items], asked)
     return int(any(item.status == "failed" or (strict and item.status == "unverified") for item in items))
 
 

@@ -14,6 +14,7 @@ from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors import check as checks
 from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.connectors.report_file import write_report
+from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
 from airbyte_ci.cli.connectors.run import mount
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import SelectionOptions, with_distribution, with_framework, with_selection, with_shard
@@ -82,6 +83,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a JUnit XML report."
 )
+@with_result_files
 @with_distribution
 @with_framework
 @with_shard
@@ -104,6 +106,7 @@ def test_connectors(
     timeout: int,
     offline: bool,
     junit: Path | None,
+    files: ResultFiles,
     distribution: Path | None,
     local_cdk: Path | None,
     cdk_reference: str | None,
@@ -159,15 +162,19 @@ def test_connectors(
             except KeyboardInterrupt:
                 with progress.paused():
                     items += _interrupted(settings, asked, fleet, items, partial)
-                if junit:
-                    write_report(junit, report.document(items, asked.facts.get("shard", "")), make_folders=True)
+                _write(items, asked, junit, files)
                 raise
-    if junit:
-        write_report(junit, report.document(items, asked.facts.get("shard", "")), make_folders=True)
+    _write(items, asked, junit, files)
     if not settings.as_json and len(items) > 1:
         console.line(report.count(items))
         console.block(report.next_steps(items, whole=asked.whole(len(fleet.connectors))))
     return int(any(item.status == "failed" for item in items))
+
+
+def _write(items: list[TrialResult], asked: SelectionOptions, junit: Path | None, files: ResultFiles) -> None:
+    if junit:
+        write_report(junit, report.document(items, asked.facts.get("shard", "")), make_folders=True)
+    files.write([report.to_json(item) for item in items], asked)
 
 
 def _interrupted(

@@ -3,18 +3,18 @@
 A page is data, then one function, then text. A report builds a `Page` of `blocks` and calls `render.page`:
 
     from airbyte_ci.reports.page import render
-    from airbyte_ci.reports.page.blocks import Column, Mark, Number, Page, Row, Section, Table, Tile
+    from airbyte_ci.reports.page.blocks import Column, DataTable, Mark, Number, Page, Section, TableRow, Tile
 
     def html(items: Sequence[TrialResult]) -> str:
         columns = (Column("Connector"), Column("Result"), Column("Seconds", is_number=True))
-        rows = tuple(Row((item.name, Mark(item.status), Number(item.seconds, f"{item.seconds:.1f}"))) for item in items)
-        section = Section("Connectors", (Table("The failed ones first", columns, rows),))
+        rows = tuple(TableRow((item.name, Mark(item.status), Number(item.seconds, "1.5 s"))) for item in items)
+        section = Section("Connectors", (DataTable("The failed ones first", columns, rows),))
         return render.page(Page("Tests", tiles=(Tile("connectors", str(len(items))),), sections=(section,)))
 
 Import `render` where a page is written, not at the top of a command: it imports Jinja2.
 
-* `blocks` has the values: `Paragraph`, `Table` (cells: text, `Mark`, `Number`, `Code`, `Link`, `Bar`, `Several`),
-  `History`, `Log`, `Fold`.
+* `blocks` has the values: `Paragraph`, `Facts`, `DataTable`, `History`, `Log` and `Fold`. A cell of a table is text, a
+  `Mark`, `Number`, `Code`, `Link`, `Bar` or `Several` of these.
 * A `Bar` in a column with `series` is a stacked bar. All bars of a column have one scale, and the table has a legend.
   Bars of time per step and of size by layer are tables with such a column.
 * Sort rows yourself, the worst first (`blocks.rank`): the page is complete without its script, which sorts

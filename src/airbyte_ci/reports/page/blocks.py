@@ -77,19 +77,26 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """The cells of a row, one for each column."""
 
     cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class DataTable:
     """A table with its caption. The first cell of each row is the row's head."""
 
     caption: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names with their values, one below the other. Texts may be longer than in a table."""
+
+    items: tuple[tuple[str, Cell], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +141,7 @@ class Fold:
     anchor: str = ""
 
 
-Block = Paragraph | Table | History | Log | Fold
+Block = Paragraph | Facts | DataTable | History | Log | Fold
 
 
 @dataclass(frozen=True, slots=True)

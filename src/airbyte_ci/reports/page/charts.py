@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from airbyte_ci.reports.page.blocks import Bar, Point, Row
+from airbyte_ci.reports.page.blocks import Bar, Point, TableRow
 
 WIDTH = 160
 HEIGHT = 48
@@ -12,7 +12,7 @@ COLORS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class BarPart:
     """A part of a bar: its color's number, start and width."""
 
     color: int
@@ -20,21 +20,21 @@ class Segment:
     width: int
 
 
-def scale(rows: Sequence[Row], column: int) -> float:
+def scale(rows: Sequence[TableRow], column: int) -> float:
     """Returns the longest bar of a column, which is as wide as the column's drawing."""
     totals = [_total(cell) for row in rows if isinstance(cell := row.cells[column], Bar)]
     return max(totals, default=0.0)
 
 
-def segments(bar: Bar, longest: float) -> list[Segment]:
+def segments(bar: Bar, longest: float) -> list[BarPart]:
     """Returns the visible parts of a bar. A value above zero has at least one unit of width."""
-    result: list[Segment] = []
+    result: list[BarPart] = []
     start = 0
     for position, value in enumerate(bar.values):
         if value <= 0 or longest <= 0 or start >= WIDTH:
             continue
         width = min(max(round(value / longest * WIDTH), 1), WIDTH - start)
-        result.append(Segment(position % COLORS, start, width))
+        result.append(BarPart(position % COLORS, start, width))
         start += width
     return result
 

@@ -22,6 +22,7 @@ from airbyte_ci.text import escape as escape_text
 LOGS_LIMIT = 300_000
 _LOG_MOST = 40_000
 _LOG_LEAST = 600
+_FACT_LIMIT = 1_000
 # A table with more rows gets a field to filter it.
 _FILTERED = 15
 
@@ -76,6 +77,7 @@ def _template() -> jinja2.Template:
         "sign": _SIGNS.__getitem__,
         "word": lambda mark: mark.text or _WORDS[mark.state],
         "cut": lambda text: escape_text(text, CELL_LIMIT),
+        "cut_fact": lambda text: escape_text(text, _FACT_LIMIT),
         "sort_key": _sort_key,
         "is_linked": lambda text: bool(_LINKED.fullmatch(text)),
         "scale": charts.scale,

@@ -1,0 +1,21 @@
+"""Commands write their results to files for people: HTML pages and Markdown summaries."""
+
+from pathlib import Path
+
+from tests.e2e.command import Command
+
+
+def test_check_writes_a_page_and_a_summary(run: Command, fleet: Path, tmp_path: Path) -> None:
+    """Both files have the connectors with failures, whatever is printed, and folders are created."""
+    html, markdown = tmp_path / "reports" / "check.html", tmp_path / "reports" / "check.md"
+    result = run("--json", "connectors", "--all", "check", "--offline", f"--html={html}", f"--markdown={markdown}")
+    assert result.code == 1
+    assert html.read_text().startswith("<!DOCTYPE html>") and "source-parcels" in html.read_text()
+    assert "| source-parcels | ❌ failed | no-dockerfile (" in markdown.read_text()
+    assert len(result.out.splitlines()) == len(list((fleet / "airbyte-integrations" / "connectors").iterdir()))
+
+
+def test_a_page_of_no_use_is_refused(run: Command, tmp_path: Path) -> None:
+    """A build that goes on until it is interrupted has no results to write."""
+    result = run("connectors", "--all", "build", "--watch", f"--html={tmp_path / 'x.html'}")
+    assert (result.code, "--html" in result.err) == (2, True)
