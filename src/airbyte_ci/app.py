@@ -7,7 +7,6 @@ import contextlib
 import functools
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -47,6 +46,8 @@ class Reporter(Protocol):
 class App:
     """One command's tools. `native` is this machine's platform, `environment` has this process's variables.
 
+    `registries` is the client of all subjects: what one has pushed, another one's push mounts.
+
     `open_index` and `open_executor` open at the first call; later calls return the same.
     """
 
@@ -54,6 +55,7 @@ class App:
     environment: Mapping[str, str]
     native: Platform
     store: Store
+    registries: RegistryClient
     open_index: "Callable[[], PackageIndex]"
     open_executor: "Callable[[], Executor]"
     reporter: Reporter
@@ -61,7 +63,7 @@ class App:
 
     @contextlib.contextmanager
     def tools(self, subject: str) -> Iterator[Tools]:
-        """Gives the tools for one subject, which report its progress. Connections close with the block."""
+        """Gives the tools for one subject, which report its progress."""
 
         def moved(event: BlobProgress) -> None:
             self.reporter.moved(subject, event.digest, event.done, event.total)
@@ -70,14 +72,13 @@ class App:
         def open_index() -> "PackageIndex":
             return replace(self.open_index(), moved=functools.partial(self.reporter.moved, subject))
 
-        with open_registries(self.configuration, offline=self.offline, progress=moved) as registries:
-            yield Tools(
-                self.store,
-                open_index,
-                registries=registries,
-                open_executor=self.open_executor,
-                say=self.reporter.teller(subject),
-            )
+        yield Tools(
+            self.store,
+            open_index,
+            registries=self.registries.reporting(moved),
+            open_executor=self.open_executor,
+            say=self.reporter.teller(subject),
+        )
 
     @property
     def passed(self) -> Mapping[str, str]:
@@ -90,42 +91,14 @@ class App:
         return read_rules(self.configuration, as_of)
 
 
-class KeptTools:
-    """An app's tools by subject, open from one piece of work to the next. Threads may share it; use it in a `with`."""
-
-    def __init__(self, app: App) -> None:
-        self.app = app
-        self._open: dict[str, tuple[Tools, contextlib.ExitStack]] = {}
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> "KeptTools":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for subject in list(self._open):
-            self.close(subject)
-
-    @contextlib.contextmanager
-    def tools(self, subject: str) -> Iterator[Tools]:
-        """As `App.tools`, but the connections stay."""
-        with self._lock:
-            if subject not in self._open:
-                stack = contextlib.ExitStack()
-                self._open[subject] = stack.enter_context(self.app.tools(subject)), stack
-            tools, _ = self._open[subject]
-        yield tools
-
-    def close(self, subject: str) -> None:
-        """Ends a subject's connections: its next work begins with new ones, and with the logins of that moment."""
-        with self._lock:
-            _, stack = self._open.pop(subject, (None, contextlib.ExitStack()))
-        stack.close()
-
-
+@contextlib.contextmanager
 def open_app(
     configuration: Configuration, open_executor: "Callable[[], Executor]", reporter: Reporter, *, offline: bool
-) -> App:
-    """Opens all tools. The package index raises ConfigurationError for invalid settings when it is first used."""
+) -> Iterator[App]:
+    """Opens all tools; connections to registries close with the block.
+
+    The package index raises ConfigurationError for invalid settings when it is first used.
+    """
     environment = read_environment()
 
     @functools.cache
@@ -134,16 +107,18 @@ def open_app(
 
         return PackageIndex.from_environment(environment, offline=offline)
 
-    return App(
-        configuration=configuration,
-        environment=environment,
-        native=find_platform(),
-        store=open_store(),
-        open_index=open_index,
-        open_executor=open_executor,
-        reporter=reporter,
-        offline=offline,
-    )
+    with open_registries(configuration, offline=offline) as registries:
+        yield App(
+            configuration=configuration,
+            environment=environment,
+            native=find_platform(),
+            store=open_store(),
+            registries=registries,
+            open_index=open_index,
+            open_executor=open_executor,
+            reporter=reporter,
+            offline=offline,
+        )
 
 
 # --- the parts, for commands that need only one ---------------------------------------------------
@@ -159,9 +134,7 @@ def open_store() -> Store:
     return Store(config.home(os.environ).resolve())
 
 
-def open_registries(
-    configuration: Configuration, *, offline: bool, progress: Callable[[BlobProgress], None] | None = None
-) -> RegistryClient:
+def open_registries(configuration: Configuration, *, offline: bool) -> RegistryClient:
     """Opens the client for all registries, with the user's credentials and the repository's configuration.
 
     Threads may share it. Use it in a `with`, which closes its connections.
@@ -170,7 +143,6 @@ def open_registries(
         offline=offline,
         insecure=frozenset(configuration.insecure_registries),
         mirrors=configuration.mirrors,
-        progress=progress,
     )
     return client_of_user(options)
 

@@ -1,5 +1,6 @@
 """A build reads again only what changed, and its image is always the one of a build that remembers nothing."""
 
+import contextlib
 import os
 import random
 import subprocess
@@ -179,11 +180,12 @@ def world(tiny: Tiny, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert tiny.build("--no-verify").code == 0
     for name in ("remembering", "forgetful"):
         link_store(home, tmp_path / name)
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(2) as pool, contextlib.ExitStack() as stack:
         opened = []
         for name in ("remembering", "forgetful"):
             monkeypatch.setenv("AIRBYTE_CI_HOME", str(tmp_path / name))
-            opened.append(app.open_app(config.find(tiny.folder), lambda: pool, _Silent(), offline=False))
+            opening = app.open_app(config.find(tiny.folder), lambda: pool, _Silent(), offline=False)
+            opened.append(stack.enter_context(opening))
         made = World(tiny, random.Random(0), opened[0], opened[1], lines)
         _commit(made)
         yield made

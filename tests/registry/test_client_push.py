@@ -312,3 +312,31 @@ def test_referrers_need_a_digest(registry: RegistryServer) -> None:
     """A tag has no referrers: it must be resolved first."""
     with quick_client() as client, pytest.raises(RegistryError, match="it has no digest → resolve it first"):
         client.referrers(at(registry, "acme/x:1"))
+
+
+@pytest.mark.parametrize("is_mountable", [True, False])
+def test_what_was_pushed_once_is_mounted_elsewhere(store: Store, *, is_mountable: bool) -> None:
+    """Several images with common layers, in their own repositories: each layer is sent once, unless mounts fail."""
+    base = random_image(store, seed=1, layers=5)
+    images = [_on(store, base, random_image(store, seed=seed, layers=1)) for seed in (2, 3, 4)]
+    refused = () if is_mountable else (Fault("mount blob", Refuse(405), None),)
+    with RegistryServer(faults=refused) as registry:
+        with quick_client() as client:
+            for number, image in enumerate(images):
+                client.reporting(print).push(store, image.digest, at(registry, f"acme/{number}:1"))
+        for number, image in enumerate(images):
+            assert registry.contents.repositories[f"acme/{number}"].tags["1"] == image.digest
+        sent = len(registry.requests("put upload"))
+        assert sent == (5 + 3 * 2 if is_mountable else 3 * (5 + 2))
+
+
+def test_renewed_connections_forget_what_was_pushed(store: Store) -> None:
+    """After `renew`, a client asks for logins again and knows of no blob; the old connections close with it."""
+    image = random_image(store, layers=3)
+    with RegistryServer(login=Login(scheme="basic", users={"me": "1"})) as registry:
+        with quick_client(credentials=Fixed({registry.host: Credential("me", "1")})) as client:
+            client.push(store, image.digest, at(registry, "acme/one:1"))
+            client.renew()
+            client.push(store, image.digest, at(registry, "acme/two:1"))
+        assert not registry.requests("mount blob")
+        assert registry.contents.repositories["acme/two"].tags["1"] == image.digest

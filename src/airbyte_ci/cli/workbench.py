@@ -25,8 +25,12 @@ _THREADS = 8
 @contextlib.contextmanager
 def open_app(settings: Settings, configuration: Configuration, subjects: int = 0) -> Iterator[tuple[App, Progress]]:
     """Opens the tools of a command for so many subjects, and its progress display."""
-    with Progress(settings, subjects) as progress, ending.deferred_pool(_THREADS) as open_pool:
-        yield app.open_app(configuration, open_pool, progress, offline=settings.offline), progress
+    with (
+        Progress(settings, subjects) as progress,
+        ending.deferred_pool(_THREADS) as open_pool,
+        app.open_app(configuration, open_pool, progress, offline=settings.offline) as opened,
+    ):
+        yield opened, progress
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 Knows the HTTP of registries, not manifests or blobs.
 """
 
+import copy
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -67,6 +68,12 @@ class Api:
 
     def close(self) -> None:
         self._transport.close()
+
+    def reporting(self, options: RegistryOptions) -> "Api":
+        """Returns the same API, connections and tokens with the progress report of other options."""
+        other = copy.copy(self)
+        other.options = options
+        return other
 
     def only_one(self, what: str) -> threading.Lock:
         """Returns a lock by name, for work that only one thread should do."""

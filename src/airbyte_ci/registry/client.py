@@ -3,10 +3,12 @@
 Knows their order; the modules next to this one implement the protocol.
 """
 
+import copy
 import os
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.endpoint import endpoint
 from airbyte_ci.registry.failures import explain
-from airbyte_ci.registry.options import RegistryOptions
+from airbyte_ci.registry.options import BlobProgress, RegistryOptions
 
 if TYPE_CHECKING:  # most builds only compare a tag's digest: the rest is imported where it is used
     from airbyte_ci.registry.api import Api
@@ -25,6 +27,49 @@ if TYPE_CHECKING:  # most builds only compare a tag's digest: the rest is import
     from airbyte_ci.registry.shared_blobs import SharedBlobs
     from airbyte_ci.registry.target import TargetRepository
     from airbyte_ci.registry.upload import Uploader
+
+
+@dataclass(slots=True, kw_only=True)
+class _Connections:
+    """The protocol's implementation, opened for the first request: connections, tokens, and where blobs are."""
+
+    options: RegistryOptions
+    credentials: "CredentialSource | None"
+    sleep: Callable[[float], None]
+    random: Callable[[], float] | None
+    clock: Callable[[], float]
+    environment: Mapping[str, str]
+    opened: "tuple[Api, Uploader, SharedBlobs] | None" = None
+    former: "list[Api]" = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open(self) -> "tuple[Api, Uploader, SharedBlobs]":
+        with self.lock:
+            if self.opened is None:
+                import random
+
+                from airbyte_ci.registry.api import Api
+                from airbyte_ci.registry.credentials import UserCredentials
+                from airbyte_ci.registry.shared_blobs import SharedBlobs
+                from airbyte_ci.registry.upload import Uploader
+
+                logins = self.credentials or UserCredentials(self.environment, Path.home())
+                chance = self.random or random.random
+                api = Api(self.options, logins, sleep=self.sleep, random=chance, clock=self.clock)
+                self.opened = api, Uploader(api), SharedBlobs()
+            return self.opened
+
+    def renew(self) -> None:
+        with self.lock:
+            if self.opened:  # other threads may still use it
+                self.former.append(self.opened[0])
+            self.opened = None
+
+    def close(self) -> None:
+        self.renew()
+        for api in self.former:
+            api.close()
+        self.former.clear()
 
 
 class RegistryClient:
@@ -44,39 +89,36 @@ class RegistryClient:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._options = options
-        self._credentials = credentials
-        self._sleep, self._random, self._clock = sleep, random, clock
         self._environment = environment or {}
-        self._lock = threading.Lock()
-        self._opened: tuple[Api, Uploader] | None = None
+        self._connections = _Connections(
+            options=options,
+            credentials=credentials,
+            sleep=sleep,
+            random=random,
+            clock=clock,
+            environment=self._environment,
+        )
 
-    def _open(self) -> "tuple[Api, Uploader]":
-        """The protocol's implementation, opened for the first request."""
-        with self._lock:
-            if self._opened is None:
-                import random
+    def reporting(self, progress: Callable[[BlobProgress], None]) -> "RegistryClient":
+        """Returns a client that reports progress there; both share connections, tokens, and what they have pushed."""
+        other = copy.copy(self)
+        other._options = replace(self._options, progress=progress)
+        return other
 
-                from airbyte_ci.registry.api import Api
-                from airbyte_ci.registry.credentials import UserCredentials
-                from airbyte_ci.registry.upload import Uploader
-
-                logins = self._credentials or UserCredentials(self._environment, Path.home())
-                chance = self._random or random.random
-                api = Api(self._options, logins, sleep=self._sleep, random=chance, clock=self._clock)
-                self._opened = api, Uploader(api)
-            return self._opened
+    def renew(self) -> None:
+        """Makes the next request open new connections, with the logins of that moment."""
+        self._connections.renew()
 
     @property
     def _api(self) -> "Api":
-        return self._open()[0]
+        return self._connections.open()[0].reporting(self._options)
 
     @property
     def _uploader(self) -> "Uploader":
-        return self._open()[1]
+        return self._connections.open()[1].reporting(self._options)
 
     def close(self) -> None:
-        if self._opened:
-            self._api.close()
+        self._connections.close()
 
     def __enter__(self) -> "RegistryClient":
         return self
@@ -143,10 +185,9 @@ class RegistryClient:
         Raises RegistryError before anything is sent if one of the `fixed` tags points to another image.
 
         `sources` are repositories that may have blobs that the store lacks, such as a base image's layers. Blobs of the
-        target's registry are mounted, others are streamed.
+        target's registry are mounted, also those that this client pushed to another repository; others are streamed.
         """
         from airbyte_ci.registry.push import Push, check_tags
-        from airbyte_ci.registry.shared_blobs import SharedBlobs
 
         with explain(f"cannot push {target}"):
             names = check_tags(tags, target)
@@ -156,7 +197,7 @@ class RegistryClient:
                 store=store,
                 target=endpoint(target),
                 sources=tuple(sources),
-                shared=SharedBlobs(),
+                shared=self._connections.open()[2],
             )
             return push.run(digest, names, fixed)
 

@@ -5,7 +5,7 @@ Knows the upload protocol, not why the blob is needed.
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from airbyte_ci.errors import RegistryError
 from airbyte_ci.oci.digest import Digest
@@ -14,6 +14,7 @@ from airbyte_ci.registry.api import Api, Call, pull_scope, push_scope
 from airbyte_ci.registry.endpoint import Endpoint
 from airbyte_ci.registry.failures import WRONG_BYTES, Refused, Transient
 from airbyte_ci.registry.manifests import send_head
+from airbyte_ci.registry.options import RegistryOptions
 from airbyte_ci.registry.transport import Answer, RequestBody, int_header
 
 # The chunk size for servers that require chunks and name no minimum. Kept in memory once per thread;
@@ -49,6 +50,10 @@ class Uploader:
     api: Api
     chunks: dict[str, int] = field(default_factory=dict)
     unmountable: set[str] = field(default_factory=set)
+
+    def reporting(self, options: RegistryOptions) -> "Uploader":
+        """Returns the same uploader with the progress report of other options."""
+        return replace(self, api=self.api.reporting(options))
 
     def present(self, place: Endpoint, digest: Digest) -> bool:
         """Returns whether the repository has the blob."""

@@ -1,17 +1,15 @@
 """`connectors build`: builds images without a Dockerfile."""
 
-import contextlib
 import datetime
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from airbyte_ci.app import App, KeptTools, find_framework, find_platform, read_rules, today
+from airbyte_ci.app import App, find_framework, find_platform, read_rules, today
 from airbyte_ci.base_images.catalog import noted
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
@@ -29,7 +27,6 @@ from airbyte_ci.images.order import DEFAULT_TAG, Order
 from airbyte_ci.images.outputs import ImageDestination
 from airbyte_ci.oci.image import CREATED, Compression
 from airbyte_ci.outcomes import Outcome, exit_code
-from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.reports import terminal
 
 if TYPE_CHECKING:  # slow to import, and few builds print or read a plan
@@ -196,7 +193,6 @@ def build_connectors(
             fleet,
             order=wished,
             progress=progress,
-            tools=app.tools,
             allow_yanked=allow_yanked,
             force=force,
             runs_gradle=runs_gradle,
@@ -238,17 +234,9 @@ def _watch(
     """Builds until it is interrupted, with everything kept open; `order_of` adds a repository's rules to the order."""
     from airbyte_ci.cli.connectors import watch
 
-    @contextlib.contextmanager
-    def open_tools(fleet: Fleet) -> Iterator[tuple[KeptTools, Progress]]:
-        with workbench.open_app(settings, fleet.configuration) as (app, progress), KeptTools(app) as tools:
-            yield tools, progress
-
-    def work(fleet: Fleet, tools: KeptTools, progress: Progress) -> watch.Work:
-        ruled = replace(order_of(fleet), passed=tools.app.passed)
-        making = _Making(
-            tools.app, fleet, order=ruled, progress=progress, tools=tools.tools, allow_yanked=allow_yanked, force=force
-        )
-        return making.build
+    def work(fleet: Fleet, app: App, progress: Progress) -> watch.Work:
+        ruled = replace(order_of(fleet), passed=app.passed)
+        return _Making(app, fleet, order=ruled, progress=progress, allow_yanked=allow_yanked, force=force).build
 
     def show(outcomes: list[Outcome]) -> None:
         _show(settings, asked, outcomes, show_hook=order.show_hook, alone=len(fleet.connectors) == 1)
@@ -262,7 +250,7 @@ def _watch(
             Path(naming.fill(place, connector)).absolute() for place in places for connector in fleet.connectors
         ),
         load=lambda: fleets.load_for_change(settings, asked, "build"),
-        open_tools=open_tools,
+        open_app=lambda fleet: workbench.open_app(settings, fleet.configuration),
         work=work,
         show=show,
     )
@@ -322,7 +310,6 @@ class _Making:
         fleet: Fleet,
         order: Order,
         progress: Progress,
-        tools: Callable[[str], AbstractContextManager[Tools]],
         *,
         allow_yanked: bool,
         force: bool,
@@ -334,7 +321,6 @@ class _Making:
         self._fleet = fleet
         self._order = order
         self._progress = progress
-        self._tools = tools
         self._force = force
         self._twins = naming.twins(fleet.connectors)
         self._pushes = any(item.is_registry for item in order.destinations) and not allow_yanked
@@ -351,7 +337,7 @@ class _Making:
         try:
             order = naming.order_for(connector, self._order, force=self._force)
             self._run_gradle(connector)
-            with self._tools(connector.name) as tools:
+            with self._app.tools(connector.name) as tools:
                 outcomes = job.run(connector, order, tools)
             return [self._with_warning(item) for item in outcomes]
         except AirbyteCiError as error:
@@ -430,5 +416,5 @@ class _Making:
 
     def plan(self, connector: Connector) -> "BuildPlan":
         self._run_gradle(connector)
-        with self._tools(connector.name) as tools:
+        with self._app.tools(connector.name) as tools:
             return job.plan(connector, self._order, tools, self._order.platforms[0])

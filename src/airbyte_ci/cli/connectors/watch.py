@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from airbyte_ci.app import KeptTools
+from airbyte_ci.app import App
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.progress import Progress
@@ -31,7 +31,7 @@ _PATIENCE = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watching:
-    """The work and its display: `load` reads the selection, `open_tools` opens the tools.
+    """The work and its display: `load` reads the selection, `open_app` opens the tools.
 
     `work` builds one connector of a fleet; `show` prints the first results; changes in `ignored` are ignored.
     """
@@ -40,8 +40,8 @@ class Watching:
     width: int
     ignored: tuple[Path, ...]
     load: Callable[[], Fleet]
-    open_tools: Callable[[Fleet], AbstractContextManager[tuple[KeptTools, Progress]]]
-    work: Callable[[Fleet, KeptTools, Progress], Work]
+    open_app: Callable[[Fleet], AbstractContextManager[tuple[App, Progress]]]
+    work: Callable[[Fleet, App, Progress], Work]
     show: Callable[[list[Outcome]], None]
 
 
@@ -53,8 +53,8 @@ def run(watching: Watching, fleet: Fleet) -> int:
         while True:
             is_idle = False
             before = _state([fleet.configuration.file])
-            with watching.open_tools(fleet) as (tools, progress):
-                session = _Session(watching, fleet, tools, progress)
+            with watching.open_app(fleet) as (app, progress):
+                session = _Session(watching, fleet, app, progress)
                 session.begin()
                 while _state([fleet.configuration.file]) == before:
                     is_idle = True
@@ -132,10 +132,10 @@ class _Watched:
 class _Session:
     """The connectors under one state of the configuration."""
 
-    def __init__(self, watching: Watching, fleet: Fleet, tools: KeptTools, progress: Progress) -> None:
+    def __init__(self, watching: Watching, fleet: Fleet, app: App, progress: Progress) -> None:
         self._watching = watching
         self._fleet = fleet
-        self._tools = tools
+        self._app = app
         self._progress = progress
         self._watched = {item.folder: _Watched(connector=item, ignored=watching.ignored) for item in fleet.connectors}
         self._is_fresh = False
@@ -224,7 +224,7 @@ class _Session:
     def _done(self, fleet: Fleet, folders: Sequence[Path]) -> Iterator[tuple[Path, list[Outcome]]]:
         """The folders with the outcomes of their builds, as they are done."""
         try:
-            work = self._watching.work(fleet, self._tools, self._progress)
+            work = self._watching.work(fleet, self._app, self._progress)
         except AirbyteCiError as error:  # together, the connectors are not what was ordered
             return iter([(folder, [_failure(self._watched[folder].connector, error)]) for folder in folders])
 
@@ -244,7 +244,7 @@ class _Session:
         item = self._watched[folder]
         if any(outcome.status == "failed" for outcome in outcomes):
             # The next one opens new connections, with the current logins.
-            self._tools.close(item.connector.name)
+            self._app.registries.renew()
         else:
             read = [place for outcome in outcomes for place in outcome.facts.get("alsoReads", ())]
             beside = tuple(sorted({Path(place) for place in read}))
