@@ -11,7 +11,7 @@ CLI := $(BIN)/airbyte-ci
 
 # Debian packages, with the command that tells whether they are there where it has another name.
 DEMO_TOOLS := mmdebstrap runc slirp4netns iproute2:ip git
-TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm uidmap:newuidmap qemu-user:qemu-x86_64
+TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm uidmap:newuidmap qemu-user:qemu-x86_64 rpm:rpmbuild
 
 .PHONY: help install changelog release docs demo base test unit lint attack chaos fuzz families oracle buildkit history adopt metadata bench reference lock clean tools-demo tools-test
 

@@ -121,7 +121,7 @@ def _made(store: Store, image: Image) -> Contents:
     held = layer_files.contents(found)
     lines = (_line(file, content) for file, content in zip(found, held, strict=True))
     blob = store.put("\n".join(lines).encode("utf-8", "surrogateescape"))
-    packages = _packages(tree)
+    packages = dpkg.installed(tree)
     folders = sorted({folder for file in found if (folder := _site_packages(file.path))})
     return Contents(
         system=_system(tree),
@@ -144,13 +144,6 @@ def _site_packages(path: str) -> str | None:
     folder, _, name = path.rpartition("/")
     parent = folder.rpartition("/")[2]
     return folder if name.endswith(".dist-info") and parent in ("site-packages", "dist-packages") else None
-
-
-def _packages(tree: Tree) -> tuple[DebianPackage, ...]:
-    texts = [tree.read(dpkg.STATUS) or b""]
-    names = [name for name in tree.names(dpkg.STATUS_FOLDER) if not name.endswith(".md5sums")]
-    texts += [tree.read(f"{dpkg.STATUS_FOLDER}/{name}") or b"" for name in names]
-    return dpkg.packages(b"\n\n".join(texts).decode("utf-8", "replace"))
 
 
 def _system(tree: Tree) -> dict[str, str]:
