@@ -51,6 +51,11 @@ class Changes:
     left_out: tuple[str, ...]
 
 
+def is_noise(path: str) -> bool:
+    """Returns whether a path belongs to the running machine, or is written differently on each run and not needed."""
+    return bool(_FOREIGN.fullmatch(path) or _NOISE.fullmatch(path))
+
+
 def entries(upper: Path, lower: Tree, ignored: frozenset[str]) -> list[Entry]:
     """Returns the upper folder as layer entries; `ignored` are the places of the command's mounts."""
     return changes(upper, lower, ignored).entries

@@ -1,0 +1,36 @@
+"""Compares the contents of two images: reads both with their bases, and returns rows with verdicts."""
+
+from airbyte_ci.attest.compare import difference, image_contents
+from airbyte_ci.attest.compare.comparison import Comparison, ImageSummary
+from airbyte_ci.attest.compare.difference import ComparedImage
+from airbyte_ci.attest.compare.find_image import FoundImage
+from airbyte_ci.oci.store.store import Store
+
+
+def compare_images(store: Store, old: FoundImage, new: FoundImage) -> Comparison:
+    """Returns all facts of the images, without running them. Raises ImageError for a damaged image."""
+    sides = [
+        ComparedImage(
+            contents=image_contents.read(store, item.image),
+            base=image_contents.read(store, item.base) if item.base else None,
+            base_name=item.base_name,
+        )
+        for item in (old, new)
+    ]
+    summaries = [
+        ImageSummary(
+            name=item.name,
+            digest=str(item.image.digest),
+            base=item.base_name,
+            size=side.contents.size,
+            origins=side.contents.origins(side.base),
+        )
+        for item, side in zip((old, new), sides, strict=True)
+    ]
+    notes = [
+        f"the base of {which} image is unknown, so no difference is explained by it → {option}"
+        for which, option, item in (("the old", "--old-base IMAGE", old), ("the new", "--new-base IMAGE", new))
+        if item.base is None
+    ]
+    rows = tuple(difference.compare_contents(*sides))
+    return Comparison(old=summaries[0], new=summaries[1], rows=rows, notes=tuple(notes))

@@ -1,0 +1,102 @@
+"""Finds an image to compare: by a file or folder, a name in the store, or an address in a registry; and its base."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ImageError, UsageError
+from airbyte_ci.images import base as bases
+from airbyte_ci.images import read_archive
+from airbyte_ci.oci import local
+from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, Image, Index, Platform
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.python.environment.tools import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """An image with all its layers in the store, and its base if that is known. `base_name` is for people."""
+
+    name: str
+    image: Image
+    base: Image | None = None
+    base_name: str = ""
+
+
+def find_image(tools: Tools, text: str, platform: Platform, base: str | None = None) -> FoundImage:
+    """Returns an image of the platform; `base` names its base image if its annotations do not.
+
+    Raises UsageError, RegistryError, ImageError.
+    """
+    image = _find(tools, text, platform)
+    name = _short(text)
+    if base:
+        return check_base(FoundImage(name, image, _find(tools, base, platform), _short(base)), base)
+    return with_annotated_base(tools, name, image, platform)
+
+
+def with_annotated_base(tools: Tools, name: str, image: Image, platform: Platform) -> FoundImage:
+    """Returns an image with the base that its annotations name, if the store or a registry has it."""
+    named = image.manifest.annotations.get(BASE_NAME)
+    digest = image.manifest.annotations.get(BASE_DIGEST)
+    if not named:
+        return FoundImage(name, image)
+    reference = Reference.parse(named if "@" in named or not digest else f"{named}@{digest}")
+    try:
+        found = bases.resolve(tools.store, reference, platform, tools.registries)
+        bases.complete(tools.store, found, (reference,), tools.registries)
+    except AirbyteCiError:
+        return FoundImage(name, image)
+    return FoundImage(name, image, found, _short(str(reference)))
+
+
+def check_base(found: FoundImage, base: str) -> FoundImage:
+    """Returns the image if the first layers are its base's; raises UsageError."""
+    assert found.base is not None
+    layers = found.base.config.diff_ids
+    if found.image.config.diff_ids[: len(layers)] != layers:
+        raise UsageError(
+            f"{base} is not the base of {found.name}: their first layers differ",
+            advice="name the base image by the version or digest with which the image was built",
+        )
+    return found
+
+
+def _find(tools: Tools, text: str, platform: Platform) -> Image:
+    path = Path(text)
+    if path.exists():
+        return read_archive.read(tools.store, path, platform)
+    if named := tools.store.resolve(text):
+        manifest = tools.store.manifest(named.digest)
+        chosen = manifest.select(platform, text).digest if isinstance(manifest, Index) else named.digest
+        image = tools.store.image(chosen)
+        sources = _sources(image)
+        bases.complete(tools.store, image, sources, tools.registries)
+        return image
+    try:
+        reference = Reference.parse(text)
+    except ImageError as error:
+        raise UsageError(
+            f"cannot find the image {text!r}: it is neither a file, nor a name in the store, nor an address"
+        ) from error
+    known = local.find(tools.store, reference, platform) if reference.digest else None
+    if known and tools.store.holds(known):
+        return known
+    try:
+        tools.say(f"pulling {text}")
+        return tools.registries.pull(reference, platform, tools.store)
+    except BlobNotFound as error:
+        raise UsageError(
+            f"cannot find the image {text!r}: it is neither a file, nor in the store, nor in {reference.registry}",
+            advice=error.advice,
+        ) from error
+
+
+def _short(text: str) -> str:
+    """Returns a name for people: an address with a tag needs no digest, and others need only its start."""
+    name, at, digest = text.partition("@sha256:")
+    return text if not at else name if ":" in name.rpartition("/")[2] else f"{name}@sha256:{digest[:12]}"
+
+
+def _sources(image: Image) -> tuple[Reference, ...]:
+    named = image.manifest.annotations.get(BASE_NAME)
+    return (Reference.parse(named),) if named else ()
