@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from airbyte_ci.attest.compare.compare import compare_images
-from airbyte_ci.attest.compare.comparison import Comparison, Row
+from airbyte_ci.attest.compare.comparison import FactRow, ImageComparison
 from airbyte_ci.attest.compare.find_image import FoundImage
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import BASE_DIGEST
@@ -142,7 +142,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(tmp_path_factory.mktemp("compare") / "store")
 
 
-def compare(store: Store, old: SampleImage, new: SampleImage, *, with_old_base: bool = True) -> Comparison:
+def compare(store: Store, old: SampleImage, new: SampleImage, *, with_old_base: bool = True) -> ImageComparison:
     found = []
     for name, sample, has_base in (("old", old, with_old_base), ("new", new, True)):
         image = samples.put_sample(store, sample)
@@ -151,12 +151,12 @@ def compare(store: Store, old: SampleImage, new: SampleImage, *, with_old_base: 
     return compare_images(store, *found)
 
 
-def told(found: Comparison) -> dict[str, str]:
+def told(found: ImageComparison) -> dict[str, str]:
     """The rows that are not the same: kind and name → verdict; certificates by what they are called."""
     return {f"{row.kind} {_name(row)}": row.verdict for row in found.rows if row.verdict != "same"}
 
 
-def _name(row: Row) -> str:
+def _name(row: FactRow) -> str:
     return row.old or row.new or "" if row.kind == "certificate" else row.name
 
 

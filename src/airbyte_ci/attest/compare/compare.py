@@ -1,13 +1,13 @@
 """Compares the contents of two images: reads both with their bases, and returns rows with verdicts."""
 
 from airbyte_ci.attest.compare import difference, image_contents
-from airbyte_ci.attest.compare.comparison import Comparison, ImageSummary
+from airbyte_ci.attest.compare.comparison import ImageComparison, ImageSummary
 from airbyte_ci.attest.compare.difference import ComparedImage
 from airbyte_ci.attest.compare.find_image import FoundImage
 from airbyte_ci.oci.store.store import Store
 
 
-def compare_images(store: Store, old: FoundImage, new: FoundImage) -> Comparison:
+def compare_images(store: Store, old: FoundImage, new: FoundImage) -> ImageComparison:
     """Returns all facts of the images, without running them. Raises ImageError for a damaged image."""
     sides = [
         ComparedImage(
@@ -33,4 +33,4 @@ def compare_images(store: Store, old: FoundImage, new: FoundImage) -> Comparison
         if item.base is None
     ]
     rows = tuple(difference.compare_contents(*sides))
-    return Comparison(old=summaries[0], new=summaries[1], rows=rows, notes=tuple(notes))
+    return ImageComparison(old=summaries[0], new=summaries[1], rows=rows, notes=tuple(notes))

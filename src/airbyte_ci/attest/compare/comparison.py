@@ -14,7 +14,7 @@ FAILING: tuple[Verdict, ...] = ("lost", "unexplained")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class FactRow:
     """One fact of both images. `old` or `new` is None where an image lacks it.
 
     `change` is the difference in a few words, `reason` why it is expected, or what makes it suspicious.
@@ -45,12 +45,12 @@ class ImageSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class ImageComparison:
     """All rows, with those that are the same; `notes` are for people, such as what could not be compared."""
 
     old: ImageSummary
     new: ImageSummary
-    rows: tuple[Row, ...]
+    rows: tuple[FactRow, ...]
     notes: tuple[str, ...] = ()
 
     @property

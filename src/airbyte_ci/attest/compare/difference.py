@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from airbyte_ci.attest.compare.comparison import Row
+from airbyte_ci.attest.compare.comparison import FactRow
 from airbyte_ci.attest.compare.image_contents import FileFacts, ImageContents, comparable
-from airbyte_ci.attest.compare.kinds import BY_ID, KINDS, Kind
+from airbyte_ci.attest.compare.kinds import BY_ID, KINDS, FactKind
 from airbyte_ci.attest.compare.owned_files import parents_of
 
 # Every build of airbyte-ci sets these, so that they are new where a Dockerfile did not.
@@ -33,7 +33,7 @@ class _Facts:
     new_base: Mapping[str, str]
 
 
-def compare_contents(old: ComparedImage, new: ComparedImage) -> Iterator[Row]:
+def compare_contents(old: ComparedImage, new: ComparedImage) -> Iterator[FactRow]:
     """Yields a row for each fact of the images, in the order of `kinds.KINDS`."""
     for kind in KINDS:
         if kind.id == "file":
@@ -46,10 +46,10 @@ def compare_contents(old: ComparedImage, new: ComparedImage) -> Iterator[Row]:
                 yield _refine(_judge(kind, name, facts, old, new), old, new)
 
 
-def _judge(kind: Kind, name: str, facts: _Facts, old: ComparedImage, new: ComparedImage) -> Row:
+def _judge(kind: FactKind, name: str, facts: _Facts, old: ComparedImage, new: ComparedImage) -> FactRow:
     """Returns the row of one fact, by the rules that all kinds share."""
     before, after = facts.old.get(name), facts.new.get(name)
-    row = Row(kind=kind.id, name=name, old=before, new=after, verdict="same")
+    row = FactRow(kind=kind.id, name=name, old=before, new=after, verdict="same")
     if before == after:
         return row
     if before is not None and facts.old_base is not None and facts.old_base.get(name) == before:
@@ -76,7 +76,7 @@ def _from_base(new: ComparedImage) -> str:
     return f"from the base image {new.base_name}"
 
 
-def _refine(row: Row, old: ComparedImage, new: ComparedImage) -> Row:
+def _refine(row: FactRow, old: ComparedImage, new: ComparedImage) -> FactRow:
     """Applies the rules of single kinds to a row that the shared rules do not explain."""
     if row.verdict in ("same", "expected"):
         return row
@@ -107,7 +107,7 @@ def _is_code(name: str, old: ImageContents, new: ImageContents) -> bool:
     return all(facts is not None and facts.content == parts[path] for path, facts in there.items())
 
 
-def _explain_distribution(row: Row, old: ImageContents, new: ImageContents) -> Row:
+def _explain_distribution(row: FactRow, old: ImageContents, new: ImageContents) -> FactRow:
     """Names the files that differ in one version of a distribution."""
     assert row.old and row.new
     if _version(row.old) != _version(row.new):
@@ -127,7 +127,7 @@ def _explain_distribution(row: Row, old: ImageContents, new: ImageContents) -> R
 # --- files ---------------------------------------------------------------------------------------
 
 
-def _compare_files(old: ComparedImage, new: ComparedImage) -> Iterator[Row]:
+def _compare_files(old: ComparedImage, new: ComparedImage) -> Iterator[FactRow]:
     before, after = (_named(side.contents) for side in (old, new))
     facts = _Facts(
         {name: item.line for name, (_, item) in before.items()},

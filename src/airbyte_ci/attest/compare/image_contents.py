@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from airbyte_ci.attest.compare import owned_files
 from airbyte_ci.attest.compare.certificates import certificates
 from airbyte_ci.attest.compare.kinds import KindId
-from airbyte_ci.attest.compare.owned_files import Owner
+from airbyte_ci.attest.compare.owned_files import FileOwner
 from airbyte_ci.base_images.inspection import contents
 from airbyte_ci.base_images.inspection.contents import Contents
 from airbyte_ci.errors import ImageError
@@ -81,7 +81,7 @@ class ImageContents:
     base: str
     facts: Mapping[KindId, Mapping[str, str]]
     files: Mapping[str, FileFacts]
-    owners: Mapping[str, Owner]
+    owners: Mapping[str, FileOwner]
     parts: Mapping[str, Mapping[str, str]]
     edited: frozenset[str]
     site: tuple[str, ...]

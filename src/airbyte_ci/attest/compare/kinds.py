@@ -26,7 +26,7 @@ KindId = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FactKind:
     """One kind: its name for one and for several, and how its facts are read.
 
     Facts that `follows_base` belong to the operating system: a value of the new base image explains a change even if
@@ -40,23 +40,23 @@ class Kind:
 
 
 KINDS = (
-    Kind("setting", "settings", "the configuration: user, working directory, entrypoint, command, ports and others"),
-    Kind("variable", "variables", "the configuration's environment"),
-    Kind("label", "labels", "the configuration's labels"),
-    Kind("system", "facts of the system", "`os-release`, the C library", follows_base=True),
-    Kind("interpreter", "interpreters", "the Python on `PATH`: its version and its path", follows_base=True),
-    Kind("package", "packages", "the databases of dpkg, apk and rpm: names and versions", follows_base=True),
-    Kind("distribution", "distributions", "`site-packages`: names, versions and a hash of their installed files"),
-    Kind("account", "accounts", "`/etc/passwd` and `/etc/group`", follows_base=True),
-    Kind("certificate", "certificates", "the bundles of trusted certificates, each by its SHA-256", follows_base=True),
-    Kind("locale", "locales", "`LC_ALL`, `LANG` and the installed locales", follows_base=True),
-    Kind("time zone", "time zones", "`TZ`, `/etc/localtime` and `/etc/timezone`", follows_base=True),
-    Kind("file", "files", "other files: kind, mode, owner, content, target of a link", follows_base=True),
-    Kind("spec", "properties of the spec", "the answer to `spec`"),
-    Kind("check", "results of check", "the answer to `check`"),
-    Kind("discover", "streams of the catalog", "the answer to `discover`"),
-    Kind("read", "streams that were read", "the records of `read`, twice"),
-    Kind("state", "states", "the last state of each stream"),
-    Kind("traffic", "HTTP requests", "requests to servers, recorded from the old image"),
+    FactKind("setting", "settings", "the configuration: user, folder, entrypoint, command, ports and others"),
+    FactKind("variable", "variables", "the configuration's environment"),
+    FactKind("label", "labels", "the configuration's labels"),
+    FactKind("system", "facts of the system", "`os-release`, the C library", follows_base=True),
+    FactKind("interpreter", "interpreters", "the Python on `PATH`: its version and its path", follows_base=True),
+    FactKind("package", "packages", "the databases of dpkg, apk and rpm: names and versions", follows_base=True),
+    FactKind("distribution", "distributions", "`site-packages`: names, versions and a hash of their installed files"),
+    FactKind("account", "accounts", "`/etc/passwd` and `/etc/group`", follows_base=True),
+    FactKind("certificate", "certificates", "bundles of trusted certificates, each by SHA-256", follows_base=True),
+    FactKind("locale", "locales", "`LC_ALL`, `LANG` and the installed locales", follows_base=True),
+    FactKind("time zone", "time zones", "`TZ`, `/etc/localtime` and `/etc/timezone`", follows_base=True),
+    FactKind("file", "files", "other files: kind, mode, owner, content, target of a link", follows_base=True),
+    FactKind("spec", "properties of the spec", "the answer to `spec`"),
+    FactKind("check", "results of check", "the answer to `check`"),
+    FactKind("discover", "streams of the catalog", "the answer to `discover`"),
+    FactKind("read", "streams that were read", "the records of `read`, twice"),
+    FactKind("state", "states", "the last state of each stream"),
+    FactKind("traffic", "HTTP requests", "requests to servers, recorded from the old image"),
 )
 BY_ID = {kind.id: kind for kind in KINDS}

@@ -37,7 +37,7 @@ _PYTHON = r"""{prefix}/(
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
+class SystemPackage:
     """An installed package of the system. `manager` is deb, apk or rpm."""
 
     manager: str
@@ -46,7 +46,7 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class FileOwner:
     """What a file belongs to, with the version that its row of this kind shows."""
 
     kind: KindId
@@ -64,15 +64,15 @@ def site_folders(paths: Iterable[str]) -> list[str]:
     return sorted({found["site"] for path in paths if (found := _SITE.fullmatch(path))})
 
 
-def packages(tree: Tree) -> tuple[tuple[Package, ...], dict[str, Owner]]:
+def packages(tree: Tree) -> tuple[tuple[SystemPackage, ...], dict[str, FileOwner]]:
     """Returns the packages of all package managers, and the package of each path. Raises ImageError."""
-    found = [Package("deb", item.name, item.version) for item in dpkg.installed(tree)]
+    found = [SystemPackage("deb", item.name, item.version) for item in dpkg.installed(tree)]
     versions = {item.name: item.version for item in found}
     owners = {path: _owner("deb", name, versions.get(name, "")) for path, name in dpkg.files(tree).items()}
     alpine = apk.packages((tree.read(apk.INSTALLED) or b"").decode("utf-8", "replace"))
     for manager, items in (("apk", alpine), ("rpm", _red_hat(tree))):
         for item in items:
-            found.append(Package(manager, item.name, item.version))
+            found.append(SystemPackage(manager, item.name, item.version))
             owners |= dict.fromkeys(item.files, _owner(manager, item.name, item.version))
     return tuple(found), {_resolved(tree, path): owner for path, owner in owners.items()}
 
@@ -82,8 +82,8 @@ def _red_hat(tree: Tree) -> tuple[rpm.RedHatPackage, ...]:
     return rpm.packages(node.disk) if node else ()
 
 
-def _owner(manager: str, name: str, version: str) -> Owner:
-    return Owner("package", f"{manager} {name}", version)
+def _owner(manager: str, name: str, version: str) -> FileOwner:
+    return FileOwner("package", f"{manager} {name}", version)
 
 
 def _resolved(tree: Tree, path: str) -> str:
@@ -98,14 +98,14 @@ def _resolved(tree: Tree, path: str) -> str:
     return f"{node.path}/{name}" if node else path
 
 
-def distribution_files(distributions: Iterable[Distribution]) -> dict[str, Owner]:
+def distribution_files(distributions: Iterable[Distribution]) -> dict[str, FileOwner]:
     """Returns the distribution of each path that one lists."""
-    return {path: Owner("distribution", item.name, item.version) for item in distributions for path in item.files}
+    return {path: FileOwner("distribution", item.name, item.version) for item in distributions for path in item.files}
 
 
 def python_files(
     paths: Collection[str], executable: str, version: str, interpreter: str
-) -> Iterator[tuple[str, Owner]]:
+) -> Iterator[tuple[str, FileOwner]]:
     """Yields the files of a Python with this executable (relative to the root) that are in its own folders.
 
     `interpreter` is the value of its row.
@@ -115,7 +115,7 @@ def python_files(
     if not found or not minor:
         return
     pattern = re.compile(_PYTHON.format(prefix=re.escape(prefix), minor=re.escape(minor)), re.VERBOSE | re.DOTALL)
-    owner = Owner("interpreter", "python", interpreter)
+    owner = FileOwner("interpreter", "python", interpreter)
     yield from ((path, owner) for path in paths if pattern.fullmatch(path))
 
 

@@ -28,6 +28,11 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
     ),
     "test": ("airbyte_ci.cli.connectors.test", "test_connectors", "Build connectors and test them in their images."),
     "check": ("airbyte_ci.cli.connectors.check", "check_connectors", "Check connectors against the migration rules."),
+    "compare": (
+        "airbyte_ci.cli.connectors.compare",
+        "compare",
+        "Compare two images: is it still the same connector?",
+    ),
     "run": (
         "airbyte_ci.cli.connectors.run",
         "run_connector",

@@ -1,0 +1,95 @@
+"""`connectors compare`: compares two images of a connector, fact by fact."""
+
+from pathlib import Path
+
+import click
+
+from airbyte_ci import app as apps
+from airbyte_ci import config
+from airbyte_ci.attest.compare.compare import compare_images
+from airbyte_ci.attest.compare.find_image import find_image
+from airbyte_ci.cli import console, workbench
+from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.connectors.report_file import write_report
+from airbyte_ci.cli.options import SelectionOptions, with_selection
+from airbyte_ci.cli.platforms import parse_platform
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import UsageError
+from airbyte_ci.images import naming
+from airbyte_ci.reports import comparison as report
+
+
+@click.command("compare")
+@click.argument("images", nargs=-1, metavar="[OLD] [NEW]")
+@click.option(
+    "--old-base", metavar="IMAGE", help="Name the base image of OLD (default: the one in OLD's annotations, if any)."
+)
+@click.option(
+    "--new-base", metavar="IMAGE", help="Name the base image of NEW (default: the one in NEW's annotations, if any)."
+)
+@click.option(
+    "--platform", "platform", metavar="OS/ARCH", help="Compare the images of this platform (default: this machine's)."
+)
+@click.option("--expected", "show_all", is_flag=True, help="List every expected difference instead of counting them.")
+@click.option(
+    "--markdown",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a Markdown report, for a pull request or a job summary.",
+)
+@with_selection
+def compare(
+    settings: Settings,
+    asked: SelectionOptions,
+    images: tuple[str, ...],
+    old_base: str | None,
+    new_base: str | None,
+    platform: str | None,
+    *,
+    show_all: bool,
+    markdown: Path | None,
+) -> int:
+    """Compare two images of a connector: is it still the same connector?
+
+    OLD and NEW are archives (docker save, OCI layout), names in the store or addresses in a registry. Without NEW, the
+    built image of the selected connector is compared. The exit code is 1 if something was lost, or differs and the base
+    image does not explain it.
+    """
+    connector = _select(settings, asked, images)
+    wanted = parse_platform(platform, "--platform") if platform else apps.find_platform()
+    with workbench.open_app(settings, config.find(settings.repo)) as (app, _), app.tools("comparison") as tools:
+        names = images if connector is None else (*images, _built_name(connector))
+        old, new = (
+            find_image(tools, name, wanted, base) for name, base in zip(names, (old_base, new_base), strict=True)
+        )
+        tools.say("reading the contents of both images")
+        found = compare_images(tools.store, old, new)
+    if settings.as_json:
+        console.document(found.to_json())
+    else:
+        console.block(report.text(found, show_all=show_all))
+    if markdown:
+        write_report(markdown, report.markdown(found))
+    return int(found.has_failures)
+
+
+def _select(settings: Settings, asked: SelectionOptions, images: tuple[str, ...]) -> Connector | None:
+    """Returns the connector whose built image is NEW; None if both images are named. Raises UsageError."""
+    if len(images) == 2:
+        return None
+    if len(images) != 1:
+        raise UsageError(
+            f"compare takes two images, but got {len(images)}",
+            advice="airbyte-ci connectors compare OLD NEW, or --name=CONNECTOR compare OLD",
+        )
+    fleet = fleets.load_for_change(settings, asked, "compare")
+    if len(fleet.connectors) != 1:
+        raise UsageError(
+            f"compare takes one connector, but {len(fleet.connectors)} are selected", advice="select one with --name"
+        )
+    return fleet.connectors[0]
+
+
+def _built_name(connector: Connector) -> str:
+    return f"{connector.image_repository}:{naming.tag('dev', connector)}"
