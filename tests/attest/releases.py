@@ -1,5 +1,6 @@
 """Releases for tests: built by the command, published with all documents to a registry, and verified by the command."""
 
+import json
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +12,12 @@ from airbyte_ci.attest import gather
 from airbyte_ci.attest.signing import attest, keys
 from airbyte_ci.attest.signing.keys import SigningKey
 from airbyte_ci.attest.subject import Subject
+from airbyte_ci.attest.verification import published, verify
+from airbyte_ci.attest.verification.finding import ImageFinding
+from airbyte_ci.attest.verification.verify import Demand
 from airbyte_ci.connectors import find
 from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.publish import attachments
@@ -57,8 +62,7 @@ def build(tiny: Tiny, store: Store, *arguments: str, name: str = NAME) -> list[t
     """Builds a connector; the images' digests with the number of their base's layers."""
     built = tiny.build(*arguments, name=name)
     assert built.code == 0, built.out + built.err
-    documents = built.json if isinstance(built.json, list) else [built.json]
-    digests = [Digest.parse(item["digest"]) for item in documents]
+    digests = [Digest.parse(json.loads(line)["digest"]) for line in built.out.splitlines()]
     return [(digest, _base_layers(store, digest)) for digest in digests]
 
 
@@ -77,6 +81,26 @@ def describe(tiny: Tiny, store: Store, host: str, images: Sequence[tuple[Digest,
     source = gather.source_state(tiny.folder, [connector.relative])
     repository = Reference.parse(f"{host}/{connector.image_repository}")
     return gather.of_build(connector, described, repository=repository, tag="1.0.0", source=source)
+
+
+def check(
+    address: Reference,
+    store: Store,
+    *,
+    key: SigningKey | None = None,
+    rebuild: bool = False,
+    required: Sequence[str] = (),
+) -> list[ImageFinding]:
+    """The findings about a published image, in this process."""
+    demand = Demand((key.public,) if key else (), frozenset(required), rebuild)
+    with tools(store) as opened:
+        found = published.fetch(address, opened)
+        return list(verify.verify(found, demand, opened, Platform("linux", "amd64")))
+
+
+def failures(findings: Sequence[ImageFinding]) -> list[str]:
+    """What failed, one line for each: subject, check and text."""
+    return [f"{item.subject} {item.check}: {item.text}" for item in findings if item.status == "failed"]
 
 
 def _has_commit(tiny: Tiny) -> bool:

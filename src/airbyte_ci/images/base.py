@@ -56,7 +56,7 @@ def open_base(
     bring = partial(complete, tools.store, image, (*others, reference), tools.registries)
     if native.accepts(platform):
         return Base(image, cache(lambda: inventory.of(tools.store, image, bring)), bring)
-    twin = open_base(tools, reference, native, native)
+    twin = open_base(tools, reference, native, native, others)
     found = cache(lambda: foreign.inventory(tools.store, image, bring=bring, twin_image=twin.image, twin=twin.python))
     return Base(image, found, bring, twin)
 

@@ -8,10 +8,10 @@ import tarfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from airbyte_ci.attest.build_inputs import DIFF_ID
+from airbyte_ci.attest.build_inputs import BASE_CONFIG, BASE_MANIFEST, DIFF_ID, TITLE
 from airbyte_ci.attest.verification import contents
 from airbyte_ci.attest.verification.published import PublishedImage, PublishedRelease
-from airbyte_ci.errors import BlobNotFound, DigestMismatch, ImageError, PlanError
+from airbyte_ci.errors import BlobNotFound, DigestMismatch, ImageError, PlanError, RegistryError
 from airbyte_ci.images import base as bases
 from airbyte_ci.images import replay, reproduce
 from airbyte_ci.images.distribution import AddDistribution
@@ -30,6 +30,7 @@ def rebuild(published: PublishedRelease, item: PublishedImage, tools: Tools, nat
     with tools.store.scratch() as folder:
         empty = replace(tools, store=Store(folder / "store"))
         layers = _fetch(published, attached.inputs, empty)
+        _fetch_bases(published, empty)
         base = bases.open_base(empty, plan.base, plan.platform, native, (published.of(item.image.digest),))
         if isinstance(plan.code, AddDistribution):
             _take_files(plan.code, item.image, published, empty, len(base.image.layers))
@@ -50,6 +51,15 @@ def _fetch(published: PublishedRelease, inputs: Sequence[Descriptor], tools: Too
             _confirm_diff_id(tools.store, item, named)
             found[named] = Layer(Descriptor(item.media_type, item.digest, item.size), named)
     return found
+
+
+def _fetch_bases(published: PublishedRelease, tools: Tools) -> None:
+    """Fetches the base's manifests for all platforms: images for other machines also need this machine's base."""
+    place = published.of(published.digest)
+    for item in published.images:
+        for described in (one for plan in item.evidence.plans for one in plan.inputs):
+            if described.annotations.get(TITLE, "") in (BASE_MANIFEST, BASE_CONFIG):
+                tools.registries.pull_blob(place, described, tools.store)
 
 
 def _confirm_diff_id(store: Store, layer: Descriptor, diff_id: Digest) -> None:
@@ -89,12 +99,16 @@ def _files(store: Store, layer: Descriptor, wanted: Collection[str]) -> Iterator
 
 
 def _difference(published: PublishedRelease, first: Image, second: Image, tools: Tools) -> str:
-    """Names the first difference; fetches only the layers that differ."""
+    """Names the first difference; fetches only the first layers that differ."""
     place = published.of(first.digest)
-    for (one, one_id), (_, two_id) in zip(first.layers, second.layers, strict=False):
-        if one_id != two_id:
-            try:
-                tools.registries.pull_blob(place, one, tools.store)
-            except BlobNotFound as error:
-                return error.message
+    pairs = zip(first.layers, second.layers, strict=False)
+    for number, ((one, one_id), (two, two_id)) in enumerate(pairs):
+        if one_id == two_id:
+            continue
+        try:
+            for layer in (one, two):
+                tools.registries.pull_blob(place, layer, tools.store)
+        except (BlobNotFound, RegistryError) as error:
+            return f"layer {number} is {one_id.short} instead of {two_id.short} ({error.message})"
+        break
     return reproduce.difference(tools.store, first, tools.store, second)
