@@ -1,8 +1,10 @@
 """The example repositories, copied into a folder and committed to git there."""
 
+import functools
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,10 +29,22 @@ def git(root: Path, *arguments: str) -> str:
 
 def copied(example: str, target: Path) -> Path:
     """A copy of an example, as the first commit of its own repository."""
-    shutil.copytree(EXAMPLES / example, target, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
-    git(target, "init", "-q", "-b", "main")
-    commit(target)
+    target.mkdir(parents=True, exist_ok=True)
+    command = ["tar", "--extract", "--no-same-owner", "--directory", str(target)]
+    subprocess.run(command, input=_committed(example), check=True)
     return target
+
+
+@functools.cache
+def _committed(example: str) -> bytes:
+    """The archive of an example's repository: to commit the files for each test costs ten times as much."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / example
+        shutil.copytree(EXAMPLES / example, root, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
+        git(root, "init", "-q", "-b", "main")
+        commit(root)
+        command = ["tar", "--create", "--format=posix", "--directory", str(root), "."]
+        return subprocess.run(command, check=True, capture_output=True).stdout
 
 
 def commit(root: Path) -> None:

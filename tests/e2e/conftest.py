@@ -1,7 +1,6 @@
 """Shared fixtures of the end-to-end tests: the command as a process, a scratch fleet, and the demo's base image."""
 
 import fcntl
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.testing.docker_registry import docker_registry
+from tests.campaigns.repositories import copied
 from tests.e2e.command import GIT, PROJECT, Command, Result, airbyte_ci
 from tests.e2e.tiny import Tiny, link, tiny_fleet
 
@@ -35,10 +35,7 @@ def fleet(tmp_path: Path) -> Path:
 
 
 def make_fleet(folder: Path) -> Path:
-    shutil.copytree(PROJECT / "examples" / "fleet", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for arguments in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-qm", "fleet")):
-        subprocess.run([*GIT, *arguments], cwd=folder, check=True)
-    return folder
+    return copied("fleet", folder)
 
 
 @pytest.fixture
