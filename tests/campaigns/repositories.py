@@ -43,6 +43,7 @@ def _committed(example: str) -> bytes:
         shutil.copytree(EXAMPLES / example, root, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
         git(root, "init", "-q", "-b", "main")
         commit(root)
+        git(root, "repack", "-adq")
         command = ["tar", "--create", "--format=posix", "--directory", str(root), "."]
         return subprocess.run(command, check=True, capture_output=True).stdout
 
