@@ -4,22 +4,20 @@ A lock can be edited, incomplete or older than its packages. The rules are those
 extras; the image's Python decides which requirements apply.
 """
 
+import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from email.parser import HeaderParser
-from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from airbyte_ci.errors import PackageError
-from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store
+from airbyte_ci.python.environment import wheel_metadata
 from airbyte_ci.python.interpreter.interpreter import Interpreter
 from airbyte_ci.python.packages.lock import LockedFile
 
-FORMAT_VERSION = 2
 Extras = Mapping[str, Collection[str]]
 """Extras by normalized name."""
 NO_EXTRAS: Extras = {}
@@ -46,14 +44,7 @@ class Unmet:
 
 def of_wheel(store: Store, file: LockedFile) -> tuple[str, ...]:
     """Returns the requirements in the metadata of a wheel in the store, read once; raises PackageError."""
-
-    def make() -> dict[str, Any]:
-        from airbyte_ci.python.sources import metadata  # Imported here because only new wheels need it.
-
-        text = metadata.of_wheel(store.verified(Digest(file.sha256)), file.name)
-        return {"requires": HeaderParser().parsestr(text, headersonly=True).get_all("Requires-Dist") or []}
-
-    return tuple(store.reuse("requirements of a wheel", FORMAT_VERSION, file.sha256, make)["requires"])
+    return wheel_metadata.of_wheel(store, file).requires
 
 
 def unmet(
@@ -100,6 +91,7 @@ def close_extras(
     return found
 
 
+@functools.lru_cache(maxsize=8192)
 def read(text: str) -> Requirement | None:
     """Returns the requirement, or None if only an old tool can parse it: installers ignore it."""
     try:

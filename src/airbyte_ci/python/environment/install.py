@@ -23,6 +23,10 @@ from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.recipe.state import AddedLayer
 from airbyte_ci.rootfs.tree import Tree
 
+# The texts of the layers in an image's history.
+REMOVED = "remove replaced Python distributions"
+INSTALLED = "install Python dependencies"
+
 
 @value
 class InstallPackages(Operation):
@@ -82,8 +86,8 @@ class Installer:
         names = [choice.name for choice in operation.packages]
         gone = layers.removals(self.tools.store, names, self.base.python, below)
         return (
-            *([AddedLayer(gone, "remove replaced Python distributions")] if gone else []),
-            *(AddedLayer(layer, "install Python dependencies") for layer in installed.layers),
+            *([AddedLayer(gone, REMOVED)] if gone else []),
+            *(AddedLayer(layer, INSTALLED) for layer in installed.layers),
         )
 
     def installed(self, evaluator: Evaluator, before: Sequence[Operation], operation: InstallPackages) -> Installed:

@@ -14,6 +14,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer, assemble, layer_of, reuse_layer
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
+from airbyte_ci.python.environment import layer_wheels
 from airbyte_ci.python.environment.consistency import Unmet
 from airbyte_ci.python.environment.environment import Choice, Environment, Package
 from airbyte_ci.python.interpreter import installed
@@ -127,11 +128,13 @@ def install(store: Store, environment: Environment, interpreter: Interpreter, ke
 def layer(store: Store, packages: Sequence[Package], interpreter: Interpreter) -> Layer:
     """Returns one layer of these packages."""
     paths = {path for package in packages for path in package.paths}
-    return assemble(
+    made = assemble(
         store,
         _directories(paths, interpreter),
         [segment for package in packages for segment in package.segments],
     )
+    layer_wheels.remember(store, made.diff_id, [(package.wheel, package.paths) for package in packages])
+    return made
 
 
 def _directories(paths: Iterable[str], interpreter: Interpreter) -> list[Entry]:
