@@ -17,6 +17,9 @@ from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.recipe.state import AddedLayer
 from airbyte_ci.rootfs import users
 
+# The text of the layer in an image's history.
+COPIED = "copy the connector's code"
+
 
 @value
 class AddCode(Operation):
@@ -54,7 +57,7 @@ class CodeReader:
                 "the code in the plan",
                 advice="check out the commit for which the plan was created",
             )
-        return (AddedLayer(layer, "copy the connector's code"),)
+        return (AddedLayer(layer, COPIED),)
 
     def _layer(self, main: str, owner: tuple[int, ...]) -> Layer:
         if (main, owner) not in self._read:

@@ -32,6 +32,8 @@ _VERSIONED = re.compile(r"(?P<name>.+?)-(?P<version>[0-9].*)\.jar")
 _FRAMEWORK = re.compile(r"(?:^|-)(?:airbyte|bulk)-cdk-")
 _CONNECTORS = "io.airbyte.airbyte-integrations."
 _SNAPSHOT = "-SNAPSHOT"
+# The texts of the layers in an image's history.
+THIRD_PARTY, FRAMEWORK, OWN = "add third-party jars", "add the framework's jars", "add the connector"
 
 
 @value
@@ -179,8 +181,8 @@ def _layers(store: Store, operation: AddDistribution) -> Iterator[tuple[str, Lay
         piece = _Piece(_artifact(file.path), file.path, _segment(store, operation, file))
         groups[kind_of(file.path, operation.application)].append(piece)
     for pieces in layers.grouped(groups["third-party"]):
-        yield "add third-party jars", _layer(store, operation, pieces)
-    for kind, text in (("framework", "add the framework's jars"), ("own", "add the connector")):
+        yield THIRD_PARTY, _layer(store, operation, pieces)
+    for kind, text in (("framework", FRAMEWORK), ("own", OWN)):
         if groups[kind]:
             yield text, _layer(store, operation, groups[kind])
 
