@@ -65,8 +65,14 @@ def test_apks_database_lists_packages_with_files() -> None:
     musl = "C:Q1x=\nP:musl\nV:1.2.5-r0\nA:x86_64\nF:lib\nR:ld-musl-x86_64.so.1\nZ:Q1y=\nF:\nR:top\n"
     text = f"{musl}\nP:busybox\nV:1.36-r1\n\n"
     assert apk.packages(text) == (
-        apk.AlpinePackage("busybox", "1.36-r1", architecture="", files=()),
-        apk.AlpinePackage("musl", "1.2.5-r0", architecture="x86_64", files=("lib/ld-musl-x86_64.so.1", "top")),
+        apk.AlpinePackage(name="busybox", version="1.36-r1", architecture="", files=(), origin="busybox"),
+        apk.AlpinePackage(
+            name="musl",
+            version="1.2.5-r0",
+            architecture="x86_64",
+            files=("lib/ld-musl-x86_64.so.1", "top"),
+            origin="musl",
+        ),
     )
 
 

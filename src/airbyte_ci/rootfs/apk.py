@@ -6,14 +6,19 @@ from dataclasses import dataclass
 INSTALLED = "lib/apk/db/installed"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlpinePackage:
-    """An installed package; `files` are relative to the image's root."""
+    """An installed package; `files` are relative to the image's root.
+
+    `origin` is the package whose build it is a part of, which advisories name. `license` is an SPDX expression.
+    """
 
     name: str
     version: str
     architecture: str
     files: tuple[str, ...]
+    origin: str = ""
+    license: str = ""
 
 
 def packages(text: str) -> tuple[AlpinePackage, ...]:
@@ -32,7 +37,14 @@ def _packages(text: str) -> Iterator[AlpinePackage]:
                 folder = value
             elif key == "R":
                 files.append(f"{folder}/{value}" if folder else value)
-            elif key in ("P", "V", "A"):
-                fields[key] = value
+            elif key in ("P", "V", "A", "o", "L"):
+                fields.setdefault(key, value.strip())
         if "P" in fields and "V" in fields:
-            yield AlpinePackage(fields["P"], fields["V"], architecture=fields.get("A", ""), files=tuple(files))
+            yield AlpinePackage(
+                name=fields["P"],
+                version=fields["V"],
+                architecture=fields.get("A", ""),
+                files=tuple(files),
+                origin=fields.get("o") or fields["P"],
+                license=fields.get("L", ""),
+            )

@@ -1,0 +1,86 @@
+"""What each layer of an image is for: the base image, packages, the connector's code, or its customization.
+
+The history of an image that airbyte-ci built says it; the history is in the configuration, so every copy has it.
+"""
+
+from enum import Enum
+from typing import Any
+
+from airbyte_ci.images import add_code, distribution
+from airbyte_ci.oci.image import Image
+from airbyte_ci.python.environment import install, layers
+
+_COMMENT = "airbyte-ci"
+
+
+class LayerRole(Enum):
+    """The part of a build that made a layer; `OTHER` are layers on a base by another tool, `UNKNOWN` those without."""
+
+    BASE = "base"
+    PACKAGES = "packages"
+    CODE = "code"
+    HOOK = "hook"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+_ROLES = {
+    install.REMOVED: LayerRole.PACKAGES,
+    install.INSTALLED: LayerRole.PACKAGES,
+    add_code.COPIED: LayerRole.CODE,
+    distribution.THIRD_PARTY: LayerRole.PACKAGES,
+    distribution.FRAMEWORK: LayerRole.PACKAGES,
+    distribution.OWN: LayerRole.CODE,
+}
+
+
+def of_image(image: Image, base_layers: int | None) -> tuple[LayerRole, ...]:
+    """Returns the role of each layer. Without a number of base layers, the layers below the packages are the base's.
+
+    Layers of another tool are UNKNOWN if the number is not known.
+    """
+    entries = _entries(image)
+    if base_layers is None:
+        base_layers = _lowest(image, entries)
+    if base_layers is None:
+        return (LayerRole.UNKNOWN,) * len(entries)
+    above = (_role(entry) for entry in entries[base_layers:])
+    return (LayerRole.BASE,) * min(base_layers, len(entries)) + tuple(above)
+
+
+def _entries(image: Image) -> "list[dict[str, Any]]":
+    """Returns the history entry of each layer; empty ones if the history has other layers."""
+    history = image.config.document.get("history") or []
+    found = [item for item in history if isinstance(item, dict) and not item.get("empty_layer")]
+    return found if len(found) == len(image.layers) else [{} for _ in image.layers]
+
+
+def _lowest(image: Image, entries: "list[dict[str, Any]]") -> int | None:
+    """Returns the place of the connector's lowest layer of packages or code; None if another tool built the image.
+
+    A base image that airbyte-ci built has packages too, but not the annotation of layers that connectors share. Copies
+    of an image may lack the annotation; then the packages begin at the first removal below the code.
+    """
+    code = [number for number, entry in enumerate(entries) if _role(entry) is LayerRole.CODE]
+    if not code:
+        return None
+    marked = [number for number, (layer, _) in enumerate(image.layers) if layers.PART in layer.annotations]
+    lowest = min([*marked, *code])
+    while lowest and _role(entries[lowest - 1]) is LayerRole.PACKAGES:
+        is_removal = entries[lowest - 1].get("created_by") == install.REMOVED
+        if marked and not is_removal:
+            break
+        lowest -= 1
+        if is_removal:
+            break
+    return lowest
+
+
+def _role(entry: "dict[str, Any]") -> LayerRole:
+    if not _is_ours(entry):
+        return LayerRole.OTHER
+    return _ROLES.get(str(entry.get("created_by")), LayerRole.HOOK)
+
+
+def _is_ours(entry: "dict[str, Any]") -> bool:
+    return str(entry.get("comment", "")).startswith(_COMMENT)
