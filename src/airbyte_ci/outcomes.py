@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from airbyte_ci import advice
+from airbyte_ci.errors import AirbyteCiError
 
 Status = Literal["ok", "skipped", "failed", "unverified"]
 
@@ -29,6 +30,17 @@ class Outcome:
         if self.status == "failed" and self.details:
             document["details"] = list(self.details)
         return document
+
+
+def failure(subject: str, error: AirbyteCiError, details: tuple[str, ...] = ()) -> Outcome:
+    """Returns the outcome of a subject whose work ended with an error; `details` are added to the error's own."""
+    return Outcome(
+        subject=subject,
+        status="failed",
+        reason=error.message,
+        advice=error.advice or "",
+        details=(*error.details, *details),
+    )
 
 
 def exit_code(outcomes: Iterable[Outcome]) -> int:

@@ -33,3 +33,14 @@ def uncommitted_files(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
     start = prefix.stdout.decode("utf-8", "surrogateescape").strip("\n") if prefix else ""
     names = (entry[3:].decode("utf-8", "surrogateescape") for entry in answer.stdout.split(b"\0") if entry)
     return tuple(sorted(name.removeprefix(start) for name in names))
+
+
+def ignored_files(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
+    """Returns the files below the paths that git ignores, by path below `root`."""
+    if not paths:
+        return ()
+    command = ("ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--", *paths)
+    answer = git.ask(root, *command)
+    if answer is None or answer.returncode:
+        return ()
+    return tuple(name.decode("utf-8", "surrogateescape") for name in answer.stdout.split(b"\0") if name)

@@ -100,6 +100,14 @@ def twins(connectors: Iterable[Connector]) -> Mapping[str, str]:
     return found
 
 
+def twin_error(connector: Connector, other: str, verb: str) -> ConnectorError:
+    """Returns the error for a connector whose image name another connector has too."""
+    return ConnectorError(
+        f"cannot {verb} {connector.name}: {other} has the same dockerRepository, so their images have one name",
+        advice="change dockerRepository in one metadata.yaml",
+    )
+
+
 def _refuse_shared(connectors: Sequence[Connector], place: str) -> None:
     """Raises UsageError when two connectors would be written to the same archive."""
     seen: dict[Path, str] = {}

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
+from airbyte_ci.registry.endpoint import is_loopback
 
 # A retry may help: the request may be valid and the failure temporary. 499 and 522 come from proxies.
 _TRANSIENT = frozenset({408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
@@ -121,7 +122,11 @@ def no_answer(registry: str, error: Exception) -> RegistryError:
         case "silent":
             return Transient(f"{registry} stopped responding (timeout)", advice="try again later")
         case "tls" | "broken":
-            return Transient(f"the connection to {registry} failed ({_innermost(error)})", advice="check the network")
+            message = f"the connection to {registry} failed ({_innermost(error)})"
+            if is_loopback(registry) and any(isinstance(item, ConnectionRefusedError) for item in _causes(error)):
+                # No network between this machine and itself could recover, so a retry would only take time.
+                return RegistryError(message, advice="start the registry, or check its port")
+            return Transient(message, advice="check the network")
     # The remaining errors precede the request: an invalid address or header.
     return RegistryError(f"{registry} sent an invalid address or header ({type(error).__name__})")
 

@@ -26,7 +26,7 @@ from airbyte_ci.images import job, naming
 from airbyte_ci.images.order import DEFAULT_TAG, Order
 from airbyte_ci.images.outputs import ImageDestination
 from airbyte_ci.oci.image import CREATED, Compression
-from airbyte_ci.outcomes import Outcome, exit_code
+from airbyte_ci.outcomes import Outcome, exit_code, failure
 from airbyte_ci.reports import terminal
 
 if TYPE_CHECKING:  # slow to import, and few builds print or read a plan
@@ -341,17 +341,7 @@ class _Making:
                 outcomes = job.run(connector, order, tools)
             return [self._with_warning(item) for item in outcomes]
         except AirbyteCiError as error:
-            details = (*error.details, *self._other_python(connector))
-            return [
-                Outcome(
-                    subject=connector.name,
-                    status="failed",
-                    summary="",
-                    reason=error.message,
-                    advice=error.advice or "",
-                    details=details,
-                )
-            ]
+            return [failure(connector.name, error, self._other_python(connector))]
         finally:
             self._progress.clear(connector.name)
 
@@ -377,16 +367,7 @@ class _Making:
     def _refusal(self, connector: Connector) -> Outcome | None:
         """Returns a failure if two connectors share an image name, or if the push would use a yanked base image."""
         if other := self._twins.get(connector.name):
-            reason = (
-                f"cannot build {connector.name}: {other} has the same dockerRepository, so their images have one name"
-            )
-            return Outcome(
-                subject=connector.name,
-                status="failed",
-                summary="",
-                reason=reason,
-                advice="change dockerRepository in one metadata.yaml",
-            )
+            return failure(connector.name, naming.twin_error(connector, other, "build"))
         planned = str(self._order.plan.base) if self._order.plan else None
         address = planned or self._order.override or connector.base_image
         known = self._noted(address) if address and self._pushes else None

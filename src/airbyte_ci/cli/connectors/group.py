@@ -27,6 +27,11 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "Show which packages an image will contain, and why.",
     ),
     "test": ("airbyte_ci.cli.connectors.test", "test_connectors", "Build connectors and test them in their images."),
+    "publish": (
+        "airbyte_ci.cli.connectors.publish",
+        "publish_connectors",
+        "Publish releases with documents about their contents.",
+    ),
     "check": ("airbyte_ci.cli.connectors.check", "check_connectors", "Check connectors against the migration rules."),
     "compare": (
         "airbyte_ci.cli.connectors.compare",
@@ -44,7 +49,6 @@ _INSTEAD: Mapping[str, str] = {
     "up-to-date": "Use upgrade_base_image and upgrade_dependencies instead.",
     "upgrade-cdk": "Use upgrade_dependencies, which also upgrades the CDK.",
     "pull-request": "Every command that changes connectors takes --pull-request.",
-    "publish": "Use `build --output=registry:HOST`.",
 }
 
 

@@ -1,0 +1,42 @@
+"""The options of a publication: the same for every connector of the command."""
+
+from dataclasses import dataclass, field
+
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.oci.image import Platform
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.publish import tags
+from airbyte_ci.publish.attachments import Sign
+from airbyte_ci.publish.tags import PreReleaseForm
+from airbyte_ci.registry.shared_blobs import SharedBlobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishOptions:
+    """How to publish.
+
+    Without `is_main`, the tag is a pre-release of the commit, in this `form`. `prefix` is the registry, with a path or
+    without. Empty `platforms` stand for all of the base image. `ignored_block` is why block-release.yaml does not
+    apply. `shared` are the blobs that the command pushed.
+    """
+
+    is_main: bool
+    prefix: str
+    form: PreReleaseForm = "dev"
+    platforms: tuple[Platform, ...] = ()
+    is_dry: bool = False
+    allows_dirty: bool = False
+    ignored_block: str = ""
+    skips_unchanged: bool = False
+    attaches: bool = True
+    sign: Sign | None = None
+    shared: SharedBlobs = field(default_factory=SharedBlobs)
+
+    def repository(self, connector: Connector) -> Reference:
+        """Returns the repository of the connector's releases; raises ImageError for an invalid address."""
+        prefix = f"{self.prefix.rstrip('/')}/" if self.prefix else ""
+        return Reference.parse(f"{prefix}{connector.image_repository}")
+
+    def tag(self, connector: Connector, commit: str) -> str:
+        """Returns the tag of the release."""
+        return connector.version if self.is_main else tags.pre_release(connector.version, commit, self.form)

@@ -1,0 +1,202 @@
+"""Publishes one connector: builds all platforms, gathers what the release is, and pushes it."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airbyte_ci.attest import gather
+from airbyte_ci.attest.subject import SourceState, Subject, SubjectImage
+from airbyte_ci.config import Configuration
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.images import base, job
+from airbyte_ci.images.job import Done
+from airbyte_ci.images.order import Order
+from airbyte_ci.oci.image import Platform
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.publish import attachments, refusals, release, source, tags, unchanged
+from airbyte_ci.publish.options import PublishOptions
+from airbyte_ci.publish.release import Publication, Release, ReleasePart
+from airbyte_ci.python.environment.tools import Tools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A release and what became of it.
+
+    `publication` is None if nothing was pushed: for a dry run, or because it is `unchanged` since the named tag.
+    `blocked` is the reason of a block that was ignored.
+    """
+
+    subject: Subject
+    release: Release
+    done: tuple[Done, ...]
+    publication: Publication | None
+    already: bool
+    unchanged: str
+    blocked: str
+    seconds: float
+
+    @property
+    def address(self) -> str:
+        """Returns the release's address with its digest."""
+        reference = self.subject.repository.with_tag(self.subject.tag)
+        return str(reference.with_digest(self.release.digest))
+
+    @property
+    def unverified(self) -> str:
+        """Returns the platforms in which `spec` did not run, with the reason; empty if there is none."""
+        found = [f"{item.platform}: {item.unverified}" for item in self.done if item.unverified]
+        return "; ".join(found)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the record of the release for machines."""
+        documents = [item for part in self.release.parts for item in part.attachments]
+        return {
+            "address": self.address,
+            "repository": str(self.subject.repository),
+            "tag": self.subject.tag,
+            "version": self.subject.connector.version,
+            "digest": str(self.release.digest),
+            "platforms": [_platform(item) for item in self.done],
+            "size": sum(layer.size for layer in self._layers),
+            "attachments": len(documents),
+            "already": self.already,
+            "pushed": self.publication is not None and not self.already,
+            **({"latest": self.publication.latest} if self.publication and self.publication.latest else {}),
+            **({"unchanged": self.unchanged} if self.unchanged else {}),
+            **({"ignoredBlock": self.blocked} if self.blocked else {}),
+            **_source(self.subject.source),
+            "seconds": round(self.seconds, 3),
+        }
+
+    @property
+    def _layers(self) -> Sequence[Any]:
+        found = {layer.digest: layer for item in self.done for layer in item.image.manifest.layers}
+        return tuple(found.values())
+
+
+def _platform(item: Done) -> Mapping[str, Any]:
+    return {
+        "platform": str(item.platform),
+        "digest": str(item.image.digest),
+        "size": sum(layer.size for layer in item.image.manifest.layers),
+        "plan": item.built.plan,
+        "baseImage": item.built.base,
+        "spec": "ok" if item.verified else f"not run: {item.unverified}",
+    }
+
+
+def _source(state: SourceState | None) -> Mapping[str, Any]:
+    if state is None:
+        return {}
+    dirty = {"uncommitted": list(state.changes)} if state.changes else {}
+    return {"commit": state.commit, **({"source": state.remote} if state.remote else {}), **dirty}
+
+
+def read_early(
+    connector: Connector, options: PublishOptions, configuration: Configuration, warning: str
+) -> tuple[SourceState, str]:
+    """Returns the commit, and the reason of a block that is ignored. Raises ConnectorError if it must not be published.
+
+    `warning` says why its base image must not be used, empty if it may be. No registry is asked.
+    """
+    refusals.refuse_version(connector, is_main=options.is_main)
+    blocked = refusals.refuse_blocked(connector, options.ignored_block)
+    refusals.refuse_base(connector, warning)
+    state = source.read_source(connector, configuration)
+    refusals.refuse_uncommitted(connector, state.changes, is_allowed=options.allows_dirty)
+    options.repository(connector)
+    return state, blocked
+
+
+def find_platforms(
+    connector: Connector, options: PublishOptions, tools: Tools, native: Platform
+) -> tuple[Platform, ...]:
+    """Returns the platforms to publish: the requested ones, else all of the base image."""
+    return options.platforms or base.find_platforms(tools, base.address(connector, None), native)
+
+
+def publish(
+    connector: Connector,
+    options: PublishOptions,
+    order: Order,
+    configuration: Configuration,
+    state: SourceState,
+    tools: Tools,
+    *,
+    blocked: str,
+    keep: Callable[[Sequence[Done]], None],
+) -> Published:
+    """Builds and publishes a connector. Raises AirbyteCiError; then no tag points to something incomplete.
+
+    `keep` records the builds.
+    """
+    started = time.monotonic()
+    done = job.make(connector, order, tools)
+    keep(done)
+    folders = [folder for item in done for folder in item.built.folders]
+    state = source.add_folders(state, configuration.root, folders)
+    refusals.refuse_uncommitted(connector, state.changes, is_allowed=options.allows_dirty)
+    subject = _subject(connector, options, done, state, tools)
+    made = _release(subject, options, done, tools)
+    target = tools.registries.target(subject.repository, options.shared)
+    same = ""
+    if options.skips_unchanged:
+        same = unchanged.find(made, connector.version, subject.repository, target, tools.registries, tools.store)
+    publication = None
+    already = False
+    if options.is_dry:
+        already = release.is_published(made, target)
+        if not already and made.is_version:
+            tags.refuse_older(made.tag, target.tags(), str(target))
+    elif not same:
+        publication = release.publish(made, target, tools.store, tools.say)
+        already = publication.already
+    return Published(
+        subject=subject,
+        release=made,
+        done=tuple(done),
+        publication=publication,
+        already=already,
+        unchanged=same,
+        blocked=blocked,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _subject(
+    connector: Connector, options: PublishOptions, done: Sequence[Done], state: SourceState, tools: Tools
+) -> Subject:
+    images = [gather.subject_image(tools.store, item.image, item.built.base_layers) for item in done]
+    return gather.of_build(
+        connector,
+        images,
+        repository=options.repository(connector),
+        tag=options.tag(connector, state.commit),
+        source=state,
+    )
+
+
+def _release(subject: Subject, options: PublishOptions, done: Sequence[Done], tools: Tools) -> Release:
+    """Returns the release with its attachments. The index is in the store afterwards."""
+    tools.store.put(subject.index.raw)
+    tools.say("attachments")
+
+    def part(image: SubjectImage | None) -> ReleasePart:
+        manifest = image.image.manifest if image else subject.index
+        return ReleasePart(manifest, attachments.write(subject, image, tools, options.sign) if options.attaches else ())
+
+    version = tags.parse_version(subject.connector.version, subject.connector.name)
+    return Release(
+        images=tuple(map(part, subject.images)),
+        index=part(None),
+        tag=subject.tag,
+        is_version=options.is_main,
+        moves_latest=options.is_main and not tags.is_candidate(version),
+        sources=_sources(done),
+    )
+
+
+def _sources(done: Sequence[Done]) -> tuple[Reference, ...]:
+    return job.find_sources([item.built for item in done])
