@@ -19,3 +19,12 @@ def test_a_page_of_no_use_is_refused(run: Command, tmp_path: Path) -> None:
     """A build that goes on until it is interrupted has no results to write."""
     result = run("connectors", "--all", "build", "--watch", f"--html={tmp_path / 'x.html'}")
     assert (result.code, "--html" in result.err) == (2, True)
+
+
+def test_the_fleets_page_has_every_connector(run: Command, fleet: Path, tmp_path: Path) -> None:
+    """The page is written in addition to the list, with the connectors of the list."""
+    page = tmp_path / "fleet.html"
+    result = run("connectors", "list", "--format=names", f"--html={page}")
+    assert result.code == 0
+    names = result.out.split()
+    assert names and all(f">{name}</th>" in page.read_text() for name in names)

@@ -19,13 +19,20 @@ _KNOWN: Mapping[str, Origin] = {
 }
 
 
-def sizes(image: Image, base_layers: int) -> dict[Origin, int]:
-    """Returns the compressed bytes of the image's layers by origin; `base_layers` is the number of the base's."""
-    found = dict.fromkeys(ORIGINS, 0)
+def of(image: Image, base_layers: int) -> tuple[Origin, ...]:
+    """Returns the origin of each layer; `base_layers` is the number of the base image's."""
     texts = list(_histories(image.config.document))
-    for position, layer in enumerate(image.manifest.layers):
-        text = texts[position] if len(texts) == len(image.manifest.layers) else ""
-        found["base image" if position < base_layers else _KNOWN.get(text, "customization")] += layer.size
+    layers = image.manifest.layers
+    above = texts[base_layers:] if len(texts) == len(layers) else [""] * (len(layers) - base_layers)
+    below: list[Origin] = ["base image" for _ in layers[:base_layers]]
+    return (*below, *(_KNOWN.get(text, "customization") for text in above))
+
+
+def sizes(image: Image, base_layers: int) -> dict[Origin, int]:
+    """Returns the compressed bytes of the image's layers by origin."""
+    found = dict.fromkeys(ORIGINS, 0)
+    for layer, origin in zip(image.manifest.layers, of(image, base_layers), strict=True):
+        found[origin] += layer.size
     return found
 
 

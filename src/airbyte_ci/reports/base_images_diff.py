@@ -16,7 +16,7 @@ def text(found: Difference, known: Comparison | None, *, files: bool) -> str:
     lines = [f"{found.before} → {found.after}", f"  {_sizes(found)}"]
     if found.is_empty:
         lines.append("  no differences")
-    for title, changes in _sections(found):
+    for title, changes in sections(found):
         lines.append(f"{title} ({_count(changes)})")
         lines += [f"  {_line(item)}" for item in changes]
     if found.files:
@@ -38,7 +38,7 @@ def markdown(found: Difference, known: Comparison | None) -> str:
     lines = [f"**{found.before} → {found.after}** · {_sizes(found)}", ""]
     if found.is_empty:
         lines += ["No differences.", ""]
-    for title, changes in _sections(found):
+    for title, changes in sections(found):
         lines += [f"{title.capitalize()}: {_count(changes)}", "", "| | before | after |", "|---|---|---|"]
         lines += [f"| {_cell(item.name)} | {_cell(item.before)} | {_cell(item.after)} |" for item in changes]
         lines.append("")
@@ -53,15 +53,16 @@ def markdown(found: Difference, known: Comparison | None) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _sections(found: Difference) -> Iterator[tuple[str, Sequence[ChangedItem]]]:
-    sections = (
+def sections(found: Difference) -> Iterator[tuple[str, Sequence[ChangedItem]]]:
+    """Yields each part of an image that changed, with its changes."""
+    every = (
         ("image", found.facts),
         ("Debian packages", found.packages),
         ("Python distributions", found.distributions),
         ("environment", found.environment),
         ("users", found.accounts),
     )
-    return ((title, changes) for title, changes in sections if changes)
+    return ((title, changes) for title, changes in every if changes)
 
 
 def _vulnerabilities(known: Comparison) -> tuple[tuple[str, Sequence[Vulnerability]], ...]:

@@ -10,6 +10,7 @@ from airbyte_ci.reports.page.blocks import (
     Cell,
     Code,
     Column,
+    DataRow,
     DataTable,
     Facts,
     Fold,
@@ -21,7 +22,6 @@ from airbyte_ci.reports.page.blocks import (
     Section,
     Several,
     State,
-    TableRow,
     Tile,
     rank,
 )
@@ -96,14 +96,14 @@ def _tests(results: Sequence[ConnectorResult]) -> DataTable:
     )
 
 
-def _test(item: ConnectorResult, steps: Sequence[str]) -> TableRow:
+def _test(item: ConnectorResult, steps: Sequence[str]) -> DataRow:
     parts = {part.id: part for part in item.parts}
     marks = [Mark(parts[step].state, is_short=True) if step in parts else "" for step in steps]
     passed = sum(part.tests.get("passed", 0) for part in item.parts)
     total = passed + sum(part.tests.get("failed", 0) for part in item.parts)
     seconds = tuple(parts[step].seconds if step in parts else 0.0 for step in steps)
     tests = Number(total, f"{passed}/{total}") if total else "–"
-    return TableRow((_head(item), Mark(item.state), *marks, tests, Bar(seconds, _duration(item.seconds))))
+    return DataRow((_head(item), Mark(item.state), *marks, tests, Bar(seconds, _duration(item.seconds))))
 
 
 def _checks(results: Sequence[ConnectorResult]) -> DataTable:
@@ -120,7 +120,7 @@ def _checks(results: Sequence[ConnectorResult]) -> DataTable:
         numbers = [sum(part.state == state for part in item.parts) for state in ("failed", "warning", "unverified")]
         failed = Several(tuple(Code(part.id) for part in item.bad)) if item.bad else "–"
         rows.append(
-            TableRow((_head(item), Mark(item.state), *(Number(n, str(n) if n else "–") for n in numbers), failed))
+            DataRow((_head(item), Mark(item.state), *(Number(n, str(n) if n else "–") for n in numbers), failed))
         )
     return DataTable("Connectors and their failed checks, errors first", columns, tuple(rows))
 
@@ -133,7 +133,7 @@ def _unverified(results: Sequence[ConnectorResult]) -> DataTable | None:
             if part.state == "unverified":
                 numbers[part.id, part.text] = numbers.get((part.id, part.text), 0) + 1
     rows = [
-        TableRow((Code(name), Number(number, str(number)), reason))
+        DataRow((Code(name), Number(number, str(number)), reason))
         for (name, reason), number in sorted(numbers.items(), key=lambda pair: (-pair[1], pair[0]))
     ]
     columns = (Column("Check"), Column("Connectors", is_number=True), Column("Reason"))
@@ -152,7 +152,7 @@ def _builds(results: Sequence[ConnectorResult]) -> DataTable:
     return DataTable("Images, failures first; sizes are compressed", columns, tuple(map(_build, results)))
 
 
-def _build(item: ConnectorResult) -> TableRow:
+def _build(item: ConnectorResult) -> DataRow:
     document, (part, *_) = item.document, item.parts
     sizes = document.get("sizes")
     found = sizes if isinstance(sizes, dict) else {}
@@ -161,7 +161,7 @@ def _build(item: ConnectorResult) -> TableRow:
     digest = str(document.get("digest") or "")
     time: Cell = Number(part.seconds, _duration(part.seconds)) if part.seconds else "–"
     image: Cell = Code(digest[:_DIGEST]) if digest else "–"
-    return TableRow((_head(item), Mark(item.state), str(document.get("platform") or "–"), image, size, time))
+    return DataRow((_head(item), Mark(item.state), str(document.get("platform") or "–"), image, size, time))
 
 
 def _fold(item: ConnectorResult, *, is_open: bool) -> Fold:
@@ -173,7 +173,7 @@ def _fold(item: ConnectorResult, *, is_open: bool) -> Fold:
 def _failed_checks(item: ConnectorResult) -> Block:
     columns = tuple(map(Column, ("Check", "Result", "Reason", "Place", "Next")))
     rows = tuple(
-        TableRow(
+        DataRow(
             (Code(part.id), Mark(part.state), part.text, Code(_place(part)) if part.file else "–", Code(part.advice))
         )
         for part in item.bad

@@ -16,6 +16,7 @@ from airbyte_ci.reports.page.blocks import (
     Bar,
     Code,
     Column,
+    DataRow,
     DataTable,
     Facts,
     Fold,
@@ -29,7 +30,6 @@ from airbyte_ci.reports.page.blocks import (
     Point,
     Section,
     Several,
-    TableRow,
     Tile,
 )
 
@@ -54,7 +54,7 @@ def _page(text: str) -> Page:
     blocks = (
         Paragraph(text),
         Facts(((text, text), (text, Code(text)), (text, Mark("ok", text)))),
-        DataTable(text, columns, (TableRow(cells), TableRow(short))),
+        DataTable(text, columns, (DataRow(cells), DataRow(short))),
         History(text, (Point(text, 1, text), Point(text, 2, text))),
         Fold(text, (Log(text), Paragraph(text)), "failed", anchor=text),
     )
@@ -142,7 +142,7 @@ def test_only_known_addresses_are_links() -> None:
         "//c.org",
     ]
     cells = Several(tuple(Link("x", address) for address in addresses))
-    html = render.page(Page("x", sections=(Section("x", (DataTable("x", (Column("x"),), (TableRow((cells,)),)),)),)))
+    html = render.page(Page("x", sections=(Section("x", (DataTable("x", (Column("x"),), (DataRow((cells,)),)),)),)))
     linked = [attributes["href"] for tag, attributes in _elements(html) if tag == "a"]
     assert linked == ["https://example.org/a?b=c&d", "#part"]
 
@@ -179,7 +179,7 @@ def test_400_connectors_with_long_logs_are_less_than_a_megabyte(text: str) -> No
     steps = ("build", "unit", "spec", "check", "rules")
     columns = (Column("Connector"), *map(Column, steps), Column("Time", series=steps, unit="s"))
     rows = tuple(
-        TableRow(
+        DataRow(
             (f"source-number-{number}", *(Mark("ok", is_short=True) for _ in steps), Bar((1.5, 2.5, 0.1, 7, 8), "19 s"))
         )
         for number in range(400)

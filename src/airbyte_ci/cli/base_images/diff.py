@@ -13,6 +13,7 @@ from airbyte_ci.cli.base_images import bench as benches
 from airbyte_ci.cli.base_images.bench import Bench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.platforms import parse_platform
+from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.reports import base_images_diff as report
@@ -38,6 +39,9 @@ from airbyte_ci.reports import base_images_diff as report
     default=None,
     help="Choose the output format (default: text).",
 )
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Also write an HTML page."
+)
 @json_option
 @click.pass_obj
 def diff_base_images(
@@ -49,6 +53,7 @@ def diff_base_images(
     *,
     show_files: bool,
     format_: str | None,
+    html: Path | None,
     as_json: bool,
 ) -> int:
     """Compare two versions, addresses or declarations: packages, distributions, files, users, layers.
@@ -62,6 +67,10 @@ def diff_base_images(
     found = difference.between(*sides)
     known = osv.compare(database, sides[0].contents, sides[1].contents) if database else None
     console.block(_shown(found, known, format_ or ("json" if settings.as_json else "text"), show_files=show_files))
+    if html:
+        from airbyte_ci.reports import base_images_diff_page
+
+        write_report(html, base_images_diff_page.html(found, known), make_folders=True)
     return 0
 
 

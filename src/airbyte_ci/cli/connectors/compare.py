@@ -10,9 +10,9 @@ from airbyte_ci.attest.compare.compare import compare_images
 from airbyte_ci.attest.compare.find_image import find_image
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.connectors.report_file import write_report
 from airbyte_ci.cli.options import SelectionOptions, with_selection
 from airbyte_ci.cli.platforms import parse_platform
+from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError

@@ -9,9 +9,9 @@ import click
 
 from airbyte_ci.cli import console, facts
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.connectors.report_file import write_report
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import SelectionOptions, with_selection, with_shard
+from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
@@ -53,6 +53,12 @@ _FORMATS = ("table", "names", "json", "csv", "gh-matrix", "json-gh-matrix")
     metavar="N",
     help="Split a matrix into N jobs (default: one per connector).",
 )
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write an HTML page of the fleet: base images, how far behind, and sizes of the images in the store.",
+)
 @click.option("--assert-none", is_flag=True, help="Fail if any connector is selected (for CI).")
 @with_shard
 @with_selection
@@ -67,6 +73,7 @@ def list_connectors(
     count_by: str | None,
     shards: int | None,
     *,
+    html: Path | None,
     assert_none: bool,
 ) -> int:
     """List connectors with their language, support level, version and base image."""
@@ -85,6 +92,8 @@ def list_connectors(
     else:
         width = console.width() if output is None else None
         _put(_text(rows, fleet.total, kind, shards, color=sys.stdout.isatty() and output is None, width=width), output)
+    if html:
+        _write_page(fleet, rows, html)
     fleet.bases.save()
     fleets.tell_unreadable(fleet)
     if assert_none and rows:
@@ -145,6 +154,19 @@ def _counts(rows: list[ListingRow], place: str, kind: str) -> str:
     if kind == "table":
         return listing.counts_table(counts, place)
     raise UsageError(f"--count-by does not support --format={kind}", advice="leave out --format, or use --format=json")
+
+
+def _write_page(fleet: Fleet, rows: list[ListingRow], path: Path) -> None:
+    from airbyte_ci import app  # slow to import, and only a page needs the store
+    from airbyte_ci.images import stored_layers
+    from airbyte_ci.reports import fleet_page
+
+    store, wanted = app.open_store(), {row.name for row in rows}
+    # A connector without `dockerRepository` has no image.
+    named = ((item.name, item.data.get("dockerRepository")) for item in fleet.connectors if item.name in wanted)
+    found = {name: stored_layers.of(store, repository) for name, repository in named if isinstance(repository, str)}
+    layers = {name: held for name, held in found.items() if held}
+    write_report(path, fleet_page.html(rows, fleet.total, layers), make_folders=True)
 
 
 def _refuse_unknown_field(place: str, rows: list[ListingRow]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from airbyte_ci.cli.connectors.report_file import write_report
 from airbyte_ci.cli.options import SelectionOptions
+from airbyte_ci.cli.report_file import write_report
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 

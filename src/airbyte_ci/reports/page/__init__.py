@@ -3,11 +3,11 @@
 A page is data, then one function, then text. A report builds a `Page` of `blocks` and calls `render.page`:
 
     from airbyte_ci.reports.page import render
-    from airbyte_ci.reports.page.blocks import Column, DataTable, Mark, Number, Page, Section, TableRow, Tile
+    from airbyte_ci.reports.page.blocks import Column, DataTable, Mark, Number, Page, Section, DataRow, Tile
 
     def html(items: Sequence[TrialResult]) -> str:
         columns = (Column("Connector"), Column("Result"), Column("Seconds", is_number=True))
-        rows = tuple(TableRow((item.name, Mark(item.status), Number(item.seconds, "1.5 s"))) for item in items)
+        rows = tuple(DataRow((item.name, Mark(item.status), Number(item.seconds, "1.5 s"))) for item in items)
         section = Section("Connectors", (DataTable("The failed ones first", columns, rows),))
         return render.page(Page("Tests", tiles=(Tile("connectors", str(len(items))),), sections=(section,)))
 

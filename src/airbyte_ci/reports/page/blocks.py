@@ -77,7 +77,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class TableRow:
+class DataRow:
     """The cells of a row, one for each column."""
 
     cells: tuple[Cell, ...]
@@ -89,7 +89,7 @@ class DataTable:
 
     caption: str
     columns: tuple[Column, ...]
-    rows: tuple[TableRow, ...]
+    rows: tuple[DataRow, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from airbyte_ci.reports.page.blocks import Bar, Point, TableRow
+from airbyte_ci.reports.page.blocks import Bar, DataRow, Point
 
 WIDTH = 160
 HEIGHT = 48
@@ -20,7 +20,7 @@ class BarPart:
     width: int
 
 
-def scale(rows: Sequence[TableRow], column: int) -> float:
+def scale(rows: Sequence[DataRow], column: int) -> float:
     """Returns the longest bar of a column, which is as wide as the column's drawing."""
     totals = [_total(cell) for row in rows if isinstance(cell := row.cells[column], Bar)]
     return max(totals, default=0.0)
