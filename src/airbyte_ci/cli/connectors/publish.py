@@ -14,11 +14,11 @@ from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors import check as checks
 from airbyte_ci.cli.connectors import recording
-from airbyte_ci.cli.connectors.report_file import write_report
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import SelectionOptions, with_selection, with_shard
 from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.progress import Progress
+from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
