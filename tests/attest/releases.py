@@ -1,6 +1,7 @@
 """Releases for tests: built by the command, published with all documents to a registry, and verified by the command."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +48,7 @@ def make_key() -> tuple[SigningKey, str]:
 def tools(store: Store) -> Iterator[Tools]:
     """The tools of a command on this store, without progress."""
     with client_of_user(RegistryOptions()) as client, ThreadPoolExecutor(4) as pool:
-        yield Tools(store, lambda: PackageIndex(main=None), client, lambda: pool, lambda _: None)
+        yield Tools(store, lambda: PackageIndex.from_environment(os.environ), client, lambda: pool, lambda _: None)
 
 
 @dataclass(frozen=True)

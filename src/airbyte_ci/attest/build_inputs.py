@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from airbyte_ci.attest.attachment import CREATED_ANNOTATION, Attachment
 from airbyte_ci.attest.subject import SubjectImage
 from airbyte_ci.base_images.release.inputs import INPUT
+from airbyte_ci.dagger import Exec
 from airbyte_ci.errors import BlobNotFound, ImageError
 from airbyte_ci.hooks.declared import kept_files
 from airbyte_ci.images.add_code import AddCode
@@ -76,16 +77,23 @@ def is_published(choice: Choice) -> bool:
     return choice.is_tree or (isinstance(choice.origin, FromArchive) and not choice.origin.is_url)
 
 
-def layers_of(plan: BuildPlan, image: Image) -> Iterator[Descriptor]:
-    """Yields the image's layers that are inputs: the code, and the results of commands that used the network."""
-    wanted = [item.layer.diff_id for item in plan.impure if item.layer]
+def named_layers(plan: BuildPlan) -> Iterator[tuple[str, Digest]]:
+    """Yields the layers that the plan names by diffID: the code, and results of commands that used the network."""
     if isinstance(plan.code, AddCode):
-        wanted.append(plan.code.layer)
+        yield "the connector's code", plan.code.layer
+    for item in plan.impure:
+        command = plan.operations[item.operation]
+        if item.layer and isinstance(command, Exec):
+            yield repr(" ".join(command.arguments)[:80]), item.layer.diff_id
+
+
+def layers_of(plan: BuildPlan, image: Image) -> Iterator[Descriptor]:
+    """Yields the image's layers that are inputs; raises ImageError if it lacks one."""
     known = {diff_id: layer for layer, diff_id in image.layers}
-    for diff_id in dict.fromkeys(wanted):
+    for what, diff_id in {diff_id: (what, diff_id) for what, diff_id in named_layers(plan)}.values():
         layer = known.get(diff_id)
         if layer is None:
-            raise ImageError(f"image {image.digest.short} has no layer {diff_id.short}, which its plan names")
+            raise ImageError(f"image {image.digest.short} lacks its plan's layer of {what}, {diff_id.short}")
         yield Descriptor(layer.media_type, layer.digest, layer.size, {DIFF_ID: str(diff_id)})
 
 

@@ -12,8 +12,6 @@ from airbyte_ci.attest.attachment import Attachment
 from airbyte_ci.attest.build_inputs import BUILD_PLAN
 from airbyte_ci.attest.statement import PROVENANCE, Statement, attach_plain
 from airbyte_ci.attest.subject import Subject, SubjectImage
-from airbyte_ci.dagger import Exec
-from airbyte_ci.images.add_code import AddCode
 from airbyte_ci.images.distribution import AddDistribution
 from airbyte_ci.images.plan import BuildPlan, formats
 from airbyte_ci.oci.digest import Digest
@@ -104,17 +102,11 @@ def _dependencies(plan: BuildPlan) -> Iterator[Json]:
     for item in build_inputs.files_of(plan):
         if item.name == build_inputs.DECLARED_FILE:
             yield _resource("file", name=item.name, digest=item.digest)
-    code = plan.code
-    if isinstance(code, AddCode):
-        yield _resource("code", name=f"{code.folder} (tar of the layer)", digest=code.layer)
-    if isinstance(code, AddDistribution):
-        for file in code.files:
+    if isinstance(plan.code, AddDistribution):
+        for file in plan.code.files:
             yield _resource("distribution", name=file.path, digest=Digest(file.sha256))
-    for impure in plan.impure:
-        command = plan.operations[impure.operation]
-        if impure.layer and isinstance(command, Exec):
-            shown = " ".join(command.arguments)
-            yield _resource("command", name=f"layer of {shown:.200}", digest=impure.layer.diff_id)
+    for what, diff_id in build_inputs.named_layers(plan):
+        yield _resource("layer", name=f"layer of {what}, uncompressed", digest=diff_id)
 
 
 def _package(choice: Choice) -> Json:

@@ -17,6 +17,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.store.store import Store
+from airbyte_ci.python.environment.environment import Choice
 from airbyte_ci.python.environment.install import Installer, InstallPackages
 from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.python.interpreter.base import Base
@@ -64,8 +65,8 @@ def replay(plan: BuildPlan, tools: Tools, base: Base, layers: Mapping[Digest, La
 
     `layers` are those that the plan names by diffID: the code, and the results of commands that used the network.
     """
-    _confirm_base(plan, base)
     _obtain(plan, tools)
+    _confirm_base(plan, base)
     installer = Installer(base, tools)
     handlers: dict[type[Operation], Handler] = {
         InstallPackages: installer,
@@ -89,13 +90,21 @@ def _confirm_base(plan: BuildPlan, base: Base) -> None:
 
 
 def _obtain(plan: BuildPlan, tools: Tools) -> None:
-    """Fetches archives and commits from their own locations, if they were not attached."""
-    for choice in plan.packages:
-        if isinstance(choice.origin, FromIndex) or tools.store.has(Digest(choice.file.sha256)):
-            continue
+    """Fetches every package first, because the base's Python takes longer: an input that is gone is found at once."""
+
+    def fetch(choice: Choice) -> None:
+        if isinstance(choice.origin, FromIndex):
+            tools.index.fetch(tools.store, choice.name, choice.file, choice.origin)
+            return
+        if tools.store.has(Digest(choice.file.sha256)):
+            return
         package = LockedPackage(choice.name, choice.version, (choice.file,), origin=choice.origin)
         if trees.obtain(package, _NO_FOLDER, tools.store, tools.index) != choice.file:
             raise _missing(plan, f"source of {choice.name}")
+
+    if plan.packages:
+        tools.say(f"fetching {len(plan.packages)} packages")
+        list(tools.executor.map(fetch, plan.packages))
 
 
 def _missing(plan: BuildPlan, what: str) -> PlanError:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import zstandard
+
 from airbyte_ci.attest.attachment import Attachment
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import INDEX, MANIFEST, Descriptor, canonical_json
@@ -91,11 +93,16 @@ class Forger:
 
         def apply(manifest: Document) -> None:
             config = json.loads(self.blob(manifest["config"]))
-            for number, layer in enumerate(manifest["layers"]):
-                changed = _with_file(gzip.decompress(self.blob(layer)), path, change)
+            for number, layer in reversed(list(enumerate(manifest["layers"]))):
+                is_zstd = layer["mediaType"].endswith("zstd")
+                packed = self.blob(layer)
+                plain = zstandard.ZstdDecompressor().decompressobj().decompress(packed) if is_zstd else None
+                changed = _with_file(plain or gzip.decompress(packed), path, change)
                 if changed is not None:
-                    manifest["layers"][number] = self.put(gzip.compress(changed, mtime=0), layer)
+                    again = zstandard.compress(changed) if is_zstd else gzip.compress(changed, mtime=0)
+                    manifest["layers"][number] = self.put(again, layer)
                     config["rootfs"]["diff_ids"][number] = str(Digest.of(changed))
+                    break
             manifest["config"] = self.put(canonical_json(config), manifest["config"])
 
         self.change_image(apply)

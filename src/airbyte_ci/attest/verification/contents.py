@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from airbyte_ci.attest import provenance
+from airbyte_ci.attest import build_inputs, provenance
 from airbyte_ci.attest.verification.evidence import AttachedPlan, Evidence
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import PlanError, SignatureError
@@ -47,6 +47,14 @@ def confirm_plan(image: Image, plan: BuildPlan) -> None:
     for name, value in (("io.airbyte.version", plan.version), ("io.airbyte.name", plan.repository)):
         if not _is_relabeled(plan, name) and labels.get(name) != value:
             raise PlanError(f"the plan sets the label {name} to {value!r}, the image has {labels.get(name)!r}")
+
+
+def confirm_layers(image: Image, plan: BuildPlan) -> None:
+    """Raises PlanError unless the image has every layer that the plan names by diffID."""
+    known = set(image.config.diff_ids)
+    for what, diff_id in build_inputs.named_layers(plan):
+        if diff_id not in known:
+            raise PlanError(f"no layer of the image is the plan's layer of {what} ({diff_id.short})")
 
 
 def _is_relabeled(plan: BuildPlan, name: str) -> bool:

@@ -145,6 +145,7 @@ def _read_plan(item: PublishedImage) -> BuildPlan | PlanError:
 
 def _confirm_plan(image: Image, plan: BuildPlan) -> str:
     contents.confirm_plan(image, plan)
+    contents.confirm_layers(image, plan)
     return f"plan {plan.digest.short}, annotations and labels agree"
 
 
