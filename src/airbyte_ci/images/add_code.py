@@ -7,7 +7,7 @@ from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
 from airbyte_ci.dagger.operations import Operation
 from airbyte_ci.dagger.record import value
 from airbyte_ci.errors import PlanError
-from airbyte_ci.images import source
+from airbyte_ci.images import layer_origins, source
 from airbyte_ci.images.code_places import DEFAULT_MAIN
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer, layer_of
@@ -16,9 +16,6 @@ from airbyte_ci.python.interpreter.base import Base
 from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.recipe.state import AddedLayer
 from airbyte_ci.rootfs import users
-
-# The text of the layer in an image's history.
-COPIED = "copy the connector's code"
 
 
 @value
@@ -57,7 +54,7 @@ class CodeReader:
                 "the code in the plan",
                 advice="check out the commit for which the plan was created",
             )
-        return (AddedLayer(layer, COPIED),)
+        return (AddedLayer(layer, layer_origins.COPIED),)
 
     def _layer(self, main: str, owner: tuple[int, ...]) -> Layer:
         if (main, owner) not in self._read:

@@ -15,6 +15,7 @@ from airbyte_ci.dagger.record import value
 from airbyte_ci.errors import ConnectorError, PlanError
 from airbyte_ci.images import distribution_tar
 from airbyte_ci.images.distribution_tar import DistributionFile
+from airbyte_ci.images.layer_origins import FRAMEWORK, OWN, THIRD_PARTY
 from airbyte_ci.oci import compress, tar
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer, Segment, assemble, make_segment
@@ -32,8 +33,6 @@ _VERSIONED = re.compile(r"(?P<name>.+?)-(?P<version>[0-9].*)\.jar")
 _FRAMEWORK = re.compile(r"(?:^|-)(?:airbyte|bulk)-cdk-")
 _CONNECTORS = "io.airbyte.airbyte-integrations."
 _SNAPSHOT = "-SNAPSHOT"
-# The texts of the layers in an image's history.
-THIRD_PARTY, FRAMEWORK, OWN = "add third-party jars", "add the framework's jars", "add the connector"
 
 
 @value

@@ -4,18 +4,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from airbyte_ci.oci.image import Image
+from airbyte_ci.python.environment import layer_texts
 
 Origin = Literal["base image", "packages", "code", "customization"]
 ORIGINS: tuple[Origin, ...] = ("base image", "packages", "code", "customization")
 
+# The texts of a connector's layers in an image's history.
+COPIED = "copy the connector's code"
+THIRD_PARTY, FRAMEWORK, OWN = "add third-party jars", "add the framework's jars", "add the connector"
 # History entries of airbyte-ci's own operations; every other one belongs to a customization.
-_KNOWN: Mapping[str, Origin] = {
-    "remove replaced Python distributions": "packages",
-    "install Python dependencies": "packages",
-    "add third-party jars": "packages",
-    "add the framework's jars": "packages",
-    "add the connector": "code",
-    "copy the connector's code": "code",
+KNOWN: Mapping[str, Origin] = {
+    layer_texts.REMOVED: "packages",
+    layer_texts.INSTALLED: "packages",
+    THIRD_PARTY: "packages",
+    FRAMEWORK: "packages",
+    OWN: "code",
+    COPIED: "code",
 }
 
 
@@ -25,7 +29,7 @@ def of(image: Image, base_layers: int) -> tuple[Origin, ...]:
     layers = image.manifest.layers
     above = texts[base_layers:] if len(texts) == len(layers) else [""] * (len(layers) - base_layers)
     below: list[Origin] = ["base image" for _ in layers[:base_layers]]
-    return (*below, *(_KNOWN.get(text, "customization") for text in above))
+    return (*below, *(KNOWN.get(text, "customization") for text in above))
 
 
 def sizes(image: Image, base_layers: int) -> dict[Origin, int]:

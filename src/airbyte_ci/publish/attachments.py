@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from airbyte_ci.attest import provenance
 from airbyte_ci.attest.attachment import Attachment
+from airbyte_ci.attest.sbom import attachments as sbom
 from airbyte_ci.attest.subject import Subject, SubjectImage
 from airbyte_ci.oci.image import Descriptor
 from airbyte_ci.python.environment.tools import Tools
@@ -16,7 +17,7 @@ Write = Callable[[Subject, SubjectImage | None, Tools], Sequence[Attachment]]
 # Returns everything to attach to one image or index, from its documents: signatures, and signed instead of plain ones.
 Sign = Callable[[Subject, Descriptor, Sequence[Attachment]], Sequence[Attachment]]
 
-WRITERS: tuple[Write, ...] = (provenance.write,)
+WRITERS: tuple[Write, ...] = (provenance.write, sbom.write)
 
 
 def write(subject: Subject, image: SubjectImage | None, tools: Tools, sign: Sign | None) -> tuple[Attachment, ...]:

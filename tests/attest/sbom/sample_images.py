@@ -10,7 +10,7 @@ from airbyte_ci.oci.image import Image, ImageConfig, Manifest, Platform
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
-from airbyte_ci.python.environment import install
+from airbyte_ci.python.environment import layer_texts
 from airbyte_ci.python.environment import layers as layers_of
 
 SITE = "usr/local/lib/python3.11/site-packages"
@@ -39,7 +39,7 @@ def image(
     config = ImageConfig.make(document)
     descriptors = [layer.descriptor for layer in made]
     for number, done in enumerate(history):
-        if done == install.INSTALLED and is_annotated:
+        if done == layer_texts.INSTALLED and is_annotated:
             descriptors[number] = replace(descriptors[number], annotations={layers_of.PART: "key 1/1"})
     return store.put_image(Manifest.make(config.descriptor, tuple(descriptors), {}), config)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from airbyte_ci.attest import statement
 from airbyte_ci.attest.attachment import CREATED_ANNOTATION, Attachment
 from airbyte_ci.attest.sbom import cyclonedx, make_bill, spdx
 from airbyte_ci.attest.sbom.bill import BillOfMaterials
@@ -22,8 +23,8 @@ class BillFormat:
     write: Callable[[BillOfMaterials], bytes]
 
 
-CYCLONEDX = BillFormat("cyclonedx", "application/vnd.cyclonedx+json", "https://cyclonedx.org/bom", cyclonedx.document)
-SPDX = BillFormat("spdx", "application/spdx+json", "https://spdx.dev/Document", spdx.document)
+CYCLONEDX = BillFormat("cyclonedx", "application/vnd.cyclonedx+json", statement.CYCLONEDX, cyclonedx.document)
+SPDX = BillFormat("spdx", "application/spdx+json", statement.SPDX, spdx.document)
 FORMATS: Mapping[str, BillFormat] = {item.name: item for item in (CYCLONEDX, SPDX)}
 
 

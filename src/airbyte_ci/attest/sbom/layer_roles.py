@@ -3,12 +3,14 @@
 The history of an image that airbyte-ci built says it; the history is in the configuration, so every copy has it.
 """
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from airbyte_ci.images import add_code, distribution
+from airbyte_ci.images import layer_origins
+from airbyte_ci.images.layer_origins import Origin as LayerOrigin
 from airbyte_ci.oci.image import Image
-from airbyte_ci.python.environment import install, layers
+from airbyte_ci.python.environment import layer_texts, layers
 
 _COMMENT = "airbyte-ci"
 
@@ -24,13 +26,10 @@ class LayerRole(Enum):
     UNKNOWN = "unknown"
 
 
-_ROLES = {
-    install.REMOVED: LayerRole.PACKAGES,
-    install.INSTALLED: LayerRole.PACKAGES,
-    add_code.COPIED: LayerRole.CODE,
-    distribution.THIRD_PARTY: LayerRole.PACKAGES,
-    distribution.FRAMEWORK: LayerRole.PACKAGES,
-    distribution.OWN: LayerRole.CODE,
+_ROLES: Mapping[LayerOrigin, LayerRole] = {
+    "packages": LayerRole.PACKAGES,
+    "code": LayerRole.CODE,
+    "customization": LayerRole.HOOK,
 }
 
 
@@ -67,7 +66,7 @@ def _lowest(image: Image, entries: "list[dict[str, Any]]") -> int | None:
     marked = [number for number, (layer, _) in enumerate(image.layers) if layers.PART in layer.annotations]
     lowest = min([*marked, *code])
     while lowest and _role(entries[lowest - 1]) is LayerRole.PACKAGES:
-        is_removal = entries[lowest - 1].get("created_by") == install.REMOVED
+        is_removal = entries[lowest - 1].get("created_by") == layer_texts.REMOVED
         if marked and not is_removal:
             break
         lowest -= 1
@@ -79,7 +78,7 @@ def _lowest(image: Image, entries: "list[dict[str, Any]]") -> int | None:
 def _role(entry: "dict[str, Any]") -> LayerRole:
     if not _is_ours(entry):
         return LayerRole.OTHER
-    return _ROLES.get(str(entry.get("created_by")), LayerRole.HOOK)
+    return _ROLES[layer_origins.KNOWN.get(str(entry.get("created_by")), "customization")]
 
 
 def _is_ours(entry: "dict[str, Any]") -> bool:

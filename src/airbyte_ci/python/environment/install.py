@@ -15,6 +15,7 @@ from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.python.environment import environment, layers
 from airbyte_ci.python.environment.environment import Choice, Workshop
+from airbyte_ci.python.environment.layer_texts import INSTALLED, REMOVED
 from airbyte_ci.python.environment.layers import Installed
 from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.python.interpreter.base import Base
@@ -22,10 +23,6 @@ from airbyte_ci.recipe import operations as recipe
 from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.recipe.state import AddedLayer
 from airbyte_ci.rootfs.tree import Tree
-
-# The texts of the layers in an image's history.
-REMOVED = "remove replaced Python distributions"
-INSTALLED = "install Python dependencies"
 
 
 @value

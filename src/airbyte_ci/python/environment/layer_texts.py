@@ -1,0 +1,4 @@
+"""The texts of an environment's layers in an image's history. Cheap to import."""
+
+REMOVED = "remove replaced Python distributions"
+INSTALLED = "install Python dependencies"
