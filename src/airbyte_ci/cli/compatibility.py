@@ -54,6 +54,10 @@ _GROUP_VALUES = {
     "--docker-hub-username": "airbyte-ci uses the credentials of Docker and Podman",
     "--docker-hub-password": "airbyte-ci uses the credentials of Docker and Podman",
 }
+_TEST_FLAGS = {"--concurrent-cat": "connectors are tested in parallel, by --concurrency"}
+_STATUS = "CI shows the exit code and the report of --junit"
+_TEST_VALUES = {"--global-status-check-context": _STATUS, "--global-status-check-description": _STATUS}
+_BUILD_FLAGS = {"--use-host-gradle-dist-tar": "the tar in build/distributions is read by default"}
 
 
 def compatible_root_options(function: F) -> F:
@@ -68,6 +72,16 @@ def compatible_options(function: F) -> F:
     return _hidden("--use-local-cdk", _framework, is_flag=True, default=None)(function)
 
 
+def compatible_test_options(function: F) -> F:
+    """Adds the original's options of `test` that have no effect here, hidden."""
+    return _without_effect(_TEST_FLAGS, _TEST_VALUES)(function)
+
+
+def compatible_build_options(function: F) -> F:
+    """Adds the original's options of `build` that have no effect here, hidden."""
+    return _without_effect(_BUILD_FLAGS, {})(function)
+
+
 def without_effect(spelling: str, why: str) -> Callable[[F], F]:
     """Returns the decorator that adds an option with a value that the original accepted, hidden."""
     return _hidden(spelling, _tell(why), metavar="VALUE")
@@ -76,7 +90,7 @@ def without_effect(spelling: str, why: str) -> Callable[[F], F]:
 def _without_effect(flags: Mapping[str, str], values: Mapping[str, str]) -> Callable[[F], F]:
     def added(function: F) -> F:
         for spelling, why in flags.items():
-            function = _hidden(spelling, _tell(why), default=None)(function)
+            function = _hidden(spelling, _tell(why), is_flag=True, default=None)(function)
         for spelling, why in values.items():
             function = _hidden(spelling, _tell(why), metavar="VALUE")(function)
         return function

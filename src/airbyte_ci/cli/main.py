@@ -29,11 +29,18 @@ _GROUPS: Mapping[str, tuple[str, str, str]] = {
     "store": ("airbyte_ci.cli.store", "store", "Inspect, verify and prune the local image store."),
 }
 
+# Commands of the original airbyte-ci that have another name here.
+_INSTEAD: Mapping[str, str] = {
+    "update": "Use `uv tool upgrade airbyte-ci`, or pip.",
+    "tests": "Use `connectors test`.",
+    "format": "airbyte-ci formats no code.",
+}
+
 # The exit code that shells use for SIGINT.
 _INTERRUPTED = 130
 
 
-@click.group(cls=LazyGroup, lazy=_GROUPS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=_GROUPS, instead=_INSTEAD, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="airbyte-ci", message="%(prog)s, version %(version)s")
 @click.option(
     "--repo",

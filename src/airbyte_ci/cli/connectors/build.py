@@ -13,6 +13,7 @@ from airbyte_ci.app import App, find_framework, find_platform, read_rules, today
 from airbyte_ci.base_images.catalog import noted
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.compatibility import compatible_build_options
 from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
 from airbyte_ci.cli.fleet import Fleet
@@ -94,6 +95,7 @@ _LAST_SECOND = 253_402_300_799
 @with_distribution
 @click.option("--gradle", "runs_gradle", is_flag=True, help="Run Gradle's task distTar for Java connectors first.")
 @click.option("--show-hook", is_flag=True, help="Show what build_customization.yaml or .py changed in the image.")
+@compatible_build_options
 @with_framework
 @with_result_files
 @with_shard

@@ -46,6 +46,9 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
 }
 # Commands of the original airbyte-ci that have another name here, or none.
 _INSTEAD: Mapping[str, str] = {
+    "generate-erd": "airbyte-ci draws no diagrams.",
+    "migrate-to-inline-schemas": "Use migrate_to_manifest_only, which inlines the schemas.",
+    "migrate-to-poetry": "Locks of poetry, uv, PEP 751 and pip are installed as they are; `lock` writes a first one.",
     "up-to-date": "Use upgrade_base_image and upgrade_dependencies instead.",
     "upgrade-cdk": "Use upgrade_dependencies, which also upgrades the CDK.",
     "pull-request": "Every command that changes connectors takes --pull-request.",

@@ -11,6 +11,7 @@ from airbyte_ci.app import App, find_framework, find_platform, read_rules
 from airbyte_ci.checks.rule import Checked
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.compatibility import compatible_test_options
 from airbyte_ci.cli.connectors import check as checks
 from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
@@ -84,6 +85,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a JUnit XML report."
 )
 @with_result_files
+@compatible_test_options
 @with_distribution
 @with_framework
 @with_shard
