@@ -63,6 +63,28 @@ def test_environment_options_and_layout_are_named(tmp_path: Path) -> None:
     assert shown["--diffed-branch"] == (None, "default", "")
 
 
+def test_every_kind_of_value_is_shown(tmp_path: Path) -> None:
+    """Values that the code holds as records are shown as a file has them."""
+    (tmp_path / config.FILE).write_text(
+        'changelog = { bump-version = false }\n[trust."acme.example/base"]\nkey = "cosign.pub"\n[checks]\noff = ["built"]\n'
+    )
+    shown = _show(tmp_path)
+    assert shown["changelog"][0] == {"default": True, "bump_version": False}
+    assert shown["checks"][0] == {"off": ["built"]}
+    trust = shown["trust"][0]
+    assert isinstance(trust, dict)
+    assert ["cosign.pub"] in trust["acme.example/base"].values()
+
+
+def test_a_secret_is_not_shown(tmp_path: Path) -> None:
+    """A variable that holds a secret is reported as set, without its value."""
+    (tmp_path / config.FILE).write_text("")
+    run = CliRunner().invoke(
+        cli, ["--repo", str(tmp_path), "config", "show"], env={"AIRBYTE_CI_SIGN_PASSPHRASE": "hunter2"}
+    )
+    assert ("(hidden)" in run.output, "hunter2" in run.output) == (True, False)
+
+
 def test_every_variable_is_listed() -> None:
     """Each variable of airbyte-ci that the code reads from the user's environment is in the table, with its default."""
     package = Path(airbyte_ci.__file__).parent

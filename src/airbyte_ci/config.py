@@ -224,11 +224,15 @@ KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """An environment variable of airbyte-ci, with its help; `default` describes the value without it."""
+    """An environment variable of airbyte-ci, with its help; `default` describes the value without it.
+
+    The value of a secret is never shown.
+    """
 
     name: str
     help: str
     default: str = ""
+    is_secret: bool = False
 
 
 VARIABLES = (
@@ -237,6 +241,7 @@ VARIABLES = (
     Variable(
         "AIRBYTE_CI_ALLOW_HOST_ROOT", "with 1, commands in images may run as this machine's root with few capabilities"
     ),
+    Variable("AIRBYTE_CI_SIGN_PASSPHRASE", "the passphrase of an encrypted key that signs images", is_secret=True),
     Variable("SOURCE_DATE_EPOCH", "the time that is written into files, in seconds since 1970", "now"),
 )
 

@@ -1,5 +1,6 @@
 """Shows the effective configuration: each value and where it comes from."""
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ def of_variables(environment: Mapping[str, str]) -> Iterator[Setting]:
         is_set = bool(environment.get(variable.name))
         is_home = variable.name == config.HOME
         value = str(config.home(environment)) if is_home else environment.get(variable.name) or variable.default
+        if variable.is_secret and is_set:
+            value = "(hidden)"
         by_base = is_home and bool(environment.get("XDG_CACHE_HOME"))
         yield Setting(variable.name, value, "environment" if is_set or by_base else "default")
 
@@ -67,6 +70,8 @@ def _shown(value: object) -> str:
 def _plain(value: Any) -> Any:  # noqa: ANN401  # a value of any key, as JSON has it
     if isinstance(value, ChangelogSetting):
         return {"default": value.default, **value.commands} if value.commands else value.default
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {name: item.to_json() if isinstance(item, TrustRule) else list(item) for name, item in value.items()}
+        return {name: _plain(item) for name, item in value.items()}
     return list(value) if isinstance(value, tuple) else value
