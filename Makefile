@@ -120,6 +120,17 @@ lock: install ## resolve the pinned requirements again; no index host is written
 				--generate-hashes --no-annotate --no-header "$$name.in" -o "$$name.txt" || exit 1; \
 		done
 
+docs: .docs/installed ## build the documentation site into site/; broken links are errors
+	@$(PYTHON) scripts/documentation.py stage .scratch/docs
+	@cd .scratch/docs && $(CURDIR)/.docs/bin/zensical build --strict --clean --config-file zensical.toml
+	@$(PYTHON) scripts/documentation.py check .scratch/docs/site
+	@rm -rf site && cp -r .scratch/docs/site site && echo "the site is in site/; open site/index.html"
+
+.docs/installed: requirements-docs.txt
+	@$(PYTHON) -m venv .docs
+	@.docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 changelog: install .release/installed ## gather the fragments of changelog.d into CHANGELOG.md: VERSION=0.3.0
 	@test -n "$(VERSION)" || { echo 'say which version: make changelog VERSION=0.3.0' >&2; exit 2; }
 	@.release/bin/towncrier build --yes --version "$(VERSION)"
@@ -133,4 +144,4 @@ release: install .release/installed ## build the committed wheel and sdist twice
 	@touch $@
 
 clean: ## remove what make made, not the store
-	@rm -rf $(VENV) .release .docs .scratch dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) .release .docs site .scratch dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
