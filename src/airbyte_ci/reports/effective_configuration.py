@@ -1,6 +1,5 @@
 """Shows the effective configuration: each value and where it comes from."""
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,8 +69,6 @@ def _shown(value: object) -> str:
 def _plain(value: Any) -> Any:  # noqa: ANN401  # a value of any key, as JSON has it
     if isinstance(value, ChangelogSetting):
         return {"default": value.default, **value.commands} if value.commands else value.default
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: item.to_json() if isinstance(item, TrustRule) else list(item) for name, item in value.items()}
     return list(value) if isinstance(value, tuple) else value
