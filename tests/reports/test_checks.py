@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -12,7 +13,8 @@ from jsonschema import Draft7Validator
 
 from airbyte_ci.checks.all_checks import RULES
 from airbyte_ci.checks.rule import OK, Checked, Location, RuleFinding, failed, inapplicable, unverified
-from airbyte_ci.reports import annotations, checks, junit, sarif
+from airbyte_ci.reports import annotations, checks, junit, results, sarif
+from airbyte_ci.reports.results import ConnectorResult
 from airbyte_ci.text import disarm_old, escape_lines
 
 ERROR = RuleFinding(
@@ -140,9 +142,23 @@ def test_junit_counts_what_the_exit_code_says() -> None:
     assert warned is not None and warned.text == "warning: old\nnew"
 
 
+def _results(items: Sequence[Checked]) -> list[ConnectorResult]:
+    return [found for item in items if (found := results.parse(checks.to_json(item)))]
+
+
+def test_annotations_are_no_more_than_github_shows() -> None:
+    """Ten of a kind at most, the errors first; the last one counts those that are left out."""
+    findings = tuple(
+        RuleFinding(RULES[0], severity, failed("x", "")) for severity in ("warning",) * 10 + ("error",) * 12
+    )
+    lines = annotations.commands(_results([Checked("source-x", "x", findings)])).splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["::error"] * 10 + ["::warning"] * 10
+    assert lines[9] == "::error title=airbyte-ci::3 more errors are in the log and the summary of this run"
+
+
 def test_annotations_come_with_the_errors_first() -> None:
     """GitHub shows ten of a kind; those that fail the job must be among them."""
-    lines = annotations.commands(ITEMS, "top/").splitlines()
+    lines = annotations.commands(_results(ITEMS), "top/").splitlines()
     assert lines == [
         "::error file=top/a b/é%2Cx%3Ay.yaml,line=7,title=source-x%3A no-dockerfile::"
         "it's <broken> & 100 %25,%0Areally: yes%0Amend 'it'",
@@ -172,7 +188,7 @@ def test_any_text_survives_its_format(reason: str, path: str, name: str) -> None
     """GitHub's runner, an XML parser and JSON read back what was meant; no text begins a command."""
     finding = RuleFinding(RULES[0], "error", failed(reason, "", Location(path, 1)))
     item = Checked(name, "folder", (finding,))
-    text = annotations.commands([item])
+    text = annotations.commands(_results([item]))
     assert text.endswith("\n") and "\n" not in text[:-1] and "\r" not in text
     found = _COMMAND.fullmatch(text[:-1])
     assert found is not None

@@ -173,10 +173,11 @@ def _tell(
     else:
         console.block(report.lines(items, quiet=settings.quiet, whole=whole))
     if github_annotations:
-        from airbyte_ci.reports import annotations
+        from airbyte_ci.reports import annotations, results
 
+        parsed = [found for item in items if (found := results.parse(report.to_json(item)))]
         # The runner reads both streams, so JSON on stdout can stay clean.
-        console.commands(annotations.commands(items, prefix), err=settings.as_json)
+        console.commands(annotations.commands(parsed, prefix), err=settings.as_json)
 
 
 def _write(
