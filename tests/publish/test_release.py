@@ -14,7 +14,6 @@ from airbyte_ci.oci.image import INDEX, canonical_json
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.publish.release import Publication, Release, publish
-from airbyte_ci.registry.shared_blobs import SharedBlobs
 from airbyte_ci.testing.clients import quick_client
 from airbyte_ci.testing.contents import RegistryContents
 from airbyte_ci.testing.distribution import Manner
@@ -37,10 +36,10 @@ def serving(*, referrers: bool = True, contents: RegistryContents | None = None)
         yield server
 
 
-def send(registry: RegistryServer, store: Store, release: Release, shared: SharedBlobs | None = None) -> Publication:
+def send(registry: RegistryServer, store: Store, release: Release) -> Publication:
     """Publishes with a new client, as another process would."""
     with quick_client() as client:
-        target = client.target(Reference.parse(f"{registry.host}/{REPOSITORY}"), shared or SharedBlobs())
+        target = client.target(Reference.parse(f"{registry.host}/{REPOSITORY}"))
         return publish(release, target, store, lambda _: None)
 
 
@@ -300,11 +299,10 @@ def test_a_registry_that_names_another_digest_is_one_line(store: Store) -> None:
 def test_shared_layers_are_sent_once(store: Store) -> None:
     """Of several repositories that need the same layer, the first receives it and the others mount it."""
     release = make_release(store, "1.0.0-dev.0123456789", documents=0)
-    shared = SharedBlobs()
     with serving() as registry, quick_client() as client, ThreadPoolExecutor(4) as pool:
 
         def work(number: int) -> None:
-            target = client.target(Reference.parse(f"{registry.host}/acme/source-{number}"), shared)
+            target = client.target(Reference.parse(f"{registry.host}/acme/source-{number}"))
             publish(release, target, store, lambda _: None)
 
         list(pool.map(work, range(4)))

@@ -1,6 +1,6 @@
 """The options of a publication: the same for every connector of the command."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.oci.image import Platform
@@ -8,7 +8,6 @@ from airbyte_ci.oci.reference import Reference
 from airbyte_ci.publish import tags
 from airbyte_ci.publish.attachments import Sign
 from airbyte_ci.publish.tags import PreReleaseForm
-from airbyte_ci.registry.shared_blobs import SharedBlobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +29,6 @@ class PublishOptions:
     skips_unchanged: bool = False
     attaches: bool = True
     sign: Sign | None = None
-    shared: SharedBlobs = field(default_factory=SharedBlobs)
 
     def repository(self, connector: Connector) -> Reference:
         """Returns the repository of the connector's releases; raises ImageError for an invalid address."""

@@ -140,7 +140,7 @@ def publish(
     refusals.refuse_uncommitted(connector, state.changes, is_allowed=options.allows_dirty)
     subject = _subject(connector, options, done, state, tools)
     made = _release(subject, options, done, tools)
-    target = tools.registries.target(subject.repository, options.shared)
+    target = tools.registries.target(subject.repository)
     same = ""
     if options.skips_unchanged:
         same = unchanged.find(made, connector.version, subject.repository, target, tools.registries, tools.store)

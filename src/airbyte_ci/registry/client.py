@@ -201,11 +201,13 @@ class RegistryClient:
             )
             return push.run(digest, names, fixed)
 
-    def target(self, reference: Reference, shared: "SharedBlobs") -> "TargetRepository":
-        """Returns the reference's repository, to publish to; `shared` are the blobs of the command's other pushes."""
+    def target(self, reference: Reference) -> "TargetRepository":
+        """Returns the reference's repository, to publish to."""
         from airbyte_ci.registry.target import TargetRepository
 
-        return TargetRepository(self._api, self._uploader, endpoint(reference), shared)
+        api, uploader, shared = self._connections.open()
+        place = endpoint(reference)
+        return TargetRepository(api.reporting(self._options), uploader.reporting(self._options), place, shared)
 
     def tags(self, reference: Reference) -> tuple[str, ...]:
         """Returns all tags of the reference's repository, in the registry's order."""
