@@ -17,15 +17,18 @@ def refuse_version(connector: Connector, *, is_main: bool) -> None:
     """Raises ConnectorError for a version that cannot be published."""
     where = f"{connector.relative}/metadata.yaml"
     if not connector.version:
-        raise ConnectorError(f"cannot publish {connector.name}: {where}: data.dockerImageTag is missing")
+        raise ConnectorError(
+            f"cannot publish {connector.name}: {where}: data.dockerImageTag is missing",
+            advice="set it to the version to publish, for example 0.1.0",
+        )
+    if tags.is_development(connector.version):
+        raise ConnectorError(
+            f"cannot publish {connector.name}: {where}: version {connector.version} is a pre-release of a commit",
+            advice="set the version to be released; a pre-release gets its tag from the commit",
+        )
     version = tags.parse_version(connector.version, f"cannot publish {connector.name}: {where}")
     if not is_main:
         return
-    if tags.is_development(connector.version):
-        raise ConnectorError(
-            f"cannot publish {connector.name}: version {connector.version} is a pre-release of a commit",
-            advice="set the version to be released in metadata.yaml, or leave out --main-release",
-        )
     is_major = version.major > 0 and version.minor == version.patch == 0
     if tags.is_candidate(version) and is_major and facts.rollout(connector) is None:
         raise ConnectorError(
