@@ -57,8 +57,9 @@ lint: install
 attack: install tools-test ## run more attacks on the walls between builds, the store and this machine
 	@$(BIN)/pytest -m attack
 
-chaos: install tools-test ## kill writers and collectors at 1,000 random moments; build at once next to collections
+chaos: install tools-test ## kill writers and collectors at 1,000 random moments, publish at 200; build at once next to collections
 	@$(BIN)/python -m tests.chaos.killing 1000
+	@$(BIN)/python -m tests.chaos.publishing 200
 	@$(BIN)/python -m tests.chaos.building 5
 
 fuzz: install ## 10,000 mutated locks, and 10,000 mutated files of each kind to edit: real ones, where they lie beside the project

@@ -51,7 +51,6 @@ class Published:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the record of the release for machines."""
-        documents = [item for part in self.release.parts for item in part.attachments]
         return {
             "address": self.address,
             "repository": str(self.subject.repository),
@@ -60,7 +59,15 @@ class Published:
             "digest": str(self.release.digest),
             "platforms": [_platform(item) for item in self.done],
             "size": sum(layer.size for layer in self._layers),
-            "attachments": len(documents),
+            "attachments": [
+                {
+                    "about": str(part.digest),
+                    "type": item.artifact_type,
+                    "digest": str(item.manifest(part.manifest.descriptor).digest),
+                }
+                for part in self.release.parts
+                for item in part.attachments
+            ],
             "already": self.already,
             "pushed": self.publication is not None and not self.already,
             **({"latest": self.publication.latest} if self.publication and self.publication.latest else {}),

@@ -18,7 +18,7 @@ def summary(record: Mapping[str, Any], *, is_dry: bool) -> str:
         return f"{record['tag']} is the same as {record['unchanged']}, which is published; nothing was pushed"
     fresh = "would be published" if is_dry else "published"
     how = "is already published" if record["already"] else fresh
-    count = record["attachments"]
+    count = len(record["attachments"])
     documents = f"{count} document{'' if count == 1 else 's'} attached" if count else "no documents"
     parts = [platforms, format_size(record["size"]), documents, f"{record['seconds']:.1f} s"]
     return f"{record['tag']} {how} · {' · '.join(parts)}"
