@@ -1,13 +1,11 @@
 """Finds an image to compare: by a file or folder, a name in the store, or an address in a registry; and its base."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ImageError, UsageError
+from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.images import base as bases
-from airbyte_ci.images import read_archive
-from airbyte_ci.oci import local
-from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, Image, Index, Platform
+from airbyte_ci.images.locate_image import locate_image
+from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, Image, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.python.environment.tools import Tools
 
@@ -62,41 +60,12 @@ def check_base(found: FoundImage, base: str) -> FoundImage:
 
 
 def _find(tools: Tools, text: str, platform: Platform) -> Image:
-    path = Path(text)
-    if path.exists():
-        return read_archive.read(tools.store, path, platform)
-    if named := tools.store.resolve(text):
-        manifest = tools.store.manifest(named.digest)
-        chosen = manifest.select(platform, text).digest if isinstance(manifest, Index) else named.digest
-        image = tools.store.image(chosen)
-        sources = _sources(image)
-        bases.complete(tools.store, image, sources, tools.registries)
-        return image
-    try:
-        reference = Reference.parse(text)
-    except ImageError as error:
-        raise UsageError(
-            f"cannot find the image {text!r}: it is neither a file, nor a name in the store, nor an address"
-        ) from error
-    known = local.find(tools.store, reference, platform) if reference.digest else None
-    if known and tools.store.holds(known):
-        return known
-    try:
-        tools.say(f"pulling {text}")
-        return tools.registries.pull(reference, platform, tools.store)
-    except BlobNotFound as error:
-        raise UsageError(
-            f"cannot find the image {text!r}: it is neither a file, nor in the store, nor in {reference.registry}",
-            advice=error.advice,
-        ) from error
+    located = locate_image(tools, text, platform)
+    located.complete(tools)
+    return located.image
 
 
 def _short(text: str) -> str:
     """Returns a name for people: an address with a tag needs no digest, and others need only its start."""
     name, at, digest = text.partition("@sha256:")
     return text if not at else name if ":" in name.rpartition("/")[2] else f"{name}@sha256:{digest[:12]}"
-
-
-def _sources(image: Image) -> tuple[Reference, ...]:
-    named = image.manifest.annotations.get(BASE_NAME)
-    return (Reference.parse(named),) if named else ()

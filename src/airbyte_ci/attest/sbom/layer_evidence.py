@@ -39,7 +39,7 @@ def of_layer(store: Store, descriptor: Descriptor, diff_id: Digest, bring: Calla
     """
 
     def make() -> dict[str, Any]:
-        made = _of_wheels(store, diff_id)
+        made = of_wheels(store, diff_id)
         if made is None:
             if not store.has(descriptor.digest):
                 bring()
@@ -70,7 +70,7 @@ def read(store: Store, descriptor: Descriptor, diff_id: Digest) -> LayerEvidence
     return collected.evidence()
 
 
-def _of_wheels(store: Store, diff_id: Digest) -> LayerEvidence | None:
+def of_wheels(store: Store, diff_id: Digest) -> LayerEvidence | None:
     """Returns the evidence of a layer of wheels; None for other layers, and if a wheel is no longer known."""
     wheels = layer_wheels.recall(store, diff_id)
     if wheels is None:

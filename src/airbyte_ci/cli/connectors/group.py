@@ -38,6 +38,7 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "compare",
         "Compare two images: is it still the same connector?",
     ),
+    "sbom": ("airbyte_ci.cli.connectors.sbom", "sbom", "Print the software bill of materials of an image."),
     "run": (
         "airbyte_ci.cli.connectors.run",
         "run_connector",

@@ -1,0 +1,114 @@
+"""The bill of any image: of its plan and its base image, as far as the store, the image and its registry name them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import airbyte_ci
+from airbyte_ci.attest.build_inputs import BUILD_PLAN
+from airbyte_ci.attest.sbom import make_bill
+from airbyte_ci.attest.sbom.bill import BillOfMaterials
+from airbyte_ci.attest.sbom.make_bill import BillFacts
+from airbyte_ci.documents import load_json
+from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.images import base as bases
+from airbyte_ci.images.locate_image import LocatedImage
+from airbyte_ci.images.plan import BuildPlan
+from airbyte_ci.images.summary import PLAN_DIGEST
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, CREATED, Descriptor, Image, Manifest
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.python.environment.tools import Tools
+
+# The size of real plans is below 1 MB.
+_LARGEST_PLAN = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class BaseFound:
+    """The base image of an image: its address, and the number of its layers if it is available."""
+
+    reference: Reference | None
+    layers: int | None
+
+
+def examine(
+    tools: Tools,
+    located: LocatedImage,
+    repository: str,
+    *,
+    is_base: bool = False,
+    license_text: str = "",
+    created: str = "",
+) -> BillOfMaterials:
+    """Returns the bill of an image in a repository; `is_base` says that all of it is a base image.
+
+    `license_text` is that of the connector's code. Without `created` (RFC 3339), the image's own time is used. Raises
+    ImageError, BlobNotFound, RegistryError.
+    """
+    image = located.image
+    plan = find_plan(tools, located)
+    base = BaseFound(None, len(image.layers)) if is_base else find_base(tools, image, plan)
+    facts = BillFacts(
+        repository=repository,
+        created=created or str(image.config.document.get("created") or CREATED),
+        tool=airbyte_ci.__version__,
+        plan=plan,
+        base=base.reference,
+        base_layers=base.layers,
+        license=license_text,
+    )
+    return make_bill.make(tools.store, image, facts, lambda: located.complete(tools))
+
+
+def find_plan(tools: Tools, located: LocatedImage) -> BuildPlan | None:
+    """Returns the plan whose digest the image has, from the store or attached in its registry; None without one."""
+    named = located.image.manifest.annotations.get(PLAN_DIGEST)
+    if not named:
+        return None
+    try:
+        digest = Digest.parse(named)
+        if not tools.store.has(digest):
+            _pull_plan(tools, located, digest)
+        return BuildPlan.from_json(load_json(tools.store.read(digest)))
+    except (AirbyteCiError, ValueError, LookupError, TypeError, AttributeError):
+        return None  # it is gone, or another version of airbyte-ci wrote it
+
+
+def _pull_plan(tools: Tools, located: LocatedImage, digest: Digest) -> None:
+    """Fetches the plan from the documents that are attached to the image; its digest verifies it."""
+    if located.reference is None:
+        return
+    place = Reference(located.reference.registry, located.reference.repository, None, located.image.digest)
+    for layer in _attached(tools, place):
+        if layer.digest == digest and layer.size <= _LARGEST_PLAN:
+            tools.registries.pull_blob(place, layer, tools.store)
+            return
+
+
+def _attached(tools: Tools, place: Reference) -> Iterator[Descriptor]:
+    for item in tools.registries.referrers(place, BUILD_PLAN):
+        manifest = tools.registries.manifest(place.with_digest(item.digest))
+        if isinstance(manifest, Manifest):
+            yield from manifest.layers
+
+
+def find_base(tools: Tools, image: Image, plan: BuildPlan | None) -> BaseFound:
+    """Returns the base image that the plan or the annotations name; its layers count if the image begins with them."""
+    reference = plan.base if plan else _annotated(image)
+    if reference is None or reference.digest is None:
+        return BaseFound(None, None)
+    try:
+        found = bases.resolve(tools.store, reference, image.config.platform, tools.registries)
+    except AirbyteCiError:
+        return BaseFound(reference, None)
+    below = found.config.diff_ids
+    return BaseFound(reference, len(below) if image.config.diff_ids[: len(below)] == below else None)
+
+
+def _annotated(image: Image) -> Reference | None:
+    name, digest = (image.manifest.annotations.get(key) for key in (BASE_NAME, BASE_DIGEST))
+    try:
+        found = Reference.parse(name) if name else None
+        return found.with_digest(Digest.parse(digest)) if found and digest else found
+    except AirbyteCiError:
+        return None  # an annotation is any text
