@@ -203,6 +203,81 @@ def _empty(forger: Forger, _: SigningKey) -> None:
     forger.change_documents(BUNDLE, lambda _: b"", COSIGN_SIGN)
 
 
+def _resigned_sbom(kind: str, change: Callable[[Document], None]) -> Tamper:
+    """The SBOM of a kind is replaced by a changed one with a valid signature."""
+
+    def tamper(forger: Forger, key: SigningKey) -> None:
+        subject = forger.image()
+        for digest, document in forger.referrers(subject):
+            if (document.get("annotations") or {}).get("dev.sigstore.bundle.predicateType") == kind:
+                envelope = json.loads(forger.blob(document["layers"][0]))["dsseEnvelope"]
+                predicate = json.loads(decode(envelope["payload"]))["predicate"]
+                change(predicate)
+                del forger.repository.manifests[digest]
+                forger.attach(_sign_with(key, subject, kind, predicate), subject)
+
+    return tamper
+
+
+def _component(document: Document, name: str) -> Document:
+    found: Document
+    (found,) = (item for item in document.get("components") or document["packages"] if name in item["name"])
+    return found
+
+
+def _lacks(document: Document) -> None:
+    listed = document.get("components") or document["packages"]
+    listed.remove(_component(document, "guava"))
+
+
+def _older(document: Document) -> None:
+    component = _component(document, "guava")
+    component["version" if "version" in component else "versionInfo"] = "1.0"
+
+
+def _invents(document: Document) -> None:
+    listed = document.get("components") or document["packages"]
+    listed.append({"name": "evil", "version": "1", "bom-ref": "evil", "SPDXID": "SPDXRef-evil"})
+
+
+def _other_hash(document: Document) -> None:
+    component = _component(document, "guava")
+    for item in component.get("hashes") or component["checksums"]:
+        item["content" if "content" in item else "checksumValue"] = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "said"),
+    [
+        (kind, change, said)
+        for kind in ("https://cyclonedx.org/bom", "https://spdx.dev/Document")
+        for change, said in (
+            (_lacks, "lacks guava 33.0-jre, which is in layer"),
+            (_older, "has another version"),
+            (_invents, "lists evil"),
+            (_other_hash, "has another"),
+        )
+    ],
+)
+def test_an_sbom_must_agree_with_the_layers(
+    signed: SignedRelease, kind: str, change: Callable[[Document], None], said: str, tmp_path: Path
+) -> None:
+    """Even a signed SBOM is refused if it lacks, invents or changes a component; the layer is named."""
+    (found,) = _refusals(signed, _resigned_sbom(kind, change), tmp_path / "store", key=True)
+    assert found.startswith("linux/amd64 sbom: its ") and said in found, found
+
+
+def test_a_plain_sbom_is_compared_without_a_key(signed: SignedRelease, tmp_path: Path) -> None:
+    """Without a key, a changed SBOM that nobody signed is refused too."""
+
+    def tamper(forger: Forger, _: SigningKey) -> None:
+        forger.drop(forger.image(), BUNDLE)
+        forger.change_documents("application/vnd.cyclonedx+json", lambda data: data.replace(b"33.0-jre", b"33.1-jre"))
+
+    found = _refusals(signed, tamper, tmp_path / "store", key=False)
+    assert any(line.startswith("linux/amd64 sbom: its CycloneDX SBOM") for line in found), found
+
+
 @pytest.mark.parametrize(
     ("tamper", "said"),
     [

@@ -1,11 +1,12 @@
 """Verifies a published image: every check of the index and of each platform's image, as findings."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from airbyte_ci.attest.build_inputs import BASE_CONFIG, BASE_MANIFEST, TITLE
 from airbyte_ci.attest.signing.keys import VerifyingKey
-from airbyte_ci.attest.statement import COSIGN_SIGN, PROVENANCE
+from airbyte_ci.attest.statement import COSIGN_SIGN, CYCLONEDX, PROVENANCE, SPDX
 from airbyte_ci.attest.verification import claims, contents
 from airbyte_ci.attest.verification.evidence import AttachedPlan, Evidence
 from airbyte_ci.attest.verification.finding import INDEX, Check, ImageFinding
@@ -62,6 +63,7 @@ def _image(
     yield _provenance(name, digest, item.evidence, demand, [plan])
     yield _check(name, "plan", lambda: _confirm_plan(item.image, plan))
     yield _check(name, "base", lambda: _confirm_base(published, item, plan, tools))
+    yield _check(name, "sbom", lambda: _confirm_bills(published, item, plan, demand, tools))
     if demand.rebuild:
         from airbyte_ci.attest.verification import rebuild
 
@@ -153,6 +155,32 @@ def _confirm_base(published: PublishedRelease, item: PublishedImage, plan: Build
     attached = contents.find_plan(item.image, item.evidence)
     contents.confirm_base(item.image, _base(published, attached, plan, tools))
     return f"begins with all layers of {plan.base}"
+
+
+def _confirm_bills(
+    published: PublishedRelease, item: PublishedImage, plan: BuildPlan, demand: Demand, tools: Tools
+) -> str:
+    """Compares every kind of SBOM that is attached with the image's layers."""
+    from airbyte_ci.attest.verification import bills  # slow to import
+
+    documents = {kind: _bill(item, kind, demand) for kind in (CYCLONEDX, SPDX)}
+    attached = contents.find_plan(item.image, item.evidence)
+    base_layers = len(_base(published, attached, plan, tools).layers)
+    bill = bills.read_bill(published, item, plan, base_layers, tools)
+    for kind, document in documents.items():
+        bills.confirm(kind, document, bill, item.image)
+    return f"{len(bill.components)} components, as in the layers"
+
+
+def _bill(item: PublishedImage, kind: str, demand: Demand) -> Mapping[str, Any]:
+    """Returns the SBOM of a kind: signed with an accepted key, or without keys any."""
+    try:
+        return claims.prove(item.evidence, kind, item.image.digest, demand.keys).statement.predicate
+    except SignatureError:
+        plain = [sbom.document for sbom in item.evidence.sboms if sbom.kind == kind]
+        if demand.keys or not plain:
+            raise
+        return plain[0]
 
 
 def _base(published: PublishedRelease, attached: AttachedPlan, plan: BuildPlan, tools: Tools) -> Image:
