@@ -27,7 +27,6 @@ from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.python.index.package_index import PackageIndex
 from airbyte_ci.registry.client import client_of_user
 from airbyte_ci.registry.options import RegistryOptions
-from airbyte_ci.registry.shared_blobs import SharedBlobs
 from tests.e2e.command import GIT
 from tests.e2e.tiny import NAME, Tiny
 
@@ -122,5 +121,5 @@ def release(subject: Subject, store: Store, key: SigningKey | None) -> Released:
         wanted = Release(
             images=images, index=index, tag=subject.tag, is_version=True, moves_latest=False, sources=sources
         )
-        publish(wanted, opened.registries.target(subject.repository, SharedBlobs()), store, lambda _: None)
+        publish(wanted, opened.registries.target(subject.repository), store, lambda _: None)
     return Released(subject.repository.with_tag(subject.tag).with_digest(subject.index.digest), subject)

@@ -6,7 +6,7 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.publish import tags
-from airbyte_ci.publish.attachments import Sign
+from airbyte_ci.publish.attachments import Sign, WriteLegacy
 from airbyte_ci.publish.tags import PreReleaseForm
 
 
@@ -16,7 +16,7 @@ class PublishOptions:
 
     Without `is_main`, the tag is a pre-release of the commit, in this `form`. `prefix` is the registry, with a path or
     without. Empty `platforms` stand for all of the base image. `ignored_block` is why block-release.yaml does not
-    apply. `shared` are the blobs that the command pushed.
+    apply. `shared` are the blobs that the command pushed. `sign` signs documents, `legacy` writes cosign 2's tags too.
     """
 
     is_main: bool
@@ -29,6 +29,7 @@ class PublishOptions:
     skips_unchanged: bool = False
     attaches: bool = True
     sign: Sign | None = None
+    legacy: WriteLegacy | None = None
 
     def repository(self, connector: Connector) -> Reference:
         """Returns the repository of the connector's releases; raises ImageError for an invalid address."""

@@ -192,7 +192,11 @@ def _release(subject: Subject, options: PublishOptions, done: Sequence[Done], to
 
     def part(image: SubjectImage | None) -> ReleasePart:
         manifest = image.image.manifest if image else subject.index
-        return ReleasePart(manifest, attachments.write(subject, image, tools, options.sign) if options.attaches else ())
+        if not options.attaches:
+            return ReleasePart(manifest)
+        documents = attachments.write(subject, image, tools, options.sign)
+        legacy = options.legacy(subject, manifest.descriptor, documents, tools.store) if options.legacy else {}
+        return ReleasePart(manifest, documents, legacy)
 
     version = tags.parse_version(subject.connector.version, subject.connector.name)
     return Release(

@@ -5,8 +5,8 @@ version's tag, `latest`. So a publisher that is killed leaves no tag that points
 one pushes what is missing. Registries have no compare-and-swap: tags are read just before and after they are written.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from airbyte_ci.attest.attachment import EMPTY, Attachment, kind_of
 from airbyte_ci.errors import RegistryError
@@ -24,10 +24,14 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class ReleasePart:
-    """An image or index of a release, with the documents that are attached to it."""
+    """An image or index of a release, with the documents that are attached to it.
+
+    `legacy` are manifests of the store by tag: signatures for readers that know no attachments.
+    """
 
     manifest: Manifest | Index
     attachments: tuple[Attachment, ...] = ()
+    legacy: Mapping[str, Digest] = field(default_factory=dict)
 
     @property
     def digest(self) -> Digest:
@@ -78,6 +82,10 @@ def publish(release: Release, target: TargetRepository, store: Store, say: Calla
         say("pushing the index" if part is release.index else "pushing the image")
         target.push(store, part.digest, release.sources)
         attached += _attach(part, release, target, store, is_tagged=already)
+        for tag, digest in part.legacy.items():
+            if target.find_tag(tag) != digest:
+                target.push(store, digest, ())
+                target.write_tag(tag, store.manifest(digest))
     if not already and not is_published(release, target):
         say(f"setting {release.tag}")
         target.write_tag(release.tag, release.index.manifest)

@@ -41,6 +41,17 @@ def details(record: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def commands(record: Mapping[str, Any]) -> list[str]:
+    """Returns the commands that check a signed release, with airbyte-ci and with cosign 3; the key is the reader's."""
+    address = f"{record['address'].partition('@')[0].rpartition(':')[0]}@{record['digest']}"
+    cosign = "--key signing.pub --insecure-ignore-tlog"
+    return [
+        f"airbyte-ci verify --key signing.pub {address}",
+        f"cosign verify {cosign} {address}",
+        f"cosign verify-attestation {cosign} --type slsaprovenance1 {address}",
+    ]
+
+
 def document(items: Sequence[Outcome], shard: str = "") -> str:
     """Returns the JUnit report: failures are connectors that were not published."""
     failures = sum(item.status == "failed" for item in items)

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from airbyte_ci.attest.signing import legacy
 from airbyte_ci.attest.signing.keys import VerifyingKey
+from airbyte_ci.attest.statement import COSIGN_SIGN
 from airbyte_ci.attest.verification.evidence import Claim, Evidence
 from airbyte_ci.errors import SignatureError
 from airbyte_ci.oci.digest import Digest
@@ -38,6 +40,22 @@ def prove(evidence: Evidence, predicate_type: str, subject: Digest, keys: Sequen
         raise SignatureError(f"no valid {name_of(predicate_type)}: {'; '.join(dict.fromkeys(reasons))}")
     reason = f": {evidence.ignored[0]}" if evidence.ignored else ""
     raise SignatureError(f"no {name_of(predicate_type)} was found{reason}")
+
+
+def prove_signature(evidence: Evidence, subject: Digest, keys: Sequence[VerifyingKey]) -> str:
+    """Returns the hint of the key that signed the image, in the form of cosign 3 or 2; raises SignatureError."""
+    if not evidence.legacy:
+        claim = prove(evidence, COSIGN_SIGN, subject, keys)
+        return claim.bundle.hint if claim.bundle else ""
+    reasons = []
+    for item in evidence.legacy:
+        for key in keys:
+            try:
+                legacy.confirm(item.layer, item.payload, subject, key)
+                return key.hint
+            except SignatureError as error:
+                reasons.append(error.message)
+    raise SignatureError(f"no valid signature: {'; '.join(dict.fromkeys(reasons))}")
 
 
 def _confirm(claim: Claim, subject: Digest, keys: Sequence[VerifyingKey]) -> None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airbyte_ci.attest.build_inputs import BUILD_PLAN
+from airbyte_ci.attest.signing import legacy
 from airbyte_ci.attest.signing.bundle import ANY_BUNDLE, Bundle, parse_bundle
-from airbyte_ci.attest.statement import CYCLONEDX, IN_TOTO, SPDX, Statement
+from airbyte_ci.attest.statement import COSIGN_SIGN, CYCLONEDX, IN_TOTO, SPDX, Statement
 from airbyte_ci.errors import BlobNotFound, ImageError, SignatureError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Manifest, parse_json_object
@@ -54,6 +55,14 @@ class AttachedPlan:
         return Digest.of(self.content)
 
 
+@dataclass(frozen=True, slots=True)
+class LegacySignature:
+    """A signature of cosign 2: the layer with the signature as its annotation, and the signed document."""
+
+    layer: Descriptor
+    payload: bytes
+
+
 @dataclass(slots=True)
 class Evidence:
     """All documents about one image or index. `ignored` says why some cannot be used."""
@@ -61,11 +70,8 @@ class Evidence:
     claims: list[Claim] = field(default_factory=list)
     sboms: list[PlainSbom] = field(default_factory=list)
     plans: list[AttachedPlan] = field(default_factory=list)
+    legacy: list[LegacySignature] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.claims or self.sboms or self.plans)
 
     def of_type(self, predicate_type: str) -> Iterator[Claim]:
         yield from (item for item in self.claims if item.statement.predicate_type == predicate_type)
@@ -88,7 +94,23 @@ def collect(registries: RegistryClient, reference: Reference, store: Store, exec
                 found.plans.append(read)
             case str() if read:
                 found.ignored.append(read)
+    if not any(found.of_type(COSIGN_SIGN)):
+        found.legacy += _legacy(registries, reference, store)
     return found
+
+
+def _legacy(registries: RegistryClient, reference: Reference, store: Store) -> Iterator[LegacySignature]:
+    """Yields the signatures under cosign 2's tag, which is read only where there is no newer signature."""
+    assert reference.digest is not None
+    place = reference.with_tag(legacy.signature_tag(reference.digest))
+    try:
+        manifest = registries.manifest(place)
+    except (BlobNotFound, ImageError):
+        return
+    for layer in manifest.layers[:_MOST_DOCUMENTS] if isinstance(manifest, Manifest) else ():
+        if layer.media_type == legacy.SIMPLE_SIGNING and layer.size <= _LARGEST:
+            registries.pull_blob(place, layer, store)
+            yield LegacySignature(layer, store.read(layer.digest))
 
 
 def _read(

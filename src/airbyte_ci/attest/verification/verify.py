@@ -34,7 +34,7 @@ def verify(published: PublishedRelease, demand: Demand, tools: Tools, native: Pl
     plans = {item.name: _read_plan(item) for item in published.images}
     if published.index:
         known = [plan for plan in plans.values() if isinstance(plan, BuildPlan)]
-        yield from _claims(INDEX, published.digest, published.evidence, demand)
+        yield _signature(INDEX, published.digest, published.evidence, demand)
         if any(_is_built(item.image) for item in published.images):
             yield _provenance(INDEX, published.digest, published.evidence, demand, known)
     for item in published.images:
@@ -50,7 +50,8 @@ def _image(
     native: Platform,
 ) -> Iterator[ImageFinding]:
     name, digest = item.name, item.image.digest
-    yield from _claims(name, digest, item.evidence, demand)
+    yield _signature(name, digest, item.evidence, demand)
+    yield from _required(published, item, demand)
     if not _is_built(item.image):
         status: Status = "failed" if demand.rebuild else "skipped"
         yield ImageFinding(
@@ -89,25 +90,27 @@ def _failed(subject: str, check: Check, error: AirbyteCiError) -> ImageFinding:
 # --- claims --------------------------------------------------------------------------------------
 
 
-def _claims(subject: str, digest: Digest, evidence: Evidence, demand: Demand) -> Iterator[ImageFinding]:
-    """Yields the findings about the signature, and about each required claim."""
-    yield _signature(subject, digest, evidence, demand)
+def _required(published: PublishedRelease, item: PublishedImage, demand: Demand) -> Iterator[ImageFinding]:
+    """Yields a finding about each required claim, which may be about the image or about its index."""
     for kind in sorted(demand.required - {COSIGN_SIGN, PROVENANCE}):
 
         def prove(kind: str = kind) -> str:
-            claims.prove(evidence, kind, digest, demand.keys)
+            try:
+                claims.prove(item.evidence, kind, item.image.digest, demand.keys)
+            except SignatureError:
+                if published.index is None or not any(published.evidence.of_type(kind)):
+                    raise
+                claims.prove(published.evidence, kind, published.digest, demand.keys)
             return f"the required {claims.name_of(kind)} is attached"
 
-        yield _check(subject, "policy", prove)
+        yield _check(item.name, "policy", prove)
 
 
 def _signature(subject: str, digest: Digest, evidence: Evidence, demand: Demand) -> ImageFinding:
     if demand.keys:
 
         def prove() -> str:
-            claim = claims.prove(evidence, COSIGN_SIGN, digest, demand.keys)
-            assert claim.bundle
-            return f"signed with key {claim.bundle.hint}"
+            return f"signed with key {claims.prove_signature(evidence, digest, demand.keys)}"
 
         return _check(subject, "signature", prove)
     signers = {item.bundle.hint for item in evidence.of_type(COSIGN_SIGN) if item.bundle and item.bundle.hint}

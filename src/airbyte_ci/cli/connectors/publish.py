@@ -1,12 +1,16 @@
 """`connectors publish`: pushes releases with proof of what is in them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from airbyte_ci.app import App, find_platform, read_rules, today
+from airbyte_ci.app import App, find_platform, read_environment, read_rules, today
+from airbyte_ci.attest.signing import attest, keys, legacy
+from airbyte_ci.attest.signing.keys import SigningKey
 from airbyte_ci.attest.subject import SourceState
 from airbyte_ci.base_images.catalog import noted
 from airbyte_ci.checks.rule import Checked
@@ -62,6 +66,13 @@ _FORMS: dict[str, PreReleaseForm] = {"dev": "dev", "preview": "preview"}
 @click.option("--ignore-block", metavar="REASON", default="", help="Publish despite a block-release.yaml, and say why.")
 @click.option("--no-attachments", is_flag=True, help="Push only the images, for registries without referrers.")
 @click.option(
+    "--sign-key",
+    metavar="FILE|env:NAME",
+    help="Sign images and documents with this private key: ECDSA P-256 in PEM form, encrypted with a passphrase in "
+    "AIRBYTE_CI_SIGN_PASSPHRASE or not.",
+)
+@click.option("--legacy-signatures", is_flag=True, help="Also write the signature tags of cosign 2.")
+@click.option(
     "--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a JUnit XML report."
 )
 @with_shard
@@ -78,6 +89,8 @@ def publish_connectors(
     allow_dirty: bool,
     ignore_block: str,
     no_attachments: bool,
+    sign_key: str | None,
+    legacy_signatures: bool,
     junit: Path | None,
 ) -> int:
     """Build connectors for all platforms and publish them with documents about their contents.
@@ -97,6 +110,7 @@ def publish_connectors(
         )
     if settings.offline:
         raise UsageError("--offline excludes publishing, which needs a registry")
+    key = _signing_key(sign_key, attaches=not no_attachments, legacy=legacy_signatures)
     fleet = fleets.load_for_change(settings, asked, "publish")
     configuration = fleet.configuration
     options = PublishOptions(
@@ -109,6 +123,8 @@ def publish_connectors(
         ignored_block=ignore_block.strip(),
         skips_unchanged=skip_unchanged,
         attaches=not no_attachments,
+        sign=partial(attest.sign, key) if key else None,
+        legacy=partial(legacy.write, key) if key and legacy_signatures else None,
     )
     native = find_platform()
     order = Order(platforms=(native,), native=native, rules=read_rules(configuration))
@@ -137,11 +153,27 @@ def publish_connectors(
     return exit_code(outcomes)
 
 
+def _signing_key(place: str | None, *, attaches: bool, legacy: bool) -> SigningKey | None:
+    """Returns the private key; raises UsageError for options that need one, and SignatureError."""
+    if place is None:
+        if legacy:
+            raise UsageError("--legacy-signatures needs a key", advice="name it with --sign-key FILE")
+        return None
+    if not attaches:
+        raise UsageError("--no-attachments excludes --sign-key: signatures are attachments")
+    return keys.read_signing_key(place, read_environment())
+
+
 def _show(settings: Settings, asked: SelectionOptions, outcome: Outcome, *, alone: bool) -> None:
     if settings.as_json:
         console.document({**outcome.to_json(), **asked.facts})
     elif not settings.quiet or outcome.status == "failed":
         console.block(terminal.outcome(outcome, alone=alone))
+
+
+def _commands(record: Mapping[str, Any], options: PublishOptions) -> list[str]:
+    """Returns the commands with which anyone can check a signed release."""
+    return report.commands(record) if options.sign and not options.is_dry else []
 
 
 class _Publishing:
@@ -209,6 +241,10 @@ class _Publishing:
             subject=connector.name,
             status="skipped" if done.unchanged else "ok",
             summary=report.summary(record, is_dry=self._options.is_dry),
-            details=(*report.details(record), *([f"! spec not run: {done.unverified}"] if done.unverified else [])),
+            details=(
+                *report.details(record),
+                *_commands(record, self._options),
+                *([f"! spec not run: {done.unverified}"] if done.unverified else []),
+            ),
             facts={**record, **({"dryRun": True} if self._options.is_dry else {})},
         )
