@@ -13,7 +13,8 @@ from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.testing.clients import quick_client
 from tests.e2e.command import airbyte_ci
-from tests.e2e.test_publish import Releasing, releasing
+from tests.e2e.test_publish import releasing
+from tests.publish.releasing import Releasing
 
 __all__ = ["releasing"]
 pytestmark = pytest.mark.slow
