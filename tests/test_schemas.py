@@ -20,7 +20,9 @@ SCHEMAS = {
 def test_each_has_a_name_of_its_own_and_of_one_kind() -> None:
     """The id is a URN, so it does not look like an address that could be opened."""
     names = {document["$id"] for document in SCHEMAS.values()}
-    assert names == {f"urn:airbyte-ci:schema:{name}" for name in ("build-customization", "build-plan", "metadata")}
+    assert names == {
+        f"urn:airbyte-ci:schema:{name}" for name in ("build-customization", "build-plan", "campaign", "metadata")
+    }
     assert len(names) == len(SCHEMAS)
 
 

@@ -61,7 +61,7 @@ def _reason(error: Any) -> str:
             return f"{value} is not {allowed!r}"
         case "oneOf" | "anyOf":
             return f"{value} is not valid here{f': {meant}' if meant else ''}"
-        case "type" if allowed == "string" and isinstance(error.instance, (int, float)):
+        case "type" if allowed == "string" and type(error.instance) in (int, float):
             return f"{value} is a number; write it in quotes"
         case "pattern" if meant:
             return f"{value} is invalid: {meant[0].lower()}{meant[1:].rstrip('.')}"

@@ -22,6 +22,7 @@ _GROUPS: Mapping[str, tuple[str, str, str]] = {
     "connectors": ("airbyte_ci.cli.connectors.group", "connectors", "List, migrate, build, test and run connectors."),
     "base-images": ("airbyte_ci.cli.base_images.group", "base_images", "List, build and release base images."),
     "verify": ("airbyte_ci.cli.verify", "verify", "Verify a published image, and rebuild it."),
+    "campaign": ("airbyte_ci.cli.campaign.group", "campaign", "Change a fleet in waves, with trials and gates."),
     "init": ("airbyte_ci.cli.init", "init", "Write a configuration file for this repository."),
     "config": ("airbyte_ci.cli.configuration", "configuration", "Show the configuration, and its JSON Schema."),
     "apply": ("airbyte_ci.cli.changes.apply", "apply", "Apply the edits of a plan file."),

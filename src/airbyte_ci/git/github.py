@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.git import forge
 
 _PUBLIC = "https://api.github.com"
@@ -51,6 +51,18 @@ def repository(root: Path, environment: Mapping[str, str]) -> GitHubRepository |
         # GitHub Enterprise Server has its API below the site: https://docs.github.com/enterprise-server/rest
         api = api or ("" if host == "github.com" else f"https://{host}/api/v3")
     return GitHubRepository(api or _PUBLIC, name, token) if name.count("/") == 1 else None
+
+
+def require_repository(root: Path, environment: Mapping[str, str]) -> GitHubRepository:
+    """Returns the repository with its token; raises UsageError if one of them is unknown."""
+    found = repository(root, environment)
+    if found is None:
+        raise UsageError(
+            "cannot use pull requests: the remote origin is not a GitHub repository", advice="set GITHUB_REPOSITORY"
+        )
+    if not found.token:
+        raise UsageError(f"cannot use pull requests in {found}: no token is set", advice=f"set {TOKENS[0]}")
+    return found
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The branches of airbyte-ci, here and on the `origin` remote: finds, verifies and moves them safely."""
 
+import dataclasses
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from airbyte_ci.campaigns.delivery import commits
 from airbyte_ci.campaigns.delivery.commits import Commit
-from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.git import git
 
 REMOTE = "origin"
@@ -52,6 +53,23 @@ def remote_tips(root: Path, remote: str = REMOTE) -> dict[str, str]:
     out = commits.run(root, f"asking {remote} for its branches", "ls-remote", "--heads", remote).decode()
     pairs = (line.split("\t") for line in out.splitlines())
     return {name.removeprefix("refs/heads/"): sha for sha, name in pairs}
+
+
+def fetch_target(root: Path, base: str, target: str) -> tuple[Ground, dict[str, str]]:
+    """Returns where branches begin and end, with the remote's branches; fetches the target. Raises AirbyteCiError.
+
+    An earlier delivery from a newer target branch may start at a commit that was not in this clone.
+    """
+    tips = remote_tips(root)
+    main = tips.get(target)
+    if main is None:
+        raise UsageError(
+            f"cannot open pull requests: origin has no branch {target} to merge into",
+            advice="name another branch with --diffed-branch",
+        )
+    ground = Ground(root, base, target)
+    fetch(ground, target, main)
+    return dataclasses.replace(ground, main=main), tips
 
 
 def remote(ground: Ground, name: str, tip: str | None) -> Branch:

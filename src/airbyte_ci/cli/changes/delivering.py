@@ -205,28 +205,9 @@ class Courier:
 
         if settings.offline:
             raise UsageError("pull requests need GitHub and exclude --offline")
-        repository = github.repository(root, os.environ)
-        if repository is None:
-            raise UsageError(
-                "cannot open pull requests: the remote origin is not a GitHub repository",
-                advice="set GITHUB_REPOSITORY",
-            )
-        if not repository.token:
-            raise UsageError(
-                f"cannot open pull requests in {repository}: no token is set", advice=f"set {github.TOKENS[0]}"
-            )
-        self._tips = branches.remote_tips(root)
-        target = self._ground.target
-        main = self._tips.get(target)
-        if main is None:
-            raise UsageError(
-                f"cannot open pull requests: origin has no branch {target} to merge into",
-                advice="name another branch with --diffed-branch",
-            )
-        # An earlier delivery from a newer main branch may start at a commit that is not in this clone.
-        branches.fetch(self._ground, target, main)
-        self._ground = dataclasses.replace(self._ground, main=main)
-        self._pulls = PullRequests(repository, target)
+        repository = github.require_repository(root, os.environ)
+        self._ground, self._tips = branches.fetch_target(root, self._ground.base, self._ground.target)
+        self._pulls = PullRequests(repository, self._ground.target)
 
     def close(self) -> None:
         if self._pulls is not None:

@@ -1,0 +1,206 @@
+"""One step of a campaign: whatever can be done now. It can be repeated at any time, and continues where it was.
+
+Everything that acts outside of this process is a function of `Actions`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Protocol
+
+from airbyte_ci.campaigns.changes.change import Change, NotApplicable
+from airbyte_ci.campaigns.delivery.deliver import Delivered
+from airbyte_ci.campaigns.waves import pace
+from airbyte_ci.campaigns.waves.campaign_file import AUTOMERGE_TAG, CampaignFile, MergeMethod
+from airbyte_ci.campaigns.waves.members import CampaignMember, Membership
+from airbyte_ci.campaigns.waves.state import CampaignState, ConnectorState, PullState, State
+from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.git.github import GitHubLimit
+from airbyte_ci.outcomes import Outcome, Status
+
+UNKNOWN_HEAD = "unknown"
+# Checks of a new pull request do not exist from the first second on.
+_UNTIL_CHECKS_EXIST = timedelta(hours=1)
+
+
+class Merger(Protocol):
+    """Merges pull requests. Each method raises AirbyteCiError."""
+
+    @property
+    def settings(self) -> Any: ...  # noqa: ANN401  # MergeSettings; a protocol's attribute would have to be writable
+
+    def merge(self, pull: PullState, method: MergeMethod) -> None: ...
+    def merge_later(self, pull: PullState, method: MergeMethod) -> None: ...
+    def enqueue(self, pull: PullState) -> None: ...
+    def stop(self, pull: PullState) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actions:
+    """The actions of a step; each raises AirbyteCiError.
+
+    `plan` returns a connector's change, or raises NotApplicable. `trial` builds and tests it here, and returns why it
+    fails, or an empty text. `deliver` opens or updates the pull request. `is_own` returns whether airbyte-ci made every
+    commit of a branch.
+    """
+
+    plan: Callable[[CampaignMember], Change]
+    trial: Callable[[CampaignMember, Change], str]
+    deliver: Callable[[CampaignMember, Change], Delivered]
+    is_own: Callable[[str, str], bool]
+    pulls: Merger
+
+
+class CampaignStep:
+    """A running step. `state` is always current, so that an interrupted step can be recorded."""
+
+    def __init__(self, campaign: CampaignFile, membership: Membership, state: CampaignState, actions: Actions) -> None:
+        self.state = state
+        self._campaign = campaign
+        self._members = {member.name: member for member in membership.members}
+        self._actions = actions
+
+    def run(self) -> Iterator[Outcome]:
+        """Acts, and yields an outcome for each connector that changed or failed. A limit of GitHub ends the step."""
+        if self._campaign.closed:
+            return
+        try:
+            yield from self._tend()
+            if not self.state.held:
+                yield from self._open()
+        except GitHubLimit as error:
+            yield Outcome(
+                subject=self._campaign.name, status="skipped", reason=error.message, advice="the next run continues"
+            )
+
+    # --- open pull requests ----------------------------------------------------------------------
+
+    def _tend(self) -> Iterator[Outcome]:
+        for item in self.state.connectors:
+            pull = item.pull
+            # A pull request that reverts the change has another branch, and is merged by people.
+            if pull is None or pull.status != "open" or item.reason.endswith("reverts it"):
+                continue
+            try:
+                if self.state.held:
+                    yield from self._stop(item, pull)
+                else:
+                    yield from self._merge(self._owned(item, pull), pull)
+            except GitHubLimit:
+                raise
+            except AirbyteCiError as error:
+                yield _failed(item, error)
+
+    def _stop(self, item: ConnectorState, pull: PullState) -> Iterator[Outcome]:
+        if pull.is_automatic or pull.is_queued:
+            self._actions.pulls.stop(pull)
+            yield _ok(item, f"pull request {pull.number} is not merged automatically any more: {self.state.held}")
+
+    def _owned(self, item: ConnectorState, pull: PullState) -> ConnectorState:
+        """Returns the connector with its branch's head, if airbyte-ci made all of its commits."""
+        if item.head == pull.head:
+            return item
+        is_own = self._actions.is_own(self._campaign.branch(item.connector), pull.head)
+        reason = item.reason if is_own else "a person changed its branch, so it is left to people"
+        return self._put(replace(item, head=pull.head if is_own else UNKNOWN_HEAD, reason=reason))
+
+    def _merge(self, item: ConnectorState, pull: PullState) -> Iterator[Outcome]:
+        member = self._members[item.connector]
+        if item.head != pull.head:
+            return
+        if pull.is_conflicting:
+            yield from self._renew(member, item)
+            return
+        tags = member.connector.data.get("tags")
+        is_allowed = self._campaign.automerge and isinstance(tags, list) and AUTOMERGE_TAG in tags
+        is_young = pull.created is None or self.state.time - pull.created < _UNTIL_CHECKS_EXIST
+        if not is_allowed or pull.is_draft or pull.checks == "failure" or pull.is_queued:
+            return
+        merger, method = self._actions.pulls, self._campaign.merge_method
+        if pull.is_mergeable and not (pull.checks == "none" and is_young):
+            if merger.settings.has_queue:
+                merger.enqueue(pull)
+                yield _ok(item, f"pull request {pull.number} is in the merge queue")
+            else:
+                merger.merge(pull, method)
+                yield _ok(item, f"pull request {pull.number} is merged")
+        elif merger.settings.allows_automatic and not pull.is_automatic and not pull.is_mergeable:
+            merger.merge_later(pull, method)
+            yield _ok(item, f"pull request {pull.number} will be merged when its checks succeed")
+
+    def _renew(self, member: CampaignMember, item: ConnectorState) -> Iterator[Outcome]:
+        """Makes a branch that conflicts with its target again, on the target's current commit."""
+        try:
+            delivered = self._actions.deliver(member, self._actions.plan(member))
+        except NotApplicable as error:
+            self._put(replace(item, reason=error.message))
+            return
+        if delivered.done != "unchanged":
+            self._put(replace(item, head=delivered.commit, reason="its branch was made again"))
+            yield _ok(item, f"the branch of pull request {delivered.pull_request} conflicted, and was made again")
+
+    # --- new pull requests -----------------------------------------------------------------------
+
+    def _open(self) -> Iterator[Outcome]:
+        left = pace.allow(self._campaign, self.state).number
+        for item in self.state.connectors:
+            if item.state != "planned":
+                continue
+            if left <= 0:
+                return
+            outcome, is_opened = self._start(self._members[item.connector], item)
+            left -= is_opened
+            yield outcome
+
+    def _start(self, member: CampaignMember, item: ConnectorState) -> tuple[Outcome, bool]:
+        """Returns the outcome of one connector's first step, and whether it took a part of the allowance."""
+        item = replace(item, attempt=item.attempt + 1)
+        try:
+            change = self._actions.plan(member)
+        except NotApplicable as error:
+            # The change is in the target branch already, or the migration is not for this connector.
+            is_there = bool(member.connector.base_image) and "already" in error.message
+            self._put(_moved(item, "merged" if is_there else "excluded", error.message, self.state))
+            return Outcome(subject=item.connector, status="skipped", reason=error.message), False
+        except GitHubLimit:
+            raise
+        except AirbyteCiError as error:
+            self._put(_moved(item, "trial-failed", error.message, self.state))
+            return _failed(item, error), False
+        item = replace(item, after=change.after, base_after=change.base_image or "")
+        try:
+            if reason := self._actions.trial(member, change):
+                self._put(_moved(item, "trial-failed", reason, self.state))
+                return Outcome(subject=item.connector, status="failed", reason=reason, advice=self._retry(item)), False
+            done = self._actions.deliver(member, change)
+        except GitHubLimit:
+            raise
+        except AirbyteCiError as error:
+            self._put(replace(item, reason=error.message))
+            return _failed(item, error), False
+        assert done.pull_request is not None and done.url is not None
+        pull = PullState(
+            number=done.pull_request, url=done.url, head=done.commit, status="open", created=self.state.time
+        )
+        self._put(_moved(replace(item, pull=pull, head=done.commit), "in-pr", "its checks are running", self.state))
+        return _ok(item, f"pull request {done.pull_request} {done.done}: {done.url}"), True
+
+    def _retry(self, item: ConnectorState) -> str:
+        return f"airbyte-ci campaign run {self._campaign.name} --retry {item.connector}"
+
+    def _put(self, item: ConnectorState) -> ConnectorState:
+        self.state = self.state.with_connector(item)
+        return item
+
+
+def _moved(item: ConnectorState, state: State, reason: str, campaign: CampaignState) -> ConnectorState:
+    return replace(item, state=state, reason=reason, since=campaign.time)
+
+
+def _ok(item: ConnectorState, summary: str) -> Outcome:
+    status: Status = "ok"
+    return Outcome(subject=item.connector, status=status, summary=summary)
+
+
+def _failed(item: ConnectorState, error: AirbyteCiError) -> Outcome:
+    return Outcome(subject=item.connector, status="failed", reason=error.message, advice=error.advice or "")

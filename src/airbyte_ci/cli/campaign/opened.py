@@ -1,0 +1,169 @@
+"""An opened campaign: its file, its members, and the facts about them that commands ask for."""
+
+import contextlib
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from airbyte_ci import app
+from airbyte_ci.base_images.catalog import catalog
+from airbyte_ci.base_images.catalog.catalog import Catalog
+from airbyte_ci.campaigns.delivery import branches, commits
+from airbyte_ci.campaigns.delivery.branches import Ground
+from airbyte_ci.campaigns.waves import campaign_file, members, reconcile, state
+from airbyte_ci.campaigns.waves.campaign_file import CampaignFile
+from airbyte_ci.campaigns.waves.github_pulls import GitHubPulls
+from airbyte_ci.campaigns.waves.members import CampaignMember, Membership
+from airbyte_ci.campaigns.waves.reconcile import CampaignFacts
+from airbyte_ci.campaigns.waves.state import CampaignState, ConnectorState, PullState
+from airbyte_ci.cli import facts
+from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.fleet import Fleet
+from airbyte_ci.cli.options import SelectionOptions
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connectors import select
+from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.select import Selection
+from airbyte_ci.errors import BlobNotFound, ImageError, UsageError
+from airbyte_ci.git import github, history
+from airbyte_ci.git.github import GitHubRepository
+from airbyte_ci.oci.reference import Reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCampaign:
+    """A campaign with its fleet. `base` is the commit that branches begin at, and `target` the branch to merge into.
+
+    `previous` is the recorded state. `pulls` is None offline.
+    """
+
+    settings: Settings
+    fleet: Fleet
+    file: CampaignFile
+    catalog: Catalog
+    membership: Membership
+    previous: Mapping[str, ConnectorState]
+    inputs: Mapping[str, str]
+    base: str
+    target: str
+    repository: GitHubRepository | None = None
+    pulls: GitHubPulls | None = None
+
+    def state(self, now: datetime, started: frozenset[str] = frozenset(), held: str = "") -> CampaignState:
+        """Returns the current state: asks GitHub for all pull requests, and registries where the campaign needs it."""
+        found, reverts = self._pull_requests()
+        with contextlib.ExitStack() as opened:
+            known = CampaignFacts(
+                time=now,
+                inputs=self.inputs,
+                pulls=found,
+                reverts=reverts,
+                is_released=self._released(opened),
+                withdrawal=self._withdrawal,
+                started=started,
+                held=held,
+            )
+            return reconcile.reconcile(self.file, self.membership, self.previous, known)
+
+    def _pull_requests(self) -> tuple[dict[str, PullState], dict[str, PullState]]:
+        names = [member.name for member in self.membership.members]
+        if self.pulls is None:
+            return {name: item.pull for name, item in self.previous.items() if item.pull}, {}
+        own = self.pulls.read([self.file.branch(name) for name in names])
+        merged = [name for name in names if self.file.branch(name) in own]
+        back = self.pulls.read([self.file.revert_branch(name) for name in merged])
+        return (
+            {name: pull for name in names if (pull := own.get(self.file.branch(name)))},
+            {name: pull for name in names if (pull := back.get(self.file.revert_branch(name)))},
+        )
+
+    def _withdrawal(self, address: str) -> str:
+        found = self.catalog.find(address)
+        return found.withdrawal if found else ""
+
+    def _released(self, opened: contextlib.ExitStack) -> Callable[[CampaignMember, str], bool]:
+        """Returns the function that asks a registry; the client opens with the first question."""
+
+        @functools.cache
+        def client() -> Callable[[Reference], object]:
+            offline = self.settings.offline
+            return opened.enter_context(app.open_registries(self.fleet.configuration, offline=offline)).resolve
+
+        def is_released(member: CampaignMember, version: str) -> bool:
+            if self.settings.offline:
+                return False
+            try:
+                client()(Reference.parse(f"{member.connector.image_repository}:{version}"))
+            except (BlobNotFound, ImageError):
+                return False
+            return True
+
+        return is_released
+
+    def connect_git(self) -> tuple[Ground, dict[str, str]]:
+        """Returns where branches begin, and the remote's branches, after a fetch of the target branch."""
+        root = self.fleet.configuration.root
+        commits.refuse_without_identity(root)
+        return branches.fetch_target(root, self.base, self.target)
+
+    def save(self, current: CampaignState) -> bool:
+        """Writes the state file; returns whether it changed."""
+        return state.save(self.fleet.configuration.root, self.file, current)
+
+
+@contextlib.contextmanager
+def open_campaign(settings: Settings, name: str, *, asks_github: bool = True) -> Iterator[OpenCampaign]:
+    """Reads a campaign, its connectors and its recorded state. Raises UsageError for whatever is wrong in its file."""
+    fleet = fleets.load(settings, SelectionOptions(everything=True))
+    fleets.tell_unreadable(fleet)
+    root = fleet.configuration.root
+    file = campaign_file.load(root, name)
+    known = facts.of(fleet.bases, fleet.modified)
+
+    def choose(connectors: Sequence[Connector], query: str) -> Sequence[Connector]:
+        chosen = select.select(connectors, Selection(query=query), known, fleet.modified)
+        for warning in chosen.warnings:
+            fleets.warn(f"{file.path}: {warning}")
+        return chosen.connectors
+
+    base = history.fork_point_if_known(root, settings.diffed_branch)
+    if base is None:
+        raise UsageError(f"campaigns need git, and {root} has no commit", advice="git init and git commit")
+    opened = OpenCampaign(
+        settings=settings,
+        fleet=fleet,
+        file=file,
+        catalog=catalog.load(fleet.configuration.catalog_path),
+        membership=members.divide(file, fleet.connectors, choose),
+        previous=state.load(root, file),
+        inputs=_inputs(file, fleet, base),
+        base=base,
+        target="",
+    )
+    fleet.bases.save()
+    if not asks_github or settings.offline:
+        yield opened
+        return
+    repository = github.require_repository(root, app.read_environment())
+    target = history.target_branch(root, settings.diffed_branch)
+    with contextlib.closing(GitHubPulls(repository, target)) as pulls:
+        yield replace(opened, target=target, repository=repository, pulls=pulls)
+
+
+def _inputs(file: CampaignFile, fleet: Fleet, base: str) -> dict[str, str]:
+    """Returns a digest of each connector's committed folder and of the order: an equal one gives an equal trial."""
+    root = fleet.configuration.root
+    order = json.dumps([file.migration, file.options, file.trial], sort_keys=True)
+    paths = [connector.relative for connector in fleet.connectors if connector.relative != "."]
+    listed = commits.run(root, "reading the connectors' folders", "ls-tree", "-z", base, "--", *paths) if paths else b""
+    trees = {}
+    for line in filter(None, listed.split(b"\0")):
+        names, _, path = line.partition(b"\t")
+        trees[path.decode("utf-8", "surrogateescape")] = names.split(b" ")[2].decode()
+    return {
+        connector.name: hashlib.sha256(f"{trees.get(connector.relative, base)}\n{order}".encode()).hexdigest()[:16]
+        for connector in fleet.connectors
+    }

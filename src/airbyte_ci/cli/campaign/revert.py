@@ -1,0 +1,120 @@
+"""`campaign revert`: pull requests that undo the merged changes of a campaign, in new versions."""
+
+from contextlib import closing
+from dataclasses import replace
+
+import click
+
+from airbyte_ci import app
+from airbyte_ci.campaigns.changes.change import Change
+from airbyte_ci.campaigns.delivery import deliver
+from airbyte_ci.campaigns.delivery.deliver import Parcel
+from airbyte_ci.campaigns.delivery.pull_requests import PullRequests
+from airbyte_ci.campaigns.waves import changes
+from airbyte_ci.campaigns.waves.state import ConnectorState
+from airbyte_ci.cli import console, workbench
+from airbyte_ci.cli.campaign.opened import open_campaign
+from airbyte_ci.cli.campaign.planned import Planner, open_planner
+from airbyte_ci.cli.options import json_option
+from airbyte_ci.cli.settings import Settings
+from airbyte_ci.errors import AirbyteCiError, UsageError
+from airbyte_ci.git import git
+from airbyte_ci.git.github import GitHubLimit
+from airbyte_ci.outcomes import Outcome, exit_code
+from airbyte_ci.reports import terminal
+
+
+@click.command("revert")
+@click.argument("name", metavar="NAME")
+@click.option("--reason", required=True, help="Say why, in one line, for the changelog entries.")
+@click.option(
+    "--connector", "names", multiple=True, metavar="CONNECTOR", help="Revert only this connector; repeatable."
+)
+@click.option("--dry-run", is_flag=True, help="Show which connectors would be reverted, and open nothing.")
+@json_option
+@click.pass_obj
+def revert_campaign(
+    settings: Settings, name: str, reason: str, names: tuple[str, ...], *, dry_run: bool, as_json: bool
+) -> int:
+    """Undo what the campaign merged, and nothing else: a pull request with a new version for each connector.
+
+    Put the campaign on hold first, so that it does not open more pull requests meanwhile.
+    """
+    settings = settings.also(as_json=as_json)
+    reason = " ".join(reason.split())
+    if not reason:
+        raise UsageError("--reason is empty", advice="give the reason in a few words")
+    with open_campaign(settings, name) as opened:
+        for given in names:
+            if given not in {member.name for member in opened.membership.members}:
+                raise UsageError(f"{given} is not in the campaign {opened.file.name}")
+        state = opened.state(app.now())
+        merged = [item for item in state.connectors if _is_merged(item) and (not names or item.connector in names)]
+        if not merged:
+            console.line(f"{opened.file.name} has merged nothing that could be reverted", err=True)
+            return 0
+        with workbench.open_app(settings, opened.fleet.configuration) as (tools, _):
+            planner = open_planner(opened, tools)
+            with closing(PullRequests(opened.repository, opened.target)) as pulls:  # type: ignore[arg-type]  # online
+                outcomes = _revert(settings, planner, merged, reason, pulls, dry_run=dry_run)
+        if not dry_run:
+            opened.save(opened.state(app.now()))
+    return exit_code(outcomes)
+
+
+def _is_merged(item: ConnectorState) -> bool:
+    return item.pull is not None and item.pull.status == "merged" and item.state != "reverted"
+
+
+def _revert(
+    settings: Settings,
+    planner: Planner,
+    merged: list[ConnectorState],
+    reason: str,
+    pulls: PullRequests,
+    *,
+    dry_run: bool,
+) -> list[Outcome]:
+    opened = planner.opened
+    ground, tips = opened.connect_git()
+    outcomes: list[Outcome] = []
+    for item in merged:
+        try:
+            change = _plan(planner, item, reason)
+            if dry_run:
+                outcome = Outcome(subject=item.connector, status="ok", summary=change.summary)
+            else:
+                branch = opened.file.revert_branch(item.connector)
+                parcel = Parcel(branch, f"revert_{planner.migration.id}", (change,))
+                done = deliver.to_pull_request(ground, parcel, tips.get(branch), pulls, opened.file.labels)
+                told = f"{change.summary}: pull request {done.pull_request} {done.done}: {done.url}"
+                outcome = Outcome(subject=item.connector, status="ok", summary=told)
+        except GitHubLimit:
+            raise
+        except AirbyteCiError as error:
+            outcome = Outcome(subject=item.connector, status="failed", reason=error.message, advice=error.advice or "")
+        outcomes.append(outcome)
+        if settings.as_json:
+            console.document(outcome.to_json())
+        else:
+            console.block(terminal.outcome(outcome))
+    return outcomes
+
+
+def _plan(planner: Planner, item: ConnectorState, reason: str) -> Change:
+    """Returns the reverse of a merged pull request. Raises AirbyteCiError if this clone does not contain it."""
+    opened = planner.opened
+    root = opened.fleet.configuration.root
+    assert item.pull is not None
+    commit = item.pull.merge_commit
+    known = git.ask(root, "merge-base", "--is-ancestor", commit, opened.base) if commit else None
+    if known is None or known.returncode:
+        raise AirbyteCiError(
+            f"cannot revert {item.connector}: this branch is older than pull request {item.pull.number}",
+            advice=f"git pull --ff-only origin {opened.target}",
+        )
+    member = next(member for member in opened.membership.members if member.name == item.connector)
+    task = planner.task(member)
+    task = replace(task, entry=replace(task.entry, subject=""))
+    subject = f"Revert {item.after or 'version ' + member.connector.version}: {reason}"
+    return changes.plan_revert(task, commit, opened.base, subject)

@@ -1,0 +1,37 @@
+"""Formats what a campaign would do, as text and as JSON."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airbyte_ci.campaigns.waves.campaign_file import CampaignFile
+from airbyte_ci.outcomes import Status
+from airbyte_ci.reports import columns
+
+_WORDS: dict[Status, str] = {"ok": "change", "skipped": "none", "failed": "impossible", "unverified": "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedConnector:
+    """The wave of one connector, and its change or why there is none."""
+
+    name: str
+    wave: str
+    status: Status
+    summary: str
+
+    def to_json(self) -> dict[str, Any]:
+        key = "summary" if self.status == "ok" else "reason"
+        return {"name": self.name, "wave": self.wave, "status": self.status, key: self.summary}
+
+
+def text(campaign: CampaignFile, items: Sequence[PlannedConnector], width: int | None) -> str:
+    """Returns a line for each connector in the order of the waves, and the numbers."""
+    rows = [("WAVE", "CONNECTOR", "CHANGE", "WHAT")]
+    rows += [(item.wave, item.name, _WORDS[item.status], item.summary) for item in items]
+    counts = {status: sum(item.status == status for item in items) for status in _WORDS}
+    numbers = [f"{counts['ok']} to change"]
+    numbers += [f"{counts['skipped']} without a change"] if counts["skipped"] else []
+    numbers += [f"{counts['failed']} impossible"] if counts["failed"] else []
+    table = columns.lines(rows, width=width, shorten=(3, 1)) if items else ""
+    return f"{table}{campaign.name}: {campaign.migration}, {' · '.join(numbers)}\n"
