@@ -3,12 +3,29 @@
 The errors are those of the library jsonschema, which is slow to import, so the callers import it when they need it.
 """
 
+import contextlib
 import re
+import sys
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
 _LIMIT = 60
+# An optional dependency of jsonschema for formats of addresses. At its import it compiles 38 grammars, for a second.
+_FORMATS = "rfc3987_syntax"
+
+
+@contextlib.contextmanager
+def quick_import() -> Iterator[None]:
+    """Lets the block import jsonschema without the grammars of formats that no schema of airbyte-ci uses."""
+    is_new = _FORMATS not in sys.modules
+    if is_new:
+        sys.modules[_FORMATS] = None  # type: ignore[assignment]  # Python's mark of a module that cannot be imported
+    try:
+        yield
+    finally:
+        if is_new:
+            del sys.modules[_FORMATS]
 
 
 def describe(error: Any) -> str:

@@ -1,8 +1,10 @@
 """`connectors publish`: releases in a real registry, refusals, and what a second run does."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -226,3 +228,39 @@ def test_the_form_of_pre_releases_is_configured(releasing: Releasing) -> None:
     assert done.code == 0, done.out + done.err
     assert done.json["tag"] == f"1.0.0-preview.{commit[:7]}"
     assert [item["platform"] for item in done.json["platforms"]] == ["linux/amd64"]
+
+
+def test_artifacts_are_what_a_connector_registry_serves(releasing: Releasing, tmp_path: Path) -> None:
+    """--artifacts writes the files of a release in Airbyte's layout; equal releases give equal files."""
+    folder = releasing.tiny.connector()
+    (folder / "icon.svg").write_text("<svg/>")
+    releasing.commit()
+    made = releasing.publish("--main-release", f"--artifacts={tmp_path / 'one'}", "--json")
+    assert made.code == 0, made.out
+    place = tmp_path / "one/metadata/acme/source-tiny"
+    names = {path.name for path in (place / "1.0.0").iterdir()}
+    assert names == {"metadata.yaml", "icon.svg", "spec.json", "release.json"}
+    assert {path.name for path in place.iterdir()} == {"1.0.0", "latest"}
+    assert json.loads((place / "1.0.0/spec.json").read_text()) == {"connectionSpecification": {"tinydep": "1.0"}}
+    record = json.loads((place / "1.0.0/release.json").read_text())
+    assert (record["address"], record["digest"]) == (made.json["address"], made.json["digest"])
+    assert {path.name for path in (tmp_path / "one/sbom/acme/source-tiny").iterdir()} == {
+        f"1.0.0{platform}.{kind}.json" for platform in ("", ".linux-arm64") for kind in ("spdx", "cdx")
+    }
+    assert releasing.publish("--main-release", f"--artifacts={tmp_path / 'two'}").code == 0
+    subprocess.run(["diff", "-r", str(tmp_path / "one"), str(tmp_path / "two")], check=True)
+
+
+def test_reports_name_every_connector(releasing: Releasing, tmp_path: Path) -> None:
+    """Several connectors are published by one command; a refused one does not stop the others."""
+    releasing.tiny.add("source-other")
+    releasing.describe("", "source-other")
+    releasing.commit()
+    _file("main.py", "print(1)\n")(releasing)
+    command = ("connectors", "--all", "publish", f"--registry={releasing.prefix}", f"--junit={tmp_path / 'junit.xml'}")
+    done = releasing.tiny.run(*command)
+    assert done.code == 1, done.out
+    assert "✗ cannot publish source-tiny: connectors/source-tiny/main.py differs from the commit" in done.out
+    assert "2 connectors: 1 published · 1 failed" in done.out
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")

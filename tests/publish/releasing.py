@@ -48,10 +48,11 @@ class Releasing:
         self.edit("pyproject.toml", f'version = "{current}"', f'version = "{version}"')
         self.commit(version)
 
-    def describe(self, base: str) -> None:
-        """Makes the connector complete enough for `check`, on this base image."""
-        metadata = self.tiny.connector() / "metadata.yaml"
-        text = metadata.read_text().replace(base, self.tiny.base)
+    def describe(self, base: str, name: str = NAME) -> None:
+        """Makes a connector complete enough for `check`, on the repository's base image instead of `base`."""
+        metadata = self.tiny.connector(name) / "metadata.yaml"
+        text = metadata.read_text()
+        text = text.replace(base, self.tiny.base) if base else text
         metadata.write_text(text.replace("  tags:", "  supportLevel: community\n  tags:"))
 
     @property

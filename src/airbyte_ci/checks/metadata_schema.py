@@ -66,7 +66,8 @@ def schema() -> dict[str, Any]:
 
 @functools.cache
 def _validator() -> Any:  # noqa: ANN401  # jsonschema is imported late
-    from jsonschema import Draft7Validator  # slow to import
+    with schema_errors.quick_import():
+        from jsonschema import Draft7Validator  # slow to import
 
     return Draft7Validator(schema())
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airbyte_ci import schema_errors
 from airbyte_ci.connector_tests.messages import Messages
 from airbyte_ci.connector_tests.place import FILES, StepSandbox
 from airbyte_ci.connector_tests.secrets import Secrets
@@ -170,8 +171,9 @@ def _files(secrets: Secrets) -> dict[str, bytes]:
 
 
 def _not_a_schema(schema: object) -> str:
-    from jsonschema import Draft7Validator  # slow to import; the protocol uses draft 7
-    from jsonschema.exceptions import SchemaError
+    with schema_errors.quick_import():
+        from jsonschema import Draft7Validator  # slow to import; the protocol uses draft 7
+        from jsonschema.exceptions import SchemaError
 
     if not isinstance(schema, dict):
         return "it is not an object"

@@ -285,8 +285,9 @@ def _document(text: str | bytes, what: str) -> Mapping[str, Any]:
             f"cannot read {what}: it was created by another version of airbyte-ci, with another {', '.join(others)}",
             advice="use that version, or create a new plan with `build --print-plan`",
         )
-    from jsonschema import Draft202012Validator  # slow to import, and few builds are given a plan
-    from jsonschema.exceptions import relevance
+    with schema_errors.quick_import():
+        from jsonschema import Draft202012Validator  # slow to import, and few builds are given a plan
+        from jsonschema.exceptions import relevance
 
     if wrong := max(Draft202012Validator(schema()).iter_errors(document), key=relevance, default=None):
         raise _no_plan(what, schema_errors.describe(wrong))

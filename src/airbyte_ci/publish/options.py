@@ -1,6 +1,7 @@
 """The options of a publication: the same for every connector of the command."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.oci.image import Platform
@@ -16,7 +17,8 @@ class PublishOptions:
 
     Without `is_main`, the tag is a pre-release of the commit, in this `form`. `prefix` is the registry, with a path or
     without. Empty `platforms` stand for all of the base image. `ignored_block` is why block-release.yaml does not
-    apply. `shared` are the blobs that the command pushed. `sign` signs documents, `legacy` writes cosign 2's tags too.
+    apply. `sign` signs documents, `legacy` writes cosign 2's tags too. `artifacts` is a folder for the files of a
+    connector registry.
     """
 
     is_main: bool
@@ -30,6 +32,7 @@ class PublishOptions:
     attaches: bool = True
     sign: Sign | None = None
     legacy: WriteLegacy | None = None
+    artifacts: Path | None = None
 
     def repository(self, connector: Connector) -> Reference:
         """Returns the repository of the connector's releases; raises ImageError for an invalid address."""

@@ -14,7 +14,7 @@ from airbyte_ci.images.job import Done
 from airbyte_ci.images.order import Order
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.publish import attachments, refusals, release, source, tags, unchanged
+from airbyte_ci.publish import artifacts, attachments, refusals, release, source, tags, unchanged
 from airbyte_ci.publish.options import PublishOptions
 from airbyte_ci.publish.release import Publication, Release, ReleasePart
 from airbyte_ci.python.environment.tools import Tools
@@ -49,8 +49,9 @@ class Published:
         found = [f"{item.platform}: {item.unverified}" for item in self.done if item.unverified]
         return "; ".join(found)
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns the record of the release for machines."""
+    @property
+    def record(self) -> dict[str, Any]:
+        """Returns the facts of the release that do not depend on when and where it was published."""
         return {
             "address": self.address,
             "repository": str(self.subject.repository),
@@ -68,12 +69,18 @@ class Published:
                 for part in self.release.parts
                 for item in part.attachments
             ],
+            **({"ignoredBlock": self.blocked} if self.blocked else {}),
+            **_source(self.subject.source),
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the record of the release and of this publication, for machines."""
+        return {
+            **self.record,
             "already": self.already,
             "pushed": self.publication is not None and not self.already,
             **({"latest": self.publication.latest} if self.publication and self.publication.latest else {}),
             **({"unchanged": self.unchanged} if self.unchanged else {}),
-            **({"ignoredBlock": self.blocked} if self.blocked else {}),
-            **_source(self.subject.source),
             "seconds": round(self.seconds, 3),
         }
 
@@ -160,7 +167,7 @@ def publish(
     elif not same:
         publication = release.publish(made, target, tools.store, tools.say)
         already = publication.already
-    return Published(
+    found = Published(
         subject=subject,
         release=made,
         done=tuple(done),
@@ -170,6 +177,11 @@ def publish(
         blocked=blocked,
         seconds=time.monotonic() - started,
     )
+    if options.artifacts and publication:
+        artifacts.write(
+            options.artifacts, connector, configuration, subject, release=made, record=found.record, store=tools.store
+        )
+    return found
 
 
 def _subject(

@@ -73,6 +73,12 @@ _FORMS: dict[str, PreReleaseForm] = {"dev": "dev", "preview": "preview"}
 )
 @click.option("--legacy-signatures", is_flag=True, help="Also write the signature tags of cosign 2.")
 @click.option(
+    "--artifacts",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Also write the files of a connector registry: spec, metadata, docs, icon, SBOM and digests.",
+)
+@click.option(
     "--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a JUnit XML report."
 )
 @with_shard
@@ -91,6 +97,7 @@ def publish_connectors(
     no_attachments: bool,
     sign_key: str | None,
     legacy_signatures: bool,
+    artifacts: Path | None,
     junit: Path | None,
 ) -> int:
     """Build connectors for all platforms and publish them with documents about their contents.
@@ -125,6 +132,7 @@ def publish_connectors(
         attaches=not no_attachments,
         sign=partial(attest.sign, key) if key else None,
         legacy=partial(legacy.write, key) if key and legacy_signatures else None,
+        artifacts=artifacts.absolute() if artifacts else None,
     )
     native = find_platform()
     order = Order(platforms=(native,), native=native, rules=read_rules(configuration))
@@ -169,11 +177,6 @@ def _show(settings: Settings, asked: SelectionOptions, outcome: Outcome, *, alon
         console.document({**outcome.to_json(), **asked.facts})
     elif not settings.quiet or outcome.status == "failed":
         console.block(terminal.outcome(outcome, alone=alone))
-
-
-def _commands(record: Mapping[str, Any], options: PublishOptions) -> list[str]:
-    """Returns the commands with which anyone can check a signed release."""
-    return report.commands(record) if options.sign and not options.is_dry else []
 
 
 class _Publishing:
@@ -243,8 +246,13 @@ class _Publishing:
             summary=report.summary(record, is_dry=self._options.is_dry),
             details=(
                 *report.details(record),
-                *_commands(record, self._options),
+                *self._commands(record),
                 *([f"! spec not run: {done.unverified}"] if done.unverified else []),
             ),
             facts={**record, **({"dryRun": True} if self._options.is_dry else {})},
         )
+
+    def _commands(self, record: Mapping[str, Any]) -> list[str]:
+        """Returns the commands with which anyone can check a signed release; for several, the docs have them."""
+        is_shown = self._options.sign and not self._options.is_dry and len(self._fleet.connectors) == 1
+        return report.commands(record) if is_shown else []
