@@ -18,6 +18,7 @@ from airbyte_ci.config import Configuration
 from airbyte_ci.errors import UsageError
 from airbyte_ci.images.rules import Rules
 from airbyte_ci.oci.image import Platform
+from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.registry.client import RegistryClient, client_of_user
@@ -72,13 +73,22 @@ class App:
         def open_index() -> "PackageIndex":
             return replace(self.open_index(), moved=functools.partial(self.reporter.moved, subject))
 
-        yield Tools(
+        tools = Tools(
             self.store,
             open_index,
             registries=self.registries.reporting(moved),
             open_executor=self.open_executor,
             say=self.reporter.teller(subject),
         )
+        yield replace(tools, confirm_base=self._confirm_base(tools)) if self.configuration.trust else tools
+
+    def _confirm_base(self, tools: Tools) -> Callable[[Reference], None]:
+        """Returns the check of base images that the configuration demands."""
+        from airbyte_ci.attest.verification import base_trust  # few repositories demand signatures
+        from airbyte_ci.attest.verification.trust import TrustPolicy
+
+        policy = TrustPolicy(self.configuration.trust, self.configuration.root)
+        return lambda reference: base_trust.confirm(reference, policy, tools, self.environment)
 
     @property
     def passed(self) -> Mapping[str, str]:

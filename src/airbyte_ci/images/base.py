@@ -52,6 +52,8 @@ def open_base(
 
     `others` are repositories that may have its layers too; they are asked first.
     """
+    if tools.confirm_base:
+        tools.confirm_base(reference)
     image = resolve(tools.store, reference, platform, tools.registries)
     bring = partial(complete, tools.store, image, (*others, reference), tools.registries)
     if native.accepts(platform):

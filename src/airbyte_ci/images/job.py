@@ -83,6 +83,8 @@ def _one(connector: Connector, order: Order, tools: Tools, platform: Platform, *
     unchanged = built is not None
     if built is None and not (near or order.plan or order.again):
         built = _replace_code(connector, tools, memory)
+    if built and tools.confirm_base:
+        tools.confirm_base(Reference.parse(built.base))
     if built is None:
         built = _build(connector, order, tools, platform, near=near)
         if not order.plan:

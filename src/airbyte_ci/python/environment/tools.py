@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.registry.client import RegistryClient
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:  # slow to import, and an unchanged build needs neither
 class Tools:
     """The store, the clients of package indexes and registries, a thread pool. `say` reports progress.
 
-    `open_index` and `open_executor` open at the first call; later calls return the same.
+    `open_index` and `open_executor` open at the first call; later calls return the same. `confirm_base` raises an error
+    for a base image that the repository's configuration does not trust; None if it trusts all.
     """
 
     store: Store
@@ -25,6 +27,7 @@ class Tools:
     registries: RegistryClient
     open_executor: "Callable[[], Executor]"
     say: Callable[[str], None]
+    confirm_base: Callable[[Reference], None] | None = None
 
     @property
     def index(self) -> "PackageIndex":
