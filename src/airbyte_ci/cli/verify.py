@@ -10,12 +10,11 @@ from airbyte_ci.attest.verification import trust
 from airbyte_ci.attest.verification.finding import ImageFinding, is_refused
 from airbyte_ci.attest.verification.trust import TrustPolicy
 from airbyte_ci.attest.verification.verify import Demand
-from airbyte_ci.campaigns.migrations.table import MIGRATIONS
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
-from airbyte_ci.errors import ConfigurationError, ImageError, UsageError
+from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.reports import verification as report
 
@@ -49,7 +48,7 @@ def verify(
     """
     settings = settings.also(as_json=as_json)
     reference = Reference.parse(image)
-    configuration = _configuration(settings)
+    configuration = workbench.find_configuration(settings)
     with workbench.open_app(settings, configuration) as (app, progress), app.tools(reference.name) as tools:
         demand = _demand(reference, keys, policy, configuration, app.environment, rebuild=rebuild)
         from airbyte_ci.attest.verification import published, verify
@@ -92,13 +91,3 @@ def _demand(
     demand = policy.demand(rule, environment) if rule else Demand()
     own = trust.read_keys(keys, environment)
     return Demand(own or demand.keys, demand.required, rebuild)
-
-
-def _configuration(settings: Settings) -> Configuration:
-    """Returns the repository's configuration; outside of a repository, the defaults."""
-    try:
-        return config.find(settings.repo, MIGRATIONS)
-    except ConfigurationError:
-        raise
-    except UsageError:
-        return Configuration(root=settings.repo)

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from airbyte_ci import app
+from airbyte_ci import app, config
 from airbyte_ci.app import App
+from airbyte_ci.campaigns.migrations.table import MIGRATIONS
 from airbyte_ci.cli import console, ending
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
+from airbyte_ci.errors import ConfigurationError, UsageError
 from airbyte_ci.oci.store.store import Store
 
 if TYPE_CHECKING:  # slow to import, and an unchanged build opens no pool
@@ -31,6 +33,16 @@ def open_app(settings: Settings, configuration: Configuration, subjects: int = 0
         app.open_app(configuration, open_pool, progress, offline=settings.offline) as opened,
     ):
         yield opened, progress
+
+
+def find_configuration(settings: Settings) -> Configuration:
+    """Returns the repository's configuration; outside of a repository, for commands on images, the defaults."""
+    try:
+        return config.find(settings.repo, MIGRATIONS)
+    except ConfigurationError:
+        raise
+    except UsageError:
+        return Configuration(root=settings.repo)
 
 
 @contextlib.contextmanager

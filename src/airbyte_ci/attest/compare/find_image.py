@@ -28,7 +28,7 @@ def find_image(tools: Tools, text: str, platform: Platform, base: str | None = N
     image = _find(tools, text, platform)
     name = _short(text)
     if base:
-        return check_base(FoundImage(name, image, _find(tools, base, platform), _short(base)), base)
+        return with_named_base(tools, name, image, base, platform)
     return with_annotated_base(tools, name, image, platform)
 
 
@@ -47,16 +47,16 @@ def with_annotated_base(tools: Tools, name: str, image: Image, platform: Platfor
     return FoundImage(name, image, found, _short(str(reference)))
 
 
-def check_base(found: FoundImage, base: str) -> FoundImage:
-    """Returns the image if the first layers are its base's; raises UsageError."""
-    assert found.base is not None
-    layers = found.base.config.diff_ids
-    if found.image.config.diff_ids[: len(layers)] != layers:
+def with_named_base(tools: Tools, name: str, image: Image, base: str, platform: Platform) -> FoundImage:
+    """Returns an image with this base; raises UsageError if their first layers differ."""
+    found = _find(tools, base, platform)
+    layers = found.config.diff_ids
+    if image.config.diff_ids[: len(layers)] != layers:
         raise UsageError(
-            f"{base} is not the base of {found.name}: their first layers differ",
+            f"{base} is not the base of {name}: their first layers differ",
             advice="name the base image by the version or digest with which the image was built",
         )
-    return found
+    return FoundImage(name, image, found, _short(base))
 
 
 def _find(tools: Tools, text: str, platform: Platform) -> Image:

@@ -5,23 +5,30 @@ from pathlib import Path
 import click
 
 from airbyte_ci import app as apps
-from airbyte_ci import config
 from airbyte_ci.attest.compare.compare import compare_images
 from airbyte_ci.attest.compare.find_image import find_image
+from airbyte_ci.campaigns.proof.previous_image import of_commit
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import SelectionOptions, with_selection
 from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
+from airbyte_ci.git import history
 from airbyte_ci.images import naming
 from airbyte_ci.reports import comparison as report
 
 
 @click.command("compare")
 @click.argument("images", nargs=-1, metavar="[OLD] [NEW]")
+@click.option(
+    "--old-dockerfile",
+    is_flag=True,
+    help="Build OLD with docker from the connector's Dockerfile at the merge base, instead of naming it.",
+)
 @click.option(
     "--old-base", metavar="IMAGE", help="Name the base image of OLD (default: the one in OLD's annotations, if any)."
 )
@@ -47,6 +54,7 @@ def compare(
     new_base: str | None,
     platform: str | None,
     *,
+    old_dockerfile: bool,
     show_all: bool,
     markdown: Path | None,
 ) -> int:
@@ -56,13 +64,20 @@ def compare(
     built image of the selected connector is compared. The exit code is 1 if something was lost, or differs and the base
     image does not explain it.
     """
-    connector = _select(settings, asked, images)
+    fleet = _select(settings, asked, images, old_dockerfile=old_dockerfile)
+    configuration = fleet.configuration if fleet else workbench.find_configuration(settings)
     wanted = parse_platform(platform, "--platform") if platform else apps.find_platform()
-    with workbench.open_app(settings, config.find(settings.repo)) as (app, _), app.tools("comparison") as tools:
-        names = images if connector is None else (*images, _built_name(connector))
-        old, new = (
-            find_image(tools, name, wanted, base) for name, base in zip(names, (old_base, new_base), strict=True)
-        )
+    with workbench.open_app(settings, configuration) as (app, _), app.tools("comparison") as tools:
+        names = list(images)
+        if fleet and len(names) + old_dockerfile < 2:
+            names.append(_built_name(fleet.connectors[0]))
+        if fleet and old_dockerfile:
+            connector, root = fleet.connectors[0], configuration.root
+            commit = history.fork_point(root, asked.selection.diffed_branch)
+            old = of_commit(tools, connector, root, commit, wanted, old_base)
+        else:
+            old = find_image(tools, names[0], wanted, old_base)
+        new = find_image(tools, names[-1], wanted, new_base)
         tools.say("reading the contents of both images")
         found = compare_images(tools.store, old, new)
     if settings.as_json:
@@ -74,13 +89,19 @@ def compare(
     return int(found.has_failures)
 
 
-def _select(settings: Settings, asked: SelectionOptions, images: tuple[str, ...]) -> Connector | None:
-    """Returns the connector whose built image is NEW; None if both images are named. Raises UsageError."""
-    if len(images) == 2:
+def _select(
+    settings: Settings, asked: SelectionOptions, images: tuple[str, ...], *, old_dockerfile: bool
+) -> Fleet | None:
+    """Returns the fleet of one connector, whose Dockerfile or built image is compared.
+
+    Returns None if both images are named. Raises UsageError.
+    """
+    number = len(images) + old_dockerfile
+    if number == 2 and not old_dockerfile:
         return None
-    if len(images) != 1:
+    if number not in (1, 2):
         raise UsageError(
-            f"compare takes two images, but got {len(images)}",
+            f"compare takes two images, but got {number}",
             advice="airbyte-ci connectors compare OLD NEW, or --name=CONNECTOR compare OLD",
         )
     fleet = fleets.load_for_change(settings, asked, "compare")
@@ -88,7 +109,7 @@ def _select(settings: Settings, asked: SelectionOptions, images: tuple[str, ...]
         raise UsageError(
             f"compare takes one connector, but {len(fleet.connectors)} are selected", advice="select one with --name"
         )
-    return fleet.connectors[0]
+    return fleet
 
 
 def _built_name(connector: Connector) -> str:
