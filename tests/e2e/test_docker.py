@@ -1,19 +1,39 @@
-"""Docker takes our images: loaded into a daemon, run by it, and sent without the layers that it has."""
+"""Docker takes our images, which run there as here; and its own image of a Dockerfile is compared with ours."""
 
 import json
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from airbyte_ci.images.docker import load
 from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Index
+from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
+from tests.e2e.command import GIT
 from tests.e2e.conftest import Base, Command
+from tests.e2e.tiny import MAIN, Tiny
+from tests.e2e.tiny import NAME as TINY
 
 pytestmark = pytest.mark.slow
 NAME = "--name=source-tides"
 TAG = "acme/source-tides:dev"
+OLD_BASE = "localhost/acme/old-base:1.0.0"
+# System packages, variables, files, a user and a certificate, as they are found in hand-written Dockerfiles.
+DOCKERFILE = f"""FROM {OLD_BASE}
+USER root
+WORKDIR /airbyte/integration_code
+COPY . ./
+RUN python -m pip install --no-index --no-deps --no-compile wheels/*.whl && rm -rf wheels
+ENV API_LIMIT=10 LANG=de_DE.UTF-8
+RUN mkdir -p /opt/tool && echo data > /opt/tool/data && chmod 4755 /opt/tool/data
+RUN echo corporate > /usr/local/share/corporate.crt
+ENV AIRBYTE_ENTRYPOINT "python /airbyte/integration_code/main.py"
+ENTRYPOINT ["python", "/airbyte/integration_code/main.py"]
+LABEL io.airbyte.version=1.0.0 io.airbyte.name=acme/source-tiny team=data
+"""
 
 
 def _docker(host: str, *arguments: str) -> str:
@@ -63,3 +83,64 @@ def test_no_daemon_is_one_clear_line(run: Command, cataloged: Path, base: Base, 
     failed = run(*build, env={"DOCKER_HOST": f"unix://{tmp_path}/nothing.sock"})
     assert failed.code == 1
     assert "Docker" in failed.out
+
+
+# --- comparisons -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def migratable(tiny: Tiny, base: Base, store: Store, docker: str, monkeypatch: pytest.MonkeyPatch) -> Tiny:
+    """One connector with such a Dockerfile; Docker has its base image."""
+    monkeypatch.setenv("DOCKER_HOST", docker)
+    tiny.env["DOCKER_HOST"] = docker
+    reference = Reference.parse(base.address)
+    assert reference.digest is not None
+    manifest = store.manifest(reference.digest)
+    image = store.image(manifest.manifests[0].digest if isinstance(manifest, Index) else reference.digest)
+    load(store, image, [OLD_BASE])
+    folder = tiny.connector()
+    (folder / "wheels").mkdir()
+    for name in ("bigdep", "tinydep"):
+        for wheel in tiny.folder.parent.glob(f"{name}*.whl"):
+            (folder / "wheels" / wheel.name).write_bytes(wheel.read_bytes())
+    (folder / "main.py").write_text(MAIN)
+    (folder / "metadata.yaml").write_text("data:\n  dockerRepository: acme/source-tiny\n  dockerImageTag: 1.0.0\n")
+    (folder / "Dockerfile").write_text(DOCKERFILE)
+    (folder / ".dockerignore").write_text("*\n!main.py\n!source_tiny\n!wheels\n")
+    (tiny.folder / "base-images.yaml").write_text(base.catalog)
+    repository = next(iter(yaml.safe_load(base.catalog)))
+    with (tiny.folder / ".airbyte-ci.toml").open("a") as file:
+        file.write(f'base-image-repositories = ["{repository}"]\n')
+    _commit(tiny)
+    return tiny
+
+
+def _commit(tiny: Tiny) -> None:
+    for arguments in (("add", "-A"), ("commit", "-qm", "work")):
+        subprocess.run([*GIT, *arguments], cwd=tiny.folder, check=True)
+
+
+def test_a_migration_is_proven_or_names_what_it_loses(migratable: Tiny) -> None:
+    """A migration that carries over everything is proven; without its draft, exactly the Dockerfile's work is lost."""
+    subprocess.run([*GIT, "switch", "-qc", "migrate"], cwd=migratable.folder, check=True)
+    migrated = migratable.run("connectors", f"--name={TINY}", "migrate_to_base_image", "--no-changelog", "--prove")
+    assert migrated.code == 0, migrated.out + migrated.err
+    assert "✓ proven: 1 expected" in migrated.out
+    folder = migratable.connector()
+    draft = yaml.safe_load((folder / "build_customization.yaml").read_text())
+    del draft["env"]["API_LIMIT"]
+    (folder / "build_customization.yaml").write_text(yaml.safe_dump(draft))
+    module = (folder / "build_customization.py").read_text()
+    lines = [line for line in module.splitlines() if "chmod" not in line and "corporate" not in line]
+    (folder / "build_customization.py").write_text("\n".join(lines) + "\n")
+    assert migratable.build().code == 0
+    compare = ("connectors", f"--name={TINY}", "compare", "--old-dockerfile", "--json")
+    compared = migratable.run(*compare, "--diffed-branch=main")
+    assert compared.code == 1, compared.err
+    rows = [row for row in compared.json["rows"] if row["verdict"] in ("lost", "unexplained")]
+    assert {(row["kind"], row["name"]): row["verdict"] for row in rows} == {
+        ("variable", "API_LIMIT"): "lost",
+        ("file", "usr/local/share/corporate.crt"): "lost",
+        ("file", "opt/tool/data"): "unexplained",
+    }
+    assert next(row["change"] for row in rows if row["name"] == "opt/tool/data") == "mode 4755 → 644"

@@ -14,10 +14,16 @@ def outcome(change: Change, *, with_diff: bool = False) -> Outcome:
     details += [f"! not carried over: {item}" for item in change.not_carried]
     details += [f"· {', '.join(change.notes)}"] if change.notes else []
     details += _changelog(change)
+    proof = change.proof
+    is_unproven = proof is not None and not proof.is_proven
+    if proof:
+        shown = [line.removeprefix("  ") for line in proof.text.splitlines()]
+        details += shown if is_unproven else [f"✓ proven: {proof.summary}"]
     return Outcome(
         subject=change.connector,
-        status="ok",
+        status="failed" if is_unproven else "ok",
         summary=change.summary,
+        reason=f"{change.summary}, but not proven: {proof.summary}" if proof and is_unproven else "",
         advice="" if with_diff else change.next_step,
         details=tuple(details),
         facts={
@@ -29,6 +35,7 @@ def outcome(change: Change, *, with_diff: bool = False) -> Outcome:
             "notes": list(change.notes),
             **({"instructions": [item.to_json() for item in change.instructions]} if change.instructions else {}),
             "changelogRowWaits": change.row_waits,
+            **({"proof": {"isProven": proof.is_proven, "summary": proof.summary}} if proof else {}),
             "files": [path for path, _, _ in counts],
             **({"diff": change.edit.diff()} if with_diff else {}),
         },

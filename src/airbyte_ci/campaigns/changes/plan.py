@@ -18,6 +18,7 @@ from typing import IO, Any
 from airbyte_ci import disk
 from airbyte_ci.campaigns.changes.change import Change, ChangelogEntry
 from airbyte_ci.campaigns.changes.findings import Finding
+from airbyte_ci.campaigns.changes.proof import Proof
 from airbyte_ci.documents import load_json
 from airbyte_ci.edits.changelog import Row
 from airbyte_ci.edits.edit import Edit, FileChange
@@ -182,6 +183,7 @@ def _document(change: Change) -> dict[str, Any]:
         "to": change.after,
         "baseImage": change.base_image,
         "previousImage": change.previous_image,
+        "proof": change.proof.to_json() if change.proof else None,
         "changelog": _changelog_document(change.changelog),
         "notes": list(change.notes),
         "carriedOver": list(change.carried),
@@ -239,6 +241,7 @@ def _planned(document: dict[str, Any]) -> PlannedChange:
         # Plans of earlier versions lack it.
         instructions=tuple(Finding(**item) for item in document.get("instructions") or ()),
         previous_image=document.get("previousImage"),
+        proof=Proof.from_json(proof) if (proof := document.get("proof")) else None,
     )
     return PlannedChange(change, tuple(_planned_file(item) for item in document["files"]))
 

@@ -46,6 +46,7 @@ def body(changes: Sequence[Change], command: str) -> str:
     rows = ((item.connector, _versions(item), _base(item) or "–") for item in changes)
     lines += [f"| {' | '.join(map(escape_markdown, row))} |" for row in rows]
     lines += [line for item in changes for line in _details(item)]
+    lines += [line for item in changes if item.proof for line in _proof(item, item.proof.markdown)]
     text, end = "\n".join(lines), f"\n\nMade by `airbyte-ci {command}`.\n{_END}"
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST].rpartition(chr(10))[0]}\n\n… and more than a pull request can say."
@@ -118,6 +119,11 @@ def _details(change: Change) -> list[str]:
     # As code, so that no text of a file becomes a mention, a link or markup.
     title = f"**{escape_markdown(change.connector)}**"
     return ["", title, "", *(f"- {_code(point)}" for point in points)] if points else []
+
+
+def _proof(change: Change, markdown: str) -> list[str]:
+    """Returns the comparison of the images, whose text is escaped already."""
+    return ["", f"### {escape_markdown(change.connector)}: comparison of the images", "", *markdown.splitlines()]
 
 
 def _code(text: str) -> str:

@@ -235,4 +235,5 @@ MIGRATION = Migration(
     deletes=DOOMED,
     ignores={"--bump": "migrations bump the patch version, and --changelog-text sets the changelog entry"},
     chooses_base_image=True,
+    can_be_proven=True,
 )

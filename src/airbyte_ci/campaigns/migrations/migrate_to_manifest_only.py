@@ -308,4 +308,5 @@ MIGRATION = Migration(
     text=ChangelogText("Migrate to manifest-only"),
     deletes=(*_PROJECT_FILES, "{package}", _UNIT_TESTS),
     chooses_base_image=True,
+    can_be_proven=True,
 )

@@ -64,7 +64,8 @@ class Migration(Generic[OptionsT]):
     with fields of `option`. `deletes` names the files that the plan may delete. `ignores` are options of the original
     airbyte-ci without effect, with the reason.
 
-    A migration with `chooses_base_image` needs the catalog, and offers --try. What waits for the network is done by
+    A migration with `chooses_base_image` needs the catalog, and offers --try. One that `can_be_proven` must not change
+    what the connector does, and offers --prove. What waits for the network is done by
     `prepare`, for several connectors in parallel; the plan receives its result as `task.prepared`.
     """
 
@@ -79,6 +80,7 @@ class Migration(Generic[OptionsT]):
     deletes: tuple[str, ...] = ()
     ignores: Mapping[str, str] = field(default_factory=dict)
     chooses_base_image: bool = False
+    can_be_proven: bool = False
 
 
 def plan_change(migration: Migration[OptionsT], task: Task, options: OptionsT) -> Change:

@@ -137,4 +137,5 @@ MIGRATION = Migration(
     plan=plan,
     text=ChangelogText(described="the new base image"),
     chooses_base_image=True,
+    can_be_proven=True,
 )

@@ -34,6 +34,15 @@ def planner(campaign: Campaign, plan: Planner, app: App, progress: Progress) -> 
     return _Trying(campaign, plan, app, progress).plan
 
 
+def order_of(campaign: Campaign, app: App) -> Order:
+    """Returns the order for this machine's platform, without names.
+
+    A connector without a lock file is built with yesterday's packages, the latest that no longer change.
+    """
+    day = campaign.fleet.configuration.resolve_as_of or (written_day() - timedelta(days=1)).isoformat()
+    return Order(platforms=(app.native,), native=app.native, tags=(), rules=app.rules(day), passed=app.passed)
+
+
 class _Trying:
     def __init__(self, campaign: Campaign, plan: Planner, app: App, progress: Progress) -> None:
         configuration = campaign.fleet.configuration
@@ -42,11 +51,7 @@ class _Trying:
         self._progress = progress
         self._app = app
         self._catalog = campaign.catalog
-        # A connector without a lock file is tried with yesterday's packages, the latest that no longer change.
-        day = configuration.resolve_as_of or (written_day() - timedelta(days=1)).isoformat()
-        self._order = Order(
-            platforms=(app.native,), native=app.native, tags=(), rules=app.rules(day), passed=app.passed
-        )
+        self._order = order_of(campaign, app)
 
     def plan(self, task: Task) -> Change:
         """Returns the change with the newest base image on which `spec` succeeds. Raises AirbyteCiError."""
