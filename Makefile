@@ -53,6 +53,7 @@ lint: install
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/zizmor --offline --quiet --no-progress .
 
 attack: install tools-test ## run more attacks on the walls between builds, the store and this machine
 	@$(BIN)/pytest -m attack

@@ -1,6 +1,6 @@
 """The `reports` group: joins what the jobs of a CI run reported."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -24,7 +24,7 @@ def reports() -> None:
 
 
 @click.command("merge")
-@click.argument("files", metavar="FILE...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="FILE...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=_FILE, metavar="FILE", help="Write the joined JSON, one document per line.")
 @click.option("--html", type=_FILE, metavar="FILE", help="Write an HTML page of all results.")
 @click.option(
@@ -35,7 +35,7 @@ def reports() -> None:
 @click.pass_obj
 def merge(
     settings: Settings,
-    files: tuple[Path, ...],
+    paths: tuple[Path, ...],
     *,
     output: Path | None,
     html: Path | None,
@@ -43,7 +43,7 @@ def merge(
     github_annotations: bool,
     as_json: bool,
 ) -> int:
-    """Join files with the output of `build`, `test` or `check` with --json.
+    """Join files with the output of `build`, `test` or `check` with --json, or all `.json` files of a folder.
 
     The exit code is 1 if any connector failed or the report of a shard is missing, so that one required job of a CI run
     stands for all of its jobs. If two files have a result of the same command for a connector, the later file is used.
@@ -51,9 +51,9 @@ def merge(
     from airbyte_ci.reports import merged
 
     settings = settings.also(as_json=as_json)
-    if not files:
+    if not paths:
         raise UsageError("no file is named", advice="name the files that the jobs wrote with --json")
-    found = merged.merge((str(path), _read(path)) for path in files)
+    found = merged.merge((str(path), _read(path)) for path in _files(paths))
     lines = "".join(f"{line}\n" for line in merged.to_json(found))
     if output:
         write_report(output, lines, make_folders=True)
@@ -73,6 +73,11 @@ def merge(
     for shard in found.missing:
         console.error(f"the report of shard {shard} is missing")
     return int(found.is_failed)
+
+
+def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
+    for path in paths:
+        yield from sorted(path.rglob("*.json")) if path.is_dir() else [path]
 
 
 def _read(path: Path) -> bytes:

@@ -12,6 +12,7 @@ from click import style
 
 from airbyte_ci.connectors.connector import BUILT_LANGUAGES, PYTHON_LANGUAGES, Connector
 from airbyte_ci.connectors.facts import FIELDS
+from airbyte_ci.execution.shard import Shard
 from airbyte_ci.reports import columns
 from airbyte_ci.text import dump_json, escape_csv, join_lines
 
@@ -220,15 +221,16 @@ def to_csv(rows: Sequence[ListingRow]) -> str:
 def matrix(rows: Sequence[ListingRow], shards: int | None) -> str:
     """Returns a GitHub Actions matrix on one line: a job per connector, or `shards` jobs of nearly equal size.
 
-    `connector` is a name, or several names separated by spaces.
+    `connector` is a name, or several names separated by spaces; `shard` is the value of `--shard` that selects them.
     """
-    every = [item.name for item in rows]
     if shards is None:
         include = [{"connector": item.name, "folder": item.folder} for item in rows]
         return dump_json({"include": include}) + "\n"
-    # Distributed in turn, because neighbors in the alphabet are often of similar size.
-    parts = [every[start::shards] for start in range(min(shards, len(every)))]
-    include = [{"shard": str(number), "connector": " ".join(part)} for number, part in enumerate(parts, start=1)]
+    parts = [Shard(number, shards) for number in range(1, min(shards, len(rows)) + 1)]
+    include = [
+        {"shard": str(part), "connector": " ".join(item.name for item in part.select(rows, lambda item: item.name))}
+        for part in parts
+    ]
     return dump_json({"include": include}) + "\n"
 
 
