@@ -10,7 +10,7 @@ from airbyte_ci.errors import EditRefused
 
 def file(connector: Connector, name: str) -> Location:
     """Returns the place of a file in the connector's folder."""
-    return Location(name if connector.relative == "." else f"{connector.relative}/{name}")
+    return Location(connector.path_of(name))
 
 
 def in_metadata(connector: Connector, *keys: str) -> Location:

@@ -28,6 +28,10 @@ class Connector:
     data: Mapping[str, Any]
     names: frozenset[str]
 
+    def path_of(self, name: str) -> str:
+        """Returns the path of one of its files in the repository; a connector may be the repository itself."""
+        return name if self.relative == "." else f"{self.relative}/{name}"
+
     @property
     def language(self) -> str | None:
         """Returns the language by the connector's files; the `language:` tags of the fleet are often wrong."""

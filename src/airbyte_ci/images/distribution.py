@@ -90,7 +90,7 @@ class DistributionReader:
     @property
     def shown(self) -> str:
         """Returns the tar's path for messages."""
-        return str(self.given) if self.given else _shown(self.connector, f"{_DISTRIBUTIONS}/{self.path.name}")
+        return str(self.given) if self.given else self.connector.path_of(f"{_DISTRIBUTIONS}/{self.path.name}")
 
     def _read(self) -> tuple[DistributionFile, ...]:
         return distribution_tar.read(self.path, self.store, self.shown)
@@ -100,7 +100,7 @@ def _find(connector: Connector) -> Path:
     found = sorted((connector.folder / _DISTRIBUTIONS).glob("*.tar"))
     if len(found) == 1:
         return found[0]
-    place = _shown(connector, _DISTRIBUTIONS)
+    place = connector.path_of(_DISTRIBUTIONS)
     if not found:
         raise ConnectorError(
             f"cannot build {connector.name}: {place} has no tar of a Gradle distribution",
@@ -119,7 +119,7 @@ def find_newer_source(connector: Connector, path: Path) -> str:
     newest = max(((file.lstat().st_mtime_ns, file) for file in _sources(connector.folder)), default=None)
     if newest is None or newest[0] <= made:
         return ""
-    return _shown(connector, newest[1].relative_to(connector.folder).as_posix())
+    return connector.path_of(newest[1].relative_to(connector.folder).as_posix())
 
 
 def _sources(folder: Path) -> Iterator[Path]:
@@ -127,10 +127,6 @@ def _sources(folder: Path) -> Iterator[Path]:
         if (folder / name).is_file():
             yield folder / name
     yield from (path for path in (folder / "src/main").rglob("*") if path.is_file() and not path.is_symlink())
-
-
-def _shown(connector: Connector, path: str) -> str:
-    return path if connector.relative == "." else f"{connector.relative}/{path}"
 
 
 def _application(files: Sequence[DistributionFile], connector: Connector, shown: str) -> str:

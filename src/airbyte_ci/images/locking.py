@@ -102,7 +102,7 @@ def plan(
     before = (connector.folder / pylock_names.FILE).read_bytes() if pylock_names.FILE in connector.names else None
     if document and _without_day(document) == _without_day(load_toml(text)):
         return Edit()
-    return Edit.of([FileChange(f"{connector.relative}/{pylock_names.FILE}", before, text.encode())])
+    return Edit.of([FileChange(connector.path_of(pylock_names.FILE), before, text.encode())])
 
 
 def refresh(

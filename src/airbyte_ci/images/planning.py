@@ -181,7 +181,7 @@ def read_declaration(connector: Connector, base: Image, store: Store, user: str 
     path = connector.folder / customization.FILE
     if not path.exists():
         return Declared()
-    shown = customization.FILE if connector.relative == "." else f"{connector.relative}/{customization.FILE}"
+    shown = connector.path_of(customization.FILE)
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -43,7 +43,7 @@ def of(
 def _released(connectors: Sequence[Connector], root: Path, fork: str | None) -> dict[str, str]:
     if fork is None:
         return {}
-    by_path = {_path(connector, METADATA): connector for connector in connectors}
+    by_path = {connector.path_of(METADATA): connector for connector in connectors}
     # A new connector was never released, so any version is above the released one.
     versions = {connector.relative: NEVER for connector in connectors}
     for path, content in git.committed(root, fork, list(by_path)).items():
@@ -82,10 +82,6 @@ def _doomed(connector: Connector, names: Iterable[str]) -> Iterator[str]:
     for name in (item.replace("{package}", connector.package) for item in names):
         folder = connector.folder / name
         if name in connector.names and folder.is_dir() and not folder.is_symlink():
-            yield from (_path(connector, f"{name}/{item.path}") for item in walk(folder) if not item.is_folder)
+            yield from (connector.path_of(f"{name}/{item.path}") for item in walk(folder) if not item.is_folder)
         elif name in connector.names:
-            yield _path(connector, name)
-
-
-def _path(connector: Connector, name: str) -> str:
-    return name if connector.relative == "." else f"{connector.relative}/{name}"
+            yield connector.path_of(name)

@@ -65,4 +65,4 @@ class Task:
 
 def path_of(connector: Connector, name: str) -> str:
     """Returns the path in the repository of a file of the connector."""
-    return name if connector.relative == "." else f"{connector.relative}/{name}"
+    return connector.path_of(name)

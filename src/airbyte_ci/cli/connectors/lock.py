@@ -142,7 +142,7 @@ def _plan(connector: Connector, document: Mapping[str, Any] | None, tools: Tools
 
 
 def _outcome(connector: Connector, edit: Edit) -> Outcome:
-    path = f"{connector.relative}/{pylock_names.FILE}"
+    path = connector.path_of(pylock_names.FILE)
     if not edit:
         return Outcome(subject=connector.name, status="skipped", reason=f"{path} is current", facts={"path": path})
     ((_, added, removed),) = edit.counts()
