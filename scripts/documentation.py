@@ -25,7 +25,7 @@ ROOT_PAGES = ("ARCHITECTURE.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBU
 # The order of the pages. Other pages of docs/ are guides for one task, and follow the listed ones.
 GUIDES = "How-to guides"
 SECTIONS: Mapping[str, Sequence[str]] = {
-    "Tutorials": (),
+    "Tutorials": ("tutorial.md",),
     GUIDES: (
         "guide.md",
         "customization.md",

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,8 +38,8 @@ def steps(page: str) -> list[Step]:
 
 
 def _steps(block: str) -> list[Step]:
-    found = re.finditer(r"^\$ (.*\n(?:> .*\n)*)((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
-    return [Step(match[1].removesuffix("\n").replace("\n> ", "\n"), match[2]) for match in found]
+    found = re.finditer(r"^\$ (.*\n(?:>(?: .*)?\n)*)((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+    return [Step(re.sub(r"\n> ?", "\n", match[1].removesuffix("\n")), match[2]) for match in found]
 
 
 def run(step: Step, folder: Path, home: Path) -> tuple[int, str]:
@@ -56,6 +57,47 @@ def run(step: Step, folder: Path, home: Path) -> tuple[int, str]:
         check=False,
     )
     return finished.returncode, finished.stdout
+
+
+def follow(page: Path, folder: Path, home: Path, replaced: Mapping[str, str] | None = None) -> None:
+    """Runs a page's commands in order, beginning in the folder; each must succeed and print what the page shows.
+
+    A line that ends with an ellipsis is the beginning of the printed one, and a line with nothing else stands for all
+    further lines. `replaced` maps text of the page to what it is in this run. With UPDATE_DOCS set, the page is written
+    again.
+    """
+    outputs = []
+    for step in steps(page.read_text()):
+        command = step.command
+        for shown, real in (replaced or {}).items():
+            command = command.replace(shown, real)
+        code, output = run(Step(command, step.output), folder, home)
+        assert code == 0, f"{command}\n{output}"
+        if moved := re.search(r"(?:^|&& )cd (\S+)", command):
+            folder = (folder / moved[1]).resolve()
+        for shown, real in (replaced or {}).items():
+            output = output.replace(real, shown)
+        outputs.append(step.output if "…\n" in step.output else output)
+        if not os.environ.get("UPDATE_DOCS"):
+            assert _shortened(steady(output), steady(step.output)) == steady(step.output), command
+    if os.environ.get("UPDATE_DOCS"):
+        page.write_text(rewritten(page.read_text(), outputs))
+
+
+def _shortened(printed: str, shown: str) -> str:
+    """Returns the printed text with the ellipses of the shown one, where it begins in the same way."""
+    lines = printed.split("\n")
+    for number, line in enumerate(shown.split("\n")[: len(lines)]):
+        if line == "…":
+            return "\n".join([*lines[:number], line])
+        if line.endswith("…") and lines[number].startswith(line.removesuffix("…")):
+            lines[number] = line
+    return "\n".join(lines)
+
+
+def steady(text: str) -> str:
+    """Without versions of Debian packages, how many files and bytes they have, and times."""
+    return re.sub(r"^(  ✓ build) .*$", r"\1", without_versions(text), flags=re.MULTILINE)
 
 
 def same(text: str) -> str:
@@ -76,7 +118,9 @@ def rewritten(page: str, outputs: list[str]) -> str:
     remaining = iter(outputs)
 
     def block(match: re.Match[str]) -> str:
-        commands = (step.command.replace("\n", "\n> ") for step in _steps(match[1]))
+        commands = (
+            re.sub(r"> $", ">", step.command.replace("\n", "\n> "), flags=re.MULTILINE) for step in _steps(match[1])
+        )
         shown = "".join(f"$ {command}\n{_PROGRESS.sub('', next(remaining))}" for command in commands)
         return f"```console\n{shown}```"
 
