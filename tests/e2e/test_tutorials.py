@@ -21,4 +21,4 @@ def _committer(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_connector_is_written_and_published(tmp_path: Path, base: Base, home: Path, registry: str) -> None:
     """From an empty folder to a verified image in a registry; the base image of the tests is the page's."""
     assert base.address
-    console.follow(PROJECT / "docs/tutorial.md", tmp_path, home, {"127.0.0.1:5000": registry})
+    console.follow(PROJECT / "docs/tutorial.md", tmp_path, home, {"127.0.0.1:5000": registry, "~/": f"{tmp_path}/"})
