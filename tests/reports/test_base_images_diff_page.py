@@ -3,7 +3,8 @@
 import re
 
 from airbyte_ci.base_images.inspection.difference import ChangedItem, Difference, LayerChange
-from airbyte_ci.base_images.inspection.osv import Comparison, Vulnerability
+from airbyte_ci.base_images.inspection.osv import Comparison
+from airbyte_ci.base_images.inspection.osv_database import Vulnerability
 from airbyte_ci.reports import base_images_diff_page
 
 FOUND = Difference(

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from airbyte_ci.base_images.inspection.difference import ChangedItem, Difference
-from airbyte_ci.base_images.inspection.osv import Comparison, Vulnerability
+from airbyte_ci.base_images.inspection.osv import Comparison
+from airbyte_ci.base_images.inspection.osv_database import Vulnerability
 from airbyte_ci.text import escape_markdown, join_lines
 
 _SHOWN_FOLDERS = 12

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from airbyte_ci.base_images.inspection.difference import ChangedItem, Difference
-from airbyte_ci.base_images.inspection.osv import Comparison, Vulnerability
+from airbyte_ci.base_images.inspection.osv import Comparison
+from airbyte_ci.base_images.inspection.osv_database import Vulnerability
 from airbyte_ci.reports import base_images_diff
 from airbyte_ci.reports.page import render
 from airbyte_ci.reports.page.blocks import (

@@ -38,6 +38,12 @@ def names(advisory: Mapping[str, Any]) -> tuple[str, ...]:
     return (str(advisory["id"]),)
 
 
+def aliases(advisory: Mapping[str, Any]) -> frozenset[str]:
+    """Returns all names of the same vulnerability, the advisory's own included."""
+    listed = [advisory["id"], *(advisory.get("aliases") or [])]
+    return frozenset(str(name).removeprefix("DEBIAN-") for name in listed)
+
+
 def is_no_problem(affected: Mapping[str, Any]) -> bool:
     """Returns whether the distribution itself rates the advisory as unimportant."""
     return _urgency(affected) in _NO_PROBLEM
