@@ -13,10 +13,11 @@ import pytest
 from airbyte_ci.attest.sbom import layer_evidence
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store.store import Store
+from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.environment import layer_wheels
 from tests.e2e.command import airbyte_ci
 from tests.e2e.conftest import Base
-from tests.e2e.tiny import NAME, Tiny, tiny_fleet
+from tests.e2e.tiny import NAME, Tiny, derived, tiny_fleet
 
 pytestmark = pytest.mark.slow
 # A package as apt would add it: the database of packages is what says that it is installed.
@@ -144,6 +145,55 @@ def test_wrong_usage_is_one_line(built: BuiltConnector, tmp_path: Path) -> None:
         assert (ended.code, text in ended.err, ended.out) == (code, True, ""), ended.err
         assert len(ended.err.strip().splitlines()) <= 2
     shutil.rmtree(built.tiny.connector("source-unbuilt"))
+
+
+def test_vulnerabilities_decide_the_exit_code(built: BuiltConnector, tmp_path: Path) -> None:
+    """A severe finding is exit code 1; a newer base image of the catalog that has the fix is named."""
+    tiny, store = built.tiny, built.store
+    status = b"Package: zlib1g\nStatus: install ok installed\nSource: zlib\nVersion: 2:9\n"
+    newer = derived(store, tiny.base, Entry(path="var/lib/dpkg/status", content=status), tag="1.1.0")
+    address = newer.replace("localhost/acme/derived-base", "localhost/airbyte/python-connector-base")
+    (tiny.folder / "base-images.yaml").write_text(
+        "localhost/airbyte/python-connector-base:\n"
+        f"- {{version: 1.1.0, python: 3.11.2, address: '{address}'}}\n"
+        f"- {{version: 1.0.0, python: 3.11.2, address: '{tiny.base}'}}\n"
+    )
+    events = [{"introduced": "0"}, {"fixed": "2:1"}]
+    zlib = {"package": {"ecosystem": "Debian:12", "name": "zlib"}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
+    database = tmp_path / "osv.json"
+    specific = {"severity": "HIGH"}
+    database.write_text(json.dumps([{"id": "CVE-1", "affected": [zlib], "database_specific": specific}]))
+    with_database = ("vulnerabilities", NAME, "--db", str(database))
+    cases = (
+        (with_database, 1, "base 1.1.0 fixes it"),
+        ((*with_database, "--fail-on=critical"), 0, "high  CVE-1  zlib"),
+        ((f"--name={NAME}", *with_database[:1], *with_database[2:], "--fail-on=never"), 0, "1 vulnerability (1 high)"),
+    )
+    try:
+        for arguments, code, text in cases:
+            ended = tiny.run("connectors", *arguments)
+            assert (ended.code, text in ended.out) == (code, True), ended.out + ended.err
+        ended = tiny.run("connectors", *with_database, "--json")
+        (finding,) = json.loads(ended.out)["findings"]
+        assert (finding["origin"], finding["fixedByBase"], finding["fixedIn"]) == ("base", "1.1.0", "2:1")
+    finally:
+        (tiny.folder / "base-images.yaml").unlink()
+
+
+def test_wrong_usage_of_vulnerabilities_is_one_line(built: BuiltConnector, tmp_path: Path) -> None:
+    """Neither or both sources, a report for several images, and a file of another kind."""
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+    cases = (
+        (("vulnerabilities", NAME), 2, "needs --db or --report"),
+        (("vulnerabilities", NAME, "--db", str(other), "--report", str(other)), 2, "and not both"),
+        (("vulnerabilities", NAME, NAME, "acme/x:dev", "--report", str(other)), 2, "--report is about one image"),
+        (("vulnerabilities", NAME, "--db", str(other)), 2, "it contains no advisories"),
+        (("vulnerabilities", NAME, "--report", str(other)), 2, "it is not a report of a known scanner"),
+    )
+    for arguments, code, text in cases:
+        ended = built.tiny.run("connectors", *arguments)
+        assert (ended.code, text in ended.err, ended.out) == (code, True, ""), ended.err
 
 
 def test_a_damaged_archive_is_one_line(built: BuiltConnector, tmp_path: Path) -> None:

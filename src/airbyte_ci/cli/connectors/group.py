@@ -38,6 +38,11 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
         "compare",
         "Compare two images: is it still the same connector?",
     ),
+    "vulnerabilities": (
+        "airbyte_ci.cli.connectors.vulnerabilities",
+        "vulnerabilities",
+        "List known vulnerabilities of images, and who can fix each.",
+    ),
     "sbom": ("airbyte_ci.cli.connectors.sbom", "sbom", "Print the software bill of materials of an image."),
     "run": (
         "airbyte_ci.cli.connectors.run",
