@@ -69,13 +69,16 @@ fuzz: install ## 10,000 mutated locks, and 10,000 mutated files of each kind to 
 
 LOCKS := $(wildcard ../shared/fleet/locks-2024-06.tar.xz)
 
-oracle: install tools-demo ## every lock planned, built and asked, against poetry, uv and the images: real ones beside the project
+oracle: install tools-test ## every lock planned, built and asked, against poetry, uv and the images: real ones beside the project; signatures against sigstore's libraries
 	@rm -rf .scratch/oracle && mkdir -p .scratch/oracle
 	@$(if $(LOCKS),tar -xf $(LOCKS) -C .scratch/oracle,cp -r examples/fleet/airbyte-integrations .scratch/oracle)
 	@$(BIN)/python -m tests.oracles.plans .scratch/oracle
 	@$(BIN)/python -m tests.oracles.images .scratch/oracle
 	@$(BIN)/python -m tests.oracles.folders .scratch/oracle
 	@$(BIN)/python -m tests.oracles.generated 1000
+	@mkdir -p .scratch/sigstore && cp tests/oracles/sigstore_js/package.json .scratch/sigstore/
+	@cd .scratch/sigstore && npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts
+	@$(BIN)/python -m tests.oracles.signatures .scratch/sigstore
 
 # The commits of October 2023 in which the first connectors of a public monorepo were migrated.
 COMMITS := c544183339 a41c4f5b3d 781dc3144d ff70f2f858 0deec79036

@@ -11,12 +11,14 @@ from functools import partial
 
 from airbyte_ci.attest import gather
 from airbyte_ci.attest.signing import attest, keys
+from airbyte_ci.attest.signing.bundle import parse_bundle
 from airbyte_ci.attest.signing.keys import SigningKey
 from airbyte_ci.attest.subject import Subject
 from airbyte_ci.attest.verification import published, verify
 from airbyte_ci.attest.verification.finding import ImageFinding
 from airbyte_ci.attest.verification.verify import Demand
 from airbyte_ci.connectors import find
+from airbyte_ci.errors import SignatureError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
@@ -101,6 +103,14 @@ def check(
 def failures(findings: Sequence[ImageFinding]) -> list[str]:
     """What failed, one line for each: subject, check and text."""
     return [f"{item.subject} {item.check}: {item.text}" for item in findings if item.status == "failed"]
+
+
+def readable(raw: bytes) -> bytes:
+    """A document as a reader sees it: of a bundle, the signed statement instead of its base64."""
+    try:
+        return parse_bundle(raw, "the bundle").envelope.payload
+    except SignatureError:
+        return raw
 
 
 def _has_commit(tiny: Tiny) -> bool:

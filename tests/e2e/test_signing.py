@@ -12,6 +12,7 @@ from airbyte_ci.oci.image import Index, Manifest
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.testing.clients import quick_client
+from tests.attest import releases
 from tests.e2e.command import airbyte_ci
 from tests.e2e.test_publish import releasing
 from tests.publish.releasing import Releasing
@@ -76,7 +77,7 @@ def test_a_signed_release_is_verified_by_anyone(
     shown = "".join((done.out, done.err, again.out, again.err, verify.out, other.out))
     everything = shown.encode() + b"".join(_published(releasing, again.json["digest"], Store(tmp_path / "read")))
     places = (str(releasing.tiny.folder), str(releasing.tiny.home), str(Path.home()) + "/")
-    names = (socket.gethostname(), f'"{getpass.getuser()}"')
+    names = (f'"{socket.gethostname()}"', f'"{getpass.getuser()}"')
     for hidden in (*_SECRETS.values(), *private.splitlines()[1:-1], *places, *names):
         assert hidden.encode() not in everything, hidden
 
@@ -137,5 +138,5 @@ def _published(releasing: Releasing, digest: str, store: Store) -> list[bytes]:
                 manifest = client.manifest(releasing.repository.with_digest(listed.digest))
                 assert isinstance(manifest, Manifest)
                 client.pull_blob(place, manifest.layers[0], store)
-                found += [manifest.raw, store.read(manifest.layers[0].digest)]
+                found += [manifest.raw, releases.readable(store.read(manifest.layers[0].digest))]
     return found

@@ -10,8 +10,8 @@ from airbyte_ci.attest.signing.keys import SigningKey
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.testing.registry import RegistryServer
 from tests.attest import releases
+from tests.attest.conftest import copied
 from tests.attest.releases import Released
-from tests.attest.verification.conftest import copied
 from tests.attest.verification.forger import Forger, flipped
 from tests.e2e.conftest import Base
 from tests.e2e.tiny import Tiny, tiny_fleet

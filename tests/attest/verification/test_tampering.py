@@ -21,7 +21,7 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.testing.faults import Corrupt, Fault, Header
 from airbyte_ci.testing.registry import RegistryServer
 from tests.attest import releases
-from tests.attest.verification.conftest import SignedRelease, copied
+from tests.attest.conftest import SignedRelease, copied
 from tests.attest.verification.forger import Document, Forger, flipped
 
 Tamper = Callable[[Forger, SigningKey], None]

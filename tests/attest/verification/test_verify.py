@@ -4,7 +4,7 @@ from pathlib import Path
 
 from airbyte_ci.oci.store.store import Store
 from tests.attest import releases
-from tests.attest.verification.conftest import SignedRelease
+from tests.attest.conftest import SignedRelease
 
 
 def test_a_release_is_accepted_and_built_again(signed: SignedRelease, tmp_path: Path) -> None:
