@@ -13,7 +13,7 @@ CLI := $(BIN)/airbyte-ci
 DEMO_TOOLS := mmdebstrap runc slirp4netns iproute2:ip git
 TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm uidmap:newuidmap qemu-user:qemu-x86_64 rpm:rpmbuild
 
-.PHONY: help install changelog release docs demo base test unit lint attack chaos fuzz families oracle buildkit history adopt metadata bench reference lock clean tools-demo tools-test
+.PHONY: help install changelog release docs picture demo base test unit lint attack chaos fuzz families oracle buildkit history adopt metadata bench reference lock clean tools-demo tools-test
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -135,6 +135,11 @@ docs: .docs/installed ## build the documentation site into site/; broken links a
 	@$(PYTHON) -m venv .docs
 	@.docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
+
+picture: install tools-demo ## draw the README's picture again, from a real session on the example fleet
+	@scripts/scratch-fleet .scratch/picture
+	@$(CLI) --repo .scratch/picture --quiet base-images build --root debian > .scratch/picture.log
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/picture.py .scratch/picture docs/images
 
 changelog: install .release/installed ## gather the fragments of changelog.d into CHANGELOG.md: VERSION=0.3.0
 	@test -n "$(VERSION)" || { echo 'say which version: make changelog VERSION=0.3.0' >&2; exit 2; }

@@ -28,6 +28,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "Tutorials": ("tutorial.md",),
     GUIDES: (
         "guide.md",
+        "building.md",
         "customization.md",
         "base-images.md",
         "java.md",

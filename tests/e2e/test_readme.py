@@ -1,4 +1,4 @@
-"""The README: every command of it, and what it prints."""
+"""The README, and the page that continues its example: every command, and what it prints."""
 
 import subprocess
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.e2e import console
 from tests.e2e.conftest import GIT, PROJECT
 
 pytestmark = pytest.mark.slow
-PAGE = PROJECT / "README.md"
+PAGES = (PROJECT / "README.md", PROJECT / "docs/building.md")
 REGISTRY = "127.0.0.1:5000"
 
 
@@ -25,8 +25,9 @@ def test_the_readme_is_true(cataloged: Path, home: Path, registry: str) -> None:
         ("remote", "set-head", "origin", "main"),
     ):
         subprocess.run([*GIT, *arguments], cwd=cataloged, check=True)
-    steps, folder = console.steps(PAGE.read_text()), cataloged
-    assert len(steps) == PAGE.read_text().count("\n$ ") > 0
+    text, folder = "\n".join(page.read_text() for page in PAGES), cataloged
+    steps = console.steps(text)
+    assert len(steps) == text.count("\n$ ") > 0
     for step in steps:
         command = step.command.replace(REGISTRY, registry)
         code, output = console.run(console.Step(command, step.output), folder, home)
