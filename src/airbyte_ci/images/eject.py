@@ -86,6 +86,11 @@ def _operations(steps: Steps, when: str, operations: Sequence[Operation]) -> Non
 
 
 def _packages(steps: Steps, install: InstallPackages, python: str) -> None:
+    if install.bytecode:
+        skipped = "(site-packages|dist-packages|lib2to3|idlelib|tkinter|/tests?)/"
+        folder = f"$({python} -c 'import os; print(os.path.dirname(os.__file__))')"
+        steps.lines.append("\n# Bytecode of the standard library, which the base image may lack.")
+        steps.as_root(f"RUN {python} -m compileall -q --invalidation-mode checked-hash -x '{skipped}' \"{folder}\"")
     if not install.packages:
         return
     compiled = () if install.bytecode else ("--no-compile",)

@@ -34,7 +34,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, LAYER_GZIP, Compression, Descriptor, Platform, canonical_json
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import Reference, parse_pinned
-from airbyte_ci.python.environment import layers
+from airbyte_ci.python.environment import layers, standard_library
 from airbyte_ci.python.environment.environment import Choice
 from airbyte_ci.python.environment.install import InstallPackages
 from airbyte_ci.python.interpreter import installed
@@ -261,6 +261,7 @@ def formats(compression: Compression) -> dict[str, Any]:
         "removals": installed.FORMAT_VERSION,
         "layers": layers.RULE_VERSION,
         "bytecodeFormat": bytecode.FORMAT_VERSION,
+        "standardLibrary": standard_library.FORMAT_VERSION,
         "builds": sdist.identity(),
     }
     if compression == "zstd":

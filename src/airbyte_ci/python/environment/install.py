@@ -13,7 +13,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store, action_key
-from airbyte_ci.python.environment import environment, layers
+from airbyte_ci.python.environment import environment, layers, standard_library
 from airbyte_ci.python.environment.environment import Choice, Workshop
 from airbyte_ci.python.environment.layer_texts import INSTALLED, REMOVED
 from airbyte_ci.python.environment.layers import Installed
@@ -30,7 +30,8 @@ class InstallPackages(Operation):
     """Installs these files, and removes the base's distributions that they replace.
 
     `building` are operations for building wheels from source; the image does not contain them. `bytecode` compiles the
-    modules. `in_one_layer` is for base images, which many other images share unchanged.
+    modules, and, in the first installation on a base, its standard library. `in_one_layer` is for base images, which
+    many other images share unchanged.
     """
 
     packages: tuple[Choice, ...]
@@ -75,8 +76,19 @@ class Installer:
     ) -> tuple[AddedLayer, ...]:
         """Returns the steps of an `InstallPackages`: the removals are below the packages and do not depend on them."""
         assert isinstance(operation, InstallPackages)
-        if not operation.packages:
-            return ()
+        is_first = not any(isinstance(item, InstallPackages) for item in before)
+        library = None
+        if operation.bytecode and is_first and not operation.in_one_layer:
+            self.tools.say("standard library")
+            library = standard_library.compile_library(self.tools.store, self.base)
+        return (
+            *([AddedLayer(library, "compile the standard library")] if library else []),
+            *(self._packages(evaluator, before, operation) if operation.packages else ()),
+        )
+
+    def _packages(
+        self, evaluator: Evaluator, before: Sequence[Operation], operation: InstallPackages
+    ) -> tuple[AddedLayer, ...]:
         installed = self.installed(evaluator, before, operation)
         # Base images do not cache removals: nothing else removes the same distributions from the same root.
         below = "" if operation.in_one_layer else self._root_identity

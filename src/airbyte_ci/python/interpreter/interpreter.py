@@ -47,7 +47,7 @@ print(json.dumps({
     "cache_tag": sys.implementation.cache_tag,
     "purelib": paths["purelib"], "platlib": paths["platlib"],
     "scripts": paths["scripts"], "data": paths["data"], "headers": headers,
-    "site": site,
+    "site": site, "library": sorted(library),
     "libc": libc,
     "markers": {
         "implementation_name": sys.implementation.name,
@@ -74,7 +74,7 @@ class Interpreter:
     """One CPython of an image.
 
     Paths are absolute in the image; `markers` is the PEP 508 environment. `site` are the folders of distributions, in
-    the order of its path, without symbolic links.
+    the order of its path, without symbolic links. `library` are the folders of the standard library.
     """
 
     executable: str
@@ -88,6 +88,7 @@ class Interpreter:
     site: tuple[str, ...]
     libc: str
     markers: Mapping[str, str]
+    library: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, answer: str) -> "Interpreter":
@@ -101,7 +102,7 @@ class Interpreter:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Interpreter":
-        return cls(**{**document, "site": tuple(document["site"])})
+        return cls(**{**document, "site": tuple(document["site"]), "library": tuple(document["library"])})
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -17,7 +17,7 @@ from airbyte_ci.recipe.evaluate import Evaluator, State
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import sandbox
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 # Connectors' entrypoints use `python`; some images only have the other name.
 _NAMES = ("python", "python3")
 

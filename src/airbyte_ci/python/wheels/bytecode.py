@@ -1,5 +1,6 @@
 """Bytecode: compiled once per wheel by the image's own Python, with the same bytes every time."""
 
+import contextlib
 import os
 import struct
 import tarfile
@@ -99,12 +100,26 @@ def _recall(store: Store, key: Digest) -> Bytecode | None:
 def _compile(
     store: Store, root: Tree, interpreter: Interpreter, keys: Mapping[Digest, Digest], executor: Executor
 ) -> None:
+    roots = (interpreter.purelib, interpreter.platlib)
+
+    def ask(folder: Path) -> None:
+        for raw in keys:
+            write_question(store.verified(raw), folder / raw.hex, roots)
+
+    with compiled(store, root, interpreter, ask) as answers:
+        list(executor.map(lambda item: _remember(store, item[1], answers, item[0]), keys.items()))
+
+
+@contextlib.contextmanager
+def compiled(store: Store, root: Tree, interpreter: Interpreter, ask: Callable[[Path], None]) -> Iterator[Path]:
+    """Compiles files with the image's Python: `ask` writes questions to a folder, and the folder of answers is given.
+
+    Each question is compiled by a new process, and has an answer of the same name: hostile data. Raises SandboxError.
+    """
     with store.scratch() as folder:
         for part in ("questions", "answers"):
             (folder / part).mkdir()
-        roots = (interpreter.purelib, interpreter.platlib)
-        for raw in keys:
-            write_question(store.verified(raw), folder / "questions" / raw.hex, roots)
+        ask(folder / "questions")
         programs = [f"{_PLACE}/{name}" for name in _PROGRAMS]
         command = sandbox.Command(
             arguments=(
@@ -131,19 +146,37 @@ def _compile(
         if finished.returncode:
             last = finished.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise SandboxError(f"cannot compile bytecode with the image's Python: {''.join(last)}")
-        list(executor.map(lambda item: _remember(store, item[1], folder / "answers", item[0]), keys.items()))
+        yield folder / "answers"
 
 
 def write_question(segment: Path, target: Path, roots: Iterable[str]) -> None:
-    """Packs the Python files of a segment below `roots`, sorted: `<path length: 4><size: 8><path><source>` for each."""
+    """Packs the Python files of a segment below `roots`, sorted."""
     folders = tuple(f"{root.strip('/')}/" for root in roots)
     with tarfile.open(segment, "r:") as archive, target.open("wb") as file:
         for member in sorted(archive, key=lambda item: item.name):
             if member.isfile() and member.name.endswith(".py") and member.name.startswith(folders):
                 reader = archive.extractfile(member)
                 assert reader is not None
-                name = member.name.encode("utf-8", "surrogateescape")
-                file.write(struct.pack("<IQ", len(name), member.size) + name + reader.read())
+                file.write(record(member.name, reader.read()))
+
+
+def record(path: str, source: bytes) -> bytes:
+    """Returns one file of a question: `<path length: 4><size: 8><path><source>`, little-endian."""
+    name = path.encode("utf-8", "surrogateescape")
+    return struct.pack("<IQ", len(name), len(source)) + name + source
+
+
+def read_answers(answers: Path, names: Iterable[str], limit: int) -> Iterator[tuple[str, bytes]]:
+    """Yields the compiled files of several answers by path; raises SandboxError for an invalid answer.
+
+    `limit` is the largest size of an answer in bytes.
+    """
+    try:
+        for name in names:
+            with open_output(answers, name, limit) as answer:
+                yield from _records(answer)
+    except (OSError, OutputRefused, struct.error) as error:
+        raise _invalid(error) from error
 
 
 def _remember(store: Store, key: Digest, answers: Path, raw: Digest) -> None:
@@ -151,21 +184,25 @@ def _remember(store: Store, key: Digest, answers: Path, raw: Digest) -> None:
     limit = 64 * store.size(raw) + (1 << 20)
     try:
         with store.scratch() as folder, open_output(answers, raw.hex, limit) as answer:
-            entries = list(_entries(answer, MemberContents(folder)))
+            contents = MemberContents(folder)
+            entries = [
+                Entry(path=path, content=contents.keep(iter((code,))).content) for path, code in _records(answer)
+            ]
             segment = make_segment(store, entries)
     except (OSError, OutputRefused, struct.error) as error:
-        raise SandboxError(
-            f"cannot compile bytecode with the image's Python: the compiler's answer is invalid: {error}"
-        ) from error
+        raise _invalid(error) from error
     store.remember(key, {"segment": segment.to_json(), "paths": [entry.path for entry in entries]})
 
 
-def _entries(answer: BinaryIO, contents: MemberContents) -> Iterator[Entry]:
+def _invalid(error: Exception) -> SandboxError:
+    return SandboxError(f"cannot compile bytecode with the image's Python: the compiler's answer is invalid: {error}")
+
+
+def _records(answer: BinaryIO) -> Iterator[tuple[str, bytes]]:
     """Yields the compiler's answer: `<path length: 4><size: 8><path><bytecode>` for each file."""
     left = os.fstat(answer.fileno()).st_size
     while head := answer.read(12):
         length, size = struct.unpack("<IQ", head)
         if (left := left - 12 - length - size) < 0:
             raise OutputRefused("it is truncated")
-        path = answer.read(length).decode("utf-8", "surrogateescape")
-        yield Entry(path=path, content=contents.keep(iter((answer.read(size),))).content)
+        yield answer.read(length).decode("utf-8", "surrogateescape"), answer.read(size)
