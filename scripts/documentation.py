@@ -35,6 +35,8 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "manifest-only.md",
         "testing.md",
         "delivery.md",
+        "reports.md",
+        "ci.md",
     ),
     "Coming from": ("from-airbyte-ci.md", "from-airbyte-cdk.md"),
     "Reference": ("reference.md", "configuration.md", "checks/README.md", "python-api.md", "CHANGELOG.md"),

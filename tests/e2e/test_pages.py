@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.e2e.command import Command
+from tests.e2e import console
+from tests.e2e.command import PROJECT, Command
 
 
 def test_check_writes_a_page_and_a_summary(run: Command, fleet: Path, tmp_path: Path) -> None:
@@ -28,3 +29,14 @@ def test_the_fleets_page_has_every_connector(run: Command, fleet: Path, tmp_path
     assert result.code == 0
     names = result.out.split()
     assert names and all(f">{name}</th>" in page.read_text() for name in names)
+
+
+def test_the_documentation_shows_what_is_printed(fleet: Path, tmp_path: Path) -> None:
+    """The commands of docs/reports.md run in the example fleet, on a machine that built nothing."""
+    console.follow(PROJECT / "docs" / "reports.md", fleet, tmp_path / "home")
+    assert sorted(path.name for path in (fleet / "reports").iterdir()) == [
+        "all.html",
+        "check.html",
+        "check.md",
+        "fleet.html",
+    ]
