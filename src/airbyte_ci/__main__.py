@@ -16,11 +16,27 @@ def main() -> None:
         signal.signal(number, lambda *_: os._exit(130))
     # Imports and reading a fleet create many objects and few cycles; the default threshold cost a tenth of the time.
     gc.set_threshold(50_000)
+    if os.environ.get("_AIRBYTE_CI_COMPLETE", "").endswith("_complete"):
+        raise SystemExit(_complete())
     from airbyte_ci.cli.main import main as run
 
     for number in heeded:
         signal.signal(number, signal.default_int_handler)
     run()
+
+
+def _complete() -> int:
+    """Answers a shell that completes a command line. Only the first answer after an installation imports commands."""
+    from airbyte_ci.cli.completion import answer
+    from airbyte_ci.cli.completion.index import IndexedCommand
+
+    def build() -> IndexedCommand:
+        from airbyte_ci.cli.completion import commands
+        from airbyte_ci.cli.main import cli
+
+        return commands.index(cli)
+
+    return answer.run(os.environ, build)
 
 
 if __name__ == "__main__":

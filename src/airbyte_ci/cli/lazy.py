@@ -25,6 +25,11 @@ class LazyGroup(click.Group):
         self._lazy = lazy
         self._instead = instead or {}
 
+    @property
+    def shorts(self) -> dict[str, str]:
+        """Returns the one-line help of each command."""
+        return {name: short for name, (_, _, short) in self._lazy.items()}
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(self._lazy)
 

@@ -27,6 +27,7 @@ _GROUPS: Mapping[str, tuple[str, str, str]] = {
     "config": ("airbyte_ci.cli.configuration", "configuration", "Show the configuration, and its JSON Schema."),
     "apply": ("airbyte_ci.cli.changes.apply", "apply", "Apply the edits of a plan file."),
     "reports": ("airbyte_ci.cli.reports", "reports", "Join the reports of the jobs of a CI run."),
+    "completion": ("airbyte_ci.cli.completion.command", "completion", "Print the completion script of a shell."),
     "doctor": ("airbyte_ci.cli.doctor", "doctor", "Check that this machine can build images, and suggest fixes."),
     "store": ("airbyte_ci.cli.store", "store", "Inspect, verify and prune the local image store."),
 }
