@@ -32,15 +32,18 @@ from airbyte_ci.registry.options import RegistryOptions
 from tests.e2e.command import GIT
 from tests.e2e.tiny import NAME, Tiny
 
+NO_DIGEST = Digest("0" * 64)
+
+
+def openssl(*arguments: str, stdin: str = "") -> str:
+    """What the program prints."""
+    done = subprocess.run(["openssl", *arguments], input=stdin, capture_output=True, text=True, check=True)
+    return done.stdout
+
 
 def make_key() -> tuple[SigningKey, str]:
     """A new key, and its public half as PEM."""
-    made = subprocess.run(
-        ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    made = openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
     key = keys.read_signing_key("env:K", {"K": made})
     return key, key.public.pem
 

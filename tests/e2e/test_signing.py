@@ -3,7 +3,6 @@
 import getpass
 import json
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -29,19 +28,15 @@ _SECRETS = {
 @pytest.fixture(scope="module")
 def private() -> str:
     """An encrypted private key."""
-    made = _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
-    return _openssl("pkcs8", "-topk8", "-passout", "pass:correct horse", stdin=made)
+    made = releases.openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
+    return releases.openssl("pkcs8", "-topk8", "-passout", "pass:correct horse", stdin=made)
 
 
 @pytest.fixture(scope="module")
 def public(private: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("key") / "signing.pub"
-    path.write_text(_openssl("pkey", "-pubout", "-passin", "pass:correct horse", stdin=private))
+    path.write_text(releases.openssl("pkey", "-pubout", "-passin", "pass:correct horse", stdin=private))
     return path
-
-
-def _openssl(*arguments: str, stdin: str = "") -> str:
-    return subprocess.run(["openssl", *arguments], input=stdin, capture_output=True, text=True, check=True).stdout
 
 
 def test_a_signed_release_is_verified_by_anyone(
@@ -83,8 +78,8 @@ def test_a_signed_release_is_verified_by_anyone(
 
 
 def _other_key() -> str:
-    made = _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
-    return _openssl("pkey", "-pubout", stdin=made)
+    made = releases.openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
+    return releases.openssl("pkey", "-pubout", stdin=made)
 
 
 def _confirm_policies(address: str, releasing: Releasing, public: Path, folder: Path, home: Path) -> None:
@@ -121,8 +116,10 @@ def _confirm_legacy(releasing: Releasing, digest: str, public: Path, folder: Pat
     assert json.loads(payload.read_bytes())["critical"]["image"]["docker-manifest-digest"] == digest
     encoded = layer.annotations["dev.cosignproject.cosign/signature"]
     (folder / "sig.b64").write_text(encoded + "\n")
-    _openssl("base64", "-d", "-A", "-in", str(folder / "sig.b64"), "-out", str(folder / "sig"))
-    checked = _openssl("dgst", "-sha256", "-verify", str(public), "-signature", str(folder / "sig"), str(payload))
+    releases.openssl("base64", "-d", "-A", "-in", str(folder / "sig.b64"), "-out", str(folder / "sig"))
+    checked = releases.openssl(
+        "dgst", "-sha256", "-verify", str(public), "-signature", str(folder / "sig"), str(payload)
+    )
     assert "Verified OK" in checked
 
 

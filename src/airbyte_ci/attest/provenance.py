@@ -10,6 +10,7 @@ from urllib.parse import quote
 from airbyte_ci.attest import build_inputs
 from airbyte_ci.attest.attachment import Attachment
 from airbyte_ci.attest.build_inputs import BUILD_PLAN
+from airbyte_ci.attest.sbom import package_url
 from airbyte_ci.attest.statement import PROVENANCE, Statement, attach_plain
 from airbyte_ci.attest.subject import Subject, SubjectImage
 from airbyte_ci.images.distribution import AddDistribution
@@ -92,26 +93,28 @@ def dependencies_of(plans: Iterable[BuildPlan]) -> Iterable[Json]:
 
 def _dependencies(plan: BuildPlan) -> Iterator[Json]:
     """Yields every input that the plan names, in the plan's order."""
-    yield _resource(
-        "base", name=f"{plan.base.registry}/{plan.base.repository}", uri=_image_uri(plan), digest=plan.base.digest
-    )
+    base = plan.base
+    assert base.digest is not None
+    repository = f"{base.registry}/{base.repository}"
+    uri = package_url.of_image(repository, base.digest, tag=base.tag or "")
+    yield resource("base", name=repository, uri=uri, digest=base.digest)
     if plan.base_manifest != plan.base.digest:
-        yield _resource("base manifest", name=f"base image for {plan.platform}", digest=plan.base_manifest)
+        yield resource("base manifest", name=f"base image for {plan.platform}", digest=plan.base_manifest)
     for choice in plan.packages:
         yield _package(choice)
     for item in build_inputs.files_of(plan):
         if item.name == build_inputs.DECLARED_FILE:
-            yield _resource("file", name=item.name, digest=item.digest)
+            yield resource("file", name=item.name, digest=item.digest)
     if isinstance(plan.code, AddDistribution):
         for file in plan.code.files:
-            yield _resource("distribution", name=file.path, digest=Digest(file.sha256))
+            yield resource("distribution", name=file.path, digest=Digest(file.sha256))
     for what, diff_id in build_inputs.named_layers(plan):
-        yield _resource("layer", name=f"layer of {what}, uncompressed", digest=diff_id)
+        yield resource("layer", name=f"layer of {what}, uncompressed", digest=diff_id)
 
 
 def _package(choice: Choice) -> Json:
     """Returns the file of a package; a folder or a commit is one archive, which is attached to the image."""
-    entry = _resource(
+    entry = resource(
         "package",
         name=choice.file.name,
         uri=f"pkg:pypi/{quote(choice.name)}@{quote(choice.version)}" if choice.version else "",
@@ -148,13 +151,13 @@ def _sources(subject: Subject) -> Iterator[Json]:
     source = subject.source
     if source:
         uri = f"git+{source.remote}@{source.commit}" if source.remote else ""
-        entry = _resource("source", name="repository", uri=uri)
+        entry = resource("source", name="repository", uri=uri)
         entry["digest"] = {"gitCommit": source.commit}
         if source.changes:
             entry["annotations"]["io.airbyte.ci.uncommitted"] = list(source.changes)
         yield entry
     for file in subject.connector.files:
-        yield _resource("source file", name=file.path, digest=file.digest)
+        yield resource("source file", name=file.path, digest=file.digest)
 
 
 def is_of_release(entry: Mapping[str, Any]) -> bool:
@@ -163,14 +166,7 @@ def is_of_release(entry: Mapping[str, Any]) -> bool:
     return isinstance(annotations, dict) and annotations.get(KIND) in ("source", "source file")
 
 
-def _image_uri(plan: BuildPlan) -> str:
-    base = plan.base
-    tag = f"&tag={quote(base.tag)}" if base.tag else ""
-    place = quote(f"{base.registry}/{base.repository}", safe="/")
-    return f"pkg:oci/{base.name}@{quote(str(base.digest), safe='')}?repository_url={place}{tag}"
-
-
-def _resource(kind: str, *, name: str, uri: str = "", digest: Digest | None = None) -> Json:
+def resource(kind: str, *, name: str, uri: str = "", digest: Digest | None = None) -> Json:
     """Returns a ResourceDescriptor (in-toto/attestation, spec/v1/resource_descriptor.md)."""
     entry: Json = {"name": name, "annotations": {KIND: kind}}
     if uri:

@@ -121,11 +121,12 @@ def _attach(part: ReleasePart, release: Release, target: TargetRepository, store
     if is_tagged and wanted:
         kinds = {kind_of(item.artifact_type, item.descriptor.annotations) for item in target.referrers(part.digest)}
         wanted = tuple(item for item in wanted if item.kind not in kinds)
-    artifacts = [_artifact(item, part.manifest.descriptor) for item in wanted]
+    artifacts = [make_artifact(item, part.manifest.descriptor) for item in wanted]
     return target.attach(store, part.digest, artifacts, release.sources) if artifacts else 0
 
 
-def _artifact(attachment: Attachment, described: Descriptor) -> Artifact:
+def make_artifact(attachment: Attachment, described: Descriptor) -> Artifact:
+    """Returns an attachment of an image or index as a registry stores it."""
     manifest = attachment.manifest(described)
     contents = (SmallBlob(manifest.config, EMPTY), SmallBlob(manifest.layers[0], attachment.content))
     return Artifact(manifest, contents, attachment.more)

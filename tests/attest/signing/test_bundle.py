@@ -13,7 +13,7 @@ from airbyte_ci.attest.signing.keys import SigningKey
 from airbyte_ci.attest.statement import COSIGN_SIGN, IN_TOTO, PROVENANCE, Statement
 from airbyte_ci.errors import SignatureError
 from airbyte_ci.oci.digest import Digest
-from tests.attest.signing.test_keys import openssl
+from tests.attest.releases import openssl
 
 _SUBJECT = Digest.of(b"an image")
 

@@ -9,11 +9,7 @@ import pytest
 from airbyte_ci.attest.signing import keys
 from airbyte_ci.attest.signing.keys import PASSPHRASE
 from airbyte_ci.errors import SignatureError
-
-
-def openssl(*arguments: str, stdin: str = "") -> str:
-    done = subprocess.run(["openssl", *arguments], input=stdin, capture_output=True, text=True, check=True)
-    return done.stdout
+from tests.attest.releases import openssl
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from airbyte_ci.attest.verification.evidence import Claim, Evidence
 from airbyte_ci.errors import SignatureError
 from airbyte_ci.oci.digest import Digest
 
+# The accepted keys; without any, signatures are not verified.
+Keys = Sequence[VerifyingKey]
 _NAMES = {
     "https://sigstore.dev/cosign/sign/v1": "signature",
     "https://slsa.dev/provenance/v1": "provenance",
@@ -24,7 +26,7 @@ def name_of(predicate_type: str) -> str:
     return _NAMES.get(predicate_type, predicate_type)
 
 
-def prove(evidence: Evidence, predicate_type: str, subject: Digest, keys: Sequence[VerifyingKey]) -> Claim:
+def prove(evidence: Evidence, predicate_type: str, subject: Digest, keys: Keys) -> Claim:
     """Returns a claim of this type about the subject; raises SignatureError that says why there is none.
 
     With keys, one of them must have signed it. Without keys, any claim about the subject is returned.
@@ -42,7 +44,7 @@ def prove(evidence: Evidence, predicate_type: str, subject: Digest, keys: Sequen
     raise SignatureError(f"no {name_of(predicate_type)} was found{reason}")
 
 
-def prove_signature(evidence: Evidence, subject: Digest, keys: Sequence[VerifyingKey]) -> str:
+def prove_signature(evidence: Evidence, subject: Digest, keys: Keys) -> str:
     """Returns the hint of the key that signed the image, in the form of cosign 3 or 2; raises SignatureError."""
     if not evidence.legacy:
         claim = prove(evidence, COSIGN_SIGN, subject, keys)
@@ -58,7 +60,7 @@ def prove_signature(evidence: Evidence, subject: Digest, keys: Sequence[Verifyin
     raise SignatureError(f"no valid signature: {'; '.join(dict.fromkeys(reasons))}")
 
 
-def _confirm(claim: Claim, subject: Digest, keys: Sequence[VerifyingKey]) -> None:
+def _confirm(claim: Claim, subject: Digest, keys: Keys) -> None:
     if claim.statement.subject != subject:
         raise SignatureError(f"it is about {claim.statement.subject.short}, another image")
     if not keys:

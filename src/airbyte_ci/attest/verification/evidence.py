@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
+from airbyte_ci.attest.base_provenance import BASE_LOCK
 from airbyte_ci.attest.build_inputs import BUILD_PLAN
 from airbyte_ci.attest.signing import legacy
 from airbyte_ci.attest.signing.bundle import ANY_BUNDLE, Bundle, parse_bundle
@@ -70,6 +71,7 @@ class Evidence:
     claims: list[Claim] = field(default_factory=list)
     sboms: list[PlainSbom] = field(default_factory=list)
     plans: list[AttachedPlan] = field(default_factory=list)
+    locks: list[bytes] = field(default_factory=list)
     legacy: list[LegacySignature] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
 
@@ -92,6 +94,8 @@ def collect(registries: RegistryClient, reference: Reference, store: Store, exec
                 found.sboms.append(read)
             case AttachedPlan():
                 found.plans.append(read)
+            case bytes():
+                found.locks.append(read)
             case str() if read:
                 found.ignored.append(read)
     if not any(found.of_type(COSIGN_SIGN)):
@@ -115,8 +119,8 @@ def _legacy(registries: RegistryClient, reference: Reference, store: Store) -> I
 
 def _read(
     registries: RegistryClient, reference: Reference, listed: Descriptor, store: Store
-) -> Claim | PlainSbom | AttachedPlan | str:
-    """Returns one document, or why it cannot be used; empty for one of another kind."""
+) -> Claim | PlainSbom | AttachedPlan | bytes | str:
+    """Returns one document, or why it cannot be used; empty for one of another kind. Bytes are a base image's lock."""
     what = f"document {listed.digest.short}"
     place = Reference(reference.registry, reference.repository, None, listed.digest)
     try:
@@ -147,12 +151,14 @@ def _manifest(registries: RegistryClient, place: Reference, store: Store) -> Man
 
 
 def _is_known(media_type: str) -> bool:
-    return media_type.startswith(ANY_BUNDLE) or media_type in (IN_TOTO, BUILD_PLAN, *SBOMS)
+    return media_type.startswith(ANY_BUNDLE) or media_type in (IN_TOTO, BUILD_PLAN, BASE_LOCK, *SBOMS)
 
 
 def _parse(
     layer: Descriptor, more: Sequence[Descriptor], content: bytes, what: str
-) -> Claim | PlainSbom | AttachedPlan:
+) -> Claim | PlainSbom | AttachedPlan | bytes:
+    if layer.media_type == BASE_LOCK:
+        return content
     if layer.media_type == BUILD_PLAN:
         return AttachedPlan(content, tuple(more))
     if kind := SBOMS.get(layer.media_type):

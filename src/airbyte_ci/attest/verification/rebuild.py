@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from airbyte_ci.attest.build_inputs import BASE_CONFIG, BASE_MANIFEST, DIFF_ID, TITLE
-from airbyte_ci.attest.verification import contents
+from airbyte_ci.attest.verification import contents, differences
 from airbyte_ci.attest.verification.published import PublishedImage, PublishedRelease
-from airbyte_ci.errors import BlobNotFound, DigestMismatch, ImageError, PlanError, RegistryError
+from airbyte_ci.errors import DigestMismatch, ImageError, PlanError
 from airbyte_ci.images import base as bases
 from airbyte_ci.images import replay, reproduce
 from airbyte_ci.images.distribution import AddDistribution
@@ -38,7 +38,9 @@ def rebuild(published: PublishedRelease, item: PublishedImage, tools: Tools, nat
         tools.say(f"building {item.name} again")
         second = replay.replay(plan, empty, base, layers)
         if second.digest != item.image.digest:
-            raise ImageError(f"built again, it is another image: {_difference(published, item.image, second, empty)}")
+            raise ImageError(
+                f"built again, it is another image: {differences.describe(published, item.image, second, empty)}"
+            )
 
 
 def _fetch(published: PublishedRelease, inputs: Sequence[Descriptor], tools: Tools) -> Mapping[Digest, Layer]:
@@ -97,19 +99,3 @@ def _files(store: Store, layer: Descriptor, wanted: Collection[str]) -> Iterator
             reader = archive.extractfile(member) if member.isreg() and member.name in wanted else None
             if reader:
                 yield member.name, reader.read()
-
-
-def _difference(published: PublishedRelease, first: Image, second: Image, tools: Tools) -> str:
-    """Names the first difference; fetches only the first layers that differ."""
-    place = published.of(first.digest)
-    pairs = zip(first.layers, second.layers, strict=False)
-    for number, ((one, one_id), (two, two_id)) in enumerate(pairs):
-        if one_id == two_id:
-            continue
-        try:
-            for layer in (one, two):
-                tools.registries.pull_blob(place, layer, tools.store)
-        except (BlobNotFound, RegistryError) as error:
-            return f"layer {number} is {one_id.short} instead of {two_id.short} ({error.message})"
-        break
-    return reproduce.difference(tools.store, first, tools.store, second)

@@ -9,7 +9,7 @@ from airbyte_ci.attest.signing.keys import VerifyingKey
 from airbyte_ci.attest.statement import COSIGN_SIGN, CYCLONEDX, PROVENANCE, SPDX
 from airbyte_ci.attest.verification import claims, contents
 from airbyte_ci.attest.verification.evidence import AttachedPlan, Evidence
-from airbyte_ci.attest.verification.finding import INDEX, Check, ImageFinding
+from airbyte_ci.attest.verification.finding import INDEX, Check, ImageFinding, is_refused
 from airbyte_ci.attest.verification.published import PublishedImage, PublishedRelease
 from airbyte_ci.errors import AirbyteCiError, PlanError, SignatureError
 from airbyte_ci.images.plan import BuildPlan
@@ -37,6 +37,8 @@ def verify(published: PublishedRelease, demand: Demand, tools: Tools, native: Pl
         yield _signature(INDEX, published.digest, published.evidence, demand)
         if any(_is_built(item.image) for item in published.images):
             yield _provenance(INDEX, published.digest, published.evidence, demand, known)
+        else:
+            yield from _base_image(INDEX, published.digest, published.evidence, demand)
     for item in published.images:
         yield from _image(published, item, plans[item.name], demand, tools, native)
 
@@ -53,10 +55,7 @@ def _image(
     yield _signature(name, digest, item.evidence, demand)
     yield from _required(published, item, demand)
     if not _is_built(item.image):
-        status: Status = "failed" if demand.rebuild else "skipped"
-        yield ImageFinding(
-            subject=name, check="plan", status=status, text="another tool built this image: it names no plan"
-        )
+        yield from _other(published, item, demand, tools)
         return
     if isinstance(plan, PlanError):
         yield _failed(name, "plan", plan)
@@ -73,6 +72,43 @@ def _image(
             return "built again in an empty store: the same digest"
 
         yield _check(name, "rebuild", again)
+
+
+def _other(published: PublishedRelease, item: PublishedImage, demand: Demand, tools: Tools) -> Iterator[ImageFinding]:
+    """Yields the findings about an image that is no connector's: a base image of airbyte-ci, or another tool's."""
+    found = list(_base_image(item.name, item.image.digest, item.evidence, demand))
+    yield from found
+    if not found:
+        status: Status = "failed" if demand.rebuild else "skipped"
+        text = "another tool built this image: it names no plan, and no lock is attached"
+        yield ImageFinding(subject=item.name, check="plan", status=status, text=text)
+    elif demand.rebuild and not is_refused(found):
+        from airbyte_ci.attest.verification import base_image
+
+        def again() -> str:
+            lock = base_image.find_lock(item.image.digest, item.evidence)
+            assert lock
+            base_image.rebuild(published, item, lock, tools)
+            return "built again in an empty store: the same digest"
+
+        yield _check(item.name, "rebuild", again)
+
+
+def _base_image(subject: str, digest: Digest, evidence: Evidence, demand: Demand) -> Iterator[ImageFinding]:
+    """Yields the findings about the lock of a base image and its provenance; none if no lock is attached."""
+    if not evidence.locks:
+        return
+    from airbyte_ci.attest.verification import base_image  # few images are base images
+
+    try:
+        lock = base_image.find_lock(digest, evidence)
+    except AirbyteCiError as error:
+        yield _failed(subject, "plan", error)
+        return
+    assert lock
+    text = f"the lock of {lock.declaration.address.name} {lock.declaration.version} names this image"
+    yield ImageFinding(subject=subject, check="plan", status="ok", text=text)
+    yield _check(subject, "provenance", lambda: base_image.confirm_provenance(evidence, digest, lock, demand.keys))
 
 
 def _check(subject: str, check: Check, confirm: Callable[[], str]) -> ImageFinding:

@@ -161,16 +161,25 @@ def plain(value: object) -> Any:  # noqa: ANN401  # parsed data
 def read(path: Path) -> VersionLock | None:
     """Returns the lock in a file, None if the file does not exist; raises ConfigurationError."""
     try:
-        document = load_json(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot read the lock {path}: {error}") from error
+    return parse(text, str(path))
+
+
+def parse(text: str | bytes, what: str) -> VersionLock:
+    """Parses the text of a lock; raises ConfigurationError that names `what`."""
+    try:
+        document = load_json(text)
+    except ValueError as error:
+        raise ConfigurationError(f"cannot read the lock {what}: {error}") from error
     try:
         if document["schema"] != SCHEMA:
-            raise ConfigurationError(f"cannot read the lock {path}: unknown schema {document['schema']!r}")
+            raise ConfigurationError(f"cannot read the lock {what}: unknown schema {document['schema']!r}")
         platforms = {Platform.parse(key): PlatformLock.from_json(item) for key, item in document["platforms"].items()}
-        return VersionLock(declare.from_document(document["declaration"], str(path)), platforms)
+        return VersionLock(declare.from_document(document["declaration"], what), platforms)
     except (LookupError, TypeError, ValueError, AttributeError, ImageError) as error:
         key = f": {error.args[0]!r} is missing" if isinstance(error, KeyError) else ""
-        raise ConfigurationError(f"the lock {path} is damaged{key}", advice="restore it from git") from error
+        raise ConfigurationError(f"the lock {what} is damaged{key}", advice="restore it from git") from error

@@ -33,8 +33,12 @@ def publish(
     registries: RegistryClient,
     today: datetime.date,
     progress: Callable[[str], None],
+    attach: Callable[[], None] = lambda: None,
 ) -> Published:
-    """Publishes a version. Raises ImageError if it may not be published or the tag is taken, and RegistryError."""
+    """Publishes a version. Raises ImageError if it may not be published or the tag is taken, and RegistryError.
+
+    `attach` pushes documents about the images, which precede the tag.
+    """
     doing = f"cannot publish {entry.address.with_tag(entry.version)}"
     _refuse(catalog, entry, lock, today, doing)
     store.put(lock.index.raw)
@@ -44,9 +48,13 @@ def publish(
             progress(f"pushing the inputs of {platform}")
             _inputs(lock, platform, store, registries)
         progress("pushing the image")
+        _push(lock.index.digest, Reference(entry.address.registry, entry.address.repository), store, registries)
+        attach()
         _push(lock.index.digest, entry.address.with_tag(entry.version), store, registries)
         for platform in lock.platforms:
             _root(lock, platform, store, registries, progress)
+    else:
+        attach()
     found = registries.resolve(entry.address.with_tag(entry.version)).digest
     if found != entry.address.digest:
         raise ImageError(f"{doing}: {entry.address.registry} now has {found.short}; someone else pushed this tag")

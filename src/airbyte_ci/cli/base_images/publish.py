@@ -2,28 +2,37 @@
 
 import click
 
+import airbyte_ci
 from airbyte_ci import app
+from airbyte_ci.attest import base_provenance
+from airbyte_ci.attest.signing import attest, keys
+from airbyte_ci.attest.signing.keys import SigningKey
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.base_images.making import lock
 from airbyte_ci.base_images.release import places, publish
 from airbyte_ci.cli import console
 from airbyte_ci.cli.base_images import bench as benches
 from airbyte_ci.cli.base_images import docs
 from airbyte_ci.cli.base_images.bench import Bench
-from airbyte_ci.cli.options import json_option
+from airbyte_ci.cli.options import json_option, sign_key_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import ImageError, UsageError
+from airbyte_ci.oci.image import MANIFEST, Descriptor
+from airbyte_ci.publish.release import make_artifact
 
 
 @click.command("publish")
 @click.argument("version")
+@sign_key_option
 @json_option
 @click.pass_obj
-def publish_base_image(settings: Settings, version: str, *, as_json: bool) -> int:
+def publish_base_image(settings: Settings, version: str, sign_key: str | None, *, as_json: bool) -> int:
     """Push a released version for all its platforms together with its inputs, and confirm its digest.
 
     A version that still lacks a platform is pushed by digest only, for the machine that completes the release.
     """
     settings = settings.also(as_json=as_json)
+    key = keys.read_signing_key(sign_key, app.read_environment()) if sign_key else None
     with benches.opened(settings, version) as bench:
         if (waiting := _unfinished(bench, version)) is not None:
             return _stage(bench, waiting)
@@ -44,6 +53,7 @@ def publish_base_image(settings: Settings, version: str, *, as_json: bool) -> in
             registries=bench.registries,
             today=app.today(),
             progress=bench.work.say,
+            attach=lambda: _attach(bench, entry, locked, key),
         )
         known = bench.known.replacing(done.entry)
         changes = [benches.recorded(bench, done.entry), docs.change(bench, entry.repository, known, None)]
@@ -57,6 +67,19 @@ def publish_base_image(settings: Settings, version: str, *, as_json: bool) -> in
     benches.tell(settings, *(f"  ~ {path}" for path in files))
     console.line(str(done.entry.address))
     return 0
+
+
+def _attach(bench: Bench, entry: BaseImageVersion, locked: lock.VersionLock, key: SigningKey | None) -> None:
+    """Attaches the lock and the provenance to the index and to each platform's image, signed if there is a key."""
+    bench.work.say("attaching documents")
+    created = f"{entry.released or app.today()}T00:00:00Z"
+    target = bench.registries.target(entry.address)
+    images = (Descriptor(MANIFEST, part.manifest, part.size) for part in locked.platforms.values())
+    for described in (locked.index.descriptor, *images):
+        documents = base_provenance.write(locked, described.digest, created, airbyte_ci.__version__)
+        signed = attest.sign_documents(key, described.digest, created, documents) if key else documents
+        artifacts = [make_artifact(item, described) for item in signed]
+        target.attach(bench.store, described.digest, artifacts, ())
 
 
 def _unfinished(bench: Bench, text: str) -> lock.VersionLock | None:

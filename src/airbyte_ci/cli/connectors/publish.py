@@ -19,7 +19,7 @@ from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors import check as checks
 from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import SelectionOptions, with_selection, with_shard
+from airbyte_ci.cli.options import SelectionOptions, sign_key_option, with_selection, with_shard
 from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.report_file import write_report
@@ -65,12 +65,7 @@ _FORMS: dict[str, PreReleaseForm] = {"dev": "dev", "preview": "preview"}
 @click.option("--allow-dirty", is_flag=True, help="Publish uncommitted changes, and record their names.")
 @click.option("--ignore-block", metavar="REASON", default="", help="Publish despite a block-release.yaml, and say why.")
 @click.option("--no-attachments", is_flag=True, help="Push only the images, for registries without referrers.")
-@click.option(
-    "--sign-key",
-    metavar="FILE|env:NAME",
-    help="Sign images and documents with this private key: ECDSA P-256 in PEM form, encrypted with a passphrase in "
-    "AIRBYTE_CI_SIGN_PASSPHRASE or not.",
-)
+@sign_key_option
 @click.option("--legacy-signatures", is_flag=True, help="Also write the signature tags of cosign 2.")
 @click.option(
     "--artifacts",
