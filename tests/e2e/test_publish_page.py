@@ -33,5 +33,6 @@ def test_the_page_is_true(cataloged: Path, home: Path, registry: str) -> None:
 
 
 def steady(text: str) -> str:
-    """Without commits, and the versions of what was built."""
+    """Without commits, keys, and the versions of what was built."""
+    text = re.sub(r"key [\w+/]{43}=", "key KEY", text)
     return re.sub(r"-dev\.[0-9a-f]{10}", "-dev.COMMIT", console.same(text))
