@@ -44,7 +44,11 @@ def test_a_signed_release_is_verified_by_anyone(
 ) -> None:
     """Publish, publish again, verify without the repository, refuse another key, obey a policy; nothing leaks."""
     releasing.tiny.env |= {"SIGN_KEY": private, **_SECRETS}
-    arguments = ("--main-release", "--sign-key=env:SIGN_KEY", "--legacy-signatures")
+    tested = releasing.tiny.run("connectors", "--name=source-tiny", "test", "--json", "--only-step=spec")
+    assert tested.code == 0, tested.out
+    (tmp_path / "results.json").write_text(tested.out)
+    results = f"--test-results={tmp_path / 'results.json'}"
+    arguments = ("--main-release", "--sign-key=env:SIGN_KEY", "--legacy-signatures", results)
     done = releasing.publish(*arguments)
     assert done.code == 0, done.out + done.err
     again = releasing.publish(*arguments, "--json")
@@ -67,6 +71,7 @@ def test_a_signed_release_is_verified_by_anyone(
     assert other.code == 1
     assert "✗ index        signature   no valid signature: it is signed with another key" in other.out
     _confirm_policies(address, releasing, public, tmp_path, home)
+    _confirm_summary(address, releasing, private, public, tmp_path, home)
     _confirm_legacy(releasing, again.json["digest"], public, tmp_path)
 
     shown = "".join((done.out, done.err, again.out, again.err, verify.out, other.out))
@@ -89,7 +94,7 @@ def _confirm_policies(address: str, releasing: Releasing, public: Path, folder: 
     (folder / "keys/acme.pub").write_text(public.read_text())
     cases = [
         (f'[trust."{repository}"]\nkey = "keys/acme.pub"\nrequire = ["signature", "provenance", "sbom"]\n', 0, ""),
-        (f'[trust."{repository}"]\nkey = "keys/acme.pub"\nrequire = ["test-result"]\n', 1, "no test result was found"),
+        (f'[trust."{repository}"]\nkey = "keys/acme.pub"\nrequire = ["test-result"]\n', 1, "linux/arm64  policy"),
         ('[trust."docker.io/acme/*"]\nkey = "keys/acme.pub"\n', 1, "has no rule for"),
         (f'[trust."{repository}"]\nkey = "keys/missing.pub"\n', 1, "cannot read the key"),
         (f'[trust."{repository}"]\nrequire = ["signature"]\n', 2, "has no key"),
@@ -101,6 +106,22 @@ def _confirm_policies(address: str, releasing: Releasing, public: Path, folder: 
         policy.write_text(text)
         done = airbyte_ci("verify", address, f"--policy={policy}", cwd=folder, home=home)
         assert done.code == code and said in done.out + done.err, (text, done.out, done.err)
+
+
+def _confirm_summary(address: str, releasing: Releasing, private: str, public: Path, folder: Path, home: Path) -> None:
+    """A successful verification is attested with a key of its own; a policy can require the attestation."""
+    policy = folder / "policy.toml"
+    policy.write_text(f'[trust."{releasing.repository}"]\nkey = "keys/acme.pub"\nrequire = ["verification"]\n')
+    environment = {"SIGN_KEY": private, **_SECRETS}
+    arguments = ("verify", address, f"--policy={policy}")
+    before = airbyte_ci(*arguments, cwd=folder, home=home)
+    assert before.code == 1 and "no verification summary was found" in before.out
+    attested = airbyte_ci(
+        *("verify", address, f"--key={public}", "--sign-key=env:SIGN_KEY"), cwd=folder, home=home, env=environment
+    )
+    assert attested.code == 0, attested.out + attested.err
+    after = airbyte_ci(*arguments, cwd=folder, home=home)
+    assert after.code == 0, after.out + after.err
 
 
 def _confirm_legacy(releasing: Releasing, digest: str, public: Path, folder: Path) -> None:

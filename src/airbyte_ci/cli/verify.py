@@ -5,9 +5,13 @@ from pathlib import Path
 
 import click
 
+import airbyte_ci
 from airbyte_ci import config
+from airbyte_ci.app import now
+from airbyte_ci.attest.signing.keys import SigningKey, read_signing_key
 from airbyte_ci.attest.verification import trust
 from airbyte_ci.attest.verification.finding import ImageFinding, is_refused
+from airbyte_ci.attest.verification.published import PublishedRelease
 from airbyte_ci.attest.verification.trust import TrustPolicy
 from airbyte_ci.attest.verification.verify import Demand
 from airbyte_ci.cli import console, workbench
@@ -16,6 +20,7 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.reports import verification as report
 
 
@@ -35,10 +40,22 @@ from airbyte_ci.reports import verification as report
     metavar="FILE",
     help="Use the rules of this file (default: `trust` in the configuration).",
 )
+@click.option(
+    "--sign-key",
+    metavar="FILE|env:NAME",
+    help="Attach a summary of a successful verification to the image, signed with this private key.",
+)
 @json_option
 @click.pass_obj
 def verify(
-    settings: Settings, image: str, keys: tuple[str, ...], policy: Path | None, *, rebuild: bool, as_json: bool
+    settings: Settings,
+    image: str,
+    keys: tuple[str, ...],
+    policy: Path | None,
+    sign_key: str | None,
+    *,
+    rebuild: bool,
+    as_json: bool,
 ) -> int:
     """Verify a published IMAGE: its signature, provenance, build plan, base and SBOM, for every platform.
 
@@ -50,6 +67,7 @@ def verify(
     reference = Reference.parse(image)
     configuration = workbench.find_configuration(settings)
     with workbench.open_app(settings, configuration) as (app, progress), app.tools(reference.name) as tools:
+        key = read_signing_key(sign_key, app.environment) if sign_key else None
         demand = _demand(reference, keys, policy, configuration, app.environment, rebuild=rebuild)
         from airbyte_ci.attest.verification import published, verify
 
@@ -62,11 +80,28 @@ def verify(
             if not settings.as_json and not (settings.quiet and item.status == "ok"):
                 progress.clear()
                 console.block(report.line(item, width))
+        if key and not is_refused(findings):
+            _attach_summary(found, demand, findings, key, tools)
     if settings.as_json:
         console.document(report.to_json(str(found.reference), str(found.digest), findings))
     else:
         console.line(report.summary(str(found.reference), findings))
     return int(is_refused(findings))
+
+
+def _attach_summary(
+    found: PublishedRelease, demand: Demand, findings: list[ImageFinding], key: SigningKey, tools: Tools
+) -> None:
+    from airbyte_ci.attest.signing import attest
+    from airbyte_ci.attest.verification import summary
+    from airbyte_ci.publish.release import make_artifact
+
+    moment = now()
+    statement = summary.make(found, demand, findings, moment, airbyte_ci.__version__)
+    attachment = attest.attach_signed(key, statement, moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    described = found.index.descriptor if found.index else found.images[0].image.manifest.descriptor
+    artifact = make_artifact(attachment, described)
+    tools.registries.target(found.reference).attach(tools.store, found.digest, [artifact], ())
 
 
 def _demand(

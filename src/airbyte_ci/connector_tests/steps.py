@@ -53,11 +53,15 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """All steps of one connector's test in the order of their ids; `folder` is its path in the repository (posix)."""
+    """All steps of one connector's test in the order of their ids; `folder` is its path in the repository (posix).
+
+    `image` is the digest of the tested image's manifest, empty if none was built.
+    """
 
     name: str
     folder: str
     steps: tuple[Ended, ...]
+    image: str = ""
 
     @property
     def is_interrupted(self) -> bool:

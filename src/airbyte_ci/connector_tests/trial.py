@@ -5,7 +5,7 @@ Knows the order and the dependencies of the steps, not how they are recorded and
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -68,13 +68,14 @@ def run(connector: Connector, order: Order, tools: Tools, request: TrialOptions,
             for step, ended in together(steps, trial.step, request.width):
                 trial.ended[step] = ended
     except KeyboardInterrupt:
-        request.interrupted(_result(connector, trial.ended))
+        request.interrupted(_result(connector, trial))
         raise
-    return _result(connector, trial.ended)
+    return _result(connector, trial)
 
 
-def _result(connector: Connector, ended: Mapping[StepId, Ended]) -> TrialResult:
-    return TrialResult(connector.name, connector.relative, tuple(ended[step] for step in IDS if step in ended))
+def _result(connector: Connector, trial: "_Trial") -> TrialResult:
+    steps = tuple(trial.ended[step] for step in IDS if step in trial.ended)
+    return TrialResult(connector.name, connector.relative, steps, trial.image)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,6 +93,11 @@ class _Trial:
     _with_tests: tuple[Development, StepSandbox] | None = None
     _lock: Any = field(default_factory=threading.Lock)
     _stopped: bool = False
+
+    @property
+    def image(self) -> str:
+        """Returns the digest of the image, once it is built."""
+        return self._image
 
     def step(self, step: StepId) -> Ended:
         started = time.monotonic()

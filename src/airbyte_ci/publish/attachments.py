@@ -24,8 +24,13 @@ WriteLegacy = Callable[[Subject, Descriptor, Sequence[Attachment], Store], Mappi
 WRITERS: tuple[Write, ...] = (provenance.write, sbom.write)
 
 
-def write(subject: Subject, image: SubjectImage | None, tools: Tools, sign: Sign | None) -> tuple[Attachment, ...]:
-    """Returns the attachments of one platform's image, or of the index, in the order of pushing."""
-    documents = [document for writer in WRITERS for document in writer(subject, image, tools)]
+def write(
+    subject: Subject, image: SubjectImage | None, tools: Tools, sign: Sign | None, more: Sequence[Write] = ()
+) -> tuple[Attachment, ...]:
+    """Returns the attachments of one platform's image, or of the index, in the order of pushing.
+
+    `more` are writers of this publication, such as of the results of tests.
+    """
+    documents = [document for writer in (*WRITERS, *more) for document in writer(subject, image, tools)]
     described = image.descriptor if image else subject.index.descriptor
     return tuple(sign(subject, described, documents) if sign else documents)

@@ -7,7 +7,7 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.publish import tags
-from airbyte_ci.publish.attachments import Sign, WriteLegacy
+from airbyte_ci.publish.attachments import Sign, Write, WriteLegacy
 from airbyte_ci.publish.tags import PreReleaseForm
 
 
@@ -17,7 +17,8 @@ class PublishOptions:
 
     Without `is_main`, the tag is a pre-release of the commit, in this `form`. `prefix` is the registry, with a path or
     without. Empty `platforms` stand for all of the base image. `ignored_block` is why block-release.yaml does not
-    apply. `sign` signs documents, `legacy` writes cosign 2's tags too. `artifacts` is a folder for the files of a
+    apply. `sign` signs documents, `legacy` writes cosign 2's tags too, and
+    `writers` write further documents. `artifacts` is a folder for the files of a
     connector registry.
     """
 
@@ -32,6 +33,7 @@ class PublishOptions:
     attaches: bool = True
     sign: Sign | None = None
     legacy: WriteLegacy | None = None
+    writers: tuple[Write, ...] = ()
     artifacts: Path | None = None
 
     def repository(self, connector: Connector) -> Reference:

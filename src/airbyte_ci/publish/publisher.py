@@ -206,7 +206,7 @@ def _release(subject: Subject, options: PublishOptions, done: Sequence[Done], to
         manifest = image.image.manifest if image else subject.index
         if not options.attaches:
             return ReleasePart(manifest)
-        documents = attachments.write(subject, image, tools, options.sign)
+        documents = attachments.write(subject, image, tools, options.sign, options.writers)
         legacy = options.legacy(subject, manifest.descriptor, documents, tools.store) if options.legacy else {}
         return ReleasePart(manifest, documents, legacy)
 

@@ -54,6 +54,7 @@ def to_json(item: TrialResult) -> dict[str, Any]:
         "name": item.name,
         "folder": item.folder,
         "status": item.status,
+        **({"image": item.image} if item.image else {}),
         "seconds": round(sum(step.seconds for step in item.steps), 3),
         "steps": [_step_json(step) for step in item.steps],
     }

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from airbyte_ci.app import App, find_platform, read_environment, read_rules, today
+from airbyte_ci.attest import test_result
 from airbyte_ci.attest.signing import attest, keys, legacy
 from airbyte_ci.attest.signing.keys import SigningKey
 from airbyte_ci.attest.subject import SourceState
@@ -66,6 +67,12 @@ _FORMS: dict[str, PreReleaseForm] = {"dev": "dev", "preview": "preview"}
 @click.option("--ignore-block", metavar="REASON", default="", help="Publish despite a block-release.yaml, and say why.")
 @click.option("--no-attachments", is_flag=True, help="Push only the images, for registries without referrers.")
 @sign_key_option
+@click.option(
+    "--test-results",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Attach the results in this file, the output of `connectors test --json`, to the images that were tested.",
+)
 @click.option("--legacy-signatures", is_flag=True, help="Also write the signature tags of cosign 2.")
 @click.option(
     "--artifacts",
@@ -91,6 +98,7 @@ def publish_connectors(
     ignore_block: str,
     no_attachments: bool,
     sign_key: str | None,
+    test_results: Path | None,
     legacy_signatures: bool,
     artifacts: Path | None,
     junit: Path | None,
@@ -127,6 +135,7 @@ def publish_connectors(
         attaches=not no_attachments,
         sign=partial(attest.sign, key) if key else None,
         legacy=partial(legacy.write, key) if key and legacy_signatures else None,
+        writers=(test_result.read(test_results).write,) if test_results else (),
         artifacts=artifacts.absolute() if artifacts else None,
     )
     native = find_platform()
