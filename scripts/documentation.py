@@ -43,6 +43,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "Explanation": ("concepts.md", "decisions.md", "benchmarks.md", "ARCHITECTURE.md", "SECURITY.md"),
     "Contributing": ("CONTRIBUTING.md", "CODE_OF_CONDUCT.md"),
 }
+# A link of Markdown or HTML to a file, and its anchor.
 LINK = re.compile(r"(\]\(|src=\"|srcset=\"|href=\")(?!https?:|mailto:|#)([^)\"\s#]+)(#[^)\"\s]*)?(?=[)\"])")
 
 
@@ -87,14 +88,20 @@ def _rewrite(page: str, text: str, pages: Sequence[str], source: str) -> str:
             return f"{start}{os.path.relpath(page_name(found), here)}{anchor}"
         return f"{start}{source}/{'tree' if (PROJECT / found).is_dir() else 'blob'}/main/{found}{anchor}"
 
-    return "".join(LINK.sub(replace, line) for line in _with_anchors(text))
+    return "".join(LINK.sub(replace, line) for line in _for_generator(text))
 
 
-def _with_anchors(text: str) -> Iterator[str]:
-    """Yields the lines, with the anchors of GitHub at the headings."""
-    headings = dict(find_headings(text))
+def _for_generator(text: str) -> Iterator[str]:
+    """Yields the lines as the site's generator reads them, with the anchors of GitHub at the headings."""
+    headings, prose = dict(find_headings(text)), {number for number, _ in find_prose(text)}
     for number, line in enumerate(text.splitlines(keepends=True)):
-        yield f"{line.rstrip()} {{#{headings[number]}}}\n" if number in headings else line
+        if number in headings:
+            yield f"{line.rstrip()} {{#{headings[number]}}}\n"
+        elif number in prose and line.startswith("|"):
+            # In code in a table, GitHub needs the backslash, and the site's generator shows it.
+            yield re.sub(r"`[^`]*`", lambda code: code[0].replace("\\|", "|"), line)
+        else:
+            yield line
 
 
 def find_headings(text: str) -> Iterator[tuple[int, str]]:

@@ -4,11 +4,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```(\w*)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What differs from day to day and from machine to machine, while the page stays true.
 # A progress line that only a slow machine prints.
 _PROGRESS = re.compile(r"^(?:\d+ min )?[\d.]+ s: \S.*\n", re.MULTILINE)
@@ -30,6 +31,14 @@ class Step:
 
     command: str
     output: str
+
+
+@dataclass(frozen=True)
+class ShownFile:
+    """A file that the reader saves: a block with its path as the title."""
+
+    path: str
+    text: str
 
 
 def steps(page: str) -> list[Step]:
@@ -59,27 +68,40 @@ def run(step: Step, folder: Path, home: Path) -> tuple[int, str]:
     return finished.returncode, finished.stdout
 
 
+def _parts(page: str) -> Iterator[Step | ShownFile]:
+    """Yields the commands of a page and the files that it shows, in their order."""
+    for match in _FENCE.finditer(page):
+        if match[1] == "console":
+            yield from _steps(match[3])
+        elif match[2]:
+            yield ShownFile(match[2], match[3])
+
+
 def follow(page: Path, folder: Path, home: Path, replaced: Mapping[str, str] | None = None) -> None:
     """Runs a page's commands in order, beginning in the folder; each must succeed and print what the page shows.
 
+    A block with a path as its title is a file, which is written when its turn comes.
     A line that ends with an ellipsis is the beginning of the printed one, and a line with nothing else stands for all
     further lines. `replaced` maps text of the page to what it is in this run. With UPDATE_DOCS set, the page is written
     again.
     """
     outputs = []
-    for step in steps(page.read_text()):
-        command = step.command
+    for part in _parts(page.read_text()):
+        if isinstance(part, ShownFile):
+            (folder / part.path).write_text(part.text)
+            continue
+        command = part.command
         for shown, real in (replaced or {}).items():
             command = command.replace(shown, real)
-        code, output = run(Step(command, step.output), folder, home)
+        code, output = run(Step(command, part.output), folder, home)
         assert code == 0, f"{command}\n{output}"
         if moved := re.search(r"(?:^|&& )cd (\S+)", command):
             folder = (folder / moved[1]).resolve()
         for shown, real in (replaced or {}).items():
             output = output.replace(real, shown)
-        outputs.append(step.output if "…\n" in step.output else output)
+        outputs.append(part.output if "…\n" in part.output else output)
         if not os.environ.get("UPDATE_DOCS"):
-            assert _shortened(steady(output), steady(step.output)) == steady(step.output), command
+            assert _shortened(steady(output), steady(part.output)) == steady(part.output), command
     if os.environ.get("UPDATE_DOCS"):
         page.write_text(rewritten(page.read_text(), outputs))
 
