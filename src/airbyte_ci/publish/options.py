@@ -8,6 +8,7 @@ from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.publish import tags
 from airbyte_ci.publish.attachments import Sign, Write, WriteLegacy
+from airbyte_ci.publish.package_index_upload import UploadTarget
 from airbyte_ci.publish.tags import PreReleaseForm
 
 
@@ -17,9 +18,8 @@ class PublishOptions:
 
     Without `is_main`, the tag is a pre-release of the commit, in this `form`. `prefix` is the registry, with a path or
     without. Empty `platforms` stand for all of the base image. `ignored_block` is why block-release.yaml does not
-    apply. `sign` signs documents, `legacy` writes cosign 2's tags too, and
-    `writers` write further documents. `artifacts` is a folder for the files of a
-    connector registry.
+    apply. `sign` signs documents, `legacy` writes cosign 2's tags too, and `writers` write further documents.
+    `artifacts` is a folder for the files of a connector registry, `index` where Python packages go.
     """
 
     is_main: bool
@@ -35,6 +35,7 @@ class PublishOptions:
     legacy: WriteLegacy | None = None
     writers: tuple[Write, ...] = ()
     artifacts: Path | None = None
+    index: UploadTarget | None = None
 
     def repository(self, connector: Connector) -> Reference:
         """Returns the repository of the connector's releases; raises ImageError for an invalid address."""

@@ -14,8 +14,19 @@ from airbyte_ci.images.job import Done
 from airbyte_ci.images.order import Order
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
-from airbyte_ci.publish import artifacts, attachments, refusals, release, source, tags, unchanged
+from airbyte_ci.publish import (
+    artifacts,
+    attachments,
+    package_index_upload,
+    python_package,
+    refusals,
+    release,
+    source,
+    tags,
+    unchanged,
+)
 from airbyte_ci.publish.options import PublishOptions
+from airbyte_ci.publish.package_index_upload import UploadTarget
 from airbyte_ci.publish.release import Publication, Release, ReleasePart
 from airbyte_ci.python.environment.tools import Tools
 
@@ -25,7 +36,7 @@ class Published:
     """A release and what became of it.
 
     `publication` is None if nothing was pushed: for a dry run, or because it is `unchanged` since the named tag.
-    `blocked` is the reason of a block that was ignored.
+    `blocked` is the reason of a block that was ignored, `package` the record of the Python package.
     """
 
     subject: Subject
@@ -35,6 +46,7 @@ class Published:
     already: bool
     unchanged: str
     blocked: str
+    package: Mapping[str, Any]
     seconds: float
 
     @property
@@ -77,6 +89,7 @@ class Published:
         """Returns the record of the release and of this publication, for machines."""
         return {
             **self.record,
+            **({"package": dict(self.package)} if self.package else {}),
             "already": self.already,
             "pushed": self.publication is not None and not self.already,
             **({"latest": self.publication.latest} if self.publication and self.publication.latest else {}),
@@ -121,6 +134,8 @@ def read_early(
     state = source.read_source(connector, configuration)
     refusals.refuse_uncommitted(connector, state.changes, is_allowed=options.allows_dirty)
     options.repository(connector)
+    if options.index:
+        python_package.find_name(connector)
     return state, blocked
 
 
@@ -167,6 +182,9 @@ def publish(
     elif not same:
         publication = release.publish(made, target, tools.store, tools.say)
         already = publication.already
+    package: Mapping[str, Any] = {}
+    if options.index and publication and (name := python_package.find_name(connector)):
+        package = _publish_package(connector, name, options, order, state, tools, options.index)
     found = Published(
         subject=subject,
         release=made,
@@ -175,6 +193,7 @@ def publish(
         already=already,
         unchanged=same,
         blocked=blocked,
+        package=package,
         seconds=time.monotonic() - started,
     )
     if options.artifacts and publication:
@@ -182,6 +201,23 @@ def publish(
             options.artifacts, connector, configuration, subject, release=made, record=found.record, store=tools.store
         )
     return found
+
+
+def _publish_package(
+    connector: Connector,
+    name: str,
+    options: PublishOptions,
+    order: Order,
+    state: SourceState,
+    tools: Tools,
+    index: UploadTarget,
+) -> Mapping[str, Any]:
+    """Builds and uploads the Python package; returns its record."""
+    version = python_package.find_version(connector, state.time, is_main=options.is_main)
+    tools.say("building the Python package")
+    package = python_package.build(connector, name, version, tools, order.native)
+    tools.say("uploading the Python package")
+    return python_package.to_json(package, index.shown, package_index_upload.upload(package, index, tools.store))
 
 
 def _subject(

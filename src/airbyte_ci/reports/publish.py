@@ -32,6 +32,10 @@ def details(record: Mapping[str, Any]) -> tuple[str, ...]:
         found.append(f"latest stays at {latest}, a newer version")
     elif latest:
         found.append(f"latest points to {latest}")
+    if package := record.get("package"):
+        new = sum(item["new"] for item in package["files"])
+        how = "published" if new else "is already published"
+        found.append(f"{package['name']} {package['version']} {how} at {package['index']}")
     if changes := record.get("uncommitted"):
         found.append(
             f"! published with uncommitted changes: {', '.join(changes[:3])}{' …' if len(changes) > 3 else ''}"

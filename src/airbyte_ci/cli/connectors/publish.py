@@ -33,6 +33,7 @@ from airbyte_ci.images.order import Order
 from airbyte_ci.outcomes import Outcome, exit_code, failure
 from airbyte_ci.publish import publisher, refusals
 from airbyte_ci.publish.options import PublishOptions
+from airbyte_ci.publish.package_index_upload import PUBLIC, TOKEN, UploadTarget
 from airbyte_ci.publish.tags import PreReleaseForm
 from airbyte_ci.reports import publish as report
 from airbyte_ci.reports import terminal
@@ -81,6 +82,18 @@ _FORMS: dict[str, PreReleaseForm] = {"dev": "dev", "preview": "preview"}
     help="Also write the files of a connector registry: spec, metadata, docs, icon, SBOM and digests.",
 )
 @click.option(
+    "--pypi",
+    is_flag=True,
+    help="Also publish the Python packages of connectors that enable remoteRegistries.pypi, as a wheel and an sdist.",
+)
+@click.option(
+    "--pypi-url",
+    metavar="URL",
+    default=PUBLIC,
+    show_default=True,
+    help=f"Upload packages to this index; the login is in {TOKEN}, or TWINE_USERNAME and TWINE_PASSWORD.",
+)
+@click.option(
     "--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a JUnit XML report."
 )
 @with_shard
@@ -101,6 +114,8 @@ def publish_connectors(
     test_results: Path | None,
     legacy_signatures: bool,
     artifacts: Path | None,
+    pypi: bool,
+    pypi_url: str,
     junit: Path | None,
 ) -> int:
     """Build connectors for all platforms and publish them with documents about their contents.
@@ -137,6 +152,7 @@ def publish_connectors(
         legacy=partial(legacy.write, key) if key and legacy_signatures else None,
         writers=(test_result.read(test_results).write,) if test_results else (),
         artifacts=artifacts.absolute() if artifacts else None,
+        index=UploadTarget.of(pypi_url, read_environment()) if pypi else None,
     )
     native = find_platform()
     order = Order(platforms=(native,), native=native, rules=read_rules(configuration))

@@ -7,7 +7,8 @@ runs here.
 import os
 import stat
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from airbyte_ci.connectors import hidden_files, leftovers, pylock_names
@@ -51,6 +52,15 @@ def describe(folder: Path, store: Store) -> LockedFile:
     Excludes locks at its top: they depend on the answer, so a new lock must not change the question.
     """
     return _of_folder(store, folder.name, folder, "", is_local=True, left_out=pylock_names.is_pylock)
+
+
+def of_project(name: str, folder: Path, store: Store, replaced: Mapping[str, bytes]) -> LockedFile:
+    """Returns the tree of a project's folder with other contents for some of its files, by path."""
+    entries = (
+        replace(entry, content=replaced[entry.path]) if entry.path in replaced else entry
+        for entry in _entries(folder, is_local=True)
+    )
+    return _keep(store, name, entries, "")
 
 
 def version(store: Store, file: LockedFile) -> str:
