@@ -214,6 +214,10 @@ def test_wrong_options_are_usage_errors(releasing: Releasing) -> None:
     narrowed = releasing.publish("--main-release", "--platform=linux/amd64")
     assert (narrowed.code, narrowed.out) == (2, "")
     assert "--platform narrows pre-releases only" in narrowed.err
+    for wrong in ("not a host", "https://localhost:5000", "localhost:5000:1"):
+        refused = releasing.tiny.run("connectors", f"--name={NAME}", "publish", f"--registry={wrong}")
+        assert refused.code == 2
+        assert f"--registry {wrong!r} is not a registry" in refused.err
     offline = releasing.tiny.run("--offline", "connectors", f"--name={NAME}", "publish")
     assert offline.code == 2
     assert "--offline excludes publishing" in offline.err

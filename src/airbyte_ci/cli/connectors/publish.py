@@ -25,11 +25,13 @@ from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.config import Configuration
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.errors import AirbyteCiError, UsageError
+from airbyte_ci.errors import AirbyteCiError, ImageError, UsageError
 from airbyte_ci.images import job, naming
 from airbyte_ci.images.job import Done
 from airbyte_ci.images.order import Order
+from airbyte_ci.oci.reference import Reference
 from airbyte_ci.outcomes import Outcome, exit_code, failure
 from airbyte_ci.publish import publisher, refusals
 from airbyte_ci.publish.options import PublishOptions
@@ -140,7 +142,7 @@ def publish_connectors(
     configuration = fleet.configuration
     options = PublishOptions(
         is_main=is_main,
-        prefix=configuration.registry if registry is None else registry,
+        prefix=_prefix(registry, configuration),
         form=_FORMS[configuration.pre_release_form],
         platforms=tuple(dict.fromkeys(parse_platform(text, "--platform") for text in platforms)),
         is_dry=dry_run,
@@ -179,6 +181,19 @@ def publish_connectors(
     if not settings.as_json:
         console.block(terminal.ending(outcomes, "published", whole=asked.whole(len(fleet.connectors))))
     return exit_code(outcomes)
+
+
+def _prefix(registry: str | None, configuration: Configuration) -> str:
+    """Returns the registry with its path; raises UsageError if it is no valid start of an address."""
+    prefix = configuration.registry if registry is None else registry
+    try:
+        Reference.parse(f"{prefix.rstrip('/')}/name" if prefix else "name")
+    except ImageError as error:
+        named = "--registry" if registry is not None else f"registry in {configuration.file}"
+        raise UsageError(
+            f"{named} {prefix!r} is not a registry", advice="write it as HOST or HOST/PATH, for example ghcr.io/acme"
+        ) from error
+    return prefix
 
 
 def _signing_key(place: str | None, *, attaches: bool, legacy: bool) -> SigningKey | None:
