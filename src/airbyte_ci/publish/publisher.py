@@ -1,5 +1,6 @@
 """Publishes one connector: builds all platforms, gathers what the release is, and pushes it."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ from airbyte_ci.publish.options import PublishOptions
 from airbyte_ci.publish.package_index_upload import UploadTarget
 from airbyte_ci.publish.release import Publication, Release, ReleasePart
 from airbyte_ci.python.environment.tools import Tools
+
+# Connectors on one base image would all read its layers at once, for the first of their documents.
+_WRITING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +246,8 @@ def _release(subject: Subject, options: PublishOptions, done: Sequence[Done], to
         manifest = image.image.manifest if image else subject.index
         if not options.attaches:
             return ReleasePart(manifest)
-        documents = attachments.write(subject, image, tools, options.sign, options.writers)
+        with _WRITING:
+            documents = attachments.write(subject, image, tools, options.sign, options.writers)
         legacy = options.legacy(subject, manifest.descriptor, documents, tools.store) if options.legacy else {}
         return ReleasePart(manifest, documents, legacy)
 
