@@ -89,11 +89,19 @@ def _ignored(releasing: Releasing) -> None:
     (releasing.tiny.connector() / "source_tiny/data.bin").write_text("1")
 
 
+def _ignored_lock(releasing: Releasing) -> None:
+    """A file that chooses packages, which git ignores."""
+    (releasing.tiny.folder / ".gitignore").write_text("requirements.txt\n")
+    releasing.git("rm", "-q", "--cached", "connectors/source-tiny/requirements.txt")
+    releasing.commit()
+
+
 BLOCK = "reason: the API is down\nblocked_by: operations\nblocked_at: 2026-05-01\n"
 REFUSALS: dict[str, tuple[Change, tuple[str, ...], str]] = {
     "an edited file": (_file("main.py", "print(1)\n"), (), "main.py differs from the commit"),
     "an untracked file": (_file("source_tiny/new.py", ""), (), "new.py differs from the commit"),
     "an ignored file in the image": (_ignored, (), "source_tiny/data.bin differs from the commit"),
+    "an ignored lock": (_ignored_lock, (), "requirements.txt differs from the commit"),
     "no version": (
         _committed(lambda it: it.edit("metadata.yaml", "  dockerImageTag: 1.0.0\n", "")),
         (),

@@ -21,7 +21,7 @@ from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 
 # Files of a connector's folder that shape its image or its release, in addition to the code's own layer.
-_FILES = (
+SHAPING_FILES = (
     "metadata.yaml",
     "pyproject.toml",
     "setup.py",
@@ -32,6 +32,7 @@ _FILES = (
     "build_customization.py",
     "build_customization.yaml",
     "manifest.yaml",
+    "components.py",
 )
 
 
@@ -99,7 +100,7 @@ def _connector(connector: Connector) -> SubjectConnector:
         documentation=text("documentationUrl"),
         files=tuple(
             SubjectFile(f"{prefix}{name}", Digest.of((connector.folder / name).read_bytes()))
-            for name in _FILES
+            for name in SHAPING_FILES
             if name in connector.names
         ),
     )

@@ -1,9 +1,11 @@
 """The commit that is checked out, and what differs from it."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from airbyte_ci.errors import ConnectorError
 from airbyte_ci.git import git
 
 
@@ -25,22 +27,27 @@ def head(root: Path) -> Commit | None:
 
 
 def uncommitted_files(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
-    """Returns the files below the paths that differ from the commit, by path below `root`; ignored ones excluded."""
-    answer = git.ask(root, "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", *paths)
-    if answer is None or answer.returncode:
-        return ()
-    prefix = git.ask(root, "rev-parse", "--show-prefix")
-    start = prefix.stdout.decode("utf-8", "surrogateescape").strip("\n") if prefix else ""
-    names = (entry[3:].decode("utf-8", "surrogateescape") for entry in answer.stdout.split(b"\0") if entry)
-    return tuple(sorted(name.removeprefix(start) for name in names))
+    """Returns the files below the paths that differ from the commit, by path below `root`; ignored ones excluded.
+
+    Raises ConnectorError if git cannot tell.
+    """
+    command = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", *paths)
+    prefix = os.fsdecode(_asked(root, "rev-parse", "--show-prefix")).strip("\n")
+    names = (os.fsdecode(entry[3:]) for entry in _asked(root, *command).split(b"\0") if entry)
+    return tuple(sorted(name.removeprefix(prefix) for name in names))
 
 
 def ignored_files(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
-    """Returns the files below the paths that git ignores, by path below `root`."""
+    """Returns the files below the paths that git ignores, by path below `root`; raises ConnectorError."""
     if not paths:
         return ()
     command = ("ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--", *paths)
+    return tuple(os.fsdecode(name) for name in _asked(root, *command).split(b"\0") if name)
+
+
+def _asked(root: Path, *command: str) -> bytes:
     answer = git.ask(root, *command)
     if answer is None or answer.returncode:
-        return ()
-    return tuple(name.decode("utf-8", "surrogateescape") for name in answer.stdout.split(b"\0") if name)
+        told = answer.stderr.decode(errors="replace").strip().splitlines()[:1] if answer else ["git is not installed"]
+        raise ConnectorError(f"cannot find uncommitted files in {root}: {''.join(told)}")
+    return answer.stdout

@@ -1,9 +1,10 @@
 """The commit of a release, and the files of the release that differ from it.
 
-A file that git ignores differs too if it would get into the image: nobody else has it.
+A file that git ignores differs too if it shapes the image: nobody else has it.
 """
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def read_source(connector: Connector, configuration: Configuration) -> SourceSta
     """Returns the commit and the uncommitted files of a connector; raises ConnectorError without a commit."""
     root = configuration.root
     places = [connector.folder, configuration.catalog_path, find.documentation(connector, configuration)]
-    state = gather.source_state(root, [str(place) for place in places if place and place.exists()])
+    state = gather.source_state(root, _below(root, [place for place in places if place and place.exists()]))
     if state is None:
         raise ConnectorError(
             f"cannot publish {connector.name}: {connector.folder} is not in a git commit",
@@ -32,24 +33,27 @@ def read_source(connector: Connector, configuration: Configuration) -> SourceSta
 
 def add_folders(state: SourceState, root: Path, folders: Sequence[str]) -> SourceState:
     """Adds the uncommitted files of other folders that a build read."""
-    if not folders:
+    # A build also reads git's own index, to know the files of a folder.
+    places = [Path(folder) for folder in folders if ".git" not in Path(folder).parts]
+    if not places:
         return state
-    found = commits.uncommitted_files(root, folders)
+    found = commits.uncommitted_files(root, _below(root, places))
     return replace(state, changes=tuple(sorted({*state.changes, *found})))
 
 
-def _ignored(connector: Connector, root: Path) -> Iterable[str]:
-    """Yields files of the code that git ignores and the image would have, by path below the root."""
-    places = [place for place in code_places(connector) if place.exists()]
-    ignored = commits.ignored_files(root, [str(place) for place in places])
+def _below(root: Path, places: Sequence[Path]) -> list[str]:
+    """Returns paths relative to the root: git may see the root under another name, through a symbolic link."""
+    return [os.path.relpath(place, root) for place in places]
+
+
+def _ignored(connector: Connector, root: Path) -> set[str]:
+    """Returns files that git ignores and that shape the image, by path below the root."""
+    code = code_places(connector)
+    named = [connector.folder / name for name in gather.SHAPING_FILES if name in connector.names]
+    places = [place for place in (*code, *named) if place.exists()]
+    ignored = commits.ignored_files(root, _below(root, places))
     if not ignored:
-        return
-    code = {
-        item.disk.relative_to(root).as_posix()
-        for place in places
-        if place.is_dir()
-        for item in folder_files.walk(place)
-        if not item.is_folder
-    }
-    code |= {place.relative_to(root).as_posix() for place in places if place.is_file()}
-    yield from (name for name in ignored if name in code)
+        return set()
+    walked = (item for place in code if place.is_dir() for item in folder_files.walk(place) if not item.is_folder)
+    shaping = [*(item.disk for item in walked), *(place for place in places if place.is_file())]
+    return {*ignored} & {*_below(root, shaping)}
