@@ -1,7 +1,9 @@
 """A command for the sandbox, and the parts of this machine that it may see and use; data only."""
 
 import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -70,10 +72,16 @@ class Limits:
         return self.memory or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
 
 
+Service = Callable[[socket.socket], AbstractContextManager[None]]
+SERVICE_PORT = 3128
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """A command to run: argv, environment, working directory, numeric user.
 
+    A `service` answers in this process the connections to port SERVICE_PORT of the command's own loopback; it is for
+    commands without a network, which reach nothing else. It receives the listening socket, and closes it at its end.
     With `packages`, package managers find earlier downloads and add to them. `heard` receives all of stdout while the
     command prints it; it must not raise.
     """
@@ -94,3 +102,4 @@ class Command:
     packages: bool = False
     read_only: bool = False
     heard: Callable[[bytes], None] | None = None
+    service: Service | None = None

@@ -5,6 +5,7 @@ See their numbers and structures here (open_tree(2), mount_setattr(2), move_moun
 
 import ctypes
 import os
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ _PRIVATE = 1 << 18
 _SHARED_PLACES, _MOUNTS, NETWORK = 0x200, 0x00020000, 0x40000000
 # The flags of mount(2) for every mount of a sandbox.
 _HARMLESS = _NO_SUID | _NO_DEVICES
+_FREE_BIND = 15  # IP_FREEBIND, ip(7)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -96,6 +98,29 @@ def new_network(work: Callable[[], None]) -> int:
     except BaseException:
         for descriptor in found:
             os.close(descriptor)
+        raise
+    return found[0]
+
+
+def listen_in_network_of(pid: int, port: int) -> socket.socket:
+    """Returns a socket that listens on 127.0.0.1 in the network namespace of a process, and is served from here."""
+    found: list[socket.socket] = []
+
+    def enter() -> None:
+        _join(f"/proc/{pid}/ns/net", NETWORK)
+        # The namespace of a socket is the one in which it was created, whoever uses it later.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        found.append(listener)
+        # The loopback device may still be down and without its address.
+        listener.setsockopt(socket.IPPROTO_IP, _FREE_BIND, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+
+    try:
+        _alone(enter)
+    except BaseException:
+        for listener in found:
+            listener.close()
         raise
     return found[0]
 

@@ -79,7 +79,7 @@ def lend(bundle: Path, command: Command) -> Lent:
         Mount(source=resolver, target="/etc/resolv.conf", purpose=_RESOLVER),
     ]
     variables = {name: os.environ[name] for name in _either_case(_PROXY_VARIABLES) if name in os.environ}
-    if bundle_file := _certificates():
+    if bundle_file := certificates():
         target = f"/{FOLDER}/ca-certificates.crt"
         mounts.append(Mount(source=bundle_file, target=target, purpose=_TRUST))
         variables |= dict.fromkeys(_CERTIFICATE_VARIABLES, target)
@@ -109,7 +109,8 @@ def _either_case(names: Sequence[str]) -> list[str]:
     return [*names, *(name.upper() for name in names)]
 
 
-def _certificates() -> Path | None:
+def certificates() -> Path | None:
+    """Returns the bundle of certificates that this machine or its environment trusts; None if there is none."""
     named = [os.environ[name] for name in _CERTIFICATE_VARIABLES if os.environ.get(name)]
     for candidate in (*named, "/etc/ssl/certs/ca-certificates.crt"):
         if Path(candidate).is_file():

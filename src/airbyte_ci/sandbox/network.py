@@ -33,6 +33,7 @@ _NEVER = (
     "240.0.0.0/4",  # Reserved, and broadcast.
     "10.0.2.0/24",  # slirp4netns' own: the host, its name server, files by TFTP.
 )
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 _OPEN_TABLE = 100
 _MTU = 65520
 # Packets pass the router; it answers for the sandbox immediately when slirp4netns requests the owner of its address.
@@ -114,6 +115,24 @@ def _proxies(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
                 parts = urlsplit(value if "://" in value else f"http://{value}")
                 if parts.hostname:
                     yield parts.hostname, parts.port or 80
+
+
+def is_own(address: str) -> bool:
+    """Returns whether an address (IPv4 or IPv6) is one that sandboxes must not reach: this machine's, link-local, …"""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found) in _own() or any(found in ipaddress.ip_network(item) for item in _NEVER)
+    # The tunnels and translations contain IPv4 addresses (RFC 6052, RFC 3056), which may be this machine's.
+    translated = found.sixtofour is not None or found.teredo is not None or found in _TRANSLATED
+    special = (found.is_loopback, found.is_link_local, found.is_multicast, found.is_unspecified, found.is_site_local)
+    return translated or any(special) or found.packed.hex() in _own_ipv6()
+
+
+def _own_ipv6() -> set[str]:
+    place = Path("/proc/net/if_inet6")
+    return {line.split()[0] for line in place.read_text().splitlines()} if place.exists() else set()
 
 
 def here(environment: Mapping[str, str]) -> str:

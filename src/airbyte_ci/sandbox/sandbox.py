@@ -19,9 +19,20 @@ from airbyte_ci import disk
 from airbyte_ci.errors import SandboxError
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs.tree import Tree
-from airbyte_ci.sandbox import control_groups, launch, lending, mounts, network, packages, rootless, runtime, staging
+from airbyte_ci.sandbox import (
+    control_groups,
+    kernel,
+    launch,
+    lending,
+    mounts,
+    network,
+    packages,
+    rootless,
+    runtime,
+    staging,
+)
 from airbyte_ci.sandbox.capture import Capture
-from airbyte_ci.sandbox.command import Command, Limits, Mount, Network, Purpose
+from airbyte_ci.sandbox.command import SERVICE_PORT, Command, Limits, Mount, Network, Purpose
 from airbyte_ci.sandbox.identities import Identities
 from airbyte_ci.sandbox.staging import Staging
 
@@ -215,6 +226,9 @@ def _start(ready: _Launch) -> Finished | None:
                 raise SandboxError(f"cannot mount the image to run {_shown(command)}: {error.strerror}") from error
             if command.network == "private":
                 stack.enter_context(network.attach(process.pid, ready.proxies))
+            if command.service and command.network == "none":
+                listener = kernel.listen_in_network_of(process.pid, SERVICE_PORT)
+                stack.enter_context(command.service(listener))
             gate.open()
         try:
             _watch(process, ready.store, command)
