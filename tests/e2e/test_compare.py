@@ -27,11 +27,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         store.tag(name, image.manifest.descriptor)
         with (folder / f"{name.partition('/')[2][:3]}.tar").open("wb") as file:
             archive.write(store, image, [name], file)
+    (folder / "config.json").write_text("{}")
     return folder / "store"
 
 
 def run(home: Path, *arguments: str) -> Result:
-    return airbyte_ci("connectors", "compare", *arguments, cwd=home.parent, home=home)
+    return airbyte_ci("connectors", "compare", "--no-run", *arguments, cwd=home.parent, home=home)
 
 
 def test_every_difference_is_in_every_report(home: Path) -> None:
@@ -59,6 +60,8 @@ def test_every_difference_is_in_every_report(home: Path) -> None:
         (("acme/old:1", "acme/new:1", "--old-base=acme/new:1"), "is not the base of acme/old:1"),
         (("acme/old:1", "UPPER CASE"), "neither a file, nor a name in the store, nor an address"),
         (("acme/old:1", "acme/new:1", "--markdown=/nowhere/report.md"), "cannot write /nowhere/report.md"),
+        (("acme/old:1", "acme/new:1", "--live"), "--live and --ignore-parameter need a configuration"),
+        (("acme/old:1", "acme/new:1", "--config=config.json"), "--no-run excludes --config"),
     ],
 )
 def test_wrong_usage_is_one_line(home: Path, arguments: tuple[str, ...], reason: str) -> None:

@@ -4,6 +4,7 @@ Knows the published models (`airbyte-protocol-models-pdv2`), not which messages 
 """
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from airbyte_ci.documents import load_json
@@ -30,10 +31,12 @@ class Messages:
     """Receives a connector's output. As on the platform, lines that are not JSON objects are log lines.
 
     `counts` are messages by type, `records` those of each stream, `kept` the payloads of SPEC, CONNECTION_STATUS and
-    CATALOG, `errors` the failures that the connector reports, `problems` violations of the protocol.
+    CATALOG, `errors` the failures that the connector reports, `problems` violations of the protocol. The `listener`
+    receives the kind and the payload of each valid message.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, listener: Callable[[str, dict[str, Any]], None] | None = None) -> None:
+        self._listener = listener
         self.counts: Counter[str] = Counter()
         self.records: Counter[str] = Counter()
         self.kept: dict[str, list[dict[str, Any]]] = {name: [] for name in _KEPT}
@@ -103,6 +106,8 @@ class Messages:
 
     def _take(self, kind: str, payload: dict[str, Any]) -> None:
         self.counts[kind] += 1
+        if self._listener:
+            self._listener(kind, payload)
         if kind == "RECORD":
             self.records[str(payload["stream"])] += 1
         elif kind in self.kept and len(self.kept[kind]) < 2:

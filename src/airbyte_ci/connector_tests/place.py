@@ -17,6 +17,7 @@ from airbyte_ci.images import source
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import sandbox
+from airbyte_ci.sandbox.command import Service
 from airbyte_ci.sandbox.sandbox import Command, Finished, Mount, Network, Purpose
 
 # The path of these files in the container.
@@ -54,6 +55,7 @@ class StepSandbox:
         mounts: tuple[Mount, ...] = (),
         variables: Mapping[str, str] | None = None,
         heard: Callable[[bytes], None] | None = None,
+        service: Service | None = None,
     ) -> Finished:
         """Runs the command with the arguments and discards its changes. Raises SandboxError.
 
@@ -67,6 +69,7 @@ class StepSandbox:
             mounts=(*self.mounts, *mounts),
             timeout=self.timeout,
             heard=heard,
+            service=service,
         )
         with self.store.scratch() as folder:
             upper = folder / "upper"

@@ -114,12 +114,12 @@ def read(place: StepSandbox, network: Network, secrets: Secrets, catalog: bytes,
     return ok("read", secrets.redact(f"{' '.join(told)}, {_number(called.messages.counts['STATE'], 'state')}"))
 
 
-def configured(catalog: Mapping[str, Any]) -> bytes:
-    """Returns a configured catalog that selects every stream, with full refresh if possible."""
+def configured(catalog: Mapping[str, Any], prefer: str = _FULL_REFRESH) -> bytes:
+    """Returns a configured catalog that selects every stream, with the preferred sync mode if possible."""
     streams = []
     for stream in catalog["streams"]:
         modes: Sequence[str] = stream.get("supported_sync_modes") or [_FULL_REFRESH]
-        mode = _FULL_REFRESH if _FULL_REFRESH in modes else modes[0]
+        mode = prefer if prefer in modes else modes[0]
         item = {"stream": stream, "sync_mode": mode, "destination_sync_mode": "append"}
         if mode != _FULL_REFRESH and stream.get("default_cursor_field"):
             item["cursor_field"] = stream["default_cursor_field"]

@@ -4,15 +4,17 @@ import dataclasses
 
 import click
 
-from airbyte_ci.app import App
+from airbyte_ci.app import App, now
+from airbyte_ci.attest.compare.compare import compare_images
 from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.campaigns.changes.proof import Proof
 from airbyte_ci.campaigns.changes.task import Task
 from airbyte_ci.campaigns.proof import previous_image
-from airbyte_ci.campaigns.proof.prove import compare_change
+from airbyte_ci.campaigns.proof.changed_image import build_change
 from airbyte_ci.cli.changes import trying
 from airbyte_ci.cli.changes.campaign import Campaign, Planner
 from airbyte_ci.cli.progress import Progress
+from airbyte_ci.connector_tests.behavior.compare import BehaviorOptions, add_behavior
 from airbyte_ci.errors import AirbyteCiError, ConnectorError
 from airbyte_ci.reports import comparison as report
 
@@ -23,9 +25,9 @@ option = click.option(
     flag_value=previous_image.AUTOMATIC,
     default=None,
     metavar="[IMAGE]",
-    help="Build the connector before and after the change and compare both images. IMAGE is the image before, and may "
-    "contain {name} and {version} (default: build the Dockerfile with docker, or the connector as it is). The exit "
-    "code is 1 if something is lost, or differs without an explanation; the change is made nevertheless.",
+    help="Build the connector before and after the change, and compare both images and their `spec`. IMAGE is the "
+    "image before, and may contain {name} and {version} (default: build the Dockerfile with docker, or the connector "
+    "as it is). The exit code is 1 if something is lost, or differs unexplained; the change is made nevertheless.",
 )
 
 
@@ -42,7 +44,10 @@ def planner(campaign: Campaign, plan: Planner, app: App, progress: Progress, pre
         try:
             with app.tools(connector.name) as tools:
                 before = previous_image.find_previous(connector, order, tools, previous)
-                found = compare_change(connector, change, root=root, order=order, tools=tools, previous=before)
+                after = build_change(connector, change, root=root, order=order, tools=tools)
+                tools.say("comparing both images")
+                found = compare_images(tools.store, before, after)
+                found = add_behavior(found, before.image, after.image, tools, BehaviorOptions(now=now()))
         except AirbyteCiError as error:
             raise ConnectorError(f"cannot prove {connector.name}: {error.message}", advice=error.advice) from error
         finally:

@@ -10,16 +10,24 @@ from airbyte_ci.attest.compare.find_image import find_image
 from airbyte_ci.campaigns.proof.previous_image import of_commit
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
+from airbyte_ci.cli.connectors.connector_file import read_connector_file
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import SelectionOptions, with_selection
 from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connector_tests import secrets
+from airbyte_ci.connector_tests.behavior.answers import ReadInputs
+from airbyte_ci.connector_tests.behavior.compare import BehaviorOptions, add_behavior
+from airbyte_ci.connector_tests.protocol import problem_of_catalog, problem_of_state
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
 from airbyte_ci.git import history
 from airbyte_ci.images import naming
 from airbyte_ci.reports import comparison as report
+from airbyte_ci.sandbox.command import Network
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("compare")
@@ -38,6 +46,44 @@ from airbyte_ci.reports import comparison as report
 @click.option(
     "--platform", "platform", metavar="OS/ARCH", help="Compare the images of this platform (default: this machine's)."
 )
+@click.option("--no-run", is_flag=True, help="Only read the images, and run neither.")
+@click.option(
+    "--config",
+    type=_FILE,
+    metavar="FILE",
+    help="Also compare check, discover, and two reads, with this configuration of the connector.",
+)
+@click.option(
+    "--catalog", type=_FILE, metavar="FILE", help="Read this configured catalog (default: all streams of OLD)."
+)
+@click.option("--state", type=_FILE, metavar="FILE", help="Start the first read from this state.")
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Let both images ask the source, instead of replaying OLD's HTTP traffic to NEW.",
+)
+@click.option(
+    "--ignore-parameter",
+    "ignored",
+    multiple=True,
+    metavar="NAME",
+    help="Ignore this query parameter when a request is compared with the recorded ones; repeatable.",
+)
+@click.option(
+    "--network",
+    type=click.Choice(["private", "host"]),
+    default="private",
+    show_default=True,
+    help="Set the network of --config. With host, the source may be on this machine.",
+)
+@click.option(
+    "--timeout",
+    type=click.IntRange(min=1),
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop a command of the connector that takes longer.",
+)
 @click.option("--expected", "show_all", is_flag=True, help="List every expected difference instead of counting them.")
 @click.option(
     "--markdown",
@@ -54,6 +100,14 @@ def compare(
     new_base: str | None,
     platform: str | None,
     *,
+    no_run: bool,
+    config: Path | None,
+    catalog: Path | None,
+    state: Path | None,
+    live: bool,
+    ignored: tuple[str, ...],
+    network: Network,
+    timeout: int,
     old_dockerfile: bool,
     show_all: bool,
     markdown: Path | None,
@@ -61,9 +115,16 @@ def compare(
     """Compare two images of a connector: is it still the same connector?
 
     OLD and NEW are archives (docker save, OCI layout), names in the store or addresses in a registry. Without NEW, the
-    built image of the selected connector is compared. The exit code is 1 if something was lost, or differs and the base
-    image does not explain it.
+    built image of the selected connector is compared. Both images run `spec`; with --config also check, discover and
+    read. The exit code is 1 if something was lost, or differs without an explanation.
     """
+    connection = _connection(config, catalog, state)
+    if no_run and connection:
+        raise UsageError("--no-run excludes --config, which runs both images")
+    if connection is None and (catalog or state or live or ignored):
+        raise UsageError(
+            "--catalog, --state, --live and --ignore-parameter need a configuration", advice="add --config"
+        )
     fleet = _select(settings, asked, images, old_dockerfile=old_dockerfile)
     configuration = fleet.configuration if fleet else workbench.find_configuration(settings)
     wanted = parse_platform(platform, "--platform") if platform else apps.find_platform()
@@ -80,6 +141,16 @@ def compare(
         new = find_image(tools, names[-1], wanted, new_base)
         tools.say("reading the contents of both images")
         found = compare_images(tools.store, old, new)
+        if not no_run:
+            options = BehaviorOptions(
+                connection=connection,
+                network=network,
+                is_live=live,
+                ignored=ignored,
+                timeout=timeout,
+                now=apps.now(),
+            )
+            found = add_behavior(found, old.image, new.image, tools, options)
     if settings.as_json:
         console.document(found.to_json())
     else:
@@ -110,6 +181,16 @@ def _select(
             f"compare takes one connector, but {len(fleet.connectors)} are selected", advice="select one with --name"
         )
     return fleet
+
+
+def _connection(config: Path | None, catalog: Path | None, state: Path | None) -> ReadInputs | None:
+    if config is None:
+        return None
+    return ReadInputs(
+        secrets=secrets.Secrets(configuration=secrets.configuration_in(config)),
+        catalog=read_connector_file(catalog, problem_of_catalog),
+        state=read_connector_file(state, problem_of_state),
+    )
 
 
 def _built_name(connector: Connector) -> str:

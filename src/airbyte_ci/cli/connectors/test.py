@@ -14,6 +14,7 @@ from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.compatibility import compatible_test_options
 from airbyte_ci.cli.connectors import check as checks
 from airbyte_ci.cli.connectors import recording
+from airbyte_ci.cli.connectors.connector_file import read_connector_file
 from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
 from airbyte_ci.cli.connectors.run import mount
 from airbyte_ci.cli.fleet import Fleet
@@ -138,8 +139,8 @@ def test_connectors(
         secrets=secrets.Secrets(configuration=None),
         fail_fast=fail_fast,
         network=network,
-        catalog=_read(catalog, problem_of_catalog),
-        state=_read(state, problem_of_state),
+        catalog=read_connector_file(catalog, problem_of_catalog),
+        state=read_connector_file(state, problem_of_state),
         mounts=tuple(mount(text) for text in mounts),
         timeout=timeout,
         is_ending=interruption.is_stopping,
@@ -196,16 +197,6 @@ def _interrupted(
     names = [item.name for item in rest]
     console.line(terminal.unfinished(names, len(fleet.connectors), "tested"), err=True)
     return rest
-
-
-def _read(path: Path | None, problem: Callable[[bytes], str]) -> bytes | None:
-    """Returns the contents of a file for the connector; raises UsageError for an invalid file."""
-    if path is None:
-        return None
-    text = path.read_bytes()
-    if wrong := problem(text):
-        raise UsageError(f"cannot read {path}: {wrong}")
-    return text
 
 
 def _show(settings: Settings, asked: SelectionOptions, tested: TrialResult, *, alone: bool) -> None:

@@ -1,0 +1,170 @@
+"""`connectors compare --config`: both images read one source, whose traffic is recorded from the old and replayed."""
+
+import datetime
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airbyte_ci.connector_tests.behavior.authority import Authority
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.store.store import Store
+from airbyte_ci.oci.tar import Entry
+from tests.e2e.command import Result, airbyte_ci
+from tests.e2e.conftest import Base
+from tests.e2e.tiny import derived
+
+pytestmark = pytest.mark.slow
+TOKEN = "tok-99887766"
+# A connector that needs nothing but its Python. Its requests have a query that differs each time.
+MAIN = """import json, sys, time, urllib.request
+arguments = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+config = json.load(open(arguments["--config"])) if "--config" in arguments else {}
+state = json.load(open(arguments["--state"]))[0]["stream"]["stream_state"] if "--state" in arguments else {"at": 0}
+def get(path):
+    request = urllib.request.Request(f"{config['url']}{path}", headers={"Authorization": config["token"]})
+    return json.load(urllib.request.urlopen(request))
+def send(kind, name, value):
+    print(json.dumps({"type": kind, name: value}))
+STREAM = {"name": "items", "json_schema": {"type": "object"}, "supported_sync_modes": ["full_refresh", "incremental"],
+          "source_defined_cursor": True, "source_defined_primary_key": [["id"]]}
+if sys.argv[1] == "spec":
+    send("SPEC", "spec", {"connectionSpecification": {"type": "object", "properties": {"url": {"type": "string"}}}})
+elif sys.argv[1] == "check":
+    send("CONNECTION_STATUS", "connectionStatus", {"status": get("/ping")["status"]})
+elif sys.argv[1] == "discover":
+    send("CATALOG", "catalog", {"streams": [STREAM, {**STREAM, "name": "more"}]})
+else:
+    for item in get(f"/items?since={state['at']}&nonce={time.time_ns()}"):
+        for name in ("items", "more"):
+            send("RECORD", "record", {"stream": name, "data": item, "emitted_at": time.time_ns() // 1000000})
+        state["at"] = item["id"]
+    stream = {"stream_descriptor": {"name": "items"}, "stream_state": state}
+    send("STATE", "state", {"type": "STREAM", "stream": stream})
+"""
+CHANGES = (
+    ('"properties": {"url"', '"required": ["url"], "properties": {"url"'),
+    ('[STREAM, {**STREAM, "name": "more"}]', "[STREAM]"),
+    ('for name in ("items", "more")', 'for name in ("items",)'),
+    ('"data": item', '"data": {**item, "name": "changed"}'),
+    ('state["at"] = item["id"]', 'state = {"at": item["id"], "page": 1}'),
+    ('get("/ping")', 'get("/ping2?secret=" + config["token"])'),
+)
+
+
+@dataclass
+class Api:
+    """A source on this machine: each request is counted, and the items are others each time."""
+
+    url: str = ""
+    certificate: Path = Path()
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    """An HTTPS server, whose certificate this machine trusts by SSL_CERT_FILE."""
+    found = Api(certificate=tmp_path / "ca.pem")
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found.requests.append(self.path)
+            first = int(self.path.partition("since=")[2].partition("&")[0] or 0) + 1
+            answer: Any = {"status": "SUCCEEDED"}
+            if self.path.startswith("/items"):
+                answer = [{"id": number, "name": f"{len(found.requests)}"} for number in range(first, 4)]
+            body = json.dumps(answer).encode()
+            self.send_response(200 if self.headers["Authorization"] == TOKEN else 403)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    authority = Authority(tmp_path, datetime.datetime.now(datetime.UTC))
+    found.certificate.write_bytes(authority.certificate)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = authority.context("127.0.0.1").wrap_socket(server.socket, server_side=True)
+        found.url = f"https://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+@dataclass
+class Images:
+    """The old image, the same once more, and one with other behavior."""
+
+    home: Path
+    config: Path
+
+    def compare(self, api: Api, old: str, new: str, *arguments: str) -> Result:
+        self.config.write_text(json.dumps({"url": api.url, "token": TOKEN}))
+        names = [f"acme/behavior:{name}" for name in (old, new)]
+        command = ("connectors", "compare", *names, f"--config={self.config}", "--ignore-parameter=nonce", *arguments)
+        environment = {"SSL_CERT_FILE": str(api.certificate), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        return airbyte_ci(*command, cwd=self.config.parent, home=self.home, env=environment)
+
+
+@pytest.fixture
+def images(base: Base, store: Store, home: Path, tmp_path: Path) -> Images:
+    changed = MAIN
+    for before, after in CHANGES:
+        assert before in changed
+        changed = changed.replace(before, after)
+    for name, text in (("old", MAIN), ("same", MAIN + "\n"), ("changed", changed)):
+        settings = {"Entrypoint": ["python", "/main.py"], "Cmd": None}
+        address = derived(
+            store, base.address, Entry(path="main.py", content=text.encode()), tag=name, execution=settings
+        )
+        store.tag(f"acme/behavior:{name}", store.manifest(Digest.parse(address.partition("@")[2])).descriptor)
+    return Images(home, tmp_path / "config.json")
+
+
+def rows(result: Result) -> dict[tuple[str, str], dict[str, Any]]:
+    found = json.loads(result.out)["rows"]
+    return {(row["kind"], row["name"]): row for row in found if row["kind"] != "file"}
+
+
+BEHAVIOR = ("spec", "check", "discover", "read", "state", "traffic")
+
+
+def test_the_same_connector_sees_the_same_source(images: Images, api: Api) -> None:
+    """The source is asked by the old image only, and everything that the new one answers is equal, in JSON and text."""
+    told = images.compare(api, "old", "same", "--network=host", "--json")
+    found = {key: row["verdict"] for key, row in rows(told).items() if key[0] in BEHAVIOR}
+    assert set(found.values()) == {"same"}, told.out + told.err
+    assert {kind for kind, _ in found} == set(BEHAVIOR)
+    assert [path.partition("&")[0] for path in api.requests] == ["/ping", "/items?since=0", "/items?since=3"]
+
+
+def test_other_behavior_is_named(images: Images, api: Api) -> None:
+    """Each change is a row with the right verdict, and no report has the token or a value of a record."""
+    told = images.compare(api, "old", "changed", "--network=host", "--json")
+    found = {key: row["verdict"] for key, row in rows(told).items() if key[0] in BEHAVIOR and row["verdict"] != "same"}
+    assert told.code == 1
+    assert found == {
+        ("spec", "connectionSpecification.required"): "unexplained",
+        ("check", "check"): "unexplained",
+        ("discover", "more"): "lost",
+        ("read", "items (first read)"): "unexplained",
+        ("read", "more (first read)"): "lost",
+        ("state", "items (first read)"): "unexplained",
+        ("traffic", f"GET {api.url}/ping2"): "unexplained",
+    }
+    assert "values of name differ" in told.out
+    assert TOKEN not in told.out + told.err and '"changed"' not in told.out
+
+
+def test_this_machine_is_out_of_reach(images: Images, api: Api) -> None:
+    """Without --network=host, the proxy reaches no address of this machine; and failing alike proves nothing."""
+    told = images.compare(api, "old", "same", "--json")
+    assert told.code == 1 and not api.requests
+    assert rows(told)["check", "check"]["verdict"] == "unexplained"
