@@ -14,9 +14,9 @@ import pytest
 
 from airbyte_ci.oci.store.store import Store
 from tests.e2e import console
-from tests.e2e.command import PROJECT, Result
+from tests.e2e.command import GIT, PROJECT, Result
 from tests.e2e.conftest import Base, Command
-from tests.e2e.tiny import Tiny, with_base
+from tests.e2e.tiny import NAME, Tiny, with_base
 
 pytestmark = pytest.mark.slow
 PAGE = PROJECT / "docs" / "testing.md"
@@ -224,6 +224,31 @@ def test_what_a_connector_answers_is_judged(tiny: Tiny, store: Store, tmp_path: 
     (tiny.connector() / "main.py").write_text(_MAIN)
     assert tiny.build().code == 0
     assert tested()["built"]["status"] == "ok"
+
+
+def test_what_was_red_before_is_not_blamed_on_the_change(tiny: Tiny, tmp_path: Path) -> None:
+    """With --baseline, a step that fails at the merge base, too, does not fail the test; one that it broke does."""
+    main = tiny.connector() / "main.py"
+    config = tiny.folder.parent / "config.json"
+    config.write_text("{}")
+    only = ("--skip-step=rules", "--only-step=check", "--only-step=discover", "--json", "--network=none")
+    test = ("connectors", f"--name={NAME}", "test", *only, f"--config={config}", "--baseline=main")
+    red = _MAIN.replace('"status": "SUCCEEDED"', '"status": "FAILED"')
+    for branch, text in (("main", red), ("change", f"{red}# one more line\n")):
+        if branch != "main":
+            subprocess.run([*GIT, "switch", "-qc", branch], cwd=tiny.folder, check=True)
+        main.write_text(text)
+        subprocess.run([*GIT, "add", "-A"], cwd=tiny.folder, check=True)
+        subprocess.run([*GIT, "commit", "-qm", branch], cwd=tiny.folder, check=True)
+    excused = tiny.run(*test)
+    assert excused.code == 0, excused.out + excused.err
+    assert (steps(excused)["check"]["status"], steps(excused)["discover"]["status"]) == ("unverified", "ok")
+    assert "failed before this change, at " in steps(excused)["check"]["reason"]
+    main.write_text(red.replace('"streams": [STREAM]', '"streams": []'))
+    broken = tiny.run(*test)
+    assert (broken.code, steps(broken)["check"]["status"]) == (1, "unverified")
+    assert steps(broken)["discover"]["reason"] == "the catalog has no stream"
+    assert tiny.run(*test[:-1], "--baseline=nowhere").code == 2
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`connectors test`: builds connectors, tests them in their images, and checks the rules, as CI does (point 5)."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,12 +24,17 @@ from airbyte_ci.cli.platforms import parse_platforms
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.connector_tests import baseline as baselines
 from airbyte_ci.connector_tests import secrets, steps, trial
 from airbyte_ci.connector_tests.protocol import problem_of_catalog, problem_of_state
 from airbyte_ci.connector_tests.steps import Ended, TrialResult
 from airbyte_ci.connector_tests.trial import TrialOptions
+from airbyte_ci.connectors import find
 from airbyte_ci.connectors.connector import Connector
-from airbyte_ci.errors import UsageError
+from airbyte_ci.connectors.neighborhood import empty_place
+from airbyte_ci.errors import AirbyteCiError, UsageError
+from airbyte_ci.git import history
+from airbyte_ci.git.export import exists_at, export_folder
 from airbyte_ci.images.order import Order
 from airbyte_ci.outcomes import Status
 from airbyte_ci.reports import connector_tests as report
@@ -81,6 +87,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="SECONDS",
     help="Stop a step that takes longer.",
 )
+@click.option(
+    "--baseline",
+    metavar="REF",
+    help="Run failed steps again at the merge base with this branch or commit. A step that failed there, too, is "
+    "reported as not verified, and does not fail the test.",
+)
 @click.option("--offline", is_flag=True, help="Check the rules without asking registries or GitHub.")
 @click.option(
     "--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a JUnit XML report."
@@ -107,6 +119,7 @@ def test_connectors(
     mounts: tuple[str, ...],
     network: Network,
     timeout: int,
+    baseline: str | None,
     offline: bool,
     junit: Path | None,
     files: ResultFiles,
@@ -150,7 +163,12 @@ def test_connectors(
     request = replace(request, interrupted=partial.append)
     with workbench.open_app(settings, fleet.configuration, len(fleet.connectors)) as (app, progress):
         testing = _Testing(
-            app, replace(order, passed=app.passed), request=request, given=configuration, progress=progress
+            app,
+            replace(order, passed=app.passed),
+            request=request,
+            given=configuration,
+            progress=progress,
+            commit=history.fork_point(fleet.configuration.root, baseline) if baseline else None,
         )
         with checks.checking(replace(settings, offline=offline or settings.offline), fleet, asked) as checked:
             try:
@@ -224,11 +242,26 @@ def _rules(
     return steps.ok("rules", ", ".join(["no errors", *(text for number, text in counted if number)]))
 
 
+def _copy_secrets(source: Path, target: Path) -> None:
+    """Gives the connector of a commit the secrets of the working tree, which git does not have."""
+    if (source / secrets.FOLDER).is_dir() and not (target / secrets.FOLDER).exists():
+        shutil.copytree(source / secrets.FOLDER, target / secrets.FOLDER, symlinks=True)
+
+
 class _Testing:
     """Tests connectors, several at a time; shared parts are built once."""
 
-    def __init__(self, app: App, order: Order, request: TrialOptions, given: bytes | None, progress: Progress) -> None:
+    def __init__(
+        self,
+        app: App,
+        order: Order,
+        request: TrialOptions,
+        given: bytes | None,
+        progress: Progress,
+        commit: str | None,
+    ) -> None:
         self._app = app
+        self._commit = commit
         self._order = order
         self._request = request
         self._given = given
@@ -237,16 +270,34 @@ class _Testing:
     def test(self, connector: Connector) -> TrialResult:
         before = recording.state(connector)
         try:
-            tested = self._test(connector)
+            tested = self._test(connector, self._request)
+            # What is recorded is what happened, whatever failed before.
+            self._keep(connector, before, tested)
+            return self._compared(connector, tested) if self._commit else tested
         finally:
             self._progress.clear(connector.name)
-        self._keep(connector, before, tested)
-        return tested
 
-    def _test(self, connector: Connector) -> TrialResult:
+    def _compared(self, connector: Connector, tested: TrialResult) -> TrialResult:
+        """Returns the result compared with that of the connector at the baseline, if it was there."""
+        assert self._commit is not None
+        wanted = baselines.steps_to_compare(tested)
+        root = self._app.configuration.root
+        if not wanted or not exists_at(root, self._commit, connector.relative):
+            return tested
+        with empty_place(root, connector.relative) as (copy, folder):
+            export_folder(root, self._commit, connector.relative, folder)
+            try:
+                old = find.read(folder, copy)
+            except AirbyteCiError:
+                return tested  # it was no connector yet
+            _copy_secrets(connector.folder, folder)
+            before = self._test(old, replace(self._request, wanted=wanted | {"build"}, interrupted=lambda _: None))
+        return baselines.excuse(tested, before, self._commit)
+
+    def _test(self, connector: Connector, request: TrialOptions) -> TrialResult:
         app = self._app
         found = secrets.load(connector, self._given, app.configuration.test_secrets, app.environment)
-        request = replace(self._request, secrets=found)
+        request = replace(request, secrets=found)
         with app.tools(connector.name) as tools:
             return trial.run(connector, self._order, tools, request, workbench.side_by_side)
 
