@@ -34,6 +34,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "java.md",
         "manifest-only.md",
         "testing.md",
+        "compare.md",
         "delivery.md",
         "reports.md",
         "ci.md",

@@ -3,6 +3,8 @@
 import datetime
 import http.server
 import json
+import os
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +17,9 @@ from airbyte_ci.connector_tests.behavior.authority import Authority
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
-from tests.e2e.command import Result, airbyte_ci
+from airbyte_ci.reports.comparison import kinds_table
+from tests.e2e import console
+from tests.e2e.command import PROJECT, Result, airbyte_ci
 from tests.e2e.conftest import Base
 from tests.e2e.tiny import derived
 
@@ -168,3 +172,31 @@ def test_this_machine_is_out_of_reach(images: Images, api: Api) -> None:
     told = images.compare(api, "old", "same", "--json")
     assert told.code == 1 and not api.requests
     assert rows(told)["check", "check"]["verdict"] == "unexplained"
+
+
+# --- the page --------------------------------------------------------------------------------------
+
+PAGE = PROJECT / "docs" / "compare.md"
+
+
+def _settled(text: str) -> str:
+    text = re.sub(r"[\d,.]+ (same|MB|kB|s)\b", r"# \1", text)
+    # The lines are broken where the numbers let them.
+    return " ".join(text.split())
+
+
+def test_what_the_page_shows_is_what_happens(cataloged: Path, home: Path) -> None:
+    """The commands of the page print what it shows, except for sizes and times."""
+    commands = console.steps(PAGE.read_text())
+    assert len(commands) == 3
+    outputs = [console.run(step, cataloged, home) for step in commands]
+    if "REWRITE" in os.environ:
+        PAGE.write_text(console.rewritten(PAGE.read_text(), [output for _, output in outputs]))
+    assert [code for code, _ in outputs] == [0, 0, 1]
+    for step, (_, output) in zip(commands, outputs, strict=True):
+        assert _settled(output) == _settled(step.output)
+
+
+def test_the_page_lists_every_kind() -> None:
+    """The table of kinds is that of the code."""
+    assert kinds_table() in PAGE.read_text()

@@ -152,7 +152,7 @@ def _size_of(side: ImageSummary, name: str) -> str:
 
 
 def _mega(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 or not size else f"{size / 1e3:,.0f} kB"
 
 
 def _wrap(line: str, indent: int) -> list[str]:
