@@ -15,6 +15,7 @@ from airbyte_ci.errors import ImageError
 # Newer systems keep it below /usr, and /var/lib/rpm is a link to it.
 DATABASES = ("var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/rpmdb.sqlite")
 _NAME, _VERSION, _RELEASE, _EPOCH, _ARCHITECTURE = 1000, 1001, 1002, 1003, 1022
+_LICENSE, _SOURCE = 1014, 1044
 _DIRECTORY_INDEXES, _BASENAMES, _DIRECTORIES = 1116, 1117, 1118
 _INT32, _STRING, _STRINGS, _TRANSLATED = 4, 6, 8, 9
 _ENTRY = struct.Struct(">iiii")
@@ -24,14 +25,19 @@ _MOST_ENTRIES, _LONGEST = 1 << 16, 256 << 20
 _KEYS = "gpg-pubkey"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RedHatPackage:
-    """An installed package; `version` is `[epoch:]version-release`, `files` are relative to the image's root."""
+    """An installed package; `version` is `[epoch:]version-release`, `files` are relative to the image's root.
+
+    `source` is the file name of its source package, and `license` what the packager wrote.
+    """
 
     name: str
     version: str
     architecture: str
     files: tuple[str, ...]
+    source: str = ""
+    license: str = ""
 
 
 def packages(database: Path) -> tuple[RedHatPackage, ...]:
@@ -50,10 +56,12 @@ def _package(header: bytes) -> RedHatPackage:
     name, version, release = (str(fields[tag]) for tag in (_NAME, _VERSION, _RELEASE))
     epoch = fields.get(_EPOCH)
     return RedHatPackage(
-        name,
-        f"{f'{epoch[0]}:' if isinstance(epoch, list) and epoch else ''}{version}-{release}",
+        name=name,
+        version=f"{f'{epoch[0]}:' if isinstance(epoch, list) and epoch else ''}{version}-{release}",
         architecture=str(fields.get(_ARCHITECTURE, "")),
         files=tuple(_files(fields)),
+        source=str(fields.get(_SOURCE, "")),
+        license=str(fields.get(_LICENSE, "")),
     )
 
 

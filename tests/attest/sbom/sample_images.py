@@ -1,9 +1,13 @@
 """Images for tests of bills: layers of files that describe packages, of each kind that an image can have."""
 
+import functools
 import io
+import subprocess
+import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.image import Image, ImageConfig, Manifest, Platform
@@ -188,6 +192,44 @@ L:Apache-2.0
 def alpine(store: Store) -> Image:
     layer = [text("etc/os-release", ALPINE), text("lib/apk/db/installed", APK), text("etc/alpine-release", "3.20.3\n")]
     return image(store, layer)
+
+
+_SPEC = """Name: {name}
+{epoch}
+Version: 1.5
+Release: 3.amzn2023
+Summary: a package
+License: GPLv3+ and MIT
+BuildArch: noarch
+%description
+A package.
+%files
+"""
+
+
+@functools.cache
+def rpm_database() -> bytes:
+    """The database that rpm itself writes when it installs two packages, one of them with an epoch."""
+    with tempfile.TemporaryDirectory() as folder:
+        top = ("--define", f"_topdir {folder}/build")
+        place = ("--root", f"{folder}/root", "--dbpath", "/var/lib/rpm", "--define", "_db_backend sqlite")
+        Path(folder, "root").mkdir()
+        for name, epoch in (("bash", "Epoch: 2"), ("java-headless", "")):
+            spec = Path(folder, f"{name}.spec")
+            spec.write_text(_SPEC.format(name=name, epoch=epoch))
+            subprocess.run(["rpmbuild", *top, "-bb", str(spec)], check=True, capture_output=True)
+        built = sorted(map(str, Path(folder, "build/RPMS").rglob("*.rpm")))
+        subprocess.run(["rpm", *place, "--install", "--justdb", "--nodeps", *built], check=True, capture_output=True)
+        return Path(folder, "root/var/lib/rpm/rpmdb.sqlite").read_bytes()
+
+
+AMAZON = 'NAME="Amazon Linux"\nVERSION="2023"\nID="amzn"\nID_LIKE="fedora"\nVERSION_ID="2023"\n'
+
+
+def amazon(store: Store) -> Image:
+    """An image of the system that Airbyte's Java images are built on."""
+    database = Entry(path="var/lib/rpm/rpmdb.sqlite", content=rpm_database())
+    return image(store, [text("etc/os-release", AMAZON), database])
 
 
 def distroless(store: Store) -> Image:

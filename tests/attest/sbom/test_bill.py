@@ -167,12 +167,12 @@ def test_documents_are_functions_of_the_image(store: Store, connector: Image, tm
 
 
 def test_an_unread_list_of_packages_is_named(store: Store) -> None:
-    """A database of RPM packages is not read, and both documents say so."""
-    made = bill(store, image(store, [text("var/lib/rpm/rpmdb.sqlite", "SQLite format 3\0")]))
-    assert made.unread == ("var/lib/rpm/rpmdb.sqlite",)
+    """An old database of RPM packages is not read, and both documents say so."""
+    made = bill(store, image(store, [text("var/lib/rpm/Packages", "Berkeley")]))
+    assert made.unread == ("var/lib/rpm/Packages",)
     document = json.loads(cyclonedx.document(made))
     assert document["compositions"] == [{"aggregate": "incomplete", "assemblies": [made.root.ref]}]
-    assert "/var/lib/rpm/rpmdb.sqlite" in json.loads(spdx.document(made))["comment"]
+    assert "/var/lib/rpm/Packages" in json.loads(spdx.document(made))["comment"]
 
 
 # --- layers --------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ KINDS: dict[str, Callable[[Store], Image]] = {
     "java": sample_images.java,
     "alpine": sample_images.alpine,
     "distroless": sample_images.distroless,
+    "rpm": sample_images.amazon,
 }
 # What only one of the two finds, and why.
 ONLY_OURS = {
@@ -56,6 +57,7 @@ ONLY_OURS = {
         "pkg:generic/broken@1.0",
     },
     "alpine": {f"pkg:oci/base@sha256:{'b' * 64}?repository_url=registry.example/acme/base&tag=1.0.0"},
+    "rpm": {f"pkg:oci/base@sha256:{'b' * 64}?repository_url=registry.example/acme/base&tag=1.0.0"},
     "distroless": {f"pkg:oci/base@sha256:{'b' * 64}?repository_url=registry.example/acme/base&tag=1.0.0"},
 }
 ONLY_THE_SCANNERS = {

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 # Ecosystems, by the types of package URLs (https://github.com/package-url/purl-spec, PURL-TYPES).
-PYPI, DEB, APK, MAVEN, GENERIC = "pypi", "deb", "apk", "maven", "generic"
+PYPI, DEB, APK, RPM, MAVEN, GENERIC = "pypi", "deb", "apk", "rpm", "maven", "generic"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,15 @@ the same.
 
 import re
 import tarfile
+import tempfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from airbyte_ci.attest.sbom import jars, licenses
-from airbyte_ci.attest.sbom.found_package import APK, DEB, GENERIC, PYPI, FoundPackage, LayerEvidence, LicenseText
+from airbyte_ci.attest.sbom.found_package import APK, DEB, GENERIC, PYPI, RPM, FoundPackage, LayerEvidence, LicenseText
 from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ImageError, PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor
@@ -20,10 +22,10 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import OPAQUE, WHITEOUT
 from airbyte_ci.python.environment import layer_wheels, wheel_metadata
 from airbyte_ci.python.packages.core_metadata import CoreMetadata
-from airbyte_ci.rootfs import apk, dpkg
+from airbyte_ci.rootfs import apk, dpkg, rpm
 from airbyte_ci.rootfs.archive import Stream
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _SITE = ("site-packages", "dist-packages")
 _METADATA = re.compile(r"\.(?:dist-info/METADATA|egg-info(?:/PKG-INFO)?)\Z")
 _SYSTEM_FIELDS = ("ID", "VERSION_ID", "VERSION_CODENAME", "PRETTY_NAME")
@@ -156,7 +158,15 @@ def _read_apk(into: _Collected, path: str, content: bytes) -> None:
     into.packages[path] = tuple(_alpine(item, path) for item in apk.packages(_text(content)))
 
 
-def _read_rpm(into: _Collected, path: str, _: bytes) -> None:
+def _read_rpm(into: _Collected, path: str, content: bytes) -> None:
+    # SQLite reads a file; from memory, it refuses databases with a write-ahead log.
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        into.packages[path] = tuple(_red_hat(item, path) for item in rpm.packages(Path(file.name)))
+
+
+def _read_unknown(into: _Collected, path: str, _: bytes) -> None:
     into.unread.add(path)
 
 
@@ -193,9 +203,9 @@ _READERS = (
     _Reader(re.compile(rf"{dpkg.STATUS}|{dpkg.STATUS_FOLDER}/(?!.*\.md5sums).*"), _read_dpkg),
     # Alpine moved it below /usr in 3.22.
     _Reader(re.compile(rf"(?:usr/)?{apk.INSTALLED}"), _read_apk),
-    _Reader(
-        re.compile(r"(?:var/lib|usr/lib/sysimage)/rpm/(?:rpmdb\.sqlite|Packages|Packages\.db)"), _read_rpm, 1 << 30
-    ),
+    _Reader(re.compile("|".join(map(re.escape, rpm.DATABASES))), _read_rpm, 1 << 30),
+    # The forms of RPM's database before 2020, and of SUSE.
+    _Reader(re.compile(r"(?:var/lib|usr/lib/sysimage)/rpm/Packages(?:\.db)?"), _read_unknown, 1 << 30),
     _Reader(re.compile(r"(?:etc|usr/lib)/os-release"), _read_system),
     # Debian's own headers are in /usr/include, and its package manager knows their version.
     _Reader(re.compile(r"(?!usr/include/).*include/python3\.\d+[a-z]*/patchlevel\.h"), _read_python),
@@ -263,6 +273,18 @@ def _alpine(item: apk.AlpinePackage, path: str) -> FoundPackage:
         architecture=item.architecture,
         source="" if item.origin == item.name else item.origin,
         license=licenses.of_expression(item.license) if item.license else LicenseText(),
+    )
+
+
+def _red_hat(item: rpm.RedHatPackage, path: str) -> FoundPackage:
+    return FoundPackage(
+        ecosystem=RPM,
+        name=item.name,
+        version=item.version,
+        path=path,
+        architecture=item.architecture,
+        source=item.source,
+        license=licenses.of_names([item.license]),
     )
 
 

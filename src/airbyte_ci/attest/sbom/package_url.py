@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from airbyte_ci.attest.sbom.found_package import APK, DEB, MAVEN, FoundPackage
+from airbyte_ci.attest.sbom.found_package import APK, DEB, MAVEN, RPM, FoundPackage
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Platform
+
+# The distributions of images whose os-release does not say which they are.
+_SYSTEMS = {DEB: "debian", APK: "alpine", RPM: "redhat"}
 
 
 def of_package(package: FoundPackage, system: Mapping[str, str]) -> str:
     """Returns the URL of a package; system packages name the distribution, and the package they were built from."""
-    if package.ecosystem in (DEB, APK):
-        distribution = system.get("ID") or {DEB: "debian", APK: "alpine"}[package.ecosystem]
+    if package.ecosystem in _SYSTEMS:
+        distribution = system.get("ID") or _SYSTEMS[package.ecosystem]
         upstream = package.source + (
             f"@{package.source_version}" if package.source_version not in _same(package) else ""
         )
@@ -20,7 +23,10 @@ def of_package(package: FoundPackage, system: Mapping[str, str]) -> str:
             "distro": f"{distribution}-{system['VERSION_ID']}" if system.get("VERSION_ID") else "",
             "upstream": upstream,
         }
-        return assemble(package.ecosystem, package.name, package.version, namespace=distribution, qualifiers=qualifiers)
+        version = package.version
+        if package.ecosystem == RPM and ":" in version:  # Debian's epoch stays in the version
+            qualifiers["epoch"], _, version = version.partition(":")
+        return assemble(package.ecosystem, package.name, version, namespace=distribution, qualifiers=qualifiers)
     group = package.group.replace("/", ".") if package.ecosystem == MAVEN else ""
     return assemble(package.ecosystem, package.name, package.version, namespace=group)
 
