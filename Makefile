@@ -74,6 +74,7 @@ oracle: install tools-test actions ## every lock planned, built and asked, again
 	@$(if $(LOCKS),tar -xf $(LOCKS) -C .scratch/oracle,cp -r examples/fleet/airbyte-integrations .scratch/oracle)
 	@$(BIN)/python -m tests.oracles.plans .scratch/oracle
 	@$(BIN)/python -m tests.oracles.images .scratch/oracle
+	@$(BIN)/python -m tests.oracles.scanners
 	@$(BIN)/python -m tests.oracles.folders .scratch/oracle
 	@$(BIN)/python -m tests.oracles.generated 1000
 	@mkdir -p .scratch/sigstore && cp tests/oracles/sigstore_js/package.json .scratch/sigstore/
