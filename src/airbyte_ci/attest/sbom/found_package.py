@@ -6,6 +6,8 @@ from typing import Any
 
 # Ecosystems, by the types of package URLs (https://github.com/package-url/purl-spec, PURL-TYPES).
 PYPI, DEB, APK, RPM, MAVEN, GENERIC = "pypi", "deb", "apk", "rpm", "maven", "generic"
+# The package managers of systems.
+SYSTEMS = (DEB, APK, RPM)
 
 
 @dataclass(frozen=True, slots=True)

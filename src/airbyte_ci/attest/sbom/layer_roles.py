@@ -48,10 +48,11 @@ def of_image(image: Image, base_layers: int | None) -> tuple[LayerRole, ...]:
 
 
 def _entries(image: Image) -> "list[dict[str, Any]]":
-    """Returns the history entry of each layer; empty ones if the history has other layers."""
+    """Returns the history entry of each layer; empty ones for the lowest layers of a base without a history."""
     history = image.config.document.get("history") or []
     found = [item for item in history if isinstance(item, dict) and not item.get("empty_layer")]
-    return found if len(found) == len(image.layers) else [{} for _ in image.layers]
+    count = len(image.layers)
+    return [*({} for _ in range(count - len(found))), *found[max(0, len(found) - count) :]]
 
 
 def _lowest(image: Image, entries: "list[dict[str, Any]]") -> int | None:

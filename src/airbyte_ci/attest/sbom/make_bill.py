@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from airbyte_ci.attest.sbom import image_packages, layer_roles, package_url, requirement_graph
 from airbyte_ci.attest.sbom.bill import BillOfMaterials, Component, ComponentOrigin
-from airbyte_ci.attest.sbom.found_package import GENERIC, MAVEN, NO_LICENSE, PYPI, FoundPackage, LicenseText
+from airbyte_ci.attest.sbom.found_package import GENERIC, NO_LICENSE, PYPI, SYSTEMS, FoundPackage, LicenseText
 from airbyte_ci.attest.sbom.image_packages import ImagePackages, PlacedPackage
 from airbyte_ci.attest.sbom.layer_roles import LayerRole
 from airbyte_ci.attest.sbom.requirement_graph import RequirementGraph
@@ -156,7 +156,7 @@ class _Packages:
     def _origin(self, item: PlacedPackage, framework: frozenset[str]) -> ComponentOrigin:
         role, package = self.roles[item.layer], item.package
         if role is LayerRole.OTHER:  # Only a Dockerfile's commands install system packages above a base.
-            origin: ComponentOrigin = "connector" if package.ecosystem in (PYPI, MAVEN) else "customization"
+            origin: ComponentOrigin = "customization" if package.ecosystem in SYSTEMS else "connector"
         else:
             origin = _ORIGINS[role]
         if origin != "connector":
