@@ -27,7 +27,9 @@ def of(image: Image, base_layers: int) -> tuple[Origin, ...]:
     """Returns the origin of each layer; `base_layers` is the number of the base image's."""
     texts = list(_histories(image.config.document))
     layers = image.manifest.layers
-    above = texts[base_layers:] if len(texts) == len(layers) else [""] * (len(layers) - base_layers)
+    # A base may have a shorter history than layers; airbyte-ci's own entries are the last ones.
+    count = len(layers) - base_layers
+    above = [*[""] * (count - len(texts)), *texts[len(texts) - count :]] if count else []
     below: list[Origin] = ["base image" for _ in layers[:base_layers]]
     return (*below, *(KNOWN.get(text, "customization") for text in above))
 
