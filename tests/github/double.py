@@ -16,6 +16,7 @@ from tests.github import description
 from tests.github.description import Description, Operation
 
 Answer = tuple[int, Any]
+_FAULT = {"message": "You have exceeded a secondary rate limit", "documentation_url": "https://docs.github.com"}
 _NOT_FOUND = {"message": "Not Found", "documentation_url": "https://docs.github.com/rest", "status": "404"}
 
 
@@ -32,12 +33,17 @@ class Request:
 
 @dataclass
 class Double:
-    """A running double. `api` is what GITHUB_API_URL must be."""
+    """A running double. `api` is what GITHUB_API_URL must be.
+
+    `faults` are statuses for the next requests of an operation, or of `graphql`: they are answered before the test's
+    function, and need not be described.
+    """
 
     api: str
     known: Description
     problems: list[str] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+    faults: dict[str, list[int]] = field(default_factory=dict)
 
 
 @contextmanager
@@ -63,6 +69,11 @@ def running(
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
             parts = urlsplit(self.path)
+            is_graphql = bool(graphql) and self.command == "POST" and parts.path.endswith("/graphql")
+            known_name = None if is_graphql else known.operation(self.command, parts.path.removeprefix(base))
+            name = known_name.name if known_name else "graphql"
+            if left := double.faults.get(name):
+                return self._send(left.pop(0), _FAULT, {"Retry-After": "60"})
             if graphql and (self.command, parts.path) == ("POST", f"{base.removesuffix('/v3')}/graphql"):
                 return self._send(200, graphql(body), {})
             operation = (

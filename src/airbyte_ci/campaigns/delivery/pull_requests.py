@@ -24,9 +24,12 @@ class PullRequest:
 
 
 class PullRequests:
-    """The pull requests of one repository into one branch. Methods raise AirbyteCiError; none reveals the token."""
+    """The pull requests of one repository into one branch. Methods raise AirbyteCiError; none reveals the token.
 
-    def __init__(self, repository: GitHubRepository, target: str) -> None:
+    A limit of GitHub is waited for, unless `waits` is false: then it is the error GitHubLimit.
+    """
+
+    def __init__(self, repository: GitHubRepository, target: str, *, waits: bool = True) -> None:
         import github  # slow to import, and only pull requests need it
 
         self._name, self._target = repository.name, target
@@ -35,7 +38,7 @@ class PullRequests:
             base_url=repository.api,
             auth=github.Auth.Token(repository.token),
             per_page=100,
-            retry=github.GithubRetry(total=3),
+            retry=github.GithubRetry(total=3) if waits else None,
             lazy=True,
             seconds_between_requests=0,
             seconds_between_writes=_SECONDS_BETWEEN_WRITES,

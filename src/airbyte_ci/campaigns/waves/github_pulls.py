@@ -65,6 +65,7 @@ class GitHubPulls:
             status_forcelist=_FAILURES,
             allowed_methods=None,
             backoff_factor=0.2,
+            respect_retry_after_header=False,
             raise_on_status=False,
         )
         self._github = github.Github(

@@ -55,7 +55,7 @@ def revert_campaign(
             return 0
         with workbench.open_app(settings, opened.fleet.configuration) as (tools, _):
             planner = open_planner(opened, tools)
-            with closing(PullRequests(opened.repository, opened.target)) as pulls:  # type: ignore[arg-type]  # online
+            with closing(PullRequests(opened.repository, opened.target, waits=False)) as pulls:  # type: ignore[arg-type]  # online
                 outcomes = _revert(settings, planner, merged, reason, pulls, dry_run=dry_run)
         if not dry_run:
             opened.save(opened.state(app.now()))

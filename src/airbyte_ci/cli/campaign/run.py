@@ -70,7 +70,7 @@ def _step(settings: Settings, opened: OpenCampaign, tools: App, progress: Progre
     ground, tips = opened.connect_git()
     state = opened.state(app.now())
     outcomes: list[Outcome] = []
-    with closing(PullRequests(opened.repository, opened.target)) as pulls:
+    with closing(PullRequests(opened.repository, opened.target, waits=False)) as pulls:
         actions = Actions(
             plan=planner.plan,
             trial=Trials(planner, progress).failure,

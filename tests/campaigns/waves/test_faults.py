@@ -1,0 +1,232 @@
+"""Campaigns when GitHub or people do not do what is expected: nothing is lost, and the next run goes on."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airbyte_ci import app
+from airbyte_ci.campaigns.delivery import pull_requests
+from airbyte_ci.cli import main
+from tests.campaigns.repositories import CONNECTORS, commit, copied, git
+from tests.campaigns.waves.hub import Hub
+from tests.github import double
+from tests.github.description import PUBLIC
+from tests.github.double import Double
+from tests.github.hub import TOKEN
+
+FIRST, SECOND = "source-newsfeed", "source-exchange-rates-archive"
+CAMPAIGN = """migration: bump_version
+options: {bump: patch}
+changelog: New terms
+trial: []
+automerge: true
+waves: [{name: all, connectors: [source-newsfeed, source-exchange-rates-archive], gate: {failures: 100%}}]
+select: name in ('source-newsfeed', 'source-exchange-rates-archive')
+"""
+CREATE = "POST /repos/{owner}/{repo}/pulls"
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The example fleet with a campaign, pushed to a bare repository."""
+    root = copied("fleet", tmp_path / "fleet")
+    (root / "campaigns").mkdir()
+    (root / "campaigns/terms.yaml").write_text(CAMPAIGN)
+    for name in (FIRST, SECOND):
+        metadata = root / CONNECTORS / name / "metadata.yaml"
+        text = metadata.read_text()
+        assert "  tags:\n" in text
+        metadata.write_text(text.replace("  tags:\n", "  tags:\n    - automerge:campaigns\n"))
+    commit(root)
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "remote.git")
+    git(root, "remote", "add", "origin", f"file://{tmp_path}/remote.git")
+    git(root, "push", "-q", "origin", "main")
+    git(root, "remote", "set-head", "origin", "-a")
+    for key, value in {"user.name": "Ann", "user.email": "ann@example.com"}.items():
+        git(root, "config", key, value)
+    monkeypatch.setenv("AIRBYTE_CI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setattr(pull_requests, "_SECONDS_BETWEEN_WRITES", 0)
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Hub:
+    return Hub(remote=tmp_path / "remote.git")
+
+
+@pytest.fixture
+def github(fleet: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Double]:
+    with double.running(PUBLIC, hub.answer, hub.graphql) as running:
+        hub.api = running.api
+        monkeypatch.setenv("GITHUB_API_URL", running.api)
+        monkeypatch.setenv("GITHUB_REPOSITORY", "acme/connectors")
+        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+        monkeypatch.setattr(app, "now", lambda: hub.time)
+        yield running
+
+
+@pytest.fixture
+def run(github: Double, fleet: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: str) -> tuple[int, str]:
+        git(fleet, "fetch", "-q", "origin")
+        git(fleet, "reset", "-q", "--hard", "origin/main")
+        capfd.readouterr()
+        code = main.run(["campaign", *(arguments or ("run", "terms"))])
+        out, err = capfd.readouterr()
+        assert code != 3, err
+        assert TOKEN not in out + err
+        return code, out + err
+
+    return call
+
+
+def states(fleet: Path) -> dict[str, Any]:
+    document = json.loads((fleet / "campaigns/terms.state.json").read_text())
+    return {item["connector"]: item for item in document["connectors"]}
+
+
+def test_a_limit_of_github_ends_a_run_and_the_next_goes_on(run: Run, github: Double, hub: Hub, fleet: Path) -> None:
+    """A 429 is not waited for: one line, exit code 0, what was opened is recorded, and the next run opens the rest."""
+    github.faults[CREATE] = [429]
+    code, out = run()
+    assert code == 0, out
+    assert out.splitlines()[0].startswith("– opening the pull request of airbyte-ci/campaign/terms/source-")
+    assert "rate limit" in out and "the next run continues" in out
+    assert not hub.pulls
+    assert run()[0] == 0
+    assert {item["state"] for item in states(fleet).values()} == {"in-pr"}
+    assert len(hub.pulls) == 2
+
+
+def test_a_failing_server_is_asked_again(run: Run, github: Double, hub: Hub, fleet: Path) -> None:
+    """Queries are repeated after a 5xx; a server that goes on failing gives one line, and nothing is changed."""
+    github.faults["graphql"] = [502, 503]
+    assert run()[0] == 0
+    assert len(hub.pulls) == 2
+    before = (fleet / "campaigns/terms.state.json").read_bytes()
+    github.faults["graphql"] = [502] * 4
+    code, out = run()
+    assert code == 1
+    assert "cannot read the pull requests in acme/connectors" in out and "502" in out
+    assert (fleet / "campaigns/terms.state.json").read_bytes() == before
+
+
+def test_a_failed_creation_is_completed_by_the_next_run(run: Run, github: Double, hub: Hub, fleet: Path) -> None:
+    """A pull request that could not be opened is reported; its branch is used by the next run."""
+    hub.fails_at = CREATE
+    code, out = run()
+    assert code == 1
+    assert "422 Validation Failed" in out
+    assert {item["state"] for item in states(fleet).values()} == {"planned"}
+    hub.fails_at = ""
+    assert run()[0] == 0
+    assert len(hub.pulls) == 2
+
+
+def test_pull_requests_of_others(run: Run, hub: Hub, fleet: Path) -> None:
+    """One that a person closed is not opened again; one of a fork with the same branch name means nothing."""
+    assert run()[0] == 0
+    closed, fork = sorted(hub.pulls)
+    hub.pulls[closed]["state"] = "closed"
+    hub.pulls[99] = {
+        **hub.pulls[fork],
+        "number": 99,
+        "fork": True,
+        "state": "closed",
+        "merged_at": hub.time.isoformat(),
+    }
+    assert run()[0] == 0
+    found = {item["state"]: item.get("reason", "") for item in states(fleet).values()}
+    assert found["held"] == f"pull request {closed} was closed without being merged"
+    assert "in-pr" in found
+    assert len(hub.pulls) == 3
+
+
+def test_a_branch_with_conflicts_is_made_again(run: Run, hub: Hub, fleet: Path) -> None:
+    """A conflicting branch is made again on the current main branch, unless it has a person's commit."""
+    assert run()[0] == 0
+    first, second = (hub.pulls[number] for number in sorted(hub.pulls))
+    git(fleet, "fetch", "-q", "origin", second["branch"])
+    git(fleet, "checkout", "-q", "FETCH_HEAD")
+    (fleet / "note.txt").write_text("mine")
+    commit(fleet)
+    git(fleet, "push", "-q", "origin", f"HEAD:refs/heads/{second['branch']}")
+    git(fleet, "checkout", "-q", "main")
+    heads = hub.head(first), hub.head(second)
+    (fleet / "README.md").write_text("moved on\n")
+    git(fleet, "commit", "-qam", "moved on")
+    git(fleet, "push", "-q", "origin", "HEAD:main")
+    first["conflicts"] = second["conflicts"] = True
+    code, out = run()
+    assert code == 0, out
+    assert "conflicted, and was made again" in out
+    assert hub.head(first) != heads[0]
+    assert git(hub.remote, "merge-base", "main", hub.head(first)) == git(hub.remote, "rev-parse", "main")
+    assert hub.head(second) == heads[1]
+
+
+def test_a_merge_is_refused_if_the_branch_moved(
+    run: Run, hub: Hub, github: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GitHub compares the commit: whatever was pushed after the decision is not merged."""
+    assert run()[0] == 0
+    for number in hub.pulls:
+        hub.checks[number] = "SUCCESS"
+    given = Hub._given
+
+    def moved(self: Hub, asked: Any) -> Any:
+        return given(self, {**asked, "expectedHeadOid": "0" * 40})
+
+    monkeypatch.setattr(Hub, "_given", moved)
+    code, out = run()
+    assert code == 1
+    assert out.count("Head branch was modified") == 2
+    assert not any(pull["merged_at"] for pull in hub.pulls.values())
+
+
+def test_a_merge_queue_is_used(run: Run, hub: Hub) -> None:
+    """Where the target branch has a queue, green pull requests join it once, and a hold takes them out."""
+    hub.has_queue = True
+    assert run()[0] == 0
+    for number in hub.pulls:
+        hub.checks[number] = "SUCCESS"
+    assert "is in the merge queue" in run()[1]
+    assert run()[0] == 0
+    assert [entry for entry in hub.done if entry.startswith("queued")] == ["queued 40 True", "queued 41 True"]
+    run("hold", "terms", "--reason", "wait")
+    code = main.run(["campaign", "run", "terms"])
+    assert (code, hub.done[-2:]) == (0, ["queued 40 False", "queued 41 False"])
+
+
+def test_without_the_recorded_state_nothing_is_done_twice(run: Run, hub: Hub, fleet: Path) -> None:
+    """The state file may be lost: GitHub and git say what was opened, and who made it."""
+    assert run()[0] == 0
+    before = list(hub.done)
+    (fleet / "campaigns/terms.state.json").unlink()
+    assert run()[0] == 0
+    assert hub.done == before
+    assert {item["state"] for item in states(fleet).values()} == {"in-pr"}
+    for number in hub.pulls:
+        hub.checks[number] = "SUCCESS"
+    (fleet / "campaigns/terms.state.json").unlink()
+    assert run()[1].count("is merged") == 2
+
+
+def test_the_state_of_400_pull_requests_takes_few_requests(run: Run, hub: Hub, github: Double) -> None:
+    """GitHub is asked once for 100 branches."""
+    from airbyte_ci.campaigns.waves.github_pulls import GitHubPulls
+    from airbyte_ci.git.github import GitHubRepository
+
+    assert run()[0] == 0
+    before = hub.queries
+    pulls = GitHubPulls(GitHubRepository(github.api, "acme/connectors", TOKEN), "main")
+    branches = [f"airbyte-ci/campaign/terms/{name}" for name in (FIRST, SECOND, *map(str, range(398)))]
+    found = pulls.read(branches)
+    pulls.close()
+    assert (len(found), hub.queries - before) == (2, 4)
