@@ -1,5 +1,6 @@
 """Formats the state of a campaign as text, as Markdown and as JSON. Pure functions."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -90,14 +91,12 @@ def text(
     width: int | None = None,
 ) -> str:
     """Returns the whole status. Healthy and excluded connectors are only counted, unless they are in `shown`."""
-    lines = [
-        f"{campaign.name}: {campaign.migration}, {_number(len(state.connectors), 'connector')}",
-        f"  {summary(state)}",
-    ]
+    number = _number(len(state.connectors), "connector")
+    lines = [f"{campaign.name}: {campaign.migration}, {number}", *_wrapped(f"  {summary(state)}", width)]
     if state.closed:
-        lines.append(f"  closed: {escape(state.closed)}")
+        lines += _wrapped(f"  closed: {escape(state.closed)}", width)
     elif state.held:
-        lines.append(style(f"! on hold: {escape(state.held)}", fg="red"))
+        lines += [style(line, fg="red") for line in _wrapped(f"! on hold: {escape(state.held)}", width)]
     rows = [("WAVE", "CONNECTORS", "DONE", "OPEN", "FAILED", "SOAK", "NEXT WAVE WHEN")]
     for item in waves(membership, state):
         name = item.wave.name if item.is_open else f"({item.wave.name})"
@@ -108,6 +107,10 @@ def text(
     if items:
         blocks.append(_table(items, width))
     return "\n".join(blocks)
+
+
+def _wrapped(line: str, width: int | None) -> list[str]:
+    return textwrap.wrap(line, width, subsequent_indent="  ", break_on_hyphens=False) if width else [line]
 
 
 def _visible(state: CampaignState, shown: Collection[State]) -> list[ConnectorState]:

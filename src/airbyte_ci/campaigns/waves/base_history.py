@@ -37,16 +37,16 @@ def read(root: Path, commit: str, names: Collection[str], points: int, since: da
 
 def _commits(root: Path, commit: str, since: date | None) -> list[tuple[date, str]]:
     """Returns the last commit of each day that touched metadata, the oldest first."""
-    options = (
-        "log",
-        "--first-parent",
-        "--reverse",
-        "--format=%ct %H",
-        *([f"--since={since}T00:00:00Z"] if since else []),
-    )
-    answer = git.ask(root, *options, commit, "--", f":(glob)**/{METADATA}")
+    limit = (f"--since={since}T00:00:00Z",) if since else ()
+    options = ("log", "--first-parent", "--reverse", "--format=%ct %H", *limit)
+    # A reference may look like an option, which `git log` would follow, so it is resolved first.
+    found = git.ask(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+    if found is None or found.returncode:
+        reason = f"it is not a commit of {root}"
+        raise UsageError(f"cannot read the history of {commit}: {reason}", advice="git fetch origin")
+    answer = git.ask(root, *options, found.stdout.decode().strip(), "--", f":(glob)**/{METADATA}")
     if answer is None or answer.returncode:
-        raise UsageError(f"cannot read the history of {root}: git does not answer", advice="run it in a git clone")
+        raise UsageError(f"cannot read the history of {root}: git cannot list its commits", advice="git fsck")
     days: dict[date, str] = {}
     for line in answer.stdout.decode().splitlines():
         seconds, sha = line.split(" ")

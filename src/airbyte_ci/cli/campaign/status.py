@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from airbyte_ci import app
+from airbyte_ci.campaigns.waves import base_history
 from airbyte_ci.campaigns.waves.state import STATES, State
 from airbyte_ci.cli import console
 from airbyte_ci.cli.campaign.opened import open_campaign
@@ -13,6 +14,8 @@ from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.reports import campaign as report
 
+_HISTORY_DAYS = 24
+
 
 @click.command("status")
 @click.argument("name", metavar="NAME")
@@ -20,10 +23,17 @@ from airbyte_ci.reports import campaign as report
 @click.option(
     "--markdown", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a Markdown report."
 )
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write an HTML page.")
 @json_option
 @click.pass_obj
 def show_status(
-    settings: Settings, name: str, states: tuple[State, ...], markdown: Path | None, *, as_json: bool
+    settings: Settings,
+    name: str,
+    states: tuple[State, ...],
+    markdown: Path | None,
+    html: Path | None,
+    *,
+    as_json: bool,
 ) -> int:
     """Show waves, connectors by state, and reasons. Changes nothing.
 
@@ -38,4 +48,10 @@ def show_status(
         console.block(report.text(opened.file, opened.membership, state, states, console.width()))
     if markdown:
         write_report(markdown, report.markdown(opened.file, opened.membership, state), make_folders=True)
+    if html:
+        from airbyte_ci.reports import campaign_page  # imports Jinja2
+
+        names = {member.connector.folder.name for member in opened.membership.members}
+        history = base_history.read(opened.fleet.configuration.root, opened.base, names, _HISTORY_DAYS)
+        write_report(html, campaign_page.html(opened.file, opened.membership, state, history), make_folders=True)
     return 0
