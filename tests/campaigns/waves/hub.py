@@ -32,6 +32,14 @@ class Hub(GitHub):
     # --- REST ------------------------------------------------------------------------------------
 
     def answer(self, request: Request, known: Description) -> Answer | None:
+        if request.name.endswith("/repos/{owner}/{repo}/issues/{issue_number}"):
+            issue = self.issues[int(request.variables["issue_number"])]
+            if request.body:
+                issue.update(request.body)
+                self.done.append("write issue")
+            example = known.example("issue")
+            del example["pull_request"]
+            return 200, {**example, **issue}
         answer = super().answer(request, known)
         for pull in self.pulls.values():
             pull.setdefault("created", self.time)

@@ -218,6 +218,55 @@ def test_without_the_recorded_state_nothing_is_done_twice(run: Run, hub: Hub, fl
     assert run()[1].count("is merged") == 2
 
 
+def tick(hub: Hub, words: str, sign: str = "x") -> None:
+    """A person ticks the box with these words, or clears it."""
+    lines = hub.issues[5]["body"].splitlines()
+    (place,) = [number for number, line in enumerate(lines) if words in line and line.startswith("- [")]
+    lines[place] = f"- [{sign}]{lines[place][5:]}"
+    hub.issues[5]["body"] = "\r\n".join(lines)
+
+
+def test_tick_boxes_of_the_dashboard_are_commands(run: Run, hub: Hub, fleet: Path) -> None:
+    """Hold and revert apply as long as they are ticked; a run that changes nothing does not write the issue."""
+    hub.issues[5] = {"body": None, "author_association": "MEMBER"}
+    (fleet / "campaigns/terms.yaml").write_text(f"{CAMPAIGN}dashboard: 5\n")
+    commit(fleet)
+    git(fleet, "push", "-q", "origin", "HEAD:main")
+    assert run("dashboard", "terms") == (0, "issue 5 is updated\n")
+    assert "- [ ] <!-- airbyte-ci do=hold -->" in hub.issues[5]["body"]
+    tick(hub, "Hold the campaign")
+    code, out = run()
+    assert (code, len(hub.pulls)) == (0, 0)
+    assert "on hold: held on the dashboard" in out
+    assert "- [x] <!-- airbyte-ci do=hold -->" in hub.issues[5]["body"]
+    tick(hub, "Hold the campaign", " ")
+    assert run()[0] == 0
+    assert len(hub.pulls) == 2
+    before = hub.done.count("write issue")
+    assert run()[0] == 0
+    assert hub.done.count("write issue") <= before + 1
+    for number in list(hub.pulls):
+        hub.merge(number)
+    assert run()[0] == 0
+    tick(hub, "Open pull requests that revert")
+    tick(hub, "Hold the campaign")
+    code, out = run()
+    assert code == 0, out
+    assert sum("campaign-revert" in pull["branch"] for pull in hub.pulls.values()) == 2
+
+
+def test_an_issue_of_others_is_left_alone(run: Run, hub: Hub) -> None:
+    """An issue with another text is not overwritten, and one that an outsider may edit gives no commands."""
+    hub.issues[5] = {"body": "My bug", "author_association": "MEMBER"}
+    code, out = run("dashboard", "terms", "--issue", "5")
+    assert (code, hub.issues[5]["body"]) == (2, "My bug")
+    assert "issue 5 is not the dashboard of terms" in out
+    hub.issues[5] = {"body": "", "author_association": "NONE"}
+    code, out = run("dashboard", "terms", "--issue", "5")
+    assert code == 2
+    assert "was opened by someone who may not write" in out
+
+
 def test_the_state_of_400_pull_requests_takes_few_requests(run: Run, hub: Hub, github: Double) -> None:
     """GitHub is asked once for 100 branches."""
     from airbyte_ci.campaigns.waves.github_pulls import GitHubPulls

@@ -31,6 +31,9 @@ class Membership:
     members: tuple[CampaignMember, ...]
     waves: tuple[Wave, ...]
 
+    def has(self, name: str) -> bool:
+        return any(item.name == name for item in self.members)
+
     def of(self, wave: str) -> tuple[CampaignMember, ...]:
         return tuple(item for item in self.members if item.wave == wave)
 

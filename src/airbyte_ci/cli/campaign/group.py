@@ -15,6 +15,7 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "resume": (f"{_MODULE}.hold", "resume_campaign", "Continue a campaign that is on hold."),
     "revert": (f"{_MODULE}.revert", "revert_campaign", "Open pull requests that undo merged changes."),
     "close": (f"{_MODULE}.close", "close_campaign", "End a campaign."),
+    "dashboard": (f"{_MODULE}.dashboard", "write_dashboard", "Write the GitHub issue of a campaign."),
     "history": (f"{_MODULE}.history", "show_history", "Show how many connectors used each base image over time."),
 }
 

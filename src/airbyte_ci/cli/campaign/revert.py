@@ -1,5 +1,6 @@
 """`campaign revert`: pull requests that undo the merged changes of a campaign, in new versions."""
 
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from airbyte_ci.campaigns.delivery import deliver
 from airbyte_ci.campaigns.delivery.deliver import Parcel
 from airbyte_ci.campaigns.delivery.pull_requests import PullRequests
 from airbyte_ci.campaigns.waves import changes
-from airbyte_ci.campaigns.waves.state import ConnectorState
+from airbyte_ci.campaigns.waves.state import CampaignState, ConnectorState
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.campaign.opened import open_campaign
 from airbyte_ci.cli.campaign.planned import Planner, open_planner
@@ -46,39 +47,41 @@ def revert_campaign(
         raise UsageError("--reason is empty", advice="give the reason in a few words")
     with open_campaign(settings, name) as opened:
         for given in names:
-            if given not in {member.name for member in opened.membership.members}:
+            if not opened.membership.has(given):
                 raise UsageError(f"{given} is not in the campaign {opened.file.name}")
         state = opened.state(app.now())
-        merged = [item for item in state.connectors if _is_merged(item) and (not names or item.connector in names)]
-        if not merged:
+        if not any(_is_merged(item, names) for item in state.connectors):
             console.line(f"{opened.file.name} has merged nothing that could be reverted", err=True)
             return 0
         with workbench.open_app(settings, opened.fleet.configuration) as (tools, _):
             planner = open_planner(opened, tools)
             with closing(PullRequests(opened.repository, opened.target, waits=False)) as pulls:  # type: ignore[arg-type]  # online
-                outcomes = _revert(settings, planner, merged, reason, pulls, dry_run=dry_run)
+                outcomes = open_reverts(settings, planner, state, reason, pulls, names, dry_run=dry_run)
         if not dry_run:
             opened.save(opened.state(app.now()))
     return exit_code(outcomes)
 
 
-def _is_merged(item: ConnectorState) -> bool:
-    return item.pull is not None and item.pull.status == "merged" and item.state != "reverted"
+def _is_merged(item: ConnectorState, names: Collection[str]) -> bool:
+    is_merged = item.pull is not None and item.pull.status == "merged" and item.state != "reverted"
+    return is_merged and (not names or item.connector in names)
 
 
-def _revert(
+def open_reverts(
     settings: Settings,
     planner: Planner,
-    merged: list[ConnectorState],
+    state: CampaignState,
     reason: str,
     pulls: PullRequests,
+    names: Collection[str] = (),
     *,
-    dry_run: bool,
+    dry_run: bool = False,
 ) -> list[Outcome]:
+    """Opens the pull requests, and shows and returns an outcome for each merged connector (of `names`, if given)."""
     opened = planner.opened
     ground, tips = opened.connect_git()
     outcomes: list[Outcome] = []
-    for item in merged:
+    for item in (item for item in state.connectors if _is_merged(item, names)):
         try:
             change = _plan(planner, item, reason)
             if dry_run:

@@ -15,11 +15,14 @@ from airbyte_ci.campaigns.delivery.branches import Ground
 from airbyte_ci.campaigns.delivery.deliver import Delivered, Parcel
 from airbyte_ci.campaigns.delivery.pull_requests import PullRequests
 from airbyte_ci.campaigns.waves.advance import Actions, CampaignStep
+from airbyte_ci.campaigns.waves.dashboard import Commands
 from airbyte_ci.campaigns.waves.members import CampaignMember
 from airbyte_ci.campaigns.waves.state import ConnectorState
 from airbyte_ci.cli import console, workbench
+from airbyte_ci.cli.campaign import dashboard
 from airbyte_ci.cli.campaign.opened import OpenCampaign, open_campaign
 from airbyte_ci.cli.campaign.planned import Planner, Trials, open_planner
+from airbyte_ci.cli.campaign.revert import open_reverts
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
@@ -46,29 +49,34 @@ def run_campaign(settings: Settings, name: str, retried: tuple[str, ...], *, as_
     if settings.offline:
         raise UsageError("campaigns need GitHub and exclude --offline", advice="airbyte-ci campaign plan")
     with open_campaign(settings, name) as opened:
-        opened = replace(opened, previous=_without_trials(opened, retried))
         if opened.file.closed:
             console.line(f"{opened.file.name} is closed: {opened.file.closed}", err=True)
             return 0
+        number = opened.file.dashboard
+        commands = dashboard.read(opened, number) if number else Commands()
+        asked = (*retried, *(name for name in sorted(commands.retried) if opened.membership.has(name)))
+        opened = replace(opened, previous=_without_trials(opened, asked))
         with workbench.open_app(settings, opened.fleet.configuration) as (tools, progress):
-            outcomes = _step(settings, opened, tools, progress)
+            outcomes = _step(settings, opened, tools, progress, commands)
     return exit_code(outcomes)
 
 
 def _without_trials(opened: OpenCampaign, retried: tuple[str, ...]) -> Mapping[str, ConnectorState]:
     """Returns the recorded state without the results of trials that are to be repeated."""
-    known = {member.name for member in opened.membership.members}
     for name in retried:
-        if name not in known:
+        if not opened.membership.has(name):
             raise UsageError(f"{name} is not in the campaign {opened.file.name}", advice="airbyte-ci campaign status")
     return {name: replace(item, inputs="") if name in retried else item for name, item in opened.previous.items()}
 
 
-def _step(settings: Settings, opened: OpenCampaign, tools: App, progress: Progress) -> list[Outcome]:
+def _step(
+    settings: Settings, opened: OpenCampaign, tools: App, progress: Progress, commands: Commands
+) -> list[Outcome]:
     assert opened.repository is not None and opened.pulls is not None
     planner = open_planner(opened, tools)
     ground, tips = opened.connect_git()
-    state = opened.state(app.now())
+    started, held = dashboard.decisions(commands)
+    state = opened.state(app.now(), started, held)
     outcomes: list[Outcome] = []
     with closing(PullRequests(opened.repository, opened.target, waits=False)) as pulls:
         actions = Actions(
@@ -84,9 +92,14 @@ def _step(settings: Settings, opened: OpenCampaign, tools: App, progress: Progre
                 outcomes.append(outcome)
                 with progress.paused():
                     _show(settings, outcome)
+            if commands.is_reverted:
+                told = f"requested on issue {opened.file.dashboard}"
+                outcomes += open_reverts(settings, planner, step.state, told, pulls)
         finally:
             # Whatever happened is recorded, also before an error or an interruption.
             opened.save(step.state)
+    if opened.file.dashboard:
+        dashboard.update(opened, opened.file.dashboard, step.state, commands)
     if settings.as_json:
         console.document(report.to_json(opened.file, opened.membership, step.state))
     else:
