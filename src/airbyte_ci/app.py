@@ -74,8 +74,8 @@ class App:
             return replace(self.open_index(), moved=functools.partial(self.reporter.moved, subject))
 
         tools = Tools(
-            self.store,
-            open_index,
+            store=self.store,
+            open_index=open_index,
             registries=self.registries.reporting(moved),
             open_executor=self.open_executor,
             say=self.reporter.teller(subject),

@@ -52,7 +52,13 @@ def make_key() -> tuple[SigningKey, str]:
 def tools(store: Store) -> Iterator[Tools]:
     """The tools of a command on this store, without progress."""
     with client_of_user(RegistryOptions()) as client, ThreadPoolExecutor(4) as pool:
-        yield Tools(store, lambda: PackageIndex.from_environment(os.environ), client, lambda: pool, lambda _: None)
+        yield Tools(
+            store=store,
+            open_index=lambda: PackageIndex.from_environment(os.environ),
+            registries=client,
+            open_executor=lambda: pool,
+            say=lambda _: None,
+        )
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,10 @@ def test_every_changed_part_is_a_section_and_removals_come_first() -> None:
 
 def test_introduced_vulnerabilities_come_first() -> None:
     """Those that are left and those that are fixed follow; packages that were not inspected are named."""
-    one, two, three = (Vulnerability("openssl", f"CVE-{number}", "3", "", "high") for number in (1, 2, 3))
+    one, two, three = (
+        Vulnerability(package="openssl", name=f"CVE-{number}", version="3", fixed="", severity="high")
+        for number in (1, 2, 3)
+    )
     html = base_images_diff_page.html(FOUND, Comparison((one,), (two,), (three,), ("busybox: no version",)))
     assert re.findall(r"<th scope=row>(CVE-\d)</th>", html) == ["CVE-2", "CVE-3", "CVE-1"]
     assert "Not inspected: busybox: no version" in html

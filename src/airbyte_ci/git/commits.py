@@ -10,20 +10,20 @@ from airbyte_ci.git import git
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
+class CheckedOutCommit:
     """A commit by its full id; `time` is its time of commit in seconds since the epoch."""
 
     id: str
     time: int
 
 
-def head(root: Path) -> Commit | None:
+def head(root: Path) -> CheckedOutCommit | None:
     """Returns the checked-out commit; None without git, a repository or a commit."""
     answer = git.ask(root, "log", "-1", "--no-show-signature", "--format=%H %ct")
     if answer is None or answer.returncode:
         return None
     commit, _, time = answer.stdout.decode().strip().partition(" ")
-    return Commit(commit, int(time)) if time.isdigit() else None
+    return CheckedOutCommit(commit, int(time)) if time.isdigit() else None
 
 
 def uncommitted_files(root: Path, paths: Sequence[str]) -> tuple[str, ...]:

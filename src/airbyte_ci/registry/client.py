@@ -192,8 +192,8 @@ class RegistryClient:
         with explain(f"cannot push {target}"):
             names = check_tags(tags, target)
             push = Push(
-                self._api,
-                self._uploader,
+                api=self._api,
+                uploader=self._uploader,
                 store=store,
                 target=endpoint(target),
                 sources=tuple(sources),

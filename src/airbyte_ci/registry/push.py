@@ -38,7 +38,7 @@ class _SourceFailed(Exception):
         self.failure = failure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
     """A push to one repository; `sources` may have blobs and manifests that the store lacks.
 

@@ -79,7 +79,14 @@ class TargetRepository:
             return referrers.attach(self.api, self.uploader, self.place, digest, artifacts, send_more)
 
     def _push(self, store: Store, sources: Sequence[Reference]) -> Push:
-        return Push(self.api, self.uploader, store=store, target=self.place, sources=tuple(sources), shared=self.shared)
+        return Push(
+            api=self.api,
+            uploader=self.uploader,
+            store=store,
+            target=self.place,
+            sources=tuple(sources),
+            shared=self.shared,
+        )
 
     def write_tag(self, tag: str, manifest: Manifest | Index) -> None:
         """Points a tag to a manifest of the repository, whatever it pointed to before."""

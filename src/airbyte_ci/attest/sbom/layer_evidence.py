@@ -92,7 +92,7 @@ def of_wheels(store: Store, diff_id: Digest) -> LayerEvidence | None:
     return LayerEvidence(packages=dict(sorted(packages.items())))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Collected:
     """The evidence of a layer as far as its archive has been read. The last entry of a path is the layer's."""
 

@@ -64,7 +64,7 @@ class LegacySignature:
     payload: bytes
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Evidence:
     """All documents about one image or index. `ignored` says why some cannot be used."""
 

@@ -56,7 +56,7 @@ else:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class InspectedImage:
     """The image under test, its root, and its user; `has_python` is false for the bases of other languages."""
 
     store: Store
@@ -81,11 +81,11 @@ class Subject:
         return finished.returncode, (finished.stdout + finished.stderr).decode(errors="replace").strip()
 
 
-def subject(store: Store, image: Image, writable: tuple[str, ...], *, has_python: bool = True) -> Subject:
+def subject(store: Store, image: Image, writable: tuple[str, ...], *, has_python: bool = True) -> InspectedImage:
     """Yields the unpacked image, ready to run commands; raises SandboxError when the image's user does not exist."""
     tree, command = evaluate.prepare(store, image, ("true",))
     named = str(image.config.execution.get("User") or "")
-    return Subject(
+    return InspectedImage(
         store=store,
         image=image,
         tree=tree,
@@ -96,12 +96,12 @@ def subject(store: Store, image: Image, writable: tuple[str, ...], *, has_python
     )
 
 
-def clauses(subject: Subject) -> list[tuple[str, Callable[[Subject], str | None]]]:
+def clauses(subject: InspectedImage) -> list[tuple[str, Callable[[InspectedImage], str | None]]]:
     """Returns the clauses that apply to the image, with their names."""
     return [(name, check) for name, check in CLAUSES if subject.has_python or check not in _OF_PYTHON]
 
 
-def _home(subject: Subject) -> str | None:
+def _home(subject: InspectedImage) -> str | None:
     home = subject.command.environment.get("HOME", "")
     node = subject.tree.resolve(home.strip("/"))
     if node is None or not node.is_dir:
@@ -109,12 +109,12 @@ def _home(subject: Subject) -> str | None:
     return None
 
 
-def _writes(subject: Subject) -> str | None:
+def _writes(subject: InspectedImage) -> str | None:
     code, said = subject.ask("sh", "-c", _WRITE)
     return f"cannot write {said}" if code else None
 
 
-def _writes_nothing_else(subject: Subject) -> str | None:
+def _writes_nothing_else(subject: InspectedImage) -> str | None:
     user = subject.user
     if user is None or user.uid == 0:
         return None  # root may write everything; connectors on 1.x and 2.x run as root
@@ -131,7 +131,7 @@ def _writes_nothing_else(subject: Subject) -> str | None:
     return f"can write {', '.join(shown[:_SHOWN])}{' …' if len(shown) > _SHOWN else ''}" if shown else None
 
 
-def _read_only(subject: Subject) -> str | None:
+def _read_only(subject: InspectedImage) -> str | None:
     mounts = (Mount(source=None, target="/tmp", writable=True, purpose=_TEMPORARY),)
     if subject.has_python:
         code, said = subject.ask("python", "-c", _READ_ONLY, read_only=True, mounts=mounts)
@@ -143,7 +143,7 @@ def _read_only(subject: Subject) -> str | None:
     return None if code else "the root file system was writable, so this machine cannot verify the clause"
 
 
-def _zone(subject: Subject) -> str | None:
+def _zone(subject: InspectedImage) -> str | None:
     answers = [subject.ask("date", "+%Z %z")[1]]
     expected = ["UTC +0000"]
     if subject.has_python:
@@ -152,19 +152,19 @@ def _zone(subject: Subject) -> str | None:
     return None if answers == expected else f"{answers}"
 
 
-def _locale(subject: Subject) -> str | None:
+def _locale(subject: InspectedImage) -> str | None:
     code, said = subject.ask("python", "-c", _TEXT)
     return None if code == 0 and said == "utf-8 utf-8\n€" else f"{said!r}"
 
 
-def _certificates(subject: Subject) -> str | None:
+def _certificates(subject: InspectedImage) -> str | None:
     code, said = subject.ask("python", "-c", _TRUST)
     return (
         None if code == 0 and said.isdigit() and int(said) > 0 else f"Python trusts {said[-200:] or 'no certificate'}"
     )
 
 
-def _distributions(subject: Subject) -> str | None:
+def _distributions(subject: InspectedImage) -> str | None:
     code, said = subject.ask("python", "-c", _HAS_PIP)
     if code or said != "True":
         return None if code == 0 else said[-200:]  # without pip, no distributions can conflict
@@ -172,7 +172,7 @@ def _distributions(subject: Subject) -> str | None:
     return said[-300:] if code else None
 
 
-def _connector(subject: Subject) -> str | None:
+def _connector(subject: InspectedImage) -> str | None:
     operations = (
         WriteFile("/airbyte/integration_code/main.py", _CONNECTOR),
         SetWorkdir("/airbyte/integration_code"),
@@ -188,7 +188,7 @@ def _connector(subject: Subject) -> str | None:
     return None if answered else f"{finished.stderr.decode(errors='replace').strip()[-200:] or 'no answer'}"
 
 
-CLAUSES: tuple[tuple[str, Callable[[Subject], str | None]], ...] = (
+CLAUSES: tuple[tuple[str, Callable[[InspectedImage], str | None]], ...] = (
     ("the user has a home", _home),
     ("the user can write its home, /tmp and the working directory", _writes),
     ("the user can write nothing else", _writes_nothing_else),

@@ -29,7 +29,7 @@ _Part = tuple[Mapping[str, Any], Mapping[str, Any]]
 _Parts = Sequence[_Part]
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
 class Vulnerability:
     """A vulnerability of one installed package, by its best-known name; `fixed` is empty if no version fixes it."""
 
@@ -131,8 +131,8 @@ def _together(package: str, name: str, version: str, parts: _Parts, order: osv_a
     severity = next((said for part in parts if (said := osv_advisory.severity(*part))), "")
     others = {alias for advisory, _ in parts for alias in osv_advisory.aliases(advisory)} - {name}
     return Vulnerability(
-        package,
-        name,
+        package=package,
+        name=name,
         version=version,
         fixed=next(iter(fixes), ""),
         severity=severity,

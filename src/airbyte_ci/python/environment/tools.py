@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # slow to import, and an unchanged build needs neither
     from airbyte_ci.python.index.package_index import PackageIndex
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """The store, the clients of package indexes and registries, a thread pool. `say` reports progress.
 
