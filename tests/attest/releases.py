@@ -13,6 +13,7 @@ from airbyte_ci.attest import gather
 from airbyte_ci.attest.signing import attest, keys
 from airbyte_ci.attest.signing.bundle import parse_bundle
 from airbyte_ci.attest.signing.keys import SigningKey
+from airbyte_ci.attest.statement import COSIGN_SIGN
 from airbyte_ci.attest.subject import Subject
 from airbyte_ci.attest.verification import published, verify
 from airbyte_ci.attest.verification.finding import ImageFinding
@@ -103,7 +104,7 @@ def check(
     required: Sequence[str] = (),
 ) -> list[ImageFinding]:
     """The findings about a published image, in this process."""
-    demand = Demand((key.public,) if key else (), frozenset(required), rebuild)
+    demand = Demand((key.public,) if key else (), frozenset((*required, *([COSIGN_SIGN] if key else []))), rebuild)
     with tools(store) as opened:
         found = published.fetch(address, opened)
         return list(verify.verify(found, demand, opened, Platform("linux", "amd64")))

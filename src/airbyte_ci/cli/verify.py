@@ -9,6 +9,7 @@ import airbyte_ci
 from airbyte_ci import config
 from airbyte_ci.app import now
 from airbyte_ci.attest.signing.keys import SigningKey, read_signing_key
+from airbyte_ci.attest.statement import COSIGN_SIGN
 from airbyte_ci.attest.verification import trust
 from airbyte_ci.attest.verification.finding import ImageFinding, is_refused
 from airbyte_ci.attest.verification.published import PublishedRelease
@@ -124,5 +125,6 @@ def _demand(
         name = f"{reference.registry}/{reference.repository}"
         raise ImageError(f"cannot verify {reference}: {file} has no rule for {name}", advice=f"add [trust.{name!r}]")
     demand = policy.demand(rule, environment) if rule else Demand()
-    own = trust.read_keys(keys, environment)
-    return Demand(own or demand.keys, demand.required, rebuild)
+    if own := trust.read_keys(keys, environment):
+        demand = Demand(own, demand.required | {COSIGN_SIGN})
+    return Demand(demand.keys, demand.required, rebuild)

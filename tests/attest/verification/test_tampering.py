@@ -1,7 +1,7 @@
 """Every change of a published release is refused in one clear line that names the layer, file or document."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,23 @@ _JAR = "airbyte/lib/guava-33.0-jre.jar"
 _CREATED = "2026-01-01T00:00:00Z"
 
 
-def _refusals(signed: SignedRelease, tamper: Tamper, store: Path, *, key: bool, rebuild: bool = False) -> list[str]:
+def _refusals(
+    signed: SignedRelease,
+    tamper: Tamper,
+    store: Path,
+    *,
+    key: bool,
+    rebuild: bool = False,
+    required: Sequence[str] = (),
+) -> list[str]:
     """What `verify` says of a changed copy of the release."""
     forger = Forger(copied(signed.contents), signed.repository, signed.released.subject.index.digest)
     tamper(forger, signed.key)
     with RegistryServer(contents=forger.contents) as server:
         address = signed.at(server.host).with_digest(forger.root)
         try:
-            findings = releases.check(address, Store(store), key=signed.key if key else None, rebuild=rebuild)
+            own = signed.key if key else None
+            findings = releases.check(address, Store(store), key=own, rebuild=rebuild, required=required)
         except AirbyteCiError as error:
             return [error.message]
         return releases.failures(findings)
@@ -264,7 +273,7 @@ def test_an_sbom_must_agree_with_the_layers(
 ) -> None:
     """Even a signed SBOM is refused if it lacks, invents or changes a component; the layer is named."""
     (found,) = _refusals(signed, _resigned_sbom(kind, change), tmp_path / "store", key=True)
-    assert found.startswith("linux/amd64 sbom: its ") and said in found, found
+    assert found.startswith("linux/amd64 sbom: no valid ") and said in found, found
 
 
 def test_a_plain_sbom_is_compared_without_a_key(signed: SignedRelease, tmp_path: Path) -> None:
@@ -307,7 +316,8 @@ def test_documents_are_missing_without_a_key_too(signed: SignedRelease, tmp_path
     assert any(line.startswith("linux/amd64 plan: its build plan sha256:") for line in found), found
 
 
-def test_further_documents_do_no_harm(signed: SignedRelease, tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", [True, False])
+def test_further_documents_do_no_harm(signed: SignedRelease, tmp_path: Path, key: bool) -> None:
     """Anyone may attach garbage, foreign signatures and other statements; the real ones are still found."""
     evil, _ = releases.make_key()
 
@@ -319,7 +329,7 @@ def test_further_documents_do_no_harm(signed: SignedRelease, tmp_path: Path) -> 
             forger.attach(Attachment(BUILD_PLAN, BUILD_PLAN, b"[]"), subject)
             forger.attach(Attachment("text/plain", "text/plain", b"hello"), subject)
 
-    assert _refusals(signed, tamper, tmp_path / "store", key=True) == []
+    assert _refusals(signed, tamper, tmp_path / "store", key=key) == []
 
 
 # --- provenance that a key signed, but that is not that of the image -------------------------------
@@ -386,7 +396,45 @@ def test_provenance_must_agree_with_the_plan(
         forger.attach(_sign_with(key, subject, PROVENANCE, predicate), subject)
 
     found = _refusals(signed, tamper, tmp_path / "store", key=True)
-    assert any(line.startswith(f"linux/amd64 provenance: {said}") for line in found), found
+    assert any(line.startswith(f"linux/amd64 provenance: no valid provenance: {said}") for line in found), found
+
+
+# --- images that name no plan -----------------------------------------------------------------------
+
+
+def _strip(forger: Forger, _: SigningKey) -> None:
+    """The image no longer says that airbyte-ci built it, and has no documents."""
+    forger.change_image(lambda manifest: manifest.pop("annotations"), keep_documents=False)
+
+
+def test_an_image_about_which_nothing_is_known_is_refused(signed: SignedRelease, tmp_path: Path) -> None:
+    """An image that claims nothing is not accepted for want of claims that could be wrong."""
+
+    def tamper(forger: Forger, key: SigningKey) -> None:
+        _strip(forger, key)
+        index = forger.document(forger.root)
+        index["manifests"] = [item for item in index["manifests"] if item["platform"]["architecture"] == "amd64"]
+        forger.root = forger.contents.put_manifest(forger.name, index["mediaType"], json.dumps(index).encode())
+
+    (found,) = _refusals(signed, tamper, tmp_path / "store", key=False)
+    assert found.startswith("index policy: nothing was verified"), found
+    assert "index signature: no signature was found" in _refusals(signed, tamper, tmp_path / "store", key=True)
+
+
+def test_a_signed_index_of_another_tool_is_accepted(signed: SignedRelease, tmp_path: Path) -> None:
+    """The signature of an index covers its images, and required claims are enforced for them, too."""
+
+    def tamper(forger: Forger, key: SigningKey) -> None:
+        _strip(forger, key)
+        forger.drop(forger.image("arm64"))
+        index = forger.document(forger.root)
+        index["manifests"] = [item for item in index["manifests"] if item["platform"]["architecture"] == "amd64"]
+        forger.root = forger.contents.put_manifest(forger.name, index["mediaType"], json.dumps(index).encode())
+        forger.attach(_sign_with(key, forger.root, COSIGN_SIGN, {}), forger.root)
+
+    assert _refusals(signed, tamper, tmp_path / "store", key=True) == []
+    found = _refusals(signed, tamper, tmp_path / "store", key=True, required=(PROVENANCE,))
+    assert found == ["linux/amd64 policy: no provenance was found"]
 
 
 # --- registries that lie ---------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Finds the claim of a kind that is proven: signed with an accepted key, and about exactly this image."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from airbyte_ci.attest.signing import legacy
 from airbyte_ci.attest.signing.keys import VerifyingKey
@@ -26,15 +26,27 @@ def name_of(predicate_type: str) -> str:
     return _NAMES.get(predicate_type, predicate_type)
 
 
-def prove(evidence: Evidence, predicate_type: str, subject: Digest, keys: Keys) -> Claim:
+def _accept(_: Claim) -> None:
+    """Accepts any content."""
+
+
+def prove(
+    evidence: Evidence,
+    predicate_type: str,
+    subject: Digest,
+    keys: Keys,
+    confirm: Callable[[Claim], None] = _accept,
+) -> Claim:
     """Returns a claim of this type about the subject; raises SignatureError that says why there is none.
 
-    With keys, one of them must have signed it. Without keys, any claim about the subject is returned.
+    With keys, one of them must have signed it. Without keys, any claim about the subject is returned. `confirm` raises
+    SignatureError for a claim whose content is wrong; anyone may attach such a claim, so the next one is tried.
     """
     reasons: list[str] = []
     for claim in evidence.of_type(predicate_type):
         try:
             _confirm(claim, subject, keys)
+            confirm(claim)
             return claim
         except SignatureError as error:
             reasons.append(error.message)

@@ -9,7 +9,7 @@ from airbyte_ci.attest.signing.keys import VerifyingKey, read_verifying_key
 from airbyte_ci.attest.statement import COSIGN_SIGN, CYCLONEDX, PROVENANCE, SUMMARY, TEST_RESULT
 from airbyte_ci.attest.verification.verify import Demand
 from airbyte_ci.config import TrustRule
-from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.reference import DEFAULT_REGISTRY, Reference
 
 _KINDS = {
     "signature": COSIGN_SIGN,
@@ -30,7 +30,8 @@ class TrustPolicy:
     def rule_for(self, reference: Reference) -> TrustRule | None:
         """Returns the rule with the longest pattern that matches the repository."""
         name = f"{reference.registry}/{reference.repository}"
-        matching = [pattern for pattern in self.rules if fnmatchcase(name, pattern)]
+        names = {name, name.removeprefix(f"{DEFAULT_REGISTRY}/")}
+        matching = [pattern for pattern in self.rules if any(fnmatchcase(name, pattern) for name in names)]
         return self.rules[max(matching, key=len)] if matching else None
 
     def demand(self, rule: TrustRule, environment: Mapping[str, str]) -> Demand:

@@ -1,14 +1,13 @@
 """Verifies a published image: every check of the index and of each platform's image, as findings."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from airbyte_ci.attest.build_inputs import BASE_CONFIG, BASE_MANIFEST, TITLE
 from airbyte_ci.attest.signing.keys import VerifyingKey
 from airbyte_ci.attest.statement import COSIGN_SIGN, CYCLONEDX, PROVENANCE, SPDX
 from airbyte_ci.attest.verification import claims, contents
-from airbyte_ci.attest.verification.evidence import AttachedPlan, Evidence
+from airbyte_ci.attest.verification.evidence import AttachedPlan, Claim, Evidence
 from airbyte_ci.attest.verification.finding import INDEX, Check, ImageFinding, is_refused
 from airbyte_ci.attest.verification.published import PublishedImage, PublishedRelease
 from airbyte_ci.errors import AirbyteCiError, PlanError, SignatureError
@@ -30,7 +29,26 @@ class Demand:
 
 
 def verify(published: PublishedRelease, demand: Demand, tools: Tools, native: Platform) -> Iterator[ImageFinding]:
-    """Yields the findings about the index, if there is one, and about each platform's image."""
+    """Yields the findings about the index, if there is one, and about each platform's image.
+
+    The last one is a failure if nothing at all could be verified.
+    """
+    is_verified = False
+    for item in _findings(published, demand, tools, native):
+        is_verified = is_verified or item.status in ("ok", "failed")
+        yield item
+    if not is_verified:
+        subject = INDEX if published.index else published.images[0].name
+        yield ImageFinding(
+            subject=subject,
+            check="policy",
+            status="failed",
+            text="nothing was verified: the image has no documents of airbyte-ci, and no key is named",
+            advice="name the publisher's public key with --key FILE",
+        )
+
+
+def _findings(published: PublishedRelease, demand: Demand, tools: Tools, native: Platform) -> Iterator[ImageFinding]:
     plans = {item.name: _read_plan(item) for item in published.images}
     if published.index:
         known = [plan for plan in plans.values() if isinstance(plan, BuildPlan)]
@@ -52,8 +70,11 @@ def _image(
     native: Platform,
 ) -> Iterator[ImageFinding]:
     name, digest = item.name, item.image.digest
-    yield _signature(name, digest, item.evidence, demand)
-    yield from _required(published, item, demand)
+    is_ours = _is_built(item.image) or bool(item.evidence.locks)
+    # The signature of an index covers its images by their digests, and other tools sign nothing else.
+    if is_ours or published.index is None:
+        yield _signature(name, digest, item.evidence, demand)
+    yield from _required(published, item, demand.required - ({PROVENANCE} if is_ours else set()), demand.keys)
     if not _is_built(item.image):
         yield from _other(published, item, demand, tools)
         return
@@ -126,24 +147,26 @@ def _failed(subject: str, check: Check, error: AirbyteCiError) -> ImageFinding:
 # --- claims --------------------------------------------------------------------------------------
 
 
-def _required(published: PublishedRelease, item: PublishedImage, demand: Demand) -> Iterator[ImageFinding]:
+def _required(
+    published: PublishedRelease, item: PublishedImage, required: frozenset[str], keys: claims.Keys
+) -> Iterator[ImageFinding]:
     """Yields a finding about each required claim, which may be about the image or about its index."""
-    for kind in sorted(demand.required - {COSIGN_SIGN, PROVENANCE}):
+    for kind in sorted(required - {COSIGN_SIGN}):
 
         def prove(kind: str = kind) -> str:
             try:
-                claims.prove(item.evidence, kind, item.image.digest, demand.keys)
+                claims.prove(item.evidence, kind, item.image.digest, keys)
             except SignatureError:
                 if published.index is None or not any(published.evidence.of_type(kind)):
                     raise
-                claims.prove(published.evidence, kind, published.digest, demand.keys)
+                claims.prove(published.evidence, kind, published.digest, keys)
             return f"the required {claims.name_of(kind)} is attached"
 
         yield _check(item.name, "policy", prove)
 
 
 def _signature(subject: str, digest: Digest, evidence: Evidence, demand: Demand) -> ImageFinding:
-    if demand.keys:
+    if demand.keys and COSIGN_SIGN in demand.required:
 
         def prove() -> str:
             return f"signed with key {claims.prove_signature(evidence, digest, demand.keys)}"
@@ -160,9 +183,11 @@ def _signature(subject: str, digest: Digest, evidence: Evidence, demand: Demand)
 def _provenance(
     subject: str, digest: Digest, evidence: Evidence, demand: Demand, plans: list[BuildPlan]
 ) -> ImageFinding:
-    def prove() -> str:
-        claim = claims.prove(evidence, PROVENANCE, digest, demand.keys)
+    def confirm(claim: Claim) -> None:
         contents.confirm_provenance(dict(claim.statement.predicate), plans)
+
+    def prove() -> str:
+        claims.prove(evidence, PROVENANCE, digest, demand.keys, confirm)
         signed = "signed" if demand.keys else "not verified by a key"
         return f"names the plan and all its inputs, {signed}"
 
@@ -202,24 +227,20 @@ def _confirm_bills(
     """Compares every kind of SBOM that is attached with the image's layers."""
     from airbyte_ci.attest.verification import bills  # slow to import
 
-    documents = {kind: _bill(item, kind, demand) for kind in (CYCLONEDX, SPDX)}
     attached = contents.find_plan(item.image, item.evidence)
     base_layers = len(_base(published, attached, plan, tools).layers)
     bill = bills.read_bill(published, item, plan, base_layers, tools)
-    for kind, document in documents.items():
-        bills.confirm(kind, document, bill, item.image)
+    for kind in (CYCLONEDX, SPDX):
+        plain = [] if demand.keys else [sbom.document for sbom in item.evidence.sboms if sbom.kind == kind]
+        if plain and not any(item.evidence.of_type(kind)):
+            bills.confirm(kind, plain[0], bill, item.image)
+            continue
+
+        def confirm(claim: Claim, kind: str = kind) -> None:
+            bills.confirm(kind, claim.statement.predicate, bill, item.image)
+
+        claims.prove(item.evidence, kind, item.image.digest, demand.keys, confirm)
     return f"{len(bill.components)} components, as in the layers"
-
-
-def _bill(item: PublishedImage, kind: str, demand: Demand) -> Mapping[str, Any]:
-    """Returns the SBOM of a kind: signed with an accepted key, or without keys any."""
-    try:
-        return claims.prove(item.evidence, kind, item.image.digest, demand.keys).statement.predicate
-    except SignatureError:
-        plain = [sbom.document for sbom in item.evidence.sboms if sbom.kind == kind]
-        if demand.keys or not plain:
-            raise
-        return plain[0]
 
 
 def _base(published: PublishedRelease, attached: AttachedPlan, plan: BuildPlan, tools: Tools) -> Image:
