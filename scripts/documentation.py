@@ -38,6 +38,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "delivery.md",
         "reports.md",
         "ci.md",
+        "campaigns.md",
     ),
     "Coming from": ("from-airbyte-ci.md", "from-airbyte-cdk.md"),
     "Reference": ("reference.md", "configuration.md", "checks/README.md", "python-api.md", "CHANGELOG.md"),

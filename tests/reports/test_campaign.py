@@ -20,7 +20,7 @@ FILE = CampaignFile(name="july", path="campaigns/july.yaml", migration="upgrade_
 def fleet(count: int) -> tuple[Membership, CampaignState]:
     """So many connectors in every state."""
     connectors = [Connector(f"source-{number:03}", Path(), "", {}, frozenset()) for number in range(count)]
-    members = divide(FILE, connectors, lambda found, _: found)
+    members = divide(FILE, connectors, lambda found, _: found, {})
     items = []
     for number, member in enumerate(members.members):
         merged = NOW - timedelta(days=number % 9) if number % 3 == 0 else None

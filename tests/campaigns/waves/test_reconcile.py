@@ -28,7 +28,7 @@ def connectors(names: list[str] = NAMES) -> list[Connector]:
     return [Connector(name, Path(name), name, {"dockerImageTag": "1.0.0"}, frozenset()) for name in names]
 
 
-MEMBERS = divide(FILE, connectors(), lambda found, _: found)
+MEMBERS = divide(FILE, connectors(), lambda found, _: found, {})
 
 
 def pull(status: state.PullStatus, hours: float = 0, **more: object) -> PullState:
@@ -138,14 +138,27 @@ def test_a_person_may_start_the_next_wave() -> None:
 def test_waves_take_named_connectors_and_shares() -> None:
     """Each connector is in one wave; a named one is in its own, and the same names always give the same waves."""
     file = replace(FILE, waves=(Wave(name="some", share=0.5), Wave(name="named", connectors=("source-a",))))
-    found = divide(file, connectors(), lambda items, _: items)
+    found = divide(file, connectors(), lambda items, _: items, {})
     sizes = {wave.name: len(found.of(wave.name)) for wave in found.waves}
     assert sizes == {"some": 4, "named": 1, "rest": 3}
     assert [item.name for item in found.of("named")] == ["source-a"]
-    again = divide(file, connectors(NAMES[::-1]), lambda items, _: items)
+    again = divide(file, connectors(NAMES[::-1]), lambda items, _: items, {})
     assert [item.name for item in again.members] == [item.name for item in found.members]
     with pytest.raises(UsageError, match="wave named names 'source-a', which is not a connector"):
-        divide(file, connectors(NAMES[1:]), lambda items, _: items)
+        divide(file, connectors(NAMES[1:]), lambda items, _: items, {})
+
+
+def test_connectors_that_were_changed_stay_in_their_wave() -> None:
+    """The query selects old connectors only: those that the campaign has changed stay members, each in its wave."""
+    file = replace(FILE, select="old", waves=(Wave(name="some", size=3), Wave(name="more", size=3), Wave(name="rest")))
+    before = divide(file, connectors(), lambda items, _: items, {})
+    begun = {member.name: member.wave for member in before.members if member.wave == "some"}
+    after = divide(file, connectors(), lambda items, _: [item for item in items if item.name not in begun], begun)
+    assert {member.name: member.wave for member in after.members} == {
+        member.name: member.wave for member in before.members
+    }
+    unknown = divide(file, connectors(), lambda items, _: items[4:], dict.fromkeys(NAMES[:4], ""))
+    assert sorted(member.name for member in unknown.members) == NAMES
 
 
 def item(name: str, kind: state.State, minute: int, **more: object) -> ConnectorState:

@@ -3,7 +3,7 @@
 Look here for the queries; https://docs.github.com/graphql/reference describes their types.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +99,11 @@ class GitHubPulls:
                 if pull := self._chosen(answer[f"p{number}"]["nodes"]):
                     found[branch] = pull
         return found
+
+    def read_by_name(self, branch: Callable[[str], str], names: Sequence[str]) -> dict[str, PullState]:
+        """Returns the pull requests of branches by the names of their connectors."""
+        found = self.read([branch(name) for name in names])
+        return {name: found[branch(name)] for name in names if branch(name) in found}
 
     def merge(self, pull: PullState, method: MergeMethod) -> None:
         """Merges now, if the branch is still at the same commit."""

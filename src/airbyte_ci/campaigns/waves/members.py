@@ -1,7 +1,7 @@
 """The connectors of a campaign, and the wave of each."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from airbyte_ci.campaigns.waves.campaign_file import REST, CampaignFile, Wave
@@ -38,27 +38,34 @@ class Membership:
         return tuple(item for item in self.members if item.wave == wave)
 
 
-def divide(campaign: CampaignFile, connectors: Sequence[Connector], select: Select) -> Membership:
+def divide(
+    campaign: CampaignFile, connectors: Sequence[Connector], select: Select, begun: Mapping[str, str]
+) -> Membership:
     """Divides the selected connectors into waves. Raises UsageError for an unknown name, and QueryError.
+
+    `begun` maps connectors on which the campaign has begun to their waves (empty if that is not known): they stay
+    members of these, although the query may not select them any more, because the campaign has changed them.
 
     Within a wave, and where a wave takes only a share, the order is that of a hash of the names: it is stable and does
     not prefer the beginning of the alphabet.
     """
     _refuse_unknown(campaign, connectors)
-    selected = select(connectors, campaign.select) if campaign.select else connectors
-    left = sorted(selected, key=lambda item: _order(campaign.name, item.name))
+    selected = {item.name for item in (select(connectors, campaign.select) if campaign.select else connectors)}
+    left = [item for item in connectors if item.name in selected or item.name in begun]
+    left.sort(key=lambda item: _order(campaign.name, item.name))
     total = len(left)
-    # A named connector belongs to its wave, even if an earlier wave would select it.
-    named = {name for wave in campaign.waves for name in wave.connectors}
-    members: list[CampaignMember] = []
     waves = [*campaign.waves, *([] if any(map(_takes_all, campaign.waves)) else [Wave(name=REST)])]
+    # A named connector belongs to its wave, even if an earlier wave would select it.
+    fixed = {name: wave for name, wave in begun.items() if wave in {item.name for item in waves}}
+    fixed |= {name: wave.name for wave in campaign.waves for name in wave.connectors}
+    members: list[CampaignMember] = []
     for wave in waves:
-        if wave.connectors:
-            taken = [item for item in left if item.name in wave.connectors]
-        else:
-            free = [item for item in left if item.name not in named]
-            taken = list(select(free, wave.select)) if wave.select else free
-            taken = taken[: _limit(wave, total)]
+        taken = [item for item in left if fixed.get(item.name) == wave.name]
+        if not wave.connectors:
+            free = [item for item in left if item.name not in fixed]
+            chosen = list(select(free, wave.select)) if wave.select else free
+            limit = _limit(wave, total)
+            taken += chosen if limit is None else chosen[: max(0, limit - len(taken))]
         members += [CampaignMember(item, wave.name) for item in taken]
         names = {item.name for item in taken}
         left = [item for item in left if item.name not in names]

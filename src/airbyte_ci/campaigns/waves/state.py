@@ -206,4 +206,16 @@ def _connector(item: Mapping[str, Any]) -> ConnectorState:
         reason=str(item.get("reason", "")),
         inputs=str(item.get("inputs", "")),
         head=str(item.get("head", "")),
+        pull=_pull(item["pullRequest"]) if "pullRequest" in item else None,
+    )
+
+
+def _pull(item: Mapping[str, Any]) -> PullState:
+    return PullState(
+        number=int(item["number"]),
+        url=str(item["url"]),
+        head=str(item["head"]),
+        status=item["status"],
+        checks=item["checks"],
+        merged=parse_time(item["merged"]) if "merged" in item else None,
     )

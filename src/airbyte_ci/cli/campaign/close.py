@@ -35,7 +35,7 @@ def close_campaign(settings: Settings, name: str, reason: str, *, close_pull_req
             assert opened.pulls is not None, "pull requests are known online only"
             opened.pulls.shut(pull)
         if left:
-            state = opened.state(now)
+            state = opened.again().state(now)
         opened.save(state)
         console.line(report.summary(state))
     return hold.write(settings, name, "closed", f"{now.date()}: {' '.join(reason.split())}", "closed")

@@ -37,7 +37,8 @@ from airbyte_ci.oci.reference import Reference
 class OpenCampaign:
     """A campaign with its fleet. `base` is the commit that branches begin at, and `target` the branch to merge into.
 
-    `previous` is the recorded state. `pulls` is None offline.
+    `previous` is the recorded state. `found` are the pull requests of its branches by connector: asked from GitHub
+    when the campaign was opened, or recorded ones offline, where `pulls` is None.
     """
 
     settings: Settings
@@ -47,6 +48,7 @@ class OpenCampaign:
     membership: Membership
     previous: Mapping[str, ConnectorState]
     inputs: Mapping[str, str]
+    found: Mapping[str, PullState]
     base: str
     target: str
     repository: GitHubRepository | None = None
@@ -54,13 +56,12 @@ class OpenCampaign:
 
     def state(self, now: datetime, started: frozenset[str] = frozenset(), held: str = "") -> CampaignState:
         """Returns the current state: asks GitHub for all pull requests, and registries where the campaign needs it."""
-        found, reverts = self._pull_requests()
         with contextlib.ExitStack() as opened:
             known = CampaignFacts(
                 time=now,
                 inputs=self.inputs,
-                pulls=found,
-                reverts=reverts,
+                pulls=self.found,
+                reverts=self._reverts(),
                 is_released=self._released(opened),
                 withdrawal=self._withdrawal,
                 started=started,
@@ -68,17 +69,16 @@ class OpenCampaign:
             )
             return reconcile.reconcile(self.file, self.membership, self.previous, known)
 
-    def _pull_requests(self) -> tuple[dict[str, PullState], dict[str, PullState]]:
-        names = [member.name for member in self.membership.members]
+    def again(self) -> "OpenCampaign":
+        """Returns the campaign with the pull requests as they are now, after a command changed them."""
         if self.pulls is None:
-            return {name: item.pull for name, item in self.previous.items() if item.pull}, {}
-        own = self.pulls.read([self.file.branch(name) for name in names])
-        merged = [name for name in names if self.file.branch(name) in own]
-        back = self.pulls.read([self.file.revert_branch(name) for name in merged])
-        return (
-            {name: pull for name in names if (pull := own.get(self.file.branch(name)))},
-            {name: pull for name in names if (pull := back.get(self.file.revert_branch(name)))},
-        )
+            return self
+        return replace(self, found=self.pulls.read_by_name(self.file.branch, list(self.found)))
+
+    def _reverts(self) -> dict[str, PullState]:
+        """Returns the pull requests that revert merged ones."""
+        merged = [name for name, pull in self.found.items() if pull.status == "merged"]
+        return self.pulls.read_by_name(self.file.revert_branch, merged) if self.pulls else {}
 
     def _withdrawal(self, address: str) -> str:
         found = self.catalog.find(address)
@@ -132,25 +132,35 @@ def open_campaign(settings: Settings, name: str, *, asks_github: bool = True) ->
     base = history.fork_point_if_known(root, settings.diffed_branch)
     if base is None:
         raise UsageError(f"campaigns need git, and {root} has no commit", advice="git init and git commit")
-    opened = OpenCampaign(
-        settings=settings,
-        fleet=fleet,
-        file=file,
-        catalog=catalog.load(fleet.configuration.catalog_path),
-        membership=members.divide(file, fleet.connectors, choose),
-        previous=state.load(root, file),
-        inputs=_inputs(file, fleet, base),
-        base=base,
-        target="",
-    )
-    fleet.bases.save()
+    previous = state.load(root, file)
+
+    def opened(found: Mapping[str, PullState]) -> OpenCampaign:
+        begun = {name: item.wave for name, item in previous.items() if item.state not in ("waiting", "planned")}
+        begun = {**dict.fromkeys(found, ""), **begun}
+        made = OpenCampaign(
+            settings=settings,
+            fleet=fleet,
+            file=file,
+            catalog=catalog.load(fleet.configuration.catalog_path),
+            membership=members.divide(file, fleet.connectors, choose, begun),
+            previous=previous,
+            inputs=_inputs(file, fleet, base),
+            found=found,
+            base=base,
+            target="",
+        )
+        fleet.bases.save()
+        return made
+
     if not asks_github or settings.offline:
-        yield opened
+        yield opened({name: item.pull for name, item in previous.items() if item.pull})
         return
     repository = github.require_repository(root, app.read_environment())
     target = history.target_branch(root, settings.diffed_branch)
     with contextlib.closing(GitHubPulls(repository, target)) as pulls:
-        yield replace(opened, target=target, repository=repository, pulls=pulls)
+        # Of all connectors: those that the campaign has changed may not be selected by its query any more.
+        found = pulls.read_by_name(file.branch, [connector.name for connector in fleet.connectors])
+        yield replace(opened(found), target=target, repository=repository, pulls=pulls)
 
 
 def _inputs(file: CampaignFile, fleet: Fleet, base: str) -> dict[str, str]:

@@ -58,7 +58,7 @@ def revert_campaign(
             with closing(PullRequests(opened.repository, opened.target, waits=False)) as pulls:  # type: ignore[arg-type]  # online
                 outcomes = open_reverts(settings, planner, state, reason, pulls, names, dry_run=dry_run)
         if not dry_run:
-            opened.save(opened.state(app.now()))
+            opened.save(opened.again().state(app.now()))
     return exit_code(outcomes)
 
 

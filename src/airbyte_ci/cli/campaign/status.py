@@ -37,7 +37,7 @@ def show_status(
 ) -> int:
     """Show waves, connectors by state, and reasons. Changes nothing.
 
-    With --offline, the recorded state of the last run is shown.
+    With the global option --offline, the recorded state of the last run is shown.
     """
     settings = settings.also(as_json=as_json)
     with open_campaign(settings, name) as opened:
