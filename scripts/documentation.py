@@ -25,7 +25,7 @@ ROOT_PAGES = ("ARCHITECTURE.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBU
 # The order of the pages. Other pages of docs/ are guides for one task, and follow the listed ones.
 GUIDES = "How-to guides"
 SECTIONS: Mapping[str, Sequence[str]] = {
-    "Tutorials": ("tutorial.md",),
+    "Tutorials": ("tutorial.md", "tutorial-fleet.md"),
     GUIDES: (
         "guide.md",
         "building.md",
@@ -34,6 +34,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "java.md",
         "manifest-only.md",
         "testing.md",
+        "publish.md",
         "compare.md",
         "delivery.md",
         "reports.md",

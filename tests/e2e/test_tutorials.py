@@ -22,3 +22,10 @@ def test_a_connector_is_written_and_published(tmp_path: Path, base: Base, home: 
     """From an empty folder to a verified image in a registry; the base image of the tests is the page's."""
     assert base.address
     console.follow(PROJECT / "docs/tutorial.md", tmp_path, home, {"127.0.0.1:5000": registry, "~/": f"{tmp_path}/"})
+
+
+@pytest.mark.usefixtures("_committer")
+def test_a_fleet_is_moved_over(fleet: Path, home: Path, base: Base) -> None:
+    """From a repository with Dockerfiles to branches on a base image; the base image of the tests is the page's."""
+    assert base.address
+    console.follow(PROJECT / "docs/tutorial-fleet.md", fleet, home)
