@@ -13,7 +13,7 @@ CLI := $(BIN)/airbyte-ci
 DEMO_TOOLS := mmdebstrap runc slirp4netns iproute2:ip git
 TEST_TOOLS := $(DEMO_TOOLS) docker-registry skopeo umoci openssl docker.io:dockerd npm uidmap:newuidmap qemu-user:qemu-x86_64 rpm:rpmbuild
 
-.PHONY: help install changelog release docs picture demo base test unit lint attack chaos fuzz families oracle buildkit history adopt metadata bench pages actions reference lock clean tools-demo tools-test
+.PHONY: help install changelog release docs picture demo base test unit lint attack chaos fuzz families oracle buildkit history adopt metadata bench pages actions reference lock clean tools-demo tools-test pythons newcomer
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,13 @@ lint: install
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	@$(BIN)/zizmor --offline --quiet --no-progress .
+
+pythons: install tools-test ## run the quick tests on each Python from 3.11 to 3.14 that is installed
+	@scripts/pythons 3.11 3.12 3.13 3.14
+
+newcomer: install tools-test ## follow the first tutorial in an empty Debian, as root and as an ordinary user
+	@$(BIN)/python -m hatchling build -t wheel -d dist
+	@scripts/newcomer .scratch/newcomer
 
 attack: install tools-test ## run more attacks on the walls between builds, the store and this machine
 	@$(BIN)/pytest -m attack

@@ -68,7 +68,7 @@ def run(step: Step, folder: Path, home: Path) -> tuple[int, str]:
     return finished.returncode, finished.stdout
 
 
-def _parts(page: str) -> Iterator[Step | ShownFile]:
+def parts(page: str) -> Iterator[Step | ShownFile]:
     """Yields the commands of a page and the files that it shows, in their order."""
     for match in _FENCE.finditer(page):
         if match[1] == "console":
@@ -86,7 +86,7 @@ def follow(page: Path, folder: Path, home: Path, replaced: Mapping[str, str] | N
     again.
     """
     outputs = []
-    for part in _parts(page.read_text()):
+    for part in parts(page.read_text()):
         if isinstance(part, ShownFile):
             (folder / part.path).write_text(part.text)
             continue
