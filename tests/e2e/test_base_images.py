@@ -264,7 +264,7 @@ def test_a_release_never_takes_another_root_than_the_declared_one(fleet: Path, h
         "image": f"127.0.0.1:1/acme/root:1@sha256:{'a' * 64}",
         "debian": {
             "suite": "bookworm",
-            "packages": ["python3", "python3-venv", "socat", "tzdata", "ca-certificates"],
+            "packages": ["python3", "python3-venv", "ca-certificates", "socat", "tzdata"],
             "steps": [{"exec": ["python3", "-m", "venv", "/usr/local"]}],
         },
     }
