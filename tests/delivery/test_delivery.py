@@ -17,6 +17,8 @@ from tests.github import double
 from tests.github.description import ENTERPRISE, PUBLIC
 from tests.github.hub import TOKEN, GitHub
 
+pytestmark = pytest.mark.slow
+
 TIDES_PAGE = "docs/integrations/sources/tides.md"
 MIGRATE = ("connectors", "--name=source-tides", "--name=source-parcels", "migrate_to_base_image")
 TIDES = "airbyte-ci/migrate-to-base-image/source-tides"

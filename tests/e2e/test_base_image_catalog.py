@@ -15,6 +15,8 @@ from airbyte_ci.registry.options import RegistryOptions
 from tests.e2e.conftest import Command
 from tests.e2e.tiny import Tiny
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = "acme.example/team/base"
 SOON = date.today() + timedelta(days=30)  # noqa: DTZ011  # the command's own today, give or take a day
 

@@ -12,6 +12,8 @@ import pytest
 
 from tests.e2e.command import Result, airbyte_ci
 
+pytestmark = pytest.mark.slow
+
 
 def doctor(folder: Path, *, home: Path | None = None, **environment: str) -> tuple[Result, dict[str, Any]]:
     """The command, and what it found by name."""
@@ -19,7 +21,6 @@ def doctor(folder: Path, *, home: Path | None = None, **environment: str) -> tup
     return result, {item["name"]: item for item in json.loads(result.out)["checks"]}
 
 
-@pytest.mark.slow
 def test_a_machine_that_builds_is_well(tmp_path: Path, registry: str) -> None:
     """Everything required works on a machine that runs these tests; each registry is contacted."""
     dead = "127.0.0.1:1"

@@ -22,6 +22,8 @@ from tests.e2e.tiny import Tiny, as_index, derived, own_layers, push
 from tests.images import distributions
 from tests.images.distributions import NAME, jar, member
 
+pytestmark = pytest.mark.slow
+
 # Without a Python: nothing of a Java connector's build may need one.
 DECLARATION = """repository: localhost/airbyte/java-connector-base
 version: 2.0.0
@@ -89,7 +91,6 @@ def build(tiny: Tiny, *arguments: str) -> tuple[int, str]:
     return result.code, result.out + result.err
 
 
-@pytest.mark.slow
 def test_a_connector_answers_every_command_from_its_image(
     tiny: Tiny, runtime: str, store: Store, tmp_path: Path
 ) -> None:
@@ -120,7 +121,6 @@ def test_a_connector_answers_every_command_from_its_image(
     assert ended["unit"] == ("skipped", "Gradle runs the unit tests of Java connectors")
 
 
-@pytest.mark.slow
 def test_a_base_without_python_keeps_the_contract_of_other_languages(tiny: Tiny, runtime: str) -> None:
     """`base-images check` asks a base for Java what every base keeps, and nothing that only a Python answers."""
     checked = tiny.run("base-images", "check", runtime)
@@ -140,7 +140,6 @@ def test_commands_for_python_say_so(tiny: Tiny, store: Store, command: str) -> N
     assert len(said.splitlines()) == 1, said
 
 
-@pytest.mark.slow
 def test_both_architectures_have_the_same_layers(tiny: Tiny, runtime: str, store: Store) -> None:
     """A jar runs on every processor, so an arm64 image has the amd64 image's bytes above its base."""
     both = as_index(store, *(derived(store, runtime, tag=name, architecture=name) for name in ("amd64", "arm64")))
@@ -183,7 +182,6 @@ def test_a_dockerfile_copies_the_distribution(tiny: Tiny, store: Store, tmp_path
     assert (tmp_path / "out/code/lib/answers-1.0.jar").read_bytes() == distributions.answers()
 
 
-@pytest.mark.slow
 def test_docker_builds_the_same_from_the_dockerfile(
     tiny: Tiny, store: Store, registry: str, docker: str, tmp_path: Path
 ) -> None:
@@ -234,7 +232,6 @@ def test_a_customization_adds_its_operations(tiny: Tiny, store: Store) -> None:
     assert store.image(Digest.parse(built.json["digest"])).config.environment["REGION"] == "eu"
 
 
-@pytest.mark.slow
 def test_packages_after_the_distribution_are_installed_by_root(tiny: Tiny, runtime: str, store: Store) -> None:
     """The image runs as `airbyte`, before and after them, also where the base itself runs as root."""
     root = derived(store, runtime, tag="root", user="root")

@@ -9,6 +9,8 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry, directory
 from tests.e2e.tiny import NAME, Tiny, derived, own_layers
 
+pytestmark = pytest.mark.slow
+
 CODE = "airbyte/integration_code"
 EXAMPLE = Path(__file__).parents[2] / "examples/fleet/airbyte-integrations/connectors/source-lighthouses"
 # Starts like the framework's image: what lies in `source_declarative_manifest` decides what it answers.

@@ -11,6 +11,8 @@ from airbyte_ci.python.packages.lock import LockedFile, LockedPackage
 from tests.fuzz import locks, readings, readings_poetry, readings_uv
 from tests.fuzz.locks import Source
 
+pytestmark = pytest.mark.slow
+
 PYTHON = locks.PYTHONS[2]  # 3.10, which all but one of the examples admit
 
 

@@ -29,6 +29,8 @@ from airbyte_ci.sandbox.sandbox import Command, Finished
 from tests.sandbox.test_sandbox_death import processes, until
 from tests.small_image import image_entries
 
+pytestmark = pytest.mark.slow
+
 HEADER = "import os, sys\nasync def pre_connector_install(c):\n"
 Run = Callable[..., Finished]
 

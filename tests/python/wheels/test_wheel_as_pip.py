@@ -11,6 +11,8 @@ from airbyte_ci.python.wheels import wheel
 from tests.python import sample_wheels
 from tests.python.interpreters import cpython
 
+pytestmark = pytest.mark.slow
+
 INFO, DATA = "demo-1.0.dist-info", "demo-1.0.data"
 POINTS = f"{INFO}/entry_points.txt"
 SITE = "usr/local/lib/python3.11/site-packages/"
