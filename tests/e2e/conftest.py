@@ -13,19 +13,28 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.testing.docker_registry import docker_registry
 from tests.campaigns.repositories import copied
 from tests.e2e.command import GIT, PROJECT, Command, Result, airbyte_ci
-from tests.e2e.tiny import Tiny, link, tiny_fleet
+from tests.e2e.tiny import Tiny, share, tiny_fleet
 
 __all__ = ["GIT", "PROJECT", "Base", "Command", "Result", "airbyte_ci", "make_fleet"]
 
 
-# The store that base images are built into; kept between sessions, so that only the first one builds them.
+# Kept between sessions, so that only the first one builds base images.
 SHARED_STORE = PROJECT / ".scratch" / "test-store"
 
 
 @pytest.fixture(scope="session")
 def home(worker_id: str) -> Path:
-    """The store of this worker's tests. Their connectors have the same names, so workers cannot share one."""
-    return SHARED_STORE if worker_id == "master" else SHARED_STORE.with_name(f"{SHARED_STORE.name}-{worker_id}")
+    """The store of this worker's tests.
+
+    Their connectors have the same names, so each worker has names of its own. All else is one store, so that what one
+    worker fetched, compiled and unpacked is there for the others.
+    """
+    Store(SHARED_STORE)
+    if worker_id == "master":
+        return SHARED_STORE
+    home = SHARED_STORE.with_name(f"{SHARED_STORE.name}-{worker_id}")
+    share(SHARED_STORE, home, "actions", "blobs", "caches", "records", "snapshots")
+    return home
 
 
 @pytest.fixture
@@ -65,27 +74,12 @@ def base(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 
 def build_shared_base(folder: Path, home: Path, *arguments: str) -> str:
-    """Builds a base image in the kept store, once for all workers, and links it into `home`; returns its address."""
-    SHARED_STORE.parent.mkdir(exist_ok=True)
+    """Builds a base image, once for all workers; returns its address."""
     with (SHARED_STORE.parent / "base.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        built = airbyte_ci("base-images", "build", *arguments, cwd=folder, home=SHARED_STORE)
+        built = airbyte_ci("base-images", "build", *arguments, cwd=folder, home=home)
         assert built.code == 0, built.err
-        if home != SHARED_STORE:
-            link_store(SHARED_STORE, home)
     return built.out.splitlines()[-1]
-
-
-def link_store(source: Path, target: Path) -> None:
-    """Gives a store the blobs of another one, and what that one remembers of them."""
-    Store(target)
-    for room in ("blobs", "actions", "records"):
-        for path in (source / room).rglob("*"):
-            there = target / path.relative_to(source)
-            if path.is_dir():
-                there.mkdir(exist_ok=True)
-            elif not there.exists():
-                link(path, there)
 
 
 @pytest.fixture

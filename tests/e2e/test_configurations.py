@@ -32,7 +32,7 @@ VARIABLES = {
 def test_no_configuration_changes_a_wheel(tiny: Tiny, store: Store, tmp_path: Path) -> None:
     """Neither files in the image's homes, nor its variables, nor those of the user: an sdist's wheel is the same."""
     tiny.require(tiny.sdist("tinydep", "1.0", {"setup.py": SETUP, "tinydep/__init__.py": "VERSION = '1.0'\n"}))
-    homes = [with_base(store, tiny.base, tmp_path / name) for name in ("plain", "hostile")]
+    homes = [with_base(store, tiny.base, tmp_path / name, unpacked=True) for name in ("plain", "hostile")]
     built = tiny.build("--no-verify", home=homes[0])
     assert built.code == 0, built.out
     plain = own_layers(Store(homes[0]), built.json["digest"], tiny.base)

@@ -34,7 +34,7 @@ def test_layers_are_mounted_and_made_again_where_they_are_lost(
     warm = tiny.build(f"--output=registry:{registry}/warm", f"--base-image={new}")
     assert warm.code == 0, warm.out
 
-    empty = with_base(store, new, tmp_path / "empty")
+    empty = with_base(store, new, tmp_path / "empty", unpacked=True)
     tiny.index.asked.clear()
     found = tiny.build(*away, f"--base-image={new}", home=empty)
     assert found.code == 0, found.out

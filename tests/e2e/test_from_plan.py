@@ -85,9 +85,9 @@ def test_what_commands_got_of_the_network_is_in_the_plan(tiny: Tiny, store: Stor
     plan = tmp_path / "plan.json"
     plan.write_text(text)
     build = ("connectors", "build", "--json", f"--from-plan={plan}")
-    elsewhere = with_base(store, tiny.base, tmp_path / "elsewhere")
+    elsewhere = with_base(store, tiny.base, tmp_path / "elsewhere", unpacked=True)
     _refused(tiny.run(*build, home=elsewhere).json, "now creates something else")
-    elsewhere = with_base(store, tiny.base, tmp_path / "and-again")
+    elsewhere = with_base(store, tiny.base, tmp_path / "and-again", unpacked=True)
     for item in named:
         Store(elsewhere).put(store.read(Digest.parse(item["layer"]["digest"])))
     again = tiny.run(*build, home=elsewhere)
@@ -121,13 +121,13 @@ def test_a_plan_names_declared_files_by_digest(tiny: Tiny, base: Base, store: St
     assert (labels["size"], labels["more"]) == (str(256 * 8192), "said")
     plan = tmp_path / "plan.json"
     plan.write_text(text)
-    elsewhere = with_base(store, base.address, tmp_path / "store")
+    elsewhere = with_base(store, base.address, tmp_path / "store", unpacked=True)
     build = ("connectors", "build", "--json", f"--from-plan={plan}")
     again = tiny.run(*build, home=elsewhere)
     assert again.code == 0, again.out
     assert again.json["digest"] == built.json["digest"]
     (folder / "more/x").write_text("changed")
-    changed = tiny.run(*build, home=with_base(store, base.address, tmp_path / "third"))
+    changed = tiny.run(*build, home=with_base(store, base.address, tmp_path / "third", unpacked=True))
     _refused(changed.json, "a file that build_customization.yaml names differs from the plan")
 
 
@@ -155,6 +155,8 @@ def _base(address: str, manifest: str) -> Callable[[dict[str, Any]], None]:
 
 def test_a_plan_that_no_longer_fits_is_refused(tiny: Tiny, store: Store, base: Base, tmp_path: Path) -> None:
     """Another base, a folder that changed, an edited or strange document: one line each, nothing is built."""
+    tiny.home = with_base(store, tiny.base, tmp_path / "own", unpacked=True)  # a blob of it will be removed
+    store = Store(tiny.home)
     library = tiny.folder / "lib"
     (library / "tinydep").mkdir(parents=True)
     (library / "pyproject.toml").write_text('[project]\nname = "tinydep"\nversion = "9.0"\n')

@@ -18,8 +18,8 @@ from airbyte_ci.images import job, replace_code
 from airbyte_ci.images.order import Order
 from airbyte_ci.images.summary import Built, Memory
 from airbyte_ci.oci.store.store import Store
-from tests.e2e.conftest import GIT, link_store
-from tests.e2e.tiny import NAME, Tiny
+from tests.e2e.command import GIT
+from tests.e2e.tiny import NAME, Tiny, link_store
 
 pytestmark = pytest.mark.slow
 PACKAGE = "source_tiny"

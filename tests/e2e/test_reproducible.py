@@ -85,7 +85,7 @@ def test_the_number_of_threads_does_not_show(rich: Tiny, store: Store, tmp_path:
     """In sequence or eight at once, all built from scratch: one digest."""
     digests = set()
     for number in (1, 8):
-        home = with_base(store, rich.base, tmp_path / f"store{number}")
+        home = with_base(store, rich.base, tmp_path / f"store{number}", unpacked=True)
         finished = subprocess.run(
             [sys.executable, "-c", WITH_THREADS, str(number), "connectors", "--name=source-tiny", "build", "--json"],
             cwd=rich.folder,
@@ -130,7 +130,7 @@ def test_the_python_that_runs_the_tool_does_not_show(rich: Tiny, store: Store, t
         subprocess.run([find_uv_bin(), "venv", "--quiet", "--python", python, venv], check=True)
         install = [find_uv_bin(), "pip", "install", "--quiet", "--python", str(venv), "--require-hashes"]
         subprocess.run([*install, "-r", str(PROJECT / "requirements.txt")], check=True)
-        home = with_base(store, rich.base, tmp_path / f"store{number}")
+        home = with_base(store, rich.base, tmp_path / f"store{number}", unpacked=True)
         finished = subprocess.run(
             [str(venv / "bin/python"), "-m", "airbyte_ci", "connectors", "--name=source-tiny", "build", "--json"],
             cwd=rich.folder,

@@ -171,7 +171,7 @@ ANSWERS: dict[str, tuple[dict[str, Any], str, str]] = {
 
 def test_what_a_connector_answers_is_judged(tiny: Tiny, store: Store, tmp_path: Path) -> None:
     """Each wrong answer fails its step and no other but those that need it, and the result is kept for `check`."""
-    tiny.home = with_base(store, tiny.base, tmp_path / "own")
+    tiny.home = with_base(store, tiny.base, tmp_path / "own", unpacked=True)
     (tiny.connector() / "main.py").write_text(_MAIN)
     config = tiny.folder.parent / "config.json"
     name = "--name=source-tiny"

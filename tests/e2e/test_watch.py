@@ -76,7 +76,7 @@ def test_every_edit_gives_what_a_new_process_gives(tiny: Tiny, store: Store, tmp
     kinds = [*order.sample([name for name in EDITS if name not in ("revert", "clean")], len(EDITS) - 2)]
     for place, name in ((3, "revert"), (7, "clean"), (9, "code"), (10, "revert")):
         kinds.insert(place, name)
-    home = with_base(store, tiny.base, tmp_path / "home")
+    home = with_base(store, tiny.base, tmp_path / "home", unpacked=True)
     with watching(tiny, "--no-verify") as watch:
         watch.result()
         for number, kind in enumerate(kinds):

@@ -17,11 +17,13 @@ from airbyte_ci.oci.image import ImageConfig, Manifest
 from airbyte_ci.oci.image import Index as ImageIndex
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.store import limit
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.index.package_index import PUBLIC, PackageIndex
 from airbyte_ci.registry.client import client_of_user
 from airbyte_ci.registry.options import RegistryOptions
+from airbyte_ci.rootfs import snapshot
 from tests.e2e.command import GIT, Result, airbyte_ci
 from tests.python import package_index, sample_wheels
 from tests.python.package_index import Index
@@ -153,8 +155,14 @@ def tiny_fleet(folder: Path, home: Path, base: str) -> Iterator[Tiny]:
         yield made
 
 
-def with_base(source: Store, base: str, home: Path) -> Path:
-    """A store in `home` that has the base image and nothing else: no snapshot, no memory."""
+def with_base(source: Store, base: str, home: Path, *, unpacked: bool = False) -> Path:
+    """A store in `home` that has the base image and nothing else: no memory, no snapshot.
+
+    If `unpacked`, it shares the snapshots of the source and knows those of the base image, so that it is not unpacked
+    again.
+    """
+    if unpacked:
+        share(source.root, home, "records", "snapshots")
     target = Store(home)
     digest = Reference.parse(base).digest
     assert digest is not None
@@ -164,10 +172,37 @@ def with_base(source: Store, base: str, home: Path) -> Path:
     for item in images or [digest]:
         image = source.image(item)
         wanted |= {image.manifest.config.digest, *(layer.digest for layer in image.manifest.layers)}
+        if unpacked:
+            snapshot.unpack(source, image.layers)
+            for key in map(snapshot._ways_key, image.config.diff_ids):
+                target.remember(key, source.recall(key) or {})
     for item in wanted:
         if not target.has(item):
             link(source.path(item), target.path(item))
     return home
+
+
+def share(source: Path, home: Path, *rooms: str) -> None:
+    """Makes a store that has these rooms in common with another one."""
+    home.mkdir(exist_ok=True)
+    for room in rooms:
+        (source / room).mkdir(exist_ok=True)
+        if not (home / room).is_symlink():
+            shutil.rmtree(home / room, ignore_errors=True)
+            (home / room).symlink_to((source / room).resolve())
+    limit.record(Store(home), 0)  # to measure it would read every folder of the other one
+
+
+def link_store(source: Path, target: Path) -> None:
+    """Gives a store the blobs of another one, and what that one remembers of them."""
+    Store(target)
+    for room in ("blobs", "actions", "records"):
+        for path in (source / room).rglob("*"):
+            there = target / path.relative_to(source)
+            if path.is_dir():
+                there.mkdir(exist_ok=True)
+            elif not there.exists():
+                link(path, there)
 
 
 def link(source: Path, target: Path) -> None:
