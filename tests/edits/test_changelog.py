@@ -31,6 +31,15 @@ PADDED = """\
 | 0.2.0   | 2023-08-24 | [\\#9314](https://example.com/pull/9314)   | 🎉 Migrate          |
 """
 PADDED_ROW = "| 0.2.1   | 2023-10-18 | [\\#31543](https://example.com/pull/31543) | Use our base image |"
+# As the Connector Builder begins a page: no column for the pull request.
+SHORT = """\
+## Changelog
+
+| Version          | Date       | Subject        |
+|------------------|------------|----------------|
+| 0.0.1 | 2024-08-12 | Initial release by natikgadzhi via Connector Builder|
+"""
+SHORT_ROW = "| 0.2.1 | 2023-10-18 | Use our base image |"
 # One that is wider than its column.
 ODD_ROW = "| 0.2.0-rc.1 | 2023-08-24 | [\\#9314](https://example.com/pull/9314) | Try |\n"
 OLDER = PLAIN[PLAIN.index("| V") :].replace("0.2.0", "0.0.2").replace("0.1.0", "0.0.1")
@@ -58,6 +67,19 @@ def added(page: str, row: Row = ROW, **options: str | None) -> tuple[int, str]:
         pytest.param(PLAIN.removesuffix("\n"), 6, PLAIN_ROW, id="no final newline"),
         pytest.param(PLAIN.replace("\n", "\r\n"), 6, f"{PLAIN_ROW}\r", id="CRLF"),
         pytest.param(PADDED, 3, PADDED_ROW, id="padded, and an escaped link text"),
+        pytest.param(SHORT, 4, SHORT_ROW, id="no pull requests"),
+        pytest.param(
+            SHORT.replace("| Subject        |", "| Notes | Author |"),
+            4,
+            f"{SHORT_ROW}  |",
+            id="no pull requests, and one more column",
+        ),
+        pytest.param(
+            PLAIN.replace("| Date | Pull Request |", "| Date of Change | Pull Request(s) |"),
+            6,
+            PLAIN_ROW,
+            id="other names of the columns",
+        ),
         pytest.param(
             PADDED.replace("## CHANGELOG\n", "text\n"),
             3,
@@ -366,3 +388,13 @@ def test_a_line_is_parsed_into_what_it_was_made_of(cells: list[str], opened: boo
 def test_width_is_what_a_terminal_shows() -> None:
     """East Asian letters and emoji take two columns, combining marks none."""
     assert [width(text) for text in ("abc", "字", "🎉", "e\u0301", "\u200b")] == [3, 2, 2, 1, 0]
+
+
+def test_without_pull_requests_the_text_tells_rows_apart() -> None:
+    """The same change again adds nothing; another change of the same version is refused."""
+    written = insert_row(SHORT, ROW, default_url=URL)
+    assert "31543" not in written
+    assert rows(written)[0] == Row("0.2.1", "2023-10-18", "", "Use our base image")
+    assert insert_row(written, Row("0.2.1", "2024-01-01", 7, ROW.subject), default_url=URL) == written
+    with pytest.raises(EditRefused, match=r"has 0\.2\.1 already, for another change \(Use our base image\)"):
+        insert_row(written, Row("0.2.1", "2023-10-18", 31543, "Something else"), default_url=URL)

@@ -18,7 +18,10 @@ _NEAR = 5
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One entry: version, ISO date, pull request by number (or a placeholder), and the change."""
+    """One entry: version, ISO date, pull request by number (or a placeholder), and the change.
+
+    The pull request is empty in a table without a column for it.
+    """
 
     version: str
     date: str
@@ -51,19 +54,21 @@ def insert_row(page: str, row: Row, *, default_url: str | None, section: str | N
     """Returns the page with the row added at the top of the rows, in the layout of the newest one.
 
     The row refers to its pull request like the newest rows; else by `default_url`, which contains `{number}`; else by
-    its number. A page that has the row is returned unchanged. Raises EditRefused if the page has no changelog table, or
-    has the version for another pull request or a newer version (also in a table below the first), or if the order of
-    its rows is unclear.
+    its number. In a table without a column for the pull request, it does not refer to it. A page that has the row is
+    returned unchanged. Raises EditRefused if the page has no changelog table, or has the version for another pull
+    request or a newer version (also in a table below the first), or if the order of its rows is unclear.
     """
     _check(row)
     table = find_table(_lines(page), section)
     same = [entry for entry in (*table.entries, *table.further) if entry.version == row.version]
-    if any(_mentions(entry.text(2), row.pull_request) for entry in same):
+    if any(_is_of(entry, row) for entry in same):
         return page
     if same:
         raise EditRefused(
-            f"the changelog has {row.version} already, for {same[0].text(2) or 'no pull request'}",
-            advice="bump the version, or use the number of that pull request",
+            f"the changelog has {row.version} already, for {_describe(same[0])}",
+            advice="bump the version, or use the number of that pull request"
+            if table.has_pull_request
+            else "bump the version, or use the text of that change",
         )
     ordered = _newest_first(table.entries, row.version)
     _refuse_newer_below(ordered, table.further)
@@ -122,7 +127,8 @@ def _refuse_newer_below(ordered: tuple[TableRow, ...], further: tuple[TableRow, 
 def _line(row: Row, table: Table, ordered: tuple[TableRow, ...], default_url: str | None) -> TableLine:
     newest = ordered[0] if ordered else None
     version = f"`{row.version}`" if newest and newest.text(0).startswith("`") else row.version
-    texts = [version, row.date, _reference(row.pull_request, ordered, default_url), escaped(row.subject.strip())]
+    reference = [_reference(row.pull_request, ordered, default_url)] if table.has_pull_request else []
+    texts = [version, row.date, *reference, escaped(row.subject.strip())]
     texts += [""] * (len(table.header.cells) - len(texts))
     return like(texts, _neighbours(table, ordered))
 
@@ -145,8 +151,8 @@ def _neighbours(table: Table, ordered: tuple[TableRow, ...]) -> tuple[TableLine,
 
 def _reference(pull_request: int | str, ordered: tuple[TableRow, ...], default_url: str | None) -> str:
     """Returns the pull request in the form of the newest rows: a link of one of them, then a number without a link."""
-    forms = [form for entry in ordered if (form := pull_request_form(entry.text(2)))]
-    near = [form for entry in ordered[:_NEAR] if (form := pull_request_form(entry.text(2)))]
+    forms = [form for entry in ordered if (form := pull_request_form(entry.pull_request))]
+    near = [form for entry in ordered[:_NEAR] if (form := pull_request_form(entry.pull_request))]
     for rows in (near, forms):
         form = next((item for item in rows if item.is_link), next(iter(rows), None))
         if form:
@@ -156,9 +162,22 @@ def _reference(pull_request: int | str, ordered: tuple[TableRow, ...], default_u
 
 
 def _row(entry: TableRow) -> Row:
-    cell = entry.text(2)
+    cell = entry.pull_request
     form = pull_request_form(cell)
-    return Row(entry.version or entry.text(0), entry.text(1), form.number if form else cell, entry.text(3))
+    return Row(entry.version or entry.text(0), entry.text(1), form.number if form else cell, entry.subject)
+
+
+def _is_of(entry: TableRow, row: Row) -> bool:
+    """Returns whether the entry of the same version is this row: its pull request decides, or else its text."""
+    if entry.has_pull_request:
+        return _mentions(entry.pull_request, row.pull_request)
+    return entry.subject == escaped(row.subject.strip())
+
+
+def _describe(entry: TableRow) -> str:
+    if entry.has_pull_request:
+        return entry.pull_request or "no pull request"
+    return f"another change ({entry.subject})"
 
 
 def _mentions(cell: str, pull_request: int | str) -> bool:

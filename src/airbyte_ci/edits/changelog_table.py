@@ -8,11 +8,14 @@ from airbyte_ci.edits import markdown_table
 from airbyte_ci.edits.markdown_table import TableLine
 from airbyte_ci.errors import EditRefused
 
+_VERSION_COLUMN = {"version", "versions"}
+_DATE_COLUMN = {"date", "date of change"}
+_PULL_REQUEST_COLUMN = {"pull request", "pull requests", "pull request(s)", "pr", "prs"}
+_SUBJECT_COLUMN = {"subject", "description", "notes", "changes"}
+# Pages that the Connector Builder wrote have no column for the pull request.
 _COLUMNS = (
-    {"version", "versions"},
-    {"date"},
-    {"pull request", "pull requests", "pr", "prs"},
-    {"subject", "description", "notes", "changes"},
+    (_VERSION_COLUMN, _DATE_COLUMN, _PULL_REQUEST_COLUMN, _SUBJECT_COLUMN),
+    (_VERSION_COLUMN, _DATE_COLUMN, _SUBJECT_COLUMN),
 )
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]++(.*)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -23,15 +26,29 @@ _VERSION = re.compile(r"[`*_~\[\s]*v?(\d[^\s`*~\[\]()]*+)[`*_~\]\s]*+(?:\(.*\))?
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row: its line number in the page, its cells, and its version, empty if the cell has none."""
+    """One row: its line number in the page, its cells, and its version, empty if the cell has none.
+
+    `has_pull_request` if its table has a column for the pull request.
+    """
 
     number: int
     line: TableLine
     version: str
+    has_pull_request: bool = True
 
     def text(self, column: int) -> str:
         """Returns the text of that cell, empty if the row is too short."""
         return self.line.texts[column] if column < len(self.line.texts) else ""
+
+    @property
+    def pull_request(self) -> str:
+        """Returns the text of the cell with the pull request, empty in a table without that column."""
+        return self.text(2) if self.has_pull_request else ""
+
+    @property
+    def subject(self) -> str:
+        """Returns the text of the cell with the change."""
+        return self.text(3 if self.has_pull_request else 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,11 @@ class Table:
     top: int
     entries: tuple[TableRow, ...]
     further: tuple[TableRow, ...] = ()
+
+    @property
+    def has_pull_request(self) -> bool:
+        """Returns whether the table has a column for the pull request."""
+        return _has_pull_request(self.header)
 
 
 def find_table(lines: Sequence[str], section: str | None) -> Table:
@@ -78,7 +100,9 @@ def _table(prose: Sequence[str], number: int, stop: int) -> Table:
     header, *below = (markdown_table.parse(line) for line in prose[number : min(number + 2, stop)])
     rule = tuple(line for line in below if line and markdown_table.is_delimiter(str(line)))
     top = number + 1 + len(rule)
-    return Table(header or TableLine(()), rule, top, tuple(_entries(prose, top, stop)))
+    found = header or TableLine(())
+    entries = _entries(prose, top, stop, has_pull_request=_has_pull_request(found))
+    return Table(found, rule, top, tuple(entries))
 
 
 def _shown(lines: Sequence[str]) -> Iterator[str]:
@@ -131,12 +155,18 @@ def _is_named(title: str, section: str | None) -> bool:
 
 def _is_header(text: str) -> bool:
     line = markdown_table.parse(text)
-    if line is None or len(line.cells) < len(_COLUMNS):
-        return False
-    return all(_plain(cell) in names for cell, names in zip(line.cells, _COLUMNS, strict=False))
+    return line is not None and any(
+        len(line.cells) >= len(columns)
+        and all(_plain(cell) in names for cell, names in zip(line.cells, columns, strict=False))
+        for columns in _COLUMNS
+    )
 
 
-def _entries(prose: Sequence[str], top: int, stop: int) -> Iterator[TableRow]:
+def _has_pull_request(header: TableLine) -> bool:
+    return len(header.cells) < 3 or _plain(header.cells[2]) in _PULL_REQUEST_COLUMN
+
+
+def _entries(prose: Sequence[str], top: int, stop: int, *, has_pull_request: bool) -> Iterator[TableRow]:
     for number in range(top, stop):
         line = markdown_table.parse(prose[number])
         if line is None:
@@ -145,7 +175,7 @@ def _entries(prose: Sequence[str], top: int, stop: int) -> Iterator[TableRow]:
                 return
         elif not markdown_table.is_delimiter(prose[number]):
             version = _VERSION.fullmatch(line.cells[0])
-            yield TableRow(number, line, version[1] if version else "")
+            yield TableRow(number, line, version[1] if version else "", has_pull_request)
 
 
 def _starts_with_version(text: str) -> bool:

@@ -56,4 +56,5 @@ def _day(page: bytes, name: str, version: str, number: int) -> str | None:
         rows: list[Row] = changelog.rows(text, section=release.section(text, name))
     except EditRefused:
         return None
-    return next((row.date for row in rows if row.version == version and str(row.pull_request) == str(number)), None)
+    written = (str(number), "")  # empty in a table without a column for the pull request
+    return next((row.date for row in rows if row.version == version and str(row.pull_request) in written), None)
