@@ -216,9 +216,10 @@ def test_a_version_waits_for_its_other_platforms(fleet: Path, base: Base, regist
     assert not (fleet / "base-images.yaml").exists()
 
 
-def test_packages_are_installed_by_root_on_a_root_with_another_user(fleet: Path, root: str, tmp_path: Path) -> None:
+def test_packages_are_installed_by_root_on_a_root_with_another_user(
+    fleet: Path, root: str, home: Path, tmp_path: Path
+) -> None:
     """The user of the root image comes back; a lock of it gives the same digest again."""
-    home = tmp_path / "cold"
     registry = root.partition("/")[0]
     user: dict[str, object] = {
         "steps": [{"exec": ["useradd", "--uid", "1234", "--create-home", "acme"]}],

@@ -30,6 +30,13 @@ Table = dict[str, Any]
 Files = Callable[[Table], list[tuple[str, str]]]
 
 
+@functools.lru_cache(maxsize=16)
+def parse(text: str) -> Table:
+    """Returns a TOML document, which no reading changes: the same lock is read for many wishes and Pythons."""
+    return tomllib.loads(text)
+
+
+@functools.lru_cache(maxsize=4096)
 def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -149,7 +156,7 @@ def pylock(
     lock: str, _: str, python: Interpreter, packages: Sequence[LockedPackage], wish: Wish = MAIN_ONLY
 ) -> list[str]:
     """PEP 751: every package whose marker holds and no other, each by its best wheel."""
-    document = tomllib.loads(lock)
+    document = parse(lock)
     context: dict[str, str | AbstractSet[str]] = {
         **python.markers,
         "extras": frozenset(wish.extras),

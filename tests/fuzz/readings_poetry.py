@@ -1,7 +1,6 @@
 """The second reading of poetry.lock."""
 
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from packaging.version import Version
 from airbyte_ci.python.interpreter.interpreter import Interpreter
 from airbyte_ci.python.packages import constraints
 from airbyte_ci.python.packages.lock import MAIN_ONLY, LockedPackage, Wish
-from tests.fuzz.readings import Edge, Graph, Table, holds, matched, normal
+from tests.fuzz.readings import Edge, Graph, Table, holds, matched, normal, parse
 
 
 def judge(
@@ -21,7 +20,7 @@ def judge(
 
     Of several entries of a package, it is the newest of those for this Python that all dependents admit.
     """
-    document, asked = tomllib.loads(lock), tomllib.loads(project)
+    document, asked = parse(lock), parse(project)
     extras = set(map(normal, wish.extras))
     groups = {"main", *map(normal, wish.groups)}
 
@@ -57,7 +56,7 @@ def is_stale(before: str, now: str) -> bool:
     """Returns whether a pyproject.toml differs from the locked one in its dependencies."""
 
     def relevant(text: str) -> list[Any]:
-        document = tomllib.loads(text)
+        document = parse(text)
         poetry, table = document.get("tool", {}).get("poetry", {}), document.get("project", {})
         own = ("dependencies", "source", "extras", "dev-dependencies", "group")
         standard = ("requires-python", "dependencies", "optional-dependencies")

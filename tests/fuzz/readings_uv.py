@@ -1,6 +1,5 @@
 """The second reading of uv.lock."""
 
-import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -8,7 +7,7 @@ from packaging.requirements import Requirement
 
 from airbyte_ci.python.interpreter.interpreter import Interpreter
 from airbyte_ci.python.packages.lock import MAIN_ONLY, LockedPackage, Wish
-from tests.fuzz.readings import Edge, Graph, Table, base_name, holds, matched, normal
+from tests.fuzz.readings import Edge, Graph, Table, base_name, holds, matched, normal, parse
 
 
 def judge(
@@ -18,7 +17,7 @@ def judge(
 
     Of several entries of a package it is the one with the version of every edge that leads to it, for this Python.
     """
-    document, table = tomllib.loads(lock), tomllib.loads(project)["project"]
+    document, table = parse(lock), parse(project)["project"]
 
     def fits(entry: Table) -> bool:
         return _fits(entry, python)
