@@ -78,7 +78,7 @@ def bench() -> Bench:
     docker = stack.enter_context(docker_daemon.running(folder / "docker"))
     repository = folder / "base"
     shutil.copytree(PROJECT / "examples/fleet", repository)
-    _ours(folder / "home", repository, "base-images", "build", "--root", "debian")
+    run_ours(folder / "home", repository, "base-images", "build", "--root", "debian")
     store = Store(folder / "home")
     name = next(item for item in store.names() if "python-connector-base" in item)
     descriptor = store.resolve(name)
@@ -94,7 +94,7 @@ def bench() -> Bench:
             for place, release in zip(places, releases, strict=True)
         ]
     for address in addresses[:2]:
-        _docker(docker, "pull", "--quiet", str(address))
+        run_docker(docker, "pull", "--quiet", str(address))
     for release in releases[:2]:
         inventory.of(store, release)
     return Bench(folder, host, docker, *map(str, addresses), inventory.of(store, image).interpreter)
@@ -133,7 +133,7 @@ class Connector:
         arguments = ["--base-image", made.base]
         arguments += [] if verify else ["--no-verify", "--output", f"registry:{made.host}/{prefix}"]
         started = time.perf_counter()
-        _ours(home or made.home, self.ours.parents[2], "connectors", "--name", self.name, "build", *arguments)
+        run_ours(home or made.home, self.ours.parents[2], "connectors", "--name", self.name, "build", *arguments)
         return time.perf_counter() - started
 
     def build_peers(self, *, base: str | None = None, verify: bool = False) -> float:
@@ -141,16 +141,16 @@ class Connector:
         made = bench()
         tag = f"{made.host}/peer/{self.name}:dev"
         started = time.perf_counter()
-        _docker(
+        run_docker(
             made.docker,
             *("build", "--quiet", "--network=host", "--tag", tag, "--file", str(HERE / "peer.Dockerfile")),
             *("--secret", f"id=certificates,src={CERTIFICATES}"),
             *("--build-arg", f"BASE={base or made.base}", "--build-arg", f"PACKAGE={self.package}", str(self.peers)),
         )
         if verify:
-            _docker(made.docker, "run", "--rm", "--network=none", tag, "spec")
+            run_docker(made.docker, "run", "--rm", "--network=none", tag, "spec")
         else:
-            _docker(made.docker, "push", "--quiet", tag)
+            run_docker(made.docker, "push", "--quiet", tag)
         return time.perf_counter() - started
 
     def change_code(self) -> None:
@@ -188,7 +188,7 @@ def example() -> Connector:
 
 def nothing_changed() -> Result:
     connector = example()
-    return _medians(connector.build_ours, connector.build_peers)
+    return medians(connector.build_ours, connector.build_peers)
 
 
 def code_changed(*, verify: bool = False) -> Result:
@@ -198,7 +198,7 @@ def code_changed(*, verify: bool = False) -> Result:
         connector.change_code()
         return connector.build_ours(verify=verify)
 
-    return _medians(ours, lambda: connector.build_peers(verify=verify))
+    return medians(ours, lambda: connector.build_peers(verify=verify))
 
 
 def watched() -> Result:
@@ -223,7 +223,7 @@ def watched() -> Result:
             return time.perf_counter() - started
 
         try:
-            return _medians(ours, connector.build_peers)
+            return medians(ours, connector.build_peers)
         finally:
             process.kill()
 
@@ -247,7 +247,7 @@ def bumped() -> Result:
         connector.write_requirements()
         return connector.build_ours()
 
-    return _medians(ours, connector.build_peers)
+    return medians(ours, connector.build_peers)
 
 
 def _requests() -> list[tuple[str, LockedFile]]:
@@ -290,7 +290,7 @@ def _prefetch(versions: Sequence[str]) -> None:
         f"export SSL_CERT_FILE=/run/certificates.pem && {commands}\n"
     )
     secret = ("--secret", f"id=certificates,src={CERTIFICATES}")
-    _docker(made.docker, "build", "--quiet", "--network=host", *secret, str(folder))
+    run_docker(made.docker, "build", "--quiet", "--network=host", *secret, str(folder))
 
 
 @functools.cache
@@ -300,21 +300,21 @@ def cold() -> tuple[float, float]:
     made = bench()
 
     def ours() -> float:
-        home = _only_base(made, "cold")
+        home = with_only_base(made, "cold")
         # Under a prefix of its own: the registry's copy of the layers would be found, and nothing would be cold.
         seconds = connector.build_ours(home=home, prefix=f"cold-{time.time_ns()}")
         shutil.rmtree(home)
         return seconds
 
     def peers() -> float:
-        _docker(made.docker, "builder", "prune", "--all", "--force")
-        _docker(made.docker, "image", "rm", "--force", f"{made.host}/peer/{connector.name}:dev")
+        run_docker(made.docker, "builder", "prune", "--all", "--force")
+        run_docker(made.docker, "image", "rm", "--force", f"{made.host}/peer/{connector.name}:dev")
         return connector.build_peers()
 
-    return _medians(ours, peers)
+    return medians(ours, peers)
 
 
-def _only_base(made: Bench, name: str) -> Path:
+def with_only_base(made: Bench, name: str) -> Path:
     """A store that only has the base image, unpacked and inspected like the peer's daemon."""
     home = made.folder / name
     shutil.rmtree(home, ignore_errors=True)
@@ -364,7 +364,7 @@ def memory(large: str = "") -> tuple[float, float]:
     """
     ours = example().ours
     repository = _with_large(ours, large) if large else ours.parents[2]
-    home = _only_base(bench(), "memory")
+    home = with_only_base(bench(), "memory")
     command = [sys.executable, "-m", "airbyte_ci", "--repo", str(repository)]
     command += ["connectors", "--name", ours.name, "build", "--no-verify", "--base-image", bench().base]
     return peak(command, {"AIRBYTE_CI_HOME": str(home)}), MOST_MEMORY
@@ -439,7 +439,7 @@ def _all_ours(home: Path, base: str) -> float:
     root = fleet()[0].ours.parents[2]
     started = time.perf_counter()
     arguments = ("--base-image", base, "--no-verify", "--output", f"registry:{made.host}/ours", "--concurrency=1")
-    _ours(home, root, "connectors", "--all", "build", *arguments)
+    run_ours(home, root, "connectors", "--all", "build", *arguments)
     return time.perf_counter() - started
 
 
@@ -484,8 +484,8 @@ def registry_bytes() -> Result:
     _first()
     made = bench()
     sample = fleet()[:: max(1, len(fleet()) // PEER_SAMPLE)][:PEER_SAMPLE]
-    ours = _kept(f"{made.host}/ours/{_repository(item)}:dev" for item in fleet())
-    peers = _kept(f"{made.host}/peer/{item.name}:dev" for item in sample) / len(sample) * len(fleet())
+    ours = kept(f"{made.host}/ours/{_repository(item)}:dev" for item in fleet())
+    peers = kept(f"{made.host}/peer/{item.name}:dev" for item in sample) / len(sample) * len(fleet())
     return ours / 1e6, peers / 1e6
 
 
@@ -495,7 +495,7 @@ def _repository(connector: Connector) -> str:
     return str(yaml.safe_load((connector.ours / "metadata.yaml").read_text())["data"]["dockerRepository"])
 
 
-def _kept(addresses: Iterable[str]) -> float:
+def kept(addresses: Iterable[str]) -> float:
     made = bench()
     addresses_of_bases = (made.base, made.next_base, made.last_base)
     digests = (Reference.parse(address).digest for address in addresses_of_bases)
@@ -513,7 +513,7 @@ def _kept(addresses: Iterable[str]) -> float:
 # --- running -------------------------------------------------------------------------------------
 
 
-def _ours(home: Path, repository: Path, *arguments: str) -> str:
+def run_ours(home: Path, repository: Path, *arguments: str) -> str:
     finished = subprocess.run(
         [sys.executable, "-m", "airbyte_ci", "--repo", str(repository), *arguments],
         env={**os.environ, "AIRBYTE_CI_HOME": str(home)},
@@ -527,7 +527,7 @@ def _ours(home: Path, repository: Path, *arguments: str) -> str:
     return finished.stdout
 
 
-def _docker(variables: dict[str, str], *arguments: str) -> None:
+def run_docker(variables: dict[str, str], *arguments: str) -> None:
     finished = subprocess.run(
         [docker_daemon.DOCKER, *arguments],
         env={**os.environ, **variables},
@@ -540,7 +540,7 @@ def _docker(variables: dict[str, str], *arguments: str) -> None:
         raise RuntimeError(f"docker {arguments[0]}: {finished.stderr[-2000:]}")
 
 
-def _medians(ours: Callable[[], float], peer: Callable[[], float]) -> tuple[float, float]:
+def medians(ours: Callable[[], float], peer: Callable[[], float]) -> tuple[float, float]:
     pairs = [(ours(), peer()) for _ in range(ROUNDS)]
     return tuple(sorted(values)[ROUNDS // 2] for values in zip(*pairs, strict=True))  # type: ignore[return-value]
 

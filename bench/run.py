@@ -17,6 +17,7 @@ import docker_daemon
 import environments
 import fleet
 import listing
+import manifests
 import registries
 import stores
 from timing import Measure
@@ -31,6 +32,7 @@ MEASURES = (
     *checking.MEASURES,
     *environments.MEASURES,
     *hooks.MEASURES,
+    *manifests.MEASURES,
     *base_images.MEASURES,
     *stores.MEASURES,
     *registries.MEASURES,
