@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import tarfile
@@ -16,6 +17,7 @@ from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry, directory
 from tests.campaigns import buildkit
+from tests.e2e.command import PROJECT
 from tests.e2e.conftest import Base, build_shared_base, make_fleet
 from tests.e2e.tiny import NAME as PYTHON
 from tests.e2e.tiny import Tiny, as_index, derived, own_layers, push
@@ -392,3 +394,16 @@ def test_the_fleet_shows_what_is_to_do(tiny: Tiny, store: Store) -> None:
     )
     assert upgraded.code == 0, upgraded.out + upgraded.err
     assert "docker.io/airbyte/java-connector-base:2.0" in (folder / "metadata.yaml").read_text()
+
+
+def test_the_example_is_built_from_a_distribution(tiny: Tiny, store: Store, tmp_path: Path) -> None:
+    """The Java connector of the example fleet needs a base image and a tar, and nothing of Gradle or a JDK."""
+    folder = tiny.connector("source-ledger")
+    shutil.copytree(PROJECT / "examples/fleet/airbyte-integrations/connectors/source-ledger", folder)
+    files = distributions.files("source-ledger")
+    tar = distributions.distribution(tmp_path / "source-ledger.tar", files, top="source-ledger-1.2.0")
+    built = tiny.build("--no-verify", f"--dist-tar={tar}", f"--base-image={bare(store)}", name="source-ledger")
+    assert built.code == 0, built.out + built.err
+    execution = store.image(Digest.parse(built.json["digest"])).config.execution
+    assert (execution["Entrypoint"], execution["User"]) == (["/airbyte/base.sh"], "airbyte")
+    assert execution["Labels"]["io.airbyte.version"] == "1.2.0"
