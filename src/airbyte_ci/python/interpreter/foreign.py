@@ -18,7 +18,7 @@ from airbyte_ci.python.interpreter.inventory import Inventory, read
 from airbyte_ci.recipe.evaluate import Evaluator
 from airbyte_ci.rootfs.tree import Tree
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # The `uname -m` names that markers and wheel tags use, by OCI (GOARCH) name.
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i686", "ppc64le": "ppc64le", "s390x": "s390x"}
 _LIBC = re.compile(rb"GNU C Library [^\n]{0,80} version (\d+\.\d+)")
