@@ -25,6 +25,8 @@ GATEWAY = "10.0.2.2"  # This machine, as slirp4netns shows it.
 DEVICE = "tap0"  # The sandbox's device, with slirp4netns' usual name.
 _SANDBOX, _ROUTER = "10.0.2.100", "10.0.2.1"
 _INSIDE, _OUTSIDE = "inside", "outside"  # The router's devices.
+# TCP and UDP by number (IANA): `ip` knows their names only from /etc/protocols, which minimal systems lack.
+_PROTOCOLS = (6, 17)
 _NEVER = (
     "0.0.0.0/8",  # This host (RFC 1122).
     "127.0.0.0/8",
@@ -105,7 +107,7 @@ def _refused(addresses: tuple[str, ...]) -> tuple[str, ...]:
 
 def _opened(addresses: tuple[str, ...], environment: Mapping[str, str]) -> list[str]:
     opened = [(NAME_SERVER, 53), *(proxy for proxy in _proxies(environment) if proxy[0] in addresses)]
-    return [f"to {address} ipproto {protocol} dport {port}" for address, port in opened for protocol in ("tcp", "udp")]
+    return [f"to {address} ipproto {protocol} dport {port}" for address, port in opened for protocol in _PROTOCOLS]
 
 
 def _proxies(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
