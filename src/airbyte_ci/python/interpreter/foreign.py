@@ -13,6 +13,7 @@ from typing import Any
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store.store import Store
+from airbyte_ci.python.interpreter import inventory as inventories
 from airbyte_ci.python.interpreter.interpreter import Interpreter
 from airbyte_ci.python.interpreter.inventory import Inventory, read
 from airbyte_ci.recipe.evaluate import Evaluator
@@ -27,7 +28,12 @@ _LIBC = re.compile(rb"GNU C Library [^\n]{0,80} version (\d+\.\d+)")
 def inventory(store: Store, image: Image, bring: Callable[[], None], twin_image: Image, twin: Inventory) -> Inventory:
     """Returns the inventory of the image; raises ImageError if its Python differs from the twin's."""
     layers = [[str(item) for item in one.config.diff_ids] for one in (image, twin_image)]
-    inputs = {"layers": layers, "variables": [image.config.environment, twin_image.config.environment]}
+    inputs = {
+        "layers": layers,
+        "variables": [image.config.environment, twin_image.config.environment],
+        # The twin's inventory is part of the result, in its own format.
+        "inventory": inventories.FORMAT_VERSION,
+    }
 
     def make() -> dict[str, Any]:
         trees = []
