@@ -14,6 +14,7 @@ COPIED = "copy the connector's code"
 THIRD_PARTY, FRAMEWORK, OWN = "add third-party jars", "add the framework's jars", "add the connector"
 # History entries of airbyte-ci's own operations; every other one belongs to a customization.
 KNOWN: Mapping[str, Origin] = {
+    layer_texts.COMPILED: "packages",
     layer_texts.REMOVED: "packages",
     layer_texts.INSTALLED: "packages",
     THIRD_PARTY: "packages",

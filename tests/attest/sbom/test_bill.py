@@ -148,6 +148,17 @@ def test_the_layers_of_the_base_are_found_without_it(store: Store, connector: Im
 
     Only the layers of a hook below the packages cannot be told from the base's.
     """
+    history = ("", "install Python dependencies", "compile the standard library", *sample_images.HISTORY[2:])
+    layers: tuple[list[Entry], ...] = (
+        sample_images.BASE_LAYER,
+        [],
+        [],
+        sample_images.REMOVED_LAYER,
+        sample_images.PACKAGES_LAYER,
+        [],
+    )
+    compiled = image(store, *layers, history=history, is_annotated=False)
+    assert layer_roles.of_image(compiled, None) == layer_roles.of_image(compiled, 2)
     for made in (connector, sample_images.connector(store, is_annotated=False), sample_images.java(store)):
         known = layer_roles.of_image(made, 1)
         assert layer_roles.of_image(made, None) == tuple(

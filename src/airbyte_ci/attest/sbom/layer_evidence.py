@@ -288,5 +288,5 @@ def _red_hat(item: rpm.RedHatPackage, path: str) -> FoundPackage:
     )
 
 
-def _generic(name: str, found: "re.Match[str] | None", path: str) -> tuple[FoundPackage, ...]:
+def _generic(name: str, found: re.Match[str] | None, path: str) -> tuple[FoundPackage, ...]:
     return (FoundPackage(ecosystem=GENERIC, name=name, version=found[1], path=path),) if found else ()

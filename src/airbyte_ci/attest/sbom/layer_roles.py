@@ -32,6 +32,9 @@ _ROLES: Mapping[LayerOrigin, LayerRole] = {
     "customization": LayerRole.HOOK,
 }
 
+# Layers below the packages of an installation.
+_PREPARING = (layer_texts.COMPILED, layer_texts.REMOVED)
+
 
 def of_image(image: Image, base_layers: int | None) -> tuple[LayerRole, ...]:
     """Returns the role of each layer. Without a number of base layers, the layers below the packages are the base's.
@@ -47,7 +50,7 @@ def of_image(image: Image, base_layers: int | None) -> tuple[LayerRole, ...]:
     return (LayerRole.BASE,) * min(base_layers, len(entries)) + tuple(above)
 
 
-def _entries(image: Image) -> "list[dict[str, Any]]":
+def _entries(image: Image) -> list[dict[str, Any]]:
     """Returns the history entry of each layer; empty ones for the lowest layers of a base without a history."""
     history = image.config.document.get("history") or []
     found = [item for item in history if isinstance(item, dict) and not item.get("empty_layer")]
@@ -55,32 +58,33 @@ def _entries(image: Image) -> "list[dict[str, Any]]":
     return [*({} for _ in range(count - len(found))), *found[max(0, len(found) - count) :]]
 
 
-def _lowest(image: Image, entries: "list[dict[str, Any]]") -> int | None:
+def _lowest(image: Image, entries: list[dict[str, Any]]) -> int | None:
     """Returns the place of the connector's lowest layer of packages or code; None if another tool built the image.
 
     A base image that airbyte-ci built has packages too, but not the annotation of layers that connectors share. Copies
-    of an image may lack the annotation; then the packages begin at the first removal below the code.
+    of an image may lack the annotation; then the packages begin at the first layers below the code that prepare their
+    installation.
     """
     code = [number for number, entry in enumerate(entries) if _role(entry) is LayerRole.CODE]
     if not code:
         return None
     marked = [number for number, (layer, _) in enumerate(image.layers) if layers.PART in layer.annotations]
     lowest = min([*marked, *code])
+    is_below = False
     while lowest and _role(entries[lowest - 1]) is LayerRole.PACKAGES:
-        is_removal = entries[lowest - 1].get("created_by") == layer_texts.REMOVED
-        if marked and not is_removal:
+        is_preparing = entries[lowest - 1].get("created_by") in _PREPARING
+        if not is_preparing and (marked or is_below):
             break
+        is_below |= is_preparing
         lowest -= 1
-        if is_removal:
-            break
     return lowest
 
 
-def _role(entry: "dict[str, Any]") -> LayerRole:
+def _role(entry: dict[str, Any]) -> LayerRole:
     if not _is_ours(entry):
         return LayerRole.OTHER
     return _ROLES[layer_origins.KNOWN.get(str(entry.get("created_by")), "customization")]
 
 
-def _is_ours(entry: "dict[str, Any]") -> bool:
+def _is_ours(entry: dict[str, Any]) -> bool:
     return str(entry.get("comment", "")).startswith(_COMMENT)

@@ -4,6 +4,7 @@ No text is guessed to mean a license: only a field that must have an expression 
 """
 
 import re
+from collections.abc import Sequence
 
 from airbyte_ci.attest.sbom.found_package import NO_LICENSE, LicenseText
 from airbyte_ci.python.packages.core_metadata import CoreMetadata
@@ -39,7 +40,7 @@ def of_core_metadata(metadata: CoreMetadata) -> LicenseText:
     return of_names([text.partition("\n")[0]]) if text and text.upper() != "UNKNOWN" else NO_LICENSE
 
 
-def of_names(names: "list[str] | tuple[str, ...]") -> LicenseText:
+def of_names(names: Sequence[str]) -> LicenseText:
     """Returns texts that are no expression, each once, in their order."""
     cleaned = (_CONTROL.sub(" ", name).strip()[:_LONGEST_NAME] for name in names)
     found = tuple(dict.fromkeys(name for name in cleaned if name))[:_MOST_NAMES]

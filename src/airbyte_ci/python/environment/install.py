@@ -15,7 +15,7 @@ from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.python.environment import environment, layers, standard_library
 from airbyte_ci.python.environment.environment import Choice, Workshop
-from airbyte_ci.python.environment.layer_texts import INSTALLED, REMOVED
+from airbyte_ci.python.environment.layer_texts import COMPILED, INSTALLED, REMOVED
 from airbyte_ci.python.environment.layers import Installed
 from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.python.interpreter.base import Base
@@ -82,7 +82,7 @@ class Installer:
             self.tools.say("standard library")
             library = standard_library.compile_library(self.tools.store, self.base)
         return (
-            *([AddedLayer(library, "compile the standard library")] if library else []),
+            *([AddedLayer(library, COMPILED)] if library else []),
             *(self._packages(evaluator, before, operation) if operation.packages else ()),
         )
 
