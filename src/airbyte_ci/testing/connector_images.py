@@ -108,13 +108,15 @@ def packages(versions: Mapping[str, str], configuration: bytes = CONFIGURATION) 
 
 
 def distribution(name: str, version: str, code: bytes = b"code") -> list[Entry]:
-    """Returns an installed distribution of one module."""
+    """Returns an installed distribution of one module and one script."""
     info = f"{SITE}/{name}-{version}.dist-info"
-    record = f"{name}/__init__.py,,\n{name}-{version}.dist-info/METADATA,,\n{name}-{version}.dist-info/RECORD,,\n"
+    listed = (f"{name}/__init__.py", f"{name}-{version}.dist-info/METADATA", f"../../../bin/{name}")
+    record = "".join(f"{path},,\n" for path in listed)
     return [
         Entry(path=f"{SITE}/{name}/__init__.py", content=code),
         Entry(path=f"{info}/METADATA", content=f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()),
         Entry(path=f"{info}/RECORD", content=record.encode()),
+        Entry(path=f"usr/local/bin/{name}", mode=0o755, content=b"#!python\n"),
     ]
 
 

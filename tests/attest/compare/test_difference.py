@@ -15,6 +15,8 @@ from airbyte_ci.oci.tar import Entry, directory, symlink
 from airbyte_ci.testing import connector_images as samples
 from airbyte_ci.testing.connector_images import CODE, SITE, SampleImage
 
+# cap_net_bind_service, effective and permitted (linux/capability.h).
+CAPABILITY = {"security.capability": bytes.fromhex("0100000200040000000000000000000000000000")}
 SAMPLE = samples.sample_image()
 Change = Callable[[SampleImage], SampleImage]
 
@@ -57,7 +59,8 @@ def _packages(**versions: str) -> Change:
 
 
 def _distribution(sample: SampleImage, *removed: str, added: list[Entry] | None = None) -> SampleImage:
-    gone = [path for path in sample.own if any(path.startswith(f"{SITE}/{name}") for name in removed)]
+    own = [place for name in removed for place in (f"{SITE}/{name}", f"usr/local/bin/{name}")]
+    gone = [path for path in sample.own if any(path.startswith(place) for place in own)]
     return sample.without(*gone).adding(*(added or []))
 
 
@@ -91,6 +94,11 @@ SEEDS = (
         _adding(Entry(path="usr/local/bin/su", mode=0o4755, content=b"su")),
         {"file usr/local/bin/su": "unexplained"},
     ),
+    Seed("a program's capabilities",
+         _adding(Entry(path="opt/tool/run.sh", mode=0o755, content=b"run", xattrs=CAPABILITY)),
+         {"file opt/tool/run.sh": "unexplained"}),
+    Seed("a distribution's script dropped", _removing("usr/local/bin/requests"),
+         {"distribution requests": "unexplained"}),
     Seed("a changed line of code", _adding(Entry(path=f"{CODE}/main.py", content=b"new", uid=1000, gid=1000)),
          {f"file {CODE}/main.py": "unexplained"}),
     Seed("a module of the standard library", _adding(Entry(path="usr/local/lib/python3.11/os.py", content=b"new")),

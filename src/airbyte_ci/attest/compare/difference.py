@@ -234,6 +234,8 @@ def describe(old: FileFacts | None, new: FileFacts | None) -> str:
         found.append(f"target {old.content} → {new.content}" if old.kind == "symlink" else f"content{sizes}")
     if old.mode != new.mode and old.kind != "symlink":
         found.append(f"mode {old.mode} → {new.mode}")
+    if old.capabilities != new.capabilities:
+        found.append(f"capabilities {old.capabilities or 'none'} → {new.capabilities or 'none'}")
     if old.owner != new.owner:
         found.append(f"owner {old.owner} → {new.owner}")
     return ", ".join(found)

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import os
 import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airbyte_ci.attest.compare import owned_files
 from airbyte_ci.attest.compare.certificates import certificates
@@ -35,6 +36,8 @@ _SETTINGS = {
     "Healthcheck": "health check",
     "OnBuild": "triggers of builds",
 }
+_CAPABILITY = "security.capability"
+_SCRIPTS = ("bin", "sbin")
 _DEFAULTS = {"user": "root", "working directory": "/"}
 _VERSION = re.compile(r"python(3\.\d+)")
 # The part of a distribution's metadata that changes how it runs; the others name versions and tools.
@@ -44,13 +47,17 @@ _MINOR = re.compile(r"python3\.\d+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFacts:
-    """One path: its kind, mode, owner (`uid:gid`), size, and its content's sha256 or a link's target."""
+    """One path: its kind, mode, owner (`uid:gid`), size, and its content's sha256 or a link's target.
+
+    `capabilities` are those of a program (capabilities(7)), as hexadecimal digits.
+    """
 
     kind: str
     mode: str
     owner: str
     size: int
     content: str
+    capabilities: str = ""
 
     @classmethod
     def parse(cls, line: str) -> "FileFacts":
@@ -61,7 +68,8 @@ class FileFacts:
     @property
     def line(self) -> str:
         """Returns the facts that are compared; the content determines the size."""
-        return f"{self.kind} {self.mode} {self.owner} {self.content}"
+        special = f" {self.capabilities}" if self.capabilities else ""
+        return f"{self.kind} {self.mode} {self.owner} {self.content}{special}"
 
     @property
     def is_executable(self) -> bool:
@@ -72,7 +80,7 @@ class FileFacts:
 class ImageContents:
     """The facts of an image by kind and name. `files` are not among `facts`; `owners` has the owned ones.
 
-    `parts` has the code of each distribution: path below site-packages → content. `edited` are configuration files of
+    `parts` has the files of each distribution: path below site-packages → content. `edited` are configuration files of
     packages that were changed after installation. `site` are the folders of distributions; `user` is the numeric owner
     (`uid:gid`) of the user that the image runs as.
     """
@@ -120,7 +128,7 @@ def read(store: Store, image: Image) -> ImageContents:
     """Returns the contents of an image whose layers are in the store. Raises ImageError for a damaged one."""
     held = contents.of(store, image)
     tree = snapshot.unpack(store, image.layers).tree
-    files = {path: FileFacts.parse(line) for path, line in contents.files(store, held).items()}
+    files = {path: _facts(tree, path, line) for path, line in contents.files(store, held).items()}
     site = owned_files.site_folders(files)
     packages, owners = owned_files.packages(tree)
     distributions = installed.distributions_in(tree, site)
@@ -194,15 +202,34 @@ def _by_name(items: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: ", ".join(dict.fromkeys(sorted(versions))) for name, versions in sorted(found.items())}
 
 
+def _facts(tree: Tree, path: str, line: str) -> FileFacts:
+    facts = FileFacts.parse(line)
+    if facts.kind != "file" or not facts.is_executable or (node := tree.entry(path)) is None:
+        return facts
+    try:
+        return replace(facts, capabilities=os.getxattr(node.disk, _CAPABILITY, follow_symlinks=False).hex())
+    except OSError:
+        return facts
+
+
 # --- distributions and the interpreter -----------------------------------------------------------
 
 
 def _parts(item: Distribution, site: list[str], files: Mapping[str, FileFacts]) -> dict[str, str]:
-    """Returns the code of a distribution: path below site-packages → content; without byte code and metadata."""
+    """Returns the code of a distribution: path below site-packages → content; without byte code and metadata.
+
+    Files elsewhere are named by their folders. Installers write scripts, whose first line names the interpreter.
+    """
     found = {}
     for path in item.files:
         folder = next((folder for folder in site if path.startswith(f"{folder}/")), None)
-        if folder is None or path not in files or path.endswith(".pyc"):
+        if path not in files or path.endswith(".pyc"):
+            continue
+        if folder is None:
+            parent, _, name = path.rpartition("/")
+            kind = parent.rpartition("/")[2]
+            is_script = kind in _SCRIPTS
+            found[f"{kind}/{name}"] = f"script {files[path].is_executable}" if is_script else files[path].content
             continue
         relative = path.removeprefix(f"{folder}/")
         top, _, rest = relative.partition("/")
