@@ -43,6 +43,9 @@ def test_every_difference_is_in_every_report(home: Path) -> None:
     assert max(map(len, told.out.splitlines())) <= 80
     markdown = (home.parent / "report.md").read_text()
     assert "| lost | `variable API_LIMIT` |" in markdown and "`file opt/tool/data.bin`" in markdown
+    assert run(home, "acme/old:1", "acme/new:1", "--html=report.html").code == 1
+    page = (home.parent / "report.html").read_text()
+    assert "API_LIMIT" in page and "/opt/tool/data.bin" in page
     document = json.loads(run(home, "acme/old:1", "acme/new:1", "--json").out)
     assert [row["name"] for row in document["rows"] if row["verdict"] in ("lost", "unexplained")] == [
         "API_LIMIT",

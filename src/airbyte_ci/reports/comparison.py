@@ -26,7 +26,7 @@ _COLORS: Mapping[Verdict, str] = {"lost": "red", "unexplained": "yellow"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class FoldedRow:
     """A row as it is shown, with the number of rows that it stands for: those of the files in a folder."""
 
     row: FactRow
@@ -101,7 +101,7 @@ def _section(verdict: Verdict, rows: Sequence[FactRow], most: int = _MOST) -> It
         yield f"  … and {len(items) - most:,} more; --json lists all"
 
 
-def fold(rows: Sequence[FactRow]) -> list[_Item]:
+def fold(rows: Sequence[FactRow]) -> list[FoldedRow]:
     """Returns the rows without files of folders that are lost or new as a whole; the folder's row counts them."""
     folders = {row.name for row in rows if row.kind == "file" and (row.old is None or row.new is None)}
     below: Counter[str] = Counter()
@@ -112,7 +112,7 @@ def fold(rows: Sequence[FactRow]) -> list[_Item]:
             below[above] += 1
         else:
             shown.append(row)
-    return [_Item(row, below[row.name] if row.kind == "file" else 0) for row in shown]
+    return [FoldedRow(row, below[row.name] if row.kind == "file" else 0) for row in shown]
 
 
 def _parents(path: str) -> Iterator[str]:
@@ -202,7 +202,7 @@ def markdown(found: ImageComparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _markdown_row(item: _Item) -> str:
+def _markdown_row(item: FoldedRow) -> str:
     row = item.row
     said = f"{item.detail}; {escape(row.reason)}" if row.reason else item.detail
     return f"| {row.verdict} | {_code(item.subject)} | {_code(said)} |"

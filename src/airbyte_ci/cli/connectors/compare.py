@@ -91,6 +91,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="FILE",
     help="Write a Markdown report, for a pull request or a job summary.",
 )
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write an HTML page.")
 @with_selection
 def compare(
     settings: Settings,
@@ -111,6 +112,7 @@ def compare(
     old_dockerfile: bool,
     show_all: bool,
     markdown: Path | None,
+    html: Path | None,
 ) -> int:
     """Compare two images of a connector: is it still the same connector?
 
@@ -157,6 +159,10 @@ def compare(
         console.block(report.text(found, show_all=show_all))
     if markdown:
         write_report(markdown, report.markdown(found))
+    if html:
+        from airbyte_ci.reports import comparison_page  # slow to import, because of Jinja2
+
+        write_report(html, comparison_page.html(found), make_folders=True)
     return int(found.has_failures)
 
 
