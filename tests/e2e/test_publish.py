@@ -269,10 +269,13 @@ def test_reports_name_every_connector(releasing: Releasing, tmp_path: Path) -> N
     releasing.describe("", "source-other")
     releasing.commit()
     _file("main.py", "print(1)\n")(releasing)
-    command = ("connectors", "--all", "publish", f"--registry={releasing.prefix}", f"--junit={tmp_path / 'junit.xml'}")
-    done = releasing.tiny.run(*command)
+    files = (f"--junit={tmp_path / 'junit.xml'}", f"--html={tmp_path / 'page.html'}")
+    done = releasing.tiny.run("connectors", "--all", "publish", f"--registry={releasing.prefix}", *files)
     assert done.code == 1, done.out
     assert "✗ cannot publish source-tiny: connectors/source-tiny/main.py differs from the commit" in done.out
     assert "2 connectors: 1 published · 1 failed" in done.out
     suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    page = (tmp_path / "page.html").read_text()
+    assert "Publications of connectors" in page
+    assert f"{releasing.prefix}/acme/source-other:1.0.0-dev." in page

@@ -55,18 +55,33 @@ BUILD = {
 BROKEN = {"name": "source-d", "status": "failed", "reason": "no lock file", "details": ["looked in\nthe folder"]}
 
 
+PUBLISH = {
+    "name": "source-e",
+    "status": "ok",
+    "command": "publish",
+    "address": "ghcr.io/acme/source-e:1.0.0@sha256:" + "b" * 64,
+    "tag": "1.0.0",
+    "platforms": [{"platform": "linux/amd64"}, {"platform": "linux/arm64"}],
+    "size": 70_000_000,
+    "attachments": [{}, {}, {}],
+    "pushed": True,
+    "seconds": 1.5,
+}
+
+
 def _parsed(*documents: dict[str, Any]) -> list[ConnectorResult]:
     return [found for document in documents if (found := results.parse(document))]
 
 
 def test_a_document_is_the_result_of_its_command() -> None:
     """A test has steps and a check has checks; warnings are not failures; other documents are no results."""
-    found = _parsed(TEST, CHECK, BUILD, BROKEN)
+    found = _parsed(TEST, CHECK, BUILD, BROKEN, PUBLISH)
     assert [(item.command, item.name, item.state) for item in found] == [
         ("test", "source-a", "failed"),
         ("check", "source-b", "warning"),
         ("build", "source-c", "ok"),
         ("build", "source-d", "failed"),
+        ("publish", "source-e", "ok"),
     ]
     assert [part.id for part in found[0].bad] == ["unit"]
     assert _parsed({}, {"name": "a"}, {"name": 1, "status": "ok"}, {"name": "a", "status": "perfect"}) == []
@@ -74,10 +89,10 @@ def test_a_document_is_the_result_of_its_command() -> None:
 
 def test_the_page_has_every_connector_and_the_output_of_failures() -> None:
     """Each command has its table, and a link leads from a failed connector to its output."""
-    html = results_page.html(_parsed(TEST, CHECK, BUILD, BROKEN), "airbyte-ci reports merge")
+    html = results_page.html(_parsed(TEST, CHECK, BUILD, BROKEN, PUBLISH), "airbyte-ci reports merge")
     tree = html5lib.parse(html, namespaceHTMLElements=False)
     heads = ["".join(head.itertext()) for head in tree.iter("th") if head.get("scope") == "row"]
-    assert {"source-a", "source-b", "source-c", "source-d"} <= set(heads)
+    assert {"source-a", "source-b", "source-c", "source-d", "source-e"} <= set(heads)
     targets = {element.get("id") for element in tree.iter() if isinstance(element.tag, str) and element.get("id")}
     links = {link.get("href").removeprefix("#") for link in tree.iter("a")}
     assert links <= targets and len(links) >= 3
@@ -135,11 +150,16 @@ _JSON = st.recursive(
     max_leaves=15,
 )
 
+_KEYS = (
+    *("steps", "checks", "seconds", "sizes", "details", "tests", "platform"),
+    *("address", "attachments", "platforms", "size", "tag"),
+)
+
 
 @settings(max_examples=60, deadline=None)
-@given(st.dictionaries(st.sampled_from(["steps", "checks", "seconds", "sizes", "details", "tests", "platform"]), _JSON))
-def test_any_json_can_be_shown(document: dict[str, Any]) -> None:
+@given(st.dictionaries(st.sampled_from(_KEYS), _JSON), st.sampled_from(["", "publish"]))
+def test_any_json_can_be_shown(document: dict[str, Any], command: str) -> None:
     """A damaged or hostile document of another job is no reason to fail."""
-    found = _parsed({"name": "source-x", "status": "failed", **document})
+    found = _parsed({"name": "source-x", "status": "failed", "command": command, **document})
     assert "source-x" in results_page.html(found, "x")
     assert "source-x" in results_summary.markdown(found, "x")

@@ -1,16 +1,16 @@
-"""The results of `build`, `test` and `check` as their JSON names them, for pages, summaries and merged reports.
+"""The results of `build`, `test`, `check` and `publish` as their JSON names them, for pages, summaries and merges.
 
 All of these show the JSON, so that the joined reports of many jobs show the same as the report of one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from airbyte_ci.reports.page.blocks import State, rank
 
-Command = Literal["build", "test", "check"]
-COMMANDS: tuple[Command, ...] = ("build", "test", "check")
+Command = Literal["build", "test", "check", "publish"]
+COMMANDS: tuple[Command, ...] = ("build", "test", "check", "publish")
 _STATES: Mapping[object, State] = {
     "ok": "ok",
     "skipped": "skipped",
@@ -56,7 +56,7 @@ class ConnectorResult:
 
 
 def parse(document: Mapping[str, Any]) -> ConnectorResult | None:
-    """Returns the result of a JSON document; None if it is not one of `build`, `test` or `check`."""
+    """Returns the result of a JSON document; None if it is not one of the four commands."""
     name, status = document.get("name"), _STATES.get(document.get("status"))
     if not isinstance(name, str) or status is None:
         return None
@@ -64,6 +64,8 @@ def parse(document: Mapping[str, Any]) -> ConnectorResult | None:
         return _result("test", name, status, document, map(_step, _objects(document["steps"])))
     if isinstance(document.get("checks"), list):
         return _result("check", name, status, document, map(_check, _objects(document["checks"])))
+    if document.get("command") == "publish":
+        return _result("publish", name, status, document, [replace(_build(document, status), id="publish")])
     return _result("build", name, status, document, [_build(document, status)])
 
 

@@ -1,4 +1,4 @@
-"""The page of what `build`, `test` and `check` did: all connectors, the worst first, and the output of failures."""
+"""The page of what `build`, `test`, `check` and `publish` did: connectors, the worst first, and output of failures."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -27,7 +27,7 @@ from airbyte_ci.reports.page.blocks import (
 )
 from airbyte_ci.reports.results import COMMANDS, Command, ConnectorResult, ResultPart, worst_first
 
-_TITLES: Mapping[Command, str] = {"build": "Builds", "test": "Tests", "check": "Checks"}
+_TITLES: Mapping[Command, str] = {"build": "Builds", "test": "Tests", "check": "Checks", "publish": "Publications"}
 _TILES: Mapping[State, str] = {
     "failed": "failed",
     "warning": "with warnings",
@@ -64,7 +64,7 @@ def _tiles(results: Sequence[ConnectorResult]) -> Iterator[Tile]:
 
 def _sections(command: Command, results: Sequence[ConnectorResult]) -> Iterator[Section]:
     ordered = worst_first(item for item in results if item.command == command)
-    table = {"build": _builds, "test": _tests, "check": _checks}[command](ordered)
+    table = {"build": _builds, "test": _tests, "check": _checks, "publish": _publications}[command](ordered)
     title = _TITLES[command]
     unverified = _unverified(ordered) if command == "check" else None
     yield Section(title, (table, *([unverified] if unverified else [])))
@@ -162,6 +162,45 @@ def _build(item: ConnectorResult) -> DataRow:
     time: Cell = Number(part.seconds, _duration(part.seconds)) if part.seconds else "–"
     image: Cell = Code(digest[:_DIGEST]) if digest else "–"
     return DataRow((_head(item), Mark(item.state), str(document.get("platform") or "–"), image, size, time))
+
+
+def _publications(results: Sequence[ConnectorResult]) -> DataTable:
+    columns = (
+        Column("Connector"),
+        Column("Result"),
+        Column("Release"),
+        Column("Image"),
+        Column("Platforms"),
+        Column("Size", is_number=True),
+        Column("Documents", is_number=True),
+        Column("Time", is_number=True),
+    )
+    return DataTable("Releases, failures first; sizes are compressed", columns, tuple(map(_publication, results)))
+
+
+def _publication(item: ConnectorResult) -> DataRow:
+    document, (part, *_) = item.document, item.parts
+    address = str(document.get("address") or "")
+    if not address:
+        return DataRow((_head(item), Mark(item.state), *["–"] * 6))
+    found = {key: document.get(key) for key in ("size", "attachments", "platforms")}
+    size = found["size"] if isinstance(found["size"], int) else 0
+    documents = len(found["attachments"]) if isinstance(found["attachments"], list) else 0
+    images = found["platforms"] if isinstance(found["platforms"], list) else []
+    platforms = ", ".join(str(image.get("platform")) for image in images if isinstance(image, dict))
+    how = "" if document.get("pushed") else " (dry run)" if document.get("dryRun") else " (nothing pushed)"
+    return DataRow(
+        (
+            _head(item),
+            Mark(item.state),
+            f"{document.get('tag')}{how}",
+            Code(address),
+            platforms,
+            Number(size, f"{size / 1e6:.1f} MB"),
+            Number(documents, str(documents)),
+            Number(part.seconds, _duration(part.seconds)),
+        )
+    )
 
 
 def _fold(item: ConnectorResult, *, is_open: bool) -> Fold:

@@ -23,7 +23,7 @@ _SIGNS: dict[State, str] = {
     "ok": "✅ ok",
     "info": "ok",
 }
-_NOUNS: dict[Command, str] = {"build": "Builds", "test": "Tests", "check": "Checks"}
+_NOUNS: dict[Command, str] = {"build": "Builds", "test": "Tests", "check": "Checks", "publish": "Publications"}
 # Of a step's output, so many lines are shown: the last ones, which name the failure.
 _OUTPUT = 40
 _REASON = 300

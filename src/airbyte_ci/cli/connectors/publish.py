@@ -19,6 +19,7 @@ from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors import check as checks
 from airbyte_ci.cli.connectors import recording
+from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import SelectionOptions, sign_key_option, with_selection, with_shard
 from airbyte_ci.cli.platforms import parse_platform
@@ -98,6 +99,7 @@ _FORMS: dict[str, PreReleaseForm] = {"dev": "dev", "preview": "preview"}
 @click.option(
     "--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a JUnit XML report."
 )
+@with_result_files
 @with_shard
 @with_selection
 def publish_connectors(
@@ -119,6 +121,7 @@ def publish_connectors(
     pypi: bool,
     pypi_url: str,
     junit: Path | None,
+    files: ResultFiles,
 ) -> int:
     """Build connectors for all platforms and publish them with documents about their contents.
 
@@ -163,6 +166,7 @@ def publish_connectors(
         publishing = _Publishing(app, fleet, options, replace(order, passed=app.passed), progress)
 
         def show(outcome: Outcome) -> None:
+            outcome = replace(outcome, facts={"command": "publish", **outcome.facts})
             outcomes.append(outcome)
             with progress.paused():
                 _show(settings, asked, outcome, alone=len(fleet.connectors) == 1)
@@ -178,6 +182,7 @@ def publish_connectors(
             raise
     if junit:
         write_report(junit, report.document(outcomes, asked.facts.get("shard", "")), make_folders=True)
+    files.write([outcome.to_json() for outcome in outcomes], asked)
     if not settings.as_json:
         console.block(terminal.ending(outcomes, "published", whole=asked.whole(len(fleet.connectors))))
     return exit_code(outcomes)

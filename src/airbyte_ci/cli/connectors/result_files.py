@@ -1,4 +1,4 @@
-"""The files in which `build`, `test` and `check` show their results: HTML and Markdown. Cheap to import."""
+"""The files in which `build`, `test`, `check` and `publish` show their results: HTML and Markdown. Cheap to import."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
