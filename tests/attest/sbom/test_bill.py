@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from airbyte_ci.attest.sbom import cyclonedx, image_packages, layer_evidence, layer_roles, spdx
 from airbyte_ci.attest.sbom.bill import Component
@@ -13,7 +15,7 @@ from airbyte_ci.attest.sbom.layer_roles import LayerRole
 from airbyte_ci.errors import BlobNotFound, ImageError
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import LAYER_GZIP, Descriptor, Image
+from airbyte_ci.oci.image import LAYER_GZIP, Descriptor, Image, ImageConfig, Manifest
 from airbyte_ci.oci.layer import layer_of
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
@@ -178,7 +180,9 @@ def test_documents_are_functions_of_the_image(store: Store, connector: Image, tm
 
 
 def test_an_unread_list_of_packages_is_named(store: Store) -> None:
-    """An old database of RPM packages is not read, and both documents say so."""
+    """An old or damaged database of RPM packages is not read, and both documents say so."""
+    damaged = "usr/lib/sysimage/rpm/rpmdb.sqlite"
+    assert bill(store, image(store, [text(damaged, "SQLite format 3\0")])).unread == (damaged,)
     made = bill(store, image(store, [text("var/lib/rpm/Packages", "Berkeley")]))
     assert made.unread == ("var/lib/rpm/Packages",)
     document = json.loads(cyclonedx.document(made))
@@ -247,6 +251,29 @@ def test_hard_links_and_other_kinds_of_files(store: Store) -> None:
     )
     evidence = layer_evidence.read(store, Descriptor(LAYER_GZIP, store.put(blob), len(blob)), Digest.of(blob))
     assert [[item.name for item in found] for found in evidence.packages.values()] == [["a"], ["a"]]
+
+
+def test_hostile_metadata_is_read_as_text(tmp_path: Path) -> None:
+    """Endless markers, names of any bytes, forged lines and tags without an end: a bill, valid and in time."""
+    store = Store(tmp_path / "store")
+    deep = f"Requires-Dist: b; {'(' * 3000}python_version > '3'{')' * 3000}"
+    pom = {"META-INF/maven/g/a/pom.xml": "<license>" * 400_000}
+    strange = "a\x1b[2J\u202e<script>\ud800".encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    body = f"Name: {strange}\nVersion: 1\n ::error::\nLicense: x\x07y\n{deep}\n\n".encode()
+    blob = raw_layers.archive(
+        [
+            raw_layers.file(f"{SITE}/caf\udce9-1.dist-info/METADATA", body),
+            raw_layers.file("opt/a-1.jar", sample_images.maven_jar("g", "a", "1", pom)),
+            raw_layers.file("var/lib/dpkg/status", stanza("p?x=1#y@2", "1:%2B").encode()),
+        ]
+    )
+    layer = Descriptor(LAYER_GZIP, store.put(blob), len(blob))
+    config = ImageConfig.make({"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": [str(Digest.of(blob))]}})
+    made = bill(store, store.put_image(Manifest.make(config.descriptor, (layer,), {}), config))
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(cyclonedx.document(made).decode()) is None
+    assert json.loads(spdx.document(made))["packages"]
+    assert "pkg:deb/debian/p%3Fx%3D1%23y%402@1:%252B?arch=amd64" in {item.purl for item in made.components}
+    assert [item.license.names for item in made.components if item.path.endswith("METADATA")] == [("x y",)]
 
 
 def test_a_damaged_layer_is_an_error(store: Store, tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ from airbyte_ci.attest.sbom import licenses
 from airbyte_ci.attest.sbom.found_package import GENERIC, MAVEN, NO_LICENSE, FoundPackage, LicenseText
 
 _PROPERTIES = re.compile(r"META-INF/maven/([^/]+)/([^/]+)/pom\.properties\Z")
-_POM_LICENSE = re.compile(r"<license>\s*(.*?)</license>", re.DOTALL)
 _POM_NAME = re.compile(r"<name>\s*([^<]+?)\s*</name>")
 _VERSIONED = re.compile(r"(?P<name>.+?)-(?P<version>[0-9][^/]*)\Z")
 # Jars in jars (Spring Boot); deeper ones are an attack.
 _DEEPEST = 3
 _LARGEST = 256 << 20
 _LARGEST_TEXT = 4 << 20
+_LARGEST_NAME, _MOST_LICENSES = 4 << 10, 41
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, LookupError, EOFError, OSError, ValueError, NotImplementedError)
 
 
@@ -78,7 +78,8 @@ def _project(archive: zipfile.ZipFile, name: str, path: str) -> FoundPackage | N
     fields = {key.strip(): value.strip() for key, _, value in lines}
     group, artifact = fields.get("groupId") or place[1], fields.get("artifactId") or place[2]
     pom = _text(archive, f"META-INF/maven/{place[1]}/{place[2]}/pom.xml")
-    said = [match[1] for item in _POM_LICENSE.findall(pom) if (match := _POM_NAME.search(item))]
+    listed = [item.partition("</license>")[0][:_LARGEST_NAME] for item in pom.split("<license>")[1:_MOST_LICENSES]]
+    said = [match[1] for item in listed if (match := _POM_NAME.search(item))]
     return FoundPackage(
         ecosystem=MAVEN,
         name=artifact,

@@ -163,7 +163,10 @@ def _read_rpm(into: _Collected, path: str, content: bytes) -> None:
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
-        into.packages[path] = tuple(_red_hat(item, path) for item in rpm.packages(Path(file.name)))
+        try:
+            into.packages[path] = tuple(_red_hat(item, path) for item in rpm.packages(Path(file.name)))
+        except ImageError:
+            into.unread.add(path)
 
 
 def _read_unknown(into: _Collected, path: str, _: bytes) -> None:
@@ -229,7 +232,9 @@ def _text(content: bytes) -> str:
 
 
 def _normal(name: str) -> str:
-    return "/".join(part for part in name.split("/") if part not in ("", "."))
+    """Returns a path without empty parts, as text that can be written as JSON: a name can be any bytes."""
+    readable = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "/".join(part for part in readable.split("/") if part not in ("", "."))
 
 
 def _distribution(path: str, metadata: CoreMetadata) -> FoundPackage:

@@ -173,7 +173,8 @@ class _Packages:
         if choice is None:
             return component
         repository = ""
-        if isinstance(choice.origin, FromGit):
+        # A folder of this machine means nothing elsewhere.
+        if isinstance(choice.origin, FromGit) and not choice.origin.url.startswith(("file:", "/")):
             repository = f"git+{choice.origin.url}@{choice.origin.commit}"
         return replace(component, sha256=choice.file.sha256, file=choice.file.name, repository=repository)
 

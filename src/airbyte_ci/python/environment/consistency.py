@@ -96,7 +96,7 @@ def read(text: str) -> Requirement | None:
     """Returns the requirement, or None if only an old tool can parse it: installers ignore it."""
     try:
         return Requirement(text)
-    except InvalidRequirement:
+    except (InvalidRequirement, RecursionError):
         return None
 
 
