@@ -1,6 +1,7 @@
 """Locks upgraded by poetry itself, from an index on loopback, by the actual command."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -75,13 +76,16 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin"
 
 
-@pytest.fixture
-def place(tmp_path: Path, binaries: Path) -> Iterator[Place]:
-    """A connector that takes its packages from the index alone, locked by poetry."""
-    made = Place(copied("fleet", tmp_path / "fleet"), tmp_path / "index", binaries)
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory, binaries: Path) -> Iterator[Place]:
+    """A connector that takes its packages from the index alone, locked by poetry once for all tests."""
+    folder = tmp_path_factory.mktemp("locked")
+    made = Place(copied("fleet", folder / "fleet"), folder / "index", binaries)
     made.publish("python-dateutil", "2.9.0", "six>=1.5")
     made.publish("six", "1.16.0")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(made.index))) as server:
+    served = folder / "served"  # leads to the index of the test
+    served.symlink_to(made.index)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(served))) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -95,6 +99,18 @@ def place(tmp_path: Path, binaries: Path) -> Iterator[Place]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.fixture
+def place(tmp_path: Path, locked: Place) -> Place:
+    """A copy of the connector and of its index, which the server shows from now on."""
+    made = Place(tmp_path / "fleet", tmp_path / "index", locked.binaries)
+    shutil.copytree(locked.fleet, made.fleet, symlinks=True)
+    shutil.copytree(locked.index, made.index)
+    served = locked.index.with_name("served")
+    served.unlink()
+    served.symlink_to(made.index)
+    return made
 
 
 def test_what_is_newer_is_locked_and_told(place: Place) -> None:

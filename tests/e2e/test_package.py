@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from tests.e2e.conftest import PROJECT, Result, airbyte_ci
 
@@ -29,10 +30,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_installs_into_an_empty_environment_and_works(wheel: Path, tmp_path: Path, fleet: Path) -> None:
-    """`pip install` of the wheel gives a command that lists the fleet and knows the published base images."""
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
-    pip = [str(tmp_path / "venv/bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, str(wheel)], check=True)
+    """The installed wheel gives a command that lists the fleet and knows the published base images."""
+    subprocess.run([find_uv_bin(), "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"], check=True)
+    install = [find_uv_bin(), "pip", "install", "--quiet", "--python", str(tmp_path / "venv")]
+    subprocess.run([*install, str(wheel)], check=True)
     command = str(tmp_path / "venv/bin/airbyte-ci")
     for arguments, expected in ((["connectors", "list"], "source-parcels"), (["base-images", "list"], "1.2.3")):
         shown = subprocess.run([command, *arguments], cwd=fleet, capture_output=True, text=True, check=True).stdout
