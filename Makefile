@@ -88,6 +88,9 @@ oracle: install tools-test actions ## every lock planned, built and asked, again
 	@mkdir -p .scratch/sigstore && cp tests/oracles/sigstore_js/package.json .scratch/sigstore/
 	@cd .scratch/sigstore && npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts
 	@$(BIN)/python -m tests.oracles.signatures .scratch/sigstore
+	@scripts/scratch-fleet .scratch/rebuilds/base && scripts/scratch-fleet .scratch/rebuilds/fleet
+	@base=$$(AIRBYTE_CI_HOME=$(CURDIR)/.scratch/test-store $(CLI) --repo .scratch/rebuilds/base base-images build --root debian) && \
+		$(BIN)/python -m tests.oracles.rebuilds .scratch/rebuilds/fleet "$$base" .scratch/test-store
 
 # The commits of October 2023 in which the first connectors of a public monorepo were migrated.
 COMMITS := c544183339 a41c4f5b3d 781dc3144d ff70f2f858 0deec79036
