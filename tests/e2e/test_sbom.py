@@ -175,6 +175,8 @@ def test_vulnerabilities_decide_the_exit_code(built: BuiltConnector, tmp_path: P
             assert (ended.code, text in ended.out) == (code, True), ended.out + ended.err
         ended = tiny.run("connectors", *with_database, "--json")
         (finding,) = json.loads(ended.out)["findings"]
+        of_base = tiny.run("connectors", "vulnerabilities", tiny.base, *with_database[2:])
+        assert (of_base.code, "base 1.1.0 fixes it" in of_base.out) == (1, True), of_base.out
         assert (finding["origin"], finding["fixedByBase"], finding["fixedIn"]) == ("base", "1.1.0", "2:1")
     finally:
         (tiny.folder / "base-images.yaml").unlink()

@@ -40,7 +40,9 @@ class ImageVulnerabilities:
 def prepare(tools: Tools, name: str, connector: str, bill: BillOfMaterials, catalog: Catalog) -> ExaminedImage:
     """Returns an image with the newer versions of its base image."""
     base = next((item for item in bill.components if item.kind == "container"), None)
-    newer = newer_bases.list_newer(catalog, f"{base.name}@{base.version}") if base else ()
+    # An image without a base image may be one itself, known by its own digest or that of its index.
+    addresses = [f"{base.name}@{base.version}"] if base else [f"{bill.root.name}@{bill.root.version}", name]
+    newer = next((found for item in addresses if (found := newer_bases.list_newer(catalog, item))), ())
     known = tuple(newer_bases.examine_newer(tools, newer, bill.platform))
     return ExaminedImage(name, connector, bill, newer, known)
 
