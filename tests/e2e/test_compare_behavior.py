@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import re
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from airbyte_ci.connector_tests.behavior.authority import Authority
 from airbyte_ci.oci.digest import Digest
@@ -19,9 +21,9 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.reports.comparison import kinds_table
 from tests.e2e import console
-from tests.e2e.command import PROJECT, Result, airbyte_ci
+from tests.e2e.command import GIT, PROJECT, Result, airbyte_ci
 from tests.e2e.conftest import Base
-from tests.e2e.tiny import derived
+from tests.e2e.tiny import NAME, Tiny, derived
 
 pytestmark = pytest.mark.slow
 TOKEN = "tok-99887766"
@@ -172,6 +174,34 @@ def test_this_machine_is_out_of_reach(images: Images, api: Api) -> None:
     told = images.compare(api, "old", "same", "--json")
     assert told.code == 1 and not api.requests
     assert rows(told)["check", "check"]["verdict"] == "unexplained"
+
+
+# --- upgrades -----------------------------------------------------------------------------------------
+
+
+def test_an_upgrade_of_the_base_image_is_proven(tiny: Tiny, base: Base, store: Store) -> None:
+    """What the newer base changes is expected; a variable that it took away from the connector is not."""
+    repository = "localhost/acme/derived-base"
+    brought = Entry(path="opt/new-tool", mode=0o755, content=b"tool")
+    first = derived(store, base.address, tag="1.0.0", execution={"Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "A=1"]})
+    settings = {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "A=2"]}
+    second = derived(store, base.address, brought, tag="1.1.0", execution=settings)
+    versions = [{"version": version, "address": address, "python": "3.11", "user": "airbyte"}
+                for version, address in (("1.1.0", second), ("1.0.0", first))]  # fmt: skip
+    (tiny.folder / "base-images.yaml").write_text(yaml.safe_dump({repository: versions}))
+    with (tiny.folder / ".airbyte-ci.toml").open("a") as file:
+        file.write(f'base-image-repositories = ["{repository}"]\n')
+    metadata = tiny.connector() / "metadata.yaml"
+    metadata.write_text(metadata.read_text().replace(base.address, first))
+    subprocess.run([*GIT, "add", "-A"], cwd=tiny.folder, check=True)
+    subprocess.run([*GIT, "commit", "-qm", "first"], cwd=tiny.folder, check=True)
+    upgrade = ("connectors", f"--name={NAME}", "upgrade_base_image", "--no-changelog", "--prove")
+    proven = tiny.run(*upgrade, "--dry-run", "--json")
+    assert proven.code == 0, proven.out + proven.err
+    assert proven.json["proof"]["isProven"] and proven.json["proof"]["summary"].startswith("3 expected")
+    refuted = tiny.run(*upgrade, "--dry-run", f"--prove={base.address}")
+    assert refuted.code == 1 and "but not proven" in refuted.err, refuted.err
+    assert "spec command" in refuted.err
 
 
 # --- the page --------------------------------------------------------------------------------------

@@ -39,7 +39,9 @@ class FoldedRow:
 
     @property
     def detail(self) -> str:
-        return escape(self.row.change) or change(self.row)
+        """Returns the difference in a few words."""
+        said = escape(self.row.change) or change(self.row)
+        return f"added: {said}" if self.row.old is None and self.row.new is not None else said
 
 
 def change(row: FactRow) -> str:

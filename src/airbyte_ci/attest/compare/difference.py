@@ -88,8 +88,10 @@ def _refine(row: FactRow, old: ComparedImage, new: ComparedImage) -> FactRow:
     if row.kind == "distribution" and row.new is None and _is_code(row.name, old.contents, new.contents):
         reason = f"the connector's own package: its files are in {new.contents.workdir}"
         return replace(row, verdict="expected", reason=reason)
-    if row.kind == "distribution" and row.old and row.new:
-        return _explain_distribution(row, old.contents, new.contents)
+    if row.kind == "distribution":
+        if row.old and row.new:
+            return _explain_distribution(row, old.contents, new.contents)
+        return replace(row, change=_version(row.old or row.new or ""))
     return row
 
 

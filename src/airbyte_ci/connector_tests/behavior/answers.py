@@ -14,6 +14,8 @@ from airbyte_ci.connector_tests.behavior.traffic import Answer
 from airbyte_ci.connector_tests.messages import Messages
 from airbyte_ci.connector_tests.place import FILES, StepSandbox
 from airbyte_ci.connector_tests.secrets import Secrets
+from airbyte_ci.errors import SandboxError
+from airbyte_ci.sandbox import sandbox
 from airbyte_ci.sandbox.sandbox import Network
 
 _CA = f"{FILES}/ca.pem"
@@ -113,9 +115,16 @@ def _call(
         files = {**files, _CA: source.authority.certificate}
         variables = dict.fromkeys(_PROXY_VARIABLES, ADDRESS) | dict.fromkeys(_CA_VARIABLES, f"/{_CA}")
         variables |= {"NO_PROXY": "", "no_proxy": ""}
-    finished = place.run(
-        (command, *options), network, files=files, variables=variables, heard=messages.hear, service=service
-    )
+    try:
+        finished = place.run(
+            (command, *options), network, files=files, variables=variables, heard=messages.hear, service=service
+        )
+    except SandboxError as error:
+        if sandbox.missing_tools(network):
+            raise
+        # The image is at fault: it has no such program, or took too long.
+        answers.failures.setdefault(command, secrets.redact(error.message))
+        return messages
     messages.end()
     reason = next(iter(messages.errors), "") or next(iter(messages.problems), "")
     if finished.returncode and not reason:
