@@ -8,7 +8,7 @@ from airbyte_ci.attest.vulnerabilities.finding import SEVERITIES, VulnerabilityF
 from airbyte_ci.reports import columns
 from airbyte_ci.text import join_lines
 
-_TITLES: dict[ComponentOrigin, str] = {
+TITLES: dict[ComponentOrigin, str] = {
     "base": "base image",
     "framework": "framework (airbyte-cdk and its requirements)",
     "connector": "connector",
@@ -23,7 +23,7 @@ def text(subject: str, findings: Sequence[VulnerabilityFinding], notes: Sequence
     for origin in ORIGINS:
         own = [item for item in findings if item.origin == origin]
         if own:
-            lines.append(f"{_TITLES[origin]} ({len(own)})")
+            lines.append(f"{TITLES[origin]} ({len(own)})")
             lines += [f"  {line}" for line in columns.lines([_row(item) for item in own]).splitlines()]
     lines += [f"! not checked: {note}" for note in notes]
     return join_lines(lines)

@@ -1,5 +1,6 @@
 """`connectors vulnerabilities`: lists the known vulnerabilities of images, and who can fix each."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from airbyte_ci.cli.connectors import bills
 from airbyte_ci.cli.connectors.bills import Inspected
 from airbyte_ci.cli.options import SelectionOptions, with_selection
 from airbyte_ci.cli.platforms import parse_platform
+from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
@@ -38,6 +40,9 @@ _FILE = click.Path(exists=True, path_type=Path)
 @click.option(
     "--platform", "platform", metavar="OS/ARCH", help="Examine the images of this platform (default: this machine's)."
 )
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Also write an HTML page."
+)
 @with_selection
 def vulnerabilities(
     settings: Settings,
@@ -49,6 +54,7 @@ def vulnerabilities(
     fail_on: str,
     fixable: bool,
     platform: str | None,
+    html: Path | None,
 ) -> int:
     """List the known vulnerabilities of built connectors or other images, and what fixes each.
 
@@ -76,9 +82,11 @@ def vulnerabilities(
     results = [examine_images.by_report(image, parsed) for image in images] if parsed else []
     if database and images:
         results = list(examine_images.by_database(images, database))
+    if fixable:
+        results = [replace(item, findings=tuple(found for found in item.findings if found.fixed)) for item in results]
     severe = False
     for image, result in zip(images, results, strict=True):
-        shown = [item for item in result.findings if item.fixed or not fixable]
+        shown = result.findings
         severe |= fail_on != "never" and any(is_at_least(item.severity, fail_on) for item in shown)
         if settings.as_json:
             console.document(
@@ -92,6 +100,11 @@ def vulnerabilities(
             )
         else:
             console.block(text.text(image.name, shown, result.notes))
+    if html:
+        from airbyte_ci.reports import vulnerabilities_page
+
+        by_name = {image.name: result for image, result in zip(images, results, strict=True)}
+        write_report(html, vulnerabilities_page.html(by_name), make_folders=True)
     return int(severe or failed)
 
 
