@@ -169,7 +169,7 @@ def publish(
     done = job.make(connector, order, tools)
     keep(done)
     folders = [folder for item in done for folder in item.built.folders]
-    state = source.add_folders(state, configuration.root, folders)
+    state = source.read_again(state, connector, configuration, folders)
     refusals.refuse_uncommitted(connector, state.changes, is_allowed=options.allows_dirty)
     subject = _subject(connector, options, done, state, tools)
     made = _release(subject, options, done, tools)

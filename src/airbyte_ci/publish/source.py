@@ -31,6 +31,23 @@ def read_source(connector: Connector, configuration: Configuration) -> SourceSta
     return replace(state, changes=tuple(sorted({*state.changes, *_ignored(connector, root)})))
 
 
+def read_again(
+    before: SourceState, connector: Connector, configuration: Configuration, folders: Sequence[str]
+) -> SourceState:
+    """Returns the state after a build, with other folders that the build read. Files may have changed meanwhile.
+
+    Raises ConnectorError if another commit was checked out.
+    """
+    state = read_source(connector, configuration)
+    if state.commit != before.commit:
+        raise ConnectorError(
+            f"cannot publish {connector.name}: commit {state.commit[:12]} was checked out while {before.commit[:12]} "
+            "was built",
+            advice="publish again",
+        )
+    return add_folders(state, configuration.root, folders)
+
+
 def add_folders(state: SourceState, root: Path, folders: Sequence[str]) -> SourceState:
     """Adds the uncommitted files of other folders that a build read."""
     # A build also reads git's own index, to know the files of a folder.
