@@ -132,11 +132,13 @@ def choose_files(lock: Lock, connector: Connector, base: Base, tools: Tools) -> 
         return trees.obtain(package, connector.folder, tools.store, tools.index)
 
     found = environment.choose(lock, base.python.interpreter, obtain)
-    return tuple(_as_it_is(choice, tools.store) if choice.is_tree else choice for choice in found)
+    return tuple(_as_it_is(choice, connector, tools.store) for choice in found)
 
 
-def _as_it_is(choice: Choice, store: Store) -> Choice:
-    return replace(choice, version=trees.version(store, choice.file) or choice.version)
+def _as_it_is(choice: Choice, connector: Connector, store: Store) -> Choice:
+    version = trees.version(store, choice.file) if choice.is_tree else ""
+    origin = local_sources.make_portable(choice.origin, connector.folder)
+    return replace(choice, version=version or choice.version, origin=origin)
 
 
 def select(connector: Connector, base: Base, tools: Tools, rules: Rules, instead: Origin | None = None) -> Lock:

@@ -1,11 +1,12 @@
 """The local files that a lock may name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from airbyte_ci.errors import LockError
-from airbyte_ci.python.packages.lock import FromArchive, FromDirectory, FromGit, Origin
+from airbyte_ci.python.packages.lock import FromArchive, FromDirectory, FromGit, FromIndex, Origin
 from airbyte_ci.python.sources import local_sources
 
 COMMIT = "0" * 40
@@ -74,3 +75,33 @@ def test_texts_are_read_inside_of_the_repository(connector: Path) -> None:
     for path in ("/etc/passwd", "leaving.txt", "../../../outside/requirements.txt", "../../secrets/x"):
         with pytest.raises(LockError, match=r"^cannot read x: "):
             local_sources.read_text(connector / path, connector, "x")
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        (FromDirectory("{root}/lib", editable=True), FromDirectory("../../lib", editable=True)),
+        (FromDirectory("{root}/connectors/x"), FromDirectory(".")),
+        (FromDirectory("../../lib"), FromDirectory("../../lib")),
+        (FromDirectory("{root}-other/lib"), FromDirectory("{root}-other/lib")),
+        (FromArchive("{root}/lib/a-1.0.tar.gz"), FromArchive("../../lib/a-1.0.tar.gz")),
+        (FromArchive("https://files.example/a-1.0.tar.gz"), FromArchive("https://files.example/a-1.0.tar.gz")),
+        (FromIndex(), FromIndex()),
+    ],
+)
+def test_plans_name_no_path_of_the_machine(tmp_path: Path, origin: Origin, expected: Origin) -> None:
+    """A path in the repository becomes relative to the connector, even through a link; others stay."""
+
+    def placed(item: Origin, root: Path) -> Origin:
+        if isinstance(item, FromDirectory):
+            return replace(item, path=item.path.format(root=root))
+        return replace(item, place=item.place.format(root=root)) if isinstance(item, FromArchive) else item
+
+    root = tmp_path / "repository"
+    for folder in ("repository/.git", "repository/lib", "repository/connectors/x", "repository-other/lib"):
+        (tmp_path / folder).mkdir(parents=True)
+    (root / "lib/a-1.0.tar.gz").write_bytes(b"")
+    (tmp_path / "link").symlink_to(root)
+    for place in (root, tmp_path / "link"):
+        found = local_sources.make_portable(placed(origin, root), place / "connectors/x")
+        assert found == placed(expected, root)

@@ -7,7 +7,9 @@ for publication.
 import codecs
 import contextlib
 import io
+import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from airbyte_ci.connectors import hidden_files
@@ -41,6 +43,26 @@ def check(origin: Origin, folder: Path, what: str) -> None:
                 raise LockError(f"{what} comes from git {url}: {reason}", advice=_ADVICE)
         case _:
             return
+
+
+def make_portable(origin: Origin, folder: Path) -> Origin:
+    """Returns a local origin relative to `folder`, because plans are published and name no path of a machine."""
+    match origin:
+        case FromDirectory(path):
+            return replace(origin, path=_relative(path, folder))
+        case FromArchive(place) if not origin.is_url:
+            return replace(origin, place=_relative(place, folder))
+    return origin
+
+
+def _relative(path: str, folder: Path) -> str:
+    if not Path(path).is_absolute():
+        return path
+    real, here = Path(path).resolve(), folder.resolve()
+    if not real.is_relative_to(repository(folder)):
+        return path
+    found = os.path.relpath(real, here)
+    return Path(found).as_posix() if (folder / found).exists() and (folder / found).samefile(real) else path
 
 
 def read_text(path: Path, folder: Path, what: str) -> str:
