@@ -2,16 +2,16 @@
 
 import json
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airbyte_ci.campaigns.delivery import branches, pull_requests
-from airbyte_ci.cli import main
+from airbyte_ci.campaigns.delivery import branches
 from airbyte_ci.errors import AirbyteCiError
-from tests.campaigns.repositories import CONNECTORS, commit, copied, git, snapshot
+from tests.campaigns.repositories import CONNECTORS, commit, git, snapshot
+from tests.delivery.conftest import Run
 from tests.e2e import console
 from tests.github import double
 from tests.github.description import ENTERPRISE, PUBLIC
@@ -23,38 +23,6 @@ TIDES_PAGE = "docs/integrations/sources/tides.md"
 MIGRATE = ("connectors", "--name=source-tides", "--name=source-parcels", "migrate_to_base_image")
 TIDES = "airbyte-ci/migrate-to-base-image/source-tides"
 PARCELS = "airbyte-ci/migrate-to-base-image/source-parcels"
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The example fleet, pushed to a bare repository that is its `origin`."""
-    root = copied("fleet", tmp_path / "fleet")
-    git(tmp_path, "init", "-q", "--bare", "-b", "main", "remote.git")
-    git(root, "remote", "add", "origin", f"file://{tmp_path}/remote.git")
-    git(root, "push", "-q", "origin", "main")
-    git(root, "remote", "set-head", "origin", "-a")
-    for key, value in {"user.name": "Ann", "user.email": "ann@example.com"}.items():
-        git(root, "config", key, value)
-    monkeypatch.setenv("AIRBYTE_CI_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1709208000")
-    monkeypatch.setattr(pull_requests, "_SECONDS_BETWEEN_WRITES", 0)
-    monkeypatch.chdir(root)
-    return root
-
-
-@pytest.fixture
-def run(fleet: Path, capfd: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        code = main.run([*arguments])
-        out, err = capfd.readouterr()
-        assert code != 3, err
-        assert TOKEN not in out + err
-        return code, out, err
-
-    return call
 
 
 @pytest.fixture(params=[PUBLIC])
@@ -373,7 +341,7 @@ def test_a_dry_run_says_where_and_does_nothing(run: Run, fleet: Path) -> None:
         (["--push", "--pull-request"], "--push pushes branches and excludes pull requests"),
         (["--commit", "--push"], "--push pushes branches and excludes --commit"),
         (["--label=x"], "--label needs a pull request"),
-        (["7", "--pull-request"], "GitHub assigns the number"),
+        (["7", "--pull-request"], "the forge assigns the number"),
         (["--pull-request", "--plan=x"], "--plan writes a plan file and delivers nothing"),
         (["--pull-request"], "the remote origin is not a GitHub repository"),
     ],

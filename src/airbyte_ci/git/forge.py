@@ -7,7 +7,7 @@ import os
 import pwd
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -32,6 +32,25 @@ _FILES: Mapping[Kind, str] = {
     "bitbucket": "/src/HEAD/{path}",
     "bitbucket server": "/browse/{path}",
     "azure": "?path=/{path}",
+}
+# Addresses where a user opens a pull request of a pushed branch. {branch} and {target} are quoted.
+_NEW_PULLS: Mapping[Kind, str] = {
+    "github": "/compare/{target}...{branch}?expand=1",
+    "gitlab": "/-/merge_requests/new?merge_request%5Bsource_branch%5D={branch}"
+    "&merge_request%5Btarget_branch%5D={target}",
+    "bitbucket": "/pull-requests/new?source={branch}&dest={target}",
+    "bitbucket server": "/pull-requests?create"
+    "&sourceBranch=refs%2Fheads%2F{branch}&targetBranch=refs%2Fheads%2F{target}",
+    "azure": "/pullrequestcreate?sourceRef={branch}&targetRef={target}",
+    "gitea": "/compare/{target}...{branch}",
+}
+NAMES: Mapping[Kind, str] = {
+    "github": "GitHub",
+    "gitlab": "GitLab",
+    "bitbucket": "Bitbucket",
+    "bitbucket server": "Bitbucket Server",
+    "azure": "Azure DevOps",
+    "gitea": "Gitea",
 }
 # Host names, including the SSH hosts through which the public forges listen on port 443.
 _PUBLIC: Mapping[str, Kind] = {
@@ -94,19 +113,43 @@ class HostedRepository:
         form = _FILES.get(self.kind)
         return self.page + form.replace("{path}", quote(path)) if form else None
 
+    def new_pull_request_url(self, branch: str, target: str) -> str | None:
+        """Returns the address where a user opens a pull request of a branch; None for an unknown kind of forge."""
+        form = _NEW_PULLS.get(self.kind)
+        if form is None:
+            return None
+        # Branch names in a path keep their slashes.
+        safe = "" if "{branch}" in form.partition("?")[2] else "/"
+        return self.page + form.format(branch=quote(branch, safe=safe), target=quote(target, safe=safe))
 
-def of(root: Path, environment: Mapping[str, str] | None = None) -> HostedRepository | None:
-    """Returns the repository of the remote: `origin`, else the only one. None without a remote that has pages."""
-    url = _remote(root)
-    if url is None:
-        return None
+
+def of(root: Path, environment: Mapping[str, str] | None = None, remote: str = "") -> HostedRepository | None:
+    """Returns the repository of the remote (default: `origin`, else the only one). None if the remote has no pages."""
     variables = os.environ if environment is None else environment
-    found = parse(url, lambda alias: ssh_host(alias, variables))
+    found = next(
+        filter(None, (parse(url, lambda alias: ssh_host(alias, variables)) for url in _urls(root, remote))), None
+    )
+    if found and found.kind in ("", "gitlab") and (server := gitlab_server(variables, found)):
+        return HostedRepository(server, found.path, "gitlab")
     if found and not found.kind:
         kinds = {kind for name, kind in _FILES_OF.items() if (root / name).exists()}
         if len(kinds) == 1:
             return HostedRepository(found.site, found.path, kinds.pop())
     return found
+
+
+def gitlab_server(environment: Mapping[str, str], repository: HostedRepository) -> str | None:
+    """Returns the address of the GitLab server that the environment names, if the repository is on its host.
+
+    GitLab sets CI_SERVER_URL in its jobs, and users set GITLAB_HOST, a host name or address, for the command glab.
+    """
+    for name in ("GITLAB_HOST", "CI_SERVER_URL"):
+        value = environment.get(name, "").strip()
+        parts = urlsplit(value if "://" in value else f"https://{value}")
+        host = parts.netloc.rpartition("@")[2]
+        if value and parts.hostname == urlsplit(repository.site).hostname and parts.scheme in ("http", "https"):
+            return f"{parts.scheme}://{host}"
+    return None
 
 
 def pull_request_url(root: Path) -> str | None:
@@ -153,13 +196,19 @@ def remote_names(root: Path) -> list[str]:
     return answer.stdout.decode(errors="replace").split() if answer is not None and not answer.returncode else []
 
 
-def _remote(root: Path) -> str | None:
+def _urls(root: Path, remote: str) -> Iterator[str]:
+    """Yields the remote's address as git uses it, then as it is configured.
+
+    They differ with `url.….insteadOf`, which expands an abbreviation, or leads to a mirror that has no pages.
+    """
     names = remote_names(root)
-    name = "origin" if "origin" in names else names[0] if len(names) == 1 else None
-    answer = git.ask(root, "remote", "get-url", name) if name else None
-    if answer is None or answer.returncode:
-        return None
-    return answer.stdout.decode(errors="replace").strip()
+    name = remote or ("origin" if "origin" in names else names[0] if len(names) == 1 else "")
+    if not name:
+        return
+    for question in (("remote", "get-url", name), ("config", "--get", f"remote.{name}.url")):
+        answer = git.ask(root, *question)
+        if answer is not None and not answer.returncode:
+            yield answer.stdout.decode(errors="replace").strip()
 
 
 def _real(host: str, resolve: Callable[[str], str]) -> str:

@@ -1,4 +1,4 @@
-"""Delivers changes to a branch or a pull request. The state is read from git and GitHub: nothing is stored here.
+"""Delivers changes to a branch or a pull request. The state is read from git and the forge: nothing is stored here.
 
 So the next run completes an interrupted one, and a run without new changes does nothing.
 """
@@ -11,7 +11,7 @@ from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.campaigns.delivery import branches, commits, wording
 from airbyte_ci.campaigns.delivery.branches import Branch, Ground
 from airbyte_ci.campaigns.delivery.numbered import numbered, pages
-from airbyte_ci.campaigns.delivery.pull_requests import PullRequests
+from airbyte_ci.campaigns.delivery.review_requests import ReviewRequests
 from airbyte_ci.edits.files import Files
 from airbyte_ci.git import git
 
@@ -66,7 +66,7 @@ def to_remote_branch(ground: Ground, parcel: Parcel, tip: str | None) -> Deliver
 
 
 def to_pull_request(
-    ground: Ground, parcel: Parcel, tip: str | None, pulls: PullRequests, labels: Sequence[str]
+    ground: Ground, parcel: Parcel, tip: str | None, pulls: ReviewRequests, labels: Sequence[str]
 ) -> Delivered:
     """Delivers to a branch on the remote, whose tip is `tip`, and its pull request. Raises AirbyteCiError."""
     first = branch = branches.remote(ground, parcel.branch, tip)

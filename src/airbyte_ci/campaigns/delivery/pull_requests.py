@@ -3,10 +3,9 @@
 import functools
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any
 
 from airbyte_ci.campaigns.delivery import wording
+from airbyte_ci.campaigns.delivery.review_requests import PullRequest
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.git.github import TOKENS, GitHubRepository, converted_errors
 
@@ -14,20 +13,13 @@ from airbyte_ci.git.github import TOKENS, GitHubRepository, converted_errors
 _SECONDS_BETWEEN_WRITES = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
-    """An open pull request: its number and its page."""
-
-    number: int
-    url: str
-    handle: Any
-
-
 class PullRequests:
     """The pull requests of one repository into one branch. Methods raise AirbyteCiError; none reveals the token.
 
     A limit of GitHub is waited for, unless `waits` is false: then it is the error GitHubLimit.
     """
+
+    noun = "pull request"
 
     def __init__(self, repository: GitHubRepository, target: str, *, waits: bool = True) -> None:
         import github  # slow to import, and only pull requests need it

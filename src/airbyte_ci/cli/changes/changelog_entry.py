@@ -58,7 +58,7 @@ def read(migration: Migration[Any], destination: Destination, given: dict[str, A
         argument, subject = given.pop("pull_request"), given.pop("changelog_text")
     option: int | None = given.pop("pull_request_number")
     if (argument or option) and destination.kind == "pull request":
-        raise UsageError("GitHub assigns the number of a new pull request", advice=f"leave out {argument or option}")
+        raise UsageError("the forge assigns the number of a new pull request", advice=f"leave out {argument or option}")
     if argument and option and argument != option:
         raise UsageError(f"two different pull requests are given: {argument} and {option}")
     if subject:

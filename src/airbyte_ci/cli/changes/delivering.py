@@ -6,16 +6,20 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from airbyte_ci.campaigns.changes.change import Change
+from airbyte_ci.cli import fleet
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import AirbyteCiError, UsageError
-from airbyte_ci.git import forge, github, history
+from airbyte_ci.git import forge, history
 from airbyte_ci.outcomes import Outcome
 from airbyte_ci.reports import changes as report
+
+if TYPE_CHECKING:
+    from airbyte_ci.campaigns.delivery.review_requests import ReviewRequests
 
 Kind = Literal["working tree", "commit", "branch", "pull request"]
 
@@ -67,7 +71,10 @@ _OPTIONS = (
         help="Push the branches of --branch to this git remote (default: origin), and keep no local branches.",
     ),
     click.option(
-        "--pull-request", "is_each", is_flag=True, help="Push a branch and open a pull request for each connector."
+        "--pull-request",
+        "is_each",
+        is_flag=True,
+        help="Push a branch and open a pull request (on GitLab: a merge request) for each connector.",
     ),
     click.option(
         "--one-pull-request",
@@ -163,7 +170,8 @@ class Courier:
         self._destination, self._command, self._dry_run = destination, command, dry_run
         self._together: list[Change] = []
         self._settled: list[str] = []
-        self._pulls: Any = None
+        self._pulls: ReviewRequests | None = None
+        self._wants_pulls = False
         self._tips: dict[str, str] = {}
         commits.refuse_without_identity(root)
         base = history.fork_point_if_known(root, diffed_branch)
@@ -200,14 +208,27 @@ class Courier:
         self._ground = dataclasses.replace(self._ground, target=target, main=main)
 
     def _connect(self, settings: Settings, root: Path) -> None:
-        from airbyte_ci.campaigns.delivery import branches
-        from airbyte_ci.campaigns.delivery.pull_requests import PullRequests
+        from airbyte_ci.campaigns.delivery import branches, connect
 
         if settings.offline:
-            raise UsageError("pull requests need GitHub and exclude --offline")
-        repository = github.require_repository(root, os.environ)
+            raise UsageError("pull requests need the network and exclude --offline")
+        self._pulls = connect.connect(root, os.environ, self._ground.target)
         self._ground, self._tips = branches.fetch_target(root, self._ground.base, self._ground.target)
-        self._pulls = PullRequests(repository, self._ground.target)
+        if self._pulls is None:
+            self._push_instead(root)
+
+    def _push_instead(self, root: Path) -> None:
+        """Delivers as --push does, because airbyte-ci cannot open the pull requests of this forge."""
+        hosted = forge.of(root)
+        name = forge.NAMES[hosted.kind] if hosted and hosted.kind else "this host"
+        given = self._destination.labels
+        labels = f", and does not add the label {', '.join(given)}" if given else ""
+        fleet.warn(
+            f"airbyte-ci opens no pull requests on {name}: "
+            f"it pushes the branches and prints the addresses to open them{labels}"
+        )
+        self._destination = dataclasses.replace(self._destination, kind="branch", remote=self._ground.remote)
+        self._wants_pulls = True
 
     def close(self) -> None:
         if self._pulls is not None:
@@ -248,24 +269,37 @@ class Courier:
             return [_add_destination(outcome, f"committed {sha[:10]}", "git push", {"commit": sha})]
         name = wording.branch(self._destination.branch, changes[0].connector)
         parcel = deliver.Parcel(name, self._command, changes, tuple(self._settled))
+        new_url = None
         if self._destination.remote:
             done = deliver.to_remote_branch(self._ground, parcel, self._tips.get(name))
             where = f"branch {name} {done.done} on {self._destination.remote}"
-            following = f"open {done.new_url}" if done.new_url else ""
+            new_url = done.new_url or self._new_url(name, done.done)
+            following = f"open {new_url}" if new_url else ""
         elif self._destination.kind == "branch":
             done = deliver.to_branch(self._ground, parcel)
             where, following = f"branch {name} {done.done}", f"git push origin {name}"
         else:
+            assert self._pulls is not None
             labels = self._destination.labels
             done = deliver.to_pull_request(
                 self._ground, parcel, tip=self._tips.get(name), pulls=self._pulls, labels=labels
             )
-            where, following = f"pull request {done.pull_request} {done.done}: {done.url}", ""
+            where, following = f"{self._pulls.noun} {done.pull_request} {done.done}: {done.url}", ""
         facts: dict[str, Any] = {"branch": name, "commit": done.commit, "delivery": done.done}
         facts |= {"remote": self._destination.remote} if self._destination.remote else {}
-        facts |= {"newPullRequestUrl": done.new_url} if done.new_url else {}
+        facts |= {"newPullRequestUrl": new_url} if new_url else {}
         facts |= {"pullRequest": done.pull_request, "pullRequestUrl": done.url} if done.url else {}
         return [_add_destination(report.outcome(item), where, following, facts) for item in done.changes]
+
+    def _new_url(self, branch: str, done: str) -> str | None:
+        """Returns where a user opens the pull request of a branch, if the remote did not answer with the address.
+
+        A branch that existed before may have one already, which only matters to users who asked for pull requests.
+        """
+        if done != "created" and not self._wants_pulls:
+            return None
+        hosted = forge.of(self._ground.root, remote=self._destination.remote)
+        return hosted.new_pull_request_url(branch, self._ground.target) if hosted else None
 
     def _preview(self, change: Change) -> Outcome:
         from airbyte_ci.campaigns.delivery import wording
