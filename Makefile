@@ -5,9 +5,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# One worker for each processor; the tests of a file stay together and share what the file makes. The order of files is
-# that of tests/conftest.py.
-PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+# Three workers for two processors: many tests wait for a server or a clock. The tests of a file stay together and share
+# what the file makes. The order of files is that of tests/conftest.py.
+PARALLEL := --numprocesses=$(shell echo $$(( ($$(nproc) * 3 + 1) / 2 ))) --dist=loadfile --no-loadscope-reorder
 CLI := $(BIN)/airbyte-ci
 
 # Debian packages, with the command that tells whether they are there where it has another name.

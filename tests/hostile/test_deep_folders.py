@@ -14,6 +14,8 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.rootfs import diff
 from airbyte_ci.rootfs.tree import Tree
 
+pytestmark = pytest.mark.slow
+
 
 def deep(folder: Path, levels: int) -> None:
     """Folders in folders, deeper than any path may be long."""

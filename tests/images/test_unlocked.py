@@ -21,6 +21,8 @@ from tests.python import package_index, sample_locks, sample_wheels
 from tests.python.interpreters import cpython
 from tests.python.package_index import Index
 
+pytestmark = pytest.mark.slow
+
 APRIL = Rules("2024-04-01", now=datetime(2024, 6, 1, tzinfo=UTC))
 
 

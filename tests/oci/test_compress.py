@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from airbyte_ci.oci import compress
 
+pytestmark = pytest.mark.slow
+
 
 @given(st.lists(st.binary(max_size=2000), max_size=6))
 def test_members_joined_unpack_to_the_inputs_joined(pieces: list[bytes]) -> None:

@@ -14,6 +14,8 @@ from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import network
 from tests.sandbox.python_in_image import run_python
 
+pytestmark = pytest.mark.slow
+
 # Each address by UDP and by TCP; all at once, and then a moment for answers. `reached` are those that answered.
 PROGRAM = """
 import select, socket, struct, time

@@ -19,6 +19,8 @@ from airbyte_ci.rootfs.tree import Tree
 from airbyte_ci.sandbox import control_groups, sandbox
 from airbyte_ci.sandbox.sandbox import Command, Network
 
+pytestmark = pytest.mark.slow
+
 # Forks twice, ignores every signal that can be, and one child leaves the session and its parent.
 STUBBORN = """
 trap '' TERM INT HUP QUIT

@@ -30,6 +30,8 @@ from tests.python import package_index, sample_wheels
 from tests.python.interpreters import cpython
 from tests.python.package_index import Index
 
+pytestmark = pytest.mark.slow
+
 MARCH, MAY = "2024-03-01T00:00:00Z", "2024-05-01T00:00:00Z"
 APRIL = datetime(2024, 4, 1, tzinfo=UTC)
 
@@ -257,7 +259,6 @@ def test_the_text_is_a_lock(tmp_path: Path, index: Index) -> None:
         pylock.select(text, cpython("3.12.1"), "pylock.toml")
 
 
-@pytest.mark.slow
 def test_the_answer_is_uvs_own(tmp_path: Path) -> None:
     """If uv may query the public index itself, as of the same moment, it gives the same result."""
     indexes._api.cache_clear()
