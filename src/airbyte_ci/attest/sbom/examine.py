@@ -40,7 +40,7 @@ def examine(
     license_text: str = "",
     created: str = "",
 ) -> BillOfMaterials:
-    """Returns the bill of an image in a repository; `is_base` says that all of it is a base image.
+    """Returns the bill of an image in a repository; `is_base` marks an image that is a base image itself.
 
     `license_text` is that of the connector's code. Without `created` (RFC 3339), the image's own time is used. Raises
     ImageError, BlobNotFound, RegistryError.

@@ -1,4 +1,4 @@
-"""Packages as the files of one layer describe them, and everything about packages that one layer says."""
+"""The packages that the files of one layer describe, and all other evidence about packages in one layer."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,7 +12,7 @@ SYSTEMS = (DEB, APK, RPM)
 
 @dataclass(frozen=True, slots=True)
 class LicenseText:
-    """A license as the package's metadata says it: an SPDX expression, or other texts if it has none."""
+    """The license in a package's metadata: an SPDX expression, or other texts if it has none."""
 
     expression: str = ""
     names: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ _EMPTY_LICENSE = asdict(NO_LICENSE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerEvidence:
-    """What one layer adds, by the path of the file that says it, and what it removes from the layers below.
+    """The evidence that one layer adds, by the path of the file, and the paths that it removes from lower layers.
 
     `systems` are the fields of os-release files, `licenses` those of Debian's copyright files, and `unread` are the
     files that describe packages in a form that is not read. `gone` are removed paths, `opaque` folders whose lower

@@ -41,8 +41,8 @@ def of_image(store: Store, image: Image, bring: Callable[[], None]) -> ImagePack
 def merge(layers: Sequence[LayerEvidence]) -> ImagePackages:
     """Merges the layers, oldest first, as overlayfs does.
 
-    A package belongs to the lowest layer from which on its file says the same about it: a layer that installs one more
-    Debian package writes the list of all of them again.
+    A package belongs to the lowest layer since which its file has described it unchanged: a layer that installs one
+    more Debian package writes the list of all of them again.
     """
     packages: dict[str, list[PlacedPackage]] = {}
     systems: dict[str, Mapping[str, str]] = {}

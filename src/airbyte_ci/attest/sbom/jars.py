@@ -1,4 +1,4 @@
-"""Jars: the Maven coordinates and licenses that they say, and the jars and projects inside of them."""
+"""Reads jars: their Maven coordinates and licenses, and the jars and projects inside of them."""
 
 import io
 import re
@@ -79,14 +79,14 @@ def _project(archive: zipfile.ZipFile, name: str, path: str) -> FoundPackage | N
     group, artifact = fields.get("groupId") or place[1], fields.get("artifactId") or place[2]
     pom = _text(archive, f"META-INF/maven/{place[1]}/{place[2]}/pom.xml")
     listed = [item.partition("</license>")[0][:_LARGEST_NAME] for item in pom.split("<license>")[1:_MOST_LICENSES]]
-    said = [match[1] for item in listed if (match := _POM_NAME.search(item))]
+    names = [match[1] for item in listed if (match := _POM_NAME.search(item))]
     return FoundPackage(
         ecosystem=MAVEN,
         name=artifact,
         version=fields.get("version", ""),
         path=path,
         group=group,
-        license=licenses.of_names(said),
+        license=licenses.of_names(names),
     )
 
 
@@ -107,8 +107,8 @@ def _by_name(path: str, manifest: Mapping[str, str], digest: str, *, is_bundled:
 
 
 def _of_manifest(manifest: Mapping[str, str]) -> LicenseText:
-    said = manifest.get("Bundle-License", "").partition(";")[0].strip('" ')
-    return licenses.of_names([said])
+    name = manifest.get("Bundle-License", "").partition(";")[0].strip('" ')
+    return licenses.of_names([name])
 
 
 def _manifest(archive: zipfile.ZipFile) -> dict[str, str]:

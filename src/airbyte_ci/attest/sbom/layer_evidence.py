@@ -1,4 +1,4 @@
-"""What one layer says about packages: read from its archive once, without unpacking, and never from other layers.
+"""The evidence about packages in one layer: read from its archive once, without unpacking or other layers.
 
 A layer that airbyte-ci made from wheels or jars is known by these, so that its archive need not be read; the result is
 the same.
@@ -139,7 +139,7 @@ class _Collected:
             self.licenses[path] = self.licenses[target]
 
 
-# --- the files that say something ----------------------------------------------------------------
+# --- the files that are evidence -----------------------------------------------------------------
 
 
 def _read_jar(into: _Collected, path: str, content: bytes) -> None:
@@ -238,7 +238,7 @@ def _normal(name: str) -> str:
 
 
 def _distribution(path: str, metadata: CoreMetadata) -> FoundPackage:
-    """Returns a Python distribution; its folder's name says what its metadata does not."""
+    """Returns a Python distribution; fields that its metadata lacks are in the name of its folder."""
     from packaging.utils import canonicalize_name
 
     folder = _METADATA.sub("", path)

@@ -1,6 +1,6 @@
-"""What each layer of an image is for: the base image, packages, the connector's code, or its customization.
+"""The role of each layer of an image: the base image, packages, the connector's code, or its customization.
 
-The history of an image that airbyte-ci built says it; the history is in the configuration, so every copy has it.
+The history of an image that airbyte-ci built names them. It is part of the configuration, so every copy has it.
 """
 
 from collections.abc import Mapping

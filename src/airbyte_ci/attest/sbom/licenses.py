@@ -1,4 +1,4 @@
-"""Licenses as metadata says them: SPDX expressions (PEP 639, Alpine), Debian's copyright files, other texts.
+"""Licenses from metadata: SPDX expressions (PEP 639, Alpine), Debian's copyright files, other texts.
 
 No text is guessed to mean a license: only a field that must have an expression is read as one.
 """

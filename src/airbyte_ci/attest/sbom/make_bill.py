@@ -33,7 +33,7 @@ _ORIGINS: Mapping[LayerRole, ComponentOrigin] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BillFacts:
-    """Facts about an image that its layers do not say.
+    """Facts about an image that its layers do not have.
 
     `repository` is the image's, with its registry if that is known. Without `base_layers` and `plan`, as for an image
     of another tool whose base is not known, components are of unknown origin. `license` is that of the connector's

@@ -7,7 +7,7 @@ from airbyte_ci.attest.sbom.found_package import APK, DEB, MAVEN, RPM, FoundPack
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Platform
 
-# The distributions of images whose os-release does not say which they are.
+# The distributions of images without an ID in os-release.
 _SYSTEMS = {DEB: "debian", APK: "alpine", RPM: "redhat"}
 
 

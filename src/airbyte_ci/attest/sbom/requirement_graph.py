@@ -1,4 +1,4 @@
-"""Which Python distributions of an image require which, as their metadata says."""
+"""The requirements between the Python distributions of an image, from their metadata."""
 
 import re
 from collections import Counter
@@ -45,7 +45,7 @@ def of_packages(store: Store, packages: Sequence[FoundPackage], platform: Platfo
     """Returns the graph of an image's distributions, computed once for the same ones.
 
     An image does not record which extras a connector requested. An extra of the framework, or of a distribution that
-    nothing requires, counts as requested if everything that it requires is installed.
+    nothing requires, is treated as requested if everything that it requires is installed.
     """
     markers = _markers(packages, platform)
     texts = [[item.name, list(item.requires), list(item.extras)] for item in packages]

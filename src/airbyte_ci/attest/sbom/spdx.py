@@ -101,7 +101,7 @@ def _extracted(texts: Iterable[LicenseText]) -> list[dict[str, str]]:
             "licenseId": _license_reference(name),
             "extractedText": name,
             "name": name,
-            "comment": "as the metadata says it",
+            "comment": "the text in the metadata",
         }
         for name in names
     ]

@@ -1,4 +1,4 @@
-"""Which wheels a layer consists of, recorded when it is made, so that nobody has to read the layer again."""
+"""The wheels of a layer, recorded when the layer is made, so that its archive need not be read again."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
