@@ -66,13 +66,13 @@ def files_of(plan: BuildPlan) -> Iterator[BuildInput]:
     """Yields the plan's files that no index has: source trees, archives of the repository, declared files."""
     building = plan.install.building if plan.install else ()
     for choice in plan.packages:
-        if is_published(choice):
+        if is_local(choice):
             yield BuildInput(choice.file.name, Digest(choice.file.sha256))
     for digest in kept_files((*plan.operations, *building)):
         yield BuildInput(DECLARED_FILE, Digest(digest))
 
 
-def is_published(choice: Choice) -> bool:
+def is_local(choice: Choice) -> bool:
     """Returns whether only the publisher has the file of a package."""
     return choice.is_tree or (isinstance(choice.origin, FromArchive) and not choice.origin.is_url)
 
