@@ -86,6 +86,8 @@ oracle: install tools-test actions ## every lock planned, built and asked, again
 	@$(BIN)/python -m tests.oracles.folders .scratch/oracle
 	@$(BIN)/python -m tests.oracles.generated 1000
 	@mkdir -p .scratch/sigstore && cp tests/oracles/sigstore_js/package.json .scratch/sigstore/
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check distributed==2026.8.0
+	@$(BIN)/pytest tests/e2e/test_engines.py
 	@cd .scratch/sigstore && npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts
 	@$(BIN)/python -m tests.oracles.signatures .scratch/sigstore
 	@scripts/scratch-fleet .scratch/rebuilds/base && scripts/scratch-fleet .scratch/rebuilds/fleet

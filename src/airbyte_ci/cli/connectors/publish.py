@@ -20,8 +20,9 @@ from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors import check as checks
 from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
+from airbyte_ci.cli.executor import on_executor
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import SelectionOptions, sign_key_option, with_selection, with_shard
+from airbyte_ci.cli.options import SelectionOptions, sign_key_option, with_executor, with_selection, with_shard
 from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.report_file import write_report
@@ -101,7 +102,9 @@ _FORMS: dict[str, PreReleaseForm] = {"dev": "dev", "preview": "preview"}
 )
 @with_result_files
 @with_shard
+@with_executor
 @with_selection
+@on_executor
 def publish_connectors(
     settings: Settings,
     asked: SelectionOptions,

@@ -18,8 +18,16 @@ from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.connectors.connector_file import read_connector_file
 from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
 from airbyte_ci.cli.connectors.run import mount
+from airbyte_ci.cli.executor import on_executor
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import SelectionOptions, with_distribution, with_framework, with_selection, with_shard
+from airbyte_ci.cli.options import (
+    SelectionOptions,
+    with_distribution,
+    with_executor,
+    with_framework,
+    with_selection,
+    with_shard,
+)
 from airbyte_ci.cli.platforms import parse_platforms
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.report_file import write_report
@@ -102,7 +110,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @with_distribution
 @with_framework
 @with_shard
+@with_executor
 @with_selection
+@on_executor
 def test_connectors(
     settings: Settings,
     asked: SelectionOptions,
