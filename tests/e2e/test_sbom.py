@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 
-from airbyte_ci.attest.sbom import layer_evidence
+from airbyte_ci.attest.sbom import attachments, layer_evidence
+from airbyte_ci.attest.sbom.bill import BillOfMaterials
+from airbyte_ci.attest.subject import Subject
 from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
 from airbyte_ci.python.environment import layer_wheels
+from airbyte_ci.testing.registry import RegistryServer
+from tests.attest import releases
 from tests.e2e.command import airbyte_ci
 from tests.e2e.conftest import Base
 from tests.e2e.tiny import NAME, Tiny, derived, tiny_fleet
@@ -115,6 +119,26 @@ def test_an_image_without_the_store_has_the_same_packages(built: BuiltConnector,
         properties = [entry for entry in expected if entry["name"] != "airbyte-ci:file"]
         assert found[name]["properties"] == properties, name
         assert found[name].get("licenses") == item.get("licenses")
+
+
+def test_a_published_image_comes_with_its_plan(built: BuiltConnector, tmp_path: Path) -> None:
+    """In an empty store, without the registry of the base image, the SBOM has the plan's hashes and all origins."""
+    with RegistryServer() as server:
+        images = releases.build(built.tiny, built.store)
+        subject = releases.describe(built.tiny, built.store, server.host, images)
+        published = releases.release(subject, built.store, None)
+        found = built.bill(str(published.address), home=tmp_path / "store")
+        attached = attachments.CYCLONEDX.write(_of_release(subject, built.store))
+    assert _components(found) == {
+        **_components(json.loads(attached)),
+        f"acme/{NAME}": _components(found)[f"acme/{NAME}"],  # its license is in the repository only
+    }
+    assert _origins(found)["socks"] == "customization"
+
+
+def _of_release(subject: Subject, store: Store) -> BillOfMaterials:
+    with releases.tools(store) as opened:
+        return attachments.of_release(subject, subject.images[0], opened)
 
 
 def test_both_formats_and_all_spellings_describe_the_same_image(built: BuiltConnector, tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, CREATED, Descriptor, Im
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.python.environment.tools import Tools
 
-# The size of real plans is below 1 MB.
-_LARGEST_PLAN = 64 << 20
+# Real plans and manifests are smaller than 1 MB.
+_LARGEST_INPUT = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +67,21 @@ def find_plan(tools: Tools, located: LocatedImage) -> BuildPlan | None:
         return None
     try:
         digest = Digest.parse(named)
-        if not tools.store.has(digest):
-            _pull_plan(tools, located, digest)
-        return BuildPlan.from_json(load_json(tools.store.read(digest)))
+        _pull(tools, located, digest)
+        plan = BuildPlan.from_json(load_json(tools.store.read(digest)))
+        _pull(tools, located, plan.base_manifest)
+        return plan
     except (AirbyteCiError, ValueError, LookupError, TypeError, AttributeError):
         return None  # it is gone, or another version of airbyte-ci wrote it
 
 
-def _pull_plan(tools: Tools, located: LocatedImage, digest: Digest) -> None:
-    """Fetches the plan from the documents that are attached to the image; its digest verifies it."""
-    if located.reference is None:
+def _pull(tools: Tools, located: LocatedImage, digest: Digest) -> None:
+    """Fetches one of the inputs of the build that are attached to the image; its digest verifies it."""
+    if located.reference is None or tools.store.has(digest):
         return
     place = Reference(located.reference.registry, located.reference.repository, None, located.image.digest)
     for layer in _attached(tools, place):
-        if layer.digest == digest and layer.size <= _LARGEST_PLAN:
+        if layer.digest == digest and layer.size <= _LARGEST_INPUT:
             tools.registries.pull_blob(place, layer, tools.store)
             return
 
@@ -98,11 +99,18 @@ def find_base(tools: Tools, image: Image, plan: BuildPlan | None) -> BaseFound:
     if reference is None or reference.digest is None:
         return BaseFound(None, None)
     try:
-        found = bases.resolve(tools.store, reference, image.config.platform, tools.registries)
+        below = _base_manifest(tools, reference, image, plan).layers
     except AirbyteCiError:
         return BaseFound(reference, None)
-    below = found.config.diff_ids
-    return BaseFound(reference, len(below) if image.config.diff_ids[: len(below)] == below else None)
+    is_below = all(one.digest == other.digest for one, other in zip(below, image.manifest.layers, strict=False))
+    return BaseFound(reference, len(below) if is_below and len(below) <= len(image.layers) else None)
+
+
+def _base_manifest(tools: Tools, reference: Reference, image: Image, plan: BuildPlan | None) -> Manifest:
+    """Returns the manifest of the base image; its registry is asked only if the image does not come with it."""
+    if plan and tools.store.has(plan.base_manifest):
+        return Manifest.parse(tools.store.read(plan.base_manifest), f"the base image {reference}")
+    return bases.resolve(tools.store, reference, image.config.platform, tools.registries).manifest
 
 
 def _annotated(image: Image) -> Reference | None:
