@@ -14,11 +14,14 @@ from typing import Any
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ImageError, UsageError
 from airbyte_ci.images import read_archive
+from airbyte_ci.oci import local
+from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Image, ImageConfig, Manifest, Platform
-from airbyte_ci.oci.store.store import Store
+from airbyte_ci.oci.store.store import Store, action_key
 
 PROGRAMS = ("docker", "podman")
 _SHOWN = 15
+_FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,26 @@ def build(store: Store, context: Path, platform: Platform, base: str | None) -> 
     name = f"localhost/airbyte-ci/compare:{uuid.uuid4().hex}"
     _run([program, "build", "--tag", name, "--platform", str(platform), str(context)], f"cannot build {context}")
     try:
-        with store.scratch() as folder:
-            saved = folder / "image.tar"
-            _run([program, "save", "--output", str(saved), name], "cannot save the image of the Dockerfile")
-            image = read_archive.read(store, saved, platform)
+        image = _take(store, program, name, platform)
         return DockerfileImage(image, _base_of(store, image, _inspect(program, base) if base else None))
     finally:
         subprocess.run([program, "image", "rm", "--force", name], capture_output=True, check=False)
+
+
+def _take(store: Store, program: str, name: str, platform: Platform) -> Image:
+    """Returns the image of the daemon. If it was taken before and is still in the store, it is not saved again."""
+    identity = (_inspect(program, name) or {}).get("Id")
+    key = action_key("docker-image", _FORMAT_VERSION, {"id": identity, "platform": str(platform)})
+    known = store.recall(key) if identity else None
+    if known and (image := local.whole(store, Digest.parse(known["manifest"]))):
+        return image
+    with store.scratch() as folder:
+        saved = folder / "image.tar"
+        _run([program, "save", "--output", str(saved), name], "cannot save the image of the Dockerfile")
+        image = read_archive.read(store, saved, platform)
+    if identity:
+        store.remember(key, {"manifest": str(image.digest)})
+    return image
 
 
 def _inspect(program: str, name: str) -> dict[str, Any] | None:
