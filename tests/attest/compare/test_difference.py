@@ -236,3 +236,19 @@ def test_mode_and_owner_of_code_are_the_builds(store: Store) -> None:
     assert told(compare(store, plain, SAMPLE)) == {f"file {CODE}/main.py": "expected"}
     program = SAMPLE.adding(Entry(path=f"{CODE}/main.py", content=b"main", mode=0o755))
     assert told(compare(store, program, SAMPLE)) == {f"file {CODE}/main.py": "unexplained"}
+
+
+def test_an_unknown_base_excuses_no_setting(store: Store) -> None:
+    """Without the old base, the new base explains newer packages, and no time zone, account or variable."""
+    old = SAMPLE.adding(
+        symlink("etc/localtime", "/usr/share/zoneinfo/Europe/Berlin"),
+        Entry(path="etc/passwd", content=samples.PASSWD.replace("1000:", "1001:", 1).encode()),
+    ).with_settings(User="root", Env=[*samples.SETTINGS["Env"][:-1], "API_LIMIT=11"])
+    found = told(compare(store, old, _on_newer_base(SAMPLE), with_old_base=False))
+    assert {name for name, verdict in found.items() if verdict == "unexplained"} == {
+        "setting user",
+        "variable API_LIMIT",
+        "account user airbyte",
+        "time zone of processes",
+    }
+    assert found["package deb openssl"] == "expected"
