@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-import airbyte_ci
 from airbyte_ci import config
 from airbyte_ci.app import now
 from airbyte_ci.attest.signing.keys import SigningKey, read_signing_key
@@ -98,7 +97,7 @@ def _attach_summary(
     from airbyte_ci.publish.release import make_artifact
 
     moment = now()
-    statement = summary.make(found, demand, findings, moment, airbyte_ci.__version__)
+    statement = summary.make(found, demand, findings, moment)
     attachment = attest.attach_signed(key, statement, moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
     described = found.index.descriptor if found.index else found.images[0].image.manifest.descriptor
     artifact = make_artifact(attachment, described)

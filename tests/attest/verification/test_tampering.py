@@ -10,13 +10,14 @@ import pytest
 from airbyte_ci.attest import provenance
 from airbyte_ci.attest.attachment import CREATED_ANNOTATION, Attachment
 from airbyte_ci.attest.build_inputs import BUILD_PLAN
-from airbyte_ci.attest.signing import attest
+from airbyte_ci.attest.signing import attest, legacy
 from airbyte_ci.attest.signing.base64_text import decode, encode
 from airbyte_ci.attest.signing.bundle import BUNDLE
 from airbyte_ci.attest.signing.keys import SigningKey
 from airbyte_ci.attest.statement import COSIGN_SIGN, PROVENANCE, Statement
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import MANIFEST
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.testing.faults import Corrupt, Fault, Header
 from airbyte_ci.testing.registry import RegistryServer
@@ -435,6 +436,55 @@ def test_a_signed_index_of_another_tool_is_accepted(signed: SignedRelease, tmp_p
     assert _refusals(signed, tamper, tmp_path / "store", key=True) == []
     found = _refusals(signed, tamper, tmp_path / "store", key=True, required=(PROVENANCE,))
     assert found == ["linux/amd64 policy: no provenance was found"]
+
+
+# --- signatures of cosign 2 ------------------------------------------------------------------------
+
+
+def _legacy(signer: SigningKey | None = None, about: str = "", flip: bool = False) -> Tamper:
+    """The bundles are replaced by the tags of cosign 2: of another key, about another image, or changed."""
+
+    def tamper(forger: Forger, key: SigningKey) -> None:
+        for digest in (forger.root, forger.image("amd64"), forger.image("arm64")):
+            for referrer, document in forger.referrers(digest):
+                kind = (document.get("annotations") or {}).get("dev.sigstore.bundle.predicateType")
+                if kind == COSIGN_SIGN:
+                    del forger.repository.manifests[referrer]
+            signed = about or str(digest)
+            payload = json.dumps({"critical": {"image": {"docker-manifest-digest": signed}}}).encode()
+            signature = encode((signer or key).sign(payload))
+            layer = {"mediaType": legacy.SIMPLE_SIGNING, "annotations": {_LEGACY: signature}}
+            document = {"schemaVersion": 2, "mediaType": MANIFEST}
+            document["layers"] = [forger.put(payload + b" " if flip else payload, layer)]
+            document["config"] = forger.put(b"{}", {"mediaType": "application/vnd.oci.image.config.v1+json"})
+            raw = json.dumps(document).encode()
+            forger.contents.put_manifest(forger.name, MANIFEST, raw, legacy.signature_tag(digest))
+
+    return tamper
+
+
+_LEGACY = "dev.cosignproject.cosign/signature"
+
+
+def test_a_signature_of_cosign_2_is_accepted(signed: SignedRelease, tmp_path: Path) -> None:
+    """Where there is no newer signature, the one under cosign 2's tag is verified."""
+    assert _refusals(signed, _legacy(), tmp_path / "store", key=True) == []
+
+
+@pytest.mark.parametrize(
+    ("tamper", "said"),
+    [
+        (_legacy(signer=releases.make_key()[0]), "its legacy signature is of another key, or of other content"),
+        (_legacy(about=f"sha256:{'0' * 64}"), "its legacy signature is about another image"),
+        (_legacy(flip=True), "its legacy signature is of another key, or of other content"),
+    ],
+)
+def test_a_wrong_signature_of_cosign_2_is_refused(
+    signed: SignedRelease, tamper: Tamper, said: str, tmp_path: Path
+) -> None:
+    """It must be of the key, of this content, and about this image."""
+    found = _refusals(signed, tamper, tmp_path / "store", key=True)
+    assert f"index signature: no valid signature: {said}" in found, found
 
 
 # --- registries that lie ---------------------------------------------------------------------------

@@ -15,13 +15,13 @@ VERIFIER = "urn:airbyte-ci:verifier:v1"
 
 
 def make(
-    published: PublishedRelease, demand: Demand, findings: Sequence[ImageFinding], moment: datetime.datetime, tool: str
+    published: PublishedRelease, demand: Demand, findings: Sequence[ImageFinding], moment: datetime.datetime
 ) -> Statement:
     """Returns the summary of checks that all succeeded, about the index or the single image."""
     policy = {"keys": sorted(key.hint for key in demand.keys), "required": sorted(demand.required)}
     inputs = {str(item.digest): item.digest for item in published.evidence.claims if item.bundle}
     predicate: dict[str, Any] = {
-        "verifier": {"id": VERIFIER, "version": {"airbyte-ci": tool}},
+        "verifier": {"id": VERIFIER},
         "timeVerified": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "resourceUri": str(published.reference),
         "policy": {
