@@ -210,6 +210,8 @@ def _random_layer(chance: random.Random) -> list[Entry]:
             found[f"{folder} opaque"] = Entry(path=f"{folder}/{tar.OPAQUE}", mode=0o644)
         elif kind < 0.6:
             found[path] = tar.symlink(path, "elsewhere")
+        elif kind < 0.7:
+            found[path] = text(path, "")
         else:
             found[path] = _content(path, str(chance.randint(1, 3)))
     # A path is removed or added by a layer, not both.

@@ -1,7 +1,6 @@
 """The evidence about packages in one layer: read from its archive once, without unpacking or other layers.
 
-A layer that airbyte-ci made from wheels or jars is known by these, so that its archive need not be read; the result is
-the same.
+The wheels of a layer that airbyte-ci made are recorded, so that its archive need not be read; the result is the same.
 """
 
 import re
@@ -104,6 +103,8 @@ class _Collected:
     opaque: set[str] = field(default_factory=set)
 
     def evidence(self) -> LayerEvidence:
+        # A file without packages hides the one in a lower layer.
+        self.gone |= {path for path, found in self.packages.items() if not found}
         return LayerEvidence(
             packages=dict(sorted((path, found) for path, found in self.packages.items() if found)),
             systems=dict(sorted(self.systems.items())),
@@ -124,17 +125,16 @@ class _Collected:
             return
         elif member.islnk():
             self._link(path, _normal(member.linkname))
-        elif not member.isreg() or member.issparse():
+        elif not member.isreg() or member.issparse() or member.size > reader.limit:
             self.gone.add(path)  # another kind of file hides that of a lower layer
-        elif member.size <= reader.limit:
+        else:
             stream = archive.fileobj
             assert isinstance(stream, Stream)
             reader.read(self, path, b"".join(stream.content(member.size)))
 
     def _link(self, path: str, target: str) -> None:
         """A hard link has the content of another path of the layer."""
-        if target in self.packages:
-            self.packages[path] = tuple(replace(item, path=path) for item in self.packages[target])
+        self.packages[path] = tuple(replace(item, path=path) for item in self.packages.get(target, ()))
         if target in self.licenses:
             self.licenses[path] = self.licenses[target]
 
