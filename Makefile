@@ -91,7 +91,8 @@ oracle: install tools-test actions ## every lock planned, built and asked, again
 	@cd .scratch/sigstore && npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts
 	@$(BIN)/python -m tests.oracles.signatures .scratch/sigstore
 	@scripts/scratch-fleet .scratch/rebuilds/base && scripts/scratch-fleet .scratch/rebuilds/fleet
-	@base=$$(AIRBYTE_CI_HOME=$(CURDIR)/.scratch/test-store $(CLI) --repo .scratch/rebuilds/base base-images build --root debian) && \
+	@base=$$(AIRBYTE_CI_HOME=$(CURDIR)/.scratch/test-store $(CLI) --repo .scratch/rebuilds/base base-images build --root debian | tail -1) && \
+		cp .scratch/rebuilds/base/base-images.yaml .scratch/rebuilds/fleet/ && \
 		$(BIN)/python -m tests.oracles.rebuilds .scratch/rebuilds/fleet "$$base" .scratch/test-store
 
 # The commits of October 2023 in which the first connectors of a public monorepo were migrated.

@@ -1,7 +1,8 @@
 """Publishes each connector of a fleet and builds it again: `python -m tests.oracles.rebuilds FLEET BASE STORE`.
 
-Every published base image of Python connectors is replaced by BASE, which must be in STORE. `verify --rebuild` gets an
-empty store, and the repository is hidden meanwhile. Connectors that cannot be published are only listed.
+Every published base image of Python connectors is replaced by BASE, which must be in STORE and in the fleet's catalog.
+`verify --rebuild` gets an empty store, and the repository is hidden meanwhile. Connectors that cannot be published are
+only listed.
 """
 
 import json
@@ -20,7 +21,7 @@ _PUBLISHED = re.compile(r"docker\.io/airbyte/python-connector-base:\S+@sha256:[0
 def main(fleet: Path, base: str, home: Path) -> int:
     for path in fleet.rglob("metadata.yaml"):
         path.write_text(_PUBLISHED.sub(base, path.read_text()))
-    airbyte_ci("connectors", "--all", "migrate_to_base_image", "1", f"--base-image={base}", cwd=fleet, home=home)
+    airbyte_ci("connectors", "--all", "migrate_to_base_image", "1", cwd=fleet, home=home)
     failed = built = 0
     with tempfile.TemporaryDirectory() as place, RegistryServer() as server:
         key, public = Path(place) / "signing.pem", Path(place) / "signing.pub"
