@@ -78,12 +78,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         self.send_response(HTTPStatus.OK, "Connection established")
         self.end_headers()
+        # They hold the plain connection, which the encrypted one replaces.
+        self.rfile.close()
+        self.wfile.close()
         self.connection = self._authority.context(host).wrap_socket(self.connection, server_side=True)
         self.rfile = self.connection.makefile("rb", -1)
         self.wfile = self.connection.makefile("wb", 0)
         place = f"[{host}]" if ":" in host else host
         self._origin = f"https://{place}" if port == "443" else f"https://{place}:{port}"
         self.close_connection = False
+
+    def finish(self) -> None:
+        """Closes the connection, also an encrypted one that replaced the first."""
+        with contextlib.suppress(OSError):
+            super().finish()
+        self.connection.close()
 
     def __getattr__(self, name: str) -> object:
         if name in {f"do_{method}" for method in _METHODS}:
