@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,21 +25,26 @@ from tests.e2e.conftest import make_fleet
 from tests.e2e.tiny import NAME, tiny_fleet, with_base
 from tests.publish.releasing import Releasing
 
-# How long a whole run takes, before one was seen: kills are spread over this time.
-_FIRST_GUESS = 2.0
-
 
 def kill(releasing: Releasing, kills: int, seed: int) -> list[str]:
     """Publishes version after version, each run killed until one ends by itself; returns what was wrong."""
     chance = random.Random(seed)
     problems: list[str] = []
-    version, done, duration = 0, 0, _FIRST_GUESS
+    version, done = 0, 0
+    # The first run fills the store; the second one takes as long as those that are killed.
+    for _ in range(2):
+        _next_version(releasing, version)
+        started = time.monotonic()
+        out, error = _start(releasing, "--main-release").communicate()
+        duration = time.monotonic() - started
+        version += 1
+        if not releasing.tags():
+            return [f"the first run published nothing: {out}{error}"]
     _next_version(releasing, version)
     while done < kills:
         options = () if version % 3 == 2 else ("--main-release",)
         started = time.monotonic()
-        command = ("connectors", f"--name={NAME}", "publish", f"--registry={releasing.prefix}", *options)
-        process = releasing.tiny.start(*command, home=releasing.tiny.home)
+        process = _start(releasing, *options)
         limit = chance.random() * duration * 1.1
         with contextlib.suppress(Exception):
             process.wait(limit)
@@ -46,17 +52,24 @@ def kill(releasing: Releasing, kills: int, seed: int) -> list[str]:
             os.killpg(process.pid, signal.SIGKILL)
             done += 1
             # On a slow machine no run would ever end.
-            duration *= 1.05
+            duration *= 1.02
+            if done % 20 == 0:
+                print(f"{done} kills, {version} versions, {len(problems)} problems", file=sys.stderr, flush=True)
         out, error = process.communicate()
         problems += [f"kill {done}: {item}" for item in _incomplete(releasing)]
         if process.returncode >= 0:
-            duration = 0.5 * duration + 0.5 * (time.monotonic() - started)
+            duration = time.monotonic() - started
             if process.returncode:
                 problems.append(f"kill {done}: the next run ended with {process.returncode}: {out}{error}")
             problems += [f"kill {done}: {item}" for item in _different(releasing, *options)]
             version += 1
             _next_version(releasing, version)
     return problems
+
+
+def _start(releasing: Releasing, *options: str) -> "subprocess.Popen[str]":
+    command = ("connectors", f"--name={NAME}", "publish", f"--registry={releasing.prefix}", *options)
+    return releasing.tiny.start(*command, home=releasing.tiny.home)
 
 
 def _next_version(releasing: Releasing, number: int) -> None:
