@@ -223,3 +223,14 @@ def test_reports_of_a_shard_name_it(listed: List, tmp_path: Path) -> None:
     code, _, err = listed("build", "--shard=1/2")
     assert code == 2
     assert "no connector is selected" in err
+
+
+def test_the_history_of_listed_connectors(listed: List, fleet: Path) -> None:
+    """Only selected connectors count, a selection of none counts nothing, and other formats are refused."""
+    out = listed("--language=manifest-only", "list", "--history")[1]
+    assert out.splitlines()[1].endswith("1 of 1 ████████████████████")
+    (day,) = json.loads(listed("--metadata-query=has_dockerfile", "list", "--history", "--json")[1])
+    assert day["connectors"] == {"no base image": 4}
+    (none,) = json.loads(listed("list", "--history", "--json", "--limit=0")[1])
+    assert none["connectors"] == {}
+    assert listed("list", "--history", "--format=csv")[0] == 2

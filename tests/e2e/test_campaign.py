@@ -205,3 +205,25 @@ def test_a_whole_campaign(run: Run, hub: Hub, fleet: Tiny) -> None:
     push(fleet)
     assert "two is closed: 2026-03-03: the target leaks" in run("run", "two")[1]
     assert hub.head(touched) == by_hand
+
+
+def test_the_package_that_fails_is_named(run: Run, hub: Hub, fleet: Tiny) -> None:
+    """Of two upgraded packages the one that breaks the connector is found by trying them apart."""
+    small, other = (
+        fleet.wheel(name, "1.0", {f"{name}/__init__.py": "VERSION = 1\n"}) for name in ("tinydep", "otherdep")
+    )
+    folder = fleet.connector(GOOD)
+    (folder / "requirements.txt").write_text(small + other)
+    (folder / "main.py").write_text("import otherdep, tinydep\n" + MAIN.format(condition="tinydep.VERSION != 1"))
+    project = f'[project]\nname = "{GOOD}"\nversion = "1.0.0"\ndependencies = ["tinydep", "otherdep"]\n'
+    (folder / "pyproject.toml").write_text(project)
+    (fleet.folder / "campaigns/packages.yaml").write_text(
+        f"migration: upgrade_dependencies\ntrial: [build, spec]\nselect: name == '{GOOD}'\n"
+    )
+    push(fleet)
+    for name in ("tinydep", "otherdep"):
+        fleet.wheel(name, "2.0", {f"{name}/__init__.py": "VERSION = 2\n"})
+    code, out = run("run", "packages")
+    assert code == 1, out
+    assert "it fails with tinydep 1.0 → 2.0; 1 other upgrade succeeds" in out
+    assert not hub.pulls

@@ -40,7 +40,7 @@ def test_days_of_the_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     ]
     few = base_history.read(tmp_path, "main", {"source-a", "source-b"}, 2)
     assert [day.day for day in few] == [date(2026, 1, 1), date(2026, 3, 1)]
-    late = base_history.read(tmp_path, "main", set(), 12, date(2026, 2, 10))
+    late = base_history.read(tmp_path, "main", None, 12, date(2026, 2, 10))
     assert [day.counts.get("base:9.0.0") for day in late] == [1, 1]
 
 
@@ -48,7 +48,7 @@ def test_a_reference_is_never_an_option(tmp_path: Path) -> None:
     """A reference that looks like an option of git is unknown, and no file is written."""
     git(tmp_path, "init", "-q", "-b", "main")
     with pytest.raises(UsageError, match="cannot read the history"):
-        base_history.read(tmp_path, f"--output={tmp_path}/out", set(), 2)
+        base_history.read(tmp_path, f"--output={tmp_path}/out", None, 2)
     assert not (tmp_path / "out").exists()
 
 

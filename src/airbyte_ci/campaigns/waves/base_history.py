@@ -2,16 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from airbyte_ci.connectors.connector import METADATA
+from airbyte_ci.connectors.connector import METADATA, Connector
 from airbyte_ci.errors import UsageError
 from airbyte_ci.git import git
 
 NONE = "no base image"
+DAYS = 12
 _BASE = re.compile(rb"^[ \t]+baseImage:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 
 
@@ -24,13 +25,20 @@ class HistoryDay:
     counts: Mapping[str, int]
 
 
-def read(root: Path, commit: str, names: Collection[str], points: int, since: date | None = None) -> list[HistoryDay]:
+def folders_of(connectors: Iterable[Connector]) -> frozenset[str]:
+    """Returns the names of the connectors' folders in the repository; empty for the repository's root."""
+    return frozenset(item.relative.rpartition("/")[2].removeprefix(".") for item in connectors)
+
+
+def read(
+    root: Path, commit: str, folders: Collection[str] | None, points: int, since: date | None = None
+) -> list[HistoryDay]:
     """Returns up to so many days of the history of a branch, the oldest first; the first parents count.
 
-    `names` are folders of connectors; empty for all. Reads each version of a metadata.yaml once.
+    `folders` are the names of connectors' folders; None for all. Reads each version of a metadata.yaml once.
     """
     commits = _sample(_commits(root, commit, since), points)
-    trees = {sha: _metadata(root, sha, names) for _, sha in commits}
+    trees = {sha: _metadata(root, sha, folders) for _, sha in commits}
     bases = _bases(root, {blob for tree in trees.values() for blob in tree})
     return [HistoryDay(day, sha, dict(Counter(bases[blob] for blob in trees[sha]))) for day, sha in commits]
 
@@ -65,14 +73,15 @@ def _sample(commits: Sequence[tuple[date, str]], points: int) -> list[tuple[date
     return sorted({*chosen, commits[-1]})
 
 
-def _metadata(root: Path, commit: str, names: Collection[str]) -> list[str]:
+def _metadata(root: Path, commit: str, folders: Collection[str] | None) -> list[str]:
     """Returns git's names of the metadata files of connectors at a commit."""
     answer = git.ask(root, "ls-tree", "-r", "-z", commit)
     found = []
     for line in answer.stdout.split(b"\0") if answer else ():
         facts, _, path = line.partition(b"\t")
         parts = path.decode("utf-8", "surrogateescape").split("/")
-        if parts[-1] == METADATA and (not names or (len(parts) > 1 and parts[-2] in names)):
+        folder = parts[-2] if len(parts) > 1 else ""
+        if parts[-1] == METADATA and (folders is None or folder in folders):
             found.append(facts.split(b" ")[2].decode())
     return found
 

@@ -14,7 +14,12 @@ from airbyte_ci.reports import base_history as report
 @click.command("history")
 @click.option("--since", metavar="DAY", help="Begin at this date, or so many days ago, such as 90d (default: all).")
 @click.option(
-    "--points", type=click.IntRange(2, 400), default=12, show_default=True, metavar="N", help="Show at most N days."
+    "--points",
+    type=click.IntRange(2, 400),
+    default=base_history.DAYS,
+    show_default=True,
+    metavar="N",
+    help="Show at most N days.",
 )
 @click.option("--ref", default="HEAD", show_default=True, metavar="REF", help="Read the history of this branch.")
 @json_option
@@ -23,9 +28,9 @@ def show_history(settings: Settings, since: str | None, points: int, ref: str, *
     """Show the number of connectors on each base image over time. Reads git only: no state, no network."""
     settings = settings.also(as_json=as_json)
     fleet = fleets.load(settings, SelectionOptions(everything=True))
-    names = {connector.folder.name for connector in fleet.connectors}
+    folders = base_history.folders_of(fleet.connectors)
     first = base_history.parse_since(since, app.today())
-    found = base_history.read(fleet.configuration.root, ref, names, points, first)
+    found = base_history.read(fleet.configuration.root, ref, folders, points, first)
     if settings.as_json:
         console.document(report.to_json(found))
     elif found:

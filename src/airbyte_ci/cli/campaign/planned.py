@@ -158,7 +158,9 @@ class Trials:
 
         found = culprits.find(names, fails)
         shown = [note for note in change.notes if note.split(" ")[0] in found]
-        return f" (it fails with {', '.join(shown)}; {len(names) - len(found)} other upgrades succeed)"
+        others = len(names) - len(found)
+        rest = f"; {others} other {'upgrade succeeds' if others == 1 else 'upgrades succeed'}" if others else ""
+        return f" (it fails with {', '.join(shown)}{rest})"
 
 
 def _line(reason: str) -> str:

@@ -51,7 +51,7 @@ def show_status(
     if html:
         from airbyte_ci.reports import campaign_page  # imports Jinja2
 
-        names = {member.connector.folder.name for member in opened.membership.members}
-        history = base_history.read(opened.fleet.configuration.root, opened.base, names, _HISTORY_DAYS)
+        folders = base_history.folders_of(member.connector for member in opened.membership.members)
+        history = base_history.read(opened.fleet.configuration.root, opened.base, folders, _HISTORY_DAYS)
         write_report(html, campaign_page.html(opened.file, opened.membership, state, history), make_folders=True)
     return 0

@@ -59,6 +59,7 @@ _FORMATS = ("table", "names", "json", "csv", "gh-matrix", "json-gh-matrix")
     metavar="FILE",
     help="Also write an HTML page of the fleet: base images, how far behind, and sizes of the images in the store.",
 )
+@click.option("--history", is_flag=True, help="Show how many of them used each base image over time, from git.")
 @click.option("--assert-none", is_flag=True, help="Fail if any connector is selected (for CI).")
 @with_shard
 @with_selection
@@ -74,6 +75,7 @@ def list_connectors(
     shards: int | None,
     *,
     html: Path | None,
+    history: bool,
     assert_none: bool,
 ) -> int:
     """List connectors with their language, support level, version and base image."""
@@ -86,7 +88,9 @@ def list_connectors(
         _refuse_unknown_field(sort.removeprefix("-"), every)
         every = listing.ordered(every, sort)
     rows = every[offset:] if limit is None else every[offset : offset + limit]
-    if count_by:
+    if history:
+        _put(_history(fleet, rows, kind, count_by), output)
+    elif count_by:
         _refuse_unknown_field(count_by, rows)
         _put(_counts(rows, count_by, kind), output)
     else:
@@ -119,6 +123,21 @@ def _rows(fleet: Fleet, asked: SelectionOptions) -> list[ListingRow]:
         )
         for item in fleet.connectors
     ]
+
+
+def _history(fleet: Fleet, rows: list[ListingRow], kind: str, count_by: str | None) -> str:
+    """Returns how many of the listed connectors used each base image over time."""
+    from airbyte_ci.campaigns.waves import base_history  # few listings need git
+    from airbyte_ci.reports import base_history as history_report
+
+    if count_by or kind not in ("table", "json", _NAMES):
+        raise UsageError("--history is a table or JSON", advice="leave out --format and --count-by, or use --json")
+    listed = {row.name for row in rows}
+    folders = base_history.folders_of(item for item in fleet.connectors if item.name in listed)
+    days = base_history.read(fleet.configuration.root, "HEAD", folders, base_history.DAYS)
+    if kind == "table":
+        return history_report.text(days, console.width()) if days else ""
+    return dump_json(history_report.to_json(days), indent=2) + "\n"
 
 
 def _text(rows: list[ListingRow], total: int, kind: str, shards: int | None, *, color: bool, width: int | None) -> str:
