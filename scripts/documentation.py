@@ -41,7 +41,6 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "compare.md",
         "reports.md",
         "ci.md",
-        "campaigns.md",
         "many-machines.md",
     ),
     "Coming from": ("from-airbyte-ci.md", "from-airbyte-cdk.md"),

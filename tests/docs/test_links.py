@@ -77,9 +77,11 @@ def test_a_page_has_one_title(page: str) -> None:
 
 
 def test_every_listed_page_exists() -> None:
-    """The navigation names no page that was removed or renamed."""
+    """The navigation names each page once, and none that was removed or renamed."""
     pages = {DOCUMENTATION.page_name(page) for page in DOCUMENTATION.find_pages()}
-    assert {page for section in DOCUMENTATION.SECTIONS.values() for page in section} <= pages
+    listed = [page for section in DOCUMENTATION.SECTIONS.values() for page in section]
+    assert {*listed} <= pages
+    assert len(listed) == len({*listed})
 
 
 @pytest.mark.parametrize(
