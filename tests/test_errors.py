@@ -64,7 +64,7 @@ def test_the_exit_code_tells_of_failures(statuses: list[outcomes.Status], code: 
 
 def test_an_outcome_for_machines() -> None:
     """Name, status and facts; a reason, the next command and a failure's details only where there are some."""
-    assert outcome("ok").to_json() == {"name": "source-x", "status": "ok"}
+    assert outcome("ok").to_json("build") == {"name": "source-x", "command": "build", "status": "ok"}
     full = Outcome(
         subject="source-x",
         status="failed",
@@ -74,7 +74,8 @@ def test_an_outcome_for_machines() -> None:
         details=("detail",),
         facts={"digest": "sha256:a"},
     )
-    assert full.to_json() == {
+    assert full.to_json("lock") == {
+        "command": "lock",
         "name": "source-x",
         "status": "failed",
         "digest": "sha256:a",

@@ -22,8 +22,9 @@ class Outcome:
     details: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        document: dict[str, Any] = {"name": self.subject, "status": self.status, **self.facts}
+    def to_json(self, command: str) -> dict[str, Any]:
+        """Returns the document of the command, which it names: `reports merge` reads those of several commands."""
+        document: dict[str, Any] = {"name": self.subject, "command": command, "status": self.status, **self.facts}
         if self.reason:
             document["reason"] = self.reason
         document |= advice.to_json(self.advice)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airbyte_ci.errors import UsageError
+from airbyte_ci.outcomes import Outcome
 from airbyte_ci.reports import merged
 from airbyte_ci.reports.merged import MergedReport
 from tests.e2e.command import airbyte_ci
@@ -46,6 +47,21 @@ def test_a_shard_without_a_report_is_named() -> None:
     found = _merge([_tested("a", shard="1/3"), _tested("b", shard="1/3")], [_tested("c", shard="3/3")])
     assert (found.missing, found.is_failed) == (("2/3 of test",), True)
     assert _merge([_tested("a", shard="1/8")], [_tested("b", shard="2/8")], []).missing == ()
+
+
+def test_a_connector_has_one_result_of_each_command() -> None:
+    """A publication that failed is no build, and what other commands report about connectors is refused."""
+    failed = Outcome(subject="a", status="failed", reason="no")
+    found = _merge([failed.to_json(command) for command in ("build", "test", "check", "publish")])
+    assert sorted(item.command for item in found.results) == ["build", "check", "publish", "test"]
+    assert [line.partition(": ")[0] for line in merged.lines(found).splitlines()[4:]] == [
+        "build",
+        "test",
+        "check",
+        "publish",
+    ]
+    with pytest.raises(UsageError, match=r"line 1: it is not the result of a connector"):
+        _merge([failed.to_json("lock")])
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,10 @@ def test_only_commands_are_next_steps(advice: str, is_command: bool) -> None:
     In JSON, `next` has only commands, and `advice` the rest.
     """
     assert unstyle(next_step.line(advice)) == f"{'next:' if is_command else '→'} {advice}"
-    document = Outcome(subject="source-x", status="failed", reason="no", advice=advice).to_json()
+    document = Outcome(subject="source-x", status="failed", reason="no", advice=advice).to_json("lock")
     assert document == {
         "name": "source-x",
+        "command": "lock",
         "status": "failed",
         "reason": "no",
         "next" if is_command else "advice": advice,

@@ -43,7 +43,7 @@ def merge(
     github_annotations: bool,
     as_json: bool,
 ) -> int:
-    """Join files with the output of `build`, `test` or `check` with --json, or all `.json` files of a folder.
+    """Join files that `build`, `test`, `check` or `publish` wrote with --json, or all `.json` files of a folder.
 
     The exit code is 1 if any connector failed or the report of a shard is missing, so that one required job of a CI run
     stands for all of its jobs. If two files have a result of the same command for a connector, the later file is used.

@@ -44,6 +44,7 @@ def to_json(item: Checked) -> dict[str, Any]:
     points = sorted({finding.rule.point for finding in item.findings} - {0})
     return {
         "name": item.name,
+        "command": "check",
         "folder": item.folder,
         "status": item.status,
         "points": {str(point): _worst([f for f in item.findings if f.rule.point == point]) for point in points},

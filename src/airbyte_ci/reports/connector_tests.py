@@ -52,6 +52,7 @@ def to_json(item: TrialResult) -> dict[str, Any]:
     """Returns the JSON document of one connector."""
     return {
         "name": item.name,
+        "command": "test",
         "folder": item.folder,
         "status": item.status,
         **({"image": item.image} if item.image else {}),

@@ -60,7 +60,7 @@ def _parse(path: str, content: bytes) -> Iterator[ConnectorResult]:
         if result is None:
             raise UsageError(
                 f"cannot read {path}, line {number}: it is not the result of a connector",
-                advice="name files that `build`, `test` or `check` wrote with --json",
+                advice="name files that `build`, `test`, `check` or `publish` wrote with --json",
             )
         yield result
 
@@ -89,5 +89,5 @@ def lines(report: MergedReport) -> str:
         items = [item for item in report.results if item.command == command]
         if items:
             failed = sum(item.state == "failed" for item in items)
-            text.append(f"{command}: {len(items)} connectors, {failed} failed")
+            text.append(f"{command}: {len(items)} connector{'' if len(items) == 1 else 's'}, {failed} failed")
     return join_lines(text or ["no results"])

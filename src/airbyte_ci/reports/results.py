@@ -3,7 +3,7 @@
 All of these show the JSON, so that the joined reports of many jobs show the same as the report of one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -56,17 +56,29 @@ class ConnectorResult:
 
 
 def parse(document: Mapping[str, Any]) -> ConnectorResult | None:
-    """Returns the result of a JSON document; None if it is not one of the four commands."""
+    """Returns the result of a JSON document; None if it is not one of the four commands.
+
+    A document that names no command is one of an earlier version: its form tells the command.
+    """
     name, status = document.get("name"), _STATES.get(document.get("status"))
     if not isinstance(name, str) or status is None:
         return None
+    match document.get("command") or _command(document):
+        case "test":
+            return _result("test", name, status, document, map(_step, _objects(document.get("steps"))))
+        case "check":
+            return _result("check", name, status, document, map(_check, _objects(document.get("checks"))))
+        case "publish":
+            return _result("publish", name, status, document, [replace(_build(document, status), id="publish")])
+        case "build":
+            return _result("build", name, status, document, [_build(document, status)])
+    return None
+
+
+def _command(document: Mapping[str, Any]) -> Command:
     if isinstance(document.get("steps"), list):
-        return _result("test", name, status, document, map(_step, _objects(document["steps"])))
-    if isinstance(document.get("checks"), list):
-        return _result("check", name, status, document, map(_check, _objects(document["checks"])))
-    if document.get("command") == "publish":
-        return _result("publish", name, status, document, [replace(_build(document, status), id="publish")])
-    return _result("build", name, status, document, [_build(document, status)])
+        return "test"
+    return "check" if isinstance(document.get("checks"), list) else "build"
 
 
 def worst_first(results: Iterable[ConnectorResult]) -> list[ConnectorResult]:
@@ -86,8 +98,8 @@ def _result(
     )
 
 
-def _objects(items: Sequence[object]) -> list[Mapping[str, Any]]:
-    return [item for item in items if isinstance(item, dict)]
+def _objects(items: object) -> list[Mapping[str, Any]]:
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _step(document: Mapping[str, Any]) -> ResultPart:

@@ -98,7 +98,7 @@ def open_reverts(
             outcome = Outcome(subject=item.connector, status="failed", reason=error.message, advice=error.advice or "")
         outcomes.append(outcome)
         if settings.as_json:
-            console.document(outcome.to_json())
+            console.document(outcome.to_json("campaign revert"))
         else:
             console.block(terminal.outcome(outcome))
     return outcomes

@@ -110,7 +110,7 @@ def _step(
 
 def _show(settings: Settings, outcome: Outcome) -> None:
     if settings.as_json:
-        console.document(outcome.to_json() | ({"summary": outcome.summary} if outcome.summary else {}))
+        console.document(outcome.to_json("campaign run") | ({"summary": outcome.summary} if outcome.summary else {}))
     else:
         console.block(terminal.outcome(outcome))
 

@@ -90,7 +90,7 @@ def _deliver(courier: Courier, change: Change) -> Outcome | None:
 
 def _tell(outcome: Outcome, settings: Settings, *, dry_run: bool, alone: bool) -> None:
     if settings.as_json:
-        console.document(outcome.to_json())
+        console.document(outcome.to_json("apply"))
         return
     if "diff" in outcome.facts:
         console.content(outcome.facts["diff"])

@@ -197,7 +197,7 @@ def _plan_file(campaign: Campaign) -> Iterator[Writer | None]:
 
 def _tell(outcome: Outcome, campaign: Campaign, *, alone: bool) -> None:
     if campaign.settings.as_json:
-        console.document(outcome.to_json())
+        console.document(outcome.to_json(campaign.migration.id))
         return
     if "diff" in outcome.facts:
         console.content(outcome.facts["diff"])

@@ -222,10 +222,10 @@ def build_connectors(
                 outcomes += ended
         except KeyboardInterrupt:
             with progress.paused():
-                recording.tell_unfinished(settings, fleet.connectors, outcomes, "built")
-            files.write([outcome.to_json() for outcome in outcomes], asked)
+                recording.tell_unfinished(settings, fleet.connectors, outcomes, "build", "built")
+            files.write([outcome.to_json("build") for outcome in outcomes], asked)
             raise
-    files.write([outcome.to_json() for outcome in outcomes], asked)
+    files.write([outcome.to_json("build") for outcome in outcomes], asked)
     if not settings.quiet and any(not outcome.facts.get("unchanged") for outcome in outcomes):
         workbench.hint_size(app.store)
     if not settings.as_json:
@@ -274,7 +274,7 @@ def _show(
 ) -> None:
     for outcome in outcomes:
         if settings.as_json:
-            console.document(outcome.to_json() | asked.facts)
+            console.document(outcome.to_json("build") | asked.facts)
             continue
         console.block(terminal.outcome(outcome, alone=alone))
         if show_hook and outcome.status != "failed":

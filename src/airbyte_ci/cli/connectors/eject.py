@@ -135,7 +135,7 @@ def _show(settings: Settings, outcome: Outcome, printed: Ejected | None, *, alon
     """Prints the outcome; if the Dockerfile goes to stdout, everything else goes to stderr."""
     if settings.as_json:
         text = {"dockerfile": printed.dockerfile} if printed else {}
-        console.document({**outcome.to_json(), **text})
+        console.document({**outcome.to_json("eject"), **text})
         return
     if printed:
         console.content(printed.dockerfile)

@@ -100,7 +100,7 @@ def lock_connectors(
                     _show(settings, edit if dry_run else Edit(), outcome, alone=len(fleet.connectors) == 1)
         except KeyboardInterrupt:
             with progress.paused():
-                recording.tell_unfinished(settings, fleet.connectors, outcomes, "locked")
+                recording.tell_unfinished(settings, fleet.connectors, outcomes, "lock", "locked")
             raise
     if not settings.as_json:
         console.block(terminal.ending(outcomes, "locked", whole=asked.whole(len(fleet.connectors))))
@@ -109,7 +109,7 @@ def lock_connectors(
 
 def _show(settings: Settings, edit: Edit, outcome: Outcome, *, alone: bool) -> None:
     if settings.as_json:
-        console.document(outcome.to_json())
+        console.document(outcome.to_json("lock"))
         return
     console.content(edit.diff())
     console.block(terminal.outcome(outcome, alone=alone))

@@ -169,7 +169,6 @@ def publish_connectors(
         publishing = _Publishing(app, fleet, options, replace(order, passed=app.passed), progress)
 
         def show(outcome: Outcome) -> None:
-            outcome = replace(outcome, facts={"command": "publish", **outcome.facts})
             outcomes.append(outcome)
             with progress.paused():
                 _show(settings, asked, outcome, alone=len(fleet.connectors) == 1)
@@ -181,11 +180,11 @@ def publish_connectors(
                 show(outcome)
         except KeyboardInterrupt:
             with progress.paused():
-                recording.tell_unfinished(settings, fleet.connectors, outcomes, "published")
+                recording.tell_unfinished(settings, fleet.connectors, outcomes, "publish", "published")
             raise
     if junit:
         write_report(junit, report.document(outcomes, asked.facts.get("shard", "")), make_folders=True)
-    files.write([outcome.to_json() for outcome in outcomes], asked)
+    files.write([outcome.to_json("publish") for outcome in outcomes], asked)
     if not settings.as_json:
         console.block(terminal.ending(outcomes, "published", whole=asked.whole(len(fleet.connectors))))
     return exit_code(outcomes)
@@ -217,7 +216,7 @@ def _signing_key(place: str | None, *, attaches: bool, legacy: bool) -> SigningK
 
 def _show(settings: Settings, asked: SelectionOptions, outcome: Outcome, *, alone: bool) -> None:
     if settings.as_json:
-        console.document({**outcome.to_json(), **asked.facts})
+        console.document({**outcome.to_json("publish"), **asked.facts})
     elif not settings.quiet or outcome.status == "failed":
         console.block(terminal.outcome(outcome, alone=alone))
 

@@ -64,14 +64,14 @@ def keep(store: Store, connector: Connector, before: str, kind: Kind, status: St
 
 
 def tell_unfinished(
-    settings: Settings, connectors: Sequence[Connector], outcomes: Sequence[Outcome], done: str
+    settings: Settings, connectors: Sequence[Connector], outcomes: Sequence[Outcome], command: str, done: str
 ) -> None:
-    """Reports the connectors that an interrupted run did not finish; `done` is the participle for the others."""
+    """Reports the connectors that an interrupted command did not finish; `done` is the participle for the others."""
     from airbyte_ci.reports import terminal
 
     known = {outcome.subject for outcome in outcomes}
     names = [item.name for item in connectors if item.name not in known]
     if settings.as_json:
         for name in names:
-            console.document(Outcome(subject=name, status="skipped", reason="interrupted").to_json())
+            console.document(Outcome(subject=name, status="skipped", reason="interrupted").to_json(command))
     console.line(terminal.unfinished(names, len(connectors), done), err=True)

@@ -219,7 +219,7 @@ class _Session:
             console.block(terminal.change(connector.name, files, outcomes, seconds, known))
             return
         for outcome in outcomes:
-            console.document({**outcome.to_json(), "changed": list(files)})
+            console.document({**outcome.to_json("build"), "changed": list(files)})
 
     def _done(self, fleet: Fleet, folders: Sequence[Path]) -> Iterator[tuple[Path, list[Outcome]]]:
         """The folders with the outcomes of their builds, as they are done."""
