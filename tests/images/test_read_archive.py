@@ -92,6 +92,15 @@ def test_other_archives_are_refused(
         read_archive.read(target, _save(tmp_path / "bad.tar", files), AMD64)
 
 
+def test_a_file_of_another_kind_is_refused(target: Store, tmp_path: Path) -> None:
+    """A text file, an empty file and a damaged archive are one line each."""
+    for content in (b"text\n", b"", b"\x1f\x8b damaged"):
+        (tmp_path / "file").write_bytes(content)
+        with pytest.raises(AirbyteCiError) as caught:
+            read_archive.read(target, tmp_path / "file", AMD64)
+        assert str(tmp_path / "file") in caught.value.message and "\n" not in caught.value.message
+
+
 def test_a_blob_with_other_bytes_is_refused(source: tuple[Store, Image], target: Store, tmp_path: Path) -> None:
     """A layer whose bytes do not have its digest is not stored."""
     store, image = source

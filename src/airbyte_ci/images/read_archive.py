@@ -66,7 +66,11 @@ def _opened(path: Path) -> Iterator[Opener]:
 
         yield open_in_folder
         return
-    with tarfile.open(path) as archive:
+    try:
+        opened = tarfile.open(path)  # noqa: SIM115  # closed below
+    except tarfile.ReadError as error:
+        raise ImageError(f"cannot read the image in {path}: it is not a tar archive") from error
+    with opened as archive:
         members = {posixpath.normpath(member.name): member for member in archive}
 
         def open_member(name: str) -> IO[bytes]:

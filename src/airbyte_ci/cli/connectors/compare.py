@@ -136,7 +136,9 @@ def compare(
             names.append(_built_name(fleet.connectors[0]))
         if fleet and old_dockerfile:
             connector, root = fleet.connectors[0], configuration.root
-            commit = history.fork_point(root, asked.selection.diffed_branch)
+            commit = history.fork_point_if_known(root, asked.selection.diffed_branch)
+            if commit is None:
+                raise UsageError(f"--old-dockerfile needs the history of {root}: it has no commit in git")
             old = of_commit(tools, connector, root, commit, wanted, old_base)
         else:
             old = find_image(tools, names[0], wanted, old_base)
