@@ -9,7 +9,7 @@ import pytest
 
 from airbyte_ci.campaigns.delivery.connect import connect
 from airbyte_ci.campaigns.delivery.merge_requests import MergeRequests
-from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.git import gitlab
 from airbyte_ci.git.gitlab import GitLabProject
 from tests.campaigns.repositories import git
@@ -177,6 +177,15 @@ def test_a_missing_token_is_reported_first(
     assert (code, said in err, lab.done) == (2, True, [])
 
 
+def test_a_host_that_nothing_identifies_is_named(tmp_path: Path) -> None:
+    """With GitLab's token only, the advice is the variable that names the server."""
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "remote", "add", "origin", "git@code.acme.example:a/b")
+    with pytest.raises(UsageError) as caught:
+        connect(tmp_path, {"GITLAB_TOKEN": TOKEN}, "main")
+    assert caught.value.advice == "export GITLAB_HOST=code.acme.example"
+
+
 @pytest.mark.parametrize(
     ("remote", "environment", "expected"),
     [
@@ -189,6 +198,8 @@ def test_a_missing_token_is_reported_first(
             {"CI_SERVER_URL": "https://acme.example/lab", "CI_API_V4_URL": "https://acme.example/lab/api/v4"},
             ("https://acme.example/lab/api/v4", "a/b"),
         ),
+        ("git@acme.example:a/b", {"GITLAB_HOST": "https://acme.example/lab/"}, "https://acme.example/lab"),
+        ("https://acme.example/lab/a/b", {"GITLAB_HOST": "https://acme.example/lab"}, "https://acme.example/lab"),
         ("../x.git", {"CI_API_V4_URL": "https://l.example/api/v4", "CI_PROJECT_PATH": "a/b"}, "https://l.example"),
         ("git@github.com:a/b", {"CI_API_V4_URL": "https://l.example/api/v4", "CI_PROJECT_PATH": "a/b"}, None),
         ("git@code.acme.example:a/b", {"GITLAB_HOST": "other.example"}, None),

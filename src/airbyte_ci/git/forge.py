@@ -93,7 +93,10 @@ _PORT = re.compile(r":\d+$")
 
 @dataclass(frozen=True, slots=True)
 class HostedRepository:
-    """A repository on a host. `site` is https://HOST, `path` its path there, `kind` empty if unknown."""
+    """A repository on a host. `site` is the server's address, such as https://HOST, `path` the path there.
+
+    `kind` is empty if it is unknown.
+    """
 
     site: str
     path: str
@@ -130,7 +133,9 @@ def of(root: Path, environment: Mapping[str, str] | None = None, remote: str = "
         filter(None, (parse(url, lambda alias: ssh_host(alias, variables)) for url in _urls(root, remote))), None
     )
     if found and found.kind in ("", "gitlab") and (server := gitlab_server(variables, found)):
-        return HostedRepository(server, found.path, "gitlab")
+        # A server below a path of its host has this path in its repositories' addresses for HTTP, and not for SSH.
+        below = urlsplit(server).path.strip("/")
+        return HostedRepository(server, found.path.removeprefix(f"{below}/") if below else found.path, "gitlab")
     if found and not found.kind:
         kinds = {kind for name, kind in _FILES_OF.items() if (root / name).exists()}
         if len(kinds) == 1:
@@ -148,7 +153,7 @@ def gitlab_server(environment: Mapping[str, str], repository: HostedRepository) 
         parts = urlsplit(value if "://" in value else f"https://{value}")
         host = parts.netloc.rpartition("@")[2]
         if value and parts.hostname == urlsplit(repository.site).hostname and parts.scheme in ("http", "https"):
-            return f"{parts.scheme}://{host}"
+            return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
     return None
 
 

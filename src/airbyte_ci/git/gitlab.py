@@ -52,10 +52,7 @@ def project(root: Path, environment: Mapping[str, str]) -> GitLabProject | None:
     if hosted.kind != "gitlab":
         return None
     is_job = urlsplit(job_api).hostname == urlsplit(hosted.site).hostname
-    api = job_api if is_job else f"{hosted.site}{_API}"
-    # A GitLab below a path of its host has this path in addresses of its repositories, and not in names of projects.
-    below = urlsplit(api).path.removesuffix(_API).strip("/")
-    return GitLabProject(api, hosted.path.removeprefix(f"{below}/") if below else hosted.path, token)
+    return GitLabProject(job_api if is_job else f"{hosted.site}{_API}", hosted.path, token)
 
 
 def require_token(found: GitLabProject, environment: Mapping[str, str]) -> GitLabProject:

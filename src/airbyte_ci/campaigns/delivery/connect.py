@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from airbyte_ci.campaigns.delivery.merge_requests import MergeRequests
 from airbyte_ci.campaigns.delivery.pull_requests import PullRequests
 from airbyte_ci.campaigns.delivery.review_requests import ReviewRequests
+from airbyte_ci.errors import UsageError
 from airbyte_ci.git import forge, github, gitlab
 
 
@@ -21,4 +23,12 @@ def connect(root: Path, environment: Mapping[str, str], target: str) -> ReviewRe
     is_github_job = hosted is None and environment.get("GITHUB_REPOSITORY")
     if not is_github_job and (project := gitlab.project(root, environment)):
         return MergeRequests(gitlab.require_token(project, environment), target)
+    repository = github.repository(root, environment)
+    tokens = {name for name in gitlab.TOKENS if environment.get(name)}
+    if hosted and not hosted.kind and repository and not repository.token and tokens:
+        host = urlsplit(hosted.site).netloc
+        raise UsageError(
+            f"cannot use pull requests: nothing tells that {host} is a GitLab server, and GitHub's token is not set",
+            advice=f"export GITLAB_HOST={host}",
+        )
     return PullRequests(github.require_repository(root, environment), target)
