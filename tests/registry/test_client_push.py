@@ -340,3 +340,18 @@ def test_renewed_connections_forget_what_was_pushed(store: Store) -> None:
             client.push(store, image.digest, at(registry, "acme/two:1"))
         assert not registry.requests("mount blob")
         assert registry.contents.repositories["acme/two"].tags["1"] == image.digest
+
+
+@pytest.mark.parametrize("is_index", [False, True])
+def test_blobs_that_a_registry_lost_meanwhile_are_sent_again(
+    registry: RegistryServer, store: Store, *, is_index: bool
+) -> None:
+    """A client that pushed them itself relies on them, as in `--watch`; the registry began anew: the image is whole."""
+    with quick_client() as client:
+        for seed in (1, 1, 2):
+            root = random_index(store, (AMD64, ARM64), seed=seed) if is_index else random_image(store, seed=seed)
+            client.push(store, root.digest, at(registry, "acme/x:1"))
+            registry.contents.repositories.clear()
+            registry.contents.bytes.clear()
+        client.push(store, root.digest, at(registry, "acme/x:1"))
+    assert registry.contents.repositories["acme/x"].tags["1"] == root.digest

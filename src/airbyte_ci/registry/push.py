@@ -64,7 +64,7 @@ class Push:
         held: frozenset[Digest] = frozenset()
         if not here:
             held = manifests.blobs_of_tag(self.api, self.target, tags[0]) if tags else held
-            self._send_parts(root, held)
+            self._send_again_if_lost(root, held)
         for name in names:
             if here and name == str(digest) and not referrers.has_subject(root):
                 continue
@@ -73,14 +73,27 @@ class Push:
         return root.descriptor
 
     def _write(self, root: Manifest | Index, name: str, held: Collection[Digest]) -> Answer:
-        """Writes the manifest; if the registry lost blobs of the earlier image, uploads them first."""
+        """Writes the manifest; if the registry lost blobs of an earlier push, uploads them first."""
         try:
             return manifests.write(self.api, self.target, root, name)
         except Refused as error:
-            if not held or error.code not in _UNKNOWN_BLOB:
+            if not self._may_be_lost(error, held):
                 raise
         self._send_parts(root, ())
         return manifests.write(self.api, self.target, root, name)
+
+    def _send_again_if_lost(self, root: Manifest | Index, held: Collection[Digest]) -> None:
+        """Uploads everything below the root; everything once more if the registry lost blobs of an earlier push."""
+        try:
+            self._send_parts(root, held)
+        except Refused as error:
+            if not self._may_be_lost(error, held):
+                raise
+            self._send_parts(root, ())
+
+    def _may_be_lost(self, error: Refused, held: Collection[Digest]) -> bool:
+        """Returns whether the registry lost a blob that was not sent; forgets what this command pushed there."""
+        return error.code in _UNKNOWN_BLOB and (self.shared.forget(self.target.registry) or bool(held))
 
     def _refuse_move(self, tag: str, digest: Digest) -> None:
         found = manifests.digest_of_tag(self.api, self.target, tag)

@@ -16,6 +16,14 @@ class SharedBlobs:
         self._turns: dict[tuple[str, Digest], threading.Lock] = {}
         self._lock = threading.Lock()
 
+    def forget(self, registry: str) -> bool:
+        """Forgets what the registry had, as it lost some of it. Returns whether there was anything."""
+        with self._lock:
+            places = [found for (name, _), found in self._places.items() if name == registry and found]
+            for found in places:
+                found.clear()
+        return bool(places)
+
     @contextlib.contextmanager
     def turn(self, target: Endpoint, digest: Digest) -> Iterator[Endpoint | None]:
         """Gives a repository of the registry that has the blob, the target itself if possible.
