@@ -21,4 +21,4 @@ def test_a_killed_publication_leaves_no_tag_incomplete(tiny: Tiny, base: Base, t
         releasing = Releasing(tiny, f"{host}/chaos")
         releasing.describe(base.address)
         releasing.commit("first")
-        assert kill(releasing, 8, seed=7) == []
+        assert kill(releasing, 6, seed=7) == []
