@@ -28,7 +28,7 @@ def rebuild(published: PublishedRelease, item: PublishedImage, tools: Tools, nat
     attached = contents.find_plan(item.image, item.evidence)
     plan = BuildPlan.parse(attached.content, f"build plan {attached.digest.short}")
     with tools.store.scratch() as folder:
-        # The base's own signature is no matter of this image.
+        # Whether the base is signed does not matter for this comparison.
         empty = replace(tools, store=Store(folder / "store"), confirm_base=None)
         layers = _fetch(published, attached.inputs, empty)
         _fetch_bases(published, empty)

@@ -38,7 +38,7 @@ def make(
 
 
 def _levels(findings: Sequence[ImageFinding], *, has_key: bool) -> list[str]:
-    """Returns what was verified: signed provenance is level 1, and a second build is a level of our own."""
+    """Returns what was verified: signed provenance is SLSA level 1, and a second build is airbyte-ci's own level."""
     done = {item.check for item in findings if item.status == "ok"}
     levels = ["SLSA_BUILD_LEVEL_1"] if has_key and "provenance" in done else []
     return [*levels, *(["AIRBYTE_CI_REBUILT"] if "rebuild" in done else [])]

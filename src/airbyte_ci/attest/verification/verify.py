@@ -70,11 +70,11 @@ def _image(
     native: Platform,
 ) -> Iterator[ImageFinding]:
     name, digest = item.name, item.image.digest
-    is_ours = _is_built(item.image) or bool(item.evidence.locks)
+    is_airbyte_ci = _is_built(item.image) or bool(item.evidence.locks)
     # The signature of an index covers its images by their digests, and other tools sign nothing else.
-    if is_ours or published.index is None:
+    if is_airbyte_ci or published.index is None:
         yield _signature(name, digest, item.evidence, demand)
-    yield from _required(published, item, demand.required - ({PROVENANCE} if is_ours else set()), demand.keys)
+    yield from _required(published, item, demand.required - ({PROVENANCE} if is_airbyte_ci else set()), demand.keys)
     if not _is_built(item.image):
         yield from _other(published, item, demand, tools)
         return
