@@ -167,11 +167,12 @@ def item(name: str, kind: state.State, minute: int, **more: object) -> Connector
 
 
 def test_the_window_grows_with_success_and_halves_with_failures() -> None:
-    """Two pull requests at first, one more for each that is done, half as many after a failure, never none."""
-    done = [item(f"s{minute}", "healthy", minute) for minute in range(6)]
+    """Two pull requests at first, one more for each that was merged, half as many after a failure, but at least two."""
+    done = [item(f"s{minute}", "healthy", minute, pull=pull("merged")) for minute in range(6)]
+    assert pace.window_of([item("there already", "healthy", 0)]) == 2
     assert [pace.window_of(done[:number]) for number in (0, 1, 6)] == [2, 3, 8]
     assert pace.window_of([*done, item("bad", "trial-failed", 9)]) == 4
-    assert pace.window_of([item(f"b{minute}", "trial-failed", minute) for minute in range(9)]) == 1
+    assert pace.window_of([item(f"b{minute}", "trial-failed", minute) for minute in range(9)]) == 2
 
 
 def test_the_tightest_limit_applies() -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol
 
-from airbyte_ci.campaigns.changes.change import Change, NotApplicable
+from airbyte_ci.campaigns.changes.change import AlreadyDone, Change, NotApplicable
 from airbyte_ci.campaigns.delivery.deliver import Delivered
-from airbyte_ci.campaigns.waves import pace
+from airbyte_ci.campaigns.waves import pace, reconcile
 from airbyte_ci.campaigns.waves.campaign_file import AUTOMERGE_TAG, CampaignFile, MergeMethod
 from airbyte_ci.campaigns.waves.members import CampaignMember, Membership
 from airbyte_ci.campaigns.waves.state import CampaignState, ConnectorState, PullState, State
@@ -57,6 +57,7 @@ class CampaignStep:
     def __init__(self, campaign: CampaignFile, membership: Membership, state: CampaignState, actions: Actions) -> None:
         self.state = state
         self._campaign = campaign
+        self._membership = membership
         self._members = {member.name: member for member in membership.members}
         self._actions = actions
 
@@ -142,15 +143,26 @@ class CampaignStep:
     # --- new pull requests -----------------------------------------------------------------------
 
     def _open(self) -> Iterator[Outcome]:
-        left = pace.allow(self._campaign, self.state).number
+        opened = 0
         for item in self.state.connectors:
             if item.state != "planned":
                 continue
-            if left <= 0:
+            # Each trial changes what is allowed: failures narrow the window, and may close the gate.
+            if opened >= pace.MOST_PER_RUN or pace.allow(self._campaign, self.state).number <= 0:
                 return
             outcome, is_opened = self._start(self._members[item.connector], item)
-            left -= is_opened
+            opened += is_opened
             yield outcome
+            if outcome.status == "failed" and (problem := self._gate_problem(item.wave)):
+                self.state = replace(self.state, held=problem)
+                return
+
+    def _gate_problem(self, wave: str) -> str:
+        declared = next(item for item in self._membership.waves if item.name == wave)
+        following = reconcile.following(self._membership.waves, declared)
+        if following and following.name in self.state.open_waves:
+            return ""  # a person started the next wave
+        return reconcile.gate_problem(declared, [item for item in self.state.connectors if item.wave == wave])
 
     def _start(self, member: CampaignMember, item: ConnectorState) -> tuple[Outcome, bool]:
         """Returns the outcome of one connector's first step, and whether it took a part of the allowance."""
@@ -159,8 +171,8 @@ class CampaignStep:
             change = self._actions.plan(member)
         except NotApplicable as error:
             # The change is in the target branch already, or the migration is not for this connector.
-            is_there = bool(member.connector.base_image) and "already" in error.message
-            self._put(_moved(item, "merged" if is_there else "excluded", error.message, self.state))
+            is_there = isinstance(error, AlreadyDone)
+            self._put(_moved(item, "healthy" if is_there else "excluded", error.message, self.state))
             return Outcome(subject=item.connector, status="skipped", reason=error.message), False
         except GitHubLimit:
             raise

@@ -40,15 +40,17 @@ def allow(campaign: CampaignFile, state: CampaignState) -> Allowance:
 
 
 def window_of(items: Iterable[ConnectorState]) -> int:
-    """Returns how many pull requests may be open: each that is done adds one, and each failure halves the window.
+    """Returns how many pull requests may be open: each that was merged adds one, and each failure halves them.
+
+    There are never fewer than at the beginning.
 
     This is the slow start of TCP (RFC 5681): a bad change stops early, a good one soon moves at full speed. It follows
     from the order of the events alone, so each run computes the same.
     """
     window = FIRST_WINDOW
-    events = [(item.since, item.is_failure) for item in items if item.is_done or item.is_failure]
+    events = [(item.since, item.is_failure) for item in items if (item.is_done and item.pull) or item.is_failure]
     for _, is_failure in sorted(events):
-        window = max(1, window // 2) if is_failure else window + 1
+        window = max(FIRST_WINDOW, window // 2) if is_failure else window + 1
     return window
 
 

@@ -105,7 +105,7 @@ def _connector(
         if revert and revert.status == "open":
             return replace(item, state="held", reason=f"pull request {revert.number} reverts it", pull=revert)
         return item
-    if previous and previous.inputs == inputs and previous.state in ("trial-failed", "merged", "healthy", "excluded"):
+    if previous and previous.inputs == inputs and previous.state in ("trial-failed", "healthy", "excluded"):
         # Known from a trial or a plan with the same files.
         return replace(item, state=previous.state, reason=previous.reason, since=previous.since)
     return replace(item, head="")
@@ -168,22 +168,24 @@ def _open_waves(
     for wave in membership.waves:
         opened.append(wave.name)
         items = [states[member.name] for member in membership.of(wave.name)]
-        following = _following(membership.waves, wave)
-        if following and following.name in facts.started:
+        next_wave = following(membership.waves, wave)
+        if next_wave and next_wave.name in facts.started:
             continue
-        if problem := _gate_problem(wave, items):
+        if problem := gate_problem(wave, items):
             return tuple(opened), problem
         if not _is_finished(wave, items):
             break
     return tuple(opened), ""
 
 
-def _following(waves: Sequence[Wave], wave: Wave) -> Wave | None:
+def following(waves: Sequence[Wave], wave: Wave) -> Wave | None:
+    """Returns the wave after another one."""
     place = waves.index(wave) + 1
     return waves[place] if place < len(waves) else None
 
 
-def _gate_problem(wave: Wave, items: Sequence[ConnectorState]) -> str:
+def gate_problem(wave: Wave, items: Sequence[ConnectorState]) -> str:
+    """Returns why the gate of a wave is closed: more failures than it accepts. Empty if it is not."""
     counted = [item for item in items if item.state != "excluded"]
     failed = sorted(item.connector for item in counted if item.is_failure)
     accepted = wave.gate.accepted(len(counted))
