@@ -204,6 +204,35 @@ def test_an_upgrade_of_the_base_image_is_proven(tiny: Tiny, base: Base, store: S
     assert "spec command" in refuted.err
 
 
+def test_the_base_of_a_published_image_is_that_of_its_dockerfile(tiny: Tiny, base: Base, store: Store) -> None:
+    """A named image without annotations is compared with the help of the Dockerfile's FROM."""
+    own = [Entry(path=f"airbyte/integration_code/{name}", content=text.encode())
+           for name, text in (("main.py", MAIN), ("source_tiny/__init__.py", ""))]  # fmt: skip
+    settings = {
+        "Entrypoint": ["python", "/airbyte/integration_code/main.py"],
+        "WorkingDir": "/airbyte/integration_code",
+    }
+    address = derived(store, base.address, *own, tag="published", execution=settings)
+    store.tag("acme/published:1.0.0", store.manifest(Digest.parse(address.partition("@")[2])).descriptor)
+    (tiny.connector() / "main.py").write_text(MAIN)
+    (tiny.connector() / "metadata.yaml").write_text(
+        "data:\n  dockerRepository: acme/source-tiny\n  dockerImageTag: 1.0.0\n"
+    )
+    (tiny.connector() / "Dockerfile").write_text(
+        f"FROM {base.address}\nWORKDIR /airbyte/integration_code\nCOPY main.py source_tiny ./\n"
+        'ENTRYPOINT ["python", "/airbyte/integration_code/main.py"]\n'
+    )
+    (tiny.folder / "base-images.yaml").write_text(base.catalog)
+    with (tiny.folder / ".airbyte-ci.toml").open("a") as file:
+        file.write(f'base-image-repositories = ["{base.address.partition(":")[0]}"]\n')
+    subprocess.run([*GIT, "add", "-A"], cwd=tiny.folder, check=True)
+    subprocess.run([*GIT, "commit", "-qm", "first"], cwd=tiny.folder, check=True)
+    migrate = ("connectors", f"--name={NAME}", "migrate_to_base_image", "--no-changelog", "--dry-run")
+    told = tiny.run(*migrate, "--prove=acme/published:{version}")
+    assert "the base of the old image is unknown" not in told.err
+    assert "distribution tinydep  added: 1.0" in told.err, told.err
+
+
 # --- the page --------------------------------------------------------------------------------------
 
 PAGE = PROJECT / "docs" / "compare.md"

@@ -24,7 +24,8 @@ def find_previous(connector: Connector, order: Order, tools: Tools, named: str =
     where there is no Docker, the published image of the version is pulled. Other connectors are built by airbyte-ci.
     """
     if named != AUTOMATIC:
-        return find_image(tools, naming.fill(named, connector), order.native)
+        found = find_image(tools, naming.fill(named, connector), order.native)
+        return _with_base_of_dockerfile(tools, connector, found)
     if connector.has_dockerfile and docker_build.find_program():
         return of_dockerfile(tools, connector.folder, f"{connector.name} (Dockerfile)", order.native)
     if not connector.has_dockerfile and connector.base_image:
@@ -33,13 +34,27 @@ def find_previous(connector: Connector, order: Order, tools: Tools, named: str =
         return with_annotated_base(tools, f"{connector.name} {connector.version}", done.image, order.native)
     published = f"{connector.image_repository}:{connector.version}"
     try:
-        return find_image(tools, published, order.native)
+        found = find_image(tools, published, order.native)
     except AirbyteCiError as error:
         raise ConnectorError(
             f"cannot find the image of {connector.name} before the change: no docker or podman is installed to build "
             f"its Dockerfile, and {published} cannot be pulled ({error.message})",
             advice="name the image with --prove=IMAGE",
         ) from error
+    return _with_base_of_dockerfile(tools, connector, found)
+
+
+def _with_base_of_dockerfile(tools: Tools, connector: Connector, found: FoundImage) -> FoundImage:
+    """Returns the image with the base that the Dockerfile names, if it can be pulled and is the image's base."""
+    if found.base is not None or not connector.has_dockerfile:
+        return found
+    base = stages.read_bytes((connector.folder / "Dockerfile").read_bytes()).root
+    if not base or base == "scratch":
+        return found
+    try:
+        return with_named_base(tools, found.name, found.image, base, found.image.config.platform)
+    except AirbyteCiError:
+        return found  # the tag has moved, or no registry has it
 
 
 def of_dockerfile(
