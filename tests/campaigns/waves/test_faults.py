@@ -267,6 +267,17 @@ def test_an_issue_of_others_is_left_alone(run: Run, hub: Hub) -> None:
     assert "was opened by someone who may not write" in out
 
 
+@pytest.mark.parametrize("arguments", [["run"], ["revert", "--reason=x"], ["close"], ["dashboard", "--issue=5"]])
+def test_commands_that_change_github_refuse_offline(
+    fleet: Path, arguments: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Without GitHub, open pull requests are unknown: nothing is closed, reverted or written."""
+    assert main.run(["--offline", "campaign", arguments[0], "terms", *arguments[1:]]) == 2
+    assert "this command needs GitHub and excludes --offline" in capfd.readouterr().err
+    assert (fleet / "campaigns/terms.yaml").read_text() == CAMPAIGN
+    assert main.run(["--offline", "campaign", "status", "terms"]) == 0
+
+
 def test_the_state_of_400_pull_requests_takes_few_requests(run: Run, hub: Hub, github: Double) -> None:
     """GitHub is asked once for 100 branches."""
     from airbyte_ci.campaigns.waves.github_pulls import GitHubPulls

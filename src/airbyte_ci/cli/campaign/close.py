@@ -5,7 +5,7 @@ import click
 from airbyte_ci import app
 from airbyte_ci.cli import console
 from airbyte_ci.cli.campaign import hold
-from airbyte_ci.cli.campaign.opened import open_campaign
+from airbyte_ci.cli.campaign.opened import open_campaign, refuse_offline
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.reports import campaign as report
@@ -18,6 +18,7 @@ from airbyte_ci.reports import campaign as report
 @click.pass_obj
 def close_campaign(settings: Settings, name: str, reason: str, *, close_pull_requests: bool) -> int:
     """Write `closed` to the campaign file, and the last state next to it. Later runs do nothing."""
+    refuse_offline(settings)
     with open_campaign(settings, name) as opened:
         if opened.file.closed:
             console.line(f"{opened.file.name} is closed already: {opened.file.closed}", err=True)

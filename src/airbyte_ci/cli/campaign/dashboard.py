@@ -10,7 +10,7 @@ from airbyte_ci.campaigns.waves.dashboard import Commands
 from airbyte_ci.campaigns.waves.github_issue import GitHubIssue
 from airbyte_ci.campaigns.waves.state import CampaignState
 from airbyte_ci.cli import console
-from airbyte_ci.cli.campaign.opened import OpenCampaign, open_campaign
+from airbyte_ci.cli.campaign.opened import OpenCampaign, open_campaign, refuse_offline
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import UsageError
 from airbyte_ci.reports import campaign as report
@@ -26,8 +26,7 @@ def write_dashboard(settings: Settings, name: str, issue: int | None) -> int:
     With `dashboard: N` in the campaign file, each run reads the boxes first and updates the issue. The issue must be
     empty or already that of the campaign, and opened by a member of the repository.
     """
-    if settings.offline:
-        raise UsageError("the dashboard is on GitHub and excludes --offline")
+    refuse_offline(settings)
     with open_campaign(settings, name) as opened:
         number = issue or opened.file.dashboard
         if number is None:

@@ -114,6 +114,12 @@ class OpenCampaign:
         return state.save(self.fleet.configuration.root, self.file, current)
 
 
+def refuse_offline(settings: Settings) -> None:
+    """Raises UsageError with --offline, for commands that change something on GitHub."""
+    if settings.offline:
+        raise UsageError("this command needs GitHub and excludes --offline", advice="airbyte-ci campaign plan NAME")
+
+
 @contextlib.contextmanager
 def open_campaign(settings: Settings, name: str, *, asks_github: bool = True) -> Iterator[OpenCampaign]:
     """Reads a campaign, its connectors and its recorded state. Raises UsageError for whatever is wrong in its file."""

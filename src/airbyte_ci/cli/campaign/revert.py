@@ -14,7 +14,7 @@ from airbyte_ci.campaigns.delivery.pull_requests import PullRequests
 from airbyte_ci.campaigns.waves import changes
 from airbyte_ci.campaigns.waves.state import CampaignState, ConnectorState
 from airbyte_ci.cli import console, workbench
-from airbyte_ci.cli.campaign.opened import open_campaign
+from airbyte_ci.cli.campaign.opened import open_campaign, refuse_offline
 from airbyte_ci.cli.campaign.planned import Planner, open_planner
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
@@ -42,6 +42,7 @@ def revert_campaign(
     Put the campaign on hold first, so that it does not open more pull requests meanwhile.
     """
     settings = settings.also(as_json=as_json)
+    refuse_offline(settings)
     reason = " ".join(reason.split())
     if not reason:
         raise UsageError("--reason is empty", advice="give the reason in a few words")
@@ -49,13 +50,14 @@ def revert_campaign(
         for given in names:
             if not opened.membership.has(given):
                 raise UsageError(f"{given} is not in the campaign {opened.file.name}")
+        assert opened.repository is not None, "commands refuse --offline"
         state = opened.state(app.now())
         if not any(_is_merged(item, names) for item in state.connectors):
             console.line(f"{opened.file.name} has merged nothing that could be reverted", err=True)
             return 0
         with workbench.open_app(settings, opened.fleet.configuration) as (tools, _):
             planner = open_planner(opened, tools)
-            with closing(PullRequests(opened.repository, opened.target, waits=False)) as pulls:  # type: ignore[arg-type]  # online
+            with closing(PullRequests(opened.repository, opened.target, waits=False)) as pulls:
                 outcomes = open_reverts(settings, planner, state, reason, pulls, names, dry_run=dry_run)
         if not dry_run:
             opened.save(opened.again().state(app.now()))

@@ -20,7 +20,7 @@ from airbyte_ci.campaigns.waves.members import CampaignMember
 from airbyte_ci.campaigns.waves.state import ConnectorState
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.campaign import dashboard
-from airbyte_ci.cli.campaign.opened import OpenCampaign, open_campaign
+from airbyte_ci.cli.campaign.opened import OpenCampaign, open_campaign, refuse_offline
 from airbyte_ci.cli.campaign.planned import Planner, Trials, open_planner
 from airbyte_ci.cli.campaign.revert import open_reverts
 from airbyte_ci.cli.options import json_option
@@ -46,8 +46,7 @@ def run_campaign(settings: Settings, name: str, retried: tuple[str, ...], *, as_
     state is written to campaigns/NAME.state.json: commit it, so that the next run remembers failed trials.
     """
     settings = settings.also(as_json=as_json)
-    if settings.offline:
-        raise UsageError("campaigns need GitHub and exclude --offline", advice="airbyte-ci campaign plan")
+    refuse_offline(settings)
     with open_campaign(settings, name) as opened:
         if opened.file.closed:
             console.line(f"{opened.file.name} is closed: {opened.file.closed}", err=True)
