@@ -25,7 +25,7 @@ from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.publish import attachments
-from airbyte_ci.publish.release import Release, ReleasePart, publish
+from airbyte_ci.publish.release import ConnectorRelease, ReleasePart, publish
 from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.python.index.package_index import PackageIndex
 from airbyte_ci.registry.client import client_of_user
@@ -138,7 +138,7 @@ def release(subject: Subject, store: Store, key: SigningKey | None) -> Released:
         )
         index = ReleasePart(subject.index, attachments.write(subject, None, opened, sign))
         sources = tuple(item.plan.base for item in subject.images)
-        wanted = Release(
+        wanted = ConnectorRelease(
             images=images, index=index, tag=subject.tag, is_version=True, moves_latest=False, sources=sources
         )
         publish(wanted, opened.registries.target(subject.repository), store, lambda _: None)

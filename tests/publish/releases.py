@@ -6,14 +6,14 @@ from airbyte_ci.attest.attachment import Attachment
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Index, Manifest, Platform, parse_manifest
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.publish.release import Release, ReleasePart
+from airbyte_ci.publish.release import ConnectorRelease, ReleasePart
 from airbyte_ci.testing.contents import RegistryContents
 from airbyte_ci.testing.images import AMD64, random_image
 
 PLATFORMS = (AMD64, Platform("linux", "arm64"))
 
 
-def make_release(store: Store, tag: str = "1.0.0", *, seed: int = 0, documents: int = 2) -> Release:
+def make_release(store: Store, tag: str = "1.0.0", *, seed: int = 0, documents: int = 2) -> ConnectorRelease:
     """Adds an index with an image for each of two platforms to the store; each part has so many documents."""
     images = [
         random_image(store, seed=seed * 10 + number, platform=platform) for number, platform in enumerate(PLATFORMS)
@@ -22,7 +22,7 @@ def make_release(store: Store, tag: str = "1.0.0", *, seed: int = 0, documents: 
     index = Index.make(tuple(entries), {})
     store.put(index.raw)
     is_version = "-dev." not in tag
-    return Release(
+    return ConnectorRelease(
         images=tuple(ReleasePart(image.manifest, _documents(image.digest, documents)) for image in images),
         index=ReleasePart(index, _documents(index.digest, documents)),
         tag=tag,
@@ -38,7 +38,7 @@ def _documents(about: Digest, count: int) -> tuple[Attachment, ...]:
     )
 
 
-def damages(contents: RegistryContents, repository: str, releases: dict[str, Release]) -> list[str]:
+def damages(contents: RegistryContents, repository: str, releases: dict[str, ConnectorRelease]) -> list[str]:
     """Returns what each tag of a version lacks: blobs, manifests, listed attachments."""
     found = contents.repositories.get(repository)
     if found is None:

@@ -13,7 +13,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import INDEX, canonical_json
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.publish.release import Publication, Release, publish
+from airbyte_ci.publish.release import ConnectorRelease, Publication, publish
 from airbyte_ci.testing.clients import quick_client
 from airbyte_ci.testing.contents import RegistryContents
 from airbyte_ci.testing.distribution import Manner
@@ -36,7 +36,7 @@ def serving(*, referrers: bool = True, contents: RegistryContents | None = None)
         yield server
 
 
-def send(registry: RegistryServer, store: Store, release: Release) -> Publication:
+def send(registry: RegistryServer, store: Store, release: ConnectorRelease) -> Publication:
     """Publishes with a new client, as another process would."""
     with quick_client() as client:
         target = client.target(Reference.parse(f"{registry.host}/{REPOSITORY}"))

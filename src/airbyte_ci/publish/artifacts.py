@@ -25,7 +25,7 @@ from airbyte_ci.images import verification
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import canonical_json
 from airbyte_ci.oci.store.store import Store
-from airbyte_ci.publish.release import Release
+from airbyte_ci.publish.release import ConnectorRelease
 
 _ENDINGS = {SPDX.media_type: "spdx.json", CYCLONEDX.media_type: "cdx.json"}
 # The folder of the newest main release, by whether it is a release candidate.
@@ -40,7 +40,7 @@ def write(
     connector: Connector,
     configuration: Configuration,
     subject: Subject,
-    release: Release,
+    release: ConnectorRelease,
     record: Mapping[str, Any],
     store: Store,
 ) -> tuple[Path, ...]:
@@ -105,7 +105,7 @@ def _replace(place: Path, files: Mapping[str, bytes]) -> None:
             shutil.rmtree(other) if other.is_dir() and not other.is_symlink() else other.unlink()
 
 
-def _write_sboms(folder: Path, subject: Subject, release: Release) -> Iterator[Path]:
+def _write_sboms(folder: Path, subject: Subject, release: ConnectorRelease) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     for number, (image, part) in enumerate(zip(subject.images, release.images, strict=True)):
         platform = f".{str(image.platform).replace('/', '-')}" if number else ""

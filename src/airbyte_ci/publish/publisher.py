@@ -28,7 +28,7 @@ from airbyte_ci.publish import (
 )
 from airbyte_ci.publish.options import PublishOptions
 from airbyte_ci.publish.package_index_upload import UploadTarget
-from airbyte_ci.publish.release import Publication, Release, ReleasePart
+from airbyte_ci.publish.release import ConnectorRelease, Publication, ReleasePart
 from airbyte_ci.python.environment.tools import Tools
 
 # Connectors on one base image would all read its layers at once, for the first of their documents.
@@ -36,7 +36,7 @@ _WRITING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class PublishedConnector:
     """A release and what became of it.
 
     `publication` is None if nothing was pushed: for a dry run, or because it is `unchanged` since the named tag.
@@ -44,7 +44,7 @@ class Published:
     """
 
     subject: Subject
-    release: Release
+    release: ConnectorRelease
     done: tuple[Done, ...]
     publication: Publication | None
     already: bool
@@ -160,7 +160,7 @@ def publish(
     *,
     blocked: str,
     keep: Callable[[Sequence[Done]], None],
-) -> Published:
+) -> PublishedConnector:
     """Builds and publishes a connector. Raises AirbyteCiError; then no tag points to something incomplete.
 
     `keep` records the builds.
@@ -189,7 +189,7 @@ def publish(
     package: Mapping[str, Any] = {}
     if options.index and publication and (name := python_package.find_name(connector)):
         package = _publish_package(connector, name, options, order, state, tools, options.index)
-    found = Published(
+    found = PublishedConnector(
         subject=subject,
         release=made,
         done=tuple(done),
@@ -237,7 +237,7 @@ def _subject(
     )
 
 
-def _release(subject: Subject, options: PublishOptions, done: Sequence[Done], tools: Tools) -> Release:
+def _release(subject: Subject, options: PublishOptions, done: Sequence[Done], tools: Tools) -> ConnectorRelease:
     """Returns the release with its attachments. The index is in the store afterwards."""
     tools.store.put(subject.index.raw)
     tools.say("attachments")
@@ -252,7 +252,7 @@ def _release(subject: Subject, options: PublishOptions, done: Sequence[Done], to
         return ReleasePart(manifest, documents, legacy)
 
     version = tags.parse_version(subject.connector.version, subject.connector.name)
-    return Release(
+    return ConnectorRelease(
         images=tuple(map(part, subject.images)),
         index=part(None),
         tag=subject.tag,

@@ -39,7 +39,7 @@ class ReleasePart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class ConnectorRelease:
     """What to publish: the images of all platforms, their index, and the tag, which is never moved.
 
     With `moves_latest`, `latest` points to the release if its tag is the newest version. `is_version` tells that the
@@ -72,7 +72,9 @@ class Publication:
     latest: str
 
 
-def publish(release: Release, target: TargetRepository, store: Store, say: Callable[[str], None]) -> Publication:
+def publish(
+    release: ConnectorRelease, target: TargetRepository, store: Store, say: Callable[[str], None]
+) -> Publication:
     """Publishes the release, or completes it. Raises RegistryError, and ImageError for wrong content."""
     already = is_published(release, target)
     if not already and release.is_version:
@@ -94,7 +96,7 @@ def publish(release: Release, target: TargetRepository, store: Store, say: Calla
     return Publication(already=already, attached=attached, latest=latest)
 
 
-def is_published(release: Release, target: TargetRepository) -> bool:
+def is_published(release: ConnectorRelease, target: TargetRepository) -> bool:
     """Whether the tag points to the release; raises RegistryError if it points to anything else."""
     found = target.find_tag(release.tag)
     if found is not None and found != release.digest:
@@ -102,7 +104,7 @@ def is_published(release: Release, target: TargetRepository) -> bool:
     return found is not None
 
 
-def _taken(release: Release, target: TargetRepository, found: Digest) -> RegistryError:
+def _taken(release: ConnectorRelease, target: TargetRepository, found: Digest) -> RegistryError:
     is_development = tags.is_development(release.tag)
     return RegistryError(
         f"{target}:{release.tag} is already published with other content (there: {found}, here: {release.digest})",
@@ -112,7 +114,9 @@ def _taken(release: Release, target: TargetRepository, found: Digest) -> Registr
     )
 
 
-def _attach(part: ReleasePart, release: Release, target: TargetRepository, store: Store, *, is_tagged: bool) -> int:
+def _attach(
+    part: ReleasePart, release: ConnectorRelease, target: TargetRepository, store: Store, *, is_tagged: bool
+) -> int:
     """Attaches the documents; to a release that is tagged already, only those of a kind that it has none of.
 
     Documents of another commit about the same image are not doubled, and a later signature is still added.
@@ -132,7 +136,7 @@ def make_artifact(attachment: Attachment, described: Descriptor) -> Artifact:
     return Artifact(manifest, contents, attachment.more)
 
 
-def _confirm(release: Release, target: TargetRepository) -> None:
+def _confirm(release: ConnectorRelease, target: TargetRepository) -> None:
     """Raises RegistryError unless the tag still points to the release, read as bytes instead of by its header."""
     found = target.read_tag(release.tag)
     if found is None:
@@ -141,7 +145,7 @@ def _confirm(release: Release, target: TargetRepository) -> None:
         raise _taken(release, target, found.digest)
 
 
-def _move_latest(release: Release, target: TargetRepository) -> str:
+def _move_latest(release: ConnectorRelease, target: TargetRepository) -> str:
     """Points `latest` to the release if no newer version exists; returns the version that it names then.
 
     Another publisher may tag a newer version between the look and the write: then `latest` is moved to that version.

@@ -11,7 +11,7 @@ from airbyte_ci.oci.image import Image, Index
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.publish import tags
-from airbyte_ci.publish.release import Release
+from airbyte_ci.publish.release import ConnectorRelease
 from airbyte_ci.registry.client import RegistryClient
 from airbyte_ci.registry.target import TargetRepository
 
@@ -21,7 +21,7 @@ _MOST = 50
 
 
 def find(
-    release: Release,
+    release: ConnectorRelease,
     version: str,
     repository: Reference,
     target: TargetRepository,
@@ -47,7 +47,7 @@ def find(
 
 
 def _is_same(
-    release: Release,
+    release: ConnectorRelease,
     target: TargetRepository,
     tag: str,
     repository: Reference,
