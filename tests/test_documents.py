@@ -169,6 +169,10 @@ def test_every_foreign_document_is_read_here() -> None:
         "connectors/memory.py": "the cache of metadata, bounded when it was written",
         "testing/contents.py": "its own images",
         "oci/actions.py": "the store's own actions",
+        "api/__init__.py": "the command's own output",
+        "campaigns/waves/campaign_file.py": "the shipped schema",
+        "cli/completion/index.py": "the index of commands, which airbyte-ci wrote",
+        "toml_places.py": "a key of a text that was read here before",
     }
     found = set()
     for path in package.rglob("*.py"):

@@ -56,11 +56,11 @@ def _connector(tiny: Tiny, framework: str, manifest: str = MANIFEST, components:
 def test_the_image_has_the_manifest_and_its_components_and_nothing_else(
     tiny: Tiny, framework: str, store: Store
 ) -> None:
-    """One small layer above the base, the base's entrypoint and variables kept, the labels of every connector."""
+    """One small layer above the base and its bytecode, the base's entrypoint and variables kept, the usual labels."""
     _connector(tiny, framework, components="class Paginator: pass\n")
     built = tiny.build(name="source-declared")
     assert built.code == 0, built.err
-    (layer,) = own_layers(store, built.json["digest"], framework)
+    _, layer = own_layers(store, built.json["digest"], framework)
     assert layer
     image = store.image(Digest.parse(built.json["digest"]))
     assert image.config.execution["Entrypoint"] == ["python", f"/{CODE}/main.py"]

@@ -1,6 +1,5 @@
 """The work of `--executor`: a command for each selected connector, as jobs of a cluster."""
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,6 +13,7 @@ from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import SELECTION_NAMES, SelectionOptions
 from airbyte_ci.cli.settings import Settings
+from airbyte_ci.documents import load_json
 from airbyte_ci.errors import UsageError
 from airbyte_ci.git import git
 from airbyte_ci.outcomes import Status
@@ -134,7 +134,7 @@ def _show(settings: Settings, result: "RemoteResult") -> None:
 def _documents(result: "RemoteResult") -> Iterator[dict[str, Any]]:
     for line in result.output.splitlines():
         try:
-            document = json.loads(line)
+            document = load_json(line)
         except ValueError:
             continue
         if isinstance(document, dict):

@@ -5,6 +5,7 @@ import os
 import click
 from click.shell_completion import get_completion_class
 
+from airbyte_ci.cli import console
 from airbyte_ci.cli.completion import answer, commands, index
 
 
@@ -21,5 +22,5 @@ def completion(context: click.Context, shell: str) -> int:
     index.save(answer.index_path(os.environ), commands.index(root))
     made = get_completion_class(shell)
     assert made is not None
-    click.echo(made(root, {}, "airbyte-ci", answer.VARIABLE).source(), nl=False)
+    console.content(made(root, {}, "airbyte-ci", answer.VARIABLE).source())
     return 0

@@ -14,6 +14,7 @@ from airbyte_ci.connector_tests.behavior.traffic import Answer
 from airbyte_ci.connector_tests.messages import Messages
 from airbyte_ci.connector_tests.place import FILES, StepSandbox
 from airbyte_ci.connector_tests.secrets import Secrets
+from airbyte_ci.documents import DocumentError, load_json
 from airbyte_ci.errors import SandboxError
 from airbyte_ci.sandbox import sandbox
 from airbyte_ci.sandbox.sandbox import Network
@@ -80,7 +81,11 @@ def ask_all(
     if catalog is None:
         answers.failures["read"] = "there is no catalog to read by"
         return
-    keys = _primary_keys(json.loads(catalog))
+    try:
+        keys = _primary_keys(load_json(catalog))
+    except DocumentError as error:
+        answers.failures["read"] = f"the catalog is invalid: {error}"
+        return
     state = connection.state
     for number in range(2):
         more = {f"{FILES}/catalog.json": catalog, **({f"{FILES}/state.json": state} if state else {})}
