@@ -13,7 +13,7 @@ from airbyte_ci.connectors import leftovers
 from airbyte_ci.errors import ConnectorError
 
 # Changes at most this many milliseconds apart are combined, up to a limit.
-_SETTLE = 8
+_SETTLE = 5
 _LONGEST = 1000
 # Milliseconds after which a wait ends without a change, to check whether a watched folder was replaced.
 _BEAT = 500
