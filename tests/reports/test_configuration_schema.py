@@ -49,7 +49,7 @@ def test_schema_and_reader_accept_the_same_files(
         return
     text = _toml(name, value)
     valid = VALIDATOR.is_valid(tomllib.loads(text))
-    assert valid == _accepts(tmp_path_factory.getbasetemp(), text), text
+    assert valid == _accepts(tmp_path_factory.mktemp("configured"), text), text
 
 
 @pytest.mark.parametrize(

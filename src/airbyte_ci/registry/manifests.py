@@ -29,6 +29,8 @@ _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
 _PAGE, _MOST_PAGES = 1000, 10_000
 # Answers that mean that HEAD is not supported.
 _NO_HEAD = frozenset({400, 405, 501})
+# The number of times that a manifest is sent again because the registry says that it has another digest.
+_DOUBTS = 3
 
 
 def resolve(api: Api, reference: Reference) -> Descriptor:
@@ -142,12 +144,21 @@ def write(api: Api, place: Endpoint, manifest: Manifest | Index, name: str) -> A
         headers={"Content-Type": manifest.media_type},
         body=manifest.raw,
     )
-    try:
-        answer = api.send(call)
-    except Refused as error:
-        if error.code not in WRONG_BYTES:
+    doubted: list[Refused] = []
+
+    def attempt() -> Answer:
+        try:
+            return api.once(call)
+        except Transient:
             raise
-        answer = api.send(call)
+        except Refused as error:
+            # Debian's docker-registry says this when several clients write the same manifest at once.
+            doubted.append(error)
+            if error.code not in WRONG_BYTES or len(doubted) > _DOUBTS:
+                raise
+            raise Transient(error.message, status=error.status, code=error.code, advice=error.advice) from None
+
+    answer = api.retry.persist(attempt)
     with answer:
         digest = _claimed(answer)
     if digest is None:
