@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from airbyte_ci.documents import load_json
-from airbyte_ci.errors import ImageError, UsageError
+from airbyte_ci.errors import AirbyteCiError, ImageError, UsageError
 from airbyte_ci.images import read_archive
 from airbyte_ci.oci import local
 from airbyte_ci.oci.digest import Digest
@@ -66,7 +66,11 @@ def _take(store: Store, program: str, name: str, platform: Platform) -> Image:
         return image
     with store.scratch() as folder:
         saved = folder / "image.tar"
-        _run([program, "save", "--output", str(saved), name], "cannot save the image of the Dockerfile")
+        command = [program, "save", "--output", str(saved), name]
+        try:
+            _run(command, "cannot save the image of the Dockerfile")
+        except AirbyteCiError:  # Docker 20.10 sometimes finds a file of a layer missing, and finds it the next time
+            _run(command, "cannot save the image of the Dockerfile")
         image = read_archive.read(store, saved, platform)
     if identity:
         store.remember(key, {"manifest": str(image.digest)})
