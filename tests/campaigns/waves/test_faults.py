@@ -278,6 +278,16 @@ def test_commands_that_change_github_refuse_offline(
     assert main.run(["--offline", "campaign", "status", "terms"]) == 0
 
 
+def test_a_plan_ignores_exclusions_that_ended(fleet: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A connector is planned again from the day after `until`, as `run` treats it."""
+    exclusions = [f"{{connector: {FIRST}, reason: old, until: 2020-01-01}}", f"{{connector: {SECOND}, reason: new}}"]
+    (fleet / "campaigns/terms.yaml").write_text(f"{CAMPAIGN}exclude: [{', '.join(exclusions)}]\n")
+    assert main.run(["campaign", "plan", "terms", "--json"]) == 0
+    found = {item["name"]: item for item in map(json.loads, capfd.readouterr().out.splitlines())}
+    assert found[FIRST]["status"] == "ok"
+    assert (found[SECOND]["status"], found[SECOND]["reason"]) == ("skipped", "new")
+
+
 def test_the_state_of_400_pull_requests_takes_few_requests(run: Run, hub: Hub, github: Double) -> None:
     """GitHub is asked once for 100 branches."""
     from airbyte_ci.campaigns.waves.github_pulls import GitHubPulls

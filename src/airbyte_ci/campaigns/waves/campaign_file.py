@@ -76,6 +76,9 @@ class Exclusion:
     def is_active(self, today: date) -> bool:
         return self.until is None or today <= self.until
 
+    def __str__(self) -> str:
+        return f"{self.reason} (until {self.until})" if self.until else self.reason
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignFile:
@@ -103,6 +106,11 @@ class CampaignFile:
     def state_path(self) -> str:
         """Returns the path of the state, next to the file."""
         return f"{FOLDER}/{self.name}.state.json"
+
+    def exclusion(self, connector: str, today: date) -> Exclusion | None:
+        """Returns the exclusion that applies to a connector on this day."""
+        found = (item for item in self.exclusions if item.connector == connector and item.is_active(today))
+        return next(found, None)
 
     def branch(self, connector: str) -> str:
         """Returns the branch of a connector's pull request."""

@@ -92,10 +92,8 @@ def _connector(
             base_before=previous.base_before or item.base_before,
             base_after=previous.base_after,
         )
-    for exclusion in campaign.exclusions:
-        if exclusion.connector == member.name and exclusion.is_active(facts.time.date()):
-            until = f" (until {exclusion.until})" if exclusion.until else ""
-            return _moved(item, "excluded", exclusion.reason + until)
+    if exclusion := campaign.exclusion(member.name, facts.time.date()):
+        return _moved(item, "excluded", str(exclusion))
     revert = facts.reverts.get(member.name)
     if revert and revert.status == "merged":
         return replace(item, state="reverted", reason=f"by pull request {revert.number}", pull=revert)

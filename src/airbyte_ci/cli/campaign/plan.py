@@ -1,10 +1,12 @@
 """`campaign plan`: what a campaign would do to each connector, without trials and without GitHub."""
 
 from contextlib import nullcontext
+from datetime import date
 from pathlib import Path
 
 import click
 
+from airbyte_ci import app
 from airbyte_ci.campaigns.changes import plan as plan_file
 from airbyte_ci.campaigns.changes.change import NotApplicable
 from airbyte_ci.cli import console, workbench
@@ -31,11 +33,12 @@ from airbyte_ci.reports.campaign_plan import PlannedConnector
 def plan_campaign(settings: Settings, name: str, path: Path | None, *, as_json: bool) -> int:
     """Show the wave and the change of each connector. Writes no connector, and asks neither GitHub nor registries."""
     settings = settings.also(as_json=as_json)
-    with open_campaign(settings, name, asks_github=False) as opened:
-        excluded = {item.connector: item.reason for item in opened.file.exclusions}
-        with workbench.open_app(settings, opened.fleet.configuration) as (app, _):
-            planner = open_planner(opened, app)
-            items = _plan(planner, excluded, path)
+    with (
+        open_campaign(settings, name, asks_github=False) as opened,
+        workbench.open_app(settings, opened.fleet.configuration) as (tools, _),
+    ):
+        planner = open_planner(opened, tools)
+        items = _plan(planner, app.now().date(), path)
     if settings.as_json:
         for item in items:
             console.document(item.to_json())
@@ -44,13 +47,13 @@ def plan_campaign(settings: Settings, name: str, path: Path | None, *, as_json: 
     return int(any(item.status == "failed" for item in items))
 
 
-def _plan(planner: Planner, excluded: dict[str, str], path: Path | None) -> list[PlannedConnector]:
+def _plan(planner: Planner, today: date, path: Path | None) -> list[PlannedConnector]:
     items = []
     try:
         with plan_file.open_writer(path, planner.migration.id) if path else nullcontext() as writer:
             for member in planner.opened.membership.members:
-                if member.name in excluded:
-                    items.append(PlannedConnector(member.name, member.wave, "skipped", excluded[member.name]))
+                if exclusion := planner.opened.file.exclusion(member.name, today):
+                    items.append(PlannedConnector(member.name, member.wave, "skipped", str(exclusion)))
                     continue
                 try:
                     change = planner.plan(member)
