@@ -8,13 +8,13 @@ from typing import Any
 from airbyte_ci.attest import base_provenance
 from airbyte_ci.attest.statement import PROVENANCE
 from airbyte_ci.attest.verification import claims, differences
-from airbyte_ci.attest.verification.evidence import Evidence
+from airbyte_ci.attest.verification.evidence import Claim, Evidence
 from airbyte_ci.attest.verification.published import PublishedImage, PublishedRelease
 from airbyte_ci.base_images.making import lock as locks
 from airbyte_ci.base_images.making.lock import VersionLock
 from airbyte_ci.base_images.release import inputs
 from airbyte_ci.base_images.release import rebuild as again
-from airbyte_ci.errors import BlobNotFound, ImageError, PlanError, RegistryError, SignatureError
+from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ImageError, PlanError, RegistryError, SignatureError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.environment.tools import Tools
@@ -23,15 +23,22 @@ from airbyte_ci.python.environment.tools import Tools
 def find_lock(digest: Digest, evidence: Evidence) -> VersionLock | None:
     """Returns the attached lock that names this index or image; None if no lock is attached.
 
-    Raises PlanError if the attached ones name others.
+    Anyone may attach a lock, so each is tried. Raises PlanError, with a reason for each, if none is readable and names
+    the digest.
     """
+    if not evidence.locks:
+        return None
+    reasons = []
     for content in evidence.locks:
-        lock = locks.parse(content, f"attached to {digest.short}")
+        try:
+            lock = locks.parse(content, f"attached to {digest.short}")
+        except AirbyteCiError as error:
+            reasons.append(error.message)
+            continue
         if digest in _named(lock):
             return lock
-    if evidence.locks:
-        raise PlanError(f"the attached lock of the base image names other images than {digest.short}")
-    return None
+        reasons.append(f"the attached lock of the base image names other images than {digest.short}")
+    raise PlanError("; ".join(dict.fromkeys(reasons)))
 
 
 def _named(lock: VersionLock) -> Iterator[Digest]:
@@ -41,13 +48,16 @@ def _named(lock: VersionLock) -> Iterator[Digest]:
 
 def confirm_provenance(evidence: Evidence, digest: Digest, lock: VersionLock, keys: claims.Keys) -> str:
     """Returns what the provenance proves; raises SignatureError unless it names this lock and all its inputs."""
-    claim = claims.prove(evidence, PROVENANCE, digest, keys)
-    found = claim.statement.predicate
-    details = found.get("runDetails")
-    expected = base_provenance.make(lock, _tool(details if isinstance(details, dict) else {}))
-    for part in ("buildDefinition", "runDetails"):
-        if found.get(part) != expected[part]:
-            raise SignatureError(f"its provenance has another {part} than its lock results in")
+
+    def confirm(claim: Claim) -> None:
+        found = claim.statement.predicate
+        details = found.get("runDetails")
+        expected = base_provenance.make(lock, _tool(details if isinstance(details, dict) else {}))
+        for part in ("buildDefinition", "runDetails"):
+            if found.get(part) != expected[part]:
+                raise SignatureError(f"its provenance has another {part} than its lock results in")
+
+    claims.prove(evidence, PROVENANCE, digest, keys, confirm)
     return f"names the lock and all its inputs, {'signed' if keys else 'not verified by a key'}"
 
 
