@@ -288,6 +288,24 @@ def test_a_plain_sbom_is_compared_without_a_key(signed: SignedRelease, tmp_path:
     assert any(line.startswith("linux/amd64 sbom: its CycloneDX SBOM") for line in found), found
 
 
+def test_a_wrong_plain_sbom_does_not_hide_others(signed: SignedRelease, tmp_path: Path) -> None:
+    """Without a key, one of several unsigned SBOMs must agree with the layers; the order does not matter."""
+    kind = "application/vnd.cyclonedx+json"
+
+    def tamper(forger: Forger, _: SigningKey) -> None:
+        (right,) = (
+            forger.blob(found["layers"][0])
+            for _, found in forger.referrers(forger.image())
+            if found["artifactType"] == kind
+        )
+        forger.drop(forger.image(), BUNDLE)
+        forger.change_documents(kind, lambda data: data.replace(b"33.0-jre", b"33.1-jre"))
+        forger.attach(Attachment(kind, kind, right), forger.image())
+
+    found = _refusals(signed, tamper, tmp_path / "store", key=False)
+    assert not [line for line in found if " sbom: " in line], found
+
+
 @pytest.mark.parametrize(
     ("tamper", "said"),
     [

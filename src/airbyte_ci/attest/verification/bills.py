@@ -1,6 +1,6 @@
 """Compares an image's SBOMs with its contents: the packages are read from the layers again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airbyte_ci.attest.sbom import cyclonedx, make_bill, spdx
@@ -42,6 +42,17 @@ def read_bill(
     return make_bill.make(
         tools.store, item.image, facts, lambda: bases.complete(tools.store, item.image, sources, tools.registries)
     )
+
+
+def confirm_any(kind: str, documents: Sequence[Mapping[str, Any]], bill: BillOfMaterials, image: Image) -> None:
+    """Raises SignatureError about the first document unless one of them agrees with the image: anyone may attach one."""
+    refusals = []
+    for document in documents:
+        try:
+            return confirm(kind, document, bill, image)
+        except SignatureError as error:
+            refusals.append(error)
+    raise refusals[0]
 
 
 def confirm(kind: str, document: Mapping[str, Any], bill: BillOfMaterials, image: Image) -> None:

@@ -233,7 +233,7 @@ def _confirm_bills(
     for kind in (CYCLONEDX, SPDX):
         plain = [] if demand.keys else [sbom.document for sbom in item.evidence.sboms if sbom.kind == kind]
         if plain and not any(item.evidence.of_type(kind)):
-            bills.confirm(kind, plain[0], bill, item.image)
+            bills.confirm_any(kind, plain, bill, item.image)
             continue
 
         def confirm(claim: Claim, kind: str = kind) -> None:
