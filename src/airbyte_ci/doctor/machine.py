@@ -252,7 +252,7 @@ def _seccomp(store: Store, tree: Tree) -> MachineCheck:
 def _privacy(home: Path) -> MachineCheck:
     """Checks whether only the user can write to the store. Opening the store has already restricted its own folder."""
     name = "store permissions"
-    exposed = list(ownership.exposures(home))
+    exposed = list(ownership.exposures(home, user_namespace.unmapped()))
     if not exposed:
         return MachineCheck(name=name, status="ok", told="other users cannot read or replace the store")
     place, why = exposed[0]

@@ -14,6 +14,11 @@ def inside() -> bool:
     return _read("uid_map") != _ALL
 
 
+def unmapped() -> int | None:
+    """Returns the id that this user namespace shows for the users outside of it; None outside of one."""
+    return int(Path("/proc/sys/kernel/overflowuid").read_text()) if inside() else None
+
+
 @functools.cache
 def same() -> tuple[Table, Table]:
     """All users and groups of this namespace, for a namespace below it in which each keeps its number.

@@ -95,4 +95,33 @@ def test_folders_that_others_can_write_are_found(tmp_path: Path) -> None:
     parent.chmod(0o1777)
     assert not [place for place, _ in ownership.exposures(store.root) if place.is_relative_to(tmp_path)]
     store.root.chmod(0o755)
-    assert (store.root, "everybody can look into it") in list(ownership.exposures(store.root))
+    assert (store.root, "all users can read it") in list(ownership.exposures(store.root))
+
+
+IN_A_NAMESPACE = """
+import ctypes, os, sys
+from pathlib import Path
+from airbyte_ci.oci.store import ownership
+from airbyte_ci.rootfs import user_namespace
+
+NEW_USER, SET_DUMPABLE = 0x10000000, 4
+kernel = ctypes.CDLL(None)
+os.setgroups([]); os.setgid(1234); os.setuid(1234)
+assert kernel.prctl(SET_DUMPABLE, 1) == 0 and kernel.unshare(NEW_USER) == 0
+Path("/proc/self/uid_map").write_text("0 1234 1")
+print([str(place) for place, _ in ownership.exposures(Path(sys.argv[1]), user_namespace.unmapped())])
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_root_of_the_machine_is_no_other_user_in_a_namespace() -> None:
+    """There, root's folders seem to belong to `nobody`: nothing is said about them unless others may write to them."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        parent, store = Path(folder), Path(folder) / "store"
+        store.mkdir(mode=0o700)
+        os.chown(store, 1234, 1234)
+        for mode, exposed in ((0o755, []), (0o777, [folder])):
+            parent.chmod(mode)
+            command = [sys.executable, "-c", IN_A_NAMESPACE, str(store)]
+            found = subprocess.run(command, capture_output=True, text=True, check=True)
+            assert found.stdout == f"{exposed}\n"

@@ -36,17 +36,21 @@ def claim(root: Path) -> None:
                 raise
 
 
-def exposures(root: Path) -> Iterator[tuple[Path, str]]:
-    """Returns the folders above the store that allow others to replace it, with who can."""
+def exposures(root: Path, unmapped: int | None = None) -> Iterator[tuple[Path, str]]:
+    """Returns the folders above the store that allow others to replace it, with who can.
+
+    A user namespace shows `unmapped` as the owner of the folders of this machine's root, and of all others outside of
+    it. Who owns them is not known, so only their modes are checked.
+    """
     status = root.stat()
     if stat.S_IMODE(status.st_mode) & 0o077:
-        yield root, "everybody can look into it"
+        yield root, "all users can read it"
     for place in root.resolve().parents:
         status = place.stat()
-        if status.st_uid not in (0, os.geteuid()):
-            yield place, f"{_user(status.st_uid)} can replace what is in it"
+        if status.st_uid not in (0, os.geteuid(), unmapped):
+            yield place, f"{_user(status.st_uid)} can replace its contents"
         elif status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:
-            yield place, "its group or everybody can replace what is in it"
+            yield place, "its group or all users can replace its contents"
 
 
 def _user(uid: int) -> str:
