@@ -40,11 +40,16 @@ def test_a_machine_that_builds_is_well(tmp_path: Path, registry: str) -> None:
 
 
 def test_a_proxy_that_commands_do_not_reach_is_said(tmp_path: Path) -> None:
-    """At loopback it serves this machine and no sandbox; an optional daemon is contacted, and its absence noted."""
+    """At loopback it serves this machine and no sandbox; one that does not answer here shows nothing about sandboxes.
+
+    An optional daemon is contacted, and its absence reported.
+    """
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         port = proxy.getsockname()[1]
         address = f"unix://{tmp_path}/none"
         result, found = doctor(tmp_path, https_proxy=f"http://127.0.0.1:{port}", DOCKER_HOST=address)
+    _, closed = doctor(tmp_path, https_proxy=f"http://127.0.0.1:{port}")
+    assert closed["network access of the sandbox"]["status"] == "untried"
     assert result.code == 0
     way = found["network access of the sandbox"]
     assert way["status"] == "limited" and "on this machine's loopback" in way["told"] and way["cost"]

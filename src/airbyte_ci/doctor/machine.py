@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -100,6 +100,7 @@ _COSTS = {
     "store": _NOTHING_KEPT,
     "user": _NOTHING_RUNS,
 }
+_STATUSES: Mapping[bool | None, Status] = {True: "ok", None: "untried"}
 # Nothing can be built without these; without the others, only some connectors or commands fail.
 _NEEDED = frozenset(("user", "user namespaces", "store", "overlay mount"))
 
@@ -132,8 +133,8 @@ def _sandbox(store: Store, *, offline: bool) -> Iterator[MachineCheck]:
             reason += f": {probes.explain(error)}"
         tried = probes.all_of(store, tree, None if offline else servers.find_outside(os.environ))
         for item in tried:
-            status: Status = "ok" if item.works else "limited" if item.name == probes.WAY_OUT else "missing"
-            cost = "" if item.works else _COSTS.get(item.name, _NOTHING_RUNS)
+            status = _STATUSES.get(item.works, "limited" if item.name == probes.WAY_OUT else "missing")
+            cost = _COSTS.get(item.name, _NOTHING_RUNS) if item.works is False else ""
             yield MachineCheck(
                 name=item.name,
                 status=status,

@@ -27,13 +27,20 @@ _PATIENCE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The result of a probe: its name, whether it works, the finding, and the fix. `seconds` is the duration."""
+    """The result of a probe: its name, whether it works, the finding, and the fix. `seconds` is the duration.
+
+    `works` is None if this machine cannot tell.
+    """
 
     name: str
-    works: bool
+    works: bool | None
     detail: str
     advice: str | None = None
     seconds: float = 0.0
+
+
+class _UntriedError(Exception):
+    """Nothing can be said, for the reason in the message."""
 
 
 def all_of(store: Store, tree: Tree | None, outside: tuple[str, int] | None) -> tuple[Probe, ...]:
@@ -57,6 +64,8 @@ def _tried(name: str, probe: Callable[[], str]) -> Probe:
         detail = probe()
     except AirbyteCiError as error:
         return Probe(name, works=False, detail=error.message, advice=error.advice, seconds=time.monotonic() - started)
+    except _UntriedError as error:
+        return Probe(name, works=None, detail=str(error), seconds=time.monotonic() - started)
     except Exception as error:  # noqa: BLE001  # whatever one probe meets, the others are still worth their answers
         return Probe(name, works=False, detail=explain(error), seconds=time.monotonic() - started)
     return Probe(name, works=True, detail=detail, seconds=time.monotonic() - started)
@@ -145,7 +154,7 @@ def _way_out(store: Store, tree: Tree, host: str, port: int) -> str:
         with socket.create_connection((host, port), _PATIENCE) as connection:
             address = str(connection.getpeername()[0])
     except OSError as error:
-        return f"not known: {host}:{port} is not reachable from this machine either ({error})"
+        raise _UntriedError(f"not checked: this machine cannot reach {host}:{port} ({error})") from error
     if ipaddress.ip_address(address).is_loopback:
         raise SandboxError(
             f"{host}:{port} is on this machine's loopback, which commands cannot reach",
