@@ -45,7 +45,7 @@ def read_bill(
 
 
 def confirm_any(kind: str, documents: Sequence[Mapping[str, Any]], bill: BillOfMaterials, image: Image) -> None:
-    """Raises SignatureError about the first document unless one of them agrees with the image: anyone may attach one."""
+    """Raises SignatureError about the first document unless one agrees with the image: anyone may attach one."""
     refusals = []
     for document in documents:
         try:
