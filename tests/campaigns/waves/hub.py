@@ -1,5 +1,6 @@
 """A GitHub whose pull requests are branches of a real bare repository: it merges, and has checks and a merge queue."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,10 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 @dataclass
 class Hub(GitHub):
-    """`remote` is the bare repository. `time` is its clock; the rest is what people and settings decide."""
+    """`remote` is the bare repository. `time` is its clock; the rest is what people and settings decide.
+
+    `meanwhile` is called before each request.
+    """
 
     remote: Path = Path()
     time: datetime = START
@@ -25,6 +29,7 @@ class Hub(GitHub):
     checks: dict[int, str] = field(default_factory=dict)
     issues: dict[int, dict[str, Any]] = field(default_factory=dict)
     queries: int = 0
+    meanwhile: Callable[[Request], None] = lambda _: None
 
     def pass_time(self, **parts: float) -> None:
         self.time += timedelta(**parts)
@@ -32,6 +37,7 @@ class Hub(GitHub):
     # --- REST ------------------------------------------------------------------------------------
 
     def answer(self, request: Request, known: Description) -> Answer | None:
+        self.meanwhile(request)
         if request.name.endswith("/repos/{owner}/{repo}/issues/{issue_number}"):
             issue = self.issues[int(request.variables["issue_number"])]
             if request.body:

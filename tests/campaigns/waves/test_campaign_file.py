@@ -22,6 +22,7 @@ trial: [build]
 automerge: true
 merge-method: merge
 done-when: released
+state: branch
 labels: [base]
 exclude: [{connector: source-parcels, reason: needs a rewrite, until: 2026-12-31}]
 dashboard: 12
@@ -43,11 +44,12 @@ def test_every_key_is_read() -> None:
         "merge",
         "released",
     )
+    assert found.state == "branch"
     assert (found.labels, found.dashboard, found.changelog) == (("base",), 12, "Move to the newest base image")
     assert found.exclusions[0].is_active(date(2026, 12, 31))
     assert not found.exclusions[0].is_active(date(2027, 1, 1))
     read = {"migration", "options", "changelog", "select", "waves", "rate", "trial", "automerge", "merge-method"}
-    read |= {"done-when", "labels", "exclude", "dashboard", "hold", "closed"}
+    read |= {"done-when", "state", "labels", "exclude", "dashboard", "hold", "closed"}
     assert campaign_file.schema()["properties"].keys() == read
 
 
@@ -56,6 +58,7 @@ def test_a_file_with_only_a_migration_has_the_defaults() -> None:
     found = campaign_file.parse(b"migration: upgrade_dependencies", "july", "campaigns/july.yaml")
     assert (found.rate, found.waves, found.trial) == (Rate(), (), ("build", "spec", "unit"))
     assert not found.automerge
+    assert found.state == "file"
 
 
 @pytest.mark.parametrize(

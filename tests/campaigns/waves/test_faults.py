@@ -14,7 +14,7 @@ from tests.campaigns.repositories import CONNECTORS, commit, copied, git
 from tests.campaigns.waves.hub import Hub
 from tests.github import double
 from tests.github.description import PUBLIC
-from tests.github.double import Double
+from tests.github.double import Double, Request
 from tests.github.hub import TOKEN
 
 FIRST, SECOND = "source-newsfeed", "source-exchange-rates-archive"
@@ -300,3 +300,61 @@ def test_the_state_of_400_pull_requests_takes_few_requests(run: Run, hub: Hub, g
     found = pulls.read(branches)
     pulls.close()
     assert (len(found), hub.queries - before) == (2, 4)
+
+
+def recorded(hub: Hub) -> dict[str, Any]:
+    """The states on the branch of the campaign."""
+    text = git(hub.remote, "show", "airbyte-ci/campaign-state/terms:campaigns/terms.state.json")
+    return {item["connector"]: item for item in json.loads(text)["connectors"]}
+
+
+def test_the_state_on_a_branch_of_its_own(run: Run, hub: Hub, fleet: Path, tmp_path: Path) -> None:
+    """Runs push the state and leave the clone as it is; another run meanwhile, damage and deletion lose nothing."""
+    (fleet / "campaigns/terms.yaml").write_text(f"{CAMPAIGN}state: branch\n")
+    commit(fleet)
+    git(fleet, "push", "-q", "origin", "HEAD:main")
+    branch = "airbyte-ci/campaign-state/terms"
+    git(tmp_path, "clone", "-q", f"file://{hub.remote}", "other")
+    other = tmp_path / "other"
+    git(other, "checkout", "-q", "--orphan", "state")
+    git(other, "rm", "-rfq", ".")
+
+    def record_a_trial(request: Request) -> None:
+        """Another run records a failed trial while this one opens its first pull request."""
+        if not hub.pulls and request.name == CREATE:
+            failed = {"connector": "x", "state": "trial-failed", "since": "2026-03-02T09:00:00Z", "attempt": 1}
+            (other / "campaigns").mkdir()
+            document = {"format": "airbyte-ci campaign 1", "connectors": [failed]}
+            (other / "campaigns/terms.state.json").write_text(json.dumps(document))
+            commit(other)
+            git(other, "push", "-q", "origin", f"HEAD:refs/heads/{branch}")
+
+    hub.meanwhile = record_a_trial
+    code, out = run()
+    assert code == 0, out
+    assert git(fleet, "status", "--porcelain") == ""
+    assert not (fleet / "campaigns/terms.state.json").exists()
+    assert {name: item["state"] for name, item in recorded(hub).items()} == {
+        FIRST: "in-pr",
+        SECOND: "in-pr",
+        "x": "trial-failed",
+    }
+    # A run without news pushes nothing, apart from the connector that is not one of this campaign.
+    assert run()[0] == 0
+    tip = git(hub.remote, "rev-parse", branch)
+    assert run()[0] == 0
+    assert git(hub.remote, "rev-parse", branch) == tip
+    assert "2 in-pr" in run("status", "terms")[1]
+    # A damaged state is refused with the command that removes it.
+    (other / "campaigns/terms.state.json").write_text("{")
+    git(other, "commit", "-qam", "damage")
+    git(other, "push", "-qf", "origin", f"HEAD:refs/heads/{branch}")
+    done = list(hub.done)
+    code, out = run()
+    assert code == 1
+    assert f"the campaign's state campaigns/terms.state.json on the branch {branch} is invalid" in out
+    assert f"git push origin --delete {branch}" in out
+    git(fleet, "push", "-q", "origin", "--delete", branch)
+    assert run()[0] == 0
+    assert hub.done == done
+    assert {item["state"] for item in recorded(hub).values()} == {"in-pr"}

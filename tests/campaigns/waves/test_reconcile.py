@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from airbyte_ci.campaigns.waves import pace, state
+from airbyte_ci.campaigns.waves import pace
 from airbyte_ci.campaigns.waves.campaign_file import CampaignFile, Exclusion, Rate, Wave, WaveGate
 from airbyte_ci.campaigns.waves.members import Membership, divide
 from airbyte_ci.campaigns.waves.reconcile import CampaignFacts, reconcile
-from airbyte_ci.campaigns.waves.state import CampaignState, ConnectorState, PullState
+from airbyte_ci.campaigns.waves.state import CampaignState, ConnectorState, PullState, PullStatus, State, StateFile
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
 
@@ -31,7 +31,7 @@ def connectors(names: list[str] = NAMES) -> list[Connector]:
 MEMBERS = divide(FILE, connectors(), lambda found, _: found, {})
 
 
-def pull(status: state.PullStatus, hours: float = 0, **more: object) -> PullState:
+def pull(status: PullStatus, hours: float = 0, **more: object) -> PullState:
     """A pull request that was merged so many hours ago."""
     merged = NOW - timedelta(hours=hours) if status == "merged" else None
     return replace(PullState(number=7, url="u", head="abc", status=status, merged=merged), **more)  # type: ignore[arg-type]
@@ -161,7 +161,7 @@ def test_connectors_that_were_changed_stay_in_their_wave() -> None:
     assert sorted(member.name for member in unknown.members) == NAMES
 
 
-def item(name: str, kind: state.State, minute: int, **more: object) -> ConnectorState:
+def item(name: str, kind: State, minute: int, **more: object) -> ConnectorState:
     since = NOW + timedelta(minutes=minute)
     return replace(ConnectorState(connector=name, state=kind, since=since), **more)  # type: ignore[arg-type]
 
@@ -192,16 +192,17 @@ def test_the_state_file_is_sorted_and_read_again(tmp_path: Path) -> None:
     """Connectors are sorted by name, empty values are left out, and an equal state does not touch the file."""
     found = states({"source-a": pull("open", created=NOW)})
     (tmp_path / "campaigns").mkdir()
-    assert state.save(tmp_path, FILE, found)
-    assert not state.save(tmp_path, FILE, found)
+    record = StateFile(tmp_path, FILE)
+    assert record.save(found)
+    assert not record.save(found)
     text = (tmp_path / FILE.state_path).read_text()
     assert text.index("source-a") < text.index("source-b") < text.index("source-h")
     assert '""' not in text
-    read = state.load(tmp_path, FILE)
+    read = record.load()
     assert (read["source-a"].state, read["source-a"].since) == ("in-pr", NOW)
     (tmp_path / FILE.state_path).write_text(text[:-9])
     with pytest.raises(AirbyteCiError, match=r"campaigns/july\.state\.json is invalid"):
-        state.load(tmp_path, FILE)
+        record.load()
 
 
 def test_members_are_all_selected_connectors() -> None:

@@ -123,17 +123,24 @@ def push(ground: Ground, branch: Branch, commit: str) -> str | None:
 
     Returns the address in the remote's answer, where forges let users open a pull request.
     """
-    reference = f"refs/heads/{branch.name}"
-    lease = f"--force-with-lease={reference}:{branch.tip or ''}"
-    doing = f"pushing {branch.name} to {ground.remote}"
-    arguments = ("push", "-q", "--no-follow-tags", lease, ground.remote, f"{commit}:{reference}")
     try:
-        said = commits.answer(ground.root, doing, *arguments).stderr.decode(errors="replace")
+        said = push_commit(ground.root, ground.remote, branch.name, branch.tip, commit)
     except AirbyteCiError as error:
         advice = "run it again" if "stale info" in error.message else "look at what git says, and run it again"
         raise AirbyteCiError(error.message, advice=advice) from error
     found = _ANSWERED.search(said)
     return found[1] if found else None
+
+
+def push_commit(root: Path, remote: str, name: str, tip: str | None, commit: str) -> str:
+    """Moves a branch of the remote from `tip` (None: it is new) to a commit; returns the remote's answer.
+
+    Raises AirbyteCiError if the branch is not at `tip` any more.
+    """
+    reference = f"refs/heads/{name}"
+    arguments = ("push", "-q", "--no-follow-tags", f"--force-with-lease={reference}:{tip or ''}", remote)
+    answer = commits.answer(root, f"pushing {name} to {remote}", *arguments, f"{commit}:{reference}")
+    return answer.stderr.decode(errors="replace")
 
 
 def _read(ground: Ground, name: str, tip: str | None) -> Branch:

@@ -106,6 +106,22 @@ def chain(
     return tuple(made)
 
 
+def with_file(root: Path, parent: str | None, path: str, content: bytes, message: str) -> str:
+    """Creates a commit that sets one file, at a path from the top; without a parent, it begins a history of its own."""
+    doing = f"committing {path}"
+    blob = run(root, doing, "hash-object", "-w", "--stdin", given=content).decode().strip()
+    with tempfile.TemporaryDirectory(prefix="airbyte-ci-index-") as folder:
+        variables = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        if parent:
+            run(root, doing, "read-tree", parent, variables=variables)
+        entry = f"{_NEW_FILE} {blob}\t{path}\0".encode()
+        run(root, doing, "update-index", "-z", "--index-info", given=entry, variables=variables)
+        tree = run(root, doing, "write-tree", variables=variables).decode().strip()
+    parents = ("-p", parent) if parent else ()
+    made = run(root, doing, "commit-tree", *_is_signed(root), *parents, "-F", "-", tree, given=f"{message}\n".encode())
+    return made.decode().strip()
+
+
 def in_place(root: Path, change: Change, text: str) -> str:
     """Writes the change into the working tree and commits just its files on the current branch.
 

@@ -21,6 +21,7 @@ AUTOMERGE_TAG = "automerge:campaigns"
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MergeMethod = Literal["merge", "squash", "rebase"]
 DoneWhen = Literal["merged", "released"]
+StatePlace = Literal["file", "branch"]
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -96,6 +97,7 @@ class CampaignFile:
     automerge: bool = False
     merge_method: MergeMethod = "squash"
     done_when: DoneWhen = "merged"
+    state: StatePlace = "file"
     labels: tuple[str, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     dashboard: int | None = None
@@ -104,8 +106,13 @@ class CampaignFile:
 
     @property
     def state_path(self) -> str:
-        """Returns the path of the state, next to the file."""
+        """Returns the path of the state: next to the campaign file, or the same path on the state's branch."""
         return f"{FOLDER}/{self.name}.state.json"
+
+    @property
+    def state_branch(self) -> str:
+        """Returns the branch of the state, if it has one of its own."""
+        return f"airbyte-ci/campaign-state/{self.name}"
 
     def exclusion(self, connector: str, today: date) -> Exclusion | None:
         """Returns the exclusion that applies to a connector on this day."""

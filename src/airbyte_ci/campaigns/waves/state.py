@@ -1,6 +1,6 @@
-"""The state of a campaign: one value for each connector, and its file of sorted JSON next to the campaign's.
+"""The state of a campaign: one value for each connector, recorded as sorted JSON.
 
-The file is a record for people and the memory of trials. Everything else is asked from GitHub, registries and git.
+It is for people, and the memory of trials. Everything else is asked from GitHub, registries and git.
 """
 
 import json
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from airbyte_ci import disk
 from airbyte_ci.campaigns.waves.campaign_file import CampaignFile
@@ -163,31 +163,52 @@ def parse_time(text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def load(root: Path, campaign: CampaignFile) -> Mapping[str, ConnectorState]:
-    """Returns the recorded states by connector; empty if there is no file. Raises AirbyteCiError."""
-    path = campaign.state_path
+class StateRecord(Protocol):
+    """Where the state of a campaign is kept. Both methods raise AirbyteCiError."""
+
+    def load(self) -> Mapping[str, ConnectorState]:
+        """Returns the recorded states by connector; empty if nothing is recorded."""
+
+    def save(self, state: CampaignState) -> bool:
+        """Records a state; returns whether anything changed."""
+
+
+class StateFile:
+    """The file next to the campaign file, which people or CI commit."""
+
+    def __init__(self, root: Path, campaign: CampaignFile) -> None:
+        self._root, self._path = root, campaign.state_path
+
+    def load(self) -> Mapping[str, ConnectorState]:
+        try:
+            raw = read_file(self._root / self._path, _SIZE_LIMIT)
+        except FileNotFoundError:
+            return {}
+        except (OSError, DocumentError) as error:
+            raise AirbyteCiError(f"cannot read the campaign's state {self._path}: {error}") from error
+        return parse(raw, self._path, "delete it")
+
+    def save(self, state: CampaignState) -> bool:
+        path, content = self._root / self._path, state.text().encode()
+        if path.is_file() and path.read_bytes() == content:
+            return False
+        disk.write_file(path, content)
+        return True
+
+
+def parse(raw: bytes, path: str, removal: str) -> Mapping[str, ConnectorState]:
+    """Parses a recorded state; raises AirbyteCiError that advises its removal."""
     try:
-        document = load_json(read_file(root / path, _SIZE_LIMIT))
+        document = load_json(raw)
         if document["format"] != FORMAT:
             raise ValueError(f"its format is {document['format']!r}, not {FORMAT!r}")
         return {item["connector"]: _connector(item) for item in document["connectors"]}
-    except FileNotFoundError:
-        return {}
-    except (OSError, DocumentError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (DocumentError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}" if isinstance(error, (LookupError, TypeError)) else str(error)
         raise AirbyteCiError(
             f"the campaign's state {path} is invalid: {reason}",
-            advice="delete it: the next run creates it again, and repeats failed trials",
+            advice=f"{removal}: the next run creates it again, and repeats failed trials",
         ) from error
-
-
-def save(root: Path, campaign: CampaignFile, state: CampaignState) -> bool:
-    """Writes the state file atomically; returns whether it changed."""
-    path, content = root / campaign.state_path, state.text().encode()
-    if path.is_file() and path.read_bytes() == content:
-        return False
-    disk.write_file(path, content)
-    return True
 
 
 def _connector(item: Mapping[str, Any]) -> ConnectorState:

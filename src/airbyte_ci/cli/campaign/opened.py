@@ -13,12 +13,13 @@ from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.base_images.catalog.catalog import Catalog
 from airbyte_ci.campaigns.delivery import branches, commits
 from airbyte_ci.campaigns.delivery.branches import Ground
-from airbyte_ci.campaigns.waves import campaign_file, members, reconcile, state
+from airbyte_ci.campaigns.waves import campaign_file, members, reconcile
 from airbyte_ci.campaigns.waves.campaign_file import CampaignFile
 from airbyte_ci.campaigns.waves.github_pulls import GitHubPulls
 from airbyte_ci.campaigns.waves.members import CampaignMember, Membership
 from airbyte_ci.campaigns.waves.reconcile import CampaignFacts
-from airbyte_ci.campaigns.waves.state import CampaignState, ConnectorState, PullState
+from airbyte_ci.campaigns.waves.state import CampaignState, ConnectorState, PullState, StateFile, StateRecord
+from airbyte_ci.campaigns.waves.state_branch import StateBranch
 from airbyte_ci.cli import facts
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.fleet import Fleet
@@ -37,8 +38,8 @@ from airbyte_ci.oci.reference import Reference
 class OpenCampaign:
     """A campaign with its fleet. `base` is the commit that branches begin at, and `target` the branch to merge into.
 
-    `previous` is the recorded state. `found` are the pull requests of its branches by connector: asked from GitHub
-    when the campaign was opened, or recorded ones offline, where `pulls` is None.
+    `previous` is the state that `record` had. `found` are the pull requests of its branches by connector: asked from
+    GitHub when the campaign was opened, or recorded ones offline, where `pulls` is None.
     """
 
     settings: Settings
@@ -46,6 +47,7 @@ class OpenCampaign:
     file: CampaignFile
     catalog: Catalog
     membership: Membership
+    record: StateRecord
     previous: Mapping[str, ConnectorState]
     inputs: Mapping[str, str]
     found: Mapping[str, PullState]
@@ -110,8 +112,8 @@ class OpenCampaign:
         return branches.fetch_target(root, self.base, self.target)
 
     def save(self, current: CampaignState) -> bool:
-        """Writes the state file; returns whether it changed."""
-        return state.save(self.fleet.configuration.root, self.file, current)
+        """Records the state; returns whether it changed."""
+        return self.record.save(current)
 
 
 def refuse_offline(settings: Settings) -> None:
@@ -138,7 +140,9 @@ def open_campaign(settings: Settings, name: str, *, asks_github: bool = True) ->
     base = history.fork_point_if_known(root, settings.diffed_branch)
     if base is None:
         raise UsageError(f"campaigns need git, and {root} has no commit", advice="git init and git commit")
-    previous = state.load(root, file)
+    is_offline = not asks_github or settings.offline
+    record = StateBranch(root, file, offline=is_offline) if file.state == "branch" else StateFile(root, file)
+    previous = record.load()
 
     def opened(found: Mapping[str, PullState]) -> OpenCampaign:
         begun = {name: item.wave for name, item in previous.items() if item.state not in ("waiting", "planned")}
@@ -149,6 +153,7 @@ def open_campaign(settings: Settings, name: str, *, asks_github: bool = True) ->
             file=file,
             catalog=catalog.load(fleet.configuration.catalog_path),
             membership=members.divide(file, fleet.connectors, choose, begun),
+            record=record,
             previous=previous,
             inputs=_inputs(file, fleet, base),
             found=found,
@@ -158,7 +163,7 @@ def open_campaign(settings: Settings, name: str, *, asks_github: bool = True) ->
         fleet.bases.save()
         return made
 
-    if not asks_github or settings.offline:
+    if is_offline:
         yield opened({name: item.pull for name, item in previous.items() if item.pull})
         return
     repository = github.require_repository(root, app.read_environment())

@@ -43,7 +43,8 @@ def run_campaign(settings: Settings, name: str, retried: tuple[str, ...], *, as_
     """Try the next changes here, open their pull requests, and merge or update those that are open.
 
     A change whose trial fails is reported and not opened. The exit code is 1 if anything failed in this step. The
-    state is written to campaigns/NAME.state.json: commit it, so that the next run remembers failed trials.
+    state is written to campaigns/NAME.state.json: commit it, so that the next run remembers failed trials. With
+    `state: branch` in the campaign file, it is pushed to a branch of its own.
     """
     settings = settings.also(as_json=as_json)
     refuse_offline(settings)
