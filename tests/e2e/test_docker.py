@@ -1,15 +1,18 @@
 """Docker takes our images, which run there as here; and its own image of a Dockerfile is compared with ours."""
 
 import json
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from airbyte_ci.images import docker_build
 from airbyte_ci.images.docker import load
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Index
+from airbyte_ci.oci.image import Index, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from tests.e2e.command import GIT
@@ -115,6 +118,30 @@ def migratable(tiny: Tiny, base: Base, store: Store, docker: str, monkeypatch: p
     return tiny
 
 
+def test_a_layer_that_the_daemon_cannot_read_is_built_again(
+    migratable: Tiny, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker sometimes fails to save what it built: the image is built anew, and saved then."""
+    calls = tmp_path / "calls"
+    wrapper = tmp_path / "bin/docker"
+    wrapper.parent.mkdir()
+    wrapper.write_text(
+        f"""#!/bin/sh
+echo "$1" >> {calls}
+[ "$1" != save ] || [ "$(grep -c save {calls})" -gt 1 ] || {{ echo 'no such file' >&2; exit 1; }}
+exec {shutil.which("docker")} "$@"
+"""
+    )
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text(f"FROM {OLD_BASE}\nRUN echo data > /srv/data\n")
+    built = docker_build.build(store, context, Platform("linux", "amd64"), OLD_BASE)
+    assert built.base and built.image.config.diff_ids[:-1] == built.base.config.diff_ids
+    assert [call for call in calls.read_text().split() if call in ("build", "save")] == ["build", "save"] * 2
+
+
 def _commit(tiny: Tiny) -> None:
     for arguments in (("add", "-A"), ("commit", "-qm", "work")):
         subprocess.run([*GIT, *arguments], cwd=tiny.folder, check=True)
@@ -136,7 +163,7 @@ def test_a_migration_is_proven_or_names_what_it_loses(migratable: Tiny) -> None:
     assert migratable.build().code == 0
     compare = ("connectors", f"--name={TINY}", "compare", "--old-dockerfile", "--json")
     compared = migratable.run(*compare, "--diffed-branch=main")
-    assert compared.code == 1, compared.err
+    assert compared.code == 1 and compared.out, compared.out + compared.err
     rows = [row for row in compared.json["rows"] if row["verdict"] in ("lost", "unexplained")]
     assert {(row["kind"], row["name"]): row["verdict"] for row in rows} == {
         ("variable", "API_LIMIT"): "lost",

@@ -7,12 +7,13 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from airbyte_ci.documents import load_json
-from airbyte_ci.errors import AirbyteCiError, ImageError, UsageError
+from airbyte_ci.errors import ImageError, UsageError
 from airbyte_ci.images import read_archive
 from airbyte_ci.oci import local
 from airbyte_ci.oci.digest import Digest
@@ -21,6 +22,7 @@ from airbyte_ci.oci.store.store import Store, action_key
 
 PROGRAMS = ("docker", "podman")
 _SHOWN = 15
+_ATTEMPTS = 3
 _FORMAT_VERSION = 1
 
 
@@ -30,6 +32,10 @@ class DockerfileImage:
 
     image: Image
     base: Image | None
+
+
+class _UnreadableError(ImageError):
+    """The daemon cannot read the image that it built: Docker 20.10 sometimes misses a file of a new layer."""
 
 
 def find_program() -> str | None:
@@ -48,6 +54,13 @@ def build(store: Store, context: Path, platform: Platform, base: str | None) -> 
             f"cannot build {context / 'Dockerfile'}: neither docker nor podman is installed",
             advice="name the image of the old version instead",
         )
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(_UnreadableError):  # the image is removed by now, so all its layers are built again
+            return _build(store, program, context, platform, base)
+    return _build(store, program, context, platform, base)
+
+
+def _build(store: Store, program: str, context: Path, platform: Platform, base: str | None) -> DockerfileImage:
     name = f"localhost/airbyte-ci/compare:{uuid.uuid4().hex}"
     _run([program, "build", "--tag", name, "--platform", str(platform), str(context)], f"cannot build {context}")
     try:
@@ -66,11 +79,10 @@ def _take(store: Store, program: str, name: str, platform: Platform) -> Image:
         return image
     with store.scratch() as folder:
         saved = folder / "image.tar"
-        command = [program, "save", "--output", str(saved), name]
         try:
-            _run(command, "cannot save the image of the Dockerfile")
-        except AirbyteCiError:  # Docker 20.10 sometimes finds a file of a layer missing, and finds it the next time
-            _run(command, "cannot save the image of the Dockerfile")
+            _run([program, "save", "--output", str(saved), name], "cannot save the image of the Dockerfile")
+        except ImageError as err:
+            raise _UnreadableError(str(err)) from err
         image = read_archive.read(store, saved, platform)
     if identity:
         store.remember(key, {"manifest": str(image.digest)})
