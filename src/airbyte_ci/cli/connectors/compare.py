@@ -10,7 +10,7 @@ from airbyte_ci.attest.compare.find_image import find_image
 from airbyte_ci.campaigns.proof.previous_image import of_commit
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.connectors.connector_file import read_connector_file
+from airbyte_ci.cli.connector_file import read_connector_file
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import SelectionOptions, with_selection
 from airbyte_ci.cli.platforms import parse_platform

@@ -13,9 +13,9 @@ from airbyte_ci.checks.rule import Checked
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.compatibility import compatible_test_options
+from airbyte_ci.cli.connector_file import read_connector_file
 from airbyte_ci.cli.connectors import check as checks
 from airbyte_ci.cli.connectors import recording
-from airbyte_ci.cli.connectors.connector_file import read_connector_file
 from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
 from airbyte_ci.cli.connectors.run import mount
 from airbyte_ci.cli.executor import on_executor
