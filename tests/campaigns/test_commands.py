@@ -221,3 +221,39 @@ def test_each_command_that_writes_entries_can_be_switched_off() -> None:
         and any("--no-changelog" in option.secondary_opts for option in command.params)
     }
     assert taking == {*MIGRATIONS}
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "reason"),
+    [
+        (("--spec-only",), 2, "--spec-only need a proof"),
+        (("--timeout=5",), 2, "--timeout and --spec-only need a proof"),
+        (("--prove=",), 2, "--prove is empty"),
+        (("--prove", "--spec-only", "--live"), 2, "--spec-only excludes the options of check, discover and read"),
+        (("--prove", "--config=list.json"), 2, "cannot use list.json as a configuration: it is not a JSON object"),
+        (("--prove", "--name=source-weather-stations", "--config=config.json"), 2, "are for one connector"),
+        (
+            ("--prove",),
+            1,
+            "cannot prove source-tides: airbyte-integrations/connectors/source-tides/secrets/config.json",
+        ),
+        (("--prove", "--config=config.json"), 1, "integration_tests/configured_catalog.json: it selects no stream"),
+    ],
+)
+def test_what_cannot_prove_a_change_is_one_line(
+    run: Run, fleet: Path, options: tuple[str, ...], code: int, reason: str
+) -> None:
+    """Options without a proof, for several connectors, or with unusable files end before anything is built."""
+    (fleet / "list.json").write_text("[]")
+    (fleet / "config.json").write_text("{}")
+    folder = fleet / CONNECTORS / "source-tides"
+    for place, text in (
+        ("secrets/config.json", "[]"),
+        ("integration_tests/configured_catalog.json", '{"streams": []}'),
+    ):
+        (folder / place).parent.mkdir(exist_ok=True)
+        (folder / place).write_text(text)
+    before = snapshot(fleet)
+    ended, out, err = run("connectors", "--name=source-tides", "migrate_to_base_image", "7", *options)
+    assert (ended, reason in out + err) == (code, True), out + err
+    assert snapshot(fleet) == before

@@ -13,6 +13,7 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.testing.docker_registry import docker_registry
 from tests.campaigns.repositories import copied
 from tests.e2e.command import GIT, PROJECT, Command, Result, airbyte_ci
+from tests.e2e.http_source import Api, serve
 from tests.e2e.tiny import Tiny, share, tiny_fleet
 
 __all__ = ["GIT", "PROJECT", "Base", "Command", "Result", "airbyte_ci", "make_fleet"]
@@ -129,3 +130,10 @@ def tiny(tmp_path: Path, home: Path, base: Base) -> Iterator[Tiny]:
     """A repository with one tiny connector on the demo's base image."""
     with tiny_fleet(tmp_path, home, base.address) as made:
         yield made
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    """An HTTPS server that connectors read."""
+    with serve(tmp_path) as found:
+        yield found

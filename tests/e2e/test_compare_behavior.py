@@ -1,21 +1,16 @@
 """`connectors compare --config`: both images read one source, whose traffic is recorded from the old and replayed."""
 
-import datetime
-import http.server
 import json
 import os
 import re
 import subprocess
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from airbyte_ci.connector_tests.behavior.authority import Authority
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
@@ -23,36 +18,10 @@ from airbyte_ci.reports.comparison import kinds_table
 from tests.e2e import console
 from tests.e2e.command import GIT, PROJECT, Result, airbyte_ci
 from tests.e2e.conftest import Base
+from tests.e2e.http_source import MAIN, TOKEN, Api
 from tests.e2e.tiny import NAME, Tiny, derived
 
 pytestmark = pytest.mark.slow
-TOKEN = "tok-99887766"
-# A connector that needs nothing but its Python. Its requests have a query that differs each time.
-MAIN = """import json, sys, time, urllib.request
-arguments = dict(zip(sys.argv[2::2], sys.argv[3::2]))
-config = json.load(open(arguments["--config"])) if "--config" in arguments else {}
-state = json.load(open(arguments["--state"]))[0]["stream"]["stream_state"] if "--state" in arguments else {"at": 0}
-def get(path):
-    request = urllib.request.Request(f"{config['url']}{path}", headers={"Authorization": config["token"]})
-    return json.load(urllib.request.urlopen(request))
-def send(kind, name, value):
-    print(json.dumps({"type": kind, name: value}))
-STREAM = {"name": "items", "json_schema": {"type": "object"}, "supported_sync_modes": ["full_refresh", "incremental"],
-          "source_defined_cursor": True, "source_defined_primary_key": [["id"]]}
-if sys.argv[1] == "spec":
-    send("SPEC", "spec", {"connectionSpecification": {"type": "object", "properties": {"url": {"type": "string"}}}})
-elif sys.argv[1] == "check":
-    send("CONNECTION_STATUS", "connectionStatus", {"status": get("/ping")["status"]})
-elif sys.argv[1] == "discover":
-    send("CATALOG", "catalog", {"streams": [STREAM, {**STREAM, "name": "more"}]})
-else:
-    for item in get(f"/items?since={state['at']}&nonce={time.time_ns()}"):
-        for name in ("items", "more"):
-            send("RECORD", "record", {"stream": name, "data": item, "emitted_at": time.time_ns() // 1000000})
-        state["at"] = item["id"]
-    stream = {"stream_descriptor": {"name": "items"}, "stream_state": state}
-    send("STATE", "state", {"type": "STREAM", "stream": stream})
-"""
 CHANGES = (
     ('"properties": {"url"', '"required": ["url"], "properties": {"url"'),
     ('[STREAM, {**STREAM, "name": "more"}]', "[STREAM]"),
@@ -63,60 +32,25 @@ CHANGES = (
 )
 
 
-@dataclass
-class Api:
-    """A source on this machine: each request is counted, and the items are others each time."""
-
-    url: str = ""
-    certificate: Path = Path()
-    requests: list[str] = field(default_factory=list)
-
-
-@pytest.fixture
-def api(tmp_path: Path) -> Iterator[Api]:
-    """An HTTPS server, whose certificate this machine trusts by SSL_CERT_FILE."""
-    found = Api(certificate=tmp_path / "ca.pem")
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found.requests.append(self.path)
-            first = int(self.path.partition("since=")[2].partition("&")[0] or 0) + 1
-            answer: Any = {"status": "SUCCEEDED"}
-            if self.path.startswith("/items"):
-                answer = [{"id": number, "name": f"{len(found.requests)}"} for number in range(first, 4)]
-            body = json.dumps(answer).encode()
-            self.send_response(200 if self.headers["Authorization"] == TOKEN else 403)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    authority = Authority(tmp_path, datetime.datetime.now(datetime.UTC))
-    found.certificate.write_bytes(authority.certificate)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.socket = authority.context("127.0.0.1").wrap_socket(server.socket, server_side=True)
-        found.url = f"https://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield found
-        server.shutdown()
-        thread.join()
+# A destination neither discovers nor reads.
+OF_DESTINATION = (
+    ('{"connectionSpecification"', '{"supported_destination_sync_modes": ["append"], "connectionSpecification"'),
+    ('sys.argv[1] == "discover"', 'sys.argv[1] == ""'),
+)
 
 
 @dataclass
 class Images:
-    """The old image, the same once more, and one with other behavior."""
+    """The old image, the same once more, one with other behavior, and a destination."""
 
     home: Path
     config: Path
 
     def compare(self, api: Api, old: str, new: str, *arguments: str) -> Result:
-        self.config.write_text(json.dumps({"url": api.url, "token": TOKEN}))
+        api.write_config(self.config)
         names = [f"acme/behavior:{name}" for name in (old, new)]
         command = ("connectors", "compare", *names, f"--config={self.config}", "--ignore-parameter=nonce", *arguments)
-        environment = {"SSL_CERT_FILE": str(api.certificate), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-        return airbyte_ci(*command, cwd=self.config.parent, home=self.home, env=environment)
+        return airbyte_ci(*command, cwd=self.config.parent, home=self.home, env=api.environment)
 
 
 @pytest.fixture
@@ -125,7 +59,11 @@ def images(base: Base, store: Store, home: Path, tmp_path: Path) -> Images:
     for before, after in CHANGES:
         assert before in changed
         changed = changed.replace(before, after)
-    for name, text in (("old", MAIN), ("same", MAIN + "\n"), ("changed", changed)):
+    destination = MAIN
+    for before, after in OF_DESTINATION:
+        assert before in destination
+        destination = destination.replace(before, after)
+    for name, text in (("old", MAIN), ("same", MAIN + "\n"), ("changed", changed), ("destination", destination)):
         settings = {"Entrypoint": ["python", "/main.py"], "Cmd": None}
         address = derived(
             store, base.address, Entry(path="main.py", content=text.encode()), tag=name, execution=settings
@@ -139,6 +77,7 @@ def rows(result: Result) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["kind"], row["name"]): row for row in found if row["kind"] != "file"}
 
 
+ASKED = ["/ping", "/items?since=0", "/items?since=3"]
 BEHAVIOR = ("spec", "check", "discover", "read", "state", "traffic")
 
 
@@ -148,7 +87,7 @@ def test_the_same_connector_sees_the_same_source(images: Images, api: Api) -> No
     found = {key: row["verdict"] for key, row in rows(told).items() if key[0] in BEHAVIOR}
     assert set(found.values()) == {"same"}, told.out + told.err
     assert {kind for kind, _ in found} == set(BEHAVIOR)
-    assert [path.partition("&")[0] for path in api.requests] == ["/ping", "/items?since=0", "/items?since=3"]
+    assert api.paths == ASKED
 
 
 def test_other_behavior_is_named(images: Images, api: Api) -> None:
@@ -169,6 +108,14 @@ def test_other_behavior_is_named(images: Images, api: Api) -> None:
     assert TOKEN not in told.out + told.err and '"changed"' not in told.out
 
 
+def test_a_destination_is_only_checked(images: Images, api: Api) -> None:
+    """Neither discover nor read is run, so two images of a destination are the same."""
+    told = images.compare(api, "destination", "destination", "--network=host", "--json")
+    assert told.code == 0, told.out + told.err
+    assert {kind for kind, _ in rows(told) if kind in BEHAVIOR} == {"spec", "check", "traffic"}
+    assert api.paths == ["/ping"]
+
+
 def test_this_machine_is_out_of_reach(images: Images, api: Api) -> None:
     """Without --network=host, the proxy reaches no address of this machine; and failing alike proves nothing."""
     told = images.compare(api, "old", "same", "--json")
@@ -179,8 +126,12 @@ def test_this_machine_is_out_of_reach(images: Images, api: Api) -> None:
 # --- upgrades -----------------------------------------------------------------------------------------
 
 
-def test_an_upgrade_of_the_base_image_is_proven(tiny: Tiny, base: Base, store: Store) -> None:
-    """What the newer base changes is expected; a variable that it took away from the connector is not."""
+UPGRADE = ("connectors", f"--name={NAME}", "upgrade_base_image", "--no-changelog", "--dry-run")
+
+
+@pytest.fixture
+def upgradable(tiny: Tiny, base: Base, store: Store) -> Tiny:
+    """One connector on a base image with a newer version, which has one more tool and another value of A."""
     repository = "localhost/acme/derived-base"
     brought = Entry(path="opt/new-tool", mode=0o755, content=b"tool")
     first = derived(store, base.address, tag="1.0.0", execution={"Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "A=1"]})
@@ -195,13 +146,37 @@ def test_an_upgrade_of_the_base_image_is_proven(tiny: Tiny, base: Base, store: S
     metadata.write_text(metadata.read_text().replace(base.address, first))
     subprocess.run([*GIT, "add", "-A"], cwd=tiny.folder, check=True)
     subprocess.run([*GIT, "commit", "-qm", "first"], cwd=tiny.folder, check=True)
-    upgrade = ("connectors", f"--name={NAME}", "upgrade_base_image", "--no-changelog", "--prove")
-    proven = tiny.run(*upgrade, "--dry-run", "--json")
+    return tiny
+
+
+def test_an_upgrade_of_the_base_image_is_proven(upgradable: Tiny, base: Base) -> None:
+    """What the newer base changes is expected; another image's failing spec is not. Without a configuration, only spec
+    is compared, and the report says so."""
+    proven = upgradable.run(*UPGRADE, "--prove", "--json")
     assert proven.code == 0, proven.out + proven.err
     assert proven.json["proof"]["isProven"] and proven.json["proof"]["summary"].startswith("3 expected")
-    refuted = tiny.run(*upgrade, "--dry-run", f"--prove={base.address}")
+    assert proven.json["proof"]["summary"].endswith(" · compared spec")
+    refuted = upgradable.run(*UPGRADE, f"--prove={base.address}")
     assert refuted.code == 1 and "but not proven" in refuted.err, refuted.err
     assert "spec command" in refuted.err
+    assert "! only spec was compared: no configuration: neither --config nor" in refuted.err
+
+
+def test_an_upgrade_is_proven_by_what_the_connector_reads(upgradable: Tiny, api: Api) -> None:
+    """With secrets/config.json, both images also check, discover and read; the source is asked by the old one only.
+
+    A record that the newer base changes is found; nothing shows the secrets.
+    """
+    folder = upgradable.connector()
+    (folder / "main.py").write_text(MAIN.replace('"data": item', '"data": {**item, "name": os.environ["A"]}'))
+    api.write_config(folder / "secrets" / "config.json")
+    refuted = upgradable.run(*UPGRADE, "--prove", "--network=host", "--ignore-parameter=nonce", env=api.environment)
+    assert refuted.code == 1, refuted.out + refuted.err
+    assert "2 unexplained · 3 expected" in refuted.err and "compared spec, check, discover, read" in refuted.err
+    rows = [line.strip() for line in refuted.err.splitlines() if "≠" in line]
+    assert rows == [f"≠ read {name} (first read)  values of name differ" for name in ("items", "more")]
+    assert api.paths == ASKED
+    assert TOKEN not in refuted.out + refuted.err
 
 
 def test_the_base_of_a_published_image_is_that_of_its_dockerfile(tiny: Tiny, base: Base, store: Store) -> None:

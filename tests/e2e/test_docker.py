@@ -17,8 +17,9 @@ from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from tests.e2e.command import GIT
 from tests.e2e.conftest import Base, Command
-from tests.e2e.tiny import MAIN, Tiny
+from tests.e2e.http_source import MAIN, Api
 from tests.e2e.tiny import NAME as TINY
+from tests.e2e.tiny import Tiny
 
 pytestmark = pytest.mark.slow
 NAME = "--name=source-tides"
@@ -106,7 +107,7 @@ def migratable(tiny: Tiny, base: Base, store: Store, docker: str, monkeypatch: p
     for name in ("bigdep", "tinydep"):
         for wheel in tiny.folder.parent.glob(f"{name}*.whl"):
             (folder / "wheels" / wheel.name).write_bytes(wheel.read_bytes())
-    (folder / "main.py").write_text(MAIN)
+    (folder / "main.py").write_text(f"import bigdep, tinydep\n{MAIN}")
     (folder / "metadata.yaml").write_text("data:\n  dockerRepository: acme/source-tiny\n  dockerImageTag: 1.0.0\n")
     (folder / "Dockerfile").write_text(DOCKERFILE)
     (folder / ".dockerignore").write_text("*\n!main.py\n!source_tiny\n!wheels\n")
@@ -147,12 +148,17 @@ def _commit(tiny: Tiny) -> None:
         subprocess.run([*GIT, *arguments], cwd=tiny.folder, check=True)
 
 
-def test_a_migration_is_proven_or_names_what_it_loses(migratable: Tiny) -> None:
-    """A migration that carries over everything is proven; without its draft, exactly the Dockerfile's work is lost."""
+def test_a_migration_is_proven_or_names_what_it_loses(migratable: Tiny, api: Api) -> None:
+    """A migration that carries over everything is proven, also by the records that both images read from the source's
+    recorded answers; without its draft, exactly the Dockerfile's work is lost."""
     subprocess.run([*GIT, "switch", "-qc", "migrate"], cwd=migratable.folder, check=True)
-    migrated = migratable.run("connectors", f"--name={TINY}", "migrate_to_base_image", "--no-changelog", "--prove")
+    migrate = ("connectors", f"--name={TINY}", "migrate_to_base_image", "--no-changelog", "--prove")
+    api.write_config(migratable.connector() / "secrets" / "config.json")
+    migrated = migratable.run(*migrate, "--network=host", "--ignore-parameter=nonce", env=api.environment)
     assert migrated.code == 0, migrated.out + migrated.err
     assert "✓ proven: 1 expected" in migrated.out
+    assert "compared spec, check, discover, read" in migrated.out
+    assert api.paths == ["/ping", "/items?since=0", "/items?since=3"]
     folder = migratable.connector()
     draft = yaml.safe_load((folder / "build_customization.yaml").read_text())
     del draft["env"]["API_LIMIT"]

@@ -13,6 +13,7 @@ from airbyte_ci.connector_tests import development, protocol, suites
 from airbyte_ci.connector_tests import secrets as secrecy
 from airbyte_ci.connector_tests.development import Development
 from airbyte_ci.connector_tests.place import StepSandbox
+from airbyte_ci.connector_tests.read_inputs import CATALOG, own_catalog
 from airbyte_ci.connector_tests.secrets import Secrets
 from airbyte_ci.connector_tests.steps import IDS, INTERRUPTED, WAVES, Ended, StepId, TrialResult, failed, skipped
 from airbyte_ci.connectors.connector import JAVA, Connector
@@ -26,7 +27,6 @@ from airbyte_ci.recipe.evaluate import prepare
 from airbyte_ci.sandbox.sandbox import Mount, Network
 
 _SOURCE_ONLY: tuple[StepId, ...] = ("discover", "read")
-_CATALOG = "integration_tests/configured_catalog.json"
 
 
 class Together(Protocol):
@@ -193,9 +193,8 @@ class _Trial:
 
     def _read(self) -> Ended:
         catalog, what = self.request.catalog, "the catalog that was given"
-        own = self.connector.folder / _CATALOG
-        if catalog is None and own.is_file():
-            catalog, what = own.read_bytes(), f"{self.connector.relative}/{_CATALOG}"
+        if catalog is None and (own := own_catalog(self.connector)) is not None:
+            catalog, what = own, f"{self.connector.relative}/{CATALOG}"
         if catalog is None:
             found = self.ended.get("discover") or self.step("discover")
             if found.status != "ok":

@@ -79,6 +79,11 @@ def verdict_line(found: ImageComparison) -> str:
     return " · ".join([*shown, f"{counts['same']:,} same"])
 
 
+def proof_line(found: ImageComparison) -> str:
+    """Returns the verdict line, and the commands of the connector that were compared."""
+    return f"{verdict_line(found)} · compared {', '.join(found.commands)}"
+
+
 def _mark(found: ImageComparison) -> str:
     return click.style("✗", fg="red") if found.has_failures else click.style("✓", fg="green")
 

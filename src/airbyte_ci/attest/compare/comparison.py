@@ -10,6 +10,7 @@ from airbyte_ci.attest.compare.kinds import KindId
 Verdict = Literal["same", "expected", "unexplained", "lost"]
 # In the order of reports: the worst first.
 VERDICTS: tuple[Verdict, ...] = ("lost", "unexplained", "expected", "same")
+COMMANDS: tuple[KindId, ...] = ("spec", "check", "discover", "read")
 FAILING: tuple[Verdict, ...] = ("lost", "unexplained")
 
 
@@ -61,6 +62,12 @@ class ImageComparison:
     def has_failures(self) -> bool:
         """Returns whether a fact is lost, or differs without an explanation."""
         return any(row.verdict in FAILING for row in self.rows)
+
+    @property
+    def commands(self) -> tuple[KindId, ...]:
+        """Returns the commands of the connector whose answers were compared."""
+        kinds = {row.kind for row in self.rows}
+        return tuple(command for command in COMMANDS if command in kinds)
 
     def to_json(self) -> dict[str, Any]:
         counts = self.counts

@@ -53,7 +53,7 @@ def _decorators(migration: Migration[Any]) -> Iterator[Decorator]:
     if migration.chooses_base_image:
         yield trying.option
     if migration.can_be_proven:
-        yield proving.option
+        yield from proving.OPTIONS
     yield from (without_effect(spelling, why) for spelling, why in migration.ignores.items())
 
 
@@ -64,7 +64,7 @@ def _click_option(name: str, item: Option) -> Decorator:
 def _run(migration: Migration[Any], settings: Settings, asked: SelectionOptions, given: dict[str, Any]) -> int:
     """Plans the change of each selected connector, and writes or delivers it."""
     options = migration.options(**{name: given.pop(name) for name in declared(migration.options)})
-    is_tried, previous = given.pop("is_tried", False), given.pop("previous", None)
+    is_tried, proof = given.pop("is_tried", False), proving.read(given)
     if migration.prepare and settings.offline:
         raise UsageError(f"{migration.id} asks the package index, and --offline was given")
     words = changelog_entry.read(migration, given["destination"], given)
@@ -82,11 +82,11 @@ def _run(migration: Migration[Any], settings: Settings, asked: SelectionOptions,
     def plan(task: Task) -> Change:
         return plan_change(migration, task, options)
 
-    if not is_tried and not previous and migration.prepare is None:
+    if not is_tried and not proof and migration.prepare is None:
         return campaign.run(started, plan)
     with workbench.open_app(settings, fleet.configuration) as (app, progress):
         planner = trying.planner(started, plan, app, progress) if is_tried else plan
-        planner = proving.planner(started, planner, app, progress, previous) if previous else planner
+        planner = proving.planner(started, planner, app, progress, proof) if proof else planner
         with _preparer(migration, options, app, asked.concurrency) as prepare:
             return campaign.run(started, planner, prepare)
 

@@ -10,24 +10,19 @@ from airbyte_ci.attest.compare.find_image import find_image
 from airbyte_ci.campaigns.proof.previous_image import of_commit
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
-from airbyte_ci.cli.connector_file import read_connector_file
+from airbyte_ci.cli.behavior_options import RequestedBehavior, with_behavior
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import SelectionOptions, with_selection
 from airbyte_ci.cli.platforms import parse_platform
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connector_tests import secrets
-from airbyte_ci.connector_tests.behavior.answers import ReadInputs
-from airbyte_ci.connector_tests.behavior.compare import BehaviorOptions, add_behavior
-from airbyte_ci.connector_tests.protocol import problem_of_catalog, problem_of_state
+from airbyte_ci.connector_tests.behavior.compare import add_behavior
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
 from airbyte_ci.git import history
 from airbyte_ci.images import naming
 from airbyte_ci.reports import comparison as report
-from airbyte_ci.sandbox.command import Network
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("compare")
@@ -47,42 +42,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--platform", "platform", metavar="OS/ARCH", help="Compare the images of this platform (default: this machine's)."
 )
 @click.option("--no-run", is_flag=True, help="Only read the images, and run neither.")
-@click.option(
-    "--config",
-    type=_FILE,
-    metavar="FILE",
-    help="Also compare check, discover, and two reads, with this configuration of the connector.",
-)
-@click.option(
-    "--catalog", type=_FILE, metavar="FILE", help="Read this configured catalog (default: all streams of OLD)."
-)
-@click.option("--state", type=_FILE, metavar="FILE", help="Start the first read from this state.")
-@click.option(
-    "--live",
-    is_flag=True,
-    help="Let both images ask the source, instead of replaying OLD's HTTP traffic to NEW.",
-)
-@click.option(
-    "--ignore-parameter",
-    "ignored",
-    multiple=True,
-    metavar="NAME",
-    help="Ignore this query parameter when a request is compared with the recorded ones; repeatable.",
-)
-@click.option(
-    "--network",
-    type=click.Choice(["private", "host"]),
-    default="private",
-    show_default=True,
-    help="Set the network of --config. With host, the source may be on this machine.",
-)
-@click.option(
-    "--timeout",
-    type=click.IntRange(min=1),
-    default=600,
-    show_default=True,
-    metavar="SECONDS",
-    help="Stop a command of the connector that takes longer.",
+@with_behavior(
+    config="Also compare check, discover, and two reads, with this configuration of the connector.",
+    catalog="default: all streams of OLD",
 )
 @click.option("--expected", "show_all", is_flag=True, help="List every expected difference instead of counting them.")
 @click.option(
@@ -102,13 +64,7 @@ def compare(
     platform: str | None,
     *,
     no_run: bool,
-    config: Path | None,
-    catalog: Path | None,
-    state: Path | None,
-    live: bool,
-    ignored: tuple[str, ...],
-    network: Network,
-    timeout: int,
+    behavior: RequestedBehavior,
     old_dockerfile: bool,
     show_all: bool,
     markdown: Path | None,
@@ -120,10 +76,9 @@ def compare(
     built image of the selected connector is compared. Both images run `spec`; with --config also check, discover and
     read. The exit code is 1 if something was lost, or differs without an explanation.
     """
-    connection = _connection(config, catalog, state)
-    if no_run and connection:
+    if no_run and behavior.config:
         raise UsageError("--no-run excludes --config, which runs both images")
-    if connection is None and (catalog or state or live or ignored):
+    if not behavior.config and behavior.needs_config:
         raise UsageError(
             "--catalog, --state, --live and --ignore-parameter need a configuration", advice="add --config"
         )
@@ -146,14 +101,8 @@ def compare(
         tools.say("reading the contents of both images")
         found = compare_images(tools.store, old, new)
         if not no_run:
-            options = BehaviorOptions(
-                connection=connection,
-                network=network,
-                is_live=live,
-                ignored=ignored,
-                timeout=timeout,
-                now=apps.now(),
-            )
+            given = secrets.Secrets(configuration=behavior.config)
+            options = behavior.options(behavior.inputs(given) if behavior.config else None)
             found = add_behavior(found, old.image, new.image, tools, options)
     if settings.as_json:
         console.document(found.to_json())
@@ -189,16 +138,6 @@ def _select(
             f"compare takes one connector, but {len(fleet.connectors)} are selected", advice="select one with --name"
         )
     return fleet
-
-
-def _connection(config: Path | None, catalog: Path | None, state: Path | None) -> ReadInputs | None:
-    if config is None:
-        return None
-    return ReadInputs(
-        secrets=secrets.Secrets(configuration=secrets.configuration_in(config)),
-        catalog=read_connector_file(catalog, problem_of_catalog),
-        state=read_connector_file(state, problem_of_state),
-    )
 
 
 def _built_name(connector: Connector) -> str:

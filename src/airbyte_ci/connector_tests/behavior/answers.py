@@ -13,6 +13,7 @@ from airbyte_ci.connector_tests.behavior.proxy import ADDRESS, proxy_service
 from airbyte_ci.connector_tests.behavior.traffic import Answer
 from airbyte_ci.connector_tests.messages import Messages
 from airbyte_ci.connector_tests.place import FILES, StepSandbox
+from airbyte_ci.connector_tests.read_inputs import ReadInputs
 from airbyte_ci.connector_tests.secrets import Secrets
 from airbyte_ci.documents import DocumentError, load_json
 from airbyte_ci.errors import SandboxError
@@ -45,15 +46,6 @@ class ImageAnswers:
     failures: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadInputs:
-    """The configuration of a comparison; `catalog` is a configured catalog, or None for all discovered streams."""
-
-    secrets: Secrets
-    catalog: bytes | None
-    state: bytes | None
-
-
 def ask_spec(place: StepSandbox, secrets: Secrets, answers: ImageAnswers) -> None:
     """Runs `spec` without a network, and measures its time."""
     started = time.monotonic()
@@ -62,19 +54,24 @@ def ask_spec(place: StepSandbox, secrets: Secrets, answers: ImageAnswers) -> Non
     answers.spec = next(iter(messages.kept["SPEC"]), None)
 
 
-def ask_all(
-    place: StepSandbox, connection: ReadInputs, source: SourceAccess, answers: ImageAnswers, old: ImageAnswers | None
-) -> None:
-    """Runs `check`, `discover` and `read` twice: the second one starts from the first one's state.
-
-    A new image reads the catalog of the `old` one, and starts from its state, as after a migration.
-    """
-    secrets = connection.secrets
-    files = {f"{FILES}/config.json": secrets.configuration or b"{}"}
+def ask_check(place: StepSandbox, secrets: Secrets, source: SourceAccess, answers: ImageAnswers) -> None:
+    """Runs `check`."""
+    files = _configuration(secrets)
     statuses = _call(place, "check", files, secrets, source, answers).kept["CONNECTION_STATUS"]
     answers.check = str(statuses[0].get("status")) if statuses else ""
     if statuses and answers.check != "SUCCEEDED":
         answers.failures["check"] = secrets.redact(str(statuses[0].get("message") or "without a message"))
+
+
+def ask_streams(
+    place: StepSandbox, connection: ReadInputs, source: SourceAccess, answers: ImageAnswers, old: ImageAnswers | None
+) -> None:
+    """Runs `discover`, and `read` twice: the second one starts from the first one's state.
+
+    A new image reads the catalog of the `old` one, and starts from its state, as after a migration.
+    """
+    secrets = connection.secrets
+    files = _configuration(secrets)
     answers.catalog = next(iter(_call(place, "discover", files, secrets, source, answers).kept["CATALOG"]), None)
     discovered = old.catalog if old else answers.catalog
     catalog = connection.catalog or (protocol.configured(discovered, prefer="incremental") if discovered else None)
@@ -94,6 +91,10 @@ def ask_all(
         answers.reads.append(result)
         before = old.reads[number] if old and len(old.reads) > number else result
         state = json.dumps(before.next_state).encode() if before.states else state
+
+
+def _configuration(secrets: Secrets) -> dict[str, bytes]:
+    return {f"{FILES}/config.json": secrets.configuration or b"{}"}
 
 
 def _call(

@@ -8,11 +8,18 @@ from airbyte_ci.attest.compare.comparison import FactRow, ImageComparison, Verdi
 from airbyte_ci.attest.compare.kinds import KindId
 from airbyte_ci.attest.compare.spec_rules import compare_specs
 from airbyte_ci.attest.compare.stream_rules import compare_catalogs, compare_reads
-from airbyte_ci.connector_tests.behavior.answers import ImageAnswers, ReadInputs, SourceAccess, ask_all, ask_spec
+from airbyte_ci.connector_tests.behavior.answers import (
+    ImageAnswers,
+    SourceAccess,
+    ask_check,
+    ask_spec,
+    ask_streams,
+)
 from airbyte_ci.connector_tests.behavior.authority import Authority
 from airbyte_ci.connector_tests.behavior.forward import Forwarder
 from airbyte_ci.connector_tests.behavior.traffic import Recording, Replay
 from airbyte_ci.connector_tests.place import StepSandbox
+from airbyte_ci.connector_tests.read_inputs import ReadInputs
 from airbyte_ci.connector_tests.secrets import Secrets
 from airbyte_ci.oci.image import Image
 from airbyte_ci.python.environment.tools import Tools
@@ -21,17 +28,22 @@ from airbyte_ci.sandbox.sandbox import Network
 
 _READS = ("first read", "read from the state")
 _MOST = 20
+# Only the specification of a destination has this key.
+_OF_DESTINATIONS = "supported_destination_sync_modes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BehaviorOptions:
-    """How to run the images. Without a `connection`, only `spec` is compared.
+    """How to run the images. Without a `connection`, only `spec` is compared; the report says so if it is `missing`.
 
     If `is_live`, both images ask their source; else the old image's HTTP traffic is recorded and replayed to the new
     one, without the query parameters in `ignored`. With the network `host`, the source may be on this machine.
+    Destinations have neither `discover` nor `read`; they are also recognized by their specification.
     """
 
     connection: ReadInputs | None = None
+    missing: str = ""
+    is_destination: bool = False
     network: Network = "private"
     is_live: bool = False
     ignored: Sequence[str] = ()
@@ -51,7 +63,7 @@ def add_behavior(
         tools.say(f"running spec of the {name} image")
         ask_spec(place, secrets, item)
     rows = [*_failures("spec", *answers), *compare_specs(answers[0].spec, answers[1].spec)]
-    notes: list[str] = []
+    notes = [f"only spec was compared: {options.missing}"] if options.missing else []
     if options.connection:
         with store.scratch() as folder:
             authority = Authority(folder, options.now)
@@ -79,19 +91,31 @@ def _ask(
     forwarder = Forwarder(lambda _: True) if options.network == "host" else Forwarder()
     live = SourceAccess(network=options.network, answer=None, authority=authority)
     recorded = replace(live, answer=recording.recorder(forwarder.answer))
+    is_destination = options.is_destination or any(item.spec and item.spec.get(_OF_DESTINATIONS) for item in answers)
+
+    def ask(place: StepSandbox, source: SourceAccess, item: ImageAnswers, before: ImageAnswers | None) -> None:
+        ask_check(place, connection.secrets, source, item)
+        if not is_destination:
+            ask_streams(place, connection, source, item, before)
+
     tools.say("reading with the old image")
-    ask_all(places[0], connection, live if options.is_live else recorded, old, None)
+    ask(places[0], live if options.is_live else recorded, old, None)
     replayed = live
     if not options.is_live:
         replay = recording.replay()
         replayed = replace(live, answer=replay.answer)
     tools.say("reading with the new image")
-    ask_all(places[1], connection, replayed, new, old)
-    rows = [*_compare_check(old, new), *_failures("discover", old, new), *compare_catalogs(old.catalog, new.catalog)]
-    rows += _failures("read", old, new)
-    for label, one, other in zip(_READS, old.reads, new.reads, strict=False):
-        rows += compare_reads(label, one, other, may_be_empty=label != _READS[0])
+    ask(places[1], replayed, new, old)
+    rows = [*_compare_check(old, new), *([] if is_destination else _compare_streams(old, new))]
     return rows + (list(_traffic(replay)) if replay else []), _notes(recording, replay, old)
+
+
+def _compare_streams(old: ImageAnswers, new: ImageAnswers) -> Iterator[FactRow]:
+    yield from _failures("discover", old, new)
+    yield from compare_catalogs(old.catalog, new.catalog)
+    yield from _failures("read", old, new)
+    for label, one, other in zip(_READS, old.reads, new.reads, strict=False):
+        yield from compare_reads(label, one, other, may_be_empty=label != _READS[0])
 
 
 def _compare_check(old: ImageAnswers, new: ImageAnswers) -> Iterator[FactRow]:
