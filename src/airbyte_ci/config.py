@@ -7,12 +7,13 @@ import contextlib
 import re
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from airbyte_ci.documents import DocumentError, load_toml
 from airbyte_ci.errors import ConfigurationError, UsageError
+from airbyte_ci.records import dataclass
 
 FILE = ".airbyte-ci.toml"
 PROJECT = "pyproject.toml"

@@ -1,11 +1,12 @@
 """The outcomes of a command: one for each subject, and the exit code for all of them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from airbyte_ci import advice
 from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.records import dataclass
 
 Status = Literal["ok", "skipped", "failed", "unverified"]
 

@@ -12,7 +12,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +22,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import canonical_json
 from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.outcomes import Status
+from airbyte_ci.records import dataclass
 
 Kind = Literal["built", "tested"]
 FORMAT_VERSION = 2

@@ -1,7 +1,6 @@
 """The repository as commands see it: its configuration and the selected connectors."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -18,6 +17,7 @@ from airbyte_ci.connectors.connector import JAVA, Connector
 from airbyte_ci.connectors.memory import MetadataCache
 from airbyte_ci.connectors.select import ModifiedFiles, Selection
 from airbyte_ci.errors import AirbyteCiError, UsageError
+from airbyte_ci.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.select import Selection
 from airbyte_ci.errors import UsageError
 from airbyte_ci.execution.shard import Shard
+from airbyte_ci.records import dataclass
 
 NOTHING_ASKED = Selection()
 DEFAULT_CONCURRENCY = 5

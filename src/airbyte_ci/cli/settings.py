@@ -1,8 +1,9 @@
 """The global options as one frozen value, which every command receives."""
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
+
+from airbyte_ci.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """A connector in its repository: its folder, its metadata, and facts that follow from its files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from airbyte_ci.errors import MetadataError
+from airbyte_ci.records import dataclass
 
 METADATA = "metadata.yaml"
 # Low-code connectors are Python packages too.

@@ -5,7 +5,6 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from airbyte_ci.config import KEYS, Configuration
 from airbyte_ci.connectors.connector import METADATA, Connector
 from airbyte_ci.connectors.memory import MetadataCache
 from airbyte_ci.errors import AirbyteCiError, ConfigurationError, MetadataError
+from airbyte_ci.records import dataclass
 
 # Folders that never contain connectors and may have very many files.
 SKIPPED = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", "site-packages"})

@@ -6,12 +6,12 @@ Every reader of such a folder for an image uses this walk.
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from airbyte_ci.connectors import hidden_files, leftovers
 from airbyte_ci.disk import DEPTH_LIMIT, sparseness
 from airbyte_ci.errors import ConnectorError
+from airbyte_ci.records import dataclass
 
 _LEFT_OUT = leftovers.FOLDERS | {".DS_Store"}
 

@@ -1,12 +1,12 @@
 """Selects the connectors of a command. Kinds of filter are combined with AND, values of one kind with OR."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from airbyte_ci.connectors import facts as own_facts
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.connectors.facts import Fact
 from airbyte_ci.errors import UsageError
+from airbyte_ci.records import dataclass
 
 ModifiedFiles = Callable[[], Mapping[str, tuple[str, ...]]]
 

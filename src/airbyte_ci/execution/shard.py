@@ -3,10 +3,10 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from airbyte_ci.errors import UsageError
+from airbyte_ci.records import dataclass
 
 T = TypeVar("T")
 _MOST = 10_000

@@ -6,7 +6,6 @@ Modules that an unchanged build does not need are imported where they are used: 
 import functools
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airbyte_ci.connectors.connector import Connector
@@ -21,6 +20,7 @@ from airbyte_ci.oci.reference import Reference
 from airbyte_ci.outcomes import Outcome
 from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.python.wheels.collisions import Collision
+from airbyte_ci.records import dataclass
 
 if TYPE_CHECKING:  # slow to import
     from airbyte_ci.images.plan import BuildPlan

@@ -1,13 +1,14 @@
 """The options of every build of a command. Light to import."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airbyte_ci.images.outputs import ImageDestination
 from airbyte_ci.images.rules import NO_RULES, Rules
 from airbyte_ci.oci.image import CREATED, Compression, Platform
+from airbyte_ci.records import dataclass
 
 if TYPE_CHECKING:  # slow to import, and few builds are given a plan or a framework
     from airbyte_ci.images.plan import BuildPlan

@@ -4,7 +4,7 @@ An image for several platforms is an index with one image per platform.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from airbyte_ci import disk
@@ -13,6 +13,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Image, Index, Platform, canonical_json
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import REF_NAME, Store
+from airbyte_ci.records import dataclass
 from airbyte_ci.registry.client import RegistryClient
 
 

@@ -1,12 +1,13 @@
 """The lock options of a repository and a command: the resolution date, and additional groups and extras."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.records import dataclass
 
 if TYPE_CHECKING:  # slow to import
     from airbyte_ci.python.packages.lock import Wish

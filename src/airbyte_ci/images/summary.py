@@ -4,7 +4,7 @@ It is stored with the fingerprint of the build's inputs, so that an unchanged bu
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from airbyte_ci.images.fingerprint import TOOL, Fingerprint, state_of_tool
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.python.wheels.collisions import Collision
+from airbyte_ci.records import dataclass
 
 FORMAT_VERSION = 5
 # The annotation of a manifest with the digest of its plan.

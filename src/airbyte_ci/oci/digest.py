@@ -3,10 +3,10 @@
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from airbyte_ci.errors import ImageError
+from airbyte_ci.records import dataclass
 
 
 class Readable(Protocol):

@@ -5,12 +5,13 @@ Pulled documents keep their original bytes, because a digest covers bytes. New d
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.digest import Digest
+from airbyte_ci.records import dataclass
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"

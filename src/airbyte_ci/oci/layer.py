@@ -7,7 +7,6 @@ A layer is one generated member with its directories, the segments' members, and
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from airbyte_ci.errors import ImageError
@@ -16,6 +15,7 @@ from airbyte_ci.oci.digest import Digest, chunks
 from airbyte_ci.oci.image import LAYER_GZIP, Descriptor
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.oci.tar import Entry
+from airbyte_ci.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

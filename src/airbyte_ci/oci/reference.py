@@ -4,10 +4,10 @@ Knows only the syntax; the registry client finds out whether an image exists.
 """
 
 import re
-from dataclasses import dataclass
 
 from airbyte_ci.errors import ImageError
 from airbyte_ci.oci.digest import Digest
+from airbyte_ci.records import dataclass
 
 DEFAULT_REGISTRY = "docker.io"
 

@@ -6,12 +6,13 @@ Knows the HTTP of registries, not manifests or blobs.
 import copy
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from airbyte_ci.errors import ImageError, RegistryError
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.records import dataclass
 from airbyte_ci.registry.auth import Authorizer, Scopes
 from airbyte_ci.registry.credentials import CredentialSource
 from airbyte_ci.registry.endpoint import Endpoint, endpoints, may_be_plain

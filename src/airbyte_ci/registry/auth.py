@@ -6,11 +6,12 @@ to its registry, and to the token service that the registry names over TLS.
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlencode, urlsplit
 
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import RegistryError
+from airbyte_ci.records import dataclass
 from airbyte_ci.registry import challenge
 from airbyte_ci.registry.challenge import Challenge
 from airbyte_ci.registry.credentials import Credential, CredentialSource, FoundCredential

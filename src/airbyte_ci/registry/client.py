@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,23 +29,32 @@ if TYPE_CHECKING:  # most builds only compare a tag's digest: the rest is import
     from airbyte_ci.registry.upload import Uploader
 
 
-@dataclass(slots=True, kw_only=True)
 class _Connections:
     """The protocol's implementation, opened for the first request: connections, tokens, and where blobs are."""
 
-    options: RegistryOptions
-    credentials: "CredentialSource | None"
-    sleep: Callable[[float], None]
-    random: Callable[[], float] | None
-    clock: Callable[[], float]
-    environment: Mapping[str, str]
-    opened: "tuple[Api, Uploader, SharedBlobs] | None" = None
-    former: "list[Api]" = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(
+        self,
+        options: RegistryOptions,
+        credentials: "CredentialSource | None",
+        *,
+        sleep: Callable[[float], None],
+        random: Callable[[], float] | None,
+        clock: Callable[[], float],
+        environment: Mapping[str, str],
+    ) -> None:
+        self._options = options
+        self._credentials = credentials
+        self._sleep = sleep
+        self._random = random
+        self._clock = clock
+        self._environment = environment
+        self._opened: tuple[Api, Uploader, SharedBlobs] | None = None
+        self._former: list[Api] = []
+        self._lock = threading.Lock()
 
     def open(self) -> "tuple[Api, Uploader, SharedBlobs]":
-        with self.lock:
-            if self.opened is None:
+        with self._lock:
+            if self._opened is None:
                 import random
 
                 from airbyte_ci.registry.api import Api
@@ -53,23 +62,23 @@ class _Connections:
                 from airbyte_ci.registry.shared_blobs import SharedBlobs
                 from airbyte_ci.registry.upload import Uploader
 
-                logins = self.credentials or UserCredentials(self.environment, Path.home())
-                chance = self.random or random.random
-                api = Api(self.options, logins, sleep=self.sleep, random=chance, clock=self.clock)
-                self.opened = api, Uploader(api), SharedBlobs()
-            return self.opened
+                logins = self._credentials or UserCredentials(self._environment, Path.home())
+                chance = self._random or random.random
+                api = Api(self._options, logins, sleep=self._sleep, random=chance, clock=self._clock)
+                self._opened = api, Uploader(api), SharedBlobs()
+            return self._opened
 
     def renew(self) -> None:
-        with self.lock:
-            if self.opened:  # other threads may still use it
-                self.former.append(self.opened[0])
-            self.opened = None
+        with self._lock:
+            if self._opened:  # other threads may still use it
+                self._former.append(self._opened[0])
+            self._opened = None
 
     def close(self) -> None:
         self.renew()
-        for api in self.former:
+        for api in self._former:
             api.close()
-        self.former.clear()
+        self._former.clear()
 
 
 class RegistryClient:
@@ -91,8 +100,8 @@ class RegistryClient:
         self._options = options
         self._environment = environment or {}
         self._connections = _Connections(
-            options=options,
-            credentials=credentials,
+            options,
+            credentials,
             sleep=sleep,
             random=random,
             clock=clock,

@@ -11,12 +11,13 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from airbyte_ci.documents import load_json
 from airbyte_ci.oci.reference import DEFAULT_REGISTRY
+from airbyte_ci.records import dataclass
 
 # Docker stores the login of docker.io under this key.
 _DOCKER_HUB_KEYS = ("index.docker.io", "registry-1.docker.io")

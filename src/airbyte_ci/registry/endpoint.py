@@ -1,10 +1,10 @@
 """Endpoints: the host of a repository, and whether plain HTTP is allowed. Sends nothing."""
 
 import ipaddress
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from airbyte_ci.oci.reference import DEFAULT_REGISTRY, Reference
+from airbyte_ci.records import dataclass
 from airbyte_ci.registry.options import RegistryOptions
 
 # The registry of docker.io has another host name; docker.io is only a web site.

@@ -1,10 +1,11 @@
 """The user's options for registries, and progress events. Knows no protocol."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from airbyte_ci.oci.digest import Digest
+from airbyte_ci.records import dataclass
 
 Step = Literal["downloading", "uploading", "streaming", "mounted", "present"]
 

@@ -7,13 +7,13 @@ others without touching the disk.
 import functools
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from airbyte_ci.errors import BlobNotFound, ImageError, RegistryError
 from airbyte_ci.oci.digest import Digest, chunks
 from airbyte_ci.oci.image import Descriptor, Index, Manifest
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
+from airbyte_ci.records import dataclass
 from airbyte_ci.registry import blobs, manifests, referrers
 from airbyte_ci.registry.api import Api
 from airbyte_ci.registry.endpoint import Endpoint, endpoint, endpoints

@@ -5,13 +5,13 @@ Knows subjects and artifact types (distribution-spec, "Listing Referrers"), not 
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from airbyte_ci.errors import BlobNotFound, RegistryError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import INDEX, Descriptor, Index, Manifest, canonical_json, parse_json_object
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.records import dataclass
 from airbyte_ci.registry import manifests
 from airbyte_ci.registry.api import Api
 from airbyte_ci.registry.endpoint import Endpoint

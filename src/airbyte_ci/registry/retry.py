@@ -1,9 +1,9 @@
 """Retries: how often, and how long to wait. Knows nothing about requests."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
+from airbyte_ci.records import dataclass
 from airbyte_ci.registry.failures import Transient
 
 T = TypeVar("T")

@@ -8,12 +8,12 @@ longer than pushing a changed line.
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airbyte_ci.errors import RegistryError
+from airbyte_ci.records import dataclass
 from airbyte_ci.registry.endpoint import is_loopback
 from airbyte_ci.registry.failures import no_answer
 

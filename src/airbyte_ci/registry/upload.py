@@ -5,11 +5,12 @@ Knows the upload protocol, not why the blob is needed.
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from airbyte_ci.errors import RegistryError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor
+from airbyte_ci.records import dataclass
 from airbyte_ci.registry.api import Api, Call, pull_scope, push_scope
 from airbyte_ci.registry.endpoint import Endpoint
 from airbyte_ci.registry.failures import WRONG_BYTES, Refused, Transient
@@ -43,7 +44,7 @@ class Mounted:
     """The blob is in the repository, and nothing was sent."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Uploader:
     """Uploads to the repositories of one client; remembers which hosts need chunks of which size, and cannot mount."""
 

@@ -5,7 +5,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from click import style
@@ -13,6 +13,7 @@ from click import style
 from airbyte_ci.connectors.connector import BUILT_LANGUAGES, PYTHON_LANGUAGES, Connector
 from airbyte_ci.connectors.facts import FIELDS
 from airbyte_ci.execution.shard import Shard
+from airbyte_ci.records import dataclass
 from airbyte_ci.reports import columns
 from airbyte_ci.text import dump_json, escape_csv, join_lines
 

@@ -6,7 +6,7 @@ The catalog of published versions ships with airbyte-ci. A repository's own file
 import datetime
 import functools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from airbyte_ci.documents import DocumentError, load_yaml
 from airbyte_ci.errors import ConfigurationError, ImageError, UsageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.reference import Reference
+from airbyte_ci.records import dataclass
 
 __all__ = ["BaseImageVersion", "Catalog", "dump", "load", "parse", "read", "shipped"]
 

@@ -3,7 +3,7 @@
 import datetime
 import functools
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import semver
@@ -11,6 +11,7 @@ import semver
 from airbyte_ci.errors import ConfigurationError, ImageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.reference import Reference, parse_pinned
+from airbyte_ci.records import dataclass
 
 _DAYS = ("released", "supported-until", "published")
 _TEXTS = ("user", "changelog", "yanked", "replaced-by", "requires-platform", "series", "built-on")

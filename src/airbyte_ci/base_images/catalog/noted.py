@@ -4,12 +4,12 @@ Fast to import; reads the catalog only when the catalog, the address or the date
 """
 
 import datetime
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store
+from airbyte_ci.records import dataclass
 
 FORMAT_VERSION = 2
 

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from airbyte_ci.cli.options import SelectionOptions
 from airbyte_ci.cli.report_file import write_report
+from airbyte_ci.records import dataclass
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 

@@ -8,7 +8,6 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from airbyte_ci import disk
@@ -17,6 +16,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Index, Manifest
 from airbyte_ci.oci.store import caches, sessions
 from airbyte_ci.oci.store.store import Store
+from airbyte_ci.records import dataclass
 
 # Entries are removed in small groups, so that builds wait only briefly.
 _GROUP = 64

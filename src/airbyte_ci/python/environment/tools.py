@@ -1,11 +1,11 @@
 """The shared resources of work on images, opened once per command and passed down."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
+from airbyte_ci.records import dataclass
 from airbyte_ci.registry.client import RegistryClient
 
 if TYPE_CHECKING:  # slow to import, and an unchanged build needs neither

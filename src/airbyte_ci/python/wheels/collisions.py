@@ -1,10 +1,11 @@
 """Files that several packages install: which one stays, and whether it matters. Light to import."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from airbyte_ci.errors import PackageError
+from airbyte_ci.records import dataclass
 
 # A package's files by path, each with a value that is equal if the bytes are.
 Contents = Callable[[str], Mapping[str, str]]
