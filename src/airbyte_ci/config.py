@@ -354,6 +354,7 @@ def _find(start: Path) -> Configuration:
         f"cannot find connectors from {start}: no {FILE}, {MONOREPO_CONNECTORS}, metadata.yaml or git repository "
         "in this folder or a folder above it",
         advice="change to your repository, or name it with --repo",
+        error_id="repository-not-found",
     )
 
 
@@ -361,7 +362,11 @@ def read_policy(path: Path) -> Mapping[str, TrustRule]:
     """Reads a file with the table `trust` alone; raises ConfigurationError."""
     table = _read(path)
     if unknown := table.keys() - {"trust"}:
-        raise ConfigurationError(f"cannot read {path}: unknown key {min(unknown)!r}", advice="a policy has only trust")
+        raise ConfigurationError(
+            f"cannot read {path}: unknown key {min(unknown)!r}",
+            advice="a policy has only trust",
+            error_id="configuration-unknown-key",
+        )
     found: Mapping[str, TrustRule] = _value("trust", _TRUST, table.get("trust"), path)
     return found
 
@@ -426,7 +431,9 @@ def _unknown(name: str, path: Path) -> ConfigurationError:
     near = difflib.get_close_matches(name.lower().replace("_", "-"), names, n=2)
     hint = f", did you mean {' or '.join(near)}?" if near else ""
     return ConfigurationError(
-        f"cannot read {_place(path, name)}: unknown key {name!r}{hint}", advice=f"use one of {', '.join(names)}"
+        f"cannot read {_place(path, name)}: unknown key {name!r}{hint}",
+        advice=f"use one of {', '.join(names)}",
+        error_id="configuration-unknown-key",
     )
 
 

@@ -33,16 +33,25 @@ from airbyte_ci.text import MESSAGE_LIMIT, escape, escape_message
 class AirbyteCiError(Exception):
     """A failure that is reported to the user. `message` says what failed and why, `advice` how to fix it.
 
-    `details` are more lines, for example the output of a tool.
+    `details` are more lines, for example the output of a tool. `error_id` is a key of `error_pages`, or empty.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, advice: str | None = None, details: Iterable[str] = ()) -> None:
+    def __init__(
+        self, message: str, *, advice: str | None = None, details: Iterable[str] = (), error_id: str = ""
+    ) -> None:
         self.message = escape_message(message)
         super().__init__(self.message)
         self.advice = advice
         self.details = tuple(escape(detail, MESSAGE_LIMIT) for detail in details)
+        self._error_id = error_id
+
+    @property
+    def error_id(self) -> str:
+        """Returns the id of this error or, if it has none, of the error that caused it."""
+        cause = self.__cause__
+        return self._error_id or (cause.error_id if isinstance(cause, AirbyteCiError) else "")
 
     def __str__(self) -> str:
         return f"{self.message} → {self.advice}" if self.advice else self.message
@@ -123,7 +132,7 @@ class CommandFailed(SandboxError):
         command: Sequence[str] = (),
         advice: str | None = None,
     ) -> None:
-        super().__init__(message, advice=advice)
+        super().__init__(message, advice=advice, error_id="command-failed")
         self.returncode = returncode
         self.stdout = stdout
         self.stderr = stderr

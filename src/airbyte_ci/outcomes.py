@@ -13,13 +13,17 @@ Status = Literal["ok", "skipped", "failed", "unverified"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The result for one subject. `reason` says why it is not ok, `advice` is the next command, `facts` is for JSON."""
+    """The result for one subject. `reason` says why it is not ok, `advice` is the next command, `facts` is for JSON.
+
+    `error_id` is that of the error that the reason reports, or empty.
+    """
 
     subject: str
     status: Status
     summary: str = ""
     reason: str = ""
     advice: str = ""
+    error_id: str = ""
     details: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -28,6 +32,8 @@ class Outcome:
         document: dict[str, Any] = {"name": self.subject, "command": command, "status": self.status, **self.facts}
         if self.reason:
             document["reason"] = self.reason
+        if self.error_id:
+            document["errorId"] = self.error_id
         document |= advice.to_json(self.advice)
         if self.status == "failed" and self.details:
             document["details"] = list(self.details)
@@ -41,6 +47,7 @@ def failure(subject: str, error: AirbyteCiError, details: tuple[str, ...] = ()) 
         status="failed",
         reason=error.message,
         advice=error.advice or "",
+        error_id=error.error_id,
         details=(*error.details, *details),
     )
 

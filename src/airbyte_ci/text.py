@@ -59,6 +59,15 @@ def escape_message(text: str, limit: int = MESSAGE_LIMIT) -> str:
     return QUOTED.join(map(escape, (first, *quoted))) + rest
 
 
+def with_id(message: str, error_id: str, *, is_dim: bool = False) -> str:
+    """Returns the message with the id of the error in brackets at the end of its first line; as it is without an id."""
+    if not error_id:
+        return message
+    first, mark, rest = message.partition(QUOTED)
+    shown = f"\x1b[2m[{error_id}]\x1b[0m" if is_dim else f"[{error_id}]"
+    return f"{first} {shown}{mark}{rest}"
+
+
 def join_lines(lines: Iterable[str]) -> str:
     """Returns the lines, each with a line feed at its end; line ends within a line are escaped. Styles stay."""
     return "".join(f"{escape_line(line)}\n" for line in lines)

@@ -83,6 +83,7 @@ def _jobs(settings: Settings, fleet: Fleet, name: str, arguments: list[str]) -> 
         raise UsageError(
             f"--executor builds commits, and this clone has changes: {changed.splitlines()[0]}",
             advice="commit and push them",
+            error_id="uncommitted-changes",
         )
     contained = git.ask(root, "branch", "--remotes", "--contains", commit)
     if contained is None or not contained.stdout.strip():

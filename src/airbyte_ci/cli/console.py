@@ -10,6 +10,7 @@ import sys
 import click
 
 from airbyte_ci import text
+from airbyte_ci.errors import AirbyteCiError
 
 # Variables that show that a CI system reads the output: GitHub, GitLab and most others, Azure, TeamCity.
 _CI = ("CI", "GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
@@ -32,6 +33,13 @@ def line(message: str = "", *, err: bool = False) -> None:
 def error(message: str) -> None:
     """Prints a failure on stderr."""
     line(click.style("✗ ", fg="red") + message, err=True)
+
+
+def failure(failed: AirbyteCiError) -> None:
+    """Prints an error with its id, advice and details on stderr."""
+    message = text.with_id(failed.message, failed.error_id, is_dim=True)
+    error(f"{message} → {failed.advice}" if failed.advice else message)
+    block(text.join_lines(f"  {detail}" for detail in failed.details), err=True)
 
 
 def block(lines: str, *, err: bool = False) -> None:

@@ -92,14 +92,22 @@ def load_for_change(settings: Settings, asked: SelectionOptions, verb: str) -> F
     """
     fleet = load(settings, asked)
     if not asked.selection and not asked.everything and fleet.selected == fleet.total > 1:
-        raise UsageError(f"cannot {verb}: no connector is selected", advice="add --name, another filter, or --all")
+        raise UsageError(
+            f"cannot {verb}: no connector is selected",
+            advice="add --name, another filter, or --all",
+            error_id="selection-empty",
+        )
     if fleet.selected and not fleet.connectors:
         raise click.exceptions.Exit(0)
     if not fleet.connectors and (asked.selection.modified or asked.selection.metadata_changes):
         console.line(f"no modified connector matches, so there is nothing to {verb}", err=True)
         raise click.exceptions.Exit(0)
     if not fleet.connectors:
-        raise UsageError(f"no connector matches, so there is nothing to {verb}", advice="airbyte-ci connectors list")
+        raise UsageError(
+            f"no connector matches, so there is nothing to {verb}",
+            advice="airbyte-ci connectors list",
+            error_id="selection-empty",
+        )
     return fleet
 
 
@@ -131,4 +139,4 @@ def _refuse_named(errors: tuple[AirbyteCiError, ...], selection: Selection, conn
 def tell_unreadable(fleet: Fleet) -> None:
     """Prints an error for each connector that cannot be read."""
     for error in fleet.unreadable:
-        console.error(str(error))
+        console.failure(error)

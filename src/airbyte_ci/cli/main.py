@@ -29,6 +29,7 @@ _GROUPS: Mapping[str, tuple[str, str, str]] = {
     "reports": ("airbyte_ci.cli.reports", "reports", "Join the reports of the jobs of a CI run."),
     "completion": ("airbyte_ci.cli.completion.command", "completion", "Print the completion script of a shell."),
     "doctor": ("airbyte_ci.cli.doctor", "doctor", "Check that this machine can build images, and suggest fixes."),
+    "explain": ("airbyte_ci.cli.explain", "explain", "Explain an error by its id: cause and fix."),
     "store": ("airbyte_ci.cli.store", "store", "Inspect, verify and prune the local image store."),
 }
 
@@ -102,8 +103,7 @@ def run(arguments: list[str]) -> int:
         result = cli.main(arguments, prog_name="airbyte-ci", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except AirbyteCiError as error:
-        console.error(str(error))
-        console.block(text.join_lines(f"  {detail}" for detail in error.details), err=True)
+        console.failure(error)
         return error.exit_code
     except click.exceptions.Exit as error:
         return error.exit_code

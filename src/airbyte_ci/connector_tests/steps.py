@@ -38,13 +38,14 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The result of a step. `reason` is why it is not ok, `details` the output; `answer` is for later steps."""
+    """The result of a step. `reason` is why it is not ok, `details` the output, `answer` is for later steps."""
 
     id: StepId
     status: Status
     summary: str = ""
     reason: str = ""
     advice: str = ""
+    error_id: str = ""
     details: tuple[str, ...] = ()
     seconds: float = 0.0
     cases: tuple[Case, ...] = ()

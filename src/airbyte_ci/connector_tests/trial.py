@@ -110,6 +110,7 @@ class _Trial:
                 redact = self.request.secrets.redact
                 details = tuple(map(redact, error.details))
                 ended = failed(step, redact(error.message), redact(error.advice or ""), details)
+                ended = replace(ended, error_id=error.error_id)
             except KeyboardInterrupt as stop:
                 lines = tuple(map(self.request.secrets.redact, getattr(stop, "__notes__", ())))
                 spent = time.monotonic() - started

@@ -58,6 +58,7 @@ def survey(root: Path) -> Survey:
         raise ConnectorError(
             f"found no connector: no folder below {root} has {METADATA}{hint}",
             advice=f"add {METADATA} to the folder of a connector, or name another repository with --repo",
+            error_id="repository-not-found",
         )
     globs = find.globs_for([folder.relative_to(root).as_posix() for folder in located.folders])
     number = len(located.folders)

@@ -86,11 +86,13 @@ def find_table(lines: Sequence[str], section: str | None) -> Table:
         raise EditRefused(
             f"the page has no changelog table {where}".rstrip(),
             advice="add a table with the header | Version | Date | Pull Request | Subject |",
+            error_id="changelog-missing",
         )
     if len(headers) > 1 and not under.start:
         raise EditRefused(
             f"the page has {len(headers)} changelog tables and no Changelog heading",
             advice="put the heading `## Changelog` above the table to use",
+            error_id="changelog-missing",
         )
     first, *others = (_table(prose, number, under.stop) for number in headers)
     return replace(first, further=tuple(entry for table in others for entry in table.entries))

@@ -61,7 +61,9 @@ def require_repository(root: Path, environment: Mapping[str, str]) -> GitHubRepo
             "cannot use pull requests: the remote origin is not a GitHub repository", advice="set GITHUB_REPOSITORY"
         )
     if not found.token:
-        raise UsageError(f"cannot use pull requests in {found}: no token is set", advice=f"set {TOKENS[0]}")
+        raise UsageError(
+            f"cannot use pull requests in {found}: no token is set", advice=f"set {TOKENS[0]}", error_id="forge-token"
+        )
     return found
 
 
@@ -78,7 +80,9 @@ def converted_errors(doing: str, *, permission: str, otherwise: str) -> Iterator
     try:
         yield
     except github.BadCredentialsException as error:
-        raise AirbyteCiError(f"{doing}: the token is not valid", advice=f"set {TOKENS[0]}") from error
+        raise AirbyteCiError(
+            f"{doing}: the token is not valid", advice=f"set {TOKENS[0]}", error_id="forge-token"
+        ) from error
     except github.GithubException as error:
         reason = f"{doing}: {_reason(error)}"
         if isinstance(error, github.RateLimitExceededException) or error.status == 429:

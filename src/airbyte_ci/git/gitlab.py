@@ -63,8 +63,11 @@ def require_token(found: GitLabProject, environment: Mapping[str, str]) -> GitLa
         raise UsageError(
             f"cannot open merge requests in {found}: GitLab does not accept CI_JOB_TOKEN for this",
             advice=f"set {TOKENS[0]} to a token that has the scope api, or push only the branches with --push",
+            error_id="forge-token",
         )
-    raise UsageError(f"cannot open merge requests in {found}: no token is set", advice=f"set {TOKENS[0]}")
+    raise UsageError(
+        f"cannot open merge requests in {found}: no token is set", advice=f"set {TOKENS[0]}", error_id="forge-token"
+    )
 
 
 class GitLabClient:

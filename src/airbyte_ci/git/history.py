@@ -23,8 +23,11 @@ def fork_point(root: Path, branch: str | None) -> str:
         raise UsageError(
             f"cannot compare with {candidate}: it has no common commit with this branch",
             advice="fetch more of the history: git fetch --unshallow",
+            error_id="git-branch-unknown",
         )
-    raise UsageError(f"cannot compare with {name}: no such branch or commit exists", advice=_ADVICE)
+    raise UsageError(
+        f"cannot compare with {name}: no such branch or commit exists", advice=_ADVICE, error_id="git-branch-unknown"
+    )
 
 
 def compared_with(root: Path, branch: str | None) -> str | None:
@@ -71,7 +74,10 @@ def _default_branch(root: Path) -> str:
     if answer is None:
         raise UsageError("cannot find modified connectors: git is not installed")
     if answer.returncode:
-        raise UsageError(f"cannot find modified connectors: {root} is not a git repository that git can read")
+        raise UsageError(
+            f"cannot find modified connectors: {root} is not a git repository that git can read",
+            error_id="git-repository-missing",
+        )
     heads = dict(line.split(" ", 1) for line in answer.stdout.decode(errors="replace").split("\n") if " refs/" in line)
     if heads:
         target = heads.get("refs/remotes/origin/HEAD") or heads[min(heads)]
@@ -80,7 +86,11 @@ def _default_branch(root: Path) -> str:
     for name in ("origin/main", "origin/master"):
         if _commit(root, name):
             return name
-    raise UsageError("cannot find modified connectors: no remote names its main branch", advice=_ADVICE)
+    raise UsageError(
+        "cannot find modified connectors: no remote names its main branch",
+        advice=_ADVICE,
+        error_id="git-branch-unknown",
+    )
 
 
 def _commit(root: Path, name: str) -> str | None:

@@ -216,7 +216,11 @@ class Conversation:
         if "error" in message and message.get("failed"):
             raise HookError(str(message["error"]))
         if "error" in message:
-            raise HookError(f"{self.module} failed: {message['error']}", advice=self._advice(message))
+            raise HookError(
+                f"{self.module} failed: {message['error']}",
+                advice=self._advice(message),
+                error_id="customization-failed",
+            )
         return message
 
     def _advice(self, message: Mapping[str, Any]) -> str | None:

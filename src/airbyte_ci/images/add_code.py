@@ -53,6 +53,7 @@ class CodeReader:
                 f"cannot build the plan of {self.connector.name}: the code in {self.connector.relative} differs from "
                 "the code in the plan",
                 advice="check out the commit for which the plan was created",
+                error_id="plan-differs",
             )
         return (AddedLayer(layer, layer_origins.COPIED),)
 

@@ -26,6 +26,7 @@ def address(connector: Connector, override: str | None) -> Reference:
     raise ConnectorError(
         f"cannot build {connector.name}: its metadata names no base image, and {found}",
         advice=f"`airbyte-ci connectors --name={connector.name} {command}`",
+        error_id="base-image-missing",
     )
 
 

@@ -80,6 +80,7 @@ class DistributionReader:
                 f"cannot build the plan of {self.connector.name}: {self.shown} differs from the plan: it "
                 f"lacks the planned {missing[0]}",
                 advice="use the distribution for which the plan was created, with --dist-tar FILE",
+                error_id="plan-differs",
             )
 
     @property

@@ -169,6 +169,7 @@ def _unlocked(connector: Connector, interpreter: Interpreter, rules: Rules, buil
                 f"create one: `airbyte-ci connectors --name={connector.name} lock`, or set a date: "
                 "--resolve-as-of=2024-04-01, or resolve-as-of in .airbyte-ci.toml"
             ),
+            error_id="lock-missing",
         )
     moment = unlocked.moment(as_of, rules.now)
     if moment is None:
@@ -213,6 +214,7 @@ def _refuse_stale(
         raise LockError(
             f"{what} is truncated: the last table, [tool.airbyte-ci], is missing",
             advice=f"airbyte-ci connectors --name={connector.name} lock",
+            error_id="lock-damaged",
         )
     if not isinstance(made, dict) or made.get("inputs") == unlocked.inputs(connector) or builder is None:
         return
@@ -222,6 +224,7 @@ def _refuse_stale(
         raise LockError(
             f"{what} does not match the current requirements of {connector.relative} ({_some(changed)})",
             advice=f"airbyte-ci connectors --name={connector.name} lock",
+            error_id="lock-out-of-date",
         )
 
 
@@ -245,6 +248,7 @@ def _refuse_other(connector: Connector, interpreter: Interpreter, lock: Lock, wh
                 f"{what} does not match pyproject.toml, which requires {entry.name}{entry.specifier}, but the lock has "
                 + (version or "no version of it"),
                 advice="create the lock again",
+                error_id="lock-out-of-date",
             )
 
 

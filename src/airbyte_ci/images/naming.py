@@ -148,6 +148,8 @@ def _commit(connector: Connector) -> str:
 
     answer = git.ask(connector.folder, "rev-parse", f"--short={_COMMIT_DIGITS}", "HEAD")
     if answer is None or answer.returncode:
-        raise ConnectorError(f"{connector.name} is not in a git commit, but {{commit}} needs one")
+        raise ConnectorError(
+            f"{connector.name} is not in a git commit, but {{commit}} needs one", error_id="git-repository-missing"
+        )
     changed = git.uncommitted(connector.folder, connector.folder)
     return answer.stdout.decode().strip() + ("-dirty" if changed else "")

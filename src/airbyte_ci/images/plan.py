@@ -285,6 +285,7 @@ def _document(text: str | bytes, what: str) -> Mapping[str, Any]:
         raise PlanError(
             f"cannot read {what}: it was created by another version of airbyte-ci, with another {', '.join(others)}",
             advice="use that version, or create a new plan with `build --print-plan`",
+            error_id="plan-of-other-version",
         )
     with schema_errors.quick_import():
         from jsonschema import Draft202012Validator  # slow to import, and few builds are given a plan

@@ -54,6 +54,7 @@ def confirm(plan: BuildPlan, evaluation: Evaluation, built: Built, order: Order)
             raise ImageError(
                 f"{connector.name} is not reproducible: a second build from scratch created a different image: {what}",
                 advice="the usual cause is a hook command that uses the network; pin the versions that it installs",
+                error_id="not-reproducible",
             )
 
 

@@ -60,7 +60,7 @@ def verify(store: Store, image: Image) -> Mapping[str, Any]:
         said = (finished.stderr.decode(errors="replace").strip() or output.strip()).splitlines()[-12:]
         shown = "".join(f"\n    {line}" for line in said)
         raise ImageError(
-            f"the built image does not answer `spec` (exit code {finished.returncode}):{shown}",
+            f"the built image does not answer `spec` (exit code {finished.returncode}):{shown}", error_id="spec-failed"
         )
     verification.remember(store, image, specification)
     return specification

@@ -36,6 +36,7 @@ def confirm(
         raise PackageError(
             f"the lock is incomplete: {_listed(found)}",
             advice=f"create {lock or 'the lock'} again from the connector's requirements, with all dependencies",
+            error_id="lock-incomplete",
         )
     return tuple(map(str, found))
 

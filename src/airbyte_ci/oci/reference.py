@@ -78,5 +78,6 @@ def parse_pinned(text: str) -> Reference:
         raise ImageError(
             f"{text!r} has no digest, so it can change at any time",
             advice="write the full address, registry/repository:tag@sha256:…",
+            error_id="base-image-without-digest",
         )
     return reference

@@ -113,6 +113,7 @@ def _confirm(file: LockedFile, known: tuple[str, str], target: UploadTarget) -> 
             f"{file.name} is already published at {target.shown} with other content "
             f"(there: sha256:{sha256[:12]}, here: sha256:{file.sha256[:12]})",
             advice="increase the version with bump_version; published versions are never overwritten",
+            error_id="tag-exists",
         )
 
 

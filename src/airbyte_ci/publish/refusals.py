@@ -73,6 +73,7 @@ def refuse_uncommitted(connector: Connector, changes: Sequence[str], *, is_allow
         f"cannot publish {connector.name}: {', '.join(changes[:_SHOWN])}{more} "
         f"{'differ' if len(changes) > 1 else 'differs'} from the commit",
         advice="commit the changes, or publish them with --allow-dirty, which the release records",
+        error_id="uncommitted-changes",
     )
 
 
@@ -82,6 +83,7 @@ def refuse_base(connector: Connector, warning: str) -> None:
         raise ConnectorError(
             f"cannot publish {connector.name}: {warning}",
             advice=f"airbyte-ci connectors --name={connector.name} upgrade_base_image",
+            error_id="base-image-withdrawn",
         )
 
 

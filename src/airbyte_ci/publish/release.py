@@ -111,6 +111,7 @@ def _taken(release: ConnectorRelease, target: TargetRepository, found: Digest) -
         advice="commit the changes: another commit has another tag"
         if is_development
         else "increase the version with bump_version; published versions are never overwritten",
+        error_id="tag-exists",
     )
 
 

@@ -27,6 +27,7 @@ def read_source(connector: Connector, configuration: Configuration) -> SourceSta
         raise ConnectorError(
             f"cannot publish {connector.name}: {connector.folder} is not in a git commit",
             advice="commit it, so that the release can name its source",
+            error_id="git-repository-missing",
         )
     return replace(state, changes=tuple(sorted({*state.changes, *_ignored(connector, root)})))
 

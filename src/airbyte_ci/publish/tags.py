@@ -65,6 +65,7 @@ def refuse_older(version: str, names: Iterable[str], place: str) -> None:
         raise RegistryError(
             f"version {version} is below {latest}, the newest version of {place}",
             advice="increase the version with bump_version",
+            error_id="version-not-newer",
         )
 
 

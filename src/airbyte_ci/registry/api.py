@@ -90,6 +90,7 @@ class Api:
             raise RegistryError(
                 f"{call.endpoint.registry} is not used because --offline is set",
                 advice="run once without --offline to download the missing data into the store",
+                error_id="not-cached",
             )
         answer = self._reached(call)
         if answer.status in call.expected:
@@ -163,6 +164,7 @@ class Api:
         raise RegistryError(
             f"{endpoint.registry} redirects to {safe_url(location)}, which does not use TLS",
             advice="add the host to insecure-registries in the configuration, if it has no TLS",
+            error_id="registry-without-tls",
         )
 
     def _may_be_plain(self, host: str) -> bool:

@@ -118,6 +118,7 @@ class Authorizer:
             raise RegistryError(
                 f"{endpoint.registry} requires a token from {one_line(host) or 'nowhere'} without TLS",
                 advice="credentials need TLS; add the host to insecure-registries in the configuration, if it has none",
+                error_id="registry-without-tls",
             )
 
     def _ask(
@@ -153,6 +154,7 @@ class Authorizer:
             status=401,
             code=error.code,
             advice=f"docker login {endpoint.registry}",
+            error_id="registry-login",
         )
 
 

@@ -142,4 +142,5 @@ def _lie(place: Endpoint, descriptor: Descriptor, what: str) -> DigestMismatch:
     return DigestMismatch(
         f"{place.registry} sent different content for {descriptor.digest.short} ({descriptor.size} bytes): {what}",
         advice="the registry or a proxy changes the content; do not use it",
+        error_id="registry-wrong-content",
     )

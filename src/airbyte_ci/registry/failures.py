@@ -12,6 +12,7 @@ from airbyte_ci.registry.endpoint import is_loopback
 
 # A retry may help: the request may be valid and the failure temporary. 499 and 522 come from proxies.
 _TRANSIENT = frozenset({408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+_IDS = {401: "registry-login", 403: "registry-access", 404: "registry-not-found"}
 _MESSAGE_LIMIT = 300
 # Codes for content that is not what its digest says. What is sent is verified, so the first one is taken for a race in
 # the registry: docker-registry 2.8 reports it if several clients write the same content at the same moment.
@@ -21,8 +22,10 @@ WRONG_BYTES = frozenset({"DIGEST_INVALID", "SIZE_INVALID"})
 class Refused(RegistryError):
     """A registry refused a request."""
 
-    def __init__(self, message: str, *, status: int, code: str = "", advice: str | None = None) -> None:
-        super().__init__(message, advice=advice)
+    def __init__(
+        self, message: str, *, status: int, code: str = "", advice: str | None = None, error_id: str = ""
+    ) -> None:
+        super().__init__(message, advice=advice, error_id=error_id)
         self.status = status
         self.code = code
 
@@ -35,9 +38,16 @@ class Transient(Refused):
     """The same request may succeed later; `after` is the wait in seconds that the registry requested."""
 
     def __init__(
-        self, message: str, *, status: int = 0, code: str = "", after: float | None = None, advice: str | None = None
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        code: str = "",
+        after: float | None = None,
+        advice: str | None = None,
+        error_id: str = "",
     ) -> None:
-        super().__init__(message, status=status, code=code, advice=advice)
+        super().__init__(message, status=status, code=code, advice=advice, error_id=error_id)
         self.after = after
 
 
@@ -63,9 +73,10 @@ def refusal(registry: str, status: int, headers: Mapping[str, str], body: bytes)
     advice = _advice(status, registry)
     if status in _TRANSIENT or code == "TOOMANYREQUESTS":
         after = _retry_after(headers.get("Retry-After", ""))
-        return Transient(message, status=status, code=code, after=after, advice=advice)
+        error_id = "registry-rate-limit" if status == 429 else "registry-unavailable"
+        return Transient(message, status=status, code=code, after=after, advice=advice, error_id=error_id)
     kind = Absent if status == 404 else Refused
-    return kind(message, status=status, code=code, advice=advice)
+    return kind(message, status=status, code=code, advice=advice, error_id=_IDS.get(status, ""))
 
 
 def _advice(status: int, registry: str) -> str | None:
@@ -114,19 +125,29 @@ def no_answer(registry: str, error: Exception) -> RegistryError:
             return certain
         case "proxy":
             advice = "check HTTPS_PROXY and NO_PROXY"
-            return Transient(f"{registry} cannot be reached through the proxy", advice=advice)
+            return Transient(
+                f"{registry} cannot be reached through the proxy", advice=advice, error_id="registry-unreachable"
+            )
         case "encoding":
             return RegistryError(f"{registry} sent a body that does not match its Content-Encoding")
         case "unreachable":
-            return Transient(f"{registry} cannot be reached (timeout)", advice="check the network and the name")
+            return Transient(
+                f"{registry} cannot be reached (timeout)",
+                advice="check the network and the name",
+                error_id="registry-unreachable",
+            )
         case "silent":
-            return Transient(f"{registry} stopped responding (timeout)", advice="try again later")
+            return Transient(
+                f"{registry} stopped responding (timeout)", advice="try again later", error_id="registry-unavailable"
+            )
         case "tls" | "broken":
             message = f"the connection to {registry} failed ({_innermost(error)})"
             if is_loopback(registry) and any(isinstance(item, ConnectionRefusedError) for item in _causes(error)):
                 # No network between this machine and itself could recover, so a retry would only take time.
-                return RegistryError(message, advice="start the registry, or check its port")
-            return Transient(message, advice="check the network")
+                return RegistryError(
+                    message, advice="start the registry, or check its port", error_id="registry-unreachable"
+                )
+            return Transient(message, advice="check the network", error_id="registry-unreachable")
     # The remaining errors precede the request: an invalid address or header.
     return RegistryError(f"{registry} sent an invalid address or header ({type(error).__name__})")
 
@@ -167,11 +188,13 @@ def _certain(error: Exception, registry: str) -> RegistryError | None:
             return Untrusted(
                 f"{registry} has an untrusted TLS certificate ({one_line(cause.verify_message)})",
                 advice="set SSL_CERT_FILE or REQUESTS_CA_BUNDLE to your CA bundle",
+                error_id="registry-certificate",
             )
         if isinstance(cause, ssl.SSLError) and cause.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
             return RegistryError(
                 f"{registry} does not speak TLS",
                 advice="add the host to insecure-registries in the configuration, if it has no TLS",
+                error_id="registry-without-tls",
             )
     return None
 

@@ -156,7 +156,9 @@ def write(api: Api, place: Endpoint, manifest: Manifest | Index, name: str) -> A
             doubted.append(error)
             if error.code not in WRONG_BYTES or len(doubted) > _DOUBTS:
                 raise
-            raise Transient(error.message, status=error.status, code=error.code, advice=error.advice) from None
+            raise Transient(
+                error.message, status=error.status, code=error.code, advice=error.advice, error_id=error.error_id
+            ) from None
 
     answer = api.retry.persist(attempt)
     with answer:
@@ -239,4 +241,5 @@ def _check(digest: Digest, expected: Digest | None, place: Endpoint) -> None:
         raise DigestMismatch(
             f"{place.registry} sent manifest {digest.short} instead of {expected.short}",
             advice="the registry or a proxy changes the content; do not use it",
+            error_id="registry-wrong-content",
         )

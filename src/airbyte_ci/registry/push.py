@@ -101,6 +101,7 @@ class Push:
             raise RegistryError(
                 f"tag {tag} of {self.target} already points to another image\n    there: {found}\n    here:  {digest}",
                 advice="increase the version with bump_version, or overwrite the tag with --force",
+                error_id="tag-exists",
             )
 
     def _send_parts(self, root: Manifest | Index, held: Collection[Digest]) -> None:

@@ -158,6 +158,7 @@ def attach(
         raise RegistryError(
             f"{place.registry} does not list {len(missing)} of {len(new)} attachments of {subject.short}",
             advice="use a registry that keeps referrers (OCI distribution 1.1), or a tag with their list",
+            error_id="attachments-not-listed",
         )
     return len(new)
 

@@ -194,7 +194,7 @@ def _lost(error: Refused) -> Refused:
 
 
 def _again(error: Refused) -> Transient:
-    return Transient(error.message, status=error.status, code=error.code, advice=error.advice)
+    return Transient(error.message, status=error.status, code=error.code, advice=error.advice, error_id=error.error_id)
 
 
 def _chunked(body: RequestBody, size: int, least: int) -> Iterator[RequestBody | bytes]:

@@ -9,7 +9,7 @@ from click import style
 from airbyte_ci import advice
 from airbyte_ci.connector_tests.steps import Case, Ended, TrialResult
 from airbyte_ci.reports import junit, next_step, terminal
-from airbyte_ci.text import join_lines
+from airbyte_ci.text import join_lines, with_id
 
 _COLUMN = 12
 
@@ -24,6 +24,7 @@ def lines(item: TrialResult, *, alone: bool = True) -> str:
 
 def _step(step: Ended, *, alone: bool) -> Iterator[str]:
     told = step.summary if step.status == "ok" else step.reason or step.summary
+    told = with_id(told, step.error_id, is_dim=True)
     took = style(f" · {step.seconds:.1f} s", dim=True) if step.status != "skipped" else ""
     yield f"  {terminal.mark(step.status)} {step.id:<{_COLUMN}}{told}{took}"
     yield from (f"      {line}" for line in step.details)
@@ -64,6 +65,7 @@ def to_json(item: TrialResult) -> dict[str, Any]:
 def _step_json(step: Ended) -> dict[str, Any]:
     document: dict[str, Any] = {"id": step.id, "status": step.status, "seconds": round(step.seconds, 3)}
     told = {"summary": step.summary, "reason": step.reason}
+    told |= {"errorId": step.error_id}
     document |= {key: value for key, value in told.items() if value} | advice.to_json(step.advice)
     if step.details:
         document["output"] = list(step.details)
@@ -95,7 +97,8 @@ def document(items: Sequence[TrialResult], shard: str = "") -> str:
 
 
 def _as_case(step: Ended) -> Case:
-    told = "\n".join(part for part in (step.reason, *step.details, step.advice) if part)
+    reason = with_id(step.reason, step.error_id)
+    told = "\n".join(part for part in (reason, *step.details, step.advice) if part)
     return Case(step.id, "", status=step.status, message=told, seconds=step.seconds)
 
 

@@ -82,7 +82,8 @@ def _case(suite: ElementTree.Element, item: Outcome) -> None:
     case = ElementTree.SubElement(suite, "testcase", attributes)
     told = plain("\n".join(part for part in (item.reason, item.advice, *item.details) if part))
     if item.status == "failed":
-        ElementTree.SubElement(case, "failure", {"message": plain(item.reason), "type": "publish"}).text = told
+        failure = {"message": plain(item.reason), "type": item.error_id or "publish"}
+        ElementTree.SubElement(case, "failure", failure).text = told
     elif item.facts.get("digest"):
         ElementTree.SubElement(case, "system-out").text = plain("\n".join((item.summary, *item.details)))
     else:

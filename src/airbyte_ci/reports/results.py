@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from airbyte_ci.reports.page.blocks import State, rank
+from airbyte_ci.text import with_id
 
 Command = Literal["build", "test", "check", "publish"]
 COMMANDS: tuple[Command, ...] = ("build", "test", "check", "publish")
@@ -107,7 +108,7 @@ def _step(document: Mapping[str, Any]) -> ResultPart:
     return ResultPart(
         id=_text(document, "id"),
         state=_STATES.get(document.get("status"), "unverified"),
-        text=_text(document, "reason") or _text(document, "summary"),
+        text=with_id(_text(document, "reason") or _text(document, "summary"), _text(document, "errorId")),
         advice=_text(document, "next") or _text(document, "advice"),
         output=_texts(document.get("output")),
         seconds=_number(document.get("seconds")),
@@ -131,7 +132,7 @@ def _build(document: Mapping[str, Any], status: State) -> ResultPart:
     return ResultPart(
         id=_text(document, "platform") or "build",
         state=status,
-        text=_text(document, "reason"),
+        text=with_id(_text(document, "reason"), _text(document, "errorId")),
         advice=_text(document, "next") or _text(document, "advice"),
         output=_texts(document.get("details")),
         seconds=_number(document.get("seconds")),

@@ -6,7 +6,7 @@ from click import style
 
 from airbyte_ci.outcomes import Outcome, Status
 from airbyte_ci.reports import next_step
-from airbyte_ci.text import MESSAGE_LIMIT, escape, escape_message, join_lines
+from airbyte_ci.text import MESSAGE_LIMIT, escape, escape_message, join_lines, with_id
 
 _MARKS = {
     "ok": ("✓", "green"),
@@ -33,7 +33,7 @@ def outcome(item: Outcome, *, alone: bool = True) -> str:
     """
     told = escape_message(item.summary if item.status == "ok" else item.reason or item.summary)
     subject = "" if item.subject in told.partition(":")[0] else f"{item.subject} "
-    lines = [f"{mark(item.status)} {subject}{told}"]
+    lines = [f"{mark(item.status)} {subject}{with_id(told, item.error_id, is_dim=True)}"]
     lines += [f"  {escape(detail, MESSAGE_LIMIT)}" for detail in item.details]
     if item.advice and (alone or not next_step.is_shared(item.advice)):
         lines.append(f"  {next_step.line(item.advice)}")
@@ -61,7 +61,7 @@ def change(subject: str, files: Sequence[str], items: Sequence[Outcome], seconds
 def _short(item: Outcome) -> str:
     """The digest of an outcome; why it failed, where it has none."""
     digest = str(item.facts.get("digest", ""))
-    told = digest[:_DIGEST] if digest else escape_message(item.reason or item.summary)
+    told = digest[:_DIGEST] if digest else with_id(escape_message(item.reason or item.summary), item.error_id)
     return f"{told} ({escape_message(item.reason)})" if digest and item.reason else told
 
 

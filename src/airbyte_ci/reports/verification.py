@@ -8,7 +8,7 @@ from click import style
 from airbyte_ci.attest.verification.finding import CHECKS, ImageFinding, is_refused
 from airbyte_ci.outcomes import Status
 from airbyte_ci.reports import next_step
-from airbyte_ci.text import join_lines
+from airbyte_ci.text import join_lines, with_id
 
 _MARKS: dict[Status, tuple[str, str]] = {
     "ok": ("✓", "green"),
@@ -22,7 +22,8 @@ def line(item: ImageFinding, width: int) -> str:
     """Returns the lines of one finding; `width` is that of the longest subject."""
     mark, color = _MARKS[item.status]
     longest = max(map(len, CHECKS))
-    text = f"{style(mark, fg=color)} {item.subject:{width}}  {item.check:{longest}}  {item.text}"
+    found = with_id(item.text, item.error_id, is_dim=True)
+    text = f"{style(mark, fg=color)} {item.subject:{width}}  {item.check:{longest}}  {found}"
     return join_lines([text, f"  {next_step.line(item.advice)}"] if item.advice and item.status != "ok" else [text])
 
 

@@ -92,7 +92,11 @@ def _open_namespace(table: Table) -> int:
             process.stdin.write(b"\n")
         if not process.stdout.read(1):  # An echoed line proves that a process ran in the namespace.
             said = process.stderr.read().decode(errors="replace").strip()
-            raise SandboxError(f"cannot make a user namespace for a sandbox: {said}", advice=ALLOW_NAMESPACES)
+            raise SandboxError(
+                f"cannot make a user namespace for a sandbox: {said}",
+                advice=ALLOW_NAMESPACES,
+                error_id="sandbox-unavailable",
+            )
         rows = "".join(f"{inside} {outside} {many}\n" for inside, outside, many in table)
         place = Path(f"/proc/{process.pid}")
         for name in ("uid_map", "gid_map"):

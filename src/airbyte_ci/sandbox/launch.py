@@ -89,6 +89,7 @@ def require(names: Sequence[str], doing: str) -> None:
         raise SandboxError(
             f"{doing}: {', '.join(missing)} not found on this machine",
             advice=f"apt-get install {' '.join(sorted({_PACKAGES.get(name, name) for name in missing}))}",
+            error_id="sandbox-unavailable",
         )
 
 

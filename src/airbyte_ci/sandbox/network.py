@@ -164,7 +164,7 @@ def attach(pid: int, environment: Mapping[str, str]) -> Iterator[None]:
     try:
         namespace = kernel.new_network(_set_up_router)
     except OSError as error:
-        raise SandboxError(f"cannot set up the network of a sandbox: {error}") from error
+        raise SandboxError(f"cannot set up the network of a sandbox: {error}", error_id="sandbox-network") from error
     with contextlib.ExitStack() as stack:
         stack.callback(os.close, namespace)
         stack.enter_context(_connect(namespace))
@@ -180,7 +180,11 @@ def attach(pid: int, environment: Mapping[str, str]) -> Iterator[None]:
         if finished.returncode:
             said = "; ".join(finished.stderr.strip().splitlines())
             advice = "sudo modprobe veth" if "not supported" in said else None
-            raise SandboxError(f"cannot set up the network of a sandbox: ip reports {said!r}", advice=advice)
+            raise SandboxError(
+                f"cannot set up the network of a sandbox: ip reports {said!r}",
+                advice=advice,
+                error_id="sandbox-network",
+            )
         yield
 
 
@@ -218,7 +222,9 @@ def _connect(namespace: int) -> Iterator[None]:
                 said = "; ".join(message.decode(errors="replace").strip().splitlines())
                 advice = "chmod 0666 /dev/net/tun" if "/dev/net/tun" in said else None
                 raise SandboxError(
-                    f"cannot set up the network of a sandbox: slirp4netns reports {said!r}", advice=advice
+                    f"cannot set up the network of a sandbox: slirp4netns reports {said!r}",
+                    advice=advice,
+                    error_id="sandbox-network",
                 )
         yield
     finally:

@@ -23,6 +23,7 @@ def obstacle() -> SandboxError | None:
         return SandboxError(
             f"cannot build without root: {', '.join(missing)} not found on this machine",
             advice="run airbyte-ci with sudo, or run: apt-get install uidmap util-linux",
+            error_id="sandbox-unavailable",
         )
     user = pwd.getpwuid(os.getuid()).pw_name
     tables = (Path("/etc/subuid"), Path("/etc/subgid"))
@@ -41,6 +42,7 @@ def shortage(table: Path, user: str, uid: int) -> SandboxError | None:
     return SandboxError(
         f"cannot build without root: {user} has no {NEEDED} ids in {table}",
         advice=f"run airbyte-ci with sudo, or run first: sudo usermod --add-{table.name}s 100000-165535 {user}",
+        error_id="sandbox-unavailable",
     )
 
 

@@ -128,6 +128,7 @@ def require(kind: Network) -> None:
         raise rootless.obstacle() or SandboxError(
             "running a command in an image requires root, or root of a user namespace",
             advice="run airbyte-ci again with sudo",
+            error_id="sandbox-unavailable",
         )
 
 
@@ -243,7 +244,9 @@ def _start(ready: _Launch) -> Finished | None:
         stdout, stderr = (output.tail for output in outputs) if keep else (b"", b"")
         if not mounted:
             reason = stderr.decode(errors="replace").strip() or f"exit code {process.returncode}"
-            raise SandboxError(f"cannot start a sandbox to run {_shown(command)}: {reason}")
+            raise SandboxError(
+                f"cannot start a sandbox to run {_shown(command)}: {reason}", error_id="sandbox-unavailable"
+            )
     if process.returncode and (why := launch.start_failure(bundle / "log")):
         if control_groups.refused(why):
             (bundle / "log").unlink()

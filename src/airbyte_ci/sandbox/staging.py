@@ -133,7 +133,9 @@ def _folder(bundle: Path) -> Path:
         if folder.is_dir() and not folder.is_symlink() and not any(place.is_relative_to(folder) for place in used):
             return folder
     raise SandboxError(
-        f"cannot start a sandbox: none of {', '.join(_PLACES)} can be used as a mount point", advice="mkdir /mnt"
+        f"cannot start a sandbox: none of {', '.join(_PLACES)} can be used as a mount point",
+        advice="mkdir /mnt",
+        error_id="sandbox-unavailable",
     )
 
 
@@ -154,6 +156,7 @@ def borrow_identities(folder: Path) -> Iterator[Identities | None]:
             raise SandboxError(
                 f"cannot run a command in an image: it would run as this machine's root, because {why}",
                 advice=ADVICE,
+                error_id="sandbox-unavailable",
             )
         yield None
         return

@@ -55,7 +55,9 @@ def confirm_provenance(evidence: Evidence, digest: Digest, lock: VersionLock, ke
         expected = base_provenance.make(lock, _tool(details if isinstance(details, dict) else {}))
         for part in ("buildDefinition", "runDetails"):
             if found.get(part) != expected[part]:
-                raise SignatureError(f"its provenance has another {part} than its lock results in")
+                raise SignatureError(
+                    f"its provenance has another {part} than its lock results in", error_id="provenance-mismatch"
+                )
 
     claims.prove(evidence, PROVENANCE, digest, keys, confirm)
     return f"names the lock and all its inputs, {'signed' if keys else 'not verified by a key'}"
@@ -90,4 +92,4 @@ def rebuild(published: PublishedRelease, item: PublishedImage, lock: VersionLock
         second = again.repeat(lock, empty, platform)
         if second.digest != item.image.digest:
             found = differences.describe(published, item.image, second, empty)
-            raise ImageError(f"built again, it is another image: {found}")
+            raise ImageError(f"built again, it is another image: {found}", error_id="rebuild-differs")

@@ -42,18 +42,22 @@ def prove(
     With keys, one of them must have signed it. Without keys, any claim about the subject is returned. `confirm` raises
     SignatureError for a claim whose content is wrong; anyone may attach such a claim, so the next one is tried.
     """
-    reasons: list[str] = []
+    errors: list[SignatureError] = []
     for claim in evidence.of_type(predicate_type):
         try:
             _confirm(claim, subject, keys)
             confirm(claim)
             return claim
         except SignatureError as error:
-            reasons.append(error.message)
-    if reasons:
-        raise SignatureError(f"no valid {name_of(predicate_type)}: {'; '.join(dict.fromkeys(reasons))}")
+            errors.append(error)
+    if errors:
+        reasons = dict.fromkeys(error.message for error in errors)
+        raise SignatureError(
+            f"no valid {name_of(predicate_type)}: {'; '.join(reasons)}",
+            error_id=next((error.error_id for error in errors if error.error_id), "signature-wrong"),
+        )
     reason = f": {evidence.ignored[0]}" if evidence.ignored else ""
-    raise SignatureError(f"no {name_of(predicate_type)} was found{reason}")
+    raise SignatureError(f"no {name_of(predicate_type)} was found{reason}", error_id="signature-missing")
 
 
 def prove_signature(evidence: Evidence, subject: Digest, keys: Keys) -> str:
@@ -69,7 +73,7 @@ def prove_signature(evidence: Evidence, subject: Digest, keys: Keys) -> str:
                 return key.hint
             except SignatureError as error:
                 reasons.append(error.message)
-    raise SignatureError(f"no valid signature: {'; '.join(dict.fromkeys(reasons))}")
+    raise SignatureError(f"no valid signature: {'; '.join(dict.fromkeys(reasons))}", error_id="signature-wrong")
 
 
 def _confirm(claim: Claim, subject: Digest, keys: Keys) -> None:
@@ -78,7 +82,7 @@ def _confirm(claim: Claim, subject: Digest, keys: Keys) -> None:
     if not keys:
         return
     if claim.bundle is None:
-        raise SignatureError("it is not signed")
+        raise SignatureError("it is not signed", error_id="signature-missing")
     failures = []
     for key in keys:
         try:

@@ -33,6 +33,7 @@ def read_plan(attached: AttachedPlan) -> BuildPlan:
         raise PlanError(
             f"cannot read build plan {attached.digest.short}: another version of airbyte-ci wrote it",
             advice="verify with the version that the provenance names",
+            error_id="plan-of-other-version",
         ) from error
 
 
@@ -54,7 +55,9 @@ def confirm_layers(image: Image, plan: BuildPlan) -> None:
     known = set(image.config.diff_ids)
     for what, diff_id in build_inputs.named_layers(plan):
         if diff_id not in known:
-            raise PlanError(f"no layer of the image is the plan's layer of {what} ({diff_id.short})")
+            raise PlanError(
+                f"no layer of the image is the plan's layer of {what} ({diff_id.short})", error_id="provenance-mismatch"
+            )
 
 
 def _is_relabeled(plan: BuildPlan, name: str) -> bool:
@@ -82,9 +85,14 @@ def confirm_provenance(predicate: dict[str, Any], plans: Sequence[BuildPlan]) ->
     internal = definition.get("internalParameters")
     if not isinstance(internal, dict) or internal.get("plans") != wanted:
         found = internal.get("plans") if isinstance(internal, dict) else None
-        raise SignatureError(f"its provenance names the plans {found!r:.200}, the images have {wanted!r:.200}")
+        raise SignatureError(
+            f"its provenance names the plans {found!r:.200}, the images have {wanted!r:.200}",
+            error_id="provenance-mismatch",
+        )
     if details.get("byproducts") != [provenance.byproduct(plan) for plan in plans]:
-        raise SignatureError("its provenance has other by-products than the build plans of its images")
+        raise SignatureError(
+            "its provenance has other by-products than the build plans of its images", error_id="provenance-mismatch"
+        )
     listed = definition.get("resolvedDependencies")
     if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
         raise SignatureError("its provenance has no list of resolvedDependencies")
@@ -95,7 +103,12 @@ def _confirm_dependencies(listed: list[dict[str, Any]], plans: Sequence[BuildPla
     expected = list(provenance.dependencies_of(plans))
     for entry in expected:
         if entry not in listed:
-            raise SignatureError(f"its provenance does not list the input {entry['name']!r} of the plan")
+            raise SignatureError(
+                f"its provenance does not list the input {entry['name']!r} of the plan", error_id="provenance-mismatch"
+            )
     for entry in listed:
         if entry not in expected:
-            raise SignatureError(f"its provenance lists the input {entry.get('name')!r:.80}, which no plan has")
+            raise SignatureError(
+                f"its provenance lists the input {entry.get('name')!r:.80}, which no plan has",
+                error_id="provenance-mismatch",
+            )

@@ -22,10 +22,15 @@ class ImageFinding:
     status: Status
     text: str
     advice: str = ""
+    error_id: str = ""
 
     def to_json(self) -> dict[str, Any]:
         document = {"subject": self.subject, "check": self.check, "status": self.status, "text": self.text}
-        return {**document, **advices.to_json(self.advice)}
+        return {
+            **document,
+            **({"errorId": self.error_id} if self.error_id else {}),
+            **advices.to_json(self.advice),
+        }
 
 
 def is_refused(findings: Iterable[ImageFinding]) -> bool:

@@ -39,7 +39,8 @@ def rebuild(published: PublishedRelease, item: PublishedImage, tools: Tools, nat
         second = replay.replay(plan, empty, base, layers)
         if second.digest != item.image.digest:
             raise ImageError(
-                f"built again, it is another image: {differences.describe(published, item.image, second, empty)}"
+                f"built again, it is another image: {differences.describe(published, item.image, second, empty)}",
+                error_id="rebuild-differs",
             )
 
 

@@ -141,7 +141,14 @@ def _check(subject: str, check: Check, confirm: Callable[[], str]) -> ImageFindi
 
 
 def _failed(subject: str, check: Check, error: AirbyteCiError) -> ImageFinding:
-    return ImageFinding(subject=subject, check=check, status="failed", text=error.message, advice=error.advice or "")
+    return ImageFinding(
+        subject=subject,
+        check=check,
+        status="failed",
+        text=error.message,
+        advice=error.advice or "",
+        error_id=error.error_id,
+    )
 
 
 # --- claims --------------------------------------------------------------------------------------
@@ -174,7 +181,7 @@ def _signature(subject: str, digest: Digest, evidence: Evidence, demand: Demand)
         return _check(subject, "signature", prove)
     signers = {item.bundle.hint for item in evidence.of_type(COSIGN_SIGN) if item.bundle and item.bundle.hint}
     if COSIGN_SIGN in demand.required and not signers:
-        return ImageFinding(subject=subject, check="signature", status="failed", text="no signature was found")
+        return _failed(subject, "signature", SignatureError("no signature was found", error_id="signature-missing"))
     found = f"signed with key {', '.join(sorted(signers))}, which was not verified" if signers else "no signature"
     advice = "name the public key with --key FILE" if signers else ""
     return ImageFinding(subject=subject, check="signature", status="unverified", text=found, advice=advice)

@@ -108,6 +108,7 @@ class Catalog:
             raise UsageError(
                 f"the catalog has no base image {text!r}",
                 advice=f"see `airbyte-ci base-images list` (versions: {', '.join(known) or 'none'})",
+                error_id="base-image-unknown",
             )
         choices = " or ".join(f"{item.repository}:{item.version}" for item in found[:4])
         raise UsageError(f"{text!r} matches {len(found)} base images", advice=f"use {choices}")

@@ -32,6 +32,7 @@ def refuse(catalog: Catalog, address: str, doing: str) -> None:
         raise ImageError(
             f"{doing}: {_name(version)} {reason}",
             advice=f"move to {replacement(catalog, version) or 'another version'}",
+            error_id="base-image-withdrawn",
         )
 
 

@@ -155,5 +155,6 @@ def _is_there(entry: BaseImageVersion, registries: RegistryClient, doing: str) -
         raise ImageError(
             f"{doing}: {entry.address.registry} already has a different image of this version, {found.short}",
             advice="increase `version` and release again; published versions are never overwritten",
+            error_id="tag-exists",
         )
     return True

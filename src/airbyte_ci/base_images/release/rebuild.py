@@ -28,6 +28,7 @@ def rebuild(lock: VersionLock, tools: Tools, platform: Platform) -> Image:
             f"cannot rebuild {lock.declaration.address} for {platform}: the same inputs result in "
             f"{image.digest.short}, not {lock.platforms[platform].manifest.short}",
             advice="use the version of airbyte-ci that released it",
+            error_id="rebuild-differs",
         )
     return image
 

@@ -65,7 +65,11 @@ def newest(offered: Offered, admitted: AdmittedPythons) -> LatestVersion:
             f"the catalog has no base image in {' or '.join(offered.repositories)}",
             advice="add one to the catalog, or read it from the registry with airbyte-ci base-images refresh",
         )
-    raise ConnectorError(f"no base image for Python {admitted.text} ({_reasons(passed)})", advice=_ADVICE)
+    raise ConnectorError(
+        f"no base image for Python {admitted.text} ({_reasons(passed)})",
+        advice=_ADVICE,
+        error_id="base-image-for-python",
+    )
 
 
 def _nearest(offered: Offered, admitted: AdmittedPythons) -> BaseImageVersion | None:
@@ -118,10 +122,15 @@ def asked_for(wanted: str, offered: Offered, admitted: AdmittedPythons) -> Lates
             return choice
         passed += choice.passed_over
     if passed:
-        raise ConnectorError(f"no base image {wanted} for Python {admitted.text} ({_reasons(passed)})", advice=_ADVICE)
+        raise ConnectorError(
+            f"no base image {wanted} for Python {admitted.text} ({_reasons(passed)})",
+            advice=_ADVICE,
+            error_id="base-image-for-python",
+        )
     raise ConnectorError(
         f"the catalog has no base image {wanted} in {' or '.join(offered.repositories)}",
         advice="airbyte-ci base-images list",
+        error_id="base-image-unknown",
     )
 
 
@@ -140,6 +149,7 @@ def within_major(current: BaseImageVersion, offered: Offered, admitted: Admitted
     raise ConnectorError(
         f"no base image {current.semver.major}.x for Python {admitted.text} ({_reasons(choice.passed_over)})",
         advice=_outside(offered, admitted),
+        error_id="base-image-for-python",
     )
 
 
@@ -162,7 +172,11 @@ def _refuse(version: BaseImageVersion, offered: Offered, admitted: AdmittedPytho
     if reason := offered.failed.get(str(version.address)):
         raise ConnectorError(f"base image {version.version} {reason}", advice="choose another")
     if version.withdrawal:
-        raise ConnectorError(f"base image {version.version} is yanked: {version.withdrawal}", advice="choose another")
+        raise ConnectorError(
+            f"base image {version.version} is yanked: {version.withdrawal}",
+            advice="choose another",
+            error_id="base-image-withdrawn",
+        )
     if version.needs_later(offered.platform):
         raise ConnectorError(
             f"base image {version.version} needs the platform {version.requires_platform} or later, and users run "
@@ -173,6 +187,7 @@ def _refuse(version: BaseImageVersion, offered: Offered, admitted: AdmittedPytho
         raise ConnectorError(
             f"base image {version.version} has Python {version.python}, and the connector admits {admitted.text}",
             advice=_ADVICE,
+            error_id="base-image-for-python",
         )
 
 

@@ -62,6 +62,7 @@ def choose(
         raise ConnectorError(
             f"the catalog does not have {connector.base_image}, so what is newer is not known",
             advice="airbyte-ci base-images refresh, or choose one with --to",
+            error_id="base-image-unknown",
         )
     if current.yanked and current.replaced_by:
         # A yank names the replacement.

@@ -195,6 +195,7 @@ def row(task: Task, version: str) -> tuple[tuple[FileChange, ...], ChangelogEntr
             "it has no documentation page, so there is no changelog for the new version",
             advice="write the page that documentationUrl names, set `docs` or `changelog = false` in the configuration,"
             " or say --no-changelog",
+            error_id="changelog-missing",
         )
     if version == connector.version and has_row(files, page, connector, version):
         return (), ChangelogEntry(wanted, page, is_written=False, text="the page has it")

@@ -95,6 +95,7 @@ def refuse_foreign(branch: Branch) -> None:
                 f"the branch {branch.name} has commits of others ({commit.sha[:10]} "
                 f"{commit.message.partition(chr(10))[0]!r}), so it was left as it is",
                 advice="merge or delete it, or give another name with --branch",
+                error_id="branch-taken",
             )
 
 
@@ -105,6 +106,7 @@ def refuse_loss(branch: Branch, kept: Collection[str]) -> None:
         raise AirbyteCiError(
             f"the branch {branch.name} also has changes of {', '.join(lost)}, which this run would lose",
             advice="select them too, or give another name with --branch",
+            error_id="branch-taken",
         )
 
 
@@ -127,7 +129,7 @@ def push(ground: Ground, branch: Branch, commit: str) -> str | None:
         said = push_commit(ground.root, ground.remote, branch.name, branch.tip, commit)
     except AirbyteCiError as error:
         advice = "run it again" if "stale info" in error.message else "look at what git says, and run it again"
-        raise AirbyteCiError(error.message, advice=advice) from error
+        raise AirbyteCiError(error.message, advice=advice, error_id="push-rejected") from error
     found = _ANSWERED.search(said)
     return found[1] if found else None
 

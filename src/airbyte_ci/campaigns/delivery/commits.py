@@ -136,6 +136,7 @@ def in_place(root: Path, change: Change, text: str) -> str:
         raise EditRefused(
             f"{doing}: {state.split(maxsplit=1)[-1].splitlines()[0]} has changes of yours",
             advice="commit or stash them first",
+            error_id="uncommitted-changes",
         )
     new = [item.path for item in change.edit.changes if item.before is None]
     change.edit.apply(root)

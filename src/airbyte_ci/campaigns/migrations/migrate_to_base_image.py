@@ -177,6 +177,7 @@ def _refuse_unsaved(task: Task) -> None:
             raise EditRefused(
                 f"{path} is {state} in git and would be lost",
                 advice=f"commit it first: git add {path} && git commit",
+                error_id="uncommitted-changes",
             )
 
 

@@ -229,6 +229,7 @@ def _refuse_unsaved(task: Task, deletions: tuple[FileChange, ...]) -> None:
             raise EditRefused(
                 f"{change.path} is {state} in git and would be lost",
                 advice=f"commit it first: git add {change.path} && git commit",
+                error_id="uncommitted-changes",
             )
 
 

@@ -16,7 +16,7 @@ from airbyte_ci.campaigns.waves.members import CampaignMember, Membership
 from airbyte_ci.campaigns.waves.state import CampaignState, ConnectorState, PullState, State
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.git.github import GitHubLimit
-from airbyte_ci.outcomes import Outcome, Status
+from airbyte_ci.outcomes import Outcome, Status, failure
 
 UNKNOWN_HEAD = "unknown"
 # Checks of a new pull request do not exist from the first second on.
@@ -90,7 +90,7 @@ class CampaignStep:
             except GitHubLimit:
                 raise
             except AirbyteCiError as error:
-                yield _failed(item, error)
+                yield failure(item.connector, error)
 
     def _stop(self, item: ConnectorState, pull: PullState) -> Iterator[Outcome]:
         if pull.is_automatic or pull.is_queued:
@@ -178,7 +178,7 @@ class CampaignStep:
             raise
         except AirbyteCiError as error:
             self._put(_moved(item, "trial-failed", error.message, self.state))
-            return _failed(item, error), False
+            return failure(item.connector, error), False
         item = replace(item, after=change.after, base_after=change.base_image or "")
         try:
             if reason := self._actions.trial(member, change):
@@ -189,7 +189,7 @@ class CampaignStep:
             raise
         except AirbyteCiError as error:
             self._put(replace(item, reason=error.message))
-            return _failed(item, error), False
+            return failure(item.connector, error), False
         assert done.pull_request is not None and done.url is not None
         pull = PullState(
             number=done.pull_request, url=done.url, head=done.commit, status="open", created=self.state.time
@@ -212,7 +212,3 @@ def _moved(item: ConnectorState, state: State, reason: str, campaign: CampaignSt
 def _ok(item: ConnectorState, summary: str) -> Outcome:
     status: Status = "ok"
     return Outcome(subject=item.connector, status=status, summary=summary)
-
-
-def _failed(item: ConnectorState, error: AirbyteCiError) -> Outcome:
-    return Outcome(subject=item.connector, status="failed", reason=error.message, advice=error.advice or "")

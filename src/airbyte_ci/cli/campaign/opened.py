@@ -139,7 +139,11 @@ def open_campaign(settings: Settings, name: str, *, asks_github: bool = True) ->
 
     base = history.fork_point_if_known(root, settings.diffed_branch)
     if base is None:
-        raise UsageError(f"campaigns need git, and {root} has no commit", advice="git init and git commit")
+        raise UsageError(
+            f"campaigns need git, and {root} has no commit",
+            advice="git init and git commit",
+            error_id="git-repository-missing",
+        )
     is_offline = not asks_github or settings.offline
     record = StateBranch(root, file, offline=is_offline) if file.state == "branch" else StateFile(root, file)
     previous = record.load()

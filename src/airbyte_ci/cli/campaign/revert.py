@@ -21,7 +21,7 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.git import git
 from airbyte_ci.git.github import GitHubLimit
-from airbyte_ci.outcomes import Outcome, exit_code
+from airbyte_ci.outcomes import Outcome, exit_code, failure
 from airbyte_ci.reports import terminal
 
 
@@ -97,7 +97,7 @@ def open_reverts(
         except GitHubLimit:
             raise
         except AirbyteCiError as error:
-            outcome = Outcome(subject=item.connector, status="failed", reason=error.message, advice=error.advice or "")
+            outcome = failure(item.connector, error)
         outcomes.append(outcome)
         if settings.as_json:
             console.document(outcome.to_json("campaign revert"))

@@ -15,7 +15,7 @@ from airbyte_ci.cli.changes.delivering import HERE, Courier, Destination
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import AirbyteCiError
-from airbyte_ci.outcomes import Outcome, exit_code
+from airbyte_ci.outcomes import Outcome, exit_code, failure
 from airbyte_ci.reports import changes as report
 from airbyte_ci.reports import terminal
 
@@ -85,7 +85,7 @@ def _deliver(courier: Courier, change: Change) -> Outcome | None:
     try:
         return courier.take(change)
     except AirbyteCiError as error:
-        return Outcome(subject=change.connector, status="failed", reason=error.message, advice=error.advice or "")
+        return failure(change.connector, error)
 
 
 def _tell(outcome: Outcome, settings: Settings, *, dry_run: bool, alone: bool) -> None:

@@ -23,7 +23,7 @@ from airbyte_ci.cli.options import SelectionOptions
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.edits.files import Files
 from airbyte_ci.errors import AirbyteCiError, UsageError
-from airbyte_ci.outcomes import Outcome, Status, exit_code
+from airbyte_ci.outcomes import Outcome, Status, exit_code, failure
 from airbyte_ci.reports import changes as report
 from airbyte_ci.reports import next_step, terminal
 
@@ -178,8 +178,8 @@ class _Work:
 
 
 def _refused(task: Task, error: AirbyteCiError, status: Status) -> Outcome:
-    advice = (error.advice or "") if status == "failed" else ""
-    return Outcome(subject=task.connector.name, status=status, reason=error.message, advice=advice)
+    refused = failure(task.connector.name, error)
+    return refused if status == "failed" else replace(refused, status=status, advice="", error_id="")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from airbyte_ci.cli import fleet
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.git import forge, history
-from airbyte_ci.outcomes import Outcome
+from airbyte_ci.outcomes import Outcome, failure
 from airbyte_ci.reports import changes as report
 
 if TYPE_CHECKING:
@@ -177,7 +177,9 @@ class Courier:
         base = history.fork_point_if_known(root, diffed_branch)
         if base is None:
             raise UsageError(
-                f"cannot deliver changes: the repository {root} has no commit", advice="run git init and git commit"
+                f"cannot deliver changes: the repository {root} has no commit",
+                advice="run git init and git commit",
+                error_id="git-repository-missing",
             )
         is_pull = destination.kind == "pull request"
         self._ground = branches.Ground(root, base, history.target_branch(root, diffed_branch) if is_pull else "")
@@ -254,10 +256,7 @@ class Courier:
         try:
             return self._deliver(tuple(self._together))
         except AirbyteCiError as error:
-            return [
-                Outcome(subject=item.connector, status="failed", reason=error.message, advice=error.advice or "")
-                for item in self._together
-            ]
+            return [failure(item.connector, error) for item in self._together]
 
     def _deliver(self, changes: tuple[Change, ...]) -> list[Outcome]:
         from airbyte_ci.campaigns.delivery import commits, deliver, wording

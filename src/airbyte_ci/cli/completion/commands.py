@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import click
 
+from airbyte_ci import error_pages
 from airbyte_ci.checks import all_checks
 from airbyte_ci.cli.completion.index import CONNECTORS, FILE, FOLDER, NONE, VERSIONS, IndexedCommand, IndexedOption
 from airbyte_ci.cli.lazy import LazyGroup
@@ -60,6 +61,8 @@ def _values(item: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(all_checks.IDS)
     if item.metavar == "ID" and names and names[-1] in _STEPS:
         return tuple(steps.IDS)
+    if item.metavar == "[ID]":
+        return (*(page.id for pages in error_pages.SECTIONS.values() for page in pages), *all_checks.IDS)
     if item.metavar == "ID=WEIGHT":
         return tuple(f"{name}={weight}" for name in all_checks.IDS for weight in ("error", "warning", "off"))
     return ()

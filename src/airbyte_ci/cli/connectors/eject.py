@@ -20,7 +20,7 @@ from airbyte_ci.images.add_code import AddCode
 from airbyte_ci.images.eject import Ejected
 from airbyte_ci.images.evaluation import open_evaluation
 from airbyte_ci.images.order import Order
-from airbyte_ci.outcomes import Outcome, exit_code
+from airbyte_ci.outcomes import Outcome, exit_code, failure
 from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.reports import terminal
 
@@ -84,14 +84,7 @@ def eject(
             except UsageError:
                 raise
             except AirbyteCiError as error:
-                outcome = Outcome(
-                    subject=connector.name,
-                    status="failed",
-                    summary="",
-                    reason=error.message,
-                    advice=error.advice or "",
-                    details=error.details,
-                )
+                outcome = failure(connector.name, error)
                 ejected = None
             progress.clear(connector.name)
             outcomes.append(outcome)

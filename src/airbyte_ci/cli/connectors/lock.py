@@ -1,7 +1,7 @@
 """`connectors lock`: resolves the requirements of connectors and writes their lock files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -20,7 +20,7 @@ from airbyte_ci.images import locking
 from airbyte_ci.images.locking import Upgrade
 from airbyte_ci.images.rules import Rules
 from airbyte_ci.oci.image import Platform
-from airbyte_ci.outcomes import Outcome, Status, exit_code
+from airbyte_ci.outcomes import Outcome, exit_code, failure
 from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.reports import terminal
 
@@ -120,19 +120,12 @@ def _lock(connector: Connector, tools: Tools, rules: Rules, order: _Order) -> tu
     try:
         document = locking.read(connector)
     except LockError as error:
-        status: Status = "failed" if order.is_named else "skipped"
-        return Edit(), Outcome(subject=connector.name, status=status, reason=error.message, advice=error.advice or "")
+        refused = failure(connector.name, error)
+        return Edit(), refused if order.is_named else replace(refused, status="skipped")
     try:
         edit = _plan(connector, document, tools=tools, rules=rules, order=order)
     except AirbyteCiError as error:
-        return Edit(), Outcome(
-            subject=connector.name,
-            status="failed",
-            summary="",
-            reason=error.message,
-            advice=error.advice or "",
-            details=error.details,
-        )
+        return Edit(), failure(connector.name, error)
     return edit, _outcome(connector, edit)
 
 

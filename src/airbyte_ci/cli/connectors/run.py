@@ -83,7 +83,7 @@ def run_connector(
             except AirbyteCiError as error:
                 if len(connectors) == 1:
                     raise
-                console.error(str(error))
+                console.failure(error)
                 ended = error.exit_code
             if len(connectors) == 1:
                 return ended

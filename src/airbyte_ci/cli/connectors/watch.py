@@ -19,7 +19,7 @@ from airbyte_ci.connectors import find, watch
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.images.fingerprint import TOOL, Fingerprint
-from airbyte_ci.outcomes import Outcome
+from airbyte_ci.outcomes import Outcome, failure
 from airbyte_ci.python.index import package_index
 from airbyte_ci.reports import terminal
 
@@ -85,7 +85,7 @@ def _reload(watching: Watching, fleet: Fleet) -> Fleet:
         try:
             return watching.load()
         except AirbyteCiError as error:
-            console.error(str(error))
+            console.failure(error)
         while _state([fleet.configuration.file]) == before:
             time.sleep(_PATIENCE)
 
@@ -257,14 +257,7 @@ class _Session:
 
 def _failure(connector: Connector, error: AirbyteCiError | OSError) -> Outcome:
     if isinstance(error, AirbyteCiError):
-        return Outcome(
-            subject=connector.name,
-            status="failed",
-            summary="",
-            reason=error.message,
-            advice=error.advice or "",
-            details=tuple(error.details),
-        )
+        return failure(connector.name, error)
     return Outcome(
         subject=connector.name,
         status="failed",

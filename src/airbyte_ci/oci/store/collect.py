@@ -77,7 +77,9 @@ def collect(store: Store, policy: Policy, *, now: float | None = None) -> Collec
 def _alone(store: Store) -> Iterator[None]:
     with (store.root / "collecting").open("a") as file:
         if not sessions.is_free(file.fileno()):
-            raise StoreError(f"cannot prune the store {store.root}: another process is pruning it")
+            raise StoreError(
+                f"cannot prune the store {store.root}: another process is pruning it", error_id="store-in-use"
+            )
         yield
 
 

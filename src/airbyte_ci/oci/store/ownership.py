@@ -27,6 +27,7 @@ def claim(root: Path) -> None:
         raise StoreError(
             f"cannot open the store at {root}: it belongs to {_user(status.st_uid)}, only the owner may use it",
             advice=f"run as {_user(status.st_uid)}, or set AIRBYTE_CI_HOME to a folder of your own",
+            error_id="store-not-writable",
         )
     if stat.S_IMODE(status.st_mode) != _MODE:
         try:

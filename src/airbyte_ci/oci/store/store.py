@@ -85,6 +85,7 @@ class VerifyingReader:
             raise DigestMismatch(
                 f"reading {self._expected} from the store: its content was changed on disk",
                 advice="airbyte-ci store check --drop, then build again",
+                error_id="store-damaged",
             )
 
     def close(self) -> None:
@@ -383,6 +384,7 @@ def _told(root: Path, doing: str = "writing to") -> Iterator[None]:
         raise StoreError(
             f"{doing} the store at {root}: {error.strerror or error}",
             advice="set AIRBYTE_CI_HOME to a folder you can write",
+            error_id="store-not-writable",
         ) from error
 
 
@@ -390,4 +392,5 @@ def _no_space(root: Path, why: str) -> StoreError:
     return StoreError(
         f"writing to the store at {root}: {why}",
         advice="free some space, or set AIRBYTE_CI_HOME to a larger disk",
+        error_id="store-full",
     )

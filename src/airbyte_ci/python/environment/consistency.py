@@ -118,6 +118,7 @@ def confirm(name: str, requires: Iterable[str], versions: Mapping[str, str], int
         raise PackageError(
             f"{name} now requires packages that the lock does not have: {wrong}",
             advice=f"lock again with this {name}, or first add the packages to pyproject.toml",
+            error_id="lock-incomplete",
         )
 
 

@@ -101,6 +101,7 @@ def _choose(package: LockedPackage, order: wheel.TagOrder, interpreter: Interpre
             f"{package.name} {package.version} has no wheel for Python {interpreter.version} on "
             f"{interpreter.markers['platform_machine']} ({interpreter.libc or 'musl'}) and no sdist in the lock",
             advice="choose another version, or another base image",
+            error_id="no-wheel",
         )
     return Choice(package.name, package.version, file, package.origin)
 
@@ -308,6 +309,7 @@ def _for_another_machine(choice: Choice, workshop: Workshop, reason: str) -> Pac
         f"{choice.name} {choice.version} has no wheel for {machine}, and {reason}",
         advice=f"lock a version that has a wheel for {machine}, publish one on your own index, "
         f"or build on a machine that is {machine}",
+        error_id="no-wheel",
     )
 
 

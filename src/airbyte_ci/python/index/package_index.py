@@ -176,6 +176,7 @@ class PackageIndex:
             raise PackageError(
                 f"cannot query the package index for {name}: --offline is set, and nothing is cached",
                 advice="run the command once without --offline, or lock the connector",
+                error_id="not-cached",
             )
         found: IndexProject | None = self._online(name).project(source, name)
         return found
@@ -223,6 +224,7 @@ class PackageIndex:
                 f"cannot fetch {file.name}: the index has a file with this name but another hash ({other[:12]}…, "
                 f"locked {file.sha256[:12]}…)",
                 advice="find out why the file changed before you lock again",
+                error_id="package-hash-mismatch",
             )
         looked = (
             f"indexes searched: {len(self.sources(origin))}" if origin == THE_INDEX else f"the lock names {origin.url}"
@@ -232,6 +234,7 @@ class PackageIndex:
         raise PackageError(
             f"cannot fetch {file.name}: no index has it",
             advice=f"lock again, or set an index that has it ({looked})",
+            error_id="package-not-found",
         )
 
     def _packages(
@@ -251,6 +254,7 @@ class PackageIndex:
             raise PackageError(
                 f"cannot fetch {wanted}: it is not cached, and --offline is set",
                 advice="run the command once without --offline",
+                error_id="not-cached",
             )
         return _api(self.access)
 

@@ -189,8 +189,11 @@ def _file(
             raise PackageError(
                 f"{doing}: no locked file is {wanted}for Python {interpreter.version} on {machine} ({names})",
                 advice="lock the hashes of its files for every platform, or choose another version",
+                error_id="no-wheel",
             )
-        raise PackageError(f"{doing}: no index has a file with a required hash ({places.looked()})")
+        raise PackageError(
+            f"{doing}: no index has a file with a required hash ({places.looked()})", error_id="package-not-found"
+        )
     origin = found[file]
     if isinstance(origin, FromIndex):  # a folder may have another location for another connector
         store.remember(key, {"name": file.name, "sha256": file.sha256, "index": origin.url})
@@ -206,5 +209,6 @@ def _sdist(entry: RequirementEntry, found: Collection[LockedFile]) -> LockedFile
             f"cannot fetch {entry.name} {entry.version}: no index has the file with the locked hash "
             f"{missing[0][:12]}…, and {sdist.name} must not replace a file that may be a wheel",
             advice="lock again, or set an index that has it",
+            error_id="package-not-found",
         )
     return sdist

@@ -83,7 +83,9 @@ class SimpleApi:
             response.raise_for_status()
             found = ProjectPage.from_response(response, "find-links")
         except requests.RequestException as error:
-            raise PackageError(f"{what}: {_reason(error)}", advice=_advice(error, Source(place))) from error
+            raise PackageError(
+                f"{what}: {_reason(error)}", advice=_advice(error, Source(place)), error_id="package-index-failed"
+            ) from error
         except (UnsupportedRepoVersionError, ValueError) as error:
             raise PackageError(f"{what}: the answer is not a valid index page ({type(error).__name__})") from error
         with self._lock:
@@ -104,7 +106,9 @@ class SimpleApi:
             response.raise_for_status()
             return _page(response, project, wanted)
         except requests.RequestException as error:
-            raise PackageError(f"{where}: {_reason(error)}", advice=_advice(error, source)) from error
+            raise PackageError(
+                f"{where}: {_reason(error)}", advice=_advice(error, source), error_id="package-index-failed"
+            ) from error
         except (UnsupportedRepoVersionError, ValueError) as error:
             # Their texts contain the URL, which may have credentials.
             raise PackageError(f"{where}: the answer is not a valid index page ({type(error).__name__})") from error
@@ -131,9 +135,14 @@ class SimpleApi:
                 raise PackageError(
                     f"cannot fetch {name}: the index sent a file that does not match the locked hash ({error.message})",
                     advice="do not use this index or proxy until you know the cause; nothing was stored",
+                    error_id="package-hash-mismatch",
                 ) from error
             except requests.RequestException as error:
-                raise PackageError(f"cannot fetch {name}: {_reason(error)}", advice=_advice(error, source)) from error
+                raise PackageError(
+                    f"cannot fetch {name}: {_reason(error)}",
+                    advice=_advice(error, source),
+                    error_id="package-index-failed",
+                ) from error
             except urllib3.exceptions.HTTPError as error:
                 if attempt == _TRIES:
                     raise PackageError(

@@ -39,10 +39,12 @@ def select(lock_text: str, pyproject_text: str, interpreter: Interpreter, where:
         return Lock("poetry", poetry_graph.select(lock, project, interpreter, where, wish))
     except (InvalidMarker, InvalidSpecifier, InvalidVersion, InvalidRequirement) as error:
         reason = str(error).splitlines()[0]
-        raise LockError(f"{where}/poetry.lock is invalid: {reason}") from error
+        raise LockError(f"{where}/poetry.lock is invalid: {reason}", error_id="lock-damaged") from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise LockError(
-            f"{where}/poetry.lock is damaged: {error!r} where a package was expected", advice="`poetry lock`"
+            f"{where}/poetry.lock is damaged: {error!r} where a package was expected",
+            advice="`poetry lock`",
+            error_id="lock-damaged",
         ) from error
 
 
@@ -50,11 +52,14 @@ def _check_current(lock: Mapping[str, Any], project: Mapping[str, Any], where: s
     metadata = lock.get("metadata")
     recorded = metadata.get("content-hash") if isinstance(metadata, dict) else None
     if recorded is None:
-        raise LockError(f"{where}/poetry.lock has no content hash: it is truncated", advice="`poetry lock`")
+        raise LockError(
+            f"{where}/poetry.lock has no content hash: it is truncated", advice="`poetry lock`", error_id="lock-damaged"
+        )
     if str(recorded) not in content_hashes(project):
         raise LockError(
             f"{where}/poetry.lock does not match pyproject.toml: the project changed after the lock was created",
             advice=f"cd {where} && poetry lock",
+            error_id="lock-out-of-date",
         )
 
 
@@ -94,4 +99,5 @@ def _check_python(lock: Mapping[str, Any], interpreter: Interpreter, where: str)
         raise LockError(
             f"{where}/poetry.lock is for Python {wanted}, but the base image has Python {interpreter.version}",
             advice="choose a base image with a supported Python, or lock again",
+            error_id="lock-for-other-python",
         )

@@ -85,6 +85,7 @@ class _Graph:
         raise LockError(
             f"{self._where}/poetry.lock has several versions of a package and no rule to choose one",
             advice="`poetry lock` with poetry 2",
+            error_id="lock-damaged",
         )
 
     def _walk(self, chosen: Mapping[str, Table]) -> dict[str, list[_Wanted]]:
@@ -157,6 +158,7 @@ class _Graph:
             raise LockError(
                 f"{self._where}/poetry.lock: {edges[0].by or 'the connector'} needs {name}, which is not in the lock",
                 advice="`poetry lock`",
+                error_id="lock-incomplete",
             )
         if len(entries) == 1:
             return entries[0]
@@ -196,6 +198,7 @@ class _Graph:
                         f"{self._where}/poetry.lock: {edge.by or 'the connector'} needs {name} {edge.constraint:.100}"
                         f"{_from(edge.origin)}, but the lock has {self._locked(name, edge):.200}",
                         advice="`poetry lock`",
+                        error_id="lock-incomplete",
                     )
             for other in self._entries[name]:
                 if self._fits(other) and all(_admits(other, edge) for edge in wanted[name]):
@@ -205,6 +208,7 @@ class _Graph:
                     f"{self._where}/poetry.lock: {name} {version} is for Python {entry['python-versions']!s:.100}, "
                     f"but the base image has Python {self._interpreter.version}",
                     advice="choose a base image with a supported Python, or lock again",
+                    error_id="lock-for-other-python",
                 )
 
     def _locked(self, name: str, edge: _Wanted) -> str:
@@ -223,6 +227,7 @@ class _Graph:
                 f"{self._where}/poetry.lock has {name} {entry['version']} twice, with different files: "
                 "the lock was edited, or two locks were merged",
                 advice="`poetry lock`",
+                error_id="lock-damaged",
             )
 
     def _bytes(self, entry: Table) -> tuple[object, set[tuple[object, object]]]:
@@ -237,7 +242,9 @@ class _Graph:
         if isinstance(origin, (FromDirectory, FromGit)):
             locked = ()
         elif not locked:
-            raise LockError(f"{self._where}/poetry.lock has no hashes for {name}", advice="`poetry lock`")
+            raise LockError(
+                f"{self._where}/poetry.lock has no hashes for {name}", advice="`poetry lock`", error_id="lock-damaged"
+            )
         version = str(entry["version"])
         Version(version)  # the following code relies on a list
         return LockedPackage(
@@ -289,7 +296,9 @@ def _from(origin: PoetrySource) -> str:
 def _file(item: Table, package: str, where: str) -> LockedFile:
     if not item.get("hash"):
         raise LockError(
-            f"{where}/poetry.lock: {package} has no hash for {item.get('file') or 'a file'}", advice="`poetry lock`"
+            f"{where}/poetry.lock: {package} has no hash for {item.get('file') or 'a file'}",
+            advice="`poetry lock`",
+            error_id="lock-damaged",
         )
     algorithm, _, value = str(item["hash"]).partition(":")
     if algorithm != "sha256" or not _SHA256.fullmatch(value):

@@ -221,6 +221,7 @@ def _other_python(what: str, wanted: str, interpreter: Interpreter) -> LockError
     return LockError(
         f"{what} is for Python {wanted}, but the base image has Python {interpreter.version}",
         advice="choose a base image with a supported Python",
+        error_id="lock-for-other-python",
     )
 
 

@@ -58,11 +58,15 @@ def of(document: Mapping[str, Any], interpreter: Interpreter, what: str, wish: W
         )
     except (PylockValidationError, PylockUnsupportedVersionError) as error:
         # packaging puts a marker in its message on separate lines.
-        raise LockError(f"{what} is not a PEP 751 lock: {' '.join(str(error).split())[:300]}") from error
+        raise LockError(
+            f"{what} is not a PEP 751 lock: {' '.join(str(error).split())[:300]}", error_id="lock-damaged"
+        ) from error
     except UndefinedEnvironmentName as error:
         raise LockError(f"{what} has a marker that PEP 751 does not define: {error}") from error
     except PylockSelectError as error:
-        raise LockError(f"{what} does not support Python {interpreter.version}: {error}") from error
+        raise LockError(
+            f"{what} does not support Python {interpreter.version}: {error}", error_id="lock-for-other-python"
+        ) from error
     packages = (_package(package, file, what) for package, file in chosen)
     return Lock("pylock", tuple(sorted(packages, key=lambda item: item.name)))
 

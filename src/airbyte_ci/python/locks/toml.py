@@ -12,10 +12,14 @@ def parse(text: str, what: str) -> dict[str, Any]:
     try:
         return load_toml(text)
     except DocumentError as error:
-        raise LockError(f"{what} is not valid TOML: {error}") from error
+        raise LockError(f"{what} is not valid TOML: {error}", error_id="lock-damaged") from error
 
 
 def refuse_conflict(text: str, what: str) -> None:
     """Raises LockError for a text with merge conflict markers."""
     if "<<<<<<<" in text and ">>>>>>>" in text:
-        raise LockError(f"{what} holds merge conflict markers", advice="resolve the conflict, then lock again")
+        raise LockError(
+            f"{what} holds merge conflict markers",
+            advice="resolve the conflict, then lock again",
+            error_id="lock-damaged",
+        )

@@ -48,6 +48,7 @@ def check(lock: Table, root: Table, project: Table, interpreter: Interpreter, wh
         raise LockError(
             f"{where}/pyproject.toml is for Python {python}, but the base image has Python {interpreter.version}",
             advice="choose a base image with a supported Python",
+            error_id="lock-for-other-python",
         )
     names = {
         *_differing(root, project, interpreter, wish),
@@ -58,6 +59,7 @@ def check(lock: Table, root: Table, project: Table, interpreter: Interpreter, wh
             f"{where}/uv.lock does not match pyproject.toml: the project changed after the lock was created "
             f"({', '.join(sorted(names))})",
             advice=f"cd {where} && uv lock",
+            error_id="lock-out-of-date",
         )
 
 

@@ -86,9 +86,11 @@ def select(
         )
         return Lock("uv", tuple(sorted(packages, key=lambda item: item.name)))
     except (InvalidMarker, InvalidSpecifier, InvalidRequirement) as error:
-        raise LockError(f"{what} is invalid: {str(error).splitlines()[0]}") from error
+        raise LockError(f"{what} is invalid: {str(error).splitlines()[0]}", error_id="lock-damaged") from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise LockError(f"{what} is damaged: {error!r} where a package was expected", advice="`uv lock`") from error
+        raise LockError(
+            f"{what} is damaged: {error!r} where a package was expected", advice="`uv lock`", error_id="lock-damaged"
+        ) from error
 
 
 def _check_python(lock: _Entry, interpreter: Interpreter, what: str) -> None:
@@ -97,6 +99,7 @@ def _check_python(lock: _Entry, interpreter: Interpreter, what: str) -> None:
         raise LockError(
             f"{what} is for Python {wanted}, but the base image has Python {interpreter.version}",
             advice="choose a base image with a supported Python, or lock again",
+            error_id="lock-for-other-python",
         )
 
 
@@ -109,10 +112,14 @@ def _root(lock: _Entry, project: _Entry, what: str, member: str) -> _Entry:
         if canonicalize_name(entry["name"]) == name and member in map(source.get, _OWN):
             found.append(entry)
     if len(found) > 1:
-        raise LockError(f"{what} locks {name} twice: two locks were merged", advice="`uv lock`")
+        raise LockError(
+            f"{what} locks {name} twice: two locks were merged", advice="`uv lock`", error_id="lock-damaged"
+        )
     if not found:
         raise LockError(
-            f"{what} does not contain {name or 'a project'}, which pyproject.toml describes", advice="`uv lock`"
+            f"{what} does not contain {name or 'a project'}, which pyproject.toml describes",
+            advice="`uv lock`",
+            error_id="lock-out-of-date",
         )
     return found[0]
 
@@ -134,7 +141,7 @@ def _package(
     if isinstance(origin, (FromDirectory, FromGit)):
         files = ()
     elif not files:
-        raise LockError(f"{what}: {name} has neither wheels nor an sdist", advice="`uv lock`")
+        raise LockError(f"{what}: {name} has neither wheels nor an sdist", advice="`uv lock`", error_id="lock-damaged")
     # Only the build back end may know a folder's version.
     version = str(entry.get("version") or "") if isinstance(origin, FromDirectory) else str(entry["version"])
     return LockedPackage(name, version, files=files, required_by=askers, origin=origin)

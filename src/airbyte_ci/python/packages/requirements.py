@@ -92,7 +92,9 @@ def parse(
     """
     if "<<<<<<<" in text and re.search(r"^<{7} ", text, re.MULTILINE):
         raise LockError(
-            f"{what} holds merge conflict markers", advice="resolve the conflict, then create the file again"
+            f"{what} holds merge conflict markers",
+            advice="resolve the conflict, then create the file again",
+            error_id="lock-damaged",
         )
     document = RequirementsFile()
     _Parser(document, variables).add(text, what, read, document.entries)

@@ -75,7 +75,10 @@ def resolve(
             f"{name} {version} was skipped: {error.message}" for (name, version), error in offers.unusable.items()
         ]
         raise LockError(
-            "; ".join([f"{what}: {_reason(finished.stderr)}", *broken[:1]]), advice=_advice(offers), details=broken
+            "; ".join([f"{what}: {_reason(finished.stderr)}", *broken[:1]]),
+            advice=_advice(offers),
+            details=broken,
+            error_id="resolution-failed",
         )
     return Lock("resolved", tuple(_packages(offers, text)))
 

@@ -148,6 +148,7 @@ def _failed(sdist: LockedFile, finished: sandbox.Finished) -> PackageError:
         details=said[-_TOLD:],
         advice="lock a version that has a wheel, publish one on your own index, or name what the build needs "
         "as buildPackages in build_customization.yaml",
+        error_id="sdist-build-failed",
     )
 
 

@@ -187,6 +187,7 @@ def _of_git(store: Store, name: str, origin: FromGit, *, offline: bool) -> Locke
             raise PackageError(
                 f"cannot fetch {name} from {origin}: it is not cached, and --offline is set",
                 advice="run the command once without --offline",
+                error_id="not-cached",
             )
         with store.scratch() as folder:
             git_checkout.check_out(origin.url, origin.commit, folder / "tree", f"{name} from {origin}")
@@ -215,6 +216,7 @@ def _archive(
         raise PackageError(
             f"{package.name} comes from {origin.place}, whose content does not match the locked hash",
             advice="lock again if the change is intended",
+            error_id="package-hash-mismatch",
         )
     store.put(data)
     return file
