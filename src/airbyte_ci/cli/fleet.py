@@ -86,11 +86,17 @@ def _of_shard(settings: Settings, asked: SelectionOptions, selected: tuple[Conne
 
 
 def load_for_change(settings: Settings, asked: SelectionOptions, verb: str) -> Fleet:
-    """Loads the fleet for commands that change or build. Raises UsageError if the user selected nothing.
+    """Loads the fleet for commands that change or build; raises as `load` and `require_selected` do."""
+    fleet = load(settings, asked)
+    require_selected(fleet, asked, verb)
+    return fleet
+
+
+def require_selected(fleet: Fleet, asked: SelectionOptions, verb: str) -> None:
+    """Raises UsageError if the user selected nothing.
 
     If no selected connector was modified, as in most pushes, prints that and exits with 0; so does an empty shard.
     """
-    fleet = load(settings, asked)
     if not asked.selection and not asked.everything and fleet.selected == fleet.total > 1:
         raise UsageError(
             f"cannot {verb}: no connector is selected",
@@ -108,7 +114,6 @@ def load_for_change(settings: Settings, asked: SelectionOptions, verb: str) -> F
             advice="airbyte-ci connectors list",
             error_id="selection-empty",
         )
-    return fleet
 
 
 def refuse_distribution(fleet: Fleet, distribution: Path | None) -> None:

@@ -144,15 +144,15 @@ def _mending(fleet: Fleet, pull_request: int | None = None) -> Mending:
 
 def _fleet(settings: Settings, asked: SelectionOptions) -> Fleet:
     """Loads the fleet. Unreadable connectors are reported, and reports written, even if nothing is selected."""
+    fleet = fleets.load(settings, asked)
     try:
-        return fleets.load_for_change(settings, asked, "check")
-    except click.exceptions.Exit:  # nothing was modified, or the shard is empty
-        return fleets.load(replace(settings, quiet=True), asked)
+        fleets.require_selected(fleet, asked, "check")
+    except click.exceptions.Exit:
+        pass  # Nothing was modified, or the shard is empty.
     except UsageError:
-        fleet = fleets.load(settings, asked)
         if fleet.connectors or not fleet.unreadable:
             raise
-        return fleet
+    return fleet
 
 
 def _is_wanted(check: Check, only: Sequence[str], skip: Sequence[str], weighed: Weights) -> bool:
