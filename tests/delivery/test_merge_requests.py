@@ -10,7 +10,7 @@ import pytest
 from airbyte_ci.campaigns.delivery.connect import connect
 from airbyte_ci.campaigns.delivery.merge_requests import MergeRequests
 from airbyte_ci.errors import AirbyteCiError, UsageError
-from airbyte_ci.git import gitlab
+from airbyte_ci.git import forge, gitlab
 from airbyte_ci.git.gitlab import GitLabProject
 from tests.campaigns.repositories import git
 from tests.delivery.conftest import Run
@@ -211,7 +211,7 @@ def test_the_project_is_where_the_remote_is(
     """The variables of a GitLab job tell the server's address; they never lead to a project of another host."""
     git(tmp_path, "init", "-q")
     git(tmp_path, "remote", "add", "origin", remote)
-    found = gitlab.project(tmp_path, {**environment, "GITLAB_TOKEN": TOKEN})
+    found = gitlab.project(forge.of(tmp_path, environment), {**environment, "GITLAB_TOKEN": TOKEN})
     if isinstance(expected, str):
         expected = (f"{expected}/api/v4", "a/b")
     assert (None if found is None else (found.api, found.path)) == expected

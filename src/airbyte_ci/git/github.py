@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.git import forge
+from airbyte_ci.git.forge import HostedRepository
 
 _PUBLIC = "https://api.github.com"
 # The variables of Actions, of the GitHub CLI (also for GitHub Enterprise), and of the original airbyte-ci.
@@ -40,10 +41,14 @@ class GitHubRepository:
 
 def repository(root: Path, environment: Mapping[str, str]) -> GitHubRepository | None:
     """Reads GITHUB_API_URL and GITHUB_REPOSITORY, else the `origin` remote; None if neither names a repository."""
+    return of_remote(None if environment.get("GITHUB_REPOSITORY") else forge.of(root, environment), environment)
+
+
+def of_remote(hosted: HostedRepository | None, environment: Mapping[str, str]) -> GitHubRepository | None:
+    """Does the same as `repository` for a remote that was read before."""
     token = next((environment[name] for name in TOKENS if environment.get(name)), "")
     api, name = environment.get("GITHUB_API_URL", "").rstrip("/"), environment.get("GITHUB_REPOSITORY", "")
     if not name:
-        hosted = forge.of(root, environment)
         # GitHub Enterprise may have any host name, so only hosts that are known to be another forge are excluded.
         if hosted is None or hosted.kind not in ("github", ""):
             return None
@@ -55,7 +60,11 @@ def repository(root: Path, environment: Mapping[str, str]) -> GitHubRepository |
 
 def require_repository(root: Path, environment: Mapping[str, str]) -> GitHubRepository:
     """Returns the repository with its token; raises UsageError if one of them is unknown."""
-    found = repository(root, environment)
+    return require(repository(root, environment))
+
+
+def require(found: GitHubRepository | None) -> GitHubRepository:
+    """Returns the repository; raises UsageError if it, or its token, is unknown."""
     if found is None:
         raise UsageError(
             "cannot use pull requests: the remote origin is not a GitHub repository", advice="set GITHUB_REPOSITORY"

@@ -6,12 +6,11 @@ https://docs.gitlab.com/api/rest/
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 from airbyte_ci.errors import AirbyteCiError, UsageError
-from airbyte_ci.git import forge
+from airbyte_ci.git.forge import HostedRepository
 
 # The variables of GitLab's command line.
 TOKENS = ("GITLAB_TOKEN", "GITLAB_ACCESS_TOKEN")
@@ -38,14 +37,13 @@ class GitLabProject:
         return self.path if host == "gitlab.com" else f"{self.path} on {host}"
 
 
-def project(root: Path, environment: Mapping[str, str]) -> GitLabProject | None:
-    """Returns the project of the `origin` remote, or None if the remote is not on GitLab.
+def project(hosted: HostedRepository | None, environment: Mapping[str, str]) -> GitLabProject | None:
+    """Returns the project of a remote, or None if the remote is not on GitLab.
 
     For a remote without a host, such as a folder, it is the project of the GitLab job.
     """
     token = next((environment[name] for name in TOKENS if environment.get(name)), "")
     job_api = environment.get("CI_API_V4_URL", "").rstrip("/")
-    hosted = forge.of(root, environment)
     if hosted is None:
         path = environment.get("CI_PROJECT_PATH", "")
         return GitLabProject(job_api, path, token) if job_api and path else None

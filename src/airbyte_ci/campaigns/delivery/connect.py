@@ -21,9 +21,9 @@ def connect(root: Path, environment: Mapping[str, str], target: str) -> ReviewRe
         return None
     # A remote without a host is named by the job that runs: GITHUB_REPOSITORY, or CI_PROJECT_PATH on GitLab.
     is_github_job = hosted is None and environment.get("GITHUB_REPOSITORY")
-    if not is_github_job and (project := gitlab.project(root, environment)):
+    if not is_github_job and (project := gitlab.project(hosted, environment)):
         return MergeRequests(gitlab.require_token(project, environment), target)
-    repository = github.repository(root, environment)
+    repository = github.of_remote(hosted, environment)
     tokens = {name for name in gitlab.TOKENS if environment.get(name)}
     if hosted and not hosted.kind and repository and not repository.token and tokens:
         host = urlsplit(hosted.site).netloc
@@ -31,4 +31,4 @@ def connect(root: Path, environment: Mapping[str, str], target: str) -> ReviewRe
             f"cannot use pull requests: nothing tells that {host} is a GitLab server, and GitHub's token is not set",
             advice=f"export GITLAB_HOST={host}",
         )
-    return PullRequests(github.require_repository(root, environment), target)
+    return PullRequests(github.require(repository), target)
