@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from airbyte_ci.errors import ConnectorError
@@ -91,12 +91,22 @@ def committed(root: Path, commit: str, paths: Sequence[str]) -> dict[str, bytes]
         return {}
     start = prefix.stdout.removesuffix(b"\n")
     names = [path for path in paths if "\n" not in path]
-    asked = b"".join(b"%s:%s%s\n" % (commit.encode(), start, os.fsencode(path)) for path in names)
-    answer = ask(root, "cat-file", "--batch", given=asked)
+    objects = (b"%s:%s%s" % (commit.encode(), start, os.fsencode(path)) for path in names)
+    return _contents(root, names, objects)
+
+
+def blobs(root: Path, names: Collection[str]) -> dict[str, bytes]:
+    """Returns the contents of the existing blobs, by git's name. One process reads them all."""
+    return _contents(root, names, map(str.encode, names)) if names else {}
+
+
+def _contents(root: Path, names: Collection[str], objects: Iterable[bytes]) -> dict[str, bytes]:
+    """Returns the contents of the blobs that `objects` specify for git, each by its name."""
+    answer = ask(root, "cat-file", "--batch", given=b"".join(b"%s\n" % item for item in objects))
     return {} if answer is None else dict(_batch(answer.stdout, names))
 
 
-def _batch(output: bytes, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+def _batch(output: bytes, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """https://git-scm.com/docs/git-cat-file#_batch_output"""
     at = 0
     for name in names:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -87,22 +87,12 @@ def _metadata(root: Path, commit: str, folders: Collection[str] | None) -> list[
 
 
 def _bases(root: Path, blobs: Collection[str]) -> dict[str, str]:
-    """Returns the base image in each version of a metadata file."""
-    if not blobs:
-        return {}
-    given = "".join(f"{blob}\n" for blob in sorted(blobs)).encode()
-    answer = git.ask(root, "cat-file", "--batch", given=given)
-    return dict(_read(answer.stdout if answer else b""))
-
-
-def _read(output: bytes) -> Iterator[tuple[str, str]]:
-    at = 0
-    while (end := output.find(b"\n", at)) >= 0:
-        blob, _, size = output[at:end].decode().split(" ")
-        start = end + 1
-        at = start + int(size) + 1
-        found = _BASE.search(output, start, start + int(size))
-        yield blob, short(found[1].decode(errors="replace")) if found else NONE
+    """Returns the base image in each version of a metadata file; raises UsageError if git lacks one."""
+    contents = git.blobs(root, sorted(blobs))
+    if missing := len(blobs) - len(contents):
+        raise UsageError(f"cannot read the history of {root}: git lacks {missing} files of it", advice="git fsck")
+    found = {blob: _BASE.search(content) for blob, content in contents.items()}
+    return {blob: short(match[1].decode(errors="replace")) if match else NONE for blob, match in found.items()}
 
 
 def short(address: str) -> str:
