@@ -27,8 +27,8 @@ _SENT = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 _STATUSES: dict[str, Status] = {"ok": "ok", "failed": "failed", "skipped": "skipped", "unverified": "unverified"}
 
 
-def dispatch(settings: Settings, asked: SelectionOptions) -> int:
-    """Returns the exit code: 1 if any connector failed or its job did not end."""
+def dispatch(settings: Settings, asked: SelectionOptions, address: str) -> int:
+    """Runs the current command at this address; returns 1 if any connector failed or its job did not end, else 0."""
     from airbyte_ci.execution import dask_cluster
 
     context = click.get_current_context()
@@ -39,7 +39,7 @@ def dispatch(settings: Settings, asked: SelectionOptions) -> int:
     fleet = fleets.load_for_change(settings, asked, name)
     jobs = _jobs(settings, fleet, name, arguments)
     code = 0
-    with closing(dask_cluster.run(asked.executor, jobs, fleets.warn)) as results:  # type: ignore[type-var]  # a generator
+    with closing(dask_cluster.run(address, jobs, fleets.warn)) as results:  # type: ignore[type-var]  # a generator
         for result in results:
             code |= int(result.code != 0)
             _show(settings, result)

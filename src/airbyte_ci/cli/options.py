@@ -20,16 +20,15 @@ DEFAULT_CONCURRENCY = 5
 
 @dataclass(frozen=True, slots=True)
 class SelectionOptions:
-    """The selection, whether `--all` was given, how many connectors to work on at a time, and where.
+    """The selection, whether `--all` was given, and how many connectors to work on at a time.
 
-    `shard` is this run's part of the selection, `executor` the address of a cluster.
+    `shard` is this run's part of the selection.
     """
 
     selection: Selection = NOTHING_ASKED
     everything: bool = False
     concurrency: int = DEFAULT_CONCURRENCY
     shard: Shard | None = None
-    executor: str = ""
 
     def whole(self, selected: int) -> int:
         """Returns how many connectors `--all` selects, if it is the only filter; else 0."""
@@ -174,12 +173,10 @@ def with_selection(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @selection_options
     @json_option
-    def command(
-        *arguments: object, as_json: bool, shard: Shard | None = None, executor: str | None = None, **options: object
-    ) -> Any:  # noqa: ANN401  # click's callables
+    def command(*arguments: object, as_json: bool, shard: Shard | None = None, **options: object) -> Any:  # noqa: ANN401  # click's callables
         state: GroupState = click.get_current_context().obj
         asked = selected({name: options.pop(name) for name in SELECTION_NAMES}, state.asked)
-        asked = replace(asked, shard=shard, executor=executor or "")
+        asked = replace(asked, shard=shard)
         return function(state.settings.also(as_json=as_json), asked, *arguments, **options)
 
     # click reads the name and the help text from the function.
@@ -193,18 +190,6 @@ def with_shard(function: Callable[..., Any]) -> Callable[..., Any]:
         callback=lambda _context, _option, given: None if given is None else Shard.parse(given),
         metavar="I/N",
         help="Take only part I of N parts of the selected connectors, for the jobs of a CI matrix (default: all).",
-    )
-    decorated: Callable[..., Any] = option(function)
-    return decorated
-
-
-def with_executor(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds `--executor` to a command of `with_selection`, whose function `on_executor` decorates."""
-    option = click.option(
-        "--executor",
-        metavar="ADDRESS",
-        help="Run the command for each connector on this Dask cluster, dask://HOST:PORT or dask+tls://HOST:PORT "
-        "(default: on this machine).",
     )
     decorated: Callable[..., Any] = option(function)
     return decorated

@@ -1,6 +1,9 @@
-"""Parses platforms of the command line."""
+"""The options that name platforms, and their values."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
 
 from airbyte_ci.app import find_platform
 from airbyte_ci.errors import ImageError, UsageError
@@ -8,6 +11,27 @@ from airbyte_ci.oci.image import Platform
 
 # The architectures of Debian and its base images, by their names in images.
 _ARCHITECTURES = ("amd64", "arm64", "386", "arm", "ppc64le", "riscv64", "s390x")
+
+
+def architecture_option(
+    text: str = "Build for this platform, such as linux/arm64 (default: this machine's); repeatable.",
+    *more: str,
+    multiple: bool = True,
+) -> Callable[[Any], Any]:
+    """Adds `-a`, with `more` names: `platforms` as they were written, for the parsers below, or one `platform`."""
+    name = "platforms" if multiple else "platform"
+    return click.option("-a", "--architecture", *more, name, multiple=multiple, metavar="PLATFORM", help=text)
+
+
+def platform_option(verb: str) -> Callable[[Any], Any]:
+    """Adds `--platform`: the Platform whose images a command describes, examines or compares."""
+    return click.option(
+        "--platform",
+        "platform",
+        callback=lambda _context, _option, given: parse_platform(given, "--platform") if given else find_platform(),
+        metavar="OS/ARCH",
+        help=f"{verb} of this platform (default: this machine's).",
+    )
 
 
 def parse_platform(text: str, option: str = "-a") -> Platform:

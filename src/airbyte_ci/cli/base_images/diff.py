@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from airbyte_ci import app, text
+from airbyte_ci import text
 from airbyte_ci.base_images.inspection import contents, difference, osv
 from airbyte_ci.base_images.inspection.difference import Difference, Side
 from airbyte_ci.base_images.inspection.osv import Comparison
@@ -12,7 +12,7 @@ from airbyte_ci.cli import console
 from airbyte_ci.cli.base_images import bench as benches
 from airbyte_ci.cli.base_images.bench import Bench
 from airbyte_ci.cli.options import json_option
-from airbyte_ci.cli.platforms import parse_platform
+from airbyte_ci.cli.platforms import platform_option
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.oci.image import Platform
@@ -22,9 +22,7 @@ from airbyte_ci.reports import base_images_diff as report
 @click.command("diff")
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="B")
-@click.option(
-    "--platform", "platform", metavar="OS/ARCH", help="Compare the images of this platform (default: this machine's)."
-)
+@platform_option("Compare the images")
 @click.option(
     "--vulnerabilities",
     "database",
@@ -48,7 +46,7 @@ def diff_base_images(
     settings: Settings,
     before: str,
     after: str,
-    platform: str | None,
+    platform: Platform,
     database: Path | None,
     *,
     show_files: bool,
@@ -61,9 +59,8 @@ def diff_base_images(
     The exit code is 0 whether or not they differ.
     """
     settings = settings.also(as_json=as_json)
-    wanted = parse_platform(platform, "--platform") if platform else app.find_platform()
     with benches.opened(settings, f"{before} → {after}") as bench:
-        sides = [side(bench, text, wanted) for text in (before, after)]
+        sides = [side(bench, text, platform) for text in (before, after)]
     found = difference.between(*sides)
     known = osv.compare(database, sides[0].contents, sides[1].contents) if database else None
     console.block(_shown(found, known, format_ or ("json" if settings.as_json else "text"), show_files=show_files))

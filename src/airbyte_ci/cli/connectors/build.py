@@ -16,17 +16,15 @@ from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.compatibility import compatible_build_options
 from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
-from airbyte_ci.cli.executor import on_executor
+from airbyte_ci.cli.executor import with_executor
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import (
     SelectionOptions,
     with_distribution,
-    with_executor,
     with_framework,
-    with_selection,
     with_shard,
 )
-from airbyte_ci.cli.platforms import parse_platforms
+from airbyte_ci.cli.platforms import architecture_option, parse_platforms
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import JAVA, Connector
@@ -46,14 +44,7 @@ _LAST_SECOND = 253_402_300_799
 
 
 @click.command("build")
-@click.option(
-    "-a",
-    "--architecture",
-    "platforms",
-    multiple=True,
-    metavar="PLATFORM",
-    help="Build for this platform, such as linux/arm64 (default: this machine's); repeatable.",
-)
+@architecture_option()
 @click.option(
     "-t",
     "--tag",
@@ -108,8 +99,6 @@ _LAST_SECOND = 253_402_300_799
 @with_result_files
 @with_shard
 @with_executor
-@with_selection
-@on_executor
 def build_connectors(
     settings: Settings,
     asked: SelectionOptions,

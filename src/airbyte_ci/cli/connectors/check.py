@@ -25,9 +25,9 @@ from airbyte_ci.checks.weights import Weights
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
-from airbyte_ci.cli.executor import on_executor
+from airbyte_ci.cli.executor import with_executor
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import SelectionOptions, with_executor, with_selection, with_shard
+from airbyte_ci.cli.options import SelectionOptions, with_shard
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
@@ -63,8 +63,6 @@ from airbyte_ci.reports import checks as report
 @with_result_files
 @with_shard
 @with_executor
-@with_selection
-@on_executor
 def check_connectors(
     settings: Settings,
     asked: SelectionOptions,

@@ -13,7 +13,7 @@ from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.behavior_options import RequestedBehavior, with_behavior
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import SelectionOptions, with_selection
-from airbyte_ci.cli.platforms import parse_platform
+from airbyte_ci.cli.platforms import platform_option
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connector_tests import secrets
@@ -22,6 +22,7 @@ from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
 from airbyte_ci.git import history
 from airbyte_ci.images import naming
+from airbyte_ci.oci.image import Platform
 from airbyte_ci.reports import comparison as report
 
 
@@ -38,9 +39,7 @@ from airbyte_ci.reports import comparison as report
 @click.option(
     "--new-base", metavar="IMAGE", help="Name the base image of NEW (default: the one in NEW's annotations, if any)."
 )
-@click.option(
-    "--platform", "platform", metavar="OS/ARCH", help="Compare the images of this platform (default: this machine's)."
-)
+@platform_option("Compare the images")
 @click.option("--no-run", is_flag=True, help="Only read the images, and run neither.")
 @with_behavior(
     config="Also compare check, discover, and two reads, with this configuration of the connector.",
@@ -61,7 +60,7 @@ def compare(
     images: tuple[str, ...],
     old_base: str | None,
     new_base: str | None,
-    platform: str | None,
+    platform: Platform,
     *,
     no_run: bool,
     behavior: RequestedBehavior,
@@ -84,7 +83,6 @@ def compare(
         )
     fleet = _select(settings, asked, images, old_dockerfile=old_dockerfile)
     configuration = fleet.configuration if fleet else workbench.find_configuration(settings)
-    wanted = parse_platform(platform, "--platform") if platform else apps.find_platform()
     with workbench.open_app(settings, configuration) as (app, _), app.tools("comparison") as tools:
         names = list(images)
         if fleet and len(names) + old_dockerfile < 2:
@@ -94,10 +92,10 @@ def compare(
             commit = history.fork_point_if_known(root, asked.selection.diffed_branch)
             if commit is None:
                 raise UsageError(f"--old-dockerfile needs the history of {root}: it has no commit in git")
-            old = of_commit(tools, connector, root, commit, wanted, old_base)
+            old = of_commit(tools, connector, root, commit, platform, old_base)
         else:
-            old = find_image(tools, names[0], wanted, old_base)
-        new = find_image(tools, names[-1], wanted, new_base)
+            old = find_image(tools, names[0], platform, old_base)
+        new = find_image(tools, names[-1], platform, new_base)
         tools.say("reading the contents of both images")
         found = compare_images(tools.store, old, new)
         if not no_run:

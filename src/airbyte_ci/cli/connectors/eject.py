@@ -8,7 +8,7 @@ import click
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.options import SelectionOptions, with_distribution, with_selection
-from airbyte_ci.cli.platforms import parse_platform
+from airbyte_ci.cli.platforms import architecture_option, parse_platform
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, UsageError
@@ -26,13 +26,7 @@ from airbyte_ci.reports import terminal
 
 
 @click.command("eject")
-@click.option(
-    "-a",
-    "--architecture",
-    "platform",
-    metavar="PLATFORM",
-    help="Write the Dockerfile for this platform (default: this machine's).",
-)
+@architecture_option("Write the Dockerfile for this platform (default: this machine's).", multiple=False)
 @click.option("--base-image", metavar="ADDRESS", help="Use this base image instead of the one in metadata.yaml.")
 @click.option(
     "-o",

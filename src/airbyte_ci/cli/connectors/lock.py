@@ -10,7 +10,7 @@ from airbyte_ci.cli import console, resolving, workbench
 from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.options import SelectionOptions, with_selection
-from airbyte_ci.cli.platforms import parse_platform
+from airbyte_ci.cli.platforms import architecture_option, parse_platform
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors import pylock_names
 from airbyte_ci.connectors.connector import Connector
@@ -41,14 +41,7 @@ class _Order:
     metavar="DAY",
     help="Resolve versions as of this date, such as 2024-04-01 (default: the lock file's date, else the current time).",
 )
-@click.option(
-    "-a",
-    "--architecture",
-    "platforms",
-    multiple=True,
-    metavar="PLATFORM",
-    help="Lock for this platform (default: linux/amd64 and linux/arm64); repeatable.",
-)
+@architecture_option("Lock for this platform (default: linux/amd64 and linux/arm64); repeatable.")
 @click.option(
     "--base-image",
     metavar="ADDRESS",

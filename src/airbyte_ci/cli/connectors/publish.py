@@ -20,10 +20,10 @@ from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors import check as checks
 from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
-from airbyte_ci.cli.executor import on_executor
+from airbyte_ci.cli.executor import with_executor
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import SelectionOptions, sign_key_option, with_executor, with_selection, with_shard
-from airbyte_ci.cli.platforms import parse_platform
+from airbyte_ci.cli.options import SelectionOptions, sign_key_option, with_shard
+from airbyte_ci.cli.platforms import architecture_option, parse_platform
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
@@ -57,14 +57,9 @@ _FORMS: dict[str, PreReleaseForm] = {"dev": "dev", "preview": "preview"}
     metavar="PREFIX",
     help="Push to this registry, such as ghcr.io/acme (default: `registry` in the configuration, else docker.io).",
 )
-@click.option(
-    "-a",
-    "--architecture",
+@architecture_option(
+    "Publish a pre-release only for this platform (default: all of the base image); repeatable.",
     "--platform",
-    "platforms",
-    multiple=True,
-    metavar="PLATFORM",
-    help="Publish a pre-release only for this platform (default: all of the base image); repeatable.",
 )
 @click.option("--dry-run", is_flag=True, help="Build, and report what would be pushed; push nothing.")
 @click.option("--skip-unchanged", is_flag=True, help="Publish nothing if the image is the same as the last published.")
@@ -103,8 +98,6 @@ _FORMS: dict[str, PreReleaseForm] = {"dev": "dev", "preview": "preview"}
 @with_result_files
 @with_shard
 @with_executor
-@with_selection
-@on_executor
 def publish_connectors(
     settings: Settings,
     asked: SelectionOptions,

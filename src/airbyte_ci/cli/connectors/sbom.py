@@ -4,15 +4,15 @@ from pathlib import Path
 
 import click
 
-from airbyte_ci import app as apps
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.connectors import bills
 from airbyte_ci.cli.options import SelectionOptions, with_selection
-from airbyte_ci.cli.platforms import parse_platform
+from airbyte_ci.cli.platforms import platform_option
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import UsageError
+from airbyte_ci.oci.image import Platform
 
 
 @click.command("sbom")
@@ -25,9 +25,7 @@ from airbyte_ci.errors import UsageError
     show_default=True,
     help="Write CycloneDX 1.6 or SPDX 2.3, in JSON.",
 )
-@click.option(
-    "--platform", "platform", metavar="OS/ARCH", help="Describe the image of this platform (default: this machine's)."
-)
+@platform_option("Describe the image")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -41,7 +39,7 @@ def sbom(
     *,
     name: str | None,
     format_: str,
-    platform: str | None,
+    platform: Platform,
     output: Path | None,
 ) -> int:
     """Print the software bill of materials of an image: every package with its version, hash, license and origin.
@@ -58,11 +56,10 @@ def sbom(
         )
     (subject,) = found.subjects
     shown = subject.name if isinstance(subject, Connector) else subject
-    wanted = parse_platform(platform, "--platform") if platform else apps.find_platform()
     with workbench.open_app(settings, found.configuration) as (app, _), app.tools(shown) as tools:
         from airbyte_ci.attest.sbom import attachments
 
-        bill = bills.bill_of(subject, found.configuration, tools, wanted)
+        bill = bills.bill_of(subject, found.configuration, tools, platform)
         document = attachments.FORMATS[format_].write(bill).decode()
     for path in bill.unread:
         console.line(f"! the SBOM is incomplete: the packages in /{path} are not read", err=True)

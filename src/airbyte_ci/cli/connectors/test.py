@@ -18,17 +18,15 @@ from airbyte_ci.cli.connectors import check as checks
 from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
 from airbyte_ci.cli.connectors.run import mount
-from airbyte_ci.cli.executor import on_executor
+from airbyte_ci.cli.executor import with_executor
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import (
     SelectionOptions,
     with_distribution,
-    with_executor,
     with_framework,
-    with_selection,
     with_shard,
 )
-from airbyte_ci.cli.platforms import parse_platforms
+from airbyte_ci.cli.platforms import architecture_option, parse_platforms
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
@@ -57,14 +55,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("-x", "--skip-step", "skip", multiple=True, metavar="ID", help="Skip this step; repeatable.")
 @click.option("--code-tests-only", is_flag=True, help="Run only the steps build, unit and integration.")
 @click.option("--fail-fast", is_flag=True, help="Start no further step after a failure.")
-@click.option(
-    "-a",
-    "--architecture",
-    "platforms",
-    multiple=True,
-    metavar="PLATFORM",
-    help="Build for this platform, such as linux/arm64 (default: this machine's); repeatable.",
-)
+@architecture_option()
 @click.option("--base-image", metavar="ADDRESS", help="Test on this base image instead of the one in metadata.yaml.")
 @click.option(
     "--config",
@@ -111,8 +102,6 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @with_framework
 @with_shard
 @with_executor
-@with_selection
-@on_executor
 def test_connectors(
     settings: Settings,
     asked: SelectionOptions,

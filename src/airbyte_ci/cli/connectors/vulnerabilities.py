@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from airbyte_ci import app as apps
 from airbyte_ci.app import App
 from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.connectors import bills
 from airbyte_ci.cli.connectors.bills import Inspected
 from airbyte_ci.cli.options import SelectionOptions, with_selection
-from airbyte_ci.cli.platforms import parse_platform
+from airbyte_ci.cli.platforms import platform_option
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
@@ -37,9 +36,7 @@ _FILE = click.Path(exists=True, path_type=Path)
     help="Exit with 1 if a vulnerability is at least so severe; unrated ones are as severe as low ones.",
 )
 @click.option("--fixable", is_flag=True, help="Leave out vulnerabilities that no version fixes yet.")
-@click.option(
-    "--platform", "platform", metavar="OS/ARCH", help="Examine the images of this platform (default: this machine's)."
-)
+@platform_option("Examine the images")
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Also write an HTML page."
 )
@@ -53,7 +50,7 @@ def vulnerabilities(
     report: Path | None,
     fail_on: str,
     fixable: bool,
-    platform: str | None,
+    platform: Platform,
     html: Path | None,
 ) -> int:
     """List the known vulnerabilities of built connectors or other images, and what fixes each.
@@ -70,7 +67,6 @@ def vulnerabilities(
             f"--report is about one image, but {len(selected.subjects)} are selected",
             advice="name one connector or image",
         )
-    wanted = parse_platform(platform, "--platform") if platform else apps.find_platform()
     from airbyte_ci.attest.vulnerabilities import examine_images
     from airbyte_ci.attest.vulnerabilities.finding import is_at_least
     from airbyte_ci.attest.vulnerabilities.scanner_report import read_report
@@ -78,7 +74,7 @@ def vulnerabilities(
 
     parsed = read_report(report) if report else None
     with workbench.open_app(settings, selected.configuration, len(selected.subjects)) as (app, _):
-        images, failed = _prepare(app, selected, wanted)
+        images, failed = _prepare(app, selected, platform)
     results = [examine_images.by_report(image, parsed) for image in images] if parsed else []
     if database and images:
         results = list(examine_images.by_database(images, database))
