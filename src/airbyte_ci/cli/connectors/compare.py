@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from airbyte_ci import app as apps
 from airbyte_ci.attest.compare.compare import compare_images
 from airbyte_ci.attest.compare.find_image import find_image
 from airbyte_ci.campaigns.proof.previous_image import of_commit
