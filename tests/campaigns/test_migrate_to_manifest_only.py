@@ -228,6 +228,28 @@ def test_the_old_image_is_kept_for_a_proof(fleet: Path, tmp_path: Path) -> None:
     assert plan_files.read(tmp_path / "plan").changes[0].change.previous_image == change.previous_image
 
 
+READERS = RUN.replace(
+    "launch(SourceDeclared(), sys.argv[1:])",
+    "config = AirbyteEntrypoint.extract_config(sys.argv[1:])\n"
+    "    launch(SourceDeclared(config=SourceDeclared.read_config(config) if config else None), sys.argv[1:])",
+)
+
+
+def test_a_source_that_reads_its_arguments_qualifies(fleet: Path) -> None:
+    """Loading the configuration, the catalog and the state by the framework's methods is no code of the connector."""
+    _write(fleet, {f"{PACKAGE}/run.py": READERS})
+    assert "manifest.yaml" in _after(_planned(fleet))
+
+
+def test_a_proof_knows_what_the_migration_replaces(fleet: Path) -> None:
+    """The package and the manifest are intended; packages that custom classes may import are not to change."""
+    _write(fleet, {"pyproject.toml": '[project]\nname = "a"\ndependencies = ["airbyte-cdk", "Pen_Dulum>=2"]\n'})
+    intended = _planned(fleet).intended
+    assert intended is not None
+    assert intended.code >= {"main.py", f"{PACKAGE}/run.py", "source_declarative_manifest/manifest.yaml"}
+    assert intended.required == {"pen-dulum"}
+
+
 def test_custom_classes_of_several_modules_are_joined(fleet: Path) -> None:
     """Modules come in the order in which they import each other, without these imports; the result runs."""
     _write(
@@ -271,6 +293,7 @@ def test_a_specification_in_json(fleet: Path) -> None:
             {"run.py": RUN.replace("    launch", "    Migrate.migrate(sys.argv)\n    launch")},
             r"run.py:8 calls Migrate.mi",
         ),
+        ({"run.py": READERS.replace("SourceDeclared.read", "Other.read")}, "run.py:9 calls Other.read_config"),
         ({"../main.py": "print('hello')\n"}, r"main.py:1 calls print"),
         ({"data.csv": "1,2\n"}, "its package has data.csv"),
         ({"spec.json": "{}"}, "two specifications: spec.json and spec.yaml"),

@@ -20,6 +20,8 @@ MANIFEST = "manifest.yaml"
 COMPONENTS = "components.py"
 # The package in the framework's image that receives both files, and the module that manifests name.
 PACKAGE = "source_declarative_manifest"
+# The distribution of the framework.
+FRAMEWORK = "airbyte-cdk"
 _MODULE = f"{PACKAGE}.components"
 # Manifests hold the schemas of their streams: the largest of 186 has 1.2 MB. Nesting that fits into these limits stays
 # below the depth at which libyaml crashes.

@@ -8,6 +8,7 @@ import pytest
 from airbyte_ci.attest.compare.compare import compare_images
 from airbyte_ci.attest.compare.comparison import FactRow, ImageComparison
 from airbyte_ci.attest.compare.find_image import FoundImage
+from airbyte_ci.attest.compare.intended import IntendedChange
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import BASE_DIGEST
 from airbyte_ci.oci.store.store import Store
@@ -150,13 +151,21 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return Store(tmp_path_factory.mktemp("compare") / "store")
 
 
-def compare(store: Store, old: SampleImage, new: SampleImage, *, with_old_base: bool = True) -> ImageComparison:
+def compare(
+    store: Store,
+    old: SampleImage,
+    new: SampleImage,
+    *,
+    with_old_base: bool = True,
+    intended: IntendedChange | None = None,
+) -> ImageComparison:
     found = []
     for name, sample, has_base in (("old", old, with_old_base), ("new", new, True)):
         image = samples.put_sample(store, sample)
         base = store.image(Digest.parse(image.manifest.annotations[BASE_DIGEST])) if has_base else None
         found.append(FoundImage(name, image, base, f"{name}-base:1" if has_base else ""))
-    return compare_images(store, *found)
+    one, other = found
+    return compare_images(store, one, other, intended)
 
 
 def told(found: ImageComparison) -> dict[str, str]:
@@ -252,3 +261,32 @@ def test_an_unknown_base_excuses_no_setting(store: Store) -> None:
         "time zone of processes",
     }
     assert found["package deb openssl"] == "expected"
+
+
+def test_only_what_a_migration_intends_is_expected(store: Store) -> None:
+    """Code that is replaced, and packages that the base replaces, are expected; other files, packages that the new code
+    needs, and those of neither base nor lock are not."""
+    package = Entry(path=f"{CODE}/source_old/source.py", content=b"", uid=1000, gid=1000)
+    old = SAMPLE.adding(package, Entry(path=f"{CODE}/data.csv", content=b""), *samples.distribution("pendulum", "2.1"))
+    base = {**SAMPLE.base, **{entry.path: entry for entry in samples.distribution("requests", "2.32.0")}}
+    own = {path: entry for path, entry in SAMPLE.own.items() if "/requests" not in path}
+    new = replace(SAMPLE, base=base, own=own).adding(
+        Entry(path=f"{CODE}/source_declarative_manifest/manifest.yaml", content=b""),
+        *samples.distribution("extra", "1.0"),
+    )
+    code = frozenset({"source_old/source.py", "source_declarative_manifest/manifest.yaml"})
+    folder = "source_declarative_manifest"
+    expected = {
+        f"file {CODE}/source_old": "expected",
+        f"file {CODE}/source_old/source.py": "expected",
+        f"file {CODE}/{folder}": "expected",
+        f"file {CODE}/{folder}/manifest.yaml": "expected",
+        f"file {CODE}/data.csv": "lost",
+        "distribution requests": "expected",
+        "distribution pendulum": "expected",
+        "distribution extra": "unexplained",
+    }
+    assert told(compare(store, old, new, intended=IntendedChange(code=code))) == expected
+    required = IntendedChange(code=code, required=frozenset({"pendulum", "requests"}))
+    expected |= {"distribution requests": "unexplained", "distribution pendulum": "lost"}
+    assert told(compare(store, old, new, intended=required)) == expected

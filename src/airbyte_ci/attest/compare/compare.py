@@ -4,12 +4,18 @@ from airbyte_ci.attest.compare import difference, image_contents
 from airbyte_ci.attest.compare.comparison import ImageComparison, ImageSummary
 from airbyte_ci.attest.compare.difference import ComparedImage
 from airbyte_ci.attest.compare.find_image import FoundImage
+from airbyte_ci.attest.compare.intended import IntendedChange
 from airbyte_ci.oci.store.store import Store
 
 
-def compare_images(store: Store, old: FoundImage, new: FoundImage) -> ImageComparison:
-    """Returns all facts of the images, without running them. Raises ImageError for a damaged image."""
-    sides = [
+def compare_images(
+    store: Store, old: FoundImage, new: FoundImage, intended: IntendedChange | None = None
+) -> ImageComparison:
+    """Returns all facts of the images, without running them. Raises ImageError for a damaged image.
+
+    Differences are expected if they are `intended`.
+    """
+    compared_old, compared_new = sides = [
         ComparedImage(
             contents=image_contents.read(store, item.image),
             base=image_contents.read(store, item.base) if item.base else None,
@@ -32,5 +38,5 @@ def compare_images(store: Store, old: FoundImage, new: FoundImage) -> ImageCompa
         for which, option, item in (("the old", "--old-base IMAGE", old), ("the new", "--new-base IMAGE", new))
         if item.base is None
     ]
-    rows = tuple(difference.compare_contents(*sides))
+    rows = tuple(difference.compare_contents(compared_old, compared_new, intended))
     return ImageComparison(old=summaries[0], new=summaries[1], rows=rows, notes=tuple(notes))

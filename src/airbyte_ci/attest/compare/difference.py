@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from airbyte_ci.attest.compare.comparison import FactRow
 from airbyte_ci.attest.compare.image_contents import FileFacts, ImageContents, comparable
+from airbyte_ci.attest.compare.intended import IntendedChange
 from airbyte_ci.attest.compare.kinds import BY_ID, KINDS, FactKind
 from airbyte_ci.attest.compare.owned_files import parents_of
 
@@ -33,8 +34,17 @@ class _Facts:
     new_base: Mapping[str, str]
 
 
-def compare_contents(old: ComparedImage, new: ComparedImage) -> Iterator[FactRow]:
+def compare_contents(
+    old: ComparedImage, new: ComparedImage, intended: IntendedChange | None = None
+) -> Iterator[FactRow]:
     """Yields a row for each fact of the images, in the order of `kinds.KINDS`."""
+    folders = {side.contents.workdir for side in (old, new)}
+    from_base = new.base.facts["distribution"] if new.base else {}
+    for row in _compare(old, new):
+        yield intended.explain(row, folders, from_base) if intended else row
+
+
+def _compare(old: ComparedImage, new: ComparedImage) -> Iterator[FactRow]:
     for kind in KINDS:
         if kind.id == "file":
             yield from _compare_files(old, new)

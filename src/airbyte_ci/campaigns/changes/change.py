@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
+from airbyte_ci.attest.compare.intended import IntendedChange
 from airbyte_ci.campaigns.changes.findings import Finding
 from airbyte_ci.campaigns.changes.proof import Proof
 from airbyte_ci.edits.changelog import Row
@@ -43,7 +44,8 @@ class Change:
     `title` is one line for a commit or a pull request, `summary` the result (`0.3.9 → 0.3.10 on …`), `before` and
     `after` are versions, `notes` are for review, `next_step` is the next command. `instructions` has the result for
     each part of a Dockerfile. `previous_image` is the image of the previous version, by which a migration to another
-    kind of connector can be proven; `proof` is the comparison of both images, if it was requested.
+    kind of connector can be proven; `intended` are the differences of both images that the change makes on purpose, and
+    `proof` is their comparison, if it was requested.
     """
 
     connector: str
@@ -61,6 +63,7 @@ class Change:
     next_step: str = ""
     instructions: tuple[Finding, ...] = ()
     previous_image: str | None = None
+    intended: IntendedChange | None = None
     proof: Proof | None = None
 
     def with_edit(self, edit: Edit) -> "Change":

@@ -171,17 +171,21 @@ def _manifest_path(call: ast.Call) -> str | None:
 
 
 # Helpers of the framework that pass command line arguments on to a source.
-_FRAMEWORK_CALLS = frozenset({"launch", "run", "AirbyteEntrypoint.extract_catalog", "AirbyteEntrypoint.extract_config"})
+_FRAMEWORK_CALLS = frozenset(
+    {"launch", "run", "init_logger"} | {f"AirbyteEntrypoint.extract_{name}" for name in ("catalog", "config", "state")}
+)
+# Inherited by the source: they load the files of these arguments.
+_READERS = ("read_catalog", "read_config", "read_state")
 
 
 def _starts_more(tree: ast.Module, source: str) -> Iterator[tuple[int, str]]:
+    known = _FRAMEWORK_CALLS | {f"{source}.{reader}" for reader in _READERS}
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             yield node.lineno, f"defines {node.name}"
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
-            is_known = name in _FRAMEWORK_CALLS or name.rpartition(".")[2] == source
-            if not is_known and name not in ("AirbyteEntrypoint.extract_state", "init_logger"):
+            if name not in known and name.rpartition(".")[2] != source:
                 yield node.lineno, f"calls {name}"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from packaging.version import Version
 
+from airbyte_ci.attest.compare.intended import IntendedChange
 from airbyte_ci.base_images.catalog import series
 from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.base_images.catalog.entry import MANIFEST_SERIES
@@ -22,7 +23,7 @@ from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
 from airbyte_ci.campaigns.changes.change import AlreadyDone, Change, NotApplicable
 from airbyte_ci.campaigns.changes.task import Task
 from airbyte_ci.campaigns.connector_files import manifest_readme, release
-from airbyte_ci.campaigns.conversion import carry_over
+from airbyte_ci.campaigns.conversion import carry_over, declared_requirements
 from airbyte_ci.campaigns.conversion.connector_folder import ConnectorFolder
 from airbyte_ci.campaigns.dockerfile import stages
 from airbyte_ci.campaigns.low_code import components, manifest_text, package, schemas
@@ -32,7 +33,7 @@ from airbyte_ci.campaigns.migrations import option
 from airbyte_ci.campaigns.migrations.migration import ChangelogText, Migration, Verb
 from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
 from airbyte_ci.connectors.folder_files import walk
-from airbyte_ci.connectors.manifest import COMPONENTS, KIND, MANIFEST, class_names
+from airbyte_ci.connectors.manifest import COMPONENTS, FRAMEWORK, KIND, MANIFEST, PACKAGE, class_names
 from airbyte_ci.edits import yaml_nodes, yaml_text
 from airbyte_ci.edits.edit import FileChange
 from airbyte_ci.edits.yaml_nodes import Literal
@@ -123,6 +124,7 @@ def plan(task: Task, options: ManifestOptions) -> Change:
         notes=tuple(_notes(task, source, base)),
         not_carried=tuple(manifest_readme.left(task)),
         previous_image=f"{connector.image_repository}:{connector.version}",
+        intended=_intended(task, source, deletions),
     )
 
 
@@ -280,6 +282,22 @@ def _notes(task: Task, source: _Source, base: BaseImageVersion) -> Iterator[str]
         yield f"no class of {', '.join(unused)} is in the manifest, so they are removed"
     if _has_package_tests(task.connector):
         yield f"{_UNIT_TESTS}/ tested the package and is removed"
+
+
+def _intended(task: Task, source: _Source, deletions: tuple[FileChange, ...]) -> IntendedChange:
+    """Returns the differences of the images: the package becomes a manifest, and the base image's packages are used.
+
+    If custom classes stay, the packages that the connector itself requires must stay, too.
+    """
+    folder = f"{task.connector.relative}/"
+    required = declared_requirements.read(task.connector.folder).by_name if source.custom else {}
+    return IntendedChange(
+        code=frozenset(
+            {change.path.removeprefix(folder) for change in deletions}
+            | {f"{PACKAGE}/{name}" for name in (MANIFEST, COMPONENTS)}
+        ),
+        required=frozenset(required) - {FRAMEWORK},
+    )
 
 
 def _text(task: Task, name: str) -> str:
