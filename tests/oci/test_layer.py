@@ -191,11 +191,14 @@ def test_a_damaged_segment_never_becomes_a_layer(store: Store, part: str) -> Non
 
 
 def test_segments_and_layers_read_back_as_themselves(store: Store) -> None:
-    """to_json and from_json are inverse; in_store returns whether both parts exist."""
+    """to_json and from_json are inverse; in_store returns whether both parts exist or can be made."""
     segment = make_segment(store, [Entry(path="f", content=b"x")])
     layer = assemble(store, [], [segment])
     assert Segment.from_json(segment.to_json()) == segment
     assert Layer.from_json(layer.to_json()) == layer
     assert segment.in_store(store)
     store.path(segment.raw).unlink()
+    assert segment.in_store(store)
+    assert store.has(segment.raw)
+    store.path(segment.compressed).unlink()
     assert not segment.in_store(store)

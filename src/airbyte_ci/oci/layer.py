@@ -60,7 +60,24 @@ class Segment:
         )
 
     def in_store(self, store: Store) -> bool:
-        return store.has(self.raw) and store.has(self.compressed)
+        """Returns whether the store has both; a store that was imported from a file gets the raw tar here."""
+        return store.has(self.compressed) and (store.has(self.raw) or self._expand(store))
+
+    def _expand(self, store: Store) -> bool:
+        """Stores the raw tar; False if the compressed members do not hold it."""
+        import gzip
+        import zlib
+
+        try:
+            with (
+                store.writer(expected=self.raw, size=self.raw_size) as raw,
+                gzip.open(store.verified(self.compressed)) as packed,
+            ):
+                while (chunk := packed.read(1 << 20)) and raw.size <= self.raw_size:
+                    raw.write(chunk)
+        except (OSError, EOFError, zlib.error, ImageError):
+            return False
+        return True
 
 
 def make_segment(store: Store, entries: Iterable[Entry]) -> Segment:

@@ -80,7 +80,7 @@ def _actions(store: Store) -> Iterator[Damage | None]:
     for folder in (store.root / "actions").iterdir():
         for item in os.scandir(folder):
             with contextlib.suppress(FileNotFoundError):
-                whole = store.is_whole_action(Path(item.path))
+                whole = store.recorded(Path(item.path)) is not None
                 yield None if whole else Damage(f"action {item.name}", "its checksum is wrong", Path(item.path))
 
 

@@ -1,7 +1,7 @@
 """The store: an OCI image layout on disk plus an action cache. Knows bytes and keys, not their meaning.
 
     oci-layout, index.json, blobs/sha256/<hex>     an image layout (image-spec, image-layout.md)
-    actions/<2 hex>/<hex>                          action key → JSON value
+    actions/<2 hex>/<hex>                          action key → JSON value, and the origin of the key
     snapshots/<hex>/                               unpacked layers, made and read by `rootfs`
     records/<hex>                                  the original state of each snapshot
     caches/                                        downloads and folders that commands share (`caches`)
@@ -18,6 +18,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -307,14 +308,18 @@ class Store:
         if not self.use(self._action(key)):
             return None
         try:
-            body = _checked(self._action(key).read_bytes())
-            return parse_json_object(body, f"action {key}") if body is not None else None
+            found = _checked(self._action(key).read_bytes())
+            return parse_json_object(found[1], f"action {key}") if found is not None else None
         except FileNotFoundError:
             return None
 
-    def is_whole_action(self, path: Path) -> bool:
-        """Returns whether an action's file is intact."""
-        return _checked(path.read_bytes()) is not None
+    def recorded(self, path: Path) -> tuple[bytes, bytes] | None:
+        """Returns the origin and the value of an action's file as JSON, without a mark of its use; None if it is
+        damaged.
+
+        The origin is empty if it is unknown. Raises OSError.
+        """
+        return _checked(path.read_bytes())
 
     def remember(self, key: Digest, value: dict[str, Any]) -> None:
         """Stores the result of an action. Keys contain a format version; values name blobs by digest."""
@@ -322,8 +327,9 @@ class Store:
         with _told(self.root):
             path.parent.mkdir(exist_ok=True)
         body = canonical_json(value)
+        rest = key.origin + b"\n" + body if isinstance(key, ActionKey) else body
         # The checksum detects torn writes, and the value can be computed again, so no fsync is needed.
-        self._replace(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body, durable=False)
+        self._replace(path, _checksum(rest) + b"\n" + rest, durable=False)
 
     def reuse(
         self,
@@ -362,15 +368,39 @@ def _state(path: Path) -> _State | None:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _checked(raw: bytes) -> bytes | None:
-    """Returns an action's value without its checksum; None if they do not match."""
-    checksum, _, body = raw.partition(b"\n")
-    return body if hashlib.sha256(body).hexdigest().encode() == checksum else None
+def _checked(raw: bytes) -> tuple[bytes, bytes] | None:
+    """Returns an action's origin, if it has one, and its value; None if the checksum does not match."""
+    checksum, _, rest = raw.partition(b"\n")
+    if _checksum(rest) != checksum:
+        return None
+    origin, _, value = rest.rpartition(b"\n")
+    return origin, value
 
 
-def action_key(kind: str, version: int, inputs: object) -> Digest:
+def _checksum(rest: bytes) -> bytes:
+    """Returns the checksum of an action's file. Code that knew no origins finds a wrong checksum, so no such action."""
+    return hashlib.sha256(b"with origin\n" + rest if b"\n" in rest else rest).hexdigest().encode()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ActionKey(Digest):
+    """The digest of an action's `origin`: the canonical JSON of its kind, format version and inputs."""
+
+    origin: bytes = b""
+
+    def __eq__(self, other: object) -> bool:
+        return self.hex == other.hex if isinstance(other, Digest) else NotImplemented
+
+    __hash__ = Digest.__hash__
+
+    @classmethod
+    def of_origin(cls, origin: bytes) -> "ActionKey":
+        return cls(hashlib.sha256(origin).hexdigest(), origin)
+
+
+def action_key(kind: str, version: int, inputs: object) -> ActionKey:
     """Returns the key of an action: its kind, the format version of the code, and all inputs of its result."""
-    return Digest.of(canonical_json({"action": kind, "version": version, "inputs": inputs}))
+    return ActionKey.of_origin(canonical_json({"action": kind, "version": version, "inputs": inputs}))
 
 
 @contextlib.contextmanager
