@@ -30,7 +30,7 @@ class Deaf(RegistryClient):
         self.asked.append(("tags", str(reference)))
         return ()
 
-    def stands_for(self, reference: Reference, digest: Digest) -> bool:
+    def point_tag(self, store: Store, digest: Digest, target: Reference, *, fixed: Collection[str] = ()) -> bool:
         return False
 
     def push(

@@ -122,7 +122,7 @@ def _push(
     """Pushes under all names that do not refer to the image yet; they are tags of one repository."""
     digest = result.descriptor.digest
     targets = [destination.reference(*_split(name)) for name in names]
-    missing = [target for target in targets if not registries.stands_for(target, digest)]
+    missing = [target for target in targets if not registries.point_tag(store, digest, target, fixed=fixed)]
     if missing:
         tags = [target.tag for target in missing if target.tag]
         registries.push(store, digest, missing[0], tags=tags, sources=sources, fixed=fixed)

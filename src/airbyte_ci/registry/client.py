@@ -173,11 +173,11 @@ class RegistryClient:
         with explain(f"cannot pull {descriptor.digest.short} of {reference}"):
             images.blob(self._api, reference, descriptor, store)
 
-    def stands_for(self, reference: Reference, digest: Digest) -> bool:
-        """Returns whether one quick request shows that the tag points to the digest; False if the result is unclear."""
-        from airbyte_ci.registry import glance
+    def point_tag(self, store: Store, digest: Digest, target: Reference, *, fixed: Collection[str] = ()) -> bool:
+        """Returns whether a few quick requests made the tag point to an image of the store; else, `push` must do it."""
+        from airbyte_ci.registry import quick_push
 
-        return glance.stands_for(reference, digest, self._options, self._environment)
+        return quick_push.point_tag(target, digest, store, self._options, self._environment, fixed)
 
     def push(
         self,

@@ -1,0 +1,109 @@
+"""A push in a few requests with only sockets, because most pushes have nothing new, or a changed line.
+
+Whatever goes another way than expected is left to the client, which knows logins, proxies, retries and error messages,
+and does everything again. Importing it takes longer than these requests.
+"""
+
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
+
+from airbyte_ci.errors import AirbyteCiError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST, Manifest, parse_json_object
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.store.store import Store
+from airbyte_ci.registry.endpoint import Endpoint, endpoint, may_be_plain
+from airbyte_ci.registry.options import RegistryOptions
+from airbyte_ci.registry.quick_connection import QuickAnswer, QuickConnection
+
+_ACCEPTED = ", ".join((MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_INDEX))
+# The client handles requests that need these settings.
+_ELSEWISE = ("http_proxy", "https_proxy", "all_proxy", "requests_ca_bundle")
+# The configuration and the code, each of at most this many bytes.
+_MOST_BLOBS = 2
+_SMALL = 256 * 1024
+
+
+def point_tag(
+    reference: Reference,
+    digest: Digest,
+    store: Store,
+    options: RegistryOptions,
+    environment: Mapping[str, str],
+    fixed: Collection[str] = (),
+) -> bool:
+    """Returns whether the tag points to an image of the store, now; False means that the client must do it.
+
+    If the tag points to another image that the store has, at most two small blobs and the manifest are sent. A tag that
+    is `fixed` is not moved.
+    """
+    place = endpoint(reference)
+    plain = may_be_plain(place.host, options)
+    if options.offline or (not plain and any(name.lower() in _ELSEWISE for name in environment)):
+        return False
+    try:
+        with QuickConnection(place.host, plain=plain) as connection:
+            path = f"/v2/{place.repository}/manifests/{reference.tag}"
+            answer = connection.exchange("HEAD", path, {"Accept": _ACCEPTED})
+            there = answer.headers.get("docker-content-digest", "")
+            if answer.status != 200 or there == str(digest):
+                return answer.status == 200
+            if reference.tag in fixed:
+                return False
+            manifest = _image(store, digest)
+            new = _new_blobs(store, manifest, _image(store, Digest.parse(there)))
+            _send_blobs(connection, place, new, plain=plain)
+            answer = connection.exchange("PUT", path, {"Content-Type": manifest.media_type}, manifest.raw)
+            return answer.status == 201 and answer.headers.get("docker-content-digest") == str(digest)
+    except (OSError, ValueError, AirbyteCiError):
+        return False
+
+
+def _image(store: Store, digest: Digest) -> Manifest:
+    """Returns an image of the store that has no subject; raises ValueError, BlobNotFound, ImageError."""
+    found = store.manifest(digest)
+    if not isinstance(found, Manifest) or parse_json_object(found.raw, "a manifest").get("subject") is not None:
+        raise ValueError("an index, or a manifest that registries list under another one")
+    return found
+
+
+def _new_blobs(store: Store, image: Manifest, before: Manifest) -> dict[Digest, bytes]:
+    """Returns the blobs that only the first image has; raises ValueError if they are many or large.
+
+    A registry accepts an image only with all its blobs, so it has those of the image before.
+    """
+    held = {before.config.digest, *(layer.digest for layer in before.layers)}
+    new = {item.digest: item.size for item in (image.config, *image.layers) if item.digest not in held}
+    if len(new) > _MOST_BLOBS or any(size > _SMALL for size in new.values()):
+        raise ValueError("many or large blobs")
+    return {digest: store.read(digest) for digest in new}
+
+
+def _send_blobs(first: QuickConnection, place: Endpoint, blobs: Mapping[Digest, bytes], *, plain: bool) -> None:
+    """Uploads the blobs at the same time, each on its own connection; raises OSError, ValueError."""
+    with contextlib.ExitStack() as stack:
+        more = (stack.enter_context(QuickConnection(place.host, plain=plain)) for _ in range(len(blobs) - 1))
+        connections = [first, *more][: len(blobs)]
+        for connection in connections:
+            connection.send("POST", f"/v2/{place.repository}/blobs/uploads/", {}, b"")
+        sessions = [_session(connection, _accepted(connection.receive(), (202,))) for connection in connections]
+        for connection, path, (digest, body) in zip(connections, sessions, blobs.items(), strict=True):
+            joint = "&" if "?" in path else "?"
+            headers = {"Content-Type": "application/octet-stream"}
+            connection.send("PUT", f"{path}{joint}digest={digest}", headers, body)
+        for connection in connections:
+            _accepted(connection.receive(), (201,))
+
+
+def _accepted(answer: QuickAnswer, expected: Sequence[int]) -> QuickAnswer:
+    if answer.status not in expected:
+        raise ValueError(f"status {answer.status}")
+    return answer
+
+
+def _session(connection: QuickConnection, answer: QuickAnswer) -> str:
+    """Returns the path of the session's address, which must be on the same host."""
+    path = answer.headers.get("location", "").removeprefix(connection.origin)
+    if not path.startswith("/") or path.startswith("//"):
+        raise ValueError("an upload at another address")
+    return path

@@ -1,0 +1,180 @@
+"""The quick push without the client: it confirms only certain results, and leaves all others to the client."""
+
+import socket
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Image, Manifest
+from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.store.store import Store
+from airbyte_ci.registry import quick_push
+from airbyte_ci.registry.client import client_of_user
+from airbyte_ci.registry.options import RegistryOptions
+from airbyte_ci.testing.faults import Fault, FaultEffect, HangUp, Header, NoLength, Redirect, Refuse
+from airbyte_ci.testing.images import random_image, random_index
+from airbyte_ci.testing.messages import Operation
+from airbyte_ci.testing.registry import RegistryServer
+
+OTHER = Digest("a" * 64)
+
+
+def asked(
+    reference: str,
+    digest: Digest,
+    store: Store,
+    options: RegistryOptions | None = None,
+    environment: Mapping[str, str] | None = None,
+    fixed: tuple[str, ...] = (),
+) -> bool:
+    place = Reference.parse(reference)
+    return quick_push.point_tag(place, digest, store, options or RegistryOptions(), environment or {}, fixed)
+
+
+def changed(store: Store, image: Image, size: int = 1000, count: int = 1) -> Image:
+    """An image with other last layers, as after a changed line of code."""
+    other = random_image(store, seed=7, layers=count, size=size)
+    layers = (*image.manifest.layers[:-1], *other.manifest.layers)
+    return store.put_image(Manifest.make(other.config.descriptor, layers, {}), other.config)
+
+
+def test_a_tag_stands_for_what_was_pushed(tmp_path: Path) -> None:
+    """Yes for the digest that the tag has; no for another tag, for what the store lacks, and with --offline."""
+    store = Store(tmp_path)
+    image = random_image(store)
+    with RegistryServer() as server, client_of_user(RegistryOptions()) as client:
+        place = f"{server.host}/acme/x:1"
+        client.push(store, image.digest, Reference.parse(place))
+        assert asked(place, image.digest, store)
+        assert not asked(place, OTHER, store)
+        assert not asked(f"{server.host}/acme/x:2", image.digest, store)
+        assert not asked(place, image.digest, store, RegistryOptions(offline=True))
+    assert not asked(place, image.digest, store), "a registry that is gone says nothing"
+
+
+def test_a_changed_line_is_six_requests(tmp_path: Path) -> None:
+    """The tag's image is known here, so only the configuration, the code and the manifest are sent."""
+    store = Store(tmp_path)
+    image = random_image(store)
+    new = changed(store, image)
+    with RegistryServer() as server, client_of_user(RegistryOptions()) as client:
+        place = f"{server.host}/acme/x:1"
+        client.push(store, image.digest, Reference.parse(place))
+        server.clear_log()
+        assert asked(place, new.digest, store)
+        sent = [request.operation for request in server.requests()]
+        assert sorted(sent) == sorted(["head manifest", *(["start upload", "put upload"] * 2), "put manifest"])
+        pulled = client.pull(Reference.parse(place), new.config.platform, Store(tmp_path / "other"))
+        assert pulled.digest == new.digest
+
+
+def test_only_small_changes_are_quick(tmp_path: Path) -> None:
+    """Large layers, many layers, an index, an unknown image of the tag, and a fixed tag are left to the client."""
+    store = Store(tmp_path)
+    image = random_image(store)
+    index = random_index(store, (image.config.platform,), seed=3)
+    unknown = random_image(Store(tmp_path / "others"), seed=4)
+    with RegistryServer() as server, client_of_user(RegistryOptions()) as client:
+        place = f"{server.host}/acme/x:1"
+        client.push(store, image.digest, Reference.parse(place))
+        client.push(Store(tmp_path / "others"), unknown.digest, Reference.parse(f"{server.host}/acme/x:2"))
+        server.clear_log()
+        assert not asked(place, changed(store, image, size=300_000).digest, store)
+        assert not asked(place, changed(store, image, count=2).digest, store)
+        assert not asked(place, Digest.of(index.raw), store)
+        assert not asked(f"{server.host}/acme/x:2", image.digest, store)
+        assert not asked(place, changed(store, image).digest, store, fixed=("1",))
+        assert {request.operation for request in server.requests()} == {"head manifest"}
+        assert client.resolve(Reference.parse(place)).digest == image.digest
+
+
+@pytest.mark.parametrize("operation", ["head manifest", "start upload", "put upload", "put manifest"])
+@pytest.mark.parametrize(
+    "effect",
+    [
+        Refuse(401),
+        Refuse(404, "MANIFEST_BLOB_UNKNOWN"),
+        Refuse(503),
+        HangUp(),
+        HangUp(done=True),
+        Redirect("http://registry.invalid{path}"),
+        Header("Location", "http://registry.invalid/v2/acme/x/blobs/uploads/1"),
+        Header("Location", "//registry.invalid/v2/acme/x/blobs/uploads/1"),
+        Header("Docker-Content-Digest", str(OTHER)),
+        Header("Transfer-Encoding", "chunked"),
+        NoLength(),
+    ],
+    ids=repr,
+)
+def test_a_registry_that_fails_is_left_to_the_client(tmp_path: Path, operation: Operation, effect: FaultEffect) -> None:
+    """A yes is true, whatever fails; after a no, the client completes the push."""
+    store = Store(tmp_path)
+    image = random_image(store)
+    new = changed(store, image)
+    with RegistryServer() as server, client_of_user(RegistryOptions()) as client:
+        place = Reference.parse(f"{server.host}/acme/x:1")
+        client.push(store, image.digest, place)
+        server.fail(Fault(operation, effect))
+        if not asked(str(place), new.digest, store):
+            client.push(store, new.digest, place)
+        assert client.pull(place, new.config.platform, Store(tmp_path / "other")).digest == new.digest
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "REQUESTS_CA_BUNDLE"])
+def test_what_only_the_client_knows_is_left_to_it(tmp_path: Path, name: str) -> None:
+    """With a proxy or custom certificates, no TLS host is contacted here."""
+    assert not asked("registry.invalid/acme/x:1", OTHER, Store(tmp_path), environment={name: "x"})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nDocker-Content-Digest: sha256:DIGEST",
+        b"HTTP/1.1 200 OK\r\nX-Digest: sha256:DIGEST\r\n\r\n",
+        b"HTTP/1.1 404 Not Found\r\nDocker-Content-Digest: sha256:DIGEST\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\nDocker-Content-Digest: sha256:DIGEST\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: " + b"x" * 300_000,
+        b"\xff\xfe\r\n\r\n",
+    ],
+)
+def test_anything_but_a_plain_yes_is_a_no(tmp_path: Path, answer: bytes) -> None:
+    """A host that speaks another protocol, breaks off, sends too much or sends the digest elsewhere is not trusted."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1 << 16)
+                try:
+                    connection.sendall(answer.replace(b"DIGEST", OTHER.hex.encode()))
+                except OSError:
+                    return  # it heard enough
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        said = asked(f"127.0.0.1:{server.getsockname()[1]}/acme/x:1", OTHER, Store(tmp_path))
+        thread.join()
+        assert not said
+
+
+@pytest.mark.parametrize("spelling", ["Docker-Content-Digest: ", "docker-content-digest:", "DOCKER-CONTENT-DIGEST:\t"])
+def test_names_of_headers_have_no_case(tmp_path: Path, spelling: str) -> None:
+    """Header names are case-insensitive, and blanks around values are ignored (RFC 9112, 5)."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(f"HTTP/1.1 200 OK\r\n{spelling}{OTHER}\r\n\r\n".encode())
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        said = asked(f"127.0.0.1:{server.getsockname()[1]}/acme/x:1", OTHER, Store(tmp_path))
+        thread.join()
+        assert said
