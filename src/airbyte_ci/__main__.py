@@ -15,7 +15,7 @@ def main() -> None:
     for number in heeded:
         signal.signal(number, lambda *_: os._exit(130))
     # Imports and reading a fleet create many objects and few cycles; the default threshold cost a tenth of the time.
-    gc.set_threshold(50_000)
+    gc.set_threshold(100_000)
     if os.environ.get("_AIRBYTE_CI_COMPLETE", "").endswith("_complete"):
         raise SystemExit(_complete())
     from airbyte_ci.cli.main import main as run

@@ -7,9 +7,10 @@ detected. A change within the clock's resolution before the check is not trusted
 
 import functools
 import hashlib
+import operator
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import airbyte_ci
@@ -32,17 +33,15 @@ class Fingerprint:
     __slots__ = ("_coarse", "digest", "newest")
 
     def __init__(self, roots: Iterable[Path], left_out: Callable[[str], bool] | None = None) -> None:
-        digest = hashlib.sha256()
-        self.newest = 0
-        self._coarse = True
+        lines: list[str] = []
+        changes = [0]
         # If a root is a link, its files lie at the target.
         places = dict.fromkeys(place for root in roots for place in (root, root.resolve()))
         for place in places:
-            for line, changed in _walk(place, str(place), str(place).count("/"), left_out):
-                digest.update(line)
-                self.newest = max(self.newest, changed)
-                self._coarse = self._coarse and changed % 1_000_000_000 == 0
-        self.digest = digest.hexdigest()
+            _walk(place, str(place), str(place).count("/"), left_out, lines, changes)
+        self.digest = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+        self.newest = max(changes)
+        self._coarse = all(changed % 1_000_000_000 == 0 for changed in changes)
 
     def is_settled(self, moment: int) -> bool:
         """Whether a later change would be visible, for files checked from this moment on (ns since the epoch)."""
@@ -56,40 +55,48 @@ def state_of_tool() -> Fingerprint:
 
 
 def _walk(
-    path: Path | os.DirEntry[str], name: str, depth: int, left_out: Callable[[str], bool] | None
-) -> Iterator[tuple[bytes, int]]:
+    path: Path | os.DirEntry[str],
+    name: str,
+    depth: int,
+    left_out: Callable[[str], bool] | None,
+    lines: list[str],
+    changes: list[int],
+) -> None:
+    """Appends a line for a path and each path below it, and their times of change (ns)."""
     try:
         status = path.stat(follow_symlinks=False)
     except FileNotFoundError:
-        yield f"{name}\0absent\n".encode(errors="surrogateescape"), 0
+        lines.append(f"{name}\0absent\n")
         return
-    yield _line(name, status)
+    _add(name, status, lines, changes)
     if stat.S_ISLNK(status.st_mode):
         # A link's target is compared when it is read; the link's own status shows where it is.
         try:
-            yield _line(f"{name}\0target", path.stat())
+            _add(f"{name}\0target", path.stat(), lines, changes)
         except OSError:
-            yield f"{name}\0dangling\n".encode(errors="surrogateescape"), 0
-    elif stat.S_ISDIR(status.st_mode) and name.count("/") <= depth + DEPTH_LIMIT:  # Deeper folders are refused.
-        with os.scandir(path) as entries:
-            inside = sorted(entries, key=lambda entry: entry.name)
-        for entry in inside:
-            if entry.name in leftovers.FOLDERS or entry.name.endswith(".pyc"):
-                continue
-            if left_out is None or not left_out(f"{name}/{entry.name}"):
-                yield from _walk(entry, f"{name}/{entry.name}", depth, left_out)
+            lines.append(f"{name}\0dangling\n")
+    if not stat.S_ISDIR(status.st_mode) or name.count("/") > depth + DEPTH_LIMIT:  # Deeper folders are refused.
+        return
+    with os.scandir(path) as entries:
+        inside = sorted(entries, key=_name)
+    for entry in inside:
+        file = entry.name
+        if file in leftovers.FOLDERS or file.endswith(".pyc"):
+            continue
+        below = f"{name}/{file}"
+        if left_out is None or not left_out(below):
+            _walk(entry, below, depth, left_out, lines, changes)
 
 
-def _line(name: str, status: os.stat_result) -> tuple[bytes, int]:
-    is_folder = stat.S_ISDIR(status.st_mode)
+_name = operator.attrgetter("name")
+
+
+def _add(name: str, status: os.stat_result, lines: list[str], changes: list[int]) -> None:
+    mode, inode, device, _, _, _, size, *_ = status
     # A folder changes when a tool creates its cache inside; its entries are compared by name instead.
-    changed = 0 if is_folder else status.st_ctime_ns
-    facts = (
-        (status.st_mode, status.st_dev, status.st_ino)
-        if is_folder
-        else (
-            *(status.st_mode, status.st_dev, status.st_ino, status.st_size),
-            *(status.st_mtime_ns, status.st_ctime_ns),
-        )
-    )
-    return f"{name}\0{facts}\n".encode(errors="surrogateescape"), changed
+    if stat.S_ISDIR(mode):
+        lines.append(f"{name}\0{mode} {device} {inode}\n")
+        return
+    changed = status.st_ctime_ns
+    lines.append(f"{name}\0{mode} {device} {inode} {size} {status.st_mtime_ns} {changed}\n")
+    changes.append(changed)
