@@ -126,3 +126,21 @@ def test_what_is_not_frozen_is_refused() -> None:
     """Whoever wants another kind of dataclass takes Python's own."""
     with pytest.raises(TypeError, match="frozen"):
         QUICK(frozen=False)
+
+
+@pytest.mark.parametrize("lower", [PYTHONS, QUICK])
+@pytest.mark.parametrize("upper", [PYTHONS, QUICK])
+def test_a_quick_dataclass_inherits_and_is_inherited_from(lower: Decorator, upper: Decorator) -> None:
+    """Both kinds are frozen, so either may extend the other."""
+    base = lower(frozen=True, slots=True)(_plain())
+
+    class More(base):  # type: ignore[misc, valid-type]  # made above
+        """One more field."""
+
+        more: int = 3
+
+    made = upper(frozen=True, slots=True)(More)("a", more=4)
+    assert (made.name, made.size, made.more) == ("a", 0, 4)
+    assert made != base("a")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.more = 5

@@ -22,7 +22,11 @@ def _dataclass(
         raise TypeError("a quick dataclass is frozen")
 
     def make(cls: type[T]) -> type[T]:
-        made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
+        # Only of a class that inherits, Python's own compares whether both are frozen.
+        inherits = any(hasattr(base, "__dataclass_params__") for base in cls.__mro__[1:])
+        usual = dataclasses.dataclass(init=False, repr=False, eq=False, frozen=inherits, slots=slots, kw_only=kw_only)
+        made = usual(cls)
+        made.__dataclass_params__.frozen = True  # type: ignore[attr-defined]  # for classes that inherit from this one
         own = {name for name, value in vars(cls).items() if value is not None}
         for name, method in (_methods(made) | (_comparisons(made) if order else {})).items():
             if name not in own:

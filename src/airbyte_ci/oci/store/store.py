@@ -18,7 +18,6 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,6 +35,7 @@ from airbyte_ci.oci.image import (
     parse_manifest,
 )
 from airbyte_ci.oci.store import ownership, sessions
+from airbyte_ci.records import dataclass
 
 REF_NAME = "org.opencontainers.image.ref.name"
 _FOLDERS = ("actions", "snapshots", "records", "scratch", "sessions")
@@ -382,7 +382,7 @@ def _checksum(rest: bytes) -> bytes:
     return hashlib.sha256(b"with origin\n" + rest if b"\n" in rest else rest).hexdigest().encode()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class ActionKey(Digest):
     """The digest of an action's `origin`: the canonical JSON of its kind, format version and inputs."""
 
