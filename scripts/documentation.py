@@ -41,6 +41,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
         "compare.md",
         "reports.md",
         "ci.md",
+        "ci-cache.md",
         "many-machines.md",
     ),
     "Coming from": ("from-airbyte-ci.md", "from-airbyte-cdk.md"),

@@ -30,7 +30,7 @@ _GROUPS: Mapping[str, tuple[str, str, str]] = {
     "completion": ("airbyte_ci.cli.completion.command", "completion", "Print the completion script of a shell."),
     "doctor": ("airbyte_ci.cli.doctor", "doctor", "Check that this machine can build images, and suggest fixes."),
     "explain": ("airbyte_ci.cli.explain", "explain", "Explain an error by its id: cause and fix."),
-    "store": ("airbyte_ci.cli.store", "store", "Inspect, verify and prune the local image store."),
+    "store": ("airbyte_ci.cli.store", "store", "Inspect, verify, prune and move the local image store."),
 }
 
 # Commands of the original airbyte-ci that have another name here.

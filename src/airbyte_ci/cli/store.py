@@ -1,8 +1,9 @@
-"""The `store` group: inspects, verifies and prunes the local image store."""
+"""The `store` group: inspects, verifies, prunes, exports and imports the local image store."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -18,6 +19,8 @@ _COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "stats": ("airbyte_ci.cli.store", "stats", "Show the size and contents of the store."),
     "check": ("airbyte_ci.cli.store", "check", "Verify everything in the store."),
     "gc": ("airbyte_ci.cli.store", "gc", "Remove data that was not used recently."),
+    "export": ("airbyte_ci.cli.store", "export", "Write the most valuable part of the store to a file."),
+    "import": ("airbyte_ci.cli.store", "import_", "Add the contents of an exported file to the store."),
 }
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -44,7 +47,7 @@ class _Duration(click.ParamType[float]):
 
 @click.group("store", cls=LazyGroup, lazy=_COMMANDS)
 def store() -> None:
-    """Inspect, verify and prune the local image store in AIRBYTE_CI_HOME."""
+    """Inspect, verify, prune and move the local image store in AIRBYTE_CI_HOME."""
 
 
 @click.command("stats")
@@ -133,4 +136,62 @@ def gc(settings: Settings, older_than: float | None, max_size: int | None, *, as
         if older_than is None and max_size is None and bound is not None:
             told = f"the limit is {format_size(bound)}; use --older-than or --max-size to remove more"
             console.line(f"  {told}")
+    return 0
+
+
+@click.command("export")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--limit", type=_Size(), default="2GB", help="Write at most this many bytes (default: 2GB).")
+@click.option(
+    "--downloads-only", is_flag=True, help="Leave out results of builds: write only packages and base images."
+)
+@json_option
+@click.pass_obj
+def export(settings: Settings, file: Path, limit: int, *, downloads_only: bool, as_json: bool) -> int:
+    """Write what other machines need to build the same connectors quickly to FILE, an OCI image layout in a tar.
+
+    The most valuable data comes first: stored results, base images, layers, packages; and of these, what was used last.
+    FILE has the code of connectors, so let nobody read it who may not read that. Builds can use the store meanwhile.
+    """
+    from airbyte_ci.images.result_kinds import PORTABLE
+    from airbyte_ci.oci.exchange import save
+
+    made = save.export(app.open_store(), file, PORTABLE, limit=limit, with_results=not downloads_only)
+    if settings.also(as_json=as_json).as_json:
+        console.document({"file": str(file), **asdict(made)})
+        return 0
+    counted = f"{made.downloads:,} downloads, {made.results:,} layers and other results, {made.actions:,} actions"
+    console.line(f"{counted} · {format_size(made.size)} in {file}")
+    if made.left_out:
+        left = f"{made.left_out:,} entries, {format_size(made.left_out_size)}, did not fit"
+        console.line(f"! {left}; the limit is {format_size(limit)}: --limit")
+    return 0
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--trust-results",
+    is_flag=True,
+    help="Also import results of builds. Whoever can write FILE then decides what images contain.",
+)
+@json_option
+@click.pass_obj
+def import_(settings: Settings, file: Path, *, trust_results: bool, as_json: bool) -> int:
+    """Add the contents of FILE, written by `store export`, to the store.
+
+    Everything is stored under the digest of its bytes. Packages and base images are safe from any FILE, because builds
+    request them by digest. Results of builds cannot be verified, and are left out without --trust-results.
+    """
+    from airbyte_ci.images.result_kinds import PORTABLE
+    from airbyte_ci.oci.exchange import load
+
+    found = load.load(app.open_store(), file, PORTABLE, with_results=trust_results)
+    if settings.also(as_json=as_json).as_json:
+        console.document({"file": str(file), **asdict(found)})
+        return 0
+    known = f" · {found.known:,} already in the store" if found.known else ""
+    console.line(f"{found.blobs:,} files, {format_size(found.size)}, and {found.actions:,} actions added{known}")
+    if found.ignored:
+        console.line(f"! {found.ignored:,} results of builds were left out; if you trust the file: --trust-results")
     return 0
