@@ -1,11 +1,18 @@
-"""Locks that airbyte-ci itself resolves: on the connector's base image, for each platform."""
+"""Locks that airbyte-ci itself resolves, and what migrations query and try before they change connectors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
 
-from airbyte_ci.app import App, find_platform
+from airbyte_ci.app import App, find_platform, written_day
+from airbyte_ci.campaigns.changes.task import Task
+from airbyte_ci.campaigns.migrations.migration import Migration, Resources
+from airbyte_ci.cli.settings import Settings
 from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.errors import UsageError
 from airbyte_ci.images import asking, locking
 from airbyte_ci.images import base as bases
+from airbyte_ci.images.order import Order
 from airbyte_ci.images.rules import Rules
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.python.environment.tools import Tools
@@ -31,3 +38,33 @@ def refresh(connector: Connector, app: App, rules: Rules, only: tuple[str, ...])
     with app.tools(connector.name) as tools:
         builder, interpreters = open_builder(connector, tools)
         return locking.refresh(connector, interpreters, rules, builder, upgrade)
+
+
+def trial_order(app: App) -> Order:
+    """Returns the order of a build that tries a change: for this machine's platform, without names.
+
+    A connector without a lock file is built with yesterday's packages, the latest that no longer change.
+    """
+    day = app.configuration.resolve_as_of or (written_day() - timedelta(days=1)).isoformat()
+    return Order(platforms=(app.native,), native=app.native, tags=(), rules=app.rules(day), passed=app.passed)
+
+
+def refuse_offline(migration: Migration[Any], settings: Settings) -> None:
+    """Raises UsageError with --offline, for a migration that queries the package index."""
+    if migration.prepare and settings.offline:
+        raise UsageError(f"{migration.id} asks the package index, and --offline was given")
+
+
+def preparation(migration: Migration[Any], app: App) -> Callable[[Task, object], bytes] | None:
+    """Returns the slow part of a migration, from a task and its options; None if it has none."""
+    prepare = migration.prepare
+    if prepare is None:
+        return None
+    rules = app.rules(None)
+    resources = Resources(app.environment, lambda connector, only: refresh(connector, app, rules, only))
+
+    def work(task: Task, options: object) -> bytes:
+        migration.require(task, options)
+        return prepare(task, options, resources)
+
+    return work

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 from airbyte_ci import interruption
@@ -12,7 +11,7 @@ from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.campaigns.changes.findings import shorten
 from airbyte_ci.campaigns.changes.overlay import overlay
 from airbyte_ci.campaigns.changes.task import RequestedEntry, Task
-from airbyte_ci.campaigns.migrations.migration import Migration, Resources, plan_change
+from airbyte_ci.campaigns.migrations.migration import Migration, plan_change
 from airbyte_ci.campaigns.waves import changes, culprits
 from airbyte_ci.campaigns.waves.members import CampaignMember
 from airbyte_ci.cli import resolving, workbench
@@ -23,8 +22,7 @@ from airbyte_ci.connector_tests.steps import TrialResult
 from airbyte_ci.connector_tests.trial import TrialOptions
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.edits.files import Files
-from airbyte_ci.errors import AirbyteCiError, UsageError
-from airbyte_ci.images.order import Order
+from airbyte_ci.errors import AirbyteCiError
 
 _LONGEST = 200
 
@@ -48,14 +46,9 @@ class Planner:
         return self._plan(member, replace(self.options, packages=tuple(packages)))
 
     def _plan(self, member: CampaignMember, options: object) -> Change:
-        task, prepare = self.task(member), self.migration.prepare
-        if prepare is not None:
-            rules = self.app.rules(None)
-            resources = Resources(
-                self.app.environment, lambda connector, only: resolving.refresh(connector, self.app, rules, only)
-            )
-            self.migration.require(task, options)
-            prepared = prepare(task, options, resources)
+        task = self.task(member)
+        if prepare := resolving.preparation(self.migration, self.app):
+            prepared = prepare(task, options)
             task = replace(task, prepared=lambda: prepared)
         return plan_change(self.migration, task, options)
 
@@ -78,8 +71,7 @@ class Planner:
 def open_planner(opened: OpenCampaign, app: App) -> Planner:
     """Returns the planner of a campaign. Raises UsageError if its options are wrong."""
     migration, options = changes.load_migration(opened.file)
-    if migration.prepare and opened.settings.offline:
-        raise UsageError(f"{migration.id} asks the package index, and --offline was given")
+    resolving.refuse_offline(migration, opened.settings)
     connectors = [member.connector for member in opened.membership.members]
     configuration = opened.fleet.configuration
     known = baseline.of(connectors, configuration, opened.settings.diffed_branch, migration.deletes)
@@ -93,11 +85,7 @@ class Trials:
         app = planner.app
         self._planner, self._app, self._progress = planner, app, progress
         self._steps = steps.wanted(planner.opened.file.trial, ()) if planner.opened.file.trial else frozenset()
-        # A connector without a lock file is tried with yesterday's packages, the latest that no longer change.
-        day = app.configuration.resolve_as_of or (written_day() - timedelta(days=1)).isoformat()
-        self._order = Order(
-            platforms=(app.native,), native=app.native, tags=(), rules=app.rules(day), passed=app.passed
-        )
+        self._order = resolving.trial_order(app)
 
     def failure(self, member: CampaignMember, change: Change) -> str:
         """Returns why the changed connector fails a step that it passes without the change; empty if it fails none.

@@ -11,7 +11,7 @@ from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.campaigns.changes.change import Change
 from airbyte_ci.campaigns.changes.task import NO_CATALOG, Task
 from airbyte_ci.campaigns.migrations import table
-from airbyte_ci.campaigns.migrations.migration import Migration, Resources, plan_change
+from airbyte_ci.campaigns.migrations.migration import Migration, plan_change
 from airbyte_ci.campaigns.migrations.option import Kind, Option, declared
 from airbyte_ci.cli import ending, resolving, workbench
 from airbyte_ci.cli import fleet as fleets
@@ -21,7 +21,6 @@ from airbyte_ci.cli.changes.changelog_entry import Decorator
 from airbyte_ci.cli.compatibility import without_effect
 from airbyte_ci.cli.options import SelectionOptions, with_selection
 from airbyte_ci.cli.settings import Settings
-from airbyte_ci.errors import UsageError
 
 _SHAPES: Mapping[Kind, Mapping[str, Any]] = {
     "text": {},
@@ -65,8 +64,7 @@ def _run(migration: Migration[Any], settings: Settings, asked: SelectionOptions,
     """Plans the change of each selected connector, and writes or delivers it."""
     options = migration.options(**{name: given.pop(name) for name in declared(migration.options)})
     is_tried, proof = given.pop("is_tried", False), proving.read(given)
-    if migration.prepare and settings.offline:
-        raise UsageError(f"{migration.id} asks the package index, and --offline was given")
+    resolving.refuse_offline(migration, settings)
     words = changelog_entry.read(migration, given["destination"], given)
     fleet = fleets.load_for_change(settings, asked, migration.verb.do)
     started = Campaign(
@@ -94,16 +92,9 @@ def _run(migration: Migration[Any], settings: Settings, asked: SelectionOptions,
 @contextlib.contextmanager
 def _preparer(migration: Migration[Any], options: object, app: App, width: int) -> Iterator[Preparer | None]:
     """Gives the function that starts a preparation in a thread, `width` at a time; None if nothing is prepared."""
-    prepare = migration.prepare
+    prepare = resolving.preparation(migration, app)
     if prepare is None:
         yield None
         return
-    rules = app.rules(None)
-    resources = Resources(app.environment, lambda connector, only: resolving.refresh(connector, app, rules, only))
-
-    def work(task: Task) -> bytes:
-        migration.require(task, options)
-        return prepare(task, options, resources)
-
     with ending.pool(width) as pool:
-        yield lambda task: pool.submit(work, task).result
+        yield lambda task: pool.submit(prepare, task, options).result

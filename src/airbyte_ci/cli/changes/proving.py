@@ -12,8 +12,8 @@ from airbyte_ci.campaigns.changes.proof import Proof
 from airbyte_ci.campaigns.changes.task import Task
 from airbyte_ci.campaigns.proof import previous_image
 from airbyte_ci.campaigns.proof.changed_image import build_change
+from airbyte_ci.cli import resolving
 from airbyte_ci.cli.behavior_options import NO_BEHAVIOR_REQUESTED, RequestedBehavior, with_behavior
-from airbyte_ci.cli.changes import trying
 from airbyte_ci.cli.changes.campaign import Campaign, Planner
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.connector_tests import secrets
@@ -102,7 +102,7 @@ def read(given: dict[str, Any]) -> RequestedProof | None:
 def planner(campaign: Campaign, plan: Planner, app: App, progress: Progress, requested: RequestedProof) -> Planner:
     """Returns the planner that adds a proof to each change of `plan`. Raises UsageError."""
     requested.refuse_misuse(campaign)
-    order = trying.order_of(campaign, app)
+    order = resolving.trial_order(app)
     root = campaign.fleet.configuration.root
 
     def prove(task: Task) -> Change:

@@ -2,21 +2,20 @@
 
 import dataclasses
 from collections.abc import Mapping
-from datetime import timedelta
 
 import click
 
-from airbyte_ci.app import App, written_day
+from airbyte_ci.app import App
 from airbyte_ci.campaigns.changes.change import Change, NotApplicable
 from airbyte_ci.campaigns.changes.findings import shorten
 from airbyte_ci.campaigns.changes.overlay import overlay
 from airbyte_ci.campaigns.changes.task import Task
+from airbyte_ci.cli import resolving
 from airbyte_ci.cli.changes.campaign import Campaign, Planner
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.connectors.connector import Connector
 from airbyte_ci.errors import AirbyteCiError, ConnectorError, ImageError, RegistryError, StoreError, UsageError
 from airbyte_ci.images import job
-from airbyte_ci.images.order import Order
 
 # These errors have causes other than the base image.
 _ELSEWHERE = (UsageError, RegistryError, StoreError)
@@ -34,15 +33,6 @@ def planner(campaign: Campaign, plan: Planner, app: App, progress: Progress) -> 
     return _Trying(campaign, plan, app, progress).plan
 
 
-def order_of(campaign: Campaign, app: App) -> Order:
-    """Returns the order for this machine's platform, without names.
-
-    A connector without a lock file is built with yesterday's packages, the latest that no longer change.
-    """
-    day = campaign.fleet.configuration.resolve_as_of or (written_day() - timedelta(days=1)).isoformat()
-    return Order(platforms=(app.native,), native=app.native, tags=(), rules=app.rules(day), passed=app.passed)
-
-
 class _Trying:
     def __init__(self, campaign: Campaign, plan: Planner, app: App, progress: Progress) -> None:
         configuration = campaign.fleet.configuration
@@ -51,7 +41,7 @@ class _Trying:
         self._progress = progress
         self._app = app
         self._catalog = campaign.catalog
-        self._order = order_of(campaign, app)
+        self._order = resolving.trial_order(app)
 
     def plan(self, task: Task) -> Change:
         """Returns the change with the newest base image on which `spec` succeeds. Raises AirbyteCiError."""
