@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airbyte_ci.attest.sbom.bill import BillOfMaterials
-from airbyte_ci.attest.vulnerabilities import finding, match_advisories, newer_bases, remedies
+from airbyte_ci.attest.vulnerabilities import finding, match_advisories, remedies
 from airbyte_ci.attest.vulnerabilities.audited import audit
 from airbyte_ci.attest.vulnerabilities.finding import VulnerabilityFinding
 from airbyte_ci.attest.vulnerabilities.match_report import match_report
+from airbyte_ci.attest.vulnerabilities.newer_bases import NewerBases
 from airbyte_ci.attest.vulnerabilities.remedies import NewerBase, Remedies
 from airbyte_ci.attest.vulnerabilities.scanner_report import ScannerReport
-from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, Catalog
+from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.python.environment.tools import Tools
 
 
@@ -37,13 +38,13 @@ class ImageVulnerabilities:
     notes: tuple[str, ...]
 
 
-def prepare(tools: Tools, name: str, connector: str, bill: BillOfMaterials, catalog: Catalog) -> ExaminedImage:
+def prepare(tools: Tools, name: str, connector: str, bill: BillOfMaterials, bases: NewerBases) -> ExaminedImage:
     """Returns an image with the newer versions of its base image."""
     base = next((item for item in bill.components if item.kind == "container"), None)
     # An image without a base image may be one itself, known by its own digest or that of its index.
     addresses = [f"{base.name}@{base.version}"] if base else [f"{bill.root.name}@{bill.root.version}", name]
-    newer = next((found for item in addresses if (found := newer_bases.list_newer(catalog, item))), ())
-    known = tuple(newer_bases.examine_newer(tools, newer, bill.platform))
+    newer = next((found for item in addresses if (found := bases.list_newer(item))), ())
+    known = tuple(bases.examine(tools, newer, bill.platform))
     return ExaminedImage(name, connector, bill, newer, known)
 
 

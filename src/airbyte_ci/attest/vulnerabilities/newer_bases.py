@@ -10,30 +10,45 @@ from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.images.locate_image import LocatedImage
 from airbyte_ci.oci import local
 from airbyte_ci.oci.image import Platform
+from airbyte_ci.oci.reference import Reference
 from airbyte_ci.python.environment.tools import Tools
 
 
-def list_newer(catalog: Catalog, address: str) -> tuple[BaseImageVersion, ...]:
-    """Returns the newer versions of a base image that a connector may use, oldest first."""
-    current = catalog.find(address)
-    if current is None:
-        return ()
-    found = [
-        item
-        for item in catalog.of(current.repository)
-        if item.semver > current.semver and not item.is_prerelease and not item.withdrawal
-    ]
-    return tuple(sorted(found, key=lambda item: item.semver))
+class NewerBases:
+    """The newer versions of base images in a catalog. Many images share a base, so each version is examined once."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._examined: dict[tuple[Reference, Platform], NewerBase | None] = {}
+
+    def list_newer(self, address: str) -> tuple[BaseImageVersion, ...]:
+        """Returns the newer versions of a base image that a connector may use, oldest first."""
+        current = self._catalog.find(address)
+        if current is None:
+            return ()
+        found = [
+            item
+            for item in self._catalog.of(current.repository)
+            if item.semver > current.semver and not item.is_prerelease and not item.withdrawal
+        ]
+        return tuple(sorted(found, key=lambda item: item.semver))
+
+    def examine(self, tools: Tools, versions: Sequence[BaseImageVersion], platform: Platform) -> Iterator[NewerBase]:
+        """Yields the contents of the versions that the store has; nothing is downloaded."""
+        for item in versions:
+            key = (item.address, platform)
+            if key not in self._examined:
+                self._examined[key] = _examine(tools, item, platform)
+            if found := self._examined[key]:
+                yield found
 
 
-def examine_newer(tools: Tools, versions: Sequence[BaseImageVersion], platform: Platform) -> Iterator[NewerBase]:
-    """Yields the contents of the versions that the store has; nothing is downloaded."""
-    for item in versions:
-        try:
-            image = local.find(tools.store, item.address, platform)
-            if image is None or not tools.store.holds(image):
-                continue
-            bill = examine.examine(tools, LocatedImage(image), item.repository, is_base=True)
-        except AirbyteCiError:
-            continue
-        yield NewerBase(item.version, audit(bill).packages)
+def _examine(tools: Tools, version: BaseImageVersion, platform: Platform) -> NewerBase | None:
+    try:
+        image = local.find(tools.store, version.address, platform)
+        if image is None or not tools.store.holds(image):
+            return None
+        bill = examine.examine(tools, LocatedImage(image), version.repository, is_base=True)
+    except AirbyteCiError:
+        return None
+    return NewerBase(version.version, audit(bill).packages)

@@ -107,9 +107,10 @@ def vulnerabilities(
 def _prepare(app: App, selected: Inspected, platform: Platform) -> "tuple[list[ExaminedImage], bool]":
     """Returns the images with their bills, and whether one could not be read."""
     from airbyte_ci.attest.vulnerabilities import examine_images
+    from airbyte_ci.attest.vulnerabilities.newer_bases import NewerBases
     from airbyte_ci.base_images.catalog import catalog
 
-    known = catalog.load(selected.configuration.catalog_path)
+    bases = NewerBases(catalog.load(selected.configuration.catalog_path))
     images, failed = [], False
     for subject in selected.subjects:
         name = subject.name if isinstance(subject, Connector) else subject
@@ -117,7 +118,7 @@ def _prepare(app: App, selected: Inspected, platform: Platform) -> "tuple[list[E
             with app.tools(name) as tools:
                 bill = bills.bill_of(subject, selected.configuration, tools, platform)
                 connector = subject.name if isinstance(subject, Connector) else ""
-                images.append(examine_images.prepare(tools, name, connector, bill, known))
+                images.append(examine_images.prepare(tools, name, connector, bill, bases))
         except AirbyteCiError as error:
             if len(selected.subjects) == 1:
                 raise
