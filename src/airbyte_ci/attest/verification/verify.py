@@ -1,5 +1,6 @@
 """Verifies a published image: every check of the index and of each platform's image, as findings."""
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ from airbyte_ci.attest.build_inputs import BASE_CONFIG, BASE_MANIFEST, TITLE
 from airbyte_ci.attest.signing.keys import VerifyingKey
 from airbyte_ci.attest.statement import COSIGN_SIGN, CYCLONEDX, PROVENANCE, SPDX
 from airbyte_ci.attest.verification import claims, contents
-from airbyte_ci.attest.verification.evidence import AttachedPlan, Claim, Evidence
+from airbyte_ci.attest.verification.evidence import Claim, Evidence
 from airbyte_ci.attest.verification.finding import INDEX, Check, ImageFinding, is_refused
 from airbyte_ci.attest.verification.published import PublishedImage, PublishedRelease
 from airbyte_ci.errors import AirbyteCiError, PlanError, SignatureError
@@ -83,8 +84,9 @@ def _image(
         return
     yield _provenance(name, digest, item.evidence, demand, [plan])
     yield _check(name, "plan", lambda: _confirm_plan(item.image, plan))
-    yield _check(name, "base", lambda: _confirm_base(published, item, plan, tools))
-    yield _check(name, "sbom", lambda: _confirm_bills(published, item, plan, demand, tools))
+    base = functools.cache(lambda: _base(published, item, plan, tools))
+    yield _check(name, "base", lambda: _confirm_base(item.image, plan, base()))
+    yield _check(name, "sbom", lambda: _confirm_bills(published, item, plan, base(), demand, tools))
     if demand.rebuild:
         from airbyte_ci.attest.verification import rebuild
 
@@ -222,21 +224,18 @@ def _confirm_plan(image: Image, plan: BuildPlan) -> str:
     return f"plan {plan.digest.short}, annotations and labels agree"
 
 
-def _confirm_base(published: PublishedRelease, item: PublishedImage, plan: BuildPlan, tools: Tools) -> str:
-    attached = contents.find_plan(item.image, item.evidence)
-    contents.confirm_base(item.image, _base(published, attached, plan, tools))
+def _confirm_base(image: Image, plan: BuildPlan, base: Image) -> str:
+    contents.confirm_base(image, base)
     return f"begins with all layers of {plan.base}"
 
 
 def _confirm_bills(
-    published: PublishedRelease, item: PublishedImage, plan: BuildPlan, demand: Demand, tools: Tools
+    published: PublishedRelease, item: PublishedImage, plan: BuildPlan, base: Image, demand: Demand, tools: Tools
 ) -> str:
     """Compares every kind of SBOM that is attached with the image's layers."""
     from airbyte_ci.attest.verification import bills  # slow to import
 
-    attached = contents.find_plan(item.image, item.evidence)
-    base_layers = len(_base(published, attached, plan, tools).layers)
-    bill = bills.read_bill(published, item, plan, base_layers, tools)
+    bill = bills.read_bill(published, item, plan, len(base.layers), tools)
     for kind in (CYCLONEDX, SPDX):
         plain = [] if demand.keys else [sbom.document for sbom in item.evidence.sboms if sbom.kind == kind]
         if plain and not any(item.evidence.of_type(kind)):
@@ -250,13 +249,13 @@ def _confirm_bills(
     return f"{len(bill.components)} components, as in the layers"
 
 
-def _base(published: PublishedRelease, attached: AttachedPlan, plan: BuildPlan, tools: Tools) -> Image:
+def _base(published: PublishedRelease, item: PublishedImage, plan: BuildPlan, tools: Tools) -> Image:
     """Returns the base's manifest and configuration from the attached inputs, which the plan names by digest."""
     found: dict[str, Digest] = {}
-    for item in attached.inputs:
-        if (title := item.annotations.get(TITLE, "")) in (BASE_MANIFEST, BASE_CONFIG):
-            tools.registries.pull_blob(published.of(published.digest), item, tools.store)
-            found[title] = item.digest
+    for described in contents.find_plan(item.image, item.evidence).inputs:
+        if (title := described.annotations.get(TITLE, "")) in (BASE_MANIFEST, BASE_CONFIG):
+            tools.registries.pull_blob(published.of(published.digest), described, tools.store)
+            found[title] = described.digest
     if found.get(BASE_MANIFEST) != plan.base_manifest:
         raise PlanError(f"the manifest of its base {plan.base_manifest.short} is not attached")
     manifest = Manifest.parse(tools.store.read(plan.base_manifest), "the base's manifest")
