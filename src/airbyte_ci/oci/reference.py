@@ -67,6 +67,10 @@ class Reference:
     def with_tag(self, tag: str) -> "Reference":
         return Reference(self.registry, self.repository, tag, None)
 
+    def at(self, digest: Digest) -> "Reference":
+        """Returns the address of a manifest in this repository, by its digest alone."""
+        return Reference(self.registry, self.repository, None, digest)
+
     def with_digest(self, digest: Digest) -> "Reference":
         return Reference(self.registry, self.repository, self.tag, digest)
 

@@ -79,7 +79,7 @@ def _pull(tools: Tools, located: LocatedImage, digest: Digest) -> None:
     """Fetches one of the inputs of the build that are attached to the image; its digest verifies it."""
     if located.reference is None or tools.store.has(digest):
         return
-    place = Reference(located.reference.registry, located.reference.repository, None, located.image.digest)
+    place = located.reference.at(located.image.digest)
     for layer in _attached(tools, place):
         if layer.digest == digest and layer.size <= _LARGEST_INPUT:
             tools.registries.pull_blob(place, layer, tools.store)

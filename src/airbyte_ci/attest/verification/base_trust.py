@@ -48,7 +48,7 @@ def _refused(reference: Reference, error: AirbyteCiError) -> SignatureError:
 
 def _confirm(reference: Reference, digest: Digest, demand: Demand, tools: Tools) -> None:
     """Confirms the manifest that the address names, as cosign does; attestations may be about its images instead."""
-    place = Reference(reference.registry, reference.repository, None, digest)
+    place = reference.at(digest)
     found = evidence.collect(tools.registries, place, tools.store, tools.executor)
     if COSIGN_SIGN in demand.required:
         claims.prove_signature(found, digest, demand.keys)
@@ -57,7 +57,7 @@ def _confirm(reference: Reference, digest: Digest, demand: Demand, tools: Tools)
             claims.prove(found, kind, digest, demand.keys)
             continue
         for image in _images(place, tools):
-            about = Reference(place.registry, place.repository, None, image)
+            about = place.at(image)
             own = evidence.collect(tools.registries, about, tools.store, tools.executor)
             claims.prove(own, kind, image, demand.keys)
 

@@ -122,7 +122,7 @@ def _read(
 ) -> Claim | PlainSbom | AttachedPlan | bytes | str:
     """Returns one document, or why it cannot be used; empty for one of another kind. Bytes are a base image's lock."""
     what = f"document {listed.digest.short}"
-    place = Reference(reference.registry, reference.repository, None, listed.digest)
+    place = reference.at(listed.digest)
     try:
         manifest = _manifest(registries, place, store)
         if isinstance(manifest, str):

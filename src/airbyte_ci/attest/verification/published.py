@@ -40,7 +40,7 @@ class PublishedRelease:
 
     def of(self, digest: Digest) -> Reference:
         """Returns the address of another manifest in the same repository."""
-        return Reference(self.reference.registry, self.reference.repository, None, digest)
+        return self.reference.at(digest)
 
 
 def fetch(reference: Reference, tools: Tools) -> PublishedRelease:
@@ -78,7 +78,7 @@ def _confirm_tag(reference: Reference, tools: Tools) -> None:
 
 
 def _child(root: Reference, digest: Digest, tools: Tools) -> PublishedImage:
-    place = Reference(root.registry, root.repository, None, digest)
+    place = root.at(digest)
     manifest = tools.registries.manifest(place)
     if not isinstance(manifest, Manifest):
         raise ImageError(f"cannot verify {root}: its index has another index, {digest.short}")
