@@ -10,7 +10,7 @@ from airbyte_ci.checks.mending import Mending
 from airbyte_ci.checks.rule import OK, Location, Rule, Verdict, failed, inapplicable
 from airbyte_ci.checks.texts import Texts
 from airbyte_ci.connectors import manifest
-from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.connector import COMPONENTS, MANIFEST, Connector
 from airbyte_ci.errors import ConnectorError
 
 RULE = Rule(
@@ -25,19 +25,19 @@ RULE = Rule(
 def check(connector: Connector, catalog: Catalog, texts: Texts, mending: Mending) -> Verdict:
     if connector.language != "manifest-only":
         return inapplicable("not a manifest-only connector")
-    place = places.file(connector, manifest.MANIFEST)
+    place = places.file(connector, MANIFEST)
     try:
         found = manifest.read(connector)
         missing = manifest.missing_components(connector, found)
     except ConnectorError as error:
         return failed(error.message, mending.edit(place), place)
     if missing:
-        line = places.line_with(texts.text(connector.folder / manifest.MANIFEST) or "", "class_name")
-        components = places.file(connector, manifest.COMPONENTS)
+        line = places.line_with(texts.text(connector.folder / MANIFEST) or "", "class_name")
+        components = places.file(connector, COMPONENTS)
         reason = f"{place.path} names {', '.join(missing)}, which {components.path} does not have"
         return failed(reason, mending.edit(components), Location(place.path, line))
     if newest := _too_old(connector, catalog, found.version):
-        line = places.line_with(texts.text(connector.folder / manifest.MANIFEST) or "", "version:")
+        line = places.line_with(texts.text(connector.folder / MANIFEST) or "", "version:")
         return failed(
             f"the manifest has version {found.version}, but the base image contains framework {newest}",
             mending.upgrade(connector, "latest"),

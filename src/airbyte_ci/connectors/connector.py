@@ -8,6 +8,10 @@ from airbyte_ci.errors import MetadataError
 from airbyte_ci.records import dataclass
 
 METADATA = "metadata.yaml"
+# The files of a manifest-only connector, and the package in the framework's image that receives them.
+MANIFEST = "manifest.yaml"
+COMPONENTS = "components.py"
+MANIFEST_PACKAGE = "source_declarative_manifest"
 # Low-code connectors are Python packages too.
 PYTHON_LANGUAGES = ("python", "low-code")
 MANIFEST_ONLY = "manifest-only"
@@ -35,9 +39,9 @@ class Connector:
     @property
     def language(self) -> str | None:
         """Returns the language by the connector's files; the `language:` tags of the fleet are often wrong."""
-        if "manifest.yaml" in self.names:
+        if MANIFEST in self.names:
             return MANIFEST_ONLY
-        if self.package in self.names and (self.folder / self.package / "manifest.yaml").is_file():
+        if self.package in self.names and (self.folder / self.package / MANIFEST).is_file():
             return "low-code"
         if self.names & {"setup.py", "pyproject.toml"}:
             return "python"

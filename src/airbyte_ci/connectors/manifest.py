@@ -12,17 +12,14 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.connector import COMPONENTS, MANIFEST, MANIFEST_PACKAGE, Connector
 from airbyte_ci.documents import DocumentError, load_yaml, read_file
 from airbyte_ci.errors import ConnectorError
 
-MANIFEST = "manifest.yaml"
-COMPONENTS = "components.py"
-# The package in the framework's image that receives both files, and the module that manifests name.
-PACKAGE = "source_declarative_manifest"
 # The distribution of the framework.
 FRAMEWORK = "airbyte-cdk"
-_MODULE = f"{PACKAGE}.components"
+# The module that manifests name.
+_MODULE = f"{MANIFEST_PACKAGE}.components"
 # Manifests hold the schemas of their streams: the largest of 186 has 1.2 MB. Nesting that fits into these limits stays
 # below the depth at which libyaml crashes.
 _SIZE_LIMIT = 4 << 20

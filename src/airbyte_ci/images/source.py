@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from airbyte_ci.connectors import folder_files, hidden_files
-from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
+from airbyte_ci.connectors.connector import COMPONENTS, MANIFEST, MANIFEST_ONLY, MANIFEST_PACKAGE, Connector
 from airbyte_ci.errors import ConnectorError
 from airbyte_ci.oci import tar
 from airbyte_ci.oci.tar import Entry
@@ -31,19 +31,17 @@ def entries(connector: Connector, main_file: str, owner: tuple[int, ...] = (0, 0
 
 
 def _manifest_entries(connector: Connector) -> dict[str, Entry]:
-    from airbyte_ci.connectors import manifest  # slow to import, and most connectors are packages
-
     package = connector.folder / connector.package
     # What caches and editors left of a removed package is none.
     if connector.package in connector.names and package.is_dir() and any(folder_files.walk(package)):
         raise ConnectorError(
-            f"cannot build {connector.name}: {connector.relative} has both {manifest.MANIFEST} and the package "
+            f"cannot build {connector.name}: {connector.relative} has both {MANIFEST} and the package "
             f"{connector.package}/",
-            advice=f"remove the package, or move {manifest.MANIFEST} into it",
+            advice=f"remove the package, or move {MANIFEST} into it",
         )
-    folder = f"{CODE}/{manifest.PACKAGE}"
+    folder = f"{CODE}/{MANIFEST_PACKAGE}"
     found = {CODE: tar.directory(CODE), folder: tar.directory(folder)}
-    for name in (manifest.MANIFEST, manifest.COMPONENTS):
+    for name in (MANIFEST, COMPONENTS):
         path = connector.folder / name
         if path.is_symlink() or (path.exists() and not path.is_file()):
             raise ConnectorError(f"cannot build {connector.name}: {connector.relative}/{name} is not a regular file")

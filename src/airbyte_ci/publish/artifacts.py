@@ -19,7 +19,7 @@ from airbyte_ci.attest.sbom.attachments import CYCLONEDX, SPDX
 from airbyte_ci.attest.subject import Subject
 from airbyte_ci.config import Configuration
 from airbyte_ci.connectors import find
-from airbyte_ci.connectors.connector import MANIFEST_ONLY, METADATA, Connector
+from airbyte_ci.connectors.connector import COMPONENTS, MANIFEST, MANIFEST_ONLY, METADATA, Connector
 from airbyte_ci.errors import ConnectorError, StoreError
 from airbyte_ci.images import verification
 from airbyte_ci.oci.digest import Digest
@@ -30,7 +30,6 @@ from airbyte_ci.publish.release import ConnectorRelease
 _ENDINGS = {SPDX.media_type: "spdx.json", CYCLONEDX.media_type: "cdx.json"}
 # The folder of the newest main release, by whether it is a release candidate.
 _COPIES = {False: "latest", True: "release_candidate"}
-_MANIFEST, _COMPONENTS = "manifest.yaml", "components.py"
 # The earliest time that zip files can hold.
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -77,10 +76,10 @@ def _files(
         )
     yield "spec.json", canonical_json(spec)
     if connector.language == MANIFEST_ONLY:
-        manifest = (connector.folder / _MANIFEST).read_bytes()
-        yield _MANIFEST, manifest
-        if _COMPONENTS in connector.names:
-            archive = _zip({_COMPONENTS: (connector.folder / _COMPONENTS).read_bytes(), _MANIFEST: manifest})
+        manifest = (connector.folder / MANIFEST).read_bytes()
+        yield MANIFEST, manifest
+        if COMPONENTS in connector.names:
+            archive = _zip({COMPONENTS: (connector.folder / COMPONENTS).read_bytes(), MANIFEST: manifest})
             yield "components.zip", archive
             yield "components.zip.sha256", Digest.of(archive).hex.encode()
     yield "release.json", canonical_json(record)

@@ -9,7 +9,7 @@ from packaging.specifiers import SpecifierSet
 from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, Catalog
 from airbyte_ci.base_images.catalog.latest import LatestVersion, admits, latest
 from airbyte_ci.campaigns.bases.pythons import AdmittedPythons
-from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.connector import COMPONENTS, Connector
 from airbyte_ci.errors import ConnectorError, UsageError
 
 _ADVICE = "widen the Python in pyproject.toml and lock again, or add a base image to the catalog"
@@ -43,7 +43,7 @@ class Offered:
 
 def traits_of(connector: Connector) -> frozenset[str]:
     """Returns the traits of a connector that cautions of base images may name."""
-    return frozenset({"components"} if "components.py" in connector.names else ())
+    return frozenset({"components"} if COMPONENTS in connector.names else ())
 
 
 def newest(offered: Offered, admitted: AdmittedPythons) -> LatestVersion:

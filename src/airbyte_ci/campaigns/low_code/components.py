@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from airbyte_ci.campaigns.changes.change import NotApplicable
 from airbyte_ci.campaigns.low_code.package import STARTERS, LowCodePackage, Module
-from airbyte_ci.connectors.manifest import COMPONENTS, PACKAGE
+from airbyte_ci.connectors.connector import COMPONENTS, MANIFEST_PACKAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def collect(package: LowCodePackage, class_names: Sequence[str]) -> Components |
             raise NotApplicable(f"{package.manifest} names {name}, and the package has no such module")
         module = _defining(package, module, class_name, name)
         _add(package, module, modules, ())
-        renamed[name] = f"{PACKAGE}.components.{class_name}"
+        renamed[name] = f"{MANIFEST_PACKAGE}.components.{class_name}"
     _refuse_self_reference(package, modules)
     text = modules[0].text if len(modules) == 1 else _joined(package, modules)
     imported = _foreign(modules) - {package.name}

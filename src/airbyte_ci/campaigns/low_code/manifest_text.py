@@ -10,7 +10,8 @@ import yaml
 from packaging.version import Version
 
 from airbyte_ci.campaigns.changes.change import NotApplicable
-from airbyte_ci.connectors.manifest import KIND, MANIFEST, load_document
+from airbyte_ci.connectors.connector import MANIFEST
+from airbyte_ci.connectors.manifest import KIND, load_document
 from airbyte_ci.documents import DocumentError, load_json, load_yaml
 from airbyte_ci.edits import yaml_nodes, yaml_text
 from airbyte_ci.edits.yaml_events import read

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airbyte_ci.campaigns.changes.change import NotApplicable
-from airbyte_ci.connectors.connector import Connector
+from airbyte_ci.connectors.connector import MANIFEST, Connector
 from airbyte_ci.connectors.folder_files import walk
-from airbyte_ci.connectors.manifest import MANIFEST
 from airbyte_ci.errors import ConnectorError
 
 _SPECS = ("spec.json", "spec.yaml", "spec.yml")

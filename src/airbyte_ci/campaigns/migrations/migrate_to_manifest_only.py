@@ -31,9 +31,9 @@ from airbyte_ci.campaigns.low_code.components import Components
 from airbyte_ci.campaigns.low_code.package import LowCodePackage
 from airbyte_ci.campaigns.migrations import option
 from airbyte_ci.campaigns.migrations.migration import ChangelogText, Migration, Verb
-from airbyte_ci.connectors.connector import MANIFEST_ONLY, Connector
+from airbyte_ci.connectors.connector import COMPONENTS, MANIFEST, MANIFEST_ONLY, MANIFEST_PACKAGE, Connector
 from airbyte_ci.connectors.folder_files import walk
-from airbyte_ci.connectors.manifest import COMPONENTS, FRAMEWORK, KIND, MANIFEST, PACKAGE, class_names
+from airbyte_ci.connectors.manifest import FRAMEWORK, KIND, class_names
 from airbyte_ci.edits import yaml_nodes, yaml_text
 from airbyte_ci.edits.edit import FileChange
 from airbyte_ci.edits.yaml_nodes import Literal
@@ -294,7 +294,7 @@ def _intended(task: Task, source: _Source, deletions: tuple[FileChange, ...]) ->
     return IntendedChange(
         code=frozenset(
             {change.path.removeprefix(folder) for change in deletions}
-            | {f"{PACKAGE}/{name}" for name in (MANIFEST, COMPONENTS)}
+            | {f"{MANIFEST_PACKAGE}/{name}" for name in (MANIFEST, COMPONENTS)}
         ),
         required=frozenset(required) - {FRAMEWORK},
     )
