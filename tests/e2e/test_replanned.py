@@ -5,7 +5,7 @@ import os
 import random
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from airbyte_ci.images.order import Order
 from airbyte_ci.images.summary import Built, Memory
 from airbyte_ci.oci.store.store import Store
 from tests.e2e.command import GIT
-from tests.e2e.tiny import NAME, Tiny, link_store
+from tests.e2e.tiny import METADATA, NAME, Tiny, link_store
 
 pytestmark = pytest.mark.slow
 PACKAGE = "source_tiny"
@@ -51,16 +51,17 @@ class World:
     remembering: app.App
     forgetful: app.App
     lines: Mapping[str, str]
+    name: str = NAME
 
     @property
     def folder(self) -> Path:
-        return self.tiny.connector()
+        return self.tiny.connector(self.name)
 
     def build(self, opened: app.App) -> str:
         """The digest, or the error, of a build with this store."""
         connector = find.read(self.folder, self.tiny.folder)
         order = Order(platforms=(opened.native,), native=opened.native, verify=False)
-        with opened.tools(NAME) as tools:
+        with opened.tools(self.name) as tools:
             try:
                 return str(job.run(connector, order, tools)[0].facts["digest"])
             except Exception as error:  # noqa: BLE001  # whatever it is, both must say it
@@ -170,6 +171,49 @@ EDITS: tuple[Callable[[World], object], ...] = (
 )
 
 
+def _manifest(world: World) -> None:
+    """Another manifest, of the same size or not; a link or a folder in its place; or none, which is another kind."""
+    path = world.folder / "manifest.yaml"
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    path.unlink(missing_ok=True)
+    match world.chance.randrange(8):
+        case 0:
+            path.symlink_to("metadata.yaml")
+        case 1:
+            path.mkdir()
+        case 2:
+            pass
+        case number:
+            path.write_text(f"version: 1.0.{number}\n" + "# more\n" * world.chance.randrange(2))
+            path.chmod(world.chance.choice([0o644, 0o600]))
+
+
+def _components(world: World) -> None:
+    path = world.folder / "components.py"
+    if path.exists():
+        path.unlink()
+    else:
+        path.write_text(f"# {world.chance.random()}\n")
+
+
+def _other_kind(world: World) -> None:
+    """What makes a package of it, or is left of one."""
+    name = world.chance.choice(["pyproject.toml", "main.py", f"{world.name.replace('-', '_')}/__init__.py"])
+    path = world.folder / name
+    path.parent.mkdir(exist_ok=True)
+    if path.exists():
+        path.unlink()
+    else:
+        path.write_text("")
+
+
+MANIFEST_EDITS: tuple[Callable[[World], object], ...] = (
+    *((_manifest,) * 8 + (_components,) * 4),  # mostly, because the others let the next build plan again
+    *(_other_kind, _metadata, _customize, _commit, _checkout, lambda world: None),
+)
+
+
 @pytest.fixture
 def world(tiny: Tiny, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for name, value in tiny.environment.items():
@@ -191,10 +235,17 @@ def world(tiny: Tiny, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         yield made
 
 
+@pytest.mark.parametrize("edits", [EDITS, MANIFEST_EDITS], ids=["package", "manifest"])
 def test_any_edits_give_the_image_of_a_build_that_remembers_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, edits: Sequence[Callable[[World], object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After each of random edits of code, lock, hook, metadata, modes, times and commits, singly or several at once."""
+    if edits is MANIFEST_EDITS:
+        world.name = "source-declared"
+        world.folder.mkdir()
+        (world.folder / "metadata.yaml").write_text(METADATA.format(name=world.name, base=world.tiny.base))
+        _manifest(world)
+        _commit(world)
     forgetful = world.forgetful.store.root
     quick: list[str] = []
     recall, recall_other_code, replace = Memory.recall, Memory.recall_other_code, replace_code.replace_code
@@ -212,12 +263,12 @@ def test_any_edits_give_the_image_of_a_build_that_remembers_nothing(
     done = []
     for _ in range(30):
         for _ in range(world.chance.choice([1, 1, 1, 2, 3])):
-            edit = world.chance.choice(EDITS)
+            edit = world.chance.choice(edits)
             done.append(getattr(edit, "__name__", ""))
             edit(world)
         time.sleep(world.chance.choice([0, 0.03, 0.03, 0.03]))  # what is too young is not remembered
         assert world.build(world.remembering) == world.build(world.forgetful), done
-    assert quick, "nothing was taken from memory, so nothing was tried"
+    assert len(quick) > 3, "nothing was taken from memory, so nothing was tried"
 
 
 def test_one_changed_line_plans_nothing(tiny: Tiny, tmp_path: Path) -> None:

@@ -159,9 +159,15 @@ def is_code_apart(connector: Connector) -> bool:
 
     Without a lock, and for the check of a pylock.toml, the package's own back end is asked for its requirements.
     """
-    if {conversation.MODULE, customization.FILE} & connector.names or connector.language not in PYTHON_LANGUAGES:
+    if {conversation.MODULE, customization.FILE} & connector.names:
         return False
-    return lockfile.kind(connector) in ("poetry.lock", "uv.lock", "requirements.txt")
+    if connector.language == MANIFEST_ONLY:
+        return True
+    return connector.language in PYTHON_LANGUAGES and lockfile.kind(connector) in (
+        "poetry.lock",
+        "uv.lock",
+        "requirements.txt",
+    )
 
 
 def folders(connector: Connector, packages: Sequence[Choice]) -> frozenset[Path]:

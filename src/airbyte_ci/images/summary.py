@@ -115,7 +115,12 @@ class Memory:
         """`settings` is everything else that shapes the build, as JSON; `moment` (ns) is before anything was read."""
         places, apart = tuple(roots), tuple(code_places)
         found = (*_fingerprints(places, apart), state_of_tool())
-        inputs = {"roots": [str(root) for root in places], "tool": str(TOOL), "settings": settings}
+        inputs = {
+            "roots": [str(root) for root in places],
+            "code": [str(place) for place in apart],  # those of another kind of connector when its files change
+            "tool": str(TOOL),
+            "settings": settings,
+        }
         return cls(
             key=action_key("fingerprint", FORMAT_VERSION, inputs),
             state=_joined(found[0], found[2]),
