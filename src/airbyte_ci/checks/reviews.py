@@ -8,7 +8,7 @@ from typing import Literal
 
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.git import git
-from airbyte_ci.git.github import TOKENS, GitHubRepository, converted_errors
+from airbyte_ci.git.github import TOKENS, GitHubRepository, converted_errors, open_client
 
 # GitHub lists no more files than these, so a file that is not listed may still be changed:
 # https://docs.github.com/rest/pulls/pulls#list-pull-requests-files
@@ -28,14 +28,8 @@ class Reviews:
     """
 
     def __init__(self, repository: GitHubRepository, pull_request: int, root: Path) -> None:
-        import github  # slow to import, and only pull requests with customizations need it
-
-        auth = github.Auth.Token(repository.token) if repository.token else None
-        retry = github.GithubRetry(total=3)
         self._doing = f"cannot read pull request {pull_request} of {repository} on GitHub"
-        self._github = github.Github(
-            base_url=repository.api, auth=auth, per_page=100, retry=retry, lazy=True, seconds_between_requests=0
-        )
+        self._github = open_client(repository)
         self._root = root
         self._repository = self._github.get_repo(repository.name)
         self._pull = self._repository.get_pull(pull_request)

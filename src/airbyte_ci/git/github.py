@@ -1,18 +1,23 @@
 """The repository on GitHub and its token, by the variables of GitHub Actions, the environment and git.
 
-Also GitHub's refusals as airbyte-ci's errors.
+Also the client of its API, and GitHub's refusals as airbyte-ci's errors.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.git import forge
 from airbyte_ci.git.forge import HostedRepository
+
+if TYPE_CHECKING:  # slow to import, and only pull requests and issues need them
+    from urllib3 import Retry
+
+    import github
 
 _PUBLIC = "https://api.github.com"
 # The variables of Actions, of the GitHub CLI (also for GitHub Enterprise), and of the original airbyte-ci.
@@ -74,6 +79,35 @@ def require(found: GitHubRepository | None) -> GitHubRepository:
             f"cannot use pull requests in {found}: no token is set", advice=f"set {TOKENS[0]}", error_id="forge-token"
         )
     return found
+
+
+def open_client(
+    repository: GitHubRepository, *, waits: bool = True, retry: "Retry | None" = None, seconds_between_writes: float = 0
+) -> "github.Github":
+    """Returns a client of GitHub's API that sends no request before one is needed. Without a token, it is anonymous.
+
+    A limit of GitHub is waited for, unless `waits` is false: then `retry`, decides.
+    """
+    import github
+
+    return github.Github(
+        base_url=repository.api,
+        auth=github.Auth.Token(repository.token) if repository.token else None,
+        per_page=100,
+        retry=github.GithubRetry(total=3) if waits else retry,
+        lazy=True,
+        seconds_between_requests=0,
+        seconds_between_writes=seconds_between_writes,
+    )
+
+
+def converted_pull_errors(doing: str, repository: GitHubRepository) -> AbstractContextManager[None]:
+    """Converts the errors of a block that writes pull requests of a repository, and continues in the next run."""
+    return converted_errors(
+        f"{doing} in {repository}",
+        permission=f"give a token in {TOKENS[0]} that may write pull requests and contents",
+        otherwise="run it again, it goes on where it was",
+    )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from airbyte_ci.campaigns.delivery import wording
 from airbyte_ci.campaigns.delivery.review_requests import PullRequest
 from airbyte_ci.errors import AirbyteCiError
-from airbyte_ci.git.github import TOKENS, GitHubRepository, converted_errors
+from airbyte_ci.git.github import GitHubRepository, converted_pull_errors, open_client
 
 # GitHub's rules for creating content: https://docs.github.com/rest/using-the-rest-api/best-practices
 _SECONDS_BETWEEN_WRITES = 1.0
@@ -22,19 +22,8 @@ class PullRequests:
     noun = "pull request"
 
     def __init__(self, repository: GitHubRepository, target: str, *, waits: bool = True) -> None:
-        import github  # slow to import, and only pull requests need it
-
-        self._name, self._target = repository.name, target
-        self._where = str(repository)
-        self._github = github.Github(
-            base_url=repository.api,
-            auth=github.Auth.Token(repository.token),
-            per_page=100,
-            retry=github.GithubRetry(total=3) if waits else None,
-            lazy=True,
-            seconds_between_requests=0,
-            seconds_between_writes=_SECONDS_BETWEEN_WRITES,
-        )
+        self._hosted, self._target = repository, target
+        self._github = open_client(repository, waits=waits, seconds_between_writes=_SECONDS_BETWEEN_WRITES)
         self._repository = self._github.get_repo(repository.name)
 
     def close(self) -> None:
@@ -44,7 +33,7 @@ class PullRequests:
         """Returns the open one of a branch. One that was closed without a merge was rejected by a person, so it is
         refused.
         """
-        owner = self._name.partition("/")[0]
+        owner = self._hosted.name.partition("/")[0]
         with self._converted(f"looking for the pull request of {branch}"):
             found = list(self._repository.get_pulls(state="all", head=f"{owner}:{branch}", base=self._target))
         # Not every GitHub applies `head`: an invalid one is ignored.
@@ -98,7 +87,4 @@ class PullRequests:
                 handle.edit(**wanted)
 
     def _converted(self, doing: str) -> AbstractContextManager[None]:
-        """Converts GitHub's refusals and connection failures in a block to one clear line."""
-        permission = f"give a token in {TOKENS[0]} that may write pull requests and contents"
-        otherwise = "run it again, it goes on where it was"
-        return converted_errors(f"{doing} in {self._where}", permission=permission, otherwise=otherwise)
+        return converted_pull_errors(doing, self._hosted)

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from airbyte_ci.errors import UsageError
-from airbyte_ci.git.github import TOKENS, GitHubRepository, converted_errors
+from airbyte_ci.git.github import TOKENS, GitHubRepository, converted_errors, open_client
 
 # Whoever opened an issue may edit it: https://docs.github.com/graphql/reference/enums#commentauthorassociation
 _TRUSTED = ("OWNER", "MEMBER", "COLLABORATOR")
@@ -14,18 +14,9 @@ class GitHubIssue:
     """An issue by its number. Methods raise AirbyteCiError."""
 
     def __init__(self, repository: GitHubRepository, number: int) -> None:
-        import github  # slow to import
-
         self._doing = f"issue {number} of {repository}"
         self._number = number
-        self._github = github.Github(
-            base_url=repository.api,
-            auth=github.Auth.Token(repository.token),
-            retry=None,
-            lazy=True,
-            seconds_between_requests=0,
-            seconds_between_writes=0,
-        )
+        self._github = open_client(repository, waits=False)
         self._repository = self._github.get_repo(repository.name)
 
     def close(self) -> None:

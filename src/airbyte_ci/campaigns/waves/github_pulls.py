@@ -11,7 +11,7 @@ from typing import Any
 from airbyte_ci.campaigns.waves.campaign_file import MergeMethod
 from airbyte_ci.campaigns.waves.state import Checks, PullState, PullStatus, parse_time
 from airbyte_ci.errors import AirbyteCiError
-from airbyte_ci.git.github import TOKENS, GitHubRepository, converted_errors
+from airbyte_ci.git.github import GitHubRepository, converted_pull_errors, open_client
 
 PAGE = 100
 # A branch may have had several pull requests: an open or a merged one is preferred to closed ones.
@@ -54,9 +54,7 @@ class GitHubPulls:
     """The pull requests of one repository into the branch `target`. Methods raise AirbyteCiError."""
 
     def __init__(self, repository: GitHubRepository, target: str) -> None:
-        import urllib3
-
-        import github  # slow to import, and only campaigns that ask GitHub need it
+        import urllib3  # slow to import, and only campaigns that ask GitHub need it
 
         self._repository, self._target = repository, target
         # A limit of GitHub is not waited for: the next run continues. Queries and these mutations may be repeated.
@@ -68,14 +66,7 @@ class GitHubPulls:
             respect_retry_after_header=False,
             raise_on_status=False,
         )
-        self._github = github.Github(
-            base_url=repository.api,
-            auth=github.Auth.Token(repository.token),
-            retry=retry,
-            lazy=True,
-            seconds_between_requests=0,
-            seconds_between_writes=0,
-        )
+        self._github = open_client(repository, waits=False, retry=retry)
         self.settings = MergeSettings()
 
     def close(self) -> None:
@@ -144,9 +135,7 @@ class GitHubPulls:
         return min(pulls, key=lambda item: (order[item.status], -item.number), default=None)
 
     def _converted(self, doing: str) -> AbstractContextManager[None]:
-        permission = f"give a token in {TOKENS[0]} that may write pull requests and contents"
-        otherwise = "run it again, it goes on where it was"
-        return converted_errors(f"{doing} in {self._repository}", permission=permission, otherwise=otherwise)
+        return converted_pull_errors(doing, self._repository)
 
 
 def query(number: int) -> str:
