@@ -5,14 +5,12 @@ import os
 
 import click
 
-from airbyte_ci import config
-from airbyte_ci.campaigns.migrations.table import MIGRATIONS
-from airbyte_ci.cli import console
+from airbyte_ci import app, config
+from airbyte_ci.cli import console, workbench
 from airbyte_ci.cli.options import json_option
 from airbyte_ci.cli.settings import Settings
-from airbyte_ci.config import Configuration
 from airbyte_ci.doctor import machine
-from airbyte_ci.errors import AirbyteCiError, ConfigurationError, UsageError
+from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.reports import doctor as report
 from airbyte_ci.sandbox import rootless
 
@@ -26,25 +24,13 @@ def doctor(settings: Settings, *, as_json: bool) -> int:
     For each missing item the command prints the consequence and a fix. The exit code is 1 if builds cannot work.
     """
     settings = settings.also(as_json=as_json)
-    from airbyte_ci import app  # slow to import
-
     if os.geteuid() != 0 and rootless.obstacle() is None:
         with contextlib.suppress(AirbyteCiError, OSError):  # the probes say why
             app.open_store()  # continues as root of a user namespace, as builds do
     home, native = config.home(os.environ), app.find_platform()
-    found = machine.examine(home, _configuration(settings), native, offline=settings.offline)
+    found = machine.examine(home, workbench.find_configuration(settings), native, offline=settings.offline)
     if settings.as_json:
         console.document(report.to_json(found))
     else:
         console.block(report.lines(found, quiet=settings.quiet))
     return int(any(item.status == "missing" for item in found))
-
-
-def _configuration(settings: Settings) -> Configuration:
-    """Returns the repository's configuration; outside of a repository, the defaults."""
-    try:
-        return config.find(settings.repo, MIGRATIONS)
-    except ConfigurationError:
-        raise
-    except UsageError:
-        return Configuration(root=settings.repo)
