@@ -51,6 +51,11 @@ class Transient(Refused):
         self.after = after
 
 
+def as_transient(error: Refused) -> Transient:
+    """Returns a refusal as a failure after which the request is sent again."""
+    return Transient(error.message, status=error.status, code=error.code, advice=error.advice, error_id=error.error_id)
+
+
 class Untrusted(RegistryError):
     """A host's certificate is not trusted."""
 

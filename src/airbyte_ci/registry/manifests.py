@@ -19,7 +19,7 @@ from airbyte_ci.oci.image import (
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.registry.api import Api, Call, pull_scope, push_scope
 from airbyte_ci.registry.endpoint import Endpoint
-from airbyte_ci.registry.failures import WRONG_BYTES, Refused, Transient
+from airbyte_ci.registry.failures import Refused, Transient
 from airbyte_ci.registry.links import next_link
 from airbyte_ci.registry.transport import Answer, int_header
 
@@ -29,7 +29,8 @@ _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
 _PAGE, _MOST_PAGES = 1000, 10_000
 # Answers that mean that HEAD is not supported.
 _NO_HEAD = frozenset({400, 405, 501})
-# The number of times that a manifest is sent again because the registry says that it has another digest.
+# The number of times that a manifest is sent again because the registry says that it has another digest: Debian's
+# docker-registry says this when several clients write the same manifest at once.
 _DOUBTS = 3
 
 
@@ -144,24 +145,7 @@ def write(api: Api, place: Endpoint, manifest: Manifest | Index, name: str) -> A
         headers={"Content-Type": manifest.media_type},
         body=manifest.raw,
     )
-    doubted: list[Refused] = []
-
-    def attempt() -> Answer:
-        try:
-            return api.once(call)
-        except Transient:
-            raise
-        except Refused as error:
-            # Debian's docker-registry says this when several clients write the same manifest at once.
-            doubted.append(error)
-            if error.code not in WRONG_BYTES or len(doubted) > _DOUBTS:
-                raise
-            raise Transient(
-                error.message, status=error.status, code=error.code, advice=error.advice, error_id=error.error_id
-            ) from None
-
-    answer = api.retry.persist(attempt)
-    with answer:
+    with api.retry.persist(lambda: api.once(call), doubts=_DOUBTS) as answer:
         digest = _claimed(answer)
     if digest is None:
         digest = fetch(api, place, _named(place, name)).digest

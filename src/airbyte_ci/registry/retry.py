@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from airbyte_ci.records import dataclass
-from airbyte_ci.registry.failures import Transient
+from airbyte_ci.registry.failures import WRONG_BYTES, Refused, Transient, as_transient
 
 T = TypeVar("T")
 
@@ -21,15 +21,23 @@ class Retry:
     sleep: Callable[[float], None]
     random: Callable[[], float]
 
-    def persist(self, action: Callable[[], T]) -> T:
-        """Returns the action's result; raises the last Transient if every attempt failed."""
+    def persist(self, action: Callable[[], T], *, doubts: int = 0) -> T:
+        """Returns the action's result; raises the last Transient if every attempt failed.
+
+        The action is also repeated if the registry says that content has another digest, at most `doubts` times.
+        """
         attempt = 1
         while True:
             try:
                 return action()
             except Transient as error:
                 self.pause(attempt, error)
-                attempt += 1
+            except Refused as error:
+                if error.code not in WRONG_BYTES or doubts <= 0:
+                    raise
+                doubts -= 1
+                self.pause(attempt, as_transient(error))
+            attempt += 1
 
     def pause(self, attempt: int, error: Transient) -> None:
         """Waits before the next attempt; raises `error` if no attempt is left."""

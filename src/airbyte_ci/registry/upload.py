@@ -13,7 +13,7 @@ from airbyte_ci.oci.image import Descriptor
 from airbyte_ci.records import dataclass
 from airbyte_ci.registry.api import Api, Call, pull_scope, push_scope
 from airbyte_ci.registry.endpoint import Endpoint
-from airbyte_ci.registry.failures import WRONG_BYTES, Refused, Transient
+from airbyte_ci.registry.failures import WRONG_BYTES, Refused, Transient, as_transient
 from airbyte_ci.registry.manifests import send_head
 from airbyte_ci.registry.options import RegistryOptions
 from airbyte_ci.registry.transport import Answer, RequestBody, int_header
@@ -107,7 +107,6 @@ class Uploader:
     ) -> None:
         """Sends the blob; if the session or the connection is lost, sends all of it again in a new session."""
         attempts = itertools.count(1)
-        doubted: list[Refused] = []
         sessions = iter([session] if session else [])
 
         def attempt() -> None:
@@ -119,12 +118,9 @@ class Uploader:
             except Transient:
                 raise
             except Refused as error:
-                if error.code in WRONG_BYTES and not doubted:
-                    doubted.append(error)
-                    raise _again(error) from None
                 raise _lost(error) from None
 
-        self.api.retry.persist(attempt)
+        self.api.retry.persist(attempt, doubts=1)
 
     def _begin(self, place: Endpoint) -> UploadSession:
         call = _call(place, "POST", f"/v2/{place.repository}/blobs/uploads/", _ACCEPTED)
@@ -189,12 +185,8 @@ class Uploader:
 def _lost(error: Refused) -> Refused:
     """Returns a Transient for a session that is lost (404) or out of step (416), so that the upload starts again."""
     if error.status in (404, 416) or error.code == "BLOB_UPLOAD_UNKNOWN":
-        return _again(error)
+        return as_transient(error)
     return error
-
-
-def _again(error: Refused) -> Transient:
-    return Transient(error.message, status=error.status, code=error.code, advice=error.advice, error_id=error.error_id)
 
 
 def _chunked(body: RequestBody, size: int, least: int) -> Iterator[RequestBody | bytes]:
