@@ -6,7 +6,6 @@ Knows the form of the tar (one top folder, regular files), not what the files me
 import os
 import stat
 import tarfile
-import zlib
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -20,7 +19,7 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.wheels import zip_layout
 from airbyte_ci.python.wheels.zip_layout import LayoutRefused
-from airbyte_ci.rootfs.archive import Stream
+from airbyte_ci.rootfs.archive import UNREADABLE, Stream
 
 FORMAT_VERSION = 1
 # Real distributions have up to 500 files and 600 MB.
@@ -37,7 +36,6 @@ _LONGEST_NAME = 255
 _IN_MEMORY = 32 << 20
 # Padding after the end of a tar: tools fill blocks of 10 KiB, some much larger ones.
 _PADDING = 16 << 20
-_UNREADABLE = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, RecursionError)
 _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 _KINDS = {
     tarfile.SYMTYPE: "a symbolic link",
@@ -139,7 +137,7 @@ class _Reading:
         """Returns the files by path."""
         try:
             self._read(blob)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             other = "" if self._count else _other_kind(blob)
             raise self._refused(other or f"it is damaged or truncated ({error})") from error
         except ImageError as error:
@@ -153,9 +151,8 @@ class _Reading:
         return [self._files[path] for path in sorted(self._files)]
 
     def _read(self, blob: BufferedReader) -> None:
-        with Stream(blob, self._shown) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
-            while (member := archive.next()) is not None:
-                archive.members.clear()  # type: ignore[attr-defined]  # it would remember every entry
+        with Stream(blob, self._shown) as stream:
+            for member in stream.entries():
                 self._add(member, stream)
             # Python's reader treats anything that is not a header as the end of the archive.
             if len(stream.last) < tar.BLOCK or stream.last.strip(b"\0"):

@@ -3,11 +3,8 @@
 Only the base image is copied, by digest. Packages are fetched again, and hooks and commands run again.
 """
 
-import gzip
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import IO
 
 from airbyte_ci.errors import ImageError
 from airbyte_ci.images import build, given, planning
@@ -16,8 +13,9 @@ from airbyte_ci.images.order import Order
 from airbyte_ci.images.plan import BuildPlan
 from airbyte_ci.images.summary import Built
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import LAYER_ZSTD, Descriptor, Image
+from airbyte_ci.oci.image import Descriptor, Image
 from airbyte_ci.oci.store.store import Store
+from airbyte_ci.rootfs.archive import Stream
 
 
 def confirm(plan: BuildPlan, evaluation: Evaluation, built: Built, order: Order) -> None:
@@ -119,12 +117,9 @@ _NOTHING = Digest.of(b"")
 
 def _members(store: Store, layer: Descriptor) -> dict[str, _Member]:
     found = {}
-    with (
-        store.path(layer.digest).open("rb") as blob,
-        tarfile.open(fileobj=plain(blob, layer.media_type), mode="r|") as archive,
-    ):
-        for member in archive:
-            reader = archive.extractfile(member) if member.isreg() else None
+    with store.path(layer.digest).open("rb") as blob, Stream(blob) as stream:
+        for member in stream.entries():
+            content = Digest.of_stream(stream.extract(member)) if member.isreg() else _NOTHING
             facts = (
                 f"type {member.type!r}",
                 f"mode {member.mode:o}",
@@ -132,13 +127,5 @@ def _members(store: Store, layer: Descriptor) -> dict[str, _Member]:
                 f"time {member.mtime}",
                 f"link to {member.linkname!r}",
             )
-            found[member.name] = _Member(facts, Digest.of_stream(reader) if reader else _NOTHING)
+            found[member.name] = _Member(facts, content)
     return found
-
-
-def plain(blob: IO[bytes], media_type: str) -> IO[bytes]:
-    if media_type != LAYER_ZSTD:
-        return gzip.GzipFile(fileobj=blob)  # type: ignore[return-value]  # as tarfile reads it
-    import zstandard
-
-    return zstandard.ZstdDecompressor().stream_reader(blob, read_across_frames=True)

@@ -1,16 +1,24 @@
-"""A layer's blob as the uncompressed bytes of its archive: hashed, forward-only and limited in size.
+"""A layer's blob as the uncompressed bytes and entries of its archive: hashed, forward-only and limited in size.
 
-Handles compression and limits, not the archive's content.
+Handles compression and limits, not the content of the entries.
 """
 
+import contextlib
 import hashlib
 import io
 import tarfile
 import zlib
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import IO
 
-from airbyte_ci.errors import ImageError
+from airbyte_ci.errors import AirbyteCiError, DigestMismatch, ImageError
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import Descriptor
+from airbyte_ci.oci.store.store import Store
+
+# What the readers of gzip and tar raise for bytes that are neither, and the kernel's interface for absurd numbers.
+UNREADABLE = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, RecursionError)
 
 _SIZE_LIMIT = 20 << 30
 # Headers that describe the next entry (long names, attributes) are read into memory as a whole.
@@ -20,6 +28,25 @@ _INPUT = 128 << 10
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 # zlib's name for a gzip member with header and trailer, whose checksum and length it verifies.
 _GZIP_MEMBER = 16 + zlib.MAX_WBITS
+
+
+@contextlib.contextmanager
+def open_layer(store: Store, descriptor: Descriptor, diff_id: Digest) -> Iterator["Stream"]:
+    """Opens a layer of the store, and verifies its diffID and the checksum of its compression after the block.
+
+    Raises ImageError if the layer is not a readable archive, also where the block reads it; and DigestMismatch.
+    """
+    # The compressed bytes were verified when they came.
+    with store.path(descriptor.digest).open("rb") as blob, Stream(blob) as stream:
+        try:
+            yield stream
+            digest = stream.digest()
+        except AirbyteCiError:
+            raise
+        except UNREADABLE as error:
+            raise ImageError(f"layer {diff_id.short} is not a readable archive ({error})") from error
+    if digest != diff_id.hex:
+        raise DigestMismatch(f"layer {descriptor.digest.short} does not match its diffID {diff_id.short}")
 
 
 class Stream(io.RawIOBase):
@@ -34,6 +61,7 @@ class Stream(io.RawIOBase):
         self._pieces = _ahead(self._hashed(_plain(blob)))
         self._piece = memoryview(b"")
         self._position = 0
+        self._archive: tarfile.TarFile | None = None
         # The last header read; after the last entry, this ended the archive.
         self.last = b""
 
@@ -63,6 +91,20 @@ class Stream(io.RawIOBase):
             raise ImageError(f"{self._what} has a header of {size} bytes before an entry")
         self.last = b"".join(self.pieces(size))
         return self.last
+
+    def entries(self) -> Iterator[tarfile.TarInfo]:
+        """Yields the entries of the tar. Read the content of each before the next one. Raises UNREADABLE."""
+        with tarfile.open(fileobj=self, mode="r:") as self._archive:
+            while (member := self._archive.next()) is not None:
+                self._archive.members.clear()  # type: ignore[attr-defined]  # it would remember every entry
+                yield member
+
+    def extract(self, member: tarfile.TarInfo) -> IO[bytes]:
+        """Returns the content of the current entry, a regular file, with the holes of a sparse one."""
+        assert self._archive is not None
+        source = self._archive.extractfile(member)
+        assert source is not None
+        return source
 
     def content(self, size: int) -> Iterator[memoryview]:
         """Returns an entry's content of exactly this size, in bytes; raises ReadError if it is shorter."""

@@ -8,19 +8,17 @@ import errno
 import hashlib
 import itertools
 import json
-import tarfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from airbyte_ci import disk
-from airbyte_ci.errors import AirbyteCiError, DigestMismatch, ImageError, StoreError
+from airbyte_ci.errors import ImageError, StoreError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor
 from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.rootfs import snapshot_record, unpacking, user_namespace
-from airbyte_ci.rootfs.archive import Stream
+from airbyte_ci.rootfs.archive import open_layer
 from airbyte_ci.rootfs.asked import Question, RecordingTree, answered
 from airbyte_ci.rootfs.snapshot_record import SnapshotSource
 from airbyte_ci.rootfs.tree import Tree
@@ -30,8 +28,6 @@ _FORMAT = 3
 _WAYS = 8
 # Errors of the disk; the kernel refuses everything else because of the layer's content.
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
-# What the readers of gzip and tar raise for bytes that are neither, and the kernel's interface for absurd numbers.
-_UNREADABLE = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, RecursionError)
 
 _EMPTY = Tree(())
 
@@ -143,16 +139,7 @@ def unpack_again(store: Store, origin: SnapshotSource, below: Sequence[Path], fo
 
 
 def _apply(store: Store, descriptor: Descriptor, diff_id: Digest, folder: Path, below: RecordingTree) -> None:
-    # The gzip trailer's checksum and the diffID are both verified; the compressed bytes were when they came.
-    with store.path(descriptor.digest).open("rb") as blob, Stream(blob) as stream:
-        try:
-            unpacking.create_all(stream, folder, below)
-            if stream.last.strip(b"\0"):  # Python's reader takes anything but a header for the end
-                raise ImageError(f"layer {diff_id.short} has a broken header after its first entries")
-            digest = stream.digest()
-        except AirbyteCiError:
-            raise
-        except _UNREADABLE as error:
-            raise ImageError(f"layer {diff_id.short} is not a readable archive ({error})") from error
-    if digest != diff_id.hex:
-        raise DigestMismatch(f"layer {descriptor.digest.short} does not match its diffID {diff_id.short}")
+    with open_layer(store, descriptor, diff_id) as stream:
+        unpacking.create_all(stream, folder, below)
+        if stream.last.strip(b"\0"):  # Python's reader takes anything but a header for the end
+            raise ImageError(f"layer {diff_id.short} has a broken header after its first entries")

@@ -34,15 +34,13 @@ def create_all(stream: Stream, folder: Path, below: RecordingTree) -> None:
     _give(str(folder), root.status if root else None)
     unpacking = _Unpacking(stream, UnpackedLayer(folder, changes=True), below)
     count = size = 0
-    with tarfile.open(fileobj=stream, mode="r:") as archive:
-        while (member := archive.next()) is not None:
-            archive.members.clear()  # type: ignore[attr-defined]  # it would remember every entry
-            count, size = count + 1, size + member.size
-            if count > _ENTRY_LIMIT:
-                raise ImageError(f"a layer has more than {_ENTRY_LIMIT} entries")
-            # A sparse entry may be larger than its archive.
-            check_size(size if member.size >= 0 else -1)
-            unpacking.create(member, archive)
+    for member in stream.entries():
+        count, size = count + 1, size + member.size
+        if count > _ENTRY_LIMIT:
+            raise ImageError(f"a layer has more than {_ENTRY_LIMIT} entries")
+        # A sparse entry may be larger than its archive.
+        check_size(size if member.size >= 0 else -1)
+        unpacking.create(member)
 
 
 class _Unpacking:
@@ -57,7 +55,7 @@ class _Unpacking:
         self._top = top
         self._below = below
 
-    def create(self, member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
+    def create(self, member: tarfile.TarInfo) -> None:
         """Creates one entry."""
         path = _clean(member.name)
         if not path:
@@ -75,7 +73,7 @@ class _Unpacking:
             self._write(member, place)
         else:
             self._remove(place)
-            self._make(member, archive, self._top.disk(place))
+            self._make(member, self._top.disk(place))
 
     # --- places ----------------------------------------------------------------------------------
 
@@ -189,17 +187,15 @@ class _Unpacking:
             os.close(file)
         _set_attributes(disk, member)
 
-    def _make(self, member: tarfile.TarInfo, archive: tarfile.TarFile, disk: str) -> None:
+    def _make(self, member: tarfile.TarInfo, disk: str) -> None:
         if member.islnk():
             self._link(member, disk)
             return
         if member.issym():
             os.symlink(member.linkname, disk)  # noqa: PTH211
         elif member.isreg():
-            source = archive.extractfile(member)
-            assert source is not None
             with os.fdopen(os.open(disk, _NEW_FILE, 0o600), "wb") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
+                shutil.copyfileobj(self._stream.extract(member), target, 1 << 20)
         elif member.ischr() or member.isblk() or member.isfifo():
             if member.ischr() and (member.devmajor, member.devminor) == (0, 0):
                 raise ImageError(f"a layer has a device 0:0 at {member.name!r}, which would hide a file")

@@ -6,7 +6,6 @@ The wheels of a layer that airbyte-ci made are recorded, so that its archive nee
 import re
 import tarfile
 import tempfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from airbyte_ci.attest.sbom import jars, licenses
 from airbyte_ci.attest.sbom.found_package import APK, DEB, GENERIC, PYPI, RPM, FoundPackage, LayerEvidence, LicenseText
-from airbyte_ci.errors import AirbyteCiError, BlobNotFound, ImageError, PackageError
+from airbyte_ci.errors import BlobNotFound, ImageError, PackageError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor
 from airbyte_ci.oci.store.store import Store
@@ -22,7 +21,7 @@ from airbyte_ci.oci.tar import OPAQUE, WHITEOUT
 from airbyte_ci.python.environment import layer_wheels, wheel_metadata
 from airbyte_ci.python.packages.core_metadata import CoreMetadata
 from airbyte_ci.rootfs import apk, dpkg, rpm
-from airbyte_ci.rootfs.archive import Stream
+from airbyte_ci.rootfs.archive import Stream, open_layer
 
 FORMAT_VERSION = 2
 _SITE = ("site-packages", "dist-packages")
@@ -30,7 +29,6 @@ _METADATA = re.compile(r"\.(?:dist-info/METADATA|egg-info(?:/PKG-INFO)?)\Z")
 _SYSTEM_FIELDS = ("ID", "VERSION_ID", "VERSION_CODENAME", "PRETTY_NAME")
 _PYTHON_VERSION = re.compile(r'#define\s+PY_VERSION\s+"([^"]+)"')
 _JAVA_VERSION = re.compile(r'^JAVA_VERSION="([^"]+)"', re.MULTILINE)
-_UNREADABLE = (tarfile.TarError, zlib.error, EOFError, ValueError, OverflowError)
 
 
 def of_layer(store: Store, descriptor: Descriptor, diff_id: Digest, bring: Callable[[], None]) -> LayerEvidence:
@@ -55,19 +53,9 @@ def read(store: Store, descriptor: Descriptor, diff_id: Digest) -> LayerEvidence
     if not store.has(descriptor.digest):
         raise BlobNotFound(f"the store does not contain layer {descriptor.digest}")
     collected = _Collected()
-    with store.path(descriptor.digest).open("rb") as blob, Stream(blob) as stream:
-        try:
-            with tarfile.open(fileobj=stream, mode="r:") as archive:
-                while (member := archive.next()) is not None:
-                    archive.members.clear()  # type: ignore[attr-defined]  # it would remember every entry
-                    collected.add(member, archive)
-            digest = stream.digest()
-        except AirbyteCiError:
-            raise
-        except _UNREADABLE as error:
-            raise ImageError(f"layer {diff_id.short} is not a readable archive ({error})") from error
-    if digest != diff_id.hex:
-        raise ImageError(f"layer {descriptor.digest.short} does not match its diffID {diff_id.short}")
+    with open_layer(store, descriptor, diff_id) as stream:
+        for member in stream.entries():
+            collected.add(member, stream)
     return collected.evidence()
 
 
@@ -114,7 +102,7 @@ class _Collected:
             opaque=tuple(sorted(self.opaque)),
         )
 
-    def add(self, member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
+    def add(self, member: tarfile.TarInfo, stream: Stream) -> None:
         path = _normal(member.name)
         folder, _, name = path.rpartition("/")
         if name == OPAQUE:
@@ -128,8 +116,6 @@ class _Collected:
         elif not member.isreg() or member.issparse() or member.size > reader.limit:
             self.gone.add(path)  # another kind of file hides that of a lower layer
         else:
-            stream = archive.fileobj
-            assert isinstance(stream, Stream)
             reader.read(self, path, b"".join(stream.content(member.size)))
 
     def _link(self, path: str, target: str) -> None:

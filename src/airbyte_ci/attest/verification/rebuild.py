@@ -4,7 +4,6 @@ Nothing of this machine's store is used: not its layers, not its downloads, not 
 the files that are attached to the image, the base's layers in the image's own repository, and packages from the index.
 """
 
-import tarfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -13,14 +12,15 @@ from airbyte_ci.attest.verification import contents, differences
 from airbyte_ci.attest.verification.published import PublishedImage, PublishedRelease
 from airbyte_ci.errors import DigestMismatch, ImageError, PlanError
 from airbyte_ci.images import base as bases
-from airbyte_ci.images import replay, reproduce
+from airbyte_ci.images import replay
 from airbyte_ci.images.distribution import AddDistribution
 from airbyte_ci.images.plan import BuildPlan
-from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.digest import Digest, chunks
 from airbyte_ci.oci.image import Descriptor, Image, Platform
 from airbyte_ci.oci.layer import Layer
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.environment.tools import Tools
+from airbyte_ci.rootfs.archive import Stream, open_layer
 
 
 def rebuild(published: PublishedRelease, item: PublishedImage, tools: Tools, native: Platform) -> None:
@@ -67,8 +67,8 @@ def _fetch_bases(published: PublishedRelease, tools: Tools) -> None:
 
 
 def _confirm_diff_id(store: Store, layer: Descriptor, diff_id: Digest) -> None:
-    with store.path(layer.digest).open("rb") as blob:
-        found = Digest.of_stream(reproduce.plain(blob, layer.media_type))
+    with store.path(layer.digest).open("rb") as blob, Stream(blob) as stream:
+        found = Digest(stream.digest())
     if found != diff_id:
         raise DigestMismatch(
             f"the attached layer {layer.digest.short} has the diffID {found.short}, not {diff_id.short}"
@@ -82,21 +82,17 @@ def _take_files(
     wanted = {f"{code.folder}/{file.path}": Digest(file.sha256) for file in code.files}
     place = published.of(image.digest)
     different: dict[str, int] = {}
-    for number, (layer, _) in list(enumerate(image.layers))[base_layers:]:
+    for number, (layer, diff_id) in list(enumerate(image.layers))[base_layers:]:
         tools.registries.pull_blob(place, layer, tools.store)
-        for path, content in _files(tools.store, layer, wanted):
+        for path, content in _files(tools.store, layer, diff_id, wanted):
             if tools.store.put(content) != wanted[path]:
                 different[path] = number
     for path, number in different.items():
         raise PlanError(f"layer {number}: /{path} has different contents than the plan names")
 
 
-def _files(store: Store, layer: Descriptor, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    with (
-        store.path(layer.digest).open("rb") as blob,
-        tarfile.open(fileobj=reproduce.plain(blob, layer.media_type), mode="r|") as archive,
-    ):
-        for member in archive:
-            reader = archive.extractfile(member) if member.isreg() and member.name in wanted else None
-            if reader:
-                yield member.name, reader.read()
+def _files(store: Store, layer: Descriptor, diff_id: Digest, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    with open_layer(store, layer, diff_id) as stream:
+        for member in stream.entries():
+            if member.isreg() and member.name in wanted:
+                yield member.name, b"".join(chunks(stream.extract(member)))
