@@ -1,6 +1,6 @@
 """Where an image's layers come from: its base image, packages, code or customization. Cheap to import."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from airbyte_ci.oci.image import Image
@@ -26,13 +26,13 @@ KNOWN: Mapping[str, Origin] = {
 
 def of(image: Image, base_layers: int) -> tuple[Origin, ...]:
     """Returns the origin of each layer; `base_layers` is the number of the base image's."""
-    texts = list(_histories(image.config.document))
-    layers = image.manifest.layers
-    # A base may have a shorter history than layers; airbyte-ci's own entries are the last ones.
-    count = len(layers) - base_layers
-    above = [*[""] * (count - len(texts)), *texts[len(texts) - count :]] if count else []
-    below: list[Origin] = ["base image" for _ in layers[:base_layers]]
-    return (*below, *(KNOWN.get(text, "customization") for text in above))
+    below: list[Origin] = ["base image" for _ in image.manifest.layers[:base_layers]]
+    return (*below, *map(above_base, entries(image)[base_layers:]))
+
+
+def above_base(entry: Mapping[str, Any]) -> Origin:
+    """Returns the origin of a layer above the base image, by its history entry."""
+    return KNOWN.get(str(entry.get("created_by")), "customization")
 
 
 def sizes(image: Image, base_layers: int) -> dict[Origin, int]:
@@ -43,8 +43,10 @@ def sizes(image: Image, base_layers: int) -> dict[Origin, int]:
     return found
 
 
-def _histories(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yields the command of each layer's history entry."""
-    for item in document.get("history") or ():
-        if isinstance(item, dict) and not item.get("empty_layer"):
-            yield str(item.get("created_by", ""))
+def entries(image: Image) -> list[Mapping[str, Any]]:
+    """Returns the history entry of each layer; empty ones for the lowest layers of a base with a shorter history."""
+    history = image.config.document.get("history") or []
+    found = [item for item in history if isinstance(item, dict) and not item.get("empty_layer")]
+    count = len(image.manifest.layers)
+    # airbyte-ci's own entries are the last ones.
+    return [*({} for _ in range(count - len(found))), *found[max(0, len(found) - count) :]]

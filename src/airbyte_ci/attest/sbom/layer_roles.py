@@ -3,7 +3,7 @@
 The history of an image that airbyte-ci built names them. It is part of the configuration, so every copy has it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -41,7 +41,7 @@ def of_image(image: Image, base_layers: int | None) -> tuple[LayerRole, ...]:
 
     Layers of another tool are UNKNOWN if the number is not known.
     """
-    entries = _entries(image)
+    entries = layer_origins.entries(image)
     if base_layers is None:
         base_layers = _lowest(image, entries)
     if base_layers is None:
@@ -50,15 +50,7 @@ def of_image(image: Image, base_layers: int | None) -> tuple[LayerRole, ...]:
     return (LayerRole.BASE,) * min(base_layers, len(entries)) + tuple(above)
 
 
-def _entries(image: Image) -> list[dict[str, Any]]:
-    """Returns the history entry of each layer; empty ones for the lowest layers of a base without a history."""
-    history = image.config.document.get("history") or []
-    found = [item for item in history if isinstance(item, dict) and not item.get("empty_layer")]
-    count = len(image.layers)
-    return [*({} for _ in range(count - len(found))), *found[max(0, len(found) - count) :]]
-
-
-def _lowest(image: Image, entries: list[dict[str, Any]]) -> int | None:
+def _lowest(image: Image, entries: Sequence[Mapping[str, Any]]) -> int | None:
     """Returns the place of the connector's lowest layer of packages or code; None if another tool built the image.
 
     A base image that airbyte-ci built has packages too, but not the annotation of layers that connectors share. Copies
@@ -80,11 +72,11 @@ def _lowest(image: Image, entries: list[dict[str, Any]]) -> int | None:
     return lowest
 
 
-def _role(entry: dict[str, Any]) -> LayerRole:
+def _role(entry: Mapping[str, Any]) -> LayerRole:
     if not _is_ours(entry):
         return LayerRole.OTHER
-    return _ROLES[layer_origins.KNOWN.get(str(entry.get("created_by")), "customization")]
+    return _ROLES[layer_origins.above_base(entry)]
 
 
-def _is_ours(entry: dict[str, Any]) -> bool:
+def _is_ours(entry: Mapping[str, Any]) -> bool:
     return str(entry.get("comment", "")).startswith(_COMMENT)
