@@ -63,9 +63,8 @@ class App:
     reporter: Reporter
     offline: bool
 
-    @contextlib.contextmanager
-    def tools(self, subject: str) -> Iterator[Tools]:
-        """Gives the tools for one subject, which report its progress."""
+    def tools(self, subject: str) -> Tools:
+        """Returns the tools for one subject, which report its progress."""
 
         def moved(event: BlobProgress) -> None:
             self.reporter.moved(subject, event.digest, event.done, event.total)
@@ -81,7 +80,7 @@ class App:
             open_executor=self.open_executor,
             say=self.reporter.teller(subject),
         )
-        yield replace(tools, confirm_base=self._confirm_base(tools)) if self.configuration.trust else tools
+        return replace(tools, confirm_base=self._confirm_base(tools)) if self.configuration.trust else tools
 
     def _confirm_base(self, tools: Tools) -> Callable[[Reference], None]:
         """Returns the check of base images that the configuration demands."""

@@ -61,11 +61,11 @@ class World:
         """The digest, or the error, of a build with this store."""
         connector = find.read(self.folder, self.tiny.folder)
         order = Order(platforms=(opened.native,), native=opened.native, verify=False)
-        with opened.tools(self.name) as tools:
-            try:
-                return str(job.run(connector, order, tools)[0].facts["digest"])
-            except Exception as error:  # noqa: BLE001  # whatever it is, both must say it
-                return f"{type(error).__name__}: {error}"
+        tools = opened.tools(self.name)
+        try:
+            return str(job.run(connector, order, tools)[0].facts["digest"])
+        except Exception as error:  # noqa: BLE001  # whatever it is, both must say it
+            return f"{type(error).__name__}: {error}"
 
     def git(self, *arguments: str) -> None:
         subprocess.run([*GIT, *arguments], cwd=self.tiny.folder, check=True, capture_output=True)

@@ -35,9 +35,9 @@ def open_builder(
 def refresh(connector: Connector, app: App, rules: Rules, only: tuple[str, ...]) -> bytes:
     """Returns the connector's pylock.toml or hashed requirements with newer versions: all, or those in `only`."""
     upgrade = locking.Upgrade(not only, only)
-    with app.tools(connector.name) as tools:
-        builder, interpreters = open_builder(connector, tools)
-        return locking.refresh(connector, interpreters, rules, builder, upgrade)
+    tools = app.tools(connector.name)
+    builder, interpreters = open_builder(connector, tools)
+    return locking.refresh(connector, interpreters, rules, builder, upgrade)
 
 
 def trial_order(app: App) -> Order:

@@ -66,7 +66,8 @@ def verify(
     settings = settings.also(as_json=as_json)
     reference = Reference.parse(image)
     configuration = workbench.find_configuration(settings)
-    with workbench.open_app(settings, configuration) as (app, progress), app.tools(reference.name) as tools:
+    with workbench.open_app(settings, configuration) as (app, progress):
+        tools = app.tools(reference.name)
         key = read_signing_key(sign_key, app.environment) if sign_key else None
         demand = _demand(reference, keys, policy, configuration, app.environment, rebuild=rebuild)
         from airbyte_ci.attest.verification import published, verify

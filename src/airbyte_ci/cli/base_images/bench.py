@@ -57,7 +57,8 @@ def opened(settings: Settings, subject: str) -> Iterator[Bench]:
     """Opens the tools for the duration of the block; they report progress for the subject."""
     configuration = config.find(settings.repo)
     own = catalog.read(configuration.catalog_path)
-    with workbench.open_app(settings, configuration) as (app, _), app.tools(subject) as tools:
+    with workbench.open_app(settings, configuration) as (app, _):
+        tools = app.tools(subject)
         yield Bench(configuration, own, catalog.shipped().merged(own), tools)
 
 

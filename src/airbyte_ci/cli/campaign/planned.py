@@ -127,8 +127,7 @@ class Trials:
         found = secrets.load(connector, None, app.configuration.test_secrets, app.environment)
         request = TrialOptions(wanted=self._steps, secrets=found, is_ending=interruption.is_stopping)
         try:
-            with app.tools(connector.name) as tools:
-                return trial.run(connector, self._order, tools, request, workbench.side_by_side)
+            return trial.run(connector, self._order, app.tools(connector.name), request, workbench.side_by_side)
         finally:
             self._progress.clear(connector.name)
 

@@ -112,12 +112,12 @@ def planner(campaign: Campaign, plan: Planner, app: App, progress: Progress, req
             return change  # only the changelog
         try:
             options = requested.behavior_of(connector, app)
-            with app.tools(connector.name) as tools:
-                before = previous_image.find_previous(connector, order, tools, requested.previous)
-                after = build_change(connector, change, root=root, order=order, tools=tools)
-                tools.say("comparing both images")
-                found = compare_images(tools.store, before, after, change.intended)
-                found = add_behavior(found, before.image, after.image, tools, options)
+            tools = app.tools(connector.name)
+            before = previous_image.find_previous(connector, order, tools, requested.previous)
+            after = build_change(connector, change, root=root, order=order, tools=tools)
+            tools.say("comparing both images")
+            found = compare_images(tools.store, before, after, change.intended)
+            found = add_behavior(found, before.image, after.image, tools, options)
         except AirbyteCiError as error:
             raise ConnectorError(f"cannot prove {connector.name}: {error.message}", advice=error.advice) from error
         finally:

@@ -70,8 +70,8 @@ class _Trying:
         Raises UsageError, RegistryError and StoreError, whose causes are not the base image.
         """
         try:
-            with overlay(connector, self._root, change.edit) as changed, self._app.tools(changed.name) as tools:
-                job.attempt(changed, self._order, tools)
+            with overlay(connector, self._root, change.edit) as changed:
+                job.attempt(changed, self._order, self._app.tools(changed.name))
         except _ELSEWHERE as error:
             raise type(error)(f"cannot try {connector.name}: {error.message}", advice=error.advice) from error
         except AirbyteCiError as error:

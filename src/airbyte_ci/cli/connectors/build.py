@@ -338,8 +338,7 @@ class _Making:
         try:
             order = naming.order_for(connector, self._order, force=self._force)
             self._run_gradle(connector)
-            with self._app.tools(connector.name) as tools:
-                outcomes = job.run(connector, order, tools)
+            outcomes = job.run(connector, order, self._app.tools(connector.name))
             return [self._with_warning(item) for item in outcomes]
         except AirbyteCiError as error:
             return [failure(connector.name, error, self._other_python(connector))]
@@ -398,5 +397,4 @@ class _Making:
 
     def plan(self, connector: Connector) -> "BuildPlan":
         self._run_gradle(connector)
-        with self._app.tools(connector.name) as tools:
-            return job.plan(connector, self._order, tools, self._order.platforms[0])
+        return job.plan(connector, self._order, self._app.tools(connector.name), self._order.platforms[0])

@@ -82,7 +82,8 @@ def compare(
         )
     fleet = _select(settings, asked, images, old_dockerfile=old_dockerfile)
     configuration = fleet.configuration if fleet else workbench.find_configuration(settings)
-    with workbench.open_app(settings, configuration) as (app, _), app.tools("comparison") as tools:
+    with workbench.open_app(settings, configuration) as (app, _):
+        tools = app.tools("comparison")
         names = list(images)
         if fleet and len(names) + old_dockerfile < 2:
             names.append(_built_name(fleet.connectors[0]))

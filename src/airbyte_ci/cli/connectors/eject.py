@@ -70,8 +70,7 @@ def eject(
         for connector in fleet.connectors:
             place = output / connector.name if output and len(fleet.connectors) > 1 else output
             try:
-                with app.tools(connector.name) as tools:
-                    ejected = _eject(connector, tools, order)
+                ejected = _eject(connector, app.tools(connector.name), order)
                 if place:
                     ejecting.write(ejected, place)
                 outcome = _outcome(connector, ejected, place)

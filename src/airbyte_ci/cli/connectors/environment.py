@@ -43,7 +43,8 @@ def environment(
         )
     (connector,) = fleet.connectors
     address = bases.address_for_packages(connector, base_image)
-    with workbench.open_app(settings, fleet.configuration) as (app, _), app.tools(connector.name) as tools:
+    with workbench.open_app(settings, fleet.configuration) as (app, _):
+        tools = app.tools(connector.name)
         instead = find_framework(local_cdk, cdk_reference)
         base = bases.open_base(tools, address, app.native, app.native)
         python = base.python

@@ -80,8 +80,7 @@ def lock_connectors(
     with workbench.open_app(settings, fleet.configuration, len(fleet.connectors)) as (app, progress):
 
         def lock(connector: Connector) -> tuple[Edit, Outcome]:
-            with app.tools(connector.name) as tools:
-                return _lock(connector, tools, app.rules(resolve_as_of), order)
+            return _lock(connector, app.tools(connector.name), app.rules(resolve_as_of), order)
 
         try:
             for connector, (edit, outcome) in workbench.side_by_side(fleet.connectors, lock, asked.concurrency):

@@ -251,25 +251,25 @@ class _Publishing:
     def publish(self, connector: Connector) -> Outcome:
         before = recording.state(connector)
         try:
-            with self._app.tools(connector.name) as tools:
-                state, blocked = self._early[connector.name]
-                platforms = publisher.find_platforms(connector, self._options, tools, self._order.native)
-                order = replace(self._order, platforms=platforms)
+            tools = self._app.tools(connector.name)
+            state, blocked = self._early[connector.name]
+            platforms = publisher.find_platforms(connector, self._options, tools, self._order.native)
+            order = replace(self._order, platforms=platforms)
 
-                def keep(done: Sequence[Done]) -> None:
-                    built = [job.outcome(connector, item) for item in done]
-                    recording.keep_build(self._app.store, connector, before=before, order=order, outcomes=built)
+            def keep(done: Sequence[Done]) -> None:
+                built = [job.outcome(connector, item) for item in done]
+                recording.keep_build(self._app.store, connector, before=before, order=order, outcomes=built)
 
-                done = publisher.publish(
-                    connector,
-                    self._options,
-                    order,
-                    self._app.configuration,
-                    state,
-                    tools,
-                    blocked=blocked,
-                    keep=keep,
-                )
+            done = publisher.publish(
+                connector,
+                self._options,
+                order,
+                self._app.configuration,
+                state,
+                tools,
+                blocked=blocked,
+                keep=keep,
+            )
         except AirbyteCiError as error:
             return failure(connector.name, error)
         finally:

@@ -56,7 +56,8 @@ def sbom(
         )
     (subject,) = found.subjects
     shown = subject.name if isinstance(subject, Connector) else subject
-    with workbench.open_app(settings, found.configuration) as (app, _), app.tools(shown) as tools:
+    with workbench.open_app(settings, found.configuration) as (app, _):
+        tools = app.tools(shown)
         from airbyte_ci.attest.sbom import attachments
 
         bill = bills.bill_of(subject, found.configuration, tools, platform)

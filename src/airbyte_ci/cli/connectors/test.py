@@ -297,8 +297,7 @@ class _Testing:
         app = self._app
         found = secrets.load(connector, self._given, app.configuration.test_secrets, app.environment)
         request = replace(request, secrets=found)
-        with app.tools(connector.name) as tools:
-            return trial.run(connector, self._order, tools, request, workbench.side_by_side)
+        return trial.run(connector, self._order, app.tools(connector.name), request, workbench.side_by_side)
 
     def _keep(self, connector: Connector, before: str, tested: TrialResult) -> None:
         """Records the results for point 5; a test is recorded only if all steps were requested."""

@@ -115,10 +115,10 @@ def _prepare(app: App, selected: Inspected, platform: Platform) -> "tuple[list[E
     for subject in selected.subjects:
         name = subject.name if isinstance(subject, Connector) else subject
         try:
-            with app.tools(name) as tools:
-                bill = bills.bill_of(subject, selected.configuration, tools, platform)
-                connector = subject.name if isinstance(subject, Connector) else ""
-                images.append(examine_images.prepare(tools, name, connector, bill, bases))
+            tools = app.tools(name)
+            bill = bills.bill_of(subject, selected.configuration, tools, platform)
+            connector = subject.name if isinstance(subject, Connector) else ""
+            images.append(examine_images.prepare(tools, name, connector, bill, bases))
         except AirbyteCiError as error:
             if len(selected.subjects) == 1:
                 raise
