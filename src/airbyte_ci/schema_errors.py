@@ -6,7 +6,7 @@ The errors are those of the library jsonschema, which is slow to import, so the 
 import contextlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -30,6 +30,16 @@ def quick_import() -> Iterator[None]:
     finally:
         for name in left_out:
             del sys.modules[name]
+
+
+def find_violation(document: object, schema: Mapping[str, Any]) -> str:
+    """Returns the most relevant violation of a schema of draft 2020-12, in one line; empty without one."""
+    with quick_import():
+        from jsonschema import Draft202012Validator  # slow to import
+        from jsonschema.exceptions import relevance
+
+    error = max(Draft202012Validator(schema).iter_errors(document), key=relevance, default=None)
+    return describe(error) if error else ""
 
 
 def describe(error: Any) -> str:

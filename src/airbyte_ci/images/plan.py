@@ -287,12 +287,8 @@ def _document(text: str | bytes, what: str) -> Mapping[str, Any]:
             advice="use that version, or create a new plan with `build --print-plan`",
             error_id="plan-of-other-version",
         )
-    with schema_errors.quick_import():
-        from jsonschema import Draft202012Validator  # slow to import, and few builds are given a plan
-        from jsonschema.exceptions import relevance
-
-    if wrong := max(Draft202012Validator(schema()).iter_errors(document), key=relevance, default=None):
-        raise _no_plan(what, schema_errors.describe(wrong))
+    if problem := schema_errors.find_violation(document, schema()):
+        raise _no_plan(what, problem)
     return document
 
 

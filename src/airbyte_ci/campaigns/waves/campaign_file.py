@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from airbyte_ci import schema_errors
 from airbyte_ci.documents import DocumentError, load_yaml, read_file
 from airbyte_ci.errors import UsageError
 
@@ -164,24 +165,13 @@ def parse(raw: bytes, name: str, path: str) -> CampaignFile:
         document = _with_dates_as_text(load_yaml(raw))
     except DocumentError as error:
         raise UsageError(f"{path} is not valid YAML: {error}") from error
-    if problem := _violation(document):
+    if problem := schema_errors.find_violation(document, schema()):
         raise UsageError(f"{path} is invalid: {problem}")
     try:
         values = {_FIELDS.get(key, key): _PARSERS.get(key, _keep)(value) for key, value in document.items()}
         return CampaignFile(name=name, path=path, **values)
     except ValueError as error:
         raise UsageError(f"{path} is invalid: {error}") from error
-
-
-def _violation(document: object) -> str:
-    """Returns the most relevant violation of the schema, in one line; empty without one."""
-    from jsonschema import Draft202012Validator  # slow to import
-    from jsonschema.exceptions import relevance
-
-    from airbyte_ci import schema_errors
-
-    wrong = max(Draft202012Validator(schema()).iter_errors(document), key=relevance, default=None)
-    return schema_errors.describe(wrong) if wrong else ""
 
 
 def _with_dates_as_text(value: Any) -> Any:  # noqa: ANN401  # YAML
