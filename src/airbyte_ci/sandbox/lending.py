@@ -14,7 +14,8 @@ from airbyte_ci.sandbox.command import Command, Mount, Purpose
 
 # The sandbox's folder for certificates and other files of this machine.
 FOLDER = ".airbyte-ci"
-_CERTIFICATE_VARIABLES = (
+# The variables by which programs find the certificates that they trust.
+CERTIFICATE_VARIABLES = (
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
@@ -82,7 +83,7 @@ def lend(bundle: Path, command: Command) -> Lent:
     if bundle_file := certificates():
         target = f"/{FOLDER}/ca-certificates.crt"
         mounts.append(Mount(source=bundle_file, target=target, purpose=_TRUST))
-        variables |= dict.fromkeys(_CERTIFICATE_VARIABLES, target)
+        variables |= dict.fromkeys(CERTIFICATE_VARIABLES, target)
     return Lent(tuple(mounts), variables)
 
 
@@ -111,7 +112,7 @@ def _either_case(names: Sequence[str]) -> list[str]:
 
 def certificates() -> Path | None:
     """Returns the bundle of certificates that this machine or its environment trusts; None if there is none."""
-    named = [os.environ[name] for name in _CERTIFICATE_VARIABLES if os.environ.get(name)]
+    named = [os.environ[name] for name in CERTIFICATE_VARIABLES if os.environ.get(name)]
     for candidate in (*named, "/etc/ssl/certs/ca-certificates.crt"):
         if Path(candidate).is_file():
             return Path(candidate)

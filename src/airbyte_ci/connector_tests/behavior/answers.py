@@ -17,12 +17,11 @@ from airbyte_ci.connector_tests.read_inputs import ReadInputs
 from airbyte_ci.connector_tests.secrets import Secrets
 from airbyte_ci.documents import DocumentError, load_json
 from airbyte_ci.errors import SandboxError
-from airbyte_ci.sandbox import sandbox
+from airbyte_ci.sandbox import lending, sandbox
 from airbyte_ci.sandbox.sandbox import Network
 
 _CA = f"{FILES}/ca.pem"
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
-_CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +118,7 @@ def _call(
     if source and source.answer:
         network, service = "none", proxy_service(source.answer, source.authority)
         files = {**files, _CA: source.authority.certificate}
-        variables = dict.fromkeys(_PROXY_VARIABLES, ADDRESS) | dict.fromkeys(_CA_VARIABLES, f"/{_CA}")
+        variables = dict.fromkeys(_PROXY_VARIABLES, ADDRESS) | dict.fromkeys(lending.CERTIFICATE_VARIABLES, f"/{_CA}")
         variables |= {"NO_PROXY": "", "no_proxy": ""}
     try:
         finished = place.run(
