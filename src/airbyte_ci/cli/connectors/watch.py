@@ -261,6 +261,5 @@ def _failure(connector: Connector, error: AirbyteCiError | OSError) -> Outcome:
     return Outcome(
         subject=connector.name,
         status="failed",
-        summary="",
         reason=f"cannot read {connector.relative}: {error.strerror} ({error.filename})",
     )
