@@ -180,9 +180,7 @@ def publish(
     publication = None
     already = False
     if options.is_dry:
-        already = release.is_published(made, target)
-        if not already and made.is_version:
-            tags.refuse_older(made.tag, target.tags(), str(target))
+        already = release.confirm_publishable(made, target)
     elif not same:
         publication = release.publish(made, target, tools.store, tools.say)
         already = publication.already

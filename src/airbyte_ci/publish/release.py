@@ -76,9 +76,7 @@ def publish(
     release: ConnectorRelease, target: TargetRepository, store: Store, say: Callable[[str], None]
 ) -> Publication:
     """Publishes the release, or completes it. Raises RegistryError, and ImageError for wrong content."""
-    already = is_published(release, target)
-    if not already and release.is_version:
-        tags.refuse_older(release.tag, target.tags(), str(target))
+    already = confirm_publishable(release, target)
     attached = 0
     for part in release.parts:
         say("pushing the index" if part is release.index else "pushing the image")
@@ -88,7 +86,7 @@ def publish(
             if target.find_tag(tag) != digest:
                 target.push(store, digest, ())
                 target.write_tag(tag, store.manifest(digest))
-    if not already and not is_published(release, target):
+    if not already and not _is_published(release, target):
         say(f"setting {release.tag}")
         target.write_tag(release.tag, release.index.manifest)
     _confirm(release, target)
@@ -96,7 +94,18 @@ def publish(
     return Publication(already=already, attached=attached, latest=latest)
 
 
-def is_published(release: ConnectorRelease, target: TargetRepository) -> bool:
+def confirm_publishable(release: ConnectorRelease, target: TargetRepository) -> bool:
+    """Returns whether the release is published already.
+
+    Raises RegistryError if its tag points to anything else, or a newer version is published.
+    """
+    already = _is_published(release, target)
+    if not already and release.is_version:
+        tags.refuse_older(release.tag, target.tags(), str(target))
+    return already
+
+
+def _is_published(release: ConnectorRelease, target: TargetRepository) -> bool:
     """Whether the tag points to the release; raises RegistryError if it points to anything else."""
     found = target.find_tag(release.tag)
     if found is not None and found != release.digest:
