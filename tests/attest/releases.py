@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from airbyte_ci.attest import gather
 from airbyte_ci.attest.signing import attest, keys
 from airbyte_ci.attest.signing.bundle import parse_bundle
@@ -46,7 +48,12 @@ def make_key() -> tuple[SigningKey, str]:
     """A new key, and its public half as PEM."""
     made = openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
     key = keys.read_signing_key("env:K", {"K": made})
-    return key, key.public.pem
+    return key, public_pem(key)
+
+
+def public_pem(key: SigningKey) -> str:
+    """The public half of a key, as PEM."""
+    return key.public.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 @contextmanager

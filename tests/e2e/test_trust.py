@@ -37,7 +37,7 @@ class Trusting:
             'connectors = ["connectors/*"]\n'
             f'[trust."{self.base.registry}/{self.base.repository}"]\nkey = "base.pub"\nrequire = {self.require}\n'
         )
-        (self.tiny.folder / "base.pub").write_text(self.key.public.pem)
+        (self.tiny.folder / "base.pub").write_text(releases.public_pem(self.key))
 
     def attach(self, key: SigningKey, kind: str = COSIGN_SIGN, subject: Digest | None = None) -> None:
         """Attaches a signed statement to the base image."""

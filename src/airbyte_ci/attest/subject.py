@@ -52,10 +52,6 @@ class SourceState:
     changes: tuple[str, ...] = ()
 
     @property
-    def is_dirty(self) -> bool:
-        return bool(self.changes)
-
-    @property
     def created(self) -> str:
         """Returns the commit's time in RFC 3339; it is the time of every document about the release."""
         return datetime.datetime.fromtimestamp(self.time, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -13,7 +13,7 @@ from airbyte_ci.attest.signing.keys import SigningKey
 from airbyte_ci.attest.statement import COSIGN_SIGN, IN_TOTO, PROVENANCE, Statement
 from airbyte_ci.errors import SignatureError
 from airbyte_ci.oci.digest import Digest
-from tests.attest.releases import openssl
+from tests.attest.releases import openssl, public_pem
 
 _SUBJECT = Digest.of(b"an image")
 
@@ -75,7 +75,7 @@ def test_securesystemslib_accepts_the_envelope(key: SigningKey, content: bytes) 
     def read(**changes: object) -> OtherEnvelope:
         return OtherEnvelope.from_dict({**json.loads(content)["dsseEnvelope"], **changes})
 
-    public = SSlibKey(key.public.hint, "ecdsa", "ecdsa-sha2-nistp256", {"public": key.public.pem})
+    public = SSlibKey(key.public.hint, "ecdsa", "ecdsa-sha2-nistp256", {"public": public_pem(key)})
     assert read().verify([public], 1)
     changed = read(payloadType="application/vnd.in-toto+jsom")
     with pytest.raises(VerificationError):

@@ -56,6 +56,3 @@ class BillOfMaterials:
     created: str
     tool: str
     unread: tuple[str, ...] = ()
-
-    def of_origin(self, origin: ComponentOrigin) -> tuple[Component, ...]:
-        return tuple(item for item in self.components if item.origin == origin)

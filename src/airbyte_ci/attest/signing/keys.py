@@ -49,18 +49,6 @@ class VerifyingKey:
             return False
         return True
 
-    @property
-    def fingerprint(self) -> str:
-        """Returns the SHA-256 of the key's DER form, as hex."""
-        return base64_text.decode(self.hint).hex()
-
-    @property
-    def pem(self) -> str:
-        from cryptography.hazmat.primitives import serialization
-
-        form = serialization.PublicFormat.SubjectPublicKeyInfo
-        return self.key.public_bytes(serialization.Encoding.PEM, form).decode()
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SigningKey:

@@ -1,7 +1,7 @@
 """Releases a version: verifies the requirements and creates the records, without pushing or writing files."""
 
 import datetime
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from airbyte_ci.base_images.catalog import standing
 from airbyte_ci.base_images.catalog.catalog import BaseImageVersion, Catalog
@@ -20,16 +20,6 @@ from airbyte_ci.oci.reference import Reference
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.registry.client import RegistryClient
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """A version in preparation: the lock with this machine's platform, and its entry once all platforms are locked."""
-
-    lock: VersionLock
-    entry: BaseImageVersion | None
-    built: BaseImageBuild
-    checks: tuple[CheckResult, ...]
 
 
 def refuse_unfit(declaration: Declaration, catalog: Catalog, today: datetime.date) -> None:
