@@ -3,9 +3,10 @@
 from functools import cache, partial
 
 from airbyte_ci.connectors.connector import JAVA, MANIFEST_ONLY, Connector
-from airbyte_ci.errors import BlobNotFound, ConnectorError, RegistryError
+from airbyte_ci.errors import BlobNotFound, ConnectorError, ImageError, RegistryError
 from airbyte_ci.oci import local
-from airbyte_ci.oci.image import Image, Index, Platform
+from airbyte_ci.oci.digest import Digest
+from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, Image, Index, Platform
 from airbyte_ci.oci.reference import Reference, parse_pinned
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.environment.tools import Tools
@@ -76,6 +77,16 @@ def resolve(store: Store, reference: Reference, platform: Platform, registries: 
         return registries.image(reference, platform, store)
     except (RegistryError, BlobNotFound) as error:
         raise _with_other_way(error) from error
+
+
+def annotated(image: Image) -> Reference | None:
+    """Returns the base image that an image's annotations name, with its digest if they have it; None if unknown."""
+    name, digest = (image.manifest.annotations.get(key) for key in (BASE_NAME, BASE_DIGEST))
+    try:
+        found = Reference.parse(name) if name else None
+        return found.with_digest(Digest.parse(digest)) if found and digest else found
+    except ImageError:
+        return None  # an annotation is any text
 
 
 def find_platforms(tools: Tools, reference: Reference, native: Platform) -> tuple[Platform, ...]:

@@ -7,7 +7,7 @@ from airbyte_ci.errors import BlobNotFound, ImageError, UsageError
 from airbyte_ci.images import base as bases
 from airbyte_ci.images import read_archive
 from airbyte_ci.oci import local
-from airbyte_ci.oci.image import BASE_NAME, Image, Index, Platform
+from airbyte_ci.oci.image import Image, Index, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.python.environment.tools import Tools
 
@@ -25,9 +25,7 @@ class LocatedImage:
     @property
     def sources(self) -> tuple[Reference, ...]:
         """Returns the repositories that may have its layers."""
-        named = self.image.manifest.annotations.get(BASE_NAME)
-        base = (Reference.parse(named),) if named else ()
-        return (*((self.reference,) if self.reference else ()), *base)
+        return tuple(place for place in (self.reference, bases.annotated(self.image)) if place)
 
     def complete(self, tools: Tools) -> None:
         """Puts the layers that the store lacks into it; raises BlobNotFound, RegistryError."""

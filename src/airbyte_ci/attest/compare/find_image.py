@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from airbyte_ci.errors import AirbyteCiError, UsageError
 from airbyte_ci.images import base as bases
 from airbyte_ci.images.locate_image import locate_image
-from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, Image, Platform
-from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.python.environment.tools import Tools
 
 
@@ -34,11 +33,9 @@ def find_image(tools: Tools, text: str, platform: Platform, base: str | None = N
 
 def with_annotated_base(tools: Tools, name: str, image: Image, platform: Platform) -> FoundImage:
     """Returns an image with the base that its annotations name, if the store or a registry has it."""
-    named = image.manifest.annotations.get(BASE_NAME)
-    digest = image.manifest.annotations.get(BASE_DIGEST)
-    if not named:
+    reference = bases.annotated(image)
+    if reference is None or reference.digest is None:
         return FoundImage(name, image)
-    reference = Reference.parse(named if "@" in named or not digest else f"{named}@{digest}")
     try:
         found = bases.resolve(tools.store, reference, platform, tools.registries)
         bases.complete(tools.store, found, (reference,), tools.registries)

@@ -15,7 +15,7 @@ from airbyte_ci.images.locate_image import LocatedImage
 from airbyte_ci.images.plan import BuildPlan
 from airbyte_ci.images.summary import PLAN_DIGEST
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import BASE_DIGEST, BASE_NAME, CREATED, Descriptor, Image, Manifest
+from airbyte_ci.oci.image import CREATED, Descriptor, Image, Manifest
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.python.environment.tools import Tools
 
@@ -95,7 +95,7 @@ def _attached(tools: Tools, place: Reference) -> Iterator[Descriptor]:
 
 def find_base(tools: Tools, image: Image, plan: BuildPlan | None) -> BaseFound:
     """Returns the base image that the plan or the annotations name; its layers count if the image begins with them."""
-    reference = plan.base if plan else _annotated(image)
+    reference = plan.base if plan else bases.annotated(image)
     if reference is None or reference.digest is None:
         return BaseFound(None, None)
     try:
@@ -111,12 +111,3 @@ def _base_manifest(tools: Tools, reference: Reference, image: Image, plan: Build
     if plan and tools.store.has(plan.base_manifest):
         return Manifest.parse(tools.store.read(plan.base_manifest), f"the base image {reference}")
     return bases.resolve(tools.store, reference, image.config.platform, tools.registries).manifest
-
-
-def _annotated(image: Image) -> Reference | None:
-    name, digest = (image.manifest.annotations.get(key) for key in (BASE_NAME, BASE_DIGEST))
-    try:
-        found = Reference.parse(name) if name else None
-        return found.with_digest(Digest.parse(digest)) if found and digest else found
-    except AirbyteCiError:
-        return None  # an annotation is any text

@@ -18,8 +18,7 @@ from airbyte_ci.errors import AirbyteCiError, BlobNotFound, UsageError
 from airbyte_ci.images import base, naming, run, source
 from airbyte_ci.images.code_places import DEFAULT_MAIN
 from airbyte_ci.images.run import RunSettings
-from airbyte_ci.oci.image import BASE_NAME, Image, Index
-from airbyte_ci.oci.reference import Reference
+from airbyte_ci.oci.image import Image, Index
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.sandbox.command import LENT, Mount, Network
 
@@ -76,7 +75,8 @@ def run_connector(
         for connector in connectors:
             try:
                 image = _image(store, connector, tag)
-                base.complete(store, image, _sources(image), registry)
+                below = base.annotated(image)
+                base.complete(store, image, (below,) if below else (), registry)
                 code = _code(connector, image) if mount_code else []
                 run_settings = RunSettings((*lent, *code, *files), network, terminal, shell)
                 ended = run.run(store, image, arguments, run_settings)
@@ -104,12 +104,6 @@ def _image(store: Store, connector: Connector, tag: str) -> Image:
     if isinstance(found, Index):
         descriptor = found.select(app.find_platform(), name)
     return store.image(descriptor.digest)
-
-
-def _sources(image: Image) -> tuple[Reference, ...]:
-    """Returns where to pull the base image's layers from, if the store lacks them."""
-    name = image.manifest.annotations.get(BASE_NAME)
-    return (Reference.parse(name),) if name else ()
 
 
 def _files(
