@@ -24,6 +24,11 @@ SPDX = "https://spdx.dev/Document"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 SUMMARY = "https://slsa.dev/verification_summary/v1"
 
+CYCLONEDX_JSON = "application/vnd.cyclonedx+json"
+SPDX_JSON = "application/spdx+json"
+# The media types of SBOMs, which are attached without a statement too, with the predicate types of signed ones.
+SBOM_TYPES = {CYCLONEDX_JSON: CYCLONEDX, SPDX_JSON: SPDX}
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:

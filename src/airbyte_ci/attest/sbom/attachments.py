@@ -15,16 +15,15 @@ from airbyte_ci.python.environment.tools import Tools
 
 @dataclass(frozen=True, slots=True)
 class BillFormat:
-    """A format of bills: its media type, the predicate type of attestations about it, and its writer."""
+    """A format of bills: its media type, and its writer."""
 
     name: str
     media_type: str
-    predicate_type: str
     write: Callable[[BillOfMaterials], bytes]
 
 
-CYCLONEDX = BillFormat("cyclonedx", "application/vnd.cyclonedx+json", statement.CYCLONEDX, cyclonedx.document)
-SPDX = BillFormat("spdx", "application/spdx+json", statement.SPDX, spdx.document)
+CYCLONEDX = BillFormat("cyclonedx", statement.CYCLONEDX_JSON, cyclonedx.document)
+SPDX = BillFormat("spdx", statement.SPDX_JSON, spdx.document)
 FORMATS: Mapping[str, BillFormat] = {item.name: item for item in (CYCLONEDX, SPDX)}
 
 

@@ -6,13 +6,10 @@ from airbyte_ci.attest.attachment import CREATED_ANNOTATION, Attachment
 from airbyte_ci.attest.signing import bundle, dsse
 from airbyte_ci.attest.signing.bundle import BUNDLE, Bundle
 from airbyte_ci.attest.signing.keys import SigningKey
-from airbyte_ci.attest.statement import COSIGN_SIGN, CYCLONEDX, IN_TOTO, SPDX, Statement
+from airbyte_ci.attest.statement import COSIGN_SIGN, IN_TOTO, SBOM_TYPES, Statement
 from airbyte_ci.attest.subject import Subject
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, parse_json_object
-
-# The predicate types of documents that are no statements.
-_PREDICATES = {"application/vnd.cyclonedx+json": CYCLONEDX, "application/spdx+json": SPDX}
 
 
 def sign(
@@ -37,7 +34,7 @@ def sign_documents(
             signed.append(attach_signed(key, statement, created))
             continue
         signed.append(document)
-        if kind := _PREDICATES.get(document.media_type):
+        if kind := SBOM_TYPES.get(document.media_type):
             signed.append(attach_signed(key, _about(document, kind, subject), created))
     return tuple(signed)
 

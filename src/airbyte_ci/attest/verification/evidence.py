@@ -13,7 +13,7 @@ from airbyte_ci.attest.base_provenance import BASE_LOCK
 from airbyte_ci.attest.build_inputs import BUILD_PLAN
 from airbyte_ci.attest.signing import legacy
 from airbyte_ci.attest.signing.bundle import ANY_BUNDLE, Bundle, parse_bundle
-from airbyte_ci.attest.statement import COSIGN_SIGN, CYCLONEDX, IN_TOTO, SPDX, Statement
+from airbyte_ci.attest.statement import COSIGN_SIGN, IN_TOTO, SBOM_TYPES, Statement
 from airbyte_ci.errors import BlobNotFound, ImageError, SignatureError
 from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.image import Descriptor, Manifest, parse_json_object
@@ -24,7 +24,6 @@ from airbyte_ci.registry.client import RegistryClient
 # A registry may list any number of documents of any size; real ones are far below.
 _MOST_DOCUMENTS = 200
 _LARGEST = 64 << 20
-SBOMS = {"application/vnd.cyclonedx+json": CYCLONEDX, "application/spdx+json": SPDX}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ def _manifest(registries: RegistryClient, place: Reference, store: Store) -> Man
 
 
 def _is_known(media_type: str) -> bool:
-    return media_type.startswith(ANY_BUNDLE) or media_type in (IN_TOTO, BUILD_PLAN, BASE_LOCK, *SBOMS)
+    return media_type.startswith(ANY_BUNDLE) or media_type in (IN_TOTO, BUILD_PLAN, BASE_LOCK, *SBOM_TYPES)
 
 
 def _parse(
@@ -161,7 +160,7 @@ def _parse(
         return content
     if layer.media_type == BUILD_PLAN:
         return AttachedPlan(content, tuple(more))
-    if kind := SBOMS.get(layer.media_type):
+    if kind := SBOM_TYPES.get(layer.media_type):
         return PlainSbom(kind, parse_json_object(content, what))
     if layer.media_type == IN_TOTO:
         return Claim(Statement.parse(content, what), None, layer.digest)
