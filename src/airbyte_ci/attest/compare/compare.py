@@ -15,10 +15,13 @@ def compare_images(
 
     Differences are expected if they are `intended`.
     """
+    # Both images are often built on the same base.
+    images = {image.digest: image for item in (old, new) for image in (item.image, item.base) if image}
+    contents = {digest: image_contents.read(store, image) for digest, image in images.items()}
     compared_old, compared_new = sides = [
         ComparedImage(
-            contents=image_contents.read(store, item.image),
-            base=image_contents.read(store, item.base) if item.base else None,
+            contents=contents[item.image.digest],
+            base=contents[item.base.digest] if item.base else None,
             base_name=item.base_name,
         )
         for item in (old, new)

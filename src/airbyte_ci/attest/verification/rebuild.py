@@ -82,7 +82,7 @@ def _take_files(
     wanted = {f"{code.folder}/{file.path}": Digest(file.sha256) for file in code.files}
     place = published.of(image.digest)
     different: dict[str, int] = {}
-    for number, (layer, diff_id) in list(enumerate(image.layers))[base_layers:]:
+    for number, (layer, diff_id) in enumerate(image.layers[base_layers:], base_layers):
         tools.registries.pull_blob(place, layer, tools.store)
         for path, content in _files(tools.store, layer, diff_id, wanted):
             if tools.store.put(content) != wanted[path]:
