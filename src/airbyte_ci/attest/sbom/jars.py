@@ -5,6 +5,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from hashlib import sha256
 
 from airbyte_ci.attest.sbom import licenses
@@ -41,10 +42,10 @@ def _packages(archive: zipfile.ZipFile, path: str, digest: str, depth: int) -> I
         own = projects[0]
     found = own or _by_name(path, manifest, digest)
     license_text = found.license if found.license != NO_LICENSE else _of_manifest(manifest)
-    yield _with(found, digest, license_text, is_bundled=depth > 0)
+    yield replace(found, sha256=digest, license=license_text, is_bundled=depth > 0)
     for item in projects:
         if item is not own:
-            yield _with(item, "", item.license, is_bundled=True)
+            yield replace(item, is_bundled=True)
     if depth < _DEEPEST:
         for name in names:
             if name.endswith(".jar") and archive.getinfo(name).file_size <= _LARGEST:
@@ -54,19 +55,6 @@ def _packages(archive: zipfile.ZipFile, path: str, digest: str, depth: int) -> I
 def _may_be(project: FoundPackage, stem: str) -> bool:
     """Whether the only project in a jar is the jar: its file name begins or ends with the project's name."""
     return stem.startswith(project.name) or f"-{project.name}-" in f"-{stem}-"
-
-
-def _with(found: FoundPackage, digest: str, license_text: LicenseText, *, is_bundled: bool) -> FoundPackage:
-    return FoundPackage(
-        ecosystem=found.ecosystem,
-        name=found.name,
-        version=found.version,
-        path=found.path,
-        group=found.group,
-        license=license_text,
-        sha256=digest,
-        is_bundled=is_bundled,
-    )
 
 
 def _project(archive: zipfile.ZipFile, name: str, path: str) -> FoundPackage | None:
