@@ -3,7 +3,6 @@
 The worker has its own store, its own logins and its own credentials of git; nothing of these travels.
 """
 
-import fcntl
 import hashlib
 import os
 import platform
@@ -13,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from airbyte_ci import __version__, config
+from airbyte_ci import __version__, config, disk
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.execution.remote_job import RemoteJob
 from airbyte_ci.git import git
@@ -61,8 +60,7 @@ def _checkout(job: RemoteJob) -> Path:
     place = config.home(os.environ) / "checkouts" / hashlib.sha256(job.repository.encode()).hexdigest()[:16]
     repository, folder = place / "repository", place / job.commit
     place.mkdir(parents=True, exist_ok=True)
-    with (place / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with disk.lock(place / "lock"):
         if not (repository / "HEAD").exists():
             _git(place, "init", "-q", "--bare", str(repository))
         if not folder.is_dir():
