@@ -4,6 +4,7 @@ Published bases ship their standard library without bytecode and run as a user w
 connector would compile it again.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -41,17 +42,21 @@ def compile_library(store: Store, base: Base) -> Layer | None:
     interpreter = base.python.interpreter
     evaluator = Evaluator(store, base.image, bring=base.bring)
 
+    # Read only where the store has no answer yet, and then once.
+    @functools.cache
     def tree() -> Tree:
         return evaluator.tree(evaluator.state(()))
+
+    @functools.cache
+    def sources() -> Mapping[str, bytes]:
+        return dict(sorted(_find_sources(tree(), interpreter)))
 
     inputs = {
         "layers": [str(item) for item in base.image.config.diff_ids],
         "library": interpreter.library,
         "tag": interpreter.cache_tag,
     }
-    known = store.reuse(
-        "standard library sources", FORMAT_VERSION, inputs, lambda: _describe(_sources(tree(), interpreter))
-    )
+    known = store.reuse("standard library sources", FORMAT_VERSION, inputs, lambda: _describe(sources()))
     if not known["sources"]:
         return None
     made_from = {
@@ -64,7 +69,7 @@ def compile_library(store: Store, base: Base) -> Layer | None:
         "standard library bytecode",
         version=FORMAT_VERSION,
         inputs=made_from,
-        make=lambda: _compile(store, tree(), interpreter),
+        make=lambda: _compile(store, tree(), sources(), interpreter),
     )
 
 
@@ -74,12 +79,8 @@ def _describe(sources: Mapping[str, bytes]) -> dict[str, str]:
     return {"sources": str(Digest.of(canonical_json(found))) if found else ""}
 
 
-def _sources(tree: Tree, interpreter: Interpreter) -> Mapping[str, bytes]:
-    """Returns the source files without bytecode, by path in the image, sorted."""
-    return dict(sorted(_find_sources(tree, interpreter)))
-
-
 def _find_sources(tree: Tree, interpreter: Interpreter) -> Iterator[tuple[str, bytes]]:
+    """Yields the source files without bytecode, by path in the image."""
     for library in interpreter.library:
         top = library.strip("/")
         for node in tree.walk(top):
@@ -90,8 +91,7 @@ def _find_sources(tree: Tree, interpreter: Interpreter) -> Iterator[tuple[str, b
                 yield node.path, source
 
 
-def _compile(store: Store, tree: Tree, interpreter: Interpreter) -> Layer:
-    sources = _sources(tree, interpreter)
+def _compile(store: Store, tree: Tree, sources: Mapping[str, bytes], interpreter: Interpreter) -> Layer:
     parts = {f"{number}": list(sources)[number::_PARTS] for number in range(_PARTS)}
 
     def ask(folder: Path) -> None:
