@@ -130,6 +130,13 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")(function)
 
 
+def junit_option(function: F) -> F:
+    """Adds `--junit` to a command."""
+    return click.option(
+        "--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a JUnit XML report."
+    )(function)
+
+
 def sign_key_option(function: F) -> F:
     """Adds `--sign-key` to a command that publishes."""
     return click.option(

@@ -27,7 +27,7 @@ from airbyte_ci.cli import fleet as fleets
 from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
 from airbyte_ci.cli.executor import with_executor
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import SelectionOptions, with_shard
+from airbyte_ci.cli.options import SelectionOptions, junit_option, with_shard
 from airbyte_ci.cli.report_file import write_report
 from airbyte_ci.cli.settings import Settings
 from airbyte_ci.config import Configuration
@@ -53,9 +53,7 @@ from airbyte_ci.reports import checks as report
 )
 @click.option("--strict", is_flag=True, help="Also fail if a check could not be verified.")
 @click.option("--offline", is_flag=True, help="Do not ask registries or GitHub.")
-@click.option(
-    "--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a JUnit XML report."
-)
+@junit_option
 @click.option(
     "--sarif", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a SARIF 2.1.0 report."
 )

@@ -22,7 +22,7 @@ from airbyte_ci.cli.connectors import recording
 from airbyte_ci.cli.connectors.result_files import ResultFiles, with_result_files
 from airbyte_ci.cli.executor import with_executor
 from airbyte_ci.cli.fleet import Fleet
-from airbyte_ci.cli.options import SelectionOptions, sign_key_option, with_shard
+from airbyte_ci.cli.options import SelectionOptions, junit_option, sign_key_option, with_shard
 from airbyte_ci.cli.platforms import architecture_option, parse_platform
 from airbyte_ci.cli.progress import Progress
 from airbyte_ci.cli.report_file import write_report
@@ -92,9 +92,7 @@ _FORMS: dict[str, PreReleaseForm] = {"dev": "dev", "preview": "preview"}
     show_default=True,
     help=f"Upload packages to this index; the login is in {TOKEN}, or TWINE_USERNAME and TWINE_PASSWORD.",
 )
-@click.option(
-    "--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a JUnit XML report."
-)
+@junit_option
 @with_result_files
 @with_shard
 @with_executor

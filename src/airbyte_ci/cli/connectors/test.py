@@ -22,6 +22,7 @@ from airbyte_ci.cli.executor import with_executor
 from airbyte_ci.cli.fleet import Fleet
 from airbyte_ci.cli.options import (
     SelectionOptions,
+    junit_option,
     with_distribution,
     with_framework,
     with_shard,
@@ -93,9 +94,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "reported as not verified, and does not fail the test.",
 )
 @click.option("--offline", is_flag=True, help="Check the rules without asking registries or GitHub.")
-@click.option(
-    "--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a JUnit XML report."
-)
+@junit_option
 @with_result_files
 @compatible_test_options
 @with_distribution
