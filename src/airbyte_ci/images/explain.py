@@ -7,8 +7,9 @@ from typing import Any
 from airbyte_ci.documents import load_json
 from airbyte_ci.errors import AirbyteCiError
 from airbyte_ci.images.summary import PLAN_DIGEST
+from airbyte_ci.oci import local
 from airbyte_ci.oci.digest import Digest
-from airbyte_ci.oci.image import Index, Platform
+from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.environment.environment import Choice
 from airbyte_ci.python.interpreter.inventory import Inventory
@@ -77,13 +78,11 @@ def explain(
 
 def last_build(store: Store, name: str, platform: Platform) -> dict[str, Choice] | None:
     """Returns the packages of the image with this local name, from its plan; None if the platform has no such image."""
-    descriptor = store.resolve(name)
-    if descriptor is None:
-        return None
     try:
-        manifest = store.manifest(descriptor.digest)
-        digest = manifest.select(platform, name).digest if isinstance(manifest, Index) else descriptor.digest
-        plan = store.image(digest).manifest.annotations[PLAN_DIGEST]
+        image = local.find_named(store, name, platform)
+        if image is None:
+            return None
+        plan = image.manifest.annotations[PLAN_DIGEST]
         document = load_json(store.read(Digest.parse(plan)))
         if not platform.accepts(Platform.parse(document["platform"])):
             return None

@@ -7,7 +7,7 @@ from airbyte_ci.errors import BlobNotFound, ImageError, UsageError
 from airbyte_ci.images import base as bases
 from airbyte_ci.images import read_archive
 from airbyte_ci.oci import local
-from airbyte_ci.oci.image import Image, Index, Platform
+from airbyte_ci.oci.image import Image, Platform
 from airbyte_ci.oci.reference import Reference
 from airbyte_ci.python.environment.tools import Tools
 
@@ -51,10 +51,8 @@ def _locate(tools: Tools, text: str, platform: Platform) -> LocatedImage:
     path = Path(text)
     if path.exists():
         return LocatedImage(read_archive.read(tools.store, path, platform))
-    if named := tools.store.resolve(text):
-        manifest = tools.store.manifest(named.digest)
-        chosen = manifest.select(platform, text).digest if isinstance(manifest, Index) else named.digest
-        return LocatedImage(tools.store.image(chosen))
+    if named := local.find_named(tools.store, text, platform):
+        return LocatedImage(named)
     try:
         reference = Reference.parse(text)
     except ImageError as error:

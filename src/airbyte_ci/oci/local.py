@@ -14,11 +14,24 @@ def find(store: Store, reference: Reference, platform: Platform) -> Image | None
     """
     assert reference.digest is not None
     try:
-        manifest = store.manifest(reference.digest)
-        chosen = manifest.select(platform, str(reference)) if isinstance(manifest, Index) else manifest.descriptor
-        return store.image(chosen.digest)
+        return _select(store, reference.digest, platform, str(reference))
     except BlobNotFound:
         return None
+
+
+def find_named(store: Store, name: str, platform: Platform) -> Image | None:
+    """Returns the platform's image of a name in the store; None if the store does not have the name.
+
+    Raises BlobNotFound, and ImageError for an index without the platform.
+    """
+    descriptor = store.resolve(name)
+    return _select(store, descriptor.digest, platform, name) if descriptor else None
+
+
+def _select(store: Store, digest: Digest, platform: Platform, what: str) -> Image:
+    manifest = store.manifest(digest)
+    chosen = manifest.select(platform, what) if isinstance(manifest, Index) else manifest.descriptor
+    return store.image(chosen.digest)
 
 
 def whole(store: Store, digest: Digest) -> Image | None:

@@ -18,7 +18,8 @@ from airbyte_ci.errors import AirbyteCiError, BlobNotFound, UsageError
 from airbyte_ci.images import base, naming, run, source
 from airbyte_ci.images.code_places import DEFAULT_MAIN
 from airbyte_ci.images.run import RunSettings
-from airbyte_ci.oci.image import Image, Index
+from airbyte_ci.oci import local
+from airbyte_ci.oci.image import Image
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.sandbox.command import LENT, Mount, Network
 
@@ -97,13 +98,10 @@ def run_connector(
 def _image(store: Store, connector: Connector, tag: str) -> Image:
     name = f"{connector.image_repository}:{naming.tag(tag, connector)}"
     build = f"airbyte-ci connectors --name={connector.name} build"
-    descriptor = store.resolve(name)
-    if descriptor is None:
+    found = local.find_named(store, name, app.find_platform())
+    if found is None:
         raise BlobNotFound(f"cannot run {connector.name}: {name} is not built yet", advice=build)
-    found = store.manifest(descriptor.digest)
-    if isinstance(found, Index):
-        descriptor = found.select(app.find_platform(), name)
-    return store.image(descriptor.digest)
+    return found
 
 
 def _files(
