@@ -84,8 +84,8 @@ def test_a_document_is_the_result_of_its_command() -> None:
         ("publish", "source-e", "ok"),
     ]
     assert [part.id for part in found[0].bad] == ["unit"]
-    named = _parsed(*({**BROKEN, "command": command} for command in (*results.COMMANDS, "lock", "campaign run", 1)))
-    assert [(item.command, item.state) for item in named] == [(command, "failed") for command in results.COMMANDS]
+    named = _parsed(*({**BROKEN, "command": command} for command in (*results.TITLES, "lock", "campaign run", 1)))
+    assert [(item.command, item.state) for item in named] == [(command, "failed") for command in results.TITLES]
     assert _parsed({}, {"name": "a"}, {"name": 1, "status": "ok"}, {"name": "a", "status": "perfect"}) == []
 
 
@@ -159,7 +159,7 @@ _KEYS = (
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.dictionaries(st.sampled_from(_KEYS), _JSON), st.sampled_from(["", *results.COMMANDS]))
+@given(st.dictionaries(st.sampled_from(_KEYS), _JSON), st.sampled_from(["", *results.TITLES]))
 def test_any_json_can_be_shown(document: dict[str, Any], command: str) -> None:
     """A damaged or hostile document of another job is no reason to fail."""
     found = _parsed({"name": "source-x", "status": "failed", "command": command, **document})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from airbyte_ci.documents import DocumentError, load_json
 from airbyte_ci.errors import UsageError
 from airbyte_ci.reports import results
-from airbyte_ci.reports.results import COMMANDS, ConnectorResult
+from airbyte_ci.reports.results import TITLES, ConnectorResult
 from airbyte_ci.text import dump_json, join_lines
 
 _SHARD = re.compile(r"([0-9]{1,5})/([0-9]{1,5})")
@@ -85,7 +85,7 @@ def lines(report: MergedReport) -> str:
         for part in item.bad
         if part.state == "failed"
     ]
-    for command in COMMANDS:
+    for command in TITLES:
         items = [item for item in report.results if item.command == command]
         if items:
             failed = sum(item.state == "failed" for item in items)

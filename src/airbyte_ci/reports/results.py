@@ -11,7 +11,8 @@ from airbyte_ci.reports.page.blocks import State, rank
 from airbyte_ci.text import with_id
 
 Command = Literal["build", "test", "check", "publish"]
-COMMANDS: tuple[Command, ...] = ("build", "test", "check", "publish")
+# The commands in the order of reports, with the titles of their results.
+TITLES: Mapping[Command, str] = {"build": "Builds", "test": "Tests", "check": "Checks", "publish": "Publications"}
 _STATES: Mapping[object, State] = {
     "ok": "ok",
     "skipped": "skipped",
@@ -33,6 +34,11 @@ class ResultPart:
     tests: Mapping[str, int] = field(default_factory=dict)
     file: str = ""
     line: int = 0
+
+    @property
+    def place(self) -> str:
+        """Returns the file with the line, if it is known; empty without a file."""
+        return f"{self.file}:{self.line}" if self.file and self.line else self.file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

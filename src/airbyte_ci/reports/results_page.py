@@ -25,9 +25,8 @@ from airbyte_ci.reports.page.blocks import (
     Tile,
     rank,
 )
-from airbyte_ci.reports.results import COMMANDS, Command, ConnectorResult, ResultPart, worst_first
+from airbyte_ci.reports.results import TITLES, Command, ConnectorResult, worst_first
 
-_TITLES: Mapping[Command, str] = {"build": "Builds", "test": "Tests", "check": "Checks", "publish": "Publications"}
 _TILES: Mapping[State, str] = {
     "failed": "failed",
     "warning": "with warnings",
@@ -43,8 +42,8 @@ _DIGEST = len("sha256:") + 12
 
 def html(results: Sequence[ConnectorResult], subtitle: str, note: str = "") -> str:
     """Returns the page of results of one command or of several. `subtitle` is the command line."""
-    used = [command for command in COMMANDS if any(item.command == command for item in results)]
-    title = " and ".join(_TITLES[command] for command in used) or "No results"
+    used = [command for command in TITLES if any(item.command == command for item in results)]
+    title = " and ".join(TITLES[command] for command in used) or "No results"
     sections = [section for command in used for section in _sections(command, results)]
     return render.page(Page(f"{title} of connectors", subtitle, tuple(_tiles(results)), tuple(sections), note))
 
@@ -65,7 +64,7 @@ def _tiles(results: Sequence[ConnectorResult]) -> Iterator[Tile]:
 def _sections(command: Command, results: Sequence[ConnectorResult]) -> Iterator[Section]:
     ordered = worst_first(item for item in results if item.command == command)
     table = {"build": _builds, "test": _tests, "check": _checks, "publish": _publications}[command](ordered)
-    title = _TITLES[command]
+    title = TITLES[command]
     unverified = _unverified(ordered) if command == "check" else None
     yield Section(title, (table, *([unverified] if unverified else [])))
     bad = [item for item in ordered if item.bad]
@@ -212,9 +211,7 @@ def _fold(item: ConnectorResult, *, is_open: bool) -> Fold:
 def _failed_checks(item: ConnectorResult) -> Block:
     columns = tuple(map(Column, ("Check", "Result", "Reason", "Place", "Next")))
     rows = tuple(
-        DataRow(
-            (Code(part.id), Mark(part.state), part.text, Code(_place(part)) if part.file else "–", Code(part.advice))
-        )
+        DataRow((Code(part.id), Mark(part.state), part.text, Code(part.place) if part.file else "–", Code(part.advice)))
         for part in item.bad
     )
     return DataTable(f"Failed checks of {item.name}", columns, rows)
@@ -226,10 +223,6 @@ def _failures(item: ConnectorResult) -> Iterator[Block]:
         yield Facts((*facts, *([("Next", Code(part.advice))] if part.advice else [])))
         if part.output:
             yield Log("\n".join(part.output))
-
-
-def _place(part: ResultPart) -> str:
-    return f"{part.file}:{part.line}" if part.line else part.file
 
 
 def _duration(seconds: float) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from airbyte_ci.reports import next_step
 from airbyte_ci.reports.page.blocks import State
-from airbyte_ci.reports.results import COMMANDS, Command, ConnectorResult, ResultPart, worst_first
+from airbyte_ci.reports.results import TITLES, ConnectorResult, ResultPart, worst_first
 from airbyte_ci.text import CELL_LIMIT, escape, escape_markdown, plain_lines
 
 # In bytes, below GitHub's limit with room for other steps' text.
@@ -23,7 +23,6 @@ _SIGNS: dict[State, str] = {
     "ok": "✅ ok",
     "info": "ok",
 }
-_NOUNS: dict[Command, str] = {"build": "Builds", "test": "Tests", "check": "Checks", "publish": "Publications"}
 # Of a step's output, so many lines are shown: the last ones, which name the failure.
 _OUTPUT = 40
 _REASON = 300
@@ -39,12 +38,12 @@ def _parts(results: Sequence[ConnectorResult], title: str) -> Iterator[str]:
     yield f"### {escape_markdown(title)}\n\n"
     if not results:
         yield "No connector was selected.\n"
-    grouped = [(command, worst_first(item for item in results if item.command == command)) for command in COMMANDS]
+    grouped = [(command, worst_first(item for item in results if item.command == command)) for command in TITLES]
     for command, items in grouped:
         if items:
             states = Counter(item.state for item in items)
             counts = " · ".join(f"{_SIGNS[state]}: {states[state]}" for state in _SIGNS if states[state])
-            yield f"**{_NOUNS[command]}** of {len(items)}: {counts}\n\n"
+            yield f"**{TITLES[command]}** of {len(items)}: {counts}\n\n"
     rows = [(item, part) for _, items in grouped for item in items for part in item.bad]
     if rows:
         yield "| connector | result | where | reason |\n|---|---|---|---|\n"
@@ -61,9 +60,7 @@ def _parts(results: Sequence[ConnectorResult], title: str) -> Iterator[str]:
 
 
 def _place(part: ResultPart) -> str:
-    if not part.file:
-        return part.id
-    return f"{part.id} ({part.file}:{part.line})" if part.line else f"{part.id} ({part.file})"
+    return f"{part.id} ({part.place})" if part.file else part.id
 
 
 def _details(item: ConnectorResult, part: ResultPart) -> str:
