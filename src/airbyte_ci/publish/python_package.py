@@ -7,7 +7,6 @@ same source tree with the wheel's metadata (PEP 625), so no code of the project 
 import datetime
 import io
 import tarfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +24,7 @@ from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.environment.tools import Tools
 from airbyte_ci.python.packages.lock import LockedFile
-from airbyte_ci.python.sources import sdist, trees
+from airbyte_ci.python.sources import metadata, sdist, trees
 
 _PROJECT = "pyproject.toml"
 # The tables that name a project and its version: PEP 621, and Poetry's before it.
@@ -78,7 +77,7 @@ def build(connector: Connector, name: str, version: str, tools: Tools, native: P
     tree = trees.of_project(name, connector.folder, store, {_PROJECT: _named(connector, name, version)})
     builder = asking.builder(tools, base.open_base(tools, base.address(connector, None), native, native))
     wheel = sdist.to_wheel(builder, tree, tools.say, version)
-    metadata = _metadata(store, wheel)
+    text = metadata.of_wheel(store.verified(Digest(wheel.sha256)), wheel.name).encode()
     distribution = canonicalize_name(name).replace("-", "_")
     if not wheel.name.startswith(f"{distribution}-{version}-"):
         raise ConnectorError(
@@ -86,9 +85,9 @@ def build(connector: Connector, name: str, version: str, tools: Tools, native: P
             f"{distribution} {version}",
             advice=f"set the name and version in {connector.relative}/{_PROJECT} as plain strings",
         )
-    archive = _sdist(store, tree, f"{distribution}-{version}", metadata)
+    archive = _sdist(store, tree, f"{distribution}-{version}", text)
     file = LockedFile(f"{distribution}-{version}.tar.gz", store.put(archive).hex)
-    return PythonPackage(name, version, wheel, file, metadata)
+    return PythonPackage(name, version, wheel, file, text)
 
 
 def _named(connector: Connector, name: str, version: str) -> bytes:
@@ -108,14 +107,8 @@ def _named(connector: Connector, name: str, version: str) -> bytes:
     return text.encode()
 
 
-def _metadata(store: Store, wheel: LockedFile) -> bytes:
-    with zipfile.ZipFile(store.verified(Digest(wheel.sha256))) as archive:
-        (name,) = (item for item in archive.namelist() if item.count("/") == 1 and item.endswith(".dist-info/METADATA"))
-        return archive.read(name)
-
-
-def _sdist(store: Store, tree: LockedFile, folder: str, metadata: bytes) -> bytes:
-    """Returns the tree as an sdist: its files in one folder, with the package's metadata."""
+def _sdist(store: Store, tree: LockedFile, folder: str, text: bytes) -> bytes:
+    """Returns the tree as an sdist: its files in one folder, with the metadata of the wheel."""
     data = io.BytesIO()
     with (
         tarfile.open(store.verified(Digest(tree.sha256))) as source,
@@ -127,7 +120,7 @@ def _sdist(store: Store, tree: LockedFile, folder: str, metadata: bytes) -> byte
             entry = _entry(f"{folder}/{member.name}", member.size, mode=member.mode)
             entry.type, entry.linkname = member.type, member.linkname
             target.addfile(entry, source.extractfile(member) if member.isreg() else None)
-        target.addfile(_entry(f"{folder}/PKG-INFO", len(metadata)), io.BytesIO(metadata))
+        target.addfile(_entry(f"{folder}/PKG-INFO", len(text)), io.BytesIO(text))
     return compress.member(data.getbuffer())
 
 
