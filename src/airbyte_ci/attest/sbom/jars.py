@@ -3,13 +3,13 @@
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 
 from airbyte_ci.attest.sbom import licenses
 from airbyte_ci.attest.sbom.found_package import GENERIC, MAVEN, NO_LICENSE, FoundPackage, LicenseText
+from airbyte_ci.python.wheels.zip_layout import UNREADABLE
 
 _PROPERTIES = re.compile(r"META-INF/maven/([^/]+)/([^/]+)/pom\.properties\Z")
 _POM_NAME = re.compile(r"<name>\s*([^<]+?)\s*</name>")
@@ -19,7 +19,6 @@ _DEEPEST = 3
 _LARGEST = 256 << 20
 _LARGEST_TEXT = 4 << 20
 _LARGEST_NAME, _MOST_LICENSES = 4 << 10, 41
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, LookupError, EOFError, OSError, ValueError, NotImplementedError)
 
 
 def read(content: bytes, path: str, depth: int = 0) -> tuple[FoundPackage, ...]:
@@ -28,7 +27,7 @@ def read(content: bytes, path: str, depth: int = 0) -> tuple[FoundPackage, ...]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return tuple(_packages(archive, path, digest, depth))
-    except _UNREADABLE:
+    except UNREADABLE:
         return (_by_name(path, {}, digest, is_bundled=depth > 0),)
 
 

@@ -1,7 +1,6 @@
 """The core metadata of wheels in the store, and of the packages that they bundle, read once per wheel."""
 
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from airbyte_ci.oci.digest import Digest
 from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.packages.core_metadata import CoreMetadata
 from airbyte_ci.python.packages.lock import LockedFile
+from airbyte_ci.python.wheels.zip_layout import UNREADABLE
 
 _FORMAT_VERSION = 1
 _METADATA = ".dist-info/METADATA"
 # The largest real ones have about 1 MB.
 _LIMIT = 32 << 20
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, LookupError, EOFError, OSError, ValueError, NotImplementedError)
 
 
 def of_wheel(store: Store, file: LockedFile) -> CoreMetadata:
@@ -47,5 +46,5 @@ def _read(path: Path, name: str) -> list[tuple[str, CoreMetadata]]:
             return [
                 (item.filename, CoreMetadata.parse(archive.read(item).decode("utf-8", "replace"))) for item in listed
             ]
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise PackageError(f"cannot read the metadata of {name}: it is not a wheel ({type(error).__name__})") from error

@@ -22,6 +22,7 @@ from airbyte_ci.oci.store.store import Store
 from airbyte_ci.python.packages.lock import LockedFile
 from airbyte_ci.python.sources import build_tools, sdist, trees
 from airbyte_ci.python.sources.sdist import Builder
+from airbyte_ci.python.wheels.zip_layout import UNREADABLE
 from airbyte_ci.sandbox import sandbox
 from airbyte_ci.sandbox.output_files import OutputRefused, read_output
 
@@ -111,7 +112,7 @@ def of_wheel(file: Path | BinaryIO, name: str) -> str:
     try:
         with zipfile.ZipFile(file) as archive:
             return _text(archive, _METADATA)
-    except (zipfile.BadZipFile, zlib.error, LookupError, EOFError, OSError, ValueError, NotImplementedError) as error:
+    except UNREADABLE as error:
         raise PackageError(f"cannot read the metadata of {name}: it is not a wheel ({type(error).__name__})") from error
 
 

@@ -5,11 +5,14 @@ agree, has the same files for all of them. See `wheel_archive` for what a wheel 
 """
 
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 from zipfile import BadZipFile
 
+# What Python's own reader raises for an archive that is damaged, or has a member that is missing or not supported.
+UNREADABLE = (BadZipFile, zlib.error, LookupError, EOFError, OSError, ValueError, NotImplementedError)
 # The directory of the largest real wheels has about 2 MB.
 DIRECTORY_LIMIT = 64 << 20
 
