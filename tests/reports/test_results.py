@@ -4,7 +4,7 @@ from typing import Any
 
 import html5lib
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airbyte_ci.reports import results, results_page, results_summary
@@ -160,6 +160,7 @@ _KEYS = (
 
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.sampled_from(_KEYS), _JSON), st.sampled_from(["", *results.TITLES]))
+@example({"steps": [{"status": []}]}, "")
 def test_any_json_can_be_shown(document: dict[str, Any], command: str) -> None:
     """A damaged or hostile document of another job is no reason to fail."""
     found = _parsed({"name": "source-x", "status": "failed", "command": command, **document})

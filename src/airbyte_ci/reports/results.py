@@ -13,12 +13,7 @@ from airbyte_ci.text import with_id
 Command = Literal["build", "test", "check", "publish"]
 # The commands in the order of reports, with the titles of their results.
 TITLES: Mapping[Command, str] = {"build": "Builds", "test": "Tests", "check": "Checks", "publish": "Publications"}
-_STATES: Mapping[object, State] = {
-    "ok": "ok",
-    "skipped": "skipped",
-    "failed": "failed",
-    "unverified": "unverified",
-}
+_STATES: tuple[State, ...] = ("ok", "skipped", "failed", "unverified")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +62,7 @@ def parse(document: Mapping[str, Any]) -> ConnectorResult | None:
 
     A document that names no command is one of an earlier version: its form tells the command.
     """
-    name, status = document.get("name"), _STATES.get(document.get("status"))
+    name, status = document.get("name"), _state(document)
     if not isinstance(name, str) or status is None:
         return None
     match document.get("command") or _command(document):
@@ -113,7 +108,7 @@ def _step(document: Mapping[str, Any]) -> ResultPart:
     tests = document.get("tests")
     return ResultPart(
         id=_text(document, "id"),
-        state=_STATES.get(document.get("status"), "unverified"),
+        state=_state(document) or "unverified",
         text=with_id(_text(document, "reason") or _text(document, "summary"), _text(document, "errorId")),
         advice=_text(document, "next") or _text(document, "advice"),
         output=_texts(document.get("output")),
@@ -123,7 +118,7 @@ def _step(document: Mapping[str, Any]) -> ResultPart:
 
 
 def _check(document: Mapping[str, Any]) -> ResultPart:
-    state = _STATES.get(document.get("status"), "unverified")
+    state = _state(document) or "unverified"
     return ResultPart(
         id=_text(document, "id"),
         state="warning" if state == "failed" and document.get("severity") == "warning" else state,
@@ -143,6 +138,11 @@ def _build(document: Mapping[str, Any], status: State) -> ResultPart:
         output=_texts(document.get("details")),
         seconds=_number(document.get("seconds")),
     )
+
+
+def _state(document: Mapping[str, Any]) -> State | None:
+    status = document.get("status")
+    return next((state for state in _STATES if state == status), None)
 
 
 def _text(document: Mapping[str, Any], key: str) -> str:
