@@ -1,5 +1,6 @@
 """The lock of a connector, and the error of every unusable or missing one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,24 @@ import pytest
 from airbyte_ci.connectors import facts
 from airbyte_ci.errors import LockError, PackageError
 from airbyte_ci.images import lockfile
-from airbyte_ci.images.rules import Rules
-from tests.images.lockfiles import LOCK, PROJECT, PYLOCK, STANDARD, UV, A, Files, connector_of, selected
+from airbyte_ci.images.rules import NO_RULES, Rules
+from airbyte_ci.oci.store.store import Store
+from airbyte_ci.python.sources.sdist import Builder
+from tests.images.lockfiles import (
+    LOCK,
+    OFFLINE,
+    PROJECT,
+    PYLOCK,
+    STANDARD,
+    UV,
+    A,
+    Files,
+    connector_of,
+    nothing_runs,
+    selected,
+)
 from tests.python import sample_locks
+from tests.python.interpreters import cpython
 
 CONFLICT = "<<<<<<< HEAD\n{}=======\n>>>>>>> main\n"
 
@@ -170,3 +186,13 @@ def test_a_group_that_does_not_exist_is_told(tmp_path: Path, kind: str, files: F
     with pytest.raises(LockError, match=r"has no group 'prod' → check the groups and extras in \.airbyte-ci\.toml"):
         selected(tmp_path, files, rules)
     selected(tmp_path, files, Rules(groups={"destination-*": ("prod",)}))
+
+
+def test_a_connector_that_is_the_repository_is_named_so(tmp_path: Path) -> None:
+    """Its path is a dot, which a reader would take for the end of a sentence."""
+    connector = replace(connector_of(tmp_path, {}), relative=".")
+    store = Store(tmp_path / "store")
+    builder = Builder(store=store, index=OFFLINE, root=nothing_runs, interpreter=cpython())
+    with pytest.raises(LockError, match="cannot build source-x: the repository has no lock file") as caught:
+        lockfile.select(connector, cpython(), store, OFFLINE, NO_RULES, builder)
+    assert caught.value.error_id == "lock-missing"

@@ -66,7 +66,7 @@ def inputs_of(connector: Connector) -> Digest:
     try:
         entries = [_entry(connector.folder, path) for path in sorted(_paths(connector.folder))]
     except OSError as error:
-        raise ConnectorError(f"cannot read the files of {connector.relative}: {error}") from error
+        raise ConnectorError(f"cannot read the files of {connector.place}: {error}") from error
     return Digest.of(canonical_json([entry for entry in entries if entry]))
 
 

@@ -32,6 +32,11 @@ class Connector:
     data: Mapping[str, Any]
     names: frozenset[str]
 
+    @property
+    def place(self) -> str:
+        """Returns its folder for messages; a connector may be the repository itself."""
+        return "the repository" if self.relative == "." else self.relative
+
     def path_of(self, name: str) -> str:
         """Returns the path of one of its files in the repository; a connector may be the repository itself."""
         return name if self.relative == "." else f"{self.relative}/{name}"

@@ -50,7 +50,7 @@ class CodeReader:
         layer = self._layer(operation.main, operation.owner)
         if layer.diff_id != operation.layer:
             raise PlanError(
-                f"cannot build the plan of {self.connector.name}: the code in {self.connector.relative} differs from "
+                f"cannot build the plan of {self.connector.name}: the code in {self.connector.place} differs from "
                 "the code in the plan",
                 advice="check out the commit for which the plan was created",
                 error_id="plan-differs",

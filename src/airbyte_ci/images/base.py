@@ -43,7 +43,7 @@ def _unsupported(connector: Connector) -> str:
         if f"language:{MANIFEST_ONLY}" in (connector.data.get("tags") or ()):
             return f"its tags say {MANIFEST_ONLY}, but {connector.relative}/manifest.yaml does not exist"
         files = "pyproject.toml, setup.py, manifest.yaml, src/main/java and src/main/kotlin"
-        return f"{connector.relative} has none of {files}"
+        return f"{connector.place} has none of {files}"
     return f"airbyte-ci does not build {connector.language} connectors"
 
 

@@ -19,7 +19,7 @@ def build_distribution(connector: Connector, environment: Mapping[str, str]) -> 
     folder = _root(connector)
     if folder is None:
         raise ConnectorError(
-            f"cannot build {connector.name} with Gradle: no folder from {connector.relative} up to the repository's "
+            f"cannot build {connector.name} with Gradle: no folder from {connector.place} up to the repository's "
             f"root has a {_WRAPPER}",
             advice="build the distribution by hand, and name it with --dist-tar FILE",
         )

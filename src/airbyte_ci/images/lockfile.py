@@ -36,7 +36,7 @@ def kind(connector: Connector) -> str | None:
     named = pylock_names.of(connector.names)
     if len(named) > 1:
         raise LockError(
-            f"cannot choose a lock of {connector.name}: {connector.relative} has {' and '.join(named)}",
+            f"cannot choose a lock of {connector.name}: {connector.place} has {' and '.join(named)}",
             advice=f"rename the one that images are built from to {pylock_names.FILE}",
         )
     return named[0] if named else None
@@ -164,7 +164,7 @@ def _unlocked(connector: Connector, interpreter: Interpreter, rules: Rules, buil
     as_of = day(connector, rules)
     if not as_of or builder is None:
         raise LockError(
-            f"cannot build {connector.name}: {connector.relative} has no lock file",
+            f"cannot build {connector.name}: {connector.place} has no lock file",
             advice=(
                 f"create one: `airbyte-ci connectors --name={connector.name} lock`, or set a date: "
                 "--resolve-as-of=2024-04-01, or resolve-as-of in .airbyte-ci.toml"
@@ -179,7 +179,7 @@ def _unlocked(connector: Connector, interpreter: Interpreter, rules: Rules, buil
             advice=f"airbyte-ci connectors --name={connector.name} lock",
         )
     text = unlocked.text(connector, interpreter, moment, rules.wish(connector), builder)
-    found = pylock.select(text, interpreter, f"{connector.relative}, as of {as_of}")
+    found = pylock.select(text, interpreter, f"{connector.place}, as of {as_of}")
     return replace(found, kind=f"resolution as of {as_of}")
 
 
@@ -222,7 +222,7 @@ def _refuse_stale(
     changed = sorted(set(now) ^ set(made.get("requires") or ()))
     if changed:
         raise LockError(
-            f"{what} does not match the current requirements of {connector.relative} ({_some(changed)})",
+            f"{what} does not match the current requirements of {connector.place} ({_some(changed)})",
             advice=f"airbyte-ci connectors --name={connector.name} lock",
             error_id="lock-out-of-date",
         )
@@ -259,7 +259,7 @@ def _some(items: Iterable[str]) -> str:
 
 def _project(connector: Connector, lock: str) -> str:
     if "pyproject.toml" not in connector.names:
-        raise LockError(f"cannot build {connector.name}: {connector.relative} has a {lock} but no pyproject.toml")
+        raise LockError(f"cannot build {connector.name}: {connector.place} has a {lock} but no pyproject.toml")
     return _text(connector, "pyproject.toml")
 
 

@@ -35,7 +35,7 @@ def _manifest_entries(connector: Connector) -> dict[str, Entry]:
     # What caches and editors left of a removed package is none.
     if connector.package in connector.names and package.is_dir() and any(folder_files.walk(package)):
         raise ConnectorError(
-            f"cannot build {connector.name}: {connector.relative} has both {MANIFEST} and the package "
+            f"cannot build {connector.name}: {connector.place} has both {MANIFEST} and the package "
             f"{connector.package}/",
             advice=f"remove the package, or move {MANIFEST} into it",
         )

@@ -262,13 +262,13 @@ def _named(
 ) -> list[RequirementEntry]:
     """Returns the entries, with each location turned into a project of its own, by name and version."""
     if depth > _NESTED:
-        raise LockError(f"{connector.relative} requires folders that require each other in a cycle")
+        raise LockError(f"{connector.place} requires folders that require each other in a cycle")
     found = []
     for entry in entries:
         if not entry.place:
             found.append(entry)
             continue
-        what = f"{connector.relative}: {entry.name or origins.without_logins(entry.place)}"
+        what = f"{connector.place}: {entry.name or origins.without_logins(entry.place)}"
         origin = _origin(entry, folder, connector, what)
         if origin is None:
             continue
@@ -386,5 +386,5 @@ def _resolve(
         is_lenient=is_lenient,
     )
     named = [entry for entry in wanted.constraints if not entry.place]
-    what = f"cannot resolve {connector.relative}"
+    what = f"cannot resolve {connector.place}"
     return resolve.resolve(prepared.builder.store, offers, prepared.entries, named, what, keep)

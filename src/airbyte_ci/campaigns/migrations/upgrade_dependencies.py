@@ -122,7 +122,7 @@ def refreshed(connector: Connector, root: Path, environment: Mapping[str, str], 
     """
     lock = lock_name(connector)
     if lock is None or lock not in _TOOLS:
-        raise LockError(f"{connector.relative} has no lock that poetry or uv refreshes")
+        raise LockError(f"{connector.place} has no lock that poetry or uv refreshes")
     tool, arguments, selective = _TOOLS[lock]
     program = shutil.which(tool, path=environment.get("PATH"))
     if program is None:

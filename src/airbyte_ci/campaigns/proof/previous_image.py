@@ -83,7 +83,7 @@ def of_commit(
         export_folder(root, commit, connector.relative, folder)
         if not (folder / "Dockerfile").is_file():
             raise UsageError(
-                f"{connector.relative} has no Dockerfile at commit {commit[:10]}",
+                f"{connector.place} has no Dockerfile at commit {commit[:10]}",
                 advice="name a branch or commit that has it with --diffed-branch",
             )
         return of_dockerfile(tools, folder, f"{connector.name} (Dockerfile of {commit[:10]})", platform, base_name)

@@ -261,5 +261,5 @@ def _failure(connector: Connector, error: AirbyteCiError | OSError) -> Outcome:
     return Outcome(
         subject=connector.name,
         status="failed",
-        reason=f"cannot read {connector.relative}: {error.strerror} ({error.filename})",
+        reason=f"cannot read {connector.place}: {error.strerror} ({error.filename})",
     )
