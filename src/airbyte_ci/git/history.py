@@ -72,10 +72,10 @@ def _default_branch(root: Path) -> str:
     """Returns the branch that new clones of the remote start on; `origin` is preferred to other remotes."""
     answer = git.ask(root, "for-each-ref", "--format=%(refname) %(symref)", "refs/remotes/*/HEAD")
     if answer is None:
-        raise UsageError("cannot find modified connectors: git is not installed")
+        raise UsageError("cannot find the branch to compare with: git is not installed")
     if answer.returncode:
         raise UsageError(
-            f"cannot find modified connectors: {root} is not a git repository that git can read",
+            f"cannot find the branch to compare with: {root} is not a git repository that git can read",
             error_id="git-repository-missing",
         )
     heads = dict(line.split(" ", 1) for line in answer.stdout.decode(errors="replace").split("\n") if " refs/" in line)
@@ -87,7 +87,7 @@ def _default_branch(root: Path) -> str:
         if _commit(root, name):
             return name
     raise UsageError(
-        "cannot find modified connectors: no remote names its main branch",
+        "cannot find the branch to compare with: no remote names its main branch",
         advice=_ADVICE,
         error_id="git-branch-unknown",
     )
