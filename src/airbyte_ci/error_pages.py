@@ -62,7 +62,8 @@ SECTIONS: dict[str, Sequence[ErrorPage]] = {
         ErrorPage(
             id="git-repository-missing",
             title="The command needs a commit of git, and the connectors are in none.",
-            example="cannot find the branch to compare with: /home/ann/connectors is not a git repository that git can read",
+            example="cannot find the branch to compare with: /home/ann/connectors is not a git repository that git "
+            "can read",
             cause="The command compares commits, names the source of a release, or writes a commit. Git may also "
             "refuse a repository that another user owns.",
             fixes=(
