@@ -13,6 +13,9 @@ import time
 from pathlib import Path
 
 from airbyte_ci.errors import BlobNotFound, StoreError
+from airbyte_ci.oci.exchange.contents import ResultKinds
+from airbyte_ci.oci.exchange.load import load
+from airbyte_ci.oci.exchange.save import export
 from airbyte_ci.oci.image import Platform
 from airbyte_ci.oci.layer import assemble, layer_of, make_segment
 from airbyte_ci.oci.store.check import check
@@ -21,13 +24,15 @@ from airbyte_ci.oci.store.store import Store, action_key
 from airbyte_ci.oci.tar import Entry, directory
 from airbyte_ci.testing.images import random_image
 
+_KINDS = ResultKinds(making={"layer"}, naming={"chaos"})
+
 
 def _work(root: Path, chance: random.Random) -> None:
     """Everything that changes a store, in random order, for ever."""
     store = Store(root)
     while True:
         number = chance.randrange(50)
-        match chance.randrange(6):
+        match chance.randrange(8):
             case 0:
                 store.put(chance.randbytes(chance.randrange(1, 200_000)))
             case 1:
@@ -47,6 +52,11 @@ def _work(root: Path, chance: random.Random) -> None:
                 # Another process may be collecting, or may have collected an inspected item.
                 with contextlib.suppress(StoreError, BlobNotFound):
                     collect(store, Policy(max_size=chance.randrange(2_000_000)))
+            case 6:
+                export(store, root.with_name("export.tar"), _KINDS, limit=chance.randrange(20_000, 2_000_000))
+            case 7:
+                if root.with_name("export.tar").exists():
+                    load(store, root.with_name("export.tar"), _KINDS, with_results=True)
 
 
 def _start(root: Path, seed: int) -> int:
