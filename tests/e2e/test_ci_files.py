@@ -7,14 +7,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from airbyte_ci.oci.store.store import Store
 from tests.e2e.command import GIT, PROJECT
-from tests.e2e.tiny import Tiny
+from tests.e2e.tiny import Tiny, with_base
 
 WORKFLOW = PROJECT / ".github" / "workflows" / "connectors.yml"
 ACTION = PROJECT / "action" / "action.yml"
@@ -33,30 +35,51 @@ def _fill(text: str, values: Mapping[str, str]) -> str:
 
 
 class _Runner:
-    """Runs the steps of a workflow's job that use the action, with artifacts in a folder."""
+    """Runs the steps of a workflow's job that use the action, with artifacts and caches in folders.
+
+    A step whose condition has a value is skipped if that is `false`.
+    """
 
     def __init__(self, tiny: Tiny, folder: Path) -> None:
         self.tiny = tiny
         self.artifacts = folder / "artifacts"
+        self.caches = folder / "caches"
+        self.outputs: list[str] = []
         self.folder = folder
         self.summary = ""
 
     def run(self, job: Mapping[str, Any], values: Mapping[str, str]) -> tuple[int, str]:
         """The worst exit code of the steps, and the output of the last one."""
         code, output = 0, ""
+        self.outputs = []
         for step in job["steps"]:
+            if values.get(str(step.get("if", ""))) == "false":
+                continue
             arguments = {name: _fill(str(value), values) for name, value in step.get("with", {}).items()}
             uses = step.get("uses", "")
             if uses == "$/action":
                 done, output = self._act(arguments)
                 code = max(code, done)
+                self.outputs.append(output)
             elif uses.startswith("actions/upload-artifact@"):
                 source = self.tiny.folder / arguments["path"]
                 shutil.copytree(source, self.artifacts / arguments["name"])
                 shutil.rmtree(source)
+            elif uses.startswith("actions/cache/save@"):
+                self.caches.mkdir(exist_ok=True)
+                shutil.move(self.tiny.folder / arguments["path"], self.caches / _cache_file(arguments["key"]))
+            elif uses.startswith("actions/cache/restore@"):
+                keys = arguments["restore-keys"].split()
+                found = (
+                    [path for key in keys for path in self.caches.glob(f"{_cache_file(key)}*")]
+                    if self.caches.exists()
+                    else []
+                )
+                for path in found[:1]:
+                    shutil.copy(path, self.tiny.folder / arguments["path"])
             elif uses.startswith("actions/download-artifact@"):
-                for found in self.artifacts.glob(arguments["pattern"]):
-                    shutil.copytree(found, self.tiny.folder / arguments["path"] / found.name)
+                for path in self.artifacts.glob(arguments["pattern"]):
+                    shutil.copytree(path, self.tiny.folder / arguments["path"] / path.name)
         return code, output
 
     def _act(self, arguments: Mapping[str, str]) -> tuple[int, str]:
@@ -88,6 +111,10 @@ class _Runner:
         return done.returncode, output[2]
 
 
+def _cache_file(key: str) -> str:
+    return key.replace("/", "_")
+
+
 @pytest.fixture
 def fleet_of_three(tiny: Tiny) -> Tiny:
     """Three tiny connectors in one commit; the last one cannot be built."""
@@ -105,11 +132,14 @@ def test_the_workflow_runs_its_jobs(fleet_of_three: Tiny, tmp_path: Path) -> Non
     runner = _Runner(fleet_of_three, tmp_path)
     jobs = _load(WORKFLOW)["jobs"]
     (diffed,) = set(re.findall(r"--diffed-branch=\$\{\{ (.*?) \}\}", WORKFLOW.read_text()))
+    conditions = {step["if"] for step in jobs["test"]["steps"] if "inputs.cache" in step.get("if", "")}
     inputs = {
         diffed: "HEAD",
         "inputs.select": "--all",
         "inputs.shards": "2",
         "inputs.options": "--only-step=build",
+        **_CACHE_NAMES,
+        **dict.fromkeys(conditions, "false"),
     }
     code, matrix = runner.run(jobs["plan"], inputs)
     include = json.loads(matrix)["include"]
@@ -126,6 +156,46 @@ def test_the_workflow_runs_its_jobs(fleet_of_three: Tiny, tmp_path: Path) -> Non
     assert "source-second" in (report / "index.html").read_text()
     assert len((report / "test.json").read_text().splitlines()) == 3
     assert "| source-third | ❌ failed |" in runner.summary
+
+
+_CACHE_NAMES = {"runner.os": "Linux", "runner.arch": "X64", "github.run_id": "1", "github.run_attempt": "1"}
+
+
+@pytest.mark.slow
+def test_the_workflow_keeps_a_cache(tiny: Tiny, store: Store, tmp_path: Path) -> None:
+    """A run of the default branch writes the cache, and the next run fetches nothing."""
+    for arguments in (("add", "-A"), ("commit", "-qm", "fleet")):
+        subprocess.run([*GIT, *arguments], cwd=tiny.folder, check=True)
+    job = _load(WORKFLOW)["jobs"]["test"]
+    restore, load, export, _ = (step for step in job["steps"] if "inputs.cache" in step.get("if", ""))
+    (diffed,) = set(re.findall(r"--diffed-branch=\$\{\{ (.*?) \}\}", WORKFLOW.read_text()))
+    values = {
+        diffed: "HEAD",
+        "inputs.select": "--all",
+        "inputs.options": "--only-step=build",
+        "inputs.cache": "1GB",
+        "matrix.shard": "1/1",
+        "strategy.job-index": "0",
+        **_CACHE_NAMES,
+    }
+    assert len({restore["if"], load["if"], export["if"]}) == 3
+    runners = []
+    for name in ("first", "second"):
+        home = with_base(store, tiny.base, tmp_path / name, unpacked=True)
+        (tmp_path / f"{name}-run").mkdir()
+        runner = _Runner(replace(tiny, home=home), tmp_path / f"{name}-run")
+        runners.append(runner)
+        if name == "second":
+            runner.caches = runners[0].caches
+            tiny.index.asked.clear()
+        # `hashFiles` of a file that does not exist is empty.
+        code, _ = runner.run(job, {**values, load["if"]: "true" if name == "second" else "false"})
+        assert code == 0, runner.outputs
+        shutil.rmtree(runner.artifacts)
+    assert "actions added" in runners[1].outputs[0]
+    assert not [path for path in tiny.index.asked if path.startswith("/files/")]
+    (cached,) = runners[0].caches.iterdir()
+    assert cached.name == "airbyte-ci-store-Linux-X64-1_1-1-1"
 
 
 @pytest.mark.slow
