@@ -95,6 +95,10 @@ class Key:
     def field(self) -> str:
         return self.name.replace("-", "_")
 
+    @property
+    def default(self) -> Any:  # noqa: ANN401  # a value of any key
+        return getattr(Configuration(root=Path()), self.field)
+
 
 def _parse_text(value: object) -> str:
     if not isinstance(value, str):

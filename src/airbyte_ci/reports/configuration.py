@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from airbyte_ci.config import KEYS, Configuration, Key
+from airbyte_ci.config import KEYS, Key
 from airbyte_ci.connectors.survey import Survey
 from airbyte_ci.text import escape
 
@@ -40,8 +40,7 @@ def _lines(key: Key, survey: Survey) -> Iterator[str]:
         return
     yield f"# {_sentence(key.help)}: {escape(proposal.reason)}."
     if proposal.value is None:
-        default = getattr(Configuration(root=survey.root), key.field)
-        yield f"# {key.name} = {_value(default) if default or default == () else json.dumps('')}"
+        yield f"# {key.name} = {_value(key.default) if key.default or key.default == () else json.dumps('')}"
     else:
         yield f"{key.name} = {_value(proposal.value)}"
     yield ""

@@ -1,11 +1,10 @@
 """Makes the JSON Schema of the configuration from the table in `config`, for editors and other tools."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, get_args
 
 from airbyte_ci.checks.weights import Weight
-from airbyte_ci.config import ALIASES, KEYS, Configuration, Key
+from airbyte_ci.config import ALIASES, KEYS, Key
 
 ID = "urn:airbyte-ci:schema:configuration"
 
@@ -34,7 +33,7 @@ def _property(key: Key, kind: Mapping[str, Any]) -> dict[str, Any]:
     found = {"description": f"{key.help[0].upper()}{key.help[1:]}.", **kind}
     if key.form:
         found["pattern"] = key.form.pattern
-    default = getattr(Configuration(root=Path()), key.field)
+    default = key.default
     if isinstance(default, str | tuple) and default:
         found["default"] = list(default) if isinstance(default, tuple) else default
     return found

@@ -35,7 +35,7 @@ def of_keys(configuration: Configuration) -> Iterator[Setting]:
             file = "" if configuration.file is None else configuration.file.name
             yield Setting(key.name, value, "file", f"{file}:{lines[key.name]}" if key.name in lines else file)
         else:
-            differs = getattr(configuration, key.field) != getattr(Configuration(root=configuration.root), key.field)
+            differs = getattr(configuration, key.field) != key.default
             yield Setting(key.name, value, "layout" if differs else "default")
 
 
