@@ -61,8 +61,8 @@ def text(found: ImageComparison, *, show_all: bool = False) -> str:
     for note in found.notes:
         lines += _wrap(f"! {note}", 2)
     for verdict in FAILING:
-        lines += _section(verdict, [row for row in found.rows if row.verdict == verdict])
-    expected = [row for row in found.rows if row.verdict == "expected"]
+        lines += _section(verdict, found.of(verdict))
+    expected = found.of("expected")
     if show_all:
         lines += _section("expected", expected, most=len(expected))
     elif expected:
@@ -190,7 +190,7 @@ def markdown(found: ImageComparison) -> str:
     ]
     lines += [f"> {escape_markdown(note)}" for note in found.notes]
     lines += [""] if found.notes else []
-    failing = [row for verdict in FAILING for row in found.rows if row.verdict == verdict]
+    failing = found.of(*FAILING)
     if failing:
         lines += ["| | What | Difference |", "|---|---|---|"]
         items = fold(failing)
@@ -198,7 +198,7 @@ def markdown(found: ImageComparison) -> str:
         lines.append("")
         if len(items) > _MOST:
             lines += [f"… and {len(items) - _MOST:,} more.", ""]
-    expected = [row for row in found.rows if row.verdict == "expected"]
+    expected = found.of("expected")
     if expected:
         lines += [f"<details><summary>{len(expected):,} expected differences</summary>", ""]
         lines += [f"- {escape_markdown(line)}" for line in _expected(expected)]

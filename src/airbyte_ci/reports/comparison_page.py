@@ -31,8 +31,8 @@ _STATES: Mapping[Verdict, State] = {"lost": "failed", "unexplained": "warning", 
 
 def html(found: ImageComparison) -> str:
     """Returns the page: the verdicts, sizes by origin, and every row that is not the same, the worst first."""
-    failing = [row for verdict in FAILING for row in found.rows if row.verdict == verdict]
-    expected = [row for row in found.rows if row.verdict == "expected"]
+    failing = found.of(*FAILING)
+    expected = found.of("expected")
     sections = []
     if found.notes:
         sections.append(Section("Notes", tuple(map(Paragraph, found.notes))))

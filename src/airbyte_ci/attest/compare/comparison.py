@@ -58,10 +58,14 @@ class ImageComparison:
     def counts(self) -> Counter[Verdict]:
         return Counter(row.verdict for row in self.rows)
 
+    def of(self, *verdicts: Verdict) -> list[FactRow]:
+        """Returns the rows with these verdicts, in the order of the verdicts."""
+        return [row for verdict in verdicts for row in self.rows if row.verdict == verdict]
+
     @property
     def has_failures(self) -> bool:
         """Returns whether a fact is lost, or differs without an explanation."""
-        return any(row.verdict in FAILING for row in self.rows)
+        return bool(self.of(*FAILING))
 
     @property
     def commands(self) -> tuple[KindId, ...]:
