@@ -36,9 +36,11 @@ _DIGEST = len("sha256:") + 12
 
 def html(rows: Sequence[ListingRow], total: int, layers: Layers) -> str:
     """Returns the page. `layers` are those of the images in this machine's store; without any, sizes are left out."""
-    sections = [Section("Base images", (_versions(rows),)), Section("Connectors", (_connectors(rows, layers),))]
+    users = _users(layers)
+    connectors = _connectors(rows, layers, users)
+    sections = [Section("Base images", (_versions(rows),)), Section("Connectors", (connectors,))]
     if layers:
-        sections.append(Section("Layers", tuple(_shared(layers))))
+        sections.append(Section("Layers", tuple(_shared(layers, users))))
     return render.page(Page("Fleet of connectors", listing.count(rows, total), tuple(_tiles(rows)), tuple(sections)))
 
 
@@ -88,8 +90,7 @@ def _versions(rows: Sequence[ListingRow]) -> DataTable:
     return DataTable("Versions in use, the most used first", columns, tuple(lines))
 
 
-def _connectors(rows: Sequence[ListingRow], layers: Layers) -> DataTable:
-    users = _users(layers)
+def _connectors(rows: Sequence[ListingRow], layers: Layers, users: Counter[str]) -> DataTable:
     columns = (
         Column("Connector"),
         Column("Language"),
@@ -134,8 +135,7 @@ def _users(layers: Layers) -> Counter[str]:
     return Counter(str(digest) for held in layers.values() for digest in {layer.digest for layer in held})
 
 
-def _shared(layers: Layers) -> Iterator[Block]:
-    users = _users(layers)
+def _shared(layers: Layers, users: Counter[str]) -> Iterator[Block]:
     every = {str(layer.digest): layer for held in layers.values() for layer in held}
     apart = sum(users[digest] * layer.size for digest, layer in every.items())
     kept = sum(layer.size for layer in every.values())
