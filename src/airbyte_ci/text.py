@@ -1,7 +1,7 @@
 """Escapes untrusted text for people and CI systems, so that it cannot move a cursor, forge a line or send a command.
 
 Everything that airbyte-ci prints or writes to a report passes one of these functions; `cli.console` prints it. JSON
-keeps every value exactly, because it has its own escapes.
+keeps every value exactly, because it has its own escapes. `plural` counts nouns in such text.
 """
 
 import json
@@ -122,6 +122,11 @@ def disarm(text: str) -> str:
 def disarm_old(text: str) -> str:
     """Returns the text without the commands that may be anywhere in a line: `##[error]`, `##vso[…]`."""
     return _OLD_COMMAND.sub(r"#\\x23", text) if "##" in text else text
+
+
+def plural(number: int, noun: str) -> str:
+    """Returns the number with its noun: `1 file`, `2 files`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def dump_json(document: object, *, indent: int | None = None, sort_keys: bool = False) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from airbyte_ci.base_images.catalog import catalog
 from airbyte_ci.base_images.catalog.catalog import BaseImageVersion
 from airbyte_ci.reports import columns
-from airbyte_ci.text import join_lines
+from airbyte_ci.text import join_lines, plural
 
 Users = Mapping[tuple[str, str], Sequence[str]]
 
@@ -38,7 +38,7 @@ def table(
     notes = [f"{item.version} {'; '.join(said)}" for item in versions if (said := _notes(item, users, today))]
     on = sum(len(users.get((item.repository, item.version), ())) for item in versions)
     unknown = f" · {elsewhere} on images that are not in the catalog" if elsewhere else ""
-    counted = f"{_plural(len(versions), 'version')} · {_plural(on, 'connector')} on them"
+    counted = f"{plural(len(versions), 'version')} · {plural(on, 'connector')} on them"
     fitted = columns.lines(rows, width=width, drop=(2,), shorten=(5,))
     return fitted + join_lines([*(f"· {line}" for line in notes), f"{counted}{unknown}"])
 
@@ -50,10 +50,6 @@ def _notes(item: BaseImageVersion, users: Users, today: date) -> list[str]:
     if is_near and not item.is_expired(today) and users.get((item.repository, item.version)):
         said.append(f"is supported until {item.supported_until}")
     return said
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def document(item: BaseImageVersion, users: Users, today: date) -> dict[str, Any]:

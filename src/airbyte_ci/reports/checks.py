@@ -8,7 +8,7 @@ from click import style
 from airbyte_ci import advice
 from airbyte_ci.checks.rule import Checked, RuleFinding
 from airbyte_ci.reports import next_step
-from airbyte_ci.text import join_lines
+from airbyte_ci.text import join_lines, plural
 
 # From the worst to the best; a mark for several findings shows the worst.
 _MARKS = {"error": "✗", "warning": "!", "unverified": "?", "ok": "✓", "skipped": "–"}
@@ -137,4 +137,4 @@ def _unverified(items: Sequence[Checked]) -> Iterator[str]:
 
 def _count(numbers: Sequence[int], noun: str) -> list[str]:
     total, connectors = sum(numbers), sum(map(bool, numbers))
-    return [f"{total} {noun}{'s' if total != 1 else ''} in {connectors}"] if total else []
+    return [f"{plural(total, noun)} in {connectors}"] if total else []

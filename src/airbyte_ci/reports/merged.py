@@ -8,7 +8,7 @@ from airbyte_ci.documents import DocumentError, load_json
 from airbyte_ci.errors import UsageError
 from airbyte_ci.reports import results
 from airbyte_ci.reports.results import TITLES, ConnectorResult
-from airbyte_ci.text import dump_json, join_lines
+from airbyte_ci.text import dump_json, join_lines, plural
 
 _SHARD = re.compile(r"([0-9]{1,5})/([0-9]{1,5})")
 
@@ -69,7 +69,7 @@ def title(report: MergedReport) -> str:
     """Returns the title of the page and the summary."""
     names = len({item.name for item in report.results})
     lost = f" · missing: shard {', '.join(report.missing)}" if report.missing else ""
-    return f"{names} connector{'' if names == 1 else 's'} · all jobs{lost}"
+    return f"{plural(names, 'connector')} · all jobs{lost}"
 
 
 def to_json(report: MergedReport) -> Iterator[str]:
@@ -89,5 +89,5 @@ def lines(report: MergedReport) -> str:
         items = [item for item in report.results if item.command == command]
         if items:
             failed = sum(item.state == "failed" for item in items)
-            text.append(f"{command}: {len(items)} connector{'' if len(items) == 1 else 's'}, {failed} failed")
+            text.append(f"{command}: {plural(len(items), 'connector')}, {failed} failed")
     return join_lines(text or ["no results"])

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 from airbyte_ci.oci.store.size import format_size
 from airbyte_ci.outcomes import Outcome
 from airbyte_ci.reports.junit import plain, written
+from airbyte_ci.text import plural
 
 _COMMAND = "airbyte-ci connectors publish"
 
@@ -19,7 +20,7 @@ def summary(record: Mapping[str, Any], *, is_dry: bool) -> str:
     fresh = "would be published" if is_dry else "published"
     how = "is already published" if record["already"] else fresh
     count = len(record["attachments"])
-    documents = f"{count} document{'' if count == 1 else 's'} attached" if count else "no documents"
+    documents = f"{plural(count, 'document')} attached" if count else "no documents"
     parts = [platforms, format_size(record["size"]), documents, f"{record['seconds']:.1f} s"]
     return f"{record['tag']} {how} · {' · '.join(parts)}"
 

@@ -17,6 +17,7 @@ from airbyte_ci.cli.settings import Settings
 from airbyte_ci.errors import ConnectorError
 from airbyte_ci.reports import base_images as report
 from airbyte_ci.reports import next_step
+from airbyte_ci.text import plural
 
 
 @click.command("users")
@@ -36,8 +37,7 @@ def users_of_base_image(settings: Settings, version: str, *, as_json: bool) -> i
         return 0
     for name in users.names:
         console.line(name)
-    number = len(users.names)
-    console.line(f"{number} connector{'s' if number != 1 else ''} on {entry.address.name} {entry.version}", err=True)
+    console.line(f"{plural(len(users.names), 'connector')} on {entry.address.name} {entry.version}", err=True)
     for line in users.lines():
         console.line(line, err=True)
     return 0
