@@ -200,13 +200,13 @@ def test_the_workflow_keeps_a_cache(tiny: Tiny, store: Store, tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_the_component_runs_its_jobs(fleet_of_three: Tiny) -> None:
-    """GitLab's parallel jobs number the shards; the report has the results of all."""
+    """GitLab's parallel jobs number the shards; the report has the results of all. The default branch keeps a cache."""
     spec, jobs = yaml.safe_load_all(COMPONENT.read_text())
     values = {f"inputs.{name}": str(item.get("default", "x")) for name, item in spec["spec"]["inputs"].items()}
     values |= {"inputs.select": "--all", "inputs.options": "-k build"}
 
-    def run(job: str, **env: str) -> int:
-        script = "\n".join(_fill(line, values) for line in jobs[job]["script"])
+    def run(job: str, part: str = "script", **env: str) -> int:
+        script = "\n".join(_fill(line, values) for line in jobs[job][part])
         environment = {**os.environ, **fleet_of_three.environment, **env, "AIRBYTE_CI_HOME": str(fleet_of_three.home)}
         environment["PATH"] = f"{BIN}:{os.environ['PATH']}"
         command = ["bash", "-euo", "pipefail", "-c", script]
@@ -215,6 +215,15 @@ def test_the_component_runs_its_jobs(fleet_of_three: Tiny) -> None:
         ).returncode
 
     assert sorted(run("airbyte-ci-test", CI_NODE_INDEX=str(index), CI_NODE_TOTAL="2") for index in (1, 2)) == [0, 1]
+    values["inputs.cache"] = "100kB"
+    cache = fleet_of_three.folder / "airbyte-ci-cache.tar"
+    sizes = []
+    for policy in ("pull", "pull-push"):
+        assert run("airbyte-ci-test", "after_script", CACHE_POLICY=policy) == 0
+        sizes.append(cache.stat().st_size if cache.exists() else 0)
+    assert sizes[0] == 0 < sizes[1] <= 100_000
+    cache.write_bytes(b"damaged")
+    assert run("airbyte-ci-test", CI_NODE_INDEX="1", CI_NODE_TOTAL="1") == 1
     assert run("airbyte-ci-report") == 1
     assert "source-second" in (fleet_of_three.folder / "airbyte-ci-reports" / "index.html").read_text()
 

@@ -1,6 +1,7 @@
 """The `store` group: inspects, verifies, prunes, exports and imports the local image store."""
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -143,20 +144,29 @@ def gc(settings: Settings, older_than: float | None, max_size: int | None, *, as
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--limit", type=_Size(), default="2GB", help="Write at most this many bytes (default: 2GB).")
 @click.option(
+    "--used-within",
+    type=_Duration(),
+    help="Leave out what was not used for this long, such as 12h or 7d (default: export data of any age).",
+)
+@click.option(
     "--downloads-only", is_flag=True, help="Leave out results of builds: write only packages and base images."
 )
 @json_option
 @click.pass_obj
-def export(settings: Settings, file: Path, limit: int, *, downloads_only: bool, as_json: bool) -> int:
+def export(
+    settings: Settings, file: Path, limit: int, used_within: float | None, *, downloads_only: bool, as_json: bool
+) -> int:
     """Write what other machines need to build the same connectors quickly to FILE, an OCI image layout in a tar.
 
     The most valuable data comes first: stored results, base images, layers, packages; and of these, what was used last.
-    FILE has the code of connectors, so let nobody read it who may not read that. Builds can use the store meanwhile.
+    FILE has the code of connectors and the output of their hooks' commands: only people who may read these should read
+    it. Builds can use the store meanwhile.
     """
     from airbyte_ci.images.result_kinds import PORTABLE
     from airbyte_ci.oci.exchange import save
 
-    made = save.export(app.open_store(), file, PORTABLE, limit=limit, with_results=not downloads_only)
+    since = 0.0 if used_within is None else time.time() - used_within
+    made = save.export(app.open_store(), file, PORTABLE, limit=limit, with_results=not downloads_only, since=since)
     if settings.also(as_json=as_json).as_json:
         console.document({"file": str(file), **asdict(made)})
         return 0

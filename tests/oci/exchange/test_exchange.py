@@ -175,6 +175,9 @@ def test_the_last_used_is_worth_most(tmp_path: Path) -> None:
     other = Store(tmp_path / "other")
     load(other, tmp_path / "file", KINDS, with_results=True)
     assert [other.has(layer) for layer in layers] == [False, True]
+    export(store, tmp_path / "file", KINDS, limit=None, since=moment + 1)
+    load(Store(tmp_path / "third"), tmp_path / "file", KINDS, with_results=True)
+    assert [Store(tmp_path / "third").has(layer) for layer in layers] == [False, True]
 
 
 def test_an_export_marks_no_use(filled: Filled, tmp_path: Path) -> None:

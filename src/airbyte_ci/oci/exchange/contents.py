@@ -69,9 +69,12 @@ class PartChoice:
         return sorted(filter(choose, self.parts), key=lambda part: part.name)
 
 
-def choose(store: Store, kinds: ResultKinds, limit: int | None, *, with_results: bool) -> PartChoice:
+def choose(
+    store: Store, kinds: ResultKinds, limit: int | None, *, with_results: bool, since: float = 0.0
+) -> PartChoice:
     """Returns the most valuable parts of a store that fit into an archive of `limit` bytes; does not mark their use.
 
+    Parts that were not used since this time (in seconds since 1970), or are not wanted, are in neither group.
     Raises UsageError for a limit below that of an empty archive.
     """
     if limit is not None and limit < _FRAME:
@@ -82,7 +85,7 @@ def choose(store: Store, kinds: ResultKinds, limit: int | None, *, with_results:
     left: list[Part] = []
     room = None if limit is None else limit - _FRAME
     for part in sorted(_parts(store, kinds), key=lambda item: (item.rank, -item.used, item.name)):
-        if not (with_results or part.is_download):
+        if part.used < since or not (with_results or part.is_download):
             continue
         need = part.size if part.is_action else part.size + -part.size % BLOCK + BLOCK + _DESCRIPTOR
         if part.size <= archive.MOST_BYTES and (room is None or need <= room):

@@ -27,13 +27,22 @@ class Exported:
     left_out_size: int
 
 
-def export(store: Store, path: Path, kinds: ResultKinds, *, limit: int | None, with_results: bool = True) -> Exported:
+def export(
+    store: Store,
+    path: Path,
+    kinds: ResultKinds,
+    *,
+    limit: int | None,
+    with_results: bool = True,
+    since: float = 0.0,
+) -> Exported:
     """Writes the most valuable parts of a store to a file of at most `limit` bytes, completely or not at all.
 
-    A collection waits until the file is written. Raises StoreError, DigestMismatch.
+    Leaves out parts that were not used since this time. A collection waits until the file is written. Raises
+    StoreError, DigestMismatch.
     """
     with disk.lock(store.root / "gc.lock", shared=True):
-        choice = choose(store, kinds, limit, with_results=with_results)
+        choice = choose(store, kinds, limit, with_results=with_results, since=since)
         try:
             with store.scratch() as folder, disk.replace_file(path) as file:
                 records = _write_records(store, choice.named(lambda part: part.is_action), folder / "records")
