@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import builds
 import checking
+import ci_cache
 import docker_daemon
 import environments
 import fleet
@@ -36,6 +37,7 @@ MEASURES = (
     *base_images.MEASURES,
     *stores.MEASURES,
     *registries.MEASURES,
+    *ci_cache.MEASURES,
 )
 
 
